@@ -1,0 +1,172 @@
+"""The four datasets and the way from a published header to the one schema of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pyarrow as pa
+
+from trips import columns
+from trips.columns import Column, Kind
+from trips.errors import SchemaError
+from trips.months import Month
+
+#: Raised by one whenever a column is added or its meaning changes: an entry of the ledger
+#: with an older version is converted again.
+SCHEMA_VERSION = 1
+
+ARROW_TYPES: Mapping[Kind, pa.DataType] = {
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "string": pa.string(),
+    "timestamp": pa.timestamp("us"),
+    "date": pa.date32(),
+}
+#: Row numbers that pandas left in some published files (yellow 2010-02 and 2010-03).
+_ROW_NUMBERS = frozenset({"__index_level_0__", "unnamed:0", "index", ""})
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One of TLC's datasets.
+
+    Attributes:
+        name: yellow, green, fhv or fhvhv.
+        columns: every column of every vintage, in TLC's order.
+        pickup: name of the pickup time.
+        dropoff: name of the drop-off time.
+        distance: name of the distance in miles, if it has one.
+        total: name of the amount that must not be negative, if it has one.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    pickup: str
+    dropoff: str
+    distance: str | None = None
+    total: str | None = None
+
+    @property
+    def table(self) -> str:
+        """Name of its table in a warehouse."""
+        return f"{self.name}_trips"
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The canonical Arrow schema, the same for every vintage."""
+        return pa.schema(
+            [
+                pa.field(c.name, ARROW_TYPES[c.kind], metadata={"description": c.about})
+                for c in self.columns
+            ]
+        )
+
+    @cached_property
+    def known_names(self) -> Mapping[str, Column]:
+        """Every name a published file may use for a column, folded."""
+        readable = [c for c in self.columns if not c.derived]
+        return {_fold(name): c for c in readable for name in (*c.aliases, c.name)}
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """What each field of a published file becomes.
+
+    Attributes:
+        columns: one entry for each field of the file; None for a field to be left out.
+        renamed: published name and canonical name where they differ.
+        unknown: names that no table knows.
+        missing: columns of the dataset that the file lacks; null in every row.
+    """
+
+    columns: tuple[Column | None, ...]
+    renamed: tuple[tuple[str, str], ...]
+    unknown: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+DATASETS: Mapping[str, Dataset] = {
+    "yellow": Dataset(
+        "yellow",
+        columns.YELLOW,
+        "tpep_pickup_datetime",
+        "tpep_dropoff_datetime",
+        "trip_distance",
+        "total_amount",
+    ),
+    "green": Dataset(
+        "green",
+        columns.GREEN,
+        "lpep_pickup_datetime",
+        "lpep_dropoff_datetime",
+        "trip_distance",
+        "total_amount",
+    ),
+    "fhv": Dataset("fhv", columns.FHV, "pickup_datetime", "dropOff_datetime"),
+    "fhvhv": Dataset(
+        "fhvhv",
+        columns.FHVHV,
+        "pickup_datetime",
+        "dropoff_datetime",
+        "trip_miles",
+        "base_passenger_fare",
+    ),
+}
+
+
+def map_header(month: Month, names: Sequence[str], strict: bool = True) -> Mapped:
+    """Find the column of each published name.
+
+    Args:
+        month: whose file it is.
+        names: the names as published, in the order of the file.
+        strict: whether an unknown or an absent required column is an error.
+
+    Raises:
+        SchemaError: two names mean one column, or (strict) a name is unknown or a
+            required column is absent.
+    """
+    dataset = DATASETS[month.dataset]
+    found = [dataset.known_names.get(_fold(name)) for name in names]
+    _refuse_twins(month, names, found)
+    present = {c.name for c in found if c}
+    unknown = [n for n, c in zip(names, found) if not c and _fold(n) not in _ROW_NUMBERS]
+    missing = [c for c in dataset.columns if c.name not in present and not c.derived]
+    if strict or not present:
+        _refuse_drift(month, unknown, [c.name for c in missing if c.required])
+    renamed = [(n, c.name) for n, c in zip(names, found) if c and n != c.name]
+    return Mapped(
+        tuple(found), tuple(renamed), tuple(unknown), tuple(c.name for c in missing)
+    )
+
+
+def _fold(name: str) -> str:
+    return "".join(name.split()).lower()
+
+
+def _refuse_twins(month: Month, names: Sequence[str], found: Sequence[Column | None]) -> None:
+    first: dict[str, str] = {}
+    for name, column in zip(names, found):
+        if column and column.name in first:
+            raise SchemaError(
+                f"{month}: columns {first[column.name]!r} and {name!r} both mean {column.name}; "
+                "remove one from the file"
+            )
+        if column:
+            first[column.name] = name
+
+
+def _refuse_drift(month: Month, unknown: Sequence[str], absent: Sequence[str]) -> None:
+    way_out = f"declare it under {month.dataset.upper()} in flows/trips/columns.py"
+    if unknown:
+        raise SchemaError(
+            f"{month}: unknown column {', '.join(map(repr, unknown))}; {way_out}, "
+            "or run with --no-strict to leave it out"
+        )
+    if absent:
+        raise SchemaError(
+            f"{month}: the file has no column {', '.join(absent)}, which every vintage of "
+            f"{month.dataset} has; check the file, or run with --no-strict to load nulls"
+        )

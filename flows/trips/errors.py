@@ -1,0 +1,66 @@
+"""Everything that can go wrong with a month of trips.
+
+    TripsError
+      +-- UsageError            a parameter that cannot be meant: dataset, month, range, source, block
+      +-- SourceError           the published file
+      |     +-- NotPublished    the publisher has no such file (yet)
+      |     +-- Unreachable     may pass by itself: connection, timeout, 429, 5xx; the only one worth a retry
+      |     +-- BadFile         not what it claims to be: a web page, cut short, empty, a bad checksum
+      +-- SchemaError           a column that no table knows, or a required one that is absent
+      +-- TooManyRejects        more rows could not be converted than the threshold allows
+      +-- AccountingError       rows read, written and rejected (or loaded) do not add up
+      +-- StorageError          a bucket, a disk or a warehouse said no
+            +-- Busy            another run holds it for longer than we wait
+            +-- Conflict        the object or its ledger entry changed under this run
+
+Every message names what it is about (dataset, month, file, line or column), the
+offending value, and what to do.
+"""
+
+
+class TripsError(Exception):
+    """The root: anything this project raises on purpose."""
+
+
+class UsageError(TripsError):
+    """A parameter that cannot be meant."""
+
+
+class SourceError(TripsError):
+    """The published file cannot be had or cannot be used."""
+
+
+class NotPublished(SourceError):
+    """The publisher answers that there is no such file."""
+
+
+class Unreachable(SourceError):
+    """The publisher could not be asked; trying again later can help."""
+
+
+class BadFile(SourceError):
+    """What was published is not what its name says."""
+
+
+class SchemaError(TripsError):
+    """The columns of a file are not those of its dataset."""
+
+
+class TooManyRejects(TripsError):
+    """More rows were rejected than the threshold allows."""
+
+
+class AccountingError(TripsError):
+    """Two counts that must be equal are not."""
+
+
+class StorageError(TripsError):
+    """A bucket, a disk or a warehouse could not do what was asked."""
+
+
+class Busy(StorageError):
+    """Another run holds the month, the file or the table."""
+
+
+class Conflict(StorageError):
+    """Another run changed the object or its ledger entry meanwhile."""
