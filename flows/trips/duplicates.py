@@ -1,0 +1,112 @@
+"""How many rows of a month stand there more than once, in memory that does not grow with it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Hashes = npt.NDArray[np.uint64]
+
+#: Hashes that are sorted at a time: 8 MiB, whatever the size of the month.
+HASHES_AT_A_TIME = 1 << 20
+#: Odd and without structure (the 64-bit golden ratio), so that neighbours spread.
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_SHIFT = np.uint64(29)
+_NULL = np.uint64(0xD6E8FEB86659FD93)
+
+
+def row_hashes(batch: pa.RecordBatch) -> Hashes:
+    """A 64-bit number for each row; equal rows have equal numbers.
+
+    Two different rows share one with a probability of 2**-64: among 20 million rows
+    that happens once in a hundred thousand months.
+    """
+    hashes = np.zeros(batch.num_rows, np.uint64)
+    for values in batch.columns:
+        if values.null_count < len(values):
+            hashes ^= _numbers(values)
+        hashes *= _FACTOR
+        hashes ^= hashes >> _SHIFT
+    return hashes
+
+
+def _numbers(values: pa.Array) -> Hashes:
+    if pa.types.is_string(values.type):
+        coded = values.dictionary_encode()
+        texts = [_text_hash(text) for text in coded.dictionary.to_pylist()]
+        return np.array([*texts, _NULL], np.uint64)[coded.indices.fill_null(len(texts))]
+    if pa.types.is_date32(values.type):
+        values = values.cast(pa.int32()).cast(pa.int64())
+    bits = _bits(values)
+    if values.null_count:
+        bits = np.where(values.is_null().to_numpy(zero_copy_only=False), _NULL, bits)
+    return bits
+
+
+def _bits(values: pa.Array) -> Hashes:
+    """The values as they lie in memory; what lies under a null is anything."""
+    kind = np.float64 if pa.types.is_float64(values.type) else np.int64
+    numbers = np.frombuffer(values.buffers()[1], kind)[values.offset : values.offset + len(values)]
+    if kind is np.float64:
+        numbers = numbers + 0.0  # minus zero equals zero
+    return numbers.view(np.uint64)
+
+
+def _text_hash(text: str) -> int:
+    data = text.encode()
+    return (zlib.crc32(data) << 32) | zlib.adler32(data)
+
+
+class DuplicateCounter:
+    """Collects the hashes of a month in a scratch file and counts the repeated ones.
+
+    A context manager; the scratch file is gone when it ends.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("w+b")
+        self._count = 0
+
+    def __enter__(self) -> DuplicateCounter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        self._path.unlink()
+
+    def add(self, hashes: Hashes) -> None:
+        """Take the hashes of some more rows."""
+        self._file.write(hashes.data)
+        self._count += len(hashes)
+
+    def duplicates(self) -> int:
+        """Rows that repeat an earlier one: of three equal rows, two."""
+        parts = -(-self._count // HASHES_AT_A_TIME)
+        return sum(_repeats(self._part(part, parts)) for part in range(parts))
+
+    def _part(self, part: int, parts: int) -> Hashes:
+        """The hashes whose remainder is `part`: equal hashes fall into the same part."""
+        chosen = [chunk[chunk % np.uint64(parts) == part] for chunk in self._chunks()]
+        return np.concatenate(chosen)
+
+    def _chunks(self) -> Iterator[Hashes]:
+        self._file.seek(0)
+        while data := self._file.read(HASHES_AT_A_TIME):
+            yield np.frombuffer(data, np.uint64)
+
+
+def _repeats(hashes: Hashes) -> int:
+    hashes.sort()
+    return int(np.count_nonzero(hashes[1:] == hashes[:-1]))
