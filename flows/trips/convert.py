@@ -175,23 +175,27 @@ def _open(
     return open_parquet(month, source, strict) if parquet else open_csv(month, source, strict)
 
 
-def _write(
-    month: Month, pieces: Iterator[Piece], target: Path, rejects: RejectsFile
-) -> Quality:
+def _write(month: Month, pieces: Iterator[Piece], target: Path, rejects: RejectsFile) -> Quality:
+    """Parse, measure and write at the same time, each on threads of its own."""
     tally = Tally(month)
     with (
-        RowGroups(target, DATASETS[month.dataset].schema) as groups,
+        ThreadPoolExecutor(PARSERS, f"parse {month}") as parsers,
+        ThreadPoolExecutor(1, f"write {month}") as writer,
         DuplicateCounter(target.with_suffix(".hashes")) as duplicates,
-        ThreadPoolExecutor(PARSERS, f"parse {month}") as pool,
+        RowGroups(target, DATASETS[month.dataset].schema) as groups,
     ):
-        jobs = (pool.submit(_work, tally, piece) for piece in pieces)
-        for work in _in_order(jobs):
+        written: Future[None] | None = None
+        for work in _in_order(parsers.submit(_work, tally, piece) for piece in pieces):
             rejects.add(work.rows_read, work.rejects)
-            for batch, measured, hashes in work.batches:
-                groups.add(batch)
+            for _, measured, hashes in work.batches:
                 tally.merge(measured)
                 duplicates.add(hashes)
-        return tally.report(duplicates.duplicates())
+            if written:
+                written.result()
+            written = writer.submit(groups.add, [batch for batch, _, _ in work.batches])
+        counted = parsers.submit(duplicates.duplicates)
+        writer.submit(groups.finish).result()
+        return tally.report(counted.result())
 
 
 @dataclass(frozen=True)
@@ -204,16 +208,16 @@ class _Work:
 def _work(tally: Tally, piece: Piece) -> _Work:
     found = salvage(piece)
     measured = [(batch, tally.measure(batch), row_hashes(batch)) for batch in found.batches]
-    return _Work(piece.rows, found.rejects, measured)
+    return _Work(found.rows, found.rejects, measured)
 
 
 def _in_order(jobs: Iterator[Future[T]]) -> Iterator[T]:
-    """Results in the order of the file, with one piece more in work than there are parsers."""
+    """Results in the order of the file, with two pieces in work for each parser."""
     waiting: deque[Future[T]] = deque()
     try:
         for job in jobs:
             waiting.append(job)
-            if len(waiting) > PARSERS:
+            if len(waiting) > 2 * PARSERS:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
@@ -226,7 +230,9 @@ class RowGroups:
     """A Parquet file of row groups that all have `ROW_GROUP_ROWS` rows but the last."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+        self._writer = pq.ParquetWriter(
+            path, schema, compression="zstd", use_dictionary=_repetitive(schema)
+        )
         self._schema = schema
         self._waiting: list[pa.RecordBatch] = []
         self._rows = 0
@@ -234,23 +240,32 @@ class RowGroups:
     def __enter__(self) -> RowGroups:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None and self._rows:
-            self._flush(self._rows)
+    def __exit__(self, *_: object) -> None:
         self._writer.close()
 
-    def add(self, batch: pa.RecordBatch) -> None:
+    def add(self, batches: Iterable[pa.RecordBatch]) -> None:
         """Take some more rows."""
-        self._waiting.append(batch)
-        self._rows += batch.num_rows
+        for batch in batches:
+            self._waiting.append(batch)
+            self._rows += batch.num_rows
         while self._rows >= ROW_GROUP_ROWS:
             self._flush(ROW_GROUP_ROWS)
+
+    def finish(self) -> None:
+        """Write the rows that do not fill a row group."""
+        if self._rows:
+            self._flush(self._rows)
 
     def _flush(self, rows: int) -> None:
         table = pa.Table.from_batches(self._waiting, self._schema)
         self._writer.write_table(table.slice(0, rows), row_group_size=ROW_GROUP_ROWS)
         self._waiting = table.slice(rows).to_batches()
         self._rows -= rows
+
+
+def _repetitive(schema: pa.Schema) -> list[str]:
+    """Columns worth a dictionary: one of timestamps costs time and makes the file larger."""
+    return [field.name for field in schema if not pa.types.is_timestamp(field.type)]
 
 
 def _drift(mapped: Mapped) -> dict[str, tuple[str, ...]]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -66,13 +67,20 @@ class Lines:
         layout: how they are read.
         data: the lines, each with its end but perhaps the last of the file.
         first_line: number of the first line; the header is line 1.
-        rows: lines that are not blank.
     """
 
     layout: Layout
     data: bytes
     first_line: int
-    rows: int
+
+    @cached_property
+    def rows(self) -> int:
+        """Lines that are not blank; see `Piece`."""
+        return sum(1 for line in self.data.split(b"\n") if line.strip(b"\r"))
+
+    @property
+    def _lines(self) -> int:
+        return self.data.count(b"\n") + (not self.data.endswith(b"\n"))
 
     def convert(self) -> pa.RecordBatch:
         """All rows in the canonical schema; see `Piece`."""
@@ -107,7 +115,7 @@ class Lines:
             line + b"\n" * (later - number)
             for (number, line), later in zip(lines, [n for n, _ in lines[1:]] + [lines[-1][0] + 1])
         )
-        return Lines(self.layout, data, lines[0][0], len(lines))
+        return Lines(self.layout, data, lines[0][0])
 
     def _parse(self, lenient: bool) -> pa.RecordBatch:
         layout = self.layout
@@ -118,7 +126,8 @@ class Lines:
             ),
             convert_options=_convert_options(layout, lenient),
         )
-        if table.num_rows != self.rows:
+        # Blank lines are rare, and counting the others takes longer than parsing them.
+        if table.num_rows != self._lines and table.num_rows != self.rows:
             raise Unreadable("a quote or a carriage return that does not end where the line ends")
         if any(table.column(name).null_count != table.num_rows for name in layout.surplus()):
             raise Unreadable(f"more fields than the {len(layout.mapped.columns)} of the header")
@@ -180,23 +189,14 @@ def _blocks(
         cut = data.rfind(b"\n") + 1 if more else len(data)
         if cut:
             block = data[:cut]
-            ends = block.count(b"\n")
-            if rows := _rows(block, ends):
-                yield Lines(layout, block, line, rows)
-            line += ends
+            if not block.isspace():
+                yield Lines(layout, block, line)
+            line += block.count(b"\n")
         elif len(data) > LONGEST_LINE:
             raise BadFile(f"{layout.month}: {path.name}, line {line} has no end; is it text?")
         if not more:
             return
         data = data[cut:] + more
-
-
-def _rows(block: bytes, ends: int) -> int:
-    """Lines of a block that are not blank."""
-    lines = ends + (not block.endswith(b"\n"))
-    if b"\n\n" not in block and b"\n\r\n" not in block and block[:1] not in (b"\n", b"\r"):
-        return lines
-    return sum(1 for line in block.split(b"\n") if line.strip(b"\r"))
 
 
 def _read(month: Month, path: Path, stream: IO[bytes]) -> bytes:

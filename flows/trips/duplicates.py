@@ -38,15 +38,20 @@ def row_hashes(batch: pa.RecordBatch) -> Hashes:
 
 def _numbers(values: pa.Array) -> Hashes:
     if pa.types.is_string(values.type):
-        coded = values.dictionary_encode()
-        texts = [_text_hash(text) for text in coded.dictionary.to_pylist()]
-        return np.array([*texts, _NULL], np.uint64)[coded.indices.fill_null(len(texts))]
+        coded = values.dictionary_encode("encode")
+        texts = [_NULL if t is None else _text_hash(t) for t in coded.dictionary.to_pylist()]
+        return np.array(texts, np.uint64)[np.frombuffer(coded.indices.buffers()[1], np.int32)]
     if pa.types.is_date32(values.type):
         values = values.cast(pa.int32()).cast(pa.int64())
     bits = _bits(values)
-    if values.null_count:
-        bits = np.where(values.is_null().to_numpy(zero_copy_only=False), _NULL, bits)
-    return bits
+    return np.where(_valid(values), bits, _NULL) if values.null_count else bits
+
+
+def _valid(values: pa.Array) -> npt.NDArray[np.uint8]:
+    """Arrow's own validity bits: asking Arrow for a numpy array would import pandas."""
+    bitmap = np.frombuffer(values.buffers()[0], np.uint8)
+    end = values.offset + len(values)
+    return np.unpackbits(bitmap, count=end, bitorder="little")[values.offset :]
 
 
 def _bits(values: pa.Array) -> Hashes:
@@ -93,6 +98,7 @@ class DuplicateCounter:
 
     def duplicates(self) -> int:
         """Rows that repeat an earlier one: of three equal rows, two."""
+        self._file.flush()
         parts = -(-self._count // HASHES_AT_A_TIME)
         return sum(_repeats(self._part(part, parts)) for part in range(parts))
 

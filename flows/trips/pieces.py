@@ -9,6 +9,7 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trips.arrays import day, int64s, strings
 from trips.columns import FILE_MONTH, Column
 from trips.datasets import ARROW_TYPES, DATASETS
 from trips.months import Month
@@ -64,6 +65,11 @@ class Salvage:
     batches: list[pa.RecordBatch] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
 
+    @property
+    def rows(self) -> int:
+        """Rows read: those of a batch were counted in the file before they were parsed."""
+        return sum(batch.num_rows for batch in self.batches) + len(self.rejects)
+
 
 def salvage(piece: Piece) -> Salvage:
     """Convert all rows of a piece that can be converted and reject exactly the others.
@@ -101,7 +107,7 @@ def conform(month: Month, found: Mapping[str, pa.Array], rows: int) -> pa.Record
     for column in dataset.columns:
         if column.name in found:
             arrays.update(_declared(column, found[column.name]))
-    arrays[FILE_MONTH.name] = pa.repeat(pa.scalar(month.first_day, pa.date32()), rows)
+    arrays[FILE_MONTH.name] = day(month.first_day, rows)
     columns = [
         arrays[c.name] if c.name in arrays else pa.nulls(rows, ARROW_TYPES[c.kind])
         for c in dataset.columns
@@ -155,8 +161,8 @@ def _decode(column: Column, values: pa.Array) -> tuple[pa.Array, pa.Array]:
     numbers = [_number(column, text) for text in published]
     texts = [None if _is_number(text) else text for text in published]
     return (
-        pa.array(numbers, pa.int64()).take(coded.indices),
-        pa.array(texts, pa.string()).take(coded.indices),
+        int64s(numbers).take(coded.indices),
+        strings(texts).take(coded.indices),
     )
 
 

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trips.arrays import int64s, midnight
 from trips.datasets import DATASETS
 from trips.months import Month
+
+_ZERO = int64s([0])[0].cast(pa.float64())
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,7 @@ class Tally:
 
     def __init__(self, month: Month) -> None:
         self._dataset = DATASETS[month.dataset]
-        self._start = pa.scalar(_midnight(month.first_day), pa.timestamp("us"))
-        self._end = pa.scalar(_midnight(_first_day_after(month)), pa.timestamp("us"))
+        self._start, self._end = midnight(month.first_day), midnight(_first_day_after(month))
         self._odd: Counter[str] = Counter()
         self._nulls: Counter[str] = Counter()
         self._total = 0.0
@@ -65,9 +67,9 @@ class Tally:
             "dropoff_before_pickup": _count(pc.less(dropoff, pickup)),
         }
         if dataset.distance:
-            odd["zero_distance"] = _count(pc.equal(batch[dataset.distance], 0))
+            odd["zero_distance"] = _count(pc.equal(batch[dataset.distance], _ZERO))
         if dataset.total:
-            odd["negative_total"] = _count(pc.less(batch[dataset.total], 0))
+            odd["negative_total"] = _count(pc.less(batch[dataset.total], _ZERO))
         total = pc.sum(batch[dataset.total]).as_py() if dataset.total else 0.0
         nulls = {n: c.null_count for n, c in zip(batch.schema.names, batch.columns)}
         ends = pc.min_max(pickup).as_py().values()
@@ -112,10 +114,6 @@ class Measured:
 
 def _count(flags: pa.Array) -> int:
     return pc.sum(flags).as_py() or 0
-
-
-def _midnight(day: dt.date) -> dt.datetime:
-    return dt.datetime.combine(day, dt.time())
 
 
 def _first_day_after(month: Month) -> dt.date:

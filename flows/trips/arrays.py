@@ -1,0 +1,52 @@
+"""Small Arrow arrays from Python values, without pandas.
+
+`pa.array` and `pa.scalar` look whether pandas is there by importing it, which costs
+every run half a second for nothing; arrays laid out by hand do not ask.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import struct
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+_EPOCH = dt.date(1970, 1, 1)
+
+
+def int64s(values: Sequence[int | None]) -> pa.Array:
+    """An int64 array."""
+    data = struct.pack(f"={len(values)}q", *(value or 0 for value in values))
+    return pa.Array.from_buffers(
+        pa.int64(), len(values), [_validity(values), pa.py_buffer(data)]
+    )
+
+
+def strings(values: Sequence[str | None]) -> pa.Array:
+    """A string array."""
+    encoded = [(value or "").encode() for value in values]
+    ends = itertools.accumulate(map(len, encoded), initial=0)
+    offsets = pa.py_buffer(struct.pack(f"={len(values) + 1}i", *ends))
+    data = pa.py_buffer(b"".join(encoded))
+    return pa.Array.from_buffers(pa.string(), len(values), [_validity(values), offsets, data])
+
+
+def day(value: dt.date, rows: int) -> pa.Array:
+    """A date32 array of one value."""
+    data = struct.pack("=i", (value - _EPOCH).days) * rows
+    return pa.Array.from_buffers(pa.date32(), rows, [None, pa.py_buffer(data)])
+
+
+def midnight(value: dt.date) -> pa.Scalar:
+    """The beginning of a day as timestamp[us]."""
+    microseconds = (value - _EPOCH).days * 86_400_000_000
+    return int64s([microseconds]).view(pa.timestamp("us"))[0]
+
+
+def _validity(values: Sequence[object]) -> pa.Buffer | None:
+    if None not in values:
+        return None
+    bits = sum(1 << place for place, value in enumerate(values) if value is not None)
+    return pa.py_buffer(bits.to_bytes(len(values) // 8 + 1, "little"))
