@@ -19,9 +19,7 @@ _EPOCH = dt.date(1970, 1, 1)
 def int64s(values: Sequence[int | None]) -> pa.Array:
     """An int64 array."""
     data = struct.pack(f"={len(values)}q", *(value or 0 for value in values))
-    return pa.Array.from_buffers(
-        pa.int64(), len(values), [_validity(values), pa.py_buffer(data)]
-    )
+    return pa.Array.from_buffers(pa.int64(), len(values), [_validity(values), pa.py_buffer(data)])
 
 
 def strings(values: Sequence[str | None]) -> pa.Array:

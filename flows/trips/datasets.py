@@ -137,9 +137,7 @@ def map_header(month: Month, names: Sequence[str], strict: bool = True) -> Mappe
     if strict or not present:
         _refuse_drift(month, unknown, [c.name for c in missing if c.required])
     renamed = [(n, c.name) for n, c in zip(names, found) if c and n != c.name]
-    return Mapped(
-        tuple(found), tuple(renamed), tuple(unknown), tuple(c.name for c in missing)
-    )
+    return Mapped(tuple(found), tuple(renamed), tuple(unknown), tuple(c.name for c in missing))
 
 
 def _fold(name: str) -> str:

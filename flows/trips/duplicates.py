@@ -56,11 +56,12 @@ def _valid(values: pa.Array) -> npt.NDArray[np.uint8]:
 
 def _bits(values: pa.Array) -> Hashes:
     """The values as they lie in memory; what lies under a null is anything."""
-    kind = np.float64 if pa.types.is_float64(values.type) else np.int64
-    numbers = np.frombuffer(values.buffers()[1], kind)[values.offset : values.offset + len(values)]
-    if kind is np.float64:
-        numbers = numbers + 0.0  # minus zero equals zero
-    return numbers.view(np.uint64)
+    here = slice(values.offset, values.offset + len(values))
+    data = values.buffers()[1]
+    if pa.types.is_float64(values.type):
+        floats = np.frombuffer(data, np.float64)[here] + 0.0  # minus zero equals zero
+        return floats.view(np.uint64)
+    return np.frombuffer(data, np.uint64)[here]
 
 
 def _text_hash(text: str) -> int:

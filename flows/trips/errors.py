@@ -1,18 +1,19 @@
 """Everything that can go wrong with a month of trips.
 
     TripsError
-      +-- UsageError            a parameter that cannot be meant: dataset, month, range, source, block
+      +-- UsageError            a parameter that cannot be meant: dataset, month, source, block
       +-- SourceError           the published file
       |     +-- NotPublished    the publisher has no such file (yet)
-      |     +-- Unreachable     may pass by itself: connection, timeout, 429, 5xx; the only one worth a retry
-      |     +-- BadFile         not what it claims to be: a web page, cut short, empty, a bad checksum
-      +-- SchemaError           a column that no table knows, or a required one that is absent
+      |     +-- Unreachable     may pass by itself: connection, timeout, 429, 5xx
+      |     +-- BadFile         a web page, cut short, empty, a bad checksum
+      +-- SchemaError           a column that no table knows, or a required one is absent
       +-- TooManyRejects        more rows could not be converted than the threshold allows
       +-- AccountingError       rows read, written and rejected (or loaded) do not add up
       +-- StorageError          a bucket, a disk or a warehouse said no
             +-- Busy            another run holds it for longer than we wait
             +-- Conflict        the object or its ledger entry changed under this run
 
+Only Unreachable, Busy and Conflict are worth a retry.
 Every message names what it is about (dataset, month, file, line or column), the
 offending value, and what to do.
 """

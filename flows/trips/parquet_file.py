@@ -62,9 +62,7 @@ class Rows:
 
 
 @contextmanager
-def open_parquet(
-    month: Month, path: Path, strict: bool
-) -> Iterator[tuple[Mapped, Iterator[Rows]]]:
+def open_parquet(month: Month, path: Path, strict: bool) -> Iterator[tuple[Mapped, Iterator[Rows]]]:
     """Open a Parquet file: its columns, and its rows in pieces.
 
     Raises:
@@ -99,6 +97,4 @@ def _damage_named(month: Month, path: Path) -> Iterator[None]:
     except (pa.ArrowInvalid, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise
-        raise BadFile(
-            f"{month}: {path.name} is damaged Parquet ({error}); get it again"
-        ) from error
+        raise BadFile(f"{month}: {path.name} is damaged Parquet ({error}); get it again") from error

@@ -68,7 +68,7 @@ class Salvage:
     @property
     def rows(self) -> int:
         """Rows read: those of a batch were counted in the file before they were parsed."""
-        return sum(batch.num_rows for batch in self.batches) + len(self.rejects)
+        return sum(len(batch) for batch in self.batches) + len(self.rejects)
 
 
 def salvage(piece: Piece) -> Salvage:
@@ -151,7 +151,7 @@ def _known_numbers(column: Column, values: pa.Array) -> pa.Array:
 
 def _is_text(kind: pa.DataType) -> bool:
     value_type = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return pa.types.is_string(value_type) or pa.types.is_large_string(value_type)
+    return value_type in (pa.string(), pa.large_string())
 
 
 def _decode(column: Column, values: pa.Array) -> tuple[pa.Array, pa.Array]:
@@ -180,4 +180,3 @@ def _number(column: Column, text: str) -> int | None:
 
 def _is_number(text: str) -> bool:
     return text.strip().replace(".", "", 1).lstrip("-").isdecimal()
-

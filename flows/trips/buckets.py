@@ -1,0 +1,156 @@
+"""What a month needs from an object store, and the folder that serves as one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from filelock import FileLock, Timeout
+
+from trips.errors import Busy, Conflict, StorageError, UsageError
+
+#: Seconds to wait for another writer; a write takes a second at most, so it must be stuck.
+LOCK_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A small object with the version that a conditional write compares."""
+
+    data: bytes
+    version: str
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """What a bucket says of an object: its size in bytes and its version."""
+
+    size: int
+    version: str
+
+
+class Bucket(Protocol):
+    """An object store. Keys are POSIX paths; every write is whole or not at all."""
+
+    def uri(self, key: str) -> str:
+        """Where an object is, for people and for warehouses."""
+
+    def info(self, key: str) -> ObjectInfo | None:
+        """Size and version of an object; None if there is none."""
+
+    def upload(self, path: Path, key: str) -> ObjectInfo:
+        """Put a file in place of the object."""
+
+    def download(self, key: str, path: Path) -> None:
+        """Get an object into a file."""
+
+    def read(self, key: str) -> Stored | None:
+        """A small object with its version; None if there is none."""
+
+    def write(self, key: str, data: bytes, replacing: str | None) -> None:
+        """Put a small object, if its version still is `replacing` (None: there is none).
+
+        Raises:
+            Conflict: another run wrote it meanwhile.
+        """
+
+    def delete(self, key: str) -> None:
+        """Remove an object; none there is fine."""
+
+
+@dataclass(frozen=True)
+class FolderBucket:
+    """A local folder as an object store; safe for many processes of one machine.
+
+    Attributes:
+        folder: absolute path; made when the first object is written.
+    """
+
+    folder: Path
+
+    def uri(self, key: str) -> str:
+        """The path of the file."""
+        return str(self._path(key))
+
+    def info(self, key: str) -> ObjectInfo | None:
+        """Size, and the time of the last write as version; see `Bucket`."""
+        try:
+            status = self._path(key).stat()
+        except FileNotFoundError:
+            return None
+        return ObjectInfo(status.st_size, f"{status.st_mtime_ns}")
+
+    def upload(self, path: Path, key: str) -> ObjectInfo:
+        """Copy beside the target, then rename: readers see the old file or the new one."""
+        with self._writing(key) as partial:
+            shutil.copyfile(path, partial)
+        info = self.info(key)
+        if info is None:
+            raise StorageError(f"{self.uri(key)} vanished while it was written; run again")
+        return info
+
+    def download(self, key: str, path: Path) -> None:
+        """Copy the file; see `Bucket`."""
+        shutil.copyfile(self._path(key), path)
+
+    def read(self, key: str) -> Stored | None:
+        """The content, its hash being the version; see `Bucket`."""
+        try:
+            data = self._path(key).read_bytes()
+        except FileNotFoundError:
+            return None
+        return Stored(data, hashlib.sha256(data).hexdigest())
+
+    def write(self, key: str, data: bytes, replacing: str | None) -> None:
+        """Compare and replace under the lock of the object; see `Bucket`."""
+        with self._writing(key) as partial:
+            there = self.read(key)
+            if (there.version if there else None) != replacing:
+                raise Conflict(f"{self.uri(key)} was changed by another run; run again")
+            partial.write_bytes(data)
+
+    def delete(self, key: str) -> None:
+        """Remove the file; see `Bucket`."""
+        self._path(key).unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        parts = PurePosixPath(key).parts
+        if not parts or parts[0] == "/" or ".." in parts:
+            raise UsageError(f"object key {key!r} does not stay inside the bucket")
+        return self.folder.joinpath(*parts)
+
+    @contextmanager
+    def _writing(self, key: str) -> Iterator[Path]:
+        """A partial file to fill, put in place at the end; one writer at a time.
+
+        The partial file has one name for each key, so what a killed run left is
+        overwritten by the next one and never taken for an object.
+        """
+        target = self._path(key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.partial")
+        try:
+            with FileLock(self.folder / ".lock", LOCK_SECONDS):
+                try:
+                    yield partial
+                    _persist(partial)
+                    partial.replace(target)
+                finally:
+                    partial.unlink(missing_ok=True)
+        except Timeout as error:
+            raise Busy(
+                f"{target} has been locked by another run for {LOCK_SECONDS} s; "
+                "end that run, then run again"
+            ) from error
+
+
+def _persist(path: Path) -> None:
+    """Bytes on the disk before the name: a power cut must not leave a named empty file."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

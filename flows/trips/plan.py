@@ -1,0 +1,142 @@
+"""What there is to do for a month, decided before anything is written."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from trips.buckets import Bucket
+from trips.convert import sha256_of
+from trips.datasets import SCHEMA_VERSION
+from trips.errors import NotPublished
+from trips.ledger import Entry, read_entry
+from trips.months import Month
+from trips.sources import Published, look
+
+
+class Status(str, Enum):
+    """What a month is, compared with what the ledger says."""
+
+    NEW = "NEW"
+    CHANGED = "CHANGED"
+    UNCHANGED = "UNCHANGED"
+    NOT_YET_PUBLISHED = "NOT YET PUBLISHED"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to do for a month.
+
+    Attributes:
+        month: which.
+        status: NEW and CHANGED months are run.
+        reason: why, for a person.
+        published: what the publisher says; None if there is nothing.
+        entry: what the ledger says; None if nothing.
+        entry_version: for the conditional write of the next entry.
+        settled_by_content: whether the published bytes, should they prove to be those of the
+            entry, leave nothing to do.
+    """
+
+    month: Month
+    status: Status
+    reason: str
+    published: Published | None = None
+    entry: Entry | None = None
+    entry_version: str | None = None
+    settled_by_content: bool = False
+
+    @property
+    def has_work(self) -> bool:
+        """Whether the month is to be run."""
+        return self.status in (Status.NEW, Status.CHANGED)
+
+
+_NEW = (Status.NEW, "not in the ledger", False)
+
+
+def plan_month(month: Month, source: str, bucket: Bucket, force: bool = False) -> Plan:
+    """Compare what is published with what the ledger says; writes nothing.
+
+    Args:
+        month: which.
+        source: a name of `trips.sources.SOURCES`, `sample`, or a URL template.
+        bucket: where the month and its ledger entry are kept.
+        force: call every published month changed.
+
+    Raises:
+        Unreachable: the publisher could not be asked.
+        UsageError: the source cannot be meant.
+    """
+    entry, version = read_entry(bucket, month)
+    try:
+        published = look(source, month)
+    except NotPublished as error:
+        return Plan(month, Status.NOT_YET_PUBLISHED, str(error), None, entry, version)
+    plan = _compare(published, entry, force) if entry else _NEW
+    if entry and (damage := _damage(bucket, month, entry)):
+        plan = (Status.CHANGED, damage, False)
+    status, reason, by_content = plan
+    return Plan(month, status, reason, published, entry, version, by_content)
+
+
+def due_in_warehouse(plan: Plan, loaded: Mapping[Month, str], warehouse: str) -> Plan:
+    """The plan of a month that must be in a warehouse too.
+
+    Args:
+        plan: the month's plan for the bucket.
+        loaded: the checksum of the object that the warehouse has of each month.
+        warehouse: its name, for the reason.
+    """
+    if plan.status is not Status.UNCHANGED or plan.entry is None:
+        return plan
+    there = loaded.get(plan.month)
+    if there == plan.entry.object_sha256:
+        return plan
+    status = Status.CHANGED if there else Status.NEW
+    reason = f"{'corrected' if there else 'kept'} in the bucket, not yet in {warehouse}"
+    return Plan(plan.month, status, reason, plan.published, plan.entry, plan.entry_version)
+
+
+def _compare(published: Published, entry: Entry, force: bool) -> tuple[Status, str, bool]:
+    """Status, reason, and whether equal content would settle it.
+
+    TLC touches its files without changing them, so a new modification time beside an
+    equal ETag is no change; without an ETag only the content can tell.
+    """
+    if force:
+        return Status.CHANGED, "forced", False
+    if entry.schema_version != SCHEMA_VERSION:
+        return Status.CHANGED, f"schema version {entry.schema_version} -> {SCHEMA_VERSION}", False
+    if published.url != entry.url:
+        return Status.CHANGED, f"published at {published.url}, was {entry.url}", True
+    if published.size is not None and published.size != entry.source_size:
+        return Status.CHANGED, f"size {entry.source_size} -> {published.size} bytes", True
+    if published.etag and entry.etag:
+        if published.etag == entry.etag:
+            return Status.UNCHANGED, "same ETag", True
+        return Status.CHANGED, f"ETag {entry.etag} -> {published.etag}", True
+    if published.last_modified and published.last_modified == entry.last_modified:
+        return Status.UNCHANGED, "same size and modification time", True
+    return Status.CHANGED, "new modification time, no ETag; the content will be compared", True
+
+
+def _damage(bucket: Bucket, month: Month, entry: Entry) -> str | None:
+    """Why the object is not the one that the ledger speaks of; None if it is.
+
+    A version alone proves nothing: a bucket that was copied has new ones.
+    """
+    info = bucket.info(entry.object_key)
+    if info is None:
+        return f"in the ledger, but {bucket.uri(entry.object_key)} is gone"
+    if info.size == entry.object_size and info.version == entry.object_version:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "object")
+        bucket.download(entry.object_key, copy)
+        if sha256_of(copy) == entry.object_sha256:
+            return None
+    return "the object in the bucket is not the one in the ledger"

@@ -1,0 +1,69 @@
+"""The scratch folder of a month: one run at a time, emptied when the month is done."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from trips.errors import Busy, Unreachable
+from trips.months import Month
+
+#: Seconds to wait for another run of the same month: longer than any month takes.
+WAIT_SECONDS = 3600
+
+
+@contextmanager
+def scratch_folder(
+    month: Month, purpose: str, waiting: Callable[[str], object] = lambda _: None
+) -> Iterator[Path]:
+    """A folder that only this run uses, under TRIPS_SCRATCH or the system's temporary folder.
+
+    A second run of the same month for the same purpose waits until the first has ended.
+    What a killed run left is found again: a partial download goes on where it stopped.
+
+    Args:
+        month: which.
+        purpose: what else the folder belongs to, the bucket say.
+        waiting: is told when another run has the folder.
+
+    Raises:
+        Busy: another run has had it for an hour.
+    """
+    root = Path(os.environ.get("TRIPS_SCRATCH") or Path(tempfile.gettempdir(), "trips-scratch"))
+    root.mkdir(parents=True, exist_ok=True)
+    name = f"{month.stem}-{hashlib.sha256(purpose.encode()).hexdigest()[:8]}"
+    lock = FileLock(root / f"{name}.lock")
+    _acquire(lock, month, waiting)
+    folder = root / name
+    try:
+        folder.mkdir(exist_ok=True)
+        yield folder
+        shutil.rmtree(folder)
+    except Unreachable:
+        raise  # the next run goes on where this download stopped
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    finally:
+        lock.release()
+
+
+def _acquire(lock: FileLock, month: Month, waiting: Callable[[str], object]) -> None:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        waiting(f"{month}: another run on this machine is at it; waiting for it to end")
+        try:
+            lock.acquire(timeout=WAIT_SECONDS)
+        except Timeout as error:
+            raise Busy(
+                f"{month}: another run has been at it for {WAIT_SECONDS} s; "
+                f"end it (it holds {lock.lock_file}), then run again"
+            ) from error

@@ -1,0 +1,182 @@
+"""A DuckDB file as warehouse: SQL on all months with nothing to install or to run."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from trips.columns import Column, Kind
+from trips.datasets import DATASETS, Dataset
+from trips.errors import AccountingError, Busy, SchemaError, StorageError
+from trips.ledger import Entry
+from trips.months import Month
+
+TYPES: Mapping[Kind, str] = {
+    "int64": "BIGINT",
+    "float64": "DOUBLE",
+    "string": "VARCHAR",
+    "timestamp": "TIMESTAMP",
+    "date": "DATE",
+}
+LEDGER = "loaded_months"
+#: Seconds to wait while another process has the file open: DuckDB lets in one writer.
+WAIT_SECONDS = 300
+_POLL_SECONDS = 0.1
+#: One thread of this process at a time: DuckDB refuses connections of two kinds to one file.
+_ONE_AT_A_TIME: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
+
+
+@dataclass(frozen=True)
+class DuckDBFile:
+    """A DuckDB database file.
+
+    Attributes:
+        path: absolute path; the file is made by the first load.
+        memory_limit: what DuckDB may use for a load, in its own notation.
+    """
+
+    path: Path
+    memory_limit: str = "1GB"
+
+    def name(self) -> str:
+        """The path of the file."""
+        return str(self.path)
+
+    def loaded(self, dataset: str) -> dict[Month, str]:
+        """The SHA-256 of the loaded object by month; see `Warehouse`. Makes no file."""
+        if not self.path.exists():
+            return {}
+        with self._connect(read_only=True) as db:
+            if not _exists(db, LEDGER):
+                return {}
+            rows = db.execute(
+                f"SELECT file_month, object_sha256 FROM {LEDGER} WHERE dataset = ?",
+                [dataset],
+            ).fetchall()
+        return {Month(dataset, day.year, day.month): sha256 for day, sha256 in rows}
+
+    def load(self, month: Month, entry: Entry, parquet: Path) -> int:
+        """Replace the month and its ledger row in one transaction; see `Warehouse`."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        dataset = DATASETS[month.dataset]
+        with self._connect(read_only=False) as db:
+            _prepare(db, month, dataset)
+            with _transaction(db, month, self.path):
+                rows = _replace(db, month, dataset, parquet)
+                if rows != entry.rows_written:
+                    raise AccountingError(
+                        f"{month}: {self.path} counted {rows} rows where the ledger has "
+                        f"{entry.rows_written}; nothing was changed; run again with --force"
+                    )
+                _remember(db, month, entry)
+        return rows
+
+    @contextmanager
+    def _connect(self, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        with _ONE_AT_A_TIME[self.path], _open(self.path, read_only) as db:
+            db.execute("SET memory_limit = ?", [self.memory_limit])
+            yield db
+
+
+def _open(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            return duckdb.connect(str(path), read_only=read_only)
+        except duckdb.IOException as error:
+            if "lock" not in str(error):
+                raise StorageError(f"{path} cannot be opened ({error})") from error
+            if time.monotonic() > deadline:
+                raise Busy(
+                    f"{path} has been open elsewhere for {WAIT_SECONDS} s; "
+                    f"close it there, then run again ({error})"
+                ) from error
+            time.sleep(_POLL_SECONDS)
+
+
+def _exists(db: duckdb.DuckDBPyConnection, table: str) -> bool:
+    query = "SELECT count(*) FROM duckdb_tables() WHERE table_name = ?"
+    return db.execute(query, [table]).fetchone() == (1,)
+
+
+def _prepare(db: duckdb.DuckDBPyConnection, month: Month, dataset: Dataset) -> None:
+    """The tables as declared: made if absent, new columns added, other types refused."""
+    columns = ", ".join(f'"{c.name}" {TYPES[c.kind]}' for c in dataset.columns)
+    db.execute(f"CREATE TABLE IF NOT EXISTS {dataset.table} ({columns})")
+    db.execute(
+        f"CREATE TABLE IF NOT EXISTS {LEDGER} (dataset VARCHAR, file_month DATE, "
+        "object_sha256 VARCHAR, rows BIGINT, schema_version INTEGER, loaded_at TIMESTAMP, "
+        "PRIMARY KEY (dataset, file_month))"
+    )
+    query = "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ?"
+    there = dict(db.execute(query, [dataset.table]).fetchall())
+    _refuse_other_types(month, dataset, there)
+    for column in dataset.columns:
+        if column.name not in there:
+            db.execute(
+                f'ALTER TABLE {dataset.table} ADD COLUMN "{column.name}" {TYPES[column.kind]}'
+            )
+        _describe(db, dataset, column)
+
+
+def _refuse_other_types(month: Month, dataset: Dataset, there: Mapping[str, str]) -> None:
+    wrong = [
+        f"{c.name} is {there[c.name]}, not {TYPES[c.kind]}"
+        for c in dataset.columns
+        if c.name in there and there[c.name] != TYPES[c.kind]
+    ]
+    if wrong:
+        raise SchemaError(
+            f"{month}: table {dataset.table} was made by something else ({'; '.join(wrong)}); "
+            "rename or drop it, then run again"
+        )
+
+
+def _describe(db: duckdb.DuckDBPyConnection, dataset: Dataset, column: Column) -> None:
+    about = column.about.replace("'", "''")
+    db.execute(f"COMMENT ON COLUMN {dataset.table}.\"{column.name}\" IS '{about}'")
+
+
+@contextmanager
+def _transaction(db: duckdb.DuckDBPyConnection, month: Month, path: Path) -> Iterator[None]:
+    db.begin()
+    try:
+        yield
+        db.commit()
+    except duckdb.Error as error:
+        db.rollback()
+        raise StorageError(
+            f"{month}: {path} refused the load ({error}); nothing changed"
+        ) from error
+    except BaseException:
+        db.rollback()
+        raise
+
+
+def _replace(db: duckdb.DuckDBPyConnection, month: Month, dataset: Dataset, parquet: Path) -> int:
+    day = month.first_day
+    db.execute(f"DELETE FROM {dataset.table} WHERE file_month = ?", [day])
+    db.execute(f"INSERT INTO {dataset.table} BY NAME SELECT * FROM read_parquet(?)", [str(parquet)])
+    counted = db.execute(f"SELECT count(*) FROM {dataset.table} WHERE file_month = ?", [day])
+    row = counted.fetchone()
+    return int(row[0]) if row else 0
+
+
+def _remember(db: duckdb.DuckDBPyConnection, month: Month, entry: Entry) -> None:
+    db.execute(
+        f"INSERT OR REPLACE INTO {LEDGER} VALUES (?, ?, ?, ?, ?, now()::TIMESTAMP)",
+        [
+            month.dataset,
+            month.first_day,
+            entry.object_sha256,
+            entry.rows_written,
+            entry.schema_version,
+        ],
+    )

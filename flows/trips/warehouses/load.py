@@ -1,0 +1,41 @@
+"""From the bucket into a warehouse: exactly the object that the ledger speaks of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trips.buckets import Bucket
+from trips.convert import sha256_of
+from trips.errors import Conflict, StorageError
+from trips.ledger import Entry, read_entry
+from trips.months import Month
+
+
+def kept_entry(bucket: Bucket, month: Month) -> Entry:
+    """The ledger's entry of a month that must be there.
+
+    Raises:
+        StorageError: the month is not in the bucket.
+    """
+    entry, _ = read_entry(bucket, month)
+    if entry is None:
+        raise StorageError(
+            f"{month} is not in the bucket; run flows/etl_web_to_gcs.py for it first"
+        )
+    return entry
+
+
+def fetch_object(bucket: Bucket, month: Month, entry: Entry, folder: Path) -> Path:
+    """The month's Parquet object in a folder, its checksum compared with the ledger.
+
+    Raises:
+        Conflict: the object is not the one that the ledger speaks of.
+    """
+    path = folder / f"{month.stem}.parquet"
+    bucket.download(entry.object_key, path)
+    if sha256_of(path) != entry.object_sha256:
+        raise Conflict(
+            f"{month}: {bucket.uri(entry.object_key)} is not the object that the ledger speaks of; "
+            "run flows/etl_web_to_gcs.py for it again"
+        )
+    return path
