@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from filelock import FileLock, Timeout
 
@@ -114,6 +114,18 @@ class FolderBucket:
             if (there.version if there else None) != replacing:
                 raise Conflict(f"{self.uri(key)} was changed by another run; run again")
             partial.write_bytes(data)
+
+    def upload_stream(self, stream: BinaryIO, key: str) -> None:
+        """Copy an open file, as whole as `upload`."""
+        with self._writing(key) as partial, partial.open("wb") as file:
+            shutil.copyfileobj(stream, file)
+
+    def keys(self, prefix: str) -> list[str]:
+        """All keys under a prefix, sorted; what is hidden is no object."""
+        files = (p for p in self._path(prefix).rglob("*") if p.is_file())
+        return sorted(
+            p.relative_to(self.folder).as_posix() for p in files if not p.name.startswith(".")
+        )
 
     def delete(self, key: str) -> None:
         """Remove the file; see `Bucket`."""

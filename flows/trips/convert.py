@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from trips.csv_file import open_csv
 from trips.datasets import DATASETS, SCHEMA_VERSION, Mapped
 from trips.duplicates import DuplicateCounter, Hashes, row_hashes
-from trips.errors import AccountingError, TooManyRejects
+from trips.errors import AccountingError, TooManyRejects, UsageError
 from trips.months import Month
 from trips.parquet_file import open_parquet
 from trips.pieces import Piece, Reject, salvage
@@ -89,6 +89,8 @@ def convert(
         AccountingError: rows read, written and rejected do not add up.
     """
     target = folder / f"{month.stem}.parquet"
+    if target.resolve() == source.resolve():
+        raise UsageError(f"{month}: {source} would be overwritten by its own conversion")
     rejects = RejectsFile(month, folder / f"{month.stem}.rejects.csv", max_reject_share)
     with _open(month, source, strict) as (mapped, pieces), rejects:
         quality = _write(month, pieces, target, rejects)

@@ -13,7 +13,7 @@
             +-- Busy            another run holds it for longer than we wait
             +-- Conflict        the object or its ledger entry changed under this run
 
-Only Unreachable, Busy and Conflict are worth a retry.
+Only Unreachable and Busy are worth a retry, and Conflict a new plan.
 Every message names what it is about (dataset, month, file, line or column), the
 offending value, and what to do.
 """

@@ -6,9 +6,12 @@ import datetime as dt
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from trips.errors import UsageError
 
+#: A dataset, as the zoomcamp calls it.
+Color = Literal["yellow", "green", "fhv", "fhvhv"]
 #: First month that TLC published, by dataset (TLC trip record data page).
 FIRST_MONTHS = {
     "yellow": (2009, 1),
@@ -86,7 +89,9 @@ def months_of(dataset: str, months: str | Iterable[int], year: int) -> tuple[Mon
     parts = months.split(",") if isinstance(months, str) else [str(n) for n in months]
     named = {month for part in parts if part.strip() for month in _range(dataset, part, year)}
     if not named:
-        raise UsageError(f"{dataset}: no month named in {months!r}; write 2021-01 or 2020-01:2020-12")
+        raise UsageError(
+            f"{dataset}: no month named in {months!r}; write 2021-01 or 2020-01:2020-12"
+        )
     return tuple(sorted(named))
 
 

@@ -85,9 +85,14 @@ def _pieces(month: Month, mapped: Mapped, path: Path, file: pq.ParquetFile) -> I
         with _damage_named(month, path):
             batch = next(batches, None)
         if batch is None:
-            return
+            break
         yield Rows(month, mapped, batch, row)
         row += batch.num_rows
+    if row - 1 != file.metadata.num_rows:
+        raise BadFile(
+            f"{month}: {path.name} has {row - 1} rows where its footer says "
+            f"{file.metadata.num_rows}; get it again"
+        )
 
 
 @contextmanager

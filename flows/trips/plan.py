@@ -54,6 +54,11 @@ class Plan:
         """Whether the month is to be run."""
         return self.status in (Status.NEW, Status.CHANGED)
 
+    def proves_unchanged(self, sha256: str) -> bool:
+        """Whether published bytes with this SHA-256 leave nothing to do."""
+        known = self.entry.source_sha256 if self.entry else None
+        return self.settled_by_content and sha256 == known
+
 
 _NEW = (Status.NEW, "not in the ledger", False)
 

@@ -55,6 +55,13 @@ def scratch_folder(
         lock.release()
 
 
+def subfolder(folder: Path, name: str) -> Path:
+    """A folder inside the scratch folder, made if it is not there."""
+    path = folder / name
+    path.mkdir(exist_ok=True)
+    return path
+
+
 def _acquire(lock: FileLock, month: Month, waiting: Callable[[str], object]) -> None:
     try:
         lock.acquire(timeout=0)

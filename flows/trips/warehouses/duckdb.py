@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -77,6 +78,11 @@ class DuckDBFile:
                     )
                 _remember(db, month, entry)
         return rows
+
+    def query(self, sql: str, parameters: object = None) -> list[tuple[Any, ...]]:
+        """Run one statement, for people; its rows."""
+        with self._connect(read_only=False) as db:
+            return db.execute(sql, parameters).fetchall()
 
     @contextmanager
     def _connect(self, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -1,0 +1,26 @@
+"""Tables and pages of a run for a person in the UI."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from trips.ledger import Entry
+from trips.report import Line, quality_markdown, table_artifact
+
+
+def show_months(lines: Sequence[Line], description: str) -> None:
+    """A table of the months of a parent run."""
+    create_table_artifact(  # type: ignore[unused-coroutine] # it is none in a flow that is not async
+        table_artifact(lines), key="months", description=description
+    )
+
+
+def show_quality(entry: Entry, where: str) -> None:
+    """The quality report of a month that was brought into the bucket."""
+    create_markdown_artifact(  # type: ignore[unused-coroutine] # it is none in a task that is not async
+        quality_markdown(entry, where),
+        key=f"{entry.dataset}-{entry.year_month}",
+        description=f"Quality of {entry.dataset} {entry.year_month}",
+    )

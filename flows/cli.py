@@ -1,0 +1,125 @@
+"""A flow as a command: parameters as options, a table as result, one line for a failure."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, Any, get_args, get_type_hints
+
+import typer
+from prefect import Flow
+from prefect.client.schemas.objects import State
+from prefect.logging.configuration import setup_logging
+from prefect.utilities.callables import parameter_docstrings
+
+from trips.errors import TripsError
+from trips.report import Line, table
+
+Show = Callable[[Any], str]
+
+
+def run(flow: Flow[..., Any], show: Show | None = None) -> None:
+    """Run a flow with the options of the command line; exit code 1 if it fails.
+
+    Args:
+        flow: its parameters become options, explained by its docstring.
+        show: turns its result into text; the table of its months by default.
+    """
+
+    def command(*, traceback: bool, **parameters: Any) -> None:
+        if not traceback:
+            _hide_tracebacks()
+        started = time.perf_counter()
+        call: Any = flow  # its overloads for return_state do not hold for any flow
+        state: State[Any] = call(**parameters, return_state=True)
+        result = state.result(raise_on_failure=False)
+        if isinstance(result, Line):
+            result = [replace(result, seconds=time.perf_counter() - started)]
+        if not isinstance(result, Exception):
+            print(show(result) if show else table(result))
+        if state.is_failed() or state.is_crashed():
+            _fail(state, result)
+
+    command.__signature__ = _signature(flow)  # type: ignore[attr-defined] # what typer reads
+    about = inspect.cleandoc(flow.fn.__doc__ or "").split("\n\nArgs:")[0]
+    app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+    app.command(help=about)(command)
+    app()
+
+
+def reason_of(state: State[Any]) -> str:
+    """Why a flow failed, in one line for a person."""
+    error = state.result(raise_on_failure=False)
+    if isinstance(error, TripsError):
+        return str(error)
+    if isinstance(error, State):
+        return reason_of(error)
+    if isinstance(error, Exception):
+        return f"{type(error).__name__}: {error}"
+    return state.message or state.name or "failed"
+
+
+def _fail(state: State[Any], result: object) -> None:
+    sys.stdout.flush()
+    print(f"Error: {reason_of(state)}", file=sys.stderr)
+    raise typer.Exit(1)
+
+
+def _signature(flow: Flow[..., Any]) -> inspect.Signature:
+    helps = parameter_docstrings(flow.fn.__doc__)
+    types = get_type_hints(flow.fn)
+    options = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=parameter.default,
+            annotation=Annotated[
+                _option_type(types[name]), typer.Option(help=_one_line(helps.get(name, "")))
+            ],
+        )
+        for name, parameter in inspect.signature(flow.fn).parameters.items()
+    ]
+    traceback = inspect.Parameter(
+        "traceback",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False,
+        annotation=Annotated[bool, typer.Option("--traceback", help="Show where a failure arose.")],
+    )
+    return inspect.Signature([*options, traceback])
+
+
+def _option_type(annotation: Any) -> Any:
+    """What is text or something else in the UI is text on the command line."""
+    return str if str in get_args(annotation) else annotation
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _hide_tracebacks() -> None:
+    """Keep the reason of a failure and drop where it arose from what is printed."""
+    setup_logging()
+    for name in ("", "prefect"):
+        for handler in logging.getLogger(name).handlers:
+            handler.setFormatter(_WithoutTraceback(handler.formatter or logging.Formatter()))
+
+
+class _WithoutTraceback(logging.Formatter):
+    """Formats a copy: what goes to the server keeps its traceback."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self._formatter = formatter
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as it was, with the exception in one line."""
+        if not record.exc_info:
+            return self._formatter.format(record)
+        short = logging.makeLogRecord(record.__dict__ | {"exc_info": None, "exc_text": None})
+        short.msg, short.args = f"{record.getMessage()} {record.exc_info[1]}", None
+        return self._formatter.format(short)

@@ -1,0 +1,73 @@
+"""One month of trips from the bucket into the warehouse, replaced whole.
+
+python flows/etl_gcs_to_bq.py --color green --year 2020 --month 10
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import flow, get_run_logger, task
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+import cli
+from destinations import BUCKET, WAREHOUSE, open_bucket, open_warehouse
+from retries import RETRIES
+from trips.buckets import Bucket
+from trips.ledger import Entry
+from trips.months import Color, Month
+from trips.report import Line, line_of
+from trips.scratch import scratch_folder
+from trips.warehouses import Warehouse
+from trips.warehouses.load import fetch_object, kept_entry
+
+
+@task(task_run_name="extract {month}", **RETRIES)
+def extract(month: Month, entry: Entry, bucket: Bucket, folder: Path) -> Path:
+    """Get the Parquet object that the ledger speaks of, its checksum compared."""
+    return fetch_object(bucket, month, entry, folder)
+
+
+@task(task_run_name="load {month}", **RETRIES)
+def load(month: Month, entry: Entry, parquet: Path, warehouse: Warehouse) -> int:
+    """Replace the month in the warehouse, in one transaction with its ledger row."""
+    rows = warehouse.load(month, entry, parquet)
+    get_run_logger().info("%s: %s rows in %s", month, f"{rows:,}", warehouse.name())
+    return rows
+
+
+@flow(name="etl-gcs-to-bq", flow_run_name="{color} {year}-{month:02}")
+def etl_gcs_to_bq(
+    color: Color = "yellow",
+    year: int = 2021,
+    month: int = 1,
+    bucket: str = BUCKET,
+    warehouse: str = WAREHOUSE,
+    force: bool = False,
+) -> Line | State[Line]:
+    """Load one month of trips from the bucket into the warehouse, replacing exactly that month.
+
+    A month whose object the warehouse already has is skipped.
+
+    Args:
+        color: Dataset - yellow, green, fhv or fhvhv.
+        year: Year of the file, four digits.
+        month: Month of the file, 1 to 12.
+        bucket: Block of the bucket, as TYPE/NAME.
+        warehouse: Block of the warehouse, as TYPE/NAME.
+        force: Load the month although the warehouse has it.
+    """
+    which, store, target = Month(color, year, month), open_bucket(bucket), open_warehouse(warehouse)
+    with scratch_folder(which, f"{bucket} {warehouse}", get_run_logger().info) as folder:
+        entry = kept_entry(store, which)
+        if not force and target.loaded(color).get(which) == entry.object_sha256:
+            line = line_of(which, "unchanged", "same checksum", entry, target.name())
+            message = f"{which}: {target.name()} has this object"
+            return Completed(name="Skipped", message=message, data=line)
+        load(which, entry, extract(which, entry, store, folder), target)
+    return line_of(which, "loaded", "", entry, target.name())
+
+
+if __name__ == "__main__":
+    cli.run(etl_gcs_to_bq)

@@ -1,0 +1,145 @@
+"""One month of trips from the web to the bucket: extract, transform, load.
+
+python flows/etl_web_to_gcs.py --color green --year 2020 --month 10
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from prefect import flow, get_run_logger, task
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+import cli
+from artifacts import show_quality
+from destinations import BUCKET, SOURCE, open_bucket
+from progress import shown_progress
+from retries import RETRIES
+from trips.buckets import Bucket
+from trips.convert import Converted, convert
+from trips.errors import Conflict, NotPublished
+from trips.ledger import Entry, keep, write_entry
+from trips.months import Color, Month
+from trips.plan import Plan, Status, plan_month
+from trips.report import Line, line_of
+from trips.scratch import scratch_folder, subfolder
+from trips.sources import Download, Published, download
+
+
+@task(task_run_name="plan {month}", **RETRIES)
+def plan(month: Month, source: str, bucket: Bucket, force: bool) -> Plan:
+    """Compare what is published with what the ledger says."""
+    return plan_month(month, source, bucket, force)
+
+
+@task(task_run_name="extract {published.month}", **RETRIES)
+def extract(published: Published, folder: Path) -> Download:
+    """Download the published file, complete or not at all; a retry goes on where it stopped."""
+    logger = get_run_logger()
+    with shown_progress(f"{published.month}: {published.url}", logger) as tell:
+        found = download(published, subfolder(folder, "published"), tell)
+    logger.info("%s: %s bytes from %s", found.month, f"{found.size:,}", found.url)
+    return found
+
+
+@task(task_run_name="transform {download.month}")
+def transform(download: Download, folder: Path, strict: bool, max_reject_share: float) -> Converted:
+    """Convert the file to one Parquet file in the canonical schema, every row accounted for."""
+    logger = get_run_logger()
+    converted = convert(
+        download.month, download.path, subfolder(folder, "converted"), strict, max_reject_share
+    )
+    for kind, columns in converted.drift.items():
+        if columns:
+            logger.info("%s: columns %s: %s", download.month, kind, ", ".join(columns))
+    if converted.rows_rejected:
+        logger.warning("%s: %s rows rejected", download.month, converted.rows_rejected)
+    return converted
+
+
+@task(task_run_name="load {plan.month}", **RETRIES)
+def load(plan: Plan, download: Download, converted: Converted, bucket: Bucket) -> Entry:
+    """Put the Parquet file into the bucket, then the ledger entry that makes it count."""
+    entry = keep(bucket, plan.month, download, converted, plan.entry_version)
+    show_quality(entry, bucket.uri(entry.object_key))
+    return entry
+
+
+@flow(name="etl-web-to-gcs", flow_run_name="{color} {year}-{month:02}")
+def etl_web_to_gcs(
+    color: Color = "yellow",
+    year: int = 2021,
+    month: int = 1,
+    source: str = SOURCE,
+    bucket: str = BUCKET,
+    force: bool = False,
+    strict: bool = True,
+    max_reject_share: float = 0.001,
+) -> Line | State[Line]:
+    """Bring one month of trips from the web into the bucket, as one well-typed Parquet file.
+
+    A month that the ledger has, and that the publisher has not changed, is skipped.
+
+    Args:
+        color: Dataset - yellow, green, fhv or fhvhv.
+        year: Year of the file, four digits.
+        month: Month of the file, 1 to 12.
+        source: dtc (DataTalksClub csv.gz), tlc (TLC's Parquet), sample (generated here,
+            sample:ROWS for a size), or a URL template with {color}, {year} and {month:02}.
+        bucket: Block of the bucket, as TYPE/NAME.
+        force: Run the month although nothing has changed.
+        strict: Fail on a column that no table knows or a required one that is absent.
+        max_reject_share: Fail if more than this share of the rows cannot be converted.
+    """
+    which, store, logger = Month(color, year, month), open_bucket(bucket), get_run_logger()
+    with scratch_folder(which, f"{source} {bucket}", logger.info) as folder:
+        try:
+            return _bring(which, source, store, folder, force, strict, max_reject_share)
+        except Conflict as conflict:
+            logger.info("%s; planning again", conflict)
+            return _bring(which, source, store, folder, force, strict, max_reject_share)
+
+
+def _bring(
+    which: Month,
+    source: str,
+    store: Bucket,
+    folder: Path,
+    force: bool,
+    strict: bool,
+    max_reject_share: float,
+) -> Line | State[Line]:
+    planned = plan(which, source, store, force)
+    if planned.published is None:
+        raise NotPublished(planned.reason)
+    if not planned.has_work:
+        return _skipped(planned, store)
+    found = extract(planned.published, folder)
+    if planned.proves_unchanged(found.sha256):
+        return _skipped(_confirm(planned, found, store), store)
+    entry = load(planned, found, transform(found, folder, strict, max_reject_share), store)
+    reason = planned.reason if planned.entry else ""
+    return line_of(which, "loaded", reason, entry, store.uri(entry.object_key))
+
+
+def _confirm(planned: Plan, found: Download, store: Bucket) -> Plan:
+    """Remember the publisher's new ETag or time for the same content."""
+    assert planned.entry is not None  # noqa: S101 - only a month of the ledger is confirmed
+    entry = replace(
+        planned.entry, url=found.url, etag=found.etag, last_modified=found.last_modified
+    )
+    write_entry(store, planned.month, entry, planned.entry_version)
+    reason = f"{planned.reason}, but the same content"
+    return replace(planned, status=Status.UNCHANGED, reason=reason, entry=entry)
+
+
+def _skipped(planned: Plan, store: Bucket) -> State[Line]:
+    where = store.uri(planned.entry.object_key) if planned.entry else ""
+    line = line_of(planned.month, "unchanged", planned.reason, planned.entry, where)
+    return Completed(name="Skipped", message=f"{planned.month}: {planned.reason}", data=line)
+
+
+if __name__ == "__main__":
+    cli.run(etl_web_to_gcs)

@@ -1,0 +1,53 @@
+"""How far a download is: a bar on a terminal, lines in the log elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+#: Seconds between two lines in the log; a month takes less on a good line.
+LOG_SECONDS = 5.0
+
+Told = Callable[[int, "int | None"], None]
+Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+
+@contextmanager
+def shown_progress(label: str, logger: Log) -> Iterator[Told]:
+    """What a download tells (bytes so far, bytes in all or None), shown to a person."""
+    if sys.stderr.isatty():
+        with _bar() as bar:
+            task = bar.add_task(label, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+    else:
+        yield _logged(label, logger)
+
+
+def _bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    return Progress(*columns, TransferSpeedColumn(), TimeRemainingColumn(), transient=True)
+
+
+def _logged(label: str, logger: Log) -> Told:
+    last = time.monotonic()
+
+    def tell(done: int, total: int | None) -> None:
+        nonlocal last
+        if time.monotonic() - last >= LOG_SECONDS:
+            last = time.monotonic()
+            share = f" ({done / total:.0%})" if total else ""
+            logger.info("%s: %.1f MB%s", label, done / 1e6, share)
+
+    return tell

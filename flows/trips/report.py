@@ -1,0 +1,114 @@
+"""What a person reads at the end: a table of months, and the quality of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from trips.ledger import Entry
+from trips.months import Month
+
+
+@dataclass(frozen=True)
+class Line:
+    """What became of one month in one run.
+
+    Attributes:
+        month: which.
+        status: loaded, unchanged, not yet published, or failed.
+        reason: why it was loaded, skipped or failed.
+        rows_read: rows of the published file.
+        rows_written: rows of the Parquet object, and of the warehouse.
+        rows_rejected: rows that could not be converted.
+        size: of the Parquet object, bytes.
+        seconds: of work in this run.
+        where: the object and the warehouse.
+    """
+
+    month: Month
+    status: str
+    reason: str = ""
+    rows_read: int = 0
+    rows_written: int = 0
+    rows_rejected: int = 0
+    size: int = 0
+    seconds: float = 0.0
+    where: str = ""
+
+
+def line_of(month: Month, status: str, reason: str, entry: Entry | None, where: str) -> Line:
+    """The line of a month that the ledger knows, or does not."""
+    if entry is None:
+        return Line(month, status, reason)
+    rows = (entry.rows_read, entry.rows_written, entry.rows_rejected)
+    return Line(month, status, reason, *rows, entry.object_size, 0.0, where)
+
+
+_HEAD = ("month", "status", "read", "written", "rejected", "bytes", "seconds", "where")
+
+
+def table(lines: Sequence[Line]) -> str:
+    """The lines as a text table, then the reason of each that was not simply loaded."""
+    rows = [_HEAD, *(_cells(line) for line in lines)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
+    text = [_row(row, widths) for row in rows]
+    text.insert(1, "  ".join("-" * width for width in widths))
+    reasons = [
+        f"{line.month}: {line.status}: {line.reason.removeprefix(f'{line.month}: ')}"
+        for line in lines
+        if line.reason
+    ]
+    return "\n".join([*text, *(["", *reasons] if reasons else [])])
+
+
+def table_artifact(lines: Sequence[Line]) -> list[dict[str, str]]:
+    """The lines for a table artifact, which takes JSON types only."""
+    return [dict(zip((*_HEAD, "reason"), (*_cells(line), line.reason))) for line in lines]
+
+
+def quality_markdown(entry: Entry, where: str) -> str:
+    """The quality report of a month in markdown."""
+    odd = [f"| {_words(name)} | {value} |" for name, value in _figures(entry.quality)]
+    nulls = entry.quality.get("nulls")
+    null_rows = [
+        f"| `{name}` | {count:,} | {count / entry.rows_written:.1%} |"
+        for name, count in (nulls.items() if isinstance(nulls, Mapping) else ())
+    ]
+    drift = [f"- {name}: {', '.join(found)}" for name, found in entry.drift.items() if found]
+    blocks = [
+        [f"# {entry.dataset} {entry.year_month}"],
+        [
+            f"{entry.rows_read:,} rows read = {entry.rows_written:,} written + "
+            f"{entry.rows_rejected:,} rejected. Kept in `{where}`, from {entry.url}"
+        ],
+        ["## Odd but valid, and kept"],
+        ["| what | rows |", "|---|---:|", *odd],
+        ["## Nulls"],
+        ["| column | rows | share |", "|---|---:|---:|", *null_rows],
+        ["## Columns that differ from the newest vintage"],
+        drift or ["- none"],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def _figures(quality: Mapping[str, object]) -> list[tuple[str, str]]:
+    shown = {name: value for name, value in quality.items() if name not in ("rows", "nulls")}
+    return [(n, f"{v:,}" if isinstance(v, int | float) else str(v)) for n, v in shown.items()]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    rows = (line.rows_read, line.rows_written, line.rows_rejected, line.size)
+    counts = (f"{count:,}" for count in rows) if line.where else ("-",) * 4
+    return str(line.month), line.status, *counts, f"{line.seconds:.1f}", line.where or "-"
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [
+        cell.rjust(width) if 2 <= place <= 6 else cell.ljust(width)
+        for place, (cell, width) in enumerate(zip(cells, widths))
+    ]
+    return "  ".join(padded).rstrip()
