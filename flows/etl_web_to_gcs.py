@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
@@ -18,7 +19,6 @@ from destinations import BUCKET, SOURCE, open_bucket
 from progress import shown_progress
 from retries import RETRIES
 from trips.buckets import Bucket
-from trips.convert import Converted, convert
 from trips.errors import Conflict, NotPublished
 from trips.ledger import Entry, keep, write_entry
 from trips.months import Color, Month
@@ -26,6 +26,9 @@ from trips.plan import Plan, Status, plan_month
 from trips.report import Line, line_of
 from trips.scratch import scratch_folder, subfolder
 from trips.sources import Download, Published, download
+
+if TYPE_CHECKING:
+    from trips.convert import Converted
 
 
 @task(task_run_name="plan {month}", **RETRIES)
@@ -47,6 +50,9 @@ def extract(published: Published, folder: Path) -> Download:
 @task(task_run_name="transform {download.month}")
 def transform(download: Download, folder: Path, strict: bool, max_reject_share: float) -> Converted:
     """Convert the file to one Parquet file in the canonical schema, every row accounted for."""
+    # Not at the top: Arrow takes a quarter of a second, which an unchanged month need not pay.
+    from trips.convert import convert
+
     logger = get_run_logger()
     converted = convert(
         download.month, download.path, subfolder(folder, "converted"), strict, max_reject_share

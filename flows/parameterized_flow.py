@@ -131,7 +131,7 @@ def etl_parent_flow(
     }
     jobs = ((p.month, run_one, (p, options, warehouse)) for p in plans if _has_work(p))
     done = {line.month: line for line in _side_by_side(jobs, SIDE_BY_SIDE)}
-    lines = [done.get(p.month) or _planned(p, store) for p in plans]
+    lines = [done.get(p.month) or _idle(p, store) for p in plans]
     show_months(lines, f"{color} {months}")
     return _verdict(lines)
 
@@ -163,11 +163,16 @@ def _has_work(plan: Plan | Line) -> bool:
 
 
 def _planned(plan: Plan | Line, store: Bucket) -> Line:
-    """The line of a month that was planned only, or whose plan failed."""
+    """The line of a month that was only planned, or whose plan failed."""
     if isinstance(plan, Line):
         return plan
     where = store.uri(plan.entry.object_key) if plan.entry else ""
     return line_of(plan.month, plan.status.value, plan.reason, plan.entry, where)
+
+
+def _idle(plan: Plan | Line, store: Bucket) -> Line:
+    line = _planned(plan, store)
+    return replace(line, status=line.status.lower())
 
 
 def _verdict(lines: Sequence[Line], name: str | None = None) -> State[Any]:

@@ -12,6 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+#: Raised by one whenever a column is added or its meaning changes: an entry of the ledger
+#: with an older version is converted again.
+SCHEMA_VERSION = 1
+
 Kind = Literal["int64", "float64", "string", "timestamp", "date"]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,8 +14,11 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from trips.checksums import sha256_of
+from trips.columns import SCHEMA_VERSION
 from trips.csv_file import open_csv
-from trips.datasets import DATASETS, SCHEMA_VERSION, Mapped
+from trips.datasets import DATASETS, Mapped
+from trips.disk import room_for
 from trips.duplicates import DuplicateCounter, Hashes, row_hashes
 from trips.errors import AccountingError, TooManyRejects, UsageError
 from trips.months import Month
@@ -87,12 +89,17 @@ def convert(
         SchemaError: its columns are not those of the dataset.
         TooManyRejects: too many rows could not be converted.
         AccountingError: rows read, written and rejected do not add up.
+        StorageError: the disk takes no more.
     """
     target = folder / f"{month.stem}.parquet"
     if target.resolve() == source.resolve():
         raise UsageError(f"{month}: {source} would be overwritten by its own conversion")
     rejects = RejectsFile(month, folder / f"{month.stem}.rejects.csv", max_reject_share)
-    with _open(month, source, strict) as (mapped, pieces), rejects:
+    with (
+        room_for(f"{target.name} of {month}", folder),
+        _open(month, source, strict) as (mapped, pieces),
+        rejects,
+    ):
         quality = _write(month, pieces, target, rejects)
     rejects.check_share()
     written = int(pq.read_metadata(target).num_rows)
@@ -113,15 +120,6 @@ def convert(
         _drift(mapped),
         quality,
     )
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 class RejectsFile:

@@ -13,10 +13,6 @@ from trips.columns import Column, Kind
 from trips.errors import SchemaError
 from trips.months import Month
 
-#: Raised by one whenever a column is added or its meaning changes: an entry of the ledger
-#: with an older version is converted again.
-SCHEMA_VERSION = 1
-
 ARROW_TYPES: Mapping[Kind, pa.DataType] = {
     "int64": pa.int64(),
     "float64": pa.float64(),

@@ -10,12 +10,17 @@ import datetime as dt
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from trips.buckets import Bucket, Stored
-from trips.convert import Converted
 from trips.errors import StorageError
 from trips.months import Month
 from trips.sources import Download
+
+if (
+    TYPE_CHECKING
+):  # what an unchanged month needs imports no Arrow, which takes a quarter of a second
+    from trips.convert import Converted
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from enum import Enum
 from pathlib import Path
 
 from trips.buckets import Bucket
-from trips.convert import sha256_of
-from trips.datasets import SCHEMA_VERSION
+from trips.checksums import sha256_of
+from trips.columns import SCHEMA_VERSION
 from trips.errors import NotPublished
 from trips.ledger import Entry, read_entry
 from trips.months import Month

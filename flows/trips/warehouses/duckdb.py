@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import glob
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
+from filelock import FileLock, Timeout
 
 from trips.columns import Column, Kind
 from trips.datasets import DATASETS, Dataset
+from trips.disk import free_space, room_for
 from trips.errors import AccountingError, Busy, SchemaError, StorageError
 from trips.ledger import Entry
 from trips.months import Month
@@ -30,6 +33,8 @@ LEDGER = "loaded_months"
 #: Seconds to wait while another process has the file open: DuckDB lets in one writer.
 WAIT_SECONDS = 300
 _POLL_SECONDS = 0.1
+#: A table of this name, and none of another schema.
+_HERE = "database_name = current_database() AND schema_name = current_schema() AND table_name = ?"
 #: One thread of this process at a time: DuckDB refuses connections of two kinds to one file.
 _ONE_AT_A_TIME: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
@@ -65,18 +70,16 @@ class DuckDBFile:
 
     def load(self, month: Month, entry: Entry, parquet: Path) -> int:
         """Replace the month and its ledger row in one transaction; see `Warehouse`."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         dataset = DATASETS[month.dataset]
-        with self._connect(read_only=False) as db:
+        with self._connect(read_only=False) as db, _transaction(db, month, self.path):
             _prepare(db, month, dataset)
-            with _transaction(db, month, self.path):
-                rows = _replace(db, month, dataset, parquet)
-                if rows != entry.rows_written:
-                    raise AccountingError(
-                        f"{month}: {self.path} counted {rows} rows where the ledger has "
-                        f"{entry.rows_written}; nothing was changed; run again with --force"
-                    )
-                _remember(db, month, entry)
+            rows = _replace(db, month, dataset, parquet)
+            if rows != entry.rows_written:
+                raise AccountingError(
+                    f"{month}: {self.path} counted {rows} rows where the ledger has "
+                    f"{entry.rows_written}; nothing was changed; run again with --force"
+                )
+            _remember(db, month, entry)
         return rows
 
     def query(self, sql: str, parameters: object = None) -> list[tuple[Any, ...]]:
@@ -95,10 +98,15 @@ def _open(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:
+            if not read_only and not path.exists():
+                _make(path)
             return duckdb.connect(str(path), read_only=read_only)
-        except duckdb.IOException as error:
-            if "lock" not in str(error):
-                raise StorageError(f"{path} cannot be opened ({error})") from error
+        except (duckdb.IOException, Timeout) as error:
+            if not _is_held(error):
+                raise StorageError(
+                    f"{path} cannot be opened ({error}); {free_space(path.parent)} there; "
+                    "give a path where DuckDB can write, or remove what is no database"
+                ) from error
             if time.monotonic() > deadline:
                 raise Busy(
                     f"{path} has been open elsewhere for {WAIT_SECONDS} s; "
@@ -107,8 +115,29 @@ def _open(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
             time.sleep(_POLL_SECONDS)
 
 
+def _make(path: Path) -> None:
+    """Put a new database in place at once.
+
+    A kill while DuckDB writes its first bytes would leave a file that nobody can open.
+    """
+    new = path.with_name(f".{path.name}.new")
+    with room_for(path.name, path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f".{path.name}.lock"), timeout=0):
+            if not path.exists():
+                new.unlink(missing_ok=True)
+                duckdb.connect(str(new)).close()
+                new.replace(path)
+
+
+def _is_held(error: Exception) -> bool:
+    """Whether another process has the file: DuckDB says so by its text alone, as does Windows."""
+    said = ("Could not set lock on file", "used by another process")
+    return isinstance(error, Timeout) or any(words in str(error) for words in said)
+
+
 def _exists(db: duckdb.DuckDBPyConnection, table: str) -> bool:
-    query = "SELECT count(*) FROM duckdb_tables() WHERE table_name = ?"
+    query = f"SELECT count(*) FROM duckdb_tables() WHERE {_HERE}"
     return db.execute(query, [table]).fetchone() == (1,)
 
 
@@ -121,15 +150,18 @@ def _prepare(db: duckdb.DuckDBPyConnection, month: Month, dataset: Dataset) -> N
         "object_sha256 VARCHAR, rows BIGINT, schema_version INTEGER, loaded_at TIMESTAMP, "
         "PRIMARY KEY (dataset, file_month))"
     )
-    query = "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ?"
-    there = dict(db.execute(query, [dataset.table]).fetchall())
+    query = f"SELECT column_name, data_type, comment FROM duckdb_columns() WHERE {_HERE}"
+    found = db.execute(query, [dataset.table]).fetchall()
+    there = {name: data_type for name, data_type, _ in found}
+    described = {name: comment for name, _, comment in found}
     _refuse_other_types(month, dataset, there)
     for column in dataset.columns:
         if column.name not in there:
             db.execute(
                 f'ALTER TABLE {dataset.table} ADD COLUMN "{column.name}" {TYPES[column.kind]}'
             )
-        _describe(db, dataset, column)
+        if described.get(column.name) != column.about:
+            _describe(db, dataset, column)
 
 
 def _refuse_other_types(month: Month, dataset: Dataset, there: Mapping[str, str]) -> None:
@@ -156,20 +188,22 @@ def _transaction(db: duckdb.DuckDBPyConnection, month: Month, path: Path) -> Ite
     try:
         yield
         db.commit()
-    except duckdb.Error as error:
-        db.rollback()
+    except BaseException as error:
+        with suppress(duckdb.Error):  # what failed may have ended the transaction itself
+            db.rollback()
+        if not isinstance(error, duckdb.Error):
+            raise
         raise StorageError(
-            f"{month}: {path} refused the load ({error}); nothing changed"
+            f"{month}: {path} refused the load ({error}); {free_space(path.parent)} there; "
+            "the month is as before"
         ) from error
-    except BaseException:
-        db.rollback()
-        raise
 
 
 def _replace(db: duckdb.DuckDBPyConnection, month: Month, dataset: Dataset, parquet: Path) -> int:
     day = month.first_day
+    name = glob.escape(str(parquet))  # DuckDB reads it as a pattern
     db.execute(f"DELETE FROM {dataset.table} WHERE file_month = ?", [day])
-    db.execute(f"INSERT INTO {dataset.table} BY NAME SELECT * FROM read_parquet(?)", [str(parquet)])
+    db.execute(f"INSERT INTO {dataset.table} BY NAME SELECT * FROM read_parquet(?)", [name])
     counted = db.execute(f"SELECT count(*) FROM {dataset.table} WHERE file_month = ?", [day])
     row = counted.fetchone()
     return int(row[0]) if row else 0

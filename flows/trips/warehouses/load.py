@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trips.buckets import Bucket
-from trips.convert import sha256_of
+from trips.checksums import sha256_of
 from trips.errors import Conflict, StorageError
 from trips.ledger import Entry, read_entry
 from trips.months import Month
@@ -36,6 +36,6 @@ def fetch_object(bucket: Bucket, month: Month, entry: Entry, folder: Path) -> Pa
     if sha256_of(path) != entry.object_sha256:
         raise Conflict(
             f"{month}: {bucket.uri(entry.object_key)} is not the object that the ledger speaks of; "
-            "run flows/etl_web_to_gcs.py for it again"
+            "run flows/etl_web_to_gcs.py for it again, with --force if it says unchanged"
         )
     return path

@@ -1,0 +1,53 @@
+# make run    two months of green and one of yellow, generated here, from web to warehouse
+# make test   the tests, with all that they need
+# make lint   style and types
+# make bench  speed and memory, against the naive way and the floor
+# make constraints  resolve all versions anew
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Runs of make keep Prefect's database and settings inside the project.
+export PREFECT_HOME ?= $(CURDIR)/data/prefect
+export DO_NOT_TRACK ?= 1
+unexport PREFECT_API_URL
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: run test lint bench constraints clean python-version
+
+run: $(VENV)/run
+	@$(BIN)/python flows/first_run.py
+
+test: $(VENV)/dev
+	@$(BIN)/python -m pytest --cov --cov-report=term
+
+lint: $(VENV)/dev
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+bench: $(VENV)/dev
+	@$(BIN)/python bench/run.py
+
+constraints: $(VENV)/dev
+	@$(PIP) uv
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-annotate \
+		--custom-compile-command "make constraints" requirements-dev.txt -o constraints.txt
+
+clean:
+	rm -rf $(VENV) data build
+
+$(VENV)/run: requirements.txt constraints.txt | python-version
+	@echo "Installing requirements.txt into $(VENV) (a minute the first time) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) -r requirements.txt
+	@$(BIN)/python -W ignore -m prefect server database upgrade -y > /dev/null
+	@touch $@
+
+$(VENV)/dev: requirements-dev.txt $(VENV)/run
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+python-version:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 10) <= v < (3, 14) else \
+		f"Python 3.10 to 3.13 is needed, $(PYTHON) is {v[0]}.{v[1]}; try make $(or $(MAKECMDGOALS),run) PYTHON=python3.12")'

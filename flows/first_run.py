@@ -1,0 +1,67 @@
+"""Two months of green and one of yellow, generated here: the main job without any account.
+
+python flows/first_run.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+import cli
+from destinations import BUCKET, WAREHOUSE
+from parameterized_flow import etl_parent_flow
+from trips.report import Line, table
+
+MONTHS = (("green", "2020-10:2020-11"), ("yellow", "2021-01"))
+_REAL_DATA = """
+These months were generated. The same with real ones, from the web:
+  python flows/etl_web_to_gcs.py --color green --year 2020 --month 10
+  python flows/parameterized_flow.py --color green --months 2020-01:2020-12 --plan"""
+
+
+@flow(name="first-run", flow_run_name="generated months")
+def first_run(
+    source: str = "sample", bucket: str = BUCKET, warehouse: str = WAREHOUSE
+) -> State[list[Line]]:
+    """Bring two generated months of green and one of yellow into the bucket and the warehouse.
+
+    Args:
+        source: sample, or sample:ROWS for another size.
+        bucket: Block of the bucket, as TYPE/NAME.
+        warehouse: Block of the warehouse, as TYPE/NAME.
+    """
+    parent: Any = etl_parent_flow  # its overloads for return_state do not hold for any flow
+    states = [
+        parent(
+            color,
+            months=months,
+            source=source,
+            bucket=bucket,
+            warehouse=warehouse,
+            return_state=True,
+        )
+        for color, months in MONTHS
+    ]
+    lines = [line for state in states for line in _lines(state)]
+    failed = [cli.reason_of(state) for state in states if state.is_failed()]
+    if failed:
+        return Failed(message="; ".join(failed), data=lines)
+    return Completed(message=f"{len(lines)} months", data=lines)
+
+
+def _lines(state: State[Any]) -> list[Line]:
+    result = state.result(raise_on_failure=False)
+    return result if isinstance(result, list) else []
+
+
+def _shown(lines: Sequence[Line]) -> str:
+    return table(lines) + "\n" + _REAL_DATA
+
+
+if __name__ == "__main__":
+    cli.run(first_run, _shown)
