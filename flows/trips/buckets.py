@@ -13,6 +13,7 @@ from typing import BinaryIO, Protocol
 
 from filelock import FileLock, Timeout
 
+from trips.disk import room_for
 from trips.errors import Busy, Conflict, StorageError, UsageError
 
 #: Seconds to wait for another writer; a write takes a second at most, so it must be stuck.
@@ -45,10 +46,14 @@ class Bucket(Protocol):
         """Size and version of an object; None if there is none."""
 
     def upload(self, path: Path, key: str) -> ObjectInfo:
-        """Put a file in place of the object."""
+        """Put a file in place of the object; what is returned speaks of exactly this file."""
 
     def download(self, key: str, path: Path) -> None:
-        """Get an object into a file."""
+        """Get an object into a file.
+
+        Raises:
+            StorageError: there is none, or no room for it.
+        """
 
     def read(self, key: str) -> Stored | None:
         """A small object with its version; None if there is none."""
@@ -81,23 +86,27 @@ class FolderBucket:
     def info(self, key: str) -> ObjectInfo | None:
         """Size, and the time of the last write as version; see `Bucket`."""
         try:
-            status = self._path(key).stat()
+            return _info(self._path(key))
         except FileNotFoundError:
             return None
-        return ObjectInfo(status.st_size, f"{status.st_mtime_ns}")
 
     def upload(self, path: Path, key: str) -> ObjectInfo:
         """Copy beside the target, then rename: readers see the old file or the new one."""
         with self._writing(key) as partial:
             shutil.copyfile(path, partial)
-        info = self.info(key)
-        if info is None:
-            raise StorageError(f"{self.uri(key)} vanished while it was written; run again")
-        return info
+            # Of the partial file, which keeps its time when it is renamed: once the lock is
+            # free, what has this key may be another run's.
+            return _info(partial)
 
     def download(self, key: str, path: Path) -> None:
         """Copy the file; see `Bucket`."""
-        shutil.copyfile(self._path(key), path)
+        try:
+            with room_for(path.name, path.parent):
+                shutil.copyfile(self._path(key), path)
+        except FileNotFoundError as error:
+            raise StorageError(
+                f"{self.uri(key)} is gone; run flows/etl_web_to_gcs.py for its month again"
+            ) from error
 
     def read(self, key: str) -> Stored | None:
         """The content, its hash being the version; see `Bucket`."""
@@ -145,21 +154,27 @@ class FolderBucket:
         overwritten by the next one and never taken for an object.
         """
         target = self._path(key)
-        target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{target.name}.partial")
         try:
-            with FileLock(self.folder / ".lock", LOCK_SECONDS):
-                try:
-                    yield partial
-                    _persist(partial)
-                    partial.replace(target)
-                finally:
-                    partial.unlink(missing_ok=True)
+            with room_for(target.name, target.parent):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with FileLock(self.folder / ".lock", LOCK_SECONDS):
+                    try:
+                        yield partial
+                        _persist(partial)
+                        partial.replace(target)
+                    finally:
+                        partial.unlink(missing_ok=True)
         except Timeout as error:
             raise Busy(
                 f"{target} has been locked by another run for {LOCK_SECONDS} s; "
                 "end that run, then run again"
             ) from error
+
+
+def _info(path: Path) -> ObjectInfo:
+    status = path.stat()
+    return ObjectInfo(status.st_size, f"{status.st_mtime_ns}")
 
 
 def _persist(path: Path) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 from isal import igzip, isal_zlib
@@ -22,6 +24,8 @@ from trips.months import Month
 from trips.pieces import Reject, Unreadable, conform
 
 BLOCK_BYTES = 1 << 20
+#: Where the header must end, and how far rows are looked at for their number of fields.
+HEAD_BYTES = 1 << 16
 #: A TLC line has about 100 bytes; one this long means that the file is no text at all.
 LONGEST_LINE = 1 << 20
 #: What means "no value"; NULL and \N are what database exports write, NaN is pandas'.
@@ -66,12 +70,12 @@ class Lines:
     Attributes:
         layout: how they are read.
         data: the lines, each with its end but perhaps the last of the file.
-        first_line: number of the first line; the header is line 1.
+        first: number of the first line; the header is line 1.
     """
 
     layout: Layout
     data: bytes
-    first_line: int
+    first: int
 
     @cached_property
     def rows(self) -> int:
@@ -86,20 +90,21 @@ class Lines:
         """All rows in the canonical schema; see `Piece`."""
         if b"\0" in self.data:
             raise Unreadable("a NUL byte")
-        if self.layout.lenient:
-            return self._parse(lenient=True)
+        if b"\r" in self.data and _splits_a_line(self.data):
+            raise Unreadable("a carriage return inside a line")
+        lenient = self.layout.lenient
         try:
-            return self._parse(lenient=False)
-        except ValueError:
-            batch = self._parse(lenient=True)
-            self.layout.lenient = True
+            return self._parse(lenient)
+        except ValueError as error:
+            batch = self._parse_other(lenient, error)
+            self.layout.lenient = not lenient
             return batch
 
     def halves(self) -> tuple[Lines, Lines]:
         """The first and the second half of the lines; see `Piece`."""
         lines = [
             (number, line)
-            for number, line in enumerate(self.data.split(b"\n"), self.first_line)
+            for number, line in enumerate(self.data.split(b"\n"), self.first)
             if line.strip(b"\r")
         ]
         middle = len(lines) // 2
@@ -107,8 +112,10 @@ class Lines:
 
     def reject(self, reason: str) -> Reject:
         """The only line, as one that could not be converted; see `Piece`."""
-        text = self.data.strip(b"\r\n").decode("utf-8", "backslashreplace")
-        return Reject(self.first_line, _readable(reason, self.layout), text.replace("\0", "\\x00"))
+        row = self.data.lstrip(b"\r\n")
+        line = self.first + self.data[: -len(row)].count(b"\n")
+        text = row.rstrip(b"\r\n").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+        return Reject(line, _readable(reason, self.layout), text)
 
     def _of(self, lines: list[tuple[int, bytes]]) -> Lines:
         data = b"".join(
@@ -117,18 +124,30 @@ class Lines:
         )
         return Lines(self.layout, data, lines[0][0])
 
+    def _parse_other(self, lenient: bool, error: ValueError) -> pa.RecordBatch:
+        """Parse the other way: what either way accepts is good, whatever stood before it."""
+        try:
+            return self._parse(not lenient)
+        except ValueError as other:
+            # The reason of a reject must not depend on what stood before it either.
+            raise (error if lenient else other) from None
+
     def _parse(self, lenient: bool) -> pa.RecordBatch:
-        layout = self.layout
+        layout, data, quoted = self.layout, self.data, b'"' in self.data
+        if quoted:
+            # A row of nothing: a quote left open at the end would otherwise go unseen.
+            data = data.rstrip(b"\r\n") + b'\n""' + b"," * (layout.fields - 1) + b"\n"
         table = pa_csv.read_csv(
-            pa.BufferReader(self.data),
+            pa.BufferReader(data),
             read_options=pa_csv.ReadOptions(
-                use_threads=False, block_size=len(self.data) + 1, column_names=layout.names()
+                use_threads=False, block_size=len(data) + 1, column_names=layout.names()
             ),
             convert_options=_convert_options(layout, lenient),
         )
+        table = table.slice(0, table.num_rows - quoted)
         # Blank lines are rare, and counting the others takes longer than parsing them.
         if table.num_rows != self._lines and table.num_rows != self.rows:
-            raise Unreadable("a quote or a carriage return that does not end where the line ends")
+            raise Unreadable("a quote that does not end where the line ends")
         if any(table.column(name).null_count != table.num_rows for name in layout.surplus()):
             raise Unreadable(f"more fields than the {len(layout.mapped.columns)} of the header")
         batch = table.combine_chunks().to_batches()[0]
@@ -147,63 +166,79 @@ def open_csv(month: Month, path: Path, strict: bool) -> Iterator[tuple[Mapped, I
     with path.open("rb") as raw:
         gzipped = raw.peek(2)[:2] == b"\x1f\x8b"
         stream: IO[bytes] = igzip.open(raw, "rb") if gzipped else raw
-        header, line, rest = _header(month, path, stream)
-        mapped = map_header(month, header, strict)
-        layout = Layout(month, mapped, _count_fields(month, path, rest, len(header)))
-        yield mapped, _blocks(layout, path, stream, rest, line + 1)
+        head = _read(month, path, stream, HEAD_BYTES)
+        names, end = _header(month, path, head)
+        mapped = map_header(month, names, strict)
+        rows = head[end:].split(b"\n")
+        layout = Layout(month, mapped, _count_fields(rows if len(rows) < 2 else rows[:-1], len(names)))
+        stream.seek(end)
+        yield mapped, _blocks(layout, path, stream, head.count(b"\n", 0, end) + 1)
 
 
-def _header(month: Month, path: Path, stream: IO[bytes]) -> tuple[list[str], int, bytes]:
-    """The names, the number of the line they stand in, and the bytes read after them."""
-    data, line = _read(month, path, stream), 1
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise BadFile(f"{month}: {path.name} is UTF-16; convert it to UTF-8 first")
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    while True:
-        first, end, data = data.partition(b"\n")
-        if first.strip():
-            break
-        if not end:
-            raise BadFile(f"{month}: {path.name} has no header; is it the right file?")
-        line += 1
-    names = next(csv.reader([first.strip(b"\r").decode("utf-8", "backslashreplace")]))
-    return names, line, data
+def _header(month: Month, path: Path, head: bytes) -> tuple[list[str], int]:
+    """The names, and where the line ends that they stand in."""
+    text = head.removeprefix(b"\xef\xbb\xbf")
+    line, end, _ = text.lstrip().partition(b"\n")
+    if not line or (not end and len(head) == HEAD_BYTES):
+        raise BadFile(f"{month}: {path.name} has no header; is it the right file?")
+    if b"\0" in line:
+        raise BadFile(f"{month}: {path.name} is UTF-16 or no text; convert it to UTF-8 first")
+    names = _split(line)
+    if not names:
+        raise BadFile(f"{month}: {path.name} has no line ends that are known; is it text?")
+    return names, len(head) - len(text.lstrip()) + len(line) + len(end)
 
 
-def _count_fields(month: Month, path: Path, data: bytes, names: int) -> int:
-    """Fields of the first line under the header that has any, at least as many as names."""
-    for line in data.split(b"\n"):
-        if line.strip(b"\r"):
-            fields = next(csv.reader([line.strip(b"\r").decode("utf-8", "replace")]))
-            surplus_is_empty = not any(field.strip() for field in fields[names:])
-            return max(names, len(fields)) if surplus_is_empty else names
-    raise BadFile(f"{month}: {path.name} has a header but no row; the month stays as it was")
+def _split(line: bytes) -> list[str]:
+    """The fields of a line, none if it cannot be split."""
+    try:
+        return next(csv.reader([line.strip(b"\r").decode("utf-8", "backslashreplace")]), [])
+    except csv.Error:
+        return []
 
 
-def _blocks(
-    layout: Layout, path: Path, stream: IO[bytes], data: bytes, line: int
-) -> Iterator[Lines]:
+def _count_fields(lines: Sequence[bytes], names: int) -> int:
+    """Fields of most rows; some vintages have more than names, the surplus empty."""
+    rows = [_split(line) for line in lines]
+    counts = Counter(len(row) for row in rows if row and not any(f.strip() for f in row[names:]))
+    return max([names, *(fields for fields, _ in counts.most_common(1))])
+
+
+def _blocks(layout: Layout, path: Path, stream: IO[bytes], line: int) -> Iterator[Lines]:
     """Pieces of about a megabyte, cut after the last end of a line."""
+    data, empty = b"", True
     while True:
-        more = _read(layout.month, path, stream)
+        more = _read(layout.month, path, stream, BLOCK_BYTES)
         cut = data.rfind(b"\n") + 1 if more else len(data)
         if cut:
             block = data[:cut]
-            if not block.isspace():
+            if block.lstrip(b"\r\n"):
+                empty = False
                 yield Lines(layout, block, line)
             line += block.count(b"\n")
         elif len(data) > LONGEST_LINE:
             raise BadFile(f"{layout.month}: {path.name}, line {line} has no end; is it text?")
         if not more:
-            return
+            break
         data = data[cut:] + more
+    if empty:
+        raise BadFile(
+            f"{layout.month}: {path.name} has a header but no row; the month stays as it was"
+        )
 
 
-def _read(month: Month, path: Path, stream: IO[bytes]) -> bytes:
+def _read(month: Month, path: Path, stream: IO[bytes], size: int) -> bytes:
     try:
-        return stream.read(BLOCK_BYTES)
+        return stream.read(size)
     except (EOFError, igzip.BadGzipFile, isal_zlib.error) as error:
         raise BadFile(f"{month}: {path.name} is a damaged gzip ({error}); get it again") from error
+
+
+def _splits_a_line(data: bytes) -> bool:
+    """Whether a carriage return stands elsewhere than at the end of a line."""
+    codes = np.frombuffer(data, np.uint8)
+    after = codes[1:]
+    return bool(np.any((codes[:-1] == 13) & (after != 10) & (after != 13)))
 
 
 def _convert_options(layout: Layout, lenient: bool) -> pa_csv.ConvertOptions:

@@ -121,16 +121,21 @@ def map_header(month: Month, names: Sequence[str], strict: bool = True) -> Mappe
         strict: whether an unknown or an absent required column is an error.
 
     Raises:
-        SchemaError: two names mean one column, or (strict) a name is unknown or a
-            required column is absent.
+        SchemaError: no name is known, two mean one column, or (strict) a name is unknown
+            or a required column is absent.
     """
     dataset = DATASETS[month.dataset]
     found = [dataset.known_names.get(_fold(name)) for name in names]
-    _refuse_twins(month, names, found)
     present = {c.name for c in found if c}
+    if not present:
+        raise SchemaError(
+            f"{month}: no column of the file is known, the first is {names[0][:80]!r}; "
+            f"is it a file of {dataset.name} trips?"
+        )
+    _refuse_twins(month, names, found)
     unknown = [n for n, c in zip(names, found) if not c and _fold(n) not in _ROW_NUMBERS]
     missing = [c for c in dataset.columns if c.name not in present and not c.derived]
-    if strict or not present:
+    if strict:
         _refuse_drift(month, unknown, [c.name for c in missing if c.required])
     renamed = [(n, c.name) for n, c in zip(names, found) if c and n != c.name]
     return Mapped(tuple(found), tuple(renamed), tuple(unknown), tuple(c.name for c in missing))

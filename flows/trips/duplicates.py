@@ -15,6 +15,7 @@ Hashes = npt.NDArray[np.uint64]
 
 #: Hashes that are sorted at a time: 8 MiB, whatever the size of the month.
 HASHES_AT_A_TIME = 1 << 20
+_READ_BYTES = 1 << 20
 #: Odd and without structure (the 64-bit golden ratio), so that neighbours spread.
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
@@ -29,8 +30,7 @@ def row_hashes(batch: pa.RecordBatch) -> Hashes:
     """
     hashes = np.zeros(batch.num_rows, np.uint64)
     for values in batch.columns:
-        if values.null_count < len(values):
-            hashes ^= _numbers(values)
+        hashes ^= _numbers(values) if values.null_count < len(values) else _NULL
         hashes *= _FACTOR
         hashes ^= hashes >> _SHIFT
     return hashes
@@ -110,7 +110,7 @@ class DuplicateCounter:
 
     def _chunks(self) -> Iterator[Hashes]:
         self._file.seek(0)
-        while data := self._file.read(HASHES_AT_A_TIME):
+        while data := self._file.read(_READ_BYTES):
             yield np.frombuffer(data, np.uint64)
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from trips.datasets import Mapped, map_header
 from trips.errors import BadFile
 from trips.months import Month
-from trips.pieces import Reject, conform
+from trips.pieces import Reject, Unreadable, conform
 
 BATCH_ROWS = 1 << 14
 #: TLC writes a month as one row group: without a small buffer all of it would be read at once.
@@ -29,13 +29,13 @@ class Rows:
         month: whose rows they are.
         mapped: the column of each field.
         batch: the rows as published.
-        first_row: number of the first row, from 1.
+        first: number of the first row, from 1.
     """
 
     month: Month
     mapped: Mapped
     batch: pa.RecordBatch
-    first_row: int
+    first: int
 
     @property
     def rows(self) -> int:
@@ -45,20 +45,44 @@ class Rows:
     def convert(self) -> pa.RecordBatch:
         """All rows in the canonical schema; see `Piece`."""
         pairs = zip(self.mapped.columns, self.batch.columns)
-        return conform(self.month, {c.name: values for c, values in pairs if c}, self.rows)
+        found = {c.name: _plain(c.name, values) for c, values in pairs if c}
+        return conform(self.month, found, self.rows)
 
     def halves(self) -> tuple[Rows, Rows]:
         """The first and the second half; see `Piece`."""
         middle = self.rows // 2
         return (
-            Rows(self.month, self.mapped, self.batch.slice(0, middle), self.first_row),
-            Rows(self.month, self.mapped, self.batch.slice(middle), self.first_row + middle),
+            Rows(self.month, self.mapped, self.batch.slice(0, middle), self.first),
+            Rows(self.month, self.mapped, self.batch.slice(middle), self.first + middle),
         )
 
     def reject(self, reason: str) -> Reject:
         """The only row, as one that could not be converted; see `Piece`."""
-        text = json.dumps(self.batch.to_pylist()[0], default=str)
-        return Reject(self.first_row, reason, text)
+        pairs = zip(self.batch.schema.names, self.batch.columns)
+        text = json.dumps({name: _shown(values) for name, values in pairs}, default=str)
+        return Reject(self.first, reason, text)
+
+
+def _plain(name: str, values: pa.Array) -> pa.Array:
+    """Values of their own instead of a dictionary's, which a bad row shares; text that is text."""
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        try:
+            values.validate(full=True)  # nobody has looked yet whether it is UTF-8
+        except pa.ArrowInvalid as error:
+            raise Unreadable(f"{name}: {error}") from error
+    return values
+
+
+def _shown(values: pa.Array) -> object:
+    """The only value, as JSON can hold it, even one that Python cannot."""
+    if pa.types.is_temporal(values.type):
+        values = values.cast(pa.string())
+    try:
+        return values[0].as_py()
+    except UnicodeDecodeError:
+        return values[0].as_buffer().to_pybytes().decode("utf-8", "backslashreplace")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -14,8 +15,13 @@ from trips.columns import FILE_MONTH, Column
 from trips.datasets import ARROW_TYPES, DATASETS
 from trips.months import Month
 
-#: Up to here every whole number has a float of its own.
-LARGEST_WHOLE_FLOAT = 2.0**53
+#: Below this every whole number has a float of its own.
+WHOLE_FLOATS_END = 2.0**53
+#: Microseconds since 1970 at the ends of the years 1 and 9999, which all warehouses share.
+TIMES = (-62_135_596_800_000_000, 253_402_300_799_999_999)
+#: A month in which this many rows, and a tenth of those read, are rejected will not recover.
+HOPELESS_REJECTS, HOPELESS_SHARE = 1_000, 0.1
+_NUMBER = re.compile(r"\s*-?[0-9]+(\.[0-9]*)?\s*")
 
 
 class Unreadable(ValueError):
@@ -39,6 +45,10 @@ class Reject:
 
 class Piece(Protocol):
     """A run of rows of one published file, not yet converted."""
+
+    @property
+    def first(self) -> int:
+        """Number of the first line or row; no more rows than this end with the first one."""
 
     @property
     def rows(self) -> int:
@@ -71,11 +81,17 @@ class Salvage:
         return sum(len(batch) for batch in self.batches) + len(self.rejects)
 
 
-def salvage(piece: Piece) -> Salvage:
+def hopeless(rejects: int, rows: int, max_share: float) -> bool:
+    """Whether so many rejects among so many rows say that the month will fail."""
+    return rejects > max(HOPELESS_REJECTS, HOPELESS_SHARE * rows, max_share * rows)
+
+
+def salvage(piece: Piece, max_reject_share: float = 1.0) -> Salvage:
     """Convert all rows of a piece that can be converted and reject exactly the others.
 
     Halving asks the same conversion again for fewer rows, so there is one meaning of a
-    good row, whatever stands beside it.
+    good row, whatever stands beside it. A hopeless piece is given up: what was found by
+    then says so to whoever asks `hopeless`.
     """
     found = Salvage()
     waiting = [piece]
@@ -86,6 +102,8 @@ def salvage(piece: Piece) -> Salvage:
         except ValueError as error:
             if piece.rows == 1:
                 found.rejects.append(piece.reject(str(error)))
+                if hopeless(len(found.rejects), piece.first, max_reject_share):
+                    break
             else:
                 waiting += reversed(piece.halves())
     return found
@@ -128,15 +146,31 @@ def _declared(column: Column, values: pa.Array) -> dict[str, pa.Array]:
 def _cast(column: Column, values: pa.Array) -> pa.Array:
     if pa.types.is_floating(values.type):
         values = _known_numbers(column, values)
-        if column.kind == "int64" and (pc.max(pc.abs(values)).as_py() or 0) > LARGEST_WHOLE_FLOAT:
+        if column.kind == "int64" and (pc.max(pc.abs(values)).as_py() or 0) >= WHOLE_FLOATS_END:
             raise Unreadable(f"{column.name}: too large to be read exactly")
     target = ARROW_TYPES[column.kind]
-    if values.type == target:
-        return values
-    try:
-        return values.cast(target)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise Unreadable(f"{column.name}: {error}") from error
+    if values.type != target:
+        _refuse_number_as_time(column, values.type)
+        try:
+            values = values.cast(target)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise Unreadable(f"{column.name}: {error}") from error
+    if column.kind == "timestamp":
+        _refuse_far_times(column, values)
+    return values
+
+
+def _refuse_number_as_time(column: Column, kind: pa.DataType) -> None:
+    """Arrow would take 7 passengers for 7 microseconds, and the other way round."""
+    either = _is_text(kind) or pa.types.is_null(kind)
+    if not either and pa.types.is_temporal(kind) != (column.kind == "timestamp"):
+        raise Unreadable(f"{column.name}: {kind} is no {column.kind}")
+
+
+def _refuse_far_times(column: Column, values: pa.Array) -> None:
+    ends = [end for end in pc.min_max(values.view(pa.int64())).as_py().values() if end is not None]
+    if any(not TIMES[0] <= end <= TIMES[1] for end in ends):
+        raise Unreadable(f"{column.name}: a year before 1 or after 9999")
 
 
 def _known_numbers(column: Column, values: pa.Array) -> pa.Array:
@@ -159,7 +193,7 @@ def _decode(column: Column, values: pa.Array) -> tuple[pa.Array, pa.Array]:
     coded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
     published = coded.dictionary.to_pylist()
     numbers = [_number(column, text) for text in published]
-    texts = [None if _is_number(text) else text for text in published]
+    texts = [None if _NUMBER.fullmatch(text) or not text.strip() else text for text in published]
     return (
         int64s(numbers).take(coded.indices),
         strings(texts).take(coded.indices),
@@ -169,14 +203,12 @@ def _decode(column: Column, values: pa.Array) -> tuple[pa.Array, pa.Array]:
 def _number(column: Column, text: str) -> int | None:
     codes: Mapping[str, int | None] = column.codes or {}
     code = text.strip().upper()
-    if code in codes:
-        return codes[code]
-    if _is_number(text) and float(text).is_integer():
-        return int(float(text))
+    if not code or code in codes:
+        return codes.get(code)
+    number = float(code) if _NUMBER.fullmatch(code) else 0.5
+    if number.is_integer() and abs(number) < WHOLE_FLOATS_END:
+        return int(number)
     raise Unreadable(
         f"{column.name}: {text!r} is no known code; declare it in flows/trips/columns.py"
     )
 
-
-def _is_number(text: str) -> bool:
-    return text.strip().replace(".", "", 1).lstrip("-").isdecimal()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from trips.disk import room_for
 from trips.errors import Busy, Unreachable
 from trips.months import Month
 
@@ -35,21 +36,23 @@ def scratch_folder(
 
     Raises:
         Busy: another run has had it for an hour.
+        StorageError: the disk takes no more.
     """
     root = Path(os.environ.get("TRIPS_SCRATCH") or Path(tempfile.gettempdir(), "trips-scratch"))
-    root.mkdir(parents=True, exist_ok=True)
     name = f"{month.stem}-{hashlib.sha256(purpose.encode()).hexdigest()[:8]}"
-    lock = FileLock(root / f"{name}.lock")
-    _acquire(lock, month, waiting)
-    folder = root / name
+    lock, folder = FileLock(root / f"{name}.lock"), root / name
+    with room_for(f"the files of {month}", root):
+        root.mkdir(parents=True, exist_ok=True)
+        _acquire(lock, month, waiting)
     try:
-        folder.mkdir(exist_ok=True)
+        with room_for(f"the files of {month}", root):
+            folder.mkdir(exist_ok=True)
         yield folder
         shutil.rmtree(folder)
     except Unreachable:
         raise  # the next run goes on where this download stopped
     except BaseException:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # what failed before is what matters
         raise
     finally:
         lock.release()
@@ -58,7 +61,8 @@ def scratch_folder(
 def subfolder(folder: Path, name: str) -> Path:
     """A folder inside the scratch folder, made if it is not there."""
     path = folder / name
-    path.mkdir(exist_ok=True)
+    with room_for(name, folder):
+        path.mkdir(exist_ok=True)
     return path
 
 

@@ -124,10 +124,14 @@ def _make(path: Path) -> None:
     with room_for(path.name, path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=0):
-            if not path.exists():
-                new.unlink(missing_ok=True)
+            if path.exists():
+                return
+            new.unlink(missing_ok=True)  # what a kill left
+            try:
                 duckdb.connect(str(new)).close()
                 new.replace(path)
+            finally:
+                new.unlink(missing_ok=True)
 
 
 def _is_held(error: Exception) -> bool:

@@ -1,0 +1,168 @@
+"""Where a month is published, and the records of what is said of it and of what came."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from string import Formatter
+from types import ModuleType
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+import httpx
+
+from trips.errors import UsageError
+from trips.months import Month
+
+#: Releases of DataTalksClub/nyc-tlc-data, and the links of TLC's trip record data page.
+SOURCES: Mapping[str, str] = {
+    "dtc": "https://github.com/DataTalksClub/nyc-tlc-data/releases/download/"
+    "{color}/{color}_tripdata_{year}-{month:02}.csv.gz",
+    "tlc": "https://d37ci6vzurychx.cloudfront.net/trip-data/"
+    "{color}_tripdata_{year}-{month:02}.parquet",
+}
+_NAMES = (*SOURCES, "sample")
+_WRITE = f"write {', '.join(_NAMES)}, sample:ROWS, a path, or an http, https or file URL"
+_FIELDS = "the fields are {color}, {dataset}, {year}, {month} and {year_month}"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the publisher says of a month's file without sending it.
+
+    Attributes:
+        month: which.
+        url: its address, before any redirect.
+        size: bytes; None where the publisher does not say.
+        etag: as the publisher writes it, quotes included; None for a local file.
+        last_modified: HTTP date; None where the publisher does not say.
+    """
+
+    month: Month
+    url: str
+    size: int | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+
+    def __str__(self) -> str:
+        """Month and address, without a password or the signature of a query."""
+        parts = urlsplit(self.url)
+        return f"{self.month}: {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+@dataclass(frozen=True)
+class Download:
+    """A month's file in the scratch folder, complete and checked.
+
+    Attributes:
+        month: which.
+        path: the file, its bytes as they were sent.
+        url: its address, before any redirect.
+        size: bytes.
+        sha256: of the file, hexadecimal.
+        etag: of the answer that sent it, which may be newer than what `look` saw.
+        last_modified: of the same answer, HTTP date.
+    """
+
+    month: Month
+    path: Path
+    url: str
+    size: int
+    sha256: str
+    etag: str | None
+    last_modified: str | None
+
+
+def address(source: str, month: Month) -> str:
+    """The URL of a month's file.
+
+    Args:
+        source: a name of `SOURCES`; `sample` or `sample:ROWS`; or a template of a URL (http,
+            https, file) or of a path, with the fields {color} or {dataset}, {year}, {month}
+            and {year_month}, which take format specs such as {month:02}.
+        month: which.
+
+    Raises:
+        UsageError: the source is none of these.
+    """
+    name, _, rows = source.partition(":")
+    if name == "sample":
+        return _sample_address(month, rows)
+    if source not in SOURCES and re.fullmatch(r"[\w-]*", source):
+        raise UsageError(f"{month}: no source is named {source!r}{_closest(name)}; {_WRITE}")
+    url = _filled(source, month)
+    scheme = re.match(r"([A-Za-z][\w+.-]+):", url)  # one letter is a drive of Windows
+    if not scheme:
+        url = Path(url).absolute().as_uri()
+    elif scheme[1].lower() not in ("http", "https", "file"):
+        raise UsageError(f"{month}: source {source!r} cannot be read{_closest(name)}; {_WRITE}")
+    _refuse_malformed(source, month, url)
+    return url
+
+
+def file_name(url: str) -> str:
+    """The last part of its path, decoded."""
+    return unquote(urlsplit(url).path).rpartition("/")[2]
+
+
+def path_of(url: str) -> Path:
+    """The path of a file URL."""
+    return Path(url2pathname(urlsplit(url).path))
+
+
+def sample_module() -> ModuleType:
+    """The module that generates months, imported when one is asked for."""
+    # numpy and pyarrow take a quarter of a second, which a month without a sample need not pay.
+    from trips import sample
+
+    return sample
+
+
+def sample_rows(url: str) -> int:
+    """How many rows the address of a sample asks for."""
+    return int(url.rpartition("=")[2])
+
+
+def _sample_address(month: Month, rows: str) -> str:
+    rows = rows or str(sample_module().DEFAULT_ROWS[month.dataset])
+    if not re.fullmatch("[0-9]+", rows):
+        raise UsageError(f"{month}: {rows!r} is no number of rows; write sample:1000")
+    return f"sample:///{month.stem}.csv.gz?rows={int(rows)}"
+
+
+def _closest(name: str) -> str:
+    near = difflib.get_close_matches(name.lower(), _NAMES)
+    return f", did you mean {' or '.join(near)}?" if near else ""
+
+
+def _filled(source: str, month: Month) -> str:
+    template = SOURCES.get(source, source)
+    values = {"color": month.dataset, "dataset": month.dataset, "year": month.year}
+    fields = values | {"month": month.month, "year_month": month.year_month}
+    try:
+        parsed = [(field, spec or "") for _, field, spec, _ in Formatter().parse(template)]
+        unknown = [f for f, spec in parsed if f is not None and (f not in fields or "{" in spec)]
+        filled = "" if unknown else template.format_map(fields)
+    except ValueError as error:
+        message = f"{month}: source {source!r} is no template: {error}; {_FIELDS}"
+        raise UsageError(message) from error
+    if unknown:
+        raise UsageError(f"{month}: source {source!r} has the field {unknown[0]!r}; {_FIELDS}")
+    return filled
+
+
+def _refuse_malformed(source: str, month: Month, url: str) -> None:
+    try:
+        host, parts = httpx.URL(url).host, urlsplit(url)
+        wrong = bool(host) == (parts.scheme == "file") or not parts.path.startswith("/")
+    except (httpx.InvalidURL, ValueError):
+        wrong = True
+    name = "" if wrong else file_name(url)
+    if name in ("", ".", "..") or not name.isprintable():
+        raise UsageError(
+            f"{month}: source {source!r} gives {url!r}, which is no address of a file; write it "
+            "like https://host/folder/file.csv.gz or file:///folder/file.csv.gz"
+        )

@@ -1,0 +1,202 @@
+"""A web server on 127.0.0.1 that serves what a test gives it, and fails where a test says so.
+
+It does HEAD, GET, one range (`bytes=N-` or `bytes=N-M`) and If-Range, as RFC 9110 has them,
+and answers 501 to every other method, range and condition.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+
+_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+_CONDITIONS = {"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"}
+
+
+@dataclass(frozen=True)
+class Page:
+    """What is served under one path.
+
+    Attributes:
+        body: the bytes of the file.
+        status: of an answer with the whole body.
+        etag: with its quotes; None to send none.
+        last_modified: HTTP date; None to send none.
+        headers: any others; they win over the server's own.
+        head: whether HEAD is answered (405 if not).
+        ranges: whether Range is obeyed (ignored if not).
+        conditions: whether If-Range is obeyed (ignored if not).
+        length: whether Content-Length is sent; without it the connection's end is the body's.
+    """
+
+    body: bytes
+    status: int = 200
+    etag: str | None = None
+    last_modified: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    head: bool = True
+    ranges: bool = True
+    conditions: bool = True
+    length: bool = True
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong with one request.
+
+    Attributes:
+        page: answered in place of what is served under the path.
+        after: bytes of the body after which nothing more is sent; None for all of them.
+        hang: whether the connection then stays open and silent. With `after` None nothing is
+            sent at all, not even a status.
+    """
+
+    page: Page | None = None
+    after: int | None = None
+    hang: bool = False
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it arrived; header names in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+
+
+class Web:
+    """The server, which runs inside `with Web() as web:`.
+
+    Attributes:
+        requests: all so far, in order.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.closing = threading.Event()
+        self._pages: dict[str, Page] = {}
+        self._faults: list[Fault] = []
+        self._lock = threading.Lock()
+        self._server = _Server(self)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    def __enter__(self) -> Web:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def url(self, path: str) -> str:
+        """The address of a path, whether or not something is served there."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}{path}"
+
+    def serve(self, path: str, page: Page | bytes) -> str:
+        """Serve a page under a path, in place of an earlier one, and return its address."""
+        with self._lock:
+            self._pages[path] = page if isinstance(page, Page) else Page(page)
+        return self.url(path)
+
+    def redirect(self, path: str, to: str, status: int = 302) -> str:
+        """Send whoever asks for a path elsewhere, and return its address."""
+        return self.serve(path, Page(b"", status, headers={"Location": to}))
+
+    def fail(self, fault: Fault, times: int = 1) -> None:
+        """Let the next requests go wrong, after those already told to."""
+        with self._lock:
+            self._faults += [fault] * times
+
+    def take(self, request: Request) -> tuple[Page, Fault]:
+        """Note a request; return what to answer and what goes wrong with it."""
+        with self._lock:
+            self.requests.append(request)
+            fault = self._faults.pop(0) if self._faults else Fault()
+            page = fault.page or self._pages.get(request.path, Page(b"not found", 404))
+            return page, fault
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False  # closing waits for them, so that no socket is left open
+
+    def __init__(self, web: Web) -> None:
+        self.web = web
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    timeout = 5  # seconds that a client may say nothing
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def _answer(self) -> None:
+        self.close_connection = True
+        request = Request(self.command, self.path, {k.lower(): v for k, v in self.headers.items()})
+        page, fault = self.server.web.take(request)
+        # A client that has what it wanted, or waits no longer, is no failure of the server.
+        with suppress(ConnectionError):
+            if not fault.hang or fault.after is not None:
+                self._send(page, fault)
+        if fault.hang:
+            self.server.web.closing.wait()
+
+    def _send(self, page: Page, fault: Fault) -> None:
+        status, headers, body = self._choose(page)
+        own = {"Connection": "close", "ETag": page.etag, "Last-Modified": page.last_modified}
+        length = {"Content-Length": str(len(body))} if page.length else {}
+        self.send_response_only(status)
+        for name, value in {**own, **length, **headers, **page.headers}.items():
+            if value is not None:
+                self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body[: fault.after])
+
+    def _choose(self, page: Page) -> tuple[int, Mapping[str, str], bytes]:
+        """Status, further headers and body."""
+        if _CONDITIONS & set(self.headers):
+            return 501, {}, b""
+        if self.command == "HEAD" and not page.head:
+            return 405, {}, b""
+        asked = self.headers.get("Range")
+        if page.status != 200 or not page.ranges or not asked or not self._is_same(page):
+            return page.status, {}, page.body
+        return _part(page.body, asked)
+
+    def _is_same(self, page: Page) -> bool:
+        wanted = self.headers.get("If-Range")
+        known = {page.last_modified, page.etag if (page.etag or "")[:2] != "W/" else None}
+        return wanted is None or not page.conditions or wanted in known
+
+
+def _part(body: bytes, asked: str) -> tuple[int, Mapping[str, str], bytes]:
+    match = _RANGE.fullmatch(asked)
+    if not match:
+        return 501, {}, b""
+    start, last = int(match[1]), min(int(match[2] or len(body)), len(body) - 1)
+    if start >= len(body):
+        return 416, {"Content-Range": f"bytes */{len(body)}"}, b""
+    part = body[start : last + 1]
+    return 206, {"Content-Range": f"bytes {start}-{last}/{len(body)}"}, part
