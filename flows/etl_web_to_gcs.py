@@ -23,9 +23,10 @@ from trips.errors import Conflict, NotPublished
 from trips.ledger import Entry, keep, write_entry
 from trips.months import Color, Month
 from trips.plan import Plan, Status, plan_month
+from trips.published import Download, Published, without_secrets
 from trips.report import Line, line_of
 from trips.scratch import scratch_folder, subfolder
-from trips.sources import Download, Published, download
+from trips.sources import download
 
 if TYPE_CHECKING:
     from trips.convert import Converted
@@ -41,9 +42,9 @@ def plan(month: Month, source: str, bucket: Bucket, force: bool) -> Plan:
 def extract(published: Published, folder: Path) -> Download:
     """Download the published file, complete or not at all; a retry goes on where it stopped."""
     logger = get_run_logger()
-    with shown_progress(f"{published.month}: {published.url}", logger) as tell:
+    with shown_progress(str(published), logger) as tell:
         found = download(published, subfolder(folder, "published"), tell)
-    logger.info("%s: %s bytes from %s", found.month, f"{found.size:,}", found.url)
+    logger.info("%s: %s bytes", published, f"{found.size:,}")
     return found
 
 
@@ -134,7 +135,10 @@ def _confirm(planned: Plan, found: Download, store: Bucket) -> Plan:
     """Remember the publisher's new ETag or time for the same content."""
     assert planned.entry is not None  # noqa: S101 - only a month of the ledger is confirmed
     entry = replace(
-        planned.entry, url=found.url, etag=found.etag, last_modified=found.last_modified
+        planned.entry,
+        url=without_secrets(found.url),
+        etag=found.etag,
+        last_modified=found.last_modified,
     )
     write_entry(store, planned.month, entry, planned.entry_version)
     reason = f"{planned.reason}, but the same content"

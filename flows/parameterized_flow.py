@@ -138,8 +138,12 @@ def etl_parent_flow(
 
 def _wanted(color: Color, year: int, months: str | list[int], due_months: int) -> tuple[Month, ...]:
     if months == "due":
-        return latest_months(color, due_months, dt.date.today())
+        return latest_months(color, due_months, _today())
     return months_of(color, months, year)
+
+
+def _today() -> dt.date:
+    return dt.date.today()
 
 
 def _side_by_side(jobs: Iterable[Job], width: int) -> list[Any]:

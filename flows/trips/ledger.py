@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from trips.buckets import Bucket, Stored
 from trips.errors import StorageError
 from trips.months import Month
-from trips.sources import Download
+from trips.published import Download, without_secrets
 
 if (
     TYPE_CHECKING
@@ -30,7 +30,7 @@ class Entry:
     Attributes:
         dataset: yellow, green, fhv or fhvhv.
         year_month: `2021-01`.
-        url: where the published file came from.
+        url: where the published file came from, without a password or signature.
         etag: the publisher's, if any.
         last_modified: the publisher's, if any.
         source_size: of the published file, bytes.
@@ -124,7 +124,7 @@ def keep(
     entry = Entry(
         dataset=month.dataset,
         year_month=month.year_month,
-        url=download.url,
+        url=without_secrets(download.url),
         etag=download.etag,
         last_modified=download.last_modified,
         source_size=download.size,

@@ -14,7 +14,8 @@ from trips.columns import SCHEMA_VERSION
 from trips.errors import NotPublished
 from trips.ledger import Entry, read_entry
 from trips.months import Month
-from trips.sources import Published, look
+from trips.published import Published, without_secrets
+from trips.sources import look
 
 
 class Status(str, Enum):
@@ -116,8 +117,8 @@ def _compare(published: Published, entry: Entry, force: bool) -> tuple[Status, s
         return Status.CHANGED, "forced", False
     if entry.schema_version != SCHEMA_VERSION:
         return Status.CHANGED, f"schema version {entry.schema_version} -> {SCHEMA_VERSION}", False
-    if published.url != entry.url:
-        return Status.CHANGED, f"published at {published.url}, was {entry.url}", True
+    if (url := without_secrets(published.url)) != entry.url:
+        return Status.CHANGED, f"published at {url}, was {entry.url}", True
     if published.size is not None and published.size != entry.source_size:
         return Status.CHANGED, f"size {entry.source_size} -> {published.size} bytes", True
     if published.etag and entry.etag:

@@ -48,9 +48,15 @@ class Published:
     last_modified: str | None = None
 
     def __str__(self) -> str:
-        """Month and address, without a password or the signature of a query."""
-        parts = urlsplit(self.url)
-        return f"{self.month}: {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        """Month and address, without its secrets."""
+        return f"{self.month}: {without_secrets(self.url)}"
+
+
+def without_secrets(url: str) -> str:
+    """An address to show and to remember: no password, no signature in a query."""
+    parts = urlsplit(url)
+    query = "" if parts.scheme in ("http", "https") else parts.query
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query).geturl()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,298 @@
+"""The flows as people run them: against one Prefect server, on files made here."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from doubles.web import Fault, Page, Web
+
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+TEMPLATE = "/{color}_tripdata_{year}-{month:02}.csv"
+HEADER = (
+    "VendorID,lpep_pickup_datetime,lpep_dropoff_datetime,store_and_fwd_flag,RatecodeID,"
+    "PULocationID,DOLocationID,passenger_count,trip_distance,fare_amount,extra,mta_tax,"
+    "tip_amount,tolls_amount,ehail_fee,improvement_surcharge,total_amount,payment_type,"
+    "trip_type,congestion_surcharge\n"
+)
+
+
+def trips(month: str, totals: list[str]) -> str:
+    """A green file with one trip for each total."""
+    rows = "".join(
+        f"2,{month}-03 10:0{i % 10}:00,{month}-03 10:30:00,N,1,74,41,1,1.5,"
+        f"{total},0,0.5,0,0,,0.3,{total},1,1,0\n"
+        for i, total in enumerate(totals)
+    )
+    return HEADER + rows
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the embedded bucket and warehouse of one test, and its published files."""
+    import destinations
+    from embedded_blocks import DuckDBWarehouse, LocalBucket
+
+    (tmp_path / "web").mkdir()
+    blocks = {
+        "local-bucket/zoom": LocalBucket(folder=str(tmp_path / "bucket")),
+        "duckdb-warehouse/zoom": DuckDBWarehouse(
+            path=str(tmp_path / "trips.duckdb"), memory_limit="256MB"
+        ),
+    }
+    monkeypatch.setattr(destinations, "EMBEDDED", blocks)
+    return tmp_path
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries follow at once."""
+    import etl_web_to_gcs as flow_file
+
+    for name in ("plan", "extract", "load"):
+        task = getattr(flow_file, name)
+        quick = task.with_options(retry_delay_seconds=0, retry_jitter_factor=None)
+        monkeypatch.setattr(flow_file, name, quick)
+
+
+@pytest.fixture
+def server() -> Iterator[Web]:
+    """A web server of this test's own."""
+    with Web() as served:
+        yield served
+
+
+def publish(place: Path, month: str, totals: list[str]) -> None:
+    path = place / "web" / f"green_tripdata_{month}.csv"
+    path.write_text(trips(month, totals))
+
+
+def source(place: Path) -> str:
+    return f"file://{place}/web/{{color}}_tripdata_{{year}}-{{month:02}}.csv"
+
+
+def totals(place: Path) -> dict[str, tuple[int, float]]:
+    """Rows and sum of totals by month, as DuckDB itself reads them."""
+    if not (place / "trips.duckdb").exists():
+        return {}
+    with duckdb.connect(str(place / "trips.duckdb"), read_only=True) as db:
+        rows = db.execute(
+            "SELECT strftime(file_month, '%Y-%m'), count(*), round(sum(total_amount), 2) "
+            "FROM green_trips GROUP BY ALL"
+        ).fetchall()
+    return {month: (count, total) for month, count, total in rows}
+
+
+def listing(folder: Path) -> dict[str, str]:
+    """Every file below a folder with the hash of its content."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def bring(place: Path, month: int, **options: Any) -> Any:
+    from etl_web_to_gcs import etl_web_to_gcs
+
+    options = {"source": source(place)} | options
+    call: Any = etl_web_to_gcs
+    return call("green", 2020, month, **options, return_state=True)
+
+
+def bring_all(place: Path, months: str, **options: Any) -> Any:
+    from parameterized_flow import etl_parent_flow
+
+    options = {"source": source(place)} | options
+    call: Any = etl_parent_flow
+    return call("green", 2020, months, **options, return_state=True)
+
+
+def test_a_month_goes_into_the_bucket_once_and_then_is_skipped(place: Path) -> None:
+    """The second run changes no byte and ends in a state named Skipped with its reason."""
+    publish(place, "2020-10", ["10.5", "4"])
+    first = bring(place, 10)
+    before = listing(place / "bucket")
+    second = bring(place, 10)
+    assert first.name == "Completed"
+    assert first.result().rows_written == 2
+    assert second.name == "Skipped"
+    assert second.type.value == "COMPLETED"
+    assert "green 2020-10: same size and modification time" in second.message
+    assert listing(place / "bucket") == before
+
+
+def test_a_touched_file_with_the_same_content_is_not_loaded_again(place: Path) -> None:
+    """A new modification time without an ETag is settled by the content."""
+    publish(place, "2020-10", ["10.5", "4"])
+    bring(place, 10)
+    parquet = place / "bucket/data/green/green_tripdata_2020-10.parquet"
+    before = parquet.stat().st_mtime_ns
+    file = place / "web/green_tripdata_2020-10.csv"
+    touched = file.stat().st_mtime + 3600
+    os.utime(file, (touched, touched))
+    state = bring(place, 10)
+    assert state.name == "Skipped"
+    assert "the same content" in state.message
+    assert parquet.stat().st_mtime_ns == before
+    assert "same size and modification time" in bring(place, 10).message
+
+
+def test_a_corrected_file_replaces_exactly_its_month(place: Path) -> None:
+    """The other month stays as it was in bucket and warehouse."""
+    publish(place, "2020-10", ["10.5", "4"])
+    publish(place, "2020-11", ["7", "8", "9"])
+    assert bring_all(place, "10,11").name == "Completed"
+    assert totals(place) == {"2020-10": (2, 14.5), "2020-11": (3, 24.0)}
+    publish(place, "2020-10", ["10.5", "4", "1"])
+    state = bring_all(place, "10,11")
+    assert [line.status for line in state.result()] == ["loaded", "unchanged"]
+    assert totals(place) == {"2020-10": (3, 15.5), "2020-11": (3, 24.0)}
+
+
+def test_a_run_without_news_is_skipped_as_a_whole(place: Path) -> None:
+    """Nothing is read from the bucket but the ledger, nothing is written."""
+    publish(place, "2020-10", ["10.5"])
+    bring_all(place, "10")
+    before = listing(place)
+    state = bring_all(place, "10")
+    assert state.name == "Skipped"
+    assert listing(place) == before
+
+
+def test_a_plan_writes_nothing_and_says_why(place: Path) -> None:
+    """NEW and NOT YET PUBLISHED before, UNCHANGED after; no folder, no warehouse is made."""
+    publish(place, "2020-10", ["10.5"])
+    before = listing(place)
+    lines = bring_all(place, "10,11", plan=True).result()
+    assert [line.status for line in lines] == ["NEW", "NOT YET PUBLISHED"]
+    assert all(line.reason for line in lines)
+    assert {k: v for k, v in listing(place).items() if not k.startswith("scratch/")} == before
+    assert not (place / "bucket").exists()
+
+
+def test_a_month_of_the_bucket_that_the_warehouse_lacks_is_new(place: Path) -> None:
+    """Bringing it to the bucket alone first, then to both, loads it without downloading."""
+    publish(place, "2020-10", ["10.5"])
+    bring_all(place, "10", warehouse="")
+    assert totals(place) == {}
+    lines = bring_all(place, "10", plan=True).result()
+    assert (lines[0].status, "not yet in" in lines[0].reason) == ("NEW", True)
+    bring_all(place, "10")
+    assert totals(place) == {"2020-10": (1, 10.5)}
+
+
+def test_one_failed_month_does_not_stop_the_others_and_is_named(place: Path) -> None:
+    """The run fails at the end with the reason of each failed month."""
+    publish(place, "2020-10", ["10.5"])
+    (place / "web/green_tripdata_2020-11.csv").write_text("<html><body>moved</body></html>")
+    publish(place, "2020-12", ["2"])
+    state = bring_all(place, "10:12")
+    assert state.is_failed()
+    assert state.message.startswith("1 of 3 months failed: green 2020-11: ")
+    assert "web page" in state.message
+    assert totals(place) == {"2020-10": (1, 10.5), "2020-12": (1, 2.0)}
+
+
+def test_a_bad_file_leaves_the_month_as_it_was(place: Path) -> None:
+    """Bucket and warehouse keep the old month, byte for byte."""
+    publish(place, "2020-10", ["10.5"])
+    bring_all(place, "10")
+    before = listing(place / "bucket")
+    (place / "web/green_tripdata_2020-10.csv").write_text(HEADER + "1,2,3\n" * 50)
+    state = bring_all(place, "10")
+    assert state.is_failed()
+    assert "green 2020-10: 50 of 50 rows" in state.message
+    assert listing(place / "bucket") == before
+    assert totals(place) == {"2020-10": (1, 10.5)}
+
+
+def test_what_can_pass_is_tried_again(place: Path, server: Web, no_waiting: None) -> None:
+    """Two answers of 503, then the file: the month is loaded by one run."""
+    server.serve("/green_tripdata_2020-10.csv", trips("2020-10", ["3"]).encode())
+    server.fail(Fault(Page(b"", status=503)), times=2)
+    state = bring(place, 10, source=server.url(TEMPLATE))
+    assert state.name == "Completed"
+    assert state.result().rows_written == 1
+
+
+def test_what_cannot_pass_is_not_tried_again(place: Path, server: Web) -> None:
+    """A 404 is asked for once; the flow fails and says that the month is not published."""
+    state = bring(place, 10, source=server.url(TEMPLATE))
+    assert state.is_failed()
+    assert "there is no such file" in str(state.result(raise_on_failure=False))
+    assert len(server.requests) == 1
+
+
+def test_the_artifacts_show_the_months_and_their_quality(place: Path) -> None:
+    """A table of the run, and a page for the month, both readable by the UI."""
+    from prefect import get_client
+
+    async def latest() -> dict[str | None, Any]:
+        async with get_client() as client:
+            return {found.key: found.data for found in await client.read_latest_artifacts()}
+
+    publish(place, "2020-10", ["10.5", "-4"])
+    bring_all(place, "10")
+    by_key = asyncio.run(latest())
+    assert json.loads(by_key["months"])[0]["month"] == "green 2020-10"
+    assert "| negative total | 1 |" in by_key["green-2020-10"]
+
+
+def test_due_months_are_the_latest_that_are_new(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run in January looks at the months before it, however late it is."""
+    import parameterized_flow
+
+    monkeypatch.setattr(parameterized_flow, "_today", lambda: dt.date(2021, 1, 15))
+    publish(place, "2020-11", ["1"])
+    publish(place, "2020-12", ["2"])
+    lines = bring_all(place, "due", due_months=3).result()
+    assert [(str(line.month), line.status) for line in lines] == [
+        ("green 2020-10", "not yet published"),
+        ("green 2020-11", "loaded"),
+        ("green 2020-12", "loaded"),
+    ]
+
+
+def test_the_warehouse_refuses_an_object_that_the_ledger_does_not_speak_of(place: Path) -> None:
+    """An object changed behind the ledger's back is not loaded; the next run mends it."""
+    from etl_gcs_to_bq import etl_gcs_to_bq
+
+    publish(place, "2020-10", ["10.5"])
+    bring(place, 10)
+    (place / "bucket/data/green/green_tripdata_2020-10.parquet").write_bytes(b"PAR1PAR1")
+    call: Any = etl_gcs_to_bq
+    state = call("green", 2020, 10, return_state=True)
+    assert "is not the object that the ledger speaks of" in str(
+        state.result(raise_on_failure=False)
+    )
+    assert bring_all(place, "10").name == "Completed"
+    assert totals(place) == {"2020-10": (1, 10.5)}
+
+
+def test_the_first_run_loads_three_generated_months(place: Path) -> None:
+    """Two of green and one of yellow, and nothing to do the second time."""
+    from first_run import first_run
+
+    call: Any = first_run
+    first = call("sample:300", return_state=True).result()
+    assert [(str(line.month), line.status) for line in first] == [
+        ("green 2020-10", "loaded"),
+        ("green 2020-11", "loaded"),
+        ("yellow 2021-01", "loaded"),
+    ]
+    assert {line.rows_read for line in first} == {300}
+    second = call("sample:300", return_state=True).result()
+    assert {line.status for line in second} == {"unchanged"}
