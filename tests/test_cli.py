@@ -1,0 +1,124 @@
+"""The flows as commands: real processes, as a person starts them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from doubles.web import Fault, Page, Web
+from test_flows import TEMPLATE, totals, trips
+
+pytestmark = pytest.mark.flow
+
+PROJECT = Path(__file__).absolute().parents[1]
+
+
+@pytest.fixture
+def environment(tmp_path: Path, prefect_server: None) -> dict[str, str]:
+    """An embedded default of one test's own, and the Prefect database of the session."""
+    settings = {"TRIPS_DATA": str(tmp_path / "data"), "PYTHONWARNINGS": "ignore"}
+    return os.environ | settings | _prefect_settings()
+
+
+@pytest.fixture
+def server() -> Iterator[Web]:
+    """A web server of this test's own."""
+    with Web() as served:
+        yield served
+
+
+def _prefect_settings() -> dict[str, str]:
+    from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_HOME
+
+    home, database = PREFECT_HOME.value(), PREFECT_API_DATABASE_CONNECTION_URL.value()
+    return {"PREFECT_HOME": str(home), "PREFECT_API_DATABASE_CONNECTION_URL": str(database)}
+
+
+def command(flow_file: str, *options: str) -> list[str]:
+    return [sys.executable, str(PROJECT / "flows" / flow_file), *options]
+
+
+def run(
+    environment: dict[str, str], flow_file: str, *options: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(flow_file, *options), env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_failure_ends_in_its_reason_without_a_traceback(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Exit code 1; the last line says what to do; a traceback only for those who ask."""
+    (tmp_path / "green.csv").write_text("<!doctype html><html></html>")
+    options = ("--color", "green", "--year", "2020", "--month", "10")
+    found = run(environment, "etl_web_to_gcs.py", *options, "--source", f"{tmp_path}/green.csv")
+    assert found.returncode == 1
+    assert "Traceback" not in found.stdout + found.stderr
+    last = found.stderr.strip().splitlines()[-1]
+    assert last.startswith("Error: green 2020-10: ")
+    assert "web page" in last
+    assert not (tmp_path / "data").exists()
+    asked = run(
+        environment,
+        "etl_web_to_gcs.py",
+        *options,
+        "--source",
+        f"{tmp_path}/green.csv",
+        "--traceback",
+    )
+    assert "Traceback" in asked.stderr
+
+
+def test_a_wrong_option_is_refused_before_anything_runs(environment: dict[str, str]) -> None:
+    """The message names the choices."""
+    found = run(environment, "etl_gcs_to_bq.py", "--color", "purple")
+    assert found.returncode == 2
+    assert "'purple' is not one of 'yellow', 'green', 'fhv', 'fhvhv'" in found.stderr
+
+
+def test_killed_while_downloading_it_goes_on_where_it_stopped(
+    environment: dict[str, str], tmp_path: Path, server: Web
+) -> None:
+    """SIGKILL with half of the file arrived; the next run asks for the rest, and all is there."""
+    body = trips("2020-10", [f"{n}.25" for n in range(20_000)]).encode()
+    half = len(body) // 2
+    address = "/green_tripdata_2020-10.csv"
+    server.serve(address, Page(body, etag='"one"'))
+    server.fail(Fault(), times=2)  # the two questions before the download go right
+    server.fail(Fault(after=half, hang=True))
+    options = ("--color", "green", "--months", "2020-10", "--source", server.url(TEMPLATE))
+    process = subprocess.Popen(
+        command("parameterized_flow.py", *options),
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _wait_until_written(process, Path(environment["TRIPS_SCRATCH"]), half)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert totals(tmp_path / "data") == {}
+    again = run(environment, "parameterized_flow.py", *options)
+    assert again.returncode == 0, again.stderr
+    assert "green 2020-10  loaded" in again.stdout
+    ranges = [r.headers["range"] for r in server.requests if "range" in r.headers]
+    assert ranges == [f"bytes={half}-"]
+    assert totals(tmp_path / "data") == {"2020-10": (20_000, sum(range(20_000)) + 5000.0)}
+    scratch = Path(environment["TRIPS_SCRATCH"])
+    assert {p.suffix for p in scratch.iterdir()} <= {".lock"}
+
+
+def _wait_until_written(process: subprocess.Popen[bytes], scratch: Path, size: int) -> None:
+    while process.poll() is None:
+        parts = [p.stat().st_size for p in scratch.rglob("*.part")] if scratch.exists() else []
+        if size in parts:
+            return
+        time.sleep(0.01)
+    pytest.fail(f"the run ended with exit code {process.returncode} before it could be killed")
