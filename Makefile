@@ -41,7 +41,8 @@ $(VENV)/run: requirements.txt constraints.txt | python-version
 	@echo "Installing requirements.txt into $(VENV) (a minute the first time) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) -r requirements.txt
-	@$(BIN)/python -W ignore -m prefect server database upgrade -y > /dev/null
+	@mkdir -p "$(PREFECT_HOME)"
+	@PYTHONWARNINGS=ignore $(BIN)/prefect server database upgrade -y > /dev/null
 	@touch $@
 
 $(VENV)/dev: requirements-dev.txt $(VENV)/run

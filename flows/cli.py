@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
@@ -33,6 +36,8 @@ def run(flow: Flow[..., Any], show: Show | None = None) -> None:
     def command(*, traceback: bool, **parameters: Any) -> None:
         if not traceback:
             _hide_tracebacks()
+        # Prefect's own, when the first run of all makes its database.
+        warnings.filterwarnings("ignore", "Skipped unsupported reflection")
         started = time.perf_counter()
         call: Any = flow  # its overloads for return_state do not hold for any flow
         state: State[Any] = call(**parameters, return_state=True)
@@ -40,7 +45,7 @@ def run(flow: Flow[..., Any], show: Show | None = None) -> None:
         if isinstance(result, Line):
             result = [replace(result, seconds=time.perf_counter() - started)]
         if not isinstance(result, Exception):
-            print(show(result) if show else table(result))
+            print(_from_here(show(result) if show else table(result)))
         if state.is_failed() or state.is_crashed():
             _fail(state, result)
 
@@ -95,6 +100,11 @@ def _signature(flow: Flow[..., Any]) -> inspect.Signature:
 def _option_type(annotation: Any) -> Any:
     """What is text or something else in the UI is text on the command line."""
     return str if str in get_args(annotation) else annotation
+
+
+def _from_here(text: str) -> str:
+    """Paths inside the folder that the person is in, as they would write them."""
+    return text.replace(f"{Path.cwd()}{os.sep}", "")
 
 
 def _one_line(text: str) -> str:

@@ -5,6 +5,7 @@ python flows/first_run.py
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,8 +21,8 @@ from trips.report import Line, table
 MONTHS = (("green", "2020-10:2020-11"), ("yellow", "2021-01"))
 _REAL_DATA = """
 These months were generated. The same with real ones, from the web:
-  python flows/etl_web_to_gcs.py --color green --year 2020 --month 10
-  python flows/parameterized_flow.py --color green --months 2020-01:2020-12 --plan"""
+  {python} flows/etl_web_to_gcs.py --color green --year 2020 --month 10
+  {python} flows/parameterized_flow.py --color green --months 2020-01:2020-12 --plan"""
 
 
 @flow(name="first-run", flow_run_name="generated months")
@@ -60,7 +61,7 @@ def _lines(state: State[Any]) -> list[Line]:
 
 
 def _shown(lines: Sequence[Line]) -> str:
-    return table(lines) + "\n" + _REAL_DATA
+    return table(lines) + "\n" + _REAL_DATA.format(python=sys.executable)
 
 
 if __name__ == "__main__":
