@@ -39,7 +39,7 @@ PLANNED = 8
 Job = tuple[Month, Task[..., Any], tuple[Any, ...]]
 
 
-@task(task_run_name="plan {month}", **RETRIES)
+@task(name="plan", task_run_name="plan {month}", **RETRIES)
 def plan_one(
     month: Month, source: str, bucket: Bucket, warehouse: Warehouse | None, force: bool
 ) -> Plan:
@@ -50,7 +50,7 @@ def plan_one(
     return due_in_warehouse(planned, warehouse.loaded(month.dataset), warehouse.name())
 
 
-@task(task_run_name="{planned.month}")
+@task(name="month", task_run_name="{planned.month}")
 def run_one(planned: Plan, options: dict[str, Any], warehouse: str) -> Line:
     """Run one month: into the bucket, then into the warehouse."""
     started, month = time.perf_counter(), planned.month

@@ -55,8 +55,9 @@ class Published:
 def without_secrets(url: str) -> str:
     """An address to show and to remember: no password, no signature in a query."""
     parts = urlsplit(url)
-    query = "" if parts.scheme in ("http", "https") else parts.query
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query).geturl()
+    if parts.scheme not in ("http", "https"):
+        return url
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
 
 
 @dataclass(frozen=True)

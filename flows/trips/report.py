@@ -63,7 +63,11 @@ def table(lines: Sequence[Line]) -> str:
 
 def table_artifact(lines: Sequence[Line]) -> list[dict[str, str]]:
     """The lines for a table artifact, which takes JSON types only."""
-    return [dict(zip((*_HEAD, "reason"), (*_cells(line), line.reason))) for line in lines]
+    head = (*_HEAD[:-1], "reason", _HEAD[-1])
+    return [
+        dict(zip(head, (*cells[:-1], line.reason, cells[-1])))
+        for line, cells in ((line, _cells(line)) for line in lines)
+    ]
 
 
 def quality_markdown(entry: Entry, where: str) -> str:

@@ -1,0 +1,124 @@
+"""The README and the code say the same, both ways round."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).absolute().parents[1]
+README = (PROJECT / "README.md").read_text()
+FLOWS = sorted(path for path in (PROJECT / "flows").glob("*.py") if "@flow" in path.read_text())
+
+
+def flows_of(path: Path) -> list[ast.FunctionDef]:
+    tree = ast.parse(path.read_text())
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    return [f for f in functions if any("flow(" in ast.unparse(d) for d in f.decorator_list)]
+
+
+def all_flows() -> list[ast.FunctionDef]:
+    return [found for path in FLOWS for found in flows_of(path)]
+
+
+@pytest.mark.parametrize("found", all_flows(), ids=lambda found: found.name)
+def test_every_flow_and_parameter_stands_in_the_readme(found: ast.FunctionDef) -> None:
+    """By its name, and each parameter in code style."""
+    assert f"`{found.name}`" in README
+    for argument in found.args.args:
+        assert f"`{argument.arg}`" in README, f"{found.name}: {argument.arg}"
+
+
+@pytest.mark.parametrize("found", all_flows(), ids=lambda found: found.name)
+def test_every_parameter_is_explained_in_the_docstring(found: ast.FunctionDef) -> None:
+    """The UI's form and --help take their text from there."""
+    docstring = ast.get_docstring(found) or ""
+    for argument in found.args.args:
+        assert re.search(rf"^    {argument.arg}: \S", docstring, re.MULTILINE), argument.arg
+
+
+def test_every_parameter_of_the_readme_exists() -> None:
+    """A first cell of a parameter table is a parameter of some flow."""
+    known = {argument.arg for found in all_flows() for argument in found.args.args}
+    tables = re.findall(r"\| parameter \|.*?\n\n", README, re.DOTALL)
+    named = {
+        name
+        for table in tables
+        for row in table.strip().splitlines()[2:]
+        for name in re.findall(r"`(\w+)`", row.split("|")[1])
+    }
+    assert tables
+    assert named <= known
+
+
+def test_every_make_target_stands_in_the_readme_and_the_other_way_round() -> None:
+    """The phony ones; python-version is none of a person's."""
+    makefile = (PROJECT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert phony
+    targets = set(phony[1].split()) - {"python-version"}
+    assert set(re.findall(r"`make (\w+)`", README)) == targets
+
+
+def test_every_command_of_the_readme_is_a_file_with_these_options() -> None:
+    """Each flows/*.py that a command names exists, and takes the options shown with it."""
+    text = README.replace("\\\n", " ")
+    commands = re.findall(r"^    \S*python (flows/\w+\.py)(.*)$", text, re.MULTILINE)
+    assert commands
+    for file, rest in commands:
+        found = flows_of(PROJECT / file)[0]
+        known = {argument.arg.replace("_", "-") for argument in found.args.args}
+        assert set(re.findall(r"--([\w-]+)", rest)) <= known, file
+
+
+def test_every_block_stands_in_the_readme() -> None:
+    """The classes of the embedded blocks, by slug and class name."""
+    from prefect.blocks.core import Block
+
+    import embedded_blocks
+
+    for name, found in inspect.getmembers(embedded_blocks, inspect.isclass):
+        if issubclass(found, Block) and found.__module__ == "embedded_blocks":
+            assert f"`{name}`" in README
+            assert f"`{found._block_type_slug}/" in README
+
+
+def test_every_variable_of_the_environment_stands_in_the_operations_guide() -> None:
+    """Those that the code reads are those that the guide names."""
+    code = "".join(path.read_text() for path in (PROJECT / "flows").rglob("*.py"))
+    guide = (PROJECT / "docs" / "operations.md").read_text()
+    assert set(re.findall(r"\bTRIPS_[A-Z]+\b", code)) == set(re.findall(r"`(TRIPS_[A-Z]+)`", guide))
+
+
+def _messages() -> str:
+    """All text of the code, literals joined as Python joins them, values left out."""
+    files = [*(PROJECT / "flows").rglob("*.py")]
+    trees = [ast.parse(path.read_text()) for path in files]
+    texts = [
+        _text(node)
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant | ast.JoinedStr)
+    ]
+    return "\n".join([*texts, (PROJECT / "Makefile").read_text()])
+
+
+def _text(node: ast.Constant | ast.JoinedStr) -> str:
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else ""
+    parts = (p.value if isinstance(p, ast.Constant) else "…" for p in node.values)
+    return "".join(map(str, parts))
+
+
+def test_every_error_of_the_troubleshooting_guide_is_one_of_ours() -> None:
+    """Its heading is text that the code raises; Prefect's own are named here."""
+    theirs = {"Can't locate revision identified by"}
+    guide = (PROJECT / "docs" / "troubleshooting.md").read_text()
+    headings = re.findall(r"^### `(.*)`$", guide, re.MULTILINE)
+    messages = _messages()
+    missing = [h for h in headings if h.strip("… ") not in messages and h not in theirs]
+    assert headings
+    assert not missing
