@@ -7,15 +7,20 @@ where that is silent they are the ones that need no account.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 from prefect.blocks.core import Block
+from prefect.utilities.importtools import import_object
 
 from embedded_blocks import DuckDBWarehouse, LocalBucket
 from trips.buckets import Bucket
 from trips.errors import UsageError
 from trips.warehouses import Warehouse
+
+T = TypeVar("T")
 
 PROJECT = Path(__file__).absolute().parents[1]
 SOURCE = os.environ.get("TRIPS_SOURCE", "dtc")
@@ -28,8 +33,27 @@ EMBEDDED: dict[str, Block] = {
     "local-bucket/zoom": LocalBucket(folder=str(DATA / "bucket")),
     "duckdb-warehouse/zoom": DuckDBWarehouse(path=str(DATA / "trips.duckdb"), memory_limit="1GB"),
 }
-_BUCKETS: dict[str, type[Block]] = {"local-bucket": LocalBucket}
-_WAREHOUSES: dict[str, type[Block]] = {"duckdb-warehouse": DuckDBWarehouse}
+
+
+@dataclass(frozen=True)
+class Kind(Generic[T]):
+    """A type of block that flows can use.
+
+    Attributes:
+        block: import path of its class, imported when it is used: the cloud ones take seconds.
+        opened: turns a loaded block into a bucket or a warehouse.
+    """
+
+    block: str
+    opened: Callable[[Any], T]
+
+
+_BUCKETS: dict[str, Kind[Bucket]] = {
+    "local-bucket": Kind("embedded_blocks.LocalBucket", LocalBucket.bucket),
+}
+_WAREHOUSES: dict[str, Kind[Warehouse]] = {
+    "duckdb-warehouse": Kind("embedded_blocks.DuckDBWarehouse", DuckDBWarehouse.warehouse),
+}
 
 
 def open_bucket(name: str) -> Bucket:
@@ -41,28 +65,29 @@ def open_bucket(name: str) -> Bucket:
     Raises:
         UsageError: no such block, or it is no bucket.
     """
-    block: Any = _load(name, _BUCKETS, "bucket")
-    bucket: Bucket = block.bucket()
-    return bucket
+    return _open(name, _BUCKETS, "bucket")
 
 
 def open_warehouse(name: str) -> Warehouse:
     """The warehouse of a block; see `open_bucket`."""
-    block: Any = _load(name, _WAREHOUSES, "warehouse")
-    warehouse: Warehouse = block.warehouse()
-    return warehouse
+    return _open(name, _WAREHOUSES, "warehouse")
 
 
-def _load(name: str, types: dict[str, type[Block]], kind: str) -> Block:
+def _open(name: str, kinds: dict[str, Kind[T]], what: str) -> T:
     slug, _, document = name.partition("/")
-    if slug not in types or not document:
-        known = " or ".join(f"{slug}/NAME" for slug in types)
-        raise UsageError(f"{kind} {name!r} is no block that this project loads; write {known}")
+    if slug not in kinds or not document:
+        known = " or ".join(f"{slug}/NAME" for slug in kinds)
+        raise UsageError(f"{what} {name!r} is no block that this project loads; write {known}")
+    return kinds[slug].opened(_load(name, kinds[slug].block, document, what))
+
+
+def _load(name: str, path: str, document: str, what: str) -> Block:
+    block_class: type[Block] = import_object(path)
     try:
-        return cast(Block, types[slug].load(document))  # a coroutine only in async flows
+        return cast(Block, block_class.load(document))  # a coroutine only in async flows
     except ValueError as error:
         if name in EMBEDDED:
             return EMBEDDED[name]
         raise UsageError(
-            f"{kind} block {name} cannot be loaded ({error}); create it in the UI under Blocks"
+            f"{what} block {name} cannot be loaded ({error}); create it in the UI under Blocks"
         ) from error
