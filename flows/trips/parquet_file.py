@@ -126,4 +126,5 @@ def _damage_named(month: Month, path: Path) -> Iterator[None]:
     except (pa.ArrowInvalid, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise
-        raise BadFile(f"{month}: {path.name} is damaged Parquet ({error}); get it again") from error
+        said = " ".join(str(error).split())
+        raise BadFile(f"{month}: {path.name} is damaged Parquet ({said}); get it again") from error
