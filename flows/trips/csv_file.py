@@ -243,8 +243,8 @@ def _read(month: Month, path: Path, stream: IO[bytes], size: int) -> bytes:
 def _splits_a_line(data: bytes) -> bool:
     """Whether a carriage return stands elsewhere than at the end of a line."""
     codes = np.frombuffer(data, np.uint8)
-    after = codes[1:]
-    return bool(np.any((codes[:-1] == 13) & (after != 10) & (after != 13)))
+    after = codes[np.flatnonzero(codes[:-1] == 13) + 1]
+    return bool(np.any((after != 10) & (after != 13)))
 
 
 def _odd_quotes(data: bytes) -> bool:

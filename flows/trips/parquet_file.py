@@ -94,7 +94,9 @@ def open_parquet(month: Month, path: Path, strict: bool) -> Iterator[tuple[Mappe
         SchemaError: the columns do not fit the dataset.
     """
     with _damage_named(month, path):
-        file = pq.ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False)
+        file = pq.ParquetFile(
+            path, buffer_size=BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
+        )
     with file:
         if not file.metadata.num_rows:
             raise BadFile(f"{month}: {path.name} has no row; the month stays as it was")
