@@ -44,8 +44,9 @@ def run(flow: Flow[..., Any], show: Show | None = None) -> None:
         result = state.result(raise_on_failure=False)
         if isinstance(result, Line):
             result = [replace(result, seconds=time.perf_counter() - started)]
-        if not isinstance(result, Exception):
-            print(_from_here(show(result) if show else table(result)))
+        if isinstance(result, list):
+            result = [replace(line, where=_from_here(line.where)) for line in result]
+            print(show(result) if show else table(result))
         if state.is_failed() or state.is_crashed():
             _fail(state, result)
 
