@@ -46,7 +46,7 @@ def run(flow: Flow[..., Any], show: Show | None = None) -> None:
             result = [replace(result, seconds=time.perf_counter() - started)]
         if isinstance(result, list):
             result = [replace(line, where=_from_here(line.where)) for line in result]
-            print(show(result) if show else table(result))
+            print(_from_here(show(result) if show else table(result)))
         if state.is_failed() or state.is_crashed():
             _fail(state, result)
 
