@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from gzip import GzipFile
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -36,8 +37,7 @@ def run(flow: Flow[..., Any], show: Show | None = None) -> None:
     def command(*, traceback: bool, **parameters: Any) -> None:
         if not traceback:
             _hide_tracebacks()
-        # Prefect's own, when the first run of all makes its database.
-        warnings.filterwarnings("ignore", "Skipped unsupported reflection")
+        _hide_prefects_noise()
         started = time.perf_counter()
         call: Any = flow  # its overloads for return_state do not hold for any flow
         state: State[Any] = call(**parameters, return_state=True)
@@ -110,6 +110,15 @@ def _from_here(text: str) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _hide_prefects_noise() -> None:
+    """What Prefect's own API prints while it runs within a flow's process, harmless as it is."""
+    # The first run of all makes its database.
+    warnings.filterwarnings("ignore", "Skipped unsupported reflection")
+    # Python 3.13 looks once more at what the API has compressed, after it was closed.
+    shown = sys.unraisablehook
+    sys.unraisablehook = lambda found: None if type(found.object) is GzipFile else shown(found)
 
 
 def _hide_tracebacks() -> None:
