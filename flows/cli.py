@@ -116,6 +116,8 @@ def _hide_prefects_noise() -> None:
     """What Prefect's own API prints while it runs within a flow's process, harmless as it is."""
     # The first run of all makes its database.
     warnings.filterwarnings("ignore", "Skipped unsupported reflection")
+    # Google's libraries, which Prefect imports by itself, say it of Python 3.10.
+    warnings.filterwarnings("ignore", "You are using a non-supported Python version")
     # Python 3.13 looks once more at what the API has compressed, after it was closed.
     shown = sys.unraisablehook
     sys.unraisablehook = lambda found: None if type(found.object) is GzipFile else shown(found)
