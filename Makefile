@@ -16,6 +16,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 .PHONY: run test lint bench constraints clean python-version
 
 run: $(VENV)/run
+	@mkdir -p "$(PREFECT_HOME)"
 	@$(BIN)/python flows/first_run.py
 
 test: $(VENV)/dev

@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from gzip import GzipFile
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -36,15 +37,15 @@ def run(flow: Flow[..., Any], show: Show | None = None) -> None:
     def command(*, traceback: bool, **parameters: Any) -> None:
         if not traceback:
             _hide_tracebacks()
-        # Prefect's own, when the first run of all makes its database.
-        warnings.filterwarnings("ignore", "Skipped unsupported reflection")
+        _hide_prefects_noise()
         started = time.perf_counter()
         call: Any = flow  # its overloads for return_state do not hold for any flow
         state: State[Any] = call(**parameters, return_state=True)
         result = state.result(raise_on_failure=False)
         if isinstance(result, Line):
             result = [replace(result, seconds=time.perf_counter() - started)]
-        if not isinstance(result, Exception):
+        if isinstance(result, list):
+            result = [replace(line, where=_from_here(line.where)) for line in result]
             print(_from_here(show(result) if show else table(result)))
         if state.is_failed() or state.is_crashed():
             _fail(state, result)
@@ -109,6 +110,17 @@ def _from_here(text: str) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _hide_prefects_noise() -> None:
+    """What Prefect's own API prints while it runs within a flow's process, harmless as it is."""
+    # The first run of all makes its database.
+    warnings.filterwarnings("ignore", "Skipped unsupported reflection")
+    # Google's libraries, which Prefect imports by itself, say it of Python 3.10.
+    warnings.filterwarnings("ignore", "You are using a non-supported Python version")
+    # Python 3.13 looks once more at what the API has compressed, after it was closed.
+    shown = sys.unraisablehook
+    sys.unraisablehook = lambda found: None if type(found.object) is GzipFile else shown(found)
 
 
 def _hide_tracebacks() -> None:

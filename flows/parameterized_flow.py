@@ -28,6 +28,7 @@ from trips.buckets import Bucket
 from trips.months import Color, Month, latest_months, months_of
 from trips.plan import Plan, Status, due_in_warehouse, plan_month
 from trips.report import Line, line_of
+from trips.scratch import sweep_scratch
 from trips.sources import address
 from trips.warehouses import Warehouse
 
@@ -122,6 +123,7 @@ def etl_parent_flow(
     )
     if plan:
         return _verdict([_planned(p, store) for p in plans], "Planned")
+    sweep_scratch()
     options = {
         "source": source,
         "bucket": bucket,

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeAlias
 
 from rich.progress import (
     BarColumn,
@@ -21,7 +22,8 @@ from rich.progress import (
 LOG_SECONDS = 5.0
 
 Told = Callable[[int, "int | None"], None]
-Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
+#: As text: Python 3.10 cannot subscript an adapter while running.
+Log: TypeAlias = "logging.Logger | logging.LoggerAdapter[logging.Logger]"
 
 
 @contextmanager

@@ -33,3 +33,20 @@ def prefect_server() -> Iterator[None]:
 
     with prefect_test_harness():
         yield
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the embedded bucket and warehouse of one test, and its published files."""
+    import destinations
+    from embedded_blocks import DuckDBWarehouse, LocalBucket
+
+    (tmp_path / "web").mkdir()
+    blocks = {
+        "local-bucket/zoom": LocalBucket(folder=str(tmp_path / "bucket")),
+        "duckdb-warehouse/zoom": DuckDBWarehouse(
+            path=str(tmp_path / "trips.duckdb"), memory_limit="256MB"
+        ),
+    }
+    monkeypatch.setattr(destinations, "EMBEDDED", blocks)
+    return tmp_path

@@ -38,23 +38,6 @@ def trips(month: str, totals: list[str]) -> str:
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the embedded bucket and warehouse of one test, and its published files."""
-    import destinations
-    from embedded_blocks import DuckDBWarehouse, LocalBucket
-
-    (tmp_path / "web").mkdir()
-    blocks = {
-        "local-bucket/zoom": LocalBucket(folder=str(tmp_path / "bucket")),
-        "duckdb-warehouse/zoom": DuckDBWarehouse(
-            path=str(tmp_path / "trips.duckdb"), memory_limit="256MB"
-        ),
-    }
-    monkeypatch.setattr(destinations, "EMBEDDED", blocks)
-    return tmp_path
-
-
-@pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries follow at once."""
     import etl_web_to_gcs as flow_file

@@ -6,7 +6,7 @@ import csv
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -23,14 +23,12 @@ from trips.duplicates import DuplicateCounter, Hashes, row_hashes
 from trips.errors import AccountingError, TooManyRejects, UsageError
 from trips.months import Month
 from trips.parquet_file import open_parquet
-from trips.pieces import Piece, Reject, salvage
+from trips.pieces import Piece, Reject, hopeless, salvage
 from trips.quality import Measured, Quality, Tally
 
 ROW_GROUP_ROWS = 131_072
 #: Arrow parses without holding the interpreter: two threads keep two cores busy.
 PARSERS = 2
-#: A month in which this many rows, and a tenth of those read, are rejected will not recover.
-HOPELESS_REJECTS, HOPELESS_SHARE = 1_000, 0.1
 _SHOWN_REJECTS = 3
 
 T = TypeVar("T")
@@ -79,8 +77,7 @@ def convert(
     Args:
         month: whose file it is.
         source: the published file.
-        folder: where the Parquet file and the rejects are written; leave nothing there
-            that must survive.
+        folder: where the Parquet file and the rejects are written, complete or not at all.
         strict: whether an unknown or an absent required column is an error.
         max_reject_share: the month fails if more than this share of its rows is rejected.
 
@@ -95,19 +92,16 @@ def convert(
     if target.resolve() == source.resolve():
         raise UsageError(f"{month}: {source} would be overwritten by its own conversion")
     rejects = RejectsFile(month, folder / f"{month.stem}.rejects.csv", max_reject_share)
-    with (
-        room_for(f"{target.name} of {month}", folder),
-        _open(month, source, strict) as (mapped, pieces),
-        rejects,
-    ):
-        quality = _write(month, pieces, target, rejects)
-    rejects.check_share()
-    written = int(pq.read_metadata(target).num_rows)
-    if not rejects.rows_read == written + rejects.count == quality.rows + rejects.count:
-        raise AccountingError(
-            f"{month}: {rejects.rows_read} rows read, but {written} written and "
-            f"{rejects.count} rejected; nothing was loaded; please report this file"
-        )
+    with room_for(f"{target.name} of {month}", folder), _complete(target, rejects.path) as part:
+        with _open(month, source, strict) as (mapped, pieces), rejects:
+            quality = _write(month, pieces, part, rejects)
+        rejects.check_share()
+        written = int(pq.read_metadata(part).num_rows)
+        if not rejects.rows_read == written + rejects.count == quality.rows + rejects.count:
+            raise AccountingError(
+                f"{month}: {rejects.rows_read} rows read, but {written} written and "
+                f"{rejects.count} rejected; nothing was loaded; please report this file"
+            )
     return Converted(
         month,
         target,
@@ -120,6 +114,19 @@ def convert(
         _drift(mapped),
         quality,
     )
+
+
+@contextmanager
+def _complete(target: Path, beside: Path) -> Iterator[Path]:
+    """A name to write to; the target appears when all went well, and nothing otherwise."""
+    part = target.with_suffix(".part")
+    try:
+        yield part
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
+        raise
 
 
 class RejectsFile:
@@ -149,13 +156,12 @@ class RejectsFile:
             self._csv.writerow((reject.line, reject.reason, reject.text))
             if len(self._first) < _SHOWN_REJECTS:
                 self._first.append(reject)
-        hopeless = max(HOPELESS_SHARE, self.max_share) * self.rows_read
-        if self.count > max(HOPELESS_REJECTS, hopeless):
+        if hopeless(self.count, self.rows_read, self.max_share):
             self._fail("so far")
 
     def check_share(self) -> None:
         """Raise TooManyRejects if more rows were rejected than the threshold allows."""
-        if self.count > self.max_share * self.rows_read:
+        if self.count and self.count / self.rows_read > self.max_share:
             self._fail("in all")
 
     def _fail(self, when: str) -> None:
@@ -178,14 +184,16 @@ def _open(
 def _write(month: Month, pieces: Iterator[Piece], target: Path, rejects: RejectsFile) -> Quality:
     """Parse, measure and write at the same time, each on threads of its own."""
     tally = Tally(month)
+    share = rejects.max_share
     with (
-        ThreadPoolExecutor(PARSERS, f"parse {month}") as parsers,
-        ThreadPoolExecutor(1, f"write {month}") as writer,
         DuplicateCounter(target.with_suffix(".hashes")) as duplicates,
         RowGroups(target, DATASETS[month.dataset].schema) as groups,
+        # Last, so that after an error the files are closed when no thread uses them any more.
+        ThreadPoolExecutor(PARSERS, f"parse {month}") as parsers,
+        ThreadPoolExecutor(1, f"write {month}") as writer,
     ):
         written: Future[None] | None = None
-        for work in _in_order(parsers.submit(_work, tally, piece) for piece in pieces):
+        for work in _in_order(parsers.submit(_work, tally, piece, share) for piece in pieces):
             rejects.add(work.rows_read, work.rejects)
             for _, measured, hashes in work.batches:
                 tally.merge(measured)
@@ -193,6 +201,8 @@ def _write(month: Month, pieces: Iterator[Piece], target: Path, rejects: Rejects
             if written:
                 written.result()
             written = writer.submit(groups.add, [batch for batch, _, _ in work.batches])
+        if written:
+            written.result()
         counted = parsers.submit(duplicates.duplicates)
         writer.submit(groups.finish).result()
         return tally.report(counted.result())
@@ -205,8 +215,8 @@ class _Work:
     batches: list[tuple[pa.RecordBatch, Measured, Hashes]]
 
 
-def _work(tally: Tally, piece: Piece) -> _Work:
-    found = salvage(piece)
+def _work(tally: Tally, piece: Piece, max_reject_share: float) -> _Work:
+    found = salvage(piece, max_reject_share)
     measured = [(batch, tally.measure(batch), row_hashes(batch)) for batch in found.batches]
     return _Work(found.rows, found.rejects, measured)
 

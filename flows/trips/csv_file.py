@@ -33,6 +33,7 @@ NULLS = ("", "NULL", "null", "\\N", "NaN", "nan")
 #: ISO first, as TLC writes; then New York's open data portal and its 24-hour sibling.
 _LENIENT_TIMES = (pa_csv.ISO8601, "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M")
 _CONVERSION = re.compile(r"In CSV column #(\d+): .*?(?:CSV conversion error to )(.*)", re.DOTALL)
+_OPEN_QUOTE = "a quote without its other one in the line"
 _FIELDS = re.compile(r"Expected (\d+) columns, got (\d+)")
 
 
@@ -92,6 +93,8 @@ class Lines:
             raise Unreadable("a NUL byte")
         if b"\r" in self.data and _splits_a_line(self.data):
             raise Unreadable("a carriage return inside a line")
+        if b'"' in self.data and _odd_quotes(self.data):
+            raise Unreadable(_OPEN_QUOTE)
         lenient = self.layout.lenient
         try:
             return self._parse(lenient)
@@ -137,17 +140,20 @@ class Lines:
         if quoted:
             # A row of nothing: a quote left open at the end would otherwise go unseen.
             data = data.rstrip(b"\r\n") + b'\n""' + b"," * (layout.fields - 1) + b"\n"
-        table = pa_csv.read_csv(
+        # Not read_csv: that one prepares for signals first, which takes longer than one row does,
+        # and under Python 3.10 as long as a look at every object there is.
+        reader = pa_csv.open_csv(
             pa.BufferReader(data),
             read_options=pa_csv.ReadOptions(
                 use_threads=False, block_size=len(data) + 1, column_names=layout.names()
             ),
             convert_options=_convert_options(layout, lenient),
         )
+        table = reader.read_all()
         table = table.slice(0, table.num_rows - quoted)
         # Blank lines are rare, and counting the others takes longer than parsing them.
         if table.num_rows != self._lines and table.num_rows != self.rows:
-            raise Unreadable("a quote that does not end where the line ends")
+            raise Unreadable(_OPEN_QUOTE)
         if any(table.column(name).null_count != table.num_rows for name in layout.surplus()):
             raise Unreadable(f"more fields than the {len(layout.mapped.columns)} of the header")
         batch = table.combine_chunks().to_batches()[0]
@@ -169,10 +175,10 @@ def open_csv(month: Month, path: Path, strict: bool) -> Iterator[tuple[Mapped, I
         head = _read(month, path, stream, HEAD_BYTES)
         names, end = _header(month, path, head)
         mapped = map_header(month, names, strict)
-        rows = head[end:].split(b"\n")
-        layout = Layout(month, mapped, _count_fields(rows if len(rows) < 2 else rows[:-1], len(names)))
+        fields = _count_fields(head[end:].split(b"\n"), len(names))
         stream.seek(end)
-        yield mapped, _blocks(layout, path, stream, head.count(b"\n", 0, end) + 1)
+        line = head.count(b"\n", 0, end) + 1
+        yield mapped, _blocks(Layout(month, mapped, fields), path, stream, line)
 
 
 def _header(month: Month, path: Path, head: bytes) -> tuple[list[str], int]:
@@ -237,8 +243,16 @@ def _read(month: Month, path: Path, stream: IO[bytes], size: int) -> bytes:
 def _splits_a_line(data: bytes) -> bool:
     """Whether a carriage return stands elsewhere than at the end of a line."""
     codes = np.frombuffer(data, np.uint8)
-    after = codes[1:]
-    return bool(np.any((codes[:-1] == 13) & (after != 10) & (after != 13)))
+    after = codes[np.flatnonzero(codes[:-1] == 13) + 1]
+    return bool(np.any((after != 10) & (after != 13)))
+
+
+def _odd_quotes(data: bytes) -> bool:
+    """Whether some line has an odd number of quotes, as both parts of a broken field have."""
+    codes = np.frombuffer(data if data.endswith(b"\n") else data + b"\n", np.uint8)
+    marks = codes[(codes == 34) | (codes == 10)]
+    quotes = np.diff(np.flatnonzero(marks == 10), prepend=-1) - 1
+    return bool(np.any(quotes & 1))
 
 
 def _convert_options(layout: Layout, lenient: bool) -> pa_csv.ConvertOptions:
@@ -263,6 +277,8 @@ def _reading_type(column: Column, lenient: bool) -> pa.DataType:
 
 def _readable(reason: str, layout: Layout) -> str:
     """Arrow's message in the words of the header."""
+    if "\n" in reason:
+        return _OPEN_QUOTE
     if match := _FIELDS.search(reason):
         return f"{match[2]} fields where {match[1]} are expected"
     if match := _CONVERSION.search(reason):

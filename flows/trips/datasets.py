@@ -129,7 +129,7 @@ def map_header(month: Month, names: Sequence[str], strict: bool = True) -> Mappe
     present = {c.name for c in found if c}
     if not present:
         raise SchemaError(
-            f"{month}: no column of the file is known, the first is {names[0][:80]!r}; "
+            f"{month}: no column of the file is known, the first is {''.join(names[:1])[:80]!r}; "
             f"is it a file of {dataset.name} trips?"
         )
     _refuse_twins(month, names, found)

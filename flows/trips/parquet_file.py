@@ -94,7 +94,9 @@ def open_parquet(month: Month, path: Path, strict: bool) -> Iterator[tuple[Mappe
         SchemaError: the columns do not fit the dataset.
     """
     with _damage_named(month, path):
-        file = pq.ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False)
+        file = pq.ParquetFile(
+            path, buffer_size=BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
+        )
     with file:
         if not file.metadata.num_rows:
             raise BadFile(f"{month}: {path.name} has no row; the month stays as it was")
@@ -126,4 +128,5 @@ def _damage_named(month: Month, path: Path) -> Iterator[None]:
     except (pa.ArrowInvalid, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise
-        raise BadFile(f"{month}: {path.name} is damaged Parquet ({error}); get it again") from error
+        said = " ".join(str(error).split())
+        raise BadFile(f"{month}: {path.name} is damaged Parquet ({said}); get it again") from error

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -38,7 +38,7 @@ def scratch_folder(
         Busy: another run has had it for an hour.
         StorageError: the disk takes no more.
     """
-    root = Path(os.environ.get("TRIPS_SCRATCH") or Path(tempfile.gettempdir(), "trips-scratch"))
+    root = _root()
     name = f"{month.stem}-{hashlib.sha256(purpose.encode()).hexdigest()[:8]}"
     lock, folder = FileLock(root / f"{name}.lock"), root / name
     with room_for(f"the files of {month}", root):
@@ -64,6 +64,19 @@ def subfolder(folder: Path, name: str) -> Path:
     with room_for(name, folder):
         path.mkdir(exist_ok=True)
     return path
+
+
+def sweep_scratch() -> None:
+    """Remove what killed runs left, but for downloads that a run of their month goes on with."""
+    for folder in filter(Path.is_dir, _root().glob("*_tripdata_*")):
+        lock = FileLock(folder.with_name(f"{folder.name}.lock"))
+        with suppress(Timeout), lock.acquire(timeout=0):  # a run that goes on keeps its folder
+            if not any(folder.glob("published/*.part")):
+                shutil.rmtree(folder)
+
+
+def _root() -> Path:
+    return Path(os.environ.get("TRIPS_SCRATCH") or Path(tempfile.gettempdir(), "trips-scratch"))
 
 
 def _acquire(lock: FileLock, month: Month, waiting: Callable[[str], object]) -> None:

@@ -29,7 +29,7 @@ from trips.published import (
 )
 from trips.published_file import Edition, PartFile, Progress, check_file
 
-__all__ = ["SOURCES", "Download", "Published", "address", "download", "is_transient", "look"]
+__all__ = ["SOURCES", "Download", "Published", "address", "download", "look"]
 
 #: Longest wait for a connection, and longest silence once it is there, seconds.
 CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 60.0
@@ -80,11 +80,6 @@ def download(
         part.path.replace(path)
     part.forget()
     return replace(done, path=path)
-
-
-def is_transient(error: BaseException) -> bool:
-    """Whether trying again can help."""
-    return isinstance(error, Unreachable)
 
 
 class Http:

@@ -33,7 +33,7 @@ from trips.errors import (
 )
 from trips.months import Month
 from trips.published_file import FileKind, check_file, kind_of
-from trips.sources import Download, Published, address, download, is_transient, look
+from trips.sources import Download, Published, address, download, look
 
 MONTH = Month("yellow", 2021, 1)
 NAME = "yellow_tripdata_2021-01.csv.gz"
@@ -262,7 +262,7 @@ def test_redirect_that_leads_to_no_file_is_not_tried_again(web: Web, to: str) ->
     url = web.redirect("/x.csv.gz", to)
     with pytest.raises(SourceError, match="leads to no file") as caught:
         look(url, MONTH)
-    assert not is_transient(caught.value)
+    assert not isinstance(caught.value, Unreachable)
 
 
 def test_messages_keep_passwords_and_signatures_to_themselves(web: Web) -> None:
@@ -271,12 +271,6 @@ def test_messages_keep_passwords_and_signatures_to_themselves(web: Web) -> None:
         look(url, MONTH)
     assert "secret" not in str(caught.value)
     assert "hidden" not in str(caught.value)
-
-
-def test_only_what_can_pass_by_itself_is_transient() -> None:
-    others = [NotPublished, SourceError, BadFile, StorageError, UsageError, OSError, ValueError]
-    assert is_transient(Unreachable("later"))
-    assert [error for error in others if is_transient(error("no"))] == []
 
 
 # ---- download

@@ -197,8 +197,9 @@ def _transaction(db: duckdb.DuckDBPyConnection, month: Month, path: Path) -> Ite
             db.rollback()
         if not isinstance(error, duckdb.Error):
             raise
+        said = str(error).partition("\n")[0]  # and not the statement, with a pointer into it
         raise StorageError(
-            f"{month}: {path} refused the load ({error}); {free_space(path.parent)} there; "
+            f"{month}: {path} refused the load ({said}); {free_space(path.parent)} there; "
             "the month is as before"
         ) from error
 

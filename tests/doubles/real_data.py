@@ -1,0 +1,39 @@
+"""Where the real published files are, for the tests that read them: they are never copied here."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+def real_folder() -> Path:
+    """The folder of real files; skips the test where there is none."""
+    folder = Path(os.environ.get("TLC_REAL_DATA") or _BESIDE)
+    if not (folder / "ANSWERS.json").is_file():
+        pytest.skip(f"no real files in {folder}; name their folder in TLC_REAL_DATA")
+    return folder
+
+
+def real_file(name: str) -> Path:
+    """One real file; skips the test where it is absent."""
+    path = real_folder() / name
+    if not path.is_file():
+        pytest.skip(f"the real file {path} is absent")
+    return path
+
+
+def answers(name: str) -> Any:
+    """What an independent tool found in a real file."""
+    return _all_answers(real_folder())[name]
+
+
+@cache
+def _all_answers(folder: Path) -> Any:
+    return json.loads((folder / "ANSWERS.json").read_text())

@@ -1,0 +1,89 @@
+"""What a command prints, tested within this process; tests/test_cli.py starts real ones."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from test_flows import publish, source
+
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+
+@pytest.fixture(autouse=True)
+def formatters() -> Iterator[None]:
+    """Commands change how the log is formatted: for one test only."""
+    handlers = [*logging.getLogger().handlers, *logging.getLogger("prefect").handlers]
+    before = [handler.formatter for handler in handlers]
+    yield
+    for handler, formatter in zip(handlers, before):
+        handler.setFormatter(formatter)
+
+
+def command(monkeypatch: pytest.MonkeyPatch, flow: object, *options: str) -> int:
+    import cli
+
+    monkeypatch.setattr(sys, "argv", ["flow.py", *options])
+    with pytest.raises(SystemExit) as ended:
+        cli.run(flow)  # type: ignore[arg-type] # any flow
+    return int(ended.value.code or 0)
+
+
+def test_a_month_is_shown_as_a_table_with_paths_from_here(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Month, status, counts and where; a path inside the current folder is relative."""
+    from etl_web_to_gcs import etl_web_to_gcs
+
+    publish(place, "2020-10", ["10.5", "4"])
+    monkeypatch.chdir(place)
+    options = ("--color", "green", "--year", "2020", "--month", "10", "--source", source(place))
+    assert command(monkeypatch, etl_web_to_gcs, *options) == 0
+    head, _, row = capsys.readouterr().out.splitlines()[:3]
+    assert head.split() == [
+        "month",
+        "status",
+        "read",
+        "written",
+        "rejected",
+        "bytes",
+        "seconds",
+        "where",
+    ]
+    assert row.split()[:6] == ["green", "2020-10", "loaded", "2", "2", "0"]
+    assert row.split()[-1] == "bucket/data/green/green_tripdata_2020-10.parquet"
+
+
+def test_a_failed_month_ends_in_one_line_and_exit_code_1(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The table shows what was done, the last line why the run failed."""
+    from parameterized_flow import etl_parent_flow
+
+    publish(place, "2020-10", ["10.5"])
+    (place / "web/green_tripdata_2020-11.csv").write_text("Not,a,header\n1,2,3\n")
+    options = ("--color", "green", "--months", "2020-10:2020-11", "--source", source(place))
+    assert command(monkeypatch, etl_parent_flow, *options) == 1
+    printed = capsys.readouterr()
+    assert "green 2020-10  loaded" in printed.out
+    assert "green 2020-11  failed" in printed.out
+    last = printed.err.strip().splitlines()[-1]
+    assert last.startswith("Error: 1 of 2 months failed: green 2020-11: ")
+    assert "Traceback" not in printed.err
+
+
+def test_help_explains_every_option_in_the_words_of_the_docstring(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With its choices and its default."""
+    from etl_gcs_to_bq import etl_gcs_to_bq
+
+    assert command(monkeypatch, etl_gcs_to_bq, "--help") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--color [yellow|green|fhv|fhvhv] Dataset - yellow, green, fhv or fhvhv." in text
+    assert "--warehouse TEXT Block of the warehouse, as TYPE/NAME. [default: duckdb-" in text
+    assert "--traceback Show where a failure arose." in text

@@ -1,0 +1,100 @@
+"""The blocks of the embedded default, used as Prefect's own interfaces promise."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Any:
+    from embedded_blocks import LocalBucket
+
+    return LocalBucket(folder=str(tmp_path / "bucket"))
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Any:
+    from embedded_blocks import DuckDBWarehouse
+
+    return DuckDBWarehouse(path=str(tmp_path / "trips.duckdb"), memory_limit="256MB")
+
+
+def test_a_saved_bucket_remembers_an_absolute_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent runs elsewhere: a relative folder would be another one there."""
+    from embedded_blocks import LocalBucket
+
+    monkeypatch.chdir(tmp_path)
+    saved: Any = LocalBucket(folder="archive")
+    saved.save("archive", overwrite=True)
+    monkeypatch.chdir("/")
+    loaded: Any = LocalBucket.load("archive")
+    assert loaded.folder == str(tmp_path / "archive")
+
+
+def test_a_file_goes_into_the_bucket_and_back(bucket: Any, tmp_path: Path) -> None:
+    """By path, by open file, and by folder; the bytes are the same."""
+    (tmp_path / "a").write_bytes(b"one")
+    assert bucket.upload_from_path(tmp_path / "a", "data/a") == "data/a"
+    assert bucket.upload_from_file_object(io.BytesIO(b"two"), "data/deep/b") == "data/deep/b"
+    assert bucket.download_object_to_path("data/a", tmp_path / "back").read_bytes() == b"one"
+    assert bucket.download_object_to_file_object("data/deep/b", io.BytesIO()).getvalue() == b"two"
+    folder = bucket.download_folder_to_path("data", tmp_path / "all")
+    assert {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    } == {"a": b"one", "deep/b": b"two"}
+
+
+def test_a_folder_goes_into_the_bucket(bucket: Any, tmp_path: Path) -> None:
+    """Each file under its own path below the prefix."""
+    (tmp_path / "from/deep").mkdir(parents=True)
+    (tmp_path / "from/deep/x").write_bytes(b"x")
+    assert bucket.upload_from_folder(tmp_path / "from", "copy") == "copy"
+    assert bucket.bucket().keys("copy") == ["copy/deep/x"]
+
+
+def test_the_warehouse_answers_sql(warehouse: Any) -> None:
+    """As the database block of any other warehouse does."""
+    warehouse.execute("CREATE TABLE t (n INTEGER)")
+    warehouse.execute_many("INSERT INTO t VALUES (?)", [[1], [2], [3]])
+    assert warehouse.fetch_one("SELECT sum(n) FROM t") == (6,)
+    assert warehouse.fetch_one("SELECT n FROM t WHERE n > 3") is None
+    assert warehouse.fetch_many("SELECT n FROM t ORDER BY n", size=2) == [(1,), (2,)]
+    assert warehouse.fetch_all("SELECT n FROM t WHERE n > ? ORDER BY n", [1]) == [(2,), (3,)]
+
+
+@pytest.mark.parametrize("name", ["zoom", "nowhere/zoom", "local-bucket/", "local-bucket"])
+def test_a_name_that_is_no_block_is_refused_with_the_way_to_write_it(name: str) -> None:
+    """TYPE/NAME, with the types that there are."""
+    from destinations import open_bucket
+    from trips.errors import UsageError
+
+    with pytest.raises(UsageError, match="write local-bucket/NAME"):
+        open_bucket(name)
+
+
+def test_a_block_that_was_never_saved_is_named() -> None:
+    """But for the two of the embedded default, which need no saving."""
+    from destinations import open_bucket, open_warehouse
+    from trips.errors import UsageError
+
+    with pytest.raises(UsageError, match="bucket block local-bucket/elsewhere cannot be loaded"):
+        open_bucket("local-bucket/elsewhere")
+    assert open_warehouse("duckdb-warehouse/zoom").name().endswith("trips.duckdb")
+
+
+def test_a_saved_block_is_taken_in_place_of_the_embedded_default(tmp_path: Path) -> None:
+    """What a person saved under its name wins."""
+    from destinations import open_bucket
+    from embedded_blocks import LocalBucket
+
+    saved: Any = LocalBucket(folder=str(tmp_path / "mine"))
+    saved.save("mine", overwrite=True)
+    assert open_bucket("local-bucket/mine").uri("k") == str(tmp_path / "mine" / "k")

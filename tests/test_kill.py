@@ -1,0 +1,172 @@
+"""A month that is killed at any step is the old or the new one, and whole after the next run."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from doubles.forks import Forks
+from doubles.one_month import (
+    ENTRY,
+    MONTH,
+    OBJECT,
+    REJECTS,
+    cents_in_bucket,
+    entry_in_bucket,
+    files_in,
+    in_warehouse,
+    publish,
+    run_month,
+    sha256_in_bucket,
+)
+from trips.buckets import FolderBucket
+from trips.errors import Conflict
+from trips.plan import Status, plan_month
+from trips.warehouses.load import fetch_object, kept_entry
+
+#: What is published first: 200 trips, and a row that is none.
+OLD = list(range(1_000, 1_200))
+#: The corrected file: other trips, and all of them good.
+NEW = list(range(5_000, 5_321))
+#: More steps than a month has: a walk that comes here does not end by itself.
+FAR = 500
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One month that is killed again and again, each time from the same beginning.
+
+    Attributes:
+        folder: of the test.
+        begin: the state before each run; absent for an empty one.
+        old: the totals in bucket and warehouse at the beginning, if any.
+        new: the totals of the published file.
+        rejects: whether the published file has rows that are no trips.
+    """
+
+    folder: Path
+    begin: Path
+    source: Path
+    old: list[int] | None
+    new: list[int]
+    rejects: bool
+
+    def step(self, forks: Forks, number: int) -> bool:
+        """Kill a run before its change number `number`; False if it ended before."""
+        root = self.root(f"{number}")
+        outcome = forks.run(root, self.source, kill_at=number)
+        if not outcome.killed:
+            assert outcome.error == ""
+            self.check_whole(root)
+            return False
+        written = outcome.last_written
+        if written and written.exists() and written.stat().st_size:
+            copy = self.folder / f"{number}-copy"
+            shutil.copytree(root, copy)
+            _halve(written)
+            self.check_after_kill(forks, root)
+            copy.rename(root)  # not elsewhere: the scratch folder's name depends on the bucket's
+        self.check_after_kill(forks, root)
+        return True
+
+    def root(self, name: str) -> Path:
+        """A new folder in the state of the beginning."""
+        root = self.folder / name
+        if self.begin.exists():
+            shutil.copytree(self.begin, root)
+        else:
+            root.mkdir()
+        return root
+
+    def check_after_kill(self, forks: Forks, root: Path) -> None:
+        """What a reader sees, and that the next run settles it."""
+        self.check_reader(root)
+        outcome = forks.run(root, self.source)
+        assert outcome.error == ""
+        self.check_whole(root)
+        assert forks.run(root, self.source).result == ["unchanged", "unchanged"]
+        shutil.rmtree(root)
+
+    def check_reader(self, root: Path) -> None:
+        """Somebody who reads between the kill and the next run sees one whole month."""
+        bucket, found = cents_in_bucket(root), in_warehouse(root)
+        assert bucket in (self.old, self.new)
+        cents, remembered = found or (None, [])
+        assert cents in (self.old, self.new)
+        assert [rows for _, rows in remembered] == ([len(cents)] if cents else [])
+        entry = entry_in_bucket(root)
+        if entry is None:
+            assert self.old is None
+            return
+        assert entry["rows_written"] in (len(self.old or []), len(self.new))
+        if entry["object_sha256"] != sha256_in_bucket(root):
+            self.check_refused(root)
+
+    def check_refused(self, root: Path) -> None:
+        """An object without its entry is never loaded, and the plan says that there is work."""
+        bucket = FolderBucket(root / "bucket")
+        with pytest.raises(Conflict, match="is not the object that the ledger speaks of"):
+            fetch_object(bucket, MONTH, kept_entry(bucket, MONTH), self.folder)
+        assert plan_month(MONTH, str(self.source), bucket).status is Status.CHANGED
+
+    def check_whole(self, root: Path) -> None:
+        """The month of the published file is there exactly once, and nothing else is."""
+        entry = entry_in_bucket(root)
+        assert entry is not None
+        assert cents_in_bucket(root) == self.new
+        assert entry["object_sha256"] == sha256_in_bucket(root)
+        assert entry["rows_written"] == len(self.new)
+        assert in_warehouse(root) == (self.new, [(entry["object_sha256"], len(self.new))])
+        rejects = {REJECTS} if self.rejects else set()
+        assert files_in(root / "bucket") == {OBJECT, ENTRY} | rejects
+        assert files_in(root / "scratch") == set()
+        # The log is a part of the database: it stays until the next load if a kill came
+        # between the commit and the end.
+        assert files_in(root / "warehouse") - {"trips.duckdb.wal"} == {"trips.duckdb"}
+
+
+@pytest.fixture
+def walk_all(tmp_path: Path) -> Iterator[Callable[[Walk], int]]:
+    """Kill at step 1, 2, 3 ... until a run comes to its end; returns how many kills there were."""
+    with Forks() as odd, Forks() as even, ThreadPoolExecutor(2) as pool:
+
+        def side(walk: Walk, forks: Forks, first: int) -> int:
+            return next(n for n in range(first, FAR, 2) if not walk.step(forks, n))
+
+        def walk_all(walk: Walk) -> int:
+            ends = [pool.submit(side, walk, odd, 1), pool.submit(side, walk, even, 2)]
+            return min(end.result() for end in ends) - 1
+
+        yield walk_all
+
+
+def test_new_month_survives_a_kill_at_every_step(
+    tmp_path: Path, walk_all: Callable[[Walk], int]
+) -> None:
+    source = tmp_path / "published" / "yellow.csv.gz"
+    publish(source, NEW, bad=1)
+    kills = walk_all(Walk(tmp_path, tmp_path / "nothing", source, None, NEW, True))
+    assert kills > 40  # every file of scratch, bucket and warehouse, and every statement
+
+
+def test_corrected_month_survives_a_kill_at_every_step(
+    tmp_path: Path, walk_all: Callable[[Walk], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, begin = tmp_path / "published" / "yellow.csv.gz", tmp_path / "begin"
+    monkeypatch.setenv("TRIPS_SCRATCH", str(begin / "scratch"))
+    publish(source, OLD, bad=1)
+    assert run_month(begin, source) == ["loaded", "loaded"]
+    publish(source, NEW)
+    kills = walk_all(Walk(tmp_path, begin, source, OLD, NEW, False))
+    assert kills > 40
+
+
+def _halve(path: Path) -> None:
+    """What a kill in the middle of writing leaves."""
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
