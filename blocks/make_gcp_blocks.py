@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 
 from google.auth.transport.requests import Request
@@ -23,7 +24,14 @@ def blocks(settings: Settings) -> Blocks:
     yield "zoom-gcp-creds", credentials
     bucket, folder = settings.required("GCS_BUCKET"), settings.get("GCS_FOLDER")
     yield "zoom-gcs", GcsBucket(bucket=bucket, bucket_folder=folder, gcp_credentials=credentials)
-    yield "zoom-bq", BigQueryWarehouse(gcp_credentials=credentials)
+    yield "zoom-bq", _warehouse(credentials)
+
+
+def _warehouse(credentials: GcpCredentials) -> BigQueryWarehouse:
+    # The block opens a connection at once, which misses a package that only downloads need.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Cannot create BigQuery Storage client")
+        return BigQueryWarehouse(gcp_credentials=credentials)
 
 
 def _credentials(settings: Settings) -> GcpCredentials:

@@ -11,7 +11,10 @@ import httpx
 from prefect import get_client
 from prefect.blocks.fields import SecretDict
 from prefect.blocks.notifications import CustomWebhookNotificationBlock, SlackWebhook
-from prefect.client.schemas.filters import FlowRunNotificationPolicyFilter
+from prefect.client.schemas.filters import (
+    FlowRunNotificationPolicyFilter,
+    FlowRunNotificationPolicyFilterIsActive,
+)
 from pydantic.v1 import SecretStr
 
 from recipes import Blocks, Recipe, main
@@ -48,7 +51,11 @@ def tell(block: UUID) -> str:
 
 async def _tell(block: UUID) -> str:
     async with get_client() as client:
-        known = await client.read_flow_run_notification_policies(FlowRunNotificationPolicyFilter())
+        # Those that were switched off too, which they then stay.
+        either = FlowRunNotificationPolicyFilterIsActive(eq_=None)
+        known = await client.read_flow_run_notification_policies(
+            FlowRunNotificationPolicyFilter(is_active=either)
+        )
         if not any(policy.block_document_id == block for policy in known):
             await client.create_flow_run_notification_policy(block, state_names=STATES)
     return f"runs that end {' or '.join(STATES)} are told to it"

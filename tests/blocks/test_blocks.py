@@ -140,9 +140,7 @@ SERVER = pytest.mark.usefixtures("prefect_server")
 
 
 @SERVER
-def test_the_blocks_of_google_refer_to_their_credentials(
-    run: Run, values: dict[str, str]
-) -> None:
+def test_the_blocks_of_google_refer_to_their_credentials(run: Run, values: dict[str, str]) -> None:
     """A file's path is absolute; a bucket's folder ends in a slash, which Prefect relies on."""
     values |= {"GCS_FOLDER": "taxi"}
     credentials, bucket, warehouse = saved(run, make_gcp_blocks.RECIPE, values)
@@ -172,9 +170,10 @@ def test_the_block_of_s3_refers_to_its_credentials(run: Run, values: dict[str, s
     assert credentials.aws_secret_access_key.get_secret_value() == AWS_SECRET
     assert bucket.credentials.aws_client_parameters.endpoint_url == values["S3_ENDPOINT_URL"]
     assert (bucket.bucket_name, bucket.bucket_folder) == ("zoom-s3-bucket", "taxi")
-    assert bucket.credentials.aws_access_key_id == load("aws-credentials/zoom-aws-creds").dict()[
-        "aws_access_key_id"
-    ]
+    assert (
+        bucket.credentials.aws_access_key_id
+        == load("aws-credentials/zoom-aws-creds").dict()["aws_access_key_id"]
+    )
 
 
 @SERVER
@@ -225,11 +224,17 @@ def test_failed_and_crashed_runs_are_told_once(run: Run, values: dict[str, str])
     import asyncio
 
     from prefect import get_client
-    from prefect.client.schemas.filters import FlowRunNotificationPolicyFilter as Filter
+    from prefect.client.schemas.filters import (
+        FlowRunNotificationPolicyFilter as Filter,
+    )
+    from prefect.client.schemas.filters import (
+        FlowRunNotificationPolicyFilterIsActive as IsActive,
+    )
 
     async def policies() -> list[Any]:
+        active = Filter(is_active=IsActive(eq_=True))
         async with get_client() as client:
-            return list(await client.read_flow_run_notification_policies(Filter()))
+            return list(await client.read_flow_run_notification_policies(active))
 
     (webhook,) = saved(run, make_notification.RECIPE, values)
     mine = [p for p in asyncio.run(policies()) if p.block_document_id == webhook._block_document_id]
@@ -438,8 +443,9 @@ def test_no_secret_is_ever_in_what_is_printed(secret: str, tmp_path_factory: Any
 
 def _process(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     settings = {"PYTHONWARNINGS": "ignore"} | environment
+    command = (sys.executable, *command) if command[0].endswith(".py") else command
     return subprocess.run(
-        [sys.executable, *command],
+        command,
         env=os.environ | settings,
         capture_output=True,
         text=True,
@@ -451,7 +457,7 @@ def _process(*command: str, **environment: str) -> subprocess.CompletedProcess[s
 def test_the_command_of_a_script_ends_in_one_line(tmp_path: Path) -> None:
     """As a person types it: no traceback, no warning of Prefect's, exit code 1."""
     env = str(env_file(tmp_path, {}))
-    found = _process("-Wdefault", "blocks/make_docker_block.py", "--env", env, PYTHONWARNINGS="")
+    found = _process("blocks/make_docker_block.py", "--env", env, PYTHONWARNINGS="")
     assert found.returncode == 1
     assert found.stdout == ""
     assert found.stderr.startswith("Error: DOCKER_IMAGE must have a value")
@@ -466,7 +472,8 @@ def test_the_command_saves_and_prefect_registers_our_own_blocks(tmp_path: Path) 
     made = _process("blocks/make_blocks.py", "--env", env, TRIPS_DATA=data, **settings)
     assert made.returncode == 0, made.stderr
     assert load("local-bucket/zoom").folder == f"{data}/bucket"
-    register = ("-m", "prefect", "block", "register", "--file", "flows/embedded_blocks.py")
+    prefect = str(Path(sys.executable).with_name("prefect"))
+    register = (prefect, "block", "register", "--file", "flows/embedded_blocks.py")
     registered = _process(*register, **settings)
     assert registered.returncode == 0, registered.stderr
     assert "Successfully registered 2 blocks" in registered.stdout
