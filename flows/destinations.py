@@ -48,8 +48,16 @@ class Kind(Generic[T]):
     opened: Callable[[Any], T]
 
 
+def _s3(block: Any) -> Bucket:
+    # Not at the top: boto3 takes half a second, which other buckets need not pay.
+    from trips.stores.s3 import S3Store
+
+    return S3Store.of(block)
+
+
 _BUCKETS: dict[str, Kind[Bucket]] = {
     "local-bucket": Kind("embedded_blocks.LocalBucket", LocalBucket.bucket),
+    "s3-bucket": Kind("prefect_aws.s3.S3Bucket", _s3),
 }
 _WAREHOUSES: dict[str, Kind[Warehouse]] = {
     "duckdb-warehouse": Kind("embedded_blocks.DuckDBWarehouse", DuckDBWarehouse.warehouse),
@@ -89,5 +97,6 @@ def _load(name: str, path: str, document: str, what: str) -> Block:
         if name in EMBEDDED:
             return EMBEDDED[name]
         raise UsageError(
-            f"{what} block {name} cannot be loaded ({error}); create it in the UI under Blocks"
+            f"{what} block {name} cannot be loaded ({error}); save it with one of "
+            "the scripts in blocks/, or in the UI under Blocks"
         ) from error

@@ -6,8 +6,12 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from doubles.s3 import S3
 
 # Before Prefect is imported: its settings are read then.
 _HOME = tempfile.TemporaryDirectory(prefix="prefect-home-")
@@ -50,3 +54,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }
     monkeypatch.setattr(destinations, "EMBEDDED", blocks)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    """An S3 of our own, started once for all tests that need one."""
+    from doubles.s3 import S3
+
+    with S3() as server:
+        yield server

@@ -66,7 +66,10 @@ def test_every_make_target_stands_in_the_readme_and_the_other_way_round() -> Non
 def test_every_command_of_the_readme_is_a_file_with_these_options() -> None:
     """Each flows/*.py that a command names exists, and takes the options shown with it."""
     text = README.replace("\\\n", " ")
-    commands = re.findall(r"^    \S*python (flows/\w+\.py)(.*)$", text, re.MULTILINE)
+    scripts = re.findall(r"^    \s*\S*python (blocks/\w+\.py)", text, re.MULTILINE)
+    assert scripts
+    assert all((PROJECT / script).is_file() for script in scripts)
+    commands = re.findall(r"^    \s*\S*python (flows/\w+\.py)(.*)$", text, re.MULTILINE)
     assert commands
     for file, rest in commands:
         found = flows_of(PROJECT / file)[0]
@@ -93,9 +96,61 @@ def test_every_variable_of_the_environment_stands_in_the_operations_guide() -> N
     assert set(re.findall(r"\bTRIPS_[A-Z]+\b", code)) == set(re.findall(r"`(TRIPS_[A-Z]+)`", guide))
 
 
+def test_every_script_of_blocks_stands_in_the_guides_and_the_other_way_round() -> None:
+    """In the README and in the operations guide's table of variables."""
+    scripts = {path.name for path in (PROJECT / "blocks").glob("make_*.py")}
+    assert set(re.findall(r"\bmake_\w+\.py\b", README)) == scripts
+    assert set(VARIABLES_OF) == scripts
+
+
+def test_every_variable_of_a_script_is_explained_and_the_other_way_round() -> None:
+    """What a script reads is what the operations guide says, and .env.example has all."""
+    example = (PROJECT / ".env.example").read_text()
+    for script in VARIABLES_OF.keys() - {"make_blocks.py"}:
+        assert _variables(PROJECT / "blocks" / script) == VARIABLES_OF[script], script
+    named = re.findall(r"^([A-Z]\w+)=(.*)$", example, re.MULTILINE)
+    assert {name for name, _ in named} == set().union(*VARIABLES_OF.values())
+    assert {value for _, value in named} == {""}  # no secret, and nothing that looks like one
+
+
+def test_every_saved_block_stands_in_the_readme() -> None:
+    """By the name that its script gives it."""
+    code = "".join(path.read_text() for path in (PROJECT / "blocks").glob("make_*.py"))
+    saved = set(re.findall(r'"(zoom(?:-[a-z0-9-]+)?)"', code))
+    assert saved
+    assert set(re.findall(r"`[a-z0-9-]+/(zoom(?:-[a-z0-9-]+)?)`", README)) == saved
+
+
+def test_the_readme_names_exactly_the_actions_that_s3_is_asked_for() -> None:
+    """The policy of its S3 section, and what the errors name."""
+    from trips.stores.s3_errors import _ACTIONS
+
+    asked = {action for actions in _ACTIONS.values() for action in actions.split(" and ")}
+    assert set(re.findall(r"`(s3:\w+)`", README)) == asked
+
+
+def _variables_of() -> dict[str, set[str]]:
+    guide = (PROJECT / "docs" / "operations.md").read_text()
+    rows = re.findall(r"^\| `(make_\w+\.py)` \| (.*) \|$", guide, re.MULTILINE)
+    return {script: set(re.findall(r"`([A-Z]\w+)`", cells)) for script, cells in rows}
+
+
+VARIABLES_OF = _variables_of()
+
+
+def _variables(script: Path) -> set[str]:
+    """What a script asks its settings for, by the literals in capitals."""
+    nodes = ast.walk(ast.parse(script.read_text()))
+    texts = [_text(node) for node in nodes if isinstance(node, ast.Constant)]
+    return {text for text in texts if re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+", text)} - {
+        "IF_NOT_PRESENT",
+        "PREFECT_HOME",  # of the container, not of the script
+    }
+
+
 def _messages() -> str:
     """All text of the code, literals joined as Python joins them, values left out."""
-    files = [*(PROJECT / "flows").rglob("*.py")]
+    files = [*(PROJECT / "flows").rglob("*.py"), *(PROJECT / "blocks").glob("*.py")]
     trees = [ast.parse(path.read_text()) for path in files]
     texts = [
         _text(node)

@@ -12,8 +12,9 @@
       +-- StorageError          a bucket, a disk or a warehouse said no
             +-- Busy            another run holds it for longer than we wait
             +-- Conflict        the object or its ledger entry changed under this run
+            +-- Unavailable     may pass by itself: connection, timeout, throttling, 5xx
 
-Only Unreachable and Busy are worth a retry, and Conflict a new plan.
+Only Unreachable, Busy and Unavailable are worth a retry, and Conflict a new plan.
 Every message names what it is about (dataset, month, file, line or column), the
 offending value, and what to do.
 """
@@ -65,3 +66,7 @@ class Busy(StorageError):
 
 class Conflict(StorageError):
     """Another run changed the object or its ledger entry meanwhile."""
+
+
+class Unavailable(StorageError):
+    """A bucket or a warehouse could not be asked; trying again later can help."""

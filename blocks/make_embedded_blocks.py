@@ -1,0 +1,35 @@
+"""Save the embedded bucket and warehouse, `zoom`, with the absolute paths of this project."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from recipes import Blocks, Recipe, main
+from settings import PROJECT, Settings
+
+from embedded_blocks import DuckDBWarehouse, LocalBucket  # isort: skip - settings: flows/ on path
+from trips.disk import free_space  # isort: skip
+
+
+def blocks(settings: Settings) -> Blocks:
+    """Where the flows look without a saved block, but the same from every folder and clone."""
+    data = Path(settings.get("TRIPS_DATA", str(PROJECT / "data"))).expanduser()
+    yield "zoom", LocalBucket(folder=str(data / "bucket"))
+    yield "zoom", DuckDBWarehouse(path=str(data / "trips.duckdb"), memory_limit="1GB")
+
+
+def check(block: LocalBucket | DuckDBWarehouse) -> str:
+    """Whether its folder can be written to, or made."""
+    path = Path(block.folder if isinstance(block, LocalBucket) else block.path)
+    there = next(parent for parent in (path, *path.parents) if parent.exists())
+    if not os.access(there, os.W_OK):
+        raise PermissionError(f"{there} cannot be written to")
+    return f"{path}, {free_space(path)}"
+
+
+RECIPE = Recipe((), blocks, {"zoom": check})
+
+if __name__ == "__main__":
+    sys.exit(main([RECIPE]))

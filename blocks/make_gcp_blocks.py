@@ -1,0 +1,80 @@
+"""Save the blocks of Google Cloud: credentials, bucket and BigQuery."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+
+from google.auth.transport.requests import Request
+from prefect_gcp import GcpCredentials
+from prefect_gcp.bigquery import BigQueryWarehouse
+from prefect_gcp.cloud_storage import GcsBucket
+
+from recipes import Blocks, Recipe, main
+from settings import Settings
+
+#: Seconds that Google may take to answer a check.
+PATIENCE = 10
+
+
+def blocks(settings: Settings) -> Blocks:
+    """The credentials, and a bucket and BigQuery that refer to them."""
+    credentials = _credentials(settings)
+    yield "zoom-gcp-creds", credentials
+    bucket, folder = settings.required("GCS_BUCKET"), settings.get("GCS_FOLDER")
+    yield "zoom-gcs", GcsBucket(bucket=bucket, bucket_folder=folder, gcp_credentials=credentials)
+    yield "zoom-bq", _warehouse(credentials)
+
+
+def _warehouse(credentials: GcpCredentials) -> BigQueryWarehouse:
+    # The block opens a connection at once, which misses a package that only downloads need.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Cannot create BigQuery Storage client")
+        return BigQueryWarehouse(gcp_credentials=credentials)
+
+
+def _credentials(settings: Settings) -> GcpCredentials:
+    """From the text of a key, which travels with the block, or from the path of its file."""
+    key, project = settings.required("GCP_SERVICE_ACCOUNT"), settings.get("GCP_PROJECT") or None
+    if key.lstrip().startswith("{"):
+        return GcpCredentials(service_account_info=key, project=project)
+    path = Path(key).expanduser().absolute()
+    if not path.is_file():
+        raise settings.wrong("GCP_SERVICE_ACCOUNT", "is neither a file nor the JSON of a key")
+    return GcpCredentials(service_account_file=path, project=project)
+
+
+def check_credentials(block: GcpCredentials) -> str:
+    """Have Google sign a token."""
+    credentials = block.get_credentials_from_service_account()
+    credentials.refresh(Request())
+    return f"a token for project {block.project}"
+
+
+def check_bucket(block: GcsBucket) -> str:
+    """List one object."""
+    client = block.gcp_credentials.get_cloud_storage_client()
+    list(client.list_blobs(block.bucket, max_results=1, timeout=PATIENCE, retry=None))
+    return f"gs://{block.bucket} can be listed"
+
+
+def check_warehouse(block: BigQueryWarehouse) -> str:
+    """List one dataset."""
+    client = block.gcp_credentials.get_bigquery_client()
+    list(client.list_datasets(max_results=1, timeout=PATIENCE, retry=None))
+    return f"project {client.project} can be listed"
+
+
+RECIPE = Recipe(
+    ("GCP_SERVICE_ACCOUNT", "GCS_BUCKET"),
+    blocks,
+    {
+        "zoom-gcp-creds": check_credentials,
+        "zoom-gcs": check_bucket,
+        "zoom-bq": check_warehouse,
+    },
+)
+
+if __name__ == "__main__":
+    sys.exit(main([RECIPE]))

@@ -1,0 +1,53 @@
+"""Save the block of the repository that deployments take their code from, `github/zoom-github`."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+import httpx
+from prefect.filesystems import GitHub
+from pydantic.v1 import SecretStr
+
+from recipes import Blocks, Recipe, main
+from settings import Settings
+
+
+def blocks(settings: Settings) -> Blocks:
+    """The repository, with a token if it is a private one."""
+    token = settings.get("GITHUB_STORAGE_TOKEN")
+    # Prefect 3 has another class for it; deployments of Prefect 2 take this one.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        repository = GitHub(
+            repository=settings.address("GITHUB_STORAGE_REPOSITORY"),
+            reference=settings.get("GITHUB_STORAGE_REFERENCE") or None,
+            access_token=SecretStr(token) if token else None,
+        )
+    yield "zoom-github", repository
+
+
+def check(block: GitHub) -> str:
+    """Ask for the branches and tags, as `git clone` does first of all."""
+    token = block.access_token.get_secret_value() if block.access_token else None
+    address = f"{block.repository.removesuffix('/')}/info/refs"
+    service = {"service": "git-upload-pack"}
+    auth = (token, "") if token else None
+    answer = httpx.get(address, params=service, auth=auth, timeout=10, follow_redirects=True)
+    if answer.status_code != 200:
+        raise LookupError(f"{block.repository} answers {answer.status_code}")
+    if block.reference and not _names(answer.text, block.reference):
+        raise LookupError(f"{block.repository} has no branch or tag {block.reference}")
+    return f"{block.repository} at {block.reference or 'its default branch'}"
+
+
+def _names(refs: str, reference: str) -> bool:
+    """Whether the lines of a reference discovery have it (git's HTTP protocol)."""
+    known = {line.partition("\0")[0].rpartition(" ")[2] for line in refs.splitlines()}
+    return bool(known & {f"refs/heads/{reference}", f"refs/tags/{reference}"})
+
+
+RECIPE = Recipe(("GITHUB_STORAGE_REPOSITORY",), blocks, {"zoom-github": check})
+
+if __name__ == "__main__":
+    sys.exit(main([RECIPE]))

@@ -1,0 +1,44 @@
+"""Save the block of a Postgres database, `sqlalchemy-connector/zoom-postgres`."""
+
+from __future__ import annotations
+
+import sys
+
+from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
+
+from recipes import Blocks, Recipe, main
+from settings import Settings
+
+
+def blocks(settings: Settings) -> Blocks:
+    """The connector, built of components: it refuses some addresses that Postgres takes."""
+    port = settings.get("POSTGRES_PORT", "5432")
+    if not port.isdecimal() or int(port) > 65535:
+        raise settings.wrong("POSTGRES_PORT", f"is {port!r}, which is no port")
+    components = ConnectionComponents(
+        driver=SyncDriver.POSTGRESQL_PSYCOPG2,
+        host=settings.get("POSTGRES_HOST", "127.0.0.1"),
+        port=port,
+        database=settings.required("POSTGRES_DB"),
+        username=settings.required("POSTGRES_USER"),
+        password=settings.required("POSTGRES_PASSWORD"),
+    )
+    yield (
+        "zoom-postgres",
+        SqlAlchemyConnector(connection_info=components, connect_args={"connect_timeout": 10}),
+    )
+
+
+def check(block: SqlAlchemyConnector) -> str:
+    """Ask the server what it is."""
+    with block:
+        (version,) = block.fetch_one("SHOW server_version")
+    return f"Postgres {version}"
+
+
+RECIPE = Recipe(
+    ("POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD"), blocks, {"zoom-postgres": check}
+)
+
+if __name__ == "__main__":
+    sys.exit(main([RECIPE]))

@@ -1,0 +1,64 @@
+"""Save the block of an S3 bucket, `s3-bucket/zoom-s3`, and its credentials."""
+
+from __future__ import annotations
+
+import sys
+
+from prefect_aws import AwsCredentials
+from prefect_aws.client_parameters import AwsClientParameters
+from prefect_aws.s3 import S3Bucket
+
+from recipes import Blocks, Recipe, main
+from settings import Settings
+
+from trips.stores.s3 import S3Store  # isort: skip - settings puts flows/ on the path
+
+
+def blocks(settings: Settings) -> Blocks:
+    """The credentials, and the bucket that refers to them."""
+    credentials = _credentials(settings)
+    yield "zoom-aws-creds", credentials
+    bucket, folder = settings.required("S3_BUCKET"), settings.get("S3_FOLDER")
+    yield (
+        "zoom-s3",
+        S3Bucket(bucket_name=bucket, bucket_folder=folder, credentials=credentials),
+    )
+
+
+def _credentials(settings: Settings) -> AwsCredentials:
+    key, secret = settings.get("AWS_ACCESS_KEY_ID"), settings.get("AWS_SECRET_ACCESS_KEY")
+    if bool(key) != bool(secret):  # neither: boto3 looks for a profile or a role by itself
+        absent = "AWS_SECRET_ACCESS_KEY" if key else "AWS_ACCESS_KEY_ID"
+        raise settings.wrong(absent, "is not set, but the other one is")
+    return AwsCredentials(
+        aws_access_key_id=key or None,
+        aws_secret_access_key=secret or None,
+        aws_session_token=settings.get("AWS_SESSION_TOKEN") or None,
+        region_name=settings.get("AWS_REGION") or None,
+        aws_client_parameters=AwsClientParameters(
+            endpoint_url=settings.address("S3_ENDPOINT_URL") or None
+        ),
+    )
+
+
+def check_credentials(block: AwsCredentials) -> str:
+    """Whether there are any; only a bucket can say whether they are good."""
+    found = block.get_boto3_session().get_credentials()
+    if found is None:
+        raise LookupError("neither AWS_ACCESS_KEY_ID nor a profile nor a role")
+    return f"found ({found.method})"
+
+
+def check_bucket(block: S3Bucket) -> str:
+    """Ask for an object, as a flow does first of all."""
+    store = S3Store.of(block)
+    store.read("ledger/check")
+    return f"{store.uri('')} can be read"
+
+
+RECIPE = Recipe(
+    ("S3_BUCKET",), blocks, {"zoom-aws-creds": check_credentials, "zoom-s3": check_bucket}
+)
+
+if __name__ == "__main__":
+    sys.exit(main([RECIPE]))

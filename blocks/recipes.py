@@ -1,0 +1,128 @@
+"""Save blocks from settings, or check that what they connect to answers."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+import httpx
+from prefect.blocks.core import Block
+
+from settings import ENV_FILE, SettingError, Settings
+
+#: Blocks by name. Each is saved before the next one is made, so that the next can refer to it.
+Blocks = Iterator[tuple[str, Block]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the blocks of one script are made.
+
+    Attributes:
+        needs: variables without which there is nothing to make.
+        blocks: makes them from the settings.
+        checks: by name of a block, what connects with it and says in a few words what answered;
+            any error it raises is the reason why nothing did.
+        after: what follows when the last block is saved, told the id of its document.
+    """
+
+    needs: tuple[str, ...]
+    blocks: Callable[[Settings], Blocks]
+    checks: Mapping[str, Callable[[Any], str]] = field(default_factory=dict)
+    after: Callable[[UUID], str] | None = None
+
+    def missing(self, settings: Settings) -> list[str]:
+        """The needed variables that have no value."""
+        return [name for name in self.needs if not settings.get(name)]
+
+
+def main(recipes: Sequence[Recipe], arguments: Sequence[str] | None = None) -> int:
+    """The command of a script, which makes all its blocks or says what they lack.
+
+    Returns:
+        The exit code: 1 if a block could not be made, or with --check did not connect.
+    """
+    options = _options(arguments)
+    settings = Settings.read(options.env)
+    if options.check:
+        lines = [line for recipe in recipes for line in _checked(recipe, settings)]
+        return 0 if all(lines) else 1
+    return 0 if all(_saved(recipe, settings) for recipe in recipes) else 1
+
+
+def main_of_all(recipes: Sequence[Recipe], arguments: Sequence[str] | None = None) -> int:
+    """As `main`, but what lacks its variables is named and left out."""
+    settings = Settings.read(_options(arguments).env)
+    for recipe in recipes:
+        if missing := recipe.missing(settings):
+            print(f"left out, not set: {', '.join(missing)}")
+    return main([recipe for recipe in recipes if not recipe.missing(settings)], arguments)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Save blocks with the values of a .env file.")
+    parser.add_argument("--check", action="store_true", help="connect, and save nothing")
+    parser.add_argument("--env", type=Path, default=ENV_FILE, help="the file; %(default)s")
+    return parser.parse_args(arguments)
+
+
+def _saved(recipe: Recipe, settings: Settings) -> bool:
+    document: UUID | None = None
+    try:
+        for name, block in _made(recipe, settings):
+            document = cast(UUID, block.save(name, overwrite=True))  # no coroutine outside flows
+            print(f"saved {_reference(name, block)}")
+        if recipe.after and document:
+            print(recipe.after(document))
+    except (SettingError, httpx.HTTPError) as error:
+        print(f"Error: {_line(settings, error)}", file=sys.stderr)
+        return False
+    return True
+
+
+def _checked(recipe: Recipe, settings: Settings) -> Iterator[bool]:
+    try:
+        for name, block in _made(recipe, settings):
+            yield _answers(_reference(name, block), recipe.checks[name], block, settings)
+    except SettingError as error:
+        print(f"no: {_line(settings, error)}")
+        yield False
+
+
+def _answers(reference: str, check: Callable[[Any], str], block: Block, settings: Settings) -> bool:
+    try:
+        said = check(block)
+    except Exception as error:  # whatever a client raises is the reason that is asked for
+        print(f"no  {reference}: {_line(settings, error)}")
+        return False
+    print(f"ok  {reference}: {settings.hidden(said)}")
+    return True
+
+
+def _made(recipe: Recipe, settings: Settings) -> Blocks:
+    """The blocks of a recipe.
+
+    Raises:
+        SettingError: a variable is missing, or the block does not take its value.
+    """
+    if missing := recipe.missing(settings):
+        raise settings.wrong(" and ".join(missing), "must have a value")
+    try:
+        yield from recipe.blocks(settings)
+    except ValueError as error:  # pydantic's, and those of the clients' own parsers
+        names = " or ".join(recipe.needs)
+        raise settings.wrong(names, f"cannot be used: {_line(settings, error)}") from error
+
+
+def _reference(name: str, block: Any) -> str:
+    return f"{block.get_block_type_slug()}/{name}"
+
+
+def _line(settings: Settings, error: Exception) -> str:
+    """An error in one line without what is secret."""
+    return " ".join(settings.hidden(str(error) or type(error).__name__).split())

@@ -1,0 +1,490 @@
+"""The scripts that save blocks: what they save, what they ask for, and what they never show."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from prefect.blocks.core import Block
+
+import make_blocks
+import make_docker_block
+import make_embedded_blocks
+import make_gcp_blocks
+import make_github_block
+import make_notification
+import make_postgres_block
+import make_s3_block
+from doubles.s3 import REGION, S3
+from doubles.web import Page, Web
+from embedded_blocks import DuckDBWarehouse, LocalBucket
+from recipes import Recipe, main, main_of_all
+from settings import SECRETS, Settings
+from test_cli import _prefect_settings
+
+pytestmark = pytest.mark.flow
+
+PROJECT = Path(__file__).absolute().parents[2]
+NAMES = re.findall(r"^(\w+)=", (PROJECT / ".env.example").read_text(), re.MULTILINE)
+PASSWORD, TOKEN, AWS_SECRET = "pa$${x}ss w0rd#1", "ghp_t0ken", "aws/s3cret+key"
+WEBHOOK = "https://chat.example.org/hooks/s3cret-path"
+Run = Callable[..., tuple[int, str, str]]
+
+
+def service_account(token_uri: str) -> dict[str, str]:
+    """A key as Google hands it out, of no account anywhere."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    return {
+        "type": "service_account",
+        "project_id": "zoom-project",
+        "private_key_id": "1",
+        "private_key": pem.decode(),
+        "client_email": "zoom@zoom-project.iam.gserviceaccount.com",
+        "client_id": "1",
+        "token_uri": token_uri,
+    }
+
+
+@pytest.fixture(autouse=True)
+def silent_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of the developer's own variables."""
+    for name in (*NAMES, "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def nobody() -> Iterator[int]:
+    """A port of 127.0.0.1 where nobody listens."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        yield closed.getsockname()[1]
+
+
+@pytest.fixture
+def values(tmp_path: Path, nobody: int) -> dict[str, str]:
+    """A value for all that need one, with nobody at the other end."""
+    away = f"http://127.0.0.1:{nobody}"
+    key = tmp_path / "key.json"
+    key.write_text(json.dumps(service_account(f"{away}/token")))
+    return {
+        "TRIPS_DATA": str(tmp_path / "data"),
+        "GCP_SERVICE_ACCOUNT": str(key),
+        "GCS_BUCKET": "zoom-gcs-bucket",
+        "S3_BUCKET": "zoom-s3-bucket",
+        "S3_FOLDER": "taxi",
+        "S3_ENDPOINT_URL": away,
+        "AWS_ACCESS_KEY_ID": "AKIAZOOM",
+        "AWS_SECRET_ACCESS_KEY": AWS_SECRET,
+        "AWS_REGION": REGION,
+        "POSTGRES_PORT": str(nobody),
+        "POSTGRES_DB": "ny_taxi",
+        "POSTGRES_USER": "root",
+        "POSTGRES_PASSWORD": PASSWORD,
+        "DOCKER_IMAGE": "127.0.0.1:5000/zoom-flows:1",
+        "GITHUB_STORAGE_REPOSITORY": f"{away.replace('http', 'https')}/you/flows",
+        "GITHUB_STORAGE_REFERENCE": "main",
+        "GITHUB_STORAGE_TOKEN": TOKEN,
+        "NOTIFY_WEBHOOK_URL": WEBHOOK,
+    }
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a script with a .env file; its exit code, output and errors."""
+
+    def ran(recipe: Recipe, values: Mapping[str, str], *options: str) -> tuple[int, str, str]:
+        code = main([recipe], ["--env", str(env_file(tmp_path, values)), *options])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return ran
+
+
+def env_file(folder: Path, values: Mapping[str, str]) -> Path:
+    path = folder / ".env"
+    path.write_text("".join(f"{name}='{value}'\n" for name, value in values.items()))
+    return path
+
+
+def load(reference: str) -> Any:
+    """A block as a flow loads it."""
+    return Block.load(reference)
+
+
+def saved(run: Run, recipe: Recipe, values: Mapping[str, str]) -> list[Any]:
+    """The blocks that a script says it saved, loaded; run twice, with the same outcome."""
+    first, second = run(recipe, values), run(recipe, values)
+    assert first == second
+    code, out, err = first
+    assert (code, err) == (0, "")
+    references = re.findall(r"^saved (\S+)$", out, re.MULTILINE)
+    assert references
+    return [load(reference) for reference in references]
+
+
+@pytest.fixture
+def forgotten(prefect_server: None) -> Iterator[None]:
+    """The saved embedded blocks, which other tests must find unsaved, removed at the end."""
+    yield
+    embedded: tuple[Any, ...] = (LocalBucket, DuckDBWarehouse)  # coroutines only in async code
+    for found in embedded:
+        found.delete("zoom")
+
+
+SERVER = pytest.mark.usefixtures("prefect_server")
+EMBEDDED = pytest.mark.usefixtures("forgotten")
+
+
+@SERVER
+def test_the_blocks_of_google_refer_to_their_credentials(run: Run, values: dict[str, str]) -> None:
+    """A file's path is absolute; a bucket's folder ends in a slash, which Prefect relies on."""
+    values |= {"GCS_FOLDER": "taxi"}
+    credentials, bucket, warehouse = saved(run, make_gcp_blocks.RECIPE, values)
+    assert str(credentials.service_account_file) == values["GCP_SERVICE_ACCOUNT"]
+    assert (bucket.bucket, bucket.bucket_folder) == ("zoom-gcs-bucket", "taxi/")
+    assert bucket.gcp_credentials.service_account_file == credentials.service_account_file
+    assert warehouse.gcp_credentials.project == "zoom-project"
+    assert load("gcs-bucket/zoom-gcs").bucket == "zoom-gcs-bucket"
+    assert load("bigquery-warehouse/zoom-bq").gcp_credentials.project == "zoom-project"
+
+
+@SERVER
+def test_a_key_in_the_variable_itself_travels_with_the_block(
+    run: Run, values: dict[str, str], tmp_path: Path
+) -> None:
+    """For machines that do not have the file."""
+    key = Path(values["GCP_SERVICE_ACCOUNT"]).read_text()
+    (credentials, *_) = saved(run, make_gcp_blocks.RECIPE, values | {"GCP_SERVICE_ACCOUNT": key})
+    assert credentials.service_account_file is None
+    assert credentials.service_account_info.get_secret_value() == json.loads(key)
+
+
+@SERVER
+def test_the_block_of_s3_refers_to_its_credentials(run: Run, values: dict[str, str]) -> None:
+    """Key, region and endpoint in the one, bucket and folder in the other."""
+    credentials, bucket = saved(run, make_s3_block.RECIPE, values)
+    assert credentials.aws_secret_access_key.get_secret_value() == AWS_SECRET
+    assert bucket.credentials.aws_client_parameters.endpoint_url == values["S3_ENDPOINT_URL"]
+    assert (bucket.bucket_name, bucket.bucket_folder) == ("zoom-s3-bucket", "taxi")
+    assert (
+        bucket.credentials.aws_access_key_id
+        == load("aws-credentials/zoom-aws-creds").dict()["aws_access_key_id"]
+    )
+
+
+@SERVER
+def test_the_block_of_postgres_connects_with_psycopg2(run: Run, values: dict[str, str]) -> None:
+    """A password with what an address would have to escape."""
+    (connector,) = saved(run, make_postgres_block.RECIPE, values | {"POSTGRES_HOST": "db.local"})
+    url = connector.connection_info.create_url()
+    assert (url.drivername, url.host, url.port) == (
+        "postgresql+psycopg2",
+        "db.local",
+        int(values["POSTGRES_PORT"]),
+    )
+    assert (url.database, url.username, url.password) == ("ny_taxi", "root", PASSWORD)
+
+
+@SERVER
+def test_the_block_of_docker_has_its_own_prefect_home(run: Run, values: dict[str, str]) -> None:
+    """And a pull policy under which a local image is found."""
+    (container,) = saved(run, make_docker_block.RECIPE, values)
+    assert container.image == values["DOCKER_IMAGE"]
+    assert container.image_pull_policy.value == "IF_NOT_PRESENT"
+    assert container.env == {"PREFECT_HOME": "/opt/prefect/home"}
+
+
+@SERVER
+def test_the_block_of_the_repository(run: Run, values: dict[str, str]) -> None:
+    """With its reference and token."""
+    (repository,) = saved(run, make_github_block.RECIPE, values)
+    assert repository.repository == values["GITHUB_STORAGE_REPOSITORY"]
+    assert repository.reference == "main"
+    assert repository.access_token.get_secret_value() == TOKEN
+
+
+@EMBEDDED
+def test_the_embedded_blocks_have_absolute_paths(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even of a relative folder; a flow opens them as it opens any other."""
+    monkeypatch.chdir(tmp_path)
+    bucket, warehouse = saved(run, make_embedded_blocks.RECIPE, {"TRIPS_DATA": "here"})
+    assert bucket.folder == str(tmp_path / "here" / "bucket")
+    assert warehouse.path == str(tmp_path / "here" / "trips.duckdb")
+
+
+@SERVER
+def test_failed_and_crashed_runs_are_told_once(run: Run, values: dict[str, str]) -> None:
+    """One policy, however often the script runs; the address is no plain field of the block."""
+    import asyncio
+
+    from prefect import get_client
+    from prefect.client.schemas.filters import (
+        FlowRunNotificationPolicyFilter as Filter,
+    )
+    from prefect.client.schemas.filters import (
+        FlowRunNotificationPolicyFilterIsActive as IsActive,
+    )
+
+    async def policies() -> list[Any]:
+        active = Filter(is_active=IsActive(eq_=True))
+        async with get_client() as client:
+            return list(await client.read_flow_run_notification_policies(active))
+
+    (webhook,) = saved(run, make_notification.RECIPE, values)
+    mine = [p for p in asyncio.run(policies()) if p.block_document_id == webhook._block_document_id]
+    assert [policy.state_names for policy in mine] == [["Failed", "Crashed"]]
+    assert WEBHOOK not in str(webhook)
+    request = webhook._build_request_args("of green 2020-10", "Failed")
+    assert request["url"] == WEBHOOK
+    assert request["json"] == {"text": "Failed\nof green 2020-10"}
+
+
+@SERVER
+def test_slack_has_a_block_of_its_own(run: Run) -> None:
+    """By the host of the address."""
+    url = "https://hooks.slack.com/services/T000/B000/s3cret"
+    (block,) = saved(run, make_notification.RECIPE, {"NOTIFY_WEBHOOK_URL": url})
+    assert block.get_block_type_slug() == "slack-webhook"
+    assert block.url.get_secret_value() == url
+
+
+@EMBEDDED
+def test_all_that_have_values_are_saved_and_no_secret_is_shown(
+    values: dict[str, str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The rest is named with what it lacks."""
+    del values["POSTGRES_DB"]
+    key = Path(values["GCP_SERVICE_ACCOUNT"]).read_text()
+    values["GCP_SERVICE_ACCOUNT"] = key
+    options = ["--env", str(env_file(tmp_path, values))]
+    assert main_of_all(make_blocks.RECIPES, options) == 0
+    out, err = capfd.readouterr()
+    assert "left out, not set: POSTGRES_DB\n" in out
+    assert re.findall(r"^saved (\S+)$", out, re.MULTILINE) == [
+        "local-bucket/zoom",
+        "duckdb-warehouse/zoom",
+        "gcp-credentials/zoom-gcp-creds",
+        "gcs-bucket/zoom-gcs",
+        "bigquery-warehouse/zoom-bq",
+        "aws-credentials/zoom-aws-creds",
+        "s3-bucket/zoom-s3",
+        "docker-container/zoom-docker",
+        "github/zoom-github",
+        "custom-webhook/zoom-notify",
+    ]
+    private = json.loads(key)["private_key"].splitlines()[1]
+    for secret in (PASSWORD, TOKEN, AWS_SECRET, WEBHOOK, private):
+        assert secret not in out + err
+
+
+@pytest.mark.parametrize(
+    ("recipe", "name"),
+    [(recipe, name) for recipe in make_blocks.RECIPES for name in recipe.needs],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+@pytest.mark.parametrize("option", [(), ("--check",)], ids=["save", "check"])
+def test_a_missing_value_is_named_with_where_to_set_it(
+    run: Run, values: dict[str, str], recipe: Recipe, name: str, option: tuple[str, ...]
+) -> None:
+    """One line and exit code 1, before anything is saved."""
+    code, out, err = run(recipe, values | {name: ""}, *option)
+    (line,) = (out + err).splitlines()
+    assert code == 1
+    assert re.match(rf"(Error|no): {name} must have a value; set it in \S+/\.env or in", line)
+
+
+MALFORMED = [
+    (make_gcp_blocks, "GCP_SERVICE_ACCOUNT", "/no/such/key.json", "neither a file nor the JSON"),
+    (make_gcp_blocks, "GCP_SERVICE_ACCOUNT", '{"type": "service_acc', "cannot be used"),
+    (make_gcp_blocks, "GCP_SERVICE_ACCOUNT", '{"type": "service_account"}', "cannot be used"),
+    (make_s3_block, "S3_ENDPOINT_URL", "minio:9000", "is no address"),
+    (make_s3_block, "AWS_SECRET_ACCESS_KEY", "", "is not set, but the other one is"),
+    (make_postgres_block, "POSTGRES_PORT", "5432x", "is '5432x', which is no port"),
+    (make_postgres_block, "POSTGRES_PORT", "70000", "is '70000', which is no port"),
+    (make_docker_block, "DOCKER_IMAGE", "host:5000/flows", "has no tag of its own"),
+    (make_docker_block, "DOCKER_IMAGE", "flows:latest", "has no tag of its own"),
+    (make_docker_block, "DOCKER_IMAGE_PULL_POLICY", "SOMETIMES", "IF_NOT_PRESENT, ALWAYS, NEVER"),
+    (make_github_block, "GITHUB_STORAGE_REPOSITORY", "you/flows", "is no address"),
+    (make_notification, "NOTIFY_WEBHOOK_URL", "hooks.slack.com/services/x", "is no address"),
+]
+
+
+@pytest.mark.parametrize(("script", "name", "value", "why"), MALFORMED)
+def test_a_malformed_value_is_named_with_where_to_set_it(
+    run: Run, values: dict[str, str], script: Any, name: str, value: str, why: str
+) -> None:
+    """One line and exit code 1; the other values are good."""
+    code, out, err = run(script.RECIPE, values | {name: value}, "--check")
+    line = (out + err).splitlines()[-1]
+    assert code == 1
+    assert line.startswith("no: ")
+    assert name in line
+    assert why in line
+
+
+def test_the_environment_wins_over_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it says nothing, the file speaks; dollar signs are what they are."""
+    monkeypatch.setenv("POSTGRES_DB", "from the environment")
+    file = env_file(tmp_path, {"POSTGRES_DB": "from the file", "POSTGRES_PASSWORD": PASSWORD})
+    found = Settings.read(file)
+    assert found.get("POSTGRES_DB") == "from the environment"
+    assert found.get("POSTGRES_PASSWORD") == PASSWORD
+    assert found.get("POSTGRES_HOST", "somewhere") == "somewhere"
+
+
+def test_a_check_of_s3_reads_from_the_bucket(run: Run, values: dict[str, str], s3: S3) -> None:
+    """`ok` when it answers; without the bucket the reason, and exit code 1."""
+    s3.new_bucket("zoom-s3-bucket")
+    there = values | {"S3_ENDPOINT_URL": s3.url}
+    code, out, _ = run(make_s3_block.RECIPE, there, "--check")
+    assert code == 0
+    assert "ok  s3-bucket/zoom-s3: s3://zoom-s3-bucket/taxi/ can be read" in out
+    code, out, _ = run(make_s3_block.RECIPE, there | {"S3_BUCKET": "no-bucket"}, "--check")
+    assert code == 1
+    assert re.search(r"^no  s3-bucket/zoom-s3: .*there is no such bucket", out, re.MULTILINE)
+
+
+CONNECTING = {
+    "gcp-credentials/zoom-gcp-creds": make_gcp_blocks,
+    "gcs-bucket/zoom-gcs": make_gcp_blocks,
+    "bigquery-warehouse/zoom-bq": make_gcp_blocks,
+    "s3-bucket/zoom-s3": make_s3_block,
+    "sqlalchemy-connector/zoom-postgres": make_postgres_block,
+    "docker-container/zoom-docker": make_docker_block,
+    "github/zoom-github": make_github_block,
+    "custom-webhook/zoom-notify": make_notification,
+}
+
+
+@pytest.mark.parametrize("reference", CONNECTING)
+def test_a_check_where_nobody_answers_says_no_and_why(
+    run: Run,
+    values: dict[str, str],
+    nobody: int,
+    monkeypatch: pytest.MonkeyPatch,
+    reference: str,
+) -> None:
+    """One line a block, exit code 1, nothing raised, no secret."""
+    monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{nobody}")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    values |= {"NOTIFY_WEBHOOK_URL": f"http://127.0.0.1:{nobody}/s3cret-path"}
+    code, out, err = run(CONNECTING[reference].RECIPE, values, "--check")
+    (line,) = [line for line in out.splitlines() if reference in line]
+    assert (code, err) == (1, "")
+    assert line.startswith("no  ")
+    assert re.search(r"refused|connect", line, re.IGNORECASE)
+    for secret in (PASSWORD, TOKEN, AWS_SECRET, "s3cret-path"):
+        assert secret not in out
+
+
+def test_a_check_of_the_repository_finds_its_reference(
+    run: Run, values: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As git itself advertises it (its protocol's own example); another one is a no."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    refs = (
+        "001e# service=git-upload-pack\n00000155"
+        "7217a7c7e582c46cec22a130adf4b9d7d950fba0 refs/heads/main\0multi_ack thin-pack\n"
+        "003d7217a7c7e582c46cec22a130adf4b9d7d950fba0 refs/tags/v1\n0000"
+    )
+    with Web() as web:
+        url = web.serve("/you/flows/info/refs?service=git-upload-pack", Page(refs.encode()))
+        values |= {
+            "GITHUB_STORAGE_REPOSITORY": url.partition("/info")[0],
+            "GITHUB_STORAGE_TOKEN": "",
+        }
+        recipe = make_github_block.RECIPE
+        for reference, code in (("main", 0), ("v1", 0), ("gone", 1)):
+            asked = values | {"GITHUB_STORAGE_REFERENCE": reference}
+            assert run(recipe, asked, "--check")[0] == code, reference
+
+
+def test_a_check_of_a_webhook_sends_no_message(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It knocks with HEAD and nothing else."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Web() as web:
+        url = web.serve("/hook", b"")
+        code, out, _ = run(make_notification.RECIPE, {"NOTIFY_WEBHOOK_URL": url}, "--check")
+        assert (code, [request.method for request in web.requests]) == (0, ["HEAD"])
+    assert "no message was sent" in out
+
+
+def test_a_check_of_the_embedded_blocks_makes_nothing(run: Run, tmp_path: Path) -> None:
+    """It only looks whether it could."""
+    values = {"TRIPS_DATA": str(tmp_path / "data")}
+    code, out, _ = run(make_embedded_blocks.RECIPE, values, "--check")
+    assert (code, len(re.findall("^ok  ", out, re.MULTILINE))) == (0, 2)
+    assert not (tmp_path / "data").exists()
+
+
+@given(secret=st.from_regex(r"[!-&(-~]{4,20}[0-9]{6}", fullmatch=True))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_no_secret_is_ever_in_what_is_printed(secret: str, tmp_path_factory: Any) -> None:
+    """Of any text: where it is good, where it is refused, where the client repeats it."""
+    folder = tmp_path_factory.mktemp("env")
+    file = env_file(folder, dict.fromkeys(SECRETS, secret))
+    said = Settings.read(file).hidden(f"refused {secret}: {secret!r}")
+    assert secret not in said
+    written = io.StringIO()
+    with contextlib.redirect_stdout(written), contextlib.redirect_stderr(written):
+        for recipe in make_blocks.RECIPES[1:]:
+            main([recipe], ["--env", str(file)])  # none has all that it needs: all are refused
+    assert written.getvalue().count("\n") == len(make_blocks.RECIPES) - 1
+    assert secret not in written.getvalue()
+
+
+def _process(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    settings = {"PYTHONWARNINGS": "ignore"} | environment
+    command = (sys.executable, *command) if command[0].endswith(".py") else command
+    return subprocess.run(
+        command,
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=PROJECT,
+    )
+
+
+def test_the_command_of_a_script_ends_in_one_line(tmp_path: Path) -> None:
+    """As a person types it: no traceback, no warning of Prefect's, exit code 1."""
+    env = str(env_file(tmp_path, {}))
+    found = _process("blocks/make_docker_block.py", "--env", env, PYTHONWARNINGS="")
+    assert found.returncode == 1
+    assert found.stdout == ""
+    assert found.stderr.startswith("Error: DOCKER_IMAGE must have a value")
+    assert found.stderr.count("\n") == 1
+
+
+@EMBEDDED
+def test_the_command_saves_and_prefect_registers_our_own_blocks(tmp_path: Path) -> None:
+    """Against the database of Prefect that the environment names."""
+    env, data = str(env_file(tmp_path, {})), str(tmp_path / "data")
+    settings = _prefect_settings()
+    made = _process("blocks/make_blocks.py", "--env", env, TRIPS_DATA=data, **settings)
+    assert made.returncode == 0, made.stderr
+    assert load("local-bucket/zoom").folder == f"{data}/bucket"
+    prefect = str(Path(sys.executable).with_name("prefect"))
+    register = (prefect, "block", "register", "--file", "flows/embedded_blocks.py")
+    registered = _process(*register, **settings)
+    assert registered.returncode == 0, registered.stderr
+    assert "Successfully registered 2 blocks" in registered.stdout

@@ -1,0 +1,104 @@
+"""An S3 on 127.0.0.1, and the unmodified prefect-aws block of a bucket in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from moto.server import ThreadedMotoServer
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from prefect_aws.s3 import S3Bucket
+
+KEY, SECRET, REGION = "AKIAZOOM", "not-a-real-secret-of-aws", "us-east-1"
+
+
+@dataclass(frozen=True)
+class Objects:
+    """A bucket as boto3 itself sees it, for what a test expects."""
+
+    client: S3Client
+    name: str
+
+    def listing(self) -> dict[str, bytes]:
+        """Every object with its bytes."""
+        found = self.client.list_objects_v2(Bucket=self.name).get("Contents", [])
+        return {o["Key"]: self.get(o["Key"]) for o in found}
+
+    def get(self, key: str) -> bytes:
+        """The bytes of one."""
+        return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
+
+    def put(self, key: str, data: bytes) -> None:
+        """Change one behind the project's back."""
+        self.client.put_object(Bucket=self.name, Key=key, Body=data)
+
+
+class S3:
+    """The server, which runs inside `with S3() as s3:`."""
+
+    def __init__(self) -> None:
+        self._server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+
+    def __enter__(self) -> S3:
+        self._server.start()
+        host, port = self._server.get_host_and_port()
+        self.url = f"http://{host}:{port}"
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.stop()
+
+    def client(self, service: str = "s3") -> Any:
+        """A boto3 client of a test's own, beside the ones under test."""
+        return boto3.client(
+            service,  # type: ignore[call-overload] # any service of the server
+            endpoint_url=self.url,
+            aws_access_key_id=KEY,
+            aws_secret_access_key=SECRET,
+            region_name=REGION,
+        )
+
+    def new_bucket(self, name: str) -> Objects:
+        """A bucket with nothing in it, in place of one of this name."""
+        client: S3Client = self.client()
+        client.create_bucket(Bucket=name)
+        objects = Objects(client, name)
+        for key in objects.listing():
+            client.delete_object(Bucket=name, Key=key)
+        return objects
+
+
+def block(
+    url: str, bucket: str, folder: str = "", key: str = KEY, secret: str = SECRET
+) -> S3Bucket:
+    """The block of a bucket at an address, as a person would fill it in."""
+    from prefect_aws import AwsCredentials
+    from prefect_aws.client_parameters import AwsClientParameters
+    from prefect_aws.s3 import S3Bucket
+
+    credentials = AwsCredentials(
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        region_name=REGION,
+        aws_client_parameters=AwsClientParameters(endpoint_url=url),
+    )
+    return S3Bucket(bucket_name=bucket, bucket_folder=folder, credentials=credentials)
+
+
+def sized(path: Path, size: int) -> Path:
+    """A file of so many bytes, no two kilobytes alike."""
+    with path.open("wb") as file:
+        for n in range(size // 1024):
+            file.write(n.to_bytes(4, "big") * 256)
+        file.write(b"." * (size % 1024))
+    return path

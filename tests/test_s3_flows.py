@@ -1,0 +1,187 @@
+"""The flows with a bucket of S3, through a saved block, as people run them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from doubles.s3 import S3, Objects, block
+from test_flows import bring, bring_all, place, publish, source, totals
+
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+__all__ = ["place"]  # the fixture
+
+BUCKET = "s3-bucket/zoom-s3"
+OCTOBER = "taxi/data/green/green_tripdata_2020-10.parquet"
+NOVEMBER = "taxi/data/green/green_tripdata_2020-11.parquet"
+
+
+@pytest.fixture
+def objects(s3: S3) -> Objects:
+    """The bucket behind the saved block, whose keys are in a folder."""
+    found = s3.new_bucket("zoom-flows")
+    save(block(s3.url, found.name, "taxi"))
+    return found
+
+
+def save(bucket: Any) -> None:
+    bucket.credentials.save("zoom-aws-creds", overwrite=True)
+    bucket.save("zoom-s3", overwrite=True)
+
+
+def failure(state: Any) -> str:
+    """What a failed flow says."""
+    assert state.is_failed()
+    return str(state.result(raise_on_failure=False))
+
+
+def test_a_month_is_the_same_in_a_folder_and_in_s3(place: Path, objects: Objects) -> None:
+    """The same bytes and counts; where it is, the line says."""
+    publish(place, "2020-10", ["10.5", "4"])
+    local = bring(place, 10).result()
+    cloud = bring(place, 10, bucket=BUCKET).result()
+    kept = place / "bucket/data/green/green_tripdata_2020-10.parquet"
+    assert objects.get(OCTOBER) == kept.read_bytes()
+    assert pq.read_metadata(kept).num_rows == 2
+    assert (cloud.rows_read, cloud.rows_written) == (local.rows_read, local.rows_written)
+    assert cloud.where == f"s3://zoom-flows/{OCTOBER}"
+
+
+def test_twice_changes_nothing(place: Path, objects: Objects) -> None:
+    """The second run writes no byte, into neither bucket nor warehouse."""
+    publish(place, "2020-10", ["10.5", "4"])
+    assert bring_all(place, "10", bucket=BUCKET).name == "Completed"
+    before = objects.listing()
+    state = bring_all(place, "10", bucket=BUCKET)
+    assert state.name == "Skipped"
+    assert objects.listing() == before
+    assert totals(place) == {"2020-10": (2, 14.5)}
+
+
+def test_a_corrected_file_replaces_exactly_its_month(place: Path, objects: Objects) -> None:
+    """The other month keeps its bytes in the bucket and its rows in the warehouse."""
+    publish(place, "2020-10", ["10.5", "4"])
+    publish(place, "2020-11", ["7", "8", "9"])
+    bring_all(place, "10,11", bucket=BUCKET)
+    before = objects.listing()
+    publish(place, "2020-10", ["10.5", "4", "1"])
+    state = bring_all(place, "10,11", bucket=BUCKET)
+    assert [line.status for line in state.result()] == ["loaded", "unchanged"]
+    changed = {key for key, data in objects.listing().items() if before[key] != data}
+    assert changed == {OCTOBER, "taxi/ledger/green/green_tripdata_2020-10.json"}
+    assert totals(place) == {"2020-10": (3, 15.5), "2020-11": (3, 24.0)}
+
+
+def test_who_comes_late_plans_again_and_finds_nothing_to_do(
+    place: Path, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run brings the month between this one's plan and its ledger entry."""
+    import etl_web_to_gcs as flow_file
+    from trips.ledger import keep as real
+
+    won: list[Any] = []
+
+    def late(bucket: Any, month: Any, download: Any, converted: Any, replacing: Any) -> Any:
+        if not won:
+            won.append(real(bucket, month, download, converted, replacing))
+        return real(bucket, month, download, converted, replacing)
+
+    monkeypatch.setattr(flow_file, "keep", late)
+    publish(place, "2020-10", ["10.5", "4"])
+    state = bring(place, 10, bucket=BUCKET)
+    assert state.name == "Skipped"
+    assert state.result().rows_written == won[0].rows_written == 2
+    assert len(objects.listing()) == 2
+
+
+def test_who_comes_late_with_a_newer_file_wins_in_the_end(
+    place: Path, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its object took the place of the other's before the conflict: it is noticed and mended."""
+    import etl_web_to_gcs as flow_file
+    from trips.ledger import keep as real
+
+    first: list[Any] = []
+
+    def late(bucket: Any, month: Any, download: Any, converted: Any, replacing: Any) -> Any:
+        if not first:
+            first.append(converted)
+            publish(place, "2020-10", ["1", "2", "3"])
+            bring(place, 10, bucket=BUCKET)
+        return real(bucket, month, download, converted, replacing)
+
+    monkeypatch.setattr(flow_file, "keep", late)
+    publish(place, "2020-10", ["10.5", "4"])
+    # Each run has a scratch folder of its own, as on two machines.
+    monkeypatch.setattr(flow_file, "scratch_folder", _own_scratch(place))
+    state = bring(place, 10, bucket=BUCKET)
+    assert state.result().rows_written == 3
+    assert bring_all(place, "10", bucket=BUCKET).name == "Completed"
+    assert totals(place) == {"2020-10": (3, 6.0)}
+
+
+def _own_scratch(place: Path) -> Any:
+    import itertools
+
+    from trips.scratch import scratch_folder
+
+    number = itertools.count()
+    return lambda month, purpose, waiting: scratch_folder(month, f"{next(number)}", waiting)
+
+
+def test_killed_before_the_ledger_entry_it_is_there_once(
+    place: Path, objects: Objects, s3: S3
+) -> None:
+    """SIGKILL with the object in the bucket: it does not count; the next run makes it count."""
+    publish(place, "2020-10", ["10.5", "4"])
+    save(block(s3.url, objects.name))
+    tests = Path(__file__).parent
+    path = os.pathsep.join([str(tests), str(tests.parent / "flows")])
+    script = tests / "doubles" / "killed_before_the_ledger.py"
+    killed = subprocess.run(
+        [sys.executable, str(script), s3.url, objects.name, source(place), str(place)],
+        env=os.environ | {"PYTHONPATH": path},
+        check=False,
+    )
+    key = OCTOBER.removeprefix("taxi/")
+    assert killed.returncode == -signal.SIGKILL
+    assert set(objects.listing()) == {key}
+    lines = bring_all(place, "10", bucket=BUCKET, plan=True).result()
+    assert [line.status for line in lines] == ["NEW"]
+    assert bring_all(place, "10", bucket=BUCKET).name == "Completed"
+    assert set(objects.listing()) == {key, "ledger/green/green_tripdata_2020-10.json"}
+    assert totals(place) == {"2020-10": (2, 14.5)}
+
+
+def test_a_bucket_that_is_not_there_ends_the_run_with_its_name(place: Path, s3: S3) -> None:
+    """Once, without a retry, and nothing is downloaded."""
+    save(block(s3.url, "no-such-bucket"))
+    publish(place, "2020-10", ["10.5"])
+    said = failure(bring(place, 10, bucket=BUCKET))
+    assert "s3://no-such-bucket/" in said
+    assert "there is no such bucket; create it, or correct its name" in said
+
+
+def test_a_block_that_is_not_saved_is_named_with_the_way_to_save_it(place: Path) -> None:
+    """Before anything is read."""
+    said = failure(bring(place, 10, bucket="s3-bucket/nobody-saved-it"))
+    assert "bucket block s3-bucket/nobody-saved-it cannot be loaded" in said
+    assert "blocks/" in said
+
+
+def test_an_object_changed_behind_the_ledger_is_mended(place: Path, objects: Objects) -> None:
+    """Noticed by its ETag, settled by its content, brought anew."""
+    publish(place, "2020-10", ["10.5"])
+    bring(place, 10, bucket=BUCKET)
+    before = objects.get(OCTOBER)
+    objects.put(OCTOBER, b"PAR1PAR1")
+    assert bring(place, 10, bucket=BUCKET).name == "Completed"
+    assert objects.get(OCTOBER) == before
