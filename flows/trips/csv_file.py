@@ -170,7 +170,9 @@ def open_csv(month: Month, path: Path, strict: bool) -> Iterator[tuple[Mapped, I
         names, end = _header(month, path, head)
         mapped = map_header(month, names, strict)
         rows = head[end:].split(b"\n")
-        layout = Layout(month, mapped, _count_fields(rows if len(rows) < 2 else rows[:-1], len(names)))
+        layout = Layout(
+            month, mapped, _count_fields(rows if len(rows) < 2 else rows[:-1], len(names))
+        )
         stream.seek(end)
         yield mapped, _blocks(layout, path, stream, head.count(b"\n", 0, end) + 1)
 

@@ -211,4 +211,3 @@ def _number(column: Column, text: str) -> int | None:
     raise Unreadable(
         f"{column.name}: {text!r} is no known code; declare it in flows/trips/columns.py"
     )
-
