@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from doubles.google import Google
+
 # Before Prefect is imported: its settings are read then.
 _HOME = tempfile.TemporaryDirectory(prefix="prefect-home-")
 os.environ["PREFECT_HOME"] = _HOME.name
 os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
 for name in ("PREFECT_API_URL", "PREFECT_PROFILE", "TRIPS_BUCKET", "TRIPS_WAREHOUSE"):
+    os.environ.pop(name, None)
+for name in ("TRIPS_BQ_DATASET", "TRIPS_BQ_LOCATION"):
     os.environ.pop(name, None)
 
 
@@ -33,3 +37,13 @@ def prefect_server() -> Iterator[None]:
 
     with prefect_test_harness():
         yield
+
+
+@pytest.fixture
+def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
+    """A Google of this test's own with an empty bucket, found through the environment."""
+    with Google() as served:
+        for name, value in served.environment().items():
+            monkeypatch.setenv(name, value)
+        served.storage.make("taxi")
+        yield served

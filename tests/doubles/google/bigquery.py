@@ -56,6 +56,14 @@ class BigQuery:
         """What is in a table, as DuckDB itself reads it."""
         return self.tables.db.execute(sql).fetchall()
 
+    def drop(self, dataset: str) -> None:
+        """Delete a dataset as a person would; its jobs stay known."""
+        self.tables.drop(dataset)
+
+    def drop_column(self, dataset: str, table: str, column: str) -> None:
+        """Make a table one that lacks a column."""
+        self.tables.drop_column(dataset, table, column)
+
     def answer(self, request: Request) -> Answer:
         """Carry out a request."""
         match = _PATH.fullmatch(request.path)

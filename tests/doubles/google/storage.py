@@ -47,7 +47,11 @@ class Upload:
 
 
 class Storage:
-    """Buckets and their objects, kept as files of a folder."""
+    """Buckets and their objects, kept as files of a folder.
+
+    Attributes:
+        corrupts: whether the next object loses its first byte on the way.
+    """
 
     def __init__(self, folder: Path, url: str) -> None:
         self.corrupts = False
@@ -176,7 +180,7 @@ class Storage:
         if self.corrupts:
             self.corrupts = False
             with path.open("r+b") as file:
-                file.write(b"\0")
+                file.write(b"\xff")
         sums = _checksums(path)
         generation = str(next(self._numbers))
         resource = {

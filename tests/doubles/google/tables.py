@@ -48,6 +48,18 @@ class Tables:
                 return Answer(self._change(dataset, table, request.json()))
         raise unsupported(request)
 
+    def drop(self, dataset: str) -> None:
+        """Delete a dataset with its tables."""
+        del self.datasets[dataset]
+        self.tables = {name: found for name, found in self.tables.items() if name[0] != dataset}
+        self.db.execute(f'DROP SCHEMA "{dataset}" CASCADE')
+
+    def drop_column(self, dataset: str, table: str, column: str) -> None:
+        """Delete a column of a table."""
+        self.db.execute(f'ALTER TABLE "{dataset}"."{table}" DROP COLUMN "{column}"')
+        schema = self.tables[dataset, table]["schema"]
+        schema["fields"] = [field for field in schema["fields"] if field["name"] != column]
+
     def need(self, dataset: str, table: str) -> Resource:
         """A table that must be there."""
         self._dataset(dataset)
