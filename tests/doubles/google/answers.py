@@ -12,6 +12,8 @@ from typing import Any
 
 _REASONS = {
     400: "invalid",
+    401: "authError",
+    403: "accessDenied",
     404: "notFound",
     409: "duplicate",
     412: "conditionNotMet",
