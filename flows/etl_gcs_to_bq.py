@@ -12,7 +12,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 import cli
+from artifacts import show_quality
 from destinations import BUCKET, WAREHOUSE, open_bucket, open_warehouse
+from month_summary import days_markdown
 from retries import RETRIES
 from trips.buckets import Bucket
 from trips.ledger import Entry
@@ -68,6 +70,8 @@ def etl_gcs_to_bq(
             message = f"{which}: {target.name()} has this object"
             return Completed(name="Skipped", message=message, data=line)
         load(which, entry, extract(which, entry, store, folder, target), target)
+    if days := days_markdown(which, target):
+        show_quality(entry, store.uri(entry.object_key), days)
     return line_of(which, "loaded", "", entry, target.name())
 
 

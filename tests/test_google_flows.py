@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from doubles.google import Google
@@ -107,6 +110,29 @@ def test_a_flow_tries_again_what_google_could_not_do(
     google.bigquery.fail_job("backendError", "try again")
     assert bring_all(tmp_path, "10").name == "Completed"
     assert in_bigquery(google) == {"2020-10": (30, total)}
+
+
+def test_the_quality_page_has_the_days_that_bigquery_counted(
+    google: Google, blocks: None, tmp_path: Path
+) -> None:
+    """Trips of each day of pickup, as DuckDB reads them from the published file."""
+    from prefect import get_client
+
+    async def page() -> Any:
+        async with get_client() as client:
+            found = await client.read_latest_artifacts()
+        return {artifact.key: artifact.data for artifact in found}["green-2020-10"]
+
+    publish(tmp_path, 10, 60)
+    assert bring_all(tmp_path, "10").name == "Completed"
+    shown = re.findall(r"^\| (\d{4}-\d\d-\d\d) \| (\d+) \|", asyncio.run(page()), re.MULTILINE)
+    with duckdb.connect() as db:
+        days = db.execute(
+            "SELECT CAST(lpep_pickup_datetime::DATE AS VARCHAR), count(*)::VARCHAR "
+            "FROM read_csv(?) GROUP BY 1 ORDER BY 1",
+            [str(tmp_path / "green_tripdata_2020-10.csv")],
+        ).fetchall()
+    assert shown == days
 
 
 def test_who_comes_late_to_the_ledger_plans_again(

@@ -56,4 +56,4 @@ def google_errors(what: str, role: str) -> Iterator[None]:
 
 
 def _said(error: Exception) -> str:
-    return str(getattr(error, "message", "") or error)
+    return " ".join(str(getattr(error, "message", "") or error).split())

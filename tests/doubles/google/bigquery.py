@@ -24,6 +24,16 @@ _LOAD_SETTINGS = {
     "createDisposition",
 }
 _QUERY_SETTINGS = {"query", "queryParameters", "parameterMode", "useLegacySql"}
+_AT_ONCE = {
+    "requestId",
+    "location",
+    "maxResults",
+    "useQueryCache",
+    "formatOptions",
+    "labels",
+    "timeoutMs",
+    "jobCreationMode",
+}
 
 
 class BigQuery:
@@ -75,6 +85,8 @@ class BigQuery:
         match [request.method, *rest.split("/")]:
             case ["POST", "jobs"]:
                 return Answer(self._insert(project, request.json(), None))
+            case ["POST", "queries"]:
+                return Answer(self._answer_at_once(project, request.json()))
             case ["GET", "jobs", job]:
                 return Answer(self._job(project, job))
             case ["GET", "queries", job]:
@@ -147,6 +159,16 @@ class BigQuery:
         kind = "SELECT" if changed is None else "MERGE"
         statistics = {"query": {"statementType": kind, "numDmlAffectedRows": changed}}
         job["statistics"] = statistics
+
+    def _answer_at_once(self, project: str, body: dict[str, Any]) -> dict[str, Any]:
+        """A query whose first page comes with the answer, as pandas-gbq asks for it."""
+        query = {name: value for name, value in body.items() if name not in _AT_ONCE}
+        if body.pop("dryRun", False):
+            raise Refused(501, "a dry run is not part of this double")
+        number = body["requestId"]
+        reference = {"jobReference": {"jobId": number}, "configuration": {"query": query}}
+        self._insert(project, reference, None)
+        return self._page(number, {})
 
     def _page(self, job: str, args: Mapping[str, str]) -> dict[str, Any]:
         fields, rows = self._results[job]
