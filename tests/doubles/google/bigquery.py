@@ -162,9 +162,9 @@ class BigQuery:
 
     def _answer_at_once(self, project: str, body: dict[str, Any]) -> dict[str, Any]:
         """A query whose first page comes with the answer, as pandas-gbq asks for it."""
-        query = {name: value for name, value in body.items() if name not in _AT_ONCE}
         if body.pop("dryRun", False):
             raise Refused(501, "a dry run is not part of this double")
+        query = {name: value for name, value in body.items() if name not in _AT_ONCE}
         number = body["requestId"]
         reference = {"jobReference": {"jobId": number}, "configuration": {"query": query}}
         self._insert(project, reference, None)
