@@ -17,10 +17,10 @@ def show_months(lines: Sequence[Line], description: str) -> None:
     )
 
 
-def show_quality(entry: Entry, where: str) -> None:
-    """The quality report of a month that was brought into the bucket."""
+def show_quality(entry: Entry, where: str, days: str = "") -> None:
+    """The quality report of a month, with its days where a warehouse was asked for them."""
     create_markdown_artifact(  # type: ignore[unused-coroutine] # it is none in a task that is not async
-        quality_markdown(entry, where),
+        "\n\n".join(filter(None, (quality_markdown(entry, where), days))),
         key=f"{entry.dataset}-{entry.year_month}",
         description=f"Quality of {entry.dataset} {entry.year_month}",
     )

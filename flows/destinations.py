@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from prefect.blocks.core import Block
 from prefect.utilities.importtools import import_object
@@ -20,12 +20,19 @@ from trips.buckets import Bucket
 from trips.errors import UsageError
 from trips.warehouses import Warehouse
 
+if TYPE_CHECKING:
+    from prefect_gcp.bigquery import BigQueryWarehouse
+    from prefect_gcp.cloud_storage import GcsBucket
+
 T = TypeVar("T")
 
 PROJECT = Path(__file__).absolute().parents[1]
 SOURCE = os.environ.get("TRIPS_SOURCE", "dtc")
 BUCKET = os.environ.get("TRIPS_BUCKET", "local-bucket/zoom")
 WAREHOUSE = os.environ.get("TRIPS_WAREHOUSE", "duckdb-warehouse/zoom")
+#: The dataset of BigQuery, and where it is made if it is not there (EU, US, europe-west1).
+BQ_DATASET = os.environ.get("TRIPS_BQ_DATASET", "trips_data_all")
+BQ_LOCATION = os.environ.get("TRIPS_BQ_LOCATION")
 DATA = Path(os.environ.get("TRIPS_DATA", PROJECT / "data"))
 #: The embedded default, which works before any block is saved. It is not saved by the way:
 #: a second clone of the project would then find the folders of the first.
@@ -55,12 +62,31 @@ def _s3(block: Any) -> Bucket:
     return S3Store.of(block)
 
 
+def _gcs(block: GcsBucket) -> Bucket:
+    # Not at the top: Google's client takes a second, which only who uses it should pay.
+    from trips.stores.gcs import GcsStore
+
+    # Not the block's get_bucket: it asks for the bucket itself, which takes a role more.
+    client = block.gcp_credentials.get_cloud_storage_client()
+    return GcsStore(client.bucket(block.bucket), block.bucket_folder)
+
+
+def _bigquery(block: BigQueryWarehouse) -> Warehouse:
+    # Not at the top, for the same reason.
+    from trips.warehouses.bigquery import BigQuery
+
+    client = block.gcp_credentials.get_bigquery_client()
+    return BigQuery(client, BQ_DATASET, BQ_LOCATION)
+
+
 _BUCKETS: dict[str, Kind[Bucket]] = {
     "local-bucket": Kind("embedded_blocks.LocalBucket", LocalBucket.bucket),
     "s3-bucket": Kind("prefect_aws.s3.S3Bucket", _s3),
+    "gcs-bucket": Kind("prefect_gcp.cloud_storage.GcsBucket", _gcs),
 }
 _WAREHOUSES: dict[str, Kind[Warehouse]] = {
     "duckdb-warehouse": Kind("embedded_blocks.DuckDBWarehouse", DuckDBWarehouse.warehouse),
+    "bigquery-warehouse": Kind("prefect_gcp.bigquery.BigQueryWarehouse", _bigquery),
 }
 
 

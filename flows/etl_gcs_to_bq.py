@@ -12,27 +12,31 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 import cli
+from artifacts import show_quality
 from destinations import BUCKET, WAREHOUSE, open_bucket, open_warehouse
+from month_summary import days_markdown
 from retries import RETRIES
 from trips.buckets import Bucket
 from trips.ledger import Entry
 from trips.months import Color, Month
 from trips.report import Line, line_of
 from trips.scratch import scratch_folder
-from trips.warehouses import Warehouse
-from trips.warehouses.load import fetch_object, kept_entry
+from trips.warehouses import InPlace, Warehouse
+from trips.warehouses.load import kept_entry, load_object, object_for
 
 
 @task(task_run_name="extract {month}", **RETRIES)
-def extract(month: Month, entry: Entry, bucket: Bucket, folder: Path) -> Path:
-    """Get the Parquet object that the ledger speaks of, its checksum compared."""
-    return fetch_object(bucket, month, entry, folder)
+def extract(
+    month: Month, entry: Entry, bucket: Bucket, folder: Path, warehouse: Warehouse
+) -> Path | InPlace:
+    """Get the Parquet object that the ledger speaks of, unless the warehouse reads it itself."""
+    return object_for(warehouse, bucket, month, entry, folder)
 
 
 @task(task_run_name="load {month}", **RETRIES)
-def load(month: Month, entry: Entry, parquet: Path, warehouse: Warehouse) -> int:
-    """Replace the month in the warehouse, in one transaction with its ledger row."""
-    rows = warehouse.load(month, entry, parquet)
+def load(month: Month, entry: Entry, found: Path | InPlace, warehouse: Warehouse) -> int:
+    """Replace the month in the warehouse, whole or not at all."""
+    rows = load_object(warehouse, month, entry, found)
     get_run_logger().info("%s: %s rows in %s", month, f"{rows:,}", warehouse.name())
     return rows
 
@@ -65,7 +69,9 @@ def etl_gcs_to_bq(
             line = line_of(which, "unchanged", "same checksum", entry, target.name())
             message = f"{which}: {target.name()} has this object"
             return Completed(name="Skipped", message=message, data=line)
-        load(which, entry, extract(which, entry, store, folder), target)
+        load(which, entry, extract(which, entry, store, folder, target), target)
+    if days := days_markdown(which, target):
+        show_quality(entry, store.uri(entry.object_key), days)
     return line_of(which, "loaded", "", entry, target.name())
 
 

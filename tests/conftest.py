@@ -12,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from doubles.s3 import S3
+from doubles.google import Google
 
 # Before Prefect is imported: its settings are read then.
 _HOME = tempfile.TemporaryDirectory(prefix="prefect-home-")
@@ -19,6 +20,8 @@ os.environ["PREFECT_HOME"] = _HOME.name
 os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
 for name in ("PREFECT_API_URL", "PREFECT_PROFILE", "TRIPS_BUCKET", "TRIPS_WAREHOUSE"):
+    os.environ.pop(name, None)
+for name in ("TRIPS_BQ_DATASET", "TRIPS_BQ_LOCATION"):
     os.environ.pop(name, None)
 
 
@@ -63,3 +66,13 @@ def s3() -> Iterator[S3]:
 
     with S3() as server:
         yield server
+
+
+@pytest.fixture
+def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
+    """A Google of this test's own with an empty bucket, found through the environment."""
+    with Google() as served:
+        for name, value in served.environment().items():
+            monkeypatch.setenv(name, value)
+        served.storage.make("taxi")
+        yield served

@@ -93,7 +93,9 @@ def test_every_variable_of_the_environment_stands_in_the_operations_guide() -> N
     """Those that the code reads are those that the guide names."""
     code = "".join(path.read_text() for path in (PROJECT / "flows").rglob("*.py"))
     guide = (PROJECT / "docs" / "operations.md").read_text()
-    assert set(re.findall(r"\bTRIPS_[A-Z]+\b", code)) == set(re.findall(r"`(TRIPS_[A-Z]+)`", guide))
+    assert set(re.findall(r"\bTRIPS_[A-Z_]+\b", code)) == set(
+        re.findall(r"`(TRIPS_[A-Z_]+)`", guide)
+    )
 
 
 def test_every_script_of_blocks_stands_in_the_guides_and_the_other_way_round() -> None:

@@ -13,11 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from doubles.s3 import S3, Objects, block
-from test_flows import bring, bring_all, place, publish, source, totals
+from test_flows import bring, bring_all, publish, source, totals
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
-
-__all__ = ["place"]  # the fixture
 
 BUCKET = "s3-bucket/zoom-s3"
 OCTOBER = "taxi/data/green/green_tripdata_2020-10.parquet"

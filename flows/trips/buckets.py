@@ -141,10 +141,7 @@ class FolderBucket:
         self._path(key).unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
-        parts = PurePosixPath(key).parts
-        if not parts or parts[0] == "/" or ".." in parts:
-            raise UsageError(f"object key {key!r} does not stay inside the bucket")
-        return self.folder.joinpath(*parts)
+        return self.folder.joinpath(*parts_of(key))
 
     @contextmanager
     def _writing(self, key: str) -> Iterator[Path]:
@@ -170,6 +167,18 @@ class FolderBucket:
                 f"{target} has been locked by another run for {LOCK_SECONDS} s; "
                 "end that run, then run again"
             ) from error
+
+
+def parts_of(key: str) -> tuple[str, ...]:
+    """The parts of an object key.
+
+    Raises:
+        UsageError: it leads out of the bucket.
+    """
+    parts = PurePosixPath(key).parts
+    if not parts or parts[0] == "/" or ".." in parts:
+        raise UsageError(f"object key {key!r} does not stay inside the bucket")
+    return parts
 
 
 def _info(path: Path) -> ObjectInfo:

@@ -11,8 +11,8 @@
       +-- AccountingError       rows read, written and rejected (or loaded) do not add up
       +-- StorageError          a bucket, a disk or a warehouse said no
             +-- Busy            another run holds it for longer than we wait
+            +-- Unavailable     may pass by itself: connection, timeout, 429, 5xx
             +-- Conflict        the object or its ledger entry changed under this run
-            +-- Unavailable     may pass by itself: connection, timeout, throttling, 5xx
 
 Only Unreachable, Busy and Unavailable are worth a retry, and Conflict a new plan.
 Every message names what it is about (dataset, month, file, line or column), the
@@ -64,9 +64,9 @@ class Busy(StorageError):
     """Another run holds the month, the file or the table."""
 
 
-class Conflict(StorageError):
-    """Another run changed the object or its ledger entry meanwhile."""
-
-
 class Unavailable(StorageError):
     """A bucket or a warehouse could not be asked; trying again later can help."""
+
+
+class Conflict(StorageError):
+    """Another run changed the object or its ledger entry meanwhile."""

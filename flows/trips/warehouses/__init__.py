@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from trips.buckets import Bucket
+from trips.errors import Conflict
 from trips.ledger import Entry
 from trips.months import Month
 
@@ -25,4 +28,53 @@ class Warehouse(Protocol):
         Raises:
             AccountingError: the warehouse counted other rows than the ledger.
             StorageError: the warehouse could not, and the month there is as before.
+        """
+
+
+@dataclass(frozen=True)
+class InPlace:
+    """A month's object that stays in the bucket, for a warehouse that reads it there.
+
+    Attributes:
+        bucket: where it is.
+        key: its key.
+        version: the bucket's own, which the ledger speaks of.
+    """
+
+    bucket: Bucket
+    key: str
+    version: str
+
+    @property
+    def uri(self) -> str:
+        """Where it is, as the warehouse takes it."""
+        return self.bucket.uri(self.key)
+
+    def is_there(self) -> bool:
+        """Whether it still is the object that the ledger speaks of."""
+        info = self.bucket.info(self.key)
+        return info is not None and info.version == self.version
+
+    def confirm(self) -> None:
+        """Make sure of it once the warehouse has read it.
+
+        Raises:
+            Conflict: another run put another object there meanwhile.
+        """
+        if not self.is_there():
+            raise Conflict(f"{self.uri} was changed while it was loaded; run again")
+
+
+@runtime_checkable
+class ReadsInPlace(Warehouse, Protocol):
+    """A warehouse that reads some buckets itself, so that no rows pass through the client."""
+
+    def reads(self, uri: str) -> bool:
+        """Whether it reads an object at this address."""
+
+    def load_in_place(self, month: Month, entry: Entry, kept: InPlace) -> int:
+        """Replace the month by the rows of an object; see `Warehouse.load`.
+
+        Raises:
+            Conflict: the object or the month was changed by another run meanwhile.
         """

@@ -9,6 +9,7 @@ from trips.checksums import sha256_of
 from trips.errors import Conflict, StorageError
 from trips.ledger import Entry, read_entry
 from trips.months import Month
+from trips.warehouses import InPlace, ReadsInPlace, Warehouse
 
 
 def kept_entry(bucket: Bucket, month: Month) -> Entry:
@@ -39,3 +40,28 @@ def fetch_object(bucket: Bucket, month: Month, entry: Entry, folder: Path) -> Pa
             "run flows/etl_web_to_gcs.py for it again, with --force if it says unchanged"
         )
     return path
+
+
+def object_for(
+    warehouse: Warehouse, bucket: Bucket, month: Month, entry: Entry, folder: Path
+) -> Path | InPlace:
+    """What the warehouse loads: the object where it is if it can, else a local copy.
+
+    An object of another version than the ledger's, as in a bucket that was copied, is fetched:
+    only its content can tell.
+
+    Raises:
+        Conflict: the object is not the one that the ledger speaks of.
+    """
+    kept = InPlace(bucket, entry.object_key, entry.object_version)
+    if isinstance(warehouse, ReadsInPlace) and warehouse.reads(kept.uri) and kept.is_there():
+        return kept
+    return fetch_object(bucket, month, entry, folder)
+
+
+def load_object(warehouse: Warehouse, month: Month, entry: Entry, found: Path | InPlace) -> int:
+    """Replace the month by what `object_for` found; how many rows there are."""
+    if isinstance(found, Path):
+        return warehouse.load(month, entry, found)
+    assert isinstance(warehouse, ReadsInPlace)  # noqa: S101 - no other is given an object in place
+    return warehouse.load_in_place(month, entry, found)

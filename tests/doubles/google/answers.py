@@ -1,0 +1,103 @@
+"""What goes over the wire: requests as they arrived, answers, Google's errors, faults."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_REASONS = {
+    400: "invalid",
+    401: "authError",
+    403: "accessDenied",
+    404: "notFound",
+    409: "duplicate",
+    412: "conditionNotMet",
+    501: "notImplemented",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it arrived; header names in lower case."""
+
+    method: str
+    path: str
+    args: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object."""
+        content: dict[str, Any] = json.loads(self.body or b"{}")
+        return content
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is sent back: JSON, bytes or a file."""
+
+    content: Any = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def body(self) -> bytes:
+        """The bytes to send."""
+        if isinstance(self.content, Path):
+            return self.content.read_bytes()
+        return b"" if self.content is None else json.dumps(self.content).encode()
+
+
+class Refused(Exception):
+    """An error as Google writes it."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+
+    def answer(self) -> Answer:
+        """The answer that says so."""
+        reason = _REASONS.get(self.status, "backendError")
+        errors = [{"message": self.message, "domain": "global", "reason": reason}]
+        error = {"code": self.status, "message": self.message, "errors": errors}
+        return Answer({"error": error}, self.status)
+
+
+@dataclass
+class Fault:
+    """What goes wrong with a request.
+
+    Attributes:
+        method: of the request.
+        path: pattern found in its path.
+        skip: requests of this kind that still go well.
+        status: answered without doing anything; None to drop the connection instead.
+        carried_out: whether the request is obeyed, its answer being lost.
+        hold: whether the connection stays open and silent until the server is closed.
+        reached: set when the fault was met.
+    """
+
+    method: str
+    path: str
+    skip: int = 0
+    status: int | None = None
+    carried_out: bool = False
+    hold: bool = False
+    reached: threading.Event = field(default_factory=threading.Event)
+
+    def is_met_by(self, request: Request) -> bool:
+        """Whether this request is the one that goes wrong."""
+        if request.method != self.method or not re.search(self.path, request.path):
+            return False
+        self.skip -= 1
+        return self.skip < 0
+
+
+def unsupported(request: Request) -> Refused:
+    """For everything that the flows do not use."""
+    asked = f"{request.method} {request.path} {dict(request.args)}"
+    return Refused(501, f"{asked} is not part of this double")
