@@ -7,9 +7,9 @@ from typing import Any
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task, exponential_backoff
 
-from trips.errors import Busy, Unreachable
+from trips.errors import Busy, Unavailable, Unreachable
 
-PASSING = (Unreachable, Busy)
+PASSING = (Unreachable, Unavailable, Busy)
 
 
 def can_pass(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool:

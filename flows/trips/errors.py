@@ -11,9 +11,10 @@
       +-- AccountingError       rows read, written and rejected (or loaded) do not add up
       +-- StorageError          a bucket, a disk or a warehouse said no
             +-- Busy            another run holds it for longer than we wait
+            +-- Unavailable     may pass by itself: no connection, or it was lost
             +-- Conflict        the object or its ledger entry changed under this run
 
-Only Unreachable and Busy are worth a retry, and Conflict a new plan.
+Only Unreachable, Unavailable and Busy are worth a retry, and Conflict a new plan.
 Every message names what it is about (dataset, month, file, line or column), the
 offending value, and what to do.
 """
@@ -61,6 +62,10 @@ class StorageError(TripsError):
 
 class Busy(StorageError):
     """Another run holds the month, the file or the table."""
+
+
+class Unavailable(StorageError):
+    """A bucket or a warehouse does not answer; trying again later can help."""
 
 
 class Conflict(StorageError):
