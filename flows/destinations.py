@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from prefect.blocks.core import Block
 from prefect.utilities.importtools import import_object
@@ -19,6 +19,9 @@ from embedded_blocks import DuckDBWarehouse, LocalBucket
 from trips.buckets import Bucket
 from trips.errors import UsageError
 from trips.warehouses import Warehouse
+
+if TYPE_CHECKING:
+    from trips.warehouses.postgres import Postgres
 
 T = TypeVar("T")
 
@@ -48,11 +51,31 @@ class Kind(Generic[T]):
     opened: Callable[[Any], T]
 
 
+def postgres_of(block: Any) -> Postgres:
+    """The PostgreSQL database of a SqlAlchemyConnector block, whatever driver the block names.
+
+    Raises:
+        UsageError: the block speaks of another database.
+    """
+    # Not at the top: a run without Postgres need not import its driver.
+    from sqlalchemy.engine import make_url
+
+    from trips.warehouses.postgres_connection import postgres_at
+
+    info = block.connection_info  # components, or text
+    url = info.create_url() if hasattr(info, "create_url") else make_url(str(info))
+    return postgres_at(url, block.connect_args or {})
+
+
 _BUCKETS: dict[str, Kind[Bucket]] = {
     "local-bucket": Kind("embedded_blocks.LocalBucket", LocalBucket.bucket),
 }
 _WAREHOUSES: dict[str, Kind[Warehouse]] = {
     "duckdb-warehouse": Kind("embedded_blocks.DuckDBWarehouse", DuckDBWarehouse.warehouse),
+    "sqlalchemy-connector": Kind("prefect_sqlalchemy.SqlAlchemyConnector", postgres_of),
+}
+_POSTGRES: dict[str, Kind[Postgres]] = {
+    "sqlalchemy-connector": Kind("prefect_sqlalchemy.SqlAlchemyConnector", postgres_of),
 }
 
 
@@ -71,6 +94,11 @@ def open_bucket(name: str) -> Bucket:
 def open_warehouse(name: str) -> Warehouse:
     """The warehouse of a block; see `open_bucket`."""
     return _open(name, _WAREHOUSES, "warehouse")
+
+
+def open_postgres(name: str) -> Postgres:
+    """The PostgreSQL database of a block; see `open_bucket`."""
+    return _open(name, _POSTGRES, "Postgres")
 
 
 def _open(name: str, kinds: dict[str, Kind[T]], what: str) -> T:
