@@ -1,4 +1,4 @@
-"""One Prefect test server a session, and no trace of the developer's own Prefect."""
+"""One Prefect and one PostgreSQL server a session, and no trace of the developer's own Prefect."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from doubles.postgres import Database
+    from postgres_server import Server
 
 # Before Prefect is imported: its settings are read then.
 _HOME = tempfile.TemporaryDirectory(prefix="prefect-home-")
@@ -33,3 +38,24 @@ def prefect_server() -> Iterator[None]:
 
     with prefect_test_harness():
         yield
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[tuple[Server, int]]:
+    """A PostgreSQL server and its port, started once for all tests."""
+    from doubles.postgres import running_server
+
+    with running_server() as found:
+        yield found
+
+
+@pytest.fixture
+def database(
+    postgres_server: tuple[Server, int], request: pytest.FixtureRequest
+) -> Iterator[Database]:
+    """An empty PostgreSQL database of one test's own."""
+    from doubles.postgres import new_database
+
+    name = f"test_{abs(hash(request.node.nodeid))}"
+    with new_database(*postgres_server, name) as found:
+        yield found
