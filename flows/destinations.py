@@ -29,6 +29,8 @@ PROJECT = Path(__file__).absolute().parents[1]
 SOURCE = os.environ.get("TRIPS_SOURCE", "dtc")
 BUCKET = os.environ.get("TRIPS_BUCKET", "local-bucket/zoom")
 WAREHOUSE = os.environ.get("TRIPS_WAREHOUSE", "duckdb-warehouse/zoom")
+#: What `make postgres` saves, and where the zoomcamp's first week puts its months.
+POSTGRES = "sqlalchemy-connector/zoom-postgres"
 DATA = Path(os.environ.get("TRIPS_DATA", PROJECT / "data"))
 #: The embedded default, which works before any block is saved. It is not saved by the way:
 #: a second clone of the project would then find the folders of the first.
