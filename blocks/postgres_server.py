@@ -95,14 +95,15 @@ class Server:
 
     def _refuse_unreachable(self) -> None:
         """Say so when the account of the server cannot enter the folder that it was given."""
-        try:
-            command = [str(self._binaries / "pg_ctl"), "--version"]
-            subprocess.run(command, capture_output=True, cwd=self.folder, **self._account)
-        except PermissionError as error:
+        enter = ["/bin/sh", "-c", 'cd "$0"', str(self.folder)]
+        if (
+            self._account
+            and subprocess.run(enter, capture_output=True, cwd="/", **self._account).returncode
+        ):
             raise StorageError(
                 f"PostgreSQL does not run as root, and user {self._account['user']} cannot enter "
                 f"{self.folder}; set TRIPS_DATA to a folder that everybody can enter"
-            ) from error
+            )
 
     @cached_property
     def _account(self) -> dict[str, Any]:
