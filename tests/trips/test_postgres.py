@@ -441,6 +441,40 @@ def test_a_wrong_password_is_told_without_it(database: Database) -> None:
     assert right.name() == f"127.0.0.1:{database.port}/{database.name}"
 
 
+@pytest.fixture
+def roles(database: Database) -> Iterator[None]:
+    """A loader and a reader with no rights yet."""
+    for role in ("loader", "reader"):
+        database.query(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
+    yield
+    for role in ("loader", "reader"):
+        database.query(f"DROP OWNED BY {role}")
+        database.query(f"DROP ROLE {role}")
+
+
+@pytest.mark.usefixtures("roles")
+def test_the_rights_of_the_readme_suffice(database: Database, tmp_path: Path) -> None:
+    """A loader that may make tables in a schema, and a reader that still reads after a reload."""
+    readme = (Path(__file__).absolute().parents[2] / "README.md").read_text()
+    for_loader, *for_reader = [
+        line.strip() for line in readme.splitlines() if line.startswith("    GRANT ")
+    ]
+    loader = postgres_at(database.url.set(username="loader"), {})
+    october = made(tmp_path, OCTOBER, ["10.5"])
+    with pytest.raises(StorageError, match="permission denied for schema public"):
+        loader.load(*october)
+    database.query(for_loader.replace(" trips;", " loader;"))
+    loader.load(*october)
+    for grant in for_reader:
+        database.query(grant)
+    loader.load(*made(tmp_path, OCTOBER, ["1", "2"]))
+    reader = postgres_at(database.url.set(username="reader"), {})
+    assert reader.loaded("green").keys() == {OCTOBER}
+    with closing(reader.connect()) as db, db.cursor() as sql:
+        sql.execute(SUMS)
+        assert sql.fetchall() == [("2020-10", 2, 3.0)]
+
+
 def test_another_database_than_postgres_is_refused() -> None:
     """A block of SQLAlchemy may speak of any."""
     with pytest.raises(UsageError, match="speaks of mysql"):
