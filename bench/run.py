@@ -18,14 +18,16 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 BENCH = Path(__file__).parent
 PROJECT = BENCH.parent
-sys.path.insert(0, str(PROJECT / "flows"))
+sys.path[:0] = [str(PROJECT / "flows"), str(PROJECT / "blocks")]
 
-from trips.months import Month  # noqa: E402 - flows/ is on the path only now
+import postgres  # noqa: E402 - flows/ and blocks/ are on the path only now
+from figure import Figure  # noqa: E402
+from trips.months import Month  # noqa: E402
 from trips.sample import write_sample  # noqa: E402
 
 #: Rows of yellow 2021-01, the month that the zoomcamp loads.
@@ -33,17 +35,6 @@ ROWS = 1_369_765
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 RESULT = PROJECT / "build" / "bench.json"
 MONTH = Month("yellow", 2021, 1)
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the result: what was measured, and what it must not exceed or fall below."""
-
-    what: str
-    value: float
-    unit: str
-    target: str
-    ok: bool
 
 
 def main() -> None:
@@ -55,6 +46,7 @@ def main() -> None:
             *_conversion(sources[1], folder),
             *_memory(sources, folder),
             *_processes(sources[1], folder),
+            *postgres.figures(sources, ROWS, ROUNDS),
         ]
     _print(figures)
     RESULT.parent.mkdir(exist_ok=True)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from prefect_gcp.bigquery import BigQueryWarehouse
     from prefect_gcp.cloud_storage import GcsBucket
 
+    from trips.warehouses.postgres import Postgres
+
 T = TypeVar("T")
 
 PROJECT = Path(__file__).absolute().parents[1]
@@ -33,6 +35,8 @@ WAREHOUSE = os.environ.get("TRIPS_WAREHOUSE", "duckdb-warehouse/zoom")
 #: The dataset of BigQuery, and where it is made if it is not there (EU, US, europe-west1).
 BQ_DATASET = os.environ.get("TRIPS_BQ_DATASET", "trips_data_all")
 BQ_LOCATION = os.environ.get("TRIPS_BQ_LOCATION")
+#: What `make postgres` saves, and where the zoomcamp's first week puts its months.
+POSTGRES = "sqlalchemy-connector/zoom-postgres"
 DATA = Path(os.environ.get("TRIPS_DATA", PROJECT / "data"))
 #: The embedded default, which works before any block is saved. It is not saved by the way:
 #: a second clone of the project would then find the folders of the first.
@@ -79,6 +83,22 @@ def _bigquery(block: BigQueryWarehouse) -> Warehouse:
     return BigQuery(client, BQ_DATASET, BQ_LOCATION)
 
 
+def postgres_of(block: Any) -> Postgres:
+    """The PostgreSQL database of a SqlAlchemyConnector block, whatever driver the block names.
+
+    Raises:
+        UsageError: the block speaks of another database.
+    """
+    # Not at the top: a run without Postgres need not import its driver.
+    from sqlalchemy.engine import make_url
+
+    from trips.warehouses.postgres_connection import postgres_at
+
+    info = block.connection_info  # components, or text
+    url = info.create_url() if hasattr(info, "create_url") else make_url(str(info))
+    return postgres_at(url, block.connect_args or {})
+
+
 _BUCKETS: dict[str, Kind[Bucket]] = {
     "local-bucket": Kind("embedded_blocks.LocalBucket", LocalBucket.bucket),
     "s3-bucket": Kind("prefect_aws.s3.S3Bucket", _s3),
@@ -87,6 +107,10 @@ _BUCKETS: dict[str, Kind[Bucket]] = {
 _WAREHOUSES: dict[str, Kind[Warehouse]] = {
     "duckdb-warehouse": Kind("embedded_blocks.DuckDBWarehouse", DuckDBWarehouse.warehouse),
     "bigquery-warehouse": Kind("prefect_gcp.bigquery.BigQueryWarehouse", _bigquery),
+    "sqlalchemy-connector": Kind("prefect_sqlalchemy.SqlAlchemyConnector", postgres_of),
+}
+_POSTGRES: dict[str, Kind[Postgres]] = {
+    "sqlalchemy-connector": Kind("prefect_sqlalchemy.SqlAlchemyConnector", postgres_of),
 }
 
 
@@ -105,6 +129,11 @@ def open_bucket(name: str) -> Bucket:
 def open_warehouse(name: str) -> Warehouse:
     """The warehouse of a block; see `open_bucket`."""
     return _open(name, _WAREHOUSES, "warehouse")
+
+
+def open_postgres(name: str) -> Postgres:
+    """The PostgreSQL database of a block; see `open_bucket`."""
+    return _open(name, _POSTGRES, "Postgres")
 
 
 def _open(name: str, kinds: dict[str, Kind[T]], what: str) -> T:

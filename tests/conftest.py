@@ -1,4 +1,4 @@
-"""One Prefect test server a session, and no trace of the developer's own Prefect."""
+"""One Prefect and one PostgreSQL server a session, and no trace of the developer's own Prefect."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from doubles.google import Google
+    from doubles.postgres import Database
     from doubles.s3 import S3
-from doubles.google import Google
+    from postgres_server import Server
 
 # Before Prefect is imported: its settings are read then.
 _HOME = tempfile.TemporaryDirectory(prefix="prefect-home-")
@@ -71,8 +73,31 @@ def s3() -> Iterator[S3]:
 @pytest.fixture
 def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
     """A Google of this test's own with an empty bucket, found through the environment."""
+    from doubles.google import Google
+
     with Google() as served:
         for name, value in served.environment().items():
             monkeypatch.setenv(name, value)
         served.storage.make("taxi")
         yield served
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[tuple[Server, int]]:
+    """A PostgreSQL server and its port, started once for all tests."""
+    from doubles.postgres import running_server
+
+    with running_server() as found:
+        yield found
+
+
+@pytest.fixture
+def database(
+    postgres_server: tuple[Server, int], request: pytest.FixtureRequest
+) -> Iterator[Database]:
+    """An empty PostgreSQL database of one test's own."""
+    from doubles.postgres import new_database
+
+    name = f"test_{abs(hash(request.node.nodeid))}"
+    with new_database(*postgres_server, name) as found:
+        yield found

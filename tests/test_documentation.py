@@ -60,7 +60,7 @@ def test_every_make_target_stands_in_the_readme_and_the_other_way_round() -> Non
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert phony
     targets = set(phony[1].split()) - {"python-version"}
-    assert set(re.findall(r"`make (\w+)`", README)) == targets
+    assert set(re.findall(r"`make ([\w-]+)`", README)) == targets
 
 
 def test_every_command_of_the_readme_is_a_file_with_these_options() -> None:
@@ -152,7 +152,7 @@ def _variables(script: Path) -> set[str]:
 
 def _messages() -> str:
     """All text of the code, literals joined as Python joins them, values left out."""
-    files = [*(PROJECT / "flows").rglob("*.py"), *(PROJECT / "blocks").glob("*.py")]
+    files = [*(PROJECT / "flows").rglob("*.py"), *(PROJECT / "blocks").rglob("*.py")]
     trees = [ast.parse(path.read_text()) for path in files]
     texts = [
         _text(node)

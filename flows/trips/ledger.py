@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from trips.buckets import Bucket, Stored
@@ -121,7 +121,20 @@ def keep(
         bucket.upload(converted.rejects, rejects_key(month))
     else:
         bucket.delete(rejects_key(month))
-    entry = Entry(
+    entry = replace(
+        entry_of(month, download, converted),
+        object_key=object_key(month),
+        object_size=info.size,
+        object_version=info.version,
+        rejects_key=rejects_key(month) if converted.rejects else None,
+    )
+    write_entry(bucket, month, entry, replacing)
+    return entry
+
+
+def entry_of(month: Month, download: Download, converted: Converted) -> Entry:
+    """The entry of a converted month that is in no bucket: its object has no key."""
+    return Entry(
         dataset=month.dataset,
         year_month=month.year_month,
         url=without_secrets(download.url),
@@ -135,15 +148,13 @@ def keep(
         schema_version=converted.schema_version,
         drift={name: list(found) for name, found in converted.drift.items()},
         quality=asdict(converted.quality),
-        object_key=object_key(month),
-        object_size=info.size,
+        object_key="",
+        object_size=converted.size,
         object_sha256=converted.sha256,
-        object_version=info.version,
-        rejects_key=rejects_key(month) if converted.rejects else None,
+        object_version="",
+        rejects_key=None,
         converted_at=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
     )
-    write_entry(bucket, month, entry, replacing)
-    return entry
 
 
 def _parse(bucket: Bucket, month: Month, stored: Stored) -> Entry:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
@@ -78,15 +78,20 @@ def plan_month(month: Month, source: str, bucket: Bucket, force: bool = False) -
         UsageError: the source cannot be meant.
     """
     entry, version = read_entry(bucket, month)
+    plan = replace(plan_against(month, source, entry, force), entry_version=version)
+    if plan.published and entry and (damage := _damage(bucket, month, entry)):
+        return replace(plan, status=Status.CHANGED, reason=damage, settled_by_content=False)
+    return plan
+
+
+def plan_against(month: Month, source: str, entry: Entry | None, force: bool = False) -> Plan:
+    """Compare what is published with an entry, wherever that is kept; see `plan_month`."""
     try:
         published = look(source, month)
     except NotPublished as error:
-        return Plan(month, Status.NOT_YET_PUBLISHED, str(error), None, entry, version)
-    plan = _compare(published, entry, force) if entry else _NEW
-    if entry and (damage := _damage(bucket, month, entry)):
-        plan = (Status.CHANGED, damage, False)
-    status, reason, by_content = plan
-    return Plan(month, status, reason, published, entry, version, by_content)
+        return Plan(month, Status.NOT_YET_PUBLISHED, str(error), None, entry)
+    status, reason, by_content = _compare(published, entry, force) if entry else _NEW
+    return Plan(month, status, reason, published, entry, None, by_content)
 
 
 def due_in_warehouse(plan: Plan, loaded: Mapping[Month, str], warehouse: str) -> Plan:

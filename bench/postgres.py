@@ -1,0 +1,195 @@
+"""From the published file into PostgreSQL, against the course's way and the server's own COPY."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg2
+from sqlalchemy.engine import URL
+
+from figure import Figure
+from postgres_server import DATABASE, HOST, USER, Server, free_port
+
+WAYS = Path(__file__).with_name("postgres_ways.py")
+PASSWORD = "bench"  # noqa: S105 - of a server that lives for a minute
+TABLES = ("yellow_trips", "loaded_months")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A running server and a folder to work in."""
+
+    server: Server
+    port: int
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        """The address of its database."""
+        url = URL.create("postgresql+psycopg2", USER, PASSWORD, HOST, self.port, DATABASE)
+        return url.render_as_string(hide_password=False)
+
+    def query(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Run statements; the rows of the last."""
+        known = {"host": HOST, "port": self.port, "user": USER, "password": PASSWORD}
+        with closing(psycopg2.connect(dbname=DATABASE, **known)) as db, db.cursor() as sql:
+            db.autocommit = True
+            for statement in statements:
+                sql.execute(statement)
+            return list(sql.fetchall()) if sql.description else []
+
+    def way(self, way: str, source: Path) -> dict[str, float]:
+        """Run one way in a process of its own."""
+        done = subprocess.run(self.command(way, source), check=True, capture_output=True, text=True)
+        found: dict[str, float] = json.loads(done.stdout)
+        return found
+
+    def command(self, way: str, source: Path) -> list[str]:
+        """The command of a way."""
+        return [sys.executable, str(WAYS), way, self.url, str(source), str(self.folder)]
+
+
+def figures(sources: Mapping[int, Path], rows: int, rounds: int) -> Iterable[Figure]:
+    """All figures of PostgreSQL.
+
+    Args:
+        sources: the published file, by how many times the month it is.
+        rows: of the month.
+        rounds: how often each is measured; the course's way once, as it takes a minute.
+    """
+    with _place() as place:
+        yield from _loads(place, sources[1], rows, rounds)
+        yield from _web(place, sources[1], rows, rounds)
+        yield from _memory(place, sources, rows)
+    _peers()
+
+
+def _loads(place: Place, source: Path, rows: int, rounds: int) -> Iterator[Figure]:
+    """First loads, reloads and the server's own COPY of the same rows, interleaved."""
+    seconds: defaultdict[str, list[float]] = defaultdict(list)
+    sizes: set[int] = set()
+    for _ in range(rounds):
+        _drop(place)
+        seconds["first"].append(_loaded(place, "load", source, rows)["seconds"])
+        sizes.add(_size(place))
+        place.query("CHECKPOINT")
+        seconds["again"].append(_loaded(place, "load", source, rows)["seconds"])
+        sizes.add(_size(place))
+        seconds["waited"].append(_beside_reader(place, source))
+        sizes.add(_size(place))
+        seconds["floor"].append(_server_copy(place))
+    median = {what: statistics.median(values) for what, values in seconds.items()}
+    yield Figure("Parquet -> Postgres, checks and swap", median["first"], "s", "", ok=True)
+    yield Figure("COPY of the same rows in the server", median["floor"], "s", "", ok=True)
+    slower, again = median["first"] / median["floor"], median["again"] / median["first"]
+    yield Figure("of the server's own COPY", slower, "x", "<= 1.4", slower <= 1.4)
+    yield Figure("a month again, of its first load", again, "x", "<= 1.3", again <= 1.3)
+    waited = median["waited"]
+    yield Figure("longest wait of a reader meanwhile", waited, "s", "<= 0.1", waited <= 0.1)
+    grown = max(sizes) / min(sizes)
+    yield Figure("size of the table after a reload", grown, "x", "<= 1.0", grown <= 1.0)
+
+
+def _web(place: Place, source: Path, rows: int, rounds: int) -> Iterator[Figure]:
+    """From the published file to rows that can be queried, both ways."""
+    naive = _loaded(place, "zoomcamp", source, rows)["seconds"]
+    place.query("DROP TABLE zoomcamp")
+    found = []
+    for _ in range(rounds):
+        _drop(place)
+        found.append(_loaded(place, "ours", source, rows)["seconds"])
+    mine = statistics.median(found)
+    yield Figure("web -> Postgres: zoomcamp, once", naive, "s", "", ok=True)
+    yield Figure("web -> Postgres: ours", mine, "s", "", ok=True)
+    faster = naive / mine
+    yield Figure("times as fast as the zoomcamp's to_sql", faster, "x", ">= 40", faster >= 40)
+
+
+def _memory(place: Place, sources: Mapping[int, Path], rows: int) -> Iterator[Figure]:
+    """Peak memory of the whole process."""
+    for times in (1, 10):
+        _drop(place)
+        peak = _loaded(place, "ours", sources[times], rows * times)["peak_mb"]
+        yield Figure(f"web -> Postgres: memory at {times}x", peak, "MB", "<= 250", peak <= 250)
+
+
+def _peers() -> None:
+    """Say what cannot be compared here."""
+    try:
+        duckdb.connect().execute("INSTALL postgres")
+    except duckdb.Error:
+        print("DuckDB's Postgres extension: not available here")
+    else:
+        print("DuckDB's Postgres extension: not measured")
+    print("dlt: not measured")
+
+
+def _loaded(place: Place, way: str, source: Path, rows: int) -> dict[str, float]:
+    found = place.way(way, source)
+    if found["rows"] != rows:
+        sys.exit(f"{way} counted {found['rows']} rows, not {rows}")
+    return found
+
+
+def _beside_reader(place: Place, source: Path) -> float:
+    """Seconds of the longest query beside a reload."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        place.command("reader", source), stdin=pipe, stdout=pipe, text=True
+    ) as reader:
+        assert reader.stdout  # noqa: S101 - it is a pipe
+        reader.stdout.readline()
+        place.way("load", source)
+        told, _ = reader.communicate("")
+    return float(json.loads(told)["rows"]) / 1e6
+
+
+def _server_copy(place: Place) -> float:
+    """Seconds that the server takes to copy the same rows from a file of its own."""
+    file = place.server.folder / "rows.bin"
+    place.query(
+        f"COPY (SELECT * FROM yellow_trips) TO '{file}' WITH (FORMAT binary)",
+        "DROP TABLE IF EXISTS plain",
+        "CREATE TABLE plain (LIKE yellow_trips)",
+        "CHECKPOINT",
+    )
+    started = time.perf_counter()
+    place.query(f"COPY plain FROM '{file}' WITH (FORMAT binary)")
+    seconds = time.perf_counter() - started
+    place.query("DROP TABLE plain")
+    return seconds
+
+
+def _size(place: Place) -> int:
+    query = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relname ~ '^yellow'"
+    return int(place.query(query)[0][0])
+
+
+def _drop(place: Place) -> None:
+    """An empty database, its old pages written, so that no measurement pays for another."""
+    place.query(*(f"DROP TABLE IF EXISTS {table}" for table in TABLES), "CHECKPOINT")
+
+
+@contextmanager
+def _place() -> Iterator[Place]:
+    with tempfile.TemporaryDirectory(prefix="bench-postgres-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # as root the server runs as somebody else
+        place = Place(Server(folder / "cluster", PASSWORD), free_port(), folder)
+        place.server.start(place.port)
+        try:
+            yield place
+        finally:
+            place.server.stop("immediate")

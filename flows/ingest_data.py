@@ -1,0 +1,121 @@
+"""One month of trips from the web straight into Postgres: extract, transform, load.
+
+python flows/ingest_data.py --color green --year 2020 --month 10
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prefect import flow, get_run_logger, task
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+import cli
+from artifacts import show_quality
+from destinations import POSTGRES, SOURCE, open_postgres
+from etl_web_to_gcs import extract, transform
+from retries import RETRIES
+from trips.errors import NotPublished
+from trips.ledger import Entry, entry_of
+from trips.months import Color, Month
+from trips.plan import Plan, plan_against
+from trips.published import Download, without_secrets
+from trips.report import Line, line_of
+from trips.scratch import scratch_folder
+
+if TYPE_CHECKING:
+    from trips.convert import Converted
+    from trips.warehouses.postgres import Postgres
+
+_SHOWN_REJECTS = 3
+
+
+@task(task_run_name="plan {month}", **RETRIES)
+def plan(month: Month, source: str, warehouse: Postgres, force: bool) -> Plan:
+    """Compare what is published with what the warehouse remembers of the month it has."""
+    return plan_against(month, source, warehouse.entry(month), force)
+
+
+@task(task_run_name="load {download.month}", **RETRIES)
+def load(download: Download, converted: Converted, warehouse: Postgres) -> Entry:
+    """Replace the month in one transaction with the entry that says where it came from."""
+    month = download.month
+    entry = entry_of(month, download, converted)
+    rows = warehouse.load(month, entry, converted.path)
+    get_run_logger().info("%s: %s rows in %s", month, f"{rows:,}", warehouse.name())
+    show_quality(entry, warehouse.name())
+    return entry
+
+
+@flow(name="ingest-data", flow_run_name="{color} {year}-{month:02}")
+def ingest_data(
+    color: Color = "yellow",
+    year: int = 2021,
+    month: int = 1,
+    source: str = SOURCE,
+    warehouse: str = POSTGRES,
+    force: bool = False,
+    strict: bool = True,
+    max_reject_share: float = 0.001,
+) -> Line | State[Line]:
+    """Bring one month of trips from the web straight into Postgres, replacing exactly that month.
+
+    A month that the database has, and that the publisher has not changed, is skipped. No
+    bucket keeps the rows that could not be converted: they are counted, and the log shows
+    the first ones.
+
+    Args:
+        color: Dataset - yellow, green, fhv or fhvhv.
+        year: Year of the file, four digits.
+        month: Month of the file, 1 to 12.
+        source: dtc (DataTalksClub csv.gz), tlc (TLC's Parquet), sample (generated here,
+            sample:ROWS for a size), or a URL template with {color}, {year} and {month:02}.
+        warehouse: Block of the Postgres database, as sqlalchemy-connector/NAME.
+        force: Run the month although nothing has changed.
+        strict: Fail on a column that no table knows or a required one that is absent.
+        max_reject_share: Fail if more than this share of the rows cannot be converted.
+    """
+    which, target, logger = Month(color, year, month), open_postgres(warehouse), get_run_logger()
+    with scratch_folder(which, f"{source} {warehouse}", logger.info) as folder:
+        planned = plan(which, source, target, force)
+        if planned.published is None:
+            raise NotPublished(planned.reason)
+        if not planned.has_work:
+            return _skipped(planned, planned.reason, target)
+        found = extract(planned.published, folder)
+        if planned.proves_unchanged(found.sha256):
+            _confirm(planned, found, target)
+            return _skipped(planned, f"{planned.reason}, but the same content", target)
+        converted = transform(found, folder, strict, max_reject_share)
+        if converted.rejects:
+            _show(converted.rejects)
+        entry = load(found, converted, target)
+    reason = planned.reason if planned.entry else ""
+    return line_of(which, "loaded", reason, entry, target.name())
+
+
+def _show(rejects: Path) -> None:
+    with rejects.open(encoding="utf-8") as lines:
+        for line in islice(lines, 1, 1 + _SHOWN_REJECTS):
+            get_run_logger().warning("rejected: %s", line.strip()[:500])
+
+
+def _confirm(planned: Plan, found: Download, target: Postgres) -> None:
+    """Remember the publisher's new ETag or time for the same content."""
+    assert planned.entry is not None  # noqa: S101 - only a month that is there is confirmed
+    url, modified = without_secrets(found.url), found.last_modified
+    entry = replace(planned.entry, url=url, etag=found.etag, last_modified=modified)
+    target.confirm(planned.month, entry)
+
+
+def _skipped(planned: Plan, reason: str, target: Postgres) -> State[Line]:
+    line = line_of(planned.month, "unchanged", reason, planned.entry, target.name())
+    return Completed(name="Skipped", message=f"{planned.month}: {reason}", data=line)
+
+
+if __name__ == "__main__":
+    cli.run(ingest_data)

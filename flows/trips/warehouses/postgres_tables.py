@@ -1,0 +1,130 @@
+"""A dataset's table in PostgreSQL and its partitions, one a month."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
+
+from trips.columns import Column, Kind
+from trips.datasets import DATASETS, Dataset
+from trips.errors import SchemaError
+from trips.months import Month
+
+#: As PostgreSQL's catalog spells them.
+TYPES: Mapping[Kind, str] = {
+    "int64": "bigint",
+    "float64": "double precision",
+    "string": "text",
+    "timestamp": "timestamp without time zone",
+    "date": "date",
+}
+
+
+def partition_of(month: Month) -> str:
+    """`green_trips_2020_10`, the table with the rows of one month."""
+    return f"{DATASETS[month.dataset].table}_{month.year_month.replace('-', '_')}"
+
+
+def prepare(sql: Cursor, month: Month) -> None:
+    """The dataset's table as declared: made if absent, new columns added, another one refused.
+
+    Raises:
+        SchemaError: there is a table of that name that was made by something else.
+    """
+    dataset = DATASETS[month.dataset]
+    if not _exists(sql, dataset.table):
+        columns = ", ".join(_definition(column) for column in dataset.columns)
+        sql.execute(f"CREATE TABLE {dataset.table} ({columns}) PARTITION BY LIST (file_month)")
+    _refuse_other_kind(sql, month, dataset)
+    there = _columns(sql, dataset.table)
+    _refuse_other_types(month, dataset, {name: found for name, (found, _) in there.items()})
+    for column in dataset.columns:
+        if column.name not in there:
+            sql.execute(f"ALTER TABLE {dataset.table} ADD COLUMN {_definition(column)}")
+        if there.get(column.name, ("", None))[1] != column.about:
+            name = f'{dataset.table}."{column.name}"'
+            sql.execute(f"COMMENT ON COLUMN {name} IS %s", [column.about])
+
+
+def create_new(sql: Cursor, month: Month) -> str:
+    """An empty table for the month, not yet a partition; its name.
+
+    It is made like the partition that it will replace, indexes included, or from the columns
+    in the catalog: a LIKE of the dataset's table would lock that one until the rows are here.
+    Its CHECK spares the swap a look at every row. It vanishes with the transaction.
+    """
+    partition, table = partition_of(month), DATASETS[month.dataset].table
+    if _exists(sql, partition):
+        columns = f"LIKE {partition} INCLUDING ALL"
+    else:
+        found = _columns(sql, table).items()
+        columns = ", ".join(f'"{name}" {type_name}' for name, (type_name, _) in found)
+    new = f"{partition}_new"
+    day = month.first_day
+    sql.execute(
+        f"CREATE TABLE {new} ({columns}, CONSTRAINT {new}_month "
+        f"CHECK (file_month IS NOT NULL AND file_month = DATE '{day}'))"
+    )
+    return new
+
+
+def swap(sql: Cursor, month: Month, new: str) -> None:
+    """Put a filled table in place of the month's partition."""
+    partition, table = partition_of(month), DATASETS[month.dataset].table
+    if _exists(sql, partition):
+        sql.execute(f"ALTER TABLE {table} DETACH PARTITION {partition}")
+        sql.execute(f"DROP TABLE {partition}")
+    sql.execute(f"ALTER TABLE {new} RENAME TO {partition}")
+    sql.execute(
+        f"ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES IN ('{month.first_day}')"
+    )
+    sql.execute(f"ALTER TABLE {partition} DROP CONSTRAINT {new}_month")
+
+
+def _definition(column: Column) -> str:
+    return f'"{column.name}" {TYPES[column.kind]}'
+
+
+def _exists(sql: Cursor, table: str) -> bool:
+    sql.execute("SELECT to_regclass(%s) IS NOT NULL", [table])
+    return bool(sql.fetchone()[0])
+
+
+def _columns(sql: Cursor, table: str) -> dict[str, tuple[str, str | None]]:
+    """Type and comment of each column, in order, from the catalog, which locks no table."""
+    sql.execute(
+        "SELECT attname, format_type(atttypid, atttypmod), col_description(attrelid, attnum) "
+        "FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 "
+        "AND NOT attisdropped ORDER BY attnum",
+        [table],
+    )
+    return {name: (type_name, comment) for name, type_name, comment in sql}
+
+
+def _refuse_other_kind(sql: Cursor, month: Month, dataset: Dataset) -> None:
+    sql.execute(
+        "SELECT pg_get_partkeydef(oid) FROM pg_class WHERE oid = to_regclass(%s)", [dataset.table]
+    )
+    key = sql.fetchone()[0]
+    if key != "LIST (file_month)":
+        found = f"partitioned by {key}" if key else "not partitioned, as to_sql makes them"
+        raise SchemaError(
+            f"{month}: table {dataset.table} was made by something else (it is {found}); "
+            f"ALTER TABLE {dataset.table} RENAME TO {dataset.table}_old, or drop it, "
+            "then run again"
+        )
+
+
+def _refuse_other_types(month: Month, dataset: Dataset, there: Mapping[str, str]) -> None:
+    wrong = [
+        f"{c.name} is {there[c.name]}, not {TYPES[c.kind]}"
+        for c in dataset.columns
+        if c.name in there and there[c.name] != TYPES[c.kind]
+    ]
+    if wrong:
+        raise SchemaError(
+            f"{month}: table {dataset.table} was made by something else ({'; '.join(wrong)}); "
+            f"ALTER TABLE {dataset.table} RENAME TO {dataset.table}_old, or drop it, "
+            "then run again"
+        )

@@ -1,0 +1,77 @@
+"""A real PostgreSQL server of the session's own, on a free port of 127.0.0.1."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from sqlalchemy.engine import URL
+
+from postgres_server import DATABASE, HOST, USER, Server, free_port
+from trips.warehouses.postgres import Postgres
+from trips.warehouses.postgres_connection import postgres_at
+
+PASSWORD = "a secret: @/%#"
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database of the server, made for one test."""
+
+    server: Server
+    port: int
+    name: str
+
+    @property
+    def url(self) -> URL:
+        """Its address, as SQLAlchemy writes them."""
+        return URL.create("postgresql+psycopg2", USER, PASSWORD, HOST, self.port, self.name)
+
+    def warehouse(self) -> Postgres:
+        """The database as the flows use it."""
+        return postgres_at(self.url, {})
+
+    def connect(self) -> Any:
+        """A connection that commits each statement, to look at what is there."""
+        db = psycopg2.connect(
+            host=HOST, port=self.port, dbname=self.name, user=USER, password=PASSWORD
+        )
+        db.autocommit = True
+        return db
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """The rows of a statement."""
+        with closing(self.connect()) as db, db.cursor() as sql:
+            sql.execute(statement)
+            return list(sql.fetchall()) if sql.description else []
+
+
+@contextmanager
+def running_server() -> Iterator[tuple[Server, int]]:
+    """A server in a temporary folder of its own, gone at the end."""
+    # Not pytest's: only its owner may enter that, and as root the server is somebody else's.
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    folder.chmod(0o755)
+    server, port = Server(folder / "data", PASSWORD), free_port()
+    try:
+        server.start(port)
+        yield server, port
+    finally:
+        if server.is_running():
+            server.stop("immediate")
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def new_database(server: Server, port: int, name: str) -> Iterator[Database]:
+    """A database of one test's own."""
+    first = Database(server, port, DATABASE)
+    first.query(f"CREATE DATABASE {name}")
+    yield Database(server, port, name)
+    first.query(f"DROP DATABASE {name} WITH (FORCE)")

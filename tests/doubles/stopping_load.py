@@ -1,0 +1,104 @@
+"""A load in a process of its own that stops at a step, to be killed there.
+
+python stopping_load.py STEP URL DATASET YEAR MONTH ENTRY PARQUET
+
+prints the step when it has come there and waits; without a step (-) it goes through and
+prints its peak memory in MB (on Linux).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).absolute().parents[2]
+sys.path.insert(0, str(PROJECT / "flows"))
+
+from sqlalchemy.engine import make_url  # noqa: E402 - flows/ is on the path only now
+
+from trips.ledger import Entry  # noqa: E402
+from trips.months import Month  # noqa: E402
+from trips.warehouses import postgres, postgres_copy, postgres_tables  # noqa: E402
+from trips.warehouses.postgres_connection import postgres_at  # noqa: E402
+
+#: In the order in which a load comes to them.
+STEPS = ("prepare", "create_new", "copying", "remember", "swap", "commit", "done")
+
+
+def stop() -> None:
+    """Say so, then wait for the end that is to come."""
+    print("here", flush=True)
+    sys.stdin.read()
+
+
+def stopping_before(work: Callable[..., Any]) -> Callable[..., Any]:
+    """The work, never begun."""
+
+    def stopped(*arguments: Any) -> Any:
+        stop()
+        return work(*arguments)
+
+    return stopped
+
+
+def stopping_after(work: Callable[..., Any]) -> Callable[..., Any]:
+    """The work, done but not committed."""
+
+    def stopped(*arguments: Any) -> None:
+        work(*arguments)
+        stop()
+
+    return stopped
+
+
+def stopping_within(encoded: Callable[..., Iterator[bytes]]) -> Callable[..., Iterator[bytes]]:
+    """A stream that stops when the header and the first rows are sent."""
+
+    def stopped(file: Any) -> Iterator[bytes]:
+        chunks = encoded(file)
+        yield next(chunks)
+        yield next(chunks)
+        stop()
+        yield from chunks
+
+    return stopped
+
+
+def stop_at(step: str) -> None:
+    """Put the stop where the step is."""
+    places: dict[str, tuple[Any, str, Callable[..., Any]]] = {
+        "prepare": (postgres_tables, "prepare", stopping_before),
+        "create_new": (postgres_tables, "create_new", stopping_before),
+        "copying": (postgres_copy, "_encoded", stopping_within),
+        "remember": (postgres, "_remember", stopping_before),
+        "swap": (postgres_tables, "swap", stopping_before),
+        "commit": (postgres_tables, "swap", stopping_after),
+    }
+    if step in places:
+        module, name, stopping = places[step]
+        setattr(module, name, stopping(getattr(module, name)))
+
+
+def peak_mb() -> float:
+    """Of this program alone: what getrusage says begins with the process that started it."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (found,) = (line for line in lines if line.startswith("VmHWM:"))
+    return int(found.split()[1]) / 1024
+
+
+def main(step: str, url: str, dataset: str, year: str, month: str, entry: str, path: str) -> None:
+    """Load, and stop on the way."""
+    stop_at(step)
+    warehouse = postgres_at(make_url(url), {})
+    warehouse.load(Month(dataset, int(year), int(month)), Entry(**json.loads(entry)), Path(path))
+    if step == "done":
+        stop()
+    if step == "-":
+        print(peak_mb())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,133 @@
+"""The flows with a saved block of Postgres, against a real server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from doubles.postgres import PASSWORD, Database
+from doubles.web import Page, Web
+from test_flows import HEADER, TEMPLATE, bring_all, publish, source, trips
+
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+__all__ = ["place"]  # a fixture
+
+BLOCK = "sqlalchemy-connector/tests"
+SUMS = (
+    "SELECT to_char(file_month, 'YYYY-MM'), count(*), sum(total_amount) "
+    "FROM green_trips GROUP BY 1 ORDER BY 1"
+)
+
+
+@pytest.fixture
+def saved(database: Database) -> Database:
+    """A database with its block."""
+    from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
+
+    url = database.url
+    components = ConnectionComponents(
+        driver=SyncDriver.POSTGRESQL_PSYCOPG2,
+        username=url.username,
+        password=url.password,
+        host=url.host,
+        port=str(url.port),
+        database=url.database,
+    )
+    SqlAlchemyConnector(connection_info=components).save("tests", overwrite=True)
+    return database
+
+
+def test_months_go_from_the_web_to_the_bucket_to_postgres(place: Path, saved: Database) -> None:
+    """Loaded once, skipped the second time, a corrected one replaced; no secret in what is told."""
+    publish(place, "2020-10", ["10.5", "4"])
+    publish(place, "2020-11", ["7", "8", "9"])
+    first = bring_all(place, "10,11", warehouse=BLOCK)
+    assert [line.status for line in first.result()] == ["loaded", "loaded"]
+    assert saved.query(SUMS) == [("2020-10", 2, 14.5), ("2020-11", 3, 24.0)]
+    assert bring_all(place, "10,11", warehouse=BLOCK).name == "Skipped"
+    publish(place, "2020-10", ["1"])
+    again = bring_all(place, "10,11", warehouse=BLOCK)
+    assert [line.status for line in again.result()] == ["loaded", "unchanged"]
+    assert saved.query(SUMS) == [("2020-10", 1, 1.0), ("2020-11", 3, 24.0)]
+    assert f"127.0.0.1:{saved.port}/{saved.name}" in again.result()[0].where
+    assert PASSWORD not in str(again.result())
+
+
+def ingest(place: Path, **options: Any) -> Any:
+    from ingest_data import ingest_data
+
+    call: Any = ingest_data
+    options = {"source": source(place), "warehouse": BLOCK} | options
+    return call("green", 2020, 10, **options, return_state=True)
+
+
+def test_a_month_goes_from_the_web_straight_into_postgres(place: Path, saved: Database) -> None:
+    """Loaded once, then skipped with its reason; a corrected file replaces exactly its month."""
+    publish(place, "2020-10", ["10.5", "4"])
+    publish(place, "2020-11", ["7"])
+    first = ingest(place).result()
+    assert (first.status, first.rows_read, first.rows_written) == ("loaded", 2, 2)
+    assert bring_all(place, "11", warehouse=BLOCK).name == "Completed"
+    loaded = saved.query("SELECT loaded_at FROM loaded_months ORDER BY 1")
+    again = ingest(place)
+    assert again.name == "Skipped"
+    assert "green 2020-10: same size and modification time" in again.message
+    assert saved.query("SELECT loaded_at FROM loaded_months ORDER BY 1") == loaded
+    publish(place, "2020-10", ["10.5", "4", "1"])
+    assert ingest(place).result().status == "loaded"
+    assert saved.query(SUMS) == [("2020-10", 3, 15.5), ("2020-11", 1, 7.0)]
+    assert not (place / "bucket" / "data" / "green" / "green_tripdata_2020-10.parquet").exists()
+
+
+def test_a_month_of_the_bucket_need_not_be_ingested_again(place: Path, saved: Database) -> None:
+    """Both ways into the warehouse remember the same of the published file."""
+    publish(place, "2020-10", ["10.5", "4"])
+    bring_all(place, "10", warehouse=BLOCK)
+    assert ingest(place).name == "Skipped"
+
+
+def test_a_new_etag_for_the_same_content_is_remembered(place: Path, saved: Database) -> None:
+    """The content is compared once; the next run need not download it."""
+    body, address = trips("2020-10", ["3"]).encode(), "/green_tripdata_2020-10.csv"
+    with Web() as server:
+        url = server.url(TEMPLATE)
+        server.serve(address, Page(body, etag='"one"'))
+        assert ingest(place, source=url).name == "Completed"
+        server.serve(address, Page(body, etag='"two"'))
+        assert "but the same content" in ingest(place, source=url).message
+        assert "same ETag" in ingest(place, source=url).message
+    assert saved.query(SUMS) == [("2020-10", 1, 3.0)]
+
+
+def test_rejected_rows_are_counted_and_shown(
+    place: Path, saved: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There is no bucket to keep them in: the log has line, reason and text."""
+    good = trips("2020-10", ["3"])
+    bad = trips("2020-10", ["much"]).removeprefix(HEADER)
+    (place / "web" / "green_tripdata_2020-10.csv").write_text(good + bad)
+    line = ingest(place, max_reject_share=0.5).result()
+    assert (line.rows_read, line.rows_written, line.rows_rejected) == (2, 1, 1)
+    assert any("rejected: 3," in text and "much" in text for text in caplog.messages)
+
+
+def test_a_bad_file_leaves_the_month_as_it_was(place: Path, saved: Database) -> None:
+    """The error says what came; the database keeps the month."""
+    publish(place, "2020-10", ["10.5"])
+    ingest(place)
+    (place / "web/green_tripdata_2020-10.csv").write_text("<html><body>moved</body></html>")
+    state = ingest(place)
+    assert state.is_failed()
+    assert "web page" in str(state.result(raise_on_failure=False))
+    assert saved.query(SUMS) == [("2020-10", 1, 10.5)]
+
+
+@pytest.mark.parametrize("block", ["duckdb-warehouse/zoom", "sqlalchemy-connector/absent"])
+def test_what_is_no_block_of_postgres_is_refused(place: Path, block: str) -> None:
+    """The name is told, and what to write instead."""
+    state = ingest(place, warehouse=block)
+    assert state.is_failed()
+    assert block in str(state.result(raise_on_failure=False))
