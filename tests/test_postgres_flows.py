@@ -13,8 +13,6 @@ from test_flows import HEADER, TEMPLATE, bring_all, publish, source, trips
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
-__all__ = ["place"]  # a fixture
-
 BLOCK = "sqlalchemy-connector/tests"
 SUMS = (
     "SELECT to_char(file_month, 'YYYY-MM'), count(*), sum(total_amount) "
