@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,6 +99,6 @@ def database(
     """An empty PostgreSQL database of one test's own."""
     from doubles.postgres import new_database
 
-    name = f"test_{abs(hash(request.node.nodeid))}"
+    name = f"test_{zlib.crc32(request.node.nodeid.encode()):08x}"
     with new_database(*postgres_server, name) as found:
         yield found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -29,9 +30,19 @@ def settings(environment: dict[str, str]) -> Iterator[dict[str, str]]:
     folder = Path(tempfile.mkdtemp(prefix="local-postgres-"))
     folder.chmod(0o755)
     found = environment | {"TRIPS_DATA": str(folder / "data")}
+    _forget_the_block()
     yield found
     local_postgres(found, "--stop")
+    _forget_the_block()
     shutil.rmtree(folder)
+
+
+def _forget_the_block() -> None:
+    """All tests share Prefect's database; others save a block of this name, for other servers."""
+    from prefect_sqlalchemy import SqlAlchemyConnector
+
+    with contextlib.suppress(ValueError):  # there is none
+        SqlAlchemyConnector.delete("zoom-postgres")
 
 
 def local_postgres(settings: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
