@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import logging
 import os
@@ -38,6 +39,7 @@ def run(flow: Flow[..., Any], show: Show | None = None) -> None:
         if not traceback:
             _hide_tracebacks()
         _hide_prefects_noise()
+        _collect_seldom()
         started = time.perf_counter()
         call: Any = flow  # its overloads for return_state do not hold for any flow
         state: State[Any] = call(**parameters, return_state=True)
@@ -110,6 +112,16 @@ def _from_here(text: str) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _collect_seldom() -> None:
+    """Keep Python's collector of reference cycles out of the way of a short process.
+
+    Prefect makes about a million objects that live to its end while it starts its API, and
+    the collector walks through them again and again: a tenth of the whole command's time.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000)
 
 
 def _hide_prefects_noise() -> None:

@@ -6,7 +6,9 @@ python flows/etl_web_to_gcs.py --color green --year 2020 --month 10
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from prefect import flow, get_run_logger, task
@@ -41,6 +43,8 @@ def plan(month: Month, source: str, bucket: Bucket, force: bool) -> Plan:
 @task(task_run_name="extract {published.month}", **RETRIES)
 def extract(published: Published, folder: Path) -> Download:
     """Download the published file, complete or not at all; a retry goes on where it stopped."""
+    # Arrow takes a quarter of a second to import, which need not wait for the last byte.
+    Thread(target=import_module, args=("trips.convert",), daemon=True).start()
     logger = get_run_logger()
     with shown_progress(str(published), logger) as tell:
         found = download(published, subfolder(folder, "published"), tell)
@@ -51,7 +55,7 @@ def extract(published: Published, folder: Path) -> Download:
 @task(task_run_name="transform {download.month}")
 def transform(download: Download, folder: Path, strict: bool, max_reject_share: float) -> Converted:
     """Convert the file to one Parquet file in the canonical schema, every row accounted for."""
-    # Not at the top: Arrow takes a quarter of a second, which an unchanged month need not pay.
+    # Not at the top: an unchanged month need not import Arrow.
     from trips.convert import convert
 
     logger = get_run_logger()
