@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,13 +46,18 @@ def zoomcamp(url: str, source: Path, folder: Path) -> Work:
 
 
 def ours(url: str, source: Path, folder: Path) -> Work:
-    """What ingest_data does: download, convert, load, all checks included."""
+    """What ingest_data does: download, convert while copying, all checks included."""
+    from sqlalchemy.engine import make_url
+
+    from trips.rows import Rows
     from trips.sources import download, look
+    from trips.warehouses.postgres_connection import postgres_at
 
     def work() -> int:
-        month = _month()
+        month, warehouse = _month(), postgres_at(make_url(url), {})
         found = download(look(str(source), month), folder)
-        return _load(url, month, *_converted(month, found.path, folder))()
+        with Rows(month, found.path, folder, strict=True, max_reject_share=0.001) as rows:
+            return warehouse.ingest(rows, found).rows_written
 
     return work
 
@@ -107,7 +113,7 @@ def _converted(month: Month, source: Path, folder: Path) -> tuple[Entry, Path]:
     target.mkdir(exist_ok=True)
     found = convert(month, source, target)
     download = Download(month, source, source.as_uri(), source.stat().st_size, "", None, None)
-    return entry_of(month, download, found), found.path
+    return replace(entry_of(month, download, found), object_sha256=found.sha256), found.path
 
 
 def _load(url: str, month: Month, entry: Entry, parquet: Path) -> Work:

@@ -5,6 +5,7 @@ python flows/etl_web_to_gcs.py --color green --year 2020 --month 10
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -58,16 +59,21 @@ def transform(download: Download, folder: Path, strict: bool, max_reject_share: 
     # Not at the top: an unchanged month need not import Arrow.
     from trips.convert import convert
 
-    logger = get_run_logger()
     converted = convert(
         download.month, download.path, subfolder(folder, "converted"), strict, max_reject_share
     )
-    for kind, columns in converted.drift.items():
-        if columns:
-            logger.info("%s: columns %s: %s", download.month, kind, ", ".join(columns))
-    if converted.rows_rejected:
-        logger.warning("%s: %s rows rejected", download.month, converted.rows_rejected)
+    tell(download.month, converted.drift, converted.rows_rejected)
     return converted
+
+
+def tell(month: Month, drift: Mapping[str, Sequence[str]], rejected: int) -> None:
+    """Log what differs from the canonical columns, and how many rows could not be converted."""
+    logger = get_run_logger()
+    for kind, columns in drift.items():
+        if columns:
+            logger.info("%s: columns %s: %s", month, kind, ", ".join(columns))
+    if rejected:
+        logger.warning("%s: %s rows rejected", month, rejected)
 
 
 @task(task_run_name="load {plan.month}", **RETRIES)

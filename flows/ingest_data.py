@@ -1,4 +1,4 @@
-"""One month of trips from the web straight into Postgres: extract, transform, load.
+"""One month of trips from the web straight into Postgres: extract, then transform and load at once.
 
 python flows/ingest_data.py --color green --year 2020 --month 10
 """
@@ -6,7 +6,6 @@ python flows/ingest_data.py --color green --year 2020 --month 10
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,21 +16,19 @@ from prefect.states import Completed
 import cli
 from artifacts import show_quality
 from destinations import POSTGRES, SOURCE, open_postgres
-from etl_web_to_gcs import extract, transform
+from etl_web_to_gcs import extract, tell
 from retries import RETRIES
+from trips.disk import room_for
 from trips.errors import NotPublished
-from trips.ledger import Entry, entry_of
+from trips.ledger import Entry
 from trips.months import Color, Month
 from trips.plan import Plan, plan_against
 from trips.published import Download, without_secrets
 from trips.report import Line, line_of
-from trips.scratch import scratch_folder
+from trips.scratch import scratch_folder, subfolder
 
 if TYPE_CHECKING:
-    from trips.convert import Converted
     from trips.warehouses.postgres import Postgres
-
-_SHOWN_REJECTS = 3
 
 
 @task(task_run_name="plan {month}", **RETRIES)
@@ -40,13 +37,20 @@ def plan(month: Month, source: str, warehouse: Postgres, force: bool) -> Plan:
     return plan_against(month, source, warehouse.entry(month), force)
 
 
-@task(task_run_name="load {download.month}", **RETRIES)
-def load(download: Download, converted: Converted, warehouse: Postgres) -> Entry:
-    """Replace the month in one transaction with the entry that says where it came from."""
-    month = download.month
-    entry = entry_of(month, download, converted)
-    rows = warehouse.load(month, entry, converted.path)
-    get_run_logger().info("%s: %s rows in %s", month, f"{rows:,}", warehouse.name())
+@task(task_run_name="transform and load {download.month}", **RETRIES)
+def transform_and_load(
+    download: Download, folder: Path, warehouse: Postgres, strict: bool, max_reject_share: float
+) -> Entry:
+    """Copy the rows into Postgres while they are converted, and replace the month at the end."""
+    # Not at the top: an unchanged month need not import Arrow.
+    from trips.rows import Rows
+
+    month, space = download.month, subfolder(folder, "converted")
+    rows = Rows(month, download.path, space, strict, max_reject_share)
+    with room_for(f"{rows.rejects.path.name} of {month}", space), rows:
+        entry = warehouse.ingest(rows, download)
+    tell(month, entry.drift, entry.rows_rejected)
+    get_run_logger().info("%s: %s rows in %s", month, f"{entry.rows_written:,}", warehouse.name())
     show_quality(entry, warehouse.name())
     return entry
 
@@ -64,9 +68,8 @@ def ingest_data(
 ) -> Line | State[Line]:
     """Bring one month of trips from the web straight into Postgres, replacing exactly that month.
 
-    A month that the database has, and that the publisher has not changed, is skipped. No
-    bucket keeps the rows that could not be converted: they are counted, and the log shows
-    the first ones.
+    A month that the database has, and that the publisher has not changed, is skipped. Rows
+    that could not be converted are in the table rejected_rows, with line, reason and text.
 
     Args:
         color: Dataset - yellow, green, fhv or fhvhv.
@@ -90,18 +93,9 @@ def ingest_data(
         if planned.proves_unchanged(found.sha256):
             _confirm(planned, found, target)
             return _skipped(planned, f"{planned.reason}, but the same content", target)
-        converted = transform(found, folder, strict, max_reject_share)
-        if converted.rejects:
-            _show(converted.rejects)
-        entry = load(found, converted, target)
+        entry = transform_and_load(found, folder, target, strict, max_reject_share)
     reason = planned.reason if planned.entry else ""
     return line_of(which, "loaded", reason, entry, target.name())
-
-
-def _show(rejects: Path) -> None:
-    with rejects.open(encoding="utf-8") as lines:
-        for line in islice(lines, 1, 1 + _SHOWN_REJECTS):
-            get_run_logger().warning("rejected: %s", line.strip()[:500])
 
 
 def _confirm(planned: Plan, found: Download, target: Postgres) -> None:

@@ -100,16 +100,22 @@ def test_a_new_etag_for_the_same_content_is_remembered(place: Path, saved: Datab
     assert saved.query(SUMS) == [("2020-10", 1, 3.0)]
 
 
-def test_rejected_rows_are_counted_and_shown(
-    place: Path, saved: Database, caplog: pytest.LogCaptureFixture
-) -> None:
-    """There is no bucket to keep them in: the log has line, reason and text."""
+def test_rejected_rows_are_kept_in_the_database(place: Path, saved: Database) -> None:
+    """There is no bucket to keep them in: a table has line, reason and text of the last load."""
     good = trips("2020-10", ["3"])
     bad = trips("2020-10", ["much"]).removeprefix(HEADER)
-    (place / "web" / "green_tripdata_2020-10.csv").write_text(good + bad)
+    published = place / "web" / "green_tripdata_2020-10.csv"
+    published.write_text(good + bad)
     line = ingest(place, max_reject_share=0.5).result()
     assert (line.rows_read, line.rows_written, line.rows_rejected) == (2, 1, 1)
-    assert any("rejected: 3," in text and "much" in text for text in caplog.messages)
+    query = "SELECT dataset, to_char(file_month, 'YYYY-MM'), line, reason, text FROM rejected_rows"
+    ((*which, reason, text),) = saved.query(query)
+    assert which == ["green", "2020-10", 3]
+    assert "'much'" in reason
+    assert text == bad.strip()
+    published.write_text(good)
+    assert ingest(place).result().rows_rejected == 0
+    assert saved.query(query) == []
 
 
 def test_a_bad_file_leaves_the_month_as_it_was(place: Path, saved: Database) -> None:

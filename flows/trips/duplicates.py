@@ -77,10 +77,10 @@ class DuplicateCounter:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = path.open("w+b")
         self._count = 0
 
     def __enter__(self) -> DuplicateCounter:
+        self._file = self._path.open("w+b")
         return self
 
     def __exit__(

@@ -17,10 +17,10 @@ from trips.errors import StorageError
 from trips.months import Month
 from trips.published import Download, without_secrets
 
-if (
-    TYPE_CHECKING
-):  # what an unchanged month needs imports no Arrow, which takes a quarter of a second
+# What an unchanged month needs imports no Arrow, which takes a quarter of a second.
+if TYPE_CHECKING:
     from trips.convert import Converted
+    from trips.rows import Accounts
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class Entry:
         quality: the quality report, see `trips.quality.Quality`.
         object_key: the Parquet object.
         object_size: bytes.
-        object_sha256: of the Parquet object; what a warehouse remembers.
+        object_sha256: of the Parquet object; what a warehouse remembers. Of the published file
+            where no object is kept.
         object_version: the bucket's own, to notice a change from outside.
         rejects_key: CSV of the rejected rows; None without any.
         converted_at: UTC, ISO 8601.
@@ -125,6 +126,7 @@ def keep(
         entry_of(month, download, converted),
         object_key=object_key(month),
         object_size=info.size,
+        object_sha256=converted.sha256,
         object_version=info.version,
         rejects_key=rejects_key(month) if converted.rejects else None,
     )
@@ -132,8 +134,8 @@ def keep(
     return entry
 
 
-def entry_of(month: Month, download: Download, converted: Converted) -> Entry:
-    """The entry of a converted month that is in no bucket: its object has no key."""
+def entry_of(month: Month, download: Download, accounts: Accounts) -> Entry:
+    """The entry of a month that is in no bucket: the published file stands for its object."""
     return Entry(
         dataset=month.dataset,
         year_month=month.year_month,
@@ -142,15 +144,15 @@ def entry_of(month: Month, download: Download, converted: Converted) -> Entry:
         last_modified=download.last_modified,
         source_size=download.size,
         source_sha256=download.sha256,
-        rows_read=converted.rows_read,
-        rows_written=converted.rows_written,
-        rows_rejected=converted.rows_rejected,
-        schema_version=converted.schema_version,
-        drift={name: list(found) for name, found in converted.drift.items()},
-        quality=asdict(converted.quality),
+        rows_read=accounts.rows_read,
+        rows_written=accounts.rows_written,
+        rows_rejected=accounts.rows_rejected,
+        schema_version=accounts.schema_version,
+        drift={name: list(found) for name, found in accounts.drift.items()},
+        quality=asdict(accounts.quality),
         object_key="",
-        object_size=converted.size,
-        object_sha256=converted.sha256,
+        object_size=download.size,
+        object_sha256=download.sha256,
         object_version="",
         rejects_key=None,
         converted_at=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),

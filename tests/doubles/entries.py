@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from trips.checksums import sha256_of
 from trips.columns import SCHEMA_VERSION
 from trips.convert import Converted
 from trips.ledger import Entry, object_key
@@ -69,3 +70,8 @@ def converted_of(
         drift={"renamed": (), "unknown": (), "missing": ("airport_fee",)},
         quality=QUALITY,
     )
+
+
+def published_download(month: Month, path: Path) -> Download:
+    """A published file as its download leaves it."""
+    return Download(month, path, path.as_uri(), path.stat().st_size, sha256_of(path), None, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -50,6 +51,21 @@ class Database:
         with closing(self.connect()) as db, db.cursor() as sql:
             sql.execute(statement)
             return list(sql.fetchall()) if sql.description else []
+
+    def tables(self) -> set[str]:
+        """Everything that stands in it but indexes."""
+        rows = self.query(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+            "AND relkind NOT IN ('i', 'I')"
+        )
+        return {name for (name,) in rows}
+
+    def wait_until(self, true: str) -> None:
+        """Ask a query that answers true or false until it is true."""
+        deadline = time.monotonic() + 60
+        while not self.query(true)[0][0]:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
 
 @contextmanager

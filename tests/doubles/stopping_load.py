@@ -2,8 +2,9 @@
 
 python stopping_load.py STEP URL DATASET YEAR MONTH ENTRY PARQUET
 
-prints the step when it has come there and waits; without a step (-) it goes through and
-prints its peak memory in MB (on Linux).
+or, to ingest a published file, with neither of the last two but its path. It prints the step
+when it has come there and waits; without a step (-) it goes through and prints its peak memory
+in MB (on Linux).
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).absolute().parents[2]
-sys.path.insert(0, str(PROJECT / "flows"))
+sys.path[:0] = [str(PROJECT / "flows"), str(PROJECT / "tests")]
 
 from sqlalchemy.engine import make_url  # noqa: E402 - flows/ is on the path only now
 
+from doubles.entries import published_download as download_of  # noqa: E402
 from trips.ledger import Entry  # noqa: E402
 from trips.months import Month  # noqa: E402
+from trips.rows import Rows  # noqa: E402
 from trips.warehouses import postgres, postgres_copy, postgres_tables  # noqa: E402
 from trips.warehouses.postgres_connection import postgres_at  # noqa: E402
 
@@ -57,8 +60,8 @@ def stopping_after(work: Callable[..., Any]) -> Callable[..., Any]:
 def stopping_within(encoded: Callable[..., Iterator[bytes]]) -> Callable[..., Iterator[bytes]]:
     """A stream that stops when the header and the first rows are sent."""
 
-    def stopped(file: Any) -> Iterator[bytes]:
-        chunks = encoded(file)
+    def stopped(*rows: Any) -> Iterator[bytes]:
+        chunks = encoded(*rows)
         yield next(chunks)
         yield next(chunks)
         stop()
@@ -73,7 +76,7 @@ def stop_at(step: str) -> None:
         "prepare": (postgres_tables, "prepare", stopping_before),
         "create_new": (postgres_tables, "create_new", stopping_before),
         "copying": (postgres_copy, "_encoded", stopping_within),
-        "remember": (postgres, "_remember", stopping_before),
+        "remember": (postgres, "remember", stopping_before),
         "swap": (postgres_tables, "swap", stopping_before),
         "commit": (postgres_tables, "swap", stopping_after),
     }
@@ -89,11 +92,20 @@ def peak_mb() -> float:
     return int(found.split()[1]) / 1024
 
 
-def main(step: str, url: str, dataset: str, year: str, month: str, entry: str, path: str) -> None:
+def ingest(warehouse: postgres.Postgres, month: Month, published: Path) -> None:
+    """Convert and copy at once."""
+    with Rows(month, published, published.parent, strict=True, max_reject_share=0.0) as rows:
+        warehouse.ingest(rows, download_of(month, published))
+
+
+def main(step: str, url: str, dataset: str, year: str, month: str, *files: str) -> None:
     """Load, and stop on the way."""
     stop_at(step)
-    warehouse = postgres_at(make_url(url), {})
-    warehouse.load(Month(dataset, int(year), int(month)), Entry(**json.loads(entry)), Path(path))
+    warehouse, which = postgres_at(make_url(url), {}), Month(dataset, int(year), int(month))
+    if len(files) == 1:
+        ingest(warehouse, which, Path(files[0]))
+    else:
+        warehouse.load(which, Entry(**json.loads(files[0])), Path(files[1]))
     if step == "done":
         stop()
     if step == "-":

@@ -31,6 +31,7 @@ from doubles.trip_files import (
 )
 from trips import convert as conversion
 from trips import csv_file, pieces
+from trips import rows as conversion_rows
 from trips.checksums import sha256_of
 from trips.errors import AccountingError, BadFile, SchemaError, TooManyRejects, UsageError
 from trips.months import Month
@@ -336,7 +337,7 @@ def test_a_batch_is_never_seen_out_of_order(
             turn.set()
         return found
 
-    monkeypatch.setattr(conversion, "salvage", late_first)
+    monkeypatch.setattr(conversion_rows, "salvage", late_first)
     bad = {3: "x", 30: "y"}
     outcome = converted(tmp_path, fhv_file(60, bad), max_reject_share=1.0)
     assert outcome.column("dispatching_base_num") == [

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,16 +23,15 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy.engine import make_url
 
+from doubles.entries import published_download
 from doubles.postgres import PASSWORD, Database, new_database, running_server
 from doubles.stopping_load import STEPS
 from test_flows import trips
-from trips.checksums import sha256_of
 from trips.convert import convert
 from trips.datasets import DATASETS
 from trips.errors import AccountingError, Busy, SchemaError, StorageError, Unavailable, UsageError
 from trips.ledger import Entry, entry_of
 from trips.months import Month
-from trips.published import Download
 from trips.sample import write_sample
 from trips.warehouses import postgres, postgres_copy
 from trips.warehouses.duckdb import DuckDBFile
@@ -47,6 +45,10 @@ SUMS = (
     "FROM green_trips GROUP BY 1 ORDER BY 1"
 )
 
+A_LOAD_WAITS = "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+NO_LOAD_RUNS = "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'trips'"
+LEDGERS = ("loaded_months", "rejected_rows")
+
 Loaded = tuple[Month, Entry, Path]
 
 
@@ -54,9 +56,9 @@ def converted(folder: Path, month: Month, source: Path) -> Loaded:
     """A published file as the parameters of a load."""
     folder.mkdir(exist_ok=True)
     found = convert(month, source, folder)
-    size, sha256 = source.stat().st_size, sha256_of(source)
-    download = Download(month, source, source.as_uri(), size, sha256, None, None)
-    return month, entry_of(month, download, found), found.path
+    entry = entry_of(month, published_download(month, source), found)
+    entry = replace(entry, object_sha256=found.sha256)
+    return month, entry, found.path
 
 
 def made(tmp_path: Path, month: Month, totals: list[str]) -> Loaded:
@@ -74,15 +76,6 @@ def sampled(tmp_path: Path, rows: int) -> Loaded:
     source = tmp_path / f"{rows}.csv.gz"
     write_sample(month, source, rows)
     return converted(tmp_path / f"{rows}", month, source)
-
-
-def tables(database: Database) -> set[str]:
-    """Everything that stands in the database but indexes."""
-    rows = database.query(
-        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
-        "AND relkind NOT IN ('i', 'I')"
-    )
-    return {name for (name,) in rows}
 
 
 def size(database: Database) -> int:
@@ -103,14 +96,14 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
 class Held:
     """The middle of a COPY: the first rows are sent, the others wait."""
 
-    def __init__(self, encoded: Callable[[Any], Iterator[bytes]]) -> None:
+    def __init__(self, encoded: Callable[..., Iterator[bytes]]) -> None:
         self._encoded, self.begun = encoded, 0
         self.there, self.go = threading.Event(), threading.Event()
 
-    def encoded(self, file: Any) -> Iterator[bytes]:
-        """The chunks of a file, with a stop after the first rows."""
+    def encoded(self, *rows: Any) -> Iterator[bytes]:
+        """The chunks of a month, with a stop after the first rows."""
         self.begun += 1
-        chunks = self._encoded(file)
+        chunks = self._encoded(*rows)
         yield next(chunks)
         yield next(chunks)
         self.there.set()
@@ -118,25 +111,12 @@ class Held:
         yield from chunks
 
 
-def wait_until(true: Callable[[], object]) -> None:
-    """Ask until it is so."""
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def waits_for_advisory_lock(database: Database) -> bool:
-    query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-    return bool(database.query(query)[0][0])
-
-
 def test_an_empty_database_has_loaded_nothing_and_stays_empty(database: Database) -> None:
     """Looking makes no table."""
     warehouse = database.warehouse()
     assert warehouse.loaded("green") == {}
     assert warehouse.entry(OCTOBER) is None
-    assert tables(database) == set()
+    assert database.tables() == set()
 
 
 def test_a_month_is_loaded_with_its_ledger_row(database: Database, tmp_path: Path) -> None:
@@ -145,7 +125,7 @@ def test_a_month_is_loaded_with_its_ledger_row(database: Database, tmp_path: Pat
     warehouse = database.warehouse()
     assert warehouse.load(month, entry, path) == 2
     assert database.query(SUMS) == [("2020-10", 2, 14.5)]
-    assert tables(database) == {"green_trips", "green_trips_2020_10", "loaded_months"}
+    assert database.tables() == {"green_trips", "green_trips_2020_10", *LEDGERS}
     assert warehouse.loaded("green") == {OCTOBER: entry.object_sha256}
     assert warehouse.loaded("yellow") == {}
     assert warehouse.entry(OCTOBER) == entry
@@ -177,12 +157,12 @@ def test_loading_again_neither_doubles_nor_grows(database: Database, tmp_path: P
     """Five loads take the room of one, and leave the tables of one."""
     warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["10.5", "4"] * 500)
     warehouse.load(*october)
-    before, there = size(database), tables(database)
+    before, there = size(database), database.tables()
     for _ in range(4):
         warehouse.load(*october)
     assert database.query(SUMS) == [("2020-10", 1000, 7250.0)]
     assert size(database) == before
-    assert tables(database) == there
+    assert database.tables() == there
 
 
 def test_every_value_arrives_as_it_was(database: Database, tmp_path: Path) -> None:
@@ -232,7 +212,7 @@ def test_other_types_are_refused_by_name(database: Database, tmp_path: Path) -> 
         database.warehouse().load(*made(tmp_path, OCTOBER, ["10.5"]))
     assert "passenger_count is double precision, not bigint" in str(found.value)
     assert "trip_type is integer, not bigint" in str(found.value)
-    assert tables(database) == {"green_trips"}
+    assert database.tables() == {"green_trips"}
 
 
 def test_an_object_with_other_types_is_refused(database: Database, tmp_path: Path) -> None:
@@ -244,7 +224,7 @@ def test_an_object_with_other_types_is_refused(database: Database, tmp_path: Pat
     pq.write_table(wrong.set_column(place, "VendorID", text), path)
     with pytest.raises(SchemaError, match="VendorID is double"):
         database.warehouse().load(month, entry, path)
-    assert tables(database) == {"green_trips", "loaded_months"}
+    assert database.tables() == {"green_trips", *LEDGERS}
 
 
 def test_a_new_column_is_added(database: Database, tmp_path: Path) -> None:
@@ -313,7 +293,7 @@ def test_two_loads_of_a_month_at_once_are_one_after_the_other(
         one = pool.submit(warehouse.load, *made(tmp_path, OCTOBER, ["10.5", "4"]))
         assert held.there.wait(60)
         two = pool.submit(warehouse.load, *second)
-        wait_until(lambda: waits_for_advisory_lock(database))
+        database.wait_until(A_LOAD_WAITS)
         held.go.set()
         assert (one.result(60), two.result(60)) == (2, len(totals))
     assert held.begun == copies
@@ -352,7 +332,7 @@ def test_killed_at_any_step_the_next_load_completes(
     """The old month or the new one, never a mixture; nothing is left of the killed load."""
     warehouse = database.warehouse()
     warehouse.load(*made(tmp_path, OCTOBER, ["10.5", "4"]))
-    there, corrected = tables(database), made(tmp_path, OCTOBER, ["1", "2", "3"])
+    there, corrected = database.tables(), made(tmp_path, OCTOBER, ["1", "2", "3"])
     process = subprocess.Popen(
         stopping(step, database, corrected), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -360,14 +340,13 @@ def test_killed_at_any_step_the_next_load_completes(
     assert process.stdout.readline() == b"here\n"
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    others = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'trips'"
-    wait_until(lambda: database.query(others) == [(0,)])
+    database.wait_until(NO_LOAD_RUNS)
     old, new = ("2020-10", 2, 14.5), ("2020-10", 3, 6.0)
     assert database.query(SUMS) == [new if step == "done" else old]
-    assert tables(database) == there
+    assert database.tables() == there
     assert warehouse.load(*corrected) == 3
     assert database.query(SUMS) == [new]
-    assert tables(database) == there
+    assert database.tables() == there
     assert warehouse.loaded("green") == {OCTOBER: corrected[1].object_sha256}
 
 
@@ -396,7 +375,7 @@ def test_a_server_that_stops_in_the_middle_is_told_and_passes(
         assert database.query(SUMS) == [("2020-10", 2, 14.5)]
         assert warehouse.load(*corrected) == 1
         assert database.query(SUMS) == [("2020-10", 1, 1.0)]
-        assert tables(database) == {"green_trips", "green_trips_2020_10", "loaded_months"}
+        assert database.tables() == {"green_trips", "green_trips_2020_10", *LEDGERS}
 
 
 def test_a_reader_that_does_not_end_makes_the_swap_give_up(

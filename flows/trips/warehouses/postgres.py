@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from trips.errors import AccountingError, Busy, StorageError, Unavailable
-from trips.ledger import Entry
+from trips.ledger import Entry, entry_of
 from trips.months import Month
+from trips.published import Download
+from trips.warehouses.postgres_ledger import (
+    LEDGER,
+    checksums,
+    entry_in,
+    has_ledger,
+    make_ledger,
+    remember,
+    replace_entry,
+)
 
-LEDGER = "loaded_months"
+if TYPE_CHECKING:
+    from trips.rows import Rows
+
 #: Seconds to wait for another load of the same month: longer than any month takes.
 WAIT_SECONDS = 300
 #: Seconds to wait for readers to let a month be swapped. New readers queue behind the swap
@@ -50,55 +62,73 @@ class Postgres:
     def loaded(self, dataset: str) -> dict[Month, str]:
         """The SHA-256 of the loaded object by month; see `Warehouse`. Makes no table."""
         with self._transaction(dataset) as sql:
-            if not _has_ledger(sql):
-                return {}
-            sql.execute(
-                f"SELECT file_month, object_sha256 FROM {LEDGER} WHERE dataset = %s", [dataset]
-            )
-            return {Month(dataset, day.year, day.month): sha256 for day, sha256 in sql}
+            return checksums(sql, dataset) if has_ledger(sql) else {}
 
     def entry(self, month: Month) -> Entry | None:
         """What the ledger said of the month when it was loaded; None if it was not."""
         with self._transaction(str(month)) as sql:
-            if not _has_ledger(sql):
-                return None
-            sql.execute(
-                f"SELECT entry FROM {LEDGER} WHERE dataset = %s AND file_month = %s", _key(month)
-            )
-            found = sql.fetchone()
-        return Entry(**found[0]) if found else None
+            return entry_in(sql, month) if has_ledger(sql) else None
 
     def confirm(self, month: Month, entry: Entry) -> None:
         """Remember another entry of the object that is loaded, a new ETag say."""
         with self._transaction(str(month)) as sql:
-            sql.execute(
-                f"UPDATE {LEDGER} SET entry = %s "
-                "WHERE dataset = %s AND file_month = %s AND object_sha256 = %s",
-                [_json(entry), *_key(month), entry.object_sha256],
-            )
+            replace_entry(sql, month, entry)
 
     def load(self, month: Month, entry: Entry, parquet: Path) -> int:
         """Replace the month and its ledger row in one transaction; see `Warehouse`."""
         # Not at the top: Arrow takes a quarter of a second, which an unchanged month need not pay.
-        from trips.warehouses.postgres_copy import copy_rows
+        from trips.warehouses.postgres_copy import copy_file
+
+        with self._replacing(month, entry.object_sha256) as (sql, new):
+            if new:
+                self._compare(month, copy_file(sql, month, new, parquet), entry)
+                remember(sql, month, entry, None)
+        return entry.rows_written
+
+    def ingest(self, rows: Rows, download: Download) -> Entry:
+        """Replace the month by rows that are converted while they are copied.
+
+        Args:
+            rows: of the published file, not yet gone through.
+            download: the published file; its checksum stands for the Parquet object, as there
+                is none.
+
+        Raises:
+            AccountingError: PostgreSQL counted other rows than were converted.
+            StorageError: it could not take them, and the month there is as before.
+        """
+        from trips.warehouses.postgres_copy import copy_batches
+
+        month = rows.month
+        with self._replacing(month, download.sha256) as (sql, new):
+            if not new and (there := entry_in(sql, month)):
+                return there
+            accounts = rows.accounts(copy_batches(sql, new, rows))
+            entry = entry_of(month, download, accounts)
+            remember(sql, month, entry, accounts.rejects)
+        return entry
+
+    @contextmanager
+    def _replacing(self, month: Month, sha256: str) -> Iterator[tuple[Cursor, str]]:
+        """A transaction and in it a new table to fill, which is swapped in at its end.
+
+        The table's name is empty if the run that this one waited for has loaded the same.
+        """
         from trips.warehouses.postgres_tables import create_new, prepare, swap
 
         with self._transaction(str(month)) as sql:
             _take(sql, LEDGER, SWAP_SECONDS)  # one at a time makes or alters what months share
-            _make_ledger(sql)
+            make_ledger(sql)
             prepare(sql, month)
         with self._transaction(str(month)) as sql:
-            if not _take(sql, month.stem, WAIT_SECONDS) and _sha256(sql, month) == (
-                entry.object_sha256
-            ):
-                return entry.rows_written  # loaded by the run that this one waited for
+            waited = not _take(sql, month.stem, WAIT_SECONDS)
+            if waited and checksums(sql, month.dataset).get(month) == sha256:
+                yield sql, ""
+                return
             new = create_new(sql, month)
-            rows = copy_rows(sql, month, new, parquet)
-            self._compare(month, rows, entry)
-            _remember(sql, month, entry)
+            yield sql, new
             _limit_waiting(sql, SWAP_SECONDS)
             swap(sql, month, new)
-        return rows
 
     def _compare(self, month: Month, rows: int, entry: Entry) -> None:
         if rows != entry.rows_written:
@@ -139,20 +169,6 @@ def _meant(what: str, label: str, error: psycopg2.Error) -> StorageError:
     )
 
 
-def _has_ledger(sql: Cursor) -> bool:
-    sql.execute("SELECT to_regclass(%s) IS NOT NULL", [LEDGER])
-    return bool(sql.fetchone()[0])
-
-
-def _make_ledger(sql: Cursor) -> None:
-    sql.execute(
-        f"CREATE TABLE IF NOT EXISTS {LEDGER} (dataset text, file_month date, "
-        "object_sha256 text NOT NULL, rows bigint NOT NULL, schema_version integer NOT NULL, "
-        "loaded_at timestamptz NOT NULL, entry jsonb NOT NULL, "
-        "PRIMARY KEY (dataset, file_month))"
-    )
-
-
 def _take(sql: Cursor, name: str, seconds: int) -> bool:
     """Have a name to oneself until the transaction ends; whether it was free."""
     digest = hashlib.sha256(name.encode()).digest()
@@ -167,35 +183,3 @@ def _take(sql: Cursor, name: str, seconds: int) -> bool:
 
 def _limit_waiting(sql: Cursor, seconds: int) -> None:
     sql.execute("SELECT set_config('lock_timeout', %s, true)", [f"{seconds}s"])
-
-
-def _sha256(sql: Cursor, month: Month) -> str | None:
-    sql.execute(
-        f"SELECT object_sha256 FROM {LEDGER} WHERE dataset = %s AND file_month = %s", _key(month)
-    )
-    found = sql.fetchone()
-    return found[0] if found else None
-
-
-def _remember(sql: Cursor, month: Month, entry: Entry) -> None:
-    sql.execute(
-        f"INSERT INTO {LEDGER} VALUES (%s, %s, %s, %s, %s, now(), %s) "
-        "ON CONFLICT (dataset, file_month) DO UPDATE SET object_sha256 = excluded.object_sha256, "
-        "rows = excluded.rows, schema_version = excluded.schema_version, "
-        "loaded_at = excluded.loaded_at, entry = excluded.entry",
-        [
-            *_key(month),
-            entry.object_sha256,
-            entry.rows_written,
-            entry.schema_version,
-            _json(entry),
-        ],
-    )
-
-
-def _key(month: Month) -> list[object]:
-    return [month.dataset, month.first_day]
-
-
-def _json(entry: Entry) -> str:
-    return json.dumps(asdict(entry))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg2
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pgpq import ArrowToPostgresBinaryEncoder
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
@@ -13,13 +15,11 @@ from trips.datasets import DATASETS
 from trips.errors import SchemaError
 from trips.months import Month
 from trips.parquet_file import BATCH_ROWS, BUFFER_BYTES
+from trips.rows import Rows
 
 
-def copy_rows(sql: Cursor, month: Month, table: str, parquet: Path) -> int:
+def copy_file(sql: Cursor, month: Month, table: str, parquet: Path) -> int:
     """Copy a month into an empty table that this transaction made; how many rows arrived.
-
-    Rows are written frozen, as nobody else can see the table yet: the first readers and the
-    vacuum then need not write them a second time.
 
     Args:
         sql: of the transaction.
@@ -33,9 +33,30 @@ def copy_rows(sql: Cursor, month: Month, table: str, parquet: Path) -> int:
     """
     with pq.ParquetFile(parquet, buffer_size=BUFFER_BYTES, pre_buffer=False) as file:
         _refuse_other_types(month, file)
-        names = ", ".join(f'"{name}"' for name in file.schema_arrow.names)
-        copy = f"COPY {table} ({names}) FROM STDIN WITH (FORMAT binary, FREEZE)"
-        sql.copy_expert(copy, _Stream(_encoded(file)))
+        batches = file.iter_batches(batch_size=BATCH_ROWS, use_threads=False)
+        return _copy(sql, table, file.schema_arrow, batches)
+
+
+def copy_batches(sql: Cursor, table: str, rows: Rows) -> int:
+    """Copy rows while they are converted; see `copy_file`."""
+    schema = DATASETS[rows.month.dataset].schema
+    return _copy(sql, table, schema, (batch for batches in rows for batch in batches))
+
+
+def _copy(sql: Cursor, table: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> int:
+    """Rows are written frozen, as nobody else can see the table yet.
+
+    The first readers and the vacuum then need not write them a second time.
+    """
+    names = ", ".join(f'"{name}"' for name in schema.names)
+    copy = f"COPY {table} ({names}) FROM STDIN WITH (FORMAT binary, FREEZE)"
+    stream = _Stream(_encoded(schema, batches))
+    try:
+        sql.copy_expert(copy, stream)
+    except psycopg2.Error:
+        if stream.error:
+            raise stream.error from None  # psycopg2 only repeats what it says
+        raise
     return int(sql.rowcount)
 
 
@@ -44,16 +65,21 @@ class _Stream:
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = filter(None, chunks)  # the encoder keeps a few rows back now and then
+        self.error: BaseException | None = None
 
     def read(self, size: int) -> bytes:
         """The next chunk; empty at the end."""
-        return next(self._chunks, b"")
+        try:
+            return next(self._chunks, b"")
+        except BaseException as error:
+            self.error = error
+            raise
 
 
-def _encoded(file: pq.ParquetFile) -> Iterator[bytes]:
-    encoder = ArrowToPostgresBinaryEncoder(file.schema_arrow)
+def _encoded(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
+    encoder = ArrowToPostgresBinaryEncoder(schema)
     yield encoder.write_header()
-    for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
+    for batch in batches:
         yield encoder.write_batch(batch)
     yield encoder.finish()
 

@@ -1,0 +1,58 @@
+"""The rows that could not be converted: kept in a file, and watched lest they become too many."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+from trips.errors import TooManyRejects
+from trips.months import Month
+from trips.pieces import Reject, hopeless
+
+_SHOWN_REJECTS = 3
+
+
+class RejectsFile:
+    """The CSV of rejected rows, and the watch over their share. A context manager."""
+
+    def __init__(self, month: Month, path: Path, max_share: float) -> None:
+        self.month, self.path, self.max_share = month, path, max_share
+        self.count = self.rows_read = 0
+        self._first: list[Reject] = []
+
+    def __enter__(self) -> RejectsFile:
+        self._file = self.path.open("w", encoding="utf-8", newline="")
+        self._csv = csv.writer(self._file)
+        self._csv.writerow(("line", "reason", "text"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        if not self.count:
+            self.path.unlink()
+
+    def add(self, rows_read: int, rejects: Iterable[Reject]) -> None:
+        """Take the rejects among `rows_read` more rows."""
+        self.rows_read += rows_read
+        for reject in rejects:
+            self.count += 1
+            self._csv.writerow((reject.line, reject.reason, reject.text))
+            if len(self._first) < _SHOWN_REJECTS:
+                self._first.append(reject)
+        if hopeless(self.count, self.rows_read, self.max_share):
+            self._fail("so far")
+
+    def check_share(self) -> None:
+        """Complete the file; raise TooManyRejects if the threshold allows fewer."""
+        self._file.flush()
+        if self.count and self.count / self.rows_read > self.max_share:
+            self._fail("in all")
+
+    def _fail(self, when: str) -> None:
+        shown = "; ".join(f"line {r.line}: {r.reason}: {r.text[:200]!r}" for r in self._first)
+        raise TooManyRejects(
+            f"{self.month}: {self.count} of {self.rows_read} rows {when} could not be converted, "
+            f"more than {self.max_share:.2%} ({shown}); correct the file, "
+            "or raise the threshold with --max-reject-share"
+        )

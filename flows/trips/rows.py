@@ -1,0 +1,174 @@
+"""The rows of a published file as a stream in the canonical schema, and what they add up to."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import pyarrow as pa
+
+from trips.columns import SCHEMA_VERSION
+from trips.csv_file import open_csv
+from trips.datasets import Mapped
+from trips.duplicates import DuplicateCounter, Hashes, row_hashes
+from trips.errors import AccountingError
+from trips.months import Month
+from trips.parquet_file import open_parquet
+from trips.pieces import Piece, Reject, salvage
+from trips.quality import Measured, Quality, Tally
+from trips.rejects import RejectsFile
+
+#: Arrow parses without holding the interpreter: two threads keep two cores busy.
+PARSERS = 2
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accounts:
+    """What the rows of a published file add up to.
+
+    Attributes:
+        month: which.
+        rejects: CSV of line, reason and text of each rejected row; None without any.
+        rows_read: rows of the published file.
+        rows_written: rows that arrived where they were written to.
+        rows_rejected: rows of `rejects`; read = written + rejected.
+        drift: what differs from the canonical names: renamed, unknown, missing.
+        quality: what is odd about the rows.
+        schema_version: of the canonical schema.
+    """
+
+    month: Month
+    rejects: Path | None
+    rows_read: int
+    rows_written: int
+    rows_rejected: int
+    drift: Mapping[str, tuple[str, ...]]
+    quality: Quality
+    schema_version: int = SCHEMA_VERSION
+
+
+class Rows:
+    """The rows of one published file. A context manager.
+
+    They are gone through once, in the order of the file; threads parse and measure ahead of
+    whoever takes them. Then their accounts can be asked for.
+    """
+
+    def __init__(
+        self, month: Month, source: Path, folder: Path, strict: bool, max_reject_share: float
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            month: whose file it is.
+            source: the published file, csv, csv.gz or Parquet, whatever its vintage.
+            folder: where rejects are written, and what is needed meanwhile.
+            strict: whether an unknown or an absent required column is an error.
+            max_reject_share: the month fails if more than this share of its rows is rejected.
+        """
+        self.month, self._source, self._strict = month, source, strict
+        self.rejects = RejectsFile(month, folder / f"{month.stem}.rejects.csv", max_reject_share)
+        self._duplicates = DuplicateCounter(folder / f"{month.stem}.hashes")
+        self._tally = Tally(month)
+
+    def __enter__(self) -> Rows:
+        with ExitStack() as opened:
+            self._mapped, self._pieces = opened.enter_context(self._open())
+            opened.enter_context(self.rejects)
+            opened.enter_context(self._duplicates)
+            # Last, so that after an error the files are closed when no thread uses them any more.
+            self._threads = opened.enter_context(ThreadPoolExecutor(PARSERS, f"parse {self.month}"))
+            self._opened = opened.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._opened.close()
+
+    def __iter__(self) -> Iterator[list[pa.RecordBatch]]:
+        """The batches of one piece of the file after the other.
+
+        Raises:
+            BadFile: the file is damaged or has no row.
+            TooManyRejects: too many rows could not be converted.
+        """
+        for work in _in_order(self._threads.submit(self._work, piece) for piece in self._pieces):
+            self.rejects.add(work.rows_read, work.rejects)
+            for _, measured, hashes in work.batches:
+                self._tally.merge(measured)
+                self._duplicates.add(hashes)
+            yield [batch for batch, _, _ in work.batches]
+        self._repeated = self._threads.submit(self._duplicates.duplicates)
+
+    def accounts(self, written: int) -> Accounts:
+        """What it adds up to, when all was gone through.
+
+        Args:
+            written: rows that arrived, as whoever keeps them has counted.
+
+        Raises:
+            TooManyRejects: too many rows could not be converted.
+            AccountingError: rows read, written and rejected do not add up.
+        """
+        rejects, quality = self.rejects, self._tally.report(self._repeated.result())
+        rejects.check_share()
+        if not rejects.rows_read == written + rejects.count == quality.rows + rejects.count:
+            raise AccountingError(
+                f"{self.month}: {rejects.rows_read} rows read, but {written} written and "
+                f"{rejects.count} rejected; nothing was loaded; please report this file"
+            )
+        return Accounts(
+            month=self.month,
+            rejects=rejects.path if rejects.count else None,
+            rows_read=rejects.rows_read,
+            rows_written=written,
+            rows_rejected=rejects.count,
+            drift=_drift(self._mapped),
+            quality=quality,
+        )
+
+    def _open(self) -> AbstractContextManager[tuple[Mapped, Iterator[Piece]]]:
+        with self._source.open("rb") as file:
+            parquet = file.read(4) == b"PAR1"
+        return (open_parquet if parquet else open_csv)(self.month, self._source, self._strict)
+
+    def _work(self, piece: Piece) -> _Work:
+        found = salvage(piece, self.rejects.max_share)
+        measured = [(b, self._tally.measure(b), row_hashes(b)) for b in found.batches]
+        return _Work(found.rows, found.rejects, measured)
+
+
+@dataclass(frozen=True)
+class _Work:
+    rows_read: int
+    rejects: list[Reject]
+    batches: list[tuple[pa.RecordBatch, Measured, Hashes]]
+
+
+def _in_order(jobs: Iterator[Future[T]]) -> Iterator[T]:
+    """Results in the order of the file, with two pieces in work for each parser."""
+    waiting: deque[Future[T]] = deque()
+    try:
+        for job in jobs:
+            waiting.append(job)
+            if len(waiting) > 2 * PARSERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for job in waiting:
+            job.cancel()
+
+
+def _drift(mapped: Mapped) -> dict[str, tuple[str, ...]]:
+    return {
+        "renamed": tuple(f"{old} -> {new}" for old, new in mapped.renamed),
+        "unknown": mapped.unknown,
+        "missing": mapped.missing,
+    }

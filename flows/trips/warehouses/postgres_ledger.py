@@ -1,0 +1,99 @@
+"""What a PostgreSQL database remembers of its months: where each came from, and what it lost.
+
+`loaded_months` has a row for each month, `rejected_rows` one for each row that
+`flows/ingest_data.py` could not convert: there is no bucket to keep those in.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
+from psycopg2.extras import execute_values
+
+from trips.ledger import Entry
+from trips.months import Month
+
+LEDGER, REJECTED = "loaded_months", "rejected_rows"
+
+
+def has_ledger(sql: Cursor) -> bool:
+    """Whether any month was ever loaded."""
+    sql.execute("SELECT to_regclass(%s) IS NOT NULL", [LEDGER])
+    return bool(sql.fetchone()[0])
+
+
+def make_ledger(sql: Cursor) -> None:
+    """Make the tables if they are not there."""
+    sql.execute(
+        f"CREATE TABLE IF NOT EXISTS {LEDGER} (dataset text, file_month date, "
+        "object_sha256 text NOT NULL, rows bigint NOT NULL, schema_version integer NOT NULL, "
+        "loaded_at timestamptz NOT NULL, entry jsonb NOT NULL, "
+        "PRIMARY KEY (dataset, file_month))"
+    )
+    sql.execute(
+        f"CREATE TABLE IF NOT EXISTS {REJECTED} (dataset text, file_month date, "
+        "line bigint, reason text NOT NULL, text text NOT NULL)"
+    )
+
+
+def checksums(sql: Cursor, dataset: str) -> dict[Month, str]:
+    """The SHA-256 of the loaded object by month."""
+    sql.execute(f"SELECT file_month, object_sha256 FROM {LEDGER} WHERE dataset = %s", [dataset])
+    return {Month(dataset, day.year, day.month): sha256 for day, sha256 in sql}
+
+
+def entry_in(sql: Cursor, month: Month) -> Entry | None:
+    """What was said of the month when it was loaded; None if it was not."""
+    sql.execute(f"SELECT entry FROM {LEDGER} WHERE dataset = %s AND file_month = %s", _key(month))
+    found = sql.fetchone()
+    return Entry(**found[0]) if found else None
+
+
+def remember(sql: Cursor, month: Month, entry: Entry, rejects: Path | None) -> None:
+    """Put what was loaded in place of what was said of the month before.
+
+    Args:
+        sql: of the transaction that loads the month.
+        month: which.
+        entry: what was loaded.
+        rejects: CSV of line, reason and text, as `trips.rejects` writes it.
+    """
+    sql.execute(
+        f"INSERT INTO {LEDGER} VALUES (%s, %s, %s, %s, %s, now(), %s) "
+        "ON CONFLICT (dataset, file_month) DO UPDATE SET object_sha256 = excluded.object_sha256, "
+        "rows = excluded.rows, schema_version = excluded.schema_version, "
+        "loaded_at = excluded.loaded_at, entry = excluded.entry",
+        [
+            *_key(month),
+            entry.object_sha256,
+            entry.rows_written,
+            entry.schema_version,
+            _json(entry),
+        ],
+    )
+    sql.execute(f"DELETE FROM {REJECTED} WHERE dataset = %s AND file_month = %s", _key(month))
+    if rejects:
+        with rejects.open(encoding="utf-8", newline="") as file:
+            rows = ([*_key(month), *row.values()] for row in csv.DictReader(file))
+            execute_values(sql, f"INSERT INTO {REJECTED} VALUES %s", rows)
+
+
+def replace_entry(sql: Cursor, month: Month, entry: Entry) -> None:
+    """Remember another entry of the object that is loaded, a new ETag say."""
+    sql.execute(
+        f"UPDATE {LEDGER} SET entry = %s "
+        "WHERE dataset = %s AND file_month = %s AND object_sha256 = %s",
+        [_json(entry), *_key(month), entry.object_sha256],
+    )
+
+
+def _key(month: Month) -> list[object]:
+    return [month.dataset, month.first_day]
+
+
+def _json(entry: Entry) -> str:
+    return json.dumps(asdict(entry))

@@ -1,0 +1,141 @@
+"""Published files converted while PostgreSQL copies them, against a real server."""
+
+from __future__ import annotations
+
+import gzip
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from doubles import one_month, stopping_load
+from doubles.entries import published_download
+from doubles.one_month import MONTH
+from doubles.postgres import Database
+from trips import csv_file
+from trips.errors import AccountingError, BadFile, TooManyRejects
+from trips.ledger import Entry
+from trips.rows import Rows
+
+CENTS = "SELECT round(total_amount * 100)::bigint FROM yellow_trips ORDER BY 1"
+TABLES = {"yellow_trips", "yellow_trips_2021_01", "loaded_months", "rejected_rows"}
+
+
+def publish(folder: Path, cents: Iterable[int], bad: int = 0) -> Path:
+    """A published month with one trip for each total."""
+    path = folder / f"{MONTH.stem}.csv.gz"
+    one_month.publish(path, cents, bad)
+    return path
+
+
+def ingest(database: Database, published: Path, max_reject_share: float = 0.0) -> Entry:
+    """Bring a published file into the database."""
+    with Rows(MONTH, published, published.parent, True, max_reject_share) as rows:
+        return database.warehouse().ingest(rows, published_download(MONTH, published))
+
+
+def cents(database: Database) -> list[int]:
+    """The totals that can be read."""
+    return [found for (found,) in database.query(CENTS)]
+
+
+def test_rows_and_accounts_arrive_together(database: Database, tmp_path: Path) -> None:
+    """Every row, the checksum of the published file, and the same of it in the ledger."""
+    published = publish(tmp_path, [300, 100, 200])
+    entry = ingest(database, published)
+    assert cents(database) == [100, 200, 300]
+    assert (entry.rows_read, entry.rows_written, entry.rows_rejected) == (3, 3, 0)
+    assert entry.quality["total"] == 6.0
+    warehouse = database.warehouse()
+    assert warehouse.entry(MONTH) == entry
+    assert warehouse.loaded("yellow") == {MONTH: entry.source_sha256}
+    assert [path.name for path in tmp_path.iterdir()] == [published.name]
+
+
+def test_a_file_that_turns_out_bad_leaves_the_month_as_it_was(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own error, not PostgreSQL's, although rows were copied before it was seen."""
+    monkeypatch.setattr(csv_file, "BLOCK_BYTES", 10_000)
+    entry = ingest(database, publish(tmp_path, [100, 200]))
+    published = publish(tmp_path, range(1_000))
+    text = gzip.decompress(published.read_bytes())
+    published.write_bytes(gzip.compress(text, 1)[:-8])
+    with pytest.raises(BadFile, match="yellow 2021-01"):
+        ingest(database, published)
+    assert cents(database) == [100, 200]
+    assert database.warehouse().entry(MONTH) == entry
+    published = publish(tmp_path, range(1_000), bad=2)
+    with pytest.raises(TooManyRejects, match="2 of 1002 rows"):
+        ingest(database, published, max_reject_share=0.001)
+    assert cents(database) == [100, 200]
+    assert ingest(database, published, max_reject_share=0.01).rows_rejected == 2
+    assert cents(database) == [*range(1_000)]
+
+
+def test_rows_that_get_lost_on_the_way_are_noticed(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What PostgreSQL has counted must be what was converted."""
+    monkeypatch.setattr(csv_file, "BLOCK_BYTES", 10_000)
+    every = Rows.__iter__
+    monkeypatch.setattr(Rows, "__iter__", lambda rows: iter([*every(rows)][1:]))
+    with pytest.raises(AccountingError, match="1000 rows read, but"):
+        ingest(database, publish(tmp_path, range(1_000)))
+    assert cents(database) == []
+
+
+def test_two_at_once_copy_once(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second waits for the first, sees that it has loaded the same file, and copies nothing."""
+    published = publish(tmp_path, [100, 200, 300])
+    begun, go, every = Event(), Event(), Rows.__iter__
+    went_through: list[Rows] = []
+
+    def held(rows: Rows) -> object:
+        went_through.append(rows)
+        begun.set()
+        assert go.wait(60)
+        return every(rows)
+
+    monkeypatch.setattr(Rows, "__iter__", held)
+    second = tmp_path / "second"
+    second.mkdir()
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(ingest, database, published)
+        assert begun.wait(60)
+        two = pool.submit(ingest, database, publish(second, [100, 200, 300]))
+        database.wait_until("SELECT count(*) = 1 FROM pg_locks WHERE NOT granted")
+        go.set()
+        assert one.result(60) == two.result(60)
+    assert len(went_through) == 1
+    assert cents(database) == [100, 200, 300]
+
+
+@pytest.mark.parametrize("step", ["copying", "remember", "swap", "commit", "done"])
+def test_killed_at_any_step_the_next_run_completes(
+    database: Database, tmp_path: Path, step: str
+) -> None:
+    """The old month or the new one, never a mixture; nothing is left of the killed run."""
+    ingest(database, publish(tmp_path, [100, 200]))
+    corrected = publish(tmp_path, range(1_000))
+    url = database.url.render_as_string(hide_password=False)
+    command = [sys.executable, stopping_load.__file__, step, url, "yellow", "2021", "1"]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([*command, str(corrected)], stdin=pipe, stdout=pipe)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"here\n"
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    others = "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'trips'"
+    database.wait_until(others)
+    assert cents(database) == ([*range(1_000)] if step == "done" else [100, 200])
+    ingest(database, corrected)
+    assert cents(database) == [*range(1_000)]
+    assert database.tables() == TABLES
