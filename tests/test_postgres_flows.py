@@ -23,18 +23,7 @@ SUMS = (
 @pytest.fixture
 def saved(database: Database) -> Database:
     """A database with its block."""
-    from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
-
-    url = database.url
-    components = ConnectionComponents(
-        driver=SyncDriver.POSTGRESQL_PSYCOPG2,
-        username=url.username,
-        password=url.password,
-        host=url.host,
-        port=str(url.port),
-        database=url.database,
-    )
-    SqlAlchemyConnector(connection_info=components).save("tests", overwrite=True)
+    database.block().save("tests", overwrite=True)
     return database
 
 

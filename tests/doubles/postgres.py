@@ -38,6 +38,21 @@ class Database:
         """The database as the flows use it."""
         return postgres_at(self.url, {})
 
+    def block(self) -> Any:
+        """The block that a person would save for it."""
+        # Not at the top: tests without Prefect use this module too.
+        from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
+
+        components = ConnectionComponents(
+            driver=SyncDriver.POSTGRESQL_PSYCOPG2,
+            username=USER,
+            password=PASSWORD,
+            host=HOST,
+            port=str(self.port),
+            database=self.name,
+        )
+        return SqlAlchemyConnector(connection_info=components)
+
     def connect(self) -> Any:
         """A connection that commits each statement, to look at what is there."""
         db = psycopg2.connect(
