@@ -106,7 +106,7 @@ def test_a_generated_month_is_the_same_everywhere(
 
 @pytest.mark.real
 def test_a_real_month_is_the_same_everywhere(everywhere: dict[str, Ask]) -> None:
-    """Rows, exact sum, payments as an independent tool found them; each bucket with each warehouse."""
+    """Rows, sum, payments as an independent tool found them; each bucket with each warehouse."""
     known = answers("tlc/green/green_tripdata_2020-10.csv.gz")
     real = real_file("tlc/green/green_tripdata_2020-10.csv.gz")
     found = go([*product(BUCKETS, WAREHOUSES)], everywhere, real)
