@@ -12,8 +12,8 @@ import pendulum
 from prefect import get_client, get_run_logger
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowFilter, FlowRunFilter
-from prefect.client.schemas.objects import FlowRun
-from prefect.deployments import run_deployment
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.deployments.deployments import run_deployment
 from prefect.runtime import deployment as own
 from prefect.states import Cancelled
 from prefect.utilities.asyncutils import sync_compatible
@@ -40,7 +40,8 @@ def run_on_agents(work: Work, engine: Engine) -> list[Line]:
     Raises:
         UsageError: there is no deployment to run.
     """
-    lines: list[Line] = _run_all(work, engine)
+    flown: Any = _run_all(work, engine)  # a coroutine only in an async flow
+    lines: list[Line] = flown
     return lines
 
 
@@ -127,7 +128,7 @@ class _Flight:
                 await self._cancel(run.id)
                 self._end(run.id, _nobody(run))
         elif _seconds_in_state(run) > RUN_SECONDS:
-            state = run.state.name.lower()
+            state = run.state.type.value.lower()
             self._end(run.id, f"run {run.name} has been {state} for {RUN_SECONDS:.0f} s; {_HINT}")
 
     def _end(self, run_id: UUID, reason: str) -> None:
@@ -141,7 +142,9 @@ class _Flight:
                 await self._cancel(run_id)
 
     async def _cancel(self, run_id: UUID) -> None:
-        called_off = Cancelled(message="The run that asked for this month has given it up.")
+        called_off: State[Any] = Cancelled(
+            message="The run that asked for this month has given it up."
+        )
         await self._client.set_flow_run_state(run_id, called_off)
 
 
@@ -163,7 +166,7 @@ def _is_waiting(run: FlowRun) -> bool:
 
 def _seconds_in_state(run: FlowRun) -> float:
     assert run.state is not None  # noqa: S101 - only a run with a state is asked
-    return (pendulum.now("UTC") - run.state.timestamp).total_seconds()
+    return float((pendulum.now("UTC") - run.state.timestamp).total_seconds())
 
 
 def _nobody(run: FlowRun) -> str:
