@@ -154,7 +154,9 @@ def _idle(plan: Plan | Line, store: Bucket) -> Line:
 def _verdict(lines: Sequence[Line], name: str | None = None) -> State[Any]:
     failed = [line for line in lines if line.status == "failed"]
     if failed:
-        named = "; ".join(f"{line.month}: {line.reason}" for line in failed)
+        named = "; ".join(
+            f"{line.month}: {line.reason.removeprefix(f'{line.month}: ')}" for line in failed
+        )
         message = f"{len(failed)} of {len(lines)} months failed: {named}"
         return Failed(message=message, data=list(lines))
     loaded = any(line.status == "loaded" for line in lines)

@@ -8,16 +8,19 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from test_cli import PROJECT, _prefect_settings
-from test_flows import bring_all, publish, source, totals
+from test_flows import bring_all, publish, totals
 
 pytestmark = [pytest.mark.flow, pytest.mark.cluster, pytest.mark.usefixtures("prefect_server")]
+
+PREFECT = str(Path(sys.executable).with_name("prefect"))
+AGENT = [PREFECT, "agent", "start", "-p", "default-agent-pool"]
 
 
 @pytest.fixture
@@ -45,14 +48,33 @@ def deployment(shared: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     asyncio.run(remove())
 
 
+def _make_pool() -> None:
+    """The agents' pool, which a server has from its beginning and the test's database has not."""
+    from prefect import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import ObjectAlreadyExists
+
+    async def make() -> None:
+        async with get_client() as client:
+            with suppress(ObjectAlreadyExists):
+                pool = WorkPoolCreate(
+                    name="default-agent-pool", type="prefect-agent", description=None
+                )
+                await client.create_work_pool(pool)
+
+    asyncio.run(make())
+
+
 def _deploy(name: str, place: Path) -> None:
-    from prefect.deployments import Deployment
+    from prefect.deployments.deployments import Deployment
     from prefect.infrastructure import Process
 
     from parameterized_flow import etl_parent_flow
 
-    settings = _prefect_settings() | {
-        key: value for key, value in os.environ.items() if key.startswith(("TRIPS_", "PYTHON"))
+    _make_pool()
+    settings: dict[str, str | None] = {
+        **_prefect_settings(),
+        **{key: value for key, value in os.environ.items() if key.startswith(("TRIPS_", "PYTHON"))},
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -74,16 +96,16 @@ def _deploy(name: str, place: Path) -> None:
 
 @contextmanager
 def agent(queue: str) -> Iterator[subprocess.Popen[bytes]]:
-    """An agent on one queue, stopped at the end."""
+    """An agent on one queue, stopped at the end; it runs until then."""
     started = subprocess.Popen(
-        [sys.executable, "-m", "prefect", "agent", "start"]
-        + ["-p", "default-agent-pool", "-q", queue],
+        [*AGENT, "-q", queue],
         env=os.environ | _prefect_settings() | {"PREFECT_AGENT_QUERY_INTERVAL": "0.5"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
         yield started
+        assert started.poll() is None
     finally:
         started.terminate()
         started.wait()
@@ -143,14 +165,15 @@ def test_a_run_that_ends_otherwise_is_named(
     shared: Path, deployment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Crashed and cancelled runs, as an agent or a person leaves them."""
-    import engines.agents
     from prefect.states import Cancelled, Crashed
 
-    ends = {
+    import engines.agents
+
+    ends: dict[str, Any] = {
         "green 2020-10": Crashed(message="Flow run infrastructure exited with code 137."),
         "green 2020-11": Cancelled(message="by hand"),
     }
-    start: Any = engines.agents.run_deployment
+    start: Any = engines.agents.run_deployment  # type: ignore[attr-defined] # imported there
 
     async def ended(*args: Any, client: Any, **options: Any) -> Any:
         run = await start(*args, client=client, **options)
