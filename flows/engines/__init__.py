@@ -11,7 +11,7 @@ from engines.month import jobs_of
 from engines.side_by_side import side_by_side
 from engines.work import Engine, Work
 from trips.buckets import Bucket
-from trips.ledger import read_entry
+from trips.ledger import object_key, read_entry
 from trips.months import Month
 from trips.report import Line, line_of
 from trips.warehouses import Warehouse
@@ -46,11 +46,11 @@ def _seen_from_here(
         return line
     entry, _ = read_entry(store, line.month)
     if entry is None or (loaded is not None and loaded.get(line.month) != entry.object_sha256):
-        missing = where.removeprefix(" -> ") if entry else store.uri("")
+        missing = where.removeprefix(" -> ") if entry else store.uri(object_key(line.month))
         return Line(
             line.month,
             "failed",
-            f"{line.month}: was run ({line.status}), but is not in {missing} as seen from here; "
+            f"{line.month}: was run ({line.status}), but is not in {missing}; "
             "name a bucket and a warehouse that all machines share",
         )
     full = line_of(line.month, line.status, line.reason, entry, store.uri(entry.object_key) + where)
