@@ -1,5 +1,6 @@
 # make run    two months of green and one of yellow, generated here, from web to warehouse
 # make test   the tests, with all that they need
+# make test-cluster   months on Dask workers and on an agent
 # make lint   style and types
 # make bench  speed and memory, against the naive way and the floor
 # make postgres       a PostgreSQL server of the project's own, under data/postgres
@@ -15,7 +16,7 @@ export DO_NOT_TRACK ?= 1
 unexport PREFECT_API_URL
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test lint bench postgres postgres-stop constraints clean python-version
+.PHONY: run test test-cluster lint bench postgres postgres-stop constraints clean python-version
 
 run: $(VENV)/run
 	@mkdir -p "$(PREFECT_HOME)"
@@ -23,6 +24,9 @@ run: $(VENV)/run
 
 test: $(VENV)/dev
 	@$(BIN)/python -m pytest --cov --cov-report=term
+
+test-cluster: $(VENV)/dev
+	@$(BIN)/python -m pytest -m cluster
 
 lint: $(VENV)/dev
 	@$(BIN)/ruff check

@@ -25,7 +25,8 @@ BENCH = Path(__file__).parent
 PROJECT = BENCH.parent
 sys.path[:0] = [str(PROJECT / "flows"), str(PROJECT / "blocks")]
 
-import postgres  # noqa: E402 - flows/ and blocks/ are on the path only now
+import fan_out  # noqa: E402 - flows/ and blocks/ are on the path only now
+import postgres  # noqa: E402
 from figure import Figure  # noqa: E402
 from trips.months import Month  # noqa: E402
 from trips.sample import write_sample  # noqa: E402
@@ -47,6 +48,7 @@ def main() -> None:
             *_memory(sources, folder),
             *_processes(sources[1], folder),
             *postgres.figures(sources, ROWS, ROUNDS),
+            *fan_out.figures(sources[1], folder, ROUNDS),
         ]
     _print(figures)
     RESULT.parent.mkdir(exist_ok=True)

@@ -6,38 +6,33 @@ python flows/parameterized_flow.py --color green --months 2020-01:2020-12 --plan
 from __future__ import annotations
 
 import datetime as dt
-import time
-from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from prefect import Task, flow, task
+from prefect import flow, task
 from prefect.client.schemas.objects import State
-from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 import cli
 from artifacts import show_months
 from destinations import BUCKET, SOURCE, WAREHOUSE, open_bucket, open_warehouse
-from etl_gcs_to_bq import etl_gcs_to_bq
-from etl_web_to_gcs import etl_web_to_gcs
+from engines import run_months
+from engines.side_by_side import side_by_side
+from engines.work import WORKERS, Engine, Name, Work
 from retries import RETRIES
 from trips.buckets import Bucket
 from trips.months import Color, Month, latest_months, months_of
-from trips.plan import Plan, Status, due_in_warehouse, plan_month
+from trips.plan import Plan, due_in_warehouse, plan_month
 from trips.report import Line, line_of
 from trips.scratch import sweep_scratch
 from trips.sources import address
 from trips.warehouses import Warehouse
 
-#: Months that are converted at a time: two keep two cores busy.
-SIDE_BY_SIDE = 2
 #: Months that are planned at a time: a question to the publisher each.
 PLANNED = 8
-
-Job = tuple[Month, Task[..., Any], tuple[Any, ...]]
 
 
 @task(name="plan", task_run_name="plan {month}", **RETRIES)
@@ -49,29 +44,6 @@ def plan_one(
     if warehouse is None:
         return planned
     return due_in_warehouse(planned, warehouse.loaded(month.dataset), warehouse.name())
-
-
-@task(name="month", task_run_name="{planned.month}")
-def run_one(planned: Plan, options: dict[str, Any], warehouse: str) -> Line:
-    """Run one month: into the bucket, then into the warehouse."""
-    started, month = time.perf_counter(), planned.month
-    which = {"color": month.dataset, "year": month.year, "month": month.month}
-    lines = [_child(etl_web_to_gcs, **which, **options)]
-    if warehouse:
-        bucket, force = options["bucket"], options["force"]
-        lines += [_child(etl_gcs_to_bq, **which, bucket=bucket, warehouse=warehouse, force=force)]
-    return replace(
-        lines[0],
-        status="loaded" if any(line.status == "loaded" for line in lines) else "unchanged",
-        reason=planned.reason if planned.status is Status.CHANGED else "",
-        seconds=time.perf_counter() - started,
-        where=" -> ".join(line.where for line in lines),
-    )
-
-
-def _child(child: Any, **parameters: Any) -> Line:
-    line: Line = child(**parameters, return_state=True).result()
-    return line
 
 
 def _run_name() -> str:
@@ -94,6 +66,11 @@ def etl_parent_flow(
     strict: bool = True,
     max_reject_share: float = 0.001,
     due_months: int = 12,
+    engine: Name = "threads",
+    workers: int = WORKERS,
+    cluster: str = "",
+    cluster_options: str | dict[str, Any] = "{}",
+    deployment: str = "",
 ) -> State[list[Line]]:
     """Bring many months from the web into the bucket and the warehouse; only what is new.
 
@@ -114,11 +91,20 @@ def etl_parent_flow(
         strict: Fail on a column that no table knows or a required one that is absent.
         max_reject_share: Fail a month if more than this share of its rows cannot be converted.
         due_months: How many months back due looks.
+        engine: What runs the months - threads of this process, dask, or agents.
+        workers: Months at a time - threads, processes of a local Dask cluster, or runs that
+            agents have in flight.
+        cluster: For dask - address of a scheduler (tcp://HOST:8786) or a cluster class
+            (distributed.SSHCluster); empty for processes of this machine.
+        cluster_options: Arguments of the cluster class as a JSON object.
+        deployment: For agents - what they run for each month, as etl-parent-flow/NAME; empty
+            for that of this run, or the only one.
     """
+    crew = Engine(engine, workers, cluster, cluster_options, deployment)
     wanted = _wanted(color, year, months, due_months)
     address(source, wanted[0])  # a source that cannot be meant fails here, not once a month
     store, target = open_bucket(bucket), open_warehouse(warehouse) if warehouse else None
-    plans = _side_by_side(
+    plans = side_by_side(
         ((month, plan_one, (month, source, store, target, force)) for month in wanted), PLANNED
     )
     if plan:
@@ -131,8 +117,8 @@ def etl_parent_flow(
         "strict": strict,
         "max_reject_share": max_reject_share,
     }
-    jobs = ((p.month, run_one, (p, options, warehouse)) for p in plans if _has_work(p))
-    done = {line.month: line for line in _side_by_side(jobs, SIDE_BY_SIDE)}
+    work = Work([p for p in plans if _has_work(p)], options, warehouse)
+    done = {line.month: line for line in run_months(work, crew, store, target)}
     lines = [done.get(p.month) or _idle(p, store) for p in plans]
     show_months(lines, f"{color} {months}")
     return _verdict(lines)
@@ -146,22 +132,6 @@ def _wanted(color: Color, year: int, months: str | list[int], due_months: int) -
 
 def _today() -> dt.date:
     return dt.date.today()
-
-
-def _side_by_side(jobs: Iterable[Job], width: int) -> list[Any]:
-    """The result of each task, at most `width` at a time; a failed month as its line."""
-    results: list[Any] = []
-    running: deque[tuple[Month, PrefectFuture[Any, Any]]] = deque()
-    for month, job, arguments in jobs:
-        if len(running) == width:
-            results.append(_result(*running.popleft()))
-        running.append((month, job.submit(*arguments)))
-    return results + [_result(*waiting) for waiting in running]
-
-
-def _result(month: Month, future: PrefectFuture[Any, Any]) -> Any:
-    state: Any = future.wait()
-    return Line(month, "failed", cli.reason_of(state)) if state.is_failed() else state.result()
 
 
 def _has_work(plan: Plan | Line) -> bool:
@@ -184,7 +154,9 @@ def _idle(plan: Plan | Line, store: Bucket) -> Line:
 def _verdict(lines: Sequence[Line], name: str | None = None) -> State[Any]:
     failed = [line for line in lines if line.status == "failed"]
     if failed:
-        named = "; ".join(f"{line.month}: {line.reason}" for line in failed)
+        named = "; ".join(
+            f"{line.month}: {line.reason.removeprefix(f'{line.month}: ')}" for line in failed
+        )
         message = f"{len(failed)} of {len(lines)} months failed: {named}"
         return Failed(message=message, data=list(lines))
     loaded = any(line.status == "loaded" for line in lines)

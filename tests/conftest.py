@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -39,9 +40,14 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[None]:
     """Prefect's own test server, started once for all flow tests."""
+    from prefect.server.database.dependencies import provide_database_interface
     from prefect.testing.utilities import prefect_test_harness
 
     with prefect_test_harness():
+        # Prefect makes its database at the first call and gives up after 30 s, which a busy
+        # machine can take; here there is no such limit.
+        database: Any = provide_database_interface()  # typed in part
+        asyncio.run(database.create_db())
         yield
 
 

@@ -1,0 +1,192 @@
+"""Months on agents: a deployment run each, picked up by as many agents as there are."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Any
+from uuid import UUID
+
+import anyio
+import pendulum
+from prefect import get_client, get_run_logger
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import FlowFilter, FlowRunFilter
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.deployments.deployments import run_deployment
+from prefect.runtime import deployment as own
+from prefect.states import Cancelled
+from prefect.utilities.asyncutils import sync_compatible
+
+from engines.work import Engine, Work
+from trips.errors import UsageError
+from trips.months import Month
+from trips.plan import Plan, Status
+from trips.report import Line
+
+FLOW = "etl-parent-flow"
+#: Seconds between two looks at what became of the runs.
+POLL_SECONDS = 2.0
+#: Seconds for an agent to pick up a run while none of the others is at work.
+PICKUP_SECONDS = 300.0
+#: Seconds after which a run has lost its agent: longer than any month takes.
+RUN_SECONDS = 3600.0
+_HINT = "its agent may be gone; cancel that run in the UI, then run again"
+
+
+def run_on_agents(work: Work, engine: Engine) -> list[Line]:
+    """Have agents run each month, at most `workers` at a time.
+
+    Raises:
+        UsageError: there is no deployment to run.
+    """
+    flown: Any = _run_all(work, engine)  # a coroutine only in an async flow
+    lines: list[Line] = flown
+    return lines
+
+
+@sync_compatible
+async def _run_all(work: Work, engine: Engine) -> list[Line]:
+    async with get_client() as client:
+        deployment = await _deployment(client, engine.deployment)
+        get_run_logger().info("%d months on %s", len(work.plans), deployment)
+        return await _Flight(client, deployment, work, engine.workers).lines()
+
+
+async def _deployment(client: PrefectClient, name: str) -> str:
+    """The deployment that was named, else that of this run, else the only one there is."""
+    if name and not name.startswith(f"{FLOW}/"):
+        raise UsageError(f"deployment {name!r} is none of {FLOW}; write {FLOW}/NAME")
+    found = await client.read_deployments(
+        flow_filter=FlowFilter.parse_obj({"name": {"any_": [FLOW]}}),
+    )
+    names = {deployment.id: f"{FLOW}/{deployment.name}" for deployment in found}
+    if name in names.values():
+        return name
+    if not name and own.id and UUID(own.id) in names:
+        return names[UUID(own.id)]
+    if not name and len(names) == 1:
+        return names.popitem()[1]
+    there = ", ".join(sorted(names.values())) or "none; apply one first"
+    what = f"there is no deployment {name!r}" if name else "no deployment was named"
+    raise UsageError(f"{what}; deployments of {FLOW}: {there}")
+
+
+class _Flight:
+    """Runs that are in flight, a month each."""
+
+    def __init__(self, client: PrefectClient, deployment: str, work: Work, width: int) -> None:
+        self._client, self._deployment = client, deployment
+        self._work, self._width = work, width
+        self._waiting = deque(work.plans)
+        self._flying: dict[UUID, Plan] = {}
+        self._lines: list[Line] = []
+        self._moved = time.monotonic()
+
+    async def lines(self) -> list[Line]:
+        """The line of each month, when all have ended or will not."""
+        try:
+            while self._waiting or self._flying:
+                await self._start()
+                await self._look()
+                if self._flying:
+                    await anyio.sleep(POLL_SECONDS)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._call_off()
+        return self._lines
+
+    async def _start(self) -> None:
+        while self._waiting and len(self._flying) < self._width:
+            plan = self._waiting.popleft()
+            run = await run_deployment(
+                self._deployment,
+                parameters=_parameters(plan.month, self._work),
+                flow_run_name=str(plan.month),
+                timeout=0,
+                client=self._client,
+            )
+            self._flying[run.id] = plan
+
+    async def _look(self) -> None:
+        """Take what has ended; give up what nobody picks up or what has lost its agent."""
+        runs = await self._client.read_flow_runs(
+            flow_run_filter=FlowRunFilter.parse_obj({"id": {"any_": list(self._flying)}})
+        )
+        for gone in self._flying.keys() - {run.id for run in runs}:
+            self._end(gone, "its run was deleted; run again")
+        if not all(_is_waiting(run) for run in runs):
+            self._moved = time.monotonic()
+        for run in runs:
+            await self._judge(run)
+
+    async def _judge(self, run: FlowRun) -> None:
+        if run.state is None or run.state.is_final():
+            self._lines.append(_line(self._flying.pop(run.id), run))
+        elif _is_waiting(run):
+            if time.monotonic() - self._moved > PICKUP_SECONDS:
+                await self._cancel(run.id)
+                self._end(run.id, _nobody(run))
+        elif _seconds_in_state(run) > RUN_SECONDS:
+            state = run.state.type.value.lower()
+            self._end(run.id, f"run {run.name} has been {state} for {RUN_SECONDS:.0f} s; {_HINT}")
+
+    def _end(self, run_id: UUID, reason: str) -> None:
+        month = self._flying.pop(run_id).month
+        self._lines.append(Line(month, "failed", f"{month}: {reason}"))
+
+    async def _call_off(self) -> None:
+        """Nobody waits any longer: what was not picked up is not to start later."""
+        for run_id in self._flying:
+            if _is_waiting(await self._client.read_flow_run(run_id)):
+                await self._cancel(run_id)
+
+    async def _cancel(self, run_id: UUID) -> None:
+        called_off: State[Any] = Cancelled(
+            message="The run that asked for this month has given it up."
+        )
+        await self._client.set_flow_run_state(run_id, called_off)
+
+
+def _parameters(month: Month, work: Work) -> dict[str, Any]:
+    """All that differs from month to month or run to run; the rest is the deployment's."""
+    return {
+        **work.options,
+        "color": month.dataset,
+        "months": month.year_month,
+        "warehouse": work.warehouse,
+        "plan": False,
+        "engine": "threads",
+    }
+
+
+def _is_waiting(run: FlowRun) -> bool:
+    return run.state is not None and run.state.is_scheduled()
+
+
+def _seconds_in_state(run: FlowRun) -> float:
+    assert run.state is not None  # noqa: S101 - only a run with a state is asked
+    return float((pendulum.now("UTC") - run.state.timestamp).total_seconds())
+
+
+def _nobody(run: FlowRun) -> str:
+    return (
+        f"no agent picked up run {run.name} for {PICKUP_SECONDS:.0f} s; start one: "
+        f"prefect agent start -p {run.work_pool_name} -q {run.work_queue_name}"
+    )
+
+
+def _line(plan: Plan, run: FlowRun) -> Line:
+    """The line of a month whose run has ended; what it counted is in the ledger."""
+    month, state = plan.month, run.state
+    seconds = run.total_run_time.total_seconds()
+    if state is not None and state.is_completed():
+        status = "unchanged" if state.name == "Skipped" else "loaded"
+        reason = plan.reason if plan.status is Status.CHANGED else ""
+        return Line(month, status, reason, seconds=seconds)
+    said = (state.message or "") if state else "no state"
+    if state is not None and state.is_failed():
+        reason = said.removeprefix("1 of 1 months failed: ")
+    else:
+        reason = f"{month}: run {run.name} ended {state.name if state else '?'}: {said}"
+    return Line(month, "failed", reason, seconds=seconds)

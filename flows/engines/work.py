@@ -1,0 +1,78 @@
+"""What is to be done, and by what: the months of a parent run and the engine that runs them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from trips.errors import UsageError
+from trips.plan import Plan
+
+Name = Literal["threads", "dask", "agents"]
+#: Months that are run at a time: two keep two cores busy.
+WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What runs months.
+
+    Attributes:
+        name: which of the three.
+        workers: months at a time: threads, processes of a local Dask cluster, runs in flight.
+        cluster: address of a Dask scheduler, or import path of a cluster class.
+        cluster_options: arguments of that class, as JSON or as a dictionary.
+        deployment: of the parent flow, which agents run for each month; empty to find it.
+    """
+
+    name: Name = "threads"
+    workers: int = WORKERS
+    cluster: str = ""
+    cluster_options: str | dict[str, Any] = "{}"
+    deployment: str = ""
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise UsageError(f"workers {self.workers}: at least one has to do the work")
+        if self.options and "://" in self.cluster:
+            raise UsageError(
+                f"cluster_options {self.cluster_options!r} are for a cluster that is started here, "
+                f"and {self.cluster} runs already; leave them out"
+            )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments of the cluster class.
+
+        Raises:
+            UsageError: they are no JSON object.
+        """
+        if isinstance(self.cluster_options, dict):
+            return self.cluster_options
+        try:
+            found = json.loads(self.cluster_options or "{}")
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise UsageError(
+                f"cluster_options {self.cluster_options!r} are no JSON object; "
+                """write '{"n_workers": 4}'"""
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class Work:
+    """Months that are new or changed, and how they are to be run.
+
+    Attributes:
+        plans: of the months, none of them without work.
+        options: parameters of `etl_web_to_gcs` beside the month.
+        warehouse: block of the warehouse; empty for the bucket alone.
+    """
+
+    plans: Sequence[Plan]
+    options: dict[str, Any]
+    warehouse: str

@@ -1,0 +1,240 @@
+"""Months on agents: a deployment run each, with a real agent beside the session's Prefect."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from test_cli import PROJECT, _prefect_settings
+from test_flows import bring_all, publish, totals
+
+pytestmark = [pytest.mark.flow, pytest.mark.cluster, pytest.mark.usefixtures("prefect_server")]
+
+PREFECT = str(Path(sys.executable).with_name("prefect"))
+AGENT = [PREFECT, "agent", "start", "-p", "default-agent-pool"]
+
+
+@pytest.fixture
+def shared(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The test's place, which an agent's processes find through the environment."""
+    monkeypatch.setenv("TRIPS_DATA", str(place))
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
+    return place
+
+
+@pytest.fixture
+def deployment(shared: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A deployment of the parent flow of this test's own, in a queue of the same name."""
+    from prefect.client.orchestration import get_client
+
+    name = f"months-{abs(hash(request.node.nodeid)) % 10**8}"
+    _deploy(name, shared)
+    yield name
+
+    async def remove() -> None:
+        async with get_client() as client:
+            found = await client.read_deployment_by_name(f"etl-parent-flow/{name}")
+            await client.delete_deployment(found.id)
+
+    asyncio.run(remove())
+
+
+def _make_pool() -> None:
+    """The agents' pool, which a server has from its beginning and the test's database has not."""
+    from prefect import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import ObjectAlreadyExists
+
+    async def make() -> None:
+        async with get_client() as client:
+            with suppress(ObjectAlreadyExists):
+                pool = WorkPoolCreate(
+                    name="default-agent-pool", type="prefect-agent", description=None
+                )
+                await client.create_work_pool(pool)
+
+    asyncio.run(make())
+
+
+def _deploy(name: str, place: Path) -> None:
+    from prefect.deployments.deployments import Deployment
+    from prefect.infrastructure import Process
+
+    from parameterized_flow import etl_parent_flow
+
+    _make_pool()
+    settings: dict[str, str | None] = {
+        **_prefect_settings(),
+        **{key: value for key, value in os.environ.items() if key.startswith(("TRIPS_", "PYTHON"))},
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        call: Any = Deployment
+        call.build_from_flow(
+            etl_parent_flow,
+            name,
+            infrastructure=Process(working_dir=str(PROJECT), env=settings),
+            path=str(PROJECT),
+            entrypoint="flows/parameterized_flow.py:etl_parent_flow",
+            work_pool_name="default-agent-pool",
+            work_queue_name=name,
+            # A run that an agent starts must not ask agents again.
+            parameters={"engine": "agents", "source": "dtc", "warehouse": ""},
+            apply=True,
+            skip_upload=True,
+        )
+
+
+@contextmanager
+def agent(queue: str) -> Iterator[subprocess.Popen[bytes]]:
+    """An agent on one queue, stopped at the end; it runs until then."""
+    started = subprocess.Popen(
+        [*AGENT, "-q", queue],
+        env=os.environ | _prefect_settings() | {"PREFECT_AGENT_QUERY_INTERVAL": "0.5"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield started
+        assert started.poll() is None
+    finally:
+        started.terminate()
+        started.wait()
+
+
+def runs_of(name: str) -> list[Any]:
+    """The runs of a deployment, in the order in which they were asked for."""
+    from prefect import get_client
+    from prefect.client.schemas.filters import DeploymentFilter
+
+    async def read() -> list[Any]:
+        async with get_client() as client:
+            which = DeploymentFilter.parse_obj({"name": {"any_": [name]}})
+            return list(await client.read_flow_runs(deployment_filter=which))
+
+    return sorted(asyncio.run(read()), key=lambda run: run.created)
+
+
+def test_agents_bring_the_months_one_after_another_if_told_so(
+    shared: Path, deployment: str
+) -> None:
+    """A run for each month, no more in flight than workers; the lines are those of the ledger."""
+    for month, count in (("2020-10", 2), ("2020-11", 3)):
+        publish(shared, month, ["1.5"] * count)
+    with agent(deployment):
+        state = bring_all(
+            shared, "10,11", engine="agents", workers=1, deployment=f"etl-parent-flow/{deployment}"
+        )
+    assert state.name == "Completed", state.message
+    assert [(line.status, line.rows_written) for line in state.result()] == [
+        ("loaded", 2),
+        ("loaded", 3),
+    ]
+    assert totals(shared) == {"2020-10": (2, 3.0), "2020-11": (3, 4.5)}
+    first, second = runs_of(deployment)
+    assert (first.name, second.name) == ("green 2020-10", "green 2020-11")
+    assert second.created >= first.end_time
+    again = bring_all(shared, "10,11", engine="agents")  # with nothing to do no agent is asked
+    assert again.name == "Skipped"
+    assert len(runs_of(deployment)) == 2
+
+
+def test_a_failed_and_a_crashed_month_are_named(shared: Path, deployment: str) -> None:
+    """The reason of the failed one as it said it; the others arrive."""
+    publish(shared, "2020-10", ["1"])
+    (shared / "web/green_tripdata_2020-11.csv").write_text("<html><body>moved</body></html>")
+    with agent(deployment):
+        state = bring_all(shared, "10,11", engine="agents", workers=2)  # the only deployment
+    assert state.is_failed()
+    assert state.message.startswith("1 of 2 months failed: green 2020-11: ")
+    assert "web page" in state.message
+    assert [line.status for line in state.result(raise_on_failure=False)] == ["loaded", "failed"]
+    assert totals(shared) == {"2020-10": (1, 1.0)}
+
+
+def test_a_run_that_ends_otherwise_is_named(
+    shared: Path, deployment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Crashed and cancelled runs, as an agent or a person leaves them."""
+    from prefect.states import Cancelled, Crashed
+
+    import engines.agents
+
+    ends: dict[str, Any] = {
+        "green 2020-10": Crashed(message="Flow run infrastructure exited with code 137."),
+        "green 2020-11": Cancelled(message="by hand"),
+    }
+    start: Any = engines.agents.run_deployment  # type: ignore[attr-defined] # imported there
+
+    async def ended(*args: Any, client: Any, **options: Any) -> Any:
+        run = await start(*args, client=client, **options)
+        await client.set_flow_run_state(run.id, ends[options["flow_run_name"]], force=True)
+        return run
+
+    monkeypatch.setattr(engines.agents, "run_deployment", ended)
+    publish(shared, "2020-10", ["1"])
+    publish(shared, "2020-11", ["1"])
+    state = bring_all(shared, "10,11", engine="agents")
+    assert state.message == (
+        "2 of 2 months failed: "
+        "green 2020-10: run green 2020-10 ended Crashed: "
+        "Flow run infrastructure exited with code 137.; "
+        "green 2020-11: run green 2020-11 ended Cancelled: by hand"
+    )
+
+
+def test_without_an_agent_the_run_ends_and_says_how_to_start_one(
+    shared: Path, deployment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a bounded time; the runs that nobody picked up are cancelled."""
+    import engines.agents
+
+    monkeypatch.setattr(engines.agents, "PICKUP_SECONDS", 0.5)
+    publish(shared, "2020-10", ["1"])
+    publish(shared, "2020-11", ["1"])
+    state = bring_all(shared, "10,11", engine="agents", workers=1)
+    assert state.is_failed()
+    assert "2 of 2 months failed: green 2020-10: no agent picked up run green 2020-10" in (
+        state.message
+    )
+    assert f"prefect agent start -p default-agent-pool -q {deployment}" in state.message
+    assert {run.state.type.value for run in runs_of(deployment)} == {"CANCELLED"}
+    assert not (shared / "bucket").exists()
+
+
+def test_months_in_a_bucket_of_another_machine_are_noticed(
+    shared: Path, deployment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The embedded bucket is a folder: an agent elsewhere fills a folder of its own."""
+    monkeypatch.setenv("TRIPS_DATA", str(tmp_path / "elsewhere"))
+    _deploy(deployment, shared)
+    publish(shared, "2020-10", ["1"])
+    with agent(deployment):
+        state = bring_all(shared, "10", engine="agents")
+    assert "was run (loaded), but is not in" in state.message
+    assert "name a bucket and a warehouse that all machines share" in state.message
+    assert (tmp_path / "elsewhere" / "bucket").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("etl-web-to-gcs/x", "deployment 'etl-web-to-gcs/x' is none of etl-parent-flow"),
+        ("etl-parent-flow/x", "there is no deployment 'etl-parent-flow/x'; deployments of"),
+        ("", "no deployment was named; deployments of etl-parent-flow: none; apply one first"),
+    ],
+)
+def test_a_deployment_that_is_not_there_is_refused(shared: Path, name: str, said: str) -> None:
+    """With those that are."""
+    publish(shared, "2020-10", ["1"])
+    state = bring_all(shared, "10", engine="agents", deployment=name)
+    assert said in str(state.result(raise_on_failure=False))

@@ -1,0 +1,286 @@
+"""Months on Dask: real worker processes, one of which is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from doubles.web import Fault, Page, Web
+from test_cli import PROJECT, _prefect_settings, command, run
+from test_flows import TEMPLATE, bring_all, publish, source, totals, trips
+
+pytestmark = [pytest.mark.flow, pytest.mark.cluster, pytest.mark.usefixtures("prefect_server")]
+
+FLOWS = str(PROJECT / "flows")
+SECONDS = 120
+
+
+@pytest.fixture
+def shared(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The test's place, which worker processes find through the environment."""
+    monkeypatch.setenv("TRIPS_DATA", str(place))
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
+    return place
+
+
+@pytest.fixture
+def environment(shared: Path) -> dict[str, str]:
+    """The same for a command, with the Prefect database of the session."""
+    return os.environ | _prefect_settings()
+
+
+@pytest.fixture
+def server() -> Iterator[Web]:
+    """A web server of this test's own."""
+    with Web() as served:
+        yield served
+
+
+def wait_for(what: Callable[[], Any], process: subprocess.Popen[Any]) -> Any:
+    """What a condition gives as soon as it gives something."""
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        if found := what():
+            return found
+        assert process.poll() is None, f"ended with exit code {process.returncode}"
+        time.sleep(0.05)
+    raise AssertionError("waited in vain")
+
+
+def workers_of(process: subprocess.Popen[Any]) -> list[psutil.Process]:
+    """The processes that a command has started, and theirs."""
+    found: list[psutil.Process] = psutil.Process(process.pid).children(recursive=True)
+    return found
+
+
+def downloading(process: subprocess.Popen[Any], size: int) -> list[psutil.Process]:
+    """The worker that has a download of this size open."""
+    return [
+        worker
+        for worker in workers_of(process)
+        for file in worker.open_files()
+        if file.path.endswith(".part") and Path(file.path).stat().st_size == size
+    ]
+
+
+def states_of_runs() -> dict[Any, str]:
+    """The state of each flow run by its id."""
+    from prefect import get_client
+
+    async def read() -> dict[Any, str]:
+        async with get_client() as client:
+            runs = await client.read_flow_runs()
+            return {run.id: str(run.state and run.state.type.value) for run in runs}
+
+    return asyncio.run(read())
+
+
+def test_months_on_two_workers_arrive_once(shared: Path) -> None:
+    """Two processes, one DuckDB file: every month is there, and the cluster is gone."""
+    for month in range(1, 5):
+        publish(shared, f"2020-{month:02}", ["1.5"] * month)
+    before = set(psutil.Process().children(recursive=True))
+    state = bring_all(shared, "1:4", engine="dask")
+    assert state.name == "Completed", state.message
+    assert [line.status for line in state.result()] == ["loaded"] * 4
+    assert totals(shared) == {f"2020-{n:02}": (n, 1.5 * n) for n in range(1, 5)}
+    left = set(psutil.Process().children(recursive=True)) - before
+    assert [p for p in left if "spawn_main" in " ".join(p.cmdline())] == []
+
+
+def test_a_cluster_is_started_only_when_there_is_work(shared: Path) -> None:
+    """With nothing to do not even the address of a scheduler is tried."""
+    publish(shared, "2020-10", ["1"])
+    assert bring_all(shared, "10").name == "Completed"
+    state = bring_all(shared, "10", engine="dask", cluster="tcp://127.0.0.1:9")
+    assert state.name == "Skipped"
+
+
+def test_one_failed_month_is_named_and_the_others_arrive(shared: Path) -> None:
+    """As with threads; the reason has come from the worker."""
+    publish(shared, "2020-10", ["1"])
+    (shared / "web/green_tripdata_2020-11.csv").write_text("<html><body>moved</body></html>")
+    state = bring_all(shared, "10,11", engine="dask")
+    assert state.is_failed()
+    assert state.message.startswith("1 of 2 months failed: green 2020-11: ")
+    assert "web page" in state.message
+    assert totals(shared) == {"2020-10": (1, 1.0)}
+
+
+def test_a_killed_worker_costs_nothing(
+    environment: dict[str, str], shared: Path, server: Web
+) -> None:
+    """SIGKILL with half of a month arrived: another worker goes on, the month is there once."""
+    body = trips("2020-10", [f"{n}.25" for n in range(20_000)]).encode()
+    half = len(body) // 2
+    server.serve("/green_tripdata_2020-10.csv", Page(body, etag='"one"'))
+    server.fail(Fault(), times=2)  # the two questions before the download go right
+    server.fail(Fault(after=half, hang=True))
+    earlier = states_of_runs().keys()
+    process = subprocess.Popen(
+        dask_command(server, "--months", "2020-10", "--workers", "2"),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    (killed,) = wait_for(lambda: downloading(process, half), process)
+    killed.kill()
+    out, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, err
+    assert "green 2020-10  loaded" in out
+    assert totals(shared) == {"2020-10": (20_000, sum(range(20_000)) + 5000.0)}
+    ranges = [r.headers["range"] for r in server.requests if "range" in r.headers]
+    assert ranges == [f"bytes={half}-"]
+    states = [state for run, state in states_of_runs().items() if run not in earlier]
+    # The run of the worker that was killed, and that of the other one; then the warehouse's,
+    # the parent's and the one that holds the cluster.
+    assert sorted(states) == ["COMPLETED"] * 4 + ["CRASHED"]
+
+
+def dask_command(server: Web, *options: str) -> list[str]:
+    where = ("--color", "green", "--source", server.url(TEMPLATE), "--engine", "dask")
+    return command("parameterized_flow.py", *where, *options)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_run_leaves_no_process(
+    environment: dict[str, str], shared: Path, server: Web, sent: signal.Signals
+) -> None:
+    """Ctrl-C, an agent's SIGTERM or a kill in the middle of a month; the next run completes it."""
+    body = trips("2020-10", [f"{n}.25" for n in range(20_000)]).encode()
+    half = len(body) // 2
+    server.serve("/green_tripdata_2020-10.csv", Page(body, etag='"one"'))
+    server.fail(Fault(), times=2)
+    server.fail(Fault(after=half, hang=True))
+    process = subprocess.Popen(
+        dask_command(server, "--months", "2020-10"),
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for(lambda: downloading(process, half), process)
+    workers = workers_of(process)
+    process.send_signal(sent)
+    assert process.wait(SECONDS) != 0
+    _, alive = psutil.wait_procs(workers, timeout=SECONDS)
+    assert alive == []
+    assert bring_all(shared, "10", source=server.url(TEMPLATE)).name == "Completed"
+    assert totals(shared)["2020-10"][0] == 20_000
+
+
+@contextmanager
+def cluster_elsewhere(environment: dict[str, str], workers: int = 1) -> Iterator[str]:
+    """A scheduler and workers that were started by hand."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
+    dask = [sys.executable, "-m", "dask"]
+    parts = [
+        [*dask, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"],
+        *[[*dask, "worker", address, "--host", "127.0.0.1", "--nthreads", "1"]] * workers,
+    ]
+    quiet = subprocess.DEVNULL
+    started = [subprocess.Popen(p, env=environment, stdout=quiet, stderr=quiet) for p in parts]
+    try:
+        _wait_for_workers(address, workers, started[0])
+        yield address
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait()
+
+
+def _wait_for_workers(address: str, workers: int, scheduler: subprocess.Popen[Any]) -> None:
+    import distributed
+
+    connect: Any = distributed.Client
+    with connect(address, timeout=SECONDS, set_as_default=False) as client:
+        client.wait_for_workers(workers, timeout=SECONDS) if workers else None
+    assert scheduler.poll() is None
+
+
+def test_months_on_a_cluster_that_runs_already(environment: dict[str, str], shared: Path) -> None:
+    """By its address; it runs on afterwards, and the months are in the shared bucket."""
+    publish(shared, "2020-10", ["1", "2"])
+    with cluster_elsewhere(environment | {"PYTHONPATH": FLOWS}) as address:
+        for _ in range(2):
+            options = ("--color", "green", "--months", "2020-10", "--source", source(shared))
+            found = run(
+                environment,
+                "parameterized_flow.py",
+                *options,
+                *("--engine", "dask", "--cluster", address, "--force"),
+            )
+            assert found.returncode == 0, found.stderr
+    assert totals(shared) == {"2020-10": (2, 3.0)}
+
+
+def test_workers_that_do_not_know_the_flows_are_named(
+    environment: dict[str, str], shared: Path
+) -> None:
+    """Before a month is tried, with what to do."""
+    publish(shared, "2020-10", ["1"])
+    with cluster_elsewhere(environment) as address:
+        state = bring_all(shared, "10", engine="dask", cluster=address)
+    said = str(state.result(raise_on_failure=False))
+    assert "does not know the flows; start it with PYTHONPATH=" in said
+
+
+def test_a_scheduler_without_workers_is_refused(environment: dict[str, str], shared: Path) -> None:
+    publish(shared, "2020-10", ["1"])
+    with cluster_elsewhere(environment, workers=0) as address:
+        state = bring_all(shared, "10", engine="dask", cluster=address)
+    assert f"{address} has no workers" in str(state.result(raise_on_failure=False))
+
+
+def test_a_cluster_class_with_its_arguments(shared: Path) -> None:
+    """Any class of Dask, by its import path, with JSON from the command line or the UI."""
+    publish(shared, "2020-10", ["1"])
+    options = '{"n_workers": 1, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}'
+    state = bring_all(
+        shared, "10", engine="dask", cluster="distributed.LocalCluster", cluster_options=options
+    )
+    assert state.name == "Completed", state.message
+    assert totals(shared) == {"2020-10": (1, 1.0)}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"cluster": "tcp://127.0.0.1:9"}, "no Dask scheduler answers at tcp://127.0.0.1:9"),
+        ({"cluster": "subprocess.Popen"}, "'subprocess.Popen' is no cluster class of Dask"),
+        ({"cluster": "dask_moon.Base"}, "cluster 'dask_moon.Base' cannot be imported"),
+        ({"cluster_options": "[1]"}, "cluster_options '[1]' are no JSON object"),
+        ({"cluster_options": "{n: 1}"}, "cluster_options '{n: 1}' are no JSON object"),
+        (
+            {"cluster": "tcp://127.0.0.1:9", "cluster_options": {"n_workers": 2}},
+            "are for a cluster that is started here",
+        ),
+        ({"workers": 0}, "workers 0: at least one has to do the work"),
+    ],
+)
+def test_a_cluster_that_cannot_be_meant_is_refused(
+    shared: Path, options: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the value and what to write instead; nothing is written."""
+    import engines.dask
+
+    monkeypatch.setattr(engines.dask, "CONNECT_SECONDS", 1)
+    publish(shared, "2020-10", ["1"])
+    state = bring_all(shared, "10", engine="dask", **options)
+    assert said in str(state.result(raise_on_failure=False))
+    assert not (shared / "bucket").exists()
