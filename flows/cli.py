@@ -47,6 +47,8 @@ def run(flow: Flow[..., Any], show: Show | None = None) -> None:
         if isinstance(result, list):
             result = [replace(line, where=_from_here(line.where)) for line in result]
             print(_from_here(show(result) if show else table(result)))
+        elif show and not isinstance(result, BaseException | State):
+            print(_from_here(show(result)))
         if state.is_failed() or state.is_crashed():
             _fail(state, result)
 

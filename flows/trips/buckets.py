@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -167,6 +168,23 @@ class FolderBucket:
                 f"{target} has been locked by another run for {LOCK_SECONDS} s; "
                 "end that run, then run again"
             ) from error
+
+
+def put(bucket: Bucket, data: bytes, key: str) -> bool:
+    """Put a small object unless it is there with this content; whether it was put.
+
+    Raises:
+        StorageError: the bucket or the temporary folder takes no more.
+    """
+    there = bucket.read(key)
+    if there is not None and there.data == data:
+        return False
+    with tempfile.TemporaryDirectory(prefix="trips-put-") as folder:
+        path = Path(folder, PurePosixPath(key).name)
+        with room_for(path.name, path.parent):
+            path.write_bytes(data)
+        bucket.upload(path, key)
+    return True
 
 
 def parts_of(key: str) -> tuple[str, ...]:
