@@ -23,12 +23,16 @@ def chart(found: Monthly) -> bytes:
     axes.set_ylabel("cases")
     axes.tick_params(axis="x", rotation=45)
     right = axes.twinx()
-    line = right.plot(months, [t.deaths for t in found.totals], color=_DEATHS, label="deaths")
+    deaths = [t.deaths for t in found.totals]
+    line = right.plot(months, deaths, color=_DEATHS, marker="o", markersize=3, label="deaths")
+    right.set_ylim(bottom=min(0, *deaths))  # corrections can make a month negative
     right.set_ylabel("deaths")
     axes.yaxis.set_major_formatter("{x:,.0f}")
     right.yaxis.set_major_formatter("{x:,.0f}")
     axes.legend(handles=[bars, *line], loc="upper left")
     png = io.BytesIO()
-    figure.text(0.995, 0.01, f"Data: ECDC, {found.day}", ha="right", fontsize=7, color="grey")
+    figure.text(
+        0.995, 0.01, f"Data: ECDC, fetched {found.day}", ha="right", fontsize=7, color="grey"
+    )
     figure.savefig(png, format="png", metadata={"Software": None})
     return png.getvalue()

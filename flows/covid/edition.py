@@ -10,6 +10,7 @@ import difflib
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,12 +47,12 @@ def read_edition(path: Path, name: str) -> Sequence[Record]:
         BadFile: it is cut short, no JSON, or JSON of something else.
     """
     opened = gzip.open if kind_of(path) == "csv.gz" else open
-    head = b""
     try:
         with opened(path, "rb") as file:
+            found = json.loads(file.read())
+    except (EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
+        with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
-            found = json.loads(head + file.read())
-    except (EOFError, OSError, ValueError) as error:
         wrong = impostor(head) or f"is no whole JSON: {error}; run again to download it afresh"
         raise BadFile(f"{name}, which begins with {head[:40]!r}, {wrong}") from error
     return _records(found, name)

@@ -59,6 +59,13 @@ class Bucket(Protocol):
     def read(self, key: str) -> Stored | None:
         """A small object with its version; None if there is none."""
 
+    def read_part(self, key: str, start: int, size: int) -> bytes:
+        """Some bytes of an object.
+
+        Raises:
+            StorageError: there is no such object, or it ends before them.
+        """
+
     def write(self, key: str, data: bytes, replacing: str | None) -> None:
         """Put a small object, if its version still is `replacing` (None: there is none).
 
@@ -116,6 +123,15 @@ class FolderBucket:
         except FileNotFoundError:
             return None
         return Stored(data, hashlib.sha256(data).hexdigest())
+
+    def read_part(self, key: str, start: int, size: int) -> bytes:
+        """Bytes of the file; see `Bucket`."""
+        try:
+            with self._path(key).open("rb") as file:
+                file.seek(start)
+                return whole_part(file.read(size), size, self.uri(key))
+        except FileNotFoundError as error:
+            raise StorageError(f"{self.uri(key)} is gone; run again") from error
 
     def write(self, key: str, data: bytes, replacing: str | None) -> None:
         """Compare and replace under the lock of the object; see `Bucket`."""
@@ -185,6 +201,17 @@ def put(bucket: Bucket, data: bytes, key: str) -> bool:
             path.write_bytes(data)
         bucket.upload(path, key)
     return True
+
+
+def whole_part(data: bytes, size: int, uri: str) -> bytes:
+    """The bytes that were read, if they are as many as were asked for.
+
+    Raises:
+        StorageError: the object ends before them.
+    """
+    if len(data) != size:
+        raise StorageError(f"{uri} is shorter than it was: it was replaced; run again")
+    return data
 
 
 def parts_of(key: str) -> tuple[str, ...]:
