@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -30,6 +31,7 @@ def dask_runner(workers: int, cluster: str = "") -> DaskTaskRunner:
         raise UsageError(f"workers {workers}: at least one has to do the work")
     if cluster and "://" not in cluster:
         raise UsageError(f"cluster {cluster!r} is no address; write it like tcp://HOST:8786")
+    # For the workers; Prefect has Dask imported here before this can be read.
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")
     # Workers look for modules where this process does; Prefect has taken the folder out again
     # if it was Prefect that loaded the flow.
@@ -38,6 +40,7 @@ def dask_runner(workers: int, cluster: str = "") -> DaskTaskRunner:
     # Not at the top: Dask takes a second, which only who uses it should pay.
     from prefect_dask.task_runners import DaskTaskRunner
 
+    logging.getLogger("distributed").setLevel(logging.WARNING)
     if cluster:
         return DaskTaskRunner(address=cluster)
     local = {

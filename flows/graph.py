@@ -20,7 +20,7 @@ _FORMATS = ("svg", "png", "pdf")
 
 
 def draw(flow: Flow[..., Any], path: Path) -> None:
-    """Draw a flow whose body does nothing but submit tasks; the tasks are not run.
+    """Draw a flow whose body does nothing but call tasks and `mapped`; nothing is run.
 
     Args:
         flow: which; its defaults will do for parameters.
@@ -33,7 +33,7 @@ def draw(flow: Flow[..., Any], path: Path) -> None:
     kind = path.suffix.lower().removeprefix(".")
     if kind not in _FORMATS:
         raise UsageError(f"a graph is drawn as {', '.join(_FORMATS)}, not as {path.name!r}")
-    with TaskVizTracker() as tracker:
+    with TaskVizTracker() as tracker:  # type: ignore[no-untyped-call] # Prefect's own
         flow.fn()
     try:
         drawn = build_task_dependencies(tracker).pipe(format=kind)
@@ -46,14 +46,18 @@ def draw(flow: Flow[..., Any], path: Path) -> None:
         path.write_bytes(drawn)
 
 
-def is_drawn() -> bool:
-    """Whether the flow is being drawn, so that tasks have no results."""
-    return TaskVizTrackerState.current is not None
-
-
 def mapped(task: Task[..., Any], over: Any, *arguments: Any) -> Any:
-    """A task over all that another one returns; in a graph, which knows no maps, one of them."""
-    if is_drawn():
-        return task.submit(over, *arguments)
+    """Run a task over all that another one returned; the futures, all of them done.
+
+    In a graph, which knows no maps, it is one task.
+
+    Raises:
+        Exception: of the first that failed.
+    """
+    if TaskVizTrackerState.current is not None:
+        return task(over, *arguments)
     same: Any = unmapped  # which its types take for a method
-    return task.map(over, *(same(argument) for argument in arguments))
+    futures = task.map(over, *(same(argument) for argument in arguments))
+    for future in futures:
+        future.result()  # so that it says why, and not the task that would wait for it
+    return futures

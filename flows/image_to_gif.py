@@ -18,7 +18,7 @@ from prefect.task_runners import BaseTaskRunner, ConcurrentTaskRunner
 import cli
 from dask_runner import dask_runner
 from destinations import open_bucket
-from graph import is_drawn, mapped
+from graph import mapped
 from images.frames import URL, Frame, animate, as_gif, split
 from images.places import Place
 from progress import shown_progress
@@ -151,16 +151,8 @@ def frames_to_gif(
         bucket: As of image_to_gif.
     """
     image, source, target = WebFile.at("images", url), Place.of(bucket, file), Place.of(bucket, gif)
-    fetched: Any = download.submit(image, source)
-    frames = split_file.submit(fetched)
-    written = mapped(write_frame, frames, source, target)
-    combined: Any = combine.submit(written, target)
-    if is_drawn():
-        return combined  # type: ignore[no-any-return] # a node of the graph
-    for frame in written:
-        frame.result()  # a frame that is no image says so, not the GIF that waited for it
-    made: Gif = combined.result()
-    return made
+    frames = split_file(download(image, source))
+    return combine(mapped(write_frame, frames, source, target), target)
 
 
 def _refuse_passing_folder(file: str, gif: str, bucket: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from prefect import Flow, get_client
 from prefect.client.schemas.objects import FlowRun
-from prefect.deployments import Deployment, run_deployment
+from prefect.deployments.deployments import Deployment, run_deployment
 
 PROJECT = Path(__file__).absolute().parents[2]
 
