@@ -314,7 +314,8 @@ def test_on_dask_it_survives_the_kill_of_a_worker(
     count = 40
     server.serve("/all.img", image_file(count))
     options = ("image_to_gif.py", "--engine", "dask", "--url", server.url("/all.img"))
-    process = _start(environment, options, (here.parent / "log").open("wb"))
+    with (here.parent / "log").open("wb") as log_file:
+        process = _start(environment, options, log_file)
     _wait(lambda: (here / "image-data.img").exists(), process)
     workers = _workers(process.pid)
     assert len(workers) == 2

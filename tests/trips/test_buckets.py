@@ -305,3 +305,31 @@ def test_refusal_of_the_disk_names_the_file_and_the_free_space(
         bucket.upload(file, KEY)
     assert left_in(bucket) == {KEY}
     assert Path(bucket.uri(KEY)).read_bytes() == b"content"
+
+
+def test_a_part_is_read_by_itself(bucket: FolderBucket) -> None:
+    """The range that was asked for and no more; an object that ends before it is an error."""
+    bucket.write("part", b"0123456789", None)
+    assert [bucket.read_part("part", start, size) for start, size in ((0, 4), (3, 2), (9, 1))] == [
+        b"0123",
+        b"34",
+        b"9",
+    ]
+    with pytest.raises(StorageError, match="part is shorter than it was"):
+        bucket.read_part("part", 8, 5)
+    with pytest.raises(StorageError):
+        bucket.read_part("part", 10, 1)
+    with pytest.raises(StorageError, match="is gone"):
+        bucket.read_part("absent", 0, 1)
+
+
+def test_what_is_there_already_is_not_put_again(bucket: FolderBucket) -> None:
+    """By its content; another content takes its place."""
+    assert buckets.put(bucket, b"one", KEY)
+    before = bucket.info(KEY)
+    assert not buckets.put(bucket, b"one", KEY)
+    assert bucket.info(KEY) == before
+    assert buckets.put(bucket, b"two", KEY)
+    found = bucket.read(KEY)
+    assert found is not None
+    assert found.data == b"two"

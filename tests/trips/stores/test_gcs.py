@@ -216,3 +216,21 @@ def test_an_upload_of_300_mb_takes_at_most_100_mb_of_memory(google: Google, tmp_
     unit = 1 if sys.platform == "darwin" else 1024
     assert int(done.stdout.split()[-1]) * unit <= 100_000_000
     assert open_store().info("large") is not None
+
+
+def test_a_part_is_read_by_itself(google: Google, tmp_path: Path) -> None:
+    """The range that was asked for and no more; an object that ends before it is an error."""
+    (tmp_path / "part").write_bytes(b"0123456789")
+    store = open_store()
+    store.upload(tmp_path / "part", "part")
+    assert [store.read_part("part", start, size) for start, size in ((0, 4), (3, 2), (9, 1))] == [
+        b"0123",
+        b"34",
+        b"9",
+    ]
+    with pytest.raises(StorageError, match="part is shorter than it was"):
+        store.read_part("part", 8, 5)
+    with pytest.raises(StorageError):
+        store.read_part("part", 10, 1)
+    with pytest.raises(StorageError, match="is gone"):
+        store.read_part("absent", 0, 1)
