@@ -24,7 +24,7 @@ from progress import shown_progress
 from retries import RETRIES
 from trips.buckets import Bucket, put
 from trips.published import WebFile
-from trips.scratch import scratch_folder
+from trips.scratch import Job, scratch_folder
 from trips.sources import fetch
 
 
@@ -97,23 +97,11 @@ def covid_monthly(
         url: Address of a daily edition in JSON; a file:// URL or a path will do.
     """
     edition, store, day = WebFile.at("covid", url), open_bucket(bucket), _today()
-    job = Job(f"covid-{day}")
-    with scratch_folder(job, f"{url} {bucket}", get_run_logger().info) as folder:
+    with scratch_folder(Job("covid"), f"{url} {bucket}", get_run_logger().info) as folder:
         report = load(transform(extract(edition, store, day, folder), edition, country, day), store)
     if report.written:
         return report
     return Completed(name="Skipped", message=f"{report.csv} is as it should be", data=report)
-
-
-@dataclass(frozen=True)
-class Job:
-    """What the scratch folder is for."""
-
-    stem: str
-
-    def __str__(self) -> str:
-        """As messages call it."""
-        return self.stem
 
 
 def _today() -> dt.date:

@@ -27,7 +27,7 @@ from trips.buckets import Bucket, FolderBucket, put
 from trips.errors import BadFile, StorageError, UsageError
 from trips.published import WebFile
 from trips.published_file import impostor
-from trips.scratch import scratch_folder
+from trips.scratch import Job, scratch_folder
 from trips.sources import fetch
 
 Engine = Literal["dask", "threads"]
@@ -48,13 +48,6 @@ class Gif:
     frames: int
     size: int
     written: bool
-
-
-@dataclass(frozen=True)
-class Job:
-    """What the scratch folder is for."""
-
-    stem: str
 
 
 @task(retries=2, retry_delay_seconds=10, retry_condition_fn=can_pass)

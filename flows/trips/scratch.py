@@ -8,29 +8,37 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from filelock import FileLock, Timeout
 
 from trips.disk import room_for
 from trips.errors import Busy, Unreachable
+from trips.months import Month
 
 #: Seconds to wait for another run of the same month: longer than any month takes.
 WAIT_SECONDS = 3600
 
 
-class Job(Protocol):
-    """What a folder is for; as text, how messages call it. A month, or another job."""
+@dataclass(frozen=True)
+class Job:
+    """What a folder is for that belongs to no month.
 
-    @property
-    def stem(self) -> str:
-        """What the folder's name begins with."""
+    Attributes:
+        stem: what its name begins with, and how messages call it.
+    """
+
+    stem: str
+
+    def __str__(self) -> str:
+        """As messages call it."""
+        return self.stem
 
 
 @contextmanager
 def scratch_folder(
-    month: Job, purpose: str, waiting: Callable[[str], object] = lambda _: None
+    month: Month | Job, purpose: str, waiting: Callable[[str], object] = lambda _: None
 ) -> Iterator[Path]:
     """A folder that only this run uses, under TRIPS_SCRATCH or the system's temporary folder.
 
@@ -87,7 +95,7 @@ def _root() -> Path:
     return Path(os.environ.get("TRIPS_SCRATCH") or Path(tempfile.gettempdir(), "trips-scratch"))
 
 
-def _acquire(lock: FileLock, month: Job, waiting: Callable[[str], object]) -> None:
+def _acquire(lock: FileLock, month: Month | Job, waiting: Callable[[str], object]) -> None:
     try:
         lock.acquire(timeout=0)
     except Timeout:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from doubles.parts import check_parts
 from trips import buckets
 from trips.buckets import FolderBucket, ObjectInfo
 from trips.errors import Busy, Conflict, StorageError, UsageError
@@ -308,19 +309,7 @@ def test_refusal_of_the_disk_names_the_file_and_the_free_space(
 
 
 def test_a_part_is_read_by_itself(bucket: FolderBucket) -> None:
-    """The range that was asked for and no more; an object that ends before it is an error."""
-    bucket.write("part", b"0123456789", None)
-    assert [bucket.read_part("part", start, size) for start, size in ((0, 4), (3, 2), (9, 1))] == [
-        b"0123",
-        b"34",
-        b"9",
-    ]
-    with pytest.raises(StorageError, match="part is shorter than it was"):
-        bucket.read_part("part", 8, 5)
-    with pytest.raises(StorageError):
-        bucket.read_part("part", 10, 1)
-    with pytest.raises(StorageError, match="is gone"):
-        bucket.read_part("absent", 0, 1)
+    check_parts(bucket)
 
 
 def test_what_is_there_already_is_not_put_again(bucket: FolderBucket) -> None:
