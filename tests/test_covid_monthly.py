@@ -10,7 +10,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,12 @@ import pytest
 
 import covid_monthly as flow_file
 from doubles.agent import run_by_agent
+from doubles.commands import killed_while_downloading
 from doubles.editions import SMALL, SMALL_CSV, edition, record
 from doubles.real_data import real_file
 from doubles.s3 import S3, block
 from doubles.web import Fault, Page, Web
-from test_cli import PROJECT, command, environment, run
+from test_cli import PROJECT, environment, run
 from test_flows import listing
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
@@ -218,22 +218,15 @@ def test_as_a_command_it_prints_the_file(
 def test_killed_while_downloading_it_goes_on_where_it_stopped(
     environment: dict[str, str], server: Web
 ) -> None:
-    """SIGKILL with half of the edition arrived; the next run asks for the rest."""
-    half = len(SMALL) // 2
-    server.fail(Fault(after=half, hang=True))
+    """SIGKILL with a part of the edition arrived; the next run asks for the rest."""
+    large = SMALL + b" " * 400_000
+    server.serve("/json/", Page(large, etag='"one"'))
+    server.fail(Fault(after=len(large) // 2, hang=True))
     options = ("covid_monthly.py", "--url", server.url("/json/"))
-    process = subprocess.Popen(
-        command(*options), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    scratch = Path(environment["TRIPS_SCRATCH"])
-    while half not in [p.stat().st_size for p in scratch.rglob("*.part")]:
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    arrived = killed_while_downloading(environment, options)
     assert not Path(environment["TRIPS_DATA"]).exists()
     assert SMALL_CSV.decode() in run(environment, *options).stdout
-    assert [r.headers.get("range") for r in server.requests] == [None, f"bytes={half}-"]
+    assert [r.headers.get("range") for r in server.requests] == [None, f"bytes={arrived}-"]
 
 
 @pytest.mark.slow

@@ -8,8 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +18,21 @@ import pytest
 import graph
 import image_to_gif as flow_file
 from doubles.agent import run_by_agent
+from doubles.commands import killed_while_downloading, start, wait
+from doubles.google import Google
 from doubles.image_file import image_file, picture, pixels
 from doubles.real_data import real_file
 from doubles.s3 import S3, block
 from doubles.web import Fault, Page, Web
-from test_cli import PROJECT, command, environment, run
+from test_cli import PROJECT, environment, run
 from test_flows import listing
+from test_google_flows import BUCKET as GCS
+from test_google_flows import blocks
 from trips.errors import UsageError
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
-__all__ = ["environment"]  # a fixture
+__all__ = ["blocks", "environment"]  # fixtures
 
 COUNT = 5
 FRAMES = [f"frame_{number:02}.gif" for number in range(COUNT)]
@@ -209,6 +212,15 @@ def test_s3_has_the_same_bytes(server: Web, here: Path, s3: S3) -> None:
     assert objects.listing() == {name: (here / name).read_bytes() for name in MADE}
 
 
+def test_google_has_the_same_bytes(server: Web, here: Path, google: Google, blocks: None) -> None:
+    make(server)
+    assert make(server, bucket=GCS).name == "Completed"
+    objects = google.storage.objects("taxi")
+    assert {name: found.path.read_bytes() for name, found in objects.items()} == {
+        f"zoom/{name}": (here / name).read_bytes() for name in MADE
+    }
+
+
 def test_what_travels_between_tasks_is_small() -> None:
     """A frame is handed on as three numbers, a place as two texts."""
     import cloudpickle
@@ -260,20 +272,17 @@ def test_the_command_draws_the_graph_or_says_why_not(
 def test_killed_while_downloading_it_goes_on_where_it_stopped(
     environment: dict[str, str], server: Web, here: Path
 ) -> None:
-    """SIGKILL with half of the file arrived; the next run asks for the rest."""
-    half = len(image_file(COUNT)) // 2
-    server.fail(Fault(after=half, hang=True))
+    """SIGKILL with a part of the file arrived; the next run asks for the rest."""
+    large = image_file(COUNT) + b"\n" * 400_000
+    server.serve("/all.img", Page(large, etag='"one"'))
+    server.fail(Fault(after=len(large) // 2, hang=True))
     options = ("image_to_gif.py", "--engine", "threads", "--url", server.url("/all.img"))
-    process = _start(environment, options)
-    scratch = Path(environment["TRIPS_SCRATCH"])
-    _wait(lambda: half in [p.stat().st_size for p in scratch.rglob("*.part")], process)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    arrived = killed_while_downloading(environment, options)
     assert made_in(here) == set()
     again = run(environment, *options)
     assert again.returncode == 0, again.stderr
     assert again.stdout.startswith(f"written: clip.gif, {COUNT} frames, ")
-    assert [r.headers.get("range") for r in server.requests] == [None, f"bytes={half}-"]
+    assert [r.headers.get("range") for r in server.requests] == [None, f"bytes={arrived}-"]
     assert made_in(here) == MADE
 
 
@@ -315,11 +324,11 @@ def test_on_dask_it_survives_the_kill_of_a_worker(
     server.serve("/all.img", image_file(count))
     options = ("image_to_gif.py", "--engine", "dask", "--url", server.url("/all.img"))
     with (here.parent / "log").open("wb") as log_file:
-        process = _start(environment, options, log_file)
-    _wait(lambda: (here / "image-data.img").exists(), process)
+        process = start(environment, options, log_file)
+    wait(lambda: (here / "image-data.img").exists(), process)
     workers = _workers(process.pid)
     assert len(workers) == 2
-    _wait(lambda: len(list(here.glob("frame_*"))) > 2, process)
+    wait(lambda: len(list(here.glob("frame_*"))) > 2, process)
     workers[0].kill()
     assert len(list(here.glob("frame_*"))) < count
     assert process.wait() == 0
@@ -381,20 +390,6 @@ def test_the_real_file_goes_through_the_flow(here: Path) -> None:
     assert state.result().frames == 27
     assert len(pixels((here / "clip.gif").read_bytes())) == 27
     assert {f"frame_{number:02}.gif" for number in range(27)} < made_in(here)
-
-
-def _start(
-    environment: dict[str, str], options: tuple[str, ...], log: Any = subprocess.DEVNULL
-) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command(*options), env=environment, stdout=subprocess.DEVNULL, stderr=log
-    )
-
-
-def _wait(until: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    while not until():
-        assert process.poll() is None, f"ended with exit code {process.returncode} too early"
-        time.sleep(0.005)
 
 
 def _workers(parent: int) -> list[psutil.Process]:
