@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Sequence
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from covid.monthly import Monthly
 from trips.ledger import Entry
 from trips.report import Line, quality_markdown, table_artifact
 
@@ -23,4 +26,16 @@ def show_quality(entry: Entry, where: str, days: str = "") -> None:
         "\n\n".join(filter(None, (quality_markdown(entry, where), days))),
         key=f"{entry.dataset}-{entry.year_month}",
         description=f"Quality of {entry.dataset} {entry.year_month}",
+    )
+
+
+def show_chart(found: Monthly, png: bytes) -> None:
+    """The chart of a country by month, and its table."""
+    rows = [f"| {t.year_month} | {t.cases:,} | {t.deaths:,} |" for t in found.totals]
+    image = f"![{found.country} by month](data:image/png;base64,{base64.b64encode(png).decode()})"
+    table = "\n".join(["| month | cases | deaths |", "|---|---:|---:|", *rows])
+    create_markdown_artifact(  # type: ignore[unused-coroutine] # it is none in a task that is not async
+        f"# {found.country}\n\n{image}\n\n{table}\n\nData: ECDC, fetched on {found.day}",
+        key=f"covid-monthly-{re.sub('[^a-z0-9]+', '-', found.country.lower()).strip('-')}",
+        description=f"COVID-19 in {found.country} by month",
     )

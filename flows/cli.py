@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from gzip import GzipFile
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, NoReturn, get_args, get_type_hints
 
 import typer
 from prefect import Flow
@@ -21,21 +21,29 @@ from prefect.client.schemas.objects import State
 from prefect.logging.configuration import setup_logging
 from prefect.utilities.callables import parameter_docstrings
 
+from graph import draw
 from trips.errors import TripsError
 from trips.report import Line, table
 
 Show = Callable[[Any], str]
 
 
-def run(flow: Flow[..., Any], show: Show | None = None) -> None:
+def run(
+    flow: Flow[..., Any], show: Show | None = None, drawn: Flow[..., Any] | None = None
+) -> None:
     """Run a flow with the options of the command line; exit code 1 if it fails.
 
     Args:
         flow: its parameters become options, explained by its docstring.
         show: turns its result into text; the table of its months by default.
+        drawn: the flow whose graph the option --graph draws in place of running; None for no
+            such option.
     """
 
-    def command(*, traceback: bool, **parameters: Any) -> None:
+    def command(*, traceback: bool, graph: Path | None = None, **parameters: Any) -> None:
+        if graph and drawn:
+            _draw(drawn, graph)
+            return
         if not traceback:
             _hide_tracebacks()
         _hide_prefects_noise()
@@ -49,10 +57,12 @@ def run(flow: Flow[..., Any], show: Show | None = None) -> None:
         if isinstance(result, list):
             result = [replace(line, where=_from_here(line.where)) for line in result]
             print(_from_here(show(result) if show else table(result)))
+        elif show and not isinstance(result, BaseException | State):
+            print(_from_here(show(result)))
         if state.is_failed() or state.is_crashed():
-            _fail(state, result)
+            _fail(reason_of(state))
 
-    command.__signature__ = _signature(flow)  # type: ignore[attr-defined] # what typer reads
+    command.__signature__ = _signature(flow, drawn is not None)  # type: ignore[attr-defined] # what typer reads
     about = inspect.cleandoc(flow.fn.__doc__ or "").split("\n\nArgs:")[0]
     app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
     app.command(help=about)(command)
@@ -71,13 +81,21 @@ def reason_of(state: State[Any]) -> str:
     return state.message or state.name or "failed"
 
 
-def _fail(state: State[Any], result: object) -> None:
+def _draw(flow: Flow[..., Any], path: Path) -> None:
+    try:
+        draw(flow, path)
+    except TripsError as error:
+        _fail(str(error))
+    print(f"drawn: {path}")
+
+
+def _fail(reason: str) -> NoReturn:
     sys.stdout.flush()
-    print(f"Error: {reason_of(state)}", file=sys.stderr)
+    print(f"Error: {reason}", file=sys.stderr)
     raise typer.Exit(1)
 
 
-def _signature(flow: Flow[..., Any]) -> inspect.Signature:
+def _signature(flow: Flow[..., Any], can_be_drawn: bool) -> inspect.Signature:
     helps = parameter_docstrings(flow.fn.__doc__)
     types = get_type_hints(flow.fn)
     options = [
@@ -97,7 +115,16 @@ def _signature(flow: Flow[..., Any]) -> inspect.Signature:
         default=False,
         annotation=Annotated[bool, typer.Option("--traceback", help="Show where a failure arose.")],
     )
-    return inspect.Signature([*options, traceback])
+    graph = inspect.Parameter(
+        "graph",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[
+            Path | None,
+            typer.Option(help="Draw the tasks into this file (svg, png, pdf) and run nothing."),
+        ],
+    )
+    return inspect.Signature([*options, *([graph] if can_be_drawn else []), traceback])
 
 
 def _option_type(annotation: Any) -> Any:

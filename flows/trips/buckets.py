@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,6 +58,13 @@ class Bucket(Protocol):
 
     def read(self, key: str) -> Stored | None:
         """A small object with its version; None if there is none."""
+
+    def read_part(self, key: str, start: int, size: int) -> bytes:
+        """Some bytes of an object.
+
+        Raises:
+            StorageError: there is no such object, or it ends before them.
+        """
 
     def write(self, key: str, data: bytes, replacing: str | None) -> None:
         """Put a small object, if its version still is `replacing` (None: there is none).
@@ -116,6 +124,15 @@ class FolderBucket:
             return None
         return Stored(data, hashlib.sha256(data).hexdigest())
 
+    def read_part(self, key: str, start: int, size: int) -> bytes:
+        """Bytes of the file; see `Bucket`."""
+        try:
+            with self._path(key).open("rb") as file:
+                file.seek(start)
+                return whole_part(file.read(size), size, self.uri(key))
+        except FileNotFoundError as error:
+            raise StorageError(f"{self.uri(key)} is gone; run again") from error
+
     def write(self, key: str, data: bytes, replacing: str | None) -> None:
         """Compare and replace under the lock of the object; see `Bucket`."""
         with self._writing(key) as partial:
@@ -167,6 +184,34 @@ class FolderBucket:
                 f"{target} has been locked by another run for {LOCK_SECONDS} s; "
                 "end that run, then run again"
             ) from error
+
+
+def put(bucket: Bucket, data: bytes, key: str) -> bool:
+    """Put a small object unless it is there with this content; whether it was put.
+
+    Raises:
+        StorageError: the bucket or the temporary folder takes no more.
+    """
+    there = bucket.read(key)
+    if there is not None and there.data == data:
+        return False
+    with tempfile.TemporaryDirectory(prefix="trips-put-") as folder:
+        path = Path(folder, PurePosixPath(key).name)
+        with room_for(path.name, path.parent):
+            path.write_bytes(data)
+        bucket.upload(path, key)
+    return True
+
+
+def whole_part(data: bytes, size: int, uri: str) -> bytes:
+    """The bytes that were read, if they are as many as were asked for.
+
+    Raises:
+        StorageError: the object ends before them.
+    """
+    if len(data) != size:
+        raise StorageError(f"{uri} is shorter than it was: it was replaced; run again")
+    return data
 
 
 def parts_of(key: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Where a month is published, and the records of what is said of it and of what came."""
+"""Where a file is published, and the records of what is said of it and of what came."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
 from types import ModuleType
+from typing import NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
@@ -50,6 +51,55 @@ class Published:
     def __str__(self) -> str:
         """Month and address, without its secrets."""
         return f"{self.month}: {without_secrets(self.url)}"
+
+
+class Wanted(Protocol):
+    """A file to fetch; as text, what an error says it is about."""
+
+    @property
+    def url(self) -> str:
+        """Its address, before any redirect."""
+
+
+@dataclass(frozen=True)
+class WebFile:
+    """A published file that is no month of trips.
+
+    Attributes:
+        what: begins every message about it.
+        url: its address, before any redirect; see `at`.
+    """
+
+    what: str
+    url: str
+
+    @classmethod
+    def at(cls, what: str, address: str) -> WebFile:
+        """The file at an http, https or file URL, or at a path.
+
+        Raises:
+            UsageError: the address is none of these.
+        """
+        url = _url(address)
+        if not url or _is_malformed(url):
+            raise UsageError(
+                f"{what}: {address!r} is no address of a file; write it like "
+                "https://host/folder/file, file:///folder/file or folder/file"
+            )
+        return cls(what, url)
+
+    def __str__(self) -> str:
+        """What it is, and its address without its secrets."""
+        return f"{self.what}: {without_secrets(self.url)}"
+
+
+class Received(NamedTuple):
+    """What came of a file; `Download` explains each."""
+
+    size: int
+    sha256: str
+    etag: str | None
+    last_modified: str | None
 
 
 def without_secrets(url: str) -> str:
@@ -100,14 +150,19 @@ def address(source: str, month: Month) -> str:
         return _sample_address(month, rows)
     if source not in SOURCES and re.fullmatch(r"[\w-]*", source):
         raise UsageError(f"{month}: no source is named {source!r}{_closest(name)}; {_WRITE}")
-    url = _filled(source, month)
-    scheme = re.match(r"([A-Za-z][\w+.-]+):", url)  # one letter is a drive of Windows
-    if not scheme:
-        url = Path(url).absolute().as_uri()
-    elif scheme[1].lower() not in ("http", "https", "file"):
+    url = _url(_filled(source, month))
+    if not url:
         raise UsageError(f"{month}: source {source!r} cannot be read{_closest(name)}; {_WRITE}")
     _refuse_malformed(source, month, url)
     return url
+
+
+def _url(address: str) -> str | None:
+    """A URL as it is, a path as one; None for a URL that no transport reads."""
+    scheme = re.match(r"([A-Za-z][\w+.-]+):", address)  # one letter is a drive of Windows
+    if not scheme:
+        return Path(address).absolute().as_uri()
+    return address if scheme[1].lower() in ("http", "https", "file") else None
 
 
 def file_name(url: str) -> str:
@@ -162,14 +217,17 @@ def _filled(source: str, month: Month) -> str:
 
 
 def _refuse_malformed(source: str, month: Month, url: str) -> None:
-    try:
-        host, parts = httpx.URL(url).host, urlsplit(url)
-        wrong = bool(host) == (parts.scheme == "file") or not parts.path.startswith("/")
-    except (httpx.InvalidURL, ValueError):
-        wrong = True
-    name = "" if wrong else file_name(url)
+    name = "" if _is_malformed(url) else file_name(url)
     if name in ("", ".", "..") or not name.isprintable():
         raise UsageError(
             f"{month}: source {source!r} gives {url!r}, which is no address of a file; write it "
             "like https://host/folder/file.csv.gz or file:///folder/file.csv.gz"
         )
+
+
+def _is_malformed(url: str) -> bool:
+    try:
+        host, parts = httpx.URL(url).host, urlsplit(url)
+    except (httpx.InvalidURL, ValueError):
+        return True
+    return bool(host) == (parts.scheme == "file") or not parts.path.startswith("/")

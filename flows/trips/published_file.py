@@ -41,7 +41,7 @@ _PARQUET_FRAME = 12
 _HEAD_BYTES = 4096
 _CHUNK_BYTES = 1 << 20
 
-_AFRESH = "run the month again to download it afresh, or choose another source"
+_AFRESH = "run again to download it afresh, or choose another source"
 _LOOK = "open its address to see what the publisher sends, or choose another source"
 
 
@@ -124,8 +124,11 @@ class PartFile:
                 path.unlink(missing_ok=True)
 
     @contextmanager
-    def good_or_gone(self, month: Month) -> Iterator[None]:
+    def good_or_gone(self, what: object) -> Iterator[None]:
         """Keep no bad file, and nothing on a disk that took no more.
+
+        Args:
+            what: whose file it is.
 
         Raises:
             StorageError: for an OSError.
@@ -137,7 +140,7 @@ class PartFile:
             raise
         except OSError as error:
             self.forget()
-            raise refusal(f"{self.path.name} of {month}", self.path.parent, error) from error
+            raise refusal(f"{self.path.name} of {what}", self.path.parent, error) from error
 
     @property
     def _note(self) -> Path:
@@ -190,20 +193,29 @@ def _kind(head: bytes) -> FileKind:
     return "csv.gz" if head.startswith(_GZIP) else "csv"
 
 
-def _impostor(head: bytes) -> str | None:
-    """What stands in place of a file, by how it begins."""
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+def impostor(head: bytes) -> str | None:
+    """What stands in place of any file, by how it begins, and what to do."""
+    text = _text(head)
     if not text:
         return f"is empty; {_AFRESH}"
     if text.startswith((b"<?xml", b"<error")):
         return f"is an XML document, such as a bucket's error message; {_LOOK}"
     if text.startswith(b"<"):
         return f"is a web page; {_LOOK}"
-    if text.startswith((b"{", b"[")):
-        return f"is JSON, such as a service's error message; {_LOOK}"
     if text.startswith(b"version https://git-lfs"):
         return "is a git-LFS pointer to a file; use the address of the file that it points to"
-    return _other_format(head)
+    return None
+
+
+def _impostor(head: bytes) -> str | None:
+    """What stands in place of a month's file."""
+    if _text(head).startswith((b"{", b"[")):
+        return f"is JSON, such as a service's error message; {_LOOK}"
+    return impostor(head) or _other_format(head)
+
+
+def _text(head: bytes) -> bytes:
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
 
 
 def _other_format(head: bytes) -> str | None:

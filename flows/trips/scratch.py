@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -20,9 +21,24 @@ from trips.months import Month
 WAIT_SECONDS = 3600
 
 
+@dataclass(frozen=True)
+class Job:
+    """What a folder is for that belongs to no month.
+
+    Attributes:
+        stem: what its name begins with, and how messages call it.
+    """
+
+    stem: str
+
+    def __str__(self) -> str:
+        """As messages call it."""
+        return self.stem
+
+
 @contextmanager
 def scratch_folder(
-    month: Month, purpose: str, waiting: Callable[[str], object] = lambda _: None
+    month: Month | Job, purpose: str, waiting: Callable[[str], object] = lambda _: None
 ) -> Iterator[Path]:
     """A folder that only this run uses, under TRIPS_SCRATCH or the system's temporary folder.
 
@@ -30,7 +46,7 @@ def scratch_folder(
     What a killed run left is found again: a partial download goes on where it stopped.
 
     Args:
-        month: which.
+        month: which; any other job has a folder in the same way.
         purpose: what else the folder belongs to, the bucket say.
         waiting: is told when another run has the folder.
 
@@ -79,7 +95,7 @@ def _root() -> Path:
     return Path(os.environ.get("TRIPS_SCRATCH") or Path(tempfile.gettempdir(), "trips-scratch"))
 
 
-def _acquire(lock: FileLock, month: Month, waiting: Callable[[str], object]) -> None:
+def _acquire(lock: FileLock, month: Month | Job, waiting: Callable[[str], object]) -> None:
     try:
         lock.acquire(timeout=0)
     except Timeout:

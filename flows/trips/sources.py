@@ -1,13 +1,13 @@
-"""What is known of a published month before downloading it, and the download itself."""
+"""What is known of a published file before downloading it, and the download itself."""
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from email.utils import formatdate
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from os import fstat
 from pathlib import Path
@@ -21,6 +21,9 @@ from trips.published import (
     SOURCES,
     Download,
     Published,
+    Received,
+    Wanted,
+    WebFile,
     address,
     file_name,
     path_of,
@@ -29,7 +32,7 @@ from trips.published import (
 )
 from trips.published_file import Edition, PartFile, Progress, check_file
 
-__all__ = ["SOURCES", "Download", "Published", "address", "download", "look"]
+__all__ = ["SOURCES", "Download", "Published", "WebFile", "address", "download", "fetch", "look"]
 
 #: Longest wait for a connection, and longest silence once it is there, seconds.
 CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 60.0
@@ -72,14 +75,53 @@ def download(
         StorageError: the folder took no more; nothing is kept.
     """
     path = folder / file_name(published.url)
-    part = PartFile(folder / f"{path.name}.part")
-    with part.good_or_gone(published.month):
-        folder.mkdir(parents=True, exist_ok=True)
-        done = _transport(published.url).fetch(published, part, progress)
-        check_file(published.month, part.path, path.name)
+    month, transport = published.month, _transport(published.url)
+    received = _whole(
+        month,
+        path,
+        lambda part: transport.fetch(published, part, progress),
+        partial(check_file, month),
+    )
+    return Download(month, path, published.url, *received)
+
+
+def fetch(
+    wanted: WebFile,
+    path: Path,
+    check: Callable[[Path, str], object],
+    progress: Progress = lambda done, total: None,
+) -> Received:
+    """Fetch a file that is no month of trips, complete and checked or not at all; see `download`.
+
+    Args:
+        wanted: what and where.
+        path: where to; its folder is made if it is not there.
+        check: refuses what has arrived with a BadFile; gets the file and the name of `path`.
+        progress: as for `download`.
+
+    Raises:
+        NotPublished, Unreachable, SourceError: as from `look`.
+        BadFile: from `check`; nothing is kept.
+        StorageError: the folder took no more; nothing is kept.
+    """
+    transport = File() if urlsplit(wanted.url).scheme == "file" else Http()
+    return _whole(wanted.what, path, lambda part: transport.fetch(wanted, part, progress), check)
+
+
+def _whole(
+    what: object,
+    path: Path,
+    receive: Callable[[PartFile], Received],
+    check: Callable[[Path, str], object],
+) -> Received:
+    part = PartFile(path.with_name(f"{path.name}.part"))
+    with part.good_or_gone(what):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        received = receive(part)
+        check(part.path, path.name)
         part.path.replace(path)
     part.forget()
-    return replace(done, path=path)
+    return received
 
 
 class Http:
@@ -105,7 +147,7 @@ class Http:
             with client.stream("GET", wanted.url, headers={"Range": "bytes=0-0"}) as response:
                 return self._seen(wanted, response)
 
-    def fetch(self, wanted: Published, part: PartFile, progress: Progress) -> Download:
+    def fetch(self, wanted: Wanted, part: PartFile, progress: Progress) -> Received:
         """Get all of it, or the rest of what is there."""
         begun = part.begun(wanted.url)
         headers = part.rest_of(begun) if begun else {}
@@ -126,12 +168,12 @@ class Http:
 
     def _receive(
         self,
-        wanted: Published,
+        wanted: Wanted,
         response: httpx.Response,
         part: PartFile,
         begun: Edition | None,
         progress: Progress,
-    ) -> Download:
+    ) -> Received:
         self._refuse(wanted, response, (200, 206) if begun else (200,))
         edition = begun
         if not edition or response.status_code == 200:
@@ -139,13 +181,13 @@ class Http:
             part.begin(edition)
         total = _size(response)
         chunks = _body(wanted, response, part.size, total)
-        return _downloaded(wanted, part, part.receive(chunks, total, progress), edition)
+        return _received(part.receive(chunks, total, progress), edition)
 
-    def _refuse(self, wanted: Published, response: httpx.Response, good: Collection[int]) -> None:
+    def _refuse(self, wanted: Wanted, response: httpx.Response, good: Collection[int]) -> None:
         status = response.status_code
         said = f"{wanted} answered {status} {response.reason_phrase}"
         if status in self.absent or _is_hidden(response):
-            raise NotPublished(f"{said}: there is no such file (yet); check month and source")
+            raise NotPublished(f"{said}: there is no such file (yet); check its address")
         if status in self.passing:
             wait = response.headers.get("Retry-After", "not given")
             raise Unreachable(f"{said}; try again later (Retry-After: {wait})")
@@ -161,29 +203,32 @@ class File:
 
     def look(self, wanted: Published) -> Published:
         """Ask the disk."""
+        size, modified = self._seen(wanted)
+        return replace(wanted, size=size, etag=None, last_modified=modified)
+
+    def fetch(self, wanted: Wanted, part: PartFile, progress: Progress) -> Received:
+        """Copy it."""
+        (size, modified), path = self._seen(wanted), path_of(wanted.url)
+        if path.parent.samefile(part.path.parent):
+            raise UsageError(f"{wanted} is in the scratch folder itself; choose another folder")
+        edition = Edition(wanted.url, None, modified)
+        part.begin(edition)
+        with path.open("rb") as file:
+            chunks = iter(lambda: file.read(_CHUNK_BYTES), b"")
+            return _received(part.receive(chunks, size, progress), edition)
+
+    def _seen(self, wanted: Wanted) -> tuple[int, str]:
+        """Size, and the modification time as HTTP date."""
         try:
             with path_of(wanted.url).open("rb") as file:
                 found = fstat(file.fileno())
         except (FileNotFoundError, NotADirectoryError) as error:
-            message = f"{wanted}: there is no such file (yet); check month and source"
+            message = f"{wanted}: there is no such file (yet); check its address"
             raise NotPublished(message) from error
         except OSError as error:
             message = f"{wanted} cannot be read: {error}; choose a file that can"
             raise SourceError(message) from error
-        modified = formatdate(found.st_mtime, usegmt=True)
-        return replace(wanted, size=found.st_size, etag=None, last_modified=modified)
-
-    def fetch(self, wanted: Published, part: PartFile, progress: Progress) -> Download:
-        """Copy it."""
-        found, path = self.look(wanted), path_of(wanted.url)
-        if path.parent.samefile(part.path.parent):
-            raise UsageError(f"{wanted} is in the scratch folder itself; choose another folder")
-        edition = Edition(wanted.url, None, found.last_modified)
-        part.begin(edition)
-        with path.open("rb") as file:
-            chunks = iter(lambda: file.read(_CHUNK_BYTES), b"")
-            received = part.receive(chunks, found.size, progress)
-        return _downloaded(wanted, part, received, edition)
+        return found.st_size, formatdate(found.st_mtime, usegmt=True)
 
 
 class Sample:
@@ -195,13 +240,13 @@ class Sample:
             wanted, etag=f"sample-{sample_module().SAMPLE_VERSION}-{sample_rows(wanted.url)}"
         )
 
-    def fetch(self, wanted: Published, part: PartFile, progress: Progress) -> Download:
+    def fetch(self, wanted: Published, part: PartFile, progress: Progress) -> Received:
         """Generate it."""
         new = part.path.with_name(f"new-{file_name(wanted.url)}")  # the ending is the format
         sample_module().write_sample(wanted.month, new, sample_rows(wanted.url))
         new.replace(part.path)
         edition = Edition(wanted.url, self.look(wanted).etag, None)
-        return _downloaded(wanted, part, part.receive((), part.size, progress), edition)
+        return _received(part.receive((), part.size, progress), edition)
 
 
 def _transport(url: str) -> Http | File | Sample:
@@ -209,11 +254,8 @@ def _transport(url: str) -> Http | File | Sample:
     return local.get(urlsplit(url).scheme) or Http()
 
 
-def _downloaded(
-    wanted: Published, part: PartFile, received: tuple[int, str], edition: Edition
-) -> Download:
-    etag, modified = edition.etag, edition.last_modified
-    return Download(wanted.month, part.path, wanted.url, *received, etag, modified)
+def _received(counted: tuple[int, str], edition: Edition) -> Received:
+    return Received(*counted, edition.etag, edition.last_modified)
 
 
 @cache
@@ -222,7 +264,7 @@ def _certificates() -> ssl.SSLContext:
 
 
 @contextmanager
-def _client(wanted: Published) -> Iterator[httpx.Client]:
+def _client(wanted: Wanted) -> Iterator[httpx.Client]:
     """A client whose failures to reach the publisher are this project's errors."""
     headers = {"Accept-Encoding": "identity"}
     try:
@@ -268,7 +310,7 @@ def _size(response: httpx.Response) -> int | None:
 
 
 def _body(
-    wanted: Published, response: httpx.Response, start: int, total: int | None
+    wanted: Wanted, response: httpx.Response, start: int, total: int | None
 ) -> Iterator[bytes]:
     """The bytes as sent, no Content-Encoding undone."""
     done, broken = start, None

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from doubles.parts import check_parts
 from trips import buckets
 from trips.buckets import FolderBucket, ObjectInfo
 from trips.errors import Busy, Conflict, StorageError, UsageError
@@ -305,3 +306,19 @@ def test_refusal_of_the_disk_names_the_file_and_the_free_space(
         bucket.upload(file, KEY)
     assert left_in(bucket) == {KEY}
     assert Path(bucket.uri(KEY)).read_bytes() == b"content"
+
+
+def test_a_part_is_read_by_itself(bucket: FolderBucket) -> None:
+    check_parts(bucket)
+
+
+def test_what_is_there_already_is_not_put_again(bucket: FolderBucket) -> None:
+    """By its content; another content takes its place."""
+    assert buckets.put(bucket, b"one", KEY)
+    before = bucket.info(KEY)
+    assert not buckets.put(bucket, b"one", KEY)
+    assert bucket.info(KEY) == before
+    assert buckets.put(bucket, b"two", KEY)
+    found = bucket.read(KEY)
+    assert found is not None
+    assert found.data == b"two"

@@ -33,7 +33,7 @@ from trips.errors import (
 )
 from trips.months import Month
 from trips.published_file import FileKind, check_file, kind_of
-from trips.sources import Download, Published, address, download, look
+from trips.sources import Download, Published, WebFile, address, download, look
 
 MONTH = Month("yellow", 2021, 1)
 NAME = "yellow_tripdata_2021-01.csv.gz"
@@ -772,3 +772,35 @@ def test_real_file_passes(real: Path, tmp_path: Path, name: str, kind: FileKind)
     got = fetch((real / name).as_uri(), tmp_path)
     assert kind_of(got.path) == kind
     assert got.sha256 == hashlib.sha256((real / name).read_bytes()).hexdigest()
+
+
+def test_a_file_that_is_no_month_comes_the_same_way(web: Web, tmp_path: Path) -> None:
+    """Whole, with what its publisher says of it; what a check refuses is not kept."""
+    url = web.serve("/json/", Page(b"{}", etag='"one"'))
+    wanted, path = WebFile.at("covid", url), tmp_path / "new" / "edition.json"
+    received = sources.fetch(wanted, path, lambda part, name: None)
+    assert path.read_bytes() == b"{}"
+    assert (received.size, received.etag) == (2, '"one"')
+    assert received.sha256 == hashlib.sha256(b"{}").hexdigest()
+    web.serve("/json/", Page(b"half"))
+    with pytest.raises(BadFile, match=r"edition\.json is half"):
+        sources.fetch(wanted, path, _refuse)
+    assert path.read_bytes() == b"{}"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def _refuse(part: Path, name: str) -> None:
+    raise BadFile(f"{name} is {part.read_text()}")
+
+
+@pytest.mark.parametrize("address", ["ftp://host/a", "http://", "http:///a", "s3://bucket/key"])
+def test_an_address_of_no_file_is_refused(address: str) -> None:
+    with pytest.raises(UsageError, match=f"covid: '{address}' is no address of a file"):
+        WebFile.at("covid", address)
+
+
+def test_a_path_is_an_address_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the current folder."""
+    monkeypatch.chdir(tmp_path)
+    assert WebFile.at("covid", "a b.json").url == (tmp_path / "a b.json").as_uri()
+    assert str(WebFile.at("covid", "http://u:p@host/a?key=1")) == "covid: http://host/a"

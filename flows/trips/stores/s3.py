@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from botocore.client import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from trips.buckets import ObjectInfo, Stored
+from trips.buckets import ObjectInfo, Stored, whole_part
 from trips.checksums import sha256_of
 from trips.disk import room_for
 from trips.errors import Conflict, StorageError
@@ -175,6 +175,18 @@ class S3Store:
                     return None
                 raise
             return Stored(answer["Body"].read(), answer["ETag"])
+
+    def read_part(self, key: str, start: int, size: int) -> bytes:
+        """Some bytes of the object; see `Bucket`.
+
+        Raises:
+            StorageError: S3 said no, or the object ends before them.
+            Unavailable: S3 could not be asked.
+        """
+        part = f"bytes={start}-{start + size - 1}"
+        with self._asking(key) as client:
+            answer = client.get_object(Bucket=self.bucket, Key=self._key(key), Range=part)
+            return whole_part(answer["Body"].read(), size, self.uri(key))
 
     def write(self, key: str, data: bytes, replacing: str | None) -> None:
         """Put an object if its ETag still is `replacing` (None: if there is none).

@@ -49,6 +49,8 @@ class Answer:
         """The bytes to send."""
         if isinstance(self.content, Path):
             return self.content.read_bytes()
+        if isinstance(self.content, bytes):
+            return self.content
         return b"" if self.content is None else json.dumps(self.content).encode()
 
 

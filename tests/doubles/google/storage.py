@@ -92,7 +92,7 @@ class Storage:
         if request.method == "GET" and name is None:
             return Answer(self._listing(bucket, request.args))
         if request.method == "GET" and name and kind == "/download":
-            return self._media(self._object(bucket, name))
+            return self._media(self._object(bucket, name), request.headers.get("range"))
         if request.method == "GET" and name and kind is None:
             return Answer(self._object(bucket, name).resource)
         if request.method == "DELETE" and name:
@@ -107,7 +107,7 @@ class Storage:
             raise Refused(404, f"No such object: {bucket}/{name}")
         return found
 
-    def _media(self, found: Stored) -> Answer:
+    def _media(self, found: Stored, asked: str | None) -> Answer:
         resource = found.resource
         headers = {
             "Content-Type": "application/octet-stream",
@@ -116,6 +116,8 @@ class Storage:
             "X-Goog-Metageneration": "1",
             "X-Goog-Hash": f"crc32c={resource['crc32c']},md5={resource['md5Hash']}",
         }
+        if asked:
+            return _part(found.path, asked, headers)
         return Answer(found.path, headers=headers)
 
     def _listing(self, bucket: str, args: Mapping[str, str]) -> dict[str, Any]:
@@ -201,6 +203,19 @@ class Storage:
         path = self._folder / f"object{next(self._numbers)}"
         path.write_bytes(data)
         return path
+
+
+def _part(path: Path, asked: str, headers: Mapping[str, str]) -> Answer:
+    """One range of a file (RFC 9110, 14.2)."""
+    match = re.fullmatch(r"bytes=(\d+)-(\d+)", asked)
+    if not match:
+        raise Refused(501, f"range {asked!r} is not part of this double")
+    data, start, last = path.read_bytes(), int(match[1]), int(match[2])
+    if start >= len(data):
+        raise Refused(416, "Request range not satisfiable")
+    part = data[start : last + 1]
+    place = f"bytes {start}-{start + len(part) - 1}/{len(data)}"
+    return Answer(part, 206, {**headers, "Content-Range": place})
 
 
 def _append(path: Path, request: Request) -> int | None:

@@ -13,6 +13,7 @@ import pytest
 from doubles.google import Google
 from doubles.google.answers import Fault
 from doubles.google.places import open_store
+from doubles.parts import check_parts
 from retries import PASSING
 from trips.errors import Conflict, StorageError, Unavailable, UsageError
 from trips.stores import gcs
@@ -216,3 +217,7 @@ def test_an_upload_of_300_mb_takes_at_most_100_mb_of_memory(google: Google, tmp_
     unit = 1 if sys.platform == "darwin" else 1024
     assert int(done.stdout.split()[-1]) * unit <= 100_000_000
     assert open_store().info("large") is not None
+
+
+def test_a_part_is_read_by_itself(google: Google) -> None:
+    check_parts(open_store())

@@ -15,6 +15,7 @@ from prefect_aws import MinIOCredentials
 from prefect_aws.client_parameters import AwsClientParameters
 from prefect_aws.s3 import S3Bucket
 
+from doubles.parts import check_parts
 from doubles.s3 import KEY, REGION, S3, SECRET, Objects, block, sized
 from doubles.web import Fault, Page, Web
 from trips.buckets import ObjectInfo
@@ -321,3 +322,7 @@ def test_a_large_file_is_not_held_in_memory(
     store.upload(path, "large")
     assert asked
     assert all(size is not None and 0 < size <= 2 << 20 for size in asked)
+
+
+def test_a_part_is_read_by_itself(store: S3Store) -> None:
+    check_parts(store)

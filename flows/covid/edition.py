@@ -1,0 +1,124 @@
+"""One edition of ECDC's daily cases: a JSON file with a record for each country and day.
+
+ECDC, "Data on the geographic distribution of COVID-19 cases worldwide", describes the fields.
+Early editions write every value as text and months without a zero, later ones write numbers.
+"""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trips.errors import BadFile, SchemaError, UsageError
+from trips.published_file import impostor, kind_of
+
+#: Where ECDC publishes it.
+URL = "https://opendata.ecdc.europa.eu/covid19/casedistribution/json/"
+#: Fields by which a country can be named; the first is ECDC's name of it.
+COUNTRY, *CODES = "countriesAndTerritories", "geoId", "countryterritoryCode"
+YEAR, MONTH, CASES, DEATHS = "year", "month", "cases", "deaths"
+
+_HEAD_BYTES = 4096
+_WHOLE = re.compile(r"\s*[+-]?[0-9]+(\.0*)?\s*")
+_NEAREST = 5
+
+Record = Mapping[str, Any]
+
+
+def check_edition(path: Path, name: str) -> None:
+    """Refuse what is not a whole edition; see `read_edition`."""
+    read_edition(path, name)
+
+
+def read_edition(path: Path, name: str) -> Sequence[Record]:
+    """All records of an edition, plain or gzipped.
+
+    Args:
+        path: the file.
+        name: how an error calls it.
+
+    Raises:
+        BadFile: it is cut short, no JSON, or JSON of something else.
+    """
+    opened = gzip.open if kind_of(path) == "csv.gz" else open
+    try:
+        with opened(path, "rb") as file:
+            found = json.loads(file.read())
+    except (EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+        wrong = impostor(head) or f"is no whole JSON: {error}; run again to download it afresh"
+        raise BadFile(f"{name}, which begins with {head[:40]!r}, {wrong}") from error
+    return _records(found, name)
+
+
+def _records(found: Any, name: str) -> Sequence[Record]:
+    records = found.get("records") if isinstance(found, dict) else None
+    if not isinstance(records, list) or not records:
+        raise BadFile(
+            f"{name} is JSON without a list of records ({json.dumps(found)[:60]!r}); "
+            "open its address to see what the publisher sends"
+        )
+    needed = (COUNTRY, YEAR, MONTH, CASES, DEATHS)
+    for number, record in enumerate(records, 1):
+        missing = [f for f in needed if not isinstance(record, dict) or f not in record]
+        if missing:
+            raise BadFile(
+                f"{name}: record {number} has no {missing[0]!r} ({json.dumps(record)[:200]}); "
+                "give the address of a daily edition"
+            )
+    return records
+
+
+def find_country(records: Iterable[Record], asked: str) -> str:
+    """ECDC's name of a country.
+
+    Args:
+        records: of an edition.
+        asked: its name, capitals aside and with blanks or underscores, or one of its codes:
+            `United Kingdom`, `UK`, `GBR`. `NA` is Namibia.
+
+    Raises:
+        UsageError: the edition has no such country; lists the closest names.
+    """
+    codes = {str(r[COUNTRY]): [_plain(str(r.get(code) or "")) for code in CODES] for r in records}
+    wanted = _plain(asked)
+    found = [name for name in codes if _plain(name) == wanted]
+    found = found or [name for name in codes if wanted and wanted in codes[name]]
+    if len(found) == 1:
+        return found[0]
+    raise UsageError(
+        f"country {asked!r} is not in this edition; the closest of its {len(codes)} names: "
+        f"{', '.join(_closest(asked, codes))}"
+    )
+
+
+def _closest(asked: str, names: Iterable[str]) -> Sequence[str]:
+    by_plain = {_plain(name): name for name in names}
+    near = difflib.get_close_matches(_plain(asked), by_plain, _NEAREST, cutoff=0.0)
+    return [by_plain[name] for name in near]
+
+
+def _plain(text: str) -> str:
+    return text.strip().casefold().replace(" ", "_")
+
+
+def number(record: Record, field: str) -> int | None:
+    """A value as the whole number that it is, written as number or as text; None for no value.
+
+    Raises:
+        SchemaError: it is something else.
+    """
+    value = record[field]
+    if value is None or value == "":
+        return None
+    if not isinstance(value, bool) and _WHOLE.fullmatch(str(value)):
+        return int(str(value).partition(".")[0])
+    where = f"{record[COUNTRY]}, {record.get('dateRep', 'a day without date')}"
+    raise SchemaError(f"{where}: {field} {value!r} is no whole number; give another edition's url")

@@ -1,0 +1,119 @@
+"""COVID-19 by month: ECDC's daily cases of one country, summed into a CSV file and a chart.
+
+python flows/covid_monthly.py --country Germany
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+import cli
+from artifacts import show_chart
+from covid.cache import cached, keep
+from covid.edition import URL, check_edition, find_country, read_edition
+from covid.monthly import Monthly, by_month
+from destinations import BUCKET, open_bucket
+from progress import shown_progress
+from retries import RETRIES
+from trips.buckets import Bucket, put
+from trips.published import WebFile
+from trips.scratch import Job, scratch_folder
+from trips.sources import fetch
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run has made.
+
+    Attributes:
+        found: the country by month.
+        csv, png: where its files are.
+        written: whether this run wrote one of them.
+    """
+
+    found: Monthly
+    csv: str
+    png: str
+    written: bool
+
+
+@task(task_run_name="extract {day}", **RETRIES)
+def extract(edition: WebFile, bucket: Bucket, day: dt.date, folder: Path) -> Path:
+    """Fetch the edition of the day, or take it from the bucket if this day already has it."""
+    logger, path = get_run_logger(), folder / "edition.json"
+    if cached(bucket, edition.url, day, path):
+        message = f"{edition}: fetched on {day} already"
+        state: Any = Completed(name="Cached", message=message, data=path)
+        return state  # type: ignore[no-any-return] # whose data Prefect hands to the next task
+    with shown_progress(str(edition), logger) as tell:
+        found = fetch(edition, path, lambda part, _: check_edition(part, str(edition)), tell)
+    keep(bucket, edition.url, day, path)
+    logger.info("%s: %s bytes", edition, f"{found.size:,}")
+    return path
+
+
+@task(task_run_name="transform {country}")
+def transform(path: Path, edition: WebFile, country: str, day: dt.date) -> Monthly:
+    """Sum the days of the country by month."""
+    records = read_edition(path, str(edition))
+    found = by_month(records, find_country(records, country), day)
+    if found.unreported:
+        message = "%s: %d days lack a number of cases or deaths"
+        get_run_logger().warning(message, found.country, found.unreported)
+    return found
+
+
+@task(task_run_name="load {found.stem}", **RETRIES)
+def load(found: Monthly, bucket: Bucket) -> Report:
+    """Put the CSV file and the chart into the bucket, unless they are there as they should be."""
+    # Not at the top: matplotlib takes half a second, which --help need not pay.
+    from covid.chart import chart
+
+    png, csv_key, png_key = chart(found), f"{found.stem}.csv", f"{found.stem}.png"
+    written = [put(bucket, found.csv(), csv_key), put(bucket, png, png_key)]
+    show_chart(found, png)
+    return Report(found, bucket.uri(csv_key), bucket.uri(png_key), any(written))
+
+
+@flow(name="covid-monthly", flow_run_name="{country}")
+def covid_monthly(
+    country: str = "Germany", bucket: str = BUCKET, url: str = URL
+) -> Report | State[Report]:
+    """Sum ECDC's daily cases and deaths of one country by month, into a CSV file and a chart.
+
+    The edition is fetched once a day (UTC) and kept in the bucket; a run that finds the files
+    of the day as they should be writes nothing.
+
+    Args:
+        country: ECDC's name of a country, or its two- or three-letter code.
+        bucket: Block of the bucket, as TYPE/NAME.
+        url: Address of a daily edition in JSON; a file:// URL or a path will do.
+    """
+    edition, store, day = WebFile.at("covid", url), open_bucket(bucket), _today()
+    with scratch_folder(Job("covid"), f"{url} {bucket}", get_run_logger().info) as folder:
+        report = load(transform(extract(edition, store, day, folder), edition, country, day), store)
+    if report.written:
+        return report
+    return Completed(name="Skipped", message=f"{report.csv} is as it should be", data=report)
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(dt.timezone.utc).date()
+
+
+def shown(report: Any) -> str:
+    """The CSV file as it is, and where it is."""
+    status = "written" if report.written else "unchanged"
+    lines = [report.found.csv().decode(), f"{status}: {report.csv}", f"{status}: {report.png}"]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    cli.run(covid_monthly, shown)

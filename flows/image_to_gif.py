@@ -1,0 +1,196 @@
+"""One animated GIF of a file of many images: download, split, map, reduce, on Dask or threads.
+
+python flows/image_to_gif.py --engine dask --workers 4
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from prefect import flow, get_run_logger, task
+from prefect.client.schemas.objects import State
+from prefect.runtime import deployment
+from prefect.states import Completed
+from prefect.task_runners import BaseTaskRunner, ConcurrentTaskRunner
+
+import cli
+from dask_runner import dask_runner
+from destinations import open_bucket
+from graph import mapped
+from images.frames import URL, Frame, animate, as_gif, split
+from images.places import Place
+from progress import shown_progress
+from retries import RETRIES, can_pass
+from trips.buckets import Bucket, FolderBucket, put
+from trips.errors import BadFile, StorageError, UsageError
+from trips.published import WebFile
+from trips.published_file import impostor
+from trips.scratch import Job, scratch_folder
+from trips.sources import fetch
+
+Engine = Literal["dask", "threads"]
+
+
+@dataclass(frozen=True)
+class Gif:
+    """What a run has made.
+
+    Attributes:
+        where: the GIF is.
+        frames: how many it was made of.
+        size: bytes.
+        written: whether this run wrote it.
+    """
+
+    where: str
+    frames: int
+    size: int
+    written: bool
+
+
+@task(retries=2, retry_delay_seconds=10, retry_condition_fn=can_pass)
+def download(image: WebFile, source: Place) -> Place:
+    """Fetch the image file, unless it is there."""
+    bucket, key = _opened(source)
+    if bucket.info(key) is not None:
+        message = f"{bucket.uri(key)} is there"
+        state: Any = Completed(name="Skipped", message=message, data=source)
+        return state  # type: ignore[no-any-return] # whose data Prefect hands to the next task
+    logger = get_run_logger()
+    with scratch_folder(Job("images"), f"{image.url} {source}", logger.info) as folder:
+        path = folder / "images"
+        with shown_progress(str(image), logger) as tell:
+            found = fetch(image, path, lambda part, _: _refuse_page(part, image), tell)
+        bucket.upload(path, key)
+    logger.info("%s: %s bytes", bucket.uri(key), f"{found.size:,}")
+    return source
+
+
+@task(name="split", **RETRIES)
+def split_file(source: Place) -> list[Frame]:
+    """Find the frames in the file; what is handed on is where they are, not what they are."""
+    bucket, key = _opened(source)
+    found = bucket.read(key)
+    if found is None:
+        raise StorageError(f"{bucket.uri(key)} is gone; run again to download it anew")
+    frames = split(found.data)
+    if not frames:
+        raise BadFile(f"{bucket.uri(key)} has no frames; remove it to download it anew")
+    return frames
+
+
+@task(task_run_name="write {frame.name}", **RETRIES)
+def write_frame(frame: Frame, source: Place, gif: Place) -> Frame:
+    """Write one frame as a GIF file of its own, beside the animated one."""
+    bucket, key = _opened(source)
+    data = as_gif(bucket.read_part(key, frame.start, frame.size), frame, bucket.uri(key))
+    out, out_key = _opened(gif.beside(frame.name))
+    put(out, data, out_key)
+    return frame
+
+
+@task(**RETRIES)
+def combine(frames: list[Frame], gif: Place) -> Gif:
+    """Make one animated GIF of the frames, in their order."""
+    out, key = _opened(gif)
+    found = animate((_frame(gif.beside(frame.name)) for frame in frames), out.uri(key))
+    written = put(out, found, key)
+    return Gif(out.uri(key), len(frames), len(found), written)
+
+
+@flow(name="image-to-gif", flow_run_name="{gif}")
+def image_to_gif(
+    url: str = URL,
+    file: str = "image-data.img",
+    gif: str = "clip.gif",
+    bucket: str = "",
+    engine: Engine = "dask",
+    workers: int = 2,
+    cluster: str = "",
+) -> Gif | State[Gif]:
+    """Make one animated GIF of a file of many images, the frames side by side on a Dask cluster.
+
+    A file that is there is not downloaded again; to have it anew, remove it.
+
+    Args:
+        url: Address of the image file; a file:// URL or a path will do.
+        file: Where the image file is kept - a path, or a key of the bucket.
+        gif: Where the GIF goes, its frames beside it - a path, or a key of the bucket.
+        bucket: Block of the bucket, as TYPE/NAME; empty for files of this machine.
+        engine: What runs the frames - dask, or threads of this process.
+        workers: Processes of the local Dask cluster, which is there as long as the run.
+        cluster: Address of a Dask scheduler (tcp://HOST:8786) in place of a local cluster.
+    """
+    _refuse_passing_folder(file, gif, bucket)
+    runner = _runner(engine, workers, cluster)
+    found = frames_to_gif.with_options(task_runner=runner)(url, file, gif, bucket)
+    if found.written:
+        return found
+    return Completed(name="Skipped", message=f"{found.where} is as it should be", data=found)
+
+
+@flow(name="frames-to-gif", flow_run_name="{gif}")
+def frames_to_gif(
+    url: str = URL, file: str = "image-data.img", gif: str = "clip.gif", bucket: str = ""
+) -> Gif:
+    """Download, split, write each frame, combine: the tasks that image_to_gif puts on Dask.
+
+    Args:
+        url: As of image_to_gif.
+        file: As of image_to_gif.
+        gif: As of image_to_gif.
+        bucket: As of image_to_gif.
+    """
+    image, source, target = WebFile.at("images", url), Place.of(bucket, file), Place.of(bucket, gif)
+    frames = split_file(download(image, source))
+    return combine(mapped(write_frame, frames, source, target), target)
+
+
+def _refuse_passing_folder(file: str, gif: str, bucket: str) -> None:
+    """An agent runs a deployment in a copy of the project, which is gone afterwards."""
+    passing = [path for path in (file, gif) if not Path(path).is_absolute()]
+    if deployment.id and not bucket and passing:
+        raise UsageError(
+            f"{passing[0]!r} would be lost with the folder that a deployment runs in; "
+            "name a bucket, or write an absolute path"
+        )
+
+
+def _runner(engine: Engine, workers: int, cluster: str) -> BaseTaskRunner:
+    if engine == "threads":
+        return ConcurrentTaskRunner()  # type: ignore[no-untyped-call] # Prefect's own
+    return dask_runner(workers, cluster)
+
+
+def _opened(place: Place) -> tuple[Bucket, str]:
+    if place.bucket:
+        return open_bucket(place.bucket), place.path
+    path = Path(place.path)
+    return FolderBucket(path.parent), path.name
+
+
+def _refuse_page(part: Path, image: WebFile) -> None:
+    with part.open("rb") as file:
+        head = file.read(4096)
+    if wrong := impostor(head):
+        raise BadFile(f"{image}, which begins with {head[:40]!r}, {wrong}")
+
+
+def _frame(place: Place) -> bytes:
+    bucket, key = _opened(place)
+    found = bucket.read(key)
+    if found is None:
+        raise StorageError(f"{bucket.uri(key)} is gone; run again to write it anew")
+    return found.data
+
+
+def shown(gif: Any) -> str:
+    """What was made, in a line."""
+    status = "written" if gif.written else "unchanged"
+    return f"{status}: {gif.where}, {gif.frames} frames, {gif.size:,} bytes"
+
+
+if __name__ == "__main__":
+    cli.run(image_to_gif, shown, drawn=frames_to_gif)

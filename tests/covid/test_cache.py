@@ -1,0 +1,82 @@
+"""The edition of a day is fetched once, and what is not whole counts as absent."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import pytest
+
+from covid.cache import cached, keep
+from doubles.editions import SMALL
+from trips.buckets import FolderBucket
+
+URL = "http://here/json/?token=secret"
+DAY = dt.date(2020, 9, 7)
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> FolderBucket:
+    """With the edition of a day."""
+    path = tmp_path / "published.json"
+    path.write_bytes(SMALL)
+    found = FolderBucket(tmp_path / "bucket")
+    keep(found, URL, DAY, path)
+    return found
+
+
+def objects(bucket: FolderBucket) -> list[Path]:
+    return [bucket.folder / key for key in bucket.keys("covid")]
+
+
+def test_edition_of_the_day_is_there_with_its_bytes(bucket: FolderBucket, tmp_path: Path) -> None:
+    assert cached(bucket, URL, DAY, tmp_path / "got")
+    assert (tmp_path / "got").read_bytes() == SMALL
+
+
+def test_edition_of_another_day_or_address_is_not(bucket: FolderBucket, tmp_path: Path) -> None:
+    assert not cached(bucket, URL, DAY + dt.timedelta(1), tmp_path / "got")
+    assert not cached(bucket, "http://elsewhere/json/", DAY, tmp_path / "got")
+
+
+def test_next_day_takes_the_place_of_the_day_before(bucket: FolderBucket, tmp_path: Path) -> None:
+    """The bucket does not grow day by day."""
+    before = objects(bucket)
+    (tmp_path / "next.json").write_bytes(SMALL + b" ")
+    keep(bucket, URL, DAY + dt.timedelta(1), tmp_path / "next.json")
+    assert objects(bucket) == before
+    assert not cached(bucket, URL, DAY, tmp_path / "got")
+    assert cached(bucket, URL, DAY + dt.timedelta(1), tmp_path / "got")
+
+
+@pytest.mark.parametrize("keep_bytes", [0, 10, len(SMALL) - 1])
+def test_edition_that_is_not_whole_counts_as_absent(
+    bucket: FolderBucket, tmp_path: Path, keep_bytes: int
+) -> None:
+    """Whoever cut it, and however much is left."""
+    edition = max(objects(bucket), key=lambda path: path.stat().st_size)
+    edition.write_bytes(SMALL[:keep_bytes])
+    assert not cached(bucket, URL, DAY, tmp_path / "got")
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_half_of_the_pair_counts_as_absent(
+    bucket: FolderBucket, tmp_path: Path, number: int
+) -> None:
+    """As a kill between the two writes leaves it."""
+    objects(bucket)[number].unlink()
+    assert not cached(bucket, URL, DAY, tmp_path / "got")
+
+
+@pytest.mark.parametrize("note", [b"", b"{", b"[]", b"{}", b"null", b"\xff"])
+def test_damaged_note_counts_as_absent(bucket: FolderBucket, tmp_path: Path, note: bytes) -> None:
+    next(p for p in objects(bucket) if "note" in p.name).write_bytes(note)
+    assert not cached(bucket, URL, DAY, tmp_path / "got")
+
+
+def test_note_holds_no_secret(bucket: FolderBucket) -> None:
+    """The query of an address may be one."""
+    note = json.loads(next(p for p in objects(bucket) if "note" in p.name).read_text())
+    assert note["url"] == "http://here/json/"
+    assert note["day"] == "2020-09-07"

@@ -1,0 +1,133 @@
+"""An edition is read whole or refused with what is wrong; countries are found as people write."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from covid.edition import find_country, number, read_edition
+from doubles.editions import CODES, SMALL, edition, record
+from doubles.real_data import answers, real_file
+from trips.errors import BadFile, SchemaError, UsageError
+
+COUNTRIES = [record(name, 2020, 3, 1, 0) for name in CODES]
+
+
+def read(folder: Path, data: bytes) -> Any:
+    path = folder / "edition.json"
+    path.write_bytes(data)
+    return read_edition(path, "covid: http://here/json/")
+
+
+def test_plain_and_gzipped_editions_are_read_alike(tmp_path: Path) -> None:
+    """A server may send either, whatever was asked for."""
+    plain = read(tmp_path, SMALL)
+    assert plain == json.loads(SMALL)["records"]
+    assert read(tmp_path, gzip.compress(SMALL)) == plain
+
+
+@pytest.mark.parametrize("published", [SMALL, gzip.compress(SMALL, mtime=0)])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_edition_cut_short_is_refused(tmp_path: Path, published: bytes, share: float) -> None:
+    """At any place, compressed or not; the message says how the file begins."""
+    with pytest.raises(BadFile, match=r"^covid: http://here/json/, which begins with b") as said:
+        read(tmp_path, published[: int(share * len(published))])
+    assert "is no whole JSON" in str(said.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "is empty"),
+        (b"<!doctype html><title>Moved</title>", "is a web page"),
+        (b"<?xml version='1.0'?><Error/>", "is an XML document"),
+        (b"day,month,cases\n1,3,5\n", "is no whole JSON"),
+        (b"\xff\xfe{}", "is no whole JSON"),
+        (b'{"error": "come back later"}', "JSON without a list of records"),
+        (b'{"records": []}', "JSON without a list of records"),
+        (b"[1, 2]", "JSON without a list of records"),
+        (b'{"records": [3]}', "record 1 has no 'countriesAndTerritories'"),
+    ],
+)
+def test_what_is_no_edition_is_named(tmp_path: Path, data: bytes, said: str) -> None:
+    """With what stands in its place."""
+    with pytest.raises(BadFile) as found:
+        read(tmp_path, data)
+    assert said in str(found.value)
+
+
+def test_weekly_edition_is_refused_by_the_field_that_it_lacks(tmp_path: Path) -> None:
+    """ECDC went over to weeks in December 2020, which cannot be summed by month."""
+    weekly = {"dateRep": "04/01/2021", "year_week": "2020-53", "cases_weekly": 1}
+    weekly |= {"deaths_weekly": 0, "countriesAndTerritories": "Germany"}
+    with pytest.raises(BadFile, match=r"record 1 has no 'year' .*year_week.* daily edition"):
+        read(tmp_path, edition([weekly]))
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ("Germany", "Germany"),
+        ("germany", "Germany"),
+        ("DEU", "Germany"),
+        ("United Kingdom", "United_Kingdom"),
+        ("uk", "United_Kingdom"),
+        ("NA", "Namibia"),
+        ("Namibia", "Namibia"),
+    ],
+)
+def test_country_is_found_by_name_and_by_code(asked: str, name: str) -> None:
+    """Capitals, blanks and underscores aside."""
+    assert find_country(COUNTRIES, asked) == name
+
+
+@pytest.mark.parametrize("asked", ["Germoney", "", "N/", "Atlantis"])
+def test_unknown_country_lists_the_closest_names(asked: str) -> None:
+    """The one that was meant among them."""
+    with pytest.raises(UsageError, match=r"is not in this edition; the closest of its 5 names: "):
+        find_country(COUNTRIES, asked)
+
+
+def test_the_closest_name_comes_first() -> None:
+    with pytest.raises(UsageError, match="names: Germany, "):
+        find_country(COUNTRIES, "Germny")
+
+
+@pytest.mark.parametrize(
+    ("value", "whole"),
+    [(5, 5), ("5", 5), ("05", 5), (-209, -209), ("-9", -9), (5.0, 5), ("7.0", 7), (" 3 ", 3)],
+)
+def test_number_or_text_is_the_same_number(value: Any, whole: int) -> None:
+    assert number(record("Germany", 2020, 3, value, 0), "cases") == whole
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_no_value_is_none(value: Any) -> None:
+    assert number(record("Germany", 2020, 3, value, 0), "cases") is None
+
+
+@pytest.mark.parametrize("value", ["N/A", 1.5, "1.5", True, [], "1_0", float("nan"), "1e3"])
+def test_what_is_no_whole_number_is_named_with_its_day(value: Any) -> None:
+    with pytest.raises(SchemaError, match=r"^Germany, 01/3/2020: cases .* is no whole number"):
+        number(record("Germany", 2020, 3, value, 0), "cases")
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["2020-04-23.json", "2020-09-07.json.gz"])
+def test_real_editions_are_read_whole(name: str) -> None:
+    """As many records and countries as an independent tool found."""
+    file = f"covid/casedistribution_{name}"
+    records = read_edition(real_file(file), name)
+    assert len(records) == answers(file)["rows"]
+    assert len({r["countriesAndTerritories"] for r in records}) == answers(file)["countries"]
+
+
+@pytest.mark.real
+def test_real_edition_cut_in_a_text_is_refused() -> None:
+    path = real_file("bad/casedistribution_2020-12-14.truncated.json")
+    with pytest.raises(BadFile, match="is no whole JSON: Unterminated string"):
+        read_edition(path, path.name)

@@ -1,0 +1,42 @@
+"""Commands that are killed while they run."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from test_cli import command
+
+
+def start(
+    environment: dict[str, str], options: Sequence[str], log: Any = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
+    """A flow file with its options as a process."""
+    return subprocess.Popen(
+        command(*options), env=environment, stdout=subprocess.DEVNULL, stderr=log
+    )
+
+
+def wait(until: Callable[[], object], process: subprocess.Popen[bytes]) -> None:
+    """Until a condition holds, which it must while the process runs."""
+    while not until():
+        assert process.poll() is None, f"ended with exit code {process.returncode} too early"
+        time.sleep(0.005)
+
+
+def killed_while_downloading(environment: dict[str, str], options: Sequence[str]) -> int:
+    """Kill (SIGKILL) a command whose download hangs; how many bytes of it are on the disk."""
+    process = start(environment, options)
+    scratch = Path(environment["TRIPS_SCRATCH"])
+
+    def sizes() -> list[int]:
+        return [part.stat().st_size for part in scratch.rglob("*.part")]
+
+    wait(lambda: any(sizes()), process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return max(sizes())

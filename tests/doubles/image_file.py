@@ -1,0 +1,34 @@
+"""Image files in the shape of the Dask example's, drawn here."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image
+
+SIZE = (50, 40)
+
+
+def picture(number: int, kind: str = "GIF", size: tuple[int, int] = SIZE) -> bytes:
+    """An image of one colour that no other number has, a line of another colour across it."""
+    image = Image.new("RGB", size, (number % 256, 255 - number % 256, 80))
+    image.paste((250, 250, number % 256), (0, number % size[1], size[0], number % size[1] + 1))
+    found = io.BytesIO()
+    image.save(found, kind)
+    assert b"\n\n\n\n" not in found.getvalue()
+    return found.getvalue()
+
+
+def image_file(frames: int) -> bytes:
+    """Images divided by four newlines, and four more at the end."""
+    return b"".join(picture(number) + b"\n\n\n\n" for number in range(frames))
+
+
+def pixels(data: bytes) -> list[bytes]:
+    """The dots of each frame, red, green and blue."""
+    with Image.open(io.BytesIO(data)) as image:
+        found = []
+        for number in range(getattr(image, "n_frames", 1)):
+            image.seek(number)
+            found.append(image.convert("RGB").tobytes())
+        return found

@@ -1,0 +1,276 @@
+"""COVID by month as people run it: from Python, as a command, by an agent, killed in between."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import datetime as dt
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import covid_monthly as flow_file
+from doubles.agent import run_by_agent
+from doubles.commands import killed_while_downloading
+from doubles.editions import SMALL, SMALL_CSV, edition, record
+from doubles.real_data import real_file
+from doubles.s3 import S3, block
+from doubles.web import Fault, Page, Web
+from test_cli import PROJECT, environment, run
+from test_flows import listing
+
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+__all__ = ["environment"]  # a fixture
+
+DAY = dt.date(2020, 9, 7)
+CSV, PNG = "covid-monthly-Germany-2020-09-07.csv", "covid-monthly-Germany-2020-09-07.png"
+
+
+@pytest.fixture(autouse=True)
+def today(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day that does not end during a test."""
+    monkeypatch.setattr(flow_file, "_today", lambda: DAY)
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries follow at once."""
+    quick = flow_file.extract.with_options(retry_delay_seconds=0, retry_jitter_factor=None)
+    monkeypatch.setattr(flow_file, "extract", quick)
+
+
+@pytest.fixture
+def server() -> Iterator[Web]:
+    """ECDC, with its address ending in a slash."""
+    with Web() as served:
+        served.serve("/json/", Page(SMALL, etag='"one"'))
+        yield served
+
+
+def report(server: Web, country: str = "Germany", **options: Any) -> Any:
+    call: Any = flow_file.covid_monthly
+    return call(country, **({"url": server.url("/json/")} | options), return_state=True)
+
+
+def reason(state: Any) -> str:
+    assert state.is_failed()
+    return str(state.result(raise_on_failure=False))
+
+
+def test_a_country_becomes_a_csv_file_and_a_chart(place: Path, server: Web) -> None:
+    """By the names that were promised, at the top of the bucket."""
+    assert report(server).name == "Completed"
+    assert (place / "bucket" / CSV).read_bytes() == SMALL_CSV
+    assert (place / "bucket" / PNG).read_bytes().startswith(b"\x89PNG")
+
+
+def test_twice_asks_once_and_changes_nothing(place: Path, server: Web) -> None:
+    """The second run ends in a state named Skipped; ECDC is asked once."""
+    report(server)
+    before = listing(place / "bucket")
+    state = report(server)
+    assert (state.name, state.type.value) == ("Skipped", "COMPLETED")
+    assert CSV in state.message
+    assert listing(place / "bucket") == before
+    assert len(server.requests) == 1
+
+
+def test_another_country_of_the_day_takes_the_same_edition(place: Path, server: Web) -> None:
+    report(server)
+    state = report(server, "NA")
+    assert state.result().found.country == "Namibia"
+    assert (place / "bucket/covid-monthly-Namibia-2020-09-07.csv").exists()
+    assert len(server.requests) == 1
+
+
+def test_the_next_day_fetches_the_next_edition(
+    place: Path, server: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Yesterday's report stays."""
+    report(server)
+    server.serve("/json/", edition([record("Germany", 2020, 9, 1, 0)]))
+    monkeypatch.setattr(flow_file, "_today", lambda: DAY + dt.timedelta(1))
+    found = report(server).result().found
+    assert [(t.year_month, t.cases) for t in found.totals] == [("2020_09", 1)]
+    assert (place / "bucket" / CSV).read_bytes() == SMALL_CSV
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (SMALL[:-20], "is no whole JSON"),
+        (b"<html>maintenance</html>", "is a web page"),
+        (b'{"error": 1}', "JSON without a list of records"),
+    ],
+)
+def test_a_bad_answer_is_an_error_and_leaves_the_cache(
+    place: Path, server: Web, monkeypatch: pytest.MonkeyPatch, answer: bytes, said: str
+) -> None:
+    """The edition of the day before and the reports stay byte for byte; asked once more only."""
+    report(server)
+    before = listing(place / "bucket")
+    server.serve("/json/", answer)
+    monkeypatch.setattr(flow_file, "_today", lambda: DAY + dt.timedelta(1))
+    state = report(server)
+    assert said in reason(state)
+    assert server.url("/json/") in reason(state)
+    assert listing(place / "bucket") == before
+    assert len(server.requests) == 2
+
+
+def test_a_cache_that_was_cut_is_fetched_again(place: Path, server: Web) -> None:
+    report(server)
+    kept = max((place / "bucket/covid").rglob("*.json"), key=lambda p: p.stat().st_size)
+    kept.write_bytes(SMALL[:100])
+    assert report(server).result().found.csv() == SMALL_CSV
+    assert kept.read_bytes() == SMALL
+    assert len(server.requests) == 2
+
+
+def test_an_unknown_country_lists_the_closest(place: Path, server: Web) -> None:
+    """Nothing but the edition is kept."""
+    assert "names: Germany, " in reason(report(server, "Germny"))
+    assert {path.suffix for path in (place / "bucket").glob("*") if path.is_file()} <= {""}
+
+
+def test_an_absent_edition_is_not_asked_for_again(place: Path, server: Web) -> None:
+    said = reason(report(server, url=server.url("/gone/")))
+    assert "covid: http://" in said
+    assert "there is no such file" in said
+    assert len(server.requests) == 1
+
+
+def test_what_can_pass_is_tried_again(place: Path, server: Web, no_waiting: None) -> None:
+    """503, then half of an answer, of which the rest is asked for."""
+    server.fail(Fault(Page(b"", 503)))
+    server.fail(Fault(after=len(SMALL) // 2))
+    assert report(server).result().found.csv() == SMALL_CSV
+    assert [r.headers.get("range") for r in server.requests] == [
+        None,
+        None,
+        f"bytes={len(SMALL) // 2}-",
+    ]
+
+
+def test_days_without_a_number_are_told(
+    place: Path, server: Web, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.serve("/json/", edition([record("Germany", 2020, 3, None, 1)]))
+    report(server)
+    assert "Germany: 1 days lack a number of cases or deaths" in caplog.text
+
+
+def test_the_chart_is_an_artifact(place: Path, server: Web) -> None:
+    """The PNG of the bucket, inside the text, with the figures below."""
+    from prefect import get_client
+
+    async def latest() -> Any:
+        async with get_client() as client:
+            found = await client.read_latest_artifacts()
+        return next(a.data for a in found if a.key == "covid-monthly-germany")
+
+    report(server)
+    text = asyncio.run(latest())
+    inside = re.search(r"\(data:image/png;base64,([^)]*)\)", text)
+    assert inside
+    assert base64.b64decode(inside[1]) == (place / "bucket" / PNG).read_bytes()
+    assert "| 2020_04 | 4 | 2 |" in text
+
+
+def test_s3_has_the_same_bytes(place: Path, server: Web, s3: S3) -> None:
+    """And a second run puts nothing there."""
+    objects = s3.new_bucket("covid")
+    bucket = block(s3.url, objects.name, "reports")
+    bucket.credentials.save("covid-creds", overwrite=True)
+    bucket.save("covid", overwrite=True)
+    report(server)
+    assert report(server, bucket="s3-bucket/covid").result().csv == f"s3://covid/reports/{CSV}"
+    found = objects.listing()
+    assert found[f"reports/{CSV}"] == SMALL_CSV
+    assert found[f"reports/{PNG}"] == (place / "bucket" / PNG).read_bytes()
+    assert report(server, bucket="s3-bucket/covid").name == "Skipped"
+    assert objects.listing() == found
+
+
+def test_as_a_command_it_prints_the_file(
+    environment: dict[str, str], server: Web, tmp_path: Path
+) -> None:
+    """And where it is; a failure ends in one line."""
+    found = run(environment, "covid_monthly.py", "--url", server.url("/json/"))
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith(SMALL_CSV.decode())
+    written = re.search(r"^written: (.*\.csv)$", found.stdout, re.MULTILINE)
+    assert written
+    assert Path(written[1]).read_bytes() == SMALL_CSV
+    failed = run(environment, "covid_monthly.py", "--country", "X", "--url", server.url("/json/"))
+    assert failed.returncode == 1
+    assert failed.stderr.strip().splitlines()[-1].startswith("Error: country 'X' is not in this")
+
+
+def test_killed_while_downloading_it_goes_on_where_it_stopped(
+    environment: dict[str, str], server: Web
+) -> None:
+    """SIGKILL with a part of the edition arrived; the next run asks for the rest."""
+    large = SMALL + b" " * 400_000
+    server.serve("/json/", Page(large, etag='"one"'))
+    server.fail(Fault(after=len(large) // 2, hang=True))
+    options = ("covid_monthly.py", "--url", server.url("/json/"))
+    arrived = killed_while_downloading(environment, options)
+    assert not Path(environment["TRIPS_DATA"]).exists()
+    assert SMALL_CSV.decode() in run(environment, *options).stdout
+    assert [r.headers.get("range") for r in server.requests] == [None, f"bytes={arrived}-"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_killed_before_any_write_the_next_run_completes(
+    environment: dict[str, str], server: Web, number: int
+) -> None:
+    """Edition, note, CSV file, chart: what is there is whole, and in the end all is there once."""
+    options = [str(PROJECT / "flows/covid_monthly.py"), "--url", server.url("/json/")]
+    script = PROJECT / "tests/doubles/killed_while_writing.py"
+    path = os.pathsep.join([str(PROJECT / "flows"), str(PROJECT / "tests")])
+    killed = subprocess.run(
+        [sys.executable, str(script), f"{number}", *options],
+        env=environment | {"PYTHONPATH": path},
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    bucket = Path(environment["TRIPS_DATA"], "bucket")
+    before = listing(bucket)
+    assert len([k for k in before if not k.startswith(".")]) == number - 1
+    assert run(environment, *["covid_monthly.py", *options[1:]]).returncode == 0
+    after = listing(bucket)
+    assert len([k for k in after if not k.startswith(".")]) == 4
+    noted = {key: value for key, value in before.items() if "note" not in key}
+    assert noted.items() <= after.items()
+
+
+@pytest.mark.slow
+def test_from_a_deployment_by_an_agent(environment: dict[str, str], server: Web) -> None:
+    """The agent runs it in a copy of the project that is gone afterwards; the files stay."""
+    ended = run_by_agent(
+        flow_file.covid_monthly, "covid_monthly.py", {"url": server.url("/json/")}, environment
+    )
+    assert ended.state_name == "Completed", ended.state
+    found = list(Path(environment["TRIPS_DATA"], "bucket").glob("covid-monthly-Germany-*.csv"))
+    assert [path.read_bytes() for path in found] == [SMALL_CSV]
+
+
+@pytest.mark.real
+def test_the_real_editions_go_through_the_flow(place: Path) -> None:
+    """From a file; the article's March, from both editions."""
+    call: Any = flow_file.covid_monthly
+    for name in ("2020-04-23.json", "2020-09-07.json.gz"):
+        url = real_file(f"covid/casedistribution_{name}").as_uri()
+        found = call("Germany", url=url, return_state=True).result().found
+        assert b"2020_03,61856,583\n" in found.csv()

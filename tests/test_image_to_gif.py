@@ -1,0 +1,404 @@
+"""A GIF as people make it: on threads and Dask, in folders and buckets, killed in between."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import graph
+import image_to_gif as flow_file
+from doubles.agent import run_by_agent
+from doubles.commands import killed_while_downloading, start, wait
+from doubles.google import Google
+from doubles.image_file import image_file, picture, pixels
+from doubles.real_data import real_file
+from doubles.s3 import S3, block
+from doubles.web import Fault, Page, Web
+from test_cli import PROJECT, environment, run
+from test_flows import listing
+from test_google_flows import BUCKET as GCS
+from test_google_flows import blocks
+from trips.errors import UsageError
+
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+__all__ = ["blocks", "environment"]  # fixtures
+
+COUNT = 5
+FRAMES = [f"frame_{number:02}.gif" for number in range(COUNT)]
+DOTS = [pixels(picture(number))[0] for number in range(COUNT)]
+MADE = {"image-data.img", "clip.gif", *FRAMES}
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, empty."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def server() -> Iterator[Web]:
+    """Where the image file is published."""
+    with Web() as served:
+        served.serve("/all.img", Page(image_file(COUNT), etag='"one"'))
+        yield served
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries follow at once."""
+    quick = flow_file.download.with_options(retry_delay_seconds=0)
+    monkeypatch.setattr(flow_file, "download", quick)
+
+
+def make(server: Web, **options: Any) -> Any:
+    call: Any = flow_file.image_to_gif
+    url = server.url("/all.img")
+    return call(**({"url": url, "engine": "threads"} | options), return_state=True)
+
+
+def made_in(folder: Path) -> set[str]:
+    """What is there, but for what locks a folder."""
+    return {name for name in listing(folder) if name != ".lock"}
+
+
+def reason(state: Any) -> str:
+    assert state.is_failed()
+    return str(state.result(raise_on_failure=False))
+
+
+def states_of(task: str, since: Any) -> list[tuple[str, str]]:
+    """Type and name of the states of all runs of a task that a flow run started."""
+    from prefect import get_client
+    from prefect.client.schemas.filters import FlowRunFilter
+
+    async def read() -> Any:
+        async with get_client() as client:
+            parents = FlowRunFilter.parse_obj({"start_time": {"after_": since}})
+            return await client.read_task_runs(flow_run_filter=parents)
+
+    runs = asyncio.run(read())
+    return [(r.state_type.value, r.state_name) for r in runs if r.name.startswith(task)]
+
+
+def test_an_image_file_becomes_frames_and_a_gif(server: Web, here: Path) -> None:
+    """All beside each other in the current folder; frames in order, to the dot."""
+    state = make(server)
+    assert state.name == "Completed"
+    assert made_in(here) == MADE
+    assert [(here / name).read_bytes() for name in FRAMES] == [picture(n) for n in range(COUNT)]
+    assert pixels((here / "clip.gif").read_bytes()) == DOTS
+    assert state.result().frames == COUNT
+
+
+def test_twice_downloads_once_and_changes_nothing(server: Web, here: Path) -> None:
+    """The download ends Skipped, the tasks after it run all the same."""
+    import pendulum
+
+    make(server)
+    before, stamps = listing(here), [(here / name).stat().st_mtime_ns for name in FRAMES]
+    since = pendulum.now("UTC")
+    state = make(server)
+    assert (state.name, state.type.value) == ("Skipped", "COMPLETED")
+    assert listing(here) == before
+    assert [(here / name).stat().st_mtime_ns for name in FRAMES] == stamps
+    assert len(server.requests) == 1
+    assert states_of("download", since) == [("COMPLETED", "Skipped")]
+    assert states_of("write", since) == [("COMPLETED", "Completed")] * COUNT
+
+
+def test_a_lost_frame_is_written_again(server: Web, here: Path) -> None:
+    make(server)
+    (here / FRAMES[2]).unlink()
+    make(server)
+    assert made_in(here) == MADE
+
+
+def test_what_can_pass_is_tried_twice_more(server: Web, here: Path, no_waiting: None) -> None:
+    """503, then a break in the middle, then the rest."""
+    assert (flow_file.download.retries, flow_file.download.retry_delay_seconds) == (2, 0)
+    server.fail(Fault(Page(b"", 503)))
+    server.fail(Fault(after=50))
+    assert make(server).name == "Completed"
+    assert [r.headers.get("range") for r in server.requests] == [None, None, "bytes=50-"]
+
+
+def test_retries_are_ten_seconds_apart() -> None:
+    assert (flow_file.download.retries, flow_file.download.retry_delay_seconds) == (2, 10)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Page(b"", 404), "there is no such file"),
+        (Page(b"<html>moved</html>"), "is a web page"),
+        (Page(b""), "is empty"),
+    ],
+)
+def test_what_cannot_pass_is_not_tried_again(
+    server: Web, here: Path, answer: Page, said: str
+) -> None:
+    """Nothing is left in the folder."""
+    server.serve("/all.img", answer)
+    assert said in reason(make(server))
+    assert len(server.requests) == 1
+    assert made_in(here) == set()
+
+
+def test_a_frame_that_is_no_image_is_named_by_its_number(server: Web, here: Path) -> None:
+    """The others are written; there is no GIF."""
+    parts = [picture(0), b"no image", picture(2)]
+    server.serve("/all.img", b"\n\n\n\n".join(parts))
+    said = reason(make(server))
+    assert f"{here}/image-data.img: frame 1, 8 bytes from" in said
+    assert "is no image" in said
+    assert made_in(here) == {"image-data.img", "frame_00.gif", "frame_02.gif"}
+
+
+def test_a_file_without_frames_is_refused(server: Web) -> None:
+    server.serve("/all.img", b"\n\n\n\n")
+    assert "is empty" in reason(make(server))
+
+
+def test_an_address_that_is_none_is_refused_before_anything_is_written(here: Path) -> None:
+    call: Any = flow_file.image_to_gif
+    state = call(url="ftp://host/all.img", engine="threads", return_state=True)
+    assert "'ftp://host/all.img' is no address of a file" in reason(state)
+    assert made_in(here) == set()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"workers": 0}, "workers 0: at least one"), ({"cluster": "host"}, "cluster 'host' is no")],
+)
+def test_a_cluster_that_cannot_be_is_refused(
+    server: Web, options: dict[str, Any], said: str
+) -> None:
+    assert said in reason(make(server, engine="dask", **options))
+    assert not server.requests
+
+
+def test_a_bucket_takes_all_of_it(server: Web, place: Path, here: Path) -> None:
+    """Image file, frames and GIF under the keys that were named; nothing in the folder."""
+    options = {"bucket": "local-bucket/zoom", "file": "in/all.img", "gif": "out/clip.gif"}
+    assert make(server, **options).name == "Completed"
+    expected = {"in/all.img", "out/clip.gif", *(f"out/{name}" for name in FRAMES)}
+    assert made_in(place / "bucket") == expected
+    assert made_in(here) == set()
+    assert make(server, **options).name == "Skipped"
+    assert len(server.requests) == 1
+
+
+def test_s3_has_the_same_bytes(server: Web, here: Path, s3: S3) -> None:
+    make(server)
+    objects = s3.new_bucket("images")
+    bucket = block(s3.url, objects.name)
+    bucket.credentials.save("image-creds", overwrite=True)
+    bucket.save("images", overwrite=True)
+    assert make(server, bucket="s3-bucket/images").result().where == "s3://images/clip.gif"
+    assert objects.listing() == {name: (here / name).read_bytes() for name in MADE}
+
+
+def test_google_has_the_same_bytes(server: Web, here: Path, google: Google, blocks: None) -> None:
+    make(server)
+    assert make(server, bucket=GCS).name == "Completed"
+    objects = google.storage.objects("taxi")
+    assert {name: found.path.read_bytes() for name, found in objects.items()} == {
+        f"zoom/{name}": (here / name).read_bytes() for name in MADE
+    }
+
+
+def test_what_travels_between_tasks_is_small() -> None:
+    """A frame is handed on as three numbers, a place as two texts."""
+    import cloudpickle
+
+    from images.frames import split
+    from images.places import Place
+
+    frames = split(image_file(COUNT))
+    assert all(len(cloudpickle.dumps(f)) < 500 for f in [*frames, Place.of("", "clip.gif")])
+
+
+def test_the_graph_is_drawn_without_running_anything(server: Web, here: Path) -> None:
+    """Four nodes in a row; no request, no file but the drawing."""
+    if not shutil.which("dot"):
+        pytest.skip("Graphviz's dot is not on the PATH")
+    graph.draw(flow_file.frames_to_gif, here / "out.svg")
+    text = (here / "out.svg").read_text()
+    edges = [f"{a}&#45;0&#45;&gt;{b}&#45;0" for a, b in EDGES]
+    assert text.startswith("<?xml")
+    assert all(edge in text for edge in edges)
+    assert text.count('class="edge"') == len(edges)
+    assert made_in(here) == {"out.svg"}
+
+
+EDGES = (("download", "split"), ("split", "write_frame"), ("write_frame", "combine"))
+
+
+def test_without_graphviz_the_graph_says_what_to_install(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(here))
+    with pytest.raises(UsageError, match=r"dot is not on the PATH; install it"):
+        graph.draw(flow_file.frames_to_gif, here / "out.svg")
+    with pytest.raises(UsageError, match=r"drawn as svg, png, pdf, not as 'out.gif'"):
+        graph.draw(flow_file.frames_to_gif, here / "out.gif")
+    assert made_in(here) == set()
+
+
+def test_the_command_draws_the_graph_or_says_why_not(
+    environment: dict[str, str], here: Path, tmp_path: Path
+) -> None:
+    """Exit code 1 and one line without Graphviz."""
+    found = run(environment | {"PATH": str(tmp_path)}, "image_to_gif.py", "--graph", "out.svg")
+    assert found.returncode == 1
+    assert found.stderr.strip().splitlines()[-1].startswith("Error: a graph is drawn by Graphviz")
+    assert made_in(here) == set()
+
+
+def test_killed_while_downloading_it_goes_on_where_it_stopped(
+    environment: dict[str, str], server: Web, here: Path
+) -> None:
+    """SIGKILL with a part of the file arrived; the next run asks for the rest."""
+    large = image_file(COUNT) + b"\n" * 400_000
+    server.serve("/all.img", Page(large, etag='"one"'))
+    server.fail(Fault(after=len(large) // 2, hang=True))
+    options = ("image_to_gif.py", "--engine", "threads", "--url", server.url("/all.img"))
+    arrived = killed_while_downloading(environment, options)
+    assert made_in(here) == set()
+    again = run(environment, *options)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.startswith(f"written: clip.gif, {COUNT} frames, ")
+    assert [r.headers.get("range") for r in server.requests] == [None, f"bytes={arrived}-"]
+    assert made_in(here) == MADE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [1, 2, 4, COUNT + 2])
+def test_killed_before_a_write_the_next_run_completes(
+    environment: dict[str, str], server: Web, here: Path, number: int
+) -> None:
+    """Image file, some frame, GIF: what is there is whole, and in the end all is there once."""
+    options = ["--engine", "threads", "--url", server.url("/all.img")]
+    script = PROJECT / "tests/doubles/killed_while_writing.py"
+    path = os.pathsep.join([str(PROJECT / "flows"), str(PROJECT / "tests")])
+    killed = subprocess.run(
+        [
+            sys.executable,
+            str(script),
+            f"{number}",
+            str(PROJECT / "flows/image_to_gif.py"),
+            *options,
+        ],
+        env=environment | {"PYTHONPATH": path},
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    left = {name: data for name, data in listing(here).items() if not name.startswith(".")}
+    assert set(left) < MADE
+    assert run(environment, "image_to_gif.py", *options).returncode == 0
+    assert left.items() <= listing(here).items()
+    assert made_in(here) == MADE
+
+
+@pytest.mark.slow
+def test_on_dask_it_survives_the_kill_of_a_worker(
+    environment: dict[str, str], server: Web, here: Path
+) -> None:
+    """SIGKILL to one of two workers between the frames: all are there, in order."""
+    count = 40
+    server.serve("/all.img", image_file(count))
+    options = ("image_to_gif.py", "--engine", "dask", "--url", server.url("/all.img"))
+    with (here.parent / "log").open("wb") as log_file:
+        process = start(environment, options, log_file)
+    wait(lambda: (here / "image-data.img").exists(), process)
+    workers = _workers(process.pid)
+    assert len(workers) == 2
+    wait(lambda: len(list(here.glob("frame_*"))) > 2, process)
+    workers[0].kill()
+    assert len(list(here.glob("frame_*"))) < count
+    assert process.wait() == 0
+    log = (here.parent / "log").read_text()
+    assert "Restarting worker" in log
+    assert "arge" not in log.replace("charge", "")  # Dask warns of large graphs and objects
+    dots = [pixels(picture(number))[0] for number in range(count)]
+    assert pixels((here / "clip.gif").read_bytes()) == dots
+    assert len(list(here.glob("frame_*"))) == count
+
+
+@pytest.mark.slow
+def test_on_a_cluster_that_runs_already(
+    environment: dict[str, str], server: Web, here: Path
+) -> None:
+    """By its address; it is left running."""
+    from distributed import Client, LocalCluster
+
+    with LocalCluster(  # type: ignore[no-untyped-call] # Dask's own
+        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
+    ) as cluster:
+        with Client(cluster) as client:  # type: ignore[no-untyped-call] # Dask's own
+            client.run(_know, str(PROJECT / "flows"), environment)
+        address = cluster.scheduler_address
+        options = ["--cluster", address, "--url", server.url("/all.img")]
+        found = run(environment, "image_to_gif.py", *options)
+        assert found.returncode == 0, found.stderr
+        assert cluster.status.name == "running"
+    assert made_in(here) == MADE
+
+
+@pytest.mark.slow
+def test_from_a_deployment_by_an_agent(environment: dict[str, str], server: Web) -> None:
+    """The agent runs it in a copy of the project; bucket and GIF stay."""
+    parameters = {"url": server.url("/all.img"), "bucket": "local-bucket/zoom"}
+    ended = run_by_agent(flow_file.image_to_gif, "image_to_gif.py", parameters, environment)
+    assert ended.state_name == "Completed", ended.state
+    assert made_in(Path(environment["TRIPS_DATA"], "bucket")) == MADE
+
+
+@pytest.mark.slow
+def test_a_deployment_refuses_files_that_would_be_lost(
+    environment: dict[str, str], server: Web
+) -> None:
+    """Before anything is downloaded."""
+    parameters = {"url": server.url("/all.img"), "engine": "threads"}
+    ended = run_by_agent(flow_file.image_to_gif, "image_to_gif.py", parameters, environment)
+    assert ended.state is not None
+    assert "'image-data.img' would be lost" in str(ended.state.message)
+    assert not server.requests
+
+
+@pytest.mark.real
+def test_the_real_file_goes_through_the_flow(here: Path) -> None:
+    """27 frames of 500x375."""
+    call: Any = flow_file.image_to_gif
+    url = real_file("image/all-images.img").as_uri()
+    state = call(url=url, engine="threads", return_state=True)
+    assert state.result().frames == 27
+    assert len(pixels((here / "clip.gif").read_bytes())) == 27
+    assert {f"frame_{number:02}.gif" for number in range(27)} < made_in(here)
+
+
+def _workers(parent: int) -> list[psutil.Process]:
+    """The worker processes of a local cluster, which its nannies have spawned."""
+    children = psutil.Process(parent).children(recursive=True)
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+def _know(flows: str, variables: dict[str, str]) -> None:
+    """A worker finds the flows and the Prefect of this test, as one that a person started."""
+    sys.path.append(flows)
+    os.environ.update(variables)
