@@ -9,20 +9,28 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 from filelock import FileLock, Timeout
 
 from trips.disk import room_for
 from trips.errors import Busy, Unreachable
-from trips.months import Month
 
 #: Seconds to wait for another run of the same month: longer than any month takes.
 WAIT_SECONDS = 3600
 
 
+class Job(Protocol):
+    """What a folder is for; as text, how messages call it. A month, or another job."""
+
+    @property
+    def stem(self) -> str:
+        """What the folder's name begins with."""
+
+
 @contextmanager
 def scratch_folder(
-    month: Month, purpose: str, waiting: Callable[[str], object] = lambda _: None
+    month: Job, purpose: str, waiting: Callable[[str], object] = lambda _: None
 ) -> Iterator[Path]:
     """A folder that only this run uses, under TRIPS_SCRATCH or the system's temporary folder.
 
@@ -30,7 +38,7 @@ def scratch_folder(
     What a killed run left is found again: a partial download goes on where it stopped.
 
     Args:
-        month: which.
+        month: which; any other job has a folder in the same way.
         purpose: what else the folder belongs to, the bucket say.
         waiting: is told when another run has the folder.
 
@@ -79,7 +87,7 @@ def _root() -> Path:
     return Path(os.environ.get("TRIPS_SCRATCH") or Path(tempfile.gettempdir(), "trips-scratch"))
 
 
-def _acquire(lock: FileLock, month: Month, waiting: Callable[[str], object]) -> None:
+def _acquire(lock: FileLock, month: Job, waiting: Callable[[str], object]) -> None:
     try:
         lock.acquire(timeout=0)
     except Timeout:
