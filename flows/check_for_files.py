@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 import cli
@@ -53,7 +54,12 @@ def rewrite(job: Job, client: Client) -> FileLine:
     return line_of(job.file, "rewritten", entry, job.sink, time.perf_counter() - started)
 
 
-@flow(name="check-for-files", flow_run_name="{intent} {pattern}")
+def _run_name() -> str:
+    parameters = flow_run.parameters
+    return f"{parameters['intent'] or 'changed'} {parameters['pattern']}"
+
+
+@flow(name="check-for-files", flow_run_name=_run_name)
 def check_for_files(
     intent: Intent = "",
     source: str = f"{BUCKET}/data/fhvhv",
@@ -95,7 +101,7 @@ def check_for_files(
     sweep_scratch()
     done = {line.name: line for line in _rewritten(jobs, spec)}
     lines = [done.get(line.name, line) for line in lines]
-    show_files(lines, f"{intent} {pattern}")
+    show_files(lines, f"{intent or 'changed'} {pattern}")
     return _verdict(lines)
 
 

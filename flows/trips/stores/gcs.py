@@ -67,7 +67,7 @@ class GcsStore:
         """All pages of the listing; see `Bucket`."""
         parts = [part.strip("/") for part in (self.folder, folder)]
         prefix = "".join(f"{part}/" for part in parts if part)
-        with self._asked(folder or "."):
+        with self._asked(folder or "*"):
             blobs = self.bucket.list_blobs(
                 prefix=prefix, delimiter="/", timeout=TIMEOUT, retry=RETRY
             )

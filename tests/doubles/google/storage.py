@@ -199,7 +199,7 @@ class Storage:
             "size": str(path.stat().st_size),
             "generation": generation,
             "metageneration": "1",
-            "updated": dt.datetime.now(dt.timezone.utc).isoformat(),
+            "updated": f"{dt.datetime.now(dt.timezone.utc):%Y-%m-%dT%H:%M:%S.%fZ}",
             "etag": f"E{generation}",
             "metadata": meta.get("metadata") or {},
             **sums,
