@@ -26,6 +26,7 @@ PROJECT = BENCH.parent
 sys.path[:0] = [str(PROJECT / "flows"), str(PROJECT / "blocks")]
 
 import postgres  # noqa: E402 - flows/ and blocks/ are on the path only now
+import row_groups  # noqa: E402
 from figure import Figure  # noqa: E402
 from trips.months import Month  # noqa: E402
 from trips.sample import write_sample  # noqa: E402
@@ -47,6 +48,7 @@ def main() -> None:
             *_memory(sources, folder),
             *_processes(sources[1], folder),
             *postgres.figures(sources, ROWS, ROUNDS),
+            *row_groups.figures(folder, ROUNDS),
         ]
     _print(figures)
     RESULT.parent.mkdir(exist_ok=True)

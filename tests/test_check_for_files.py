@@ -211,7 +211,7 @@ def test_a_cluster_at_an_address_is_sent_the_code_and_stays(place: Path, web: Pa
     """Its workers run in another folder and have never heard of this project."""
     dask = Path(sys.executable).with_name("dask")
     told = place / "scheduler.json"
-    here = ["--host", "127.0.0.1", "--scheduler-file", told]
+    here = ["--host", "127.0.0.1", "--scheduler-file", str(told)]
     quiet: dict[str, Any] = {"cwd": place, "stderr": subprocess.DEVNULL}
     with (
         subprocess.Popen([dask, "scheduler", "--port", "0", "--no-dashboard", *here], **quiet) as s,
