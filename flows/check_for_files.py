@@ -67,8 +67,8 @@ def check_for_files(
     pattern: str = "fhvhv_tripdata_*.parquet",
     days: int = 7,
     rows_per_group: int = ROWS_PER_GROUP,
-    cluster: str = "local",
-    cluster_arguments: str = "",
+    cluster: str = "",
+    cluster_options: str | dict[str, Any] = "{}",
 ) -> State[list[FileLine]]:
     """Rewrite the files that have changed into uniform row groups, each file on a Dask worker.
 
@@ -85,13 +85,13 @@ def check_for_files(
         pattern: Names of the files, with * and ?.
         days: How many days old a change may be.
         rows_per_group: Rows of each row group but the last; the default is about 128 MB.
-        cluster: local, the address of a scheduler (tcp://10.0.0.1:8786), or a cluster class by its
-            import path (coiled.Cluster).
-        cluster_arguments: Arguments of the cluster class, as a JSON object.
+        cluster: Empty for workers of this machine, the address of a scheduler
+            (tcp://10.0.0.1:8786), or a cluster class by its import path (coiled.Cluster).
+        cluster_options: Arguments of the cluster class, as a JSON object.
     """
     if rows_per_group < 1:
         raise UsageError(f"rows_per_group {rows_per_group} is less than 1; write 1 or more")
-    spec = ClusterSpec.of(cluster, cluster_arguments)
+    spec = ClusterSpec.of(cluster, cluster_options)
     places = open_place(source, there=True), open_place(sink)
     planned = find(*places, pattern, intent, days)
     lines = [line_of(file, "unchanged", file.entry, places[1]) for file in planned]
@@ -117,7 +117,7 @@ def _rewritten(jobs: Sequence[Job], spec: ClusterSpec) -> list[FileLine]:
     logger = get_run_logger()
     with running(spec, len(jobs)) as client:
         logger.info(
-            "Dask cluster %s with %s workers", spec.where, len(client.scheduler_info()["workers"])
+            "Dask cluster %s with %s workers", spec, len(client.scheduler_info()["workers"])
         )
         futures = [(job, rewrite.submit(job, client)) for job in jobs]
         return [_result(job, future) for job, future in futures]

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import distributed
 from distributed import Client, LocalCluster
 from distributed.client import FutureCancelledError
-from distributed.diagnostics.plugin import UploadFile
+from distributed.diagnostics.plugin import SchedulerUploadFile, UploadFile
 from distributed.scheduler import KilledWorker
 
 from rowgroups.cluster_spec import LOCAL, ClusterSpec
@@ -49,9 +50,10 @@ def running(spec: ClusterSpec, jobs: int) -> Iterator[Client]:
             client: Client = stack.enter_context(Client(target, set_as_default=False))  # type: ignore[no-untyped-call]
             client.wait_for_workers(1, timeout=WORKERS_SECONDS)
             _send_code(client)
-        except (OSError, TimeoutError) as error:
+        except (OSError, RuntimeError, distributed.TimeoutError) as error:
             raise ClusterError(
-                f"cluster {spec.where} cannot be used: {error}; see that it runs and can be reached"
+                f"cluster {spec} cannot be used: {_reasons(error)}; see that it runs and can be "
+                "reached, and that its cluster_options are right"
             ) from error
         yield client
 
@@ -61,17 +63,16 @@ def _started(spec: ClusterSpec, jobs: int, stack: ExitStack) -> Any:
     if spec.is_address:
         return spec.where
     if spec.where == LOCAL:
-        return stack.enter_context(_local(jobs, spec.arguments))
+        return stack.enter_context(_local(jobs, spec.options))
     try:
-        return stack.enter_context(_class(spec.where)(**spec.arguments))
+        return stack.enter_context(_class(spec.where)(**spec.options))
     except TypeError as error:
         raise UsageError(
-            f"cluster {spec.where} does not take these cluster_arguments: {error}; "
-            "see its documentation"
+            f"cluster {spec} does not take these cluster_options: {error}; see its documentation"
         ) from error
 
 
-def _local(jobs: int, arguments: Mapping[str, Any]) -> LocalCluster:
+def _local(jobs: int, options: Mapping[str, Any]) -> LocalCluster:
     # One thread: a rewrite keeps a core and a half busy by itself. Only this machine can reach it.
     ours: dict[str, Any] = {
         "n_workers": min(jobs, os.cpu_count() or 1),
@@ -80,9 +81,11 @@ def _local(jobs: int, arguments: Mapping[str, Any]) -> LocalCluster:
         "dashboard_address": "127.0.0.1:0",
     }
     try:
-        return LocalCluster(**ours | dict(arguments))  # type: ignore[no-untyped-call]
+        return LocalCluster(**ours | dict(options))  # type: ignore[no-untyped-call]
     except TypeError as error:
-        raise UsageError(f"cluster local does not take these cluster_arguments: {error}") from error
+        raise UsageError(
+            f"the local cluster does not take these cluster_options: {error}"
+        ) from error
 
 
 def _class(path: str) -> Any:
@@ -96,17 +99,30 @@ def _class(path: str) -> Any:
         ) from error
 
 
+def _reasons(error: BaseException) -> str:
+    """What it says, and what lay behind it: a worker's own reason comes last."""
+    said = [str(error) or type(error).__name__]
+    while cause := error.__cause__ or error.__context__:
+        said.append(str(cause) or type(cause).__name__)
+        error = cause
+    return ": ".join(dict.fromkeys(said))
+
+
 def _send_code(client: Client) -> None:
-    """Give this project's packages to workers, those too that come later in place of a lost one."""
-    if os.getpid() in client.run(os.getpid).values():
-        return  # workers of this process have the packages that it has
+    """Give this project's packages to the scheduler, which looks at what it passes on, and to
+    workers, those too that come later in place of a lost one.
+    """
     flows = Path(__file__).parents[1]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"taxi-{uuid4().hex}.zip")
         with zipfile.ZipFile(path, "w") as archive:
             for file in sorted(f for name in PACKAGES for f in (flows / name).rglob("*.py")):
                 archive.write(file, file.relative_to(flows))
-        client.register_plugin(UploadFile(str(path)), name="taxi-flows")
+        # What runs in this process has the packages already, and would lose them to the copy.
+        if client.run_on_scheduler(os.getpid) != os.getpid():
+            client.register_plugin(SchedulerUploadFile(str(path)), name="taxi-flows-scheduler")
+        if os.getpid() not in client.run(os.getpid).values():
+            client.register_plugin(UploadFile(str(path)), name="taxi-flows-workers")
 
 
 def rewrite_on(client: Client, job: Job) -> Entry:
