@@ -109,8 +109,9 @@ def _reasons(error: BaseException) -> str:
 
 
 def _send_code(client: Client) -> None:
-    """Give this project's packages to the scheduler, which looks at what it passes on, and to
-    workers, those too that come later in place of a lost one.
+    """Give this project's packages to scheduler and workers, as both look at what is submitted.
+
+    Workers get them too that come later, in place of a lost one.
     """
     flows = Path(__file__).parents[1]
     with tempfile.TemporaryDirectory() as folder:
@@ -119,7 +120,7 @@ def _send_code(client: Client) -> None:
             for file in sorted(f for name in PACKAGES for f in (flows / name).rglob("*.py")):
                 archive.write(file, file.relative_to(flows))
         # What runs in this process has the packages already, and would lose them to the copy.
-        if client.run_on_scheduler(os.getpid) != os.getpid():
+        if client.run_on_scheduler(os.getpid) != os.getpid():  # type: ignore[no-untyped-call]
             client.register_plugin(SchedulerUploadFile(str(path)), name="taxi-flows-scheduler")
         if os.getpid() not in client.run(os.getpid).values():
             client.register_plugin(UploadFile(str(path)), name="taxi-flows-workers")
