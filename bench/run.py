@@ -27,6 +27,7 @@ sys.path[:0] = [str(PROJECT / "flows"), str(PROJECT / "blocks")]
 
 import fan_out  # noqa: E402 - flows/ and blocks/ are on the path only now
 import postgres  # noqa: E402
+import row_groups  # noqa: E402
 from figure import Figure  # noqa: E402
 from trips.months import Month  # noqa: E402
 from trips.sample import write_sample  # noqa: E402
@@ -49,6 +50,7 @@ def main() -> None:
             *_processes(sources[1], folder),
             *postgres.figures(sources, ROWS, ROUNDS),
             *fan_out.figures(sources[1], folder, ROUNDS),
+            *row_groups.figures(folder, ROUNDS),
         ]
     _print(figures)
     RESULT.parent.mkdir(exist_ok=True)

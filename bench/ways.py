@@ -11,7 +11,7 @@ import io
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "flows"))
@@ -99,12 +99,12 @@ def _declared(data: bytes) -> object:
     return pa_csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=True)
 
 
-WAYS = {way.__name__: way for way in (zoomcamp, ours, gunzip, parse, write)}
+Way = Callable[[Path, Path], Callable[[], int]]
 
 
-def main() -> None:
-    """Prepare, then measure the work alone."""
-    work = WAYS[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
+def main(ways: Mapping[str, Way]) -> None:
+    """Prepare one of these ways, then measure its work alone."""
+    work = ways[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
     started = time.perf_counter()
     rows = work()
     seconds = time.perf_counter() - started
@@ -118,4 +118,4 @@ def _peak_mb() -> float:
 
 
 if __name__ == "__main__":
-    main()
+    main({way.__name__: way for way in (zoomcamp, ours, gunzip, parse, write)})

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from covid.monthly import Monthly
+from rowgroups.report import FileLine
+from rowgroups.report import table_artifact as files_artifact
 from trips.ledger import Entry
 from trips.report import Line, quality_markdown, table_artifact
 
@@ -17,6 +19,13 @@ def show_months(lines: Sequence[Line], description: str) -> None:
     """A table of the months of a parent run."""
     create_table_artifact(  # type: ignore[unused-coroutine] # it is none in a flow that is not async
         table_artifact(lines), key="months", description=description
+    )
+
+
+def show_files(lines: Sequence[FileLine], description: str) -> None:
+    """A table of the files of a run."""
+    create_table_artifact(  # type: ignore[unused-coroutine] # it is none in a flow that is not async
+        files_artifact(lines), key="row-groups", description=description
     )
 
 

@@ -16,7 +16,8 @@ from prefect.blocks.core import Block
 from prefect.utilities.importtools import import_object
 
 from embedded_blocks import DuckDBWarehouse, LocalBucket
-from trips.buckets import Bucket
+from rowgroups.places import Place
+from trips.buckets import Bucket, FolderBucket
 from trips.errors import UsageError
 from trips.warehouses import Warehouse
 
@@ -124,6 +125,30 @@ def open_bucket(name: str) -> Bucket:
         UsageError: no such block, or it is no bucket.
     """
     return _open(name, _BUCKETS, "bucket")
+
+
+def open_place(name: str, there: bool = False) -> Place:
+    """A folder of a bucket, or of this machine.
+
+    Args:
+        name: a block with a folder, `s3-bucket/zoom-s3/trip-data`, or an absolute path: an agent
+            runs a flow in a temporary folder, with which a relative one would vanish.
+        there: whether a folder of this machine must be there already.
+
+    Raises:
+        UsageError: it is neither, or there is no such block or folder.
+    """
+    path = Path(name).expanduser()
+    if path.is_absolute():
+        if there and not path.is_dir():
+            raise UsageError(f"{path} is no folder of this machine; correct its name")
+        return Place(FolderBucket(path))
+    slug, _, rest = name.partition("/")
+    document, _, folder = rest.partition("/")
+    if slug not in _BUCKETS or not document:
+        known = " or ".join(f"{slug}/NAME/FOLDER" for slug in _BUCKETS)
+        raise UsageError(f"{name!r} is no place for files; write {known}, or an absolute path")
+    return Place(open_bucket(f"{slug}/{document}"), folder.strip("/"))
 
 
 def open_warehouse(name: str) -> Warehouse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import os
 import shutil
@@ -14,6 +15,7 @@ from typing import BinaryIO, Protocol
 
 from filelock import FileLock, Timeout
 
+from trips.checksums import sha256_of
 from trips.disk import room_for
 from trips.errors import Busy, Conflict, StorageError, UsageError
 
@@ -37,6 +39,21 @@ class ObjectInfo:
     version: str
 
 
+@dataclass(frozen=True)
+class Listed:
+    """An object of a folder's listing.
+
+    Attributes:
+        name: the last part of its key.
+        size: bytes.
+        modified: when it was written, UTC; a new time alone is no new content.
+    """
+
+    name: str
+    size: int
+    modified: dt.datetime
+
+
 class Bucket(Protocol):
     """An object store. Keys are POSIX paths; every write is whole or not at all."""
 
@@ -45,6 +62,16 @@ class Bucket(Protocol):
 
     def info(self, key: str) -> ObjectInfo | None:
         """Size and version of an object; None if there is none."""
+
+    def files(self, folder: str) -> list[Listed]:
+        """The objects directly in a folder ("" is the bucket's own), by name; none if it is not."""
+
+    def etag(self, key: str) -> str:
+        """What differs when the content does, and does not when it was only written anew.
+
+        Raises:
+            StorageError: there is no such object.
+        """
 
     def upload(self, path: Path, key: str) -> ObjectInfo:
         """Put a file in place of the object; what is returned speaks of exactly this file."""
@@ -97,6 +124,19 @@ class FolderBucket:
             return _info(self._path(key))
         except FileNotFoundError:
             return None
+
+    def files(self, folder: str) -> list[Listed]:
+        """Without what is hidden, which is no object; see `Bucket`."""
+        place = self._path(folder) if folder else self.folder
+        found = sorted(place.iterdir()) if place.is_dir() else []
+        return [_listed(p) for p in found if p.is_file() and not p.name.startswith(".")]
+
+    def etag(self, key: str) -> str:
+        """The SHA-256 of the file; see `Bucket`."""
+        try:
+            return sha256_of(self._path(key))
+        except FileNotFoundError as error:
+            raise StorageError(f"{self.uri(key)} is gone; run again") from error
 
     def upload(self, path: Path, key: str) -> ObjectInfo:
         """Copy beside the target, then rename: readers see the old file or the new one."""
@@ -229,6 +269,12 @@ def parts_of(key: str) -> tuple[str, ...]:
 def _info(path: Path) -> ObjectInfo:
     status = path.stat()
     return ObjectInfo(status.st_size, f"{status.st_mtime_ns}")
+
+
+def _listed(path: Path) -> Listed:
+    status = path.stat()
+    modified = dt.datetime.fromtimestamp(status.st_mtime, dt.timezone.utc)
+    return Listed(path.name, status.st_size, modified)
 
 
 def _persist(path: Path) -> None:

@@ -65,6 +65,11 @@ class Dataset:
         readable = [c for c in self.columns if not c.derived]
         return {_fold(name): c for c in readable for name in (*c.aliases, c.name)}
 
+    def column(self, name: str) -> Column | None:
+        """The column of a name in a file of any vintage, or in one that was converted here."""
+        own = (c for c in self.columns if c.name == name)
+        return next(own, self.known_names.get(_fold(name)))
+
 
 @dataclass(frozen=True)
 class Mapped:

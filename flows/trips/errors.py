@@ -13,6 +13,7 @@
             +-- Busy            another run holds it for longer than we wait
             +-- Unavailable     may pass by itself: connection, timeout, 429, 5xx
             +-- Conflict        the object or its ledger entry changed under this run
+      +-- ClusterError          a Dask cluster did not start, or was lost
 
 Only Unreachable, Busy and Unavailable are worth a retry, and Conflict a new plan.
 Every message names what it is about (dataset, month, file, line or column), the
@@ -70,3 +71,7 @@ class Unavailable(StorageError):
 
 class Conflict(StorageError):
     """Another run changed the object or its ledger entry meanwhile."""
+
+
+class ClusterError(TripsError):
+    """A Dask cluster did not start, or was lost with the work it had."""

@@ -140,10 +140,15 @@ def _declared(column: Column, values: pa.Array) -> dict[str, pa.Array]:
         return {column.name: numbers} | (
             {column.keeps_text_in: texts} if column.keeps_text_in else {}
         )
-    return {column.name: _cast(column, values)}
+    return {column.name: cast(column, values)}
 
 
-def _cast(column: Column, values: pa.Array) -> pa.Array:
+def cast(column: Column, values: pa.Array) -> pa.Array:
+    """The values in the declared type of their column; NaN, which is how pandas writes it, as null.
+
+    Raises:
+        Unreadable: a value does not fit.
+    """
     if pa.types.is_floating(values.type):
         values = _known_numbers(column, values)
         if column.kind == "int64" and (pc.max(pc.abs(values)).as_py() or 0) >= WHOLE_FLOATS_END:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from trips.ledger import Entry
@@ -49,10 +49,7 @@ _HEAD = ("month", "status", "read", "written", "rejected", "bytes", "seconds", "
 
 def table(lines: Sequence[Line]) -> str:
     """The lines as a text table, then the reason of each that was not simply loaded."""
-    rows = [_HEAD, *(_cells(line) for line in lines)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
-    text = [_row(row, widths) for row in rows]
-    text.insert(1, "  ".join("-" * width for width in widths))
+    text = aligned([_HEAD, *(_cells(line) for line in lines)], right=range(2, 7))
     reasons = [
         f"{line.month}: {line.status}: {line.reason.removeprefix(f'{line.month}: ')}"
         for line in lines
@@ -110,9 +107,19 @@ def _cells(line: Line) -> tuple[str, ...]:
     return str(line.month), line.status, *counts, f"{line.seconds:.1f}", line.where or "-"
 
 
-def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = [
-        cell.rjust(width) if 2 <= place <= 6 else cell.ljust(width)
-        for place, (cell, width) in enumerate(zip(cells, widths))
+def aligned(rows: Sequence[Sequence[str]], right: Container[int]) -> list[str]:
+    """Lines of text with their cells below each other, the first line underlined.
+
+    Args:
+        rows: all of the same length.
+        right: places of the cells that end, rather than begin, below each other.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if place in right else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths))
+        ).rstrip()
+        for row in rows
     ]
-    return "  ".join(padded).rstrip()
+    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]

@@ -10,15 +10,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from filelock import FileLock, Timeout
 
 from trips.disk import room_for
 from trips.errors import Busy, Unreachable
-from trips.months import Month
 
 #: Seconds to wait for another run of the same month: longer than any month takes.
 WAIT_SECONDS = 3600
+
+
+class Stemmed(Protocol):
+    """What a folder is for: a month, or another job. As text, how messages call it."""
+
+    @property
+    def stem(self) -> str:
+        """What the folder's name begins with."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ class Job:
 
 @contextmanager
 def scratch_folder(
-    month: Month | Job, purpose: str, waiting: Callable[[str], object] = lambda _: None
+    month: Stemmed, purpose: str, waiting: Callable[[str], object] = lambda _: None
 ) -> Iterator[Path]:
     """A folder that only this run uses, under TRIPS_SCRATCH or the system's temporary folder.
 
@@ -95,7 +103,7 @@ def _root() -> Path:
     return Path(os.environ.get("TRIPS_SCRATCH") or Path(tempfile.gettempdir(), "trips-scratch"))
 
 
-def _acquire(lock: FileLock, month: Month | Job, waiting: Callable[[str], object]) -> None:
+def _acquire(lock: FileLock, month: Stemmed, waiting: Callable[[str], object]) -> None:
     try:
         lock.acquire(timeout=0)
     except Timeout:

@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from google.api_core.exceptions import NotFound, PreconditionFailed
-from google.cloud.storage import Blob
+from google.cloud.storage import Blob, Client
 from google.cloud.storage import Bucket as GoogleBucket
 from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from trips.buckets import ObjectInfo, Stored, parts_of, whole_part
+from trips.buckets import Listed, ObjectInfo, Stored, parts_of, whole_part
 from trips.disk import room_for
 from trips.errors import Conflict, StorageError, Unavailable
 from trips.google_errors import PATIENCE, TIMEOUT, google_errors
@@ -42,6 +43,11 @@ class GcsStore:
     bucket: GoogleBucket
     folder: str = ""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """On its way to another process: Google's client refuses to go along, and is made anew."""
+        client = self.bucket.client
+        return _at, (client.project, client._credentials, self.bucket.name, self.folder)
+
     def uri(self, key: str) -> str:
         """`gs://BUCKET/KEY`, which BigQuery reads by itself."""
         return f"gs://{self.bucket.name}/{self._name(key)}"
@@ -56,6 +62,28 @@ class GcsStore:
                 _refuse_missing_bucket(error)
                 return None
         return _info(blob)
+
+    def files(self, folder: str) -> list[Listed]:
+        """All pages of the listing; see `Bucket`."""
+        parts = [part.strip("/") for part in (self.folder, folder)]
+        prefix = "".join(f"{part}/" for part in parts if part)
+        with self._asked(folder or "*"):
+            blobs = self.bucket.list_blobs(
+                prefix=prefix, delimiter="/", timeout=TIMEOUT, retry=RETRY
+            )
+            found = [blob for blob in blobs if blob.name != prefix]
+        return [Listed(b.name[len(prefix) :], int(b.size), b.updated) for b in found]
+
+    def etag(self, key: str) -> str:
+        """The MD5, or the CRC32C of an object that was composed; see `Bucket`."""
+        blob = self._blob(key)
+        with self._asked(key):
+            try:
+                blob.reload(timeout=TIMEOUT, retry=RETRY)
+            except NotFound as error:
+                _refuse_missing_bucket(error)
+                raise StorageError(f"{self.uri(key)} is gone; run again") from error
+        return str(blob.md5_hash or blob.crc32c)
 
     def upload(self, path: Path, key: str) -> ObjectInfo:
         """Send a file in chunks; the object appears when Google has it whole; see `Bucket`."""
@@ -161,6 +189,10 @@ class GcsStore:
                 raise Unavailable(
                     f"{self.uri(key)} was damaged on its way ({error}); run again"
                 ) from error
+
+
+def _at(project: str | None, credentials: Any, bucket: str, folder: str) -> GcsStore:
+    return GcsStore(Client(project, credentials).bucket(bucket), folder)
 
 
 def _refuse_missing_bucket(error: NotFound) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from botocore.client import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from trips.buckets import ObjectInfo, Stored, whole_part
+from trips.buckets import Listed, ObjectInfo, Stored, whole_part
 from trips.checksums import sha256_of
 from trips.disk import room_for
 from trips.errors import Conflict, StorageError
@@ -125,6 +125,34 @@ class S3Store:
                 client.head_bucket(Bucket=self.bucket)
                 return None
         return ObjectInfo(answer["ContentLength"], answer["ETag"])
+
+    def files(self, folder: str) -> list[Listed]:
+        """All pages of the listing; see `Bucket`.
+
+        Raises:
+            StorageError: S3 said no.
+            Unavailable: S3 could not be asked.
+        """
+        prefix = self._key(f"{folder}/" if folder else "")
+        with self._asking(folder) as client:
+            pages = client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=prefix, Delimiter="/"
+            )
+            found = [o for page in pages for o in page.get("Contents", []) if o["Key"] != prefix]
+        # The folder itself may be an object of no bytes, as S3's own console makes one.
+        return [Listed(o["Key"][len(prefix) :], o["Size"], o["LastModified"]) for o in found]
+
+    def etag(self, key: str) -> str:
+        """S3's own; see `Bucket`.
+
+        Raises:
+            StorageError: there is no such object, or S3 said no.
+            Unavailable: S3 could not be asked.
+        """
+        found = self.info(key)
+        if found is None:
+            raise StorageError(f"{self.uri(key)} is gone; run again")
+        return found.version
 
     def upload(self, path: Path, key: str) -> ObjectInfo:
         """Stream a file into the object in one request, and compare the checksum of the answer.

@@ -13,6 +13,7 @@ _ACTIONS = {
     "GetObject": "s3:GetObject and s3:ListBucket",
     "HeadObject": "s3:GetObject and s3:ListBucket",
     "HeadBucket": "s3:ListBucket",
+    "ListObjectsV2": "s3:ListBucket",
     "PutObject": "s3:PutObject",
     "DeleteObject": "s3:DeleteObject",
 }

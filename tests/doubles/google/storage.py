@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import hashlib
 import itertools
 import json
@@ -18,6 +19,8 @@ from google_crc32c import Checksum
 from doubles.google.answers import Answer, Refused, Request, unsupported
 
 _PATH = re.compile(r"(/upload|/download)?/storage/v1/b/([^/]+)/o(?:/([^/]+))?")
+#: What a client says of the answer that it wants, which is the whole one anyway.
+_NO_MATTER = ("projection", "prettyPrint", "fields", "alt")
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
 
 
@@ -122,8 +125,14 @@ class Storage:
 
     def _listing(self, bucket: str, args: Mapping[str, str]) -> dict[str, Any]:
         prefix, after = args.get("prefix", ""), args.get("pageToken", "")
-        there = self.objects(bucket)
-        names = sorted(n for n in there if n.startswith(prefix) and n > after)
+        if args.keys() - {"prefix", "pageToken", "maxResults", "delimiter", *_NO_MATTER}:
+            raise Refused(501, f"{args} are not part of this double")
+        there, end = self.objects(bucket), args.get("delimiter")
+        names = sorted(
+            name
+            for name in there
+            if name.startswith(prefix) and name > after and not (end and end in name[len(prefix) :])
+        )
         limit = int(args.get("maxResults", 1000))
         page = {"items": [there[name].resource for name in names[:limit]]}
         return page | ({"nextPageToken": names[limit - 1]} if len(names) > limit else {})
@@ -192,6 +201,7 @@ class Storage:
             "size": str(path.stat().st_size),
             "generation": generation,
             "metageneration": "1",
+            "updated": f"{dt.datetime.now(dt.timezone.utc):%Y-%m-%dT%H:%M:%S.%fZ}",
             "etag": f"E{generation}",
             "metadata": meta.get("metadata") or {},
             **sums,

@@ -1,0 +1,150 @@
+"""Large Parquet files into uniform row groups, on a Dask cluster that lives while there is work.
+
+python flows/check_for_files.py --source s3-bucket/zoom-s3/trip-data
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from prefect import flow, get_run_logger, task
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+
+import cli
+from artifacts import show_files
+from destinations import BUCKET, open_place
+from retries import RETRIES
+from rowgroups.cluster_spec import ClusterSpec
+from rowgroups.job import Job
+from rowgroups.places import Place
+from rowgroups.plan import Intent, Planned, plan_files
+from rowgroups.report import FileLine, line_of, table
+from trips.errors import UsageError
+from trips.scratch import sweep_scratch
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+#: 128 MB of Arrow: a row of the 24 columns of high-volume for-hire trips has 183 bytes.
+ROWS_PER_GROUP = 700_000
+
+
+@task(name="find", task_run_name="find {pattern}", **RETRIES)
+def find(source: Place, sink: Place, pattern: str, intent: str, days: int) -> list[Planned]:
+    """List the files and compare them with the ledger; writes nothing."""
+    return plan_files(source, sink, pattern, intent, days, _now())
+
+
+@task(name="rewrite", task_run_name="rewrite {job.file}", **RETRIES)
+def rewrite(job: Job, client: Client) -> FileLine:
+    """Have a Dask worker rewrite one file, and wait for it."""
+    # Not at the top: Dask takes a second, which a run without work need not pay.
+    from rowgroups.cluster import rewrite_on
+
+    started = time.perf_counter()
+    entry = rewrite_on(client, job)
+    get_run_logger().info("%s: %s rows, %s groups", job.file, f"{entry.rows:,}", entry.row_groups)
+    return line_of(job.file, "rewritten", entry, job.sink, time.perf_counter() - started)
+
+
+def _run_name() -> str:
+    parameters = flow_run.parameters
+    return f"{parameters['intent'] or 'changed'} {parameters['pattern']}"
+
+
+@flow(name="check-for-files", flow_run_name=_run_name)
+def check_for_files(
+    intent: Intent = "",
+    source: str = f"{BUCKET}/data/fhvhv",
+    sink: str = f"{BUCKET}/row-groups/fhvhv",
+    pattern: str = "fhvhv_tripdata_*.parquet",
+    days: int = 7,
+    rows_per_group: int = ROWS_PER_GROUP,
+    cluster: str = "",
+    cluster_options: str | dict[str, Any] = "{}",
+) -> State[list[FileLine]]:
+    """Rewrite the files that have changed into uniform row groups, each file on a Dask worker.
+
+    A cluster is started only if there is something to do, and stopped when it is done or has
+    failed. A file takes the place of the old one when its rows were counted; one that fails
+    does not stop the others, and the run then fails at the end.
+
+    Args:
+        intent: Empty for what changed within the last days, test_subset for the first file
+            only, reprocess for everything, replacing what is there.
+        source: Where the files are - a bucket block with a folder, as TYPE/NAME/FOLDER, or an
+            absolute path.
+        sink: Where the rewritten files go, under the same names; like source.
+        pattern: Names of the files, with * and ?.
+        days: How many days old a change may be.
+        rows_per_group: Rows of each row group but the last; the default is about 128 MB.
+        cluster: Empty for workers of this machine, the address of a scheduler
+            (tcp://10.0.0.1:8786), or a cluster class by its import path (coiled.Cluster).
+        cluster_options: Arguments of the cluster class, as a JSON object.
+    """
+    if rows_per_group < 1:
+        raise UsageError(f"rows_per_group {rows_per_group} is less than 1; write 1 or more")
+    spec = ClusterSpec.of(cluster, cluster_options)
+    places = open_place(source, there=True), open_place(sink)
+    planned = find(*places, pattern, intent, days)
+    lines = [line_of(file, "unchanged", file.entry, places[1]) for file in planned]
+    jobs = [Job(file, *places, rows_per_group) for file in planned if file.due]
+    if not jobs:
+        return _nothing(lines, f"{pattern} in {places[0]}")
+    sweep_scratch()
+    done = {line.name: line for line in _rewritten(jobs, spec)}
+    lines = [done.get(line.name, line) for line in lines]
+    show_files(lines, f"{intent or 'changed'} {pattern}")
+    return _verdict(lines)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.timezone.utc)
+
+
+def _rewritten(jobs: Sequence[Job], spec: ClusterSpec) -> list[FileLine]:
+    """The line of each job, done on a cluster that ends with the last of them."""
+    # Not at the top: Dask takes a second, which a run without work need not pay.
+    from rowgroups.cluster import running
+
+    logger = get_run_logger()
+    with running(spec, len(jobs)) as client:
+        logger.info(
+            "Dask cluster %s with %s workers", spec, len(client.scheduler_info()["workers"])
+        )
+        futures = [(job, rewrite.submit(job, client)) for job in jobs]
+        return [_result(job, future) for job, future in futures]
+
+
+def _result(job: Job, future: PrefectFuture[Any, Any]) -> FileLine:
+    state: Any = future.wait()
+    if state.is_completed():
+        line: FileLine = state.result()
+        return line
+    return FileLine(job.file.name, "failed", cli.reason_of(state))
+
+
+def _nothing(lines: list[FileLine], what: str) -> State[Any]:
+    message = f"nothing to do for {len(lines)} files" if lines else "no such file"
+    return Completed(name="Skipped", message=f"{what}: {message}", data=lines)
+
+
+def _verdict(lines: list[FileLine]) -> State[Any]:
+    failed = [line for line in lines if line.status == "failed"]
+    if failed:
+        named = "; ".join(f"{line.name}: {line.reason}" for line in failed)
+        return Failed(message=f"{len(failed)} of {len(lines)} files failed: {named}", data=lines)
+    counts = Counter(line.status for line in lines)
+    message = ", ".join(f"{count} {status}" for status, count in counts.items())
+    return Completed(message=message, data=lines)
+
+
+if __name__ == "__main__":
+    cli.run(check_for_files, table)

@@ -1,0 +1,324 @@
+"""Row groups as people have them made: a flow, its command, an agent, and real Dask workers."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from doubles.agent import run_by_agent
+from doubles.google import Google
+from doubles.parquet_files import groups, publish
+from doubles.s3 import S3, block
+from test_cli import command, run
+from test_cli import environment as environment
+
+T = TypeVar("T")
+
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+FILE = "check_for_files.py"
+JANUARY, FEBRUARY = "fhvhv_tripdata_2021-01.parquet", "fhvhv_tripdata_2021-02.parquet"
+#: A cluster of this process, where a test is not about the cluster.
+INSIDE = {
+    "cluster": "distributed.LocalCluster",
+    "cluster_options": '{"processes": false, "n_workers": 1, "dashboard_address": null}',
+}
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Path:
+    """Two published files."""
+    publish(tmp_path / "web", 1)
+    publish(tmp_path / "web", 2)
+    return tmp_path / "web"
+
+
+def check(**parameters: Any) -> Any:
+    from check_for_files import check_for_files
+
+    call: Any = check_for_files
+    parameters = {"rows_per_group": 1_000, **INSIDE} | parameters
+    return call(**parameters, return_state=True)
+
+
+def dask_processes(parent: psutil.Process) -> list[psutil.Process]:
+    """The Dask workers below a process; Python's own resource tracker is none."""
+    found = []
+    for child in parent.children(recursive=True):
+        try:
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child)
+        except psutil.Error:
+            continue
+    return found
+
+
+def statuses(state: Any) -> dict[str, str]:
+    return {line.name: line.status for line in state.result(raise_on_failure=False)}
+
+
+def test_files_are_rewritten_once(place: Path, web: Path) -> None:
+    """The second run has nothing to do, and says so."""
+    first = check(source=str(web))
+    assert (first.name, first.message) == ("Completed", "2 rewritten")
+    sink = place / "bucket/row-groups/fhvhv"
+    assert groups(sink / JANUARY) == [1_000, 1_000, 1_000]
+    assert pq.read_table(sink / JANUARY).equals(pq.read_table(web / JANUARY))
+    before = {p: p.stat().st_mtime_ns for p in place.rglob("*")}
+    second = check(source=str(web))
+    assert (second.name, second.type.value) == ("Skipped", "COMPLETED")
+    assert second.message.endswith("nothing to do for 2 files")
+    assert {p: p.stat().st_mtime_ns for p in place.rglob("*")} == before
+
+
+def test_no_cluster_is_started_for_nothing(place: Path, web: Path) -> None:
+    """A cluster that could not be had is not missed."""
+    check(source=str(web))
+    state = check(source=str(web), cluster="no_such.Cluster", cluster_options="")
+    assert state.name == "Skipped"
+    (place / "empty").mkdir()
+    assert check(source=str(place / "empty"), cluster="no_such.Cluster").name == "Skipped"
+
+
+def test_intents_mean_the_first_file_or_all(place: Path, web: Path) -> None:
+    assert statuses(check(source=str(web), intent="test_subset")) == {JANUARY: "rewritten"}
+    assert statuses(check(source=str(web))) == {JANUARY: "unchanged", FEBRUARY: "rewritten"}
+    state = check(source=str(web), intent="reprocess", rows_per_group=600)
+    assert set(statuses(state).values()) == {"rewritten"}
+    assert groups(place / "bucket/row-groups/fhvhv" / JANUARY) == [600] * 5
+
+
+def test_an_unknown_intent_is_refused(place: Path, web: Path) -> None:
+    state = check(source=str(web), intent="everything")
+    assert state.is_failed()
+    assert "test_subset" in str(state.result(raise_on_failure=False))
+    assert not (place / "bucket").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"rows_per_group": 0}, "rows_per_group 0 is less than 1; write 1 or more"),
+        ({"days": -1}, "days -1 is less than none"),
+        ({"sink": "row-groups"}, "'row-groups' is no place for files; write local-bucket/NAME/"),
+        ({"source": "/no/such/folder"}, "/no/such/folder is no folder of this machine"),
+        ({"cluster": "near"}, "cluster 'near' is none; leave it empty, or write the address"),
+        ({"cluster_options": "[4]"}, "cluster_options '[4]' is no JSON object"),
+        ({"cluster_options": "{4}"}, "cluster_options '{4}' is no JSON object"),
+        ({"cluster": "tcp://127.0.0.1:1"}, "is there already and takes no cluster_options"),
+        ({"cluster": "no_such.Cluster"}, "cluster no_such.Cluster cannot be imported"),
+        ({"cluster": "distributed.Clustre"}, "cluster distributed.Clustre cannot be imported"),
+        ({"cluster_options": '{"x_y": 1}'}, "unexpected keyword argument 'x_y'"),
+    ],
+)
+def test_what_cannot_be_meant_is_named(
+    place: Path, web: Path, wrong: dict[str, Any], said: str
+) -> None:
+    """With the value and what to write instead; nothing is written."""
+    state = check(**{"source": str(web)} | wrong)
+    assert state.is_failed()
+    assert said in str(state.result(raise_on_failure=False))
+    assert not (place / "bucket").exists()
+
+
+def test_one_bad_file_does_not_stop_the_others_and_is_named(place: Path, web: Path) -> None:
+    (web / JANUARY).write_bytes(b"PAR1 is not all it takes")
+    state = check(source=str(web))
+    assert state.is_failed()
+    assert state.message.startswith(f"1 of 2 files failed: {JANUARY}: {JANUARY} is damaged Parquet")
+    assert statuses(state) == {JANUARY: "failed", FEBRUARY: "rewritten"}
+
+
+def test_from_s3_to_google(place: Path, web: Path, s3: S3, google: Google) -> None:
+    """Through saved blocks, their folders included; then there is nothing to do."""
+    from prefect_gcp import GcpCredentials
+    from prefect_gcp.cloud_storage import GcsBucket
+
+    objects = s3.new_bucket("for-hire")
+    objects.put(f"tlc/trip-data/{JANUARY}", (web / JANUARY).read_bytes())
+    saved = block(s3.url, "for-hire", "tlc")
+    saved.credentials.save("for-hire", overwrite=True)
+    saved.save("for-hire", overwrite=True)
+    GcsBucket(bucket="taxi", gcp_credentials=GcpCredentials()).save("for-hire", overwrite=True)
+    places = {"source": "s3-bucket/for-hire/trip-data", "sink": "gcs-bucket/for-hire/even"}
+    assert statuses(check(**places)) == {JANUARY: "rewritten"}
+    assert set(google.storage.objects("taxi")) == {
+        f"even/{JANUARY}",
+        f"even/_ledger/{JANUARY.removesuffix('.parquet')}.json",
+    }
+    assert groups(google.storage.file_of(f"gs://taxi/even/{JANUARY}")) == [1_000] * 3
+    assert check(**places).name == "Skipped"
+
+
+# ---- Dask workers, which take seconds to start
+
+
+def found_when(look: Callable[[], T | None], process: subprocess.Popen[Any]) -> T:
+    """What is there while a process runs, as soon as it is."""
+    while process.poll() is None:
+        if found := look():
+            return found
+        time.sleep(0.005)
+    pytest.fail(f"the process ended with exit code {process.returncode} before it was there")
+
+
+def workers_at_it(
+    process: subprocess.Popen[Any], scratch: Path, but: int = 0
+) -> Callable[[], list[psutil.Process]]:
+    """The Dask workers of a run, but for a lost one, once one of them writes a rewritten file."""
+
+    def look() -> list[psutil.Process]:
+        begun = list(scratch.glob("*/rewritten/*.parquet"))
+        workers = dask_processes(psutil.Process(process.pid)) if begun else []
+        return [worker for worker in workers if worker.pid != but]
+
+    return look
+
+
+def options(web: Path, *more: str) -> tuple[str, ...]:
+    return ("--source", str(web), "--rows-per-group", "1000", *more)
+
+
+@pytest.fixture
+def slow_web(tmp_path: Path) -> Path:
+    """A file that takes long enough to be killed within."""
+    publish(tmp_path / "slow", 1, 1_000_000, (300_000, 40_000))
+    return tmp_path / "slow"
+
+
+@pytest.mark.cluster
+def test_a_run_leaves_no_process_behind_whether_done_or_failed(place: Path, web: Path) -> None:
+    us = psutil.Process()
+    (web / FEBRUARY).write_bytes(b"broken")
+    assert dask_processes(us) == []
+    state = check(source=str(web), cluster="", cluster_options='{"n_workers": 2}')
+    assert statuses(state) == {JANUARY: "rewritten", FEBRUARY: "failed"}
+    assert dask_processes(us) == []
+    state = check(source=str(web), cluster="", cluster_options='{"no_such": 2}')
+    assert state.is_failed()
+    assert dask_processes(us) == []
+
+
+@pytest.mark.cluster
+def test_a_cluster_at_an_address_is_sent_the_code_and_stays(place: Path, web: Path) -> None:
+    """Its workers run in another folder and have never heard of this project."""
+    dask = Path(sys.executable).with_name("dask")
+    told = place / "scheduler.json"
+    here = ["--host", "127.0.0.1", "--scheduler-file", str(told)]
+    quiet: dict[str, Any] = {"cwd": place, "stderr": subprocess.DEVNULL}
+    with (
+        subprocess.Popen([dask, "scheduler", "--port", "0", "--no-dashboard", *here], **quiet) as s,
+        subprocess.Popen([dask, "worker", "--no-dashboard", *here], **quiet) as worker,
+    ):
+        try:
+            address = found_when(lambda: address_in(told), s)
+            inside = {"cluster": address, "cluster_options": ""}
+            assert set(statuses(check(source=str(web), **inside)).values()) == {"rewritten"}
+            assert set(statuses(check(source=str(web), intent="reprocess", **inside)).values()) == {
+                "rewritten"
+            }
+            assert (s.poll(), worker.poll()) == (None, None)
+        finally:
+            worker.terminate()
+            s.terminate()
+
+
+def address_in(path: Path) -> str | None:
+    try:
+        return str(json.loads(path.read_text())["address"])
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+@pytest.mark.cluster
+def test_a_cluster_that_is_not_there_is_named(place: Path, web: Path) -> None:
+    import dask.config
+
+    with dask.config.set({"distributed.comm.timeouts.connect": "200ms"}):
+        state = check(source=str(web), cluster="tcp://127.0.0.1:1", cluster_options="")
+    said = str(state.result(raise_on_failure=False))
+    assert "cluster tcp://127.0.0.1:1 cannot be used" in said
+    assert "see that it runs and can be reached" in said
+
+
+@pytest.mark.cluster
+def test_what_a_killed_worker_did_is_done_by_another(
+    environment: dict[str, str], slow_web: Path, tmp_path: Path, scratch: Path
+) -> None:
+    """SIGKILL in the middle of writing: the same run ends well, with every row once."""
+    arguments = ("--cluster-options", '{"n_workers": 1}')
+    process = subprocess.Popen(
+        command(FILE, *options(slow_web, *arguments)),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    (victim,) = found_when(workers_at_it(process, scratch), process)
+    victim.kill()
+    (other,) = found_when(workers_at_it(process, scratch, but=victim.pid), process)
+    said, log = process.communicate()
+    assert process.returncode == 0, log
+    assert f"{JANUARY}  rewritten  1,000,000" in said
+    assert psutil.wait_procs([victim, other], timeout=60)[1] == []
+    assert_whole(slow_web, tmp_path)
+    assert {p.suffix for p in scratch.iterdir()} == {".lock"}
+
+
+@pytest.mark.cluster
+def test_after_a_killed_run_nothing_runs_and_the_next_one_completes(
+    environment: dict[str, str], slow_web: Path, tmp_path: Path, scratch: Path
+) -> None:
+    """SIGKILL for the flow in the middle of writing: its workers end; then twice, once in vain."""
+    process = subprocess.Popen(
+        command(FILE, *options(slow_web)),
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    workers = found_when(workers_at_it(process, scratch), process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert psutil.wait_procs(workers, timeout=60)[1] == []
+    assert not (tmp_path / "data/bucket/row-groups/fhvhv/_ledger").exists()
+    again = run(environment, FILE, *options(slow_web))
+    assert again.returncode == 0, again.stderr
+    assert f"{JANUARY}  rewritten  1,000,000" in again.stdout
+    assert_whole(slow_web, tmp_path)
+    assert {p.suffix for p in scratch.iterdir()} == {".lock"}
+    third = run(environment, FILE, *options(slow_web))
+    assert f"{JANUARY}  unchanged  1,000,000" in third.stdout
+
+
+def assert_whole(web: Path, root: Path) -> None:
+    """The file in the sink has the rows of the source, in groups of a thousand."""
+    sink = root / "data/bucket/row-groups/fhvhv" / JANUARY
+    assert set(groups(sink)) == {1_000}
+    assert pq.read_table(sink).equals(pq.read_table(web / JANUARY))
+
+
+@pytest.mark.cluster
+def test_an_agent_runs_it_from_a_deployment(
+    environment: dict[str, str], web: Path, tmp_path: Path
+) -> None:
+    """In the temporary copy of the project that an agent makes; then there is nothing to do."""
+    from check_for_files import check_for_files
+
+    parameters = {"source": str(web), "rows_per_group": 1_000}
+    first = run_by_agent(check_for_files, FILE, parameters, environment)
+    assert first.state
+    assert (first.state.name, first.state.message) == ("Completed", "2 rewritten")
+    assert groups(tmp_path / "data/bucket/row-groups/fhvhv" / FEBRUARY) == [1_000] * 3
+    second = run_by_agent(check_for_files, FILE, parameters, environment)
+    assert second.state
+    assert second.state.name == "Skipped"
