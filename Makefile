@@ -45,7 +45,7 @@ image:
 	@docker build $(BUILD) --tag $(IMAGE) .
 
 test-docker: $(VENV)/dev
-	@$(BIN)/python -m pytest -m docker tests/docker
+	@$(BIN)/python -m pytest -m docker tests/containers
 
 constraints: $(VENV)/dev
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-annotate \

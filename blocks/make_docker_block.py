@@ -35,6 +35,8 @@ def blocks(settings: Settings) -> Blocks:
             env={"PREFECT_HOME": settings.get("DOCKER_PREFECT_HOME", "/opt/prefect/home")},
             volumes=[f"{_volume(settings)}:{DATA}"],
             networks=list(filter(None, [settings.get("DOCKER_NETWORK")])),
+            # Not Prefect's own, which starts a second Prefect in the container to cancel the first.
+            command=["python", "-m", "prefect.engine"],
             # Not auto_remove: the agent would find no exit code of a container that was killed.
         )
     yield "zoom-docker", container
@@ -75,9 +77,7 @@ def check_volume(block: LocalBucket | DuckDBWarehouse) -> str:
     return f"{block.folder if isinstance(block, LocalBucket) else block.path} in each container"
 
 
-RECIPE = Recipe(
-    ("DOCKER_IMAGE",), blocks, {"zoom-docker": check, "zoom-volume": check_volume}
-)
+RECIPE = Recipe(("DOCKER_IMAGE",), blocks, {"zoom-docker": check, "zoom-volume": check_volume})
 
 if __name__ == "__main__":
     sys.exit(main([RECIPE]))

@@ -21,9 +21,11 @@ def blocks(settings: Settings) -> Blocks:
     # Prefect 3 has workers in its place; agents of Prefect 2 run this block as they always did.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
+        # Output is not streamed to the agent: when that is killed, a run that goes on would end
+        # at its next line for want of a reader. The lines are on the run's page in the UI.
         # Without a folder an agent copies the project into a temporary one, and removes that.
-        yield "zoom-local", Process(working_dir=PROJECT, env=env)
-        yield "zoom-fetched", Process(env=env)
+        yield "zoom-local", Process(working_dir=PROJECT, env=env, stream_output=False)
+        yield "zoom-fetched", Process(env=env, stream_output=False)
 
 
 def check(block: Process) -> str:

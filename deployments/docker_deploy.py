@@ -19,6 +19,7 @@ ROAD = Road(
     bucket="local-bucket/zoom-volume",
     warehouse="duckdb-warehouse/zoom-volume",
     path="/opt/prefect",  # where the Dockerfile puts the project
+    in_containers=True,
 )
 
 if __name__ == "__main__":

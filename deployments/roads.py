@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +32,9 @@ from table import ROWS, Row
 #: Prefect's own name for it; its pages in the UI and `prefect agent start -p` know it.
 AGENTS = WorkPoolCreate(name="default-agent-pool", type="prefect-agent")
 
+#: A process of the agent's machine, in this folder.
+BESIDE = "prefect.infrastructure.Process/zoom-local"
+
 
 @dataclass(frozen=True)
 class Road:
@@ -46,6 +49,7 @@ class Road:
         path: the folder of the project where the flow runs; None where the storage says it.
         storage: like `infrastructure`, where the code comes from; None for `path`.
         pool: the work pool, made if it is not there.
+        in_containers: whether what it runs is in a container, where other runs cannot be seen.
     """
 
     name: str
@@ -56,6 +60,16 @@ class Road:
     path: str | None = None
     storage: str | None = None
     pool: WorkPoolCreate = field(default_factory=lambda: AGENTS)
+    in_containers: bool = False
+
+
+def taken_by(row: Row, road: Road) -> Road | None:
+    """The road as a row takes it; None if it cannot."""
+    if not (row.beside_agent and road.in_containers):
+        return road
+    if road.pool != AGENTS:
+        return None  # a worker of containers starts nothing else
+    return replace(road, infrastructure=BESIDE, path=str(PROJECT))
 
 
 def name_of(row: Row, road: Road) -> str:
@@ -144,14 +158,15 @@ def main(
     """
     options = _options(arguments)
     settings = Settings.read(options.env)
+    taken = [(row, found) for row in ROWS if (found := taken_by(row, road))]
     if options.dry_run:
-        print("\n\n".join(_described(row, road, settings) for row in ROWS))
+        print("\n\n".join(_described(row, found, settings) for row, found in taken))
         return 0
     try:
         asyncio.run(make_pool(road.pool))
-        for row in ROWS:
-            apply_one(row, road, settings)
-            print(f"applied {name_of(row, road)}")
+        for row, found in taken:
+            apply_one(row, found, settings)
+            print(f"applied {name_of(row, found)}")
     except ValueError as error:  # Prefect's for a block that is not there
         print(f"Error: {_one_line(error)} The scripts in blocks/ save it.", file=sys.stderr)
         return 1

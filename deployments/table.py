@@ -15,7 +15,7 @@ from prefect import Flow
 from prefect.client.schemas.schedules import CronSchedule
 
 import settings  # noqa: F401 - puts flows/ on the path
-from schedules import GREEN_DUE, YELLOW_DUE
+from schedules import GREEN_DUE, TIDY, YELLOW_DUE
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Row:
         places: parameters that take the block that the road, or .env, says.
         schedule: when it runs by itself.
         about: what precedes the flow's own description.
+        beside_agent: whether it runs as a process of the agent's machine whatever the road,
+            because it looks at what else runs there.
     """
 
     flow: str
@@ -37,6 +39,7 @@ class Row:
     places: tuple[str, ...] = ()
     schedule: CronSchedule | None = None
     about: str = ""
+    beside_agent: bool = False
 
     def loaded(self) -> Flow[..., Any]:
         """The flow itself."""
@@ -82,4 +85,5 @@ ROWS = (
         schedule=GREEN_DUE,
         about="Green months that are new or changed, weekdays at 19:15 of New York.",
     ),
+    Row("tidy_runs:tidy_runs", schedule=TIDY, beside_agent=True),
 )

@@ -34,6 +34,7 @@ ROAD = Road(
     bucket=DOCKER.bucket,
     warehouse=DOCKER.warehouse,
     path=DOCKER.path,
+    in_containers=True,
 )
 _POLICIES = {"IF_NOT_PRESENT": "IfNotPresent", "ALWAYS": "Always", "NEVER": "Never"}
 
