@@ -21,7 +21,7 @@ import httpx
 from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.deployments import Deployment
+from prefect.deployments.deployments import Deployment
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import PREFECT_API_URL
 from prefect.utilities.importtools import import_object
@@ -30,7 +30,9 @@ from settings import ENV_FILE, PROJECT, Settings
 from table import ROWS, Row
 
 #: Prefect's own name for it; its pages in the UI and `prefect agent start -p` know it.
-AGENTS = WorkPoolCreate(name="default-agent-pool", type="prefect-agent")
+AGENTS = WorkPoolCreate(
+    name="default-agent-pool", type="prefect-agent", description="Deployments run by agents."
+)
 
 #: A process of the agent's machine, in this folder.
 BESIDE = "prefect.infrastructure.Process/zoom-local"
@@ -209,7 +211,8 @@ def _from(road: Road) -> str:
 def _block(reference: str) -> str:
     """`prefect.infrastructure.DockerContainer/zoom-docker` as people write it."""
     path, _, name = reference.partition("/")
-    return f"{cast(type[Block], import_object(path)).get_block_type_slug()}/{name}"
+    block: Any = import_object(path)
+    return f"{block.get_block_type_slug()}/{name}"
 
 
 def _one_line(error: Exception) -> str:

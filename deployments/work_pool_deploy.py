@@ -27,6 +27,7 @@ ROAD = Road(
     pool=WorkPoolCreate(
         name="zoom-docker",
         type=DockerWorker.type,
+        description="Deployments run in containers by workers.",
         base_job_template=DockerWorker.get_default_base_job_template(),
     ),
     queue="default",
@@ -49,6 +50,7 @@ async def _apply(
     row: Row, road: Road, parameters: dict[str, Any], container: dict[str, Any]
 ) -> None:
     flow = row.loaded()
+    schema: Any = parameter_schema(flow)
     async with get_client() as client:
         await client.create_deployment(
             flow_id=await client.create_flow(flow),
@@ -59,7 +61,7 @@ async def _apply(
             work_queue_name=road.queue,
             job_variables=container,
             parameters=parameters,
-            parameter_openapi_schema=parameter_schema(flow).dict(),
+            parameter_openapi_schema=schema.dict(),
             schedules=[DeploymentScheduleCreate(schedule=s) for s in filter(None, [row.schedule])],
             tags=row.tags(),
             description=row.description(),

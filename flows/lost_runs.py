@@ -36,13 +36,14 @@ from prefect.states import Crashed
 #: its machine would do so for ever, and its schedule comes anyway.
 AGAIN = "again"
 _BEGUN = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
-_LABEL = "io.prefect.flow-run-id"
+#: What a container says of its run: as agents write it, and as workers do.
+_LABELS = ("prefect.io/flow-run-id", "io.prefect.flow-run-id")
 _PAGE = 200
 
 
 async def begun_runs(client: PrefectClient) -> AsyncIterator[FlowRun]:
     """All that Prefect takes for begun and not ended."""
-    state = FlowRunFilterState(type=FlowRunFilterStateType(any_=_BEGUN))
+    state = FlowRunFilterState(type=FlowRunFilterStateType(any_=_BEGUN), name=None)
     for run in await _runs(client, FlowRunFilter(state=state)):
         yield run
 
@@ -94,7 +95,7 @@ async def remove_containers(client: PrefectClient, keep: dt.timedelta) -> int:
         if _ended_at(container) + keep > dt.datetime.now(dt.timezone.utc):
             continue
         with suppress(NotFound):  # somebody else did
-            if await _is_over(client, UUID(container.labels[_LABEL])):
+            if await _is_over(client, UUID(_run_of(container))):
                 container.remove()
                 removed += 1
     return removed
@@ -147,9 +148,13 @@ def _container(engine: str, identity: str) -> Container | None:
 def _exited_containers() -> list[Container]:
     with suppress(DockerException):
         client = docker.from_env(timeout=10)
-        filters = {"label": _LABEL, "status": "exited"}
-        return list(client.containers.list(all=True, filters=filters))
+        exited = client.containers.list(all=True, filters={"status": "exited"})
+        return [container for container in exited if _run_of(container)]
     return []
+
+
+def _run_of(container: Container) -> str:
+    return next((container.labels[label] for label in _LABELS if label in container.labels), "")
 
 
 def _ended_at(container: Container) -> dt.datetime:
@@ -166,6 +171,7 @@ async def _parents_end(client: PrefectClient, run: FlowRun) -> str | None:
     if run.parent_task_run_id is None:
         return None  # started by hand: whoever did sees it
     task = await client.read_task_run(run.parent_task_run_id)
+    assert task.flow_run_id  # noqa: S101 - None only for tasks outside flows, which start no flow
     parent = await client.read_flow_run(task.flow_run_id)
     over = parent.state is not None and parent.state.is_final()
     return f"its parent run {parent.name} has ended" if over else None
@@ -177,7 +183,8 @@ async def _last_sign(client: PrefectClient, run: FlowRun) -> dt.datetime:
     filters = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[member.id for member in family]))
     logs = await client.read_logs(filters, limit=1, sort=LogSort.TIMESTAMP_DESC)
     states = [member.state.timestamp for member in family if member.state]
-    return max(*states, *(log.timestamp for log in logs), run.created or states[0])
+    last: dt.datetime = max([*states, *(log.timestamp for log in logs)])
+    return last
 
 
 async def _family(client: PrefectClient, run: FlowRun) -> Sequence[FlowRun]:

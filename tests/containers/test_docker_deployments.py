@@ -12,25 +12,21 @@ import pyarrow.parquet as pq
 import pytest
 
 from doubles.docker_engine import run, wait_until
+from doubles.months_of_green import (
+    SUMS,
+    parameters,
+    publish,
+    publish_and_stop_half_way,
+    wait_for_half,
+)
 from doubles.postgres import Database
 from doubles.prefect_machine import Prefect, Program, processes_with
-from doubles.web import Fault, Page, Web
-from test_flows import trips
+from doubles.web import Web
 
 pytestmark = pytest.mark.docker
 
-TEMPLATE = "/{color}_tripdata_{year}-{month:02}.csv"
-OURS = ("--filter", "label=io.prefect.flow-run-id")
-SUMS = (
-    "SELECT to_char(file_month, 'YYYY-MM'), count(*), sum(total_amount) "
-    "FROM green_trips GROUP BY 1 ORDER BY 1"
-)
-
-
-@pytest.fixture(scope="module")
-def agent(prefect: Prefect) -> Program:
-    """An agent that starts containers."""
-    return prefect.agent("docker")
+#: As agents and as workers write it.
+LABELS = ("prefect.io/flow-run-id", "io.prefect.flow-run-id")
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +43,6 @@ def cron(prefect: Prefect, agent: Program) -> dt.datetime:
     return due
 
 
-def publish(web: Web, month: str, totals: list[str]) -> None:
-    """A month of green with these amounts."""
-    address = f"/green_tripdata_{month}.csv"
-    web.serve(address, Page(trips(month, totals).encode(), etag=f'"{len(totals)}"'))
-
-
 def in_bucket(volume: Path) -> dict[str, tuple[int, float]]:
     """Rows and sum of each month of green, by an independent reader."""
     files = (volume / "bucket" / "data" / "green").glob("*.parquet")
@@ -62,15 +52,11 @@ def in_bucket(volume: Path) -> dict[str, tuple[int, float]]:
 
 def containers(*options: str) -> list[str]:
     """The containers of flow runs."""
-    return run("docker", "ps", "--quiet", "--no-trunc", *OURS, *options).split()
+    shown = ("docker", "ps", "--quiet", "--no-trunc", *options)
+    return [found for label in LABELS for found in run(*shown, f"--filter=label={label}").split()]
 
 
-def parameters(web: Web, **others: Any) -> dict[str, Any]:
-    """Of a parent run of green."""
-    return {"color": "green", "year": 2020, "source": web.url(TEMPLATE), **others}
-
-
-def test_a_month_without_a_server(prefect: Prefect) -> None:
+def test_a_month_without_a_server(agent: Program) -> None:
     """One container, no agent, nobody is root; the month is where the table says."""
     command = "id -u && python flows/etl_web_to_gcs.py --source sample:2000"
     said = run("docker", "run", "--rm", "--network=host", "zoom-flows:test", "sh", "-c", command)
@@ -96,31 +82,39 @@ def test_the_parent_and_its_children_complete_in_a_container(
     names = Counter(child["name"] for child in children)
     assert names == {"green 2020-10": 2, "green 2020-11": 2}
     assert {child["state"]["type"] for child in children} == {"COMPLETED"}
-    engine, _, container = prefect.get(f"flow_runs/{found[1]}")["infrastructure_pid"].rpartition(":")
+    engine, _, container = prefect.get(f"flow_runs/{found[1]}")["infrastructure_pid"].rpartition(
+        ":"
+    )
     assert engine.startswith("http+docker:")
     assert container in containers("--all")
     assert in_bucket(volume) == {"2020-10": (2, 14.5), "2020-11": (3, 24.0)}
-    assert taxi.query(SUMS) == [("2020-10", 2, 14.5), ("2020-11", 3, 24.0)]
+    assert {("2020-10", 2, 14.5), ("2020-11", 3, 24.0)} <= set(taxi.query(SUMS))
+
+
+def test_an_agent_takes_only_the_runs_of_its_queue(prefect: Prefect, agent: Program) -> None:
+    """The other's waits as long as nobody takes it, and is taken by the other alone."""
+    options = {"source": "sample:1000", "month": 5}
+    theirs = prefect.run_deployment("etl-web-to-gcs/local-flow", **options)
+    ours = prefect.run_deployment("etl-web-to-gcs/docker-flow", **options)
+    (state,) = prefect.ended(ours)
+    assert state["type"] == "COMPLETED", state
+    assert prefect.state(theirs)["type"] == "SCHEDULED"
+    other = prefect.agent("local")
+    (state,) = prefect.ended(theirs)
+    other.stop()
+    assert state["type"] == "COMPLETED", state
+    took = [[run for run in (ours, theirs) if run in found.said()] for found in (agent, other)]
+    assert took == [[ours], [theirs]]
 
 
 def test_a_container_that_is_killed_is_reported_and_the_next_run_completes_the_month(
     prefect: Prefect, agent: Program, taxi: Database, web: Web, volume: Path
 ) -> None:
     """Killed while it downloads: Crashed, with its children once somebody looks; then the month."""
-    amounts = [f"{n}.25" for n in range(5_000)]
-    publish(web, "2020-12", amounts)
-    half = len(web_body := trips("2020-12", amounts).encode()) // 2
-    web.fail(Fault(), times=2)  # the two questions before the download go right
-    web.fail(Fault(after=half, hang=True))
+    half = publish_and_stop_half_way(web, "2020-12", rows=5_000)
     before = in_bucket(volume)
-    run_id = prefect.run_deployment(
-        "etl-parent-flow/docker-flow", **parameters(web, months="12")
-    )
-    wait_until(
-        "half of the file is there",
-        lambda: half in (part.stat().st_size for part in volume.rglob("*.part")),
-        60,
-    )
+    run_id = prefect.run_deployment("etl-parent-flow/docker-flow", **parameters(web, months="12"))
+    wait_for_half(volume, half)
     (container,) = containers()
     run("docker", "kill", container)
     (state,) = prefect.ended(run_id, seconds=30)
@@ -135,12 +129,11 @@ def test_a_container_that_is_killed_is_reported_and_the_next_run_completes_the_m
     assert tidied["message"].startswith("1 lost, 0 started again"), tidied
     assert prefect.state(child["id"])["type"] == "CRASHED"
     assert (completed["name"], completed["message"]) == ("Completed", "1 loaded")
-    expected = (5_000, sum(range(5_000)) + 1250.0)
+    expected = (5_000, sum(range(5_000)) + 1_250.0)
     assert in_bucket(volume) == {**before, "2020-12": expected}
     assert ("2020-12", *expected) in taxi.query(SUMS)
-    ranges = [r.headers["range"] for r in web.requests if "range" in r.headers]
+    ranges = [r.headers["range"] for r in web.requests if "range" in r.headers and "12" in r.path]
     assert ranges == [f"bytes={half}-"]  # the new container went on where the old one stopped
-    assert len(web_body) > half
 
 
 def test_a_run_of_a_cron_is_picked_up_at_its_time(prefect: Prefect, cron: dt.datetime) -> None:
@@ -158,7 +151,7 @@ def test_a_run_of_a_cron_is_picked_up_at_its_time(prefect: Prefect, cron: dt.dat
     (found,) = due()
     assert found["auto_scheduled"]
     late = (_time(found["start_time"]) - cron).total_seconds()
-    assert 0 <= late < 15, late
+    assert -1 < late < 15, late
 
 
 def _time(text: str) -> dt.datetime:

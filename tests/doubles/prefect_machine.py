@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,13 +83,13 @@ class Prefect:
             **self.environment,
         }
 
-    def start(self, *command: str) -> Program:
+    def start(self, *command: str, **environment: str) -> Program:
         """Start a program of Prefect in the background."""
         log = self.home / f"{len(self.programs)}-{'-'.join(command[:2])}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
                 ["prefect", *command],
-                env=self.env(),
+                env=self.env() | environment,
                 cwd=PROJECT,
                 stdout=out,
                 stderr=out,
@@ -100,9 +99,10 @@ class Prefect:
         self.programs.append(Program(process, log))
         return self.programs[-1]
 
-    def serve(self) -> None:
-        """Start the server; returns when it answers."""
-        server = self.start("server", "start", "--host", "127.0.0.1", "--port", str(self.port))
+    def serve(self, database: str) -> None:
+        """Start the server on a database; returns when it answers."""
+        where = ("--host", "127.0.0.1", "--port", str(self.port))
+        server = self.start("server", "start", *where, PREFECT_API_DATABASE_CONNECTION_URL=database)
         wait_until("the server answers", lambda: self._is_healthy(server), _START_SECONDS)
 
     def agent(self, queue: str) -> Program:
@@ -183,5 +183,3 @@ def processes_with(text: str) -> list[str]:
                     if words:  # a zombie has none
                         found.append(f"{folder.name} {words}")
     return found
-
-
