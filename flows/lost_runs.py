@@ -11,7 +11,7 @@ import datetime as dt
 import os
 import platform
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from uuid import UUID
 
 import docker
@@ -91,13 +91,12 @@ async def settle(client: PrefectClient, run: FlowRun, why: str) -> bool:
 async def remove_containers(client: PrefectClient, keep: dt.timedelta) -> int:
     """Remove the containers of runs that ended so long ago; returns how many."""
     removed = 0
-    for container in _exited_containers():
-        if _ended_at(container) + keep > dt.datetime.now(dt.timezone.utc):
-            continue
-        with suppress(NotFound):  # somebody else did
-            if await _is_over(client, UUID(_run_of(container))):
-                container.remove()
-                removed += 1
+    with suppress(DockerException), _engine() as engine:
+        for container in engine.containers.list(all=True, filters={"status": "exited"}):
+            if await _may_go(client, container, keep):
+                with suppress(NotFound):  # somebody else removed it
+                    container.remove()
+                    removed += 1
     return removed
 
 
@@ -136,21 +135,13 @@ def _container(engine: str, identity: str) -> Container | None:
     """The container, if the engine of this machine knows it: all engines have the same address."""
     if not engine.startswith(("http", "unix", "npipe")):
         return None
-    with suppress(DockerException):
-        client = docker.from_env(timeout=10)
-        try:
-            return client.containers.get(identity)
-        finally:
-            client.close()
+    with suppress(DockerException), _engine() as client:
+        return client.containers.get(identity)
     return None
 
 
-def _exited_containers() -> list[Container]:
-    with suppress(DockerException):
-        client = docker.from_env(timeout=10)
-        exited = client.containers.list(all=True, filters={"status": "exited"})
-        return [container for container in exited if _run_of(container)]
-    return []
+def _engine() -> closing[docker.DockerClient]:
+    return closing(docker.from_env(timeout=10))
 
 
 def _run_of(container: Container) -> str:
@@ -162,9 +153,13 @@ def _ended_at(container: Container) -> dt.datetime:
     return dt.datetime.fromisoformat(text[:19]).replace(tzinfo=dt.timezone.utc)
 
 
-async def _is_over(client: PrefectClient, identity: UUID) -> bool:
-    found = await _runs(client, FlowRunFilter(id=FlowRunFilterId(any_=[identity])))
-    return bool(found) and found[0].state is not None and found[0].state.is_final()
+async def _may_go(client: PrefectClient, container: Container, keep: dt.timedelta) -> bool:
+    """Whether it is the container of a run of this server that ended so long ago."""
+    run = _run_of(container)
+    if not run or _ended_at(container) + keep > dt.datetime.now(dt.timezone.utc):
+        return False
+    found = await _runs(client, FlowRunFilter(id=FlowRunFilterId(any_=[UUID(run)])))
+    return any(run.state is not None and run.state.is_final() for run in found)
 
 
 async def _parents_end(client: PrefectClient, run: FlowRun) -> str | None:

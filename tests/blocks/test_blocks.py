@@ -215,13 +215,12 @@ def test_the_block_of_docker_has_its_own_prefect_home(run: Run, values: dict[str
 
 
 @SERVER
-@EMBEDDED
 def test_the_blocks_of_processes_run_here_and_in_a_temporary_folder(
     run: Run, tmp_path: Path
 ) -> None:
     """With one folder of data, which is absolute."""
     here, fetched = saved(run, make_process_blocks.RECIPE, {"TRIPS_DATA": str(tmp_path / "data")})
-    assert (here.working_dir, fetched.working_dir) == (PROJECT, None)
+    assert (here.working_dir, fetched.working_dir) == (str(PROJECT), None)
     assert here.env == fetched.env == {"TRIPS_DATA": str(tmp_path / "data")}
     assert not here.stream_output
 

@@ -144,16 +144,16 @@ def test_months_are_looked_for_once_each_weekday_evening_of_new_york(
     schedule: Any, clocks_change: dt.date
 ) -> None:
     """Summer and winter, also in the weeks in which the clocks change."""
-    start = dt.datetime.combine(clocks_change - dt.timedelta(days=7), dt.time(0), NEW_YORK)
-    times = asyncio.run(_dates(schedule, start))
-    local = [time.astimezone(NEW_YORK) for time in times]
-    days = [start.date() + dt.timedelta(days=n) for n in range(14)]
+    first = clocks_change - dt.timedelta(days=7)
+    local = [time.astimezone(NEW_YORK) for time in asyncio.run(_dates(schedule, first))]
+    days = [first + dt.timedelta(days=n) for n in range(14)]
     assert [time.date() for time in local] == [day for day in days if day.weekday() < 5]
     assert {time.hour for time in local} == {19}
 
 
-async def _dates(schedule: Any, start: dt.datetime) -> list[dt.datetime]:
+async def _dates(schedule: Any, first: dt.date) -> list[dt.datetime]:
     from prefect.server.schemas.schedules import CronSchedule
 
+    start = pendulum.datetime(first.year, first.month, first.day, tz=schedule.timezone)
     server = CronSchedule(cron=schedule.cron, timezone=schedule.timezone)
-    return list(await server.get_dates(n=10, start=pendulum.instance(start)))
+    return list(await server.get_dates(n=10, start=start))
