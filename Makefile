@@ -5,6 +5,8 @@
 # make bench  speed and memory, against the naive way and the floor
 # make postgres       a PostgreSQL server of the project's own, under data/postgres
 # make postgres-stop  stop it
+# make image        the Docker image of the flows; IMAGE= names it, BUILD= is for docker build
+# make test-docker  deployments, agents and containers, on a Docker engine
 # make constraints  resolve all versions anew
 
 PYTHON ?= python3
@@ -14,9 +16,11 @@ BIN := $(VENV)/bin
 export PREFECT_HOME ?= $(CURDIR)/data/prefect
 export DO_NOT_TRACK ?= 1
 unexport PREFECT_API_URL
+IMAGE ?= zoom-flows:1
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test test-cluster lint bench postgres postgres-stop constraints clean python-version
+.PHONY: run test test-cluster test-docker lint bench postgres postgres-stop image constraints clean \
+	python-version
 
 run: $(VENV)/run
 	@mkdir -p "$(PREFECT_HOME)"
@@ -42,8 +46,13 @@ postgres: $(VENV)/postgres
 postgres-stop: $(VENV)/postgres
 	@$(BIN)/python blocks/local_postgres.py --stop
 
+image:
+	@docker build $(BUILD) --tag $(IMAGE) .
+
+test-docker: $(VENV)/dev
+	@$(BIN)/python -m pytest -m docker tests/containers
+
 constraints: $(VENV)/dev
-	@$(PIP) uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-annotate \
 		--custom-compile-command "make constraints" requirements-dev.txt -o constraints.txt
 

@@ -111,14 +111,14 @@ def test_every_variable_of_a_script_is_explained_and_the_other_way_round() -> No
     for script in VARIABLES_OF.keys() - {"make_blocks.py"}:
         assert _variables(PROJECT / "blocks" / script) == VARIABLES_OF[script], script
     named = re.findall(r"^([A-Z]\w+)=(.*)$", example, re.MULTILINE)
-    assert {name for name, _ in named} == set().union(*VARIABLES_OF.values())
+    assert {name for name, _ in named} == set().union(*VARIABLES_OF.values(), _others())
     assert {value for _, value in named} == {""}  # no secret, and nothing that looks like one
 
 
 def test_every_saved_block_stands_in_the_readme() -> None:
     """By the name that its script gives it."""
     code = "".join(path.read_text() for path in (PROJECT / "blocks").glob("make_*.py"))
-    saved = set(re.findall(r'"(zoom(?:-[a-z0-9-]+)?)"', code))
+    saved = set(re.findall(r'yield[ (\s]*"(zoom(?:-[a-z0-9-]+)?)"', code))
     assert saved
     assert set(re.findall(r"`[a-z0-9-]+/(zoom(?:-[a-z0-9-]+)?)`", README)) == saved
 
@@ -140,6 +140,35 @@ def _variables_of() -> dict[str, set[str]]:
 VARIABLES_OF = _variables_of()
 
 
+def _others() -> set[str]:
+    """What deployments and compose.yaml are told by .env."""
+    asked = _variables(PROJECT / "deployments" / "roads.py")
+    return asked | set(re.findall(r"\$\{(\w+)", (PROJECT / "compose.yaml").read_text()))
+
+
+def test_what_deployments_and_compose_read_stands_in_the_operations_guide() -> None:
+    """In the table of the other readers of .env."""
+    guide = (PROJECT / "docs" / "operations.md").read_text()
+    rows = re.findall(
+        r"^\| (?:the scripts in `deployments/`|`compose.yaml`) \| (.*) \|$", guide, re.M
+    )
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == _others()
+
+
+def test_every_deployment_stands_in_the_readme_and_the_other_way_round() -> None:
+    """Flow and variant, the roads by their script, and the queues that agents are started with."""
+    from table import ROWS
+
+    deployed = {f"{row.loaded().name}/…{row.variant}" for row in ROWS}
+    assert set(re.findall(r"`([a-z-]+/…[a-z-]*)`", README)) == deployed
+    scripts = {path.name for path in (PROJECT / "deployments").glob("*_deploy.py")}
+    assert set(re.findall(r"\b\w+_deploy\.py\b", README)) == scripts
+    for script in scripts:
+        code = (PROJECT / "deployments" / script).read_text()
+        (name,) = re.findall(r'^    name="([\w-]+-flow)"', code, re.MULTILINE)
+        assert f"`…/{name}`" in README
+
+
 def _variables(script: Path) -> set[str]:
     """What a script asks its settings for, by the literals in capitals."""
     nodes = ast.walk(ast.parse(script.read_text()))
@@ -152,7 +181,8 @@ def _variables(script: Path) -> set[str]:
 
 def _messages() -> str:
     """All text of the code, literals joined as Python joins them, values left out."""
-    files = [*(PROJECT / "flows").rglob("*.py"), *(PROJECT / "blocks").rglob("*.py")]
+    folders = ("flows", "blocks", "deployments")
+    files = [file for folder in folders for file in (PROJECT / folder).rglob("*.py")]
     trees = [ast.parse(path.read_text()) for path in files]
     texts = [
         _text(node)
@@ -172,7 +202,7 @@ def _text(node: ast.Constant | ast.JoinedStr) -> str:
 
 def test_every_error_of_the_troubleshooting_guide_is_one_of_ours() -> None:
     """Its heading is text that the code raises; Prefect's own are named here."""
-    theirs = {"Can't locate revision identified by"}
+    theirs = {"Can't locate revision identified by", "Could not connect to Docker"}
     guide = (PROJECT / "docs" / "troubleshooting.md").read_text()
     headings = re.findall(r"^### `(.*)`$", guide, re.MULTILINE)
     messages = _messages()

@@ -28,6 +28,7 @@ import make_gcp_blocks
 import make_github_block
 import make_notification
 import make_postgres_block
+import make_process_blocks
 import make_s3_block
 from doubles.s3 import REGION, S3
 from doubles.web import Page, Web
@@ -202,11 +203,26 @@ def test_the_block_of_postgres_connects_with_psycopg2(run: Run, values: dict[str
 
 @SERVER
 def test_the_block_of_docker_has_its_own_prefect_home(run: Run, values: dict[str, str]) -> None:
-    """And a pull policy under which a local image is found."""
-    (container,) = saved(run, make_docker_block.RECIPE, values)
+    """And a pull policy under which a local image is found; what it keeps is on a volume."""
+    container, bucket, warehouse = saved(run, make_docker_block.RECIPE, values)
     assert container.image == values["DOCKER_IMAGE"]
     assert container.image_pull_policy.value == "IF_NOT_PRESENT"
     assert container.env == {"PREFECT_HOME": "/opt/prefect/home"}
+    (volume,) = container.volumes
+    assert bucket.folder.startswith(volume.partition(":")[2] + "/")
+    assert warehouse.path.startswith(volume.partition(":")[2] + "/")
+    assert not container.auto_remove  # or its exit code would be lost
+
+
+@SERVER
+def test_the_blocks_of_processes_run_here_and_in_a_temporary_folder(
+    run: Run, tmp_path: Path
+) -> None:
+    """With one folder of data, which is absolute."""
+    here, fetched = saved(run, make_process_blocks.RECIPE, {"TRIPS_DATA": str(tmp_path / "data")})
+    assert (here.working_dir, fetched.working_dir) == (str(PROJECT), None)
+    assert here.env == fetched.env == {"TRIPS_DATA": str(tmp_path / "data")}
+    assert not here.stream_output
 
 
 @SERVER
@@ -280,12 +296,16 @@ def test_all_that_have_values_are_saved_and_no_secret_is_shown(
     assert re.findall(r"^saved (\S+)$", out, re.MULTILINE) == [
         "local-bucket/zoom",
         "duckdb-warehouse/zoom",
+        "process/zoom-local",
+        "process/zoom-fetched",
         "gcp-credentials/zoom-gcp-creds",
         "gcs-bucket/zoom-gcs",
         "bigquery-warehouse/zoom-bq",
         "aws-credentials/zoom-aws-creds",
         "s3-bucket/zoom-s3",
         "docker-container/zoom-docker",
+        "local-bucket/zoom-volume",
+        "duckdb-warehouse/zoom-volume",
         "github/zoom-github",
         "custom-webhook/zoom-notify",
     ]
@@ -320,6 +340,7 @@ MALFORMED = [
     (make_postgres_block, "POSTGRES_PORT", "70000", "is '70000', which is no port"),
     (make_docker_block, "DOCKER_IMAGE", "host:5000/flows", "has no tag of its own"),
     (make_docker_block, "DOCKER_IMAGE", "flows:latest", "has no tag of its own"),
+    (make_docker_block, "DOCKER_DATA", "data/volume", "neither a name nor an absolute folder"),
     (make_docker_block, "DOCKER_IMAGE_PULL_POLICY", "SOMETIMES", "IF_NOT_PRESENT, ALWAYS, NEVER"),
     (make_github_block, "GITHUB_STORAGE_REPOSITORY", "you/flows", "is no address"),
     (make_notification, "NOTIFY_WEBHOOK_URL", "hooks.slack.com/services/x", "is no address"),
@@ -446,9 +467,10 @@ def test_no_secret_is_ever_in_what_is_printed(secret: str, tmp_path_factory: Any
     assert secret not in said
     written = io.StringIO()
     with contextlib.redirect_stdout(written), contextlib.redirect_stderr(written):
-        for recipe in make_blocks.RECIPES[1:]:
+        recipes = [recipe for recipe in make_blocks.RECIPES if recipe.needs]
+        for recipe in recipes:
             main([recipe], ["--env", str(file)])  # none has all that it needs: all are refused
-    assert written.getvalue().count("\n") == len(make_blocks.RECIPES) - 1
+    assert written.getvalue().count("\n") == len(recipes)
     assert secret not in written.getvalue()
 
 

@@ -1,0 +1,115 @@
+"""What runs while containers are tested: an engine, the image, a server, agents, PostgreSQL."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from doubles.docker_engine import engine
+from doubles.docker_image import IMAGE, build
+from doubles.postgres import PASSWORD, Database, new_database
+from doubles.prefect_machine import Prefect, Program
+from doubles.web import Web
+from postgres_server import HOST, USER, Server
+
+_BUILD_SECONDS = 1200
+
+
+@pytest.fixture(scope="session", autouse=True)
+def terminated() -> None:
+    """A session that is told to end still stops what it started."""
+    # In the background of a shell Ctrl-C is ignored, which agents inherit: they end by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 143))
+
+
+@pytest.fixture(scope="session")
+def building() -> Iterator[Future[str]]:
+    """An engine, and the image that is built on it while what needs neither is tested."""
+    with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+
+        def build_on_engine() -> str:
+            stack.enter_context(engine())
+            return build()
+
+        yield pool.submit(build_on_engine)
+
+
+@pytest.fixture(scope="session")
+def taxi(postgres_server: tuple[Server, int]) -> Iterator[Database]:
+    """The warehouse of all these tests."""
+    with new_database(*postgres_server, "taxi") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def own_database(postgres_server: tuple[Server, int]) -> Iterator[Database]:
+    """What Prefect's server keeps its runs in."""
+    with new_database(*postgres_server, "prefect") as found:
+        found.query("CREATE EXTENSION IF NOT EXISTS pg_trgm")  # its migrations search names by it
+        yield found
+
+
+@pytest.fixture(scope="session")
+def web() -> Iterator[Web]:
+    """Where months are published."""
+    with Web() as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def volume() -> Iterator[Path]:
+    """The folder that all containers have as /opt/prefect/data; theirs is user 1000."""
+    with tempfile.TemporaryDirectory(prefix="volume-") as name:
+        Path(name).chmod(0o777)
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def prefect(
+    building: Future[str],
+    taxi: Database,
+    own_database: Database,
+    volume: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Prefect]:
+    """A server with the blocks of the project and the deployments that run as processes."""
+    url = own_database.url.set(drivername="postgresql+asyncpg")
+    data = tmp_path_factory.mktemp("data")
+    environment = {
+        "DOCKER_IMAGE": IMAGE,
+        "DOCKER_IMAGE_PULL_POLICY": "NEVER",
+        "DOCKER_DATA": str(volume),
+        "POSTGRES_HOST": HOST,
+        "POSTGRES_PORT": str(taxi.port),
+        "POSTGRES_DB": taxi.name,
+        "POSTGRES_USER": USER,
+        "POSTGRES_PASSWORD": PASSWORD,
+        "TRIPS_WAREHOUSE": "sqlalchemy-connector/zoom-postgres",
+        "TRIPS_DATA": str(data),
+        "TRIPS_SCRATCH": str(data / "scratch"),
+    }
+    found = Prefect(tmp_path_factory.mktemp("prefect"), environment)
+    try:
+        # SQLite answers 503 where many runs begin at once.
+        found.serve(url.render_as_string(hide_password=False))
+        found.run("blocks/make_blocks.py")
+        found.run("deployments/local_deploy.py")
+        yield found
+    finally:
+        found.stop()
+
+
+@pytest.fixture(scope="session")
+def agent(prefect: Prefect, building: Future[str]) -> Program:
+    """An agent that starts containers, of the image that is built by now."""
+    prefect.run("deployments/docker_deploy.py")
+    prefect.run("deployments/work_pool_deploy.py")
+    building.result(_BUILD_SECONDS)
+    return prefect.agent("docker")

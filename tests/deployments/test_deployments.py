@@ -1,0 +1,159 @@
+"""What is deployed, when it runs by itself, and that applying it twice changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pendulum
+import pytest
+from prefect import get_client
+
+import docker_deploy
+import github_deploy
+import local_deploy
+import make_docker_block
+import make_github_block
+import make_process_blocks
+import schedules
+import work_pool_deploy
+from recipes import main as save
+from roads import Road, main, name_of, taken_by
+from table import ROWS
+
+pytestmark = pytest.mark.flow
+
+ROADS = {
+    "docker": docker_deploy.ROAD,
+    "local": local_deploy.ROAD,
+    "github": github_deploy.ROAD,
+    "work pool": work_pool_deploy.ROAD,
+}
+APPLY = {"work pool": work_pool_deploy.apply}
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+@pytest.fixture
+def env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A .env file that names an image and a repository, and nothing else from the environment."""
+    for name in ("TRIPS_BUCKET", "TRIPS_WAREHOUSE", "DOCKER_IMAGE", "GITHUB_STORAGE_REPOSITORY"):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "env"
+    file.write_text(
+        "DOCKER_IMAGE=flows:1\nGITHUB_STORAGE_REPOSITORY=https://github.com/you/flows\n"
+    )
+    return file
+
+
+@pytest.fixture
+def saved(env: Path, prefect_server: None) -> Path:
+    """The blocks of the roads."""
+    recipes = [make_docker_block.RECIPE, make_process_blocks.RECIPE, make_github_block.RECIPE]
+    assert save(recipes, ["--env", str(env)]) == 0
+    return env
+
+
+def deployment(name: str) -> Any:
+    async def read() -> Any:
+        async with get_client() as client:
+            return await client.read_deployment_by_name(name)
+
+    return asyncio.run(read())
+
+
+def pool(name: str) -> Any:
+    async def read() -> Any:
+        async with get_client() as client:
+            return await client.read_work_pool(name)
+
+    return asyncio.run(read())
+
+
+@pytest.mark.parametrize("name", ROADS)
+def test_a_dry_run_names_all_that_would_be_applied_and_asks_nobody(
+    name: str, env: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Flow, block, queue, schedule and parameters; it needs no server and no block."""
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    assert main(ROADS[name], ["--dry-run", "--env", str(env)]) == 0
+    printed = capsys.readouterr().out
+    road: Road = ROADS[name]
+    assert f"etl-parent-flow/{road.name}-green\n" in printed
+    assert "15 19 * * 1-5 America/New_York" in printed
+    assert f"{road.pool.name}/{road.queue}" in printed
+    assert f"months=due source=tlc bucket={road.bucket} warehouse={road.warehouse}" in printed
+
+
+@pytest.mark.parametrize("name", ROADS)
+def test_every_row_is_applied_with_what_the_dry_run_says(name: str, saved: Path) -> None:
+    """Twice: a deployment has one schedule, and what was clicked meanwhile is put back."""
+    road = ROADS[name]
+    for _ in range(2):
+        assert main(road, ["--env", str(saved)], *filter(None, [APPLY.get(name)])) == 0
+    for row in ROWS:
+        if not (taken := taken_by(row, road)):
+            continue
+        found = deployment(name_of(row, taken))
+        assert [s.schedule for s in found.schedules] == [s for s in [row.schedule] if s]
+        assert (found.work_pool_name, found.work_queue_name) == (road.pool.name, road.queue)
+        assert (found.path or None, found.entrypoint) == (taken.path, row.entrypoint())
+        assert found.enforce_parameter_schema
+        assert found.description
+        assert row.parameters.items() <= found.parameters.items()
+
+
+def test_the_pool_of_workers_takes_the_image_and_the_volume_of_the_block(saved: Path) -> None:
+    """The same container, in the words of a work pool."""
+    assert main(work_pool_deploy.ROAD, ["--env", str(saved)], work_pool_deploy.apply) == 0
+    assert pool("zoom-docker").type == "docker"
+    job = deployment("etl-web-to-gcs/pool-flow").job_variables
+    assert job["image"] == "flows:1"
+    assert job["volumes"] == ["zoom-data:/opt/prefect/data"]
+    assert job["image_pull_policy"] == "IfNotPresent"
+
+
+def test_the_blocks_of_the_environment_win_over_those_of_the_road(
+    env: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TRIPS_BUCKET and TRIPS_WAREHOUSE."""
+    monkeypatch.setenv("TRIPS_BUCKET", "gcs-bucket/zoom-gcs")
+    monkeypatch.setenv("TRIPS_WAREHOUSE", "bigquery-warehouse/zoom-bq")
+    main(docker_deploy.ROAD, ["--dry-run", "--env", str(env)])
+    printed = capsys.readouterr().out
+    assert "bucket=gcs-bucket/zoom-gcs warehouse=bigquery-warehouse/zoom-bq" in printed
+    assert "zoom-volume" not in printed
+
+
+def test_a_block_that_is_not_saved_is_named(
+    env: Path, prefect_server: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With where it comes from; nothing of Prefect's own."""
+    road = Road("x", "x", "prefect.infrastructure.Process/zoom-absent")
+    assert main(road, ["--env", str(env)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "zoom-absent" in line
+    assert "blocks/" in line
+
+
+@pytest.mark.parametrize("schedule", [schedules.YELLOW_DUE, schedules.GREEN_DUE])
+@pytest.mark.parametrize("clocks_change", [dt.date(2026, 3, 8), dt.date(2026, 11, 1)])
+def test_months_are_looked_for_once_each_weekday_evening_of_new_york(
+    schedule: Any, clocks_change: dt.date
+) -> None:
+    """Summer and winter, also in the weeks in which the clocks change."""
+    first = clocks_change - dt.timedelta(days=7)
+    local = [time.astimezone(NEW_YORK) for time in asyncio.run(_dates(schedule, first))]
+    days = [first + dt.timedelta(days=n) for n in range(14)]
+    assert [time.date() for time in local] == [day for day in days if day.weekday() < 5]
+    assert {time.hour for time in local} == {19}
+
+
+async def _dates(schedule: Any, first: dt.date) -> list[dt.datetime]:
+    from prefect.server.schemas.schedules import CronSchedule
+
+    start = pendulum.datetime(first.year, first.month, first.day, tz=schedule.timezone)
+    server = CronSchedule(cron=schedule.cron, timezone=schedule.timezone)
+    return list(await server.get_dates(n=10, start=start))

@@ -1,0 +1,135 @@
+"""Runs that nothing runs any more, as they stand in Prefect's database."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+from uuid import UUID
+
+import pytest
+from prefect import flow, get_client, task
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Running
+
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+T = TypeVar("T")
+
+
+@flow(name="is-lost")
+def is_lost(mark: str = "") -> None:
+    """Any flow."""
+
+
+@task(name="child")
+def any_task() -> None:
+    """Stands for a child run in its parent."""
+
+
+def ask(question: Callable[[PrefectClient], Awaitable[T]]) -> T:
+    async def asked() -> T:
+        async with get_client() as client:
+            return await question(client)
+
+    return asyncio.run(asked())
+
+
+@pytest.fixture
+def gone() -> str:
+    """What Prefect notes of a process of this machine that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return f"{platform.node()}:{process.pid}"
+
+
+def running(pid: str, mark: str, tags: list[str] | None = None) -> UUID:
+    """A run of a deployment that Prefect takes for running."""
+
+    async def make(client: PrefectClient) -> UUID:
+        flow_id = await client.create_flow(is_lost)
+        deployment = await client.create_deployment(flow_id, "any")
+        run = await client.create_flow_run_from_deployment(
+            deployment, parameters={"mark": mark}, tags=[mark, *(tags or [])]
+        )
+        await client.set_flow_run_state(run.id, Running(), force=True)
+        await client.update_flow_run(run.id, infrastructure_pid=pid)
+        return run.id
+
+    return ask(make)
+
+
+def state_of(run: UUID) -> Any:
+    return ask(lambda client: client.read_flow_run(run)).state
+
+
+def marked(mark: str) -> list[FlowRun]:
+    tags = FlowRunFilter(tags=FlowRunFilterTags(all_=[mark]))
+    return ask(lambda client: client.read_flow_runs(flow_run_filter=tags))
+
+
+def tidy(**parameters: Any) -> str:
+    from tidy_runs import tidy_runs
+
+    call: Any = tidy_runs
+    return str(call(**parameters, return_state=True).message)
+
+
+def test_a_run_whose_process_is_gone_is_reported_and_started_again(gone: str) -> None:
+    """With its parameters, once, however often somebody looks."""
+    run = running(gone, "gone")
+    assert tidy().startswith("1 lost, 1 started again")
+    assert state_of(run).is_crashed()
+    assert f"process {gone.partition(':')[2]} on {platform.node()} is gone" in state_of(run).message
+    assert tidy().startswith("0 lost")
+    (again,) = [found for found in marked("gone") if found.id != run]
+    assert again.parameters == {"mark": "gone"}
+    assert again.state
+    assert again.state.is_scheduled()
+    assert "again" in again.tags
+
+
+def test_what_was_started_again_is_not_started_a_third_time(gone: str) -> None:
+    """A run that ends its machine would do so for ever."""
+    run = running(gone, "twice", ["again"])
+    assert tidy().startswith("1 lost, 0 started again")
+    assert state_of(run).is_crashed()
+    assert len(marked("twice")) == 1
+
+
+def test_a_run_whose_process_lives_is_left_alone() -> None:
+    """However long it says nothing."""
+    run = running(f"{platform.node()}:{os.getpid()}", "alive")
+    assert tidy(silent_minutes=0).startswith("0 lost")
+    assert state_of(run).is_running()
+
+
+def test_a_run_of_another_machine_is_lost_when_nothing_is_heard_of_it() -> None:
+    """Its process cannot be looked for from here."""
+    run = running("elsewhere:1", "elsewhere")
+    assert tidy(silent_minutes=1).startswith("0 lost")
+    assert state_of(run).is_running()
+    assert tidy(silent_minutes=0).startswith("1 lost, 1 started again")
+    assert "nothing was heard of it since" in state_of(run).message
+
+
+def test_child_runs_end_with_their_parent(gone: str) -> None:
+    """They have no process of their own, and are part of what is started again."""
+    parent = running(gone, "parent")
+
+    async def make(client: PrefectClient) -> UUID:
+        task_run = await client.create_task_run(any_task, parent, dynamic_key="0")
+        child = await client.create_flow_run(is_lost, parent_task_run_id=task_run.id)
+        await client.set_flow_run_state(child.id, Running(), force=True)
+        return child.id
+
+    child = ask(make)
+    assert tidy().startswith("2 lost, 1 started again")
+    assert state_of(child).is_crashed()
+    assert "has ended" in state_of(child).message
