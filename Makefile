@@ -19,8 +19,7 @@ unexport PREFECT_API_URL
 IMAGE ?= zoom-flows:1
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test test-cluster test-docker lint bench postgres postgres-stop image constraints clean \
-	python-version
+.PHONY: run test test-cluster test-docker lint bench postgres postgres-stop image constraints clean python-version
 
 run: $(VENV)/run
 	@mkdir -p "$(PREFECT_HOME)"
