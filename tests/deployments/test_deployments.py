@@ -145,7 +145,8 @@ def test_months_are_looked_for_once_each_weekday_evening_of_new_york(
 ) -> None:
     """Summer and winter, also in the weeks in which the clocks change."""
     first = clocks_change - dt.timedelta(days=7)
-    local = [time.astimezone(NEW_YORK) for time in asyncio.run(_dates(schedule, first))]
+    times = asyncio.run(_dates(schedule, first))
+    local = [dt.datetime.fromtimestamp(time.timestamp(), NEW_YORK) for time in times]
     days = [first + dt.timedelta(days=n) for n in range(14)]
     assert [time.date() for time in local] == [day for day in days if day.weekday() < 5]
     assert {time.hour for time in local} == {19}
