@@ -10,8 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import os
 import platform
-from collections.abc import AsyncIterator, Sequence
-from contextlib import closing, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from uuid import UUID
 
 import docker
@@ -91,8 +91,9 @@ async def settle(client: PrefectClient, run: FlowRun, why: str) -> bool:
 async def remove_containers(client: PrefectClient, keep: dt.timedelta) -> int:
     """Remove the containers of runs that ended so long ago; returns how many."""
     removed = 0
-    with suppress(DockerException), _engine() as engine:
-        for container in engine.containers.list(all=True, filters={"status": "exited"}):
+    with _engine() as engine:
+        exited = engine.containers.list(all=True, filters={"status": "exited"}) if engine else []
+        for container in exited:
             if await _may_go(client, container, keep):
                 with suppress(NotFound):  # somebody else removed it
                     container.remove()
@@ -135,13 +136,22 @@ def _container(engine: str, identity: str) -> Container | None:
     """The container, if the engine of this machine knows it: all engines have the same address."""
     if not engine.startswith(("http", "unix", "npipe")):
         return None
-    with suppress(DockerException), _engine() as client:
-        return client.containers.get(identity)
+    with _engine() as client, suppress(NotFound):
+        return client.containers.get(identity) if client else None
     return None
 
 
-def _engine() -> closing[docker.DockerClient]:
-    return closing(docker.from_env(timeout=10))
+@contextmanager
+def _engine() -> Iterator[docker.DockerClient | None]:
+    """The engine that DOCKER_HOST names, or else this machine's; None where none answers."""
+    try:
+        client = docker.from_env(timeout=10)
+        client.ping()
+    except DockerException:
+        yield None
+        return
+    with closing(client):
+        yield client
 
 
 def _run_of(container: Container) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from doubles.docker_engine import engine
+from doubles.docker_engine import containers, engine, run
 from doubles.docker_image import IMAGE, build
 from doubles.postgres import PASSWORD, Database, new_database
 from doubles.prefect_machine import Prefect, Program
@@ -107,9 +107,18 @@ def prefect(
 
 
 @pytest.fixture(scope="session")
-def agent(prefect: Prefect, building: Future[str]) -> Program:
-    """An agent that starts containers, of the image that is built by now."""
+def left(building: Future[str]) -> Iterator[Callable[[], set[str]]]:
+    """Says which containers of runs are there that were not there before; removes them at last."""
+    building.result(_BUILD_SECONDS)
+    before = set(containers("--all"))
+    yield lambda: set(containers("--all")) - before
+    for container in set(containers("--all")) - before:
+        run("docker", "rm", "--force", container)
+
+
+@pytest.fixture(scope="session")
+def agent(prefect: Prefect, left: Callable[[], set[str]]) -> Program:
+    """An agent that starts containers."""
     prefect.run("deployments/docker_deploy.py")
     prefect.run("deployments/work_pool_deploy.py")
-    building.result(_BUILD_SECONDS)
     return prefect.agent("docker")

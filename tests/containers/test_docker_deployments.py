@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from doubles.docker_engine import run, wait_until
+from doubles.docker_engine import containers, run, wait_until
 from doubles.months_of_green import (
     SUMS,
     parameters,
@@ -24,9 +25,6 @@ from doubles.prefect_machine import Prefect, Program, processes_with
 from doubles.web import Web
 
 pytestmark = pytest.mark.docker
-
-#: As agents and as workers write it.
-LABELS = ("prefect.io/flow-run-id", "io.prefect.flow-run-id")
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +46,6 @@ def in_bucket(volume: Path) -> dict[str, tuple[int, float]]:
     files = (volume / "bucket" / "data" / "green").glob("*.parquet")
     tables = {file.stem[-7:]: pq.read_table(file)["total_amount"] for file in sorted(files)}
     return {month: (len(found), sum(found.to_pylist())) for month, found in tables.items()}
-
-
-def containers(*options: str) -> list[str]:
-    """The containers of flow runs."""
-    shown = ("docker", "ps", "--quiet", "--no-trunc", *options)
-    return [found for label in LABELS for found in run(*shown, f"--filter=label={label}").split()]
 
 
 def test_a_month_without_a_server(agent: Program) -> None:
@@ -108,14 +100,19 @@ def test_an_agent_takes_only_the_runs_of_its_queue(prefect: Prefect, agent: Prog
 
 
 def test_a_container_that_is_killed_is_reported_and_the_next_run_completes_the_month(
-    prefect: Prefect, agent: Program, taxi: Database, web: Web, volume: Path
+    prefect: Prefect,
+    left: Callable[[], set[str]],
+    agent: Program,
+    taxi: Database,
+    web: Web,
+    volume: Path,
 ) -> None:
     """Killed while it downloads: Crashed, with its children once somebody looks; then the month."""
     half = publish_and_stop_half_way(web, "2020-12", rows=5_000)
     before = in_bucket(volume)
     run_id = prefect.run_deployment("etl-parent-flow/docker-flow", **parameters(web, months="12"))
     wait_for_half(volume, half)
-    (container,) = containers()
+    (container,) = set(containers()) & left()
     run("docker", "kill", container)
     (state,) = prefect.ended(run_id, seconds=30)
     assert state["type"] == "CRASHED"
@@ -168,10 +165,10 @@ def test_a_worker_runs_the_deployments_of_the_work_pool(prefect: Prefect, volume
     assert (volume / "bucket/data/yellow/yellow_tripdata_2021-03.parquet").exists()
 
 
-def test_stopping_leaves_nothing(prefect: Prefect) -> None:
+def test_stopping_leaves_nothing(prefect: Prefect, left: Callable[[], set[str]]) -> None:
     """No container, no network, no process."""
     prefect.ended(prefect.run_deployment("tidy-runs/docker-flow", keep_hours=0))
-    assert containers("--all") == []
+    assert left() == set()
     prefect.stop()
     assert processes_with(str(prefect.home)) == []
     networks = run("docker", "network", "ls", "--format", "{{.Name}}").split()

@@ -145,8 +145,7 @@ def test_months_are_looked_for_once_each_weekday_evening_of_new_york(
 ) -> None:
     """Summer and winter, also in the weeks in which the clocks change."""
     first = clocks_change - dt.timedelta(days=7)
-    times = asyncio.run(_dates(schedule, first))
-    local = [dt.datetime.fromtimestamp(time.timestamp(), NEW_YORK) for time in times]
+    local = asyncio.run(_dates(schedule, first))
     days = [first + dt.timedelta(days=n) for n in range(14)]
     assert [time.date() for time in local] == [day for day in days if day.weekday() < 5]
     assert {time.hour for time in local} == {19}
@@ -157,4 +156,5 @@ async def _dates(schedule: Any, first: dt.date) -> list[dt.datetime]:
 
     start = pendulum.datetime(first.year, first.month, first.day, tz=schedule.timezone)
     server = CronSchedule(cron=schedule.cron, timezone=schedule.timezone)
-    return list(await server.get_dates(n=10, start=start))
+    dates = await server.get_dates(n=10, start=start)
+    return [dt.datetime.fromtimestamp(date.timestamp(), NEW_YORK) for date in dates]

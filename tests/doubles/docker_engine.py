@@ -16,6 +16,8 @@ import pytest
 
 #: Images and layers are kept from one run of the tests to the next, as pip keeps its wheels.
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "nyc-taxi-flows"
+#: What a container says of its run: as agents write it, and as workers do.
+_LABELS = ("prefect.io/flow-run-id", "io.prefect.flow-run-id")
 _START_SECONDS = 60
 _STOP_SECONDS = 30
 
@@ -44,6 +46,12 @@ def run(*command: str | Path, seconds: float = 120, **options: object) -> str:
     if done.returncode:
         pytest.fail(f"{command[0]} ended with {done.returncode}:\n{done.stdout[-4000:]}")
     return str(done.stdout)
+
+
+def containers(*options: str) -> list[str]:
+    """The containers of flow runs."""
+    shown = ("docker", "ps", "--quiet", "--no-trunc", *options)
+    return [found for label in _LABELS for found in run(*shown, f"--filter=label={label}").split()]
 
 
 def answers(host: str | None = None) -> bool:
