@@ -18,6 +18,7 @@ import cli
 from artifacts import show_quality
 from destinations import POSTGRES, SOURCE, open_postgres
 from etl_web_to_gcs import extract, transform
+from month_report import Reported, try_report
 from retries import RETRIES
 from trips.errors import NotPublished
 from trips.ledger import Entry, entry_of
@@ -61,6 +62,7 @@ def ingest_data(
     force: bool = False,
     strict: bool = True,
     max_reject_share: float = 0.001,
+    report: bool = True,
 ) -> Line | State[Line]:
     """Bring one month of trips from the web straight into Postgres, replacing exactly that month.
 
@@ -78,6 +80,7 @@ def ingest_data(
         force: Run the month although nothing has changed.
         strict: Fail on a column that no table knows or a required one that is absent.
         max_reject_share: Fail if more than this share of the rows cannot be converted.
+        report: Draw the month's report once it is loaded.
     """
     which, target, logger = Month(color, year, month), open_postgres(warehouse), get_run_logger()
     with scratch_folder(which, f"{source} {warehouse}", logger.info) as folder:
@@ -94,8 +97,10 @@ def ingest_data(
         if converted.rejects:
             _show(converted.rejects)
         entry = load(found, converted, target)
+        drawn = try_report(which, entry, converted.path, None, target) if report else Reported()
     reason = planned.reason if planned.entry else ""
-    return line_of(which, "loaded", reason, entry, target.name())
+    line = line_of(which, "loaded", reason, entry, target.name())
+    return replace(line, warning=drawn.failure)
 
 
 def _show(rejects: Path) -> None:

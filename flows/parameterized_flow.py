@@ -23,6 +23,7 @@ from artifacts import show_months
 from destinations import BUCKET, SOURCE, WAREHOUSE, open_bucket, open_warehouse
 from etl_gcs_to_bq import etl_gcs_to_bq
 from etl_web_to_gcs import etl_web_to_gcs
+from month_report import month_report
 from retries import RETRIES
 from trips.buckets import Bucket
 from trips.months import Color, Month, latest_months, months_of
@@ -52,21 +53,36 @@ def plan_one(
 
 
 @task(name="month", task_run_name="{planned.month}")
-def run_one(planned: Plan, options: dict[str, Any], warehouse: str) -> Line:
-    """Run one month: into the bucket, then into the warehouse."""
+def run_one(planned: Plan, options: dict[str, Any], warehouse: str, report: bool) -> Line:
+    """Run one month: into the bucket, then into the warehouse, then its report."""
     started, month = time.perf_counter(), planned.month
     which = {"color": month.dataset, "year": month.year, "month": month.month}
     lines = [_child(etl_web_to_gcs, **which, **options)]
     if warehouse:
         bucket, force = options["bucket"], options["force"]
-        lines += [_child(etl_gcs_to_bq, **which, bucket=bucket, warehouse=warehouse, force=force)]
+        into = {"bucket": bucket, "warehouse": warehouse, "force": force, "report": report}
+        lines += [_child(etl_gcs_to_bq, **which, **into)]
+    elif report and lines[0].status == "loaded":
+        lines = [_with_report(lines[0], options["bucket"])]
     return replace(
         lines[0],
         status="loaded" if any(line.status == "loaded" for line in lines) else "unchanged",
         reason=planned.reason if planned.status is Status.CHANGED else "",
         seconds=time.perf_counter() - started,
         where=" -> ".join(line.where for line in lines),
+        report=lines[-1].report,
+        warning=lines[-1].warning,
     )
+
+
+def _with_report(line: Line, bucket: str) -> Line:
+    """The line of a month of the bucket alone, its report drawn or the reason why not."""
+    which = {"color": line.month.dataset, "year": line.month.year, "month": line.month.month}
+    draw: Any = month_report  # its overloads for return_state do not hold
+    state = draw(**which, bucket=bucket, return_state=True)
+    if state.is_failed():
+        return replace(line, warning=f"the report failed: {cli.reason_of(state)}")
+    return replace(line, report=state.result().where)
 
 
 def _child(child: Any, **parameters: Any) -> Line:
@@ -94,6 +110,7 @@ def etl_parent_flow(
     strict: bool = True,
     max_reject_share: float = 0.001,
     due_months: int = 12,
+    report: bool = True,
 ) -> State[list[Line]]:
     """Bring many months from the web into the bucket and the warehouse; only what is new.
 
@@ -114,6 +131,7 @@ def etl_parent_flow(
         strict: Fail on a column that no table knows or a required one that is absent.
         max_reject_share: Fail a month if more than this share of its rows cannot be converted.
         due_months: How many months back due looks.
+        report: Draw the report of each month once it is loaded.
     """
     wanted = _wanted(color, year, months, due_months)
     address(source, wanted[0])  # a source that cannot be meant fails here, not once a month
@@ -131,7 +149,7 @@ def etl_parent_flow(
         "strict": strict,
         "max_reject_share": max_reject_share,
     }
-    jobs = ((p.month, run_one, (p, options, warehouse)) for p in plans if _has_work(p))
+    jobs = ((p.month, run_one, (p, options, warehouse, report)) for p in plans if _has_work(p))
     done = {line.month: line for line in _side_by_side(jobs, SIDE_BY_SIDE)}
     lines = [done.get(p.month) or _idle(p, store) for p in plans]
     show_months(lines, f"{color} {months}")
@@ -189,7 +207,8 @@ def _verdict(lines: Sequence[Line], name: str | None = None) -> State[Any]:
         return Failed(message=message, data=list(lines))
     loaded = any(line.status == "loaded" for line in lines)
     counts = Counter(line.status.lower() for line in lines)
-    message = ", ".join(f"{count} {status}" for status, count in counts.items())
+    counts["without a report"] = sum(bool(line.warning) for line in lines)
+    message = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     return Completed(
         name=name or ("Completed" if loaded else "Skipped"), message=message, data=list(lines)
     )

@@ -23,6 +23,8 @@ class Line:
         size: of the Parquet object, bytes.
         seconds: of work in this run.
         where: the object and the warehouse.
+        report: opens the month's report; empty if none was drawn.
+        warning: what went wrong beside it: the month is as its status says.
     """
 
     month: Month
@@ -34,6 +36,8 @@ class Line:
     size: int = 0
     seconds: float = 0.0
     where: str = ""
+    report: str = ""
+    warning: str = ""
 
 
 def line_of(month: Month, status: str, reason: str, entry: Entry | None, where: str) -> Line:
@@ -48,7 +52,7 @@ _HEAD = ("month", "status", "read", "written", "rejected", "bytes", "seconds", "
 
 
 def table(lines: Sequence[Line]) -> str:
-    """The lines as a text table, then the reason of each that was not simply loaded."""
+    """The lines as a text table, then the reason of each not simply loaded, then warnings."""
     rows = [_HEAD, *(_cells(line) for line in lines)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
     text = [_row(row, widths) for row in rows]
@@ -58,14 +62,15 @@ def table(lines: Sequence[Line]) -> str:
         for line in lines
         if line.reason
     ]
+    reasons += [f"{line.month}: warning: {line.warning}" for line in lines if line.warning]
     return "\n".join([*text, *(["", *reasons] if reasons else [])])
 
 
 def table_artifact(lines: Sequence[Line]) -> list[dict[str, str]]:
     """The lines for a table artifact, which takes JSON types only."""
-    head = (*_HEAD[:-1], "reason", _HEAD[-1])
+    head = (*_HEAD[:-1], "reason", _HEAD[-1], "report")
     return [
-        dict(zip(head, (*cells[:-1], line.reason, cells[-1])))
+        dict(zip(head, (*cells[:-1], line.reason, cells[-1], line.report or line.warning)))
         for line, cells in ((line, _cells(line)) for line in lines)
     ]
 
