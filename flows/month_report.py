@@ -5,7 +5,7 @@ python flows/month_report.py --color green --year 2020 --month 10
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prefect import flow, get_run_logger, task
@@ -16,7 +16,7 @@ from destinations import BUCKET, open_bucket
 from month_summary import days_markdown
 from retries import RETRIES
 from trips.buckets import Bucket
-from trips.ledger import Entry
+from trips.ledger import Entry, report_key
 from trips.months import Color, Month
 from trips.report import Line, line_of
 from trips.scratch import scratch_folder, subfolder
@@ -66,7 +66,7 @@ def _local(found: Path | InPlace, month: Month, entry: Entry, folder: Path) -> P
 
 
 def _keep(page: str, month: Month, bucket: Bucket, folder: Path) -> str:
-    from trips.month_report.page import page_html, report_key
+    from trips.month_report.page import page_html
 
     key, path = report_key(month), folder / f"{month.stem}.report.html"
     path.write_text(page_html(str(month), page), encoding="utf-8")
@@ -110,7 +110,8 @@ def month_report(
     entry = kept_entry(store, which)
     found = InPlace(store, entry.object_key, entry.object_version)
     link = report(which, entry, found, store, store.uri(entry.object_key), "")
-    return line_of(which, "drawn", "", entry, link)
+    line = line_of(which, "drawn", "", entry, store.uri(report_key(which)))
+    return replace(line, report=link)
 
 
 if __name__ == "__main__":

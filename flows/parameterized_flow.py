@@ -82,7 +82,7 @@ def _with_report(line: Line, bucket: str) -> Line:
     state = draw(**which, bucket=bucket, return_state=True)
     if state.is_failed():
         return replace(line, warning=f"the report failed: {cli.reason_of(state)}")
-    return replace(line, report=state.result().where)
+    return replace(line, report=state.result().report)
 
 
 def _child(child: Any, **parameters: Any) -> Line:

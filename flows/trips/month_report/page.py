@@ -10,7 +10,6 @@ from markdown_it import MarkdownIt
 
 from trips.ledger import Entry
 from trips.month_report.canvas import Picture
-from trips.months import Month
 from trips.report import quality_markdown
 
 _HTML = """<!doctype html>
@@ -30,11 +29,6 @@ code {{ background: #f3f4f6; padding: .1rem .3rem; }}
 {body}
 </html>
 """
-
-
-def report_key(month: Month) -> str:
-    """Beside the Parquet object, `data/green/green_tripdata_2020-10.report.html`."""
-    return f"data/{month.dataset}/{month.stem}.report.html"
 
 
 def page_markdown(

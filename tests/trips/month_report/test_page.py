@@ -7,8 +7,9 @@ import re
 from html.parser import HTMLParser
 
 from doubles.entries import entry_of
+from trips.ledger import report_key
 from trips.month_report.canvas import Picture
-from trips.month_report.page import page_html, page_markdown, report_key
+from trips.month_report.page import page_html, page_markdown
 from trips.months import Month
 
 MONTH = Month("yellow", 2021, 1)
