@@ -1,4 +1,4 @@
-"""Save the block of the container that deployments run in, `docker-container/zoom-docker`."""
+"""Save the blocks of deployments in containers: the container, and the data on its volume."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from prefect.infrastructure.container import ImagePullPolicy
 from recipes import Blocks, Recipe, main
 from settings import Settings
 
+from embedded_blocks import DuckDBWarehouse, LocalBucket  # isort: skip - settings: flows/ on path
+
+#: Where the Dockerfile keeps what is to outlive a container.
+DATA = "/opt/prefect/data"
 _POLICIES = [policy.value for policy in ImagePullPolicy]
 
 
@@ -29,8 +33,23 @@ def blocks(settings: Settings) -> Blocks:
             image=_image(settings),
             image_pull_policy=ImagePullPolicy(policy),
             env={"PREFECT_HOME": settings.get("DOCKER_PREFECT_HOME", "/opt/prefect/home")},
+            volumes=[f"{_volume(settings)}:{DATA}"],
+            networks=list(filter(None, [settings.get("DOCKER_NETWORK")])),
+            # Not Prefect's own, which starts a second Prefect in the container to cancel the first.
+            command=["python", "-m", "prefect.engine"],
+            # Not auto_remove: the agent would find no exit code of a container that was killed.
         )
     yield "zoom-docker", container
+    yield "zoom-volume", LocalBucket(folder=f"{DATA}/bucket")
+    yield "zoom-volume", DuckDBWarehouse(path=f"{DATA}/trips.duckdb", memory_limit="1GB")
+
+
+def _volume(settings: Settings) -> str:
+    """A volume by its name, or an absolute folder of the engine's machine."""
+    volume = settings.get("DOCKER_DATA", "zoom-data")
+    if "/" in volume and not volume.startswith("/"):
+        raise settings.wrong("DOCKER_DATA", f"is {volume!r}, neither a name nor an absolute folder")
+    return volume
 
 
 def _image(settings: Settings) -> str:
@@ -53,7 +72,12 @@ def check(block: DockerContainer) -> str:
     return f"the engine answers; {block.image} is {'here' if there else 'not here yet'}"
 
 
-RECIPE = Recipe(("DOCKER_IMAGE",), blocks, {"zoom-docker": check})
+def check_volume(block: LocalBucket | DuckDBWarehouse) -> str:
+    """Nothing to ask: only a container sees it."""
+    return f"{block.folder if isinstance(block, LocalBucket) else block.path} in each container"
+
+
+RECIPE = Recipe(("DOCKER_IMAGE",), blocks, {"zoom-docker": check, "zoom-volume": check_volume})
 
 if __name__ == "__main__":
     sys.exit(main([RECIPE]))

@@ -1,0 +1,23 @@
+"""Deploy the flows to run as processes on the code of a GitHub repository, fetched for each run.
+
+python deployments/github_deploy.py --dry-run
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).absolute().parents[1] / "blocks"))
+
+from roads import Road, main
+
+ROAD = Road(
+    name="github-flow",
+    queue="local",
+    infrastructure="prefect.infrastructure.Process/zoom-fetched",
+    storage="prefect.filesystems.GitHub/zoom-github",
+)
+
+if __name__ == "__main__":
+    sys.exit(main(ROAD))

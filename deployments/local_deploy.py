@@ -1,0 +1,24 @@
+"""Deploy the flows to run as processes in this folder, with what is installed here.
+
+python deployments/local_deploy.py --dry-run
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).absolute().parents[1] / "blocks"))
+
+from roads import Road, main
+from settings import PROJECT
+
+ROAD = Road(
+    name="local-flow",
+    queue="local",
+    infrastructure="prefect.infrastructure.Process/zoom-local",
+    path=str(PROJECT),
+)
+
+if __name__ == "__main__":
+    sys.exit(main(ROAD))

@@ -1,0 +1,216 @@
+"""From the table to Prefect: the roads that a deployment takes, and the command that applies them.
+
+Agents and the blocks that they run are deprecated since March 2024 in favour of workers, which is
+what `work_pool_deploy.py` is for; in Prefect 2 both work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import inspect
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+from prefect.blocks.core import Block
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.deployments import Deployment
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.settings import PREFECT_API_URL
+from prefect.utilities.importtools import import_object
+
+from settings import ENV_FILE, PROJECT, Settings
+from table import ROWS, Row
+
+#: Prefect's own name for it; its pages in the UI and `prefect agent start -p` know it.
+AGENTS = WorkPoolCreate(name="default-agent-pool", type="prefect-agent")
+
+#: A process of the agent's machine, in this folder.
+BESIDE = "prefect.infrastructure.Process/zoom-local"
+
+
+@dataclass(frozen=True)
+class Road:
+    """How deployments reach the machine that runs them.
+
+    Attributes:
+        name: of its deployments, `docker-flow`.
+        queue: the agent's work queue.
+        infrastructure: import path of the block class, and the block, `...DockerContainer/zoom`.
+        bucket: block of the bucket where .env and the environment name none.
+        warehouse: the same of the warehouse.
+        path: the folder of the project where the flow runs; None where the storage says it.
+        storage: like `infrastructure`, where the code comes from; None for `path`.
+        pool: the work pool, made if it is not there.
+        in_containers: whether what it runs is in a container, where other runs cannot be seen.
+    """
+
+    name: str
+    queue: str
+    infrastructure: str
+    bucket: str = "local-bucket/zoom"
+    warehouse: str = "duckdb-warehouse/zoom"
+    path: str | None = None
+    storage: str | None = None
+    pool: WorkPoolCreate = field(default_factory=lambda: AGENTS)
+    in_containers: bool = False
+
+
+def taken_by(row: Row, road: Road) -> Road | None:
+    """The road as a row takes it; None if it cannot."""
+    if not (row.beside_agent and road.in_containers):
+        return road
+    if road.pool != AGENTS:
+        return None  # a worker of containers starts nothing else
+    return replace(road, infrastructure=BESIDE, path=str(PROJECT))
+
+
+def name_of(row: Row, road: Road) -> str:
+    """The name as `prefect deployment run` takes it."""
+    return f"{row.loaded().name}/{road.name}{row.variant}"
+
+
+def parameters_of(row: Row, road: Road, settings: Settings) -> dict[str, Any]:
+    """What differs from the flow's own defaults, with the blocks of .env or else of the road."""
+    places = {
+        "bucket": settings.get("TRIPS_BUCKET", road.bucket),
+        "warehouse": settings.get("TRIPS_WAREHOUSE", road.warehouse),
+    }
+    return {**row.parameters, **{place: places[place] for place in row.places}}
+
+
+def apply(row: Row, road: Road, settings: Settings) -> None:
+    """Create the deployment, or put this one in place of it, its schedule included."""
+    infrastructure = loaded(road.infrastructure)
+    storage = loaded(road.storage) if road.storage else None
+    with quiet():
+        deployment = cast(Any, Deployment).build_from_flow(
+            row.loaded(),
+            f"{road.name}{row.variant}",
+            entrypoint=row.entrypoint(),
+            path=road.path,
+            infrastructure=infrastructure,
+            storage=storage,
+            work_pool_name=road.pool.name,
+            work_queue_name=road.queue,
+            parameters=parameters_of(row, road, settings),
+            schedules=[row.schedule] if row.schedule else [],
+            tags=row.tags(),
+            description=row.description(),
+            enforce_parameter_schema=True,  # a wrong parameter is refused before anything runs
+            load_existing=False,  # what is written here counts, not what was clicked since
+            skip_upload=True,
+            ignore_file=str(PROJECT / ".prefectignore"),
+        )
+        deployment.apply()
+
+
+def loaded(reference: str) -> Any:
+    """The saved block of a class.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    path, _, name = reference.partition("/")
+    with quiet():
+        return cast(type[Block], import_object(path)).load(name)
+
+
+async def make_pool(pool: WorkPoolCreate) -> None:
+    """Create a work pool; one that is there stays as it is."""
+    async with get_client() as client:
+        with suppress(ObjectAlreadyExists):
+            await client.create_work_pool(pool)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep to itself what Prefect says of `Deployment`, `DockerContainer`, `Process`, `GitHub`.
+
+    Only around calls of these: the README says that they are deprecated, once is enough.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+def main(
+    road: Road,
+    arguments: Sequence[str] | None = None,
+    apply_one: Callable[[Row, Road, Settings], None] = apply,
+) -> int:
+    """The command of a script; applies every row of the table.
+
+    Args:
+        road: which.
+        arguments: of the command line; those of the process without any.
+        apply_one: applies a row.
+
+    Returns:
+        The exit code: 1 if a block is missing.
+    """
+    options = _options(arguments)
+    settings = Settings.read(options.env)
+    taken = [(row, found) for row in ROWS if (found := taken_by(row, road))]
+    if options.dry_run:
+        print("\n\n".join(_described(row, found, settings) for row, found in taken))
+        return 0
+    try:
+        asyncio.run(make_pool(road.pool))
+        for row, found in taken:
+            apply_one(row, found, settings)
+            print(f"applied {name_of(row, found)}")
+    except ValueError as error:  # Prefect's for a block that is not there
+        print(f"Error: {_one_line(error)} The scripts in blocks/ save it.", file=sys.stderr)
+        return 1
+    except httpx.HTTPError as error:
+        print(f"Error: {PREFECT_API_URL.value()}: {_one_line(error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    about = inspect.cleandoc(sys.modules["__main__"].__doc__ or "Apply deployments.")
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
+    parser.add_argument("--dry-run", action="store_true", help="print them, and apply nothing")
+    parser.add_argument("--env", type=Path, default=ENV_FILE, help="the .env file; %(default)s")
+    return parser.parse_args(arguments)
+
+
+def _described(row: Row, road: Road, settings: Settings) -> str:
+    parameters = parameters_of(row, road, settings)
+    lines = [
+        name_of(row, road),
+        f"  flow        {row.entrypoint()}",
+        f"  runs in     {_block(road.infrastructure)}, from {_from(road)}",
+        f"  work queue  {road.pool.name}/{road.queue}",
+        f"  schedule    {_schedule(row)}",
+        f"  parameters  {' '.join(f'{k}={v}' for k, v in parameters.items()) or '-'}",
+        f"  tags        {' '.join(row.tags()) or '-'}",
+    ]
+    return "\n".join(lines)
+
+
+def _schedule(row: Row) -> str:
+    return f"{row.schedule.cron} {row.schedule.timezone}" if row.schedule else "-"
+
+
+def _from(road: Road) -> str:
+    return _block(road.storage) if road.storage else str(road.path)
+
+
+def _block(reference: str) -> str:
+    """`prefect.infrastructure.DockerContainer/zoom-docker` as people write it."""
+    path, _, name = reference.partition("/")
+    return f"{cast(type[Block], import_object(path)).get_block_type_slug()}/{name}"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,89 @@
+"""What is deployed: a line a deployment. Each road (Docker, local, GitHub, work pool) takes all.
+
+A flow of another file is deployed by a line of its own: `Row("covid_monthly:covid_monthly")`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from prefect import Flow
+from prefect.client.schemas.schedules import CronSchedule
+
+import settings  # noqa: F401 - puts flows/ on the path
+from schedules import GREEN_DUE, TIDY, YELLOW_DUE
+
+
+@dataclass(frozen=True)
+class Row:
+    """One deployment, whatever road it takes.
+
+    Attributes:
+        flow: module in flows/ and function.
+        variant: what its name ends in, where a flow is deployed more than once.
+        parameters: those that differ from the flow's own defaults.
+        places: parameters that take the block that the road, or .env, says.
+        schedule: when it runs by itself.
+        about: what precedes the flow's own description.
+        beside_agent: whether it runs as a process of the agent's machine whatever the road,
+            because it looks at what else runs there.
+    """
+
+    flow: str
+    variant: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    places: tuple[str, ...] = ()
+    schedule: CronSchedule | None = None
+    about: str = ""
+    beside_agent: bool = False
+
+    def loaded(self) -> Flow[..., Any]:
+        """The flow itself."""
+        module, function = self.flow.split(":")
+        found: Flow[..., Any] = getattr(import_module(module), function)
+        return found
+
+    def entrypoint(self) -> str:
+        """Where the flow is, from the project's root."""
+        module, function = self.flow.split(":")
+        return f"flows/{module}.py:{function}"
+
+    def description(self) -> str:
+        """For the page of the deployment in the UI."""
+        flows_own = inspect.cleandoc(self.loaded().fn.__doc__ or "").split("\n\nArgs:")[0]
+        return f"{self.about}\n\n{flows_own}".strip()
+
+    def tags(self) -> list[str]:
+        """To find it by in the UI: the dataset, and whether it runs by itself."""
+        color = [self.parameters["color"]] if "color" in self.parameters else []
+        return [*color, *(["scheduled"] if self.schedule else [])]
+
+
+_BOTH = ("bucket", "warehouse")
+_DUE = {"months": "due", "source": "tlc"}
+
+ROWS = (
+    Row("etl_web_to_gcs:etl_web_to_gcs", places=("bucket",)),
+    Row("etl_gcs_to_bq:etl_gcs_to_bq", places=_BOTH),
+    Row("ingest_data:ingest_data"),
+    Row(
+        "parameterized_flow:etl_parent_flow",
+        parameters={"color": "yellow", **_DUE},
+        places=_BOTH,
+        schedule=YELLOW_DUE,
+        about="Yellow months that are new or changed, weekdays at 19:00 of New York.",
+    ),
+    Row(
+        "parameterized_flow:etl_parent_flow",
+        variant="-green",
+        parameters={"color": "green", **_DUE},
+        places=_BOTH,
+        schedule=GREEN_DUE,
+        about="Green months that are new or changed, weekdays at 19:15 of New York.",
+    ),
+    Row("tidy_runs:tidy_runs", schedule=TIDY, beside_agent=True),
+)

@@ -1,0 +1,83 @@
+"""Deploy the flows to a work pool of containers, for workers: what Prefect has in place of agents.
+
+python deployments/work_pool_deploy.py --dry-run
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).absolute().parents[1] / "blocks"))
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
+from prefect.utilities.callables import parameter_schema
+from prefect_docker.worker import DockerWorker
+
+from docker_deploy import ROAD as DOCKER
+from roads import Road, loaded, main, parameters_of
+from settings import Settings
+from table import Row
+
+ROAD = Road(
+    name="pool-flow",
+    pool=WorkPoolCreate(
+        name="zoom-docker",
+        type=DockerWorker.type,
+        base_job_template=DockerWorker.get_default_base_job_template(),
+    ),
+    queue="default",
+    infrastructure=DOCKER.infrastructure,
+    bucket=DOCKER.bucket,
+    warehouse=DOCKER.warehouse,
+    path=DOCKER.path,
+    in_containers=True,
+)
+_POLICIES = {"IF_NOT_PRESENT": "IfNotPresent", "ALWAYS": "Always", "NEVER": "Never"}
+
+
+def apply(row: Row, road: Road, settings: Settings) -> None:
+    """Create the deployment, or put this one in place of it, its schedule included."""
+    # Not here Prefect's Deployment: it is for agents.
+    asyncio.run(_apply(row, road, parameters_of(row, road, settings), _container(road)))
+
+
+async def _apply(
+    row: Row, road: Road, parameters: dict[str, Any], container: dict[str, Any]
+) -> None:
+    flow = row.loaded()
+    async with get_client() as client:
+        await client.create_deployment(
+            flow_id=await client.create_flow(flow),
+            name=f"{road.name}{row.variant}",
+            path=road.path,
+            entrypoint=row.entrypoint(),
+            work_pool_name=road.pool.name,
+            work_queue_name=road.queue,
+            job_variables=container,
+            parameters=parameters,
+            parameter_openapi_schema=parameter_schema(flow).dict(),
+            schedules=[DeploymentScheduleCreate(schedule=s) for s in filter(None, [row.schedule])],
+            tags=row.tags(),
+            description=row.description(),
+            enforce_parameter_schema=True,
+        )
+
+
+def _container(road: Road) -> dict[str, Any]:
+    """The container of the Docker block, in the words of a work pool."""
+    block = loaded(road.infrastructure)
+    return {
+        "image": block.image,
+        "image_pull_policy": _POLICIES[block.image_pull_policy.value],
+        "env": block.env,
+        "volumes": block.volumes,
+        "networks": block.networks,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(ROAD, apply_one=apply))

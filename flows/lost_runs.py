@@ -1,0 +1,195 @@
+"""Runs that Prefect takes for running although nothing runs them, and what their containers left.
+
+Prefect 2 learns of the end of a run from the run itself, or from the agent that started it. Where
+both are killed, nobody says it: the run stays Running for ever, and so do the child runs of a
+container that was killed alone.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import platform
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from uuid import UUID
+
+import docker
+from docker.errors import DockerException, NotFound
+from docker.models.containers import Container
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterParentFlowRunId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    LogFilter,
+    LogFilterFlowRunId,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import LogSort
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed
+
+#: Marks what was started in place of a lost run. It is not started a third time: a run that ends
+#: its machine would do so for ever, and its schedule comes anyway.
+AGAIN = "again"
+_BEGUN = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+_LABEL = "io.prefect.flow-run-id"
+_PAGE = 200
+
+
+async def begun_runs(client: PrefectClient) -> AsyncIterator[FlowRun]:
+    """All that Prefect takes for begun and not ended."""
+    state = FlowRunFilterState(type=FlowRunFilterStateType(any_=_BEGUN))
+    for run in await _runs(client, FlowRunFilter(state=state)):
+        yield run
+
+
+async def why_lost(client: PrefectClient, run: FlowRun, silent: dt.timedelta) -> str | None:
+    """Why nothing runs a run any more; None as long as something may.
+
+    Args:
+        client: of Prefect's API.
+        run: one that has begun and not ended.
+        silent: how long a run may say nothing where its process cannot be looked for.
+    """
+    if run.deployment_id is None:
+        return await _parents_end(client, run)
+    if why := vanished(run.infrastructure_pid or ""):
+        return why
+    if _is_here(run.infrastructure_pid or ""):
+        return None
+    last = await _last_sign(client, run)
+    if dt.datetime.now(dt.timezone.utc) - last > silent:
+        return f"nothing was heard of it since {last:%Y-%m-%d %H:%M} UTC"
+    return None
+
+
+async def settle(client: PrefectClient, run: FlowRun, why: str) -> bool:
+    """Report a run as Crashed, and start it again if it came from a deployment.
+
+    Returns:
+        Whether it was started again.
+    """
+    await client.set_flow_run_state(run.id, Crashed(message=f"Lost: {why}."), force=True)
+    if run.deployment_id is None or AGAIN in run.tags:
+        return False
+    with suppress(ObjectNotFound):  # the deployment was deleted meanwhile
+        await client.create_flow_run_from_deployment(
+            run.deployment_id,
+            parameters=run.parameters,
+            tags=[*run.tags, AGAIN],
+            idempotency_key=f"{AGAIN}-{run.id}",  # two who find it start it once
+        )
+        return True
+    return False
+
+
+async def remove_containers(client: PrefectClient, keep: dt.timedelta) -> int:
+    """Remove the containers of runs that ended so long ago; returns how many."""
+    removed = 0
+    for container in _exited_containers():
+        if _ended_at(container) + keep > dt.datetime.now(dt.timezone.utc):
+            continue
+        with suppress(NotFound):  # somebody else did
+            if await _is_over(client, UUID(container.labels[_LABEL])):
+                container.remove()
+                removed += 1
+    return removed
+
+
+def vanished(pid: str) -> str | None:
+    """What became of the process or container that Prefect noted; None if it may run.
+
+    Args:
+        pid: `HOST:PID` of a process, `ENGINE:ID` of a container.
+    """
+    where, _, what = pid.rpartition(":")
+    if where == platform.node() and what.isdecimal() and not _is_alive(int(what)):
+        return f"process {what} on {where} is gone"
+    container = _container(where, what)
+    if container is not None and container.status in ("exited", "dead"):
+        return f"container {container.name} has exited"
+    return None
+
+
+def _is_here(pid: str) -> bool:
+    """Whether the process or container is one of this machine and runs."""
+    where, _, what = pid.rpartition(":")
+    return (where == platform.node() and what.isdecimal()) or _container(where, what) is not None
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
+
+
+def _container(engine: str, identity: str) -> Container | None:
+    """The container, if the engine of this machine knows it: all engines have the same address."""
+    if not engine.startswith(("http", "unix", "npipe")):
+        return None
+    with suppress(DockerException):
+        client = docker.from_env(timeout=10)
+        try:
+            return client.containers.get(identity)
+        finally:
+            client.close()
+    return None
+
+
+def _exited_containers() -> list[Container]:
+    with suppress(DockerException):
+        client = docker.from_env(timeout=10)
+        filters = {"label": _LABEL, "status": "exited"}
+        return list(client.containers.list(all=True, filters=filters))
+    return []
+
+
+def _ended_at(container: Container) -> dt.datetime:
+    text: str = container.attrs["State"]["FinishedAt"]  # nanoseconds, which Python 3.10 refuses
+    return dt.datetime.fromisoformat(text[:19]).replace(tzinfo=dt.timezone.utc)
+
+
+async def _is_over(client: PrefectClient, identity: UUID) -> bool:
+    found = await _runs(client, FlowRunFilter(id=FlowRunFilterId(any_=[identity])))
+    return bool(found) and found[0].state is not None and found[0].state.is_final()
+
+
+async def _parents_end(client: PrefectClient, run: FlowRun) -> str | None:
+    if run.parent_task_run_id is None:
+        return None  # started by hand: whoever did sees it
+    task = await client.read_task_run(run.parent_task_run_id)
+    parent = await client.read_flow_run(task.flow_run_id)
+    over = parent.state is not None and parent.state.is_final()
+    return f"its parent run {parent.name} has ended" if over else None
+
+
+async def _last_sign(client: PrefectClient, run: FlowRun) -> dt.datetime:
+    """When a run or one of its children last changed its state or logged a line."""
+    family = await _family(client, run)
+    filters = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[member.id for member in family]))
+    logs = await client.read_logs(filters, limit=1, sort=LogSort.TIMESTAMP_DESC)
+    states = [member.state.timestamp for member in family if member.state]
+    return max(*states, *(log.timestamp for log in logs), run.created or states[0])
+
+
+async def _family(client: PrefectClient, run: FlowRun) -> Sequence[FlowRun]:
+    of_it = FlowRunFilterParentFlowRunId(any_=[run.id])
+    children = await _runs(client, FlowRunFilter(parent_flow_run_id=of_it))
+    return [run, *[member for child in children for member in await _family(client, child)]]
+
+
+async def _runs(client: PrefectClient, wanted: FlowRunFilter) -> list[FlowRun]:
+    found: list[FlowRun] = []
+    while True:
+        page = await client.read_flow_runs(flow_run_filter=wanted, limit=_PAGE, offset=len(found))
+        found += page
+        if len(page) < _PAGE:
+            return found

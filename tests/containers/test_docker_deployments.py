@@ -1,0 +1,185 @@
+"""The Docker deployments as people use them: server, agent, containers, bucket, PostgreSQL."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from doubles.docker_engine import run, wait_until
+from doubles.postgres import Database
+from doubles.prefect_machine import Prefect, Program, processes_with
+from doubles.web import Fault, Page, Web
+from test_flows import trips
+
+pytestmark = pytest.mark.docker
+
+TEMPLATE = "/{color}_tripdata_{year}-{month:02}.csv"
+OURS = ("--filter", "label=io.prefect.flow-run-id")
+SUMS = (
+    "SELECT to_char(file_month, 'YYYY-MM'), count(*), sum(total_amount) "
+    "FROM green_trips GROUP BY 1 ORDER BY 1"
+)
+
+
+@pytest.fixture(scope="module")
+def agent(prefect: Prefect) -> Program:
+    """An agent that starts containers."""
+    return prefect.agent("docker")
+
+
+@pytest.fixture(scope="module")
+def cron(prefect: Prefect, agent: Program) -> dt.datetime:
+    """A deployment of the classic command, whose time comes while other tests run."""
+    now = dt.datetime.now(dt.timezone.utc)
+    due = (now + dt.timedelta(seconds=90)).replace(second=0, microsecond=0)
+    build = ["deployment", "build", "flows/etl_web_to_gcs.py:etl_web_to_gcs", "-n", "cron-flow"]
+    build += ["-ib", "docker-container/zoom-docker", "-p", "default-agent-pool", "-q", "docker"]
+    build += ["--path", "/opt/prefect", "--param", "source=sample:1000"]
+    build += ["--param", "bucket=local-bucket/zoom-volume", "--timezone", "UTC"]
+    file = prefect.home / "cron.yaml"
+    prefect.run(*build, "--cron", f"{due:%M %H} * * *", "-o", str(file), "--apply")
+    return due
+
+
+def publish(web: Web, month: str, totals: list[str]) -> None:
+    """A month of green with these amounts."""
+    address = f"/green_tripdata_{month}.csv"
+    web.serve(address, Page(trips(month, totals).encode(), etag=f'"{len(totals)}"'))
+
+
+def in_bucket(volume: Path) -> dict[str, tuple[int, float]]:
+    """Rows and sum of each month of green, by an independent reader."""
+    files = (volume / "bucket" / "data" / "green").glob("*.parquet")
+    tables = {file.stem[-7:]: pq.read_table(file)["total_amount"] for file in sorted(files)}
+    return {month: (len(found), sum(found.to_pylist())) for month, found in tables.items()}
+
+
+def containers(*options: str) -> list[str]:
+    """The containers of flow runs."""
+    return run("docker", "ps", "--quiet", "--no-trunc", *OURS, *options).split()
+
+
+def parameters(web: Web, **others: Any) -> dict[str, Any]:
+    """Of a parent run of green."""
+    return {"color": "green", "year": 2020, "source": web.url(TEMPLATE), **others}
+
+
+def test_a_month_without_a_server(prefect: Prefect) -> None:
+    """One container, no agent, nobody is root; the month is where the table says."""
+    command = "id -u && python flows/etl_web_to_gcs.py --source sample:2000"
+    said = run("docker", "run", "--rm", "--network=host", "zoom-flows:test", "sh", "-c", command)
+    assert said.splitlines()[0] == "1000"
+    assert re.search(r"yellow 2021-01  loaded +2,000 +2,000", said)
+
+
+def test_the_parent_and_its_children_complete_in_a_container(
+    prefect: Prefect, cron: dt.datetime, taxi: Database, web: Web, volume: Path
+) -> None:
+    """`prefect deployment run`; the months are in bucket and warehouse."""
+    publish(web, "2020-10", ["10.5", "4"])
+    publish(web, "2020-11", ["7", "8", "9"])
+    options = [f"--param={name}={value}" for name, value in parameters(web).items()]
+    said = prefect.run(
+        "deployment", "run", "etl-parent-flow/docker-flow", *options, "--param=months=10,11"
+    )
+    found = re.search(r"UUID: (\S+)", said)
+    assert found
+    (state,) = prefect.ended(found[1])
+    assert (state["name"], state["message"]) == ("Completed", "2 loaded")
+    children = prefect.children(found[1])
+    names = Counter(child["name"] for child in children)
+    assert names == {"green 2020-10": 2, "green 2020-11": 2}
+    assert {child["state"]["type"] for child in children} == {"COMPLETED"}
+    engine, _, container = prefect.get(f"flow_runs/{found[1]}")["infrastructure_pid"].rpartition(":")
+    assert engine.startswith("http+docker:")
+    assert container in containers("--all")
+    assert in_bucket(volume) == {"2020-10": (2, 14.5), "2020-11": (3, 24.0)}
+    assert taxi.query(SUMS) == [("2020-10", 2, 14.5), ("2020-11", 3, 24.0)]
+
+
+def test_a_container_that_is_killed_is_reported_and_the_next_run_completes_the_month(
+    prefect: Prefect, agent: Program, taxi: Database, web: Web, volume: Path
+) -> None:
+    """Killed while it downloads: Crashed, with its children once somebody looks; then the month."""
+    amounts = [f"{n}.25" for n in range(5_000)]
+    publish(web, "2020-12", amounts)
+    half = len(web_body := trips("2020-12", amounts).encode()) // 2
+    web.fail(Fault(), times=2)  # the two questions before the download go right
+    web.fail(Fault(after=half, hang=True))
+    before = in_bucket(volume)
+    run_id = prefect.run_deployment(
+        "etl-parent-flow/docker-flow", **parameters(web, months="12")
+    )
+    wait_until(
+        "half of the file is there",
+        lambda: half in (part.stat().st_size for part in volume.rglob("*.part")),
+        60,
+    )
+    (container,) = containers()
+    run("docker", "kill", container)
+    (state,) = prefect.ended(run_id, seconds=30)
+    assert state["type"] == "CRASHED"
+    assert "137" in state["message"]
+    assert in_bucket(volume) == before
+    (child,) = prefect.children(run_id)
+    assert child["state"]["type"] == "RUNNING"  # nobody was left to say that it ended
+    tidy = prefect.run_deployment("tidy-runs/docker-flow", keep_hours=0)
+    again = prefect.run_deployment("etl-parent-flow/docker-flow", **parameters(web, months="12"))
+    tidied, completed = prefect.ended(tidy, again)
+    assert tidied["message"].startswith("1 lost, 0 started again"), tidied
+    assert prefect.state(child["id"])["type"] == "CRASHED"
+    assert (completed["name"], completed["message"]) == ("Completed", "1 loaded")
+    expected = (5_000, sum(range(5_000)) + 1250.0)
+    assert in_bucket(volume) == {**before, "2020-12": expected}
+    assert ("2020-12", *expected) in taxi.query(SUMS)
+    ranges = [r.headers["range"] for r in web.requests if "range" in r.headers]
+    assert ranges == [f"bytes={half}-"]  # the new container went on where the old one stopped
+    assert len(web_body) > half
+
+
+def test_a_run_of_a_cron_is_picked_up_at_its_time(prefect: Prefect, cron: dt.datetime) -> None:
+    """By itself, within 15 s, in a container."""
+    deployment = prefect.deployment("etl-web-to-gcs/cron-flow")
+
+    def due() -> list[dict[str, Any]]:
+        runs = prefect.runs(deployment_id={"any_": [deployment]})
+        return [r for r in runs if _time(r["expected_start_time"]) == cron]
+
+    wait_until("the run of the cron is there", lambda: bool(due()), 30)
+    seconds = max(0.0, (cron - dt.datetime.now(dt.timezone.utc)).total_seconds()) + 60
+    (state,) = prefect.ended(due()[0]["id"], seconds=seconds)
+    assert state["type"] == "COMPLETED"
+    (found,) = due()
+    assert found["auto_scheduled"]
+    late = (_time(found["start_time"]) - cron).total_seconds()
+    assert 0 <= late < 15, late
+
+
+def _time(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def test_a_worker_runs_the_deployments_of_the_work_pool(prefect: Prefect, volume: Path) -> None:
+    """What Prefect has in place of agents, with the same image, volume and blocks."""
+    worker = prefect.start("worker", "start", "--pool", "zoom-docker")
+    run_id = prefect.run_deployment("etl-web-to-gcs/pool-flow", source="sample:1000", month=3)
+    (state,) = prefect.ended(run_id)
+    worker.stop()
+    assert state["type"] == "COMPLETED", state
+    assert (volume / "bucket/data/yellow/yellow_tripdata_2021-03.parquet").exists()
+
+
+def test_stopping_leaves_nothing(prefect: Prefect) -> None:
+    """No container, no network, no process."""
+    prefect.ended(prefect.run_deployment("tidy-runs/docker-flow", keep_hours=0))
+    assert containers("--all") == []
+    prefect.stop()
+    assert processes_with(str(prefect.home)) == []
+    networks = run("docker", "network", "ls", "--format", "{{.Name}}").split()
+    assert set(networks) <= {"bridge", "host", "none"}
