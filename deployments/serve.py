@@ -151,7 +151,7 @@ def _started(
     log = logs / f"{name}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", name, *arguments],
+            [str(Path(sys.executable).with_name("prefect")), name, *arguments],
             cwd=PROJECT,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -15,6 +15,7 @@ from prefect.states import Completed
 import cli
 from destinations import BUCKET, WAREHOUSE, open_bucket, open_warehouse
 from month_report import Reported, try_report
+from notices import NOTICES
 from retries import RETRIES
 from trips.buckets import Bucket
 from trips.ledger import Entry
@@ -41,7 +42,7 @@ def load(month: Month, entry: Entry, found: Path | InPlace, warehouse: Warehouse
     return rows
 
 
-@flow(name="etl-gcs-to-bq", flow_run_name="{color} {year}-{month:02}")
+@flow(name="etl-gcs-to-bq", flow_run_name="{color} {year}-{month:02}", **NOTICES)
 def etl_gcs_to_bq(
     color: Color = "yellow",
     year: int = 2021,

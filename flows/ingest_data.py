@@ -19,6 +19,7 @@ from artifacts import show_quality
 from destinations import POSTGRES, SOURCE, open_postgres
 from etl_web_to_gcs import extract, transform
 from month_report import Reported, try_report
+from notices import NOTICES
 from retries import RETRIES
 from trips.errors import NotPublished
 from trips.ledger import Entry, entry_of
@@ -52,7 +53,7 @@ def load(download: Download, converted: Converted, warehouse: Postgres) -> Entry
     return entry
 
 
-@flow(name="ingest-data", flow_run_name="{color} {year}-{month:02}")
+@flow(name="ingest-data", flow_run_name="{color} {year}-{month:02}", **NOTICES)
 def ingest_data(
     color: Color = "yellow",
     year: int = 2021,

@@ -14,6 +14,7 @@ import cli
 from artifacts import show_link, show_page
 from destinations import BUCKET, open_bucket
 from month_summary import days_markdown
+from notices import NOTICES
 from retries import RETRIES
 from trips.buckets import Bucket
 from trips.ledger import Entry, report_key
@@ -92,7 +93,7 @@ def try_report(
         return Reported(failure=failure)
 
 
-@flow(name="month-report", flow_run_name="{color} {year}-{month:02}")
+@flow(name="month-report", flow_run_name="{color} {year}-{month:02}", **NOTICES)
 def month_report(
     color: Color = "yellow", year: int = 2021, month: int = 1, bucket: str = BUCKET
 ) -> Line:

@@ -24,6 +24,7 @@ from destinations import BUCKET, SOURCE, WAREHOUSE, open_bucket, open_warehouse
 from etl_gcs_to_bq import etl_gcs_to_bq
 from etl_web_to_gcs import etl_web_to_gcs
 from month_report import month_report
+from notices import NOTICES
 from retries import RETRIES
 from trips.buckets import Bucket
 from trips.months import Color, Month, latest_months, months_of
@@ -97,7 +98,7 @@ def _run_name() -> str:
     return f"{parameters['color']} {f'{year}: ' if by_number else ''}{months}"
 
 
-@flow(name="etl-parent-flow", flow_run_name=_run_name)
+@flow(name="etl-parent-flow", flow_run_name=_run_name, **NOTICES)
 def etl_parent_flow(
     color: Color = "yellow",
     year: int = 2021,
