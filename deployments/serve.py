@@ -201,7 +201,7 @@ def _where(port: int, logs: Path) -> str:
 UI:     http://{HOST}:{port}
 Shell:  export PREFECT_API_URL=http://{HOST}:{port}/api
 Agent:  queue {QUEUE}
-Logs:   {logs}/server.log and agent.log
+Logs:   {str(logs).replace(f"{PROJECT}{os.sep}", "")}/server.log and agent.log
 Ctrl-C stops all."""
 
 

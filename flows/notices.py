@@ -36,7 +36,7 @@ async def tell(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> No
 async def _name(flow_run: FlowRun) -> str:
     """The name that the run was given by its parameters; a crash still has the one before."""
     async with get_client() as client:
-        return (await client.read_flow_run(flow_run.id)).name
+        return str((await client.read_flow_run(flow_run.id)).name)
 
 
 def _page(flow_run: FlowRun) -> str:

@@ -55,9 +55,9 @@ def webhook() -> Iterator[Webhook]:
     thread.start()
     settings = Settings({"NOTIFY_WEBHOOK_URL": served.url}, Path(".env"))
     ((name, block),) = make_notification.blocks(settings)
-    block.save(name, overwrite=True)
+    block.save(name, overwrite=True)  # type: ignore[unused-coroutine] # it is none outside flows
     yield served
-    type(block).delete(name)
+    type(block).delete(name)  # type: ignore[unused-coroutine] # nor is this
     served.server.shutdown()
     served.server.server_close()
     thread.join()

@@ -31,8 +31,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Server, agent and deployments; all of it gone after the last test."""
     found = start(tmp_path_factory.mktemp("serve"), free_port())
     yield found
-    found.stop(signal.SIGINT)
-    assert found.process.returncode == 0
+    assert found.stop(signal.SIGINT) == 0
     assert found.group() == []
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from doubles.served import Served, ended
+from doubles.served import Served, ended, start
+from postgres_server import free_port
 
 pytestmark = pytest.mark.browser
+expect.set_options(timeout=30_000)
 
 
 def open_deployment(page: Page, flow: str, name: str) -> None:
@@ -22,13 +25,13 @@ def open_deployment(page: Page, flow: str, name: str) -> None:
     page.get_by_role("button", name="Run", exact=True).click()
 
 
-def run_of(page: Page) -> str:
-    """The id of the run that the notice of a started run leads to."""
-    page.get_by_role("link", name=re.compile("view run", re.IGNORECASE)).or_(
-        page.get_by_role("button", name=re.compile("view run", re.IGNORECASE))
-    ).first.click()
-    page.wait_for_url(re.compile(r"/flow-runs/flow-run/"))
-    return page.url.rstrip("/").rpartition("/")[2].partition("?")[0]
+def started_by(page: Page, button: Locator) -> str:
+    """Press a button that starts a run, then open the run; its id."""
+    with page.expect_response(re.compile(r"/create_flow_run$")) as answer:
+        button.click()
+    run = str(answer.value.json()["id"])
+    page.goto(f"/flow-runs/flow-run/{run}")
+    return run
 
 
 def test_a_quick_run_brings_the_month_of_the_defaults(
@@ -36,8 +39,7 @@ def test_a_quick_run_brings_the_month_of_the_defaults(
 ) -> None:
     """Deployments, Run, Quick run: yellow 2021-01 is in the bucket and the page says so."""
     open_deployment(page, "etl-web-to-gcs", "local-flow")
-    page.get_by_text("Quick run").click()
-    run = ended(served, run_of(page))
+    run = ended(served, started_by(page, page.get_by_text("Quick run")))
     assert (run["name"], run["state_name"]) == ("yellow 2021-01", "Completed")
     expect(page.get_by_text("yellow 2021-01").first).to_be_visible()
     expect(page.get_by_text("Completed").first).to_be_visible()
@@ -51,8 +53,8 @@ def test_a_custom_run_takes_what_the_form_says(page: Page, served: Served, shots
     page.get_by_text("Custom run").click()
     fill_the_form(page)
     page.screenshot(path=shots / "custom-run.png")
-    page.get_by_role("button", name="Submit", exact=True).click()
-    run = ended(served, run_of(page))
+    submit = page.get_by_role("button", name="Submit", exact=True)
+    run = ended(served, started_by(page, submit))
     assert (run["name"], run["state_name"]) == ("green 2020-10:2020-11", "Completed")
     for month in ("2020-10", "2020-11"):
         assert (served.data / f"bucket/data/green/green_tripdata_{month}.report.html").exists()
@@ -63,18 +65,31 @@ def test_a_custom_run_takes_what_the_form_says(page: Page, served: Served, shots
 
 def fill_the_form(page: Page) -> None:
     """Other parameters than the deployment's own, which are for yellow months of TLC."""
-    page.get_by_label("color").click()
-    page.get_by_role("option", name="green", exact=True).click()
-    page.get_by_label("months").fill("2020-10:2020-11")
-    page.get_by_label("source").fill("sample:20000")
+    field(page, "color").locator(".p-select-button__control").click()
+    page.get_by_role("option", name="green").or_(
+        page.locator(".p-select-option", has_text=re.compile("^green$"))
+    ).first.click()
+    field(page, "months").get_by_role("textbox").fill("2020-10:2020-11")
+    field(page, "source").get_by_role("textbox").fill("sample:20000")
+
+
+def field(page: Page, parameter: str) -> Locator:
+    """The field of a parameter; the UI's labels belong to nothing."""
+    label = page.locator(".schema-form-property__label", has_text=re.compile(f"^{parameter}"))
+    return page.locator(".schema-form-property").filter(has=label)
 
 
 def look_at_the_run(page: Page, shots: Path) -> None:
     """The graph has the tasks of the months; the tabs have the flows below and the parameters."""
     expect(page.get_by_text("Completed").first).to_be_visible()
-    page.get_by_role("tab", name="Subflow Runs").click()
-    expect(page.get_by_role("link", name="green 2020-11").first).to_be_visible()
+    page.reload()  # the graph that grew with the run is as wide as that was long
+    expect(page.get_by_text("Completed").first).to_be_visible()
+    page.wait_for_load_state("networkidle")
     page.screenshot(path=shots / "run.png")
+    page.get_by_text("Subflow Runs", exact=True).click()
+    for flow in ("etl-web-to-gcs", "etl-gcs-to-bq"):
+        expect(page.get_by_text(flow, exact=True).first).to_be_visible()
+    page.screenshot(path=shots / "subflows.png")
 
 
 def look_at_the_table(page: Page, served: Served, shots: Path) -> None:
@@ -100,5 +115,14 @@ def look_at_the_report(page: Page, served: Served, shots: Path) -> None:
 
 def artifact(served: Served, key: str) -> str:
     """The id of the newest artifact of a key."""
-    found = httpx.get(f"{served.url}/api/artifacts/{key}/latest")
-    return str(found.raise_for_status().json()["id"])
+    wanted = {"artifacts": {"key": {"any_": [key]}}}
+    (found,) = httpx.post(f"{served.url}/api/artifacts/latest/filter", json=wanted).json()
+    return str(found["latest_id"])
+
+
+def test_sigterm_stops_all_of_it(tmp_path: Path) -> None:
+    """As Ctrl-C, which the other tests end with: exit code 0, and no process left."""
+    found = start(tmp_path, free_port())
+    assert found.group() != []
+    assert found.stop(signal.SIGTERM) == 0
+    assert found.group() == []

@@ -29,15 +29,14 @@ class Served:
     """
 
     url: str
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     data: Path
     home: Path
 
-    def stop(self, number: int) -> str:
-        """Stop it by a signal; what it printed."""
+    def stop(self, number: int) -> int:
+        """Stop it by a signal; its exit code."""
         self.process.send_signal(number)
-        out, _ = self.process.communicate(timeout=_STOP_SECONDS)
-        return out
+        return self.process.wait(_STOP_SECONDS)
 
     def group(self) -> list[int]:
         """Processes that know this PREFECT_HOME, but for the script itself."""
@@ -65,14 +64,11 @@ def start(home: Path, port: int, source: str = "sample:3000") -> Served:
         "DO_NOT_TRACK": "1",
         "PYTHONUNBUFFERED": "1",
     }
-    process = subprocess.Popen(
-        [sys.executable, str(PROJECT / "deployments" / "serve.py"), "--port", str(port)],
-        env=environment,
-        stdout=(home / "out").open("w+"),
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    command = [sys.executable, str(PROJECT / "deployments" / "serve.py"), "--port", str(port)]
+    with (home / "out").open("wb") as out:
+        process = subprocess.Popen(
+            command, env=environment, stdout=out, stderr=out, start_new_session=True
+        )
     served = Served(f"http://127.0.0.1:{port}", process, home / "data", home / "prefect")
     deadline = time.monotonic() + _START_SECONDS
     while "Ctrl-C stops all" not in (home / "out").read_text():
