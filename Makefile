@@ -3,9 +3,11 @@
 # make test-cluster   months on Dask workers and on an agent
 # make lint   style and types
 # make bench  speed and memory, against the naive way and the floor
+# make serve  Prefect's server and UI, an agent and the deployments, without Docker
 # make postgres       a PostgreSQL server of the project's own, under data/postgres
 # make postgres-stop  stop it
 # make image        the Docker image of the flows; IMAGE= names it, BUILD= is for docker build
+# make test-browser  the UI in a browser
 # make test-docker  deployments, agents and containers, on a Docker engine
 # make constraints  resolve all versions anew
 
@@ -16,20 +18,29 @@ BIN := $(VENV)/bin
 export PREFECT_HOME ?= $(CURDIR)/data/prefect
 export DO_NOT_TRACK ?= 1
 unexport PREFECT_API_URL
+# Of the server that make serve starts, on 127.0.0.1.
+PORT ?= 4200
 IMAGE ?= zoom-flows:1
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test test-cluster test-docker lint bench postgres postgres-stop image constraints clean python-version
+.PHONY: run serve test test-cluster test-docker test-browser lint bench postgres postgres-stop image constraints clean python-version
 
 run: $(VENV)/run
 	@mkdir -p "$(PREFECT_HOME)"
 	@$(BIN)/python flows/first_run.py
+
+serve: $(VENV)/run
+	@$(BIN)/python deployments/serve.py --port $(PORT)
 
 test: $(VENV)/dev
 	@$(BIN)/python -m pytest --cov --cov-report=term
 
 test-cluster: $(VENV)/dev
 	@$(BIN)/python -m pytest -m cluster
+
+test-browser: $(VENV)/dev
+	@BROWSER=$$(tests/browser/install) && export BROWSER && \
+		$(BIN)/python -m pytest -m browser -s tests/browser
 
 lint: $(VENV)/dev
 	@$(BIN)/ruff check

@@ -1,4 +1,8 @@
-"""Save the block that failed and crashed runs are told to, `zoom-notify`, and have them told."""
+"""Save the block that failed and crashed runs are told to, `zoom-notify`, and have them told.
+
+A run tells of its end by itself (flows/notices.py); of one that was killed, which can tell
+nobody, Prefect's server does.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,8 @@ from pydantic.v1 import SecretStr
 from recipes import Blocks, Recipe, main
 from settings import Settings
 
-STATES = ["Failed", "Crashed"]
+#: Of these the server tells; one that crashed and could still speak has told as well.
+STATES = ["Crashed"]
 
 
 def blocks(settings: Settings) -> Blocks:
@@ -58,7 +63,7 @@ async def _tell(block: UUID) -> str:
         )
         if not any(policy.block_document_id == block for policy in known):
             await client.create_flow_run_notification_policy(block, state_names=STATES)
-    return f"runs that end {' or '.join(STATES)} are told to it"
+    return "runs that fail or crash are told to it"
 
 
 def check(block: SlackWebhook | CustomWebhookNotificationBlock) -> str:

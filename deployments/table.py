@@ -86,6 +86,7 @@ ROWS = (
     ),
     Row("covid_monthly:covid_monthly", places=("bucket",), schedule=COVID_DAILY),
     Row("image_to_gif:image_to_gif", places=("bucket",)),
+    Row("month_report:month_report", places=("bucket",)),
     Row(
         "check_for_files:check_for_files",
         folders={"source": "data/fhvhv", "sink": "row-groups/fhvhv"},

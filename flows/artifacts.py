@@ -6,7 +6,11 @@ import base64
 import re
 from collections.abc import Sequence
 
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
 
 from covid.monthly import Monthly
 from rowgroups.report import FileLine
@@ -29,12 +33,27 @@ def show_files(lines: Sequence[FileLine], description: str) -> None:
     )
 
 
-def show_quality(entry: Entry, where: str, days: str = "") -> None:
-    """The quality report of a month, with its days where a warehouse was asked for them."""
+def show_quality(entry: Entry, where: str) -> None:
+    """The quality report of a month; where its report is drawn too, that page follows it."""
+    show_page(entry, quality_markdown(entry, where), "Quality")
+
+
+def show_page(entry: Entry, markdown: str, what: str) -> None:
+    """The page of a month, under one key: the newest of its pages is the one that is shown."""
     create_markdown_artifact(  # type: ignore[unused-coroutine] # it is none in a task that is not async
-        "\n\n".join(filter(None, (quality_markdown(entry, where), days))),
+        markdown,
         key=f"{entry.dataset}-{entry.year_month}",
-        description=f"Quality of {entry.dataset} {entry.year_month}",
+        description=f"{what} of {entry.dataset} {entry.year_month}",
+    )
+
+
+def show_link(entry: Entry, link: str) -> None:
+    """Where the month's report is as a file, for who opens or sends it without Prefect."""
+    create_link_artifact(  # type: ignore[unused-coroutine] # it is none in a task that is not async
+        link,
+        link_text=link,
+        key=f"{entry.dataset}-{entry.year_month}-report",
+        description=f"Report of {entry.dataset} {entry.year_month} as a page of HTML",
     )
 
 

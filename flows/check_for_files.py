@@ -20,6 +20,7 @@ from prefect.states import Completed, Failed
 import cli
 from artifacts import show_files
 from destinations import BUCKET, open_place
+from notices import NOTICES
 from retries import RETRIES
 from rowgroups.cluster_spec import ClusterSpec
 from rowgroups.job import Job
@@ -59,7 +60,7 @@ def _run_name() -> str:
     return f"{parameters['intent'] or 'changed'} {parameters['pattern']}"
 
 
-@flow(name="check-for-files", flow_run_name=_run_name)
+@flow(name="check-for-files", flow_run_name=_run_name, **NOTICES)
 def check_for_files(
     intent: Intent = "",
     source: str = f"{BUCKET}/data/fhvhv",

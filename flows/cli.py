@@ -72,13 +72,16 @@ def run(
 def reason_of(state: State[Any]) -> str:
     """Why a flow failed, in one line for a person."""
     error = state.result(raise_on_failure=False)
-    if isinstance(error, TripsError):
-        return str(error)
     if isinstance(error, State):
         return reason_of(error)
     if isinstance(error, Exception):
-        return f"{type(error).__name__}: {error}"
+        return words_of(error)
     return state.message or state.name or "failed"
+
+
+def words_of(error: Exception) -> str:
+    """What went wrong, in one line for a person: an error of this project says it by itself."""
+    return str(error) if isinstance(error, TripsError) else f"{type(error).__name__}: {error}"
 
 
 def _draw(flow: Flow[..., Any], path: Path) -> None:

@@ -20,6 +20,7 @@ from covid.cache import cached, keep
 from covid.edition import URL, check_edition, find_country, read_edition
 from covid.monthly import Monthly, by_month
 from destinations import BUCKET, open_bucket
+from notices import NOTICES
 from progress import shown_progress
 from retries import RETRIES
 from trips.buckets import Bucket, put
@@ -82,7 +83,7 @@ def load(found: Monthly, bucket: Bucket) -> Report:
     return Report(found, bucket.uri(csv_key), bucket.uri(png_key), any(written))
 
 
-@flow(name="covid-monthly", flow_run_name="{country}")
+@flow(name="covid-monthly", flow_run_name="{country}", **NOTICES)
 def covid_monthly(
     country: str = "Germany", bucket: str = BUCKET, url: str = URL
 ) -> Report | State[Report]:

@@ -5,6 +5,7 @@ python flows/etl_gcs_to_bq.py --color green --year 2020 --month 10
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from prefect import flow, get_run_logger, task
@@ -12,9 +13,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 import cli
-from artifacts import show_quality
 from destinations import BUCKET, WAREHOUSE, open_bucket, open_warehouse
-from month_summary import days_markdown
+from month_report import Reported, try_report
+from notices import NOTICES
 from retries import RETRIES
 from trips.buckets import Bucket
 from trips.ledger import Entry
@@ -41,7 +42,7 @@ def load(month: Month, entry: Entry, found: Path | InPlace, warehouse: Warehouse
     return rows
 
 
-@flow(name="etl-gcs-to-bq", flow_run_name="{color} {year}-{month:02}")
+@flow(name="etl-gcs-to-bq", flow_run_name="{color} {year}-{month:02}", **NOTICES)
 def etl_gcs_to_bq(
     color: Color = "yellow",
     year: int = 2021,
@@ -49,6 +50,7 @@ def etl_gcs_to_bq(
     bucket: str = BUCKET,
     warehouse: str = WAREHOUSE,
     force: bool = False,
+    report: bool = True,
 ) -> Line | State[Line]:
     """Load one month of trips from the bucket into the warehouse, replacing exactly that month.
 
@@ -61,6 +63,7 @@ def etl_gcs_to_bq(
         bucket: Block of the bucket, as TYPE/NAME.
         warehouse: Block of the warehouse, as TYPE/NAME.
         force: Load the month although the warehouse has it.
+        report: Draw the month's report once it is loaded.
     """
     which, store, target = Month(color, year, month), open_bucket(bucket), open_warehouse(warehouse)
     with scratch_folder(which, f"{bucket} {warehouse}", get_run_logger().info) as folder:
@@ -69,10 +72,11 @@ def etl_gcs_to_bq(
             line = line_of(which, "unchanged", "same checksum", entry, target.name())
             message = f"{which}: {target.name()} has this object"
             return Completed(name="Skipped", message=message, data=line)
-        load(which, entry, extract(which, entry, store, folder, target), target)
-    if days := days_markdown(which, target):
-        show_quality(entry, store.uri(entry.object_key), days)
-    return line_of(which, "loaded", "", entry, target.name())
+        found = extract(which, entry, store, folder, target)
+        load(which, entry, found, target)
+        drawn = try_report(which, entry, found, store, target) if report else Reported()
+    line = line_of(which, "loaded", "", entry, target.name())
+    return replace(line, report=drawn.link, warning=drawn.failure)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from prefect.states import Completed
 import cli
 from artifacts import show_quality
 from destinations import BUCKET, SOURCE, open_bucket
+from notices import NOTICES
 from progress import shown_progress
 from retries import RETRIES
 from trips.buckets import Bucket
@@ -84,7 +85,7 @@ def load(plan: Plan, download: Download, converted: Converted, bucket: Bucket) -
     return entry
 
 
-@flow(name="etl-web-to-gcs", flow_run_name="{color} {year}-{month:02}")
+@flow(name="etl-web-to-gcs", flow_run_name="{color} {year}-{month:02}", **NOTICES)
 def etl_web_to_gcs(
     color: Color = "yellow",
     year: int = 2021,

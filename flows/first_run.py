@@ -15,6 +15,7 @@ from prefect.states import Completed, Failed
 
 import cli
 from destinations import BUCKET, WAREHOUSE
+from notices import NOTICES
 from parameterized_flow import etl_parent_flow
 from trips.report import Line, table
 
@@ -25,7 +26,7 @@ These months were generated. The same with real ones, from the web:
   {python} flows/parameterized_flow.py --color green --months 2020-01:2020-12 --plan"""
 
 
-@flow(name="first-run", flow_run_name="generated months")
+@flow(name="first-run", flow_run_name="generated months", **NOTICES)
 def first_run(
     source: str = "sample", bucket: str = BUCKET, warehouse: str = WAREHOUSE
 ) -> State[list[Line]]:

@@ -21,6 +21,7 @@ from destinations import open_bucket
 from graph import mapped
 from images.frames import URL, Frame, animate, as_gif, split
 from images.places import Place
+from notices import NOTICES
 from progress import shown_progress
 from retries import RETRIES, can_pass
 from trips.buckets import Bucket, FolderBucket, put
@@ -100,7 +101,7 @@ def combine(frames: list[Frame], gif: Place) -> Gif:
     return Gif(out.uri(key), len(frames), len(found), written)
 
 
-@flow(name="image-to-gif", flow_run_name="{gif}")
+@flow(name="image-to-gif", flow_run_name="{gif}", **NOTICES)
 def image_to_gif(
     url: str = URL,
     file: str = "image-data.img",
@@ -131,7 +132,7 @@ def image_to_gif(
     return Completed(name="Skipped", message=f"{found.where} is as it should be", data=found)
 
 
-@flow(name="frames-to-gif", flow_run_name="{gif}")
+@flow(name="frames-to-gif", flow_run_name="{gif}", **NOTICES)
 def frames_to_gif(
     url: str = URL, file: str = "image-data.img", gif: str = "clip.gif", bucket: str = ""
 ) -> Gif:

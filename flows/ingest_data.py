@@ -17,6 +17,7 @@ import cli
 from artifacts import show_quality
 from destinations import POSTGRES, SOURCE, open_postgres
 from etl_web_to_gcs import extract, tell
+from notices import NOTICES
 from retries import RETRIES
 from trips.disk import room_for
 from trips.errors import NotPublished
@@ -55,7 +56,7 @@ def transform_and_load(
     return entry
 
 
-@flow(name="ingest-data", flow_run_name="{color} {year}-{month:02}")
+@flow(name="ingest-data", flow_run_name="{color} {year}-{month:02}", **NOTICES)
 def ingest_data(
     color: Color = "yellow",
     year: int = 2021,

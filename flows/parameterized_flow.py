@@ -22,6 +22,7 @@ from destinations import BUCKET, SOURCE, WAREHOUSE, open_bucket, open_warehouse
 from engines import run_months
 from engines.side_by_side import side_by_side
 from engines.work import WORKERS, Engine, Name, Work
+from notices import NOTICES
 from retries import RETRIES
 from trips.buckets import Bucket
 from trips.months import Color, Month, latest_months, months_of
@@ -53,7 +54,7 @@ def _run_name() -> str:
     return f"{parameters['color']} {f'{year}: ' if by_number else ''}{months}"
 
 
-@flow(name="etl-parent-flow", flow_run_name=_run_name)
+@flow(name="etl-parent-flow", flow_run_name=_run_name, **NOTICES)
 def etl_parent_flow(
     color: Color = "yellow",
     year: int = 2021,
@@ -66,6 +67,7 @@ def etl_parent_flow(
     strict: bool = True,
     max_reject_share: float = 0.001,
     due_months: int = 12,
+    report: bool = True,
     engine: Name = "threads",
     workers: int = WORKERS,
     cluster: str = "",
@@ -91,6 +93,7 @@ def etl_parent_flow(
         strict: Fail on a column that no table knows or a required one that is absent.
         max_reject_share: Fail a month if more than this share of its rows cannot be converted.
         due_months: How many months back due looks.
+        report: Draw the report of each month once it is loaded.
         engine: What runs the months - threads of this process, dask, or agents.
         workers: Months at a time - threads, processes of a local Dask cluster, or runs that
             agents have in flight.
@@ -117,7 +120,7 @@ def etl_parent_flow(
         "strict": strict,
         "max_reject_share": max_reject_share,
     }
-    work = Work([p for p in plans if _has_work(p)], options, warehouse)
+    work = Work([p for p in plans if _has_work(p)], options, warehouse, report)
     done = {line.month: line for line in run_months(work, crew, store, target)}
     lines = [done.get(p.month) or _idle(p, store) for p in plans]
     show_months(lines, f"{color} {months}")
@@ -161,7 +164,8 @@ def _verdict(lines: Sequence[Line], name: str | None = None) -> State[Any]:
         return Failed(message=message, data=list(lines))
     loaded = any(line.status == "loaded" for line in lines)
     counts = Counter(line.status.lower() for line in lines)
-    message = ", ".join(f"{count} {status}" for status, count in counts.items())
+    counts["without a report"] = sum(bool(line.warning) for line in lines)
+    message = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     return Completed(
         name=name or ("Completed" if loaded else "Skipped"), message=message, data=list(lines)
     )

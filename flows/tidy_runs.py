@@ -16,9 +16,10 @@ from prefect.states import Completed
 
 import cli
 from lost_runs import begun_runs, remove_containers, settle, why_lost
+from notices import NOTICES
 
 
-@flow(name="tidy-runs", flow_run_name="tidy runs")
+@flow(name="tidy-runs", flow_run_name="tidy runs", **NOTICES)
 def tidy_runs(silent_minutes: int = 120, keep_hours: int = 24) -> State[None]:
     """Find runs that were killed together with their agent, and have another agent finish them.
 

@@ -54,4 +54,4 @@ def _seen_from_here(
             "name a bucket and a warehouse that all machines share",
         )
     full = line_of(line.month, line.status, line.reason, entry, store.uri(entry.object_key) + where)
-    return replace(full, seconds=line.seconds)
+    return replace(full, seconds=line.seconds, report=line.report, warning=line.warning)

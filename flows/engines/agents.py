@@ -152,6 +152,7 @@ def _parameters(month: Month, work: Work) -> dict[str, Any]:
     """All that differs from month to month or run to run; the rest is the deployment's."""
     return {
         **work.options,
+        "report": work.report,
         "color": month.dataset,
         "months": month.year_month,
         "warehouse": work.warehouse,

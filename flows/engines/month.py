@@ -12,49 +12,74 @@ from prefect import tags, task
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
+import cli
 from engines.side_by_side import Job
 from engines.work import Work
 from etl_gcs_to_bq import etl_gcs_to_bq
 from etl_web_to_gcs import etl_web_to_gcs
+from month_report import month_report
+from trips.months import Month
 from trips.plan import Plan, Status
 from trips.report import Line
 
 
 def jobs_of(work: Work) -> Iterator[Job]:
     """The task of each month."""
-    return ((plan.month, run_one, (plan, work.options, work.warehouse)) for plan in work.plans)
+    how = (work.options, work.warehouse, work.report)
+    return ((plan.month, run_one, (plan, *how)) for plan in work.plans)
 
 
 @task(name="month", task_run_name="{planned.month}")
-def run_one(planned: Plan, options: dict[str, Any], warehouse: str) -> Line:
-    """Run one month: into the bucket, then into the warehouse."""
+def run_one(planned: Plan, options: dict[str, Any], warehouse: str, report: bool) -> Line:
+    """Run one month: into the bucket, then into the warehouse, then its report."""
     # A task travels to another process by its value, a function by its name: by value, the
     # flows below would lose what their annotations mean.
-    return bring_and_load(planned, options, warehouse)
+    return bring_and_load(planned, options, warehouse, report)
 
 
-def bring_and_load(planned: Plan, options: dict[str, Any], warehouse: str) -> Line:
+def bring_and_load(planned: Plan, options: dict[str, Any], warehouse: str, report: bool) -> Line:
     """Run the flows of one month; its line.
 
     Args:
         planned: what there is to do.
         options: parameters of `etl_web_to_gcs` beside the month.
         warehouse: block of the warehouse; empty for the bucket alone.
+        report: whether the month's report is drawn once it is loaded.
     """
-    started, month = time.perf_counter(), planned.month
-    which = {"color": month.dataset, "year": month.year, "month": month.month}
+    started = time.perf_counter()
     with _tagged():
-        lines = [_child(etl_web_to_gcs, **which, **options)]
-        if warehouse:
-            places = {"bucket": options["bucket"], "warehouse": warehouse}
-            lines += [_child(etl_gcs_to_bq, **which, **places, force=options["force"])]
+        lines = list(_lines(planned.month, options, warehouse, report))
     return replace(
         lines[0],
         status="loaded" if any(line.status == "loaded" for line in lines) else "unchanged",
         reason=planned.reason if planned.status is Status.CHANGED else "",
         seconds=time.perf_counter() - started,
         where=" -> ".join(line.where for line in lines),
+        report=lines[-1].report,
+        warning=lines[-1].warning,
     )
+
+
+def _lines(month: Month, options: dict[str, Any], warehouse: str, report: bool) -> Iterator[Line]:
+    """The month in the bucket, then in the warehouse, or its report if there is none."""
+    which = {"color": month.dataset, "year": month.year, "month": month.month}
+    line = _child(etl_web_to_gcs, **which, **options)
+    if not warehouse:
+        drawn = report and line.status == "loaded"
+        yield _with_report(line, which, options["bucket"]) if drawn else line
+        return
+    yield line
+    into = {"bucket": options["bucket"], "warehouse": warehouse, "force": options["force"]}
+    yield _child(etl_gcs_to_bq, **which, **into, report=report)
+
+
+def _with_report(line: Line, which: dict[str, Any], bucket: str) -> Line:
+    """The line of a month of the bucket alone, its report drawn or the reason why not."""
+    draw: Any = month_report  # its overloads for return_state do not hold
+    state = draw(**which, bucket=bucket, return_state=True)
+    if state.is_failed():
+        return replace(line, warning=f"the report failed: {cli.reason_of(state)}")
+    return replace(line, report=state.result().report)
 
 
 def tag_of(run_id: object) -> str:

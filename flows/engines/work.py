@@ -71,8 +71,10 @@ class Work:
         plans: of the months, none of them without work.
         options: parameters of `etl_web_to_gcs` beside the month.
         warehouse: block of the warehouse; empty for the bucket alone.
+        report: whether the report of each is drawn once it is loaded.
     """
 
     plans: Sequence[Plan]
     options: dict[str, Any]
     warehouse: str
+    report: bool = True

@@ -60,6 +60,9 @@ class Bucket(Protocol):
     def uri(self, key: str) -> str:
         """Where an object is, for people and for warehouses."""
 
+    def link(self, key: str) -> str:
+        """The address that opens an object in the browser of a person who may read it."""
+
     def info(self, key: str) -> ObjectInfo | None:
         """Size and version of an object; None if there is none."""
 
@@ -117,6 +120,10 @@ class FolderBucket:
     def uri(self, key: str) -> str:
         """The path of the file."""
         return str(self._path(key))
+
+    def link(self, key: str) -> str:
+        """`file://` and the path; see `Bucket`."""
+        return self._path(key).as_uri()
 
     def info(self, key: str) -> ObjectInfo | None:
         """Size, and the time of the last write as version; see `Bucket`."""

@@ -35,6 +35,8 @@ class Dataset:
         dropoff: name of the drop-off time.
         distance: name of the distance in miles, if it has one.
         total: name of the amount that must not be negative, if it has one.
+        fare: name of the fare without tips, tolls and fees, if it has one.
+        zone: name of the taxi zone of the pickup.
     """
 
     name: str
@@ -43,6 +45,8 @@ class Dataset:
     dropoff: str
     distance: str | None = None
     total: str | None = None
+    fare: str | None = None
+    zone: str = "PULocationID"
 
     @property
     def table(self) -> str:
@@ -96,6 +100,7 @@ DATASETS: Mapping[str, Dataset] = {
         "tpep_dropoff_datetime",
         "trip_distance",
         "total_amount",
+        "fare_amount",
     ),
     "green": Dataset(
         "green",
@@ -104,14 +109,16 @@ DATASETS: Mapping[str, Dataset] = {
         "lpep_dropoff_datetime",
         "trip_distance",
         "total_amount",
+        "fare_amount",
     ),
-    "fhv": Dataset("fhv", columns.FHV, "pickup_datetime", "dropOff_datetime"),
+    "fhv": Dataset("fhv", columns.FHV, "pickup_datetime", "dropOff_datetime", zone="PUlocationID"),
     "fhvhv": Dataset(
         "fhvhv",
         columns.FHVHV,
         "pickup_datetime",
         "dropoff_datetime",
         "trip_miles",
+        "base_passenger_fare",
         "base_passenger_fare",
     ),
 }

@@ -81,6 +81,11 @@ def rejects_key(month: Month) -> str:
     return f"data/{month.dataset}/{month.stem}.rejects.csv"
 
 
+def report_key(month: Month) -> str:
+    """Beside the Parquet object, too."""
+    return f"data/{month.dataset}/{month.stem}.report.html"
+
+
 def entry_key(month: Month) -> str:
     """`ledger/green/green_tripdata_2020-10.json`."""
     return f"ledger/{month.dataset}/{month.stem}.json"

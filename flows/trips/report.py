@@ -23,6 +23,8 @@ class Line:
         size: of the Parquet object, bytes.
         seconds: of work in this run.
         where: the object and the warehouse.
+        report: opens the month's report; empty if none was drawn.
+        warning: what went wrong beside it: the month is as its status says.
     """
 
     month: Month
@@ -34,6 +36,8 @@ class Line:
     size: int = 0
     seconds: float = 0.0
     where: str = ""
+    report: str = ""
+    warning: str = ""
 
 
 def line_of(month: Month, status: str, reason: str, entry: Entry | None, where: str) -> Line:
@@ -48,21 +52,22 @@ _HEAD = ("month", "status", "read", "written", "rejected", "bytes", "seconds", "
 
 
 def table(lines: Sequence[Line]) -> str:
-    """The lines as a text table, then the reason of each that was not simply loaded."""
+    """The lines as a text table, then the reason of each not simply loaded, then warnings."""
     text = aligned([_HEAD, *(_cells(line) for line in lines)], right=range(2, 7))
     reasons = [
         f"{line.month}: {line.status}: {line.reason.removeprefix(f'{line.month}: ')}"
         for line in lines
         if line.reason
     ]
+    reasons += [f"{line.month}: warning: {line.warning}" for line in lines if line.warning]
     return "\n".join([*text, *(["", *reasons] if reasons else [])])
 
 
 def table_artifact(lines: Sequence[Line]) -> list[dict[str, str]]:
     """The lines for a table artifact, which takes JSON types only."""
-    head = (*_HEAD[:-1], "reason", _HEAD[-1])
+    head = (*_HEAD[:-1], "reason", _HEAD[-1], "report")
     return [
-        dict(zip(head, (*cells[:-1], line.reason, cells[-1])))
+        dict(zip(head, (*cells[:-1], line.reason, cells[-1], line.report or line.warning)))
         for line, cells in ((line, _cells(line)) for line in lines)
     ]
 

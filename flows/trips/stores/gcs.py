@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 from google.api_core.exceptions import NotFound, PreconditionFailed
 from google.cloud.storage import Blob, Client
@@ -51,6 +52,10 @@ class GcsStore:
     def uri(self, key: str) -> str:
         """`gs://BUCKET/KEY`, which BigQuery reads by itself."""
         return f"gs://{self.bucket.name}/{self._name(key)}"
+
+    def link(self, key: str) -> str:
+        """Google's address for who is logged in there; see `Bucket`."""
+        return f"https://storage.cloud.google.com/{self.bucket.name}/{quote(self._name(key))}"
 
     def info(self, key: str) -> ObjectInfo | None:
         """Size, and the generation as version; see `Bucket`."""

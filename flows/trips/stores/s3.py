@@ -7,9 +7,11 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from mimetypes import guess_type
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 
 from botocore.client import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -108,6 +110,11 @@ class S3Store:
         """`s3://bucket/folder/key`."""
         return f"s3://{self.bucket}/{self._key(key)}"
 
+    def link(self, key: str) -> str:
+        """The object's own address at the service, which asks who reads it; see `Bucket`."""
+        endpoint = self.connection.client().meta.endpoint_url
+        return f"{endpoint}/{self.bucket}/{quote(self._key(key))}"
+
     def info(self, key: str) -> ObjectInfo | None:
         """Size, and the ETag as version.
 
@@ -163,7 +170,12 @@ class S3Store:
         """
         with self._asking(key) as client, path.open("rb") as file:
             answer = client.put_object(
-                Bucket=self.bucket, Key=self._key(key), Body=file, ChecksumAlgorithm="SHA256"
+                Bucket=self.bucket,
+                Key=self._key(key),
+                Body=file,
+                ChecksumAlgorithm="SHA256",
+                # Without it a browser keeps a page instead of showing it.
+                ContentType=guess_type(key)[0] or "application/octet-stream",
             )
         if not _is_same(path, answer.get("ChecksumSHA256"), answer["ETag"]):
             raise StorageError(

@@ -1,0 +1,117 @@
+"""The report of one month: pictures of its trips over its quality, here and as a page of HTML.
+
+python flows/month_report.py --color green --year 2020 --month 10
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from prefect import flow, get_run_logger, task
+
+import cli
+from artifacts import show_link, show_page
+from destinations import BUCKET, open_bucket
+from month_summary import days_markdown
+from notices import NOTICES
+from retries import RETRIES
+from trips.buckets import Bucket
+from trips.ledger import Entry, report_key
+from trips.months import Color, Month
+from trips.report import Line, line_of
+from trips.scratch import scratch_folder, subfolder
+from trips.warehouses import InPlace, Warehouse
+from trips.warehouses.load import fetch_object, kept_entry
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What became of the report of a loaded month.
+
+    Attributes:
+        link: opens the page of HTML; empty if there is none.
+        failure: why there is no report; empty if there is.
+    """
+
+    link: str = ""
+    failure: str = ""
+
+
+@task(task_run_name="report {month}", **RETRIES)
+def report(
+    month: Month, entry: Entry, found: Path | InPlace, bucket: Bucket, where: str, days: str
+) -> str:
+    """Draw the month and put the pictures, over its quality, on a page here and in the bucket."""
+    # Not at the top: matplotlib takes a second, which only who draws should pay.
+    from trips.month_report.counts import count_month
+    from trips.month_report.page import page_markdown
+    from trips.month_report.pictures import pictures
+    from trips.month_report.zones import zone_names
+
+    with scratch_folder(month, f"report {where}") as folder:
+        parquet = _local(found, month, entry, subfolder(folder, "object"))
+        drawn = pictures(count_month(month, parquet), zone_names(bucket))
+        page = page_markdown(entry, where, drawn, [days] if days else [])
+        link = _keep(page, month, bucket, folder)
+    show_link(entry, link)
+    show_page(entry, f"{page}\n\nThis page as a file: [{link}]({link})", "Report")
+    return link
+
+
+def _local(found: Path | InPlace, month: Month, entry: Entry, folder: Path) -> Path:
+    """The month's Parquet file on this machine."""
+    return found if isinstance(found, Path) else fetch_object(found.bucket, month, entry, folder)
+
+
+def _keep(page: str, month: Month, bucket: Bucket, folder: Path) -> str:
+    from trips.month_report.page import page_html
+
+    key, path = report_key(month), folder / f"{month.stem}.report.html"
+    path.write_text(page_html(str(month), page), encoding="utf-8")
+    bucket.upload(path, key)
+    return bucket.link(key)
+
+
+def try_report(
+    month: Month, entry: Entry, found: Path | InPlace, bucket: Bucket, warehouse: Warehouse
+) -> Reported:
+    """Draw the report of a month that is loaded, and stays so whatever becomes of the report.
+
+    What goes wrong is a failed task of a run that completes, a line of its log, and the reason
+    that stands beside the month.
+    """
+    where = bucket.uri(entry.object_key)
+    try:
+        days = days_markdown(month, warehouse)
+        return Reported(link=report(month, entry, found, bucket, where, days))
+    except Exception as error:
+        failure = f"the report failed: {cli.words_of(error)}"
+        get_run_logger().error("%s is loaded, but %s", month, failure)
+        return Reported(failure=failure)
+
+
+@flow(name="month-report", flow_run_name="{color} {year}-{month:02}", **NOTICES)
+def month_report(
+    color: Color = "yellow", year: int = 2021, month: int = 1, bucket: str = BUCKET
+) -> Line:
+    """Draw the report of a month that is in the bucket: its days, week, fares and busiest zones.
+
+    Loading a month draws it by itself; this draws it once more, or for the first time.
+
+    Args:
+        color: Dataset - yellow, green, fhv or fhvhv.
+        year: Year of the file, four digits.
+        month: Month of the file, 1 to 12.
+        bucket: Block of the bucket, as TYPE/NAME.
+    """
+    which, store = Month(color, year, month), open_bucket(bucket)
+    entry = kept_entry(store, which)
+    found = InPlace(store, entry.object_key, entry.object_version)
+    link = report(which, entry, found, store, store.uri(entry.object_key), "")
+    line = line_of(which, "drawn", "", entry, store.uri(report_key(which)))
+    return replace(line, report=link)
+
+
+if __name__ == "__main__":
+    cli.run(month_report)

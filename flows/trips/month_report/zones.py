@@ -1,0 +1,48 @@
+"""The names of TLC's taxi zones, for those who have put TLC's table of them into the bucket."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+
+from trips.buckets import Bucket
+from trips.errors import SchemaError
+
+#: Where TLC's table is looked for; TLC publishes it as "Taxi Zone Lookup Table (CSV)".
+ZONES_KEY = "lookup/taxi_zone_lookup.csv"
+#: Its columns as published, beside `service_zone`.
+_COLUMNS = ("LocationID", "Borough", "Zone")
+#: What stands there for zones 264 and 265, where nothing is known; text, not an absent value.
+_NOTHING = ("Unknown", "N/A")
+
+
+def zone_names(bucket: Bucket) -> Mapping[int, str]:
+    """The name of each taxi zone, `Upper East Side South, Manhattan`; none without the table.
+
+    Raises:
+        SchemaError: the object is not TLC's table.
+    """
+    stored = bucket.read(ZONES_KEY)
+    if stored is None:
+        return {}
+    try:
+        return _parse(stored.data.decode("utf-8-sig"))
+    except ValueError as error:
+        raise SchemaError(
+            f"{bucket.uri(ZONES_KEY)} is not TLC's table of taxi zones ({error}); "
+            "replace or remove it"
+        ) from error
+
+
+def _parse(text: str) -> dict[int, str]:
+    rows = csv.DictReader(text.splitlines())
+    if missing := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:
+        raise ValueError(f"it has no column {', '.join(missing)}")
+    number, borough, zone = _COLUMNS
+    return {int(row[number]): _name(row[zone], row[borough]) for row in rows}
+
+
+def _name(zone: str, borough: str) -> str:
+    """Zone and borough, or the one of them that says something."""
+    known = dict.fromkeys(part for part in (zone, borough) if part not in _NOTHING)
+    return ", ".join(known) or "Unknown"

@@ -1,0 +1,55 @@
+"""Everything that `make serve` starts, and a browser to look at it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from doubles.served import PROJECT, Served, start
+from postgres_server import free_port
+
+SHOTS = PROJECT / "build" / "screenshots"
+_SIZE = {"width": 1300, "height": 800}
+#: As root there is no sandbox; the rest keeps it from calling home.
+_OPTIONS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Server, agent and deployments; all of it gone after the last test."""
+    found = start(tmp_path_factory.mktemp("serve"), free_port())
+    yield found
+    assert found.stop(signal.SIGINT) == 0
+    assert found.group() == []
+
+
+@pytest.fixture(scope="session")
+def shots() -> Path:
+    """Where screenshots go, printed for the person who runs the tests."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    print(f"\nScreenshots: {SHOTS}")
+    return SHOTS
+
+
+@pytest.fixture
+def page(served: Served) -> Iterator[Page]:
+    """A page of a browser, with the UI of the server."""
+    executable = os.environ.get("BROWSER")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=executable, args=_OPTIONS)
+        opened = browser.new_page(viewport=_SIZE, base_url=served.url)  # type: ignore[arg-type]
+        opened.set_default_timeout(60_000)
+        yield opened
+        browser.close()

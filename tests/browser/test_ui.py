@@ -1,0 +1,128 @@
+"""The UI as a person uses it: deployments, the run form, the run, its artifacts and pictures."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from doubles.served import Served, ended, start
+from postgres_server import free_port
+
+pytestmark = pytest.mark.browser
+expect.set_options(timeout=30_000)
+
+
+def open_deployment(page: Page, flow: str, name: str) -> None:
+    """From the list of deployments, as a person finds it: the row of this flow."""
+    page.goto("/deployments")
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name=flow, exact=True))
+    row.get_by_role("link", name=name, exact=True).click()
+    page.get_by_role("button", name="Run", exact=True).click()
+
+
+def started_by(page: Page, button: Locator) -> str:
+    """Press a button that starts a run, then open the run; its id."""
+    with page.expect_response(re.compile(r"/create_flow_run$")) as answer:
+        button.click()
+    run = str(answer.value.json()["id"])
+    page.goto(f"/flow-runs/flow-run/{run}")
+    return run
+
+
+def test_a_quick_run_brings_the_month_of_the_defaults(
+    page: Page, served: Served, shots: Path
+) -> None:
+    """Deployments, Run, Quick run: yellow 2021-01 is in the bucket and the page says so."""
+    open_deployment(page, "etl-web-to-gcs", "local-flow")
+    run = ended(served, started_by(page, page.get_by_text("Quick run")))
+    assert (run["name"], run["state_name"]) == ("yellow 2021-01", "Completed")
+    expect(page.get_by_text("yellow 2021-01").first).to_be_visible()
+    expect(page.get_by_text("Completed").first).to_be_visible()
+    page.screenshot(path=shots / "quick-run.png")
+    assert (served.data / "bucket/data/yellow/yellow_tripdata_2021-01.parquet").exists()
+
+
+def test_a_custom_run_takes_what_the_form_says(page: Page, served: Served, shots: Path) -> None:
+    """Color from its drop-down, months and source as text; the run, what is below it, its pages."""
+    open_deployment(page, "etl-parent-flow", "local-flow")
+    page.get_by_text("Custom run").click()
+    fill_the_form(page)
+    page.screenshot(path=shots / "custom-run.png")
+    submit = page.get_by_role("button", name="Submit", exact=True)
+    run = ended(served, started_by(page, submit))
+    assert (run["name"], run["state_name"]) == ("green 2020-10:2020-11", "Completed")
+    for month in ("2020-10", "2020-11"):
+        assert (served.data / f"bucket/data/green/green_tripdata_{month}.report.html").exists()
+    look_at_the_run(page, shots)
+    look_at_the_table(page, served, shots)
+    look_at_the_report(page, served, shots)
+
+
+def fill_the_form(page: Page) -> None:
+    """Other parameters than the deployment's own, which are for yellow months of TLC."""
+    field(page, "color").locator(".p-select-button__control").click()
+    page.get_by_role("option", name="green").or_(
+        page.locator(".p-select-option", has_text=re.compile("^green$"))
+    ).first.click()
+    field(page, "months").get_by_role("textbox").fill("2020-10:2020-11")
+    field(page, "source").get_by_role("textbox").fill("sample:20000")
+
+
+def field(page: Page, parameter: str) -> Locator:
+    """The field of a parameter; the UI's labels belong to nothing."""
+    label = page.locator(".schema-form-property__label", has_text=re.compile(f"^{parameter}"))
+    return page.locator(".schema-form-property").filter(has=label)
+
+
+def look_at_the_run(page: Page, shots: Path) -> None:
+    """The graph has the tasks of the months; the tabs have the flows below and the parameters."""
+    expect(page.get_by_text("Completed").first).to_be_visible()
+    page.reload()  # the graph that grew with the run is as wide as that was long
+    expect(page.get_by_text("Completed").first).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=shots / "run.png")
+    page.get_by_text("Subflow Runs", exact=True).click()
+    for flow in ("etl-web-to-gcs", "etl-gcs-to-bq"):
+        expect(page.get_by_text(flow, exact=True).first).to_be_visible()
+    page.screenshot(path=shots / "subflows.png")
+
+
+def look_at_the_table(page: Page, served: Served, shots: Path) -> None:
+    """A row a month."""
+    page.goto(f"/artifacts/artifact/{artifact(served, 'months')}")
+    for month in ("green 2020-10", "green 2020-11"):
+        expect(page.get_by_role("cell", name=month, exact=True)).to_be_visible()
+    page.screenshot(path=shots / "months.png")
+
+
+def look_at_the_report(page: Page, served: Served, shots: Path) -> None:
+    """Four pictures, each of which the browser can show."""
+    page.goto(f"/artifacts/artifact/{artifact(served, 'green-2020-10')}")
+    pictures = page.locator("img[src^='data:image/png']")
+    expect(pictures).to_have_count(4)
+    for place in range(4):
+        picture = pictures.nth(place)
+        picture.scroll_into_view_if_needed()
+        assert picture.evaluate("image => image.complete && image.naturalWidth") > 1000
+    pictures.first.scroll_into_view_if_needed()
+    page.screenshot(path=shots / "report.png")
+
+
+def artifact(served: Served, key: str) -> str:
+    """The id of the newest artifact of a key."""
+    wanted = {"artifacts": {"key": {"any_": [key]}}}
+    (found,) = httpx.post(f"{served.url}/api/artifacts/latest/filter", json=wanted).json()
+    return str(found["latest_id"])
+
+
+def test_sigterm_stops_all_of_it(tmp_path: Path) -> None:
+    """As Ctrl-C, which the other tests end with: exit code 0, and no process left."""
+    found = start(tmp_path, free_port())
+    assert found.group() != []
+    assert found.stop(signal.SIGTERM) == 0
+    assert found.group() == []

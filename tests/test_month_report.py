@@ -1,0 +1,148 @@
+"""The report of a month in the flows: drawn when a month is loaded, and never in its way."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from test_flows import bring, bring_all, listing, publish, totals
+
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+REPORT = "bucket/data/green/green_tripdata_2020-10.report.html"
+
+
+def artifacts() -> dict[str | None, Any]:
+    """The newest artifact of each key."""
+    from prefect import get_client
+
+    async def latest() -> dict[str | None, Any]:
+        async with get_client() as client:
+            return {found.key: found.data for found in await client.read_latest_artifacts()}
+
+    return asyncio.run(latest())
+
+
+def report_runs(state: Any) -> list[str]:
+    """Names of the states of the report's task runs of a flow run."""
+    from prefect import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+    async def read() -> list[str]:
+        async with get_client() as client:
+            runs = await client.read_task_runs(
+                flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[state]))
+            )
+        return [run.state_name or "" for run in runs if run.name.startswith("report ")]
+
+    return asyncio.run(read())
+
+
+def load(**options: Any) -> Any:
+    from etl_gcs_to_bq import etl_gcs_to_bq
+
+    call: Any = etl_gcs_to_bq
+    return call("green", 2020, 10, **options, return_state=True)
+
+
+def broken_table(place: Path) -> None:
+    """A table of zones that is none, so that a report fails."""
+    path = place / "bucket/lookup/taxi_zone_lookup.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text("<html>")
+
+
+def test_a_loaded_month_has_a_page_of_pictures_and_the_same_as_a_file(place: Path) -> None:
+    """The page, the link to the file, and the table of the run all lead to it."""
+    publish(place, "2020-10", ["10.5", "4"])
+    bring_all(place, "10")
+    found, link = artifacts(), (place / REPORT).as_uri()
+    page = found["green-2020-10"]
+    assert page.count("](data:image/png;base64,") == 4
+    assert "| negative total | 0 |" in page
+    assert found["green-2020-10-report"] == f"[{link}]({link})"
+    assert f'"report": "{link}"' in found["months"]
+    assert (place / REPORT).read_text().count('src="data:image/png;base64,') == 4
+
+
+def test_a_failed_report_leaves_the_month_loaded_and_is_seen(place: Path) -> None:
+    """The run completes, its task has failed, and the reason stands beside the month."""
+    broken_table(place)
+    publish(place, "2020-10", ["10.5"])
+    state = bring_all(place, "10")
+    (line,) = state.result()
+    assert (state.name, line.status) == ("Completed", "loaded")
+    assert state.message == "1 loaded, 1 without a report"
+    assert line.warning.startswith("the report failed: ")
+    assert "taxi_zone_lookup.csv is not TLC's table" in line.warning
+    assert totals(place) == {"2020-10": (1, 10.5)}
+    assert line.warning in artifacts()["months"]
+    assert not (place / REPORT).exists()
+    again = load(force=True)
+    assert again.name == "Completed"
+    assert report_runs(again.state_details.flow_run_id) == ["Failed"]
+
+
+def test_a_report_of_the_bucket_alone_fails_no_month_either(place: Path) -> None:
+    broken_table(place)
+    publish(place, "2020-10", ["10.5"])
+    state = bring_all(place, "10", warehouse="")
+    (line,) = state.result()
+    assert (state.name, line.status) == ("Completed", "loaded")
+    assert "taxi_zone_lookup.csv is not TLC's table" in line.warning
+
+
+def test_a_month_for_the_bucket_alone_has_its_report(place: Path) -> None:
+    publish(place, "2020-10", ["10.5"])
+    (line,) = bring_all(place, "10", warehouse="").result()
+    assert line.report == (place / REPORT).as_uri()
+    assert (place / REPORT).exists()
+
+
+def test_without_reports_none_is_drawn(place: Path) -> None:
+    publish(place, "2020-10", ["10.5"])
+    (line,) = bring_all(place, "10", report=False).result()
+    assert (line.report, line.warning) == ("", "")
+    assert not (place / REPORT).exists()
+    assert "![" not in artifacts()["green-2020-10"]
+
+
+def test_bringing_a_month_to_the_bucket_draws_nothing(place: Path) -> None:
+    """It imports no matplotlib: a second that belongs to the load into the warehouse."""
+    publish(place, "2020-10", ["10.5"])
+    assert bring(place, 10).name == "Completed"
+    assert not (place / REPORT).exists()
+
+
+def test_a_month_of_the_bucket_is_drawn_again_the_same(place: Path) -> None:
+    from month_report import month_report
+
+    publish(place, "2020-10", ["10.5"])
+    bring_all(place, "10")
+    before = listing(place / "bucket")
+    call: Any = month_report
+    line = call("green", 2020, 10)
+    assert (line.status, line.where) == ("drawn", str(place / REPORT))
+    assert line.report == (place / REPORT).as_uri()
+    assert listing(place / "bucket") == before
+
+
+def test_a_month_that_is_in_no_bucket_cannot_be_drawn(place: Path) -> None:
+    from month_report import month_report
+
+    call: Any = month_report
+    state = call("green", 2020, 10, return_state=True)
+    assert state.is_failed()
+    assert "green 2020-10 is not in the bucket" in str(state.result(raise_on_failure=False))
+
+
+def test_zones_go_by_name_once_the_table_is_in_the_bucket(place: Path) -> None:
+    path = place / "bucket/lookup/taxi_zone_lookup.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text('"LocationID","Borough","Zone","service_zone"\n74,"Manhattan","East","x"\n')
+    publish(place, "2020-10", ["10.5"])
+    bring_all(place, "10")
+    assert "First is East, Manhattan, with 1 of 1 trips." in artifacts()["green-2020-10"]

@@ -1,0 +1,119 @@
+"""Who is told of a failed run, by a webhook on 127.0.0.1."""
+
+from __future__ import annotations
+
+import ast
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from test_documentation import FLOWS, flows_of
+from test_flows import bring_all, publish
+
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+
+class Webhook:
+    """A server that keeps the messages posted to it.
+
+    Attributes:
+        messages: their texts, oldest first.
+        url: where to post.
+    """
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        messages = self.messages
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                messages.append(json.loads(body)["text"])
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    """A webhook, and the block of blocks/make_notification.py that names it."""
+    import make_notification
+    from settings import Settings
+
+    served = Webhook()
+    thread = threading.Thread(target=served.server.serve_forever, daemon=True)
+    thread.start()
+    settings = Settings({"NOTIFY_WEBHOOK_URL": served.url}, Path(".env"))
+    ((name, block),) = make_notification.blocks(settings)
+    block.save(name, overwrite=True)  # type: ignore[unused-coroutine] # it is none outside flows
+    yield served
+    type(block).delete(name)  # type: ignore[unused-coroutine] # nor is this
+    served.server.shutdown()
+    served.server.server_close()
+    thread.join()
+
+
+def test_a_failed_run_is_told_once_with_its_reason(place: Path, webhook: Webhook) -> None:
+    """By the run as a whole, not by each month and flow below it."""
+    publish(place, "2020-10", ["10.5"])
+    (place / "web/green_tripdata_2020-11.csv").write_text("<html>moved</html>")
+    assert bring_all(place, "10,11").is_failed()
+    (message,) = webhook.messages
+    assert message.startswith("etl-parent-flow green 2020: 10,11: Failed\n")
+    assert "1 of 2 months failed: green 2020-11: " in message
+
+
+def test_a_run_that_raises_is_told_too(place: Path, webhook: Webhook) -> None:
+    from etl_gcs_to_bq import etl_gcs_to_bq
+
+    call: Any = etl_gcs_to_bq
+    call("green", 2020, 10, return_state=True)
+    (message,) = webhook.messages
+    assert message.startswith("etl-gcs-to-bq green 2020-10: Failed\n")
+    assert "green 2020-10 is not in the bucket" in message
+
+
+def test_a_run_that_goes_well_is_not_told(place: Path, webhook: Webhook) -> None:
+    publish(place, "2020-10", ["10.5"])
+    assert bring_all(place, "10").name == "Completed"
+    assert webhook.messages == []
+
+
+def test_a_crashed_run_is_told(webhook: Webhook) -> None:
+    """One that is interrupted, by Ctrl-C say, and can still speak."""
+    from prefect import flow
+
+    from notices import NOTICES
+
+    @flow(name="interrupted", flow_run_name="by hand", **NOTICES)
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    (message,) = webhook.messages
+    assert message.startswith("interrupted by hand: Crashed\n")
+
+
+def test_without_a_block_nobody_is_told(place: Path) -> None:
+    """A failed run is no more than that."""
+    from etl_gcs_to_bq import etl_gcs_to_bq
+
+    call: Any = etl_gcs_to_bq
+    assert call("green", 2020, 10, return_state=True).is_failed()
+
+
+@pytest.mark.parametrize("path", FLOWS, ids=lambda path: path.stem)
+def test_every_flow_tells(path: Path) -> None:
+    for found in flows_of(path):
+        assert any("**NOTICES" in ast.unparse(made) for made in found.decorator_list), found.name
