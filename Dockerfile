@@ -24,6 +24,8 @@ ENV PREFECT_HOME=/opt/prefect/home \
 # Prefect's database for runs without a server, or each of them would make it first.
 RUN PYTHONWARNINGS=ignore prefect server database upgrade --yes > /dev/null
 
+# What is deployed from here asks for this file, or makes it, which flows may not.
+COPY .prefectignore ./
 COPY blocks blocks
 COPY deployments deployments
 COPY flows flows

@@ -123,7 +123,9 @@ def _started() -> Iterator[str]:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    shutil.rmtree(folder, ignore_errors=True)
+        for namespace in (folder / "exec" / "netns").glob("*"):
+            run("umount", namespace)  # the engine leaves its mounts of networks
+        shutil.rmtree(folder)
 
 
 def _ended(process: subprocess.Popen[bytes], log: Path) -> bool:
