@@ -16,6 +16,7 @@ from isal import igzip, isal_zlib
 from trips.disk import refusal
 from trips.errors import BadFile
 from trips.months import Month
+from trips.published import Received
 
 FileKind: TypeAlias = Literal["csv", "csv.gz", "parquet"]
 #: Called with the bytes so far and those in all, None where that is unknown.
@@ -64,6 +65,11 @@ class Edition:
         """What `If-Range` may hold: a strong ETag, else the date (RFC 9110, 13.1.5)."""
         weak = self.etag is None or self.etag.startswith("W/")
         return self.last_modified if weak else self.etag
+
+
+def received(counted: tuple[int, str], edition: Edition) -> Received:
+    """Size and SHA-256 of what has arrived, and of which edition it is."""
+    return Received(*counted, edition.etag, edition.last_modified)
 
 
 @dataclass(frozen=True)

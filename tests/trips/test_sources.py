@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 import trips
 from doubles.web import Fault, Page, Web
-from trips import sources
+from trips import sources, web_server
 from trips.errors import (
     BadFile,
     NotPublished,
@@ -56,7 +56,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "TIMEOUT", httpx.Timeout(0.1))
+    monkeypatch.setattr(web_server, "TIMEOUT", httpx.Timeout(0.1))
 
 
 @pytest.fixture
