@@ -19,10 +19,10 @@ from prefect.states import Completed, Failed
 
 import cli
 from artifacts import show_files
+from clusters.spec import ClusterSpec
 from destinations import BUCKET, open_place
 from notices import NOTICES
 from retries import RETRIES
-from rowgroups.cluster_spec import ClusterSpec
 from rowgroups.job import Job
 from rowgroups.places import Place
 from rowgroups.plan import Intent, Planned, plan_files

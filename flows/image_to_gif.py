@@ -16,7 +16,8 @@ from prefect.states import Completed
 from prefect.task_runners import BaseTaskRunner, ConcurrentTaskRunner
 
 import cli
-from dask_runner import dask_runner
+from clusters.runner import dask_runner
+from clusters.spec import ClusterSpec
 from destinations import open_bucket
 from graph import mapped
 from images.frames import URL, Frame, animate, as_gif, split
@@ -162,7 +163,11 @@ def _refuse_passing_folder(file: str, gif: str, bucket: str) -> None:
 def _runner(engine: Engine, workers: int, cluster: str) -> BaseTaskRunner:
     if engine == "threads":
         return ConcurrentTaskRunner()  # type: ignore[no-untyped-call] # Prefect's own
-    return dask_runner(workers, cluster)
+    if workers < 1:
+        raise UsageError(f"workers {workers}: at least one has to do the work")
+    if cluster and "://" not in cluster:
+        raise UsageError(f"cluster {cluster!r} is no address; write it like tcp://HOST:8786")
+    return dask_runner(ClusterSpec(cluster), workers)
 
 
 def _opened(place: Place) -> tuple[Bucket, str]:

@@ -116,8 +116,8 @@ def test_an_unknown_intent_is_refused(place: Path, web: Path) -> None:
         ({"cluster_options": "[4]"}, "cluster_options '[4]' is no JSON object"),
         ({"cluster_options": "{4}"}, "cluster_options '{4}' is no JSON object"),
         ({"cluster": "tcp://127.0.0.1:1"}, "is there already and takes no cluster_options"),
-        ({"cluster": "no_such.Cluster"}, "cluster no_such.Cluster cannot be imported"),
-        ({"cluster": "distributed.Clustre"}, "cluster distributed.Clustre cannot be imported"),
+        ({"cluster": "no_such.Cluster"}, "cluster 'no_such.Cluster' cannot be imported"),
+        ({"cluster": "distributed.Clustre"}, "cluster 'distributed.Clustre' cannot be imported"),
         ({"cluster_options": '{"x_y": 1}'}, "unexpected keyword argument 'x_y'"),
     ],
 )

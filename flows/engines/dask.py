@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect import flow, get_client
@@ -15,8 +12,8 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 from prefect.utilities.asyncutils import sync_compatible
-from prefect.utilities.importtools import import_object
 
+from clusters.runner import dask_runner
 from engines.month import jobs_of, tag_of
 from engines.side_by_side import side_by_side
 from engines.work import Engine, Work
@@ -26,10 +23,10 @@ from trips.report import Line
 if TYPE_CHECKING:
     from prefect_dask.task_runners import DaskTaskRunner
 
-FLOWS = str(Path(__file__).absolute().parents[1])
 #: Seconds for a scheduler to answer.
 CONNECT_SECONDS = 10
-_LOOPBACK = "127.0.0.1"
+#: A month takes the memory it takes; a worker that is killed for it helps nobody.
+_PATIENCE = {"memory_limit": 0}
 
 
 def run_on_dask(work: Work, engine: Engine) -> list[Line]:
@@ -51,48 +48,9 @@ def run_on_dask(work: Work, engine: Engine) -> list[Line]:
 
 
 def _runner(engine: Engine) -> DaskTaskRunner:
-    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")
-    # Workers that are started here look for modules where this process does; Prefect has taken
-    # the folder out again if it was Prefect that loaded the flow.
-    if FLOWS not in sys.path:
-        sys.path.append(FLOWS)
-    # Not at the top: Dask takes a second, which only who uses it should pay.
-    from prefect_dask.task_runners import DaskTaskRunner
-
-    if "://" in engine.cluster:
+    if engine.spec.is_address:
         _check_workers(engine.cluster)
-        return DaskTaskRunner(address=engine.cluster)
-    if engine.cluster:
-        return DaskTaskRunner(
-            cluster_class=_cluster_class(engine.cluster), cluster_kwargs=engine.options
-        )
-    return DaskTaskRunner(cluster_kwargs=_local(engine.workers) | engine.options)
-
-
-def _local(workers: int) -> dict[str, Any]:
-    return {
-        "n_workers": workers,
-        "threads_per_worker": 1,
-        "host": _LOOPBACK,
-        "dashboard_address": f"{_LOOPBACK}:0",
-        "memory_limit": 0,  # a month takes what it takes; a worker killed for it helps nobody
-    }
-
-
-def _cluster_class(path: str) -> Any:
-    import distributed
-    from distributed.deploy.cluster import Cluster
-
-    try:
-        found = import_object(path)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(
-            f"cluster {path!r} cannot be imported ({error}); give the address of a scheduler, "
-            "tcp://HOST:8786, or a class like distributed.SSHCluster"
-        ) from error
-    if found is distributed.SSHCluster or (isinstance(found, type) and issubclass(found, Cluster)):
-        return found
-    raise UsageError(f"cluster {path!r} is no cluster class of Dask")
+    return dask_runner(engine.spec, engine.workers, _PATIENCE)
 
 
 def _check_workers(address: str) -> None:

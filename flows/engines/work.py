@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from clusters.spec import ClusterSpec
 from trips.errors import UsageError
 from trips.plan import Plan
 
@@ -36,31 +36,16 @@ class Engine:
     def __post_init__(self) -> None:
         if self.workers < 1:
             raise UsageError(f"workers {self.workers}: at least one has to do the work")
-        if self.options and "://" in self.cluster:
-            raise UsageError(
-                f"cluster_options {self.cluster_options!r} are for a cluster that is started here, "
-                f"and {self.cluster} runs already; leave them out"
-            )
+        _ = self.spec  # refused before anything is planned
 
     @property
-    def options(self) -> dict[str, Any]:
-        """The arguments of the cluster class.
+    def spec(self) -> ClusterSpec:
+        """Which Dask cluster that is.
 
         Raises:
-            UsageError: they are no JSON object.
+            UsageError: it cannot be meant.
         """
-        if isinstance(self.cluster_options, dict):
-            return self.cluster_options
-        try:
-            found = json.loads(self.cluster_options or "{}")
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            raise UsageError(
-                f"cluster_options {self.cluster_options!r} are no JSON object; "
-                """write '{"n_workers": 4}'"""
-            )
-        return found
+        return ClusterSpec.of(self.cluster, self.cluster_options)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,7 +17,8 @@ from distributed.client import FutureCancelledError
 from distributed.diagnostics.plugin import SchedulerUploadFile, UploadFile
 from distributed.scheduler import KilledWorker
 
-from rowgroups.cluster_spec import LOCAL, ClusterSpec
+from clusters.classes import cluster_class, local_options
+from clusters.spec import LOCAL, ClusterSpec
 from rowgroups.job import Job, rewrite_object
 from rowgroups.ledger import Entry
 from trips.errors import ClusterError, UsageError
@@ -65,7 +65,7 @@ def _started(spec: ClusterSpec, jobs: int, stack: ExitStack) -> Any:
     if spec.where == LOCAL:
         return stack.enter_context(_local(jobs, spec.options))
     try:
-        return stack.enter_context(_class(spec.where)(**spec.options))
+        return stack.enter_context(cluster_class(spec.where)(**spec.options))
     except TypeError as error:
         raise UsageError(
             f"cluster {spec} does not take these cluster_options: {error}; see its documentation"
@@ -73,29 +73,12 @@ def _started(spec: ClusterSpec, jobs: int, stack: ExitStack) -> Any:
 
 
 def _local(jobs: int, options: Mapping[str, Any]) -> LocalCluster:
-    # One thread: a rewrite keeps a core and a half busy by itself. Only this machine can reach it.
-    ours: dict[str, Any] = {
-        "n_workers": min(jobs, os.cpu_count() or 1),
-        "threads_per_worker": 1,
-        "host": "127.0.0.1",
-        "dashboard_address": "127.0.0.1:0",
-    }
+    ours = local_options(min(jobs, os.cpu_count() or 1))
     try:
         return LocalCluster(**ours | dict(options))  # type: ignore[no-untyped-call]
     except TypeError as error:
         raise UsageError(
             f"the local cluster does not take these cluster_options: {error}"
-        ) from error
-
-
-def _class(path: str) -> Any:
-    module, _, name = path.rpartition(".")
-    try:
-        return getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise UsageError(
-            f"cluster {path} cannot be imported ({error}); install its package beside Dask, "
-            "or correct the name"
         ) from error
 
 

@@ -11,9 +11,9 @@ import dask.config
 import psutil
 import pytest
 
+from clusters.spec import ClusterSpec
 from doubles.parquet_files import publish
 from rowgroups.cluster import rewrite_on, running
-from rowgroups.cluster_spec import ClusterSpec
 from rowgroups.job import Job
 from rowgroups.places import Place
 from rowgroups.plan import plan_files
