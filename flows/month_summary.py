@@ -60,10 +60,19 @@ def days_markdown(month: Month, warehouse: Warehouse) -> str:
     if type(warehouse).__name__ != "BigQuery":
         return ""
     summary: Any = month_summary  # its overloads for return_state do not hold for any task
-    frame = summary(month, warehouse)
+    return table_of(summary(month, warehouse))
+
+
+def table_of(days: pd.DataFrame) -> str:
+    """The summary of a month in markdown; an amount or a distance that nobody published is `-`."""
     rows = [
-        f"| {day} | {trips:,} | {total:,.2f} | {distance:.2f} |"
-        for day, trips, total, distance in frame.astype({_TOTAL: float, _MEAN: float}).values
+        f"| {_shown(day)} | {trips:,} | {_shown(total, ',.2f')} | {_shown(distance, '.2f')} |"
+        for day, trips, total, distance in days.astype({_TOTAL: float, _MEAN: float}).values
     ]
     head = ["## By day of pickup", "", "| day | trips | total, USD | mean distance, miles |"]
     return "\n".join([*head, "|---|---:|---:|---:|", *rows])
+
+
+def _shown(value: Any, form: str = "") -> str:
+    # What is null is None, NaN or NaT in a frame; the two last differ from themselves.
+    return "-" if value is None or value != value else format(value, form)

@@ -1,0 +1,23 @@
+"""The days of a month in markdown."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from month_summary import table_of
+
+
+def test_what_nobody_published_is_a_dash() -> None:
+    """For-hire trips of 2015 have neither amount nor distance, some rows no time of pickup."""
+    days = pd.DataFrame(
+        {
+            "day": [None, pd.Timestamp("2015-01-01").date()],
+            "trips": [3, 1_234],
+            "total_amount": [float("nan"), None],
+            "mean_distance": [1.5, None],
+        }
+    )
+    assert table_of(days).splitlines()[4:] == [
+        "| - | 3 | - | 1.50 |",
+        "| 2015-01-01 | 1,234 | - | - |",
+    ]
