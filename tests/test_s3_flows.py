@@ -30,6 +30,10 @@ def objects(s3: S3) -> Objects:
     return found
 
 
+def _report_of(key: str) -> str:
+    return key.replace(".parquet", ".report.html")
+
+
 def save(bucket: Any) -> None:
     bucket.credentials.save("zoom-aws-creds", overwrite=True)
     bucket.save("zoom-s3", overwrite=True)
@@ -74,7 +78,8 @@ def test_a_corrected_file_replaces_exactly_its_month(place: Path, objects: Objec
     state = bring_all(place, "10,11", bucket=BUCKET)
     assert [line.status for line in state.result()] == ["loaded", "unchanged"]
     changed = {key for key, data in objects.listing().items() if before[key] != data}
-    assert changed == {OCTOBER, "taxi/ledger/green/green_tripdata_2020-10.json"}
+    ledger, report = "taxi/ledger/green/green_tripdata_2020-10.json", _report_of(OCTOBER)
+    assert changed == {OCTOBER, ledger, report}
     assert totals(place) == {"2020-10": (3, 15.5), "2020-11": (3, 24.0)}
 
 
@@ -155,7 +160,8 @@ def test_killed_before_the_ledger_entry_it_is_there_once(
     lines = bring_all(place, "10", bucket=BUCKET, plan=True).result()
     assert [line.status for line in lines] == ["NEW"]
     assert bring_all(place, "10", bucket=BUCKET).name == "Completed"
-    assert set(objects.listing()) == {key, "ledger/green/green_tripdata_2020-10.json"}
+    ledger = "ledger/green/green_tripdata_2020-10.json"
+    assert set(objects.listing()) == {key, ledger, _report_of(key)}
     assert totals(place) == {"2020-10": (2, 14.5)}
 
 
