@@ -20,6 +20,7 @@ from postgres_server import free_port
 BENCH = Path(__file__).parent
 FLOWS = BENCH.parent / "flows"
 _HOST = "127.0.0.1"
+_STOP_SECONDS = 30
 _START_SECONDS = 120
 
 
@@ -83,7 +84,7 @@ def _running(command: tuple[str, ...], environment: dict[str, str]) -> Iterator[
         yield
     finally:
         process.terminate()
-        process.wait()
+        process.wait(_STOP_SECONDS)
 
 
 def _wait_for(url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -27,6 +28,11 @@ for name in ("PREFECT_API_URL", "PREFECT_PROFILE", "TRIPS_BUCKET", "TRIPS_WAREHO
     os.environ.pop(name, None)
 for name in ("TRIPS_BQ_DATASET", "TRIPS_BQ_LOCATION"):
     os.environ.pop(name, None)
+
+# A shell's background job ignores SIGINT, and so does all that it starts; an agent that is to stop
+# sends SIGINT to itself (prefect/utilities/processutils.py, setup_signal_handlers_agent).
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

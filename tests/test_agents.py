@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from doubles.stopping import stop
 from test_cli import PROJECT, _prefect_settings
 from test_flows import bring_all, publish, totals
 
@@ -107,8 +108,7 @@ def agent(queue: str) -> Iterator[subprocess.Popen[bytes]]:
         yield started
         assert started.poll() is None
     finally:
-        started.terminate()
-        started.wait()
+        stop(started)
 
 
 def runs_of(name: str) -> list[Any]:

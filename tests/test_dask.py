@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+from doubles.stopping import stop
 from doubles.web import Fault, Page, Web
 from test_cli import PROJECT, _prefect_settings, command, run
 from test_flows import TEMPLATE, bring_all, publish, source, totals, trips
@@ -200,8 +201,7 @@ def cluster_elsewhere(environment: dict[str, str], workers: int = 1) -> Iterator
         yield address
     finally:
         for process in reversed(started):
-            process.terminate()
-            process.wait()
+            stop(process)
 
 
 def _wait_for_workers(address: str, workers: int, scheduler: subprocess.Popen[Any]) -> None:

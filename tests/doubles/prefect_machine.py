@@ -16,11 +16,11 @@ import httpx
 import pytest
 
 from doubles.docker_engine import run, wait_until
+from doubles.stopping import stop
 from postgres_server import free_port
 
 PROJECT = Path(__file__).absolute().parents[2]
 _START_SECONDS = 120
-_STOP_SECONDS = 40
 _FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
@@ -43,12 +43,11 @@ class Program:
 
     def stop(self) -> None:
         """Stop it as a person does; kill what does not stop."""
-        self.process.terminate()
         try:
-            self.process.wait(_STOP_SECONDS)
+            stop(self.process)
         except subprocess.TimeoutExpired:
             self.kill()
-            pytest.fail(f"did not stop within {_STOP_SECONDS} s:\n{self.said()[-2000:]}")
+            pytest.fail(f"did not stop:\n{self.said()[-2000:]}")
 
 
 @dataclass

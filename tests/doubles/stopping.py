@@ -1,0 +1,22 @@
+"""Programs that are asked to stop, and do."""
+
+from __future__ import annotations
+
+import subprocess
+
+_STOP_SECONDS = 40
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask a program to stop, and wait until it has.
+
+    Raises:
+        subprocess.TimeoutExpired: it goes on all the same, and was killed.
+    """
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
