@@ -68,12 +68,15 @@ def workers_of(process: subprocess.Popen[Any]) -> list[psutil.Process]:
 
 def downloading(process: subprocess.Popen[Any], size: int) -> list[psutil.Process]:
     """The worker that has a download of this size open."""
-    return [
-        worker
-        for worker in workers_of(process)
-        for file in worker.open_files()
-        if file.path.endswith(".part") and Path(file.path).stat().st_size == size
-    ]
+    return [worker for worker in workers_of(process) if size in _sizes_of_downloads(worker)]
+
+
+def _sizes_of_downloads(process: psutil.Process) -> list[int]:
+    try:
+        files = process.open_files()
+    except psutil.NoSuchProcess:  # a child of a moment, which a command has asked for something
+        return []
+    return [Path(f.path).stat().st_size for f in files if f.path.endswith(".part")]
 
 
 def states_of_runs() -> dict[Any, str]:
