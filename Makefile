@@ -47,7 +47,7 @@ lint: $(VENV)/dev
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
-bench: $(VENV)/dev
+bench: $(VENV)/bench
 	@$(BIN)/python bench/run.py
 
 postgres: $(VENV)/postgres
@@ -84,6 +84,12 @@ $(VENV)/postgres: $(VENV)/run
 
 $(VENV)/dev: requirements-dev.txt $(VENV)/run
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# dlt, which months into PostgreSQL are compared with, in an environment of its own.
+$(VENV)/bench: bench/dlt-requirements.txt $(VENV)/dev
+	@$(BIN)/uv venv --quiet --clear $(VENV)/dlt
+	@$(BIN)/uv pip install --quiet --python $(VENV)/dlt/bin/python -r bench/dlt-requirements.txt
 	@touch $@
 
 python-version:

@@ -23,6 +23,9 @@ from figure import Figure
 from postgres_server import DATABASE, HOST, USER, Server, free_port
 
 WAYS = Path(__file__).with_name("postgres_ways.py")
+DLT_WAYS = Path(__file__).with_name("dlt_ways.py")
+#: Python of the environment that `make bench` makes from dlt-requirements.txt.
+DLT = Path(sys.prefix, "dlt", "bin", "python")
 PASSWORD = "bench"  # noqa: S105 - of a server that lives for a minute
 TABLES = ("yellow_trips", "loaded_months")
 
@@ -73,7 +76,6 @@ def figures(sources: Mapping[int, Path], rows: int, rounds: int) -> Iterable[Fig
         yield from _loads(place, sources[1], rows, rounds)
         yield from _web(place, sources[1], rows, rounds)
         yield from _memory(place, sources, rows)
-    _peers()
 
 
 def _loads(place: Place, source: Path, rows: int, rounds: int) -> Iterator[Figure]:
@@ -115,6 +117,7 @@ def _web(place: Place, source: Path, rows: int, rounds: int) -> Iterator[Figure]
     yield Figure("web -> Postgres: ours", mine, "s", "", ok=True)
     faster = naive / mine
     yield Figure("times as fast as the zoomcamp's to_sql", faster, "x", ">= 40", faster >= 40)
+    yield from _peers(place, source, rows, mine)
 
 
 def _memory(place: Place, sources: Mapping[int, Path], rows: int) -> Iterator[Figure]:
@@ -125,15 +128,34 @@ def _memory(place: Place, sources: Mapping[int, Path], rows: int) -> Iterator[Fi
         yield Figure(f"web -> Postgres: memory at {times}x", peak, "MB", "<= 250", peak <= 250)
 
 
-def _peers() -> None:
-    """Say what cannot be compared here."""
+def _peers(place: Place, source: Path, rows: int, mine: float) -> Iterator[Figure]:
+    """The same by dlt, both its quick ways, against ours; and what cannot be compared here."""
+    found = {form: _by_dlt(place, form, source, rows) for form in ("csv", "parquet")}
+    for form, seconds in found.items():
+        yield Figure(f"web -> Postgres: dlt, {form}", seconds, "s", "", ok=True)
+    faster = min(found.values()) / mine
+    yield Figure("times as fast as dlt's fastest", faster, "x", ">= 2.5", faster >= 2.5)
     try:
         duckdb.connect().execute("INSTALL postgres")
     except duckdb.Error:
         print("DuckDB's Postgres extension: not available here")
     else:
         print("DuckDB's Postgres extension: not measured")
-    print("dlt: not measured")
+
+
+def _by_dlt(place: Place, form: str, source: Path, rows: int) -> float:
+    """Median seconds of two loads, in dlt's own environment."""
+    command = [str(DLT), str(DLT_WAYS), form, place.url, str(source), str(place.folder)]
+    seconds = []
+    for _ in range(2):
+        _drop(place)
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        found: dict[str, float] = json.loads(done.stdout)
+        if found["rows"] != rows:
+            sys.exit(f"dlt counted {found['rows']} rows, not {rows}")
+        place.query(f"DROP SCHEMA dlt_{form} CASCADE")
+        seconds.append(found["seconds"])
+    return statistics.median(seconds)
 
 
 def _loaded(place: Place, way: str, source: Path, rows: int) -> dict[str, float]:
