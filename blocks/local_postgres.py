@@ -69,8 +69,13 @@ def _password() -> str:
 
 def _port() -> int:
     """PostgreSQL's own port, or another one if somebody has it."""
-    with socket.socket() as found:
-        return PORT if found.connect_ex((HOST, PORT)) else free_port()
+    with socket.socket() as ours:
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as PostgreSQL does
+        try:
+            ours.bind((HOST, PORT))
+        except OSError:
+            return free_port()
+        return PORT
 
 
 def _save(server: Server) -> None:
