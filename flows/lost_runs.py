@@ -56,16 +56,9 @@ async def why_lost(client: PrefectClient, run: FlowRun, silent: dt.timedelta) ->
         run: one that has begun and not ended.
         silent: how long a run may say nothing where its process cannot be looked for.
     """
-    if run.deployment_id is None:
-        return await _parents_end(client, run)
-    if why := vanished(run.infrastructure_pid or ""):
-        return why
-    if _is_here(run.infrastructure_pid or ""):
-        return None
-    last = await _last_sign(client, run)
-    if dt.datetime.now(dt.timezone.utc) - last > silent:
-        return f"nothing was heard of it since {last:%Y-%m-%d %H:%M} UTC"
-    return None
+    why = await _why_gone(client, run, silent)
+    # Asked once more: a run that ends says so before its process goes.
+    return why if why and await _is_begun(client, run) else None
 
 
 async def settle(client: PrefectClient, run: FlowRun, why: str) -> bool:
@@ -170,6 +163,24 @@ async def _may_go(client: PrefectClient, container: Container, keep: dt.timedelt
         return False
     found = await _runs(client, FlowRunFilter(id=FlowRunFilterId(any_=[UUID(run)])))
     return any(run.state is not None and run.state.is_final() for run in found)
+
+
+async def _why_gone(client: PrefectClient, run: FlowRun, silent: dt.timedelta) -> str | None:
+    if run.deployment_id is None:
+        return await _parents_end(client, run)
+    if why := vanished(run.infrastructure_pid or ""):
+        return why
+    if _is_here(run.infrastructure_pid or ""):
+        return None
+    last = await _last_sign(client, run)
+    if dt.datetime.now(dt.timezone.utc) - last > silent:
+        return f"nothing was heard of it since {last:%Y-%m-%d %H:%M} UTC"
+    return None
+
+
+async def _is_begun(client: PrefectClient, run: FlowRun) -> bool:
+    now = await _runs(client, FlowRunFilter(id=FlowRunFilterId(any_=[run.id])))
+    return any(found.state is not None and found.state.type in _BEGUN for found in now)
 
 
 async def _parents_end(client: PrefectClient, run: FlowRun) -> str | None:
