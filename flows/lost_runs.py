@@ -12,6 +12,7 @@ import os
 import platform
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from typing import Any
 from uuid import UUID
 
 import docker
@@ -27,10 +28,10 @@ from prefect.client.schemas.filters import (
     LogFilter,
     LogFilterFlowRunId,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import LogSort
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Crashed
+from prefect.states import Cancelled, Crashed
 
 #: Marks what was started in place of a lost run. It is not started a third time: a run that ends
 #: its machine would do so for ever, and its schedule comes anyway.
@@ -64,11 +65,15 @@ async def why_lost(client: PrefectClient, run: FlowRun, silent: dt.timedelta) ->
 async def settle(client: PrefectClient, run: FlowRun, why: str) -> bool:
     """Report a run as Crashed, and start it again if it came from a deployment.
 
+    One that was being cancelled is Cancelled, as somebody wanted it, and not started again.
+
     Returns:
         Whether it was started again.
     """
-    await client.set_flow_run_state(run.id, Crashed(message=f"Lost: {why}."), force=True)
-    if run.deployment_id is None or AGAIN in run.tags:
+    wanted = run.state is not None and run.state.is_cancelling()
+    ended: State[Any] = (Cancelled if wanted else Crashed)(message=f"Lost: {why}.")
+    await client.set_flow_run_state(run.id, ended, force=True)
+    if wanted or run.deployment_id is None or AGAIN in run.tags:
         return False
     with suppress(ObjectNotFound):  # the deployment was deleted meanwhile
         await client.create_flow_run_from_deployment(
