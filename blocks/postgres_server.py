@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -71,6 +71,14 @@ class Server:
         return self.folder / "server.log"
 
     def _make(self) -> None:
+        """Make the cluster under another name: one that was cut short would pass for whole."""
+        new = replace(self, folder=self.folder.with_name(f"{self.folder.name}.new"))
+        if new.folder.exists():
+            shutil.rmtree(new.folder)
+        new._fill()
+        new.folder.rename(self.folder)
+
+    def _fill(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self._account:
             shutil.chown(self.folder, self._account["user"])

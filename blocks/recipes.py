@@ -50,9 +50,10 @@ def main(recipes: Sequence[Recipe], arguments: Sequence[str] | None = None) -> i
     options = _options(arguments)
     settings = Settings.read(options.env)
     if options.check:
-        lines = [line for recipe in recipes for line in _checked(recipe, settings)]
-        return 0 if all(lines) else 1
-    return 0 if all(_saved(recipe, settings) for recipe in recipes) else 1
+        went_well = [line for recipe in recipes for line in _checked(recipe, settings)]
+    else:
+        went_well = [_saved(recipe, settings) for recipe in recipes]  # one says nothing of others
+    return 0 if all(went_well) else 1
 
 
 def main_of_all(recipes: Sequence[Recipe], arguments: Sequence[str] | None = None) -> int:

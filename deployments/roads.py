@@ -171,7 +171,7 @@ def main(
             apply_one(row, found, settings)
             print(f"applied {name_of(row, found)}")
     except ValueError as error:  # Prefect's for a block that is not there
-        print(f"Error: {_one_line(error)} The scripts in blocks/ save it.", file=sys.stderr)
+        print(f"Error: {_one_line(error)}. The scripts in blocks/ save it.", file=sys.stderr)
         return 1
     except httpx.HTTPError as error:
         print(f"Error: {PREFECT_API_URL.value()}: {_one_line(error)}", file=sys.stderr)

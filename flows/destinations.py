@@ -30,15 +30,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PROJECT = Path(__file__).absolute().parents[1]
-SOURCE = os.environ.get("TRIPS_SOURCE", "dtc")
-BUCKET = os.environ.get("TRIPS_BUCKET", "local-bucket/zoom")
-WAREHOUSE = os.environ.get("TRIPS_WAREHOUSE", "duckdb-warehouse/zoom")
+# Empty counts as unset: so does the .env.example that a shell or an engine has read.
+SOURCE = os.environ.get("TRIPS_SOURCE") or "dtc"
+BUCKET = os.environ.get("TRIPS_BUCKET") or "local-bucket/zoom"
+WAREHOUSE = os.environ.get("TRIPS_WAREHOUSE") or "duckdb-warehouse/zoom"
 #: The dataset of BigQuery, and where it is made if it is not there (EU, US, europe-west1).
-BQ_DATASET = os.environ.get("TRIPS_BQ_DATASET", "trips_data_all")
-BQ_LOCATION = os.environ.get("TRIPS_BQ_LOCATION")
+BQ_DATASET = os.environ.get("TRIPS_BQ_DATASET") or "trips_data_all"
+BQ_LOCATION = os.environ.get("TRIPS_BQ_LOCATION") or None
 #: What `make postgres` saves, and where the zoomcamp's first week puts its months.
 POSTGRES = "sqlalchemy-connector/zoom-postgres"
-DATA = Path(os.environ.get("TRIPS_DATA", PROJECT / "data"))
+DATA = Path(os.environ.get("TRIPS_DATA") or PROJECT / "data")
 #: The embedded default, which works before any block is saved. It is not saved by the way:
 #: a second clone of the project would then find the folders of the first.
 EMBEDDED: dict[str, Block] = {

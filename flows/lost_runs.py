@@ -12,6 +12,7 @@ import os
 import platform
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from typing import Any
 from uuid import UUID
 
 import docker
@@ -27,10 +28,10 @@ from prefect.client.schemas.filters import (
     LogFilter,
     LogFilterFlowRunId,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import LogSort
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Crashed
+from prefect.states import Cancelled, Crashed
 
 #: Marks what was started in place of a lost run. It is not started a third time: a run that ends
 #: its machine would do so for ever, and its schedule comes anyway.
@@ -56,26 +57,23 @@ async def why_lost(client: PrefectClient, run: FlowRun, silent: dt.timedelta) ->
         run: one that has begun and not ended.
         silent: how long a run may say nothing where its process cannot be looked for.
     """
-    if run.deployment_id is None:
-        return await _parents_end(client, run)
-    if why := vanished(run.infrastructure_pid or ""):
-        return why
-    if _is_here(run.infrastructure_pid or ""):
-        return None
-    last = await _last_sign(client, run)
-    if dt.datetime.now(dt.timezone.utc) - last > silent:
-        return f"nothing was heard of it since {last:%Y-%m-%d %H:%M} UTC"
-    return None
+    why = await _why_gone(client, run, silent)
+    # Asked once more: a run that ends says so before its process goes.
+    return why if why and await _is_begun(client, run) else None
 
 
 async def settle(client: PrefectClient, run: FlowRun, why: str) -> bool:
     """Report a run as Crashed, and start it again if it came from a deployment.
 
+    One that was being cancelled is Cancelled, as somebody wanted it, and not started again.
+
     Returns:
         Whether it was started again.
     """
-    await client.set_flow_run_state(run.id, Crashed(message=f"Lost: {why}."), force=True)
-    if run.deployment_id is None or AGAIN in run.tags:
+    wanted = run.state is not None and run.state.is_cancelling()
+    ended: State[Any] = (Cancelled if wanted else Crashed)(message=f"Lost: {why}.")
+    await client.set_flow_run_state(run.id, ended, force=True)
+    if wanted or run.deployment_id is None or AGAIN in run.tags:
         return False
     with suppress(ObjectNotFound):  # the deployment was deleted meanwhile
         await client.create_flow_run_from_deployment(
@@ -170,6 +168,24 @@ async def _may_go(client: PrefectClient, container: Container, keep: dt.timedelt
         return False
     found = await _runs(client, FlowRunFilter(id=FlowRunFilterId(any_=[UUID(run)])))
     return any(run.state is not None and run.state.is_final() for run in found)
+
+
+async def _why_gone(client: PrefectClient, run: FlowRun, silent: dt.timedelta) -> str | None:
+    if run.deployment_id is None:
+        return await _parents_end(client, run)
+    if why := vanished(run.infrastructure_pid or ""):
+        return why
+    if _is_here(run.infrastructure_pid or ""):
+        return None
+    last = await _last_sign(client, run)
+    if dt.datetime.now(dt.timezone.utc) - last > silent:
+        return f"nothing was heard of it since {last:%Y-%m-%d %H:%M} UTC"
+    return None
+
+
+async def _is_begun(client: PrefectClient, run: FlowRun) -> bool:
+    now = await _runs(client, FlowRunFilter(id=FlowRunFilterId(any_=[run.id])))
+    return any(found.state is not None and found.state.type in _BEGUN for found in now)
 
 
 async def _parents_end(client: PrefectClient, run: FlowRun) -> str | None:

@@ -24,8 +24,9 @@ def tidy_runs(silent_minutes: int = 120, keep_hours: int = 24) -> State[None]:
     """Find runs that were killed together with their agent, and have another agent finish them.
 
     Such a run stays Running for ever, as nobody is left to say that it ended. It is reported as
-    Crashed and started again, once. Child runs of ended parents are reported too. Containers of
-    ended runs are removed after a while: until then, docker logs shows what they said.
+    Crashed and started again, once; one that somebody was cancelling is Cancelled. Child runs of
+    ended parents are reported too. Containers of ended runs are removed after a while: until
+    then, docker logs shows what they said.
 
     Args:
         silent_minutes: How long a run on another machine may say nothing. On this machine its

@@ -25,6 +25,8 @@ pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 BUCKET, WAREHOUSE = "gcs-bucket/taxi", "bigquery-warehouse/taxi"
 FLOWS = Path(__file__).absolute().parents[1] / "flows"
 BLOCKS = {"bucket": BUCKET, "warehouse": WAREHOUSE}
+#: Of a month whose object is more than the 8 MiB that are sent at a time.
+ROWS_OF_TWO_CHUNKS = 600_000
 
 
 @pytest.fixture
@@ -110,6 +112,24 @@ def test_a_flow_tries_again_what_google_could_not_do(
     google.bigquery.fail_job("backendError", "try again")
     assert bring_all(tmp_path, "10").name == "Completed"
     assert in_bigquery(google) == {"2020-10": (30, total)}
+
+
+def test_a_flow_comes_through_what_can_pass(google: Google, blocks: None, tmp_path: Path) -> None:
+    """503 inside the upload; a dropped read; the answers to ledger and load that got lost."""
+    upload = "^/upload/storage/"
+    faults = [
+        google.fail(Fault("PUT", upload, skip=1, status=503)),
+        google.fail(Fault("POST", upload, skip=1, carried_out=True)),  # the ledger's: the second
+        google.fail(Fault("POST", "/jobs$", carried_out=True)),
+        google.fail(Fault("GET", "/o/", skip=2)),
+    ]
+    total = publish(tmp_path, 10, ROWS_OF_TWO_CHUNKS)
+    state = bring_all(tmp_path, "10", report=False)
+    assert [fault.reached.is_set() for fault in faults] == [True] * 4
+    assert [line.status for line in state.result()] == ["loaded"]
+    assert in_bigquery(google) == {"2020-10": (ROWS_OF_TWO_CHUNKS, total)}
+    assert len(loads(google)) == 1
+    assert bring_all(tmp_path, "10").name == "Skipped"
 
 
 def test_the_quality_page_has_the_days_that_bigquery_counted(

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from doubles.postgres import PASSWORD, Database
+from postgres_server import DATABASE, Server, free_port
 from test_cli import environment, run
 
 pytestmark = pytest.mark.flow
@@ -85,3 +87,26 @@ def test_a_folder_that_the_server_cannot_enter_is_named(
     assert found.returncode == 1
     assert f"cannot enter {closed}" in found.stderr
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
+
+
+def test_a_cluster_that_was_cut_short_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C between the cluster and its database: the next start has both."""
+    folder = Path(tempfile.mkdtemp(prefix="local-postgres-"))
+    folder.chmod(0o755)
+    server, port = Server(folder / "cluster", PASSWORD), free_port()
+
+    def interrupted(server: Server, statement: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Server, "_single", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            server.start(port)
+    try:
+        server.start(port)
+        assert Database(server, port, DATABASE).query("SELECT 1") == [(1,)]
+        assert [path.name for path in folder.iterdir()] == ["cluster"]
+    finally:
+        if server.is_running():
+            server.stop("immediate")
+        shutil.rmtree(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect import flow, get_client
+from prefect.blocks.core import Block
 
 from test_documentation import FLOWS, flows_of
 from test_flows import bring_all, publish
@@ -91,8 +94,6 @@ def test_a_run_that_goes_well_is_not_told(place: Path, webhook: Webhook) -> None
 
 def test_a_crashed_run_is_told(webhook: Webhook) -> None:
     """One that is interrupted, by Ctrl-C say, and can still speak."""
-    from prefect import flow
-
     from notices import NOTICES
 
     @flow(name="interrupted", flow_run_name="by hand", **NOTICES)
@@ -103,6 +104,32 @@ def test_a_crashed_run_is_told(webhook: Webhook) -> None:
         interrupted()
     (message,) = webhook.messages
     assert message.startswith("interrupted by hand: Crashed\n")
+
+
+def test_of_a_killed_run_the_server_tells(webhook: Webhook) -> None:
+    """As Prefect's own service does it every four seconds; the run itself said nothing."""
+    from prefect.server.services.flow_run_notifications import FlowRunNotifications
+    from prefect.states import Crashed, Running
+
+    import make_notification
+
+    async def kill() -> None:
+        async with get_client() as client:
+            run = await client.create_flow_run(killed, name="killed by hand")
+            await client.set_flow_run_state(run.id, Running(), force=True)
+            await client.set_flow_run_state(run.id, Crashed(message="Lost."), force=True)
+        await FlowRunNotifications().run_once()
+
+    @flow(name="is-killed")
+    def killed() -> None:
+        """Any flow."""
+
+    block: Any = Block.load("custom-webhook/zoom-notify")
+    make_notification.tell(block._block_document_id)
+    asyncio.run(kill())
+    (message,) = webhook.messages
+    assert "is-killed/killed by hand" in message
+    assert "Crashed" in message
 
 
 def test_without_a_block_nobody_is_told(place: Path) -> None:

@@ -10,6 +10,8 @@ import pytest
 from doubles.postgres import PASSWORD, Database
 from doubles.web import Page, Web
 from test_flows import HEADER, TEMPLATE, bring_all, publish, source, trips
+from trips.errors import Unavailable
+from trips.warehouses.postgres import Postgres
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -41,6 +43,31 @@ def test_months_go_from_the_web_to_the_bucket_to_postgres(place: Path, saved: Da
     assert saved.query(SUMS) == [("2020-10", 1, 1.0), ("2020-11", 3, 24.0)]
     assert f"127.0.0.1:{saved.port}/{saved.name}" in again.result()[0].where
     assert PASSWORD not in str(again.result())
+
+
+def test_a_warehouse_that_does_not_answer_at_first_is_asked_again(
+    place: Path, saved: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Already when it is asked what it has: the server was just starting."""
+    import etl_gcs_to_bq
+
+    publish(place, "2020-10", ["10.5", "4"])
+    bring_all(place, "10", warehouse="")
+    quick = etl_gcs_to_bq.plan.with_options(retry_delay_seconds=0, retry_jitter_factor=None)
+    monkeypatch.setattr(etl_gcs_to_bq, "plan", quick)
+    answers: Any = iter([Unavailable("the database system is starting up"), {}])
+
+    def loaded(warehouse: Postgres, dataset: str) -> Any:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(Postgres, "loaded", loaded)
+    call: Any = etl_gcs_to_bq.etl_gcs_to_bq
+    state = call("green", 2020, 10, warehouse=BLOCK, report=False, return_state=True)
+    assert state.name == "Completed"
+    assert saved.query(SUMS) == [("2020-10", 2, 14.5)]
 
 
 def ingest(place: Path, **options: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import os
 import platform
 import subprocess
@@ -16,7 +17,7 @@ from prefect import flow, get_client, task
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun
-from prefect.states import Running
+from prefect.states import Cancelling, Completed, Running
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -117,6 +118,26 @@ def test_a_run_of_another_machine_is_lost_when_nothing_is_heard_of_it() -> None:
     assert state_of(run).is_running()
     assert tidy(silent_minutes=0).startswith("1 lost, 1 started again")
     assert "nothing was heard of it since" in state_of(run).message
+
+
+def test_a_run_that_ends_while_somebody_looks_is_left_alone(gone: str) -> None:
+    """It was running when it was found, and had completed when its process was looked for."""
+    from lost_runs import why_lost
+
+    run = running(gone, "meanwhile")
+    found = ask(lambda client: client.read_flow_run(run))
+    ask(lambda client: client.set_flow_run_state(run, Completed(), force=True))
+    assert ask(lambda client: why_lost(client, found, dt.timedelta())) is None
+    assert state_of(run).is_completed()
+
+
+def test_what_somebody_was_cancelling_is_cancelled_and_not_started_again(gone: str) -> None:
+    """The agent that was to end it died before it could say so."""
+    run = running(gone, "cancelling")
+    ask(lambda client: client.set_flow_run_state(run, Cancelling(), force=True))
+    assert tidy().startswith("1 lost, 0 started again")
+    assert state_of(run).is_cancelled()
+    assert len(marked("cancelling")) == 1
 
 
 def test_child_runs_end_with_their_parent(gone: str) -> None:

@@ -314,6 +314,19 @@ def test_all_that_have_values_are_saved_and_no_secret_is_shown(
         assert secret not in out + err
 
 
+@EMBEDDED
+def test_one_that_cannot_be_saved_does_not_keep_the_others(
+    values: dict[str, str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The key of Google is gone; what comes after it is saved, and the exit code says no."""
+    values = {name: values[name] for name in ("GCS_BUCKET", "S3_BUCKET")}
+    values |= {"GCP_SERVICE_ACCOUNT": "/no/such/key.json", "TRIPS_DATA": str(tmp_path / "data")}
+    assert main_of_all(make_blocks.RECIPES, ["--env", str(env_file(tmp_path, values))]) == 1
+    out, err = capfd.readouterr()
+    assert "GCP_SERVICE_ACCOUNT is neither a file" in err
+    assert "saved s3-bucket/zoom-s3\n" in out
+
+
 @pytest.mark.parametrize(
     ("recipe", "name"),
     [(recipe, name) for recipe in make_blocks.RECIPES for name in recipe.needs],

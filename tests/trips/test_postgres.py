@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -213,6 +214,21 @@ def test_other_types_are_refused_by_name(database: Database, tmp_path: Path) -> 
     assert "passenger_count is double precision, not bigint" in str(found.value)
     assert "trip_type is integer, not bigint" in str(found.value)
     assert database.tables() == {"green_trips"}
+    assert "DROP TABLE green_trips, or rename it and each" in str(found.value)
+
+
+def test_months_of_other_types_come_back_by_the_way_out(database: Database, tmp_path: Path) -> None:
+    """A table whose months are loaded, altered by somebody since: dropped, nothing counts."""
+    warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["10.5"])
+    warehouse.load(*october)
+    database.query("ALTER TABLE green_trips ALTER trip_type TYPE integer")
+    with pytest.raises(SchemaError) as found:
+        warehouse.load(*made(tmp_path, NOVEMBER, ["7"]))
+    way_out = re.search("DROP TABLE green_trips", str(found.value))
+    assert way_out
+    database.query(way_out[0])
+    assert warehouse.loaded("green") == {}
+    assert warehouse.load(*october) == 1
 
 
 def test_an_object_with_other_types_is_refused(database: Database, tmp_path: Path) -> None:
@@ -235,6 +251,23 @@ def test_a_new_column_is_added(database: Database, tmp_path: Path) -> None:
     warehouse.load(*made(tmp_path, NOVEMBER, ["7"]))
     query = "SELECT congestion_surcharge FROM green_trips ORDER BY file_month"
     assert database.query(query) == [(None,), (0.0,)]
+
+
+@pytest.mark.parametrize("dropped", ["green_trips", "green_trips_2020_10"])
+def test_a_month_whose_table_is_gone_is_not_loaded(
+    database: Database, tmp_path: Path, dropped: str
+) -> None:
+    """The ledger's row alone is no month; loaded again it is one."""
+    warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["10.5"])
+    warehouse.load(*october)
+    database.query(f"DROP TABLE {dropped}")
+    assert warehouse.loaded("green") == {}
+    assert warehouse.entry(OCTOBER) is None
+    warehouse.load(*made(tmp_path, NOVEMBER, ["7"]))
+    assert warehouse.loaded("green").keys() == {NOVEMBER}
+    warehouse.load(*october)
+    assert warehouse.loaded("green").keys() == {OCTOBER, NOVEMBER}
+    assert warehouse.entry(OCTOBER) == october[1]
 
 
 def test_an_index_of_ones_own_is_kept(database: Database, tmp_path: Path) -> None:

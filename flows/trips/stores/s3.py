@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ _PATIENCE = Config(
     connect_timeout=10, read_timeout=60, retries={"total_max_attempts": 2, "mode": "standard"}
 )
 _CHUNK_BYTES = 1 << 20
+_WRITER = "written-by"
 
 
 class Credentials(Protocol):
@@ -236,16 +238,21 @@ class S3Store:
             StorageError: S3 said no.
             Unavailable: S3 could not be asked.
         """
-        condition: Any = {"IfMatch": replacing} if replacing else {"IfNoneMatch": "*"}
+        writer = uuid.uuid4().hex
+        request: Any = {"Key": self._key(key), "Body": data, "Metadata": {_WRITER: writer}}
+        request |= {"IfMatch": replacing} if replacing else {"IfNoneMatch": "*"}
         with self._asking(key) as client:
             try:
-                client.put_object(Bucket=self.bucket, Key=self._key(key), Body=data, **condition)
+                client.put_object(Bucket=self.bucket, **request)
             except ClientError as error:
                 # Absent: what was to be replaced has been deleted.
-                if is_changed(error) or is_absent(error):
+                if not (is_changed(error) or is_absent(error)):
+                    raise
+                # The answer to a write that was carried out may get lost; the client then
+                # writes again, and meets its own object.
+                if not self._was_written_by(client, key, writer):
                     message = f"{self.uri(key)} was changed by another run; run again"
                     raise Conflict(message) from error
-                raise
 
     def delete(self, key: str) -> None:
         """Remove the object; none there is fine.
@@ -256,6 +263,15 @@ class S3Store:
         """
         with self._asking(key) as client:
             client.delete_object(Bucket=self.bucket, Key=self._key(key))
+
+    def _was_written_by(self, client: S3Client, key: str, writer: str) -> bool:
+        try:
+            found = client.head_object(Bucket=self.bucket, Key=self._key(key))
+        except ClientError as error:
+            if is_absent(error):
+                return False
+            raise
+        return found["Metadata"].get(_WRITER) == writer
 
     def _key(self, key: str) -> str:
         return f"{self.folder}/{key}" if self.folder else key

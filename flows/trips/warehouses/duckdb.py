@@ -60,7 +60,7 @@ class DuckDBFile:
         if not self.path.exists():
             return {}
         with self._connect(read_only=True) as db:
-            if not _exists(db, LEDGER):
+            if not (_exists(db, LEDGER) and _exists(db, DATASETS[dataset].table)):
                 return {}
             rows = db.execute(
                 f"SELECT file_month, object_sha256 FROM {LEDGER} WHERE dataset = ?",
@@ -147,6 +147,7 @@ def _exists(db: duckdb.DuckDBPyConnection, table: str) -> bool:
 
 def _prepare(db: duckdb.DuckDBPyConnection, month: Month, dataset: Dataset) -> None:
     """The tables as declared: made if absent, new columns added, other types refused."""
+    is_new = not _exists(db, dataset.table)
     columns = ", ".join(f'"{c.name}" {TYPES[c.kind]}' for c in dataset.columns)
     db.execute(f"CREATE TABLE IF NOT EXISTS {dataset.table} ({columns})")
     db.execute(
@@ -154,6 +155,8 @@ def _prepare(db: duckdb.DuckDBPyConnection, month: Month, dataset: Dataset) -> N
         "object_sha256 VARCHAR, rows BIGINT, schema_version INTEGER, loaded_at TIMESTAMP, "
         "PRIMARY KEY (dataset, file_month))"
     )
+    if is_new:  # a table that was dropped took its months along
+        db.execute(f"DELETE FROM {LEDGER} WHERE dataset = ?", [dataset.name])
     query = f"SELECT column_name, data_type, comment FROM duckdb_columns() WHERE {_HERE}"
     found = db.execute(query, [dataset.table]).fetchall()
     there = {name: data_type for name, data_type, _ in found}

@@ -18,6 +18,13 @@ from trips.ledger import Entry
 from trips.months import Month
 
 LEDGER, REJECTED = "loaded_months", "rejected_rows"
+#: The rows of a dataset whose partitions are there: a table that was dropped took its months along.
+#: Its name is put together here: trips.datasets imports Arrow, which an unchanged month need not.
+_LOADED = f"""
+FROM {LEDGER} WHERE dataset = %s AND EXISTS (
+  SELECT FROM pg_inherits WHERE inhparent = to_regclass(dataset || '_trips')
+  AND inhrelid = to_regclass(dataset || '_trips_' || to_char(file_month, 'YYYY_MM')))
+"""
 
 
 def has_ledger(sql: Cursor) -> bool:
@@ -42,13 +49,13 @@ def make_ledger(sql: Cursor) -> None:
 
 def checksums(sql: Cursor, dataset: str) -> dict[Month, str]:
     """The SHA-256 of the loaded object by month."""
-    sql.execute(f"SELECT file_month, object_sha256 FROM {LEDGER} WHERE dataset = %s", [dataset])
+    sql.execute(f"SELECT file_month, object_sha256 {_LOADED}", [dataset])
     return {Month(dataset, day.year, day.month): sha256 for day, sha256 in sql}
 
 
 def entry_in(sql: Cursor, month: Month) -> Entry | None:
     """What was said of the month when it was loaded; None if it was not."""
-    sql.execute(f"SELECT entry FROM {LEDGER} WHERE dataset = %s AND file_month = %s", _key(month))
+    sql.execute(f"SELECT entry {_LOADED} AND file_month = %s", _key(month))
     found = sql.fetchone()
     return Entry(**found[0]) if found else None
 

@@ -125,6 +125,6 @@ def _refuse_other_types(month: Month, dataset: Dataset, there: Mapping[str, str]
     if wrong:
         raise SchemaError(
             f"{month}: table {dataset.table} was made by something else ({'; '.join(wrong)}); "
-            f"ALTER TABLE {dataset.table} RENAME TO {dataset.table}_old, or drop it, "
-            "then run again"
+            f"DROP TABLE {dataset.table}, or rename it and each of its partitions, then run again: "
+            "its months count as not loaded"
         )

@@ -105,6 +105,27 @@ def test_of_two_writers_exactly_one_wins(
     assert objects.listing() == {"entry": b"theirs"}
 
 
+@pytest.mark.parametrize("replacing", [False, True], ids=["the first", "another"])
+def test_a_write_whose_answer_got_lost_is_no_conflict(
+    store: S3Store, objects: Objects, replacing: bool
+) -> None:
+    """The client writes again and meets its own object."""
+    if replacing:
+        objects.put("entry", b"before")
+    seen = store.read("entry")
+    requests: list[int] = []
+
+    def lost(attempts: int, **_: object) -> int | None:
+        requests.append(attempts)
+        return 0 if attempts == 1 else None  # seconds until the client tries again; None: no more
+
+    events: Any = store.connection.client().meta.events  # its handlers' answers have no types
+    events.register_first("needs-retry.s3.PutObject", lost)
+    store.write("entry", b"mine", seen.version if seen else None)
+    assert requests == [1, 2]
+    assert objects.listing() == {"entry": b"mine"}
+
+
 def test_replacing_what_was_deleted_is_a_conflict(store: S3Store, objects: Objects) -> None:
     """The entry that was read is gone: nothing is written in its place."""
     store.write("entry", b"1", None)

@@ -259,6 +259,21 @@ def test_older_table_gets_the_newer_columns_and_keeps_its_rows(warehouse: DuckDB
     assert mine == [("2021-01-01", "kept"), ("2021-02-01", None)]
 
 
+def test_months_of_a_dropped_table_are_not_loaded(warehouse: DuckDBFile) -> None:
+    """Neither before a new table is there nor with it."""
+    load(warehouse, JANUARY, [1], "a")
+    load(warehouse, FEBRUARY, [2], "b")
+    load(warehouse, GREEN, [3], "c")
+    with duckdb.connect(str(warehouse.path)) as db:
+        db.execute("DROP TABLE yellow_trips")
+    assert warehouse.loaded("yellow") == {}
+    load(warehouse, FEBRUARY, [2], "b")
+    assert warehouse.loaded("yellow") == {FEBRUARY: "b"}
+    assert warehouse.loaded("green") == {GREEN: "c"}
+    load(warehouse, JANUARY, [1], "a")
+    assert sums(warehouse) == {"2021-01-01": (1, 1.0), "2021-02-01": (1, 2.0)}
+
+
 def test_tables_of_the_same_names_in_another_schema_are_not_ours(warehouse: DuckDBFile) -> None:
     load(warehouse, JANUARY, [1], "a")
     with duckdb.connect(str(warehouse.path)) as db:

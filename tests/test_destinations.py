@@ -1,0 +1,38 @@
+"""Where flows take months from and put them when they are told nothing."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from typing import Any
+
+import pytest
+
+import destinations
+
+VARIABLES = ("SOURCE", "BUCKET", "WAREHOUSE", "BQ_DATASET", "BQ_LOCATION", "DATA")
+
+
+def read_anew(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module as a new process would have it."""
+    spec = spec_from_file_location("destinations_read_anew", destinations.__file__)
+    assert spec
+    assert spec.loader
+    found = module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, found)  # where dataclasses look for it
+    spec.loader.exec_module(found)
+    return found
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a copy of .env.example that a shell has read, or docker run --env-file."""
+    for name in VARIABLES:
+        monkeypatch.delenv(f"TRIPS_{name}", raising=False)
+    unset = read_anew(monkeypatch)
+    for name in VARIABLES:
+        monkeypatch.setenv(f"TRIPS_{name}", "")
+    empty = read_anew(monkeypatch)
+    assert [getattr(empty, name) for name in VARIABLES] == [
+        getattr(unset, name) for name in VARIABLES
+    ]
+    assert empty.EMBEDDED == unset.EMBEDDED
