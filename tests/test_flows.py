@@ -93,7 +93,7 @@ def bring(place: Path, month: int, **options: Any) -> Any:
     return call("green", 2020, month, **options, return_state=True)
 
 
-def bring_all(place: Path, months: str, **options: Any) -> Any:
+def bring_all(place: Path, months: str | list[int], **options: Any) -> Any:
     from parameterized_flow import etl_parent_flow
 
     options = {"source": source(place)} | options
@@ -247,6 +247,35 @@ def test_due_months_are_the_latest_that_are_new(
         ("green 2020-11", "loaded"),
         ("green 2020-12", "loaded"),
     ]
+
+
+@pytest.mark.parametrize("count", [0, -3])
+def test_no_month_is_due_in_no_months(place: Path, count: int) -> None:
+    said = str(bring_all(place, "due", due_months=count).result(raise_on_failure=False))
+    assert said == f"green: due_months {count} looks at none; write 1 or more"
+
+
+@pytest.mark.parametrize(
+    ("months", "name"),
+    [
+        ("10:11", "green 2020: 10:11"),
+        ("10, 11", "green 2020: 10, 11"),
+        ([10, 11], "green 2020: [10, 11]"),
+        ("2020-10:2020-11", "green 2020-10:2020-11"),
+        ("due", "green due"),
+    ],
+)
+def test_a_run_is_named_by_its_months_and_by_the_year_of_those_without_one(
+    place: Path, months: str | list[int], name: str
+) -> None:
+    from prefect import get_client
+
+    async def read(run_id: Any) -> str:
+        async with get_client() as client:
+            return str((await client.read_flow_run(run_id)).name)
+
+    state = bring_all(place, months, plan=True)
+    assert asyncio.run(read(state.state_details.flow_run_id)) == name
 
 
 def test_the_warehouse_refuses_an_object_that_the_ledger_does_not_speak_of(place: Path) -> None:
