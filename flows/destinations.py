@@ -29,16 +29,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+
+def _given(variable: str, default: str) -> str:
+    """What the environment says; empty is unset, as what `.env.example` leaves empty is."""
+    return os.environ.get(variable) or default
+
+
 PROJECT = Path(__file__).absolute().parents[1]
-SOURCE = os.environ.get("TRIPS_SOURCE", "dtc")
-BUCKET = os.environ.get("TRIPS_BUCKET", "local-bucket/zoom")
-WAREHOUSE = os.environ.get("TRIPS_WAREHOUSE", "duckdb-warehouse/zoom")
+SOURCE = _given("TRIPS_SOURCE", "dtc")
+BUCKET = _given("TRIPS_BUCKET", "local-bucket/zoom")
+WAREHOUSE = _given("TRIPS_WAREHOUSE", "duckdb-warehouse/zoom")
 #: The dataset of BigQuery, and where it is made if it is not there (EU, US, europe-west1).
-BQ_DATASET = os.environ.get("TRIPS_BQ_DATASET", "trips_data_all")
-BQ_LOCATION = os.environ.get("TRIPS_BQ_LOCATION")
+BQ_DATASET = _given("TRIPS_BQ_DATASET", "trips_data_all")
+BQ_LOCATION = os.environ.get("TRIPS_BQ_LOCATION") or None
 #: What `make postgres` saves, and where the zoomcamp's first week puts its months.
 POSTGRES = "sqlalchemy-connector/zoom-postgres"
-DATA = Path(os.environ.get("TRIPS_DATA", PROJECT / "data"))
+DATA = Path(_given("TRIPS_DATA", str(PROJECT / "data")))
 #: The embedded default, which works before any block is saved. It is not saved by the way:
 #: a second clone of the project would then find the folders of the first.
 EMBEDDED: dict[str, Block] = {
