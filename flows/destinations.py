@@ -7,6 +7,7 @@ where that is silent they are the ones that need no account.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,8 +182,25 @@ def _load(name: str, path: str, document: str, what: str) -> Block:
         return cast(Block, block_class.load(document))  # a coroutine only in async flows
     except ValueError as error:
         if name in EMBEDDED:
+            _refuse_passing_folder(name)
             return EMBEDDED[name]
         raise UsageError(
             f"{what} block {name} cannot be loaded ({error}); save it with one of "
             "the scripts in blocks/, or in the UI under Blocks"
         ) from error
+
+
+def _refuse_passing_folder(name: str) -> None:
+    """A process whose block names no folder runs in a copy of the project, gone afterwards.
+
+    Prefect makes that folder by tempfile.TemporaryDirectory(suffix="prefect")
+    (prefect/infrastructure/process.py, prefect/workers/process.py).
+    """
+    temporary, data = Path(tempfile.gettempdir()), DATA.absolute()
+    copies = [p for p in (data, *data.parents) if p.match("tmp*prefect")]
+    if any(copy.parent.samefile(temporary) for copy in copies):
+        raise UsageError(
+            f"{name} would be lost with {copies[0]}, the copy of the project that this "
+            "deployment runs in; save the block with blocks/make_embedded_blocks.py, set "
+            "TRIPS_DATA, or run the deployment on process/zoom-local"
+        )
