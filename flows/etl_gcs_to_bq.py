@@ -26,6 +26,13 @@ from trips.warehouses import InPlace, Warehouse
 from trips.warehouses.load import kept_entry, load_object, object_for
 
 
+@task(task_run_name="plan {month}", **RETRIES)
+def plan(month: Month, bucket: Bucket, warehouse: Warehouse, force: bool) -> tuple[Entry, bool]:
+    """Find the month in the ledger, and whether the warehouse lacks its object."""
+    entry = kept_entry(bucket, month)
+    return entry, force or warehouse.loaded(month.dataset).get(month) != entry.object_sha256
+
+
 @task(task_run_name="extract {month}", **RETRIES)
 def extract(
     month: Month, entry: Entry, bucket: Bucket, folder: Path, warehouse: Warehouse
@@ -67,8 +74,8 @@ def etl_gcs_to_bq(
     """
     which, store, target = Month(color, year, month), open_bucket(bucket), open_warehouse(warehouse)
     with scratch_folder(which, f"{bucket} {warehouse}", get_run_logger().info) as folder:
-        entry = kept_entry(store, which)
-        if not force and target.loaded(color).get(which) == entry.object_sha256:
+        entry, has_work = plan(which, store, target, force)
+        if not has_work:
             line = line_of(which, "unchanged", "same checksum", entry, target.name())
             message = f"{which}: {target.name()} has this object"
             return Completed(name="Skipped", message=message, data=line)

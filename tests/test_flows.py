@@ -209,6 +209,33 @@ def test_what_can_pass_is_tried_again(place: Path, server: Web, no_waiting: None
     assert state.result().rows_written == 1
 
 
+def test_a_bucket_that_is_away_for_a_moment_is_asked_again_before_a_load(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first question of a load is one over the network too."""
+    import etl_gcs_to_bq as flow_file
+    from trips.errors import Unavailable
+    from trips.warehouses.load import kept_entry
+
+    publish(place, "2020-10", ["3"])
+    bring(place, 10)
+    asked: list[Any] = []
+
+    def away_at_first(*which: Any) -> Any:
+        asked.append(which)
+        if len(asked) == 1:
+            raise Unavailable("the bucket answered 503")
+        return kept_entry(*which)
+
+    quick = flow_file.plan.with_options(retry_delay_seconds=0, retry_jitter_factor=None)
+    monkeypatch.setattr(flow_file, "plan", quick)
+    monkeypatch.setattr(flow_file, "kept_entry", away_at_first)
+    call: Any = flow_file.etl_gcs_to_bq
+    assert call("green", 2020, 10, return_state=True).name == "Completed"
+    assert len(asked) == 2
+    assert totals(place) == {"2020-10": (1, 3.0)}
+
+
 def test_what_cannot_pass_is_not_tried_again(place: Path, server: Web) -> None:
     """A 404 is asked for once; the flow fails and says that the month is not published."""
     state = bring(place, 10, source=server.url(TEMPLATE))
