@@ -143,6 +143,33 @@ def test_a_corrected_file_replaces_exactly_its_month(place: Path) -> None:
     assert totals(place) == {"2020-10": (3, 15.5), "2020-11": (3, 24.0)}
 
 
+def test_a_run_that_another_one_overtook_plans_again(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other's month was written while this one was converted; this one has the last word."""
+    import etl_web_to_gcs as flow_file
+    from doubles.one_month import bring as bring_elsewhere
+    from trips.ledger import keep
+
+    publish(place, "2020-10", ["10.5", "4"])
+    other = place / "other.csv"
+    other.write_text(trips("2020-10", ["1", "2", "3"]))
+
+    def keep_late(bucket: Any, month: Any, *rest: Any) -> Any:
+        if other.exists():
+            bring_elsewhere(other.rename(place / "brought.csv"), bucket, month)
+        return keep(bucket, month, *rest)
+
+    monkeypatch.setattr(flow_file, "keep", keep_late)
+    state = bring(place, 10)
+    assert (place / "brought.csv").exists()
+    assert state.result().status == "loaded"
+    parquet = place / "bucket/data/green/green_tripdata_2020-10.parquet"
+    found = duckdb.execute(f"SELECT count(*), sum(total_amount) FROM '{parquet}'").fetchone()
+    assert found == (2, 14.5)
+    assert bring(place, 10).name == "Skipped"
+
+
 def test_a_run_without_news_is_skipped_as_a_whole(place: Path) -> None:
     """Nothing is read from the bucket but the ledger, nothing is written."""
     publish(place, "2020-10", ["10.5"])
