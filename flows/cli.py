@@ -6,6 +6,7 @@ import gc
 import inspect
 import logging
 import os
+import re
 import sys
 import time
 import warnings
@@ -137,7 +138,11 @@ def _option_type(annotation: Any) -> Any:
 
 def _from_here(text: str) -> str:
     """Paths inside the folder that the person is in, as they would write them."""
-    return text.replace(f"{Path.cwd()}{os.sep}", "")
+    here = Path.cwd()
+    if here == here.parent:
+        return text  # everything is inside the root
+    # Only where a path begins: in /data, s3://zoom/data/green is none of its files.
+    return re.sub(rf"(?<!\S){re.escape(f'{here}{os.sep}')}", "", text)
 
 
 def _one_line(text: str) -> str:

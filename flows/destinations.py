@@ -7,6 +7,7 @@ where that is silent they are the ones that need no account.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,17 +30,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+
+def _given(variable: str, default: str) -> str:
+    """What the environment says; empty is unset, as what `.env.example` leaves empty is."""
+    return os.environ.get(variable) or default
+
+
 PROJECT = Path(__file__).absolute().parents[1]
-# Empty counts as unset: so does the .env.example that a shell or an engine has read.
-SOURCE = os.environ.get("TRIPS_SOURCE") or "dtc"
-BUCKET = os.environ.get("TRIPS_BUCKET") or "local-bucket/zoom"
-WAREHOUSE = os.environ.get("TRIPS_WAREHOUSE") or "duckdb-warehouse/zoom"
+SOURCE = _given("TRIPS_SOURCE", "dtc")
+BUCKET = _given("TRIPS_BUCKET", "local-bucket/zoom")
+WAREHOUSE = _given("TRIPS_WAREHOUSE", "duckdb-warehouse/zoom")
 #: The dataset of BigQuery, and where it is made if it is not there (EU, US, europe-west1).
-BQ_DATASET = os.environ.get("TRIPS_BQ_DATASET") or "trips_data_all"
+BQ_DATASET = _given("TRIPS_BQ_DATASET", "trips_data_all")
 BQ_LOCATION = os.environ.get("TRIPS_BQ_LOCATION") or None
 #: What `make postgres` saves, and where the zoomcamp's first week puts its months.
 POSTGRES = "sqlalchemy-connector/zoom-postgres"
-DATA = Path(os.environ.get("TRIPS_DATA") or PROJECT / "data")
+DATA = Path(_given("TRIPS_DATA", str(PROJECT / "data")))
 #: The embedded default, which works before any block is saved. It is not saved by the way:
 #: a second clone of the project would then find the folders of the first.
 EMBEDDED: dict[str, Block] = {
@@ -176,8 +182,25 @@ def _load(name: str, path: str, document: str, what: str) -> Block:
         return cast(Block, block_class.load(document))  # a coroutine only in async flows
     except ValueError as error:
         if name in EMBEDDED:
+            _refuse_passing_folder(name)
             return EMBEDDED[name]
         raise UsageError(
             f"{what} block {name} cannot be loaded ({error}); save it with one of "
             "the scripts in blocks/, or in the UI under Blocks"
         ) from error
+
+
+def _refuse_passing_folder(name: str) -> None:
+    """A process whose block names no folder runs in a copy of the project, gone afterwards.
+
+    Prefect makes that folder by tempfile.TemporaryDirectory(suffix="prefect")
+    (prefect/infrastructure/process.py, prefect/workers/process.py).
+    """
+    temporary, data = Path(tempfile.gettempdir()), DATA.absolute()
+    copies = [p for p in (data, *data.parents) if p.match("tmp*prefect")]
+    if any(copy.parent.samefile(temporary) for copy in copies):
+        raise UsageError(
+            f"{name} would be lost with {copies[0]}, the copy of the project that this "
+            "deployment runs in; save the block with blocks/make_embedded_blocks.py, set "
+            "TRIPS_DATA, or run the deployment on process/zoom-local"
+        )

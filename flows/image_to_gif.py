@@ -146,6 +146,8 @@ def frames_to_gif(
         bucket: As of image_to_gif.
     """
     image, source, target = WebFile.at("images", url), Place.of(bucket, file), Place.of(bucket, gif)
+    if source == target:
+        raise UsageError(f"the GIF {gif!r} would replace the file that it is made of; rename one")
     frames = split_file(download(image, source))
     return combine(mapped(write_frame, frames, source, target), target)
 

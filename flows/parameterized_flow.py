@@ -6,6 +6,7 @@ python flows/parameterized_flow.py --color green --months 2020-01:2020-12 --plan
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,6 +26,7 @@ from engines.work import WORKERS, Engine, Name, Work
 from notices import NOTICES
 from retries import RETRIES
 from trips.buckets import Bucket
+from trips.errors import UsageError
 from trips.months import Color, Month, latest_months, months_of
 from trips.plan import Plan, due_in_warehouse, plan_month
 from trips.report import Line, line_of
@@ -50,7 +52,7 @@ def plan_one(
 def _run_name() -> str:
     parameters = flow_run.parameters
     months, year = parameters["months"], parameters["year"]
-    by_number = not isinstance(months, str) or months.replace(",", "").isdecimal()
+    by_number = not isinstance(months, str) or re.fullmatch(r"[\d\s,:]+", months)
     return f"{parameters['color']} {f'{year}: ' if by_number else ''}{months}"
 
 
@@ -129,6 +131,8 @@ def etl_parent_flow(
 
 def _wanted(color: Color, year: int, months: str | list[int], due_months: int) -> tuple[Month, ...]:
     if months == "due":
+        if due_months < 1:
+            raise UsageError(f"{color}: due_months {due_months} looks at none; write 1 or more")
         return latest_months(color, due_months, _today())
     return months_of(color, months, year)
 

@@ -139,6 +139,30 @@ def test_one_bad_file_does_not_stop_the_others_and_is_named(place: Path, web: Pa
     assert statuses(state) == {JANUARY: "failed", FEBRUARY: "rewritten"}
 
 
+def test_a_bucket_that_is_away_for_a_moment_is_asked_again(
+    place: Path, web: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker's failure that passes by itself is no failure of the file."""
+    import check_for_files as flow_file
+    from rowgroups import cluster
+    from trips.errors import Unavailable
+
+    real, asked = cluster.rewrite_on, []
+
+    def away_at_first(client: Any, job: Any) -> Any:
+        asked.append(job.file.name)
+        if len(asked) == 1:
+            raise Unavailable("the bucket answered 503")
+        return real(client, job)
+
+    quick = flow_file.rewrite.with_options(retry_delay_seconds=0, retry_jitter_factor=None)
+    monkeypatch.setattr(flow_file, "rewrite", quick)
+    monkeypatch.setattr(cluster, "rewrite_on", away_at_first)
+    state = check(source=str(web), intent="test_subset")
+    assert statuses(state) == {JANUARY: "rewritten"}
+    assert asked == [JANUARY, JANUARY]
+
+
 def test_from_s3_to_google(place: Path, web: Path, s3: S3, google: Google) -> None:
     """Through saved blocks, their folders included; then there is nothing to do."""
     from prefect_gcp import GcpCredentials

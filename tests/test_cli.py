@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from test_flows import TEMPLATE, totals, trips
 pytestmark = pytest.mark.flow
 
 PROJECT = Path(__file__).absolute().parents[1]
+_FLOWS_PATH = {"PYTHONPATH": str(PROJECT / "flows")}
 
 
 @pytest.fixture
@@ -82,6 +84,22 @@ def test_a_wrong_option_is_refused_before_anything_runs(environment: dict[str, s
     found = run(environment, "etl_gcs_to_bq.py", "--color", "purple")
     assert found.returncode == 2
     assert "'purple' is not one of 'yellow', 'green', 'fhv', 'fhvhv'" in found.stderr
+
+
+def test_an_empty_variable_is_an_unset_one(environment: dict[str, str], tmp_path: Path) -> None:
+    """As in a copy of .env.example that was read by a shell or by Docker."""
+    names = ("SOURCE", "BUCKET", "WAREHOUSE", "BQ_DATASET", "BQ_LOCATION", "DATA")
+    script = f"import destinations as d; print([str(getattr(d, n)) for n in {names}])"
+    place: Any = {"cwd": tmp_path, "capture_output": True, "text": True, "check": True}
+    said = [
+        subprocess.run([sys.executable, "-c", script], env=env, **place).stdout
+        for env in (
+            {k: v for k, v in environment.items() if not k.startswith("TRIPS_")} | _FLOWS_PATH,
+            environment | {f"TRIPS_{name}": "" for name in names} | _FLOWS_PATH,
+        )
+    ]
+    assert said[0] == said[1]
+    assert f"'{PROJECT / 'data'}'" in said[0]
 
 
 def test_killed_while_downloading_it_goes_on_where_it_stopped(

@@ -58,6 +58,33 @@ def test_a_month_is_shown_as_a_table_with_paths_from_here(
     assert row.split()[-1] == "bucket/data/green/green_tripdata_2020-10.parquet"
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("{here}/bucket/a -> {here}/trips.duckdb", "bucket/a -> trips.duckdb"),
+        ("written: {here}/a.csv\n{here}/b", "written: a.csv\nb"),
+        ("s3://zoom{here}/green.parquet", "s3://zoom{here}/green.parquet"),
+        ("{here}-old/bucket/a", "{here}-old/bucket/a"),
+    ],
+)
+def test_only_a_path_from_its_beginning_on_is_one_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, shown: str
+) -> None:
+    """An object whose key has the name of the current folder in it keeps its address."""
+    import cli
+
+    monkeypatch.chdir(tmp_path)
+    assert cli._from_here(text.format(here=tmp_path)) == shown.format(here=tmp_path)
+
+
+def test_from_the_root_an_address_keeps_its_slashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    import cli
+
+    monkeypatch.chdir("/")
+    text = "/srv/bucket/a -> gs://zoom/a, from https://host/a"
+    assert cli._from_here(text) == text
+
+
 def test_a_failed_month_ends_in_one_line_and_exit_code_1(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +101,44 @@ def test_a_saved_block_is_taken_in_place_of_the_embedded_default(tmp_path: Path)
     saved: Any = LocalBucket(folder=str(tmp_path / "mine"))
     saved.save("mine", overwrite=True)
     assert open_bucket("local-bucket/mine").uri("k") == str(tmp_path / "mine" / "k")
+
+
+@pytest.mark.parametrize(
+    ("data", "lost"),
+    [("{copy}/data", True), ("{copy}/cloned/data", True), ("data", True), ("{elsewhere}", False)],
+)
+def test_the_default_is_refused_where_it_would_be_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: str, lost: bool
+) -> None:
+    """In the copy of the project that Prefect makes for a process without a folder, and removes."""
+    import destinations
+    from trips.errors import UsageError
+
+    with tempfile.TemporaryDirectory(suffix="prefect") as copy:
+        monkeypatch.chdir(copy)
+        monkeypatch.setattr(
+            destinations, "DATA", Path(data.format(copy=copy, elsewhere=tmp_path / "data"))
+        )
+        for open_block, name in (
+            (destinations.open_bucket, "local-bucket/zoom"),
+            (destinations.open_warehouse, "duckdb-warehouse/zoom"),
+        ):
+            refused = pytest.raises(UsageError, match=f"{name} would be lost with {copy}")
+            with refused if lost else nullcontext():
+                open_block(name)
+        monkeypatch.chdir("/")
+
+
+@pytest.mark.slow
+def test_a_deployment_without_a_folder_of_its_own_says_so(tmp_path: Path) -> None:
+    """By a real agent: the month would be in the bucket for as long as the run."""
+    from doubles.agent import run_by_agent
+    from etl_web_to_gcs import etl_web_to_gcs
+    from test_cli import _prefect_settings
+
+    env = os.environ | _prefect_settings() | {"PYTHONWARNINGS": "ignore"}
+    env.pop("TRIPS_DATA", None)
+    ended = run_by_agent(etl_web_to_gcs, "etl_web_to_gcs.py", {"source": "sample:10"}, env)
+    assert ended.state is not None
+    assert ended.state.is_failed()
+    assert "local-bucket/zoom would be lost with" in str(ended.state.message)

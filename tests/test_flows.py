@@ -93,7 +93,7 @@ def bring(place: Path, month: int, **options: Any) -> Any:
     return call("green", 2020, month, **options, return_state=True)
 
 
-def bring_all(place: Path, months: str, **options: Any) -> Any:
+def bring_all(place: Path, months: str | list[int], **options: Any) -> Any:
     from parameterized_flow import etl_parent_flow
 
     options = {"source": source(place)} | options
@@ -141,6 +141,33 @@ def test_a_corrected_file_replaces_exactly_its_month(place: Path) -> None:
     state = bring_all(place, "10,11")
     assert [line.status for line in state.result()] == ["loaded", "unchanged"]
     assert totals(place) == {"2020-10": (3, 15.5), "2020-11": (3, 24.0)}
+
+
+def test_a_run_that_another_one_overtook_plans_again(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other's month was written while this one was converted; this one has the last word."""
+    import etl_web_to_gcs as flow_file
+    from doubles.one_month import bring as bring_elsewhere
+    from trips.ledger import keep
+
+    publish(place, "2020-10", ["10.5", "4"])
+    other = place / "other.csv"
+    other.write_text(trips("2020-10", ["1", "2", "3"]))
+
+    def keep_late(bucket: Any, month: Any, *rest: Any) -> Any:
+        if other.exists():
+            bring_elsewhere(other.rename(place / "brought.csv"), bucket, month)
+        return keep(bucket, month, *rest)
+
+    monkeypatch.setattr(flow_file, "keep", keep_late)
+    state = bring(place, 10)
+    assert (place / "brought.csv").exists()
+    assert state.result().status == "loaded"
+    parquet = place / "bucket/data/green/green_tripdata_2020-10.parquet"
+    found = duckdb.execute(f"SELECT count(*), sum(total_amount) FROM '{parquet}'").fetchone()
+    assert found == (2, 14.5)
+    assert bring(place, 10).name == "Skipped"
 
 
 def test_a_run_without_news_is_skipped_as_a_whole(place: Path) -> None:
@@ -209,6 +236,33 @@ def test_what_can_pass_is_tried_again(place: Path, server: Web, no_waiting: None
     assert state.result().rows_written == 1
 
 
+def test_a_bucket_that_is_away_for_a_moment_is_asked_again_before_a_load(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first question of a load is one over the network too."""
+    import etl_gcs_to_bq as flow_file
+    from trips.errors import Unavailable
+    from trips.warehouses.load import kept_entry
+
+    publish(place, "2020-10", ["3"])
+    bring(place, 10)
+    asked: list[Any] = []
+
+    def away_at_first(*which: Any) -> Any:
+        asked.append(which)
+        if len(asked) == 1:
+            raise Unavailable("the bucket answered 503")
+        return kept_entry(*which)
+
+    quick = flow_file.plan.with_options(retry_delay_seconds=0, retry_jitter_factor=None)
+    monkeypatch.setattr(flow_file, "plan", quick)
+    monkeypatch.setattr(flow_file, "kept_entry", away_at_first)
+    call: Any = flow_file.etl_gcs_to_bq
+    assert call("green", 2020, 10, return_state=True).name == "Completed"
+    assert len(asked) == 2
+    assert totals(place) == {"2020-10": (1, 3.0)}
+
+
 def test_what_cannot_pass_is_not_tried_again(place: Path, server: Web) -> None:
     """A 404 is asked for once; the flow fails and says that the month is not published."""
     state = bring(place, 10, source=server.url(TEMPLATE))
@@ -247,6 +301,35 @@ def test_due_months_are_the_latest_that_are_new(
         ("green 2020-11", "loaded"),
         ("green 2020-12", "loaded"),
     ]
+
+
+@pytest.mark.parametrize("count", [0, -3])
+def test_no_month_is_due_in_no_months(place: Path, count: int) -> None:
+    said = str(bring_all(place, "due", due_months=count).result(raise_on_failure=False))
+    assert said == f"green: due_months {count} looks at none; write 1 or more"
+
+
+@pytest.mark.parametrize(
+    ("months", "name"),
+    [
+        ("10:11", "green 2020: 10:11"),
+        ("10, 11", "green 2020: 10, 11"),
+        ([10, 11], "green 2020: [10, 11]"),
+        ("2020-10:2020-11", "green 2020-10:2020-11"),
+        ("due", "green due"),
+    ],
+)
+def test_a_run_is_named_by_its_months_and_by_the_year_of_those_without_one(
+    place: Path, months: str | list[int], name: str
+) -> None:
+    from prefect import get_client
+
+    async def read(run_id: Any) -> str:
+        async with get_client() as client:
+            return str((await client.read_flow_run(run_id)).name)
+
+    state = bring_all(place, months, plan=True)
+    assert asyncio.run(read(state.state_details.flow_run_id)) == name
 
 
 def test_the_warehouse_refuses_an_object_that_the_ledger_does_not_speak_of(place: Path) -> None:

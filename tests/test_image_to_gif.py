@@ -173,6 +173,13 @@ def test_a_file_without_frames_is_refused(server: Web) -> None:
     assert "is empty" in reason(make(server))
 
 
+def test_a_gif_in_place_of_its_own_file_is_refused(server: Web, here: Path) -> None:
+    """Before anything is downloaded; the next run would take the GIF for the image file."""
+    said = reason(make(server, file="clip.gif", gif="./clip.gif"))
+    assert "'./clip.gif' would replace the file that it is made of" in said
+    assert not [*here.iterdir()]
+
+
 def test_an_address_that_is_none_is_refused_before_anything_is_written(here: Path) -> None:
     call: Any = flow_file.image_to_gif
     state = call(url="ftp://host/all.img", engine="threads", return_state=True)

@@ -58,6 +58,7 @@ def convert(
         TooManyRejects: too many rows could not be converted.
         AccountingError: rows read, written and rejected do not add up.
         StorageError: the disk takes no more.
+        UsageError: max_reject_share is not from 0 to 1.
     """
     target = folder / f"{month.stem}.parquet"
     if target.resolve() == source.resolve():

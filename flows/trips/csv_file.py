@@ -192,6 +192,8 @@ def _header(month: Month, path: Path, head: bytes) -> tuple[list[str], int]:
     names = _split(line)
     if not names:
         raise BadFile(f"{month}: {path.name} has no line ends that are known; is it text?")
+    while len(names) > 1 and not names[-1].strip():
+        names.pop()  # must be as empty as the fields beyond the header
     return names, len(head) - len(text.lstrip()) + len(line) + len(end)
 
 

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable
 from pathlib import Path
 
-from trips.errors import TooManyRejects
+from trips.errors import TooManyRejects, UsageError
 from trips.months import Month
 from trips.pieces import Reject, hopeless
 
@@ -17,6 +17,11 @@ class RejectsFile:
     """The CSV of rejected rows, and the watch over their share. A context manager."""
 
     def __init__(self, month: Month, path: Path, max_share: float) -> None:
+        if not 0 <= max_share <= 1:
+            raise UsageError(
+                f"{month}: max_reject_share {max_share} is no share of the rows; "
+                "write it from 0 to 1, 0.01 for one in a hundred"
+            )
         self.month, self.path, self.max_share = month, path, max_share
         self.count = self.rows_read = 0
         self._first: list[Reject] = []

@@ -294,6 +294,17 @@ def test_fields_beyond_the_header_are_read_over_if_they_are_empty(tmp_path: Path
     assert converted(tmp_path, full, **ANY).rejected_lines == [7]
 
 
+def test_a_field_without_a_name_at_the_end_of_the_header_must_be_empty(tmp_path: Path) -> None:
+    """What stands there is not lost without a word."""
+    lines = [f"{FHV_HEADER},, ", *(f"{fhv_line(n)},," for n in range(2, 40))]
+    assert len(converted(tmp_path, "\n".join(lines)).rows(*NAMES)) == 38
+    lines[6] = f"{fhv_line(7)},x,"
+    outcome = converted(tmp_path, "\n".join(lines), **ANY)
+    assert [(line, why) for line, why, _ in outcome.rejects] == [
+        (7, "more fields than the 5 of the header")
+    ]
+
+
 @pytest.mark.parametrize("first", [fhv_line(2), f"{fhv_line(2)},,,", f"{fhv_line(2)},x,y", "?"])
 def test_a_bad_first_row_does_not_decide_how_many_fields_the_others_have(
     first: str, tmp_path: Path

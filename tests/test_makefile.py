@@ -1,0 +1,41 @@
+"""What make says before it installs anything."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).absolute().parents[1]
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+@pytest.mark.parametrize(
+    ("version", "refused"),
+    [((3, 9, 19), True), ((3, 10, 0), False), ((3, 13, 9), False), ((3, 14, 0), True)],
+)
+def test_a_python_outside_the_range_gets_one_line_and_no_environment(
+    tmp_path: Path, version: tuple[int, ...], refused: bool
+) -> None:
+    """The line names the range, what was found, and what to try."""
+    python = tmp_path / "python"
+    other = f"import sys; sys.version_info = {version}; exec(sys.argv[-1])"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{other}" "$2"\n')
+    python.chmod(0o755)
+    target = "run" if refused else "python-version"  # the others would be installed for
+    command = ["make", "--no-print-directory", target, f"PYTHON={python}", f"VENV={tmp_path}/v"]
+    # Not what make tells those that it starts itself, as these tests mostly are.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    done = subprocess.run(
+        command, cwd=PROJECT, env=env, capture_output=True, text=True, check=False
+    )
+    said = [line for line in done.stderr.splitlines() if not line.startswith("make: ")]
+    found = f"{version[0]}.{version[1]}"
+    hint = f"Python 3.10 to 3.13 is needed, {python} is {found}; try make run PYTHON=python3.12"
+    assert (said, done.stdout) == ([hint] if refused else [], "")
+    assert (done.returncode != 0) == refused
+    assert {path.name for path in tmp_path.iterdir()} == {"python"}
