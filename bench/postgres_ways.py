@@ -53,8 +53,9 @@ def ours(url: str, source: Path, folder: Path) -> Work:
     from trips.sources import download, look
     from trips.warehouses.postgres_connection import postgres_at
 
+    month, warehouse = _month(), postgres_at(make_url(url), {})  # nobody connects yet
+
     def work() -> int:
-        month, warehouse = _month(), postgres_at(make_url(url), {})
         found = download(look(str(source), month), folder)
         with Rows(month, found.path, folder, strict=True, max_reject_share=0.001) as rows:
             return warehouse.ingest(rows, found).rows_written

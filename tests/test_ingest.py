@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -83,8 +84,8 @@ def test_rows_that_get_lost_on_the_way_are_noticed(
 ) -> None:
     """What PostgreSQL has counted must be what was converted."""
     monkeypatch.setattr(csv_file, "BLOCK_BYTES", 10_000)
-    every = Rows.__iter__
-    monkeypatch.setattr(Rows, "__iter__", lambda rows: iter([*every(rows)][1:]))
+    every = Rows.through
+    monkeypatch.setattr(Rows, "through", lambda rows, use: iter([*every(rows, use)][1:]))
     with pytest.raises(AccountingError, match="1000 rows read, but"):
         ingest(database, publish(tmp_path, range(1_000)))
     assert cents(database) == []
@@ -95,16 +96,16 @@ def test_two_at_once_copy_once(
 ) -> None:
     """The second waits for the first, sees that it has loaded the same file, and copies nothing."""
     published = publish(tmp_path, [100, 200, 300])
-    begun, go, every = Event(), Event(), Rows.__iter__
+    begun, go, every = Event(), Event(), Rows.through
     went_through: list[Rows] = []
 
-    def held(rows: Rows) -> object:
+    def held(rows: Rows, use: Any) -> object:
         went_through.append(rows)
         begun.set()
         assert go.wait(60)
-        return every(rows)
+        return every(rows, use)
 
-    monkeypatch.setattr(Rows, "__iter__", held)
+    monkeypatch.setattr(Rows, "through", held)
     second = tmp_path / "second"
     second.mkdir()
     with ThreadPoolExecutor(2) as pool:

@@ -95,7 +95,7 @@ def _write(rows: Rows, target: Path) -> int:
         ThreadPoolExecutor(1, f"write {rows.month}") as writer,
     ):
         written: Future[None] | None = None
-        for batches in rows:
+        for batches in rows.through(_as_it_is):
             if written:
                 written.result()
             written = writer.submit(groups.add, batches)
@@ -103,6 +103,10 @@ def _write(rows: Rows, target: Path) -> int:
             written.result()
         writer.submit(groups.finish).result()
     return int(pq.read_metadata(target).num_rows)
+
+
+def _as_it_is(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch
 
 
 class RowGroups:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 
 from trips.columns import SCHEMA_VERSION
 from trips.csv_file import open_csv
-from trips.datasets import Mapped
+from trips.datasets import DATASETS, Mapped
 from trips.duplicates import DuplicateCounter, Hashes, row_hashes
 from trips.errors import AccountingError
 from trips.months import Month
@@ -91,19 +92,29 @@ class Rows:
     def __exit__(self, *error: object) -> None:
         self._opened.close()
 
-    def __iter__(self) -> Iterator[list[pa.RecordBatch]]:
-        """The batches of one piece of the file after the other.
+    @property
+    def names(self) -> list[str]:
+        """The columns in order, without those that the file lacks and which are null throughout."""
+        schema = DATASETS[self.month.dataset].schema
+        return [name for name in schema.names if name not in self._mapped.missing]
+
+    def through(self, use: Callable[[pa.RecordBatch], T]) -> Iterator[list[T]]:
+        """What becomes of the batches of one piece of the file after the other.
+
+        Args:
+            use: called with each batch, on the threads that parse.
 
         Raises:
             BadFile: the file is damaged or has no row.
             TooManyRejects: too many rows could not be converted.
         """
-        for work in _in_order(self._threads.submit(self._work, piece) for piece in self._pieces):
-            self.rejects.add(work.rows_read, work.rejects)
-            for _, measured, hashes in work.batches:
+        work = partial(self._work, use)
+        for done in _in_order(self._threads.submit(work, piece) for piece in self._pieces):
+            self.rejects.add(done.rows_read, done.rejects)
+            for _, measured, hashes in done.batches:
                 self._tally.merge(measured)
                 self._duplicates.add(hashes)
-            yield [batch for batch, _, _ in work.batches]
+            yield [used for used, _, _ in done.batches]
         self._repeated = self._threads.submit(self._duplicates.duplicates)
 
     def accounts(self, written: int) -> Accounts:
@@ -138,17 +149,21 @@ class Rows:
             parquet = file.read(4) == b"PAR1"
         return (open_parquet if parquet else open_csv)(self.month, self._source, self._strict)
 
-    def _work(self, piece: Piece) -> _Work:
+    def _work(self, use: Callable[[pa.RecordBatch], T], piece: Piece) -> _Work[T]:
         found = salvage(piece, self.rejects.max_share)
-        measured = [(b, self._tally.measure(b), row_hashes(b)) for b in found.batches]
+        # What is the same in every row makes no two rows differ.
+        measured = [
+            (use(b), self._tally.measure(b), row_hashes(b.select(self.names)))
+            for b in found.batches
+        ]
         return _Work(found.rows, found.rejects, measured)
 
 
 @dataclass(frozen=True)
-class _Work:
+class _Work(Generic[T]):
     rows_read: int
     rejects: list[Reject]
-    batches: list[tuple[pa.RecordBatch, Measured, Hashes]]
+    batches: list[tuple[T, Measured, Hashes]]
 
 
 def _in_order(jobs: Iterator[Future[T]]) -> Iterator[T]:

@@ -75,7 +75,7 @@ def stop_at(step: str) -> None:
     places: dict[str, tuple[Any, str, Callable[..., Any]]] = {
         "prepare": (postgres_tables, "prepare", stopping_before),
         "create_new": (postgres_tables, "create_new", stopping_before),
-        "copying": (postgres_copy, "_encoded", stopping_within),
+        "copying": (postgres_copy, "_chunks", stopping_within),
         "remember": (postgres, "remember", stopping_before),
         "swap": (postgres_tables, "swap", stopping_before),
         "commit": (postgres_tables, "swap", stopping_after),

@@ -88,8 +88,8 @@ def size(database: Database) -> int:
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
     """Loads stop in the middle of their COPY until they are let go."""
-    found = Held(postgres_copy._encoded)
-    monkeypatch.setattr(postgres_copy, "_encoded", found.encoded)
+    found = Held(postgres_copy._chunks)
+    monkeypatch.setattr(postgres_copy, "_chunks", found.chunks)
     yield found
     found.go.set()
 
@@ -97,14 +97,14 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
 class Held:
     """The middle of a COPY: the first rows are sent, the others wait."""
 
-    def __init__(self, encoded: Callable[..., Iterator[bytes]]) -> None:
-        self._encoded, self.begun = encoded, 0
+    def __init__(self, chunks: Callable[..., Iterator[bytes]]) -> None:
+        self._chunks, self.begun = chunks, 0
         self.there, self.go = threading.Event(), threading.Event()
 
-    def encoded(self, *rows: Any) -> Iterator[bytes]:
+    def chunks(self, *rows: Any) -> Iterator[bytes]:
         """The chunks of a month, with a stop after the first rows."""
         self.begun += 1
-        chunks = self._encoded(*rows)
+        chunks = self._chunks(*rows)
         yield next(chunks)
         yield next(chunks)
         self.there.set()
@@ -387,7 +387,7 @@ def test_a_server_that_stops_in_the_middle_is_told_and_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The old month is there when it runs again, and the next load completes."""
-    found = Held(postgres_copy._encoded)
+    found = Held(postgres_copy._chunks)
     with (
         running_server() as (server, port),
         new_database(server, port, "stopped") as database,
@@ -395,7 +395,7 @@ def test_a_server_that_stops_in_the_middle_is_told_and_passes(
     ):
         warehouse, corrected = database.warehouse(), made(tmp_path, OCTOBER, ["1"])
         warehouse.load(*made(tmp_path, OCTOBER, ["10.5", "4"]))
-        monkeypatch.setattr(postgres_copy, "_encoded", found.encoded)
+        monkeypatch.setattr(postgres_copy, "_chunks", found.chunks)
         loading = pool.submit(warehouse.load, *corrected)
         assert found.there.wait(60)
         server.stop("immediate")

@@ -97,13 +97,13 @@ class Postgres:
             AccountingError: PostgreSQL counted other rows than were converted.
             StorageError: it could not take them, and the month there is as before.
         """
-        from trips.warehouses.postgres_copy import copy_batches
+        from trips.warehouses.postgres_copy import copy_rows
 
         month = rows.month
         with self._replacing(month, download.sha256) as (sql, new):
             if not new and (there := entry_in(sql, month)):
                 return there
-            accounts = rows.accounts(copy_batches(sql, new, rows))
+            accounts = rows.accounts(copy_rows(sql, new, rows))
             entry = entry_of(month, download, accounts)
             remember(sql, month, entry, accounts.rejects)
         return entry

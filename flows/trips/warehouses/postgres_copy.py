@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import psycopg2
@@ -16,6 +17,9 @@ from trips.errors import SchemaError
 from trips.months import Month
 from trips.parquet_file import BATCH_ROWS, BUFFER_BYTES
 from trips.rows import Rows
+
+#: Ends a binary COPY: a row of -1 fields.
+_END = b"\xff\xff"
 
 
 def copy_file(sql: Cursor, month: Month, table: str, parquet: Path) -> int:
@@ -34,23 +38,35 @@ def copy_file(sql: Cursor, month: Month, table: str, parquet: Path) -> int:
     with pq.ParquetFile(parquet, buffer_size=BUFFER_BYTES, pre_buffer=False) as file:
         _refuse_other_types(month, file)
         batches = file.iter_batches(batch_size=BATCH_ROWS, use_threads=False)
-        return _copy(sql, table, file.schema_arrow, batches)
+        schema = file.schema_arrow
+        return _copy(sql, table, schema, (_encoded(schema, batch) for batch in batches))
 
 
-def copy_batches(sql: Cursor, table: str, rows: Rows) -> int:
-    """Copy rows while they are converted; see `copy_file`."""
-    schema = DATASETS[rows.month.dataset].schema
-    return _copy(sql, table, schema, (batch for batches in rows for batch in batches))
+def copy_rows(sql: Cursor, table: str, rows: Rows) -> int:
+    """Copy rows while they are converted; see `copy_file`.
+
+    A column that the file lacks is not sent: nothing is null, too. Encoding takes as long as
+    parsing, so the threads that parse do it.
+    """
+    declared = DATASETS[rows.month.dataset].schema
+    schema = pa.schema([declared.field(name) for name in rows.names])
+
+    def encoded(batch: pa.RecordBatch) -> tuple[bytes, bytes]:
+        return _encoded(schema, batch.select(rows.names))
+
+    return _copy(sql, table, schema, (done for piece in rows.through(encoded) for done in piece))
 
 
-def _copy(sql: Cursor, table: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> int:
+def _copy(
+    sql: Cursor, table: str, schema: pa.Schema, encoded: Iterator[tuple[bytes, bytes]]
+) -> int:
     """Rows are written frozen, as nobody else can see the table yet.
 
     The first readers and the vacuum then need not write them a second time.
     """
     names = ", ".join(f'"{name}"' for name in schema.names)
     copy = f"COPY {table} ({names}) FROM STDIN WITH (FORMAT binary, FREEZE)"
-    stream = _Stream(_encoded(schema, batches))
+    stream = _Stream(_chunks(schema, encoded))
     try:
         sql.copy_expert(copy, stream)
     except psycopg2.Error:
@@ -64,7 +80,7 @@ class _Stream:
     """Chunks of bytes as the file that psycopg2 reads; each whole, whatever size it asks for."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = filter(None, chunks)  # the encoder keeps a few rows back now and then
+        self._chunks = filter(None, chunks)  # an empty one would be the end
         self.error: BaseException | None = None
 
     def read(self, size: int) -> bytes:
@@ -76,12 +92,17 @@ class _Stream:
             raise
 
 
-def _encoded(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
+def _chunks(schema: pa.Schema, encoded: Iterator[tuple[bytes, bytes]]) -> Iterator[bytes]:
+    yield ArrowToPostgresBinaryEncoder(schema).write_header()
+    yield from chain.from_iterable(encoded)
+    yield _END
+
+
+def _encoded(schema: pa.Schema, batch: pa.RecordBatch) -> tuple[bytes, bytes]:
+    """The rows as COPY reads them; the encoder keeps a few of them back until it is finished."""
     encoder = ArrowToPostgresBinaryEncoder(schema)
-    yield encoder.write_header()
-    for batch in batches:
-        yield encoder.write_batch(batch)
-    yield encoder.finish()
+    encoder.write_header()
+    return encoder.write_batch(batch), encoder.finish().removesuffix(_END)
 
 
 def _refuse_other_types(month: Month, file: pq.ParquetFile) -> None:
