@@ -1,5 +1,6 @@
 # make run    two months of green and one of yellow, generated here, from web to warehouse
 # make test   the tests, with all that they need
+# make test-slow   the tests that take more than 5 s each
 # make test-cluster   months on Dask workers and on an agent
 # make lint   style and types
 # make bench  speed and memory, against the naive way and the floor
@@ -23,7 +24,7 @@ PORT ?= 4200
 IMAGE ?= zoom-flows:1
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run serve test test-cluster test-docker test-browser lint bench postgres postgres-stop image constraints clean python-version
+.PHONY: run serve test test-slow test-cluster test-docker test-browser lint bench postgres postgres-stop image constraints clean python-version
 
 run: $(VENV)/run
 	@mkdir -p "$(PREFECT_HOME)"
@@ -34,6 +35,9 @@ serve: $(VENV)/run
 
 test: $(VENV)/dev
 	@$(BIN)/python -m pytest --cov --cov-report=term
+
+test-slow: $(VENV)/dev
+	@$(BIN)/python -m pytest -m "slow and not docker and not browser"
 
 test-cluster: $(VENV)/dev
 	@$(BIN)/python -m pytest -m cluster
@@ -67,7 +71,7 @@ constraints: $(VENV)/dev
 		--custom-compile-command "make constraints" requirements-dev.txt -o constraints.txt
 
 clean:
-	rm -rf $(VENV) data build
+	rm -rf $(VENV) build
 
 $(VENV)/run: requirements.txt constraints.txt | python-version
 	@echo "Installing requirements.txt into $(VENV) (a minute the first time) ..."
