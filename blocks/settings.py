@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 PROJECT = Path(__file__).absolute().parents[1]
-ENV_FILE = PROJECT / ".env"
+ENV_FILE = Path(os.environ.get("TRIPS_ENV_FILE") or PROJECT / ".env")
 #: Variables whose values, or parts of them, are never printed.
 SECRETS = (
     "AWS_SECRET_ACCESS_KEY",

@@ -82,7 +82,9 @@ def reason_of(state: State[Any]) -> str:
 
 def words_of(error: Exception) -> str:
     """What went wrong, in one line for a person: an error of this project says it by itself."""
-    return str(error) if isinstance(error, TripsError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, TripsError):
+        return str(error)
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _draw(flow: Flow[..., Any], path: Path) -> None:

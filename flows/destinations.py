@@ -1,7 +1,7 @@
 """Where a flow takes months from and puts them, by name: the source, bucket and warehouse.
 
-The defaults come from the environment (TRIPS_SOURCE, TRIPS_BUCKET, TRIPS_WAREHOUSE), and
-where that is silent they are the ones that need no account.
+The defaults come from the environment (TRIPS_SOURCE, TRIPS_BUCKET, TRIPS_WAREHOUSE), then from
+.env, and where both are silent they are the ones that need no account.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from dotenv import dotenv_values
 from prefect.blocks.core import Block
 from prefect.utilities.importtools import import_object
 
@@ -31,18 +32,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def _given(variable: str, default: str) -> str:
-    """What the environment says; empty is unset, as what `.env.example` leaves empty is."""
-    return os.environ.get(variable) or default
-
-
 PROJECT = Path(__file__).absolute().parents[1]
+#: As it is written: a password may have a dollar sign in it.
+_FILE = dotenv_values(os.environ.get("TRIPS_ENV_FILE") or PROJECT / ".env", interpolate=False)
+
+
+def _given(variable: str, default: str) -> str:
+    """What the environment says, or .env; empty is unset, as `.env.example` leaves it."""
+    return os.environ.get(variable) or _FILE.get(variable) or default
+
+
 SOURCE = _given("TRIPS_SOURCE", "dtc")
 BUCKET = _given("TRIPS_BUCKET", "local-bucket/zoom")
 WAREHOUSE = _given("TRIPS_WAREHOUSE", "duckdb-warehouse/zoom")
 #: The dataset of BigQuery, and where it is made if it is not there (EU, US, europe-west1).
 BQ_DATASET = _given("TRIPS_BQ_DATASET", "trips_data_all")
-BQ_LOCATION = os.environ.get("TRIPS_BQ_LOCATION") or None
+BQ_LOCATION = _given("TRIPS_BQ_LOCATION", "") or None
 #: What `make postgres` saves, and where the zoomcamp's first week puts its months.
 POSTGRES = "sqlalchemy-connector/zoom-postgres"
 DATA = Path(_given("TRIPS_DATA", str(PROJECT / "data")))

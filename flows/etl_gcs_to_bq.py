@@ -18,6 +18,7 @@ from month_report import Reported, try_report
 from notices import NOTICES
 from retries import RETRIES
 from trips.buckets import Bucket
+from trips.errors import Conflict
 from trips.ledger import Entry
 from trips.months import Color, Month
 from trips.report import Line, line_of
@@ -73,15 +74,26 @@ def etl_gcs_to_bq(
         report: Draw the month's report once it is loaded.
     """
     which, store, target = Month(color, year, month), open_bucket(bucket), open_warehouse(warehouse)
-    with scratch_folder(which, f"{bucket} {warehouse}", get_run_logger().info) as folder:
-        entry, is_there = plan(which, store, target)
-        if is_there and not force:
-            line = line_of(which, "unchanged", "same checksum", entry, target.name())
-            message = f"{which}: {target.name()} has this object"
-            return Completed(name="Skipped", message=message, data=line)
-        found = extract(which, entry, store, folder, target)
-        load(which, entry, found, target)
-        drawn = try_report(which, entry, found, store, target) if report else Reported()
+    logger = get_run_logger()
+    with scratch_folder(which, f"{bucket} {warehouse}", logger.info) as folder:
+        try:
+            return _bring(which, store, target, folder, force, report)
+        except Conflict as conflict:
+            logger.info("%s; planning again", conflict)
+            return _bring(which, store, target, folder, force, report)
+
+
+def _bring(
+    which: Month, store: Bucket, target: Warehouse, folder: Path, force: bool, report: bool
+) -> Line | State[Line]:
+    entry, is_there = plan(which, store, target)
+    if is_there and not force:
+        line = line_of(which, "unchanged", "same checksum", entry, target.name())
+        message = f"{which}: {target.name()} has this object"
+        return Completed(name="Skipped", message=message, data=line)
+    found = extract(which, entry, store, folder, target)
+    load(which, entry, found, target)
+    drawn = try_report(which, entry, found, store, target) if report else Reported()
     line = line_of(which, "loaded", "", entry, target.name())
     return replace(line, report=drawn.link, warning=drawn.failure)
 

@@ -24,6 +24,7 @@ _HOME = tempfile.TemporaryDirectory(prefix="prefect-home-")
 os.environ["PREFECT_HOME"] = _HOME.name
 os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
+os.environ["TRIPS_ENV_FILE"] = os.devnull
 for name in ("PREFECT_API_URL", "PREFECT_PROFILE", "TRIPS_BUCKET", "TRIPS_WAREHOUSE"):
     os.environ.pop(name, None)
 for name in ("TRIPS_BQ_DATASET", "TRIPS_BQ_LOCATION"):

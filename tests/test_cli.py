@@ -89,17 +89,36 @@ def test_a_wrong_option_is_refused_before_anything_runs(environment: dict[str, s
 def test_an_empty_variable_is_an_unset_one(environment: dict[str, str], tmp_path: Path) -> None:
     """As in a copy of .env.example that was read by a shell or by Docker."""
     names = ("SOURCE", "BUCKET", "WAREHOUSE", "BQ_DATASET", "BQ_LOCATION", "DATA")
+    variables = [f"TRIPS_{name}" for name in names]
     script = f"import destinations as d; print([str(getattr(d, n)) for n in {names}])"
     place: Any = {"cwd": tmp_path, "capture_output": True, "text": True, "check": True}
     said = [
         subprocess.run([sys.executable, "-c", script], env=env, **place).stdout
         for env in (
-            {k: v for k, v in environment.items() if not k.startswith("TRIPS_")} | _FLOWS_PATH,
-            environment | {f"TRIPS_{name}": "" for name in names} | _FLOWS_PATH,
+            {k: v for k, v in environment.items() if k not in variables} | _FLOWS_PATH,
+            environment | dict.fromkeys(variables, "") | _FLOWS_PATH,
         )
     ]
     assert said[0] == said[1]
     assert f"'{PROJECT / 'data'}'" in said[0]
+
+
+def test_what_the_environment_leaves_open_stands_in_a_file(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """In .env, which TRIPS_ENV_FILE names here; the environment wins, empty is unset."""
+    file = tmp_path / "settings"
+    file.write_text("TRIPS_BUCKET=s3-bucket/x$y\nTRIPS_WAREHOUSE=\nTRIPS_SOURCE=tlc\n")
+    given = {"TRIPS_ENV_FILE": str(file), "TRIPS_SOURCE": "sample", "TRIPS_BUCKET": ""}
+    script = "import destinations as d; print(d.SOURCE, d.BUCKET, d.WAREHOUSE)"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment | given | _FLOWS_PATH,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "sample s3-bucket/x$y duckdb-warehouse/zoom\n"
 
 
 def test_killed_while_downloading_it_goes_on_where_it_stopped(

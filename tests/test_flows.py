@@ -332,6 +332,29 @@ def test_a_run_is_named_by_its_months_and_by_the_year_of_those_without_one(
     assert asyncio.run(read(state.state_details.flow_run_id)) == name
 
 
+def test_an_object_that_another_run_replaced_meanwhile_is_planned_again(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look into the ledger and the download; the newer one is loaded."""
+    import etl_gcs_to_bq as flow_file
+    from destinations import open_bucket
+    from trips.months import Month
+    from trips.warehouses.load import kept_entry
+
+    publish(place, "2020-10", ["10.5"])
+    bring(place, 10)
+    bucket = open_bucket("local-bucket/zoom")
+    answers = [kept_entry(bucket, Month("green", 2020, 10))]
+    publish(place, "2020-10", ["3", "4"])
+    bring(place, 10)
+    monkeypatch.setattr(
+        flow_file, "kept_entry", lambda *which: answers.pop() if answers else kept_entry(*which)
+    )
+    call: Any = flow_file.etl_gcs_to_bq
+    assert call("green", 2020, 10, return_state=True).name == "Completed"
+    assert totals(place) == {"2020-10": (2, 7.0)}
+
+
 def test_the_warehouse_refuses_an_object_that_the_ledger_does_not_speak_of(place: Path) -> None:
     """An object changed behind the ledger's back is not loaded; the next run mends it."""
     from etl_gcs_to_bq import etl_gcs_to_bq
