@@ -42,20 +42,21 @@ def _given(variable: str, default: str) -> str:
     return os.environ.get(variable) or _FILE.get(variable) or default
 
 
+#: The embedded default, which works before any block is saved.
+EMBEDDED_BUCKET, EMBEDDED_WAREHOUSE = "local-bucket/zoom", "duckdb-warehouse/zoom"
 SOURCE = _given("TRIPS_SOURCE", "dtc")
-BUCKET = _given("TRIPS_BUCKET", "local-bucket/zoom")
-WAREHOUSE = _given("TRIPS_WAREHOUSE", "duckdb-warehouse/zoom")
+BUCKET = _given("TRIPS_BUCKET", EMBEDDED_BUCKET)
+WAREHOUSE = _given("TRIPS_WAREHOUSE", EMBEDDED_WAREHOUSE)
 #: The dataset of BigQuery, and where it is made if it is not there (EU, US, europe-west1).
 BQ_DATASET = _given("TRIPS_BQ_DATASET", "trips_data_all")
 BQ_LOCATION = _given("TRIPS_BQ_LOCATION", "") or None
 #: What `make postgres` saves, and where the zoomcamp's first week puts its months.
 POSTGRES = "sqlalchemy-connector/zoom-postgres"
 DATA = Path(_given("TRIPS_DATA", str(PROJECT / "data")))
-#: The embedded default, which works before any block is saved. It is not saved by the way:
-#: a second clone of the project would then find the folders of the first.
+#: Not saved by the way: a second clone of the project would then find the folders of the first.
 EMBEDDED: dict[str, Block] = {
-    "local-bucket/zoom": LocalBucket(folder=str(DATA / "bucket")),
-    "duckdb-warehouse/zoom": DuckDBWarehouse(path=str(DATA / "trips.duckdb"), memory_limit="1GB"),
+    EMBEDDED_BUCKET: LocalBucket(folder=str(DATA / "bucket")),
+    EMBEDDED_WAREHOUSE: DuckDBWarehouse(path=str(DATA / "trips.duckdb"), memory_limit="1GB"),
 }
 
 

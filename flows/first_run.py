@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 import cli
-from destinations import BUCKET, WAREHOUSE
+from destinations import EMBEDDED_BUCKET, EMBEDDED_WAREHOUSE
 from notices import NOTICES
 from parameterized_flow import etl_parent_flow
 from trips.report import Line, table
@@ -28,9 +28,13 @@ These months were generated. The same with real ones, from the web:
 
 @flow(name="first-run", flow_run_name="generated months", **NOTICES)
 def first_run(
-    source: str = "sample", bucket: str = BUCKET, warehouse: str = WAREHOUSE
+    source: str = "sample",
+    bucket: str = EMBEDDED_BUCKET,
+    warehouse: str = EMBEDDED_WAREHOUSE,
 ) -> State[list[Line]]:
     """Bring two generated months of green and one of yellow into the bucket and the warehouse.
+
+    Into the embedded ones unless others are named: what is generated is not for those in use.
 
     Args:
         source: sample, or sample:ROWS for another size.
