@@ -323,7 +323,7 @@ def test_one_that_cannot_be_saved_does_not_keep_the_others(
     values |= {"GCP_SERVICE_ACCOUNT": "/no/such/key.json", "TRIPS_DATA": str(tmp_path / "data")}
     assert main_of_all(make_blocks.RECIPES, ["--env", str(env_file(tmp_path, values))]) == 1
     out, err = capfd.readouterr()
-    assert "GCP_SERVICE_ACCOUNT is neither a file" in err
+    assert "GCP_SERVICE_ACCOUNT is neither a file of this machine" in err
     assert "saved s3-bucket/zoom-s3\n" in out
 
 
@@ -344,7 +344,7 @@ def test_a_missing_value_is_named_with_where_to_set_it(
 
 
 MALFORMED = [
-    (make_gcp_blocks, "GCP_SERVICE_ACCOUNT", "/no/such/key.json", "neither a file nor the JSON"),
+    (make_gcp_blocks, "GCP_SERVICE_ACCOUNT", "/no/such/key.json", "nor the JSON of a key"),
     (make_gcp_blocks, "GCP_SERVICE_ACCOUNT", '{"type": "service_acc', "cannot be used"),
     (make_gcp_blocks, "GCP_SERVICE_ACCOUNT", '{"type": "service_account"}', "cannot be used"),
     (make_s3_block, "S3_ENDPOINT_URL", "minio:9000", "is no address"),
