@@ -17,6 +17,7 @@ import pytest
 from doubles.stopping import stop
 from test_cli import PROJECT, _prefect_settings
 from test_flows import bring_all, publish, totals
+from test_month_report import broken_table
 
 pytestmark = [pytest.mark.flow, pytest.mark.cluster, pytest.mark.usefixtures("prefect_server")]
 
@@ -140,12 +141,29 @@ def test_agents_bring_the_months_one_after_another_if_told_so(
         ("loaded", 3),
     ]
     assert totals(shared) == {"2020-10": (2, 3.0), "2020-11": (3, 4.5)}
+    folder = shared / "bucket/data/green"
+    assert [line.report for line in state.result()] == [
+        (folder / f"green_tripdata_2020-{month}.report.html").as_uri() for month in (10, 11)
+    ]
     first, second = runs_of(deployment)
     assert (first.name, second.name) == ("green 2020-10", "green 2020-11")
     assert second.created >= first.end_time
     again = bring_all(shared, "10,11", engine="agents")  # with nothing to do no agent is asked
     assert again.name == "Skipped"
     assert len(runs_of(deployment)) == 2
+
+
+def test_a_report_that_failed_on_an_agent_is_no_link_to_the_one_before(
+    shared: Path, deployment: str
+) -> None:
+    """The month is loaded, with a warning that names the run; the old page is still there."""
+    publish(shared, "2020-10", ["1"])
+    assert bring_all(shared, "10").result()[0].report
+    broken_table(shared)
+    with agent(deployment):
+        (line,) = bring_all(shared, "10", engine="agents", force=True).result()
+    assert (line.status, line.report) == ("loaded", "")
+    assert line.warning == "the report failed; the page of run green 2020-10 says why"
 
 
 def test_a_failed_and_a_crashed_month_are_named(shared: Path, deployment: str) -> None:

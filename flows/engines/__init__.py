@@ -29,4 +29,4 @@ def run_months(
     if engine.name == "threads":
         return side_by_side(jobs_of(work), engine.workers)
     lines = run_on_dask(work, engine) if engine.name == "dask" else run_on_agents(work, engine)
-    return all_arrived(lines, store, warehouse)
+    return all_arrived(lines, store, warehouse, work.report)

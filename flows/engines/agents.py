@@ -214,10 +214,16 @@ def _line(plan: Plan, run: FlowRun) -> Line:
     if state is not None and state.is_completed():
         status = "unchanged" if state.name == "Skipped" else "loaded"
         reason = plan.reason if plan.status is Status.CHANGED else ""
-        return Line(month, status, reason, seconds=seconds)
+        return Line(month, status, reason, seconds=seconds, warning=_warning(run, state))
     said = (state.message or "") if state else "no state"
     if state is not None and state.is_failed():
         reason = said.removeprefix("1 of 1 months failed: ")
     else:
         reason = f"{month}: run {run.name} ended {state.name if state else '?'}: {said}"
     return Line(month, "failed", reason, seconds=seconds)
+
+
+def _warning(run: FlowRun, state: State[Any]) -> str:
+    """The run counts in its message what it loaded without a report; its page says why."""
+    lacks = "without a report" in (state.message or "")
+    return f"the report failed; the page of run {run.name} says why" if lacks else ""
