@@ -12,12 +12,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from uuid import UUID
 
+import pendulum
+import psutil
 import pytest
 from prefect import flow, get_client, task
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun
-from prefect.states import Cancelling, Completed, Running
+from prefect.states import Cancelling, Completed, Pending, Running
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -109,6 +111,44 @@ def test_a_run_whose_process_lives_is_left_alone() -> None:
     run = running(f"{platform.node()}:{os.getpid()}", "alive")
     assert tidy(silent_minutes=0).startswith("0 lost")
     assert state_of(run).is_running()
+
+
+@pytest.mark.parametrize(
+    ("state", "before", "lost"),
+    [
+        (Running, 90, True),  # a later program has its number
+        (Running, 30, False),  # two clocks are never quite the same
+        (Pending, 90, False),  # its process begins at any time
+    ],
+)
+def test_a_process_is_known_by_its_start_too(state: Any, before: float, lost: bool) -> None:
+    """It has begun when its run says that it runs, so many seconds before this process began."""
+    run = running(f"{platform.node()}:{os.getpid()}", "taken")
+    assert (why_lost_since(run, os.getpid(), state, before) is not None) is lost
+
+
+def test_a_process_that_was_told_the_run_is_its_own_whatever_the_clocks_say() -> None:
+    """As an agent tells it; the server's clock may be far behind."""
+    run = running("", "told")
+    told = os.environ | {"PREFECT__FLOW_RUN_ID": str(run)}
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()"], env=told, stdin=subprocess.PIPE
+    ) as process:
+        assert why_lost_since(run, process.pid, Running, 90) is None
+        process.communicate(b"\n")
+
+
+def why_lost_since(run: UUID, process: int, state: Any, before: float) -> str | None:
+    """Why a run is lost whose state was set so many seconds before a process began."""
+    from lost_runs import why_lost
+
+    began = psutil.Process(process).create_time()
+    found = ask(lambda client: client.read_flow_run(run))
+    found.infrastructure_pid = f"{platform.node()}:{process}"
+    found.state = state(timestamp=pendulum.from_timestamp(began - before))
+    why = ask(lambda client: why_lost(client, found, dt.timedelta()))
+    ask(lambda client: client.set_flow_run_state(run, Completed(), force=True))
+    return why
 
 
 def test_a_run_of_another_machine_is_lost_when_nothing_is_heard_of_it() -> None:
