@@ -11,12 +11,13 @@ import datetime as dt
 import platform
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 import docker
 import psutil
-from docker.errors import DockerException, NotFound
+from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
@@ -94,13 +95,30 @@ async def remove_containers(client: PrefectClient, keep: dt.timedelta) -> int:
     """Remove the containers of runs that ended so long ago; returns how many."""
     removed = 0
     with _engine() as engine:
-        exited = engine.containers.list(all=True, filters={"status": "exited"}) if engine else []
-        for container in exited:
+        for container in _exited(engine) if engine else []:
             if await _may_go(client, container, keep):
-                with suppress(NotFound):  # somebody else removed it
-                    container.remove()
-                    removed += 1
+                removed += _remove(container)
     return removed
+
+
+def _exited(engine: docker.DockerClient) -> list[Container]:
+    found: list[Container] = engine.containers.list(
+        all=True,
+        filters={"status": "exited"},
+        ignore_removed=True,  # by somebody else, since the engine named them
+    )
+    return found
+
+
+def _remove(container: Container) -> bool:
+    """Remove a container; False if somebody else did, is about to, or has started it again."""
+    try:
+        container.remove()
+    except APIError as error:
+        if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+            raise
+        return False
+    return True
 
 
 def vanished(run: FlowRun) -> str | None:
@@ -142,7 +160,8 @@ def _began_before(process: psutil.Process, run: FlowRun) -> bool:
     if run.state is None or run.state.is_pending():
         return True
     began: float = process.create_time()
-    return began <= run.state.timestamp.timestamp() + _CLOCKS_DIFFER
+    running: float = run.state.timestamp.timestamp()
+    return began <= running + _CLOCKS_DIFFER
 
 
 def _was_told(process: psutil.Process, run: FlowRun) -> bool:

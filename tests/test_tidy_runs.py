@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 import pendulum
@@ -194,3 +197,77 @@ def test_child_runs_end_with_their_parent(gone: str) -> None:
     assert tidy().startswith("2 lost, 1 started again")
     assert state_of(child).is_crashed()
     assert "has ended" in state_of(child).message
+
+
+class _Engine(BaseHTTPRequestHandler):
+    """As much of a container engine as is asked when containers are removed.
+
+    The second container goes while the engine is asked about it; the removals answer as they are
+    told to, in turn.
+    """
+
+    run = ""
+    removals: ClassVar[list[int]] = []
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path.endswith("/containers/json"):
+            self._answer(200, [{"Id": identity} for identity in ("one", "two", "three")])
+        elif path.endswith("/containers/two/json"):
+            self._answer(404, {"message": "No such container: two"})
+        elif "/containers/" in path:
+            labels = {"prefect.io/flow-run-id": self.run}
+            state = {"Status": "exited", "FinishedAt": "2020-01-01T00:00:00.000000000Z"}
+            identity = path.split("/")[-2]
+            self._answer(200, {"Id": identity, "State": state, "Config": {"Labels": labels}})
+        else:  # /version, /_ping
+            self._answer(200, {"ApiVersion": "1.44"})
+
+    def do_DELETE(self) -> None:
+        status = self.removals.pop(0)
+        self._answer(status, {"message": "removal of container one is already in progress"})
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def _answer(self, status: int, said: object) -> None:
+        body = json.dumps(said).encode() if status != 204 else b""
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Engine]]:
+    """An engine with containers of a run that ended long ago."""
+    _Engine.run = str(running("elsewhere:1", "contained"))
+    ask(lambda client: client.set_flow_run_state(UUID(_Engine.run), Completed(), force=True))
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Engine) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_address[1]}")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        yield _Engine
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("removals", "said"),
+    [([204, 204], "2 containers removed"), ([409, 204], "1 containers removed")],
+)
+def test_containers_that_somebody_else_removes_are_no_failure(
+    engine: type[_Engine], removals: list[int], said: str
+) -> None:
+    """Two such runs that meet: one has asked first, and the engine is at it."""
+    engine.removals[:] = removals
+    assert tidy().endswith(f", {said}")
+    assert engine.removals == []
+
+
+def test_a_container_that_cannot_be_removed_fails_the_run(engine: type[_Engine]) -> None:
+    """Any other answer is told."""
+    engine.removals[:] = [500]
+    assert "500 Server Error" in tidy()
