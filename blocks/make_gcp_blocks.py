@@ -41,7 +41,11 @@ def _credentials(settings: Settings) -> GcpCredentials:
         return GcpCredentials(service_account_info=key, project=project)
     path = Path(key).expanduser().absolute()
     if not path.is_file():
-        raise settings.wrong("GCP_SERVICE_ACCOUNT", "is neither a file nor the JSON of a key")
+        raise settings.wrong(
+            "GCP_SERVICE_ACCOUNT",
+            "is neither a file of this machine nor the JSON of a key (docker compose finds a file "
+            "in the project's folder alone, by its path from there)",
+        )
     return GcpCredentials(service_account_file=path, project=project)
 
 

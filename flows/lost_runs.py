@@ -8,15 +8,16 @@ container that was killed alone.
 from __future__ import annotations
 
 import datetime as dt
-import os
 import platform
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 import docker
-from docker.errors import DockerException, NotFound
+import psutil
+from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
@@ -40,6 +41,10 @@ _BEGUN = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 #: What a container says of its run: as agents write it, and as workers do.
 _LABELS = ("prefect.io/flow-run-id", "io.prefect.flow-run-id")
 _PAGE = 200
+#: Seconds by which this machine's clock may be ahead of the server's, which dates the states.
+_CLOCKS_DIFFER = 60.0
+#: By this an agent tells the process that it starts which run to run.
+_RUN_ID = "PREFECT__FLOW_RUN_ID"
 
 
 async def begun_runs(client: PrefectClient) -> AsyncIterator[FlowRun]:
@@ -90,23 +95,40 @@ async def remove_containers(client: PrefectClient, keep: dt.timedelta) -> int:
     """Remove the containers of runs that ended so long ago; returns how many."""
     removed = 0
     with _engine() as engine:
-        exited = engine.containers.list(all=True, filters={"status": "exited"}) if engine else []
-        for container in exited:
+        for container in _exited(engine) if engine else []:
             if await _may_go(client, container, keep):
-                with suppress(NotFound):  # somebody else removed it
-                    container.remove()
-                    removed += 1
+                removed += _remove(container)
     return removed
 
 
-def vanished(pid: str) -> str | None:
-    """What became of the process or container that Prefect noted; None if it may run.
+def _exited(engine: docker.DockerClient) -> list[Container]:
+    found: list[Container] = engine.containers.list(
+        all=True,
+        filters={"status": "exited"},
+        ignore_removed=True,  # by somebody else, since the engine named them
+    )
+    return found
 
-    Args:
-        pid: `HOST:PID` of a process, `ENGINE:ID` of a container.
+
+def _remove(container: Container) -> bool:
+    """Remove a container; False if somebody else did, is about to, or has started it again."""
+    try:
+        container.remove()
+    except APIError as error:
+        if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+            raise
+        return False
+    return True
+
+
+def vanished(run: FlowRun) -> str | None:
+    """What became of the process or container that Prefect noted of a run; None if it may run.
+
+    Prefect notes `HOST:PID` of the process that an agent started and that runs the flow, or
+    `ENGINE:ID` of a container.
     """
-    where, _, what = pid.rpartition(":")
-    if where == platform.node() and what.isdecimal() and not _is_alive(int(what)):
+    where, _, what = (run.infrastructure_pid or "").rpartition(":")
+    if where == platform.node() and what.isdecimal() and not _is_alive(int(what), run):
         return f"process {what} on {where} is gone"
     container = _container(where, what)
     if container is not None and container.status in ("exited", "dead"):
@@ -120,14 +142,35 @@ def _is_here(pid: str) -> bool:
     return (where == platform.node() and what.isdecimal()) or _container(where, what) is not None
 
 
-def _is_alive(process: int) -> bool:
+def _is_alive(number: int, run: FlowRun) -> bool:
+    """Whether the process is there, and no later one that was given its number."""
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+        process = psutil.Process(number)
+        return _began_before(process, run) or _was_told(process, run)
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
-        pass  # somebody else's
-    return True
+
+
+def _began_before(process: psutil.Process, run: FlowRun) -> bool:
+    """Whether a process began before a run said that it runs, or was to be cancelled.
+
+    Not before the start of the run: one that was paused goes on in a new process. And nothing is
+    known of a pending one, whose process begins at any time.
+    """
+    if run.state is None or run.state.is_pending():
+        return True
+    began: float = process.create_time()
+    running: float = run.state.timestamp.timestamp()
+    return began <= running + _CLOCKS_DIFFER
+
+
+def _was_told(process: psutil.Process, run: FlowRun) -> bool:
+    """Whether an agent started the process for this run, whatever the clocks say."""
+    try:
+        told: str | None = process.environ().get(_RUN_ID)
+    except psutil.AccessDenied:  # somebody else's
+        return False
+    return told == str(run.id)
 
 
 def _container(engine: str, identity: str) -> Container | None:
@@ -173,7 +216,7 @@ async def _may_go(client: PrefectClient, container: Container, keep: dt.timedelt
 async def _why_gone(client: PrefectClient, run: FlowRun, silent: dt.timedelta) -> str | None:
     if run.deployment_id is None:
         return await _parents_end(client, run)
-    if why := vanished(run.infrastructure_pid or ""):
+    if why := vanished(run):
         return why
     if _is_here(run.infrastructure_pid or ""):
         return None

@@ -38,6 +38,12 @@ class Reported:
     failure: str = ""
 
 
+@task(task_run_name="plan {month}", **RETRIES)
+def plan(month: Month, bucket: Bucket) -> Entry:
+    """Look the month up in the ledger."""
+    return kept_entry(bucket, month)
+
+
 @task(task_run_name="report {month}", **RETRIES)
 def report(
     month: Month, entry: Entry, found: Path | InPlace, bucket: Bucket, where: str, days: str
@@ -106,7 +112,7 @@ def month_report(
         bucket: Block of the bucket, as TYPE/NAME.
     """
     which, store = Month(color, year, month), open_bucket(bucket)
-    entry = kept_entry(store, which)
+    entry = plan(which, store)
     found = InPlace(store, entry.object_key, entry.object_version)
     link = report(which, entry, found, store, store.uri(entry.object_key), "")
     line = line_of(which, "drawn", "", entry, store.uri(report_key(which)))

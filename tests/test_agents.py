@@ -17,6 +17,7 @@ import pytest
 from doubles.stopping import stop
 from test_cli import PROJECT, _prefect_settings
 from test_flows import bring_all, publish, totals
+from test_month_report import broken_table
 
 pytestmark = [pytest.mark.flow, pytest.mark.cluster, pytest.mark.usefixtures("prefect_server")]
 
@@ -140,12 +141,29 @@ def test_agents_bring_the_months_one_after_another_if_told_so(
         ("loaded", 3),
     ]
     assert totals(shared) == {"2020-10": (2, 3.0), "2020-11": (3, 4.5)}
+    folder = shared / "bucket/data/green"
+    assert [line.report for line in state.result()] == [
+        (folder / f"green_tripdata_2020-{month}.report.html").as_uri() for month in (10, 11)
+    ]
     first, second = runs_of(deployment)
     assert (first.name, second.name) == ("green 2020-10", "green 2020-11")
     assert second.created >= first.end_time
     again = bring_all(shared, "10,11", engine="agents")  # with nothing to do no agent is asked
     assert again.name == "Skipped"
     assert len(runs_of(deployment)) == 2
+
+
+def test_a_report_that_failed_on_an_agent_is_no_link_to_the_one_before(
+    shared: Path, deployment: str
+) -> None:
+    """The month is loaded, with a warning that names the run; the old page is still there."""
+    publish(shared, "2020-10", ["1"])
+    assert bring_all(shared, "10").result()[0].report
+    broken_table(shared)
+    with agent(deployment):
+        (line,) = bring_all(shared, "10", engine="agents", force=True).result()
+    assert (line.status, line.report) == ("loaded", "")
+    assert line.warning == "the report failed; the page of run green 2020-10 says why"
 
 
 def test_a_failed_and_a_crashed_month_are_named(shared: Path, deployment: str) -> None:
@@ -209,6 +227,71 @@ def test_without_an_agent_the_run_ends_and_says_how_to_start_one(
     assert f"prefect agent start -p default-agent-pool -q {deployment}" in state.message
     assert {run.state.type.value for run in runs_of(deployment)} == {"CANCELLED"}
     assert not (shared / "bucket").exists()
+
+
+@pytest.fixture
+def at_work(deployment: str) -> Any:
+    """The id of a run of another deployment that an agent of the queue is at work on."""
+    from prefect import flow, get_client
+    from prefect.states import Running
+
+    @flow(name="something-else")
+    def something_else() -> None:
+        """What agents also do."""
+
+    async def begin() -> Any:
+        async with get_client() as client:
+            other = await client.create_deployment(
+                await client.create_flow(something_else),
+                "other",
+                work_pool_name="default-agent-pool",
+                work_queue_name=deployment,
+            )
+            run = await client.create_flow_run_from_deployment(other)
+            await client.set_flow_run_state(run.id, Running(), force=True)
+            return run.id
+
+    return asyncio.run(begin())
+
+
+def test_months_wait_while_an_agent_is_at_work_on_something_else(
+    shared: Path, deployment: str, at_work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long; once nothing is at work in the queue, nobody is there."""
+    from prefect.states import Completed
+
+    import engines.agents
+
+    monkeypatch.setattr(engines.agents, "PICKUP_SECONDS", 0.2)
+    monkeypatch.setattr(engines.agents, "POLL_SECONDS", 0.3)
+    ask, seen = engines.agents._at_work, []
+
+    async def asked(client: Any, waiting: Any) -> Any:
+        month = await client.read_flow_run(waiting.id)
+        others = await ask(client, waiting)
+        seen.append((month.state.type.value, [run.id for run in others]))
+        if len(seen) == 2:
+            await client.set_flow_run_state(at_work, Completed(), force=True)
+        return others
+
+    monkeypatch.setattr(engines.agents, "_at_work", asked)
+    publish(shared, "2020-10", ["1"])
+    state = bring_all(shared, "10", engine="agents", deployment=f"etl-parent-flow/{deployment}")
+    assert seen == [("SCHEDULED", [at_work]), ("SCHEDULED", [at_work]), ("SCHEDULED", [])]
+    assert "no agent picked up run green 2020-10" in state.message
+
+
+def test_a_run_that_has_lost_its_agent_holds_no_month_up(
+    shared: Path, deployment: str, at_work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands as running for ever."""
+    import engines.agents
+
+    monkeypatch.setattr(engines.agents, "PICKUP_SECONDS", 0.2)
+    monkeypatch.setattr(engines.agents, "RUN_SECONDS", 0.0)
+    publish(shared, "2020-10", ["1"])
+    state = bring_all(shared, "10", engine="agents", deployment=f"etl-parent-flow/{deployment}")
+    assert "no agent picked up run green 2020-10" in state.message
 
 
 def test_months_in_a_bucket_of_another_machine_are_noticed(

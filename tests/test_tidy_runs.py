@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
+import pendulum
+import psutil
 import pytest
 from prefect import flow, get_client, task
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun
-from prefect.states import Cancelling, Completed, Running
+from prefect.states import Cancelling, Completed, Pending, Running
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -111,6 +116,44 @@ def test_a_run_whose_process_lives_is_left_alone() -> None:
     assert state_of(run).is_running()
 
 
+@pytest.mark.parametrize(
+    ("state", "before", "lost"),
+    [
+        (Running, 90, True),  # a later program has its number
+        (Running, 30, False),  # two clocks are never quite the same
+        (Pending, 90, False),  # its process begins at any time
+    ],
+)
+def test_a_process_is_known_by_its_start_too(state: Any, before: float, lost: bool) -> None:
+    """It has begun when its run says that it runs, so many seconds before this process began."""
+    run = running(f"{platform.node()}:{os.getpid()}", "taken")
+    assert (why_lost_since(run, os.getpid(), state, before) is not None) is lost
+
+
+def test_a_process_that_was_told_the_run_is_its_own_whatever_the_clocks_say() -> None:
+    """As an agent tells it; the server's clock may be far behind."""
+    run = running("", "told")
+    told = os.environ | {"PREFECT__FLOW_RUN_ID": str(run)}
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()"], env=told, stdin=subprocess.PIPE
+    ) as process:
+        assert why_lost_since(run, process.pid, Running, 90) is None
+        process.communicate(b"\n")
+
+
+def why_lost_since(run: UUID, process: int, state: Any, before: float) -> str | None:
+    """Why a run is lost whose state was set so many seconds before a process began."""
+    from lost_runs import why_lost
+
+    began = psutil.Process(process).create_time()
+    found = ask(lambda client: client.read_flow_run(run))
+    found.infrastructure_pid = f"{platform.node()}:{process}"
+    found.state = state(timestamp=pendulum.from_timestamp(began - before))
+    why = ask(lambda client: why_lost(client, found, dt.timedelta()))
+    ask(lambda client: client.set_flow_run_state(run, Completed(), force=True))
+    return why
+
+
 def test_a_run_of_another_machine_is_lost_when_nothing_is_heard_of_it() -> None:
     """Its process cannot be looked for from here."""
     run = running("elsewhere:1", "elsewhere")
@@ -154,3 +197,77 @@ def test_child_runs_end_with_their_parent(gone: str) -> None:
     assert tidy().startswith("2 lost, 1 started again")
     assert state_of(child).is_crashed()
     assert "has ended" in state_of(child).message
+
+
+class _Engine(BaseHTTPRequestHandler):
+    """As much of a container engine as is asked when containers are removed.
+
+    The second container goes while the engine is asked about it; the removals answer as they are
+    told to, in turn.
+    """
+
+    run = ""
+    removals: ClassVar[list[int]] = []
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path.endswith("/containers/json"):
+            self._answer(200, [{"Id": identity} for identity in ("one", "two", "three")])
+        elif path.endswith("/containers/two/json"):
+            self._answer(404, {"message": "No such container: two"})
+        elif "/containers/" in path:
+            labels = {"prefect.io/flow-run-id": self.run}
+            state = {"Status": "exited", "FinishedAt": "2020-01-01T00:00:00.000000000Z"}
+            identity = path.split("/")[-2]
+            self._answer(200, {"Id": identity, "State": state, "Config": {"Labels": labels}})
+        else:  # /version, /_ping
+            self._answer(200, {"ApiVersion": "1.44"})
+
+    def do_DELETE(self) -> None:
+        status = self.removals.pop(0)
+        self._answer(status, {"message": "removal of container one is already in progress"})
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def _answer(self, status: int, said: object) -> None:
+        body = json.dumps(said).encode() if status != 204 else b""
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Engine]]:
+    """An engine with containers of a run that ended long ago."""
+    _Engine.run = str(running("elsewhere:1", "contained"))
+    ask(lambda client: client.set_flow_run_state(UUID(_Engine.run), Completed(), force=True))
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Engine) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_address[1]}")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        yield _Engine
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("removals", "said"),
+    [([204, 204], "2 containers removed"), ([409, 204], "1 containers removed")],
+)
+def test_containers_that_somebody_else_removes_are_no_failure(
+    engine: type[_Engine], removals: list[int], said: str
+) -> None:
+    """Two such runs that meet: one has asked first, and the engine is at it."""
+    engine.removals[:] = removals
+    assert tidy().endswith(f", {said}")
+    assert engine.removals == []
+
+
+def test_a_container_that_cannot_be_removed_fails_the_run(engine: type[_Engine]) -> None:
+    """Any other answer is told."""
+    engine.removals[:] = [500]
+    assert "500 Server Error" in tidy()

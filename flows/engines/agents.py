@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,10 +12,11 @@ import anyio
 import pendulum
 from prefect import get_client, get_run_logger
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.filters import FlowFilter, FlowRunFilter
+from prefect.client.schemas.filters import FlowFilter, FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments.deployments import run_deployment
 from prefect.runtime import deployment as own
+from prefect.runtime import flow_run as this
 from prefect.states import Cancelled
 from prefect.utilities.asyncutils import sync_compatible
 
@@ -27,7 +29,7 @@ from trips.report import Line
 FLOW = "etl-parent-flow"
 #: Seconds between two looks at what became of the runs.
 POLL_SECONDS = 2.0
-#: Seconds for an agent to pick up a run while none of the others is at work.
+#: Seconds for an agent to pick up a run while the queue has no other at work.
 PICKUP_SECONDS = 300.0
 #: Seconds after which a run has lost its agent: longer than any month takes.
 RUN_SECONDS = 3600.0
@@ -115,10 +117,20 @@ class _Flight:
         )
         for gone in self._flying.keys() - {run.id for run in runs}:
             self._end(gone, "its run was deleted; run again")
-        if not all(_is_waiting(run) for run in runs):
+        if not all(_is_waiting(run) for run in runs) or await self._is_held_up(runs):
             self._moved = time.monotonic()
         for run in runs:
             await self._judge(run)
+
+    async def _is_held_up(self, runs: Sequence[FlowRun]) -> bool:
+        """Whether an agent would have come by now, and is at work on something else."""
+        if time.monotonic() - self._moved <= PICKUP_SECONDS or not runs:
+            return False
+        others = await _at_work(self._client, runs[0])
+        if others:
+            months = f"{len(runs)} months wait for an agent of queue {runs[0].work_queue_name}"
+            get_run_logger().info("%s, where %s is at work", months, others[0].name)
+        return bool(others)
 
     async def _judge(self, run: FlowRun) -> None:
         if run.state is None or run.state.is_final():
@@ -165,6 +177,24 @@ def _is_waiting(run: FlowRun) -> bool:
     return run.state is not None and run.state.is_scheduled()
 
 
+async def _at_work(client: PrefectClient, waiting: FlowRun) -> list[FlowRun]:
+    """Other runs that agents of the same queue have begun, but for those that must be lost.
+
+    This run, which an agent of that queue may run as well, waits and does nothing.
+    """
+    begun = FlowRunFilter.parse_obj(
+        {
+            "work_queue_name": {"any_": [waiting.work_queue_name]},
+            "state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}},
+        }
+    )
+    pool = WorkPoolFilter.parse_obj({"name": {"any_": [waiting.work_pool_name]}})
+    found = await client.read_flow_runs(flow_run_filter=begun, work_pool_filter=pool)
+    return [
+        run for run in found if str(run.id) != this.id and _seconds_in_state(run) <= RUN_SECONDS
+    ]
+
+
 def _seconds_in_state(run: FlowRun) -> float:
     assert run.state is not None  # noqa: S101 - only a run with a state is asked
     return float((pendulum.now("UTC") - run.state.timestamp).total_seconds())
@@ -184,10 +214,16 @@ def _line(plan: Plan, run: FlowRun) -> Line:
     if state is not None and state.is_completed():
         status = "unchanged" if state.name == "Skipped" else "loaded"
         reason = plan.reason if plan.status is Status.CHANGED else ""
-        return Line(month, status, reason, seconds=seconds)
+        return Line(month, status, reason, seconds=seconds, warning=_warning(run, state))
     said = (state.message or "") if state else "no state"
     if state is not None and state.is_failed():
         reason = said.removeprefix("1 of 1 months failed: ")
     else:
         reason = f"{month}: run {run.name} ended {state.name if state else '?'}: {said}"
     return Line(month, "failed", reason, seconds=seconds)
+
+
+def _warning(run: FlowRun, state: State[Any]) -> str:
+    """The run counts in its message what it loaded without a report; its page says why."""
+    lacks = "without a report" in (state.message or "")
+    return f"the report failed; the page of run {run.name} says why" if lacks else ""

@@ -20,6 +20,8 @@ _PASSING = (
     auth.TransportError,
     requests.ConnectionError,
     requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,  # an answer that was cut short
+    requests.exceptions.ContentDecodingError,  # or damaged
     ConnectionError,
     TimeoutError,
 )
@@ -34,7 +36,7 @@ def google_errors(what: str, role: str) -> Iterator[None]:
         role: the IAM role that the account needs for it.
 
     Raises:
-        Unavailable: no answer, 408, 429 or 5xx, even after Google's client tried again.
+        Unavailable: no whole answer, 408, 429 or 5xx, even after Google's client tried again.
         StorageError: anything else.
     """
     try:

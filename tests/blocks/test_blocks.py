@@ -30,6 +30,8 @@ import make_notification
 import make_postgres_block
 import make_process_blocks
 import make_s3_block
+from doubles.google import Google
+from doubles.postgres import Database
 from doubles.s3 import REGION, S3
 from doubles.web import Page, Web
 from embedded_blocks import DuckDBWarehouse, LocalBucket
@@ -323,7 +325,7 @@ def test_one_that_cannot_be_saved_does_not_keep_the_others(
     values |= {"GCP_SERVICE_ACCOUNT": "/no/such/key.json", "TRIPS_DATA": str(tmp_path / "data")}
     assert main_of_all(make_blocks.RECIPES, ["--env", str(env_file(tmp_path, values))]) == 1
     out, err = capfd.readouterr()
-    assert "GCP_SERVICE_ACCOUNT is neither a file" in err
+    assert "GCP_SERVICE_ACCOUNT is neither a file of this machine" in err
     assert "saved s3-bucket/zoom-s3\n" in out
 
 
@@ -344,7 +346,7 @@ def test_a_missing_value_is_named_with_where_to_set_it(
 
 
 MALFORMED = [
-    (make_gcp_blocks, "GCP_SERVICE_ACCOUNT", "/no/such/key.json", "neither a file nor the JSON"),
+    (make_gcp_blocks, "GCP_SERVICE_ACCOUNT", "/no/such/key.json", "nor the JSON of a key"),
     (make_gcp_blocks, "GCP_SERVICE_ACCOUNT", '{"type": "service_acc', "cannot be used"),
     (make_gcp_blocks, "GCP_SERVICE_ACCOUNT", '{"type": "service_account"}', "cannot be used"),
     (make_s3_block, "S3_ENDPOINT_URL", "minio:9000", "is no address"),
@@ -395,6 +397,49 @@ def test_a_check_of_s3_reads_from_the_bucket(run: Run, values: dict[str, str], s
     code, out, _ = run(make_s3_block.RECIPE, there | {"S3_BUCKET": "no-bucket"}, "--check")
     assert code == 1
     assert re.search(r"^no  s3-bucket/zoom-s3: .*there is no such bucket", out, re.MULTILINE)
+
+
+def test_a_check_of_google_gets_a_token_and_lists_bucket_and_project(
+    run: Run, values: dict[str, str], google: Google
+) -> None:
+    """`ok` three times; with a bucket that is not there the reason, and exit code 1."""
+    key = Path(values["GCP_SERVICE_ACCOUNT"])
+    key.write_text(json.dumps(service_account(f"{google.url}/token")))
+    there = values | {"GCS_BUCKET": "taxi"}
+    code, out, err = run(make_gcp_blocks.RECIPE, there, "--check")
+    assert out.splitlines() == [
+        "ok  gcp-credentials/zoom-gcp-creds: a token for project zoom-project",
+        "ok  gcs-bucket/zoom-gcs: gs://taxi can be listed",
+        "ok  bigquery-warehouse/zoom-bq: project zoom-project can be listed",
+    ]
+    assert (code, err) == (0, "")
+    asked = [(request.method, request.path) for request in google.requests]
+    assert ("POST", "/token") in asked
+    assert {method for method, path in asked if path != "/token"} == {"GET"}  # nothing is made
+    code, out, _ = run(make_gcp_blocks.RECIPE, there | {"GCS_BUCKET": "no-bucket"}, "--check")
+    assert code == 1
+    assert re.search(r"^no  gcs-bucket/zoom-gcs: .*bucket does not exist", out, re.MULTILINE)
+
+
+def test_a_check_of_postgres_asks_for_its_version(
+    run: Run, values: dict[str, str], database: Database
+) -> None:
+    """As the server says it; with another password the reason, and exit code 1."""
+    info = database.block().connection_info
+    there = values | {
+        "POSTGRES_HOST": info.host,
+        "POSTGRES_PORT": info.port,
+        "POSTGRES_DB": database.name,
+        "POSTGRES_USER": info.username,
+        "POSTGRES_PASSWORD": info.password.get_secret_value(),
+    }
+    ((version,),) = database.query("SELECT current_setting('server_version')")
+    code, out, err = run(make_postgres_block.RECIPE, there, "--check")
+    assert out == f"ok  sqlalchemy-connector/zoom-postgres: Postgres {version}\n"
+    assert (code, err) == (0, "")
+    code, out, _ = run(make_postgres_block.RECIPE, there | {"POSTGRES_PASSWORD": "no"}, "--check")
+    assert code == 1
+    assert "password authentication failed" in out
 
 
 CONNECTING = {

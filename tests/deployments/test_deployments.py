@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import os
+import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,8 +26,9 @@ import make_process_blocks
 import schedules
 import work_pool_deploy
 from recipes import main as save
-from roads import Road, main, name_of, taken_by
+from roads import AGENTS, BESIDE, Road, loaded, main, make_pool, name_of, taken_by
 from table import ROWS
+from test_cli import PROJECT, _prefect_settings
 
 pytestmark = pytest.mark.flow
 
@@ -33,6 +39,7 @@ ROADS = {
     "work pool": work_pool_deploy.ROAD,
 }
 APPLY = {"work pool": work_pool_deploy.apply}
+README = (PROJECT / "README.md").read_text()
 NEW_YORK = ZoneInfo("America/New_York")
 
 
@@ -125,6 +132,41 @@ def test_the_blocks_of_the_environment_win_over_those_of_the_road(
     printed = capsys.readouterr().out
     assert "bucket=gcs-bucket/zoom-gcs warehouse=bigquery-warehouse/zoom-bq" in printed
     assert "zoom-volume" not in printed
+
+
+@pytest.mark.slow
+def test_the_classic_command_of_the_readme_applies_a_deployment(
+    saved: Path, tmp_path: Path
+) -> None:
+    """As it is written there, in a process of its own; what it also writes to a file goes aside."""
+    asyncio.run(make_pool(AGENTS))
+    found = re.search(
+        r"^    \.venv/bin/(prefect deployment build (?:.*\\\n)+.*--apply)$", README, re.M
+    )
+    assert found
+    program, *options = shlex.split(found[1].replace("\\\n", " "))
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name(program)), *options, "-o", str(tmp_path / "it.yaml")],
+        env=os.environ | _prefect_settings() | {"PYTHONWARNINGS": "ignore"},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    applied = deployment("etl-parent-flow/my-flow")
+    assert applied.parameters.items() >= {"months": "due", "source": "tlc"}.items()
+    assert (applied.work_pool_name, applied.work_queue_name) == ("default-agent-pool", "local")
+    assert (applied.path, applied.entrypoint) == (
+        str(PROJECT),
+        "flows/parameterized_flow.py:etl_parent_flow",
+    )
+    (scheduled,) = applied.schedules
+    assert (scheduled.schedule.cron, scheduled.schedule.timezone) == (
+        "0 19 * * 1-5",
+        "America/New_York",
+    )
+    assert applied.infrastructure_document_id == loaded(BESIDE)._block_document_id
 
 
 def test_a_block_that_is_not_saved_is_named(

@@ -27,7 +27,7 @@ def zone_names(bucket: Bucket) -> Mapping[int, str]:
         return {}
     try:
         return _parse(stored.data.decode("utf-8-sig"))
-    except ValueError as error:
+    except (ValueError, csv.Error) as error:
         raise SchemaError(
             f"{bucket.uri(ZONES_KEY)} is not TLC's table of taxi zones ({error}); "
             "replace or remove it"
@@ -38,8 +38,14 @@ def _parse(text: str) -> dict[int, str]:
     rows = csv.DictReader(text.splitlines())
     if missing := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:
         raise ValueError(f"it has no column {', '.join(missing)}")
-    number, borough, zone = _COLUMNS
-    return {int(row[number]): _name(row[zone], row[borough]) for row in rows}
+    return dict(_zone(row, rows.line_num) for row in rows)
+
+
+def _zone(row: Mapping[str, str | None], line: int) -> tuple[int, str]:
+    number, borough, zone = (row[name] for name in _COLUMNS)
+    if number is None or borough is None or zone is None:
+        raise ValueError(f"line {line} has too few fields")
+    return int(number), _name(zone, borough)
 
 
 def _name(zone: str, borough: str) -> str:

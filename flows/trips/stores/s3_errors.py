@@ -36,6 +36,7 @@ _PASSING = (
     exceptions.IncompleteReadError,
     exceptions.ResponseStreamingError,
 )
+_DAMAGED = (exceptions.FlexibleChecksumError, exceptions.ChecksumError)
 _CREDENTIALS = "correct the credentials block of the bucket (python blocks/make_s3_block.py)"
 
 
@@ -60,6 +61,8 @@ def refused(uri: str, error: BotoCoreError | ClientError) -> StorageError:
         return _answered(uri, error)
     if isinstance(error, _PASSING) and not isinstance(error, exceptions.SSLError):
         return Unavailable(f"{uri}: S3 cannot be reached: {error}")
+    if isinstance(error, _DAMAGED):
+        return Unavailable(f"{uri}: was damaged on its way ({error}); run again")
     if isinstance(error, _NO_CREDENTIALS):
         return StorageError(f"{uri}: no credentials: {error}; {_CREDENTIALS}")
     return StorageError(f"{uri}: {error}; correct the block of the bucket")

@@ -35,6 +35,7 @@ TYPES: Mapping[Kind, str] = {
     "timestamp": "DATETIME",
     "date": "DATE",
 }
+BY_MONTH = TimePartitioning(type_="MONTH", field="file_month")
 LEDGER = "loaded_months"
 _LEDGER_FIELDS = (
     SchemaField("dataset", "STRING"),
@@ -163,7 +164,7 @@ def prepare(client: Client, dataset_id: str, location: str | None, month: Month)
     """The dataset and its tables as declared, made if absent; where the dataset is.
 
     Raises:
-        SchemaError: a column of the table has another type.
+        SchemaError: a column of the table has another type, or the table other partitions.
     """
     dataset = DATASETS[month.dataset]
     reference = DatasetReference(client.project, dataset_id)
@@ -171,9 +172,10 @@ def prepare(client: Client, dataset_id: str, location: str | None, month: Month)
     ledger = Table(reference.table(LEDGER), schema=_LEDGER_FIELDS)
     client.create_table(ledger, exists_ok=True, retry=RETRY, timeout=TIMEOUT)
     table = Table(reference.table(dataset.table), schema=fields_of(dataset))
-    table.time_partitioning = TimePartitioning(type_="MONTH", field="file_month")
+    table.time_partitioning = BY_MONTH
     table.clustering_fields = [c.name for c in dataset.columns if c.name.lower() == "pulocationid"]
     there = client.create_table(table, exists_ok=True, retry=RETRY, timeout=TIMEOUT)
+    _refuse_other_partitions(month, there)
     _bring_up_to_date(client, month, dataset, there)
     return str(place)
 
@@ -188,6 +190,24 @@ def _dataset(client: Client, reference: DatasetReference, location: str | None) 
         return client.get_dataset(reference, retry=RETRY, timeout=TIMEOUT)
 
 
+def _refuse_other_partitions(month: Month, table: Table) -> None:
+    by = table.time_partitioning
+    if by is not None and (by.type_, by.field) == (BY_MONTH.type_, BY_MONTH.field):
+        return
+    if by is not None:
+        found = f"partitioned by {by.type_} of {by.field or 'the time of loading'}"
+    else:
+        found = "partitioned by numbers" if table.range_partitioning else "not partitioned"
+    raise _made_by_something_else(month, table, f"it is {found}, not by MONTH of file_month")
+
+
+def _made_by_something_else(month: Month, table: Table, how: str) -> SchemaError:
+    return SchemaError(
+        f"{month}: table {table.full_table_id or table.reference} was made by something else "
+        f"({how}); rename or drop it, then run again"
+    )
+
+
 def _bring_up_to_date(client: Client, month: Month, dataset: Dataset, table: Table) -> None:
     """Add columns and descriptions that were declared since; refuse other types."""
     there = {field.name: field for field in table.schema}
@@ -198,10 +218,7 @@ def _bring_up_to_date(client: Client, month: Month, dataset: Dataset, table: Tab
         if field.name in there and there[field.name].field_type != field.field_type
     ]
     if wrong:
-        raise SchemaError(
-            f"{month}: table {table.full_table_id or table.reference} was made by something else "
-            f"({'; '.join(wrong)}); rename or drop it, then run again"
-        )
+        raise _made_by_something_else(month, table, "; ".join(wrong))
     if [there.get(field.name) for field in declared] != declared:
         names = {field.name for field in declared}
         table.schema = [*declared, *(f for name, f in there.items() if name not in names)]

@@ -38,6 +38,8 @@ class Tables:
         match [method, *parts]:
             case ["POST"]:
                 return Answer(self._make_dataset(request.json()))
+            case ["GET"]:
+                return Answer({"datasets": list(self.datasets.values())})
             case ["GET", dataset]:
                 return Answer(self._dataset(dataset))
             case ["POST", dataset, "tables"]:

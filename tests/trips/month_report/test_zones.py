@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -40,9 +41,28 @@ def test_without_the_table_there_are_no_names(bucket: FolderBucket) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"<html>", b"LocationID,Zone\n1,a", b"LocationID,Borough,Zone\nx,a,b", b"\xff"],
+    [
+        b"",
+        b"<html>",
+        b"LocationID,Zone\n1,a",
+        b"LocationID,Borough,Zone\nx,a,b",
+        b"LocationID,Borough,Zone\n1,a",
+        b"LocationID,Borough,Zone\n1,a," + b"b" * (csv.field_size_limit() + 1),
+        b"\xff",
+    ],
+    ids=["empty", "page", "column", "number", "field", "long", "bytes"],
 )
 def test_what_is_no_such_table_is_refused_by_its_address(bucket: FolderBucket, data: bytes) -> None:
     bucket.write(ZONES_KEY, data, None)
-    with pytest.raises(SchemaError, match=r"taxi_zone_lookup\.csv is not TLC's table of taxi"):
+    with pytest.raises(
+        SchemaError, match=r"taxi_zone_lookup\.csv is not TLC's table of taxi"
+    ) as no:
+        zone_names(bucket)
+    assert str(no.value).endswith("; replace or remove it")
+
+
+def test_a_row_that_is_too_short_is_named(bucket: FolderBucket) -> None:
+    """By its line; a row may lack what nobody asks for."""
+    bucket.write(ZONES_KEY, TABLE + b'3,"Bronx","Allerton"\r\n4,"Manhattan"\r\n', None)
+    with pytest.raises(SchemaError, match=r"\(line 7 has too few fields\)"):
         zone_names(bucket)

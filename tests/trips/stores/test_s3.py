@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import pickle
 import socket
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -304,6 +306,22 @@ def test_a_download_cut_short_is_unavailable(tmp_path: Path) -> None:
         web.fail(Fault(after=500))
         with pytest.raises(Unavailable):
             S3Store.of(block(web.url(""), "zoom")).download("key", tmp_path / "file")
+
+
+@pytest.mark.parametrize("how", ["download", "read"])
+def test_a_download_that_was_damaged_is_unavailable(tmp_path: Path, how: str) -> None:
+    """Other bytes than S3's checksum speaks of: no fault of the block, and it may pass."""
+    checksum = base64.b64encode(zlib.crc32(b"sent").to_bytes(4, "big")).decode()
+    with Web() as web:
+        web.serve(
+            "/zoom/key", Page(b"come", etag='"e"', headers={"x-amz-checksum-crc32": checksum})
+        )
+        store = S3Store.of(block(web.url(""), "zoom"))
+        arguments = (tmp_path / "file",) if how == "download" else ()
+        with pytest.raises(
+            Unavailable, match=r"^s3://zoom/key: was damaged on its way .*run again"
+        ):
+            getattr(store, how)("key", *arguments)
 
 
 @pytest.mark.parametrize("url", ["not a url", "ftp//x"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -19,7 +20,7 @@ from trips.errors import AccountingError, Conflict, SchemaError, StorageError, U
 from trips.ledger import Entry
 from trips.months import Month
 from trips.sample import write_sample
-from trips.warehouses.bigquery_tables import LoadedMonths
+from trips.warehouses.bigquery_tables import LoadedMonths, prepare
 from trips.warehouses.duckdb import DuckDBFile
 from trips.warehouses.load import load_object, object_for
 
@@ -256,6 +257,35 @@ def test_a_table_of_another_make_is_refused(google: Google, tmp_path: Path) -> N
     fields[0]["type"] = "STRING"
     with pytest.raises(SchemaError, match=f"{fields[0]['name']} is STRING, not INTEGER"):
         load(kept(tmp_path, OCTOBER, 301), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("partitioned", "how"),
+    [
+        ({}, "not partitioned"),
+        ({"timePartitioning": {"type": "DAY"}}, "partitioned by DAY of the time of loading"),
+        (
+            {"timePartitioning": {"type": "MONTH", "field": "lpep_pickup_datetime"}},
+            "partitioned by MONTH of lpep_pickup_datetime",
+        ),
+        (
+            {"rangePartitioning": {"field": "VendorID", "range": {"start": "0", "end": "9"}}},
+            "partitioned by numbers",
+        ),
+    ],
+    ids=["none", "day", "pickup", "range"],
+)
+def test_a_table_without_a_partition_for_each_month_is_refused(
+    google: Google, tmp_path: Path, partitioned: dict[str, Any], how: str
+) -> None:
+    """Before anything is sent, with the way out; `to_gbq` makes the first kind."""
+    prepare(open_bigquery().client, "trips_data_all", None, OCTOBER)
+    table = google.bigquery.tables.tables["trips_data_all", "green_trips"]
+    del table["timePartitioning"]
+    table.update(partitioned)
+    with pytest.raises(SchemaError, match=f"green_trips was made by something else .it is {how}, "):
+        load(kept(tmp_path), tmp_path)
+    assert loads(google) == []
 
 
 def test_a_new_column_is_added(google: Google, tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""Months that were run elsewhere are looked for in the bucket and the warehouse, more than once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from test_flows import bring_all, publish
+from trips.buckets import FolderBucket
+from trips.errors import Unavailable
+from trips.warehouses.duckdb import DuckDBFile
+
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+Outage = Callable[[Any, str, int], list[int]]
+
+
+@pytest.fixture
+def outage(monkeypatch: pytest.MonkeyPatch) -> Outage:
+    """Has the next so many questions of a kind fail; what is left to fail is in the list."""
+
+    def begin(asked: Any, name: str, times: int) -> list[int]:
+        answer, left = getattr(asked, name), [times]
+
+        def failing(*arguments: Any) -> Any:
+            if left[0]:
+                left[0] -= 1
+                raise Unavailable("it does not answer; run again")
+            return answer(*arguments)
+
+        monkeypatch.setattr(asked, name, failing)
+        return left
+
+    return begin
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], Any]]:
+    """Months are run as by agents, but here; then what is in the list is done."""
+    import engines
+    from engines import arrived
+    from engines.month import jobs_of
+    from engines.side_by_side import side_by_side
+
+    then: list[Callable[[], Any]] = []
+
+    def run_all(work: Any, engine: Any) -> Any:
+        lines = side_by_side(jobs_of(work), engine.workers)
+        for act in then:
+            act()
+        return lines
+
+    monkeypatch.setattr(engines, "run_on_agents", run_all)
+    for name in ("arrived", "loaded_months"):
+        task = getattr(arrived, name)
+        quick = task.with_options(retry_delay_seconds=0, retry_jitter_factor=None)
+        monkeypatch.setattr(arrived, name, quick)
+    return then
+
+
+@pytest.mark.parametrize(("asked", "name"), [(FolderBucket, "read"), (DuckDBFile, "loaded")])
+def test_an_outage_that_passes_fails_no_month_that_has_arrived(
+    place: Path, elsewhere: list[Callable[[], Any]], outage: Outage, asked: Any, name: str
+) -> None:
+    """Bucket and warehouse are asked again, as they are when a month is planned."""
+    left: list[list[int]] = []
+    elsewhere.append(lambda: left.append(outage(asked, name, 1)))
+    publish(place, "2020-10", ["1.5"])
+    state = bring_all(place, "10", engine="agents", report=False)
+    assert left == [[0]]
+    assert state.name == "Completed", state.message
+    assert [line.status for line in state.result()] == ["loaded"]
+
+
+def test_an_outage_that_does_not_pass_is_told_of_the_month(
+    place: Path, elsewhere: list[Callable[[], Any]], outage: Outage
+) -> None:
+    """After four attempts; the run itself ends as it does for any month."""
+    elsewhere.append(lambda: outage(FolderBucket, "read", 8))
+    publish(place, "2020-10", ["1.5"])
+    state = bring_all(place, "10", engine="agents", report=False)
+    assert state.message == "1 of 1 months failed: green 2020-10: it does not answer; run again"
+
+
+def test_a_report_that_is_asked_for_survives_an_outage_too(
+    place: Path, outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first question of `month_report` is about the ledger's entry."""
+    import month_report
+
+    publish(place, "2020-10", ["1.5"])
+    bring_all(place, "10", report=False)
+    quick = month_report.plan.with_options(retry_delay_seconds=0, retry_jitter_factor=None)
+    monkeypatch.setattr(month_report, "plan", quick)
+    left = outage(FolderBucket, "read", 1)
+    call: Any = month_report.month_report
+    state = call("green", 2020, 10, return_state=True)
+    assert left == [0]
+    assert state.is_completed(), state.message

@@ -1,0 +1,47 @@
+"""What compose.yaml's setup does before it saves blocks, in a shell and without an engine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml  # type: ignore[import-untyped] # one reading is not worth its stubs
+
+PROJECT = Path(__file__).absolute().parents[1]
+KEY = '{\n  "type": "service_account"\n}'
+
+
+@pytest.fixture
+def container(tmp_path: Path) -> Path:
+    """The folder of the flows with the project mounted, and a `python` that says all."""
+    (tmp_path / "project/keys").mkdir(parents=True)
+    (tmp_path / "project/keys/taxi.json").write_text(f"{KEY}\n")
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\nprintf "%s: %s\\n" "$1" "$GCP_SERVICE_ACCOUNT"\n')
+    python.chmod(0o755)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [("keys/taxi.json", KEY), (KEY, KEY), ("", ""), ("/home/you/taxi.json", "/home/you/taxi.json")],
+    ids=["file", "text", "none", "elsewhere"],
+)
+def test_a_key_of_google_that_is_a_file_reaches_the_blocks_as_text(
+    container: Path, value: str, told: str
+) -> None:
+    """By its path in the project's folder, which is mounted; the script refuses what is none."""
+    setup = yaml.safe_load((PROJECT / "compose.yaml").read_text())["services"]["setup"]
+    assert ".:/opt/prefect/project:ro" in setup["volumes"]
+    ended = subprocess.run(
+        [word.replace("$$", "$") for word in setup["command"]],
+        env={"PATH": f"{container}{os.pathsep}{os.environ['PATH']}", "GCP_SERVICE_ACCOUNT": value},
+        cwd=container,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    scripts = ("blocks/make_blocks.py", "deployments/docker_deploy.py")
+    assert ended.stdout == "".join(f"{script}: {told}\n" for script in scripts), ended.stderr
