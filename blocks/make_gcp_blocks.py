@@ -22,7 +22,7 @@ def blocks(settings: Settings) -> Blocks:
     """The credentials, and a bucket and BigQuery that refer to them."""
     credentials = _credentials(settings)
     yield "zoom-gcp-creds", credentials
-    bucket, folder = settings.required("GCS_BUCKET"), settings.get("GCS_FOLDER")
+    bucket, folder = settings.bucket("GCS_BUCKET"), settings.get("GCS_FOLDER")
     yield "zoom-gcs", GcsBucket(bucket=bucket, bucket_folder=folder, gcp_credentials=credentials)
     yield "zoom-bq", _warehouse(credentials)
 

@@ -18,7 +18,7 @@ def blocks(settings: Settings) -> Blocks:
     """The credentials, and the bucket that refers to them."""
     credentials = _credentials(settings)
     yield "zoom-aws-creds", credentials
-    bucket, folder = settings.required("S3_BUCKET"), settings.get("S3_FOLDER")
+    bucket, folder = settings.bucket("S3_BUCKET"), settings.get("S3_FOLDER")
     yield (
         "zoom-s3",
         S3Bucket(bucket_name=bucket, bucket_folder=folder, credentials=credentials),

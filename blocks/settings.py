@@ -73,6 +73,13 @@ class Settings:
             f"{name} {why}; set it in {self.file} or in the environment (.env.example explains it)"
         )
 
+    def bucket(self, name: str) -> str:
+        """The name of a bucket, which must be given and has no slash."""
+        value = self.required(name)
+        if "/" in value:
+            raise self.wrong(name, f"is {value!r}, but must be the bucket's name alone")
+        return value
+
     def address(self, name: str) -> str:
         """The value of a variable that must be an http or https address; empty if it has none.
 

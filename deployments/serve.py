@@ -33,6 +33,8 @@ SCRIPTS = (
 #: Seconds for the server to answer, its first start makes its database; and for what was told
 #: to stop.
 START_SECONDS, STOP_SECONDS = 120, 15
+#: Seconds for which closed connections keep a port: a minute on Linux, where it cannot be changed.
+FADE_SECONDS = 75
 _POLL_SECONDS = 0.2
 
 
@@ -98,7 +100,7 @@ def serve(port: int) -> None:
         CannotServe: the port is taken, a script fails, or a program ends.
         Stopped: somebody asked for it; everything has stopped then.
     """
-    _refuse_taken(port)
+    _wait_for(port)
     environment = _environment(port)
     logs = Path(environment["PREFECT_HOME"]) / "serve"
     logs.mkdir(parents=True, exist_ok=True)
@@ -117,17 +119,34 @@ def serve(port: int) -> None:
             time.sleep(_POLL_SECONDS)
 
 
-def _refuse_taken(port: int) -> None:
+def _wait_for(port: int) -> None:
+    """Until Prefect can take the port, which it cannot while old connections fade away."""
+    if _can_bind(port):
+        return
+    if not _can_bind(port, beside_old_connections=True):
+        raise CannotServe(
+            f"port {port} of {HOST} cannot be used; end what has it, "
+            "or take another one: make serve PORT=4201"
+        )
+    print(f"port {port} was in use a moment ago; waiting until it is free ...", flush=True)
+    deadline = time.monotonic() + FADE_SECONDS
+    while not _can_bind(port):
+        if time.monotonic() > deadline:
+            raise CannotServe(
+                f"port {port} of {HOST} is not free after {FADE_SECONDS} s; "
+                "take another one: make serve PORT=4201"
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def _can_bind(port: int, beside_old_connections: bool = False) -> bool:
     with socket.socket() as found:
-        # As the server itself will: a port that was in use a moment ago is free.
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, beside_old_connections)
         try:
             found.bind((HOST, port))
-        except OSError as error:
-            raise CannotServe(
-                f"port {port} of {HOST} cannot be used ({error.strerror}); end what has it, "
-                "or take another one: make serve PORT=4201"
-            ) from error
+        except OSError:
+            return False
+        return True
 
 
 def _environment(port: int) -> dict[str, str]:

@@ -134,6 +134,8 @@ def _result(job: Job, future: PrefectFuture[Any, Any]) -> FileLine:
 
 def _nothing(lines: list[FileLine], what: str) -> State[Any]:
     message = f"nothing to do for {len(lines)} files" if lines else "no such file"
+    if not lines:
+        get_run_logger().warning("%s: %s; see --source and --pattern", what, message)
     return Completed(name="Skipped", message=f"{what}: {message}", data=lines)
 
 

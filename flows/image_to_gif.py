@@ -57,7 +57,7 @@ def download(image: WebFile, source: Place) -> Place:
     """Fetch the image file, unless it is there."""
     bucket, key = _opened(source)
     if bucket.info(key) is not None:
-        message = f"{bucket.uri(key)} is there"
+        message = f"{bucket.uri(key)} is there; remove it to fetch {image.url}"
         state: Any = Completed(name="Skipped", message=message, data=source)
         return state  # type: ignore[no-any-return] # whose data Prefect hands to the next task
     logger = get_run_logger()

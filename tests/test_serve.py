@@ -6,7 +6,13 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
+
+import serve
 
 PROJECT = Path(__file__).absolute().parents[1]
 
@@ -28,3 +34,39 @@ def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:
     assert done.stderr.startswith(f"Error: port {port} of 127.0.0.1 cannot be used")
     assert "make serve PORT=" in done.stderr
     assert not (tmp_path / "home").exists()
+
+
+@contextmanager
+def port_with_an_old_connection() -> Iterator[int]:
+    """A port whose server has ended first, as one does that is stopped."""
+    with socket.socket() as server, socket.socket() as client:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        client.connect(server.getsockname())
+        accepted, _ = server.accept()
+        accepted.close()
+        port: int = server.getsockname()[1]
+        server.close()
+        assert client.recv(1) == b""
+        client.close()
+        yield port
+
+
+def test_a_port_of_a_moment_ago_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Prefect itself would call it in use; here the minute that it takes is cut short."""
+    monkeypatch.setattr(serve, "FADE_SECONDS", 0.1)
+    with (
+        port_with_an_old_connection() as port,
+        pytest.raises(serve.CannotServe, match=f"port {port} of 127.0.0.1 is not free after 0.1 s"),
+    ):
+        serve._wait_for(port)
+    assert f"port {port} was in use a moment ago; waiting" in capsys.readouterr().out
+
+
+def test_a_port_that_becomes_free_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [False, True, False, True]
+    monkeypatch.setattr(serve, "_can_bind", lambda *_, **__: answers.pop(0))
+    serve._wait_for(4200)
+    assert answers == []

@@ -61,6 +61,8 @@ class Plan:
         return self.settled_by_content and sha256 == known
 
 
+#: How the address of a month of the source `sample` begins.
+_GENERATED = "sample:"
 _NEW = (Status.NEW, "not in the ledger", False)
 
 
@@ -79,6 +81,8 @@ def plan_month(month: Month, source: str, bucket: Bucket, force: bool = False) -
     """
     entry, version = read_entry(bucket, month)
     plan = replace(plan_against(month, source, entry, force), entry_version=version)
+    if plan.published and entry and not force and _only_generated(plan.published, entry):
+        return plan
     if plan.published and entry and (damage := _damage(bucket, month, entry)):
         return replace(plan, status=Status.CHANGED, reason=damage, settled_by_content=False)
     return plan
@@ -120,6 +124,9 @@ def _compare(published: Published, entry: Entry, force: bool) -> tuple[Status, s
     """
     if force:
         return Status.CHANGED, "forced", False
+    if _only_generated(published, entry):
+        reason = f"was published at {entry.url}; only --force puts a generated month in its place"
+        return Status.UNCHANGED, reason, False
     if entry.schema_version != SCHEMA_VERSION:
         return Status.CHANGED, f"schema version {entry.schema_version} -> {SCHEMA_VERSION}", False
     if (url := without_secrets(published.url)) != entry.url:
@@ -133,6 +140,11 @@ def _compare(published: Published, entry: Entry, force: bool) -> tuple[Status, s
     if published.last_modified and published.last_modified == entry.last_modified:
         return Status.UNCHANGED, "same size and modification time", True
     return Status.CHANGED, "new modification time, no ETag; the content will be compared", True
+
+
+def _only_generated(published: Published, entry: Entry) -> bool:
+    """Whether a generated month would take the place of one that somebody published."""
+    return published.url.startswith(_GENERATED) and not entry.url.startswith(_GENERATED)
 
 
 def _damage(bucket: Bucket, month: Month, entry: Entry) -> str | None:

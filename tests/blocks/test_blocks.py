@@ -349,6 +349,8 @@ MALFORMED = [
     (make_gcp_blocks, "GCP_SERVICE_ACCOUNT", "/no/such/key.json", "nor the JSON of a key"),
     (make_gcp_blocks, "GCP_SERVICE_ACCOUNT", '{"type": "service_acc', "cannot be used"),
     (make_gcp_blocks, "GCP_SERVICE_ACCOUNT", '{"type": "service_account"}', "cannot be used"),
+    (make_gcp_blocks, "GCS_BUCKET", "gs://my-taxi", "is 'gs://my-taxi', but must be the bucket's"),
+    (make_s3_block, "S3_BUCKET", "my-taxi/trips", "is 'my-taxi/trips', but must be the bucket's"),
     (make_s3_block, "S3_ENDPOINT_URL", "minio:9000", "is no address"),
     (make_s3_block, "AWS_SECRET_ACCESS_KEY", "", "is not set, but the other one is"),
     (make_postgres_block, "POSTGRES_PORT", "5432x", "is '5432x', which is no port"),

@@ -134,6 +134,29 @@ def test_published_file_is_compared_by_size_then_etag_then_time(
     assert plan.has_work == (plan.status is Status.CHANGED)
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_generated_month_takes_the_place_of_a_published_one_only_by_force(
+    bucket: FolderBucket, tmp_path: Path, damaged: bool
+) -> None:
+    """Neither a newcomer's second `make run` nor an example costs anybody a real month."""
+    url = "https://elsewhere/file.csv.gz"
+    key = keep_as(bucket, tmp_path, url, PAGE).object_key
+    if damaged:
+        (tmp_path / "bucket" / key).unlink()
+    plan = plan_month(MONTH, "sample:10", bucket)
+    assert said(plan)[0] == "UNCHANGED"
+    assert f"published at {url}; only --force" in plan.reason
+    assert not plan.has_work
+    assert plan_month(MONTH, "sample:10", bucket, force=True).has_work
+
+
+def test_a_published_month_takes_the_place_of_a_generated_one(
+    web: Web, bucket: FolderBucket, tmp_path: Path
+) -> None:
+    keep_as(bucket, tmp_path, "sample:///10/green", PAGE)
+    assert plan_month(MONTH, web.serve(f"/{NAME}", PAGE), bucket).has_work
+
+
 def test_month_of_another_address_is_compared_by_its_content(
     web: Web, bucket: FolderBucket, tmp_path: Path
 ) -> None:
