@@ -40,6 +40,7 @@ def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:
 def port_with_an_old_connection() -> Iterator[int]:
     """A port whose server has ended first, as one does that is stopped."""
     with socket.socket() as server, socket.socket() as client:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Prefect's server does
         server.bind(("127.0.0.1", 0))
         server.listen()
         client.connect(server.getsockname())
