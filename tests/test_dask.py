@@ -186,7 +186,9 @@ def test_a_stopped_run_leaves_no_process(
 
 
 @contextmanager
-def cluster_elsewhere(environment: dict[str, str], workers: int = 1) -> Iterator[str]:
+def cluster_elsewhere(
+    environment: dict[str, str], workers: int = 1, threads: int = 1
+) -> Iterator[str]:
     """A scheduler and workers that were started by hand."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -195,7 +197,7 @@ def cluster_elsewhere(environment: dict[str, str], workers: int = 1) -> Iterator
     dask = [sys.executable, "-m", "dask"]
     parts = [
         [*dask, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"],
-        *[[*dask, "worker", address, "--host", "127.0.0.1", "--nthreads", "1"]] * workers,
+        *[[*dask, "worker", address, "--host", "127.0.0.1", "--nthreads", str(threads)]] * workers,
     ]
     quiet = subprocess.DEVNULL
     started = [subprocess.Popen(p, env=environment, stdout=quiet, stderr=quiet) for p in parts]
@@ -243,6 +245,16 @@ def test_workers_that_do_not_know_the_flows_are_named(
     assert "does not know the flows; start it with PYTHONPATH=" in said
 
 
+def test_a_worker_with_two_threads_is_refused(environment: dict[str, str], shared: Path) -> None:
+    """Two flows in one process wait for each other under Prefect 2, for ever."""
+    publish(shared, "2020-10", ["1"])
+    known = environment | {"PYTHONPATH": FLOWS}
+    with cluster_elsewhere(known, threads=2) as address:
+        state = bring_all(shared, "10", engine="dask", cluster=address)
+    said = str(state.result(raise_on_failure=False))
+    assert "has 2 threads, and months on it would hang; start it with --nthreads 1" in said
+
+
 def test_a_scheduler_without_workers_is_refused(environment: dict[str, str], shared: Path) -> None:
     publish(shared, "2020-10", ["1"])
     with cluster_elsewhere(environment, workers=0) as address:
@@ -273,6 +285,7 @@ def test_a_cluster_class_with_its_arguments(shared: Path) -> None:
             {"cluster": "tcp://127.0.0.1:9", "cluster_options": {"n_workers": 2}},
             "is there already and takes no cluster_options",
         ),
+        ({"cluster_options": {"threads_per_worker": 2}}, "hang on workers with 2 threads"),
         ({"workers": 0}, "workers 0: at least one has to do the work"),
     ],
 )

@@ -48,6 +48,7 @@ def run_on_dask(work: Work, engine: Engine) -> list[Line]:
 
 
 def _runner(engine: Engine) -> DaskTaskRunner:
+    _refuse_threads(engine)
     if engine.spec.is_address:
         _check_workers(engine.cluster)
     return dask_runner(engine.spec, engine.workers, _PATIENCE)
@@ -60,11 +61,13 @@ def _check_workers(address: str) -> None:
         connect: Any = distributed.Client  # it is typed in part
         with connect(address, timeout=CONNECT_SECONDS, set_as_default=False) as client:
             found = client.run(importlib.util.find_spec, "etl_web_to_gcs")
+            threads: Mapping[str, int] = client.nthreads()
     except (OSError, ValueError) as error:
         raise UsageError(f"no Dask scheduler answers at {address} ({error})") from error
     if not found:
         raise UsageError(f"the Dask scheduler at {address} has no workers; start some")
     _check_flows(address, found)
+    _check_threads(address, threads)
 
 
 def _check_flows(address: str, found: Mapping[str, object]) -> None:
@@ -73,6 +76,25 @@ def _check_flows(address: str, found: Mapping[str, object]) -> None:
         raise UsageError(
             f"the Dask worker {strangers[0]} of {address} does not know the flows; start it "
             "with PYTHONPATH=/path/to/the/project/flows"
+        )
+
+
+def _check_threads(address: str, threads: Mapping[str, int]) -> None:
+    """Prefect 2 runs a worker's tasks on one event loop, where two flows wait for each other."""
+    for worker, count in threads.items():
+        if count > 1:
+            raise UsageError(
+                f"the Dask worker {worker} of {address} has {count} threads, and months on it "
+                "would hang; start it with --nthreads 1, and more workers in their place"
+            )
+
+
+def _refuse_threads(engine: Engine) -> None:
+    count = engine.spec.options.get("threads_per_worker", 1)
+    if count != 1:
+        raise UsageError(
+            f"cluster_options: months hang on workers with {count} threads; "
+            "write threads_per_worker 1, and more n_workers in their place"
         )
 
 
