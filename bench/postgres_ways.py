@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "flows"))
 
+from ways import seldom_collected
+
 if TYPE_CHECKING:
     from trips.ledger import Entry
     from trips.months import Month
@@ -137,6 +139,7 @@ WAYS = {way.__name__: way for way in (zoomcamp, ours, load, reader)}
 
 def main() -> None:
     """Prepare, then measure the work alone."""
+    seldom_collected()
     work = WAYS[sys.argv[1]](sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))
     started = time.perf_counter()
     rows = work()

@@ -3,162 +3,29 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
+from typing import TypeVar
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.csv as pa_csv
 from isal import igzip, isal_zlib
 
-from trips.columns import Column
-from trips.datasets import ARROW_TYPES, Mapped, map_header
+from trips.csv_lines import Layout, Lines
+from trips.datasets import Mapped, map_header
 from trips.errors import BadFile
 from trips.months import Month
-from trips.pieces import Reject, Unreadable, conform
 
 BLOCK_BYTES = 1 << 20
+_STEP_BYTES = 1 << 16
 #: Where the header must end, and how far rows are looked at for their number of fields.
 HEAD_BYTES = 1 << 16
 #: A TLC line has about 100 bytes; one this long means that the file is no text at all.
 LONGEST_LINE = 1 << 20
-#: What means "no value"; NULL and \N are what database exports write, NaN is pandas'.
-NULLS = ("", "NULL", "null", "\\N", "NaN", "nan")
-#: ISO first, as TLC writes; then New York's open data portal and its 24-hour sibling.
-_LENIENT_TIMES = (pa_csv.ISO8601, "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M")
-_CONVERSION = re.compile(r"In CSV column #(\d+): .*?(?:CSV conversion error to )(.*)", re.DOTALL)
-_OPEN_QUOTE = "a quote without its other one in the line"
-_FIELDS = re.compile(r"Expected (\d+) columns, got (\d+)")
 
-
-@dataclass
-class Layout:
-    """How the lines of one file are read.
-
-    Attributes:
-        month: whose file it is.
-        mapped: the column of each name of the header.
-        fields: fields of a line; some vintages have more than names, the surplus empty.
-        lenient: whether whole numbers may be written `1.0` and times in American style.
-            Set by the first block that needs it: it costs a little, so later ones start there.
-    """
-
-    month: Month
-    mapped: Mapped
-    fields: int
-    lenient: bool = False
-
-    def names(self) -> list[str]:
-        """One name for each field; those that are no column are named by their place."""
-        known = [c.name if c else f"#{i}" for i, c in enumerate(self.mapped.columns)]
-        return known + [f"#{i}" for i in range(len(known), self.fields)]
-
-    def surplus(self) -> list[str]:
-        """The fields beyond the header's names, which must be empty."""
-        return self.names()[len(self.mapped.columns) :]
-
-
-@dataclass(frozen=True)
-class Lines:
-    """Whole lines of a CSV file, a `Piece`.
-
-    Attributes:
-        layout: how they are read.
-        data: the lines, each with its end but perhaps the last of the file.
-        first: number of the first line; the header is line 1.
-    """
-
-    layout: Layout
-    data: bytes
-    first: int
-
-    @cached_property
-    def rows(self) -> int:
-        """Lines that are not blank; see `Piece`."""
-        return sum(1 for line in self.data.split(b"\n") if line.strip(b"\r"))
-
-    @property
-    def _lines(self) -> int:
-        return _ends(self.data) + (not self.data.endswith(b"\n"))
-
-    def convert(self) -> pa.RecordBatch:
-        """All rows in the canonical schema; see `Piece`."""
-        if b"\0" in self.data:
-            raise Unreadable("a NUL byte")
-        if b"\r" in self.data and _splits_a_line(self.data):
-            raise Unreadable("a carriage return inside a line")
-        if b'"' in self.data and _odd_quotes(self.data):
-            raise Unreadable(_OPEN_QUOTE)
-        lenient = self.layout.lenient
-        try:
-            return self._parse(lenient)
-        except ValueError as error:
-            batch = self._parse_other(lenient, error)
-            self.layout.lenient = not lenient
-            return batch
-
-    def halves(self) -> tuple[Lines, Lines]:
-        """The first and the second half of the lines; see `Piece`."""
-        lines = [
-            (number, line)
-            for number, line in enumerate(self.data.split(b"\n"), self.first)
-            if line.strip(b"\r")
-        ]
-        middle = len(lines) // 2
-        return self._of(lines[:middle]), self._of(lines[middle:])
-
-    def reject(self, reason: str) -> Reject:
-        """The only line, as one that could not be converted; see `Piece`."""
-        row = self.data.lstrip(b"\r\n")
-        line = self.first + self.data[: -len(row)].count(b"\n")
-        text = row.rstrip(b"\r\n").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
-        return Reject(line, _readable(reason, self.layout), text)
-
-    def _of(self, lines: list[tuple[int, bytes]]) -> Lines:
-        data = b"".join(
-            line + b"\n" * (later - number)
-            for (number, line), later in zip(lines, [n for n, _ in lines[1:]] + [lines[-1][0] + 1])
-        )
-        return Lines(self.layout, data, lines[0][0])
-
-    def _parse_other(self, lenient: bool, error: ValueError) -> pa.RecordBatch:
-        """Parse the other way: what either way accepts is good, whatever stood before it."""
-        try:
-            return self._parse(not lenient)
-        except ValueError as other:
-            # The reason of a reject must not depend on what stood before it either.
-            raise (error if lenient else other) from None
-
-    def _parse(self, lenient: bool) -> pa.RecordBatch:
-        layout, data, quoted = self.layout, self.data, b'"' in self.data
-        if quoted:
-            # A row of nothing: a quote left open at the end would otherwise go unseen.
-            data = data.rstrip(b"\r\n") + b'\n""' + b"," * (layout.fields - 1) + b"\n"
-        # Not read_csv: that one prepares for signals first, which takes longer than one row does,
-        # and under Python 3.10 as long as a look at every object there is.
-        reader = pa_csv.open_csv(
-            pa.BufferReader(data),
-            read_options=pa_csv.ReadOptions(
-                use_threads=False, block_size=len(data) + 1, column_names=layout.names()
-            ),
-            convert_options=_convert_options(layout, lenient),
-        )
-        table = reader.read_all()
-        table = table.slice(0, table.num_rows - quoted)
-        # Blank lines are rare, and counting the others takes longer than parsing them.
-        if table.num_rows != self._lines and table.num_rows != self.rows:
-            raise Unreadable(_OPEN_QUOTE)
-        if any(table.column(name).null_count != table.num_rows for name in layout.surplus()):
-            raise Unreadable(f"more fields than the {len(layout.mapped.columns)} of the header")
-        batch = table.combine_chunks().to_batches()[0]
-        found = {c.name: batch.column(c.name) for c in layout.mapped.columns if c}
-        return conform(layout.month, found, batch.num_rows)
+T = TypeVar("T")
 
 
 @contextmanager
@@ -171,8 +38,8 @@ def open_csv(month: Month, path: Path, strict: bool) -> Iterator[tuple[Mapped, I
     """
     with path.open("rb") as raw:
         gzipped = raw.peek(2)[:2] == b"\x1f\x8b"
-        stream: IO[bytes] = igzip.open(raw, "rb") if gzipped else raw
-        head = _read(month, path, stream, HEAD_BYTES)
+        stream: BufferedIOBase = igzip.open(raw, "rb") if gzipped else raw
+        head = _read(month, path, partial(stream.read, HEAD_BYTES))
         names, end = _header(month, path, head)
         mapped = map_header(month, names, strict)
         fields = _count_fields(head[end:].split(b"\n"), len(names))
@@ -212,82 +79,44 @@ def _count_fields(lines: Sequence[bytes], names: int) -> int:
     return max([names, *(fields for fields, _ in counts.most_common(1))])
 
 
-def _blocks(layout: Layout, path: Path, stream: IO[bytes], line: int) -> Iterator[Lines]:
+def _blocks(layout: Layout, path: Path, stream: BufferedIOBase, line: int) -> Iterator[Lines]:
     """Pieces of about a megabyte, cut after the last end of a line."""
-    data, empty = b"", True
-    while True:
-        more = _read(layout.month, path, stream, BLOCK_BYTES)
-        cut = data.rfind(b"\n") + 1 if more else len(data)
+    space = bytearray(LONGEST_LINE + BLOCK_BYTES)
+    data = memoryview(space)
+    kept, more, empty = 0, 1, True
+    while more:
+        more = _read(layout.month, path, partial(_fill, stream, data[kept : kept + BLOCK_BYTES]))
+        end = kept + more
+        cut = space.rfind(b"\n", 0, end) + 1 if more else end
         if cut:
-            block = data[:cut]
-            if block.lstrip(b"\r\n"):
+            block = Lines(layout, bytes(data[:cut]), line)
+            line += block.ends
+            if block.data.lstrip(b"\r\n"):
                 empty = False
-                yield Lines(layout, block, line)
-            line += _ends(block)
-        elif len(data) > LONGEST_LINE:
+                yield block
+        elif end > LONGEST_LINE:
             raise BadFile(f"{layout.month}: {path.name}, line {line} has no end; is it text?")
-        if not more:
-            break
-        data = data[cut:] + more
+        kept = end - cut
+        data[:kept] = data[cut:end]
     if empty:
         raise BadFile(
             f"{layout.month}: {path.name} has a header but no row; the month stays as it was"
         )
 
 
-def _read(month: Month, path: Path, stream: IO[bytes], size: int) -> bytes:
+def _fill(stream: BufferedIOBase, space: memoryview) -> int:
+    """Read until the space is full or the stream ends; how many bytes.
+
+    In small steps, whose memory is used again: a new megabyte takes as long as to unpack one.
+    """
+    done = 0
+    while more := stream.readinto(space[done : done + _STEP_BYTES]):
+        done += more
+    return done
+
+
+def _read(month: Month, path: Path, read: Callable[[], T]) -> T:
     try:
-        return stream.read(size)
+        return read()
     except (EOFError, igzip.BadGzipFile, isal_zlib.error) as error:
         raise BadFile(f"{month}: {path.name} is a damaged gzip ({error}); get it again") from error
-
-
-def _ends(data: bytes) -> int:
-    """Ends of lines. numpy counts them five times as fast as `bytes.count`, which stops at each."""
-    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == 10))
-
-
-def _splits_a_line(data: bytes) -> bool:
-    """Whether a carriage return stands elsewhere than at the end of a line."""
-    codes = np.frombuffer(data, np.uint8)
-    after = codes[np.flatnonzero(codes[:-1] == 13) + 1]
-    return bool(np.any((after != 10) & (after != 13)))
-
-
-def _odd_quotes(data: bytes) -> bool:
-    """Whether some line has an odd number of quotes, as both parts of a broken field have."""
-    codes = np.frombuffer(data if data.endswith(b"\n") else data + b"\n", np.uint8)
-    marks = codes[(codes == 34) | (codes == 10)]
-    quotes = np.diff(np.flatnonzero(marks == 10), prepend=-1) - 1
-    return bool(np.any(quotes & 1))
-
-
-def _convert_options(layout: Layout, lenient: bool) -> pa_csv.ConvertOptions:
-    wanted = [c.name for c in layout.mapped.columns if c] + layout.surplus()
-    types = {c.name: _reading_type(c, lenient) for c in layout.mapped.columns if c}
-    return pa_csv.ConvertOptions(
-        column_types=types | {name: pa.string() for name in layout.surplus()},
-        include_columns=wanted,
-        null_values=NULLS,
-        strings_can_be_null=True,
-        timestamp_parsers=_LENIENT_TIMES if lenient else (pa_csv.ISO8601,),
-    )
-
-
-def _reading_type(column: Column, lenient: bool) -> pa.DataType:
-    if column.codes is not None:
-        return pa.dictionary(pa.int32(), pa.string())
-    if lenient and column.kind == "int64":
-        return pa.float64()
-    return ARROW_TYPES[column.kind]
-
-
-def _readable(reason: str, layout: Layout) -> str:
-    """Arrow's message in the words of the header."""
-    if "\n" in reason:
-        return _OPEN_QUOTE
-    if match := _FIELDS.search(reason):
-        return f"{match[2]} fields where {match[1]} are expected"
-    if match := _CONVERSION.search(reason):
-        return f"{layout.names()[int(match[1])]}: not a {match[2]}"
-    return reason

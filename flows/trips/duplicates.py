@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -13,8 +15,10 @@ import pyarrow as pa
 
 Hashes = npt.NDArray[np.uint64]
 
-#: Hashes that are sorted at a time: 8 MiB, whatever the size of the month.
+#: Hashes that are compared at a time: 8 MiB, whatever the size of the month.
 HASHES_AT_A_TIME = 1 << 20
+_SLOTS = 1 << 20
+_LAST_SLOT = np.uint64(_SLOTS - 1)
 _READ_BYTES = 1 << 20
 #: Odd and without structure (the 64-bit golden ratio), so that neighbours spread.
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
@@ -97,23 +101,45 @@ class DuplicateCounter:
         self._file.write(hashes.data)
         self._count += len(hashes)
 
-    def duplicates(self) -> int:
-        """Rows that repeat an earlier one: of three equal rows, two."""
-        self._file.flush()
-        parts = -(-self._count // HASHES_AT_A_TIME)
-        return sum(_repeats(self._part(part, parts)) for part in range(parts))
+    def parts(self) -> list[Callable[[], int]]:
+        """What counts the rows that repeat an earlier one (of three equal rows, two).
 
-    def _part(self, part: int, parts: int) -> Hashes:
-        """The hashes whose remainder is `part`: equal hashes fall into the same part."""
-        chosen = [chunk[chunk % np.uint64(parts) == part] for chunk in self._chunks()]
-        return np.concatenate(chosen)
+        The counts of all parts add up; several threads may share them. Nothing can be added
+        any more.
+        """
+        self._file.flush()
+        bits = (self._count // HASHES_AT_A_TIME).bit_length()
+        return [partial(self._of_part, part, bits) for part in range(1 << bits)]
+
+    def _of_part(self, part: int, bits: int) -> int:
+        """How many repeat, of the hashes that begin with the bits of `part`."""
+        # compress takes a fifth of the time that an index of flags does.
+        chosen = [
+            c.compress(c >> np.uint64(64 - bits) == part) if bits else c for c in self._chunks()
+        ]
+        return _repeats(np.concatenate(chosen)) if chosen else 0
 
     def _chunks(self) -> Iterator[Hashes]:
-        self._file.seek(0)
-        while data := self._file.read(_READ_BYTES):
+        at = 0
+        while data := os.pread(self._file.fileno(), _READ_BYTES, at):
+            at += len(data)
             yield np.frombuffer(data, np.uint64)
 
 
 def _repeats(hashes: Hashes) -> int:
-    hashes.sort()
-    return int(np.count_nonzero(hashes[1:] == hashes[:-1]))
+    """How many equal another one before them.
+
+    In each round all are put into slots, where the last one stays: those that equal it are
+    done, the others go on. A sort takes three times as long, or as long, depending on the CPU:
+    that of numpy is slow by AVX-512 on AMD's.
+    """
+    slots, found = np.empty(_SLOTS, np.int32), 0
+    while len(hashes):
+        places = (hashes & _LAST_SLOT).view(np.int64)
+        order = np.arange(len(hashes), dtype=np.int32)
+        slots[places] = order
+        last = slots[places]
+        equal = hashes[last] == hashes
+        found += int(np.count_nonzero(equal)) - int(np.count_nonzero(last == order))
+        hashes = hashes.compress(~equal)
+    return found

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -101,6 +102,8 @@ class Rows:
     def through(self, use: Callable[[pa.RecordBatch], T]) -> Iterator[list[T]]:
         """What becomes of the batches of one piece of the file after the other.
 
+        The first pieces are begun at once, the others while the results are taken.
+
         Args:
             use: called with each batch, on the threads that parse.
 
@@ -109,13 +112,17 @@ class Rows:
             TooManyRejects: too many rows could not be converted.
         """
         work = partial(self._work, use)
-        for done in _in_order(self._threads.submit(work, piece) for piece in self._pieces):
+        jobs = (self._threads.submit(work, piece) for piece in self._pieces)
+        return self._taken(_in_order(deque(islice(jobs, PARSERS)), jobs))
+
+    def _taken(self, work: Iterator[_Work[T]]) -> Iterator[list[T]]:
+        for done in work:
             self.rejects.add(done.rows_read, done.rejects)
             for _, measured, hashes in done.batches:
                 self._tally.merge(measured)
                 self._duplicates.add(hashes)
             yield [used for used, _, _ in done.batches]
-        self._repeated = self._threads.submit(self._duplicates.duplicates)
+        self._repeats = [self._threads.submit(count) for count in self._duplicates.parts()]
 
     def accounts(self, written: int) -> Accounts:
         """What it adds up to, when all was gone through.
@@ -127,7 +134,8 @@ class Rows:
             TooManyRejects: too many rows could not be converted.
             AccountingError: rows read, written and rejected do not add up.
         """
-        rejects, quality = self.rejects, self._tally.report(self._repeated.result())
+        repeats = sum(count.result() for count in self._repeats)
+        rejects, quality = self.rejects, self._tally.report(repeats)
         rejects.check_share()
         if not rejects.rows_read == written + rejects.count == quality.rows + rejects.count:
             raise AccountingError(
@@ -166,13 +174,12 @@ class _Work(Generic[T]):
     batches: list[tuple[T, Measured, Hashes]]
 
 
-def _in_order(jobs: Iterator[Future[T]]) -> Iterator[T]:
-    """Results in the order of the file, with two pieces in work for each parser."""
-    waiting: deque[Future[T]] = deque()
+def _in_order(waiting: deque[Future[T]], jobs: Iterator[Future[T]]) -> Iterator[T]:
+    """Results in the order of the file; more in work than there are parsers helps nobody."""
     try:
         for job in jobs:
             waiting.append(job)
-            if len(waiting) > 2 * PARSERS:
+            while waiting and (waiting[0].done() or len(waiting) > PARSERS):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

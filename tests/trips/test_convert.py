@@ -30,7 +30,7 @@ from doubles.trip_files import (
     fhv_row,
 )
 from trips import convert as conversion
-from trips import csv_file, pieces
+from trips import csv_file, csv_lines, pieces
 from trips import rows as conversion_rows
 from trips.checksums import sha256_of
 from trips.errors import AccountingError, BadFile, SchemaError, TooManyRejects, UsageError
@@ -203,13 +203,13 @@ def test_a_hopeless_file_is_given_up_early(
     if not one_piece:
         monkeypatch.setattr(csv_file, "BLOCK_BYTES", 1_000)
     rejected: list[int] = []
-    reject = csv_file.Lines.reject
+    reject = csv_lines.Lines.reject
 
-    def counted(lines: csv_file.Lines, reason: str) -> pieces.Reject:
+    def counted(lines: csv_lines.Lines, reason: str) -> pieces.Reject:
         rejected.append(lines.first)
         return reject(lines, reason)
 
-    monkeypatch.setattr(csv_file.Lines, "reject", counted)
+    monkeypatch.setattr(csv_lines.Lines, "reject", counted)
     data = fhv_file(10_000).replace(b"2017-01-01", b"x", -1)
     with pytest.raises(TooManyRejects, match="rows so far could not be converted"):
         converted(tmp_path, data, max_reject_share=0.3)

@@ -370,6 +370,28 @@ def test_doubles_of_17_digits_are_read_exactly(tmp_path: Path) -> None:
     assert outcome.column("trip_distance") == [float(text) for text in texts]
 
 
+@pytest.mark.parametrize("block", [100, 400, 1 << 20])
+@pytest.mark.parametrize("first", ["1", "CMT", "1.0"])
+def test_a_code_means_the_same_whatever_stands_beside_it(
+    first: str, block: int, tmp_path: Path
+) -> None:
+    """Blocks with nothing but numbers for codes are read in another way than those with texts."""
+    texts = [first, "1", "2", "0x1", "", " 2 ", "1", "VTS", "2.", "1.5", "1", "2", "2", "?", "1"]
+    data = "\n".join([YELLOW_HEADER, *(yellow(VendorID=text) for text in texts)])
+    with mock.patch.object(csv_file, "BLOCK_BYTES", block):
+        outcome = converted(tmp_path, data, YELLOW, **ANY)
+    assert outcome.column("VendorID") == [1, 1, 2, None, 2, 1, 2, 2, 1, 2, 2, 1]
+    texts_kept = [text if text in ("CMT", "VTS") else None for text in texts]
+    assert outcome.column("vendor_name") == [
+        kept for text, kept in zip(texts, texts_kept) if text not in ("0x1", "1.5", "?")
+    ]
+    assert [(line, why.split(";")[0]) for line, why, _ in outcome.rejects] == [
+        (5, "VendorID: '0x1' is no known code"),
+        (11, "VendorID: '1.5' is no known code"),
+        (15, "VendorID: '?' is no known code"),
+    ]
+
+
 @pytest.mark.parametrize("text", ["inf", "-inf", "Infinity", "1e400", "-1e400"])
 def test_infinity_is_a_reject(text: str, tmp_path: Path) -> None:
     data = "\n".join([YELLOW_HEADER, YELLOW_LINE, yellow(total_amount=text), YELLOW_LINE])

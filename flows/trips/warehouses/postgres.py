@@ -97,13 +97,13 @@ class Postgres:
             AccountingError: PostgreSQL counted other rows than were converted.
             StorageError: it could not take them, and the month there is as before.
         """
-        from trips.warehouses.postgres_copy import copy_rows
+        from trips.warehouses.postgres_copy import begin, copy_rows
 
-        month = rows.month
+        month, begun = rows.month, begin(rows)
         with self._replacing(month, download.sha256) as (sql, new):
             if not new and (there := entry_in(sql, month)):
                 return there
-            accounts = rows.accounts(copy_rows(sql, new, rows))
+            accounts = rows.accounts(copy_rows(sql, new, begun))
             entry = entry_of(month, download, accounts)
             remember(sql, month, entry, accounts.rejects)
         return entry
@@ -120,7 +120,8 @@ class Postgres:
             _take(sql, LEDGER, SWAP_SECONDS)  # one at a time makes or alters what months share
             make_ledger(sql)
             prepare(sql, month)
-        with self._transaction(str(month)) as sql:
+            sql.connection.commit()
+            _begin(sql)
             waited = not _take(sql, month.stem, WAIT_SECONDS)
             if waited and checksums(sql, month.dataset).get(month) == sha256:
                 yield sql, ""
@@ -142,9 +143,7 @@ class Postgres:
         """A transaction on a connection of its own; its errors are told by what they mean."""
         try:
             with closing(self.connect()) as db, db, db.cursor() as sql:
-                # A limit that a provider sets for people's queries is none for a month.
-                sql.execute("SET LOCAL statement_timeout = 0")
-                _limit_waiting(sql, SWAP_SECONDS)
+                _begin(sql)
                 yield sql
         except psycopg2.Error as error:
             raise _meant(what, self.label, error) from error
@@ -179,6 +178,13 @@ def _take(sql: Cursor, name: str, seconds: int) -> bool:
     _limit_waiting(sql, seconds)
     sql.execute("SELECT pg_advisory_xact_lock(%s)", key)
     return False
+
+
+def _begin(sql: Cursor) -> None:
+    """What holds for a transaction, to be said first in it."""
+    # A limit that a provider sets for people's queries is none for a month.
+    sql.execute("SET LOCAL statement_timeout = 0")
+    _limit_waiting(sql, SWAP_SECONDS)
 
 
 def _limit_waiting(sql: Cursor, seconds: int) -> None:

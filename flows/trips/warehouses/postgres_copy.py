@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pyarrow.parquet as pq
 from pgpq import ArrowToPostgresBinaryEncoder
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
+from trips.columns import FILE_MONTH
 from trips.datasets import DATASETS
 from trips.errors import SchemaError
 from trips.months import Month
@@ -38,35 +41,52 @@ def copy_file(sql: Cursor, month: Month, table: str, parquet: Path) -> int:
     with pq.ParquetFile(parquet, buffer_size=BUFFER_BYTES, pre_buffer=False) as file:
         _refuse_other_types(month, file)
         batches = file.iter_batches(batch_size=BATCH_ROWS, use_threads=False)
-        schema = file.schema_arrow
-        return _copy(sql, table, schema, (_encoded(schema, batch) for batch in batches))
+        rows = BinaryRows(file.schema_arrow)
+        return _copy(sql, table, rows, map(rows.encode, batches))
 
 
-def copy_rows(sql: Cursor, table: str, rows: Rows) -> int:
-    """Copy rows while they are converted; see `copy_file`.
+@dataclass(frozen=True)
+class Begun:
+    """The rows of a published file, which threads have begun to convert.
 
-    A column that the file lacks is not sent: nothing is null, too. Encoding takes as long as
-    parsing, so the threads that parse do it.
+    Attributes:
+        binary: what encodes them.
+        encoded: the encoded rows, in pieces.
+    """
+
+    binary: BinaryRows
+    encoded: Iterator[bytes]
+
+
+def begin(rows: Rows) -> Begun:
+    """Begin to convert and to encode, so that the first rows are there when PostgreSQL is.
+
+    A column that the file lacks is not sent: nothing is null, too. Nor is the month, which is
+    the table's default. Encoding takes as long as parsing, so the threads that parse do it.
     """
     declared = DATASETS[rows.month.dataset].schema
-    schema = pa.schema([declared.field(name) for name in rows.names])
+    names = [name for name in rows.names if name != FILE_MONTH.name]
+    binary = BinaryRows(pa.schema([declared.field(name) for name in names]))
 
-    def encoded(batch: pa.RecordBatch) -> tuple[bytes, bytes]:
-        return _encoded(schema, batch.select(rows.names))
+    def encode(batch: pa.RecordBatch) -> bytes:
+        return binary.encode(batch.select(names))
 
-    return _copy(sql, table, schema, (done for piece in rows.through(encoded) for done in piece))
+    return Begun(binary, chain.from_iterable(rows.through(encode)))
 
 
-def _copy(
-    sql: Cursor, table: str, schema: pa.Schema, encoded: Iterator[tuple[bytes, bytes]]
-) -> int:
+def copy_rows(sql: Cursor, table: str, begun: Begun) -> int:
+    """Copy rows while they are converted; see `copy_file`."""
+    return _copy(sql, table, begun.binary, begun.encoded)
+
+
+def _copy(sql: Cursor, table: str, rows: BinaryRows, encoded: Iterator[bytes]) -> int:
     """Rows are written frozen, as nobody else can see the table yet.
 
     The first readers and the vacuum then need not write them a second time.
     """
-    names = ", ".join(f'"{name}"' for name in schema.names)
+    names = ", ".join(f'"{name}"' for name in rows.schema.names)
     copy = f"COPY {table} ({names}) FROM STDIN WITH (FORMAT binary, FREEZE)"
-    stream = _Stream(_chunks(schema, encoded))
+    stream = _Stream(_chunks(rows, encoded))
     try:
         sql.copy_expert(copy, stream)
     except psycopg2.Error:
@@ -92,17 +112,42 @@ class _Stream:
             raise
 
 
-def _chunks(schema: pa.Schema, encoded: Iterator[tuple[bytes, bytes]]) -> Iterator[bytes]:
-    yield ArrowToPostgresBinaryEncoder(schema).write_header()
-    yield from chain.from_iterable(encoded)
+def _chunks(rows: BinaryRows, encoded: Iterator[bytes]) -> Iterator[bytes]:
+    """The whole of what a binary COPY reads, header and end included."""
+    yield ArrowToPostgresBinaryEncoder(rows.schema).write_header()
+    yield from encoded
+    yield from rows.rest()
     yield _END
 
 
-def _encoded(schema: pa.Schema, batch: pa.RecordBatch) -> tuple[bytes, bytes]:
-    """The rows as COPY reads them; the encoder keeps a few of them back until it is finished."""
-    encoder = ArrowToPostgresBinaryEncoder(schema)
-    encoder.write_header()
-    return encoder.write_batch(batch), encoder.finish().removesuffix(_END)
+class BinaryRows:
+    """Rows as a binary COPY reads them, encoded by several threads.
+
+    Encoders are used again, as each keeps its memory; and keeps back a few rows to the end.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+        self._idle: deque[ArrowToPostgresBinaryEncoder] = deque()
+
+    def encode(self, batch: pa.RecordBatch) -> bytes:
+        """All rows of a batch, or but some that come at the end."""
+        encoder = self._encoder()
+        encoded = encoder.write_batch(batch)
+        self._idle.append(encoder)
+        return encoded
+
+    def rest(self) -> Iterator[bytes]:
+        """The rows that were kept back."""
+        return (encoder.finish().removesuffix(_END) for encoder in self._idle)
+
+    def _encoder(self) -> ArrowToPostgresBinaryEncoder:
+        try:
+            return self._idle.pop()
+        except IndexError:  # all are at work
+            encoder = ArrowToPostgresBinaryEncoder(self.schema)
+            encoder.write_header()
+            return encoder
 
 
 def _refuse_other_types(month: Month, file: pq.ParquetFile) -> None:

@@ -52,7 +52,8 @@ def create_new(sql: Cursor, month: Month) -> str:
 
     It is made like the partition that it will replace, indexes included, or from the columns
     in the catalog: a LIKE of the dataset's table would lock that one until the rows are here.
-    Its CHECK spares the swap a look at every row. It vanishes with the transaction.
+    Its CHECK spares the swap a look at every row, its default whoever copies into it a column.
+    It vanishes with the transaction.
     """
     partition, table = partition_of(month), DATASETS[month.dataset].table
     if _exists(sql, partition):
@@ -66,6 +67,7 @@ def create_new(sql: Cursor, month: Month) -> str:
         f"CREATE TABLE {new} ({columns}, CONSTRAINT {new}_month "
         f"CHECK (file_month IS NOT NULL AND file_month = DATE '{day}'))"
     )
+    sql.execute(f"ALTER TABLE {new} ALTER file_month SET DEFAULT DATE '{day}'")
     return new
 
 
@@ -79,7 +81,9 @@ def swap(sql: Cursor, month: Month, new: str) -> None:
     sql.execute(
         f"ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES IN ('{month.first_day}')"
     )
-    sql.execute(f"ALTER TABLE {partition} DROP CONSTRAINT {new}_month")
+    sql.execute(
+        f"ALTER TABLE {partition} DROP CONSTRAINT {new}_month, ALTER file_month DROP DEFAULT"
+    )
 
 
 def _definition(column: Column) -> str:
