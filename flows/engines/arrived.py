@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 from prefect import task
+from prefect.client.schemas.objects import State
 
-from engines.side_by_side import side_by_side
+import cli
 from retries import RETRIES
 from trips.buckets import Bucket
 from trips.ledger import object_key, read_entry, report_key
@@ -24,6 +27,8 @@ def all_arrived(
 ) -> list[Line]:
     """The lines of months that were run elsewhere, with what is there of each.
 
+    All are looked for in one task: a task run takes longer than the question does.
+
     Args:
         lines: as the others told them.
         store: the bucket as this process sees it.
@@ -35,9 +40,15 @@ def all_arrived(
         return list(lines)
     loaded = loaded_months(asked[0].month.dataset, warehouse) if warehouse else None
     where = f" -> {warehouse.name()}" if warehouse else ""
-    jobs = ((line.month, arrived, (line, store, loaded, where, report)) for line in asked)
-    found = {line.month: line for line in side_by_side(jobs, ASKED)}
+    state: Any = arrived(asked, store, loaded, where, report, return_state=True)
+    found = {line.month: line for line in _found(asked, state)}
     return [found.get(line.month, line) for line in lines]
+
+
+def _found(asked: Sequence[Line], state: State[list[Line]]) -> Sequence[Line]:
+    if state.is_completed():
+        return state.result()
+    return [Line(line.month, "failed", cli.reason_of(state)) for line in asked]
 
 
 @task(name="loaded", task_run_name="loaded {dataset}", **RETRIES)
@@ -46,11 +57,22 @@ def loaded_months(dataset: str, warehouse: Warehouse) -> Mapping[Month, str]:
     return warehouse.loaded(dataset)
 
 
-@task(name="arrived", task_run_name="arrived {line.month}", **RETRIES)
+@task(name="arrived", task_run_name="arrived, {lines[0].month.dataset}", **RETRIES)
 def arrived(
+    lines: Sequence[Line],
+    store: Bucket,
+    loaded: Mapping[Month, str] | None,
+    where: str,
+    report: bool,
+) -> list[Line]:
+    """Look for each month in the bucket, and among the months of the warehouse."""
+    with ThreadPoolExecutor(ASKED) as asking:
+        return list(asking.map(lambda line: _arrived(line, store, loaded, where, report), lines))
+
+
+def _arrived(
     line: Line, store: Bucket, loaded: Mapping[Month, str] | None, where: str, report: bool
 ) -> Line:
-    """Look for a month in the bucket, and among the months of the warehouse."""
     entry, _ = read_entry(store, line.month)
     if entry is None or (loaded is not None and loaded.get(line.month) != entry.object_sha256):
         missing = where.removeprefix(" -> ") if entry else store.uri(object_key(line.month))
