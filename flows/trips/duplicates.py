@@ -15,9 +15,9 @@ import pyarrow as pa
 
 Hashes = npt.NDArray[np.uint64]
 
-#: Hashes that are compared at a time: 8 MiB, whatever the size of the month.
-HASHES_AT_A_TIME = 1 << 20
-_SLOTS = 1 << 20
+#: Hashes that are compared at a time: 2 MiB, whatever the size of the month.
+HASHES_AT_A_TIME = 1 << 18
+_SLOTS = 1 << 18
 _LAST_SLOT = np.uint64(_SLOTS - 1)
 _READ_BYTES = 1 << 20
 #: Odd and without structure (the 64-bit golden ratio), so that neighbours spread.
