@@ -11,6 +11,8 @@ import pytest
 from test_flows import bring_all, publish
 from trips.buckets import FolderBucket
 from trips.errors import Unavailable
+from trips.ledger import entry_key
+from trips.months import Month
 from trips.warehouses.duckdb import DuckDBFile
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
@@ -83,6 +85,23 @@ def test_an_outage_that_does_not_pass_is_told_of_the_month(
     publish(place, "2020-10", ["1.5"])
     state = bring_all(place, "10", engine="agents", report=False)
     assert state.message == "1 of 1 months failed: green 2020-10: it does not answer; run again"
+
+
+def test_what_is_wrong_with_one_month_is_not_said_of_the_others(
+    place: Path, elsewhere: list[Callable[[], Any]]
+) -> None:
+    """An entry of the ledger that cannot be read concerns its month alone."""
+    publish(place, "2020-10", ["1.5"])
+    publish(place, "2020-11", ["1.5"])
+    elsewhere.append(lambda: damage(FolderBucket(place / "bucket"), Month("green", 2020, 10)))
+    state = bring_all(place, "10:11", engine="agents", report=False)
+    assert state.message.startswith("1 of 2 months failed: green 2020-10: ")
+
+
+def damage(bucket: FolderBucket, month: Month) -> None:
+    stored = bucket.read(entry_key(month))
+    assert stored is not None
+    bucket.write(entry_key(month), b"{", stored.version)
 
 
 def test_a_report_that_is_asked_for_survives_an_outage_too(

@@ -11,8 +11,9 @@ from prefect import task
 from prefect.client.schemas.objects import State
 
 import cli
-from retries import RETRIES
+from retries import PASSING, RETRIES
 from trips.buckets import Bucket
+from trips.errors import TripsError
 from trips.ledger import object_key, read_entry, report_key
 from trips.months import Month
 from trips.report import Line, line_of
@@ -66,8 +67,17 @@ def arrived(
     report: bool,
 ) -> list[Line]:
     """Look for each month in the bucket, and among the months of the warehouse."""
+
+    def look(line: Line) -> Line:
+        try:
+            return _arrived(line, store, loaded, where, report)
+        except TripsError as error:
+            if isinstance(error, PASSING):
+                raise  # for all of them, as the task is tried again
+            return Line(line.month, "failed", str(error))
+
     with ThreadPoolExecutor(ASKED) as asking:
-        return list(asking.map(lambda line: _arrived(line, store, loaded, where, report), lines))
+        return list(asking.map(look, lines))
 
 
 def _arrived(
