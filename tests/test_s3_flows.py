@@ -140,29 +140,37 @@ def _own_scratch(place: Path) -> Any:
     return lambda month, purpose, waiting: scratch_folder(month, f"{next(number)}", waiting)
 
 
-def test_killed_before_the_ledger_entry_it_is_there_once(
-    place: Path, objects: Objects, s3: S3
+@pytest.mark.parametrize("old", [True, False], ids=["correction", "first"])
+@pytest.mark.parametrize(
+    ("effect", "when"),
+    [("upload", "before"), ("upload", "after"), ("write", "before"), ("write", "after")],
+)
+def test_killed_at_any_effect_a_month_is_there_once(
+    place: Path, objects: Objects, s3: S3, effect: str, when: str, old: bool
 ) -> None:
-    """SIGKILL with the object in the bucket: it does not count; the next run makes it count."""
-    publish(place, "2020-10", ["10.5", "4"])
+    """SIGKILL: what has not come through to the warehouse is still to be done, and then done."""
     save(block(s3.url, objects.name))
-    tests = Path(__file__).parent
-    path = os.pathsep.join([str(tests), str(tests.parent / "flows")])
-    script = tests / "doubles" / "killed_before_the_ledger.py"
-    killed = subprocess.run(
-        [sys.executable, str(script), s3.url, objects.name, source(place), str(place)],
-        env=os.environ | {"PYTHONPATH": path},
-        check=False,
-    )
-    key = OCTOBER.removeprefix("taxi/")
-    assert killed.returncode == -signal.SIGKILL
-    assert set(objects.listing()) == {key}
-    lines = bring_all(place, "10", bucket=BUCKET, plan=True).result()
-    assert [line.status for line in lines] == ["NEW"]
+    if old:
+        publish(place, "2020-10", ["1", "2", "3"])
+        bring_all(place, "10", bucket=BUCKET)
+    publish(place, "2020-10", ["10.5", "4"])
+    assert killed_at(effect, when, s3.url, objects.name, source(place), str(place))
+    (line,) = bring_all(place, "10", bucket=BUCKET, plan=True).result()
+    assert line.status in ("NEW", "CHANGED")
     assert bring_all(place, "10", bucket=BUCKET).name == "Completed"
-    ledger = "ledger/green/green_tripdata_2020-10.json"
+    key, ledger = OCTOBER.removeprefix("taxi/"), "ledger/green/green_tripdata_2020-10.json"
     assert set(objects.listing()) == {key, ledger, _report_of(key)}
     assert totals(place) == {"2020-10": (2, 14.5)}
+
+
+def killed_at(*arguments: str) -> bool:
+    """Whether the process ended by its own SIGKILL."""
+    tests = Path(__file__).parent
+    path = os.pathsep.join([str(tests), str(tests.parent / "flows")])
+    script = tests / "doubles" / "killed_in_s3.py"
+    environment = os.environ | {"PYTHONPATH": path}
+    done = subprocess.run([sys.executable, str(script), *arguments], env=environment, check=False)
+    return done.returncode == -signal.SIGKILL
 
 
 def test_a_bucket_that_is_not_there_ends_the_run_with_its_name(place: Path, s3: S3) -> None:
