@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.error import URLError
 
+from clusters.memory import WORKER_MEMORY
 from figure import Figure
 from postgres_server import free_port
 from slow_web import slow_web
@@ -71,9 +72,9 @@ def _measured(source: str, folder: Path, rounds: int) -> dict[str, list[float]]:
         for command in (
             ("prefect", "server", "start", "--host", _HOST, "--port", str(api)),
             ("dask", "scheduler", "--host", _HOST, "--port", str(scheduler), "--no-dashboard"),
-            (*worker, "--no-dashboard"),
         ):
             stack.enter_context(_running(command, environment))
+        stack.enter_context(_running((*worker, "--no-dashboard"), environment | WORKER_MEMORY))
         _wait_for(f"http://{_HOST}:{api}/api/health")
         ways = [sys.executable, str(BENCH / "four_months.py"), address, source, "", str(rounds)]
         done = subprocess.run(ways, check=True, stdout=subprocess.PIPE, env=environment)

@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+from clusters.memory import WORKER_MEMORY
 from doubles.stopping import stop
 from doubles.web import Fault, Page, Web
 from test_cli import PROJECT, _prefect_settings, command, run
@@ -141,6 +142,7 @@ def test_a_killed_worker_costs_nothing(
         text=True,
     )
     (killed,) = wait_for(lambda: downloading(process, half), process)
+    assert WORKER_MEMORY.items() <= killed.environ().items()
     killed.kill()
     out, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 0, err

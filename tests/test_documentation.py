@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from clusters.memory import WORKER_MEMORY
+
 PROJECT = Path(__file__).absolute().parents[1]
 README = (PROJECT / "README.md").read_text()
 FLOWS = sorted(path for path in (PROJECT / "flows").glob("*.py") if "@flow" in path.read_text())
@@ -75,6 +77,12 @@ def test_every_command_of_the_readme_is_a_file_with_these_options() -> None:
         found = flows_of(PROJECT / file)[0]
         known = {argument.arg.replace("_", "-") for argument in found.args.args}
         assert set(re.findall(r"--([\w-]+)", rest)) <= known, file
+
+
+def test_the_dask_worker_of_the_readme_is_started_as_those_of_a_flow() -> None:
+    """With the environment that a cluster of a flow's own has."""
+    (before,) = re.findall(r"^    (.*)\S+dask worker", README.replace("\\\n", " "), re.MULTILINE)
+    assert dict(re.findall(r"(MALLOC\w+)=(\d+)", before)) == WORKER_MEMORY
 
 
 def test_every_block_stands_in_the_readme() -> None:

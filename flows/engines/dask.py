@@ -13,6 +13,7 @@ from prefect.runtime import flow_run
 from prefect.states import Crashed
 from prefect.utilities.asyncutils import sync_compatible
 
+from clusters.memory import keeping_memory
 from clusters.runner import dask_runner
 from engines.month import jobs_of, tag_of
 from engines.side_by_side import side_by_side
@@ -44,7 +45,8 @@ def run_on_dask(work: Work, engine: Engine) -> list[Line]:
         _report_lost_runs(flow_run.id)  # type: ignore[unused-coroutine] # none in a sync flow
         return lines
 
-    return months_on_dask()
+    with keeping_memory():
+        return months_on_dask()
 
 
 def _runner(engine: Engine) -> DaskTaskRunner:
