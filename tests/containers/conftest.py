@@ -15,6 +15,7 @@ from doubles.docker_engine import containers, engine, run
 from doubles.docker_image import IMAGE, build
 from doubles.postgres import PASSWORD, Database, new_database
 from doubles.prefect_machine import Prefect, Program
+from doubles.repository import ADDRESS, Repository
 from doubles.web import Web
 from postgres_server import HOST, USER, Server
 
@@ -72,8 +73,17 @@ def volume() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """Where deployments from GitHub find their code."""
+    found = Repository(tmp_path_factory.mktemp("github"))
+    found.publish_the_project()
+    return found
+
+
+@pytest.fixture(scope="session")
 def prefect(
     building: Future[str],
+    repository: Repository,
     taxi: Database,
     own_database: Database,
     volume: Path,
@@ -94,6 +104,8 @@ def prefect(
         "TRIPS_WAREHOUSE": "sqlalchemy-connector/zoom-postgres",
         "TRIPS_DATA": str(data),
         "TRIPS_SCRATCH": str(data / "scratch"),
+        "GITHUB_STORAGE_REPOSITORY": ADDRESS,
+        **repository.environment,
     }
     found = Prefect(tmp_path_factory.mktemp("prefect"), environment)
     try:
