@@ -120,12 +120,19 @@ def prefect(
 
 @pytest.fixture(scope="session")
 def left(building: Future[str]) -> Iterator[Callable[[], set[str]]]:
-    """Says which containers of runs are there that were not there before; removes them at last."""
+    """Says which containers of runs and which networks are there that were not there before.
+
+    The containers are removed at last.
+    """
     building.result(_BUILD_SECONDS)
-    before = set(containers("--all"))
-    yield lambda: set(containers("--all")) - before
+    before = _containers_and_networks()
+    yield lambda: _containers_and_networks() - before
     for container in set(containers("--all")) - before:
         run("docker", "rm", "--force", container)
+
+
+def _containers_and_networks() -> set[str]:
+    return {*containers("--all"), *run("docker", "network", "ls", "--quiet", "--no-trunc").split()}
 
 
 @pytest.fixture(scope="session")

