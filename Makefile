@@ -33,7 +33,7 @@ serve: $(VENV)/run
 	@$(BIN)/python deployments/serve.py --port $(PORT)
 
 test: $(VENV)/dev
-	@$(BIN)/python -m pytest --cov --cov-report=term
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --cov --cov-report=term
 
 test-slow: $(VENV)/dev
 	@$(BIN)/python -m pytest -m "slow and not docker and not browser"

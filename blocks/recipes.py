@@ -12,6 +12,7 @@ from uuid import UUID
 
 import httpx
 from prefect.blocks.core import Block
+from prefect.settings import PREFECT_API_URL
 
 from settings import ENV_FILE, SettingError, Settings
 
@@ -80,8 +81,11 @@ def _saved(recipe: Recipe, settings: Settings) -> bool:
             print(f"saved {_reference(name, block)}")
         if recipe.after and document:
             print(recipe.after(document))
-    except (SettingError, httpx.HTTPError) as error:
+    except SettingError as error:
         print(f"Error: {_line(settings, error)}", file=sys.stderr)
+        return False
+    except httpx.HTTPError as error:
+        print(f"Error: {no_answer(_line(settings, error))}", file=sys.stderr)
         return False
     return True
 
@@ -118,6 +122,14 @@ def _made(recipe: Recipe, settings: Settings) -> Blocks:
     except ValueError as error:  # pydantic's, and those of the clients' own parsers
         names = " or ".join(recipe.needs)
         raise settings.wrong(names, f"cannot be used: {_line(settings, error)}") from error
+
+
+def no_answer(said: str) -> str:
+    """What to do when Prefect's server says nothing, or something that was not expected."""
+    return (
+        f"{PREFECT_API_URL.value()}: {said}; start Prefect's server there, or export the "
+        "PREFECT_API_URL of one that runs"
+    )
 
 
 def _reference(name: str, block: Any) -> str:

@@ -26,6 +26,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import PREFECT_API_URL
 from prefect.utilities.importtools import import_object
 
+from recipes import no_answer
 from settings import ENV_FILE, PROJECT, Settings
 from table import ROWS, Row
 
@@ -36,6 +37,16 @@ AGENTS = WorkPoolCreate(
 
 #: A process of the agent's machine, in this folder.
 BESIDE = "prefect.infrastructure.Process/zoom-local"
+
+_NO_SERVER = (
+    "PREFECT_API_URL is not set: these are in the database of this machine's PREFECT_HOME, "
+    "and no agent of a server elsewhere sees them"
+)
+_SCRIPTS = {
+    "DockerContainer": "make_docker_block.py",
+    "GitHub": "make_github_block.py",
+    "Process": "make_process_blocks.py",
+}
 
 
 @dataclass(frozen=True)
@@ -105,7 +116,7 @@ def apply(row: Row, road: Road, settings: Settings) -> None:
             work_queue_name=road.queue,
             parameters=parameters_of(row, road, settings),
             schedules=[row.schedule] if row.schedule else [],
-            tags=row.tags(),
+            tags=[row.tag],
             description=row.description(),
             enforce_parameter_schema=True,  # a wrong parameter is refused before anything runs
             load_existing=False,  # what is written here counts, not what was clicked since
@@ -119,11 +130,15 @@ def loaded(reference: str) -> Any:
     """The saved block of a class.
 
     Raises:
-        ValueError: there is none of this name.
+        ValueError: there is none of this name; with the script that saves it.
     """
     path, _, name = reference.partition("/")
-    with quiet():
-        return cast(type[Block], import_object(path)).load(name)
+    try:
+        with quiet():
+            return cast(type[Block], import_object(path)).load(name)
+    except ValueError as error:
+        script = _SCRIPTS[path.rpartition(".")[2]]
+        raise ValueError(f"{error} Save it first: python blocks/{script}") from error
 
 
 async def make_pool(pool: WorkPoolCreate) -> None:
@@ -166,16 +181,20 @@ def main(
         print("\n\n".join(_described(row, found, settings) for row, found in taken))
         return 0
     try:
+        for _, found in taken:  # before there is a pool or a deployment
+            loaded(found.infrastructure)
         asyncio.run(make_pool(road.pool))
         for row, found in taken:
             apply_one(row, found, settings)
             print(f"applied {name_of(row, found)}")
     except ValueError as error:  # Prefect's for a block that is not there
-        print(f"Error: {_one_line(error)}. The scripts in blocks/ save it.", file=sys.stderr)
+        print(f"Error: {_one_line(error)}", file=sys.stderr)
         return 1
     except httpx.HTTPError as error:
-        print(f"Error: {PREFECT_API_URL.value()}: {_one_line(error)}", file=sys.stderr)
+        print(f"Error: {no_answer(_one_line(error))}", file=sys.stderr)
         return 1
+    if not PREFECT_API_URL.value():
+        print(_NO_SERVER, file=sys.stderr)
     return 0
 
 
@@ -196,7 +215,7 @@ def _described(row: Row, road: Road, settings: Settings) -> str:
         f"  work queue  {road.pool.name}/{road.queue}",
         f"  schedule    {_schedule(row)}",
         f"  parameters  {' '.join(f'{k}={v}' for k, v in parameters.items()) or '-'}",
-        f"  tags        {' '.join(row.tags()) or '-'}",
+        f"  tag         {row.tag}",
     ]
     return "\n".join(lines)
 

@@ -168,6 +168,8 @@ def _started(
     name: str, arguments: Sequence[str], environment: Mapping[str, str], logs: Path
 ) -> Iterator[Program]:
     log = logs / f"{name}.log"
+    if log.exists():  # it may say why somebody starts anew
+        log.replace(logs / f"{name}.log.1")
     with log.open("wb") as out:
         process = subprocess.Popen(
             [str(Path(sys.executable).with_name("prefect")), name, *arguments],

@@ -29,6 +29,7 @@ class Row:
         about: what precedes the flow's own description.
         beside_agent: whether it runs as a process of the agent's machine whatever the road,
             because it looks at what else runs there.
+        tag: to find it by in the UI. Its runs have it too, whatever parameters they are given.
     """
 
     flow: str
@@ -39,6 +40,7 @@ class Row:
     schedule: CronSchedule | None = None
     about: str = ""
     beside_agent: bool = False
+    tag: str = "trips"
 
     def loaded(self) -> Flow[..., Any]:
         """The flow itself."""
@@ -55,11 +57,6 @@ class Row:
         """For the page of the deployment in the UI."""
         flows_own = inspect.cleandoc(self.loaded().fn.__doc__ or "").split("\n\nArgs:")[0]
         return f"{self.about}\n\n{flows_own}".strip()
-
-    def tags(self) -> list[str]:
-        """To find it by in the UI: the dataset, and whether it runs by itself."""
-        color = [self.parameters["color"]] if "color" in self.parameters else []
-        return [*color, *(["scheduled"] if self.schedule else [])]
 
 
 _BOTH = ("bucket", "warehouse")
@@ -84,13 +81,13 @@ ROWS = (
         schedule=GREEN_DUE,
         about="Green months that are new or changed, weekdays at 19:15 of New York.",
     ),
-    Row("covid_monthly:covid_monthly", places=("bucket",), schedule=COVID_DAILY),
-    Row("image_to_gif:image_to_gif", places=("bucket",)),
+    Row("covid_monthly:covid_monthly", places=("bucket",), schedule=COVID_DAILY, tag="covid"),
+    Row("image_to_gif:image_to_gif", places=("bucket",), tag="images"),
     Row("month_report:month_report", places=("bucket",)),
     Row(
         "check_for_files:check_for_files",
         folders={"source": "data/fhvhv", "sink": "row-groups/fhvhv"},
         schedule=ROW_GROUPS,
     ),
-    Row("tidy_runs:tidy_runs", schedule=TIDY, beside_agent=True),
+    Row("tidy_runs:tidy_runs", schedule=TIDY, beside_agent=True, tag="upkeep"),
 )

@@ -63,7 +63,7 @@ async def _apply(
             parameters=parameters,
             parameter_openapi_schema=schema.dict(),
             schedules=[DeploymentScheduleCreate(schedule=s) for s in filter(None, [row.schedule])],
-            tags=row.tags(),
+            tags=[row.tag],
             description=row.description(),
             enforce_parameter_schema=True,
         )

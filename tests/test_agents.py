@@ -312,8 +312,11 @@ def test_months_in_a_bucket_of_another_machine_are_noticed(
     ("name", "said"),
     [
         ("etl-web-to-gcs/x", "deployment 'etl-web-to-gcs/x' is none of etl-parent-flow"),
-        ("etl-parent-flow/x", "there is no deployment 'etl-parent-flow/x'; deployments of"),
-        ("", "no deployment was named; deployments of etl-parent-flow: none; apply one first"),
+        (
+            "etl-parent-flow/x",
+            "there is no deployment 'etl-parent-flow/x'; apply deployments/local_",
+        ),
+        ("", "no deployment was named; apply deployments/local_deploy.py (PREFECT_API_URL"),
     ],
 )
 def test_a_deployment_that_is_not_there_is_refused(shared: Path, name: str, said: str) -> None:

@@ -189,20 +189,23 @@ def test_a_stopped_run_leaves_no_process(
 
 @contextmanager
 def cluster_elsewhere(
-    environment: dict[str, str], workers: int = 1, threads: int = 1
+    environment: dict[str, str],
+    workers: int = 1,
+    threads: int = 1,
+    scheduler: dict[str, str] | None = None,
 ) -> Iterator[str]:
-    """A scheduler and workers that were started by hand."""
+    """A scheduler, in the same environment or its own, and workers that were started by hand."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"tcp://127.0.0.1:{port}"
     dask = [sys.executable, "-m", "dask"]
-    parts = [
-        [*dask, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"],
-        *[[*dask, "worker", address, "--host", "127.0.0.1", "--nthreads", str(threads)]] * workers,
-    ]
+    here = ("--host", "127.0.0.1")
+    first = [*dask, "scheduler", *here, "--port", str(port), "--no-dashboard"]
+    worker = [*dask, "worker", address, *here, "--nthreads", str(threads)]
+    parts = [(first, scheduler or environment), *[(worker, environment)] * workers]
     quiet = subprocess.DEVNULL
-    started = [subprocess.Popen(p, env=environment, stdout=quiet, stderr=quiet) for p in parts]
+    started = [subprocess.Popen(p, env=env, stdout=quiet, stderr=quiet) for p, env in parts]
     try:
         _wait_for_workers(address, workers, started[0])
         yield address
@@ -236,14 +239,18 @@ def test_months_on_a_cluster_that_runs_already(environment: dict[str, str], shar
     assert totals(shared) == {"2020-10": (2, 3.0)}
 
 
-def test_workers_that_do_not_know_the_flows_are_named(
-    environment: dict[str, str], shared: Path
+@pytest.mark.parametrize("stranger", ["scheduler", "worker"])
+def test_who_does_not_know_the_flows_is_named(
+    environment: dict[str, str], shared: Path, stranger: str
 ) -> None:
     """Before a month is tried, with what to do."""
     publish(shared, "2020-10", ["1"])
-    with cluster_elsewhere(environment) as address:
+    knows = environment | {"PYTHONPATH": FLOWS}
+    worker, scheduler = (environment if stranger == n else knows for n in ("worker", "scheduler"))
+    with cluster_elsewhere(worker, scheduler=scheduler) as address:
         state = bring_all(shared, "10", engine="dask", cluster=address)
     said = str(state.result(raise_on_failure=False))
+    assert f"the Dask {stranger} " in said
     assert "does not know the flows; start it with PYTHONPATH=" in said
 
 

@@ -17,6 +17,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments.deployments import run_deployment
 from prefect.runtime import deployment as own
 from prefect.runtime import flow_run as this
+from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled
 from prefect.utilities.asyncutils import sync_compatible
 
@@ -69,9 +70,11 @@ async def _deployment(client: PrefectClient, name: str) -> str:
         return names[UUID(own.id)]
     if not name and len(names) == 1:
         return names.popitem()[1]
-    there = ", ".join(sorted(names.values())) or "none; apply one first"
     what = f"there is no deployment {name!r}" if name else "no deployment was named"
-    raise UsageError(f"{what}; deployments of {FLOW}: {there}")
+    there = ", ".join(sorted(names.values()))
+    hint = f"write deployment as one of {there}" if there else "apply deployments/local_deploy.py"
+    server = PREFECT_API_URL.value() or "not set, so none runs"
+    raise UsageError(f"{what}; {hint} (PREFECT_API_URL, the server of agents, is {server})")
 
 
 class _Flight:
@@ -170,6 +173,9 @@ def _parameters(month: Month, work: Work) -> dict[str, Any]:
         "warehouse": work.warehouse,
         "plan": False,
         "engine": "threads",
+        "cluster": "",
+        "cluster_options": {},
+        "deployment": "",
     }
 
 

@@ -34,11 +34,11 @@ def run_on_dask(work: Work, engine: Engine) -> list[Line]:
     """Run each month on a worker. The cluster, if it is ours, is stopped whatever happens.
 
     Raises:
-        UsageError: there is no such cluster, or its workers do not know the flows.
+        UsageError: there is no such cluster, or it does not know the flows.
     """
     runner = _runner(engine)
 
-    @flow(name="months-on-dask", task_runner=runner)
+    @flow(name="months-on-dask", flow_run_name="months on Dask", task_runner=runner)
     def months_on_dask() -> list[Line]:
         """Run the months of a parent run on a Dask cluster, which is there as long as this run."""
         lines = side_by_side(jobs_of(work), len(work.plans))
@@ -63,20 +63,22 @@ def _check_workers(address: str) -> None:
         connect: Any = distributed.Client  # it is typed in part
         with connect(address, timeout=CONNECT_SECONDS, set_as_default=False) as client:
             found = client.run(importlib.util.find_spec, "etl_web_to_gcs")
+            scheduled = client.run_on_scheduler(importlib.util.find_spec, "etl_web_to_gcs")
             threads: Mapping[str, int] = client.nthreads()
     except (OSError, ValueError) as error:
         raise UsageError(f"no Dask scheduler answers at {address} ({error})") from error
     if not found:
         raise UsageError(f"the Dask scheduler at {address} has no workers; start some")
-    _check_flows(address, found)
+    _check_flows(address, {"scheduler": scheduled} | {f"worker {w}": s for w, s in found.items()})
     _check_threads(address, threads)
 
 
 def _check_flows(address: str, found: Mapping[str, object]) -> None:
-    strangers = [worker for worker, spec in found.items() if spec is None]
+    """The scheduler too: it unpacks what it hands on."""
+    strangers = [process for process, spec in found.items() if spec is None]
     if strangers:
         raise UsageError(
-            f"the Dask worker {strangers[0]} of {address} does not know the flows; start it "
+            f"the Dask {strangers[0]} of {address} does not know the flows; start it "
             "with PYTHONPATH=/path/to/the/project/flows"
         )
 

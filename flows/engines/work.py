@@ -37,6 +37,20 @@ class Engine:
         if self.workers < 1:
             raise UsageError(f"workers {self.workers}: at least one has to do the work")
         _ = self.spec  # refused before anything is planned
+        self._refuse_options_of_others()
+
+    def _refuse_options_of_others(self) -> None:
+        """Months would be run elsewhere than was asked for."""
+        for option, value, engine in (
+            ("cluster", self.cluster, "dask"),
+            ("cluster_options", self.spec.options, "dask"),
+            ("deployment", self.deployment, "agents"),
+        ):
+            if value and self.name != engine:
+                raise UsageError(
+                    f"{option} {value!r} is for the engine {engine}, and this one is {self.name}; "
+                    f"write engine {engine}, or leave {option} out"
+                )
 
     @property
     def spec(self) -> ClusterSpec:

@@ -88,10 +88,10 @@ def quality_markdown(entry: Entry, where: str) -> str:
             f"{entry.rows_rejected:,} rejected. Kept in `{where}`, from {entry.url}"
         ],
         ["## Odd but valid, and kept"],
-        ["| what | rows |", "|---|---:|", *odd],
+        ["| what | |", "|---|---:|", *odd],
         ["## Nulls"],
         ["| column | rows | share |", "|---|---:|---:|", *null_rows],
-        ["## Columns that differ from the newest vintage"],
+        ["## Columns that differ from the table's"],
         drift or ["- none"],
     ]
     return "\n\n".join("\n".join(block) for block in blocks)

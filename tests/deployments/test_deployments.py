@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import pendulum
 import pytest
 from prefect import get_client
+from prefect.exceptions import ObjectNotFound
 
 import docker_deploy
 import github_deploy
@@ -71,7 +72,7 @@ def deployment(name: str) -> Any:
     return asyncio.run(read())
 
 
-def pool(name: str) -> Any:
+def work_pool(name: str) -> Any:
     async def read() -> Any:
         async with get_client() as client:
             return await client.read_work_pool(name)
@@ -115,7 +116,7 @@ def test_every_row_is_applied_with_what_the_dry_run_says(name: str, saved: Path)
 def test_the_pool_of_workers_takes_the_image_and_the_volume_of_the_block(saved: Path) -> None:
     """The same container, in the words of a work pool."""
     assert main(work_pool_deploy.ROAD, ["--env", str(saved)], work_pool_deploy.apply) == 0
-    assert pool("zoom-docker").type == "docker"
+    assert work_pool("zoom-docker").type == "docker"
     job = deployment("etl-web-to-gcs/pool-flow").job_variables
     assert job["image"] == "flows:1"
     assert job["volumes"] == ["zoom-data:/opt/prefect/data"]
@@ -155,7 +156,7 @@ def test_the_classic_command_of_the_readme_applies_a_deployment(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     applied = deployment("etl-parent-flow/my-flow")
-    assert applied.parameters.items() >= {"months": "due", "source": "tlc"}.items()
+    assert applied.parameters.items() >= {"color": "fhv", "months": "due"}.items()
     assert (applied.work_pool_name, applied.work_queue_name) == ("default-agent-pool", "local")
     assert (applied.path, applied.entrypoint) == (
         str(PROJECT),
@@ -163,7 +164,7 @@ def test_the_classic_command_of_the_readme_applies_a_deployment(
     )
     (scheduled,) = applied.schedules
     assert (scheduled.schedule.cron, scheduled.schedule.timezone) == (
-        "0 19 * * 1-5",
+        "30 19 * * 1-5",
         "America/New_York",
     )
     assert applied.infrastructure_document_id == loaded(BESIDE)._block_document_id
@@ -173,11 +174,14 @@ def test_a_block_that_is_not_saved_is_named(
     env: Path, prefect_server: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With where it comes from; nothing of Prefect's own."""
-    road = Road("x", "x", "prefect.infrastructure.Process/zoom-absent")
+    pool = AGENTS.copy(update={"name": "zoom-unused"})
+    road = Road("x", "x", "prefect.infrastructure.Process/zoom-absent", pool=pool)
     assert main(road, ["--env", str(env)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "zoom-absent" in line
-    assert line.endswith(". The scripts in blocks/ save it.")
+    assert line.endswith(" Save it first: python blocks/make_process_blocks.py")
+    with pytest.raises(ObjectNotFound):
+        work_pool("zoom-unused")
 
 
 @pytest.mark.parametrize("schedule", [schedules.YELLOW_DUE, schedules.GREEN_DUE])

@@ -1,0 +1,52 @@
+"""What an engine is told that is not for it, before anything is planned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engines.work import Engine
+from trips.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"cluster": "tcp://a:8786"},
+            "cluster 'tcp://a:8786' is for the engine dask, and this one",
+        ),
+        (
+            {"cluster": "distributed.LocalCluster", "cluster_options": '{"n_workers": 2}'},
+            "is for the engine dask, and this one is threads; write engine dask, or leave cluster",
+        ),
+        (
+            {"name": "agents", "cluster_options": {"n_workers": 2}},
+            "cluster_options {'n_workers': 2} is for the engine dask, and this one is agents",
+        ),
+        (
+            {"name": "dask", "deployment": "etl-parent-flow/x"},
+            "deployment 'etl-parent-flow/x' is for the engine agents, and this one is dask",
+        ),
+    ],
+)
+def test_what_is_for_another_engine_is_refused(options: dict[str, Any], said: str) -> None:
+    """Months would be run elsewhere than was asked for."""
+    with pytest.raises(UsageError) as refused:
+        Engine(**options)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"name": "dask", "cluster": "tcp://a:8786"},
+        {"name": "dask", "cluster_options": '{"n_workers": 2}'},
+        {"name": "agents", "deployment": "etl-parent-flow/x"},
+    ],
+)
+def test_its_own_options_are_taken(options: dict[str, Any]) -> None:
+    engine = Engine(**options)
+    assert {name: getattr(engine, name) for name in options} == options
