@@ -67,10 +67,12 @@ class Kind(Generic[T]):
     Attributes:
         block: import path of its class, imported when it is used: the cloud ones take seconds.
         opened: turns a loaded block into a bucket or a warehouse.
+        saved_by: the command that saves one.
     """
 
     block: str
     opened: Callable[[Any], T]
+    saved_by: str
 
 
 def _s3(block: Any) -> Bucket:
@@ -113,18 +115,23 @@ def postgres_of(block: Any) -> Postgres:
     return postgres_at(url, block.connect_args or {})
 
 
+_GCP, _EMBEDDED = "python blocks/make_gcp_blocks.py", "python blocks/make_embedded_blocks.py"
+_SQL = "prefect_sqlalchemy.SqlAlchemyConnector"
+_SQL_SAVED = "make postgres, or python blocks/make_postgres_block.py"
 _BUCKETS: dict[str, Kind[Bucket]] = {
-    "local-bucket": Kind("embedded_blocks.LocalBucket", LocalBucket.bucket),
-    "s3-bucket": Kind("prefect_aws.s3.S3Bucket", _s3),
-    "gcs-bucket": Kind("prefect_gcp.cloud_storage.GcsBucket", _gcs),
-}
-_WAREHOUSES: dict[str, Kind[Warehouse]] = {
-    "duckdb-warehouse": Kind("embedded_blocks.DuckDBWarehouse", DuckDBWarehouse.warehouse),
-    "bigquery-warehouse": Kind("prefect_gcp.bigquery.BigQueryWarehouse", _bigquery),
-    "sqlalchemy-connector": Kind("prefect_sqlalchemy.SqlAlchemyConnector", postgres_of),
+    "local-bucket": Kind("embedded_blocks.LocalBucket", LocalBucket.bucket, _EMBEDDED),
+    "s3-bucket": Kind("prefect_aws.s3.S3Bucket", _s3, "python blocks/make_s3_block.py"),
+    "gcs-bucket": Kind("prefect_gcp.cloud_storage.GcsBucket", _gcs, _GCP),
 }
 _POSTGRES: dict[str, Kind[Postgres]] = {
-    "sqlalchemy-connector": Kind("prefect_sqlalchemy.SqlAlchemyConnector", postgres_of),
+    "sqlalchemy-connector": Kind(_SQL, postgres_of, _SQL_SAVED),
+}
+_WAREHOUSES: dict[str, Kind[Warehouse]] = {
+    "duckdb-warehouse": Kind(
+        "embedded_blocks.DuckDBWarehouse", DuckDBWarehouse.warehouse, _EMBEDDED
+    ),
+    "bigquery-warehouse": Kind("prefect_gcp.bigquery.BigQueryWarehouse", _bigquery, _GCP),
+    "sqlalchemy-connector": Kind(_SQL, postgres_of, _SQL_SAVED),
 }
 
 
@@ -179,11 +186,11 @@ def _open(name: str, kinds: dict[str, Kind[T]], what: str) -> T:
     if slug not in kinds or not document:
         known = " or ".join(f"{slug}/NAME" for slug in kinds)
         raise UsageError(f"{what} {name!r} is no block that this project loads; write {known}")
-    return kinds[slug].opened(_load(name, kinds[slug].block, document, what))
+    return kinds[slug].opened(_load(name, kinds[slug], document, what))
 
 
-def _load(name: str, path: str, document: str, what: str) -> Block:
-    block_class: type[Block] = import_object(path)
+def _load(name: str, kind: Kind[T], document: str, what: str) -> Block:
+    block_class: type[Block] = import_object(kind.block)
     try:
         return cast(Block, block_class.load(document))  # a coroutine only in async flows
     except ValueError as error:
@@ -191,8 +198,8 @@ def _load(name: str, path: str, document: str, what: str) -> Block:
             _refuse_passing_folder(name)
             return EMBEDDED[name]
         raise UsageError(
-            f"{what} block {name} cannot be loaded ({error}); save it with one of "
-            "the scripts in blocks/, or in the UI under Blocks"
+            f"{what} block {name} cannot be loaded ({error}); save it with {kind.saved_by}, "
+            "or in the UI under Blocks"
         ) from error
 
 

@@ -186,6 +186,7 @@ def test_a_block_that_is_not_saved_is_named_with_the_way_to_save_it(place: Path)
     """Before anything is read."""
     said = failure(bring(place, 10, bucket="s3-bucket/nobody-saved-it"))
     assert "bucket block s3-bucket/nobody-saved-it cannot be loaded" in said
+    assert "save it with python blocks/make_s3_block.py" in said
     assert "blocks/" in said
 
 
