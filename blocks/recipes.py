@@ -126,9 +126,10 @@ def _made(recipe: Recipe, settings: Settings) -> Blocks:
 
 def no_answer(said: str) -> str:
     """What to do when Prefect's server says nothing, or something that was not expected."""
+    server = PREFECT_API_URL.value() or "no PREFECT_API_URL"
     return (
-        f"{PREFECT_API_URL.value()}: {said}; start Prefect's server there, or export the "
-        "PREFECT_API_URL of one that runs"
+        f"{server}: {said}; start Prefect's server there, or export the PREFECT_API_URL of one "
+        "that runs"
     )
 
 

@@ -138,7 +138,7 @@ def loaded(reference: str) -> Any:
             return cast(type[Block], import_object(path)).load(name)
     except ValueError as error:
         script = _SCRIPTS[path.rpartition(".")[2]]
-        raise ValueError(f"{error} Save it first: python blocks/{script}") from error
+        raise ValueError(f"{error}. Save it first: python blocks/{script}") from error
 
 
 async def make_pool(pool: WorkPoolCreate) -> None:

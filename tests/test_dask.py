@@ -39,8 +39,12 @@ def shared(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def environment(shared: Path) -> dict[str, str]:
-    """The same for a command, with the Prefect database of the session."""
-    return os.environ | _prefect_settings()
+    """The same for a command, with the Prefect database of the session.
+
+    Dask leaves what it tells its workers in the environment of a process that has had a cluster.
+    """
+    own = {name: value for name, value in os.environ.items() if name not in WORKER_MEMORY}
+    return own | _prefect_settings()
 
 
 @pytest.fixture
