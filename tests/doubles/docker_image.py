@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -92,6 +93,7 @@ def _stand_in() -> str:
     return STAND_IN
 
 
+@cache
 def postgres(image: str) -> str:
     """The image of PostgreSQL, or a stand-in that takes the same variables."""
     if _has(image) or _pulled(image):
