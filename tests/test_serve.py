@@ -71,3 +71,12 @@ def test_a_port_that_becomes_free_is_taken(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(serve, "_can_bind", lambda *_, **__: answers.pop(0))
     serve._wait_for(4200)
     assert answers == []
+
+
+def test_the_log_of_the_time_before_is_kept(tmp_path: Path) -> None:
+    """It may say why somebody starts anew; `prefect version` stands for a server that ends."""
+    for options in (("--help",), ()):
+        with serve._started("version", options, os.environ, tmp_path) as program:
+            program.process.wait()
+    assert "Usage" in (tmp_path / "version.log.1").read_text()
+    assert "Python version" in (tmp_path / "version.log").read_text()

@@ -17,6 +17,7 @@ import pendulum
 import pytest
 from prefect import get_client
 from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 import docker_deploy
 import github_deploy
@@ -26,6 +27,7 @@ import make_github_block
 import make_process_blocks
 import schedules
 import work_pool_deploy
+from postgres_server import free_port
 from recipes import main as save
 from roads import AGENTS, BESIDE, Road, loaded, main, make_pool, name_of, taken_by
 from table import ROWS
@@ -96,11 +98,15 @@ def test_a_dry_run_names_all_that_would_be_applied_and_asks_nobody(
 
 
 @pytest.mark.parametrize("name", ROADS)
-def test_every_row_is_applied_with_what_the_dry_run_says(name: str, saved: Path) -> None:
+def test_every_row_is_applied_with_what_the_dry_run_says(
+    name: str, saved: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Twice: a deployment has one schedule, and what was clicked meanwhile is put back."""
     road = ROADS[name]
     for _ in range(2):
         assert main(road, ["--env", str(saved)], *filter(None, [APPLY.get(name)])) == 0
+        # The tests' Prefect has a database and no server.
+        assert capsys.readouterr().err.startswith("PREFECT_API_URL is not set: these are in")
     for row in ROWS:
         if not (taken := taken_by(row, road)):
             continue
@@ -109,6 +115,7 @@ def test_every_row_is_applied_with_what_the_dry_run_says(name: str, saved: Path)
         assert (found.work_pool_name, found.work_queue_name) == (road.pool.name, road.queue)
         assert (found.path or None, found.entrypoint) == (taken.path, row.entrypoint())
         assert found.enforce_parameter_schema
+        assert found.tags == [row.tag]
         assert found.description
         assert row.parameters.items() <= found.parameters.items()
 
@@ -182,6 +189,23 @@ def test_a_block_that_is_not_saved_is_named(
     assert line.endswith(" Save it first: python blocks/make_process_blocks.py")
     with pytest.raises(ObjectNotFound):
         work_pool("zoom-unused")
+
+
+@pytest.mark.parametrize("script", ["block", "deployment"])
+def test_a_server_that_does_not_answer_is_named_with_what_to_do(
+    env: Path, prefect_server: None, capsys: pytest.CaptureFixture[str], script: str
+) -> None:
+    """Its address, as the environment has it."""
+    api = f"http://127.0.0.1:{free_port()}/api"
+    with temporary_settings({PREFECT_API_URL: api}):
+        if script == "block":
+            code = save([make_process_blocks.RECIPE], ["--env", str(env)])
+        else:
+            code = main(ROADS["local"], ["--env", str(env)])
+    assert code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"Error: {api}: ")
+    assert "; start Prefect's server there, or export the PREFECT_API_URL of one" in line
 
 
 @pytest.mark.parametrize("schedule", [schedules.YELLOW_DUE, schedules.GREEN_DUE])
