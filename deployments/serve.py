@@ -24,6 +24,15 @@ PROJECT = Path(__file__).absolute().parents[1]
 HOST = "127.0.0.1"
 #: The work queue of local_deploy.py.
 QUEUE = "local"
+#: The server as sqlite_server.py has it, and an agent for the queue.
+SERVER = (
+    *(sys.executable, "-m", "uvicorn", "--factory", "sqlite_server:create_app"),
+    *("--app-dir", str(PROJECT / "deployments")),
+)
+AGENT = (
+    *(str(Path(sys.executable).with_name("prefect")), "agent", "start"),
+    *("-p", "default-agent-pool", "-q", QUEUE),
+)
 #: What saves the blocks and the deployments, in this order.
 SCRIPTS = (
     "blocks/make_embedded_blocks.py",
@@ -33,8 +42,6 @@ SCRIPTS = (
 #: Seconds for the server to answer, its first start makes its database; and for what was told
 #: to stop.
 START_SECONDS, STOP_SECONDS = 120, 15
-#: Seconds for which closed connections keep a port: a minute on Linux, where it cannot be changed.
-FADE_SECONDS = 75
 _POLL_SECONDS = 0.2
 
 
@@ -100,18 +107,17 @@ def serve(port: int) -> None:
         CannotServe: the port is taken, a script fails, or a program ends.
         Stopped: somebody asked for it; everything has stopped then.
     """
-    _wait_for(port)
+    _refuse_taken(port)
     environment = _environment(port)
     logs = Path(environment["PREFECT_HOME"]) / "serve"
     logs.mkdir(parents=True, exist_ok=True)
     with ExitStack() as running:
-        options = ("--host", HOST, "--port", str(port))
-        server = running.enter_context(_started("server", ("start", *options), environment, logs))
+        command = [*SERVER, "--host", HOST, "--port", str(port)]
+        server = running.enter_context(_started("server", command, environment, logs))
         _wait_until_it_answers(server, port)
         for script in SCRIPTS:
             _run(script, environment)
-        options = ("-p", "default-agent-pool", "-q", QUEUE)
-        agent = running.enter_context(_started("agent", ("start", *options), environment, logs))
+        agent = running.enter_context(_started("agent", AGENT, environment, logs))
         print(_where(port, logs), flush=True)
         while True:
             server.refuse_ended()
@@ -119,34 +125,17 @@ def serve(port: int) -> None:
             time.sleep(_POLL_SECONDS)
 
 
-def _wait_for(port: int) -> None:
-    """Until Prefect can take the port, which it cannot while old connections fade away."""
-    if _can_bind(port):
-        return
-    if not _can_bind(port, beside_old_connections=True):
-        raise CannotServe(
-            f"port {port} of {HOST} cannot be used; end what has it, "
-            "or take another one: make serve PORT=4201"
-        )
-    print(f"port {port} was in use a moment ago; waiting until it is free ...", flush=True)
-    deadline = time.monotonic() + FADE_SECONDS
-    while not _can_bind(port):
-        if time.monotonic() > deadline:
-            raise CannotServe(
-                f"port {port} of {HOST} is not free after {FADE_SECONDS} s; "
-                "take another one: make serve PORT=4201"
-            )
-        time.sleep(_POLL_SECONDS)
-
-
-def _can_bind(port: int, beside_old_connections: bool = False) -> bool:
+def _refuse_taken(port: int) -> None:
     with socket.socket() as found:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, beside_old_connections)
+        # as the server does: connections of a minute ago that fade away do not count
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             found.bind((HOST, port))
-        except OSError:
-            return False
-        return True
+        except OSError as error:
+            raise CannotServe(
+                f"port {port} of {HOST} cannot be used ({error.strerror}); end what has it, "
+                "or take another one: make serve PORT=4201"
+            ) from error
 
 
 def _environment(port: int) -> dict[str, str]:
@@ -165,14 +154,14 @@ def _environment(port: int) -> dict[str, str]:
 
 @contextmanager
 def _started(
-    name: str, arguments: Sequence[str], environment: Mapping[str, str], logs: Path
+    name: str, command: Sequence[str], environment: Mapping[str, str], logs: Path
 ) -> Iterator[Program]:
     log = logs / f"{name}.log"
     if log.exists():  # it may say why somebody starts anew
         log.replace(logs / f"{name}.log.1")
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [str(Path(sys.executable).with_name("prefect")), name, *arguments],
+            command,
             cwd=PROJECT,
             env=environment,
             stdin=subprocess.DEVNULL,

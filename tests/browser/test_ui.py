@@ -29,6 +29,7 @@ def started_by(page: Page, button: Locator) -> str:
     """Press a button that starts a run, then open the run; its id."""
     with page.expect_response(re.compile(r"/create_flow_run$")) as answer:
         button.click()
+    assert answer.value.status == 201, answer.value.text()
     run = str(answer.value.json()["id"])
     page.goto(f"/flow-runs/flow-run/{run}")
     return run
