@@ -83,7 +83,7 @@ def ended(served: Served, run: str) -> dict[str, object]:
     """The flow run, once it has ended."""
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
-        found: dict[str, object] = httpx.get(f"{served.url}/api/flow_runs/{run}").json()
+        found: dict[str, object] = httpx.get(f"{served.url}/api/flow_runs/{run}", timeout=60).json()
         if found["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
             return found
         time.sleep(0.5)
