@@ -23,6 +23,7 @@ from prefect.logging.configuration import setup_logging
 from prefect.utilities.callables import parameter_docstrings
 
 from graph import draw
+from interrupts import ended_by_ctrl_c
 from trips.errors import TripsError
 from trips.report import Line, table
 
@@ -51,7 +52,8 @@ def run(
         _collect_seldom()
         started = time.perf_counter()
         call: Any = flow  # its overloads for return_state do not hold for any flow
-        state: State[Any] = call(**parameters, return_state=True)
+        with ended_by_ctrl_c():
+            state: State[Any] = call(**parameters, return_state=True)
         result = state.result(raise_on_failure=False)
         if isinstance(result, Line):
             result = [replace(result, seconds=time.perf_counter() - started)]

@@ -72,8 +72,9 @@ def workers_of(process: subprocess.Popen[Any]) -> list[psutil.Process]:
 
 
 def downloading(process: subprocess.Popen[Any], size: int) -> list[psutil.Process]:
-    """The worker that has a download of this size open."""
-    return [worker for worker in workers_of(process) if size in _sizes_of_downloads(worker)]
+    """The worker, or the command itself, that has a download of this size open."""
+    processes = [psutil.Process(process.pid), *workers_of(process)]
+    return [each for each in processes if size in _sizes_of_downloads(each)]
 
 
 def _sizes_of_downloads(process: psutil.Process) -> list[int]:
@@ -82,6 +83,15 @@ def _sizes_of_downloads(process: psutil.Process) -> list[int]:
     except psutil.NoSuchProcess:  # a child of a moment, which a command has asked for something
         return []
     return [Path(f.path).stat().st_size for f in files if f.path.endswith(".part")]
+
+
+def hang_in_the_middle(server: Web) -> int:
+    """Publish green 2020-10, 20,000 trips of n + 0.25, and hang once at the size that is given."""
+    body = trips("2020-10", [f"{n}.25" for n in range(20_000)]).encode()
+    server.serve("/green_tripdata_2020-10.csv", Page(body, etag='"one"'))
+    server.fail(Fault(), times=2)  # the two questions before the download go right
+    server.fail(Fault(after=len(body) // 2, hang=True))
+    return len(body) // 2
 
 
 def states_of_runs() -> dict[Any, str]:
@@ -132,11 +142,7 @@ def test_a_killed_worker_costs_nothing(
     environment: dict[str, str], shared: Path, server: Web
 ) -> None:
     """SIGKILL with half of a month arrived: another worker goes on, the month is there once."""
-    body = trips("2020-10", [f"{n}.25" for n in range(20_000)]).encode()
-    half = len(body) // 2
-    server.serve("/green_tripdata_2020-10.csv", Page(body, etag='"one"'))
-    server.fail(Fault(), times=2)  # the two questions before the download go right
-    server.fail(Fault(after=half, hang=True))
+    half = hang_in_the_middle(server)
     earlier = states_of_runs().keys()
     process = subprocess.Popen(
         dask_command(server, "--months", "2020-10", "--workers", "2"),
@@ -165,28 +171,37 @@ def dask_command(server: Web, *options: str) -> list[str]:
     return command("parameterized_flow.py", *where, *options)
 
 
+@pytest.mark.parametrize("engine", ["dask", "threads"])
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_stopped_run_leaves_no_process(
-    environment: dict[str, str], shared: Path, server: Web, sent: signal.Signals
+    environment: dict[str, str],
+    shared: Path,
+    server: Web,
+    tmp_path: Path,
+    sent: signal.Signals,
+    engine: str,
 ) -> None:
     """Ctrl-C, an agent's SIGTERM or a kill in the middle of a month; the next run completes it."""
-    body = trips("2020-10", [f"{n}.25" for n in range(20_000)]).encode()
-    half = len(body) // 2
-    server.serve("/green_tripdata_2020-10.csv", Page(body, etag='"one"'))
-    server.fail(Fault(), times=2)
-    server.fail(Fault(after=half, hang=True))
-    process = subprocess.Popen(
-        dask_command(server, "--months", "2020-10"),
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    half = hang_in_the_middle(server)
+    with (tmp_path / "said").open("wb") as said:
+        process = subprocess.Popen(
+            dask_command(server, "--months", "2020-10", "--engine", engine),
+            env=environment,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
     wait_for(lambda: downloading(process, half), process)
-    workers = workers_of(process)
-    process.send_signal(sent)
-    assert process.wait(SECONDS) != 0
-    _, alive = psutil.wait_procs(workers, timeout=SECONDS)
+    started = workers_of(process)
+    # A terminal sends its Ctrl-C to all that a command has started.
+    (os.killpg if sent is signal.SIGINT else os.kill)(process.pid, sent)
+    assert process.wait(SECONDS) == -sent
+    _, alive = psutil.wait_procs(started, timeout=SECONDS)
     assert alive == []
+    if sent is signal.SIGINT:
+        said_at_last = (tmp_path / "said").read_text()
+        assert "Stopped. The same command again completes what is missing." in said_at_last
+        assert "Traceback" not in said_at_last
     assert bring_all(shared, "10", source=server.url(TEMPLATE)).name == "Completed"
     assert totals(shared)["2020-10"][0] == 20_000
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -24,8 +23,7 @@ from prefect.server.database.dependencies import (
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, temporary_settings
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from doubles.served import Served, start
-from postgres_server import free_port
+from doubles.served import Served, serving
 from sqlite_server import WaitingSqlite, create_app
 
 
@@ -92,9 +90,8 @@ def test_only_sqlite_is_changed(
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    found = start(tmp_path, free_port())
-    yield found
-    assert found.stop(signal.SIGINT) == 0
+    with serving(tmp_path) as found:
+        yield found
 
 
 def pressed(served: Served, deployment: str) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import distributed
@@ -23,6 +24,7 @@ def local_options(workers: int) -> dict[str, Any]:
         "threads_per_worker": 1,
         "host": _LOOPBACK,
         "dashboard_address": f"{_LOOPBACK}:0",
+        "preload": str(Path(__file__).with_name("worker_process.py")),
     }
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from prefect.runtime import flow_run
+
 from engines.agents import run_on_agents
 from engines.arrived import all_arrived
 from engines.dask import run_on_dask
+from engines.left_running import report_crashed
 from engines.month import jobs_of
 from engines.side_by_side import side_by_side
 from engines.work import Engine, Work
@@ -27,6 +30,15 @@ def run_months(
     if not work.plans:
         return []
     if engine.name == "threads":
-        return side_by_side(jobs_of(work), engine.workers)
+        return _run_on_threads(work, engine)
     lines = run_on_dask(work, engine) if engine.name == "dask" else run_on_agents(work, engine)
     return all_arrived(lines, store, warehouse, work.report)
+
+
+def _run_on_threads(work: Work, engine: Engine) -> list[Line]:
+    try:
+        return side_by_side(jobs_of(work), engine.workers)
+    except BaseException:  # Ctrl-C, which reaches a thread at work only when the process ends
+        children = {"parent_flow_run_id": {"any_": [flow_run.id]}}
+        report_crashed(children)  # type: ignore[unused-coroutine] # none in a sync flow
+        raise

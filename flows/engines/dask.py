@@ -6,15 +6,12 @@ import importlib.util
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from prefect import flow, get_client
-from prefect.client.schemas.filters import FlowRunFilter
-from prefect.client.schemas.objects import State
+from prefect import flow
 from prefect.runtime import flow_run
-from prefect.states import Crashed
-from prefect.utilities.asyncutils import sync_compatible
 
 from clusters.memory import keeping_memory
 from clusters.runner import dask_runner
+from engines.left_running import report_crashed
 from engines.month import jobs_of, tag_of
 from engines.side_by_side import side_by_side
 from engines.work import Engine, Work
@@ -41,9 +38,10 @@ def run_on_dask(work: Work, engine: Engine) -> list[Line]:
     @flow(name="months-on-dask", flow_run_name="months on Dask", task_runner=runner)
     def months_on_dask() -> list[Line]:
         """Run the months of a parent run on a Dask cluster, which is there as long as this run."""
-        lines = side_by_side(jobs_of(work), len(work.plans))
-        _report_lost_runs(flow_run.id)  # type: ignore[unused-coroutine] # none in a sync flow
-        return lines
+        try:
+            return side_by_side(jobs_of(work), len(work.plans))
+        finally:
+            report_crashed({"tags": {"all_": [tag_of(flow_run.id)]}})  # type: ignore[unused-coroutine] # none in a sync flow
 
     with keeping_memory():
         return months_on_dask()
@@ -100,20 +98,3 @@ def _refuse_threads(engine: Engine) -> None:
             f"cluster_options: months hang on workers with {count} threads; "
             "write threads_per_worker 1, and more n_workers in their place"
         )
-
-
-@sync_compatible
-async def _report_lost_runs(run_id: str) -> None:
-    """Runs that a killed worker left as running are reported as crashed."""
-    lost = FlowRunFilter.parse_obj(
-        {
-            "tags": {"all_": [tag_of(run_id)]},
-            "state": {"type": {"any_": ["RUNNING", "PENDING"]}},
-        }
-    )
-    async with get_client() as client:
-        for run in await client.read_flow_runs(flow_run_filter=lost):
-            crashed: State[Any] = Crashed(
-                message="Its Dask worker was lost; another one ran the month."
-            )
-            await client.set_flow_run_state(run.id, crashed, force=True)

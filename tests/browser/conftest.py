@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from doubles.served import PROJECT, Served, start
-from postgres_server import free_port
+from doubles.served import PROJECT, Served, serving
 
 SHOTS = PROJECT / "build" / "screenshots"
 _SIZE = {"width": 1300, "height": 800}
@@ -29,10 +27,8 @@ _OPTIONS = (
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Server, agent and deployments; all of it gone after the last test."""
-    found = start(tmp_path_factory.mktemp("serve"), free_port())
-    yield found
-    assert found.stop(signal.SIGINT) == 0
-    assert found.group() == []
+    with serving(tmp_path_factory.mktemp("serve")) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
+
+from postgres_server import free_port
 
 PROJECT = Path(__file__).absolute().parents[2]
 _START_SECONDS = 180
@@ -77,6 +82,15 @@ def start(home: Path, port: int, source: str = "sample:3000") -> Served:
             pytest.fail(f"serve did not start:\n{(home / 'out').read_text()}")
         time.sleep(0.2)
     return served
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[Served]:
+    """Started, and stopped as by Ctrl-C, which ends all of it."""
+    served = start(home, free_port())
+    yield served
+    assert served.stop(signal.SIGINT) == 0
+    assert served.group() == []
 
 
 def ended(served: Served, run: str) -> dict[str, object]:

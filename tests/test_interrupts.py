@@ -1,0 +1,120 @@
+"""Ctrl-C in a terminal: the command ends, soon, and says what to do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from doubles.served import serving
+from doubles.web import Web
+from interrupts import ended_by_ctrl_c
+from test_cli import command
+from test_dask import downloading, hang_in_the_middle, wait_for
+from test_flows import TEMPLATE
+
+PROJECT = Path(__file__).absolute().parents[1]
+#: A command that is interrupted while it does what the test says.
+_COMMAND = """
+import signal, sys, threading, time
+signal.signal(signal.SIGINT, {handler})  # the shell's own may be to ignore it
+sys.path.insert(0, "flows")
+import interrupts
+interrupts.REPORT_SECONDS = {seconds}
+def wait():
+    print("ready", flush=True)
+    threading.Event().wait()
+with interrupts.ended_by_ctrl_c():
+    {body}
+"""
+_DEFAULT = "signal.default_int_handler"
+
+
+def interrupted(body: str, times: int, seconds: float = 60) -> tuple[int, str]:
+    """How a command ends that is sent SIGINT after each line that it prints; what it says."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _COMMAND.format(handler=_DEFAULT, seconds=seconds, body=body)],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    for _ in range(times):
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+    return process.wait(30), process.communicate()[1]
+
+
+def test_threads_that_wait_for_ever_do_not_keep_it() -> None:
+    """As Prefect's do, whose child flows wait for an event loop that has ended."""
+    code, said = interrupted("threading.Thread(target=threading.Event().wait).start(); wait()", 1)
+    assert code == -signal.SIGINT
+    assert said.split("\n") == [
+        "",
+        "Stopping; another Ctrl-C ends it at once.",
+        "Stopped. The same command again completes what is missing.",
+        "",
+    ]
+
+
+_DEAF = """
+    while True:
+        try: wait()
+        except KeyboardInterrupt: pass
+"""
+
+
+def test_what_does_not_end_is_ended() -> None:
+    code, said = interrupted(_DEAF, 1, seconds=0.1)
+    assert code == -signal.SIGINT
+    assert said.endswith("Stopped. The same command again completes what is missing.\n")
+
+
+def test_a_second_one_ends_it_at_once() -> None:
+    code, said = interrupted(_DEAF, 2)
+    assert code == -signal.SIGINT
+    assert said == "\nStopping; another Ctrl-C ends it at once.\n"
+
+
+def test_another_error_is_as_it_was() -> None:
+    """And so is Ctrl-C afterwards."""
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ZeroDivisionError), ended_by_ctrl_c():
+        raise ZeroDivisionError
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_job_in_the_background_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell has it ignore the Ctrl-C that is meant for what is in front."""
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_IGN)
+    monkeypatch.setattr(signal, "signal", lambda *_: pytest.fail("a handler was set"))
+    with ended_by_ctrl_c():
+        pass
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize(("engine", "count"), [("threads", 2), ("dask", 3)])
+def test_the_runs_of_a_stopped_command_have_crashed(
+    tmp_path: Path, engine: str, count: int
+) -> None:
+    """The parent's, that of the month that was at work, and on Dask the one of the cluster."""
+    with serving(tmp_path) as served, Web() as web:
+        half = hang_in_the_middle(web)
+        which = ("--color", "green", "--months", "2020-10", "--source", web.url(TEMPLATE))
+        process = subprocess.Popen(
+            command("parameterized_flow.py", *which, "--engine", engine),
+            env=os.environ | {"PREFECT_API_URL": f"{served.url}/api", "TRIPS_DATA": str(tmp_path)},
+            start_new_session=True,
+        )
+        wait_for(lambda: downloading(process, half), process)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(60) == -signal.SIGINT
+        started = {"flow_runs": {"start_time": {"is_null_": False}}}
+        runs = httpx.post(f"{served.url}/api/flow_runs/filter", json=started).json()
+    assert [run["state_type"] for run in runs] == ["CRASHED"] * count
