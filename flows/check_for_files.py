@@ -19,6 +19,7 @@ from prefect.states import Completed, Failed
 
 import cli
 from artifacts import show_files
+from bounds import AtLeastOne, Days
 from clusters.spec import ClusterSpec
 from destinations import BUCKET, open_place
 from notices import NOTICES
@@ -66,8 +67,8 @@ def check_for_files(
     source: str = f"{BUCKET}/data/fhvhv",
     sink: str = f"{BUCKET}/row-groups/fhvhv",
     pattern: str = "fhvhv_tripdata_*.parquet",
-    days: int = 7,
-    rows_per_group: int = ROWS_PER_GROUP,
+    days: Days = 7,
+    rows_per_group: AtLeastOne = ROWS_PER_GROUP,
     cluster: str = "",
     cluster_options: str | dict[str, Any] = "{}",
 ) -> State[list[FileLine]]:

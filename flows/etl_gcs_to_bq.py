@@ -13,6 +13,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 import cli
+from bounds import MonthOfYear, Year
 from destinations import BUCKET, WAREHOUSE, open_bucket, open_warehouse
 from month_report import Reported, try_report
 from notices import NOTICES
@@ -53,8 +54,8 @@ def load(month: Month, entry: Entry, found: Path | InPlace, warehouse: Warehouse
 @flow(name="etl-gcs-to-bq", flow_run_name="{color} {year}-{month:02}", **NOTICES)
 def etl_gcs_to_bq(
     color: Color = "yellow",
-    year: int = 2021,
-    month: int = 1,
+    year: Year = 2021,
+    month: MonthOfYear = 1,
     bucket: str = BUCKET,
     warehouse: str = WAREHOUSE,
     force: bool = False,

@@ -18,6 +18,7 @@ from prefect.states import Completed
 
 import cli
 from artifacts import show_quality
+from bounds import MonthOfYear, Share, Year
 from destinations import BUCKET, SOURCE, open_bucket
 from notices import NOTICES
 from progress import shown_progress
@@ -88,13 +89,13 @@ def load(plan: Plan, download: Download, converted: Converted, bucket: Bucket) -
 @flow(name="etl-web-to-gcs", flow_run_name="{color} {year}-{month:02}", **NOTICES)
 def etl_web_to_gcs(
     color: Color = "yellow",
-    year: int = 2021,
-    month: int = 1,
+    year: Year = 2021,
+    month: MonthOfYear = 1,
     source: str = SOURCE,
     bucket: str = BUCKET,
     force: bool = False,
     strict: bool = True,
-    max_reject_share: float = 0.001,
+    max_reject_share: Share = 0.001,
 ) -> Line | State[Line]:
     """Bring one month of trips from the web into the bucket, as one well-typed Parquet file.
 

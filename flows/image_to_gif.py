@@ -16,6 +16,7 @@ from prefect.states import Completed
 from prefect.task_runners import BaseTaskRunner, ConcurrentTaskRunner
 
 import cli
+from bounds import AtLeastOne
 from clusters.runner import dask_runner
 from clusters.spec import ClusterSpec
 from destinations import open_bucket
@@ -109,7 +110,7 @@ def image_to_gif(
     gif: str = "clip.gif",
     bucket: str = "",
     engine: Engine = "dask",
-    workers: int = 2,
+    workers: AtLeastOne = 2,
     cluster: str = "",
 ) -> Gif | State[Gif]:
     """Make one animated GIF of a file of many images, the frames side by side on a Dask cluster.

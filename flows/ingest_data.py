@@ -15,6 +15,7 @@ from prefect.states import Completed
 
 import cli
 from artifacts import show_quality
+from bounds import MonthOfYear, Share, Year
 from destinations import POSTGRES, SOURCE, open_postgres
 from etl_web_to_gcs import extract, tell
 from notices import NOTICES
@@ -59,13 +60,13 @@ def transform_and_load(
 @flow(name="ingest-data", flow_run_name="{color} {year}-{month:02}", **NOTICES)
 def ingest_data(
     color: Color = "yellow",
-    year: int = 2021,
-    month: int = 1,
+    year: Year = 2021,
+    month: MonthOfYear = 1,
     source: str = SOURCE,
     warehouse: str = POSTGRES,
     force: bool = False,
     strict: bool = True,
-    max_reject_share: float = 0.001,
+    max_reject_share: Share = 0.001,
 ) -> Line | State[Line]:
     """Bring one month of trips from the web straight into Postgres, replacing exactly that month.
 

@@ -12,6 +12,7 @@ from prefect import flow, get_run_logger, task
 
 import cli
 from artifacts import show_link, show_page
+from bounds import MonthOfYear, Year
 from destinations import BUCKET, open_bucket
 from month_summary import days_markdown
 from notices import NOTICES
@@ -99,7 +100,7 @@ def try_report(
 
 @flow(name="month-report", flow_run_name="{color} {year}-{month:02}", **NOTICES)
 def month_report(
-    color: Color = "yellow", year: int = 2021, month: int = 1, bucket: str = BUCKET
+    color: Color = "yellow", year: Year = 2021, month: MonthOfYear = 1, bucket: str = BUCKET
 ) -> Line:
     """Draw the report of a month that is in the bucket: its days, week, fares and busiest zones.
 

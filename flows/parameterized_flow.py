@@ -19,6 +19,7 @@ from prefect.states import Completed, Failed
 
 import cli
 from artifacts import show_months
+from bounds import AtLeastOne, Share, Year
 from destinations import BUCKET, SOURCE, WAREHOUSE, open_bucket, open_warehouse
 from engines import run_months
 from engines.side_by_side import side_by_side
@@ -59,7 +60,7 @@ def _run_name() -> str:
 @flow(name="etl-parent-flow", flow_run_name=_run_name, **NOTICES)
 def etl_parent_flow(
     color: Color = "yellow",
-    year: int = 2021,
+    year: Year = 2021,
     months: str | list[int] = "1,2",
     source: str = SOURCE,
     bucket: str = BUCKET,
@@ -67,11 +68,11 @@ def etl_parent_flow(
     plan: bool = False,
     force: bool = False,
     strict: bool = True,
-    max_reject_share: float = 0.001,
-    due_months: int = 12,
+    max_reject_share: Share = 0.001,
+    due_months: AtLeastOne = 12,
     report: bool = True,
     engine: Name = "threads",
-    workers: int = WORKERS,
+    workers: AtLeastOne = WORKERS,
     cluster: str = "",
     cluster_options: str | dict[str, Any] = "{}",
     deployment: str = "",

@@ -64,6 +64,18 @@ def test_a_custom_run_takes_what_the_form_says(page: Page, served: Served, shots
     look_at_the_report(page, served, shots)
 
 
+def test_the_form_refuses_a_month_that_there_is_not(page: Page, shots: Path) -> None:
+    """With the parameter and its bound; the form stays as it was filled."""
+    open_deployment(page, "etl-web-to-gcs", "local-flow")
+    page.get_by_text("Custom run").click()
+    field(page, "month").locator("input").fill("13")
+    page.get_by_role("button", name="Submit", exact=True).click()
+    refusal = "field 'month'. Failure reason: 13 is greater than the maximum of 12"
+    expect(page.get_by_text(refusal).first).to_be_visible()
+    expect(field(page, "month").locator("input")).to_have_value("13")
+    page.screenshot(path=shots / "refused.png")
+
+
 def fill_the_form(page: Page) -> None:
     """Other parameters than the deployment's own, which are for yellow months of TLC."""
     field(page, "color").locator(".p-select-button__control").click()

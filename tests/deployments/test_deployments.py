@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pendulum
 import pytest
 from prefect import get_client
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 import docker_deploy
@@ -118,6 +118,39 @@ def test_every_row_is_applied_with_what_the_dry_run_says(
         assert found.tags == [row.tag]
         assert found.description
         assert row.parameters.items() <= found.parameters.items()
+
+
+#: A number that is out of bounds, and the bound.
+OUT_OF_BOUNDS: list[tuple[str, str, float, str]] = [
+    ("etl-web-to-gcs", "month", 13, "maximum of 12"),
+    ("etl-web-to-gcs", "year", 2008, "minimum of 2009"),
+    ("etl-gcs-to-bq", "month", 0, "minimum of 1"),
+    ("ingest-data", "max_reject_share", 1.5, "maximum of 1"),
+    ("month-report", "month", 13, "maximum of 12"),
+    ("etl-parent-flow", "workers", 0, "minimum of 1"),
+    ("etl-parent-flow", "due_months", 0, "minimum of 1"),
+    ("image-to-gif", "workers", 0, "minimum of 1"),
+    ("check-for-files", "days", -1, "minimum of 0"),
+    ("check-for-files", "rows_per_group", 0, "minimum of 1"),
+]
+
+
+async def run_of(name: str, parameters: dict[str, Any]) -> None:
+    async with get_client() as client:
+        found = await client.read_deployment_by_name(name)
+        await client.create_flow_run_from_deployment(found.id, parameters=parameters)
+
+
+def test_a_number_out_of_bounds_makes_no_run(saved: Path) -> None:
+    """It is refused as a color is that there is not, with the parameter and its bound."""
+    assert main(ROADS["local"], ["--env", str(saved)]) == 0
+    for flow, parameter, value, bound in OUT_OF_BOUNDS:
+        with pytest.raises(PrefectHTTPStatusError) as refused:
+            asyncio.run(run_of(f"{flow}/local-flow", {parameter: value}))
+        assert refused.value.response.status_code == 409
+        said = refused.value.response.json()["detail"]
+        assert f"field '{parameter}'" in said
+        assert bound in said
 
 
 def test_the_pool_of_workers_takes_the_image_and_the_volume_of_the_block(saved: Path) -> None:
