@@ -5,11 +5,11 @@ uvicorn --factory --app-dir deployments sqlite_server:create_app --port 4200
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from prefect.server.api.server import create_app as prefect_app
-from prefect.server.database.configurations import AioSqliteConfiguration
+from prefect.server.database.configurations import SQLITE_BEGIN_MODE, AioSqliteConfiguration
 from prefect.server.database.dependencies import MODELS_DEPENDENCIES
 from prefect.server.utilities.database import get_dialect
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
@@ -26,12 +26,27 @@ class WaitingSqlite(AioSqliteConfiguration):
     """
 
     @asynccontextmanager
-    async def begin_transaction(  # type: ignore[override] # typed as what it is not in Prefect
+    async def begin_transaction(  # type: ignore[override] # Prefect's base class lacks its decorator
         self, session: AsyncSession, with_for_update: bool = False
     ) -> AsyncIterator[AsyncSessionTransaction]:
         """A transaction that may write."""
         async with super().begin_transaction(session, with_for_update=True) as transaction:
-            yield transaction
+            await session.connection()  # which begins it
+            with _reading_in_between():
+                yield transaction
+
+
+@contextmanager
+def _reading_in_between() -> Iterator[None]:
+    """A session that is opened within a transaction does not wait for it: it only reads.
+
+    As that does which tells of a work queue that is paused (prefect/server/models/work_queues.py).
+    """
+    token = SQLITE_BEGIN_MODE.set(None)
+    try:
+        yield
+    finally:
+        SQLITE_BEGIN_MODE.reset(token)
 
 
 def create_app() -> Callable[..., Awaitable[None]]:

@@ -18,5 +18,5 @@ Year = Annotated[
 ]
 MonthOfYear = Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": 12})]
 Share = Annotated[float, Field(json_schema_extra={"minimum": 0, "maximum": 1})]
-Days = Annotated[int, Field(json_schema_extra={"minimum": 0})]
+AtLeastNone = Annotated[int, Field(json_schema_extra={"minimum": 0})]
 AtLeastOne = Annotated[int, Field(json_schema_extra={"minimum": 1})]

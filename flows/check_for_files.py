@@ -19,7 +19,7 @@ from prefect.states import Completed, Failed
 
 import cli
 from artifacts import show_files
-from bounds import AtLeastOne, Days
+from bounds import AtLeastNone, AtLeastOne
 from clusters.spec import ClusterSpec
 from destinations import BUCKET, open_place
 from notices import NOTICES
@@ -67,7 +67,7 @@ def check_for_files(
     source: str = f"{BUCKET}/data/fhvhv",
     sink: str = f"{BUCKET}/row-groups/fhvhv",
     pattern: str = "fhvhv_tripdata_*.parquet",
-    days: Days = 7,
+    days: AtLeastNone = 7,
     rows_per_group: AtLeastOne = ROWS_PER_GROUP,
     cluster: str = "",
     cluster_options: str | dict[str, Any] = "{}",

@@ -8,7 +8,8 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
 
 #: Seconds for Prefect to report the runs as crashed, tell of it, and stop a Dask cluster.
@@ -27,34 +28,44 @@ def ended_by_ctrl_c() -> Iterator[None]:
         yield  # a shell's background job, which a Ctrl-C for others does not concern
         return
     pressed = threading.Event()
-
-    def press(number: int, frame: FrameType | None) -> None:
-        pressed.set()
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.write(2, b"\nStopping; another Ctrl-C ends it at once.\n")  # print may be at work
-        # Of connections to Prefect's own database that are cut off, a line each.
-        logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
-        _end_later()
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, press)
+    signal.signal(signal.SIGINT, partial(_press, pressed))
     try:
         yield
     finally:
         if pressed.is_set():
-            logging.shutdown()  # what Prefect has logged for its server
             _end()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _end_later() -> None:
-    timer = threading.Timer(REPORT_SECONDS, _end)
+def _press(pressed: threading.Event, number: int, frame: FrameType | None) -> None:
+    pressed.set()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    timer = threading.Timer(REPORT_SECONDS, _kill)
     timer.daemon = True
     timer.start()
+    # Of connections to Prefect's own database that are cut off, a line each.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
+    _say("\nStopping; another Ctrl-C ends it at once.\n")
+    raise KeyboardInterrupt
 
 
 def _end() -> None:
+    try:
+        logging.shutdown()  # what Prefect has logged for its server
+        with suppress(OSError):
+            sys.stdout.flush()
+    finally:
+        _kill()
+
+
+def _kill() -> None:
     """By the signal itself, so that a shell or make that waits for the process knows why."""
-    print("Stopped. The same command again completes what is missing.", file=sys.stderr)
-    sys.stdout.flush()
+    _say("Stopped. The same command again completes what is missing.\n")
     os.kill(os.getpid(), signal.SIGINT)
+    os._exit(128 + signal.SIGINT)  # the first process of a container does not die of it
+
+
+def _say(words: str) -> None:
+    """Not by print, which may be at work; and Ctrl-C has ended what it was piped into as well."""
+    with suppress(OSError):
+        os.write(2, words.encode())

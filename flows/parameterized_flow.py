@@ -19,7 +19,7 @@ from prefect.states import Completed, Failed
 
 import cli
 from artifacts import show_months
-from bounds import AtLeastOne, Share, Year
+from bounds import AtLeastOne, MonthOfYear, Share, Year
 from destinations import BUCKET, SOURCE, WAREHOUSE, open_bucket, open_warehouse
 from engines import run_months
 from engines.side_by_side import side_by_side
@@ -61,7 +61,7 @@ def _run_name() -> str:
 def etl_parent_flow(
     color: Color = "yellow",
     year: Year = 2021,
-    months: str | list[int] = "1,2",
+    months: str | list[MonthOfYear] = "1,2",
     source: str = SOURCE,
     bucket: str = BUCKET,
     warehouse: str = WAREHOUSE,

@@ -15,12 +15,13 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 
 import cli
+from bounds import AtLeastNone, AtLeastOne
 from lost_runs import begun_runs, remove_containers, settle, why_lost
 from notices import NOTICES
 
 
 @flow(name="tidy-runs", flow_run_name="tidy runs", **NOTICES)
-def tidy_runs(silent_minutes: int = 120, keep_hours: int = 24) -> State[None]:
+def tidy_runs(silent_minutes: AtLeastOne = 120, keep_hours: AtLeastNone = 24) -> State[None]:
     """Find runs that were killed together with their agent, and have another agent finish them.
 
     Such a run stays Running for ever, as nobody is left to say that it ended. It is reported as

@@ -71,6 +71,18 @@ def workers_of(process: subprocess.Popen[Any]) -> list[psutil.Process]:
     return found
 
 
+def session_of(process: subprocess.Popen[Any]) -> list[psutil.Process]:
+    """What is left of all that a command has started in its session, after its end too."""
+    return [each for each in psutil.process_iter() if _session(each) == process.pid]
+
+
+def _session(process: psutil.Process) -> int:
+    try:
+        return os.getsid(process.pid) if process.status() != psutil.STATUS_ZOMBIE else 0
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        return 0
+
+
 def downloading(process: subprocess.Popen[Any], size: int) -> list[psutil.Process]:
     """The worker, or the command itself, that has a download of this size open."""
     processes = [psutil.Process(process.pid), *workers_of(process)]
@@ -192,16 +204,16 @@ def test_a_stopped_run_leaves_no_process(
             start_new_session=True,
         )
     wait_for(lambda: downloading(process, half), process)
-    started = workers_of(process)
     # A terminal sends its Ctrl-C to all that a command has started.
     (os.killpg if sent is signal.SIGINT else os.kill)(process.pid, sent)
     assert process.wait(SECONDS) == -sent
-    _, alive = psutil.wait_procs(started, timeout=SECONDS)
+    _, alive = psutil.wait_procs(session_of(process), timeout=SECONDS)
     assert alive == []
     if sent is signal.SIGINT:
         said_at_last = (tmp_path / "said").read_text()
         assert "Stopped. The same command again completes what is missing." in said_at_last
         assert "Traceback" not in said_at_last
+        assert "Restarting worker" not in said_at_last
     assert bring_all(shared, "10", source=server.url(TEMPLATE)).name == "Completed"
     assert totals(shared)["2020-10"][0] == 20_000
 

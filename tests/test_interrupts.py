@@ -21,8 +21,8 @@ from test_flows import TEMPLATE
 PROJECT = Path(__file__).absolute().parents[1]
 #: A command that is interrupted while it does what the test says.
 _COMMAND = """
-import signal, sys, threading, time
-signal.signal(signal.SIGINT, {handler})  # the shell's own may be to ignore it
+import os, signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the shell's own may be to ignore it
 sys.path.insert(0, "flows")
 import interrupts
 interrupts.REPORT_SECONDS = {seconds}
@@ -32,13 +32,12 @@ def wait():
 with interrupts.ended_by_ctrl_c():
     {body}
 """
-_DEFAULT = "signal.default_int_handler"
 
 
 def interrupted(body: str, times: int, seconds: float = 60) -> tuple[int, str]:
     """How a command ends that is sent SIGINT after each line that it prints; what it says."""
     process = subprocess.Popen(
-        [sys.executable, "-c", _COMMAND.format(handler=_DEFAULT, seconds=seconds, body=body)],
+        [sys.executable, "-c", _COMMAND.format(seconds=seconds, body=body)],
         cwd=PROJECT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -82,6 +81,12 @@ def test_a_second_one_ends_it_at_once() -> None:
     assert said == "\nStopping; another Ctrl-C ends it at once.\n"
 
 
+def test_what_it_was_piped_into_may_have_ended_first() -> None:
+    """As tee has in `command 2>&1 | tee log`, which gets the same Ctrl-C: it ends without words."""
+    code, said = interrupted(f"os.close(2)\n{_DEAF}", 1, seconds=0.1)
+    assert (code, said) == (-signal.SIGINT, "")
+
+
 def test_another_error_is_as_it_was() -> None:
     """And so is Ctrl-C afterwards."""
     before = signal.getsignal(signal.SIGINT)
@@ -112,7 +117,11 @@ def test_the_runs_of_a_stopped_command_have_crashed(
             env=os.environ | {"PREFECT_API_URL": f"{served.url}/api", "TRIPS_DATA": str(tmp_path)},
             start_new_session=True,
         )
-        wait_for(lambda: downloading(process, half), process)
+        try:
+            wait_for(lambda: downloading(process, half), process)
+        except BaseException:
+            process.kill()
+            raise
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(60) == -signal.SIGINT
         started = {"flow_runs": {"start_time": {"is_null_": False}}}

@@ -88,9 +88,9 @@ def test_only_sqlite_is_changed(
         assert type(provide_database_interface().database_config) is kind
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path) as found:
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("serve")) as found:
         yield found
 
 
@@ -112,3 +112,14 @@ def test_no_press_of_run_is_refused(served: Served) -> None:
         answers = people.map(pressed, [served] * len(deployments), deployments)
     assert [set(answer) for answer in answers] == [{201}] * 4
     assert "database is locked" not in (served.home / "serve/server.log").read_text()
+
+
+@pytest.mark.slow
+def test_a_paused_queue_is_told_of_at_once(served: Served) -> None:
+    """Prefect then reads in a session of its own, within the transaction."""
+    queues = f"{served.url}/api/work_queues"
+    queue = httpx.get(f"{queues}/name/local").json()["id"]
+    for paused in (True, False):
+        answer = httpx.patch(f"{queues}/{queue}", json={"is_paused": paused}, timeout=30)
+        assert answer.status_code == 204, answer.text
+        assert httpx.get(f"{queues}/{queue}").json()["is_paused"] is paused

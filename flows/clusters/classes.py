@@ -6,12 +6,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import dask
 import distributed
 from distributed.deploy.cluster import Cluster
 
 from trips.errors import UsageError
 
 _LOOPBACK = "127.0.0.1"
+_WORKER_PROCESS = str(Path(__file__).with_name("worker_process.py"))
 
 
 def local_options(workers: int) -> dict[str, Any]:
@@ -24,7 +26,7 @@ def local_options(workers: int) -> dict[str, Any]:
         "threads_per_worker": 1,
         "host": _LOOPBACK,
         "dashboard_address": f"{_LOOPBACK}:0",
-        "preload": str(Path(__file__).with_name("worker_process.py")),
+        "preload": [*dask.config.get("distributed.worker.preload"), _WORKER_PROCESS],
     }
 
 

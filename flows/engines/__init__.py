@@ -7,7 +7,7 @@ from prefect.runtime import flow_run
 from engines.agents import run_on_agents
 from engines.arrived import all_arrived
 from engines.dask import run_on_dask
-from engines.left_running import report_crashed
+from engines.left_running import reported_after_ctrl_c
 from engines.month import jobs_of
 from engines.side_by_side import side_by_side
 from engines.work import Engine, Work
@@ -36,9 +36,5 @@ def run_months(
 
 
 def _run_on_threads(work: Work, engine: Engine) -> list[Line]:
-    try:
+    with reported_after_ctrl_c({"parent_flow_run_id": {"any_": [flow_run.id]}}):
         return side_by_side(jobs_of(work), engine.workers)
-    except BaseException:  # Ctrl-C, which reaches a thread at work only when the process ends
-        children = {"parent_flow_run_id": {"any_": [flow_run.id]}}
-        report_crashed(children)  # type: ignore[unused-coroutine] # none in a sync flow
-        raise

@@ -11,7 +11,7 @@ from prefect.runtime import flow_run
 
 from clusters.memory import keeping_memory
 from clusters.runner import dask_runner
-from engines.left_running import report_crashed
+from engines.left_running import report_crashed, reported_after_ctrl_c
 from engines.month import jobs_of, tag_of
 from engines.side_by_side import side_by_side
 from engines.work import Engine, Work
@@ -38,10 +38,11 @@ def run_on_dask(work: Work, engine: Engine) -> list[Line]:
     @flow(name="months-on-dask", flow_run_name="months on Dask", task_runner=runner)
     def months_on_dask() -> list[Line]:
         """Run the months of a parent run on a Dask cluster, which is there as long as this run."""
-        try:
-            return side_by_side(jobs_of(work), len(work.plans))
-        finally:
-            report_crashed({"tags": {"all_": [tag_of(flow_run.id)]}})  # type: ignore[unused-coroutine] # none in a sync flow
+        months = {"tags": {"all_": [tag_of(flow_run.id)]}}
+        with reported_after_ctrl_c(months):
+            lines = side_by_side(jobs_of(work), len(work.plans))
+        report_crashed(months)  # type: ignore[unused-coroutine] # none in a sync flow
+        return lines
 
     with keeping_memory():
         return months_on_dask()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from prefect import get_client
@@ -9,6 +11,20 @@ from prefect.client.schemas.filters import FlowRunFilter
 from prefect.client.schemas.objects import State
 from prefect.states import Crashed
 from prefect.utilities.asyncutils import sync_compatible
+
+
+@contextmanager
+def reported_after_ctrl_c(months: dict[str, Any]) -> Iterator[None]:
+    """Ctrl-C reaches the threads and workers that run months only when the process ends.
+
+    Args:
+        months: as of `report_crashed`.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        report_crashed(months)  # type: ignore[unused-coroutine] # none in a sync flow
+        raise
 
 
 @sync_compatible
@@ -22,7 +38,6 @@ async def report_crashed(months: dict[str, Any]) -> None:
     async with get_client() as client:
         for run in await client.read_flow_runs(flow_run_filter=FlowRunFilter(**months | left)):
             crashed: State[Any] = Crashed(
-                message="It was stopped, or its Dask worker was lost: "
-                "another worker or the next run completes the month."
+                message="What ran it was stopped or lost; the next run or worker completes it."
             )
-            await client.set_flow_run_state(run.id, crashed, force=True)
+            await client.set_flow_run_state(run.id, crashed)

@@ -121,7 +121,7 @@ def test_every_row_is_applied_with_what_the_dry_run_says(
 
 
 #: A number that is out of bounds, and the bound.
-OUT_OF_BOUNDS: list[tuple[str, str, float, str]] = [
+OUT_OF_BOUNDS: list[tuple[str, str, Any, str]] = [
     ("etl-web-to-gcs", "month", 13, "maximum of 12"),
     ("etl-web-to-gcs", "year", 2008, "minimum of 2009"),
     ("etl-gcs-to-bq", "month", 0, "minimum of 1"),
@@ -129,6 +129,8 @@ OUT_OF_BOUNDS: list[tuple[str, str, float, str]] = [
     ("month-report", "month", 13, "maximum of 12"),
     ("etl-parent-flow", "workers", 0, "minimum of 1"),
     ("etl-parent-flow", "due_months", 0, "minimum of 1"),
+    ("etl-parent-flow", "months", [1, 13], "maximum of 12"),
+    ("tidy-runs", "silent_minutes", 0, "minimum of 1"),
     ("image-to-gif", "workers", 0, "minimum of 1"),
     ("check-for-files", "days", -1, "minimum of 0"),
     ("check-for-files", "rows_per_group", 0, "minimum of 1"),

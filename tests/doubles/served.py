@@ -88,8 +88,11 @@ def start(home: Path, port: int, source: str = "sample:3000") -> Served:
 def serving(home: Path) -> Iterator[Served]:
     """Started, and stopped as by Ctrl-C, which ends all of it."""
     served = start(home, free_port())
-    yield served
-    assert served.stop(signal.SIGINT) == 0
+    try:
+        yield served
+    finally:
+        code = served.stop(signal.SIGINT)
+    assert code == 0
     assert served.group() == []
 
 
