@@ -151,7 +151,7 @@ def test_a_number_out_of_bounds_makes_no_run(saved: Path) -> None:
             asyncio.run(run_of(f"{flow}/local-flow", {parameter: value}))
         assert refused.value.response.status_code == 409
         said = refused.value.response.json()["detail"]
-        assert f"field '{parameter}'" in said
+        assert f"field '{parameter}" in said
         assert bound in said
 
 
