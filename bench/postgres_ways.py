@@ -23,6 +23,7 @@ from ways import seldom_collected
 if TYPE_CHECKING:
     from trips.ledger import Entry
     from trips.months import Month
+    from trips.readings import Rules
 
 CHUNK_ROWS = 100_000
 Work = Callable[[], int]
@@ -59,7 +60,7 @@ def ours(url: str, source: Path, folder: Path) -> Work:
 
     def work() -> int:
         found = download(look(str(source), month), folder)
-        with Rows(month, found.path, folder, strict=True, max_reject_share=0.001) as rows:
+        with Rows(month, found.path, folder, Rules()) as rows:
             return warehouse.ingest(rows, found).rows_written
 
     return work

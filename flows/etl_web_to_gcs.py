@@ -29,6 +29,7 @@ from trips.ledger import Entry, keep, write_entry
 from trips.months import Color, Month
 from trips.plan import Plan, Status, plan_month
 from trips.published import Download, Published, without_secrets
+from trips.readings import DateOrder, DecimalMark, Rules, UtcTimes
 from trips.report import Line, line_of
 from trips.scratch import scratch_folder, subfolder
 from trips.sources import download
@@ -56,14 +57,12 @@ def extract(published: Published, folder: Path) -> Download:
 
 
 @task(task_run_name="transform {download.month}")
-def transform(download: Download, folder: Path, strict: bool, max_reject_share: float) -> Converted:
+def transform(download: Download, folder: Path, rules: Rules) -> Converted:
     """Convert the file to one Parquet file in the canonical schema, every row accounted for."""
     # Not at the top: an unchanged month need not import Arrow.
     from trips.convert import convert
 
-    converted = convert(
-        download.month, download.path, subfolder(folder, "converted"), strict, max_reject_share
-    )
+    converted = convert(download.month, download.path, subfolder(folder, "converted"), rules)
     tell(download.month, converted.drift, converted.rows_rejected)
     return converted
 
@@ -71,9 +70,10 @@ def transform(download: Download, folder: Path, strict: bool, max_reject_share: 
 def tell(month: Month, drift: Mapping[str, Sequence[str]], rejected: int) -> None:
     """Log what differs from the canonical columns, and how many rows could not be converted."""
     logger = get_run_logger()
-    for kind, columns in drift.items():
-        if columns:
-            logger.info("%s: columns %s: %s", month, kind, ", ".join(columns))
+    for kind, found in drift.items():
+        if found:
+            what = "" if kind == "read" else "columns "
+            logger.info("%s: %s%s: %s", month, what, kind, ", ".join(found))
     if rejected:
         logger.warning("%s: %s rows rejected", month, rejected)
 
@@ -96,6 +96,10 @@ def etl_web_to_gcs(
     force: bool = False,
     strict: bool = True,
     max_reject_share: Share = 0.001,
+    max_outside_share: Share = 0.5,
+    date_order: DateOrder = "auto",
+    utc_times: UtcTimes = "auto",
+    decimal_mark: DecimalMark = "auto",
 ) -> Line | State[Line]:
     """Bring one month of trips from the web into the bucket, as one well-typed Parquet file.
 
@@ -109,16 +113,22 @@ def etl_web_to_gcs(
             sample:ROWS for a size), or a URL template with {color}, {year} and {month:02}.
         bucket: Block of the bucket, as TYPE/NAME.
         force: Run the month although nothing has changed.
-        strict: Fail on a column that no table knows or a required one that is absent.
+        strict: Fail on a column that no table knows, or a required one that is absent or empty.
         max_reject_share: Fail if more than this share of the rows cannot be converted.
+        max_outside_share: Fail if more than this share of the pickups lies outside the month.
+        date_order: Of dates like 2/1/21 - auto decides by the month of the file.
+        utc_times: What times marked as UTC are - local (New York's clock under that mark) or
+            utc (instants); auto decides by the month of the file.
+        decimal_mark: Of numbers like 1,234 - auto decides by the other numbers of the file.
     """
+    rules = Rules(strict, max_reject_share, max_outside_share, date_order, utc_times, decimal_mark)
     which, store, logger = Month(color, year, month), open_bucket(bucket), get_run_logger()
     with scratch_folder(which, f"{source} {bucket}", logger.info) as folder:
         try:
-            return _bring(which, source, store, folder, force, strict, max_reject_share)
+            return _bring(which, source, store, folder, force, rules)
         except Conflict as conflict:
             logger.info("%s; planning again", conflict)
-            return _bring(which, source, store, folder, force, strict, max_reject_share)
+            return _bring(which, source, store, folder, force, rules)
 
 
 def _bring(
@@ -127,8 +137,7 @@ def _bring(
     store: Bucket,
     folder: Path,
     force: bool,
-    strict: bool,
-    max_reject_share: float,
+    rules: Rules,
 ) -> Line | State[Line]:
     planned = plan(which, source, store, force)
     if planned.published is None:
@@ -138,7 +147,7 @@ def _bring(
     found = extract(planned.published, folder)
     if planned.proves_unchanged(found.sha256):
         return _skipped(_confirm(planned, found, store), store)
-    entry = load(planned, found, transform(found, folder, strict, max_reject_share), store)
+    entry = load(planned, found, transform(found, folder, rules), store)
     reason = planned.reason if planned.entry else ""
     return line_of(which, "loaded", reason, entry, store.uri(entry.object_key))
 

@@ -26,6 +26,7 @@ from trips.ledger import Entry
 from trips.months import Color, Month
 from trips.plan import Plan, plan_against
 from trips.published import Download, without_secrets
+from trips.readings import DateOrder, DecimalMark, Readings, Rules, UtcTimes
 from trips.report import Line, line_of
 from trips.scratch import scratch_folder, subfolder
 
@@ -41,16 +42,20 @@ def plan(month: Month, source: str, warehouse: Postgres, force: bool) -> Plan:
 
 @task(task_run_name="transform and load {download.month}", **RETRIES)
 def transform_and_load(
-    download: Download, folder: Path, warehouse: Postgres, strict: bool, max_reject_share: float
+    download: Download, folder: Path, warehouse: Postgres, rules: Rules
 ) -> Entry:
     """Copy the rows into Postgres while they are converted, and replace the month at the end."""
     # Not at the top: an unchanged month need not import Arrow.
-    from trips.rows import Rows
+    from trips.rows import Rows, settled
 
     month, space = download.month, subfolder(folder, "converted")
-    rows = Rows(month, download.path, space, strict, max_reject_share)
-    with room_for(f"{rows.rejects.path.name} of {month}", space), rows:
-        entry = warehouse.ingest(rows, download)
+
+    def ingest(readings: Readings) -> Entry:
+        rows = Rows(month, download.path, space, rules, readings)
+        with room_for(f"{rows.rejects.path.name} of {month}", space), rows:
+            return warehouse.ingest(rows, download)
+
+    entry = settled(month, download.path, rules, ingest)
     tell(month, entry.drift, entry.rows_rejected)
     get_run_logger().info("%s: %s rows in %s", month, f"{entry.rows_written:,}", warehouse.name())
     show_quality(entry, warehouse.name())
@@ -67,6 +72,10 @@ def ingest_data(
     force: bool = False,
     strict: bool = True,
     max_reject_share: Share = 0.001,
+    max_outside_share: Share = 0.5,
+    date_order: DateOrder = "auto",
+    utc_times: UtcTimes = "auto",
+    decimal_mark: DecimalMark = "auto",
 ) -> Line | State[Line]:
     """Bring one month of trips from the web straight into Postgres, replacing exactly that month.
 
@@ -81,9 +90,15 @@ def ingest_data(
             sample:ROWS for a size), or a URL template with {color}, {year} and {month:02}.
         warehouse: Block of the Postgres database, as sqlalchemy-connector/NAME.
         force: Run the month although nothing has changed.
-        strict: Fail on a column that no table knows or a required one that is absent.
+        strict: Fail on a column that no table knows, or a required one that is absent or empty.
         max_reject_share: Fail if more than this share of the rows cannot be converted.
+        max_outside_share: Fail if more than this share of the pickups lies outside the month.
+        date_order: Of dates like 2/1/21 - auto decides by the month of the file.
+        utc_times: What times marked as UTC are - local (New York's clock under that mark) or
+            utc (instants); auto decides by the month of the file.
+        decimal_mark: Of numbers like 1,234 - auto decides by the other numbers of the file.
     """
+    rules = Rules(strict, max_reject_share, max_outside_share, date_order, utc_times, decimal_mark)
     which, target, logger = Month(color, year, month), open_postgres(warehouse), get_run_logger()
     with scratch_folder(which, f"{source} {warehouse}", logger.info) as folder:
         planned = plan(which, source, target, force)
@@ -95,7 +110,7 @@ def ingest_data(
         if planned.proves_unchanged(found.sha256):
             _confirm(planned, found, target)
             return _skipped(planned, f"{planned.reason}, but the same content", target)
-        entry = transform_and_load(found, folder, target, strict, max_reject_share)
+        entry = transform_and_load(found, folder, target, rules)
     reason = planned.reason if planned.entry else ""
     return line_of(which, "loaded", reason, entry, target.name())
 

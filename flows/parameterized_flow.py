@@ -30,6 +30,7 @@ from trips.buckets import Bucket
 from trips.errors import UsageError
 from trips.months import Color, Month, latest_months, months_of
 from trips.plan import Plan, due_in_warehouse, plan_month
+from trips.readings import DateOrder, DecimalMark, UtcTimes
 from trips.report import Line, line_of
 from trips.scratch import sweep_scratch
 from trips.sources import address
@@ -69,6 +70,10 @@ def etl_parent_flow(
     force: bool = False,
     strict: bool = True,
     max_reject_share: Share = 0.001,
+    max_outside_share: Share = 0.5,
+    date_order: DateOrder = "auto",
+    utc_times: UtcTimes = "auto",
+    decimal_mark: DecimalMark = "auto",
     due_months: AtLeastOne = 12,
     report: bool = True,
     engine: Name = "threads",
@@ -93,8 +98,13 @@ def etl_parent_flow(
         warehouse: Block of the warehouse, as TYPE/NAME; empty for the bucket alone.
         plan: Only say what there is to do; writes nothing.
         force: Run months although nothing has changed.
-        strict: Fail on a column that no table knows or a required one that is absent.
+        strict: Fail on a column that no table knows, or a required one that is absent or empty.
         max_reject_share: Fail a month if more than this share of its rows cannot be converted.
+        max_outside_share: Fail a month if more than this share of its pickups lies outside it.
+        date_order: Of dates like 2/1/21 - auto decides by the month of the file.
+        utc_times: What times marked as UTC are - local (New York's clock under that mark) or
+            utc (instants); auto decides by the month of the file.
+        decimal_mark: Of numbers like 1,234 - auto decides by the other numbers of the file.
         due_months: How many months back due looks.
         report: Draw the report of each month once it is loaded.
         engine: What runs the months - threads of this process, dask, or agents.
@@ -122,6 +132,10 @@ def etl_parent_flow(
         "force": force,
         "strict": strict,
         "max_reject_share": max_reject_share,
+        "max_outside_share": max_outside_share,
+        "date_order": date_order,
+        "utc_times": utc_times,
+        "decimal_mark": decimal_mark,
     }
     work = Work([p for p in plans if _has_work(p)], options, warehouse, report)
     done = {line.month: line for line in run_months(work, crew, store, target)}

@@ -21,6 +21,7 @@ from doubles.postgres import Database
 from trips import csv_file
 from trips.errors import AccountingError, BadFile, TooManyRejects
 from trips.ledger import Entry
+from trips.readings import Rules
 from trips.rows import Rows
 from trips.warehouses import postgres_copy
 
@@ -37,7 +38,7 @@ def publish(folder: Path, cents: Iterable[int], bad: int = 0) -> Path:
 
 def ingest(database: Database, published: Path, max_reject_share: float = 0.0) -> Entry:
     """Bring a published file into the database."""
-    with Rows(MONTH, published, published.parent, True, max_reject_share) as rows:
+    with Rows(MONTH, published, published.parent, Rules(max_reject_share=max_reject_share)) as rows:
         return database.warehouse().ingest(rows, published_download(MONTH, published))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,12 +12,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from trips.casting import Unreadable, cast
 from trips.columns import Column
 from trips.datasets import ARROW_TYPES, DATASETS, Dataset
 from trips.disk import room_for
 from trips.errors import AccountingError, BadFile, SchemaError, UsageError
-from trips.pieces import Unreadable, cast
+from trips.months import Month
+from trips.readings import Readings, Rules, Unsettled
+from trips.survey import survey
 
+_YEAR_MONTH = re.compile(r"(\d{4})-(\d{2})")
 BATCH_ROWS = 1 << 16
 #: Without a small buffer a row group of the source would be read at once, as large as it is.
 BUFFER_BYTES = 1 << 20
@@ -58,16 +63,40 @@ def rewrite(source: Path, target: Path, rows_per_group: int) -> Rewritten:
     if rows_per_group < 1:
         raise UsageError(f"rows_per_group {rows_per_group} is less than 1; write 1 or more")
     with room_for(target.name, target.parent), _damage_named(source.name):
-        with _opened(source) as file:
-            rows = int(file.metadata.num_rows)
-            if not rows:
-                raise BadFile(f"{source.name} has no row; it was not rewritten")
-            _write(source.name, file, target, rows_per_group)
+        try:
+            rows = _rewrite(source, target, rows_per_group, Readings())
+        except Unsettled:
+            readings = survey(_month_of(source.name), source, Rules(strict=False))
+            rows = _rewrite(source, target, rows_per_group, readings)
         return _counted(target, rows, rows_per_group)
 
 
+def _rewrite(source: Path, target: Path, rows_per_group: int, readings: Readings) -> int:
+    with _opened(source) as file:
+        rows = int(file.metadata.num_rows)
+        if not rows:
+            raise BadFile(f"{source.name} has no row; it was not rewritten")
+        _write(source.name, file, target, rows_per_group, readings)
+    return rows
+
+
+def _month_of(name: str) -> Month:
+    """Return the month of a file name, which decides how its values are read.
+
+    Raises:
+        BadFile: it has none.
+    """
+    dataset, found = dataset_of(name), _YEAR_MONTH.search(name)
+    if found is None:
+        raise BadFile(
+            f"{name}: a value can be read in two ways, and the name has no month that decides; "
+            f"name the file like {dataset.name}_tripdata_2021-01.parquet"
+        )
+    return Month(dataset.name, int(found[1]), int(found[2]))
+
+
 def _opened(source: Path) -> pq.ParquetFile:
-    with pq.ParquetFile(source) as file:
+    with pq.ParquetFile(source, coerce_int96_timestamp_unit="us") as file:
         texts = [f.name for f in file.schema_arrow if pa.types.is_string(f.type)]
     return pq.ParquetFile(
         source,
@@ -75,6 +104,8 @@ def _opened(source: Path) -> pq.ParquetFile:
         buffer_size=BUFFER_BYTES,
         pre_buffer=False,
         page_checksum_verification=True,
+        # INT96 is what Spark writes; nanoseconds hold no year after 2262.
+        coerce_int96_timestamp_unit="us",
     )
 
 
@@ -93,13 +124,15 @@ def dataset_of(name: str) -> Dataset:
     return dataset
 
 
-def _write(name: str, file: pq.ParquetFile, target: Path, rows_per_group: int) -> None:
+def _write(
+    name: str, file: pq.ParquetFile, target: Path, rows_per_group: int, readings: Readings
+) -> None:
     """Read and convert the next row group while the one before is written."""
     columns = _columns(name, file.schema_arrow.names)
     kept = {f.name: f.type for f in file.schema_arrow if f.type == DICTIONARY}
     schema = pa.schema([(c.name, _type(c, kept.get(n))) for n, c in columns.items()])
     batches = (
-        _declared(name, columns, batch, schema)
+        _declared(name, columns, batch, schema, readings)
         for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False)
     )
     with (
@@ -148,12 +181,16 @@ def _type(column: Column, dictionary: pa.DataType | None) -> pa.DataType:
 
 
 def _declared(
-    name: str, columns: dict[str, Column], batch: pa.RecordBatch, schema: pa.Schema
+    name: str,
+    columns: dict[str, Column],
+    batch: pa.RecordBatch,
+    schema: pa.Schema,
+    readings: Readings,
 ) -> pa.RecordBatch:
     """The rows in their declared types."""
     try:
         arrays = [
-            _checked(values) if kind == DICTIONARY else cast(column, _plain(values))
+            _checked(values) if kind == DICTIONARY else cast(column, _plain(values), readings)
             for column, values, kind in zip(columns.values(), batch.columns, schema.types)
         ]
     except (Unreadable, pa.ArrowInvalid) as error:

@@ -3,18 +3,24 @@
 Names, meanings and codes are those of TLC's data dictionaries (yellow 2015-09-28 and
 2025-03-18, green 2018-05-01, FHV 2018-10-18, high-volume FHV 2022-05-11 and 2025-03-18);
 the older names are those of the published files' headers. A header is compared without
-case and white space, so `Dropoff_ latitude` and `Trip_type ` need no alias of their own.
+case, blanks, underscores and punctuation, so `Dropoff_ latitude` and `pu_location_id` need no
+alias of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 #: Raised by one whenever a column is added or its meaning changes: an entry of the ledger
-#: with an older version is converted again.
-SCHEMA_VERSION = 1
+#: with an older version is converted again, if `CHANGED_IN` says that it concerns it.
+SCHEMA_VERSION = 2
+#: What the drift of a month says that a version of the schema concerns; a version that is not
+#: here concerns every month. 2: in the for-hire files of 2018 the dispatching base stands in
+#: `Dispatching_base_number`, and `Dispatching_base_num` is empty (as published; the same in
+#: the import of toddwschneider/nyc-taxi-data).
+CHANGED_IN: Mapping[int, str] = {2: "Dispatching_base_number -> Affiliated_base_number"}
 
 Kind = Literal["int64", "float64", "string", "timestamp", "date"]
 
@@ -33,6 +39,8 @@ class Column:
             where TLC never gave a number. Plain numbers stand for themselves.
         keeps_text_in: the column that keeps a text code as it was published.
         derived: filled while converting, never read from a file.
+        sparse: whether a published month may have no value in it, although it is required.
+        flag: whether a text column says Y or N, which some files write as true and false.
     """
 
     name: str
@@ -43,6 +51,8 @@ class Column:
     codes: Mapping[str, int | None] | None = None
     keeps_text_in: str | None = None
     derived: bool = False
+    sparse: bool = False
+    flag: bool = False
 
 
 def _int(name: str, about: str, *aliases: str, required: bool = False) -> Column:
@@ -55,6 +65,10 @@ def _float(name: str, about: str, *aliases: str, required: bool = False) -> Colu
 
 def _text(name: str, about: str, *aliases: str, required: bool = False) -> Column:
     return Column(name, "string", about, aliases, required)
+
+
+def _flag(name: str, about: str, *aliases: str, required: bool = False) -> Column:
+    return Column(name, "string", about, aliases, required, sparse=True, flag=True)
 
 
 def _time(name: str, about: str, *aliases: str, required: bool = False) -> Column:
@@ -73,7 +87,7 @@ PAYMENTS: Mapping[str, int | None] = {
     **dict.fromkeys(("VOIDED TRIP", "VOID", "VOI"), 6),
 }
 #: SR_Flag is 1 for a shared trip and null otherwise; some files of 2021 say Y and N.
-SHARED: Mapping[str, int | None] = {"Y": 1, "N": 0}
+SHARED: Mapping[str, int | None] = {"Y": 1, "N": 0, "TRUE": 1, "FALSE": 0}
 
 FILE_MONTH = Column(
     "file_month",
@@ -131,8 +145,9 @@ YELLOW = (
     ),
     _int("passenger_count", "Passengers, as the driver entered them.", required=True),
     _float("trip_distance", "Distance by the taximeter, miles.", required=True),
-    _int("RatecodeID", _RATECODE, "Rate_Code", required=True),
-    _text("store_and_fwd_flag", _FLAG, "store_and_forward", required=True),
+    # Published empty in 2009, as are the flag and the tax below.
+    replace(_int("RatecodeID", _RATECODE, "Rate_Code", required=True), sparse=True),
+    _flag("store_and_fwd_flag", _FLAG, "store_and_forward", required=True),
     *_ZONES,
     Column(
         "payment_type",
@@ -144,7 +159,7 @@ YELLOW = (
     ),
     _float("fare_amount", "Time-and-distance fare, USD.", "Fare_Amt", required=True),
     _float("extra", _EXTRA, "surcharge", required=True),
-    _float("mta_tax", _MTA, required=True),
+    replace(_float("mta_tax", _MTA, required=True), sparse=True),
     _float("tip_amount", _TIP, "Tip_Amt", required=True),
     _float("tolls_amount", "Tolls, USD.", "Tolls_Amt", required=True),
     _IMPROVEMENT,
@@ -162,7 +177,7 @@ GREEN = (
     _int("VendorID", "Provider of the record: 1 Creative Mobile, 2 VeriFone.", required=True),
     _time("lpep_pickup_datetime", "When the meter was engaged.", required=True),
     _time("lpep_dropoff_datetime", "When the meter was disengaged.", required=True),
-    _text("store_and_fwd_flag", _FLAG, required=True),
+    _flag("store_and_fwd_flag", _FLAG, required=True),
     _int("RatecodeID", _RATECODE, required=True),
     *_ZONES,
     _int("passenger_count", "Passengers, as the driver entered them.", required=True),
@@ -223,11 +238,11 @@ FHVHV = (
     _float("airport_fee", "Airport fee at LaGuardia, Newark and John F. Kennedy, USD."),
     _float("tips", "Tips, USD."),
     _float("driver_pay", "Driver pay without tolls and tips, net of commission and taxes, USD."),
-    _text("shared_request_flag", "Did the passenger agree to share? Y or N."),
-    _text("shared_match_flag", "Was the vehicle shared? Y or N."),
-    _text("access_a_ride_flag", "Administered for the MTA? Y, N, or one space as published."),
-    _text("wav_request_flag", "Wheelchair-accessible vehicle requested? Y or N."),
-    _text("wav_match_flag", "Wheelchair-accessible vehicle used? Y or N."),
+    _flag("shared_request_flag", "Did the passenger agree to share? Y or N."),
+    _flag("shared_match_flag", "Was the vehicle shared? Y or N."),
+    _flag("access_a_ride_flag", "Administered for the MTA? Y, N, or one space as published."),
+    _flag("wav_request_flag", "Wheelchair-accessible vehicle requested? Y or N."),
+    _flag("wav_match_flag", "Wheelchair-accessible vehicle used? Y or N."),
     _CBD,
     _SR_FLAG,
     _AFFILIATED,

@@ -16,7 +16,8 @@ from trips.datasets import DATASETS
 from trips.disk import room_for
 from trips.errors import UsageError
 from trips.months import Month
-from trips.rows import Accounts, Rows
+from trips.readings import Readings, Rules
+from trips.rows import Accounts, Rows, settled
 
 ROW_GROUP_ROWS = 131_072
 
@@ -36,24 +37,18 @@ class Converted(Accounts):
     sha256: str
 
 
-def convert(
-    month: Month,
-    source: Path,
-    folder: Path,
-    strict: bool = True,
-    max_reject_share: float = 0.001,
-) -> Converted:
+def convert(month: Month, source: Path, folder: Path, rules: Rules | None = None) -> Converted:
     """Convert a published file, csv, csv.gz or Parquet, whatever its vintage.
 
     Args:
         month: whose file it is.
         source: the published file.
         folder: where the Parquet file and the rejects are written, complete or not at all.
-        strict: whether an unknown or an absent required column is an error.
-        max_reject_share: the month fails if more than this share of its rows is rejected.
+        rules: what is asked of the conversion; their defaults if None.
 
     Raises:
-        BadFile: the file is damaged or has no row.
+        BadFile: the file is damaged or has no row, is another month's (WrongMonth), or has a
+            value with two readings (Ambiguous).
         SchemaError: its columns are not those of the dataset.
         TooManyRejects: too many rows could not be converted.
         AccountingError: rows read, written and rejected do not add up.
@@ -63,13 +58,18 @@ def convert(
     target = folder / f"{month.stem}.parquet"
     if target.resolve() == source.resolve():
         raise UsageError(f"{month}: {source} would be overwritten by its own conversion")
-    rows = Rows(month, source, folder, strict, max_reject_share)
-    with (
-        room_for(f"{target.name} of {month}", folder),
-        _complete(target, rows.rejects.path) as part,
-        rows,
-    ):
-        accounts = rows.accounts(_write(rows, part))
+    rules = rules or Rules()
+
+    def run(readings: Readings) -> Accounts:
+        rows = Rows(month, source, folder, rules, readings)
+        with (
+            room_for(f"{target.name} of {month}", folder),
+            _complete(target, rows.rejects.path) as part,
+            rows,
+        ):
+            return rows.accounts(_write(rows, part))
+
+    accounts = settled(month, source, rules, run)
     return Converted(
         **vars(accounts), path=target, size=target.stat().st_size, sha256=sha256_of(target)
     )

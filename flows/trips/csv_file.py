@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import csv
+import io
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
-from io import BufferedIOBase
 from pathlib import Path
-from typing import TypeVar
-
-from isal import igzip, isal_zlib
 
 from trips.csv_lines import Layout, Lines
-from trips.datasets import Mapped, map_header
+from trips.datasets import DATASETS, Mapped, fold, map_header
 from trips.errors import BadFile
 from trips.months import Month
+from trips.published_file import kind_of
+from trips.readings import Readings
+from trips.text_stream import Recoded, encoding_of, reading, unpacked
 
 BLOCK_BYTES = 1 << 20
 _STEP_BYTES = 1 << 16
@@ -24,68 +26,122 @@ _STEP_BYTES = 1 << 16
 HEAD_BYTES = 1 << 16
 #: A TLC line has about 100 bytes; one this long means that the file is no text at all.
 LONGEST_LINE = 1 << 20
-
-T = TypeVar("T")
+#: What may stand between fields, and what it is called.
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_ANNOUNCED = re.compile(rb'"?sep=([,;\t|])"?')
 
 
 @contextmanager
-def open_csv(month: Month, path: Path, strict: bool) -> Iterator[tuple[Mapped, Iterator[Lines]]]:
-    """Open a CSV file, gzipped or not: its columns, and its lines in pieces.
+def open_csv(
+    month: Month, path: Path, strict: bool, readings: Readings
+) -> Iterator[tuple[Mapped, Iterator[Lines]]]:
+    """Open a CSV file, packed or not, in whatever encoding: its columns, and its lines in pieces.
 
     Raises:
         BadFile: no header, no row under the header, or not text.
         SchemaError: the header does not fit the dataset.
     """
-    with path.open("rb") as raw:
-        gzipped = raw.peek(2)[:2] == b"\x1f\x8b"
-        stream: BufferedIOBase = igzip.open(raw, "rb") if gzipped else raw
-        head = _read(month, path, partial(stream.read, HEAD_BYTES))
-        names, end = _header(month, path, head)
-        mapped = map_header(month, names, strict)
-        fields = _count_fields(head[end:].split(b"\n"), len(names))
-        stream.seek(end)
-        line = head.count(b"\n", 0, end) + 1
-        yield mapped, _blocks(Layout(month, mapped, fields), path, stream, line)
+    with unpacked(month, path) as bare:
+        start = reading(month, path, partial(bare.read, HEAD_BYTES))
+    encoding = encoding_of(start) or readings.encoding
+    with unpacked(month, path) as bare:
+        stream = bare if encoding == "utf-8" else io.BufferedReader(Recoded(bare, encoding))
+        head = reading(month, path, partial(stream.read, HEAD_BYTES))
+        header = _header(month, path, head)
+        mapped = map_header(month, header.names, strict, readings.empty)
+        mapped = replace(mapped, read=_notes(encoding, header, path))
+        rows = head[header.end :]
+        fields = _count_fields(rows.split(b"\n"), len(header.names), header.delimiter)
+        layout = Layout(month, mapped, fields, header.delimiter, readings)
+        line = head.count(b"\n", 0, header.end) + 1
+        yield mapped, _blocks(layout, path, rows, stream, line)
 
 
-def _header(month: Month, path: Path, head: bytes) -> tuple[list[str], int]:
-    """The names, and where the line ends that they stand in."""
-    text = head.removeprefix(b"\xef\xbb\xbf")
-    line, end, _ = text.lstrip().partition(b"\n")
+def _notes(encoding: str, header: Header, path: Path) -> tuple[str, ...]:
+    """Return what differs from a plain file: encoding, separator, wrapping."""
+    separator = _DELIMITERS[header.delimiter]
+    zipped = kind_of(path) == "zip"
+    return tuple(
+        note
+        for note, is_said in (
+            (f"encoded as {encoding}", encoding != "utf-8"),
+            (f"fields separated by {separator}", header.delimiter != ","),
+            ("unpacked from a zip archive", zipped),
+        )
+        if is_said
+    )
+
+
+@dataclass(frozen=True)
+class Header:
+    """The line of names.
+
+    Attributes:
+        names: as published.
+        end: bytes of the file up to the end of the line.
+        delimiter: what stands between names, and between the fields of rows.
+    """
+
+    names: list[str]
+    end: int
+    delimiter: str
+
+
+def _header(month: Month, path: Path, head: bytes) -> Header:
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    line, end, rest = text.partition(b"\n")
+    announced = _ANNOUNCED.fullmatch(line.rstrip(b"\r"))
+    if announced:  # as Excel does
+        text = rest.lstrip(b"\r\n")
+        line, end, _ = text.partition(b"\n")
     if not line or (not end and len(head) == HEAD_BYTES):
         raise BadFile(f"{month}: {path.name} has no header; is it the right file?")
     if b"\0" in line:
-        raise BadFile(f"{month}: {path.name} is UTF-16 or no text; convert it to UTF-8 first")
-    names = _split(line)
+        raise BadFile(f"{month}: {path.name} is not text: its first line has a NUL byte")
+    delimiter = announced[1].decode() if announced else _delimiter(month, line)
+    names = _split(line, delimiter)
     if not names:
         raise BadFile(f"{month}: {path.name} has no line ends that are known; is it text?")
     while len(names) > 1 and not names[-1].strip():
         names.pop()  # must be as empty as the fields beyond the header
-    return names, len(head) - len(text.lstrip()) + len(line) + len(end)
+    return Header(names, len(head) - len(text) + len(line) + len(end), delimiter)
 
 
-def _split(line: bytes) -> list[str]:
+def _delimiter(month: Month, line: bytes) -> str:
+    """Return the delimiter under which most names are known; a comma if none is better."""
+    known = DATASETS[month.dataset].known_names
+    return max(_DELIMITERS, key=lambda d: sum(fold(name) in known for name in _split(line, d)))
+
+
+def _split(line: bytes, delimiter: str) -> list[str]:
     """The fields of a line, none if it cannot be split."""
+    text = line.strip(b"\r").decode("utf-8", "backslashreplace")
     try:
-        return next(csv.reader([line.strip(b"\r").decode("utf-8", "backslashreplace")]), [])
+        return next(csv.reader([text], delimiter=delimiter), [])
     except csv.Error:
         return []
 
 
-def _count_fields(lines: Sequence[bytes], names: int) -> int:
+def _count_fields(lines: Sequence[bytes], names: int, delimiter: str) -> int:
     """Fields of most rows; some vintages have more than names, the surplus empty."""
-    rows = [_split(line) for line in lines]
+    rows = [_split(line, delimiter) for line in lines]
     counts = Counter(len(row) for row in rows if row and not any(f.strip() for f in row[names:]))
     return max([names, *(fields for fields, _ in counts.most_common(1))])
 
 
-def _blocks(layout: Layout, path: Path, stream: BufferedIOBase, line: int) -> Iterator[Lines]:
-    """Pieces of about a megabyte, cut after the last end of a line."""
+def _blocks(
+    layout: Layout, path: Path, begun: bytes, stream: io.BufferedIOBase, line: int
+) -> Iterator[Lines]:
+    """Pieces of about a megabyte, cut after the last end of a line; `begun` was read before."""
     space = bytearray(LONGEST_LINE + BLOCK_BYTES)
     data = memoryview(space)
+    ahead = io.BytesIO(begun)
     kept, more, empty = 0, 1, True
     while more:
-        more = _read(layout.month, path, partial(_fill, stream, data[kept : kept + BLOCK_BYTES]))
+        here = data[kept : kept + BLOCK_BYTES]
+        more = ahead.readinto(here)
+        fill = partial(_fill, stream, here[more:])
+        more += reading(layout.month, path, fill)
         end = kept + more
         cut = space.rfind(b"\n", 0, end) + 1 if more else end
         if cut:
@@ -104,7 +160,7 @@ def _blocks(layout: Layout, path: Path, stream: BufferedIOBase, line: int) -> It
         )
 
 
-def _fill(stream: BufferedIOBase, space: memoryview) -> int:
+def _fill(stream: io.BufferedIOBase, space: memoryview) -> int:
     """Read until the space is full or the stream ends; how many bytes.
 
     In small steps, whose memory is used again: a new megabyte takes as long as to unpack one.
@@ -113,10 +169,3 @@ def _fill(stream: BufferedIOBase, space: memoryview) -> int:
     while more := stream.readinto(space[done : done + _STEP_BYTES]):
         done += more
     return done
-
-
-def _read(month: Month, path: Path, read: Callable[[], T]) -> T:
-    try:
-        return read()
-    except (EOFError, igzip.BadGzipFile, isal_zlib.error) as error:
-        raise BadFile(f"{month}: {path.name} is a damaged gzip ({error}); get it again") from error

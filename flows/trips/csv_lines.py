@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import IntEnum
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from trips.casting import NULLS, Unreadable, conform
 from trips.columns import Column
 from trips.datasets import ARROW_TYPES, Mapped
 from trips.months import Month
-from trips.pieces import Reject, Unreadable, conform
+from trips.pieces import Reject
+from trips.readings import Readings
 
-#: What means "no value"; NULL and \N are what database exports write, NaN is pandas'.
-NULLS = ("", "NULL", "null", "\\N", "NaN", "nan")
-#: ISO first, as TLC writes; then New York's open data portal and its 24-hour sibling.
-_LENIENT_TIMES = (pa_csv.ISO8601, "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M")
 _CONVERSION = re.compile(r"In CSV column #(\d+): .*?(?:CSV conversion error to )(.*)", re.DOTALL)
 _OPEN_QUOTE = "a quote without its other one in the line"
 _FIELDS = re.compile(r"Expected (\d+) columns, got (\d+)")
+
+
+class Typed(IntEnum):
+    """What Arrow's parser takes in a block, the quickest first; TEXT leaves all to `casting`.
+
+    What one of them accepts, each later one reads as the same.
+    """
+
+    NUMBERS = 0  # for codes, too
+    CODES = 1
+    POINTS = 2  # whole numbers may be written 1.0
+    TEXT = 3
 
 
 @dataclass
@@ -33,22 +44,26 @@ class Layout:
         month: whose file it is.
         mapped: the column of each name of the header.
         fields: fields of a line; some vintages have more than names, the surplus empty.
-        lenient: whether whole numbers may be written `1.0` and times in American style.
-            Set by the first block that needs it: it costs a little, so later ones start there.
-        numbered: whether all blocks so far had numbers for codes, which are read as such in half
-            the time.
+        delimiter: what stands between fields.
+        readings: of what can be read in several ways.
+        typed: the first way that fitted the block before: the next one begins there.
     """
 
     month: Month
     mapped: Mapped
     fields: int
-    lenient: bool = False
-    numbered: bool = True
+    delimiter: str = ","
+    readings: Readings = field(default_factory=Readings)
+    typed: Typed = Typed.NUMBERS
 
     def names(self) -> list[str]:
         """One name for each field; those that are no column are named by their place."""
-        known = [c.name if c else f"#{i}" for i, c in enumerate(self.mapped.columns)]
+        known = self.mapped.names
         return known + [f"#{i}" for i in range(len(known), self.fields)]
+
+    def wanted(self) -> list[str]:
+        """The fields of columns, twins among them."""
+        return [n for n, c in zip(self.mapped.names, self.mapped.columns) if c]
 
     def surplus(self) -> list[str]:
         """The fields beyond the header's names, which must be empty."""
@@ -86,19 +101,39 @@ class Lines:
 
     def convert(self) -> pa.RecordBatch:
         """All rows in the canonical schema; see `Piece`."""
+        self._check()
+        layout = self.layout
+        # Arrow takes 0x1 for a number, and a point for a decimal mark whatever the file says.
+        by_arrow = not (b"0x" in self.data or b"0X" in self.data) and layout.readings.mark is None
+        for typed in Typed if by_arrow else ():
+            if layout.typed <= typed < Typed.TEXT:
+                with suppress(ValueError):  # what is wrong with it, if anything, is seen below
+                    batch = self._parse(typed)
+                    layout.typed = typed
+                    return self._conform(batch)
+        return self._conform(self.published())
+
+    def published(self) -> pa.RecordBatch:
+        """All rows of the known columns as text; see `Piece`."""
+        self._check()
+        if not (self.data.isascii() or self.layout.readings.settled):
+            try:
+                self.data.decode()
+            except UnicodeDecodeError:
+                self.layout.readings.look()
+        return self._parse(Typed.TEXT)
+
+    def _check(self) -> None:
         if b"\0" in self.data:
             raise Unreadable("a NUL byte")
         if b"\r" in self.data and _splits_a_line(self.data):
             raise Unreadable("a carriage return inside a line")
         if b'"' in self.data and _odd_quotes(self.data):
             raise Unreadable(_OPEN_QUOTE)
-        # Arrow takes 0x1 for a number, which is no code.
-        if self.layout.numbered and not (b"x" in self.data or b"X" in self.data):
-            with suppress(ValueError):  # what is wrong with it, if anything, is seen below
-                return self._parse(lenient=False, numbered=True)
-        batch = self._parse_either()
-        self.layout.numbered = False
-        return batch
+
+    def _conform(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        found = dict(zip(batch.schema.names, batch.columns))
+        return conform(self.layout.month, found, batch.num_rows, self.layout.readings)
 
     def halves(self) -> tuple[Lines, Lines]:
         """The first and the second half of the lines; see `Piece`."""
@@ -124,25 +159,12 @@ class Lines:
         )
         return Lines(self.layout, data, lines[0][0])
 
-    def _parse_either(self) -> pa.RecordBatch:
-        """What either way accepts is good, whatever stood before it."""
-        lenient = self.layout.lenient
-        try:
-            return self._parse(lenient)
-        except ValueError as error:
-            try:
-                batch = self._parse(not lenient)
-            except ValueError as other:
-                # The reason of a reject must not depend on what stood before it either.
-                raise (error if lenient else other) from None
-        self.layout.lenient = not lenient
-        return batch
-
-    def _parse(self, lenient: bool, numbered: bool = False) -> pa.RecordBatch:
+    def _parse(self, typed: Typed) -> pa.RecordBatch:
         layout, data, quoted = self.layout, self.data, b'"' in self.data
         if quoted:
             # A row of nothing: a quote left open at the end would otherwise go unseen.
-            data = data.rstrip(b"\r\n") + b'\n""' + b"," * (layout.fields - 1) + b"\n"
+            mark = layout.delimiter.encode()
+            data = data.rstrip(b"\r\n") + b'\n""' + mark * (layout.fields - 1) + b"\n"
         # Not read_csv: that one prepares for signals first, which takes longer than one row does,
         # and under Python 3.10 as long as a look at every object there is.
         reader = pa_csv.open_csv(
@@ -150,7 +172,8 @@ class Lines:
             read_options=pa_csv.ReadOptions(
                 use_threads=False, block_size=len(data) + 1, column_names=layout.names()
             ),
-            convert_options=_convert_options(layout, lenient, numbered),
+            parse_options=pa_csv.ParseOptions(delimiter=layout.delimiter),
+            convert_options=_convert_options(layout, typed),
         )
         table = reader.read_all()
         table = table.slice(0, table.num_rows - quoted)
@@ -159,9 +182,7 @@ class Lines:
             raise Unreadable(_OPEN_QUOTE)
         if any(table.column(name).null_count != table.num_rows for name in layout.surplus()):
             raise Unreadable(f"more fields than the {len(layout.mapped.columns)} of the header")
-        batch = table.combine_chunks().to_batches()[0]
-        found = {c.name: batch.column(c.name) for c in layout.mapped.columns if c}
-        return conform(layout.month, found, batch.num_rows)
+        return table.combine_chunks().to_batches()[0].select(layout.wanted())
 
 
 def _splits_a_line(data: bytes) -> bool:
@@ -179,22 +200,24 @@ def _odd_quotes(data: bytes) -> bool:
     return bool(np.any(quotes & 1))
 
 
-def _convert_options(layout: Layout, lenient: bool, numbered: bool) -> pa_csv.ConvertOptions:
-    wanted = [c.name for c in layout.mapped.columns if c] + layout.surplus()
-    types = {c.name: _reading_type(c, lenient, numbered) for c in layout.mapped.columns if c}
+def _convert_options(layout: Layout, typed: Typed) -> pa_csv.ConvertOptions:
+    pairs = zip(layout.mapped.names, layout.mapped.columns)
+    types = {name: _reading_type(c, typed) for name, c in pairs if c}
     return pa_csv.ConvertOptions(
         column_types=types | {name: pa.string() for name in layout.surplus()},
-        include_columns=wanted,
+        include_columns=layout.wanted() + layout.surplus(),
         null_values=NULLS,
         strings_can_be_null=True,
-        timestamp_parsers=_LENIENT_TIMES if lenient else (pa_csv.ISO8601,),
+        timestamp_parsers=(pa_csv.ISO8601,),
     )
 
 
-def _reading_type(column: Column, lenient: bool, numbered: bool) -> pa.DataType:
-    if column.codes is not None and not numbered:
+def _reading_type(column: Column, typed: Typed) -> pa.DataType:
+    if typed is Typed.TEXT:
+        return pa.string()
+    if column.codes is not None and typed is not Typed.NUMBERS:
         return pa.dictionary(pa.int32(), pa.string())
-    if lenient and column.kind == "int64":
+    if typed is Typed.POINTS and column.kind == "int64":
         return pa.float64()
     return ARROW_TYPES[column.kind]
 

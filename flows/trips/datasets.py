@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,7 +21,7 @@ ARROW_TYPES: Mapping[Kind, pa.DataType] = {
     "date": pa.date32(),
 }
 #: Row numbers that pandas left in some published files (yellow 2010-02 and 2010-03).
-_ROW_NUMBERS = frozenset({"__index_level_0__", "unnamed:0", "index", ""})
+_ROW_NUMBERS = frozenset({"indexlevel0", "unnamed0", "index"})
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,12 @@ class Dataset:
     def known_names(self) -> Mapping[str, Column]:
         """Every name a published file may use for a column, folded."""
         readable = [c for c in self.columns if not c.derived]
-        return {_fold(name): c for c in readable for name in (*c.aliases, c.name)}
+        return {fold(name): c for c in readable for name in (*c.aliases, c.name)}
 
     def column(self, name: str) -> Column | None:
         """The column of a name in a file of any vintage, or in one that was converted here."""
         own = (c for c in self.columns if c.name == name)
-        return next(own, self.known_names.get(_fold(name)))
+        return next(own, self.known_names.get(fold(name)))
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,26 @@ class Mapped:
         renamed: published name and canonical name where they differ.
         unknown: names that no table knows.
         missing: columns of the dataset that the file lacks; null in every row.
+        published: the name of each field.
+        twins: places of fields that mean the same column as an earlier one.
+        read: what else is to be said of how the file is read.
     """
 
     columns: tuple[Column | None, ...]
     renamed: tuple[tuple[str, str], ...]
     unknown: tuple[str, ...]
     missing: tuple[str, ...]
+    published: tuple[str, ...] = ()
+    twins: frozenset[int] = frozenset()
+    read: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """A name of its own for each field: of its column, or its place."""
+        return [
+            c.name if c and place not in self.twins else f"#{place}"
+            for place, c in enumerate(self.columns)
+        ]
 
 
 DATASETS: Mapping[str, Dataset] = {
@@ -124,49 +138,74 @@ DATASETS: Mapping[str, Dataset] = {
 }
 
 
-def map_header(month: Month, names: Sequence[str], strict: bool = True) -> Mapped:
+def map_header(
+    month: Month, names: Sequence[str], strict: bool = True, empty: Container[int] = ()
+) -> Mapped:
     """Find the column of each published name.
 
     Args:
         month: whose file it is.
         names: the names as published, in the order of the file.
         strict: whether an unknown or an absent required column is an error.
+        empty: places of fields to leave out, which another one stands for.
 
     Raises:
-        SchemaError: no name is known, two mean one column, or (strict) a name is unknown
-            or a required column is absent.
+        SchemaError: no name is known, they are those of another dataset, or (strict) a name is
+            unknown or a required column is absent.
     """
     dataset = DATASETS[month.dataset]
-    found = [dataset.known_names.get(_fold(name)) for name in names]
+    known = [dataset.known_names.get(fold(name)) for name in names]
+    found = [None if place in empty else c for place, c in enumerate(known)]
     present = {c.name for c in found if c}
-    if not present:
-        raise SchemaError(
-            f"{month}: no column of the file is known, the first is {''.join(names[:1])[:80]!r}; "
-            f"is it a file of {dataset.name} trips?"
-        )
-    _refuse_twins(month, names, found)
-    unknown = [n for n, c in zip(names, found) if not c and _fold(n) not in _ROW_NUMBERS]
+    _refuse_other_dataset(month, names, present)
+    unknown = [n for n, c in zip(names, known) if not c and not _is_row_number(n)]
     missing = [c for c in dataset.columns if c.name not in present and not c.derived]
     if strict:
         _refuse_drift(month, unknown, [c.name for c in missing if c.required])
     renamed = [(n, c.name) for n, c in zip(names, found) if c and n != c.name]
-    return Mapped(tuple(found), tuple(renamed), tuple(unknown), tuple(c.name for c in missing))
+    absent = tuple(c.name for c in missing)
+    return Mapped(tuple(found), tuple(renamed), tuple(unknown), absent, tuple(names), _twins(found))
 
 
-def _fold(name: str) -> str:
-    return "".join(name.split()).lower()
+def fold(name: str) -> str:
+    """Return a name without case, blanks, underscores and punctuation."""
+    return "".join(filter(str.isalnum, name)).lower()
 
 
-def _refuse_twins(month: Month, names: Sequence[str], found: Sequence[Column | None]) -> None:
-    first: dict[str, str] = {}
-    for name, column in zip(names, found):
-        if column and column.name in first:
-            raise SchemaError(
-                f"{month}: columns {first[column.name]!r} and {name!r} both mean {column.name}; "
-                "remove one from the file"
-            )
-        if column:
-            first[column.name] = name
+def both_mean(month: Month, one: str, other: str, column: str) -> SchemaError:
+    """Return the error of two columns with values for the same."""
+    return SchemaError(
+        f"{month}: columns {one!r} and {other!r} both mean {column}, and both have values; "
+        "remove one from the file"
+    )
+
+
+def _is_row_number(name: str) -> bool:
+    return not name.strip() or fold(name) in _ROW_NUMBERS
+
+
+def _twins(found: Sequence[Column | None]) -> frozenset[int]:
+    names = [c.name if c else "" for c in found]
+    return frozenset(p for p, name in enumerate(names) if name and name in names[:p])
+
+
+def _refuse_other_dataset(month: Month, names: Sequence[str], present: Container[str]) -> None:
+    """Refuse a header that another dataset fits better: some datasets share most names."""
+    folded = {fold(name) for name in names}
+    fits = {name: len(folded & d.known_names.keys()) for name, d in DATASETS.items()}
+    best = max(fits, key=lambda name: fits[name])
+    own = DATASETS[month.dataset]
+    if not fits[best]:
+        raise SchemaError(
+            f"{month}: no column of the file is known, the first is {''.join(names[:1])[:80]!r}; "
+            f"is it a file of {own.name} trips?"
+        )
+    lacks = [c.name for c in own.columns if c.required and c.name not in present]
+    if fits[best] > fits[own.name] and (lacks or "hvfhslicensenum" in folded):
+        raise SchemaError(
+            f"{month}: this is a file of {best} trips: {best} has {fits[best]} of its columns, "
+            f"{own.name} {fits[own.name]}; run it as {best}, or correct its address"
+        )
 
 
 def _refuse_drift(month: Month, unknown: Sequence[str], absent: Sequence[str]) -> None:

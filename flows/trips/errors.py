@@ -6,6 +6,8 @@
       |     +-- NotPublished    the publisher has no such file (yet)
       |     +-- Unreachable     may pass by itself: connection, timeout, 429, 5xx
       |     +-- BadFile         a web page, cut short, empty, a bad checksum
+      |           +-- Ambiguous   a value with two readings, and nothing that decides
+      |           +-- WrongMonth  the rows are those of another month
       +-- SchemaError           a column that no table knows, or a required one is absent
       +-- TooManyRejects        more rows could not be converted than the threshold allows
       +-- AccountingError       rows read, written and rejected (or loaded) do not add up
@@ -43,6 +45,14 @@ class Unreachable(SourceError):
 
 class BadFile(SourceError):
     """What was published is not what its name says."""
+
+
+class Ambiguous(BadFile):
+    """A value of the file can be read in two ways, and nothing in the file decides."""
+
+
+class WrongMonth(BadFile):
+    """The rows of a file are not those of its month."""
 
 
 class SchemaError(TripsError):

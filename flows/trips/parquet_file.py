@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from trips.casting import UTC_ZONES, Unreadable, conform, is_text
 from trips.datasets import Mapped, map_header
 from trips.errors import BadFile
 from trips.months import Month
-from trips.pieces import Reject, Unreadable, conform
+from trips.pieces import Reject
+from trips.readings import Readings
 
 BATCH_ROWS = 1 << 14
 #: TLC writes a month as one row group: without a small buffer all of it would be read at once.
@@ -30,12 +32,14 @@ class Rows:
         mapped: the column of each field.
         batch: the rows as published.
         first: number of the first row, from 1.
+        readings: of what can be read in several ways.
     """
 
     month: Month
     mapped: Mapped
     batch: pa.RecordBatch
     first: int
+    readings: Readings
 
     @property
     def rows(self) -> int:
@@ -44,17 +48,23 @@ class Rows:
 
     def convert(self) -> pa.RecordBatch:
         """All rows in the canonical schema; see `Piece`."""
-        pairs = zip(self.mapped.columns, self.batch.columns)
-        found = {c.name: _plain(c.name, values) for c, values in pairs if c}
-        return conform(self.month, found, self.rows)
+        return conform(self.month, self._found(), self.rows, self.readings)
+
+    def published(self) -> pa.RecordBatch:
+        """All rows of the known columns; see `Piece`."""
+        return pa.RecordBatch.from_pydict(self._found())
+
+    def _found(self) -> dict[str, pa.Array]:
+        fields = zip(self.mapped.names, self.mapped.columns, self.batch.columns)
+        return {name: _plain(name, values) for name, c, values in fields if c}
 
     def halves(self) -> tuple[Rows, Rows]:
         """The first and the second half; see `Piece`."""
         middle = self.rows // 2
-        return (
-            Rows(self.month, self.mapped, self.batch.slice(0, middle), self.first),
-            Rows(self.month, self.mapped, self.batch.slice(middle), self.first + middle),
-        )
+        return self._slice(0, middle), self._slice(middle, self.rows - middle)
+
+    def _slice(self, start: int, rows: int) -> Rows:
+        return replace(self, batch=self.batch.slice(start, rows), first=self.first + start)
 
     def reject(self, reason: str) -> Reject:
         """The only row, as one that could not be converted; see `Piece`."""
@@ -67,7 +77,7 @@ def _plain(name: str, values: pa.Array) -> pa.Array:
     """Values of their own instead of a dictionary's, which a bad row shares; text that is text."""
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
-    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+    if is_text(values.type):
         try:
             values.validate(full=True)  # nobody has looked yet whether it is UTF-8
         except pa.ArrowInvalid as error:
@@ -86,7 +96,9 @@ def _shown(values: pa.Array) -> object:
 
 
 @contextmanager
-def open_parquet(month: Month, path: Path, strict: bool) -> Iterator[tuple[Mapped, Iterator[Rows]]]:
+def open_parquet(
+    month: Month, path: Path, strict: bool, readings: Readings
+) -> Iterator[tuple[Mapped, Iterator[Rows]]]:
     """Open a Parquet file: its columns, and its rows in pieces.
 
     Raises:
@@ -95,16 +107,35 @@ def open_parquet(month: Month, path: Path, strict: bool) -> Iterator[tuple[Mappe
     """
     with _damage_named(month, path):
         file = pq.ParquetFile(
-            path, buffer_size=BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
+            path,
+            buffer_size=BUFFER_BYTES,
+            pre_buffer=False,
+            page_checksum_verification=True,
+            # INT96 is what Spark writes; nanoseconds hold no year after 2262.
+            coerce_int96_timestamp_unit="us",
         )
     with file:
         if not file.metadata.num_rows:
             raise BadFile(f"{month}: {path.name} has no row; the month stays as it was")
-        mapped = map_header(month, file.schema_arrow.names, strict)
-        yield mapped, _pieces(month, mapped, path, file)
+        mapped = map_header(month, file.schema_arrow.names, strict, readings.empty)
+        yield (
+            replace(mapped, read=_zones(file.schema_arrow, mapped)),
+            _pieces(month, mapped, path, file, readings),
+        )
 
 
-def _pieces(month: Month, mapped: Mapped, path: Path, file: pq.ParquetFile) -> Iterator[Rows]:
+def _zones(schema: pa.Schema, mapped: Mapped) -> tuple[str, ...]:
+    """Return what is to be said of columns with a zone, UTC apart, which readings speak of."""
+    return tuple(
+        f"{c.name}: times of {f.type.tz}, kept as New York's clock"
+        for c, f in zip(mapped.columns, schema)
+        if c and pa.types.is_timestamp(f.type) and f.type.tz and f.type.tz not in UTC_ZONES
+    )
+
+
+def _pieces(
+    month: Month, mapped: Mapped, path: Path, file: pq.ParquetFile, readings: Readings
+) -> Iterator[Rows]:
     row = 1
     batches = file.iter_batches(batch_size=BATCH_ROWS, use_threads=False)
     while True:
@@ -112,7 +143,7 @@ def _pieces(month: Month, mapped: Mapped, path: Path, file: pq.ParquetFile) -> I
             batch = next(batches, None)
         if batch is None:
             break
-        yield Rows(month, mapped, batch, row)
+        yield Rows(month, mapped, batch, row, readings)
         row += batch.num_rows
     if row - 1 != file.metadata.num_rows:
         raise BadFile(

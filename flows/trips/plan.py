@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trips.buckets import Bucket
 from trips.checksums import sha256_of
-from trips.columns import SCHEMA_VERSION
+from trips.columns import CHANGED_IN, SCHEMA_VERSION
 from trips.errors import NotPublished
 from trips.ledger import Entry, read_entry
 from trips.months import Month
@@ -127,7 +127,7 @@ def _compare(published: Published, entry: Entry, force: bool) -> tuple[Status, s
     if _only_generated(published, entry):
         reason = f"was published at {entry.url}; only --force puts a generated month in its place"
         return Status.UNCHANGED, reason, False
-    if entry.schema_version != SCHEMA_VERSION:
+    if _is_outdated(entry):
         return Status.CHANGED, f"schema version {entry.schema_version} -> {SCHEMA_VERSION}", False
     if (url := without_secrets(published.url)) != entry.url:
         return Status.CHANGED, f"published at {url}, was {entry.url}", True
@@ -140,6 +140,14 @@ def _compare(published: Published, entry: Entry, force: bool) -> tuple[Status, s
     if published.last_modified and published.last_modified == entry.last_modified:
         return Status.UNCHANGED, "same size and modification time", True
     return Status.CHANGED, "new modification time, no ETag; the content will be compared", True
+
+
+def _is_outdated(entry: Entry) -> bool:
+    """Whether a later version of the schema says something else of this month."""
+    since = range(entry.schema_version + 1, SCHEMA_VERSION + 1)
+    renamed = entry.drift.get("renamed", ())
+    other = entry.schema_version > SCHEMA_VERSION
+    return other or any(v not in CHANGED_IN or CHANGED_IN[v] in renamed for v in since)
 
 
 def _only_generated(published: Published, entry: Entry) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -17,8 +18,9 @@ from trips.disk import refusal
 from trips.errors import BadFile
 from trips.months import Month
 from trips.published import Received
+from trips.text_stream import encoding_of
 
-FileKind: TypeAlias = Literal["csv", "csv.gz", "parquet"]
+FileKind: TypeAlias = Literal["csv", "csv.gz", "parquet", "zip"]
 #: Called with the bytes so far and those in all, None where that is unknown.
 Progress: TypeAlias = Callable[[int, int | None], None]
 
@@ -27,16 +29,16 @@ PROGRESS_BYTES = 1 << 18
 
 _GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
+_ZIP = b"PK\x03\x04"
 #: Magic numbers of what some publishers wrap their files in (the formats' own descriptions).
 _NOT_READ: Mapping[bytes, str] = {
-    b"PK\x03\x04": "a zip archive",
     b"\xfd7zXZ\x00": "compressed with xz",
     b"\x28\xb5\x2f\xfd": "compressed with zstd",
     b"BZh": "compressed with bzip2",
 }
 #: What an ending promises. Any other ending, .csv too, promises nothing: the content decides,
 #: as some servers compress a .csv on the way.
-_PROMISES: Mapping[str, FileKind] = {".gz": "csv.gz", ".parquet": "parquet"}
+_PROMISES: Mapping[str, FileKind] = {".gz": "csv.gz", ".parquet": "parquet", ".zip": "zip"}
 #: Parquet format: PAR1 at both ends, before the last one the length of the footer (4 bytes).
 _PARQUET_FRAME = 12
 _HEAD_BYTES = 4096
@@ -196,6 +198,8 @@ def _head(path: Path) -> bytes:
 def _kind(head: bytes) -> FileKind:
     if head.startswith(_PARQUET):
         return "parquet"
+    if head.startswith(_ZIP):
+        return "zip"
     return "csv.gz" if head.startswith(_GZIP) else "csv"
 
 
@@ -226,13 +230,13 @@ def _text(head: bytes) -> bytes:
 
 def _other_format(head: bytes) -> str | None:
     readable = (
-        "only csv, csv.gz and Parquet are read: unpack or convert it, or choose another source"
+        "csv, csv.gz, zip and Parquet are read: unpack or convert it, or choose another source"
     )
     for magic, what in _NOT_READ.items():
         if head.startswith(magic):
             return f"is {what}; {readable}"
-    # Text has no NUL byte, UTF-16 apart, which no table is read from either.
-    if _kind(head) == "csv" and b"\0" in head:
+    # Text has no NUL byte, UTF-16 apart.
+    if _kind(head) == "csv" and b"\0" in head and not encoding_of(head):
         return f"is neither text nor a format known here; {readable}"
     return None
 
@@ -257,6 +261,11 @@ def _check_gzip(path: Path) -> str | None:
     return f"is gzip, and what it holds {wrong}" if wrong else None
 
 
+def _check_zip(path: Path) -> str | None:
+    """Read its table of contents, which stands at its end; the rest is seen by whoever reads it."""
+    return None if zipfile.is_zipfile(path) else f"is a zip archive that is cut short; {_AFRESH}"
+
+
 def _check_parquet(path: Path) -> str | None:
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -274,4 +283,5 @@ _CHECKS: Mapping[FileKind, Callable[[Path], str | None]] = {
     "csv": lambda path: None,
     "csv.gz": _check_gzip,
     "parquet": _check_parquet,
+    "zip": _check_zip,
 }

@@ -15,15 +15,16 @@ from typing import Generic, TypeVar
 import pyarrow as pa
 
 from trips.columns import SCHEMA_VERSION
-from trips.csv_file import open_csv
 from trips.datasets import DATASETS, Mapped
 from trips.duplicates import DuplicateCounter, Hashes, row_hashes
 from trips.errors import AccountingError
+from trips.gates import refuse_other_rows
 from trips.months import Month
-from trips.parquet_file import open_parquet
 from trips.pieces import Piece, Reject, salvage
 from trips.quality import Measured, Quality, Tally
+from trips.readings import Readings, Rules, Unsettled
 from trips.rejects import RejectsFile
+from trips.survey import opened_file, survey
 
 #: Arrow parses without holding the interpreter: two threads keep two cores busy.
 PARSERS = 2
@@ -41,7 +42,8 @@ class Accounts:
         rows_read: rows of the published file.
         rows_written: rows that arrived where they were written to.
         rows_rejected: rows of `rejects`; read = written + rejected.
-        drift: what differs from the canonical names: renamed, unknown, missing.
+        drift: what differs from the canonical names (renamed, unknown, missing), and how values
+            with several readings were read.
         quality: what is odd about the rows.
         schema_version: of the canonical schema.
     """
@@ -64,7 +66,12 @@ class Rows:
     """
 
     def __init__(
-        self, month: Month, source: Path, folder: Path, strict: bool, max_reject_share: float
+        self,
+        month: Month,
+        source: Path,
+        folder: Path,
+        rules: Rules,
+        readings: Readings | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -72,17 +79,21 @@ class Rows:
             month: whose file it is.
             source: the published file, csv, csv.gz or Parquet, whatever its vintage.
             folder: where rejects are written, and what is needed meanwhile.
-            strict: whether an unknown or an absent required column is an error.
-            max_reject_share: the month fails if more than this share of its rows is rejected.
+            rules: what is asked of the conversion.
+            readings: how the file is read, from `survey`; what the rules say if None.
         """
-        self.month, self._source, self._strict = month, source, strict
-        self.rejects = RejectsFile(month, folder / f"{month.stem}.rejects.csv", max_reject_share)
+        self.month, self._source, self._rules = month, source, rules
+        self._readings = readings or Readings.asked(rules, month.year)
+        share = rules.max_reject_share
+        self.rejects = RejectsFile(month, folder / f"{month.stem}.rejects.csv", share)
         self._duplicates = DuplicateCounter(folder / f"{month.stem}.hashes")
         self._tally = Tally(month)
 
     def __enter__(self) -> Rows:
         with ExitStack() as opened:
             self._mapped, self._pieces = opened.enter_context(self._open())
+            if self._mapped.twins:
+                self._readings.look()
             opened.enter_context(self.rejects)
             opened.enter_context(self._duplicates)
             # Last, so that after an error the files are closed when no thread uses them any more.
@@ -110,6 +121,7 @@ class Rows:
         Raises:
             BadFile: the file is damaged or has no row.
             TooManyRejects: too many rows could not be converted.
+            Unsettled: a value has several readings, and there are none from `survey`.
         """
         work = partial(self._work, use)
         jobs = (self._threads.submit(work, piece) for piece in self._pieces)
@@ -132,11 +144,14 @@ class Rows:
 
         Raises:
             TooManyRejects: too many rows could not be converted.
+            WrongMonth: too many pickups lie outside the month.
+            SchemaError: a required column has no value.
             AccountingError: rows read, written and rejected do not add up.
         """
         repeats = sum(count.result() for count in self._repeats)
         rejects, quality = self.rejects, self._tally.report(repeats)
         rejects.check_share()
+        refuse_other_rows(self.month, quality, self._rules, self._mapped)
         if not rejects.rows_read == written + rejects.count == quality.rows + rejects.count:
             raise AccountingError(
                 f"{self.month}: {rejects.rows_read} rows read, but {written} written and "
@@ -148,14 +163,12 @@ class Rows:
             rows_read=rejects.rows_read,
             rows_written=written,
             rows_rejected=rejects.count,
-            drift=_drift(self._mapped),
+            drift=_drift(self._mapped, self._readings),
             quality=quality,
         )
 
     def _open(self) -> AbstractContextManager[tuple[Mapped, Iterator[Piece]]]:
-        with self._source.open("rb") as file:
-            parquet = file.read(4) == b"PAR1"
-        return (open_parquet if parquet else open_csv)(self.month, self._source, self._strict)
+        return opened_file(self.month, self._source, self._rules.strict, self._readings)
 
     def _work(self, use: Callable[[pa.RecordBatch], T], piece: Piece) -> _Work[T]:
         found = salvage(piece, self.rejects.max_share)
@@ -165,6 +178,24 @@ class Rows:
             for b in found.batches
         ]
         return _Work(found.rows, found.rejects, measured)
+
+
+def settled(month: Month, source: Path, rules: Rules, run: Callable[[Readings], T]) -> T:
+    """Run with what a person asked for; where that leaves a value open, with what the file says.
+
+    Args:
+        month: whose file it is.
+        source: the published file.
+        rules: what is asked of the conversion.
+        run: goes through the rows; what it wrote of them is undone when it raises.
+
+    Raises:
+        Ambiguous: a value can be read in two ways, and nothing in the file decides.
+    """
+    try:
+        return run(Readings.asked(rules, month.year))
+    except Unsettled:
+        return run(survey(month, source, rules))
 
 
 @dataclass(frozen=True)
@@ -188,9 +219,10 @@ def _in_order(waiting: deque[Future[T]], jobs: Iterator[Future[T]]) -> Iterator[
             job.cancel()
 
 
-def _drift(mapped: Mapped) -> dict[str, tuple[str, ...]]:
+def _drift(mapped: Mapped, readings: Readings) -> dict[str, tuple[str, ...]]:
     return {
         "renamed": tuple(f"{old} -> {new}" for old, new in mapped.renamed),
         "unknown": mapped.unknown,
         "missing": mapped.missing,
+        "read": (*mapped.read, *readings.notes),
     }

@@ -23,6 +23,7 @@ from trips.errors import Conflict, NotPublished
 from trips.ledger import keep, write_entry
 from trips.months import Month
 from trips.plan import plan_month
+from trips.readings import Rules
 from trips.scratch import scratch_folder, subfolder
 from trips.sources import download
 from trips.warehouses import Warehouse
@@ -72,7 +73,9 @@ def _bring(month: Month, source: str, bucket: Bucket, folder: Path) -> str:
         now = replace(plan.entry, url=found.url, last_modified=found.last_modified)
         write_entry(bucket, month, now, plan.entry_version)
         return "unchanged"
-    converted = convert(month, found.path, subfolder(folder, "converted"), max_reject_share=0.5)
+    converted = convert(
+        month, found.path, subfolder(folder, "converted"), Rules(max_reject_share=0.5)
+    )
     keep(bucket, month, found, converted, plan.entry_version)
     return "loaded"
 

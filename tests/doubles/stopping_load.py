@@ -23,6 +23,7 @@ from sqlalchemy.engine import make_url  # noqa: E402 - flows/ is on the path onl
 from doubles.entries import published_download as download_of  # noqa: E402
 from trips.ledger import Entry  # noqa: E402
 from trips.months import Month  # noqa: E402
+from trips.readings import Rules  # noqa: E402
 from trips.rows import Rows  # noqa: E402
 from trips.warehouses import postgres, postgres_copy, postgres_tables  # noqa: E402
 from trips.warehouses.postgres_connection import postgres_at  # noqa: E402
@@ -94,7 +95,7 @@ def peak_mb() -> float:
 
 def ingest(warehouse: postgres.Postgres, month: Month, published: Path) -> None:
     """Convert and copy at once."""
-    with Rows(month, published, published.parent, strict=True, max_reject_share=0.0) as rows:
+    with Rows(month, published, published.parent, Rules(max_reject_share=0.0)) as rows:
         warehouse.ingest(rows, download_of(month, published))
 
 

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from trips.convert import Converted, convert
 from trips.months import Month
+from trips.readings import Rules
 
 FHV = Month("fhv", 2017, 1)
 FHV_HEADER = "Dispatching_base_num,Pickup_DateTime,DropOff_datetime,PUlocationID,DOlocationID"
@@ -141,7 +142,7 @@ def converted_table(folder: Path, table: pa.Table, month: Month, **options: Any)
 def converted_file(source: Path, out: Path, month: Month, **options: Any) -> Outcome:
     """The same for a file that is there."""
     out.mkdir(parents=True)
-    result = convert(month, source, out, **options)
+    result = convert(month, source, out, Rules(**options))
     table, rejects = pq.read_table(result.path), _rejects(result)
     assert result.rows_read == result.rows_written + result.rows_rejected
     assert (table.num_rows, len(rejects)) == (result.rows_written, result.rows_rejected)

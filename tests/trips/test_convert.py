@@ -143,7 +143,7 @@ def test_a_strict_conversion_refuses_a_header_that_drifted_and_a_lenient_one_not
     data = "\n".join([header, ",".join(fields.get(n, "7") for n in header.split(","))])
     with pytest.raises(SchemaError, match=f"fhv 2017-01: .*{said}.*--no-strict"):
         converted(tmp_path, data)
-    outcome = converted(tmp_path, data, strict=False)
+    outcome = converted(tmp_path, data, strict=False, max_outside_share=1.0)
     assert outcome.column("PUlocationID") == [7]
     assert ("Pickup_DateTime" in header) == (outcome.table["pickup_datetime"].null_count == 0)
 
@@ -249,7 +249,9 @@ def test_the_result_names_size_and_checksum_of_the_parquet_file(tmp_path: Path) 
 
 
 def test_file_month_is_the_month_of_the_file_in_every_row(tmp_path: Path) -> None:
-    outcome = converted(tmp_path, fhv_file(3).replace(b"2017-01-01", b"2008-12-31"))
+    outcome = converted(
+        tmp_path, fhv_file(3).replace(b"2017-01-01", b"2008-12-31"), max_outside_share=1.0
+    )
     assert [str(day) for day in outcome.column("file_month")] == ["2017-01-01"] * 3
     assert outcome.result.quality.pickup_outside_month == 3
 

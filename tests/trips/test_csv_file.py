@@ -58,6 +58,10 @@ ROWS_2_TO_6 = [fhv_row(n) for n in range(2, 7)]
         fhv_file(5) + b"\r\n\n\n",
         b"\xef\xbb\xbf" + fhv_file(5),
         b"\xef\xbb\xbf\r\n" + fhv_file(5),
+        fhv_file(5).decode().encode("utf-16"),
+        fhv_file(5).decode().encode("utf-16-be"),
+        fhv_file(5).decode().encode("utf-16-le"),
+        gzip.compress(fhv_file(5).decode().encode("utf-16")),
         gzip.compress(fhv_file(5)),
         gzip.compress(fhv_file(5)[:100]) + gzip.compress(fhv_file(5)[100:]),
     ],
@@ -74,6 +78,10 @@ ROWS_2_TO_6 = [fhv_row(n) for n in range(2, 7)]
         "after",
         "BOM",
         "BOM-blank",
+        "utf-16",
+        "utf-16-be",
+        "utf-16-le",
+        "utf-16-gzip",
         "gzip",
         "members",
     ],
@@ -100,8 +108,8 @@ def test_quoted_fields_may_hold_commas_and_quotes(tmp_path: Path) -> None:
         (FHV_HEADER.encode(), "has a header but no row"),
         (f"{FHV_HEADER}\n".encode(), "has a header but no row"),
         (f"{FHV_HEADER}\r\n\r\n\n".encode() + b"\n" * 200_000, "has a header but no row"),
-        (fhv_file(3).decode().encode("utf-16"), "is UTF-16"),
-        (fhv_file(3).decode().encode("utf-16-be"), "is UTF-16"),
+        (b"a\0b,c\n1,2\n", "its first line has a NUL byte"),
+        (fhv_file(3).decode().encode("utf-16") + b"\x00\xd8", "begins as utf-16-le and is dam"),
         (fhv_file(3).replace(b"\n", b"\r"), "no line ends that are known"),
         (fhv_file(3) + b"x" * (5 << 20), "line 5 has no end"),
     ],
@@ -113,8 +121,8 @@ def test_quoted_fields_may_hold_commas_and_quotes(tmp_path: Path) -> None:
         "header",
         "header-LF",
         "header-blanks",
-        "utf-16",
-        "utf-16-be",
+        "NUL",
+        "utf-16-damaged",
         "CR-only",
         "endless-line",
     ],
@@ -168,15 +176,17 @@ B, AT, TO = "B00009", "2017-01-01 00:00:00", "2017-01-01 00:10:00"
         (f"{B},{AT},{TO},1,2,", "6 fields where 5 are expected"),
         (f"{B},{AT},{TO},1,2,3", "6 fields where 5 are expected"),
         ("   ", "1 fields where 5 are expected"),
-        (f"{B},{AT},{TO},one,2", "PUlocationID: not a .*'one'"),
+        (f"{B},{AT},{TO},one,2", "PUlocationID: 'one' is not a whole number"),
         (f"{B},{AT},{TO},1.5,2", "PUlocationID: .*1.5"),
         (f"{B},{AT},{TO},99999999999999999999,2", "PUlocationID: too large"),
         (f"{B},{AT},{TO},inf,2", "PUlocationID: an infinite number"),
         (f"{B},{AT},{TO},1,1e400", "DOlocationID: an infinite number"),
-        (f"{B},2017-02-30 00:00:00,{TO},1,2", "pickup_datetime: not a timestamp.*2017-02-30"),
-        (f"{B},yesterday,{TO},1,2", "pickup_datetime: not a timestamp.*yesterday"),
-        (f"{B},0000-01-01 00:00:00,{TO},1,2", "pickup_datetime: a year before 1"),
-        (f"{B},{AT}Z,{TO},1,2", "pickup_datetime: not a timestamp.*Z'"),
+        (f"{B},2017-02-30 00:00:00,{TO},1,2", "pickup_datetime: '2017-02-30.*' is not a time"),
+        (f"{B},yesterday,{TO},1,2", "pickup_datetime: 'yesterday' is not a time"),
+        (f"{B},{AT}.000000001,{TO},1,2", "pickup_datetime: '2017.*001' is not a time"),
+        (f"{B},{AT},{TO},0x1,2", "PUlocationID: '0x1' is not a whole number"),
+        (f"{B},{AT},{TO},true,2", "PUlocationID: 'true' is not a whole number"),
+        (f"{B},0000-01-01 00:00:00,{TO},1,2", "pickup_datetime: '0000-01-01.*' is not a time"),
         (f'"{B},{AT},{TO},1,2', "a quote without its other one"),
         (f'{B},{AT},{TO},1,"2', "a quote without its other one"),
         (f'{B}",{AT},{TO},1,2', "a quote without its other one"),
@@ -205,7 +215,6 @@ def test_bad_rows_are_rejected_alone_with_their_lines_and_text(
     [
         (b"B\0", "B\\x00", "a NUL byte"),
         (b"B\xa0", "B\\xa0", "dispatching_base_num: not a string.*UTF8"),
-        ("B\u00e9".encode("latin-1"), "B\\xe9", "UTF8"),
     ],
 )
 def test_bytes_that_are_no_text_are_shown_escaped(
@@ -272,7 +281,7 @@ def test_one_wrong_value_in_row_900_000_is_found_in_its_line(tmp_path: Path) -> 
     outcome = converted(tmp_path, gzip.compress(data, 1), Month("fhv", 2015, 1))
     assert outcome.result.rows_written == 900_099
     assert outcome.rejects == [
-        (900_001, "PUlocationID: not a double: invalid value 'north'", bad.decode().strip())
+        (900_001, "PUlocationID: 'north' is not a whole number", bad.decode().strip())
     ]
 
 
@@ -351,7 +360,7 @@ def test_times_may_be_written_the_american_way(
     assert outcome.rows("pickup_datetime", "dropOff_datetime")[1] == (meant, meant)
 
 
-@pytest.mark.parametrize("text", ["", "NULL", "null", "\\N", "NaN", "nan"])
+@pytest.mark.parametrize("text", ["", "NULL", "null", "\\N", "NaN", "nan", "None", "NaT", "<NA>"])
 def test_what_other_programs_write_for_nothing_is_null(text: str, tmp_path: Path) -> None:
     outcome = converted(tmp_path, fhv_file(2, {3: f"{text},{AT},{text},{text},{text}"}))
     assert outcome.rows(*NAMES)[1] == (None, dt.datetime.fromisoformat(AT), None, None, None)
@@ -440,7 +449,6 @@ def test_many_scattered_rejects_are_all_found(tmp_path: Path) -> None:
 GOOD = [
     b'"%s",2017-01-01 00:00:00,2017-01-01 00:10:00,1.0,2.',
     b'"%s",01/01/2017 12:00:00 AM,1/1/2017 0:10,1,"2"',
-    b"%s,2017-01-01 00:00:00,2017-01-01 00:10:00,0x1,2",
     b"%s,2017-01-01 00:00:00,2017-01-01 00:10:00,1e0,2",
     b"%s,2017-01-01T00:00:00,2017-01-01 00:10, 1 ,2",
 ]
@@ -448,7 +456,7 @@ BAD = [
     b" %.0s",
     b"%s,2017-01-01 00:00:00,2017-01-01 00:10:00,1",
     b"%s,2017-01-01 00:00:00,2017-01-01 00:10:00,1,2,3",
-    b"%s,2017-01-01 00:00:00,2017-01-01 00:10:00,0x1,2.5",
+    b"%s,2017-01-01 00:00:00,2017-01-01 00:10:00,0x1,2",
     b'"%s,2017-01-01 00:00:00,2017-01-01 00:10:00,1,2',
     b'%s,2017-01-01 00:00:00,2017-01-01 00:10:00,1,"2',
     b'%s",2017-01-01 00:00:00,2017-01-01 00:10:00,"1,2',

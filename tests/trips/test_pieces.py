@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trips import pieces
+from trips.casting import Unreadable, conform
 from trips.months import Month
-from trips.pieces import Reject, Unreadable, conform, hopeless, salvage
+from trips.pieces import Reject, hopeless, salvage
 
 YELLOW = Month("yellow", 2010, 3)
 
@@ -35,6 +36,10 @@ class Numbers:
         self.asked.append(self.rows)
         if min(self.values) < 0:
             raise Unreadable(f"{min(self.values)} is negative")
+        return pa.record_batch({"n": self.values})
+
+    def published(self) -> pa.RecordBatch:
+        """All of them as they are."""
         return pa.record_batch({"n": self.values})
 
     def halves(self) -> tuple[Numbers, Numbers]:

@@ -183,11 +183,26 @@ def test_older_schema_is_converted_again_whatever_the_content(
     web: Web, bucket: FolderBucket, tmp_path: Path
 ) -> None:
     url = web.serve(f"/{NAME}", PAGE)
-    keep_as(bucket, tmp_path, url, PAGE, schema_version=SCHEMA_VERSION - 1)
+    keep_as(bucket, tmp_path, url, PAGE, schema_version=0)
     plan = plan_month(MONTH, url, bucket)
-    reason = f"schema version {SCHEMA_VERSION - 1} -> {SCHEMA_VERSION}"
-    assert said(plan) == ("CHANGED", reason, False)
+    assert said(plan) == ("CHANGED", f"schema version 0 -> {SCHEMA_VERSION}", False)
     assert not plan.proves_unchanged(SHA256)
+
+
+@pytest.mark.parametrize(
+    ("renamed", "status"),
+    [
+        (["Dispatching_base_number -> Affiliated_base_number"], "CHANGED"),
+        (["Pickup_DateTime -> pickup_datetime"], "UNCHANGED"),
+    ],
+)
+def test_of_the_first_schema_only_the_for_hire_files_of_2018_are_converted_again(
+    renamed: list[str], status: str, web: Web, bucket: FolderBucket, tmp_path: Path
+) -> None:
+    url = web.serve(f"/{NAME}", PAGE)
+    drift = {"renamed": renamed, "unknown": [], "missing": []}
+    keep_as(bucket, tmp_path, url, PAGE, schema_version=1, drift=drift)
+    assert said(plan_month(MONTH, url, bucket))[0] == status
 
 
 def test_forced_month_is_run_whatever_the_content(

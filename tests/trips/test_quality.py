@@ -43,6 +43,9 @@ ORDINARY = [
 ]
 
 
+NO_GATE: dict[str, Any] = {"strict": False, "max_outside_share": 1.0}
+
+
 @pytest.mark.parametrize("what", ODD)
 def test_an_odd_row_is_counted_under_its_oddity_alone_and_kept(what: str, tmp_path: Path) -> None:
     quality = converted(tmp_path, "\n".join([HEADER, *ORDINARY, ODD[what]]), GREEN).result.quality
@@ -54,7 +57,10 @@ def test_an_odd_row_is_counted_under_its_oddity_alone_and_kept(what: str, tmp_pa
 
 def test_the_first_moment_of_the_next_month_is_outside(tmp_path: Path) -> None:
     data = "\n".join([HEADER, green_line("2025-01-01 00:00:00", "2025-01-01 00:00:00")])
-    assert converted(tmp_path, data, GREEN).result.quality.pickup_outside_month == 1
+    assert (
+        converted(tmp_path, data, GREEN, max_outside_share=1.0).result.quality.pickup_outside_month
+        == 1
+    )
 
 
 def test_nulls_total_and_ends_are_those_of_all_blocks(tmp_path: Path) -> None:
@@ -70,7 +76,7 @@ def test_nulls_total_and_ends_are_those_of_all_blocks(tmp_path: Path) -> None:
 
 
 def test_a_month_without_pickups_distances_or_amounts_has_none_to_report(tmp_path: Path) -> None:
-    quality = converted(tmp_path, f"{FHV_HEADER}\nB1,,,1,2\n").result.quality
+    quality = converted(tmp_path, f"{FHV_HEADER}\nB1,,,1,2\n", **NO_GATE).result.quality
     assert (quality.first_pickup, quality.last_pickup) == (None, None)
     assert (quality.zero_distance, quality.negative_total, quality.total) == (0, 0, 0.0)
     assert (quality.pickup_outside_month, quality.nulls["pickup_datetime"]) == (0, 1)
@@ -78,7 +84,8 @@ def test_a_month_without_pickups_distances_or_amounts_has_none_to_report(tmp_pat
 
 def test_cents_of_a_hundred_thousand_rows_add_up_exactly(tmp_path: Path) -> None:
     lines = [
-        green_line(f"{DAY} 10:00:00", "", total=f"{n % 1000}.{n % 100:02}") for n in range(30_000)
+        green_line(f"{DAY} 10:00:00", f"{DAY} 10:09:00", total=f"{n % 1000}.{n % 100:02}")
+        for n in range(30_000)
     ]
     cents = sum(n % 1000 * 100 + n % 100 for n in range(30_000))
     quality = converted(tmp_path, "\n".join([HEADER, *lines]), GREEN).result.quality

@@ -9,6 +9,7 @@ from trips.convert import convert
 from trips.ledger import Entry, keep
 from trips.months import Month
 from trips.plan import plan_month
+from trips.readings import Rules
 from trips.scratch import subfolder
 from trips.sources import download
 
@@ -18,5 +19,6 @@ def bring(bucket: Bucket, month: Month, published: Path, folder: Path) -> Entry:
     planned = plan_month(month, str(published), bucket, force=True)
     assert planned.published
     found = download(planned.published, subfolder(folder, "published"), lambda *_: None)
-    converted = convert(month, found.path, subfolder(folder, "converted"), True, 0.01)
+    rules = Rules(max_reject_share=0.01)
+    converted = convert(month, found.path, subfolder(folder, "converted"), rules)
     return keep(bucket, month, found, converted, planned.entry_version)

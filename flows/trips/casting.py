@@ -1,0 +1,333 @@
+"""The values of a published column in its declared type, the same from CSV and from Parquet.
+
+docs/values.md has the table of what each type accepts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trips.arrays import day, int64s, strings
+from trips.columns import FILE_MONTH, Column
+from trips.datasets import ARROW_TYPES, DATASETS
+from trips.months import Month
+from trips.readings import Readings
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+#: What means "no value" in any column: of databases (NULL, \N) and of pandas.
+NULLS = ("", "NULL", "null", "Null", "None", "\\N", "NaN", "nan", "NaT", "<NA>")
+#: Below this every whole number has a float of its own.
+WHOLE_FLOATS_END = 2.0**53
+#: Microseconds since 1970 at the ends of the years 1 and 9999, which all warehouses share.
+TIMES = (-62_135_596_800_000_000, 253_402_300_799_999_999)
+UTC_ZONES = ("UTC", "Etc/UTC", "GMT", "Etc/GMT", "Zulu", "Etc/Zulu", "Z", "+00:00", "-00:00")
+_NUMBER = re.compile(r"\s*-?[0-9]+(\.[0-9]*)?\s*")
+_WHOLE = r"^[+-]?\d+(\.0*)?$"
+_FLAGS = ("true", "True", "TRUE", "false", "False", "FALSE", "1.0", "0.0")
+_FLAG_TEXTS = ("Y", "Y", "Y", "N", "N", "N", "1", "0")
+
+
+class Unreadable(ValueError):
+    """A piece holds a row that is not what its dataset declares; the text is the reason."""
+
+
+def conform(
+    month: Month, found: Mapping[str, pa.Array], rows: int, readings: Readings | None = None
+) -> pa.RecordBatch:
+    """Bring the columns of a piece into the one schema of the dataset.
+
+    Args:
+        month: whose rows they are.
+        found: the columns that the file has, by canonical name, of any type.
+        rows: how many rows each column has.
+        readings: how the file is read.
+
+    Raises:
+        Unreadable: a value does not fit its declared type.
+        Unsettled: a value has several readings.
+    """
+    readings = readings or Readings(near_year=month.year)
+    dataset = DATASETS[month.dataset]
+    arrays: dict[str, pa.Array] = {}
+    for column in dataset.columns:
+        if column.name in found:
+            arrays.update(_declared(column, found[column.name], readings))
+    arrays[FILE_MONTH.name] = day(month.first_day, rows)
+    columns = [
+        arrays[c.name] if c.name in arrays else pa.nulls(rows, ARROW_TYPES[c.kind])
+        for c in dataset.columns
+    ]
+    return pa.record_batch(columns, schema=dataset.schema)
+
+
+def _declared(column: Column, values: pa.Array, readings: Readings) -> dict[str, pa.Array]:
+    """Return the column in its type, and the column that keeps its text, if it has one."""
+    if column.codes is not None and (is_text(values.type) or pa.types.is_boolean(values.type)):
+        numbers, texts = _decode(column, values.cast(pa.string()) if _is_flag(values) else values)
+        return {column.name: numbers} | (
+            {column.keeps_text_in: texts} if column.keeps_text_in else {}
+        )
+    return {column.name: cast(column, values, readings)}
+
+
+def cast(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
+    """Return the values in the declared type of their column; what means "no value" as null.
+
+    Raises:
+        Unreadable: a value does not fit.
+        Unsettled: a value has several readings.
+    """
+    if column.kind == "string":
+        return _text(column, values)
+    if column.kind == "date":
+        return _arrow_cast(column, values)
+    if is_text(values.type):
+        return _from_text(column, values, readings)
+    if column.kind == "timestamp":
+        return _time(column, values, readings)
+    return _number(column, values)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Tell whether values are text, plain or in a dictionary."""
+    value_type = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return value_type in (pa.string(), pa.large_string(), pa.string_view())
+
+
+def trimmed(values: pa.Array) -> pa.Array:
+    """Return texts without blanks around them; null where they mean "no value"."""
+    texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
+    return pc.if_else(pc.is_in(texts, _null_set()), None, texts)
+
+
+def _null_set() -> pa.Array:
+    return strings(NULLS)
+
+
+# ---- text columns
+
+
+def _text(column: Column, values: pa.Array) -> pa.Array:
+    kind = values.type
+    if is_text(kind):
+        values = values.cast(pa.string())
+        absent = pc.is_in(values, _null_set())
+        if pc.any(absent).as_py():
+            values = pc.if_else(absent, None, values)
+    elif pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        # pandas turns whole numbers into floats where one of them is missing.
+        values = _number(Column(column.name, "int64", ""), values).cast(pa.string())
+    elif pa.types.is_integer(kind) or (column.flag and pa.types.is_boolean(kind)):
+        values = values.cast(pa.string())
+    elif not pa.types.is_null(kind):
+        raise Unreadable(f"{column.name}: {kind} is not text")
+    else:
+        return values.cast(pa.string())
+    return _flagged(values) if column.flag else values
+
+
+def _flagged(values: pa.Array) -> pa.Array:
+    """Return Y for true and N for false, in any of the ways that programs write them."""
+    places = pc.index_in(values, strings(_FLAGS))
+    if places.null_count == len(places):
+        return values
+    return pc.coalesce(strings(_FLAG_TEXTS).take(places), values)
+
+
+# ---- from text
+
+
+def _from_text(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
+    texts = trimmed(values)
+    if texts.null_count == len(texts):
+        return pa.nulls(len(texts), ARROW_TYPES[column.kind])
+    if column.kind == "timestamp":
+        return _time_text(column, texts, readings)
+    return _number_text(column, texts, readings)
+
+
+def _time_text(column: Column, texts: pa.Array, readings: Readings) -> pa.Array:
+    # Not at the top, as in the next one: few files have such text.
+    from trips.time_texts import is_plain, read_times
+
+    known = texts.drop_null()
+    if not is_plain(known).all():
+        _look_if_odd(known, readings)
+    times = read_times(known, readings.order or "month-first", readings.near_year)
+    if not times.valid.all():
+        _refuse(column, known, times.valid, "a time")
+    local = pa.Array.from_buffers(
+        pa.timestamp("us"), len(known), [None, pa.py_buffer(times.local(readings.utc))]
+    )
+    _refuse_far_times(column, local)
+    return _spread(local, texts)
+
+
+def _look_if_odd(known: pa.Array, readings: Readings) -> None:
+    """Ask for a look at the file if a text that is not a plain ISO time is a time at all."""
+    from trips.time_texts import ORDERS, is_plain, read_times
+
+    odd = known.filter(pa.array(~is_plain(known)))
+    if any(read_times(odd, order, readings.near_year).valid.any() for order in ORDERS):
+        readings.look()
+
+
+def _number_text(column: Column, texts: pa.Array, readings: Readings) -> pa.Array:
+    from trips import number_texts
+
+    known = texts.drop_null()
+    if readings.mark is None and number_texts.needs_mark(known):
+        readings.look()
+    numbers = number_texts.normal(known, readings.mark)
+    if pc.any(number_texts.are_infinite(numbers)).as_py():
+        raise Unreadable(f"{column.name}: an infinite number is no {column.kind}")
+    good = number_texts.are_numbers(numbers)
+    if not pc.all(good).as_py():
+        what = "a whole number" if column.kind == "int64" else "a number"
+        _refuse(column, known, good.to_numpy(zero_copy_only=False), what)
+    unsigned = pc.utf8_ltrim(numbers, "+")
+    return _spread(
+        _whole(column, unsigned) if column.kind == "int64" else _finite(column, unsigned), texts
+    )
+
+
+def _finite(column: Column, numbers: pa.Array) -> pa.Array:
+    return _known_numbers(column, numbers.cast(pa.float64()))
+
+
+def _whole(column: Column, numbers: pa.Array) -> pa.Array:
+    """Return int64; what is written as 1e2 by way of a float."""
+    if not pc.all(pc.match_substring_regex(numbers, _WHOLE)).as_py():
+        floats = _finite(column, numbers)
+        whole = pc.equal(pc.floor(floats), floats)
+        if not pc.all(whole).as_py():
+            _refuse(column, numbers, whole.to_numpy(zero_copy_only=False), "a whole number")
+        return _number(column, floats)
+    try:
+        return pc.replace_substring_regex(numbers, r"\.0*$", "").cast(pa.int64())
+    except pa.ArrowInvalid as error:
+        raise Unreadable(f"{column.name}: too large to be read exactly") from error
+
+
+def _refuse(column: Column, texts: pa.Array, good: npt.NDArray[np.bool_], what: str) -> None:
+    first = next(place for place, is_good in enumerate(good) if not is_good)
+    raise Unreadable(f"{column.name}: {texts[first].as_py()!r} is not {what}")
+
+
+def _spread(values: pa.Array, texts: pa.Array) -> pa.Array:
+    """Return the values of the texts that are not null, with the nulls between them."""
+    if not texts.null_count:
+        return values
+    places = pc.cumulative_sum(texts.is_valid().cast(pa.int64()))
+    return values.take(pc.if_else(texts.is_valid(), pc.subtract(places, 1), None))
+
+
+# ---- from numbers and times
+
+
+def _number(column: Column, values: pa.Array) -> pa.Array:
+    """Return numbers of any width in the declared type; NaN, which pandas writes, as null."""
+    kind = values.type
+    if pa.types.is_floating(kind):
+        values = _known_numbers(column, values)
+        if column.kind == "int64" and (pc.max(pc.abs(values)).as_py() or 0) >= WHOLE_FLOATS_END:
+            raise Unreadable(f"{column.name}: too large to be read exactly")
+    elif not (pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)):
+        # Arrow would take 7 microseconds for 7 passengers, and true for one.
+        raise Unreadable(f"{column.name}: {kind} is no {column.kind}")
+    return _arrow_cast(column, values)
+
+
+def _known_numbers(column: Column, values: pa.Array) -> pa.Array:
+    """Return floats without NaN (a null, as pandas writes it); infinity is refused."""
+    finite = pc.is_finite(values)
+    if pc.all(finite).as_py() is not False:
+        return values
+    if pc.any(pc.is_inf(values)).as_py():
+        raise Unreadable(f"{column.name}: an infinite number is no {column.kind}")
+    return pc.if_else(finite, values, None)
+
+
+def _time(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
+    """Return times as New York's clock."""
+    kind = values.type
+    if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_null(kind)):
+        raise Unreadable(f"{column.name}: {kind} is no timestamp")
+    zone = kind.tz if pa.types.is_timestamp(kind) else None
+    if zone:
+        values = _arrow_cast(column, values, pa.timestamp("us", zone))
+        values = _clock_of(values, zone, readings)
+    values = _arrow_cast(column, values)
+    _refuse_far_times(column, values)
+    return values
+
+
+def _clock_of(values: pa.Array, zone: str, readings: Readings) -> pa.Array:
+    from trips.time_texts import NEW_YORK
+
+    if zone in UTC_ZONES:
+        if readings.utc is None and values.null_count < len(values):
+            readings.look()
+        if readings.utc != "utc":
+            return values.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
+    return pc.local_timestamp(values.cast(pa.timestamp("us", NEW_YORK)))
+
+
+def _arrow_cast(column: Column, values: pa.Array, target: pa.DataType | None = None) -> pa.Array:
+    target = target or ARROW_TYPES[column.kind]
+    if values.type == target:
+        return values
+    try:
+        return values.cast(target)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise Unreadable(f"{column.name}: {error}") from error
+
+
+def _refuse_far_times(column: Column, values: pa.Array) -> None:
+    ends = [end for end in pc.min_max(values.view(pa.int64())).as_py().values() if end is not None]
+    if any(not TIMES[0] <= end <= TIMES[1] for end in ends):
+        raise Unreadable(f"{column.name}: a year before 1 or after 9999")
+
+
+# ---- codes
+
+
+def _is_flag(values: pa.Array) -> bool:
+    return bool(pa.types.is_boolean(values.type))
+
+
+def _decode(column: Column, values: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Return numbers for text codes, and the texts of those that were published as text."""
+    coded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+    published = coded.dictionary.to_pylist()
+    numbers = [_code(column, text) for text in published]
+    texts = [None if _is_no_code(text) else text for text in published]
+    return (
+        int64s(numbers).take(coded.indices),
+        strings(texts).take(coded.indices),
+    )
+
+
+def _is_no_code(text: str) -> bool:
+    return bool(_NUMBER.fullmatch(text)) or not text.strip() or text.strip() in NULLS
+
+
+def _code(column: Column, text: str) -> int | None:
+    codes: Mapping[str, int | None] = column.codes or {}
+    code = text.strip().upper()
+    if not code or text.strip() in NULLS or code in codes:
+        return codes.get(code)
+    number = float(code) if _NUMBER.fullmatch(code) else 0.5
+    if number.is_integer() and abs(number) < WHOLE_FLOATS_END:
+        return int(number)
+    raise Unreadable(
+        f"{column.name}: {text!r} is no known code; declare it in flows/trips/columns.py"
+    )
