@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 #: What means "no value" in any column: of databases (NULL, \N) and of pandas.
 NULLS = ("", "NULL", "null", "Null", "None", "\\N", "NaN", "nan", "NaT", "<NA>")
+_NO_VALUE: Mapping[str, str | None] = dict.fromkeys(NULLS)
 #: Below this every whole number has a float of its own.
 WHOLE_FLOATS_END = 2.0**53
 #: Microseconds since 1970 at the ends of the years 1 and 9999, which all warehouses share.
@@ -31,8 +32,13 @@ TIMES = (-62_135_596_800_000_000, 253_402_300_799_999_999)
 UTC_ZONES = ("UTC", "Etc/UTC", "GMT", "Etc/GMT", "Zulu", "Etc/Zulu", "Z", "+00:00", "-00:00")
 _NUMBER = re.compile(r"\s*-?[0-9]+(\.[0-9]*)?\s*")
 _WHOLE = r"^[+-]?\d+(\.0*)?$"
-_FLAGS = ("true", "True", "TRUE", "false", "False", "FALSE", "1.0", "0.0")
-_FLAG_TEXTS = ("Y", "Y", "Y", "N", "N", "N", "1", "0")
+#: What a column of flags says instead of Y and N: programs' booleans, and pandas' numbers.
+_FLAGS: Mapping[str, str | None] = {
+    **dict.fromkeys(NULLS),
+    **dict.fromkeys(("true", "True", "TRUE"), "Y"),
+    **dict.fromkeys(("false", "False", "FALSE"), "N"),
+    **{"1.0": "1", "0.0": "0"},
+}
 
 
 class Unreadable(ValueError):
@@ -105,11 +111,7 @@ def is_text(kind: pa.DataType) -> bool:
 def trimmed(values: pa.Array) -> pa.Array:
     """Return texts without blanks around them; null where they mean "no value"."""
     texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
-    return pc.if_else(pc.is_in(texts, _null_set()), None, texts)
-
-
-def _null_set() -> pa.Array:
-    return strings(NULLS)
+    return _replaced(texts, _NO_VALUE)
 
 
 # ---- text columns
@@ -118,28 +120,25 @@ def _null_set() -> pa.Array:
 def _text(column: Column, values: pa.Array) -> pa.Array:
     kind = values.type
     if is_text(kind):
-        values = values.cast(pa.string())
-        absent = pc.is_in(values, _null_set())
-        if pc.any(absent).as_py():
-            values = pc.if_else(absent, None, values)
+        values = _replaced(values.cast(pa.string()), _FLAGS if column.flag else _NO_VALUE)
     elif pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         # pandas turns whole numbers into floats where one of them is missing.
         values = _number(Column(column.name, "int64", ""), values).cast(pa.string())
-    elif pa.types.is_integer(kind) or (column.flag and pa.types.is_boolean(kind)):
+    elif column.flag and pa.types.is_boolean(kind):
+        values = _replaced(values.cast(pa.string()), _FLAGS)
+    elif pa.types.is_integer(kind) or pa.types.is_null(kind):
         values = values.cast(pa.string())
-    elif not pa.types.is_null(kind):
-        raise Unreadable(f"{column.name}: {kind} is not text")
     else:
-        return values.cast(pa.string())
-    return _flagged(values) if column.flag else values
+        raise Unreadable(f"{column.name}: {kind} is not text")
+    return values
 
 
-def _flagged(values: pa.Array) -> pa.Array:
-    """Return Y for true and N for false, in any of the ways that programs write them."""
-    places = pc.index_in(values, strings(_FLAGS))
+def _replaced(texts: pa.Array, meant: Mapping[str, str | None]) -> pa.Array:
+    """Return texts with those of a table replaced."""
+    places = pc.index_in(texts, strings([*meant]))
     if places.null_count == len(places):
-        return values
-    return pc.coalesce(strings(_FLAG_TEXTS).take(places), values)
+        return texts
+    return pc.if_else(places.is_valid(), strings([*meant.values()]).take(places), texts)
 
 
 # ---- from text

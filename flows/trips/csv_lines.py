@@ -104,7 +104,7 @@ class Lines:
         self._check()
         layout = self.layout
         # Arrow takes 0x1 for a number, and a point for a decimal mark whatever the file says.
-        by_arrow = not (b"0x" in self.data or b"0X" in self.data) and layout.readings.mark is None
+        by_arrow = not _has_hexadecimal(self.data) and layout.readings.mark is None
         for typed in Typed if by_arrow else ():
             if layout.typed <= typed < Typed.TEXT:
                 with suppress(ValueError):  # what is wrong with it, if anything, is seen below
@@ -183,6 +183,11 @@ class Lines:
         if any(table.column(name).null_count != table.num_rows for name in layout.surplus()):
             raise Unreadable(f"more fields than the {len(layout.mapped.columns)} of the header")
         return table.combine_chunks().to_batches()[0].select(layout.wanted())
+
+
+def _has_hexadecimal(data: bytes) -> bool:
+    # Two steps, as x is rare and 0 is not.
+    return (b"x" in data or b"X" in data) and (b"0x" in data or b"0X" in data)
 
 
 def _splits_a_line(data: bytes) -> bool:

@@ -172,6 +172,8 @@ _G_ZONES = (
 )
 _G_2019 = f"{_G_ZONES} congestion"
 _F_2017 = "base pickup dropoff pu do"
+# The base stands in Dispatching_base_number, and Dispatching_base_num is empty.
+_F_2018 = "pickup dropoff pu do shared base no_base"
 _F_2020 = f"{_F_2017} shared affiliated"
 _HV = (
     "license hv_base originating request on_scene pickup dropoff pu do distance trip_time "
@@ -218,7 +220,7 @@ _CSV: Mapping[str, tuple[Era, ...]] = {
         Era((2015, 1), "Dispatching_base_num,Pickup_date,locationID", "base pickup pu", 0, _LF),
         Era((2017, 1), _FHV_2017, _F_2017, 0, _LF),
         Era((2017, 7), f"{_FHV_2017},SR_Flag", f"{_F_2017} shared", 0, _LF),
-        Era((2018, 1), _FHV_2018, "pickup dropoff pu do shared affiliated base", 0, _LF),
+        Era((2018, 1), _FHV_2018, _F_2018, 0, _LF, "no_base"),
         Era((2019, 1), _FHV_2019, f"{_F_2017} shared", 0, _LF),
         Era((2020, 1), _FHV_2020, _F_2020, 0, _LF),
     ),
