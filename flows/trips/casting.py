@@ -183,7 +183,7 @@ def _number_text(column: Column, texts: pa.Array, readings: Readings) -> pa.Arra
     from trips import number_texts
 
     known = texts.drop_null()
-    if readings.mark is None and number_texts.needs_mark(known):
+    if not readings.settled and number_texts.needs_mark(known):
         readings.look()
     numbers = number_texts.normal(known, readings.mark)
     if pc.any(number_texts.are_infinite(numbers)).as_py():
@@ -273,7 +273,7 @@ def _clock_of(values: pa.Array, zone: str, readings: Readings) -> pa.Array:
     from trips.time_texts import NEW_YORK
 
     if zone in UTC_ZONES:
-        if readings.utc is None and values.null_count < len(values):
+        if values.null_count < len(values):
             readings.look()
         if readings.utc != "utc":
             return values.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))

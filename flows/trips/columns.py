@@ -201,14 +201,21 @@ GREEN = (
 _SR_FLAG = Column(
     "SR_Flag", "int64", "1 for a trip in a shared ride chain, else null.", codes=SHARED
 )
+_DISPATCHING = _text(
+    "dispatching_base_num",
+    "TLC licence of the dispatching base.",
+    # In the files of 2018, whose `Dispatching_base_num` is empty in every row.
+    "Dispatching_base_number",
+    required=True,
+)
 _AFFILIATED = _text(
     "Affiliated_base_number",
     "Base that the vehicle is affiliated with.",
-    *("Affiliated_base_num", "Dispatching_base_number"),
+    "Affiliated_base_num",
 )
 
 FHV = (
-    _text("dispatching_base_num", "TLC licence of the dispatching base.", required=True),
+    _DISPATCHING,
     _time("pickup_datetime", "Date and time of the pickup.", "Pickup_date", required=True),
     _time("dropOff_datetime", "Date and time of the drop-off; from 2017."),
     _int("PUlocationID", "TLC taxi zone where the trip began.", "locationID"),
@@ -220,7 +227,7 @@ FHV = (
 
 FHVHV = (
     _text("hvfhs_license_num", "HV0002 Juno, HV0003 Uber, HV0004 Via, HV0005 Lyft."),
-    _text("dispatching_base_num", "TLC licence of the dispatching base.", required=True),
+    _DISPATCHING,
     _text("originating_base_num", "Base that received the original request."),
     _time("request_datetime", "When the passenger asked to be picked up."),
     _time("on_scene_datetime", "When the driver arrived; accessible vehicles only."),

@@ -18,7 +18,7 @@ from trips.disk import refusal
 from trips.errors import BadFile
 from trips.months import Month
 from trips.published import Received
-from trips.text_stream import encoding_of
+from trips.text_stream import ZIP, encoding_of
 
 FileKind: TypeAlias = Literal["csv", "csv.gz", "parquet", "zip"]
 #: Called with the bytes so far and those in all, None where that is unknown.
@@ -29,7 +29,6 @@ PROGRESS_BYTES = 1 << 18
 
 _GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
-_ZIP = b"PK\x03\x04"
 #: Magic numbers of what some publishers wrap their files in (the formats' own descriptions).
 _NOT_READ: Mapping[bytes, str] = {
     b"\xfd7zXZ\x00": "compressed with xz",
@@ -198,7 +197,7 @@ def _head(path: Path) -> bytes:
 def _kind(head: bytes) -> FileKind:
     if head.startswith(_PARQUET):
         return "parquet"
-    if head.startswith(_ZIP):
+    if head.startswith(ZIP):
         return "zip"
     return "csv.gz" if head.startswith(_GZIP) else "csv"
 

@@ -83,6 +83,7 @@ class _Seen:
         empty = self._empty_twins(mapped)
         order, utc, notes = self._times.settle(asked)
         mark = self._mark(asked)
+        notes += tuple(f"column {mapped.published[p]!r} left out, as it is empty" for p in empty)
         if self._number and mark:
             notes = (*notes, f"numbers like {self._number!r} with a decimal {mark}")
         return replace(asked, order=order, utc=utc, mark=mark, empty=empty, notes=notes)

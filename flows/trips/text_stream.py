@@ -21,6 +21,8 @@ T = TypeVar("T")
 #: How a text that is UTF-16 begins: with a mark, or with a zero in each character of a name.
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _CHUNK = 1 << 16
+#: How a zip archive begins, the second one of an empty one.
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 
 @contextmanager
@@ -33,7 +35,7 @@ def unpacked(month: Month, path: Path) -> Iterator[io.BufferedIOBase]:
     with ExitStack() as opened:
         raw = opened.enter_context(path.open("rb"))
         magic = raw.peek(4)
-        if magic.startswith(b"PK\x03\x04"):
+        if magic.startswith(ZIP):
             yield opened.enter_context(_member(month, path))
         elif magic.startswith(b"\x1f\x8b"):
             yield igzip.open(raw, "rb")
@@ -59,7 +61,7 @@ def _member(month: Month, path: Path) -> Iterator[io.BufferedIOBase]:
                 f"({error}); unpack it yourself, or choose another source"
             ) from error
         with member:
-            if member.peek(4).startswith(b"PAR1"):
+            if reading(month, path, lambda: member.peek(4)).startswith(b"PAR1"):
                 raise BadFile(
                     f"{month}: {path.name} is a zip archive of a Parquet file; unpack it first"
                 )

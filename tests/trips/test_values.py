@@ -1,4 +1,4 @@
-"""docs/values.md is what both readers do: each line of its tables is tried as CSV and as Parquet."""
+"""docs/values.md is what both readers do: each line of its tables is tried in both formats."""
 
 from __future__ import annotations
 
