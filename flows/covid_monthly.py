@@ -98,7 +98,7 @@ def covid_monthly(
         url: Address of a daily edition in JSON; a file:// URL or a path will do.
     """
     edition, store, day = WebFile.at("covid", url), open_bucket(bucket), _today()
-    with scratch_folder(Job("covid"), f"{url} {bucket}", get_run_logger().info) as folder:
+    with scratch_folder(Job("covid"), f"{url} {bucket}") as folder:
         report = load(transform(extract(edition, store, day, folder), edition, country, day), store)
     if report.written:
         return report

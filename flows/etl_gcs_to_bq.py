@@ -31,8 +31,10 @@ from trips.warehouses.load import kept_entry, load_object, object_for
 @task(task_run_name="plan {month}", **RETRIES)
 def plan(month: Month, bucket: Bucket, warehouse: Warehouse) -> tuple[Entry, bool]:
     """Look the month up in the ledger; with it, whether the warehouse has this very object."""
-    entry = kept_entry(bucket, month)
-    return entry, warehouse.loaded(month.dataset).get(month) == entry.object_sha256
+    entry, held = kept_entry(bucket, month), warehouse.held(month)
+    if held and (difference := held.difference(warehouse.name())):
+        get_run_logger().warning("%s: %s", month, difference)
+    return entry, held is not None and held.is_intact(entry.object_sha256, warehouse.name())
 
 
 @task(task_run_name="extract {month}", **RETRIES)
@@ -76,7 +78,7 @@ def etl_gcs_to_bq(
     """
     which, store, target = Month(color, year, month), open_bucket(bucket), open_warehouse(warehouse)
     logger = get_run_logger()
-    with scratch_folder(which, f"{bucket} {warehouse}", logger.info) as folder:
+    with scratch_folder(which, f"{bucket} {warehouse}") as folder:
         try:
             return _bring(which, store, target, folder, force, report)
         except Conflict as conflict:

@@ -123,7 +123,7 @@ def etl_web_to_gcs(
     """
     rules = Rules(strict, max_reject_share, max_outside_share, date_order, utc_times, decimal_mark)
     which, store, logger = Month(color, year, month), open_bucket(bucket), get_run_logger()
-    with scratch_folder(which, f"{source} {bucket}", logger.info) as folder:
+    with scratch_folder(which, f"{source} {bucket}") as folder:
         try:
             return _bring(which, source, store, folder, force, rules)
         except Conflict as conflict:

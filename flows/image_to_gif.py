@@ -62,7 +62,7 @@ def download(image: WebFile, source: Place) -> Place:
         state: Any = Completed(name="Skipped", message=message, data=source)
         return state  # type: ignore[no-any-return] # whose data Prefect hands to the next task
     logger = get_run_logger()
-    with scratch_folder(Job("images"), f"{image.url} {source}", logger.info) as folder:
+    with scratch_folder(Job("images"), f"{image.url} {source}") as folder:
         path = folder / "images"
         with shown_progress(str(image), logger) as tell:
             found = fetch(image, path, lambda part, _: _refuse_page(part, image), tell)

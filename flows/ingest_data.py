@@ -24,7 +24,7 @@ from trips.disk import room_for
 from trips.errors import NotPublished
 from trips.ledger import Entry
 from trips.months import Color, Month
-from trips.plan import Plan, plan_against
+from trips.plan import Plan, due_in_warehouse, plan_against
 from trips.published import Download, without_secrets
 from trips.readings import DateOrder, DecimalMark, Readings, Rules, UtcTimes
 from trips.report import Line, line_of
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 @task(task_run_name="plan {month}", **RETRIES)
 def plan(month: Month, source: str, warehouse: Postgres, force: bool) -> Plan:
     """Compare what is published with what the warehouse remembers of the month it has."""
-    return plan_against(month, source, warehouse.entry(month), force)
+    planned = plan_against(month, source, warehouse.entry(month), force)
+    return due_in_warehouse(planned, warehouse.held(month), warehouse.name())
 
 
 @task(task_run_name="transform and load {download.month}", **RETRIES)
@@ -100,7 +101,7 @@ def ingest_data(
     """
     rules = Rules(strict, max_reject_share, max_outside_share, date_order, utc_times, decimal_mark)
     which, target, logger = Month(color, year, month), open_postgres(warehouse), get_run_logger()
-    with scratch_folder(which, f"{source} {warehouse}", logger.info) as folder:
+    with scratch_folder(which, f"{source} {warehouse}") as folder:
         planned = plan(which, source, target, force)
         if planned.published is None:
             raise NotPublished(planned.reason)

@@ -13,6 +13,8 @@ from prefect.blocks.core import Block
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.settings import PREFECT_UI_URL
 
+import run_log
+
 #: One or none of them is saved.
 BLOCKS = ("slack-webhook/zoom-notify", "custom-webhook/zoom-notify")
 
@@ -43,6 +45,8 @@ def _page(flow_run: FlowRun) -> str:
     ui = PREFECT_UI_URL.value()
     return f"{ui.rstrip('/')}/flow-runs/flow-run/{flow_run.id}" if ui else ""
 
+
+run_log.install()  # here, as every flow imports this module
 
 #: For each flow.
 NOTICES: dict[str, Any] = {"on_failure": [tell], "on_crashed": [tell]}

@@ -48,7 +48,7 @@ def plan_one(
     planned = plan_month(month, source, bucket, force)
     if warehouse is None:
         return planned
-    return due_in_warehouse(planned, warehouse.loaded(month.dataset), warehouse.name())
+    return due_in_warehouse(planned, warehouse.held(month), warehouse.name())
 
 
 def _run_name() -> str:

@@ -137,7 +137,7 @@ def _own_scratch(place: Path) -> Any:
     from trips.scratch import scratch_folder
 
     number = itertools.count()
-    return lambda month, purpose, waiting: scratch_folder(month, f"{next(number)}", waiting)
+    return lambda month, purpose: scratch_folder(month, f"{next(number)}")
 
 
 @pytest.mark.parametrize("old", [True, False], ids=["correction", "first"])

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from trips.checksums import sha256_of
 from trips.disk import room_for
 from trips.errors import Busy, Conflict, StorageError, UsageError
+from trips.waiting import acquire
 
 #: Seconds to wait for another writer; a write takes a second at most, so it must be stuck.
 LOCK_SECONDS = 60
@@ -216,21 +217,30 @@ class FolderBucket:
         """
         target = self._path(key)
         partial = target.with_name(f".{target.name}.partial")
+        with room_for(target.name, target.parent):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with self._locked(target):
+                try:
+                    yield partial
+                    _persist(partial)
+                    partial.replace(target)
+                finally:
+                    partial.unlink(missing_ok=True)
+
+    @contextmanager
+    def _locked(self, target: Path) -> Iterator[None]:
+        lock = FileLock(self.folder / ".lock")
         try:
-            with room_for(target.name, target.parent):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with FileLock(self.folder / ".lock", LOCK_SECONDS):
-                    try:
-                        yield partial
-                        _persist(partial)
-                        partial.replace(target)
-                    finally:
-                        partial.unlink(missing_ok=True)
+            acquire(lock, f"{target} is locked by another run", LOCK_SECONDS)
         except Timeout as error:
             raise Busy(
                 f"{target} has been locked by another run for {LOCK_SECONDS} s; "
                 "end that run, then run again"
             ) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 def put(bucket: Bucket, data: bytes, key: str) -> bool:

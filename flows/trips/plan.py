@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -16,6 +15,7 @@ from trips.ledger import Entry, read_entry
 from trips.months import Month
 from trips.published import Published, without_secrets
 from trips.sources import look
+from trips.warehouses import Held
 
 
 class Status(str, Enum):
@@ -98,21 +98,24 @@ def plan_against(month: Month, source: str, entry: Entry | None, force: bool = F
     return Plan(month, status, reason, published, entry, None, by_content)
 
 
-def due_in_warehouse(plan: Plan, loaded: Mapping[Month, str], warehouse: str) -> Plan:
-    """The plan of a month that must be in a warehouse too.
+def due_in_warehouse(plan: Plan, held: Held | None, warehouse: str) -> Plan:
+    """The plan of a month that must be in a warehouse too, as it was loaded.
 
     Args:
         plan: the month's plan for the bucket.
-        loaded: the checksum of the object that the warehouse has of each month.
+        held: what the warehouse has of the month.
         warehouse: its name, for the reason.
     """
     if plan.status is not Status.UNCHANGED or plan.entry is None:
         return plan
-    there = loaded.get(plan.month)
-    if there == plan.entry.object_sha256:
+    if held is None:
+        status, reason = Status.NEW, f"kept in the bucket, not yet in {warehouse}"
+    elif held.sha256 != plan.entry.object_sha256:
+        status, reason = Status.CHANGED, f"corrected in the bucket, not yet in {warehouse}"
+    elif difference := held.difference(warehouse):
+        status, reason = Status.CHANGED, difference
+    else:
         return plan
-    status = Status.CHANGED if there else Status.NEW
-    reason = f"{'corrected' if there else 'kept'} in the bucket, not yet in {warehouse}"
     return Plan(plan.month, status, reason, plan.published, plan.entry, plan.entry_version)
 
 

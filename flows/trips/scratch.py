@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from trips.disk import room_for
 from trips.errors import Busy, Unreachable
+from trips.waiting import acquire
 
 #: Seconds to wait for another run of the same month: longer than any month takes.
 WAIT_SECONDS = 3600
@@ -45,18 +46,16 @@ class Job:
 
 
 @contextmanager
-def scratch_folder(
-    month: Stemmed, purpose: str, waiting: Callable[[str], object] = lambda _: None
-) -> Iterator[Path]:
+def scratch_folder(month: Stemmed, purpose: str) -> Iterator[Path]:
     """A folder that only this run uses, under TRIPS_SCRATCH or the system's temporary folder.
 
-    A second run of the same month for the same purpose waits until the first has ended.
+    A second run of the same month for the same purpose waits, and says so,
+    until the first has ended.
     What a killed run left is found again: a partial download goes on where it stopped.
 
     Args:
         month: which; any other job has a folder in the same way.
         purpose: what else the folder belongs to, the bucket say.
-        waiting: is told when another run has the folder.
 
     Raises:
         Busy: another run has had it for an hour.
@@ -67,7 +66,7 @@ def scratch_folder(
     lock, folder = FileLock(root / f"{name}.lock"), root / name
     with room_for(f"the files of {month}", root):
         root.mkdir(parents=True, exist_ok=True)
-        _acquire(lock, month, waiting)
+        _acquire(lock, month)
     try:
         with room_for(f"the files of {month}", root):
             folder.mkdir(exist_ok=True)
@@ -103,15 +102,11 @@ def _root() -> Path:
     return Path(os.environ.get("TRIPS_SCRATCH") or Path(tempfile.gettempdir(), "trips-scratch"))
 
 
-def _acquire(lock: FileLock, month: Stemmed, waiting: Callable[[str], object]) -> None:
+def _acquire(lock: FileLock, month: Stemmed) -> None:
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        waiting(f"{month}: another run on this machine is at it; waiting for it to end")
-        try:
-            lock.acquire(timeout=WAIT_SECONDS)
-        except Timeout as error:
-            raise Busy(
-                f"{month}: another run has been at it for {WAIT_SECONDS} s; "
-                f"end it (it holds {lock.lock_file}), then run again"
-            ) from error
+        acquire(lock, f"{month}: another run on this machine is at it", WAIT_SECONDS)
+    except Timeout as error:
+        raise Busy(
+            f"{month}: another run has been at it for {WAIT_SECONDS} s; "
+            f"end it (it holds {lock.lock_file}), then run again"
+        ) from error

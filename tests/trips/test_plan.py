@@ -20,6 +20,7 @@ from trips.ledger import Entry, keep, object_key, read_entry, write_entry
 from trips.months import Month
 from trips.plan import Plan, Status, due_in_warehouse, plan_month
 from trips.sources import Download
+from trips.warehouses import Held
 
 MONTH = Month("yellow", 2021, 1)
 NAME = "yellow_tripdata_2021-01.csv.gz"
@@ -303,22 +304,31 @@ UNCHANGED = Plan(MONTH, Status.UNCHANGED, "same ETag", None, entry_of(MONTH), "1
 
 
 def test_month_that_the_warehouse_has_stays_unchanged() -> None:
-    loaded = {MONTH: entry_of(MONTH).object_sha256}
-    assert due_in_warehouse(UNCHANGED, loaded, "w") == UNCHANGED
+    held = Held(entry_of(MONTH).object_sha256, 5, 5)
+    assert due_in_warehouse(UNCHANGED, held, "w") == UNCHANGED
 
 
 @pytest.mark.parametrize(
-    ("loaded", "status", "reason"),
+    ("held", "status", "reason"),
     [
-        ({}, Status.NEW, "kept in the bucket, not yet in w"),
-        ({Month("yellow", 2021, 2): "a"}, Status.NEW, "kept in the bucket, not yet in w"),
-        ({MONTH: "another"}, Status.CHANGED, "corrected in the bucket, not yet in w"),
+        (None, Status.NEW, "kept in the bucket, not yet in w"),
+        (Held("another", 5, 5), Status.CHANGED, "corrected in the bucket, not yet in w"),
+        (
+            Held(entry_of(MONTH).object_sha256, 95_120, 0),
+            Status.CHANGED,
+            "w has 0 rows of it where its load left 95,120",
+        ),
+        (
+            Held(entry_of(MONTH).object_sha256, 5, 5, touched=True),
+            Status.CHANGED,
+            "something else than a load changed it in w",
+        ),
     ],
 )
-def test_month_that_the_warehouse_lacks_is_due(
-    loaded: dict[Month, str], status: Status, reason: str
+def test_month_that_the_warehouse_lacks_or_has_otherwise_is_due(
+    held: Held | None, status: Status, reason: str
 ) -> None:
-    plan = due_in_warehouse(UNCHANGED, loaded, "w")
+    plan = due_in_warehouse(UNCHANGED, held, "w")
     assert (plan.status, plan.reason) == (status, reason)
     assert plan.has_work
     assert plan.entry == UNCHANGED.entry
@@ -329,4 +339,4 @@ def test_warehouse_changes_nothing_about_a_month_that_is_to_be_run_or_cannot_be(
     status: Status,
 ) -> None:
     plan = replace(UNCHANGED, status=status)
-    assert due_in_warehouse(plan, {}, "w") == plan
+    assert due_in_warehouse(plan, None, "w") == plan

@@ -34,7 +34,7 @@ from trips.errors import AccountingError, Busy, SchemaError, StorageError, Unava
 from trips.ledger import Entry, entry_of
 from trips.months import Month
 from trips.sample import write_sample
-from trips.warehouses import postgres, postgres_copy
+from trips.warehouses import Held, postgres, postgres_copy
 from trips.warehouses.duckdb import DuckDBFile
 from trips.warehouses.postgres_connection import postgres_at
 from trips.warehouses.postgres_tables import TYPES
@@ -86,15 +86,15 @@ def size(database: Database) -> int:
 
 
 @pytest.fixture
-def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldCopy]:
     """Loads stop in the middle of their COPY until they are let go."""
-    found = Held(postgres_copy._chunks)
+    found = HeldCopy(postgres_copy._chunks)
     monkeypatch.setattr(postgres_copy, "_chunks", found.chunks)
     yield found
     found.go.set()
 
 
-class Held:
+class HeldCopy:
     """The middle of a COPY: the first rows are sent, the others wait."""
 
     def __init__(self, chunks: Callable[..., Iterator[bytes]]) -> None:
@@ -296,7 +296,9 @@ def test_a_count_that_differs_changes_nothing(database: Database, tmp_path: Path
     assert warehouse.entry(OCTOBER) == first[1]
 
 
-def test_nobody_waits_while_rows_are_copied(database: Database, tmp_path: Path, held: Held) -> None:
+def test_nobody_waits_while_rows_are_copied(
+    database: Database, tmp_path: Path, held: HeldCopy
+) -> None:
     """In the middle of a COPY the dataset's table is not locked; the old month is read."""
     warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["10.5", "4"])
     held.go.set()
@@ -318,7 +320,7 @@ def test_nobody_waits_while_rows_are_copied(database: Database, tmp_path: Path, 
     ("totals", "copies"), [(["10.5", "4"], 1), (["1"], 2)], ids=["the same", "a corrected one"]
 )
 def test_two_loads_of_a_month_at_once_are_one_after_the_other(
-    database: Database, tmp_path: Path, held: Held, totals: list[str], copies: int
+    database: Database, tmp_path: Path, held: HeldCopy, totals: list[str], copies: int
 ) -> None:
     """The second waits; it copies nothing if the first has loaded the same object."""
     warehouse, second = database.warehouse(), made(tmp_path, OCTOBER, totals)
@@ -387,7 +389,7 @@ def test_a_server_that_stops_in_the_middle_is_told_and_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The old month is there when it runs again, and the next load completes."""
-    found = Held(postgres_copy._chunks)
+    found = HeldCopy(postgres_copy._chunks)
     with (
         running_server() as (server, port),
         new_database(server, port, "stopped") as database,
@@ -534,3 +536,66 @@ def test_both_warehouses_have_the_same_rows_of_a_real_month(
     assert embedded == served
     (total,) = DuckDBFile(path).query("SELECT sum(total_amount) FROM green_trips")
     assert database.query(SUMS) == [("2020-10", rows, pytest.approx(total[0]))]
+
+
+# ---- what is there of a month
+
+
+def settled(database: Database) -> None:
+    """Wait until the server has the counts of the sessions that have ended."""
+    database.query("SELECT pg_stat_force_next_flush()")
+
+
+def test_the_statistics_prove_a_month_that_nobody_changed(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows are not counted again, and are where the statistics were reset."""
+    warehouse, (month, entry, path) = database.warehouse(), made(tmp_path, OCTOBER, ["1", "2"])
+    warehouse.load(month, entry, path)
+    counters = (
+        "SELECT pg_stat_get_tuples_inserted(oid), pg_stat_get_tuples_updated(oid), "
+        "pg_stat_get_tuples_deleted(oid) FROM pg_class WHERE relname = 'green_trips_2020_10'"
+    )
+    assert database.query(counters) == [(2, 0, 0)]
+    assert warehouse.held(month) == Held(entry.object_sha256, 2, 2)
+    database.query("SELECT pg_stat_reset()")
+    assert database.query(counters) == [(0, 0, 0)]
+    assert warehouse.held(month) == Held(entry.object_sha256, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("harm", "found"),
+    [
+        ("DELETE FROM green_trips WHERE total_amount > 1", 1),
+        ("INSERT INTO green_trips SELECT * FROM green_trips", 4),
+        ("TRUNCATE green_trips", 0),
+        ("TRUNCATE green_trips_2020_10", 0),
+        ("UPDATE green_trips SET total_amount = 3", 2),
+        ("ALTER TABLE green_trips DETACH PARTITION green_trips_2020_10", 0),
+        ("DROP TABLE green_trips_2020_10", 0),
+        ("DROP TABLE green_trips", 0),
+    ],
+)
+def test_rows_that_were_changed_by_hand_are_counted(
+    database: Database, tmp_path: Path, harm: str, found: int
+) -> None:
+    warehouse, (month, entry, path) = database.warehouse(), made(tmp_path, OCTOBER, ["1", "2"])
+    assert warehouse.held(month) is None
+    warehouse.load(month, entry, path)
+    database.query(harm)
+    settled(database)
+    assert warehouse.held(month) == Held(entry.object_sha256, 2, found)
+    warehouse.load(month, entry, path)
+    assert warehouse.held(month) == Held(entry.object_sha256, 2, 2)
+    assert warehouse.held(NOVEMBER) is None
+
+
+def test_a_partition_that_somebody_detached_is_kept_beside_the_new_one(
+    database: Database, tmp_path: Path
+) -> None:
+    warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["1", "2"])
+    warehouse.load(*october)
+    database.query("ALTER TABLE green_trips DETACH PARTITION green_trips_2020_10")
+    warehouse.load(*october)
+    assert database.query("SELECT count(*) FROM green_trips_2020_10_detached") == [(2,)]
+    assert database.query("SELECT count(*) FROM green_trips") == [(2,)]

@@ -299,7 +299,7 @@ def test_a_required_column_without_any_value_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rule", ["date_order", "utc_times", "decimal_mark"])
 def test_a_rule_that_is_no_choice_is_refused(rule: str) -> None:
     with pytest.raises(UsageError, match=f"{rule} 'often': write auto, "):
-        Rules(**{rule: "often"})
+        Rules(**dict[str, Any]({rule: "often"}))
 
 
 @pytest.mark.parametrize("share", [-0.1, 5])

@@ -13,6 +13,33 @@ from trips.ledger import Entry
 from trips.months import Month
 
 
+@dataclass(frozen=True)
+class Held:
+    """What a warehouse has of a month that was loaded into it.
+
+    Attributes:
+        sha256: of the object that was loaded, or of the published file where there is none.
+        loaded: rows that the load left.
+        found: rows that are there now.
+        touched: whether something else has changed it since, whatever its rows.
+    """
+
+    sha256: str
+    loaded: int
+    found: int
+    touched: bool = False
+
+    def difference(self, warehouse: str) -> str | None:
+        """Return why the month is not as its load left it, None if it is."""
+        if self.found != self.loaded:
+            return f"{warehouse} has {self.found:,} rows of it where its load left {self.loaded:,}"
+        return f"something else than a load changed it in {warehouse}" if self.touched else None
+
+    def is_intact(self, sha256: str, warehouse: str) -> bool:
+        """Tell whether it is the month of this object, as its load left it."""
+        return self.sha256 == sha256 and self.difference(warehouse) is None
+
+
 class Warehouse(Protocol):
     """Where months are queried. Loading one replaces it whole, in one transaction."""
 
@@ -21,6 +48,9 @@ class Warehouse(Protocol):
 
     def loaded(self, dataset: str) -> Mapping[Month, str]:
         """The SHA-256 of the Parquet object that was loaded, by month."""
+
+    def held(self, month: Month) -> Held | None:
+        """What is there of a month, its rows counted; None if it was not loaded."""
 
     def load(self, month: Month, entry: Entry, parquet: Path) -> int:
         """Replace the month by the rows of a Parquet file; how many there are.

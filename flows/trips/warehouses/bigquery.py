@@ -33,7 +33,7 @@ from trips.errors import AccountingError, Busy, Conflict, StorageError, Unavaila
 from trips.google_errors import PATIENCE, TIMEOUT, google_errors
 from trips.ledger import Entry
 from trips.months import Month
-from trips.warehouses import InPlace
+from trips.warehouses import Held, InPlace
 from trips.warehouses.bigquery_tables import LoadedMonths, fields_of, prepare
 
 RETRY = DEFAULT_RETRY.with_timeout(PATIENCE)
@@ -70,6 +70,11 @@ class BigQuery:
         """The SHA-256 of the loaded object by month; see `Warehouse`. Makes nothing."""
         with google_errors(f"{dataset} in {self.name()}", _ROLE):
             return LoadedMonths(self.client, self.dataset).of(dataset)
+
+    def held(self, month: Month) -> Held | None:
+        """What is there of a month; see `Warehouse`. Makes nothing."""
+        with google_errors(f"{month} in {self.name()}", _ROLE):
+            return LoadedMonths(self.client, self.dataset).held(month)
 
     def reads(self, uri: str) -> bool:
         """Whether it is an object of Cloud Storage."""

@@ -26,6 +26,7 @@ from trips.errors import SchemaError
 from trips.google_errors import PATIENCE, TIMEOUT
 from trips.ledger import Entry
 from trips.months import Month
+from trips.warehouses import Held
 
 #: BigQuery's types by the names that its API answers; DATETIME is a time without zone.
 TYPES: Mapping[Kind, str] = {
@@ -55,6 +56,15 @@ LEFT JOIN `{dataset}.INFORMATION_SCHEMA.PARTITIONS` AS there
 WHERE kept.dataset = @dataset
   AND kept.modified IS NOT DISTINCT FROM there.last_modified_time
   AND kept.row_count = COALESCE(there.total_rows, 0)
+"""
+_HELD = """
+SELECT kept.object_sha256 AS sha256, kept.row_count AS loaded,
+  COALESCE(there.total_rows, 0) AS found,
+  kept.modified IS DISTINCT FROM there.last_modified_time AS touched
+FROM `{dataset}.loaded_months` AS kept
+LEFT JOIN `{dataset}.INFORMATION_SCHEMA.PARTITIONS` AS there
+  ON there.table_name = @table AND there.partition_id = FORMAT_DATE('%Y%m', kept.file_month)
+WHERE kept.dataset = @dataset AND kept.file_month = @file_month
 """
 _NUMBER = """
 SELECT MAX(load_number) AS number FROM `{dataset}.loaded_months`
@@ -114,6 +124,16 @@ class LoadedMonths:
             Month(dataset, row["file_month"].year, row["file_month"].month): row["object_sha256"]
             for row in rows
         }
+
+    def held(self, month: Month) -> Held | None:
+        """What is there of a month, and whether it is as its load left it."""
+        table = DATASETS[month.dataset].table
+        values = {"dataset": month.dataset, "file_month": month.first_day, "table": table}
+        try:
+            rows = self._query(_HELD, values)
+        except NotFound:  # nothing was ever loaded
+            return None
+        return next((Held(**dict(row.items())) for row in rows), None)
 
     def number(self, month: Month) -> int:
         """Number of the last load that is remembered of a month, 0 without any."""

@@ -21,6 +21,7 @@ from trips.disk import free_space, room_for
 from trips.errors import AccountingError, Busy, SchemaError, StorageError
 from trips.ledger import Entry
 from trips.months import Month
+from trips.warehouses import Held
 
 TYPES: Mapping[Kind, str] = {
     "int64": "BIGINT",
@@ -67,6 +68,21 @@ class DuckDBFile:
                 [dataset],
             ).fetchall()
         return {Month(dataset, day.year, day.month): sha256 for day, sha256 in rows}
+
+    def held(self, month: Month) -> Held | None:
+        """What is there of a month; see `Warehouse`. Makes no file."""
+        table = DATASETS[month.dataset].table
+        if not self.path.exists():
+            return None
+        with self._connect(read_only=True) as db:
+            if not (_exists(db, LEDGER) and _exists(db, table)):
+                return None
+            row = db.execute(
+                f"SELECT object_sha256, rows, (SELECT count(*) FROM {table} WHERE file_month = $2) "
+                f"FROM {LEDGER} WHERE dataset = $1 AND file_month = $2",
+                [month.dataset, month.first_day],
+            ).fetchone()
+        return Held(*row) if row else None
 
     def load(self, month: Month, entry: Entry, parquet: Path) -> int:
         """Replace the month and its ledger row in one transaction; see `Warehouse`."""

@@ -17,11 +17,13 @@ from trips.errors import AccountingError, Busy, StorageError, Unavailable
 from trips.ledger import Entry, entry_of
 from trips.months import Month
 from trips.published import Download
+from trips.warehouses import Held
 from trips.warehouses.postgres_ledger import (
     LEDGER,
     checksums,
     entry_in,
     has_ledger,
+    held_in,
     make_ledger,
     remember,
     replace_entry,
@@ -63,6 +65,11 @@ class Postgres:
         """The SHA-256 of the loaded object by month; see `Warehouse`. Makes no table."""
         with self._transaction(dataset) as sql:
             return checksums(sql, dataset) if has_ledger(sql) else {}
+
+    def held(self, month: Month) -> Held | None:
+        """What is there of a month; see `Warehouse`. Makes no table."""
+        with self._transaction(str(month)) as sql:
+            return held_in(sql, month) if has_ledger(sql) else None
 
     def entry(self, month: Month) -> Entry | None:
         """What the ledger said of the month when it was loaded; None if it was not."""

@@ -16,6 +16,7 @@ from psycopg2.extras import execute_values
 
 from trips.ledger import Entry
 from trips.months import Month
+from trips.warehouses import Held
 
 LEDGER, REJECTED = "loaded_months", "rejected_rows"
 #: The rows of a dataset whose partitions are there: a table that was dropped took its months along.
@@ -24,6 +25,22 @@ _LOADED = f"""
 FROM {LEDGER} WHERE dataset = %s AND EXISTS (
   SELECT FROM pg_inherits WHERE inhparent = to_regclass(dataset || '_trips')
   AND inhrelid = to_regclass(dataset || '_trips_' || to_char(file_month, 'YYYY_MM')))
+"""
+
+
+#: Rows that were loaded, and whether the statistics of the partition prove that they are there:
+#: a month is a table of its own, so its counters began at zero with the load. TRUNCATE leaves the
+#: counters and empties the table; a reset or a crash leaves nothing inserted. A session tells its
+#: counts when it ends or falls idle, within some seconds: until then its change is not seen.
+_PROVEN = f"""
+SELECT object_sha256, rows, part.oid::regclass::text,
+  pg_stat_get_tuples_inserted(part.oid) = rows AND pg_stat_get_tuples_updated(part.oid) = 0
+  AND pg_stat_get_tuples_deleted(part.oid) = 0 AND (rows = 0) = (pg_relation_size(part.oid) = 0)
+FROM {LEDGER} LEFT JOIN pg_class AS part
+  ON part.oid = to_regclass(dataset || '_trips_' || to_char(file_month, 'YYYY_MM'))
+  AND EXISTS (SELECT FROM pg_inherits WHERE inhrelid = part.oid
+    AND inhparent = to_regclass(dataset || '_trips'))
+WHERE dataset = %s AND file_month = %s
 """
 
 
@@ -51,6 +68,20 @@ def checksums(sql: Cursor, dataset: str) -> dict[Month, str]:
     """The SHA-256 of the loaded object by month."""
     sql.execute(f"SELECT file_month, object_sha256 {_LOADED}", [dataset])
     return {Month(dataset, day.year, day.month): sha256 for day, sha256 in sql}
+
+
+def held_in(sql: Cursor, month: Month) -> Held | None:
+    """What is there of a month that was loaded; its rows are counted unless proven."""
+    sql.execute(_PROVEN, _key(month))
+    row = sql.fetchone()
+    if row is None:
+        return None
+    sha256, loaded, partition, proven = row
+    if partition is None:
+        return Held(sha256, loaded, 0)
+    if not proven:
+        sql.execute(f"SELECT count(*) FROM {partition}")
+    return Held(sha256, loaded, loaded if proven else sql.fetchone()[0])
 
 
 def entry_in(sql: Cursor, month: Month) -> Entry | None:

@@ -74,9 +74,11 @@ def create_new(sql: Cursor, month: Month) -> str:
 def swap(sql: Cursor, month: Month, new: str) -> None:
     """Put a filled table in place of the month's partition."""
     partition, table = partition_of(month), DATASETS[month.dataset].table
-    if _exists(sql, partition):
+    if _is_partition(sql, partition, table):
         sql.execute(f"ALTER TABLE {table} DETACH PARTITION {partition}")
         sql.execute(f"DROP TABLE {partition}")
+    elif _exists(sql, partition):  # somebody detached it, and may want it
+        sql.execute(f"ALTER TABLE {partition} RENAME TO {partition}_detached")
     sql.execute(f"ALTER TABLE {new} RENAME TO {partition}")
     sql.execute(
         f"ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES IN ('{month.first_day}')"
@@ -92,6 +94,15 @@ def _definition(column: Column) -> str:
 
 def _exists(sql: Cursor, table: str) -> bool:
     sql.execute("SELECT to_regclass(%s) IS NOT NULL", [table])
+    return bool(sql.fetchone()[0])
+
+
+def _is_partition(sql: Cursor, partition: str, table: str) -> bool:
+    sql.execute(
+        "SELECT EXISTS (SELECT FROM pg_inherits "
+        "WHERE inhrelid = to_regclass(%s) AND inhparent = to_regclass(%s))",
+        [partition, table],
+    )
     return bool(sql.fetchone()[0])
 
 

@@ -18,6 +18,7 @@ TYPES = {
     "DATETIME": "TIMESTAMP",
     "DATE": "DATE",
     "TIMESTAMP": "TIMESTAMP WITH TIME ZONE",
+    "BOOLEAN": "BOOLEAN",
 }
 ALIASES = {"INT64": "INTEGER", "FLOAT64": "FLOAT"}
 _NAME = re.compile(r"`(?:([\w-]+)\.)?(\w+)\.(INFORMATION_SCHEMA\.PARTITIONS|\w+)`")

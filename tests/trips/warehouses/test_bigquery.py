@@ -20,6 +20,7 @@ from trips.errors import AccountingError, Conflict, SchemaError, StorageError, U
 from trips.ledger import Entry
 from trips.months import Month
 from trips.sample import write_sample
+from trips.warehouses import Held
 from trips.warehouses.bigquery_tables import LoadedMonths, prepare
 from trips.warehouses.duckdb import DuckDBFile
 from trips.warehouses.load import load_object, object_for
@@ -145,8 +146,14 @@ def test_a_partition_that_something_else_changed_is_not_loaded(
     path = google.storage.file_of(open_store().uri(entry.object_key))
     google.bigquery.tables.replace(target, schema, path)
     assert open_bigquery().loaded("green") == {}
+    held = open_bigquery().held(OCTOBER)
+    assert held
+    assert held.difference("w") == "something else than a load changed it in w"
     load(entry, tmp_path)
     assert open_bigquery().loaded("green") == {OCTOBER: entry.object_sha256}
+    held = open_bigquery().held(OCTOBER)
+    assert held == Held(entry.object_sha256, entry.rows_written, entry.rows_written)
+    assert open_bigquery().held(NOVEMBER) is None
 
 
 @pytest.mark.parametrize("in_place", [True, False], ids=["in place", "sent"])

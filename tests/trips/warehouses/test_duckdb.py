@@ -21,6 +21,7 @@ from doubles.entries import entry_of
 from trips.datasets import DATASETS
 from trips.errors import AccountingError, Busy, SchemaError, StorageError
 from trips.months import Month
+from trips.warehouses import Held
 from trips.warehouses import duckdb as warehouses_duckdb
 from trips.warehouses.duckdb import LEDGER, DuckDBFile
 
@@ -414,3 +415,36 @@ def held(warehouse: DuckDBFile) -> subprocess.Popen[bytes]:
     assert holder.stdout
     assert holder.stdout.readline() == b"held\n"
     return holder
+
+
+# ---- what is there of a month
+
+
+@pytest.mark.parametrize(
+    ("harm", "found"),
+    [
+        ("DELETE FROM yellow_trips WHERE total_amount > 1", 1),
+        ("INSERT INTO yellow_trips SELECT * FROM yellow_trips", 6),
+        ("TRUNCATE yellow_trips", 0),
+        ("UPDATE yellow_trips SET file_month = DATE '2020-01-01'", 0),
+    ],
+)
+def test_rows_that_were_changed_by_hand_are_counted(
+    warehouse: DuckDBFile, harm: str, found: int
+) -> None:
+    load(warehouse, JANUARY, [1, 2, 3], "a")
+    assert warehouse.held(JANUARY) == Held("a", 3, 3)
+    assert warehouse.held(FEBRUARY) is None
+    warehouse.query(harm)
+    assert warehouse.held(JANUARY) == Held("a", 3, found)
+    load(warehouse, JANUARY, [1, 2, 3], "a")
+    assert warehouse.held(JANUARY) == Held("a", 3, 3)
+
+
+def test_nothing_is_held_where_nothing_was_loaded_or_the_table_is_gone(
+    warehouse: DuckDBFile,
+) -> None:
+    assert warehouse.held(JANUARY) is None
+    load(warehouse, JANUARY, [1], "a")
+    warehouse.query("DROP TABLE yellow_trips")
+    assert warehouse.held(JANUARY) is None
