@@ -100,7 +100,7 @@ def ingest_data(
         decimal_mark: Of numbers like 1,234 - auto decides by the other numbers of the file.
     """
     rules = Rules(strict, max_reject_share, max_outside_share, date_order, utc_times, decimal_mark)
-    which, target, logger = Month(color, year, month), open_postgres(warehouse), get_run_logger()
+    which, target = Month(color, year, month), open_postgres(warehouse)
     with scratch_folder(which, f"{source} {warehouse}") as folder:
         planned = plan(which, source, target, force)
         if planned.published is None:

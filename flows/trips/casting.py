@@ -5,17 +5,17 @@ docs/values.md has the table of what each type accepts.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trips.arrays import day, int64s, strings
-from trips.columns import FILE_MONTH, Column
-from trips.datasets import ARROW_TYPES, DATASETS
-from trips.months import Month
+from trips.arrays import strings
+from trips.columns import Column
+from trips.datasets import ARROW_TYPES
+from trips.patterns import matching
 from trips.readings import Readings
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ WHOLE_FLOATS_END = 2.0**53
 #: Microseconds since 1970 at the ends of the years 1 and 9999, which all warehouses share.
 TIMES = (-62_135_596_800_000_000, 253_402_300_799_999_999)
 UTC_ZONES = ("UTC", "Etc/UTC", "GMT", "Etc/GMT", "Zulu", "Etc/Zulu", "Z", "+00:00", "-00:00")
-_NUMBER = re.compile(r"\s*-?[0-9]+(\.[0-9]*)?\s*")
 _WHOLE = r"^[+-]?\d+(\.0*)?$"
 #: What a column of flags says instead of Y and N: programs' booleans, and pandas' numbers.
 _FLAGS: Mapping[str, str | None] = {
@@ -43,45 +42,6 @@ _FLAGS: Mapping[str, str | None] = {
 
 class Unreadable(ValueError):
     """A piece holds a row that is not what its dataset declares; the text is the reason."""
-
-
-def conform(
-    month: Month, found: Mapping[str, pa.Array], rows: int, readings: Readings | None = None
-) -> pa.RecordBatch:
-    """Bring the columns of a piece into the one schema of the dataset.
-
-    Args:
-        month: whose rows they are.
-        found: the columns that the file has, by canonical name, of any type.
-        rows: how many rows each column has.
-        readings: how the file is read.
-
-    Raises:
-        Unreadable: a value does not fit its declared type.
-        Unsettled: a value has several readings.
-    """
-    readings = readings or Readings(near_year=month.year)
-    dataset = DATASETS[month.dataset]
-    arrays: dict[str, pa.Array] = {}
-    for column in dataset.columns:
-        if column.name in found:
-            arrays.update(_declared(column, found[column.name], readings))
-    arrays[FILE_MONTH.name] = day(month.first_day, rows)
-    columns = [
-        arrays[c.name] if c.name in arrays else pa.nulls(rows, ARROW_TYPES[c.kind])
-        for c in dataset.columns
-    ]
-    return pa.record_batch(columns, schema=dataset.schema)
-
-
-def _declared(column: Column, values: pa.Array, readings: Readings) -> dict[str, pa.Array]:
-    """Return the column in its type, and the column that keeps its text, if it has one."""
-    if column.codes is not None and (is_text(values.type) or pa.types.is_boolean(values.type)):
-        numbers, texts = _decode(column, values.cast(pa.string()) if _is_flag(values) else values)
-        return {column.name: numbers} | (
-            {column.keeps_text_in: texts} if column.keeps_text_in else {}
-        )
-    return {column.name: cast(column, values, readings)}
 
 
 def cast(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
@@ -158,7 +118,10 @@ def _time_text(column: Column, texts: pa.Array, readings: Readings) -> pa.Array:
     from trips.time_texts import is_plain, read_times
 
     known = texts.drop_null()
-    if not is_plain(known).all():
+    if is_plain(known).all():
+        with suppress(pa.ArrowInvalid):  # what is wrong with it is said below
+            return _near(column, texts.cast(pa.timestamp("us")))
+    else:
         _look_if_odd(known, readings)
     times = read_times(known, readings.order or "month-first", readings.near_year)
     if not times.valid.all():
@@ -166,8 +129,7 @@ def _time_text(column: Column, texts: pa.Array, readings: Readings) -> pa.Array:
     local = pa.Array.from_buffers(
         pa.timestamp("us"), len(known), [None, pa.py_buffer(times.local(readings.utc))]
     )
-    _refuse_far_times(column, local)
-    return _spread(local, texts)
+    return _spread(_near(column, local), texts)
 
 
 def _look_if_odd(known: pa.Array, readings: Readings) -> None:
@@ -186,12 +148,12 @@ def _number_text(column: Column, texts: pa.Array, readings: Readings) -> pa.Arra
     if not readings.settled and number_texts.needs_mark(known):
         readings.look()
     numbers = number_texts.normal(known, readings.mark)
-    if pc.any(number_texts.are_infinite(numbers)).as_py():
+    if number_texts.are_infinite(numbers).any():
         raise Unreadable(f"{column.name}: an infinite number is no {column.kind}")
     good = number_texts.are_numbers(numbers)
-    if not pc.all(good).as_py():
+    if not good.all():
         what = "a whole number" if column.kind == "int64" else "a number"
-        _refuse(column, known, good.to_numpy(zero_copy_only=False), what)
+        _refuse(column, known, good, what)
     unsigned = pc.utf8_ltrim(numbers, "+")
     return _spread(
         _whole(column, unsigned) if column.kind == "int64" else _finite(column, unsigned), texts
@@ -204,7 +166,7 @@ def _finite(column: Column, numbers: pa.Array) -> pa.Array:
 
 def _whole(column: Column, numbers: pa.Array) -> pa.Array:
     """Return int64; what is written as 1e2 by way of a float."""
-    if not pc.all(pc.match_substring_regex(numbers, _WHOLE)).as_py():
+    if not matching(numbers, _WHOLE).all():
         floats = _finite(column, numbers)
         whole = pc.equal(pc.floor(floats), floats)
         if not pc.all(whole).as_py():
@@ -264,9 +226,7 @@ def _time(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
     if zone:
         values = _arrow_cast(column, values, pa.timestamp("us", zone))
         values = _clock_of(values, zone, readings)
-    values = _arrow_cast(column, values)
-    _refuse_far_times(column, values)
-    return values
+    return _near(column, _arrow_cast(column, values))
 
 
 def _clock_of(values: pa.Array, zone: str, readings: Readings) -> pa.Array:
@@ -290,43 +250,9 @@ def _arrow_cast(column: Column, values: pa.Array, target: pa.DataType | None = N
         raise Unreadable(f"{column.name}: {error}") from error
 
 
-def _refuse_far_times(column: Column, values: pa.Array) -> None:
+def _near(column: Column, values: pa.Array) -> pa.Array:
+    """Return times that all warehouses can hold."""
     ends = [end for end in pc.min_max(values.view(pa.int64())).as_py().values() if end is not None]
     if any(not TIMES[0] <= end <= TIMES[1] for end in ends):
         raise Unreadable(f"{column.name}: a year before 1 or after 9999")
-
-
-# ---- codes
-
-
-def _is_flag(values: pa.Array) -> bool:
-    return bool(pa.types.is_boolean(values.type))
-
-
-def _decode(column: Column, values: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Return numbers for text codes, and the texts of those that were published as text."""
-    coded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    published = coded.dictionary.to_pylist()
-    numbers = [_code(column, text) for text in published]
-    texts = [None if _is_no_code(text) else text for text in published]
-    return (
-        int64s(numbers).take(coded.indices),
-        strings(texts).take(coded.indices),
-    )
-
-
-def _is_no_code(text: str) -> bool:
-    return bool(_NUMBER.fullmatch(text)) or not text.strip() or text.strip() in NULLS
-
-
-def _code(column: Column, text: str) -> int | None:
-    codes: Mapping[str, int | None] = column.codes or {}
-    code = text.strip().upper()
-    if not code or text.strip() in NULLS or code in codes:
-        return codes.get(code)
-    number = float(code) if _NUMBER.fullmatch(code) else 0.5
-    if number.is_integer() and abs(number) < WHOLE_FLOATS_END:
-        return int(number)
-    raise Unreadable(
-        f"{column.name}: {text!r} is no known code; declare it in flows/trips/columns.py"
-    )
+    return values

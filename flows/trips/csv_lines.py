@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from trips.casting import NULLS, Unreadable, conform
+from trips.casting import NULLS, Unreadable
 from trips.columns import Column
+from trips.conforming import conform
 from trips.datasets import ARROW_TYPES, Mapped
 from trips.months import Month
 from trips.pieces import Reject

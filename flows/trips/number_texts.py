@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trips.patterns import Flags, matching
 from trips.readings import Mark
 
 #: Blanks and apostrophes that set off thousands; they have no other meaning in a number.
 _GROUPED = r"^([+-]?\d{1,3}(?:[ '\x{a0}\x{202f}\x{2019}]\d{3})+(?:[.,]\d*)?)$"
 _BLANKS = r"[ '\x{a0}\x{202f}\x{2019}]"
 PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_INFINITE = r"^(?i)[+-]?inf(inity)?$"
+_INFINITE = r"^[+-]?[Ii][Nn][Ff]([Ii][Nn][Ii][Tt][Yy])?$"
 #: What only one of the two marks can explain, and what both can.
 _POINT = r"^[+-]?(\d{1,3}(,\d{3})+\.\d*|\d{1,3}(,\d{3}){2,}|\d*\.(\d{1,2}|\d{4,}))$"
 _COMMA = r"^[+-]?(\d{1,3}(\.\d{3})+,\d*|\d{1,3}(\.\d{3}){2,}|\d*,(\d{1,2}|\d{4,})?|\d{4,},\d{3})$"
@@ -49,13 +50,13 @@ def marks_of(texts: pa.Array) -> Marks:
 
 def example_of(texts: pa.Array, pattern: str = _EITHER) -> str | None:
     """Return the first text that could be read in two ways, None without any."""
-    found = texts.filter(pc.match_substring_regex(texts, pattern))
+    found = texts.filter(pa.array(matching(texts, pattern)))
     return found[0].as_py() if len(found) else None
 
 
 def needs_mark(texts: pa.Array) -> bool:
     """Tell whether some text cannot be read before the decimal mark is known."""
-    odd = texts.filter(pc.invert(pc.match_substring_regex(texts, PLAIN)))
+    odd = texts.filter(pa.array(~matching(texts, PLAIN)))
     return bool(_count(_without_blanks(odd), rf"({_POINT})|({_COMMA})|({_EITHER})"))
 
 
@@ -65,29 +66,29 @@ def normal(texts: pa.Array, mark: Mark | None) -> pa.Array:
     if mark == "comma":
         swapped = pc.replace_substring(pc.replace_substring(plain, ".", ""), ",", ".")
         # A point in a file of decimal commas sets off thousands, or it is not a number.
-        pointed = pc.match_substring_regex(plain, r"\.")
-        meant = pc.match_substring_regex(plain, _WITH_COMMA)
+        pointed = pc.match_substring(plain, ".")
+        meant = pa.array(matching(plain, _WITH_COMMA))
         return pc.if_else(meant, swapped, pc.if_else(pointed, "?", plain))
-    grouped = pc.match_substring_regex(plain, _WITH_POINT)
+    grouped = pa.array(matching(plain, _WITH_POINT))
     return pc.if_else(grouped, pc.replace_substring(plain, ",", ""), plain)
 
 
-def are_numbers(texts: pa.Array) -> pa.Array:
-    """Tell which normal texts are numbers; `infinite` ones are none."""
-    return pc.match_substring_regex(texts, PLAIN)
+def are_numbers(texts: pa.Array) -> Flags:
+    """Tell which normal texts are numbers; those that spell infinity are none."""
+    return matching(texts, PLAIN)
 
 
-def are_infinite(texts: pa.Array) -> pa.Array:
+def are_infinite(texts: pa.Array) -> Flags:
     """Tell which texts spell infinity."""
-    return pc.match_substring_regex(texts, _INFINITE)
+    return matching(texts, _INFINITE)
 
 
 def _without_blanks(texts: pa.Array) -> pa.Array:
-    grouped = pc.match_substring_regex(texts, _GROUPED)
-    if not pc.any(grouped).as_py():
+    grouped = matching(texts, _GROUPED)
+    if not grouped.any():
         return texts
-    return pc.if_else(grouped, pc.replace_substring_regex(texts, _BLANKS, ""), texts)
+    return pc.if_else(pa.array(grouped), pc.replace_substring_regex(texts, _BLANKS, ""), texts)
 
 
 def _count(texts: pa.Array, pattern: str) -> int:
-    return pc.sum(pc.match_substring_regex(texts, pattern)).as_py() or 0
+    return int(matching(texts, pattern).sum())

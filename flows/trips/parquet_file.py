@@ -11,7 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from trips.casting import UTC_ZONES, Unreadable, conform, is_text
+from trips.casting import UTC_ZONES, Unreadable, is_text
+from trips.conforming import conform
 from trips.datasets import Mapped, map_header
 from trips.errors import BadFile
 from trips.months import Month

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trips.patterns import matching, parts_of
 from trips.readings import Order, Utc
 
 Ints = npt.NDArray[np.int64]
@@ -76,8 +77,8 @@ class Times:
 
 
 def is_plain(texts: pa.Array) -> Flags:
-    """Tell which texts are ISO times to the microsecond without a zone, null ones included."""
-    return _flags(pc.fill_null(pc.match_substring_regex(texts, _PLAIN), True))
+    """Tell which texts, none of them null, are ISO times to the microsecond without a zone."""
+    return matching(texts, _PLAIN)
 
 
 def new_york(instants: Ints) -> Ints:
@@ -104,11 +105,10 @@ def read_times(texts: pa.Array, order: Order, near_year: int) -> Times:
         if not len(left):
             break
         rest = texts if len(left) == size else texts.take(pa.array(left))
-        parts = pc.extract_regex(rest, pattern + _CLOCK)
-        here = _flags(parts.is_valid())
+        here, parts = parts_of(rest, pattern + _CLOCK)
         if not here.any():
             continue
-        groups = _Groups(parts.drop_null())
+        groups = _Groups(parts, int(here.sum()))
         at, left = left[here], left[~here]
         micros, good, ordered = groups.read(order, near_year)
         clock[at], valid[at], by_order[at] = micros, good, ordered
@@ -119,9 +119,8 @@ def read_times(texts: pa.Array, order: Order, near_year: int) -> Times:
 class _Groups:
     """The groups of a pattern, by name."""
 
-    def __init__(self, parts: pa.StructArray) -> None:
-        self._parts = {field.name: parts.field(i) for i, field in enumerate(parts.type)}
-        self._size = len(parts)
+    def __init__(self, parts: Mapping[str, pa.Array], size: int) -> None:
+        self._parts, self._size = parts, size
 
     def read(self, order: Order, near_year: int) -> tuple[Ints, Flags, Flags]:
         """Return microseconds, which of them are times, and which depend on the order."""

@@ -55,7 +55,7 @@ RENAMED: dict[str, dict[str, str]] = {
     "fhv": {
         "pickup_date": "pickup_datetime",
         "locationid": "PUlocationID",
-        "dispatching_base_number": "Affiliated_base_number",
+        "dispatching_base_number": "dispatching_base_num",
     },
     "fhvhv": {},
 }

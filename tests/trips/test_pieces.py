@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trips import pieces
-from trips.casting import Unreadable, conform
+from trips.casting import Unreadable
+from trips.conforming import conform
 from trips.months import Month
 from trips.pieces import Reject, hopeless, salvage
 
