@@ -134,10 +134,12 @@ def _time_text(column: Column, texts: pa.Array, readings: Readings) -> pa.Array:
 
 def _look_if_odd(known: pa.Array, readings: Readings) -> None:
     """Ask for a look at the file if a text that is not a plain ISO time is a time at all."""
-    from trips.time_texts import ORDERS, is_plain, read_times
+    from trips.time_texts import is_plain, read_under_each
 
+    if readings.settled:
+        return
     odd = known.filter(pa.array(~is_plain(known)))
-    if any(read_times(odd, order, readings.near_year).valid.any() for order in ORDERS):
+    if any(times.valid.any() for times in read_under_each(odd, readings.near_year).values()):
         readings.look()
 
 

@@ -48,12 +48,6 @@ def marks_of(texts: pa.Array) -> Marks:
     return Marks(*(_count(ungrouped, pattern) for pattern in (_POINT, _COMMA, _EITHER)))
 
 
-def example_of(texts: pa.Array, pattern: str = _EITHER) -> str | None:
-    """Return the first text that could be read in two ways, None without any."""
-    found = texts.filter(pa.array(matching(texts, pattern)))
-    return found[0].as_py() if len(found) else None
-
-
 def needs_mark(texts: pa.Array) -> bool:
     """Tell whether some text cannot be read before the decimal mark is known."""
     odd = texts.filter(pa.array(~matching(texts, PLAIN)))

@@ -97,7 +97,9 @@ class Rows:
             opened.enter_context(self.rejects)
             opened.enter_context(self._duplicates)
             # Last, so that after an error the files are closed when no thread uses them any more.
-            self._threads = opened.enter_context(ThreadPoolExecutor(PARSERS, f"parse {self.month}"))
+            # One where texts are matched: two take twice the memory and hardly less time.
+            parsers = 1 if self._readings.settled else PARSERS
+            self._threads = opened.enter_context(ThreadPoolExecutor(parsers, f"parse {self.month}"))
             self._opened = opened.pop_all()
         return self
 

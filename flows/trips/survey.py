@@ -18,12 +18,14 @@ from trips.csv_lines import Lines
 from trips.datasets import DATASETS, Mapped, both_mean
 from trips.errors import Ambiguous
 from trips.months import Month
-from trips.number_texts import Marks, example_of, marks_of
+from trips.number_texts import Marks, marks_of
 from trips.parquet_file import open_parquet
 from trips.pieces import Piece, salvage
 from trips.readings import Mark, Readings, Rules
 from trips.time_evidence import TO_ONE, TimeEvidence
 
+#: Numbers without a comma that are looked at in a piece of a column.
+_SOME = 1_000
 #: Where Latin-1 has control characters, and Windows quotes and dashes.
 _CONTROLS = frozenset(range(0x80, 0xA0))
 
@@ -94,10 +96,15 @@ class _Seen:
         if column.kind == "timestamp":
             self._times.add(texts, column.name == DATASETS[self._month.dataset].pickup)
         elif column.kind in ("int64", "float64") and column.codes is None and is_text(values.type):
-            known = texts.drop_null()
-            if pc.any(pc.match_substring(known, ",")).as_py() or self._number:
-                self._number = self._number or example_of(known, ",") or ""
+            self._add_numbers(texts.drop_null())
+
+    def _add_numbers(self, known: pa.Array) -> None:
+        with_comma = known.filter(pc.match_substring(known, ","))
+        if len(with_comma):
+            self._number = self._number or with_comma[0].as_py()
             self._marks += marks_of(known)
+        else:  # some of them tell as well as all that there is a decimal point
+            self._marks += marks_of(known.slice(0, _SOME))
 
     def _mark(self, asked: Readings) -> Mark | None:
         """Return the decimal mark, None where no number has another one than a point."""

@@ -22,7 +22,7 @@ from trips.casting import UTC_ZONES, is_text
 from trips.errors import Ambiguous
 from trips.months import Month
 from trips.readings import Order, Readings, Utc
-from trips.time_texts import ORDERS, Flags, Ints, Times, is_plain, new_york, read_times
+from trips.time_texts import ORDERS, Flags, Ints, Times, is_plain, new_york, read_under_each
 
 #: How much of the evidence has to agree.
 TO_ONE = 100
@@ -149,7 +149,7 @@ class TimeEvidence:
         odd = texts.filter(pa.array(~is_plain(texts)))
         if not len(odd):
             return
-        read = {order: read_times(odd, order, self._month.year) for order in ORDERS}
+        read = read_under_each(odd, self._month.year)
         times = read["month-first"]
         if times.by_order.any():
             self._ordered = self._ordered or _first(odd, times.by_order)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,19 +97,33 @@ def read_times(texts: pa.Array, order: Order, near_year: int) -> Times:
         order: of dates in digits that do not begin with a year of four.
         near_year: years of two digits are those of the nearest century.
     """
-    size = len(texts)
-    clock, offset = np.zeros(size, np.int64), np.zeros(size, np.int64)
-    valid, utc, shifted, by_order = (np.zeros(size, bool) for _ in range(4))
-    left = np.arange(size)
+    return _read(_split(texts), len(texts), order, near_year)
+
+
+def read_under_each(texts: pa.Array, near_year: int) -> dict[Order, Times]:
+    """Read texts under each order; see `read_times`."""
+    split = _split(texts)
+    return {order: _read(split, len(texts), order, near_year) for order in ORDERS}
+
+
+def _split(texts: pa.Array) -> list[tuple[Ints, _Groups]]:
+    """Return the places of the texts that match a pattern, and their groups, by pattern."""
+    left, found = np.arange(len(texts)), []
     for pattern in _DATES:
         if not len(left):
             break
-        rest = texts if len(left) == size else texts.take(pa.array(left))
+        rest = texts if len(left) == len(texts) else texts.take(pa.array(left))
         here, parts = parts_of(rest, pattern + _CLOCK)
-        if not here.any():
-            continue
-        groups = _Groups(parts, int(here.sum()))
-        at, left = left[here], left[~here]
+        if here.any():
+            found.append((left[here], _Groups(parts, int(here.sum()))))
+            left = left[~here]
+    return found
+
+
+def _read(split: Sequence[tuple[Ints, _Groups]], size: int, order: Order, near_year: int) -> Times:
+    clock, offset = np.zeros(size, np.int64), np.zeros(size, np.int64)
+    valid, utc, shifted, by_order = (np.zeros(size, bool) for _ in range(4))
+    for at, groups in split:
         micros, good, ordered = groups.read(order, near_year)
         clock[at], valid[at], by_order[at] = micros, good, ordered
         utc[at], shifted[at], offset[at] = groups.zone()
