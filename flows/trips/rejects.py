@@ -24,7 +24,7 @@ class RejectsFile:
             )
         self.month, self.path, self.max_share = month, path, max_share
         self.count = self.rows_read = 0
-        self._first: list[Reject] = []
+        self._first: dict[tuple[str, str], int] = {}
 
     def __enter__(self) -> RejectsFile:
         self._file = self.path.open("w", encoding="utf-8", newline="")
@@ -43,8 +43,7 @@ class RejectsFile:
         for reject in rejects:
             self.count += 1
             self._csv.writerow((reject.line, reject.reason, reject.text))
-            if len(self._first) < _SHOWN_REJECTS:
-                self._first.append(reject)
+            self._show(reject)
         if hopeless(self.count, self.rows_read, self.max_share):
             self._fail("so far")
 
@@ -54,8 +53,16 @@ class RejectsFile:
         if self.count and self.count / self.rows_read > self.max_share:
             self._fail("in all")
 
+    def _show(self, reject: Reject) -> None:
+        """Keep the first reject of each of the first kinds: equal ones say nothing more."""
+        kind = (reject.reason, reject.text)
+        if len(self._first) < _SHOWN_REJECTS and kind not in self._first:
+            self._first[kind] = reject.line
+
     def _fail(self, when: str) -> None:
-        shown = "; ".join(f"line {r.line}: {r.reason}: {r.text[:200]!r}" for r in self._first)
+        shown = "; ".join(
+            f"line {line}: {reason}: {text[:200]!r}" for (reason, text), line in self._first.items()
+        )
         raise TooManyRejects(
             f"{self.month}: {self.count} of {self.rows_read} rows {when} could not be converted, "
             f"more than {self.max_share:.2%} ({shown}); correct the file, "

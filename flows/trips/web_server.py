@@ -20,6 +20,13 @@ CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 60.0
 TIMEOUT = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
 
 
+#: Headers in which a CDN names itself.
+_CDN = ("Server", "Via", "X-Cache", "X-Served-By")
+#: What a CDN's page says of a request that it blocks, whatever the file.
+_BLOCKED = (b"request blocked", b"block access from your country", b"you have been blocked")
+_EXPIRED = (b"request has expired", b"signature")
+
+
 class Http:
     """A web server, which may continue a download where it broke off.
 
@@ -82,8 +89,13 @@ class Http:
     def _refuse(self, wanted: Wanted, response: httpx.Response, good: Collection[int]) -> None:
         status = response.status_code
         said = f"{wanted} answered {status} {response.reason_phrase}"
-        if status in self.absent or _is_hidden(response):
+        if status in self.absent:
             raise NotPublished(f"{said}: there is no such file (yet); check its address")
+        if status == 403 and _is_hidden(response):
+            raise NotPublished(
+                f"{said}, as buckets and CDNs do for a file that is not there: it is not published "
+                "(yet); check its address"
+            )
         if status in self.passing:
             wait = response.headers.get("Retry-After", "not given")
             raise Unreachable(f"{said}; try again later (Retry-After: {wait})")
@@ -117,13 +129,21 @@ def _client(wanted: Wanted) -> Iterator[httpx.Client]:
 
 
 def _is_hidden(response: httpx.Response) -> bool:
-    """Whether a bucket says 403 for a file that is not there.
+    """Whether a bucket or the CDN before it says 403 for a file that is not there.
 
     S3, where TLC's files are, says so to whoever may not list the bucket (S3 API reference,
-    GetObject); its other refusals have another code.
+    GetObject); its other refusals have another code. A CDN passes that on, or shows its own
+    page. Whoever is asked to log in, is blocked, or comes with an expired signature is refused.
     """
-    denied = b"<Code>AccessDenied</Code>"
-    return response.status_code == 403 and denied in b"".join(islice(response.iter_raw(), 4))
+    if "WWW-Authenticate" in response.headers:
+        return False
+    page = b"".join(islice(response.iter_raw(), 4)).lower()
+    if b"<code>" in page:
+        denied = b"<code>accessdenied</code>" in page
+        return denied and not any(words in page for words in _EXPIRED)
+    cdn = " ".join(response.headers.get(name, "") for name in _CDN).lower()
+    behind_cdn = any(name in cdn for name in ("cloudfront", "akamai", "fastly", "varnish"))
+    return behind_cdn and not any(words in page for words in _BLOCKED)
 
 
 def _edition(url: str, response: httpx.Response) -> Edition:

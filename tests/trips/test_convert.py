@@ -74,7 +74,10 @@ def test_a_month_of_every_era_is_converted_to_what_was_put_into_it(
     assert quality.negative_total == facts.negative_totals
     assert round(quality.total * 100) == (facts.total_cents or 0)
     assert payments(outcome) == expected_payments(facts)
-    assert nulls(outcome, facts) == dict(facts.nulls)
+    left_out = {"Dispatching_base_num"} if "Dispatching_base_number" in facts.nulls else set()
+    assert all(facts.nulls[name] == facts.rows for name in left_out)
+    expected = {name: count for name, count in facts.nulls.items() if name not in left_out}
+    assert {n: c for n, c in nulls(outcome, facts).items() if n not in left_out} == expected
 
 
 def payments(outcome: Outcome) -> Counter[int | None]:

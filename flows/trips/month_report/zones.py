@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from trips.buckets import Bucket
+from trips.datasets import fold
 from trips.errors import SchemaError
 
 #: Where TLC's table is looked for; TLC publishes it as "Taxi Zone Lookup Table (CSV)".
 ZONES_KEY = "lookup/taxi_zone_lookup.csv"
-#: Its columns as published, beside `service_zone`.
+#: Its columns as published, beside `service_zone`; compared as those of trips are, as copies of
+#: it have them in lower case.
 _COLUMNS = ("LocationID", "Borough", "Zone")
 #: What stands there for zones 264 and 265, where nothing is known; text, not an absent value.
 _NOTHING = ("Unknown", "N/A")
@@ -36,13 +38,15 @@ def zone_names(bucket: Bucket) -> Mapping[int, str]:
 
 def _parse(text: str) -> dict[int, str]:
     rows = csv.DictReader(text.splitlines())
-    if missing := [name for name in _COLUMNS if name not in (rows.fieldnames or ())]:
+    published = {fold(name): name for name in rows.fieldnames or ()}
+    if missing := [name for name in _COLUMNS if fold(name) not in published]:
         raise ValueError(f"it has no column {', '.join(missing)}")
-    return dict(_zone(row, rows.line_num) for row in rows)
+    names = [published[fold(name)] for name in _COLUMNS]
+    return dict(_zone([row[name] for name in names], rows.line_num) for row in rows)
 
 
-def _zone(row: Mapping[str, str | None], line: int) -> tuple[int, str]:
-    number, borough, zone = (row[name] for name in _COLUMNS)
+def _zone(row: Sequence[str | None], line: int) -> tuple[int, str]:
+    number, borough, zone = row
     if number is None or borough is None or zone is None:
         raise ValueError(f"line {line} has too few fields")
     return int(number), _name(zone, borough)

@@ -66,3 +66,10 @@ def test_a_row_that_is_too_short_is_named(bucket: FolderBucket) -> None:
     bucket.write(ZONES_KEY, TABLE + b'3,"Bronx","Allerton"\r\n4,"Manhattan"\r\n', None)
     with pytest.raises(SchemaError, match=r"\(line 7 has too few fields\)"):
         zone_names(bucket)
+
+
+def test_the_table_of_the_zoomcamp_has_its_names_in_lower_case(bucket: FolderBucket) -> None:
+    header, _, rows = TABLE.decode("utf-8-sig").partition("\r\n")
+    bucket.write(ZONES_KEY, f"{header.lower()}\n{rows}".encode(), None)
+    assert zone_names(bucket)[1] == "Newark Airport, EWR"
+    assert len(zone_names(bucket)) == 4
