@@ -61,7 +61,7 @@ def as_gif(data: bytes, frame: Frame, file: str) -> bytes:
         file: where it is from, for the message.
 
     Raises:
-        BadFile: it is no image, or half of one.
+        BadFile: it is no image, half of one, or one without a scale of brightness.
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
@@ -69,7 +69,7 @@ def as_gif(data: bytes, frame: Frame, file: str) -> bytes:
             if image.format == "GIF":
                 return data
             converted = io.BytesIO()
-            image.save(converted, "GIF")
+            _eight_bits(image).save(converted, "GIF")
             return converted.getvalue()
     # What Pillow's readers raise for bytes that are none of theirs.
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
@@ -78,6 +78,28 @@ def as_gif(data: bytes, frame: Frame, file: str) -> bytes:
             f"with {data[:20]!r}, is no image ({error}); remove the file to download it anew, "
             "or give another url"
         ) from error
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Return an image in colours that a GIF has; what is transparent is laid on white.
+
+    Raises:
+        ValueError: its numbers have no scale that is known.
+    """
+    if image.mode == "I;16" or (image.mode == "I" and _is_of_16_bits(image)):
+        # Pillow's own conversion cuts off what lies above 255.
+        return image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    if image.mode in ("I", "F"):
+        raise ValueError(f"mode {image.mode}, numbers without a scale; save it with 8 or 16 bits")
+    if image.has_transparency_data:
+        seen = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB")
+    return image if image.mode in ("1", "L", "P", "RGB") else image.convert("RGB")
+
+
+def _is_of_16_bits(image: Image.Image) -> bool:
+    low, high = image.getextrema()
+    return isinstance(low, int) and isinstance(high, int) and low >= 0 and high < 1 << 16
 
 
 def animate(frames: Iterable[bytes], file: str) -> bytes:

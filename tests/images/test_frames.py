@@ -115,3 +115,85 @@ def test_the_real_file_becomes_a_gif_of_27_frames() -> None:
     assert pixels(made) == [pixels(part)[0] for part in parts]
     with Image.open(io.BytesIO(made)) as image:
         assert image.size == (500, 375)
+
+
+# ---- other colour modes
+
+
+def encoded(image: Image.Image, kind: str) -> bytes:
+    found = io.BytesIO()
+    image.save(found, kind)
+    return found.getvalue()
+
+
+def clear(mode: str, colour: tuple[int, ...]) -> Image.Image:
+    """An image whose left half is of a colour and whose right half is transparent."""
+    image = Image.new(mode, (8, 4), (0,) * len(colour))
+    image.paste(colour, (0, 0, 4, 4))
+    return image
+
+
+def palette() -> Image.Image:
+    """The same with a palette, one of whose colours is transparent."""
+    image = Image.new("P", (8, 4), 1)
+    image.putpalette([200, 0, 0, 0, 0, 0])
+    image.paste(0, (0, 0, 4, 4))
+    image.info["transparency"] = 1
+    return image
+
+
+def ends(data: bytes) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The colours at the left and at the right."""
+    with Image.open(io.BytesIO(data)) as image:
+        shown = image.convert("RGB")
+        return shown.getpixel((0, 0)), shown.getpixel((7, 3))  # type: ignore[return-value] # RGB
+
+
+WHITE = (255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    ("data", "left", "right"),
+    [
+        (encoded(clear("RGBA", (200, 0, 0, 255)), "PNG"), (200, 0, 0), WHITE),
+        (encoded(clear("LA", (90, 255)), "PNG"), (90, 90, 90), WHITE),
+        (encoded(palette(), "PNG"), (200, 0, 0), WHITE),
+        (encoded(Image.new("I;16", (8, 4), 257 * 90), "PNG"), (90, 90, 90), (90, 90, 90)),
+        (encoded(Image.new("I;16", (8, 4), 65_535), "PNG"), WHITE, WHITE),
+        (encoded(Image.new("I", (8, 4), 257 * 90), "TIFF"), (90, 90, 90), (90, 90, 90)),
+        (encoded(Image.new("1", (8, 4), 1), "PNG"), WHITE, WHITE),
+        (encoded(Image.new("CMYK", (8, 4), (0, 255, 255, 0)), "TIFF"), (255, 0, 0), (255, 0, 0)),
+    ],
+    ids=["RGBA", "LA", "P", "I;16", "I;16 white", "I", "1", "CMYK"],
+)
+def test_an_image_of_another_colour_mode_has_its_colours(
+    data: bytes, left: tuple[int, ...], right: tuple[int, ...]
+) -> None:
+    assert ends(as_gif(data, ANY, "file")) == (left, right)
+
+
+def test_a_jpeg_of_cmyk_has_its_colours() -> None:
+    image = Image.new("CMYK", (8, 4), (255, 0, 255, 0))
+    (red, green, blue), _ = ends(as_gif(encoded(image, "JPEG"), ANY, "file"))
+    assert red < 12
+    assert green > 243
+    assert blue < 12
+
+
+@pytest.mark.parametrize(("mode", "value"), [("F", 0.5), ("I", 70_000)])
+def test_an_image_without_a_scale_of_brightness_is_refused_by_its_mode(
+    mode: str, value: float
+) -> None:
+    data = encoded(Image.new(mode, (8, 4), value), "TIFF")
+    with pytest.raises(BadFile, match=f"frame 7, .*mode {mode}, numbers without a scale"):
+        as_gif(data, ANY, "file")
+
+
+def test_frames_of_mixed_modes_are_one_gif() -> None:
+    sources = [clear("RGBA", (200, 0, 0, 255)), palette(), Image.new("L", (8, 4), 90)]
+    frames = [as_gif(encoded(image, "PNG"), ANY, "file") for image in sources]
+    frames.append(encoded(palette(), "GIF"))
+    shown = pixels(animate(frames, "file"))
+    assert [tuple(frame[:3]) for frame in shown][:1] == [(200, 0, 0)]
+    assert tuple(shown[1][:3]) == (90, 90, 90)
+    assert tuple(shown[2][:3]) == (200, 0, 0)
