@@ -26,6 +26,7 @@ from trips.errors import UsageError
 from trips.months import Month
 from trips.plan import Plan, Status
 from trips.report import Line
+from trips.waiting import Pace
 
 FLOW = "etl-parent-flow"
 #: Seconds between two looks at what became of the runs.
@@ -87,6 +88,7 @@ class _Flight:
         self._flying: dict[UUID, Plan] = {}
         self._lines: list[Line] = []
         self._moved = time.monotonic()
+        self._pace = Pace()
 
     async def lines(self) -> list[Line]:
         """The line of each month, when all have ended or will not."""
@@ -122,6 +124,9 @@ class _Flight:
             self._end(gone, "its run was deleted; run again")
         if not all(_is_waiting(run) for run in runs) or await self._is_held_up(runs):
             self._moved = time.monotonic()
+            self._pace.restart()
+        elif runs and self._pace.is_due():
+            get_run_logger().warning("%s", _unanswered(runs))
         for run in runs:
             await self._judge(run)
 
@@ -204,6 +209,11 @@ async def _at_work(client: PrefectClient, waiting: FlowRun) -> list[FlowRun]:
 def _seconds_in_state(run: FlowRun) -> float:
     assert run.state is not None  # noqa: S101 - only a run with a state is asked
     return float((pendulum.now("UTC") - run.state.timestamp).total_seconds())
+
+
+def _unanswered(runs: Sequence[FlowRun]) -> str:
+    queue = f"queue {runs[0].work_queue_name} of pool {runs[0].work_pool_name}"
+    return f"{len(runs)} months wait for an agent of {queue}, {PICKUP_SECONDS:.0f} s at most"
 
 
 def _nobody(run: FlowRun) -> str:

@@ -74,6 +74,25 @@ def _asked(holder: Holder) -> str | None:
         return ""
 
 
+class Pace:
+    """When to speak in a loop that looks again and again."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin a new wait."""
+        self._next = time.monotonic() + FIRST_SECONDS
+
+    def is_due(self) -> bool:
+        """Tell whether it is time to speak; the next time is later."""
+        now = time.monotonic()
+        due = now >= self._next
+        if due:
+            self._next = now + NEXT_SECONDS
+        return due
+
+
 def acquire(lock: BaseFileLock, what: str, seconds: float) -> None:
     """Take a lock of a file, and speak while another run has it.
 

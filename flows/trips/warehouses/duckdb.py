@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 import threading
 import time
 from collections import defaultdict
@@ -21,6 +22,7 @@ from trips.disk import free_space, room_for
 from trips.errors import AccountingError, Busy, SchemaError, StorageError
 from trips.ledger import Entry
 from trips.months import Month
+from trips.waiting import waiting
 from trips.warehouses import Held
 
 TYPES: Mapping[Kind, str] = {
@@ -34,6 +36,8 @@ LEDGER = "loaded_months"
 #: Seconds to wait while another process has the file open: DuckDB lets in one writer.
 WAIT_SECONDS = 300
 _POLL_SECONDS = 0.1
+#: Program, process and user, in DuckDB's own words.
+_HOLDER = re.compile(r"lock is held in (.*?\(PID \d+\)(?: by user [\w-]+)?)")
 #: A table of this name, and none of another schema.
 _HERE = "database_name = current_database() AND schema_name = current_schema() AND table_name = ?"
 #: One thread of this process at a time: DuckDB refuses connections of two kinds to one file.
@@ -105,30 +109,66 @@ class DuckDBFile:
 
     @contextmanager
     def _connect(self, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        with _ONE_AT_A_TIME[self.path], _open(self.path, read_only) as db:
+        with _turn(self.path), _open(self.path, read_only) as db:
             db.execute("SET memory_limit = ?", [self.memory_limit])
             yield db
 
 
+@contextmanager
+def _turn(path: Path) -> Iterator[None]:
+    """Have the file to this thread alone among those of this process."""
+    turn = _ONE_AT_A_TIME[path]
+    if not turn.acquire(blocking=False):
+        with waiting(f"another month of this run has {path} open", None):
+            turn.acquire()
+    try:
+        yield
+    finally:
+        turn.release()
+
+
 def _open(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
+    said: list[str] = []  # by DuckDB, of who has the file
+    try:
+        return _opened(path, read_only, said)
+    except (duckdb.IOException, Timeout):
+        with waiting(f"{path} is open elsewhere", WAIT_SECONDS, lambda: _holder(said[-1])):
+            return _open_in_time(path, read_only, said)
+
+
+def _opened(path: Path, read_only: bool, said: list[str]) -> duckdb.DuckDBPyConnection:
+    try:
+        if not read_only and not path.exists():
+            _make(path)
+        return duckdb.connect(str(path), read_only=read_only)
+    except (duckdb.IOException, Timeout) as error:
+        said.append(str(error))
+        if _is_held(error):
+            raise
+        raise StorageError(
+            f"{path} cannot be opened ({error}); {free_space(path.parent)} there; "
+            "give a path where DuckDB can write, or remove what is no database"
+        ) from error
+
+
+def _open_in_time(path: Path, read_only: bool, said: list[str]) -> duckdb.DuckDBPyConnection:
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:
-            if not read_only and not path.exists():
-                _make(path)
-            return duckdb.connect(str(path), read_only=read_only)
+            return _opened(path, read_only, said)
         except (duckdb.IOException, Timeout) as error:
-            if not _is_held(error):
-                raise StorageError(
-                    f"{path} cannot be opened ({error}); {free_space(path.parent)} there; "
-                    "give a path where DuckDB can write, or remove what is no database"
-                ) from error
             if time.monotonic() > deadline:
                 raise Busy(
                     f"{path} has been open elsewhere for {WAIT_SECONDS} s; "
                     f"close it there, then run again ({error})"
                 ) from error
             time.sleep(_POLL_SECONDS)
+
+
+def _holder(said: str) -> str:
+    """Return what DuckDB says of the program that has a file."""
+    found = _HOLDER.search(said)
+    return found[1] if found else said.partition("\n")[0]
 
 
 def _make(path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from trips.errors import AccountingError, Busy, StorageError, Unavailable
 from trips.ledger import Entry, entry_of
 from trips.months import Month
 from trips.published import Download
+from trips.waiting import waiting
 from trips.warehouses import Held
 from trips.warehouses.postgres_ledger import (
     LEDGER,
@@ -124,19 +125,49 @@ class Postgres:
         from trips.warehouses.postgres_tables import create_new, prepare, swap
 
         with self._transaction(str(month)) as sql:
-            _take(sql, LEDGER, SWAP_SECONDS)  # one at a time makes or alters what months share
+            self._take(sql, LEDGER, SWAP_SECONDS)  # one at a time makes or alters what months share
             make_ledger(sql)
             prepare(sql, month)
             sql.connection.commit()
             _begin(sql)
-            waited = not _take(sql, month.stem, WAIT_SECONDS)
+            waited = not self._take(sql, month.stem, WAIT_SECONDS)
             if waited and checksums(sql, month.dataset).get(month) == sha256:
                 yield sql, ""
                 return
             new = create_new(sql, month)
             yield sql, new
             _limit_waiting(sql, SWAP_SECONDS)
-            swap(sql, month, new)
+            with self._speaking(sql, f"{month}: readers have its table", SWAP_SECONDS):
+                swap(sql, month, new)
+
+    def _take(self, sql: Cursor, name: str, seconds: int) -> bool:
+        """Have a name to oneself until the transaction ends; whether it was free."""
+        digest = hashlib.sha256(name.encode()).digest()
+        key = [int.from_bytes(digest[:8], "big", signed=True)]
+        sql.execute("SELECT pg_try_advisory_xact_lock(%s)", key)
+        if sql.fetchone()[0]:
+            return True
+        _limit_waiting(sql, seconds)
+        with self._speaking(sql, f"{name}: another run is at it", seconds):
+            sql.execute("SELECT pg_advisory_xact_lock(%s)", key)
+        return False
+
+    def _speaking(self, sql: Cursor, what: str, seconds: int) -> AbstractContextManager[None]:
+        pid = sql.connection.info.backend_pid
+        return waiting(f"{what} in {self.label}", seconds, lambda: self._blockers(pid))
+
+    def _blockers(self, pid: int) -> str:
+        """Return the sessions that a session waits for, as far as they can be seen."""
+        query = (
+            "SELECT pid, usename, application_name, state FROM pg_stat_activity "
+            "WHERE pid = ANY (pg_blocking_pids(%s))"
+        )
+        with closing(self.connect()) as db, db, db.cursor() as sql:
+            sql.execute(query, [pid])
+            return "; ".join(
+                f"session {p} of {user or '?'}, {program or '?'}, {state or '?'}"
+                for p, user, program, state in sql
+            )
 
     def _compare(self, month: Month, rows: int, entry: Entry) -> None:
         if rows != entry.rows_written:
@@ -173,18 +204,6 @@ def _meant(what: str, label: str, error: psycopg2.Error) -> StorageError:
         f"{what}: {label} refused ({said}); the month is as before; "
         "correct what it names, in the block or in the database, then run again"
     )
-
-
-def _take(sql: Cursor, name: str, seconds: int) -> bool:
-    """Have a name to oneself until the transaction ends; whether it was free."""
-    digest = hashlib.sha256(name.encode()).digest()
-    key = [int.from_bytes(digest[:8], "big", signed=True)]
-    sql.execute("SELECT pg_try_advisory_xact_lock(%s)", key)
-    if sql.fetchone()[0]:
-        return True
-    _limit_waiting(sql, seconds)
-    sql.execute("SELECT pg_advisory_xact_lock(%s)", key)
-    return False
 
 
 def _begin(sql: Cursor) -> None:
