@@ -191,6 +191,32 @@ def test_a_plan_writes_nothing_and_says_why(place: Path) -> None:
     assert not (place / "bucket").exists()
 
 
+@pytest.mark.parametrize(
+    ("harm", "found"),
+    [
+        ("DELETE FROM green_trips WHERE total_amount < 5", 1),
+        ("INSERT INTO green_trips SELECT * FROM green_trips WHERE file_month < '2020-11-01'", 4),
+        ("TRUNCATE green_trips", 0),
+    ],
+)
+def test_a_month_whose_rows_were_changed_by_hand_is_due_again_with_that_reason(
+    place: Path, harm: str, found: int
+) -> None:
+    publish(place, "2020-10", ["10.5", "4"])
+    publish(place, "2020-11", ["7"])
+    bring_all(place, "10,11")
+    before = totals(place)
+    with duckdb.connect(str(place / "trips.duckdb")) as db:
+        db.execute(harm)
+    reason = f"{place / 'trips.duckdb'} has {found} rows of it where its load left 2"
+    planned = bring_all(place, "10,11", plan=True).result()[0]
+    assert (planned.status, planned.reason) == ("CHANGED", reason)
+    line = bring_all(place, "10,11").result()[0]
+    assert (line.status, line.reason) == ("loaded", reason)
+    assert totals(place) == before
+    assert bring_all(place, "10,11").name == "Skipped"
+
+
 def test_a_month_of_the_bucket_that_the_warehouse_lacks_is_new(place: Path) -> None:
     """Bringing it to the bucket alone first, then to both, loads it without downloading."""
     publish(place, "2020-10", ["10.5"])

@@ -11,6 +11,7 @@ from doubles.postgres import PASSWORD, Database
 from doubles.web import Page, Web
 from test_flows import HEADER, TEMPLATE, bring_all, publish, source, trips
 from trips.errors import Unavailable
+from trips.months import Month
 from trips.warehouses.postgres import Postgres
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
@@ -55,15 +56,15 @@ def test_a_warehouse_that_does_not_answer_at_first_is_asked_again(
     bring_all(place, "10", warehouse="")
     quick = etl_gcs_to_bq.plan.with_options(retry_delay_seconds=0, retry_jitter_factor=None)
     monkeypatch.setattr(etl_gcs_to_bq, "plan", quick)
-    answers: Any = iter([Unavailable("the database system is starting up"), {}])
+    answers: Any = iter([Unavailable("the database system is starting up"), None])
 
-    def loaded(warehouse: Postgres, dataset: str) -> Any:
+    def held(warehouse: Postgres, month: Month) -> Any:
         answer = next(answers)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    monkeypatch.setattr(Postgres, "loaded", loaded)
+    monkeypatch.setattr(Postgres, "held", held)
     call: Any = etl_gcs_to_bq.etl_gcs_to_bq
     state = call("green", 2020, 10, warehouse=BLOCK, report=False, return_state=True)
     assert state.name == "Completed"

@@ -84,7 +84,8 @@ def load(bucket: Bucket, warehouse: Warehouse, month: Month = MONTH) -> str:
     """Load a month from the bucket into the warehouse: `loaded` or `unchanged`."""
     with scratch_folder(month, f"{bucket} {warehouse.name()}") as folder:
         entry = kept_entry(bucket, month)
-        if warehouse.loaded(month.dataset).get(month) == entry.object_sha256:
+        held = warehouse.held(month)
+        if held and held.is_intact(entry.object_sha256, "w"):
             return "unchanged"
         warehouse.load(month, entry, fetch_object(bucket, month, entry, folder))
     return "loaded"
