@@ -29,6 +29,7 @@ from rowgroups.places import Place
 from rowgroups.plan import Intent, Planned, plan_files
 from rowgroups.report import FileLine, line_of, table
 from trips.errors import UsageError
+from trips.readings import UtcTimes
 from trips.scratch import sweep_scratch
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def check_for_files(
     pattern: str = "fhvhv_tripdata_*.parquet",
     days: AtLeastNone = 7,
     rows_per_group: AtLeastOne = ROWS_PER_GROUP,
+    utc_times: UtcTimes = "auto",
     cluster: str = "",
     cluster_options: str | dict[str, Any] = "{}",
 ) -> State[list[FileLine]]:
@@ -87,6 +89,8 @@ def check_for_files(
         pattern: Names of the files, with * and ?.
         days: How many days old a change may be.
         rows_per_group: Rows of each row group but the last; the default is about 128 MB.
+        utc_times: What times marked as UTC are - local (New York's clock under that mark) or
+            utc (instants); auto decides by the month of the file.
         cluster: Empty for workers of this machine, the address of a scheduler
             (tcp://10.0.0.1:8786), or a cluster class by its import path (coiled.Cluster).
         cluster_options: Arguments of the cluster class, as a JSON object.
@@ -97,7 +101,7 @@ def check_for_files(
     places = open_place(source, there=True), open_place(sink)
     planned = find(*places, pattern, intent, days)
     lines = [line_of(file, "unchanged", file.entry, places[1]) for file in planned]
-    jobs = [Job(file, *places, rows_per_group) for file in planned if file.due]
+    jobs = [Job(file, *places, rows_per_group, utc_times) for file in planned if file.due]
     if not jobs:
         return _nothing(lines, f"{pattern} in {places[0]}")
     sweep_scratch()

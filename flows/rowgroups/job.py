@@ -13,6 +13,7 @@ from rowgroups.rewrite import Rewritten, dataset_of, rewrite
 from trips.buckets import ObjectInfo
 from trips.columns import SCHEMA_VERSION
 from trips.errors import Conflict, StorageError
+from trips.readings import UtcTimes
 from trips.scratch import scratch_folder, subfolder
 
 
@@ -25,12 +26,14 @@ class Job:
         source: where it is.
         sink: where it goes, under the same name.
         rows_per_group: of each row group but the last.
+        utc_times: what times marked as UTC are.
     """
 
     file: Planned
     source: Place
     sink: Place
     rows_per_group: int
+    utc_times: UtcTimes = "auto"
 
 
 def rewrite_object(job: Job) -> Entry:
@@ -55,7 +58,8 @@ def rewrite_object(job: Job) -> Entry:
         etag = source.bucket.etag(source.key(name))
         if _info(source, name) != found:
             raise Conflict(f"{source.uri(name)} changed while it was read; run again")
-        done = rewrite(path, subfolder(folder, "rewritten") / name, job.rows_per_group)
+        target = subfolder(folder, "rewritten") / name
+        done = rewrite(path, target, job.rows_per_group, job.utc_times)
         return _keep(job, found, etag, done, version)
 
 

@@ -18,7 +18,7 @@ from trips.datasets import ARROW_TYPES, DATASETS, Dataset
 from trips.disk import room_for
 from trips.errors import AccountingError, BadFile, SchemaError, UsageError
 from trips.months import Month
-from trips.readings import Readings, Rules, Unsettled
+from trips.readings import Readings, Rules, Unsettled, UtcTimes
 from trips.survey import survey
 
 _YEAR_MONTH = re.compile(r"(\d{4})-(\d{2})")
@@ -44,7 +44,9 @@ class Rewritten:
     row_groups: int
 
 
-def rewrite(source: Path, target: Path, rows_per_group: int) -> Rewritten:
+def rewrite(
+    source: Path, target: Path, rows_per_group: int, utc_times: UtcTimes = "auto"
+) -> Rewritten:
     """Rewrite a Parquet file of trips; the columns stay, each in the type that is declared for it.
 
     Args:
@@ -52,6 +54,7 @@ def rewrite(source: Path, target: Path, rows_per_group: int) -> Rewritten:
             dataset.
         target: written complete, or an error is raised.
         rows_per_group: of each row group but the last.
+        utc_times: what times marked as UTC are; auto leaves it to the month of the name.
 
     Raises:
         UsageError: rows_per_group is less than 1, or the name says no dataset.
@@ -66,7 +69,8 @@ def rewrite(source: Path, target: Path, rows_per_group: int) -> Rewritten:
         try:
             rows = _rewrite(source, target, rows_per_group, Readings())
         except Unsettled:
-            readings = survey(_month_of(source.name), source, Rules(strict=False))
+            rules = Rules(strict=False, utc_times=utc_times)
+            readings = survey(_month_of(source.name), source, rules)
             rows = _rewrite(source, target, rows_per_group, readings)
         return _counted(target, rows, rows_per_group)
 

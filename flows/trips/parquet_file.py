@@ -78,8 +78,11 @@ def _plain(name: str, values: pa.Array) -> pa.Array:
     """Values of their own instead of a dictionary's, which a bad row shares; text that is text."""
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
-    if is_text(values.type):
+    binary = pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type)
+    if binary or is_text(values.type):
         try:
+            if binary:  # as Spark writes text
+                values = values.cast(pa.string())
             values.validate(full=True)  # nobody has looked yet whether it is UTF-8
         except pa.ArrowInvalid as error:
             raise Unreadable(f"{name}: {error}") from error

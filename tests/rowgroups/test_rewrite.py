@@ -260,3 +260,47 @@ def test_four_times_the_file_takes_no_more_memory(tmp_path: Path, target: Path) 
         done = subprocess.run(command, cwd=flows, capture_output=True, text=True, check=True)
         peaks.append(int(done.stdout))
     assert peaks[1] <= 1.15 * peaks[0]
+
+
+# ---- times of other programs
+
+
+def test_times_of_spark_keep_years_that_nanoseconds_cannot_hold(
+    tmp_path: Path, target: Path
+) -> None:
+    times = [dt.datetime(2021, 1, 3), dt.datetime(3021, 1, 3, 17, 30)]
+    source = tmp_path / NAME
+    table = trips(pickup_datetime=pa.array(times, pa.timestamp("us")))
+    pq.write_table(table, source, use_deprecated_int96_timestamps=True)
+    rewrite(source, target, 10)
+    assert pq.read_table(target)["pickup_datetime"].to_pylist() == times
+
+
+@pytest.mark.parametrize(
+    ("zone", "at", "meant"),
+    [
+        ("America/New_York", dt.datetime(2021, 1, 15, 15), dt.datetime(2021, 1, 15, 10)),
+        ("UTC", dt.datetime(2021, 2, 1, 3), dt.datetime(2021, 1, 31, 22)),
+        ("UTC", dt.datetime(2021, 1, 1, 3), dt.datetime(2021, 1, 1, 3)),
+    ],
+)
+def test_times_with_a_zone_are_new_yorks_clock(
+    zone: str, at: dt.datetime, meant: dt.datetime, tmp_path: Path, target: Path
+) -> None:
+    times = pa.array([at], pa.timestamp("us", zone))
+    rewrite(written(tmp_path, trips(pickup_datetime=times)), target, 10)
+    assert pq.read_table(target)["pickup_datetime"].to_pylist() == [meant]
+
+
+def test_times_of_utc_that_the_month_does_not_settle_are_refused(
+    tmp_path: Path, target: Path
+) -> None:
+    times = pa.array([dt.datetime(2021, 1, 15)], pa.timestamp("us", "UTC"))
+    table = trips(pickup_datetime=times)
+    with pytest.raises(BadFile, match=r"fhvhv 2021-01: .* can be read as New York's clock"):
+        rewrite(written(tmp_path, table), target, 10)
+    with pytest.raises(BadFile, match="the name has no month that decides"):
+        rewrite(written(tmp_path, table, "fhvhv_all.parquet"), target, 10)
+    rewrite(written(tmp_path, table), target, 10, "utc")
+    (at,) = pq.read_table(target)["pickup_datetime"].to_pylist()
+    assert at == dt.datetime(2021, 1, 14, 19)

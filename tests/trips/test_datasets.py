@@ -38,14 +38,13 @@ VINTAGES = {
         Month("fhv", 2018, 1),
         "Pickup_DateTime,DropOff_datetime,PUlocationID,DOlocationID,SR_Flag,"
         "Dispatching_base_number,Dispatching_base_num",
-        f'"{AT}","{TO}",,7,1,"B00014","B00013"',
+        f'"{AT}","{TO}",,7,1,"B00013",',
         {
             "dispatching_base_num": "B00013",
             "pickup_datetime": AT,
             "dropOff_datetime": TO,
             "DOlocationID": 7,
             "SR_Flag": 1,
-            "Affiliated_base_number": "B00014",
         },
     ),
     "fhvhv 2019": (

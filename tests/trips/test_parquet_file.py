@@ -91,7 +91,15 @@ def test_an_empty_code_is_none_as_in_a_csv_file(code: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string())], ids=str
+    "kind",
+    [
+        pa.string(),
+        pa.large_string(),
+        pa.binary(),
+        pa.large_binary(),
+        pa.dictionary(pa.int8(), pa.string()),
+    ],
+    ids=str,
 )
 def test_texts_of_any_kind_are_the_same_texts(kind: pa.DataType, tmp_path: Path) -> None:
     texts = yellow_table()

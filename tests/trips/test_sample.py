@@ -205,6 +205,16 @@ def test_fhv_zones_are_often_empty(tmp_path: Path) -> None:
     assert 20 < nulls["DOlocationID"] < 90
 
 
+def test_the_base_of_2018_stands_under_the_longer_of_its_two_names(tmp_path: Path) -> None:
+    """As in the published files of that year, whose Dispatching_base_num is empty."""
+    nulls = write_sample(Month("fhv", 2018, 12), tmp_path / "month.csv", 300).nulls
+    read = Read(tmp_path / "month.csv")
+    assert read.names[-2:] == ["dispatching_base_number", "dispatching_base_num"]
+    assert len(set(read.known("dispatching_base_number")) - {""}) > 100
+    assert set(read.known("dispatching_base_num")) == {""}
+    assert (nulls["Dispatching_base_number"], nulls["Dispatching_base_num"]) == (0, 300)
+
+
 def test_only_one_company_tells_who_asked_and_leaves_a_blank_flag(tmp_path: Path) -> None:
     write_sample(Month("fhvhv", 2023, 1), tmp_path / "month.csv", 1_000)
     read = Read(tmp_path / "month.csv")
