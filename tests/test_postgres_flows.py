@@ -79,6 +79,21 @@ def ingest(place: Path, **options: Any) -> Any:
     return call("green", 2020, 10, **options, return_state=True)
 
 
+def test_rows_of_postgres_that_were_deleted_by_hand_come_back(place: Path, saved: Database) -> None:
+    """Into the warehouse of the bucket's months, and straight from the web."""
+    publish(place, "2020-10", ["10.5", "4"])
+    assert ingest(place).result().status == "loaded"
+    saved.query("DELETE FROM green_trips WHERE total_amount < 5")
+    line = ingest(place).result()
+    assert (line.status, saved.query(SUMS)) == ("loaded", [("2020-10", 2, 14.5)])
+    assert "has 1 rows of it where its load left 2" in line.reason
+    bring_all(place, "10", warehouse=BLOCK)
+    saved.query("TRUNCATE green_trips_2020_10")
+    line = bring_all(place, "10", warehouse=BLOCK).result()[0]
+    assert (line.status, saved.query(SUMS)) == ("loaded", [("2020-10", 2, 14.5)])
+    assert "has 0 rows of it where its load left 2" in line.reason
+
+
 def test_a_month_goes_from_the_web_straight_into_postgres(place: Path, saved: Database) -> None:
     """Loaded once, then skipped with its reason; a corrected file replaces exactly its month."""
     publish(place, "2020-10", ["10.5", "4"])

@@ -28,6 +28,8 @@ HEAD_BYTES = 1 << 16
 LONGEST_LINE = 1 << 20
 #: What may stand between fields, and what it is called.
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+#: Before the first letter of a text in UTF-8, as some programs write it.
+_MARK = b"\xef\xbb\xbf"
 _ANNOUNCED = re.compile(rb'"?sep=([,;\t|])"?')
 
 
@@ -49,7 +51,7 @@ def open_csv(
         head = reading(month, path, partial(stream.read, HEAD_BYTES))
         header = _header(month, path, head)
         mapped = map_header(month, header.names, strict, readings.empty)
-        mapped = replace(mapped, read=_notes(encoding, header, path))
+        mapped = replace(mapped, read=_notes(encoding, header, path, start.startswith(_MARK)))
         rows = head[header.end :]
         fields = _count_fields(rows.split(b"\n"), len(header.names), header.delimiter)
         layout = Layout(month, mapped, fields, header.delimiter, readings)
@@ -57,7 +59,7 @@ def open_csv(
         yield mapped, _blocks(layout, path, rows, stream, line)
 
 
-def _notes(encoding: str, header: Header, path: Path) -> tuple[str, ...]:
+def _notes(encoding: str, header: Header, path: Path, marked: bool) -> tuple[str, ...]:
     """Return what differs from a plain file: encoding, separator, wrapping."""
     separator = _DELIMITERS[header.delimiter]
     zipped = kind_of(path) == "zip"
@@ -65,6 +67,7 @@ def _notes(encoding: str, header: Header, path: Path) -> tuple[str, ...]:
         note
         for note, is_said in (
             (f"encoded as {encoding}", encoding != "utf-8"),
+            ("encoded as utf-8 with a byte order mark", marked),
             (f"fields separated by {separator}", header.delimiter != ","),
             ("unpacked from a zip archive", zipped),
         )
@@ -88,7 +91,7 @@ class Header:
 
 
 def _header(month: Month, path: Path, head: bytes) -> Header:
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    text = head.removeprefix(_MARK).lstrip()
     line, end, rest = text.partition(b"\n")
     announced = _ANNOUNCED.fullmatch(line.rstrip(b"\r"))
     if announced:  # as Excel does

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from trips.months import Month
 from trips.pieces import Reject, hopeless
 
 _SHOWN_REJECTS = 3
+#: What differs between two reasons of one kind: the value, and numbers.
+_VALUE = re.compile(r"'[^']*'|\d+")
 
 
 class RejectsFile:
@@ -24,7 +27,7 @@ class RejectsFile:
             )
         self.month, self.path, self.max_share = month, path, max_share
         self.count = self.rows_read = 0
-        self._first: dict[tuple[str, str], int] = {}
+        self._first: dict[str, Reject] = {}
 
     def __enter__(self) -> RejectsFile:
         self._file = self.path.open("w", encoding="utf-8", newline="")
@@ -54,17 +57,20 @@ class RejectsFile:
             self._fail("in all")
 
     def _show(self, reject: Reject) -> None:
-        """Keep the first reject of each of the first kinds: equal ones say nothing more."""
-        kind = (reject.reason, reject.text)
-        if len(self._first) < _SHOWN_REJECTS and kind not in self._first:
-            self._first[kind] = reject.line
+        """Keep the first reject of each of the first kinds: more of a kind say nothing more."""
+        if len(self._first) < _SHOWN_REJECTS:
+            self._first.setdefault(_VALUE.sub("", reject.reason), reject)
 
     def _fail(self, when: str) -> None:
-        shown = "; ".join(
-            f"line {line}: {reason}: {text[:200]!r}" for (reason, text), line in self._first.items()
-        )
+        shown = "; ".join(map(_shown, self._first.values()))
         raise TooManyRejects(
             f"{self.month}: {self.count} of {self.rows_read} rows {when} could not be converted, "
             f"more than {self.max_share:.2%} ({shown}); correct the file, "
             "or raise the threshold with --max-reject-share"
         )
+
+
+def _shown(reject: Reject) -> str:
+    """Return a reject in one line; its text where the reason does not have the value."""
+    text = "" if "'" in reject.reason else f": {reject.text[:200]!r}"
+    return f"line {reject.line}: {reject.reason}{text}"

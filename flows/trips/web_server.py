@@ -22,8 +22,18 @@ TIMEOUT = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
 
 #: Headers in which a CDN names itself.
 _CDN = ("Server", "Via", "X-Cache", "X-Served-By")
+_CDNS = ("akamai", "cloudflare", "cloudfront", "fastly", "varnish")
 #: What a CDN's page says of a request that it blocks, whatever the file.
-_BLOCKED = (b"request blocked", b"block access from your country", b"you have been blocked")
+_BLOCKED = (
+    b"request blocked",
+    b"block access from your country",
+    b"you have been blocked",
+    b"just a moment",  # Cloudflare's test of a browser
+    b"attention required",
+    b"log in",
+    b"login",
+    b"sign in",
+)
 _EXPIRED = (b"request has expired", b"signature")
 
 
@@ -142,7 +152,9 @@ def _is_hidden(response: httpx.Response) -> bool:
         denied = b"<code>accessdenied</code>" in page
         return denied and not any(words in page for words in _EXPIRED)
     cdn = " ".join(response.headers.get(name, "") for name in _CDN).lower()
-    behind_cdn = any(name in cdn for name in ("cloudfront", "akamai", "fastly", "varnish"))
+    behind_cdn = any(
+        name in cdn for name in ("cloudfront", "akamai", "cloudflare", "fastly", "varnish")
+    )
     return behind_cdn and not any(words in page for words in _BLOCKED)
 
 

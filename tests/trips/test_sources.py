@@ -235,6 +235,26 @@ def test_look_follows_a_redirect_and_keeps_the_address_asked_for(web: Web) -> No
             SourceError,
             "403 Forbidden; choose a source",
         ),
+        (
+            Page(b"<html>Please log in", 403, headers={"Via": "1.1 cloudfront"}),
+            SourceError,
+            "403 Forbidden; choose a source",
+        ),
+        (
+            Page(b"<html>error code: 1020", 403, headers={"Server": "cloudflare"}),
+            NotPublished,
+            "it is not published",
+        ),
+        (
+            Page(b"<html>Just a moment...", 403, headers={"Server": "cloudflare"}),
+            SourceError,
+            "403 Forbidden; choose a source",
+        ),
+        (
+            Page(b"<Error><Code>ExpiredToken</Code>", 403),
+            SourceError,
+            "403 Forbidden; choose a source",
+        ),
         (Page(b"<html>Forbidden", 403), SourceError, "403 Forbidden; choose a source"),
         (Page(b"", 408), Unreachable, "408 Request Timeout"),
         (Page(b"", 429, headers={"Retry-After": "77"}), Unreachable, "Retry-After: 77"),

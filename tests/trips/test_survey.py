@@ -218,6 +218,12 @@ def test_the_encoding_is_that_of_the_whole_file(base: str, encoding: str, tmp_pa
     assert outcome.result.drift["read"] == expected
 
 
+def test_a_byte_order_mark_is_said(tmp_path: Path) -> None:
+    outcome = converted(tmp_path, b"\xef\xbb\xbf" + fhv_file(5))
+    assert outcome.rows(*NAMES) == ROWS_2_TO_6
+    assert outcome.result.drift["read"] == ("encoded as utf-8 with a byte order mark",)
+
+
 def test_a_damaged_byte_in_a_file_of_utf_8_is_not_latin_1(tmp_path: Path) -> None:
     good, bad = "Caf\u00e9".encode(), b"Caf\xe9"
     data = fhv_file(5).replace(b"B00003", good).replace(b"B00005", bad)
