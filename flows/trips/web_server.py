@@ -152,9 +152,7 @@ def _is_hidden(response: httpx.Response) -> bool:
         denied = b"<code>accessdenied</code>" in page
         return denied and not any(words in page for words in _EXPIRED)
     cdn = " ".join(response.headers.get(name, "") for name in _CDN).lower()
-    behind_cdn = any(
-        name in cdn for name in ("cloudfront", "akamai", "cloudflare", "fastly", "varnish")
-    )
+    behind_cdn = any(name in cdn for name in _CDNS)
     return behind_cdn and not any(words in page for words in _BLOCKED)
 
 
