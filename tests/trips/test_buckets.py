@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -139,8 +138,8 @@ def test_upload_speaks_of_its_own_file_though_another_run_writes_right_after_it(
     other.write_bytes(b"of another size")
 
     class ThenOther(FileLock):
-        def __exit__(self, *error: Any) -> None:
-            super().__exit__(*error)
+        def release(self, force: bool = False) -> None:
+            super().release(force)
             monkeypatch.setattr(buckets, "FileLock", FileLock)
             bucket.upload(other, KEY)
 
