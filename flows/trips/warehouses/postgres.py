@@ -131,7 +131,8 @@ class Postgres:
             sql.connection.commit()
             _begin(sql)
             waited = not self._take(sql, month.stem, WAIT_SECONDS)
-            if waited and checksums(sql, month.dataset).get(month) == sha256:
+            held = held_in(sql, month) if waited else None
+            if held and held.is_intact(sha256, self.label):
                 yield sql, ""
                 return
             new = create_new(sql, month)
@@ -156,18 +157,19 @@ class Postgres:
         pid = sql.connection.info.backend_pid
         return waiting(f"{what} in {self.label}", seconds, lambda: self._blockers(pid))
 
-    def _blockers(self, pid: int) -> str:
-        """Return the sessions that a session waits for, as far as they can be seen."""
+    def _blockers(self, pid: int) -> str | None:
+        """Return the sessions that a session waits for, None if it waits for none."""
         query = (
             "SELECT pid, usename, application_name, state FROM pg_stat_activity "
             "WHERE pid = ANY (pg_blocking_pids(%s))"
         )
         with closing(self.connect()) as db, db, db.cursor() as sql:
             sql.execute(query, [pid])
-            return "; ".join(
+            found = "; ".join(
                 f"session {p} of {user or '?'}, {program or '?'}, {state or '?'}"
                 for p, user, program, state in sql
             )
+            return found or None
 
     def _compare(self, month: Month, rows: int, entry: Entry) -> None:
         if rows != entry.rows_written:

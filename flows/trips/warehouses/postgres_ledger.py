@@ -30,12 +30,16 @@ FROM {LEDGER} WHERE dataset = %s AND EXISTS (
 
 #: Rows that were loaded, and whether the statistics of the partition prove that they are there:
 #: a month is a table of its own, so its counters began at zero with the load. TRUNCATE leaves the
-#: counters and empties the table; a reset or a crash leaves nothing inserted. A session tells its
-#: counts when it ends or falls idle, within some seconds: until then its change is not seen.
+#: counters and empties the table; a reset or a crash begins them again, after the load. A session
+#: tells its counts when it ends or falls idle, within some seconds: until then its change is not
+#: seen.
 _PROVEN = f"""
 SELECT object_sha256, rows, part.oid::regclass::text,
   pg_stat_get_tuples_inserted(part.oid) = rows AND pg_stat_get_tuples_updated(part.oid) = 0
-  AND pg_stat_get_tuples_deleted(part.oid) = 0 AND (rows = 0) = (pg_relation_size(part.oid) = 0)
+  AND pg_stat_get_tuples_deleted(part.oid) = 0
+  AND loaded_at > coalesce(greatest(pg_stat_get_bgwriter_stat_reset_time(),
+    (SELECT stats_reset FROM pg_stat_database WHERE datname = current_database())), '-infinity')
+  AND (rows = 0) = (pg_relation_size(part.oid) = 0)
 FROM {LEDGER} LEFT JOIN pg_class AS part
   ON part.oid = to_regclass(dataset || '_trips_' || to_char(file_month, 'YYYY_MM'))
   AND EXISTS (SELECT FROM pg_inherits WHERE inhrelid = part.oid
