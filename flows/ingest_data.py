@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 def plan(month: Month, source: str, warehouse: Postgres, force: bool) -> Plan:
     """Compare what is published with what the warehouse remembers of the month it has."""
     planned = plan_against(month, source, warehouse.entry(month), force)
-    return due_in_warehouse(planned, warehouse.held(month), warehouse.name())
+    held = warehouse.held(month)
+    if held and held.difference(warehouse.name()):  # the same content would not mend that
+        planned = replace(planned, settled_by_content=False)
+    return due_in_warehouse(planned, held, warehouse.name())
 
 
 @task(task_run_name="transform and load {download.month}", **RETRIES)

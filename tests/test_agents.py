@@ -211,16 +211,20 @@ def test_a_run_that_ends_otherwise_is_named(
 
 
 def test_without_an_agent_the_run_ends_and_says_how_to_start_one(
-    shared: Path, deployment: str, monkeypatch: pytest.MonkeyPatch
+    shared: Path, deployment: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After a bounded time; the runs that nobody picked up are cancelled."""
+    """After a bounded time; until then it says what it waits for. Its runs are cancelled."""
     import engines.agents
+    from trips import waiting
 
-    monkeypatch.setattr(engines.agents, "PICKUP_SECONDS", 0.5)
+    monkeypatch.setattr(engines.agents, "PICKUP_SECONDS", 3.0)
+    monkeypatch.setattr(waiting, "FIRST_SECONDS", 0.1)
     publish(shared, "2020-10", ["1"])
     publish(shared, "2020-11", ["1"])
-    state = bring_all(shared, "10,11", engine="agents", workers=1)
+    state = bring_all(shared, "10,11", engine="agents", workers=2)
     assert state.is_failed()
+    queue = f"queue {deployment} of pool default-agent-pool"
+    assert f"2 months wait for an agent of {queue}, 3 s at most" in caplog.messages
     assert "2 of 2 months failed: green 2020-10: no agent picked up run green 2020-10" in (
         state.message
     )

@@ -87,6 +87,10 @@ def test_rows_of_postgres_that_were_deleted_by_hand_come_back(place: Path, saved
     line = ingest(place).result()
     assert (line.status, saved.query(SUMS)) == ("loaded", [("2020-10", 2, 14.5)])
     assert "has 1 rows of it where its load left 2" in line.reason
+    saved.query("ALTER TABLE green_trips DETACH PARTITION green_trips_2020_10")
+    line = ingest(place).result()
+    assert (line.status, saved.query(SUMS)) == ("loaded", [("2020-10", 2, 14.5)])
+    assert "has 0 rows of it where its load left 2" in line.reason
     bring_all(place, "10", warehouse=BLOCK)
     saved.query("TRUNCATE green_trips_2020_10")
     line = bring_all(place, "10", warehouse=BLOCK).result()[0]
@@ -120,7 +124,10 @@ def test_a_month_of_the_bucket_need_not_be_ingested_again(place: Path, saved: Da
 
 
 def test_a_new_etag_for_the_same_content_is_remembered(place: Path, saved: Database) -> None:
-    """The content is compared once; the next run need not download it."""
+    """The content is compared once; the next run need not download it.
+
+    Where the rows are gone, the same content is loaded again.
+    """
     body, address = trips("2020-10", ["3"]).encode(), "/green_tripdata_2020-10.csv"
     with Web() as server:
         url = server.url(TEMPLATE)
@@ -129,6 +136,9 @@ def test_a_new_etag_for_the_same_content_is_remembered(place: Path, saved: Datab
         server.serve(address, Page(body, etag='"two"'))
         assert "but the same content" in ingest(place, source=url).message
         assert "same ETag" in ingest(place, source=url).message
+        saved.query("TRUNCATE green_trips_2020_10")
+        server.serve(address, Page(body, etag='"three"'))
+        assert ingest(place, source=url).result().status == "loaded"
     assert saved.query(SUMS) == [("2020-10", 1, 3.0)]
 
 

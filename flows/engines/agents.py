@@ -126,7 +126,8 @@ class _Flight:
             self._moved = time.monotonic()
             self._pace.restart()
         elif runs and self._pace.is_due():
-            get_run_logger().warning("%s", _unanswered(runs))
+            # No warning: an agent looks every 15 s, so most runs wait for a while.
+            get_run_logger().info("%s", _unanswered(runs))
         for run in runs:
             await self._judge(run)
 

@@ -79,10 +79,11 @@ class DuckDBFile:
         if not self.path.exists():
             return None
         with self._connect(read_only=True) as db:
-            if not (_exists(db, LEDGER) and _exists(db, table)):
+            if not _exists(db, LEDGER):
                 return None
+            there = f"SELECT count(*) FROM {table} WHERE file_month = $2"
             row = db.execute(
-                f"SELECT object_sha256, rows, (SELECT count(*) FROM {table} WHERE file_month = $2) "
+                f"SELECT object_sha256, rows, ({there if _exists(db, table) else 'SELECT 0'}) "
                 f"FROM {LEDGER} WHERE dataset = $1 AND file_month = $2",
                 [month.dataset, month.first_day],
             ).fetchone()

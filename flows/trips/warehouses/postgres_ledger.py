@@ -89,8 +89,11 @@ def held_in(sql: Cursor, month: Month) -> Held | None:
 
 
 def entry_in(sql: Cursor, month: Month) -> Entry | None:
-    """What was said of the month when it was loaded; None if it was not."""
-    sql.execute(f"SELECT entry {_LOADED} AND file_month = %s", _key(month))
+    """Return what was said of the month when it was loaded, None if it was not.
+
+    The entry outlives a table that was dropped or detached: `held_in` says what is left.
+    """
+    sql.execute(f"SELECT entry FROM {LEDGER} WHERE dataset = %s AND file_month = %s", _key(month))
     found = sql.fetchone()
     return Entry(**found[0]) if found else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
@@ -78,7 +79,7 @@ def swap(sql: Cursor, month: Month, new: str) -> None:
         sql.execute(f"ALTER TABLE {table} DETACH PARTITION {partition}")
         sql.execute(f"DROP TABLE {partition}")
     elif _exists(sql, partition):  # somebody detached it, and may want it
-        sql.execute(f"ALTER TABLE {partition} RENAME TO {partition}_detached")
+        sql.execute(f"ALTER TABLE {partition} RENAME TO {_free_name(sql, f'{partition}_detached')}")
     sql.execute(f"ALTER TABLE {new} RENAME TO {partition}")
     sql.execute(
         f"ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES IN ('{month.first_day}')"
@@ -95,6 +96,12 @@ def _definition(column: Column) -> str:
 def _exists(sql: Cursor, table: str) -> bool:
     sql.execute("SELECT to_regclass(%s) IS NOT NULL", [table])
     return bool(sql.fetchone()[0])
+
+
+def _free_name(sql: Cursor, name: str) -> str:
+    """Return the name, or with the first number that makes it free."""
+    names = (name if n == 1 else f"{name}_{n}" for n in itertools.count(1))
+    return next(free for free in names if not _exists(sql, free))
 
 
 def _is_partition(sql: Cursor, partition: str, table: str) -> bool:
