@@ -23,7 +23,6 @@ from ways import seldom_collected
 if TYPE_CHECKING:
     from trips.ledger import Entry
     from trips.months import Month
-    from trips.readings import Rules
 
 CHUNK_ROWS = 100_000
 Work = Callable[[], int]
@@ -52,6 +51,7 @@ def ours(url: str, source: Path, folder: Path) -> Work:
     """What ingest_data does: download, convert while copying, all checks included."""
     from sqlalchemy.engine import make_url
 
+    from trips.readings import Rules
     from trips.rows import Rows
     from trips.sources import download, look
     from trips.warehouses.postgres_connection import postgres_at
