@@ -19,6 +19,7 @@ RUN useradd --uid 1000 --create-home flows \
     && install --directory --owner=flows --group=flows home data
 USER flows
 ENV PREFECT_HOME=/opt/prefect/home \
+    PREFECT_SERVER_ANALYTICS_ENABLED=false \
     TRIPS_DATA=/opt/prefect/data \
     TRIPS_SCRATCH=/opt/prefect/data/scratch
 # Prefect's database for runs without a server, or each of them would make it first.

@@ -5,6 +5,7 @@
 # make lint   style and types
 # make bench  speed and memory, against the naive way and the floor
 # make serve  Prefect's server and UI, an agent and the deployments, without Docker
+# make doctor  what is used here, who has said so, and whether it answers
 # make postgres       a PostgreSQL server of the project's own, under data/postgres
 # make postgres-stop  stop it
 # make image        the Docker image of the flows; IMAGE= names it, BUILD= is for docker build
@@ -15,16 +16,15 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Runs of make keep Prefect's database and settings inside the project.
-export PREFECT_HOME ?= $(CURDIR)/data/prefect
 export DO_NOT_TRACK ?= 1
-unexport PREFECT_API_URL
+# Where Prefect keeps its database for `make`, the flows and `prefect`: flows/prefect_home.py.
+PREFECT_DATA := $(or $(PREFECT_HOME),$(CURDIR)/data/prefect)
 # Of the server that make serve starts, on 127.0.0.1.
 PORT ?= 4200
 IMAGE ?= zoom-flows:1
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run serve test test-slow test-cluster test-docker test-browser lint bench postgres postgres-stop image constraints clean python-version
+.PHONY: run doctor serve test test-slow test-cluster test-docker test-browser lint bench postgres postgres-stop image constraints clean python-version
 
 run: $(VENV)/run
 	@$(BIN)/python flows/first_run.py
@@ -53,6 +53,9 @@ lint: $(VENV)/dev
 bench: $(VENV)/bench
 	@$(BIN)/python bench/run.py
 
+doctor: $(VENV)/run
+	@$(BIN)/python dev/doctor.py
+
 postgres: $(VENV)/postgres
 	@$(BIN)/python blocks/local_postgres.py
 
@@ -72,15 +75,16 @@ constraints: $(VENV)/dev
 clean:
 	rm -rf $(VENV) build
 
-$(VENV)/run: requirements.txt constraints.txt | python-version $(PREFECT_HOME)
+$(VENV)/run: requirements.txt constraints.txt | python-version $(PREFECT_DATA)
 	@echo "Installing requirements.txt into $(VENV) (a minute the first time) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) -r requirements.txt
-	@PYTHONWARNINGS=ignore $(BIN)/prefect server database upgrade -y > /dev/null
+	@$(BIN)/python dev/share_home.py
+	@PREFECT_HOME=$(PREFECT_DATA) PYTHONWARNINGS=ignore $(BIN)/prefect server database upgrade -y > /dev/null
 	@touch $@
 
 # Also where data/ was removed since: Prefect makes its folder, but not the one above it.
-$(PREFECT_HOME):
+$(PREFECT_DATA):
 	@mkdir -p $@
 
 # The programs of PostgreSQL, which a run without it need not download.

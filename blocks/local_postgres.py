@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import socket
 import sys
 import warnings
@@ -15,10 +16,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).absolute().parents[1] / "flows"))
 
+import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+
 import typer
 
 from destinations import DATA, POSTGRES
-from postgres_server import DATABASE, HOST, USER, Server, free_port
+from postgres_server import DATABASE, HOST, USER, Server, free_port, places
 from trips.errors import StorageError, TripsError, UsageError
 
 FOLDER = DATA.absolute() / "postgres"
@@ -116,7 +119,14 @@ def _how_to_connect(port: int, state: str) -> str:
 Block:    {POSTGRES}
 Password: in {password}, for you alone
 Data:     {_shown(FOLDER)}/cluster, with server.log
-Query:    PGPASSWORD=$(cat {password}) psql -h {HOST} -p {port} -U {USER} {DATABASE}"""
+Query:    PGPASSWORD=$(cat {password}) {_psql()} -h {HOST} -p {port} -U {USER} {DATABASE}"""
+
+
+def _psql() -> str:
+    """The program that asks a server: the machine's, or the one that came with the server."""
+    if shutil.which("psql"):
+        return "psql"
+    return next((_shown(p / "psql") for p in places() if (p / "psql").is_file()), "psql")
 
 
 def _shown(path: Path) -> str:

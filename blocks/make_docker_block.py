@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import warnings
 
+from settings import Settings
+
 import docker
 from prefect.infrastructure import DockerContainer
 from prefect.infrastructure.container import ImagePullPolicy
 
 from recipes import Blocks, Recipe, main
-from settings import Settings
 
 from embedded_blocks import DuckDBWarehouse, LocalBucket  # isort: skip - settings: flows/ on path
 

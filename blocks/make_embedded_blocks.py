@@ -6,8 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-from recipes import Blocks, Recipe, main
 from settings import PROJECT, Settings
+
+from recipes import Blocks, Recipe, main
 
 from embedded_blocks import DuckDBWarehouse, LocalBucket  # isort: skip - settings: flows/ on path
 from trips.disk import free_space  # isort: skip

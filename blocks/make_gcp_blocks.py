@@ -6,13 +6,14 @@ import sys
 import warnings
 from pathlib import Path
 
+from settings import Settings
+
 from google.auth.transport.requests import Request
 from prefect_gcp import GcpCredentials
 from prefect_gcp.bigquery import BigQueryWarehouse
 from prefect_gcp.cloud_storage import GcsBucket
 
 from recipes import Blocks, Recipe, main
-from settings import Settings
 
 #: Seconds that Google may take to answer a check.
 PATIENCE = 10

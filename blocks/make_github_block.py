@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import warnings
 
+from settings import Settings
+
 import httpx
 from prefect.filesystems import GitHub
 from pydantic.v1 import SecretStr
 
 from recipes import Blocks, Recipe, main
-from settings import Settings
 
 
 def blocks(settings: Settings) -> Blocks:

@@ -11,6 +11,8 @@ import sys
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from settings import Settings
+
 import httpx
 from prefect import get_client
 from prefect.blocks.fields import SecretDict
@@ -22,7 +24,6 @@ from prefect.client.schemas.filters import (
 from pydantic.v1 import SecretStr
 
 from recipes import Blocks, Recipe, main
-from settings import Settings
 
 #: Of these the server tells; one that crashed and could still speak has told as well.
 STATES = ["Crashed"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 
+from settings import Settings
+
 from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
 
 from recipes import Blocks, Recipe, main
-from settings import Settings
 
 
 def blocks(settings: Settings) -> Blocks:

@@ -6,10 +6,11 @@ import sys
 import warnings
 from pathlib import Path
 
+from settings import PROJECT, Settings
+
 from prefect.infrastructure import Process
 
 from recipes import Blocks, Recipe, main
-from settings import PROJECT, Settings
 
 
 def blocks(settings: Settings) -> Blocks:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
+from settings import Settings
+
 from prefect_aws import AwsCredentials
 from prefect_aws.client_parameters import AwsClientParameters
 from prefect_aws.s3 import S3Bucket
 
 from recipes import Blocks, Recipe, main
-from settings import Settings
 
 from trips.stores.s3 import S3Store  # isort: skip - settings puts flows/ on the path
 

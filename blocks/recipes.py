@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
+from settings import ENV_FILE, SettingError, Settings
+
 import httpx
 from prefect.blocks.core import Block
 from prefect.settings import PREFECT_API_URL
 
-from settings import ENV_FILE, SettingError, Settings
+from prefect_server import refuse_silent_server
+from trips.errors import UsageError
 
 #: Blocks by name. Each is saved before the next one is made, so that the next can refer to it.
 Blocks = Iterator[tuple[str, Block]]
@@ -50,6 +53,8 @@ def main(recipes: Sequence[Recipe], arguments: Sequence[str] | None = None) -> i
     """
     options = _options(arguments)
     settings = Settings.read(options.env)
+    if not options.check and not server_answers():
+        return 2
     if options.check:
         went_well = [line for recipe in recipes for line in _checked(recipe, settings)]
     else:
@@ -122,6 +127,16 @@ def _made(recipe: Recipe, settings: Settings) -> Blocks:
     except ValueError as error:  # pydantic's, and those of the clients' own parsers
         names = " or ".join(recipe.needs)
         raise settings.wrong(names, f"cannot be used: {_line(settings, error)}") from error
+
+
+def server_answers() -> bool:
+    """Tell whether Prefect's server answers, or none is needed; an error line says why not."""
+    try:
+        refuse_silent_server()
+    except UsageError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def no_answer(said: str) -> str:

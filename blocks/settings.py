@@ -29,6 +29,8 @@ SECRETS = (
 if (_FLOWS := str(PROJECT / "flows")) not in sys.path:
     sys.path.append(_FLOWS)
 
+import prefect_home  # noqa: E402, F401 - flows/ is on the path only now
+
 
 class SettingError(Exception):
     """A variable that is missing or cannot be meant; the message names it."""

@@ -10,8 +10,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).absolute().parents[1] / "blocks"))
 
-from roads import Road, main
 from settings import PROJECT
+
+from roads import Road, main
 
 ROAD = Road(
     name="local-flow",

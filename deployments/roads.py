@@ -17,6 +17,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
+from settings import ENV_FILE, PROJECT, Settings
+
 import httpx
 from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
@@ -26,8 +28,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import PREFECT_API_URL
 from prefect.utilities.importtools import import_object
 
-from recipes import no_answer
-from settings import ENV_FILE, PROJECT, Settings
+from recipes import no_answer, server_answers
 from table import ROWS, Row
 
 #: Prefect's own name for it; its pages in the UI and `prefect agent start -p` know it.
@@ -180,6 +181,8 @@ def main(
     if options.dry_run:
         print("\n\n".join(_described(row, found, settings) for row, found in taken))
         return 0
+    if not server_answers():
+        return 2
     try:
         for _, found in taken:  # before there is a pool or a deployment
             loaded(found.infrastructure)

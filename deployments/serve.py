@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from filelock import FileLock, Timeout
+
 PROJECT = Path(__file__).absolute().parents[1]
 HOST = "127.0.0.1"
 #: The work queue of local_deploy.py.
@@ -110,8 +112,8 @@ def serve(port: int) -> None:
     _refuse_taken(port)
     environment = _environment(port)
     logs = Path(environment["PREFECT_HOME"]) / "serve"
-    logs.mkdir(parents=True, exist_ok=True)
     with ExitStack() as running:
+        running.enter_context(_alone(logs, port))
         command = [*SERVER, "--host", HOST, "--port", str(port)]
         server = running.enter_context(_started("server", command, environment, logs))
         _wait_until_it_answers(server, port)
@@ -123,6 +125,30 @@ def serve(port: int) -> None:
             server.refuse_ended()
             agent.refuse_ended()
             time.sleep(_POLL_SECONDS)
+
+
+@contextmanager
+def _alone(folder: Path, port: int) -> Iterator[None]:
+    """Be the only one on this Prefect home: two schedulers on one database start runs twice.
+
+    Raises:
+        CannotServe: another one is, which it names.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock, note = FileLock(folder / "lock"), folder / "running"
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise CannotServe(
+            f"make serve is at work here already: {note.read_text().strip()}; use that one, or "
+            "stop it first (Ctrl-C where it was started)"
+        ) from error
+    try:
+        note.write_text(f"http://{HOST}:{port}, PID {os.getpid()}")
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+        lock.release()
 
 
 def _refuse_taken(port: int) -> None:
@@ -149,6 +175,7 @@ def _environment(port: int) -> dict[str, str]:
         "PREFECT_HOME": home,
         "PREFECT_API_URL": f"http://{HOST}:{port}/api",
         "PREFECT_UI_URL": f"http://{HOST}:{port}",  # for the links of notifications
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     }
 
 

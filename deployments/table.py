@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+import settings  # noqa: F401 - puts flows/ on the path
+
 from prefect import Flow
 from prefect.client.schemas.schedules import CronSchedule
 
-import settings  # noqa: F401 - puts flows/ on the path
 from schedules import COVID_DAILY, GREEN_DUE, ROW_GROUPS, TIDY, YELLOW_DUE
 
 
@@ -84,8 +85,10 @@ ROWS = (
     Row("covid_monthly:covid_monthly", places=("bucket",), schedule=COVID_DAILY, tag="covid"),
     Row("image_to_gif:image_to_gif", places=("bucket",), tag="images"),
     Row("month_report:month_report", places=("bucket",)),
+    Row("drop_months:drop_months", places=_BOTH, tag="upkeep"),
     Row(
         "check_for_files:check_for_files",
+        parameters={"skip_missing": True},  # its months may be yet to come
         folders={"source": "data/fhvhv", "sink": "row-groups/fhvhv"},
         schedule=ROW_GROUPS,
     ),

@@ -12,6 +12,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).absolute().parents[1] / "blocks"))
 
+from settings import Settings
+
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.utilities.callables import parameter_schema
@@ -19,7 +21,6 @@ from prefect_docker.worker import DockerWorker
 
 from docker_deploy import ROAD as DOCKER
 from roads import Road, loaded, main, parameters_of
-from settings import Settings
 from table import Row
 
 ROAD = Road(

@@ -34,26 +34,33 @@ def show_files(lines: Sequence[FileLine], description: str) -> None:
 
 
 def show_quality(entry: Entry, where: str) -> None:
-    """The quality report of a month; where its report is drawn too, that page follows it."""
-    show_page(entry, quality_markdown(entry, where), "Quality")
+    """The quality report of a month."""
+    _show_page(entry, quality_markdown(entry, where), "quality")
 
 
-def show_page(entry: Entry, markdown: str, what: str) -> None:
-    """The page of a month, under one key: the newest of its pages is the one that is shown."""
-    create_markdown_artifact(  # type: ignore[unused-coroutine] # it is none in a task that is not async
-        markdown,
-        key=f"{entry.dataset}-{entry.year_month}",
-        description=f"{what} of {entry.dataset} {entry.year_month}",
-    )
-
-
-def show_link(entry: Entry, link: str) -> None:
-    """Where the month's report is as a file, for who opens or sends it without Prefect."""
+def show_report(entry: Entry, markdown: str, link: str) -> None:
+    """The report of a month, and a link to it as a file where a browser opens that."""
+    _show_page(entry, markdown, "report")
+    if not is_web_link(link):
+        return
     create_link_artifact(  # type: ignore[unused-coroutine] # it is none in a task that is not async
         link,
         link_text=link,
-        key=f"{entry.dataset}-{entry.year_month}-report",
+        key=f"{entry.dataset}-{entry.year_month}-report-link",
         description=f"Report of {entry.dataset} {entry.year_month} as a page of HTML",
+    )
+
+
+def is_web_link(link: str) -> bool:
+    """Tell whether a page of the UI can open a link: browsers refuse it a file."""
+    return link.startswith(("http://", "https://"))
+
+
+def _show_page(entry: Entry, markdown: str, what: str) -> None:
+    create_markdown_artifact(  # type: ignore[unused-coroutine] # it is none in a task that is not async
+        markdown,
+        key=f"{entry.dataset}-{entry.year_month}-{what}",
+        description=f"{what.capitalize()} of {entry.dataset} {entry.year_month}",
     )
 
 

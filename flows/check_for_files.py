@@ -6,10 +6,13 @@ python flows/check_for_files.py --source s3-bucket/zoom-s3/trip-data
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
 
 from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
@@ -22,13 +25,14 @@ from artifacts import show_files
 from bounds import AtLeastNone, AtLeastOne
 from clusters.spec import ClusterSpec
 from destinations import BUCKET, open_place
+from flow_results import plain_failures
 from notices import NOTICES
 from retries import RETRIES
 from rowgroups.job import Job
 from rowgroups.places import Place
 from rowgroups.plan import Intent, Planned, plan_files
 from rowgroups.report import FileLine, line_of, table
-from trips.errors import UsageError
+from trips.errors import NotPublished, UsageError
 from trips.readings import UtcTimes
 from trips.scratch import sweep_scratch
 
@@ -63,6 +67,7 @@ def _run_name() -> str:
 
 
 @flow(name="check-for-files", flow_run_name=_run_name, **NOTICES)
+@plain_failures
 def check_for_files(
     intent: Intent = "",
     source: str = f"{BUCKET}/data/fhvhv",
@@ -71,6 +76,7 @@ def check_for_files(
     days: AtLeastNone = 7,
     rows_per_group: AtLeastOne = ROWS_PER_GROUP,
     utc_times: UtcTimes = "auto",
+    skip_missing: bool = False,
     cluster: str = "",
     cluster_options: str | dict[str, Any] = "{}",
 ) -> State[list[FileLine]]:
@@ -91,6 +97,7 @@ def check_for_files(
         rows_per_group: Rows of each row group but the last; the default is about 128 MB.
         utc_times: What times marked as UTC are - local (New York's clock under that mark) or
             utc (instants); auto decides by the month of the file.
+        skip_missing: Skip the run, which otherwise fails, if there is no such file.
         cluster: Empty for workers of this machine, the address of a scheduler
             (tcp://10.0.0.1:8786), or a cluster class by its import path (coiled.Cluster).
         cluster_options: Arguments of the cluster class, as a JSON object.
@@ -102,6 +109,8 @@ def check_for_files(
     planned = find(*places, pattern, intent, days)
     lines = [line_of(file, "unchanged", file.entry, places[1]) for file in planned]
     jobs = [Job(file, *places, rows_per_group, utc_times) for file in planned if file.due]
+    if not lines and not skip_missing:
+        raise NotPublished(_no_such_file(places[0], pattern))
     if not jobs:
         return _nothing(lines, f"{pattern} in {places[0]}")
     sweep_scratch()
@@ -137,10 +146,18 @@ def _result(job: Job, future: PrefectFuture[Any, Any]) -> FileLine:
     return FileLine(job.file.name, "failed", cli.reason_of(state))
 
 
+def _no_such_file(source: Place, pattern: str) -> str:
+    names = [file.name for file in source.files("*")]
+    near = difflib.get_close_matches(pattern, names) or names[:3]
+    there = f"{len(names)} files, {', '.join(near)} among them" if names else "no file at all"
+    return (
+        f"no file of {source} matches {pattern}; it has {there}; correct source or pattern, or "
+        "set skip_missing where files are to come"
+    )
+
+
 def _nothing(lines: list[FileLine], what: str) -> State[Any]:
     message = f"nothing to do for {len(lines)} files" if lines else "no such file"
-    if not lines:
-        get_run_logger().warning("%s: %s; see --source and --pattern", what, message)
     return Completed(name="Skipped", message=f"{what}: {message}", data=lines)
 
 

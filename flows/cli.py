@@ -8,7 +8,6 @@ import logging
 import os
 import re
 import sys
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,16 +21,21 @@ from prefect.client.schemas.objects import State
 from prefect.logging.configuration import setup_logging
 from prefect.utilities.callables import parameter_docstrings
 
+from flow_results import keep_tracebacks
 from graph import draw
 from interrupts import ended_by_ctrl_c
-from trips.errors import TripsError
+from prefect_server import refuse_silent_server
+from trips.errors import TripsError, UsageError
 from trips.report import Line, table
 
 Show = Callable[[Any], str]
 
 
 def run(
-    flow: Flow[..., Any], show: Show | None = None, drawn: Flow[..., Any] | None = None
+    flow: Flow[..., Any],
+    show: Show | None = None,
+    drawn: Flow[..., Any] | None = None,
+    confirm: Show | None = None,
 ) -> None:
     """Run a flow with the options of the command line; exit code 1 if it fails.
 
@@ -40,28 +44,31 @@ def run(
         show: turns its result into text; the table of its months by default.
         drawn: the flow whose graph the option --graph draws in place of running; None for no
             such option.
+        confirm: turns its result into a question, empty for none; who says yes has it run again
+            with its parameter `yes`.
     """
 
     def command(*, traceback: bool, graph: Path | None = None, **parameters: Any) -> None:
         if graph and drawn:
             _draw(drawn, graph)
             return
-        if not traceback:
+        _refuse_silent_server()
+        if traceback:
+            keep_tracebacks()
+        else:
             _hide_tracebacks()
         _hide_prefects_noise()
         _collect_seldom()
-        started = time.perf_counter()
         call: Any = flow  # its overloads for return_state do not hold for any flow
         with ended_by_ctrl_c():
             state: State[Any] = call(**parameters, return_state=True)
-        result = state.result(raise_on_failure=False)
-        if isinstance(result, Line):
-            result = [replace(result, seconds=time.perf_counter() - started)]
-        if isinstance(result, list):
-            result = [replace(line, where=_from_here(line.where)) for line in result]
-            print(_from_here(show(result) if show else table(result)))
-        elif show and not isinstance(result, BaseException | State):
-            print(_from_here(show(result)))
+        _show(state, show)
+        if confirm and not parameters["yes"] and state.is_completed():
+            if not _confirmed(confirm(state.result())):
+                return
+            with ended_by_ctrl_c():
+                state = call(**{**parameters, "yes": True}, return_state=True)
+            _show(state, show)
         if state.is_failed() or state.is_crashed():
             _fail(reason_of(state))
 
@@ -70,6 +77,28 @@ def run(
     app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
     app.command(help=about)(command)
     app()
+
+
+def _show(state: State[Any], show: Show | None) -> None:
+    """Print what a flow has returned: months as a table, anything else as it asks for."""
+    result = state.result(raise_on_failure=False)
+    if isinstance(result, Line):
+        result = [result]
+    if isinstance(result, list):
+        result = [replace(line, where=_from_here(line.where)) for line in result]
+        print(_from_here(show(result) if show else table(result)))
+    elif show and not isinstance(result, BaseException | State):
+        print(_from_here(show(result)))
+
+
+def _confirmed(question: str) -> bool:
+    """Ask, where somebody can answer; elsewhere say which option answers."""
+    if not question:
+        return False
+    if not sys.stdin.isatty():
+        _fail(f"{question} Add --yes to say so", code=2)
+    sys.stdout.flush()
+    return typer.confirm(question)
 
 
 def reason_of(state: State[Any]) -> str:
@@ -97,10 +126,17 @@ def _draw(flow: Flow[..., Any], path: Path) -> None:
     print(f"drawn: {path}")
 
 
-def _fail(reason: str) -> NoReturn:
+def _refuse_silent_server() -> None:
+    try:
+        refuse_silent_server()
+    except UsageError as error:
+        _fail(str(error), code=2)
+
+
+def _fail(reason: str, code: int = 1) -> NoReturn:
     sys.stdout.flush()
     print(f"Error: {reason}", file=sys.stderr)
-    raise typer.Exit(1)
+    raise typer.Exit(code)
 
 
 def _signature(flow: Flow[..., Any], can_be_drawn: bool) -> inspect.Signature:
@@ -112,7 +148,8 @@ def _signature(flow: Flow[..., Any], can_be_drawn: bool) -> inspect.Signature:
             inspect.Parameter.KEYWORD_ONLY,
             default=parameter.default,
             annotation=Annotated[
-                _option_type(types[name]), typer.Option(help=_one_line(helps.get(name, "")))
+                _option_type(types[name]),
+                typer.Option(help=_one_line(helps.get(name, "")), case_sensitive=False),
             ],
         )
         for name, parameter in inspect.signature(flow.fn).parameters.items()

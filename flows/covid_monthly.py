@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+
 from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
@@ -20,6 +22,7 @@ from covid.cache import cached, keep
 from covid.edition import URL, check_edition, find_country, read_edition
 from covid.monthly import Monthly, by_month
 from destinations import BUCKET, open_bucket
+from flow_results import plain_failures
 from notices import NOTICES
 from progress import shown_progress
 from retries import RETRIES
@@ -84,6 +87,7 @@ def load(found: Monthly, bucket: Bucket) -> Report:
 
 
 @flow(name="covid-monthly", flow_run_name="{country}", **NOTICES)
+@plain_failures
 def covid_monthly(
     country: str = "Germany", bucket: str = BUCKET, url: str = URL
 ) -> Report | State[Report]:

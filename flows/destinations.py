@@ -1,27 +1,30 @@
 """Where a flow takes months from and puts them, by name: the source, bucket and warehouse.
 
-The defaults come from the environment (TRIPS_SOURCE, TRIPS_BUCKET, TRIPS_WAREHOUSE), then from
-.env, and where both are silent they are the ones that need no account.
+A bucket and a warehouse are blocks, or paths of this machine. The defaults come from variables,
+see `variables`, and where none is set they are the ones that need no account.
 """
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from dotenv import dotenv_values
+from prefect import get_run_logger
 from prefect.blocks.core import Block
+from prefect.context import FlowRunContext
 from prefect.utilities.importtools import import_object
 
 from embedded_blocks import DuckDBWarehouse, LocalBucket
+from paths import is_path, lasting, passing_folder, refuse_file_above
+from prefect_server import place_of_blocks
 from rowgroups.places import Place
 from trips.buckets import Bucket, FolderBucket
 from trips.errors import UsageError
+from trips.published import without_secrets
 from trips.warehouses import Warehouse
+from variables import PROJECT, Setting, parameter, setting, share_with_library
 
 if TYPE_CHECKING:
     from prefect_gcp.bigquery import BigQueryWarehouse
@@ -32,32 +35,26 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-PROJECT = Path(__file__).absolute().parents[1]
-#: As it is written: a password may have a dollar sign in it.
-_FILE = dotenv_values(os.environ.get("TRIPS_ENV_FILE") or PROJECT / ".env", interpolate=False)
-
-
-def _given(variable: str, default: str) -> str:
-    """What the environment says, or .env; empty is unset, as `.env.example` leaves it."""
-    return os.environ.get(variable) or _FILE.get(variable) or default
-
-
 #: The embedded default, which works before any block is saved.
 EMBEDDED_BUCKET, EMBEDDED_WAREHOUSE = "local-bucket/zoom", "duckdb-warehouse/zoom"
-SOURCE = _given("TRIPS_SOURCE", "dtc")
-BUCKET = _given("TRIPS_BUCKET", EMBEDDED_BUCKET)
-WAREHOUSE = _given("TRIPS_WAREHOUSE", EMBEDDED_WAREHOUSE)
+SOURCE_SETTING = setting("TRIPS_SOURCE", "dtc")
+BUCKET_SETTING = setting("TRIPS_BUCKET", EMBEDDED_BUCKET)
+WAREHOUSE_SETTING = setting("TRIPS_WAREHOUSE", EMBEDDED_WAREHOUSE)
+SOURCE, BUCKET = SOURCE_SETTING.value, BUCKET_SETTING.value
+WAREHOUSE = WAREHOUSE_SETTING.value
 #: The dataset of BigQuery, and where it is made if it is not there (EU, US, europe-west1).
-BQ_DATASET = _given("TRIPS_BQ_DATASET", "trips_data_all")
-BQ_LOCATION = _given("TRIPS_BQ_LOCATION", "") or None
+BQ_DATASET = setting("TRIPS_BQ_DATASET", "trips_data_all").value
+BQ_LOCATION = setting("TRIPS_BQ_LOCATION", "").value or None
 #: What `make postgres` saves, and where the zoomcamp's first week puts its months.
 POSTGRES = "sqlalchemy-connector/zoom-postgres"
-DATA = Path(_given("TRIPS_DATA", str(PROJECT / "data")))
+DATA_SETTING = setting("TRIPS_DATA", str(PROJECT / "data"))
+DATA = Path(DATA_SETTING.value)
 #: Not saved by the way: a second clone of the project would then find the folders of the first.
 EMBEDDED: dict[str, Block] = {
     EMBEDDED_BUCKET: LocalBucket(folder=str(DATA / "bucket")),
     EMBEDDED_WAREHOUSE: DuckDBWarehouse(path=str(DATA / "trips.duckdb"), memory_limit="1GB"),
 }
+share_with_library("TRIPS_SCRATCH")
 
 
 @dataclass(frozen=True)
@@ -135,31 +132,54 @@ _WAREHOUSES: dict[str, Kind[Warehouse]] = {
 }
 
 
+@dataclass(frozen=True)
+class Opened(Generic[T]):
+    """A bucket or a warehouse, ready to use.
+
+    Attributes:
+        used: the bucket or the warehouse.
+        name: block or path, with who has named it.
+        origin: who has said where it is: a variable, a saved block, a path, the default.
+    """
+
+    used: T
+    name: Setting
+    origin: str
+
+
 def open_bucket(name: str) -> Bucket:
-    """The bucket of a block.
+    """Return the bucket of a block, or a folder as one.
 
     Args:
-        name: block type and block, `local-bucket/zoom`.
+        name: block type and block, `local-bucket/zoom`; or a path, `./folder`.
 
     Raises:
         UsageError: no such block, or it is no bucket.
     """
-    return _open(name, _BUCKETS, "bucket")
+    return opened_bucket(name).used
+
+
+def opened_bucket(name: str) -> Opened[Bucket]:
+    """Return the bucket with its origin; see `open_bucket`."""
+    if is_path(name):
+        path = lasting(name)
+        refuse_file_above(path, f"bucket {name}")
+        return Opened(FolderBucket(path), parameter(name, BUCKET_SETTING), "path")
+    return _open(name, _BUCKETS, BUCKET_SETTING, "bucket")
 
 
 def open_place(name: str, there: bool = False) -> Place:
     """A folder of a bucket, or of this machine.
 
     Args:
-        name: a block with a folder, `s3-bucket/zoom-s3/trip-data`, or an absolute path: an agent
-            runs a flow in a temporary folder, with which a relative one would vanish.
+        name: a block with a folder, `s3-bucket/zoom-s3/trip-data`, or a path, `./folder`.
         there: whether a folder of this machine must be there already.
 
     Raises:
         UsageError: it is neither, or there is no such block or folder.
     """
-    path = Path(name).expanduser()
-    if path.is_absolute():
+    if is_path(name):
+        path = lasting(name)
         if there and not path.is_dir():
             raise UsageError(f"{path} is no folder of this machine; correct its name")
         return Place(FolderBucket(path))
@@ -167,53 +187,96 @@ def open_place(name: str, there: bool = False) -> Place:
     document, _, folder = rest.partition("/")
     if slug not in _BUCKETS or not document:
         known = " or ".join(f"{slug}/NAME/FOLDER" for slug in _BUCKETS)
-        raise UsageError(f"{name!r} is no place for files; write {known}, or an absolute path")
+        raise UsageError(f"{name!r} is no place for files; write {known}, or a path as ./folder")
     return Place(open_bucket(f"{slug}/{document}"), folder.strip("/"))
 
 
 def open_warehouse(name: str) -> Warehouse:
-    """The warehouse of a block; see `open_bucket`."""
-    return _open(name, _WAREHOUSES, "warehouse")
+    """Return the warehouse of a block, or of a DuckDB file.
+
+    Args:
+        name: block type and block, `duckdb-warehouse/zoom`; or a path, `my.duckdb`.
+
+    Raises:
+        UsageError: no such block, or it is no warehouse.
+    """
+    return opened_warehouse(name).used
+
+
+def opened_warehouse(name: str) -> Opened[Warehouse]:
+    """Return the warehouse with its origin; see `open_warehouse`."""
+    if is_path(name):
+        path = lasting(name)
+        refuse_file_above(path.parent, f"warehouse {name}")
+        found = DuckDBWarehouse(path=str(path), memory_limit="1GB").warehouse()
+        return Opened(found, parameter(name, WAREHOUSE_SETTING), "path")
+    return _open(name, _WAREHOUSES, WAREHOUSE_SETTING, "warehouse")
 
 
 def open_postgres(name: str) -> Postgres:
-    """The PostgreSQL database of a block; see `open_bucket`."""
-    return _open(name, _POSTGRES, "Postgres")
+    """Return the PostgreSQL database of a block; see `open_bucket`."""
+    return opened_postgres(name).used
 
 
-def _open(name: str, kinds: dict[str, Kind[T]], what: str) -> T:
+def opened_postgres(name: str) -> Opened[Postgres]:
+    """Return the database with its origin; see `open_bucket`."""
+    return _open(name, _POSTGRES, Setting(POSTGRES), "Postgres")
+
+
+def _open(name: str, kinds: dict[str, Kind[T]], known: Setting, what: str) -> Opened[T]:
     slug, _, document = name.partition("/")
     if slug not in kinds or not document:
-        known = " or ".join(f"{slug}/NAME" for slug in kinds)
-        raise UsageError(f"{what} {name!r} is no block that this project loads; write {known}")
-    return kinds[slug].opened(_load(name, kinds[slug], document, what))
+        types = " or ".join(f"{slug}/NAME" for slug in kinds)
+        raise UsageError(
+            f"{what} {name!r} is neither a block that this project loads ({types}) nor a path; "
+            "write a path as ./folder or ./file.duckdb"
+        )
+    block, origin = _load(name, kinds[slug], document, what)
+    if isinstance(block, LocalBucket):
+        refuse_file_above(Path(block.folder), f"bucket {name}")
+    if isinstance(block, DuckDBWarehouse):
+        refuse_file_above(Path(block.path).parent, f"warehouse {name}")
+    return Opened(kinds[slug].opened(block), parameter(name, known), origin)
 
 
-def _load(name: str, kind: Kind[T], document: str, what: str) -> Block:
+def _load(name: str, kind: Kind[T], document: str, what: str) -> tuple[Block, str]:
+    if name in EMBEDDED and not DATA_SETTING.is_default:  # a variable outweighs a block
+        return _embedded(name), DATA_SETTING.why
     block_class: type[Block] = import_object(kind.block)
     try:
-        return cast(Block, block_class.load(document))  # a coroutine only in async flows
+        # A coroutine only in async flows.
+        return cast(Block, block_class.load(document)), "saved block"
     except ValueError as error:
         if name in EMBEDDED:
-            _refuse_passing_folder(name)
-            return EMBEDDED[name]
+            return _embedded(name), "default"
         raise UsageError(
-            f"{what} block {name} cannot be loaded ({error}); save it with {kind.saved_by}, "
-            "or in the UI under Blocks"
+            f"{what} block {name} cannot be loaded from {place_of_blocks()} ({error}); "
+            f"save it with {kind.saved_by}, or correct its name"
         ) from error
 
 
-def _refuse_passing_folder(name: str) -> None:
-    """A process whose block names no folder runs in a copy of the project, gone afterwards.
-
-    Prefect makes that folder by tempfile.TemporaryDirectory(suffix="prefect")
-    (prefect/infrastructure/process.py, prefect/workers/process.py).
-    """
-    temporary, data = Path(tempfile.gettempdir()), DATA.absolute()
-    copies = [p for p in (data, *data.parents) if p.match("tmp*prefect")]
-    if any(copy.parent.samefile(temporary) for copy in copies):
+def _embedded(name: str) -> Block:
+    if copy := passing_folder(DATA.absolute()):
         raise UsageError(
-            f"{name} would be lost with {copies[0]}, the copy of the project that this "
+            f"{name} would be lost with {copy}, the copy of the project that this "
             "deployment runs in; save the block with blocks/make_embedded_blocks.py, set "
             "TRIPS_DATA, or run the deployment on process/zoom-local"
         )
+    return EMBEDDED[name]
+
+
+def tell_places(
+    source: str, bucket: Opened[Bucket] | None, warehouse: Opened[Any] | None = None
+) -> None:
+    """Log what a run uses and who has said so; of a month's run its parent tells."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None or context.flow_run.parent_task_run_id:
+        return
+    shown = replace(parameter(source, SOURCE_SETTING), value=without_secrets(source))
+    parts = [f"source {shown}"] if source else []
+    if bucket:
+        folder = bucket.used.uri("data").removesuffix("data").rstrip("/\\")
+        parts.append(f"bucket {bucket.name} at {folder} ({bucket.origin})")
+    if warehouse:
+        parts.append(f"warehouse {warehouse.name} at {warehouse.used.name()} ({warehouse.origin})")
+    get_run_logger().info("%s", "; ".join(parts))

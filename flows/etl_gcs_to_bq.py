@@ -8,13 +8,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+
 from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 import cli
 from bounds import MonthOfYear, Year
-from destinations import BUCKET, WAREHOUSE, open_bucket, open_warehouse
+from destinations import BUCKET, WAREHOUSE, opened_bucket, opened_warehouse, tell_places
+from flow_results import plain_failures, timed
 from month_report import Reported, try_report
 from notices import NOTICES
 from retries import RETRIES
@@ -54,6 +57,8 @@ def load(month: Month, entry: Entry, found: Path | InPlace, warehouse: Warehouse
 
 
 @flow(name="etl-gcs-to-bq", flow_run_name="{color} {year}-{month:02}", **NOTICES)
+@plain_failures
+@timed
 def etl_gcs_to_bq(
     color: Color = "yellow",
     year: Year = 2021,
@@ -76,14 +81,15 @@ def etl_gcs_to_bq(
         force: Load the month although the warehouse has it.
         report: Draw the month's report once it is loaded.
     """
-    which, store, target = Month(color, year, month), open_bucket(bucket), open_warehouse(warehouse)
-    logger = get_run_logger()
+    which, logger = Month(color, year, month), get_run_logger()
+    store, target = opened_bucket(bucket), opened_warehouse(warehouse)
+    tell_places("", store, target)
     with scratch_folder(which, f"{bucket} {warehouse}") as folder:
         try:
-            return _bring(which, store, target, folder, force, report)
+            return _bring(which, store.used, target.used, folder, force, report)
         except Conflict as conflict:
             logger.info("%s; planning again", conflict)
-            return _bring(which, store, target, folder, force, report)
+            return _bring(which, store.used, target.used, folder, force, report)
 
 
 def _bring(

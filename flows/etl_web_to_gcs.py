@@ -12,6 +12,8 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
+import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+
 from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
@@ -19,7 +21,8 @@ from prefect.states import Completed
 import cli
 from artifacts import show_quality
 from bounds import MonthOfYear, Share, Year
-from destinations import BUCKET, SOURCE, open_bucket
+from destinations import BUCKET, SOURCE, opened_bucket, tell_places
+from flow_results import plain_failures, timed
 from notices import NOTICES
 from progress import shown_progress
 from retries import RETRIES
@@ -87,6 +90,8 @@ def load(plan: Plan, download: Download, converted: Converted, bucket: Bucket) -
 
 
 @flow(name="etl-web-to-gcs", flow_run_name="{color} {year}-{month:02}", **NOTICES)
+@plain_failures
+@timed
 def etl_web_to_gcs(
     color: Color = "yellow",
     year: Year = 2021,
@@ -122,13 +127,14 @@ def etl_web_to_gcs(
         decimal_mark: Of numbers like 1,234 - auto decides by the other numbers of the file.
     """
     rules = Rules(strict, max_reject_share, max_outside_share, date_order, utc_times, decimal_mark)
-    which, store, logger = Month(color, year, month), open_bucket(bucket), get_run_logger()
+    which, opened, logger = Month(color, year, month), opened_bucket(bucket), get_run_logger()
+    tell_places(source, opened)
     with scratch_folder(which, f"{source} {bucket}") as folder:
         try:
-            return _bring(which, source, store, folder, force, rules)
+            return _bring(which, source, opened.used, folder, force, rules)
         except Conflict as conflict:
             logger.info("%s; planning again", conflict)
-            return _bring(which, source, store, folder, force, rules)
+            return _bring(which, source, opened.used, folder, force, rules)
 
 
 def _bring(

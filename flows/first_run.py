@@ -9,12 +9,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 import cli
 from destinations import EMBEDDED_BUCKET, EMBEDDED_WAREHOUSE
+from flow_results import plain_failures
 from notices import NOTICES
 from parameterized_flow import etl_parent_flow
 from trips.report import Line, table
@@ -27,6 +30,7 @@ These months were generated. The same with real ones, from the web:
 
 
 @flow(name="first-run", flow_run_name="generated months", **NOTICES)
+@plain_failures
 def first_run(
     source: str = "sample",
     bucket: str = EMBEDDED_BUCKET,

@@ -42,7 +42,7 @@ def draw(flow: Flow[..., Any], path: Path) -> None:
             "a graph is drawn by Graphviz, whose program dot is not on the PATH; install it "
             "(apt install graphviz, brew install graphviz), then run again"
         ) from error
-    with room_for(path.name, path.parent):
+    with room_for(path.name, path.parent, "the path of the drawing"):
         path.write_bytes(drawn)
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+
 from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.runtime import deployment
@@ -20,6 +22,7 @@ from bounds import AtLeastOne
 from clusters.runner import dask_runner
 from clusters.spec import ClusterSpec
 from destinations import open_bucket
+from flow_results import plain_failures
 from graph import mapped
 from images.frames import URL, Frame, animate, as_gif, split
 from images.places import Place
@@ -104,6 +107,7 @@ def combine(frames: list[Frame], gif: Place) -> Gif:
 
 
 @flow(name="image-to-gif", flow_run_name="{gif}", **NOTICES)
+@plain_failures
 def image_to_gif(
     url: str = URL,
     file: str = "image-data.img",
@@ -135,6 +139,7 @@ def image_to_gif(
 
 
 @flow(name="frames-to-gif", flow_run_name="{gif}", **NOTICES)
+@plain_failures
 def frames_to_gif(
     url: str = URL, file: str = "image-data.img", gif: str = "clip.gif", bucket: str = ""
 ) -> Gif:

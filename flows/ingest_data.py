@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+
 from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
@@ -16,8 +18,9 @@ from prefect.states import Completed
 import cli
 from artifacts import show_quality
 from bounds import MonthOfYear, Share, Year
-from destinations import POSTGRES, SOURCE, open_postgres
+from destinations import POSTGRES, SOURCE, opened_postgres, tell_places
 from etl_web_to_gcs import extract, tell
+from flow_results import plain_failures, timed
 from notices import NOTICES
 from retries import RETRIES
 from trips.disk import room_for
@@ -67,6 +70,8 @@ def transform_and_load(
 
 
 @flow(name="ingest-data", flow_run_name="{color} {year}-{month:02}", **NOTICES)
+@plain_failures
+@timed
 def ingest_data(
     color: Color = "yellow",
     year: Year = 2021,
@@ -103,7 +108,9 @@ def ingest_data(
         decimal_mark: Of numbers like 1,234 - auto decides by the other numbers of the file.
     """
     rules = Rules(strict, max_reject_share, max_outside_share, date_order, utc_times, decimal_mark)
-    which, target = Month(color, year, month), open_postgres(warehouse)
+    which, opened = Month(color, year, month), opened_postgres(warehouse)
+    tell_places(source, None, opened)
+    target = opened.used
     with scratch_folder(which, f"{source} {warehouse}") as folder:
         planned = plan(which, source, target, force)
         if planned.published is None:

@@ -8,19 +8,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+
 from prefect import flow, get_run_logger, task
 
 import cli
-from artifacts import show_link, show_page
+from artifacts import is_web_link, show_report
 from bounds import MonthOfYear, Year
-from destinations import BUCKET, open_bucket
+from destinations import BUCKET, opened_bucket, tell_places
+from flow_results import plain_failures, timed
 from month_summary import days_markdown
 from notices import NOTICES
 from retries import RETRIES
 from trips.buckets import Bucket
 from trips.ledger import Entry, report_key
 from trips.months import Color, Month
-from trips.report import Line, line_of
+from trips.report import Line, line_of, title_of
 from trips.scratch import scratch_folder, subfolder
 from trips.warehouses import InPlace, Warehouse
 from trips.warehouses.load import fetch_object, kept_entry
@@ -52,17 +55,19 @@ def report(
     """Draw the month and put the pictures, over its quality, on a page here and in the bucket."""
     # Not at the top: matplotlib takes a second, which only who draws should pay.
     from trips.month_report.counts import count_month
-    from trips.month_report.page import page_markdown
+    from trips.month_report.page import page_markdown, typical_markdown
     from trips.month_report.pictures import pictures
     from trips.month_report.zones import zone_names
 
     with scratch_folder(month, f"report {where}") as folder:
         parquet = _local(found, month, entry, subfolder(folder, "object"))
-        drawn = pictures(count_month(month, parquet), zone_names(bucket))
-        page = page_markdown(entry, where, drawn, [days] if days else [])
-        link = _keep(page, month, bucket, folder)
-    show_link(entry, link)
-    show_page(entry, f"{page}\n\nThis page as a file: [{link}]({link})", "Report")
+        counts = count_month(month, parquet)
+        drawn = pictures(counts, zone_names(bucket))
+        more = filter(None, [typical_markdown(counts), days])
+        page = page_markdown(entry, where, drawn, list(more))
+        link = _keep(page, month, entry, bucket, folder)
+    file = f"[{link}]({link})" if is_web_link(link) else f"`{bucket.uri(report_key(month))}`"
+    show_report(entry, f"{page}\n\nThis page as a file: {file}", link)
     return link
 
 
@@ -71,11 +76,11 @@ def _local(found: Path | InPlace, month: Month, entry: Entry, folder: Path) -> P
     return found if isinstance(found, Path) else fetch_object(found.bucket, month, entry, folder)
 
 
-def _keep(page: str, month: Month, bucket: Bucket, folder: Path) -> str:
+def _keep(page: str, month: Month, entry: Entry, bucket: Bucket, folder: Path) -> str:
     from trips.month_report.page import page_html
 
     key, path = report_key(month), folder / f"{month.stem}.report.html"
-    path.write_text(page_html(str(month), page), encoding="utf-8")
+    path.write_text(page_html(title_of(entry), page), encoding="utf-8")
     bucket.upload(path, key)
     return bucket.link(key)
 
@@ -99,6 +104,8 @@ def try_report(
 
 
 @flow(name="month-report", flow_run_name="{color} {year}-{month:02}", **NOTICES)
+@plain_failures
+@timed
 def month_report(
     color: Color = "yellow", year: Year = 2021, month: MonthOfYear = 1, bucket: str = BUCKET
 ) -> Line:
@@ -112,7 +119,9 @@ def month_report(
         month: Month of the file, 1 to 12.
         bucket: Block of the bucket, as TYPE/NAME.
     """
-    which, store = Month(color, year, month), open_bucket(bucket)
+    which, opened = Month(color, year, month), opened_bucket(bucket)
+    tell_places("", opened)
+    store = opened.used
     entry = plan(which, store)
     found = InPlace(store, entry.object_key, entry.object_version)
     link = report(which, entry, found, store, store.uri(entry.object_key), "")

@@ -13,6 +13,7 @@ from prefect.blocks.core import Block
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.settings import PREFECT_UI_URL
 
+import flow_results
 import run_log
 
 #: One or none of them is saved.
@@ -47,6 +48,7 @@ def _page(flow_run: FlowRun) -> str:
 
 
 run_log.install()  # here, as every flow imports this module
+flow_results.install()
 
 #: For each flow.
 NOTICES: dict[str, Any] = {"on_failure": [tell], "on_crashed": [tell]}

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+
 from prefect import flow, task
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
@@ -20,20 +22,22 @@ from prefect.states import Completed, Failed
 import cli
 from artifacts import show_months
 from bounds import AtLeastOne, MonthOfYear, Share, Year
-from destinations import BUCKET, SOURCE, WAREHOUSE, open_bucket, open_warehouse
+from destinations import BUCKET, SOURCE, WAREHOUSE, opened_bucket, opened_warehouse, tell_places
 from engines import run_months
 from engines.side_by_side import side_by_side
 from engines.work import WORKERS, Engine, Name, Work
+from flow_results import plain_failures
 from notices import NOTICES
+from paths import absolute_name
 from retries import RETRIES
 from trips.buckets import Bucket
 from trips.errors import UsageError
-from trips.months import Color, Month, latest_months, months_of
-from trips.plan import Plan, due_in_warehouse, plan_month
+from trips.months import Color, Month, latest_months, may_be_unpublished, months_of
+from trips.plan import Plan, Status, due_in_warehouse, plan_month
 from trips.readings import DateOrder, DecimalMark, UtcTimes
 from trips.report import Line, line_of
 from trips.scratch import sweep_scratch
-from trips.sources import address
+from trips.sources import SOURCES, addresses
 from trips.warehouses import Warehouse
 
 #: Months that are planned at a time: a question to the publisher each.
@@ -59,6 +63,7 @@ def _run_name() -> str:
 
 
 @flow(name="etl-parent-flow", flow_run_name=_run_name, **NOTICES)
+@plain_failures
 def etl_parent_flow(
     color: Color = "yellow",
     year: Year = 2021,
@@ -75,6 +80,7 @@ def etl_parent_flow(
     utc_times: UtcTimes = "auto",
     decimal_mark: DecimalMark = "auto",
     due_months: AtLeastOne = 12,
+    skip_missing: bool = False,
     report: bool = True,
     engine: Name = "threads",
     workers: AtLeastOne = WORKERS,
@@ -106,6 +112,8 @@ def etl_parent_flow(
             utc (instants); auto decides by the month of the file.
         decimal_mark: Of numbers like 1,234 - auto decides by the other numbers of the file.
         due_months: How many months back due looks.
+        skip_missing: Skip months that are not published, which otherwise fail unless they are
+            due or, at dtc and tlc, younger than three months.
         report: Draw the report of each month once it is loaded.
         engine: What runs the months - threads of this process, dask, or agents.
         workers: Months at a time - threads, processes of a local Dask cluster, or runs that
@@ -118,11 +126,16 @@ def etl_parent_flow(
     """
     crew = Engine(engine, workers, cluster, cluster_options, deployment)
     wanted = _wanted(color, year, months, due_months)
-    address(source, wanted[0])  # a source that cannot be meant fails here, not once a month
-    store, target = open_bucket(bucket), open_warehouse(warehouse) if warehouse else None
+    addresses(source, wanted)  # a source that cannot be meant fails here, not once a month
+    bucket, warehouse = absolute_name(bucket), absolute_name(warehouse)
+    opened, loaded = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
+    tell_places(source, opened, loaded)
+    store, target = opened.used, loaded.used if loaded else None
     plans = side_by_side(
         ((month, plan_one, (month, source, store, target, force)) for month in wanted), PLANNED
     )
+    if not (skip_missing or months == "due"):
+        plans = [_or_failed(p, source) for p in plans]
     if plan:
         return _verdict([_planned(p, store) for p in plans], "Planned")
     sweep_scratch()
@@ -156,6 +169,15 @@ def _today() -> dt.date:
     return dt.date.today()
 
 
+def _or_failed(plan: Plan | Line, source: str) -> Plan | Line:
+    """The plan, but a failed line for a month that should be published and is not."""
+    if not isinstance(plan, Plan) or plan.status is not Status.NOT_YET_PUBLISHED:
+        return plan
+    if source in SOURCES and may_be_unpublished(plan.month, _today()):
+        return plan
+    return Line(plan.month, "failed", f"{plan.reason}; skip_missing leaves such months out")
+
+
 def _has_work(plan: Plan | Line) -> bool:
     return isinstance(plan, Plan) and plan.has_work
 
@@ -165,7 +187,8 @@ def _planned(plan: Plan | Line, store: Bucket) -> Line:
     if isinstance(plan, Line):
         return plan
     where = store.uri(plan.entry.object_key) if plan.entry else ""
-    return line_of(plan.month, plan.status.value, plan.reason, plan.entry, where)
+    line = line_of(plan.month, plan.status.value, plan.reason, plan.entry, where)
+    return replace(line, generated=plan.is_generated)
 
 
 def _idle(plan: Plan | Line, store: Bucket) -> Line:

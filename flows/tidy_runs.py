@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 
+import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+
 from prefect import flow, get_run_logger
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
@@ -16,11 +18,13 @@ from prefect.states import Completed
 
 import cli
 from bounds import AtLeastNone, AtLeastOne
+from flow_results import plain_failures
 from lost_runs import begun_runs, remove_containers, settle, why_lost
 from notices import NOTICES
 
 
 @flow(name="tidy-runs", flow_run_name="tidy runs", **NOTICES)
+@plain_failures
 def tidy_runs(silent_minutes: AtLeastOne = 120, keep_hours: AtLeastNone = 24) -> State[None]:
     """Find runs that were killed together with their agent, and have another agent finish them.
 

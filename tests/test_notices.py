@@ -50,8 +50,9 @@ class Webhook:
 @pytest.fixture
 def webhook() -> Iterator[Webhook]:
     """A webhook, and the block of blocks/make_notification.py that names it."""
-    import make_notification
     from settings import Settings
+
+    import make_notification
 
     served = Webhook()
     thread = threading.Thread(target=served.server.serve_forever, daemon=True)

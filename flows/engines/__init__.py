@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from functools import partial
+
+from prefect import get_run_logger
 from prefect.runtime import flow_run
 
 from engines.agents import run_on_agents
@@ -11,8 +15,9 @@ from engines.left_running import reported_after_ctrl_c
 from engines.month import jobs_of
 from engines.side_by_side import side_by_side
 from engines.work import Engine, Work
+from progress import Log
 from trips.buckets import Bucket
-from trips.report import Line
+from trips.report import Line, summary
 from trips.warehouses import Warehouse
 
 
@@ -29,12 +34,18 @@ def run_months(
     """
     if not work.plans:
         return []
+    tell = partial(_tell, get_run_logger())  # of this run, wherever the months are run
     if engine.name == "threads":
-        return _run_on_threads(work, engine)
-    lines = run_on_dask(work, engine) if engine.name == "dask" else run_on_agents(work, engine)
-    return all_arrived(lines, store, warehouse, work.report)
+        with reported_after_ctrl_c({"parent_flow_run_id": {"any_": [flow_run.id]}}):
+            return side_by_side(jobs_of(work), engine.workers, tell)
+    if engine.name == "dask":
+        return all_arrived(run_on_dask(work, engine, tell), store, warehouse, work.report)
+    lines = all_arrived(run_on_agents(work, engine), store, warehouse, work.report)
+    for line in lines:  # an agent's run has told nobody what it counted
+        tell(line)
+    return lines
 
 
-def _run_on_threads(work: Work, engine: Engine) -> list[Line]:
-    with reported_after_ctrl_c({"parent_flow_run_id": {"any_": [flow_run.id]}}):
-        return side_by_side(jobs_of(work), engine.workers)
+def _tell(log: Log, line: Line) -> None:
+    """Log a month that has ended, with its counts."""
+    log.log(logging.ERROR if line.status == "failed" else logging.INFO, "%s", summary(line))

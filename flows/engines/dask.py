@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from prefect import flow
@@ -27,8 +27,13 @@ CONNECT_SECONDS = 10
 _PATIENCE = {"memory_limit": 0}
 
 
-def run_on_dask(work: Work, engine: Engine) -> list[Line]:
+def run_on_dask(work: Work, engine: Engine, tell: Callable[[Line], None]) -> list[Line]:
     """Run each month on a worker. The cluster, if it is ours, is stopped whatever happens.
+
+    Args:
+        work: the months.
+        engine: with the cluster.
+        tell: called with the line of each month that has ended.
 
     Raises:
         UsageError: there is no such cluster, or it does not know the flows.
@@ -40,7 +45,7 @@ def run_on_dask(work: Work, engine: Engine) -> list[Line]:
         """Run the months of a parent run on a Dask cluster, which is there as long as this run."""
         months = {"tags": {"all_": [tag_of(flow_run.id)]}}
         with reported_after_ctrl_c(months):
-            lines = side_by_side(jobs_of(work), len(work.plans))
+            lines = side_by_side(jobs_of(work), len(work.plans), tell)
         report_crashed(months)  # type: ignore[unused-coroutine] # none in a sync flow
         return lines
 

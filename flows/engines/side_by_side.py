@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from prefect import Task
@@ -16,15 +16,30 @@ from trips.report import Line
 Job = tuple[Month, Task[..., Any], tuple[Any, ...]]
 
 
-def side_by_side(jobs: Iterable[Job], width: int) -> list[Any]:
-    """The result of each task, at most `width` at a time; a failed month as its line."""
+def side_by_side(
+    jobs: Iterable[Job], width: int, tell: Callable[[Any], None] = lambda result: None
+) -> list[Any]:
+    """The result of each task, at most `width` at a time; a failed month as its line.
+
+    Args:
+        jobs: the tasks.
+        width: how many run at a time.
+        tell: called with each result, in the order of the jobs.
+    """
     results: list[Any] = []
     running: deque[tuple[Month, PrefectFuture[Any, Any]]] = deque()
+
+    def take() -> None:
+        results.append(_result(*running.popleft()))
+        tell(results[-1])
+
     for month, job, arguments in jobs:
         if len(running) == width:
-            results.append(_result(*running.popleft()))
+            take()
         running.append((month, job.submit(*arguments)))
-    return results + [_result(*waiting) for waiting in running]
+    while running:
+        take()
+    return results
 
 
 def _result(month: Month, future: PrefectFuture[Any, Any]) -> Any:

@@ -22,6 +22,12 @@ def int64s(values: Sequence[int | None]) -> pa.Array:
     return pa.Array.from_buffers(pa.int64(), len(values), [_validity(values), pa.py_buffer(data)])
 
 
+def float64s(values: Sequence[float]) -> pa.Array:
+    """A float64 array."""
+    data = struct.pack(f"={len(values)}d", *values)
+    return pa.Array.from_buffers(pa.float64(), len(values), [None, pa.py_buffer(data)])
+
+
 def strings(values: Sequence[str | None]) -> pa.Array:
     """A string array."""
     encoded = [(value or "").encode() for value in values]

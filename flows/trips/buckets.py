@@ -16,7 +16,7 @@ from typing import BinaryIO, Protocol
 from filelock import FileLock, Timeout
 
 from trips.checksums import sha256_of
-from trips.disk import room_for
+from trips.disk import DATA_SETTING, room_for
 from trips.errors import Busy, Conflict, StorageError, UsageError
 from trips.waiting import acquire
 
@@ -217,7 +217,7 @@ class FolderBucket:
         """
         target = self._path(key)
         partial = target.with_name(f".{target.name}.partial")
-        with room_for(target.name, target.parent):
+        with room_for(target.name, target.parent, DATA_SETTING):
             target.parent.mkdir(parents=True, exist_ok=True)
             with self._locked(target):
                 try:
@@ -254,7 +254,7 @@ def put(bucket: Bucket, data: bytes, key: str) -> bool:
         return False
     with tempfile.TemporaryDirectory(prefix="trips-put-") as folder:
         path = Path(folder, PurePosixPath(key).name)
-        with room_for(path.name, path.parent):
+        with room_for(path.name, path.parent, "TMPDIR"):
             path.write_bytes(data)
         bucket.upload(path, key)
     return True

@@ -22,6 +22,26 @@ SCHEMA_VERSION = 2
 #: the import of toddwschneider/nyc-taxi-data).
 CHANGED_IN: Mapping[int, str] = {2: "Dispatching_base_number -> Affiliated_base_number"}
 
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a trip can plausibly be; rows beyond it are counted, and stay as they are.
+
+    Attributes:
+        distance: miles.
+        hours: from pickup to drop-off.
+        speed: miles an hour on average.
+        amount: USD.
+    """
+
+    distance: float = 200.0
+    hours: float = 12.0
+    speed: float = 100.0
+    amount: float = 1_000.0
+
+
+BOUNDS = Bounds()
+
 Kind = Literal["int64", "float64", "string", "timestamp", "date"]
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from trips.buckets import Bucket, Stored
 from trips.errors import StorageError
 from trips.months import Month
-from trips.published import Download, without_secrets
+from trips.published import Download, is_generated, without_secrets
 
 # What an unchanged month needs imports no Arrow, which takes a quarter of a second.
 if TYPE_CHECKING:
@@ -69,6 +69,11 @@ class Entry:
     object_version: str
     rejects_key: str | None
     converted_at: str
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether nobody has published the month: the source `sample` made it."""
+        return is_generated(self.url)
 
 
 def object_key(month: Month) -> str:

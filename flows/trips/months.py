@@ -19,6 +19,8 @@ FIRST_MONTHS = {
     "fhv": (2015, 1),
     "fhvhv": (2019, 2),
 }
+#: Months that TLC takes at most to publish one (its trip record data page says two).
+PUBLICATION_MONTHS = 3
 _YEAR_MONTH = re.compile(r"(\d{4})-(\d{1,2})")
 
 
@@ -102,6 +104,13 @@ def latest_months(dataset: str, count: int, today: dt.date) -> tuple[Month, ...]
     ordinals = range(newest - count + 1, newest + 1)
     pairs = [(ordinal // 12, ordinal % 12 + 1) for ordinal in ordinals]
     return tuple(Month(dataset, *pair) for pair in pairs if pair >= first)
+
+
+def may_be_unpublished(month: Month, today: dt.date) -> bool:
+    """Tell whether a month is so young that its publisher may still be at it."""
+    ended = month.next
+    months_since = (today.year - ended.year) * 12 + today.month - ended.month
+    return months_since < PUBLICATION_MONTHS
 
 
 def _range(dataset: str, text: str, year: int) -> list[Month]:

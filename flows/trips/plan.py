@@ -13,7 +13,7 @@ from trips.columns import CHANGED_IN, SCHEMA_VERSION
 from trips.errors import NotPublished
 from trips.ledger import Entry, read_entry
 from trips.months import Month
-from trips.published import Published, without_secrets
+from trips.published import Published, is_generated, without_secrets
 from trips.sources import look
 from trips.warehouses import Held
 
@@ -51,6 +51,12 @@ class Plan:
     settled_by_content: bool = False
 
     @property
+    def is_generated(self) -> bool:
+        """Whether the month is, or would be, one that nobody has published."""
+        known = self.published or self.entry
+        return known is not None and is_generated(known.url)
+
+    @property
     def has_work(self) -> bool:
         """Whether the month is to be run."""
         return self.status in (Status.NEW, Status.CHANGED)
@@ -61,8 +67,6 @@ class Plan:
         return self.settled_by_content and sha256 == known
 
 
-#: How the address of a month of the source `sample` begins.
-_GENERATED = "sample:"
 _NEW = (Status.NEW, "not in the ledger", False)
 
 
@@ -155,7 +159,7 @@ def _is_outdated(entry: Entry) -> bool:
 
 def _only_generated(published: Published, entry: Entry) -> bool:
     """Whether a generated month would take the place of one that somebody published."""
-    return published.url.startswith(_GENERATED) and not entry.url.startswith(_GENERATED)
+    return is_generated(published.url) and not entry.is_generated
 
 
 def _damage(bucket: Bucket, month: Month, entry: Entry) -> str | None:

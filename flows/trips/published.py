@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
@@ -102,6 +102,11 @@ class Received(NamedTuple):
     last_modified: str | None
 
 
+def is_generated(url: str) -> bool:
+    """Tell whether an address is one of the source `sample`."""
+    return url.startswith("sample:")
+
+
 def without_secrets(url: str) -> str:
     """An address to show and to remember: no password, no signature in a query."""
     parts = urlsplit(url)
@@ -155,6 +160,25 @@ def address(source: str, month: Month) -> str:
         raise UsageError(f"{month}: source {source!r} cannot be read{_closest(name)}; {_WRITE}")
     _refuse_malformed(source, month, url)
     return url
+
+
+def addresses(source: str, months: Sequence[Month]) -> dict[Month, str]:
+    """The URL of each month's file; see `address`.
+
+    Raises:
+        UsageError: the source is none, or has the same file for several months.
+    """
+    found = {month: address(source, month) for month in months}
+    first: dict[str, Month] = {}
+    for month, url in found.items():
+        other = first.setdefault(url, month)
+        if other != month:
+            raise UsageError(
+                f"{other} and {month}: source {source!r} has one file for both, "
+                f"{without_secrets(url)}; write the month into it as {{year}} and {{month:02}}, "
+                "or as {year_month}"
+            )
+    return found
 
 
 def _url(address: str) -> str | None:

@@ -10,11 +10,17 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trips.arrays import int64s, midnight
+from trips.arrays import float64s, int64s, midnight
+from trips.columns import BOUNDS
 from trips.datasets import DATASETS
 from trips.months import Month
 
 _ZERO = int64s([0])[0].cast(pa.float64())
+_HOUR = 3_600_000_000  # microseconds
+_NO_TIME, _LONGEST = int64s([0, int(BOUNDS.hours * _HOUR)])
+_FARTHEST, _DEAREST = float64s([BOUNDS.distance, BOUNDS.amount])
+#: Microseconds that a mile takes at least.
+_SPEEDS = float64s([_HOUR / BOUNDS.speed])[0]
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,11 @@ class Quality:
         dropoff_before_pickup: trips that end before they begin.
         zero_distance: trips of no mile; 0 for a dataset without distances.
         negative_total: negative amounts, refunds mostly; 0 for a dataset without amounts.
+        implausible_distance: trips beyond the distance of `trips.columns.BOUNDS`; as the next
+            three, 0 for a dataset that lacks what they need.
+        implausible_duration: trips beyond its hours.
+        implausible_speed: trips beyond its speed, on average.
+        implausible_amount: amounts beyond its amount.
         duplicates: rows that repeat an earlier row in every column.
         total: sum of the amount in USD, to the cent.
         first_pickup: earliest pickup, local time; None without any.
@@ -40,6 +51,10 @@ class Quality:
     dropoff_before_pickup: int
     zero_distance: int
     negative_total: int
+    implausible_distance: int
+    implausible_duration: int
+    implausible_speed: int
+    implausible_amount: int
     duplicates: int
     total: float
     first_pickup: str | None
@@ -66,10 +81,16 @@ class Tally:
             "pickup_outside_month": _count(outside),
             "dropoff_before_pickup": _count(pc.less(dropoff, pickup)),
         }
+        took = pc.subtract(dropoff, pickup).cast(pa.int64())
+        odd["implausible_duration"] = _count(pc.greater(took, _LONGEST))
         if dataset.distance:
-            odd["zero_distance"] = _count(pc.equal(batch[dataset.distance], _ZERO))
+            miles = batch[dataset.distance]
+            odd["zero_distance"] = _count(pc.equal(miles, _ZERO))
+            odd["implausible_distance"] = _count(pc.greater(miles, _FARTHEST))
+            odd["implausible_speed"] = _count(_too_fast(miles, took))
         if dataset.total:
             odd["negative_total"] = _count(pc.less(batch[dataset.total], _ZERO))
+            odd["implausible_amount"] = _count(pc.greater(batch[dataset.total], _DEAREST))
         total = pc.sum(batch[dataset.total]).as_py() if dataset.total else 0.0
         nulls = {n: c.null_count for n, c in zip(batch.schema.names, batch.columns)}
         ends = pc.min_max(pickup).as_py().values()
@@ -94,6 +115,10 @@ class Tally:
             dropoff_before_pickup=odd["dropoff_before_pickup"],
             zero_distance=odd["zero_distance"],
             negative_total=odd["negative_total"],
+            implausible_distance=odd["implausible_distance"],
+            implausible_duration=odd["implausible_duration"],
+            implausible_speed=odd["implausible_speed"],
+            implausible_amount=odd["implausible_amount"],
             duplicates=duplicates,
             total=round(self._total, 2),
             first_pickup=str(first) if first else None,
@@ -110,6 +135,12 @@ class Measured:
     nulls: Mapping[str, int]
     total: float
     pickups: list[dt.datetime]
+
+
+def _too_fast(miles: pa.Array, took: pa.Array) -> pa.Array:
+    """Which trips are beyond the speed; none that took no time."""
+    fast = pc.greater(pc.multiply(miles, _SPEEDS), took.cast(pa.float64(), safe=False))
+    return pc.and_(fast, pc.greater(took, _NO_TIME))
 
 
 def _count(flags: pa.Array) -> int:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
+from trips.columns import BOUNDS
 from trips.ledger import Entry
 from trips.months import Month
 
@@ -25,6 +28,7 @@ class Line:
         where: the object and the warehouse.
         report: opens the month's report; empty if none was drawn.
         warning: what went wrong beside it: the month is as its status says.
+        generated: whether nobody has published the month.
     """
 
     month: Month
@@ -38,6 +42,7 @@ class Line:
     where: str = ""
     report: str = ""
     warning: str = ""
+    generated: bool = False
 
 
 def line_of(month: Month, status: str, reason: str, entry: Entry | None, where: str) -> Line:
@@ -45,9 +50,27 @@ def line_of(month: Month, status: str, reason: str, entry: Entry | None, where: 
     if entry is None:
         return Line(month, status, reason)
     rows = (entry.rows_read, entry.rows_written, entry.rows_rejected)
-    return Line(month, status, reason, *rows, entry.object_size, 0.0, where)
+    size, made = entry.object_size, entry.is_generated
+    return Line(month, status, reason, *rows, size, where=where, generated=made)
 
 
+def summary(line: Line) -> str:
+    """Return the line of a month for the log of the run that brings many."""
+    what = f"{line.month}: {_status(line)}"
+    if not line.where:
+        return f"{what}: {line.reason.removeprefix(f'{line.month}: ')}" if line.reason else what
+    return (
+        f"{what}, {line.rows_read:,} rows read = {line.rows_written:,} written + "
+        f"{line.rows_rejected:,} rejected, {line.seconds:.1f} s"
+    )
+
+
+_BEYOND = {
+    "implausible_distance": f"distance over {BOUNDS.distance:g} miles",
+    "implausible_duration": f"duration over {BOUNDS.hours:g} hours",
+    "implausible_speed": f"speed over {BOUNDS.speed:g} miles an hour",
+    "implausible_amount": f"amount over {BOUNDS.amount:,g} USD",
+}
 _HEAD = ("month", "status", "read", "written", "rejected", "bytes", "seconds", "where")
 
 
@@ -67,9 +90,14 @@ def table_artifact(lines: Sequence[Line]) -> list[dict[str, str]]:
     """The lines for a table artifact, which takes JSON types only."""
     head = (*_HEAD[:-1], "reason", _HEAD[-1], "report")
     return [
-        dict(zip(head, (*cells[:-1], line.reason, cells[-1], line.report or line.warning)))
+        dict(zip(head, (*cells[:-1], line.reason, cells[-1], _shown(line.report) or line.warning)))
         for line, cells in ((line, _cells(line)) for line in lines)
     ]
+
+
+def _shown(link: str) -> str:
+    """A path where a browser would refuse the link to it."""
+    return url2pathname(urlsplit(link).path) if link.startswith("file:") else link
 
 
 def quality_markdown(entry: Entry, where: str) -> str:
@@ -82,7 +110,7 @@ def quality_markdown(entry: Entry, where: str) -> str:
     ]
     drift = [f"- {name}: {', '.join(found)}" for name, found in entry.drift.items() if found]
     blocks = [
-        [f"# {entry.dataset} {entry.year_month}"],
+        [f"# {title_of(entry)}"],
         [
             f"{entry.rows_read:,} rows read = {entry.rows_written:,} written + "
             f"{entry.rows_rejected:,} rejected. Kept in `{where}`, from {entry.url}"
@@ -97,19 +125,29 @@ def quality_markdown(entry: Entry, where: str) -> str:
     return "\n\n".join("\n".join(block) for block in blocks)
 
 
+def title_of(entry: Entry) -> str:
+    """Return the title of a month's pages, which says that nobody published a generated one."""
+    made = " (GENERATED, not published data)" if entry.is_generated else ""
+    return f"{entry.dataset} {entry.year_month}{made}"
+
+
 def _figures(quality: Mapping[str, object]) -> list[tuple[str, str]]:
     shown = {name: value for name, value in quality.items() if name not in ("rows", "nulls")}
     return [(n, f"{v:,}" if isinstance(v, int | float) else str(v)) for n, v in shown.items()]
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ")
+    return _BEYOND.get(name, name.replace("_", " "))
 
 
 def _cells(line: Line) -> tuple[str, ...]:
     rows = (line.rows_read, line.rows_written, line.rows_rejected, line.size)
     counts = (f"{count:,}" for count in rows) if line.where else ("-",) * 4
-    return str(line.month), line.status, *counts, f"{line.seconds:.1f}", line.where or "-"
+    return str(line.month), _status(line), *counts, f"{line.seconds:.1f}", line.where or "-"
+
+
+def _status(line: Line) -> str:
+    return f"{line.status}, GENERATED" if line.generated else line.status
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Container[int]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import os
 import shutil
@@ -61,11 +62,11 @@ def scratch_folder(month: Stemmed, purpose: str) -> Iterator[Path]:
         Busy: another run has had it for an hour.
         StorageError: the disk takes no more.
     """
-    root = _root()
+    root = scratch_root()
     name = f"{month.stem}-{hashlib.sha256(purpose.encode()).hexdigest()[:8]}"
     lock, folder = FileLock(root / f"{name}.lock"), root / name
     with room_for(f"the files of {month}", root):
-        root.mkdir(parents=True, exist_ok=True)
+        _make_root(root)
         _acquire(lock, month)
     try:
         with room_for(f"the files of {month}", root):
@@ -91,15 +92,24 @@ def subfolder(folder: Path, name: str) -> Path:
 
 def sweep_scratch() -> None:
     """Remove what killed runs left, but for downloads that a run of their month goes on with."""
-    for folder in filter(Path.is_dir, _root().glob("*_tripdata_*")):
+    for folder in filter(Path.is_dir, scratch_root().glob("*_tripdata_*")):
         lock = FileLock(folder.with_name(f"{folder.name}.lock"))
         with suppress(Timeout), lock.acquire(timeout=0):  # a run that goes on keeps its folder
             if not any(folder.glob("published/*.part")):
                 shutil.rmtree(folder)
 
 
-def _root() -> Path:
-    return Path(os.environ.get("TRIPS_SCRATCH") or Path(tempfile.gettempdir(), "trips-scratch"))
+def scratch_root() -> Path:
+    """Return TRIPS_SCRATCH, or a folder of this user's own: others may not write into it."""
+    named = os.environ.get("TRIPS_SCRATCH")
+    user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
+    return Path(named or Path(tempfile.gettempdir(), f"trips-scratch-{user}"))
+
+
+def _make_root(root: Path) -> None:
+    # One that somebody named may be shared; the default is private.
+    mode = 0o777 if os.environ.get("TRIPS_SCRATCH") else 0o700
+    root.mkdir(mode=mode, parents=True, exist_ok=True)
 
 
 def _acquire(lock: FileLock, month: Stemmed) -> None:

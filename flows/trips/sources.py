@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from email.utils import formatdate
@@ -20,6 +22,7 @@ from trips.published import (
     Wanted,
     WebFile,
     address,
+    addresses,
     file_name,
     path_of,
     sample_module,
@@ -28,21 +31,35 @@ from trips.published import (
 from trips.published_file import Edition, PartFile, Progress, check_file, received
 from trips.web_server import Http
 
-__all__ = ["SOURCES", "Download", "Published", "WebFile", "address", "download", "fetch", "look"]
+__all__ = [
+    "SOURCES",
+    "Download",
+    "Published",
+    "WebFile",
+    "address",
+    "addresses",
+    "download",
+    "fetch",
+    "look",
+]
 
 _CHUNK_BYTES = 1 << 18
+#: Names that are shown in place of one that is missing.
+NEAR_NAMES = 3
 
 
 def look(source: str, month: Month) -> Published:
     """Ask what is published, without downloading it.
 
     Raises:
-        UsageError: the source is none that `address` knows.
+        UsageError: the source is none that `address` knows, or the month has not begun.
         NotPublished: there is no such file (yet).
         Unreachable: the publisher could not be asked, or asks to come back later.
         SourceError: the publisher refuses.
     """
     wanted = Published(month, address(source, month))
+    if month.first_day > dt.date.today():
+        raise UsageError(f"{month} has not begun; choose a month until now")
     return _transport(wanted.url).look(wanted)
 
 
@@ -141,12 +158,23 @@ class File:
             with path_of(wanted.url).open("rb") as file:
                 found = fstat(file.fileno())
         except (FileNotFoundError, NotADirectoryError) as error:
-            message = f"{wanted}: there is no such file (yet); check its address"
-            raise NotPublished(message) from error
+            near = _nearby(path_of(wanted.url))
+            raise NotPublished(f"{wanted}: there is no such file; {near}") from error
         except OSError as error:
             message = f"{wanted} cannot be read: {error}; choose a file that can"
             raise SourceError(message) from error
         return found.st_size, formatdate(found.st_mtime, usegmt=True)
+
+
+def _nearby(path: Path) -> str:
+    """Return what stands where a path leads nowhere: the names that come closest."""
+    folder = next(above for above in path.parents if above.is_dir())
+    missing = path.relative_to(folder).parts[0]
+    names = sorted(each.name for each in folder.iterdir() if not each.name.startswith("."))
+    close = difflib.get_close_matches(missing, names, NEAR_NAMES, cutoff=0.6)
+    if close:
+        return f"{folder} has no {missing}, but {', '.join(close)}"
+    return f"{folder} has no {missing}, and nothing of a similar name ({len(names)} names)"
 
 
 class Sample:

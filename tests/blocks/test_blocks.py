@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from settings import SECRETS, Settings
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -36,7 +38,6 @@ from doubles.s3 import REGION, S3
 from doubles.web import Page, Web
 from embedded_blocks import DuckDBWarehouse, LocalBucket
 from recipes import Recipe, main, main_of_all
-from settings import SECRETS, Settings
 from test_cli import _prefect_settings
 
 pytestmark = pytest.mark.flow

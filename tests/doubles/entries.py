@@ -14,7 +14,9 @@ from trips.months import Month
 from trips.quality import Quality
 from trips.sources import Download
 
-QUALITY = Quality(3, {"airport_fee": 2}, 1, 0, 0, 0, 0, 12.5, "2021-01-01 00:00:00", None)
+QUALITY = Quality(
+    3, {"airport_fee": 2}, 1, 0, 0, 0, 0, 0, 0, 0, 0, 12.5, "2021-01-01 00:00:00", None
+)
 
 
 def entry_of(month: Month, **fields: Any) -> Entry:

@@ -114,7 +114,7 @@ def test_a_month_that_another_run_is_at_is_told_with_its_process(said: Queue[str
             pass
 
     use()
-    (lock,) = scratch._root().glob("*.lock")
+    (lock,) = scratch.scratch_root().glob("*.lock")
     holder = Holder(_HOLD_FILE, lock)
     (word,) = words_while_held(holder, said, threading.Thread(target=use), 1)
     assert word.startswith("yellow 2021-01: ")

@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 
 from trips.ledger import Entry
 from trips.month_report.canvas import Picture
+from trips.month_report.counts import Counts
 from trips.report import quality_markdown
 
 _HTML = """<!doctype html>
@@ -44,6 +45,18 @@ def page_markdown(
     """
     head, *quality = quality_markdown(entry, where).split("\n\n")
     return "\n\n".join([head, *map(_picture, pictures), *more, *quality])
+
+
+def typical_markdown(counts: Counts) -> str:
+    """The usual trip of a month: medians, and what the bounds would change; empty without any."""
+    rows = [
+        f"| {t.what} | {t.median:,.2f} | {t.mean:,.2f} | {t.mean_within:,.2f} | {t.bound:,g} "
+        f"| {t.beyond:,} |"
+        for t in counts.typical
+    ]
+    head = ["| | median | mean | mean within the bound | bound | rows beyond |"]
+    table = "\n".join([*head, "|---|---:|---:|---:|---:|---:|", *rows])
+    return f"## The usual trip\n\n{table}" if rows else ""
 
 
 def page_html(title: str, markdown: str) -> str:

@@ -52,6 +52,16 @@ class Warehouse(Protocol):
     def held(self, month: Month) -> Held | None:
         """What is there of a month, its rows counted; None if it was not loaded."""
 
+    def rows(self, month: Month) -> int:
+        """Return how many rows of a month are there, whoever put them there."""
+
+    def drop(self, month: Month) -> None:
+        """Remove the rows of a month and its ledger row; none there is fine.
+
+        Raises:
+            StorageError: the warehouse could not; run again, it goes on where it stopped.
+        """
+
     def load(self, month: Month, entry: Entry, parquet: Path) -> int:
         """Replace the month by the rows of a Parquet file; how many there are.
 

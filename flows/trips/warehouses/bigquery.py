@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import concurrent.futures
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,7 @@ from trips.google_errors import PATIENCE, TIMEOUT, google_errors
 from trips.ledger import Entry
 from trips.months import Month
 from trips.warehouses import Held, InPlace
-from trips.warehouses.bigquery_tables import LoadedMonths, fields_of, prepare
+from trips.warehouses.bigquery_tables import LoadedMonths, fields_of, partition_of, prepare
 
 RETRY = DEFAULT_RETRY.with_timeout(PATIENCE)
 #: Seconds to wait for a load job; a month takes less than one minute.
@@ -75,6 +76,23 @@ class BigQuery:
         """What is there of a month; see `Warehouse`. Makes nothing."""
         with google_errors(f"{month} in {self.name()}", _ROLE):
             return LoadedMonths(self.client, self.dataset).held(month)
+
+    def rows(self, month: Month) -> int:
+        """Return the rows of a month's partition; see `Warehouse`."""
+        with google_errors(f"{month} in {self.name()}", _ROLE), suppress(NotFound):
+            return LoadedMonths(self.client, self.dataset).partition(month).row_count
+        return 0
+
+    def drop(self, month: Month) -> None:
+        """Remove a month's partition, then what is remembered of it; see `Warehouse`."""
+        with google_errors(f"{month} in {self.name()}", _ROLE):
+            self.client.delete_table(
+                partition_of(self.client, self.dataset, month),
+                not_found_ok=True,
+                retry=RETRY,
+                timeout=TIMEOUT,
+            )
+            LoadedMonths(self.client, self.dataset).forget(month)
 
     def reads(self, uri: str) -> bool:
         """Whether it is an object of Cloud Storage."""
@@ -169,8 +187,7 @@ class _Jobs:
             )
 
     def _submit(self, number: int, entry: Entry, submit: Submit) -> LoadJob:
-        partition = f"{DATASETS[self.month.dataset].table}${self.month.first_day:%Y%m}"
-        table = TableReference.from_string(f"{self.client.project}.{self.dataset}.{partition}")
+        table = partition_of(self.client, self.dataset, self.month)
         try:
             return submit(table, self._id(number), _config(self.month, entry), self.place)
         except AlreadyExists:

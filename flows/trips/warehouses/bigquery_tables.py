@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from google.cloud.bigquery import (
     ScalarQueryParameter,
     SchemaField,
     Table,
+    TableReference,
     TimePartitioning,
 )
 from google.cloud.bigquery import Dataset as GoogleDataset
@@ -46,6 +48,7 @@ _LEDGER_FIELDS = (
     SchemaField("row_count", "INTEGER", description="Rows of the partition after the load."),
     SchemaField("modified", "TIMESTAMP", description="Change of the partition by the load."),
     SchemaField("schema_version", "INTEGER", description="Of the columns."),
+    SchemaField("source", "STRING", description="Where the published file came from."),
 )
 RETRY = DEFAULT_RETRY.with_timeout(PATIENCE)
 _LOADED = """
@@ -80,16 +83,21 @@ MERGE INTO `{dataset}.loaded_months` AS kept
 USING (
   SELECT @dataset AS dataset, @file_month AS file_month, @object_sha256 AS object_sha256,
     @load_number AS load_number, @row_count AS row_count, @modified AS modified,
-    @schema_version AS schema_version
+    @schema_version AS schema_version, @source AS source
 ) AS new
 ON kept.dataset = new.dataset AND kept.file_month = new.file_month
 WHEN MATCHED AND kept.load_number <= new.load_number THEN UPDATE SET
   object_sha256 = new.object_sha256, load_number = new.load_number,
-  row_count = new.row_count, modified = new.modified, schema_version = new.schema_version
+  row_count = new.row_count, modified = new.modified, schema_version = new.schema_version,
+  source = new.source
 WHEN NOT MATCHED THEN
-  INSERT (dataset, file_month, object_sha256, load_number, row_count, modified, schema_version)
+  INSERT (dataset, file_month, object_sha256, load_number, row_count, modified, schema_version,
+    source)
   VALUES (new.dataset, new.file_month, new.object_sha256, new.load_number, new.row_count,
-    new.modified, new.schema_version)
+    new.modified, new.schema_version, new.source)
+"""
+_FORGET = """
+DELETE FROM `{dataset}.loaded_months` WHERE dataset = @dataset AND file_month = @file_month
 """
 
 
@@ -160,8 +168,15 @@ class LoadedMonths:
             "row_count": there.row_count,
             "modified": there.modified,
             "schema_version": entry.schema_version,
+            "source": entry.url,
         }
         self._query(_REMEMBER, values)
+
+    def forget(self, month: Month) -> None:
+        """Remove what is remembered of a month."""
+        values = {"dataset": month.dataset, "file_month": month.first_day}
+        with suppress(NotFound):  # nothing was ever loaded
+            self._query(_FORGET, values)
 
     def _query(self, sql: str, values: Mapping[str, Any]) -> list[Any]:
         types = {field.name: field.field_type for field in _LEDGER_FIELDS} | {"table": "STRING"}
@@ -173,6 +188,12 @@ class LoadedMonths:
         text = sql.format(dataset=f"{self.client.project}.{self.dataset}")
         job = self.client.query(text, job_config=config, retry=RETRY, timeout=TIMEOUT)
         return list(job.result(retry=RETRY, timeout=PATIENCE))
+
+
+def partition_of(client: Client, dataset: str, month: Month) -> TableReference:
+    """Return the partition of a month, `green_trips$202010`."""
+    table = f"{DATASETS[month.dataset].table}${month.first_day:%Y%m}"
+    return TableReference.from_string(f"{client.project}.{dataset}.{table}")
 
 
 def fields_of(dataset: Dataset) -> list[SchemaField]:
@@ -190,7 +211,10 @@ def prepare(client: Client, dataset_id: str, location: str | None, month: Month)
     reference = DatasetReference(client.project, dataset_id)
     place = _dataset(client, reference, location).location
     ledger = Table(reference.table(LEDGER), schema=_LEDGER_FIELDS)
-    client.create_table(ledger, exists_ok=True, retry=RETRY, timeout=TIMEOUT)
+    there = client.create_table(ledger, exists_ok=True, retry=RETRY, timeout=TIMEOUT)
+    if "source" not in {field.name for field in there.schema}:  # a ledger of before 1.1
+        there.schema = [*there.schema, _LEDGER_FIELDS[-1]]
+        client.update_table(there, ["schema"], retry=RETRY, timeout=TIMEOUT)
     table = Table(reference.table(dataset.table), schema=fields_of(dataset))
     table.time_partitioning = BY_MONTH
     table.clustering_fields = [c.name for c in dataset.columns if c.name.lower() == "pulocationid"]

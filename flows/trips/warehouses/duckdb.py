@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import glob
 import re
 import threading
@@ -18,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from trips.columns import Column, Kind
 from trips.datasets import DATASETS, Dataset
-from trips.disk import free_space, room_for
+from trips.disk import DATA_SETTING, free_space, room_for
 from trips.errors import AccountingError, Busy, SchemaError, StorageError
 from trips.ledger import Entry
 from trips.months import Month
@@ -89,6 +90,26 @@ class DuckDBFile:
             ).fetchone()
         return Held(*row) if row else None
 
+    def rows(self, month: Month) -> int:
+        """Count the rows of a month; see `Warehouse`. Makes no file."""
+        table = DATASETS[month.dataset].table
+        if not self.path.exists():
+            return 0
+        with self._connect(read_only=True) as db:
+            return _count(db, table, month.first_day) if _exists(db, table) else 0
+
+    def drop(self, month: Month) -> None:
+        """Remove a month and its ledger row in one transaction; see `Warehouse`."""
+        if not self.path.exists():
+            return
+        table, day = DATASETS[month.dataset].table, month.first_day
+        with self._connect(read_only=False) as db, _transaction(db, month, self.path):
+            if _exists(db, table):
+                db.execute(f"DELETE FROM {table} WHERE file_month = ?", [day])
+            if _exists(db, LEDGER):
+                which = [month.dataset, day]
+                db.execute(f"DELETE FROM {LEDGER} WHERE dataset = ? AND file_month = ?", which)
+
     def load(self, month: Month, entry: Entry, parquet: Path) -> int:
         """Replace the month and its ledger row in one transaction; see `Warehouse`."""
         dataset = DATASETS[month.dataset]
@@ -148,7 +169,7 @@ def _opened(path: Path, read_only: bool, said: list[str]) -> duckdb.DuckDBPyConn
             raise
         raise StorageError(
             f"{path} cannot be opened ({error}); {free_space(path.parent)} there; "
-            "give a path where DuckDB can write, or remove what is no database"
+            f"name a path where DuckDB can write ({DATA_SETTING}), or remove what is no database"
         ) from error
 
 
@@ -178,7 +199,7 @@ def _make(path: Path) -> None:
     A kill while DuckDB writes its first bytes would leave a file that nobody can open.
     """
     new = path.with_name(f".{path.name}.new")
-    with room_for(path.name, path.parent):
+    with room_for(path.name, path.parent, DATA_SETTING):
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=0):
             if path.exists():
@@ -210,8 +231,10 @@ def _prepare(db: duckdb.DuckDBPyConnection, month: Month, dataset: Dataset) -> N
     db.execute(
         f"CREATE TABLE IF NOT EXISTS {LEDGER} (dataset VARCHAR, file_month DATE, "
         "object_sha256 VARCHAR, rows BIGINT, schema_version INTEGER, loaded_at TIMESTAMP, "
-        "PRIMARY KEY (dataset, file_month))"
+        "source VARCHAR, PRIMARY KEY (dataset, file_month))"
     )
+    # A ledger of before 1.1 has no sources.
+    db.execute(f"ALTER TABLE {LEDGER} ADD COLUMN IF NOT EXISTS source VARCHAR")
     if is_new:  # a table that was dropped took its months along
         db.execute(f"DELETE FROM {LEDGER} WHERE dataset = ?", [dataset.name])
     query = f"SELECT column_name, data_type, comment FROM duckdb_columns() WHERE {_HERE}"
@@ -269,19 +292,24 @@ def _replace(db: duckdb.DuckDBPyConnection, month: Month, dataset: Dataset, parq
     name = glob.escape(str(parquet))  # DuckDB reads it as a pattern
     db.execute(f"DELETE FROM {dataset.table} WHERE file_month = ?", [day])
     db.execute(f"INSERT INTO {dataset.table} BY NAME SELECT * FROM read_parquet(?)", [name])
-    counted = db.execute(f"SELECT count(*) FROM {dataset.table} WHERE file_month = ?", [day])
-    row = counted.fetchone()
+    return _count(db, dataset.table, day)
+
+
+def _count(db: duckdb.DuckDBPyConnection, table: str, day: dt.date) -> int:
+    row = db.execute(f"SELECT count(*) FROM {table} WHERE file_month = ?", [day]).fetchone()
     return int(row[0]) if row else 0
 
 
 def _remember(db: duckdb.DuckDBPyConnection, month: Month, entry: Entry) -> None:
     db.execute(
-        f"INSERT OR REPLACE INTO {LEDGER} VALUES (?, ?, ?, ?, ?, now()::TIMESTAMP)",
+        f"INSERT OR REPLACE INTO {LEDGER} (dataset, file_month, object_sha256, rows, "
+        "schema_version, loaded_at, source) VALUES (?, ?, ?, ?, ?, now()::TIMESTAMP, ?)",
         [
             month.dataset,
             month.first_day,
             entry.object_sha256,
             entry.rows_written,
             entry.schema_version,
+            entry.url,
         ],
     )

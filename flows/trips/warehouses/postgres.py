@@ -23,6 +23,7 @@ from trips.warehouses.postgres_ledger import (
     LEDGER,
     checksums,
     entry_in,
+    forget,
     has_ledger,
     held_in,
     make_ledger,
@@ -92,6 +93,26 @@ class Postgres:
                 self._compare(month, copy_file(sql, month, new, parquet), entry)
                 remember(sql, month, entry, None)
         return entry.rows_written
+
+    def rows(self, month: Month) -> int:
+        """Count the rows of a month's partition; see `Warehouse`."""
+        # Not at the top, here and below: what an unchanged month needs imports no Arrow.
+        from trips.warehouses.postgres_tables import count_rows
+
+        with self._transaction(str(month)) as sql:
+            return count_rows(sql, month)
+
+    def drop(self, month: Month) -> None:
+        """Remove a month's partition and what is remembered of it; see `Warehouse`."""
+        from trips.warehouses.postgres_tables import drop_partition
+
+        with self._transaction(str(month)) as sql:
+            self._take(sql, month.stem, WAIT_SECONDS)
+            _limit_waiting(sql, SWAP_SECONDS)
+            with self._speaking(sql, f"{month}: readers have its table", SWAP_SECONDS):
+                drop_partition(sql, month)
+            if has_ledger(sql):
+                forget(sql, month)
 
     def ingest(self, rows: Rows, download: Download) -> Entry:
         """Replace the month by rows that are converted while they are copied.

@@ -59,9 +59,12 @@ def make_ledger(sql: Cursor) -> None:
     sql.execute(
         f"CREATE TABLE IF NOT EXISTS {LEDGER} (dataset text, file_month date, "
         "object_sha256 text NOT NULL, rows bigint NOT NULL, schema_version integer NOT NULL, "
-        "loaded_at timestamptz NOT NULL, entry jsonb NOT NULL, "
+        "loaded_at timestamptz NOT NULL, entry jsonb NOT NULL, source text, "
         "PRIMARY KEY (dataset, file_month))"
     )
+    if not _has_sources(sql):  # a ledger of before 1.1
+        sql.execute(f"ALTER TABLE {LEDGER} ADD COLUMN source text")
+        sql.execute(f"UPDATE {LEDGER} SET source = entry ->> 'url'")
     sql.execute(
         f"CREATE TABLE IF NOT EXISTS {REJECTED} (dataset text, file_month date, "
         "line bigint, reason text NOT NULL, text text NOT NULL)"
@@ -108,16 +111,18 @@ def remember(sql: Cursor, month: Month, entry: Entry, rejects: Path | None) -> N
         rejects: CSV of line, reason and text, as `trips.rejects` writes it.
     """
     sql.execute(
-        f"INSERT INTO {LEDGER} VALUES (%s, %s, %s, %s, %s, now(), %s) "
+        f"INSERT INTO {LEDGER} (dataset, file_month, object_sha256, rows, schema_version, "
+        "loaded_at, entry, source) VALUES (%s, %s, %s, %s, %s, now(), %s, %s) "
         "ON CONFLICT (dataset, file_month) DO UPDATE SET object_sha256 = excluded.object_sha256, "
         "rows = excluded.rows, schema_version = excluded.schema_version, "
-        "loaded_at = excluded.loaded_at, entry = excluded.entry",
+        "loaded_at = excluded.loaded_at, entry = excluded.entry, source = excluded.source",
         [
             *_key(month),
             entry.object_sha256,
             entry.rows_written,
             entry.schema_version,
             _json(entry),
+            entry.url,
         ],
     )
     sql.execute(f"DELETE FROM {REJECTED} WHERE dataset = %s AND file_month = %s", _key(month))
@@ -130,10 +135,25 @@ def remember(sql: Cursor, month: Month, entry: Entry, rejects: Path | None) -> N
 def replace_entry(sql: Cursor, month: Month, entry: Entry) -> None:
     """Remember another entry of the object that is loaded, a new ETag say."""
     sql.execute(
-        f"UPDATE {LEDGER} SET entry = %s "
+        f"UPDATE {LEDGER} SET entry = %s, source = %s "
         "WHERE dataset = %s AND file_month = %s AND object_sha256 = %s",
-        [_json(entry), *_key(month), entry.object_sha256],
+        [_json(entry), entry.url, *_key(month), entry.object_sha256],
     )
+
+
+def forget(sql: Cursor, month: Month) -> None:
+    """Remove what is remembered of a month."""
+    for table in (LEDGER, REJECTED):
+        sql.execute(f"DELETE FROM {table} WHERE dataset = %s AND file_month = %s", _key(month))
+
+
+def _has_sources(sql: Cursor) -> bool:
+    sql.execute(
+        "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(%s) "
+        "AND attname = 'source' AND NOT attisdropped)",
+        [LEDGER],
+    )
+    return bool(sql.fetchone()[0])
 
 
 def _key(month: Month) -> list[object]:

@@ -75,10 +75,8 @@ def create_new(sql: Cursor, month: Month) -> str:
 def swap(sql: Cursor, month: Month, new: str) -> None:
     """Put a filled table in place of the month's partition."""
     partition, table = partition_of(month), DATASETS[month.dataset].table
-    if _is_partition(sql, partition, table):
-        sql.execute(f"ALTER TABLE {table} DETACH PARTITION {partition}")
-        sql.execute(f"DROP TABLE {partition}")
-    elif _exists(sql, partition):  # somebody detached it, and may want it
+    drop_partition(sql, month)
+    if _exists(sql, partition):  # somebody detached it, and may want it
         sql.execute(f"ALTER TABLE {partition} RENAME TO {_free_name(sql, f'{partition}_detached')}")
     sql.execute(f"ALTER TABLE {new} RENAME TO {partition}")
     sql.execute(
@@ -87,6 +85,23 @@ def swap(sql: Cursor, month: Month, new: str) -> None:
     sql.execute(
         f"ALTER TABLE {partition} DROP CONSTRAINT {new}_month, ALTER file_month DROP DEFAULT"
     )
+
+
+def count_rows(sql: Cursor, month: Month) -> int:
+    """Count the rows of the month's partition, 0 without one."""
+    partition = partition_of(month)
+    if not _is_partition(sql, partition, DATASETS[month.dataset].table):
+        return 0
+    sql.execute(f"SELECT count(*) FROM {partition}")
+    return int(sql.fetchone()[0])
+
+
+def drop_partition(sql: Cursor, month: Month) -> None:
+    """Remove the month's partition; a table that somebody detached stays."""
+    partition, table = partition_of(month), DATASETS[month.dataset].table
+    if _is_partition(sql, partition, table):
+        sql.execute(f"ALTER TABLE {table} DETACH PARTITION {partition}")
+        sql.execute(f"DROP TABLE {partition}")
 
 
 def _definition(column: Column) -> str:

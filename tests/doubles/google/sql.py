@@ -55,8 +55,8 @@ def translated(
 def rows_of(
     db: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, Any]
 ) -> tuple[list[dict[str, str]], list[dict[str, Any]], str | None]:
-    """Fields and rows of a query; of a MERGE the number of changed rows."""
-    if sql.lstrip().upper().startswith("MERGE"):
+    """Fields and rows of a query; of a MERGE or DELETE the number of changed rows."""
+    if sql.lstrip().upper().startswith(("MERGE", "DELETE")):
         changed = db.execute(sql, values).fetchone()
         return [], [], str(changed[0] if changed else 0)
     described = db.execute(f"DESCRIBE {sql}", values).fetchall()

@@ -48,7 +48,17 @@ class Tables:
                 return Answer(self.need(dataset, table))
             case ["PATCH", dataset, "tables", table]:
                 return Answer(self._change(dataset, table, request.json()))
+            case ["DELETE", dataset, "tables", table] if "$" in table:
+                return self._drop_partition(dataset, table)
         raise unsupported(request)
+
+    def _drop_partition(self, dataset: str, name: str) -> Answer:
+        table, _, partition = name.partition("$")
+        column = self.need(dataset, table)["timePartitioning"]["field"]
+        where = f"strftime({column}, '%Y%m') = ?"
+        self.db.execute(f'DELETE FROM "{dataset}"."{table}" WHERE {where}', [partition])
+        self._note(dataset, table, partition, 0)
+        return Answer({})
 
     def drop(self, dataset: str) -> None:
         """Delete a dataset with its tables."""

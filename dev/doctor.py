@@ -1,0 +1,115 @@
+"""What this project uses here, who has said so, and whether it answers.
+
+python dev/doctor.py
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).absolute().parents[1] / "flows"))
+
+import prefect_home
+
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME
+
+from destinations import (
+    BUCKET,
+    BUCKET_SETTING,
+    DATA,
+    DATA_SETTING,
+    SOURCE_SETTING,
+    WAREHOUSE,
+    WAREHOUSE_SETTING,
+    opened_bucket,
+    opened_warehouse,
+)
+from prefect_server import place_of_blocks, refuse_silent_server
+from trips.disk import free_space
+from trips.errors import TripsError, UsageError
+from trips.published import without_secrets
+from trips.scratch import scratch_root
+from variables import setting
+
+_PACKAGES = ("prefect", "pandas", "pyarrow", "duckdb", "sqlalchemy", "psycopg2-binary")
+#: An object that no month has.
+_NO_KEY = "ledger/doctor.json"
+
+
+def main() -> int:
+    """Print a line for each part; 1 if one of them does not answer, 0 if all do."""
+    answers = True
+    for name, what, ask in _parts():
+        said, well = _asked(ask)
+        answers &= well
+        print(f"{'ok' if well else 'NO':3} {name:<10} {what}{f': {said}' if said else ''}")
+    return 0 if answers else 1
+
+
+def _parts() -> Iterator[tuple[str, str, Callable[[], str]]]:
+    """Name, setting, and what asks each part; it raises where nothing answers."""
+    yield "python", f"{platform.python_version()} ({sys.executable})", str
+    yield "versions", ", ".join(f"{name} {version(name)}" for name in _PACKAGES), str
+    yield "home", f"{PREFECT_HOME.value()} ({_home_origin()})", str
+    yield "server", f"{PREFECT_API_URL.value() or 'none, each run has its own'}", _server
+    yield "blocks", place_of_blocks(), str
+    yield "data", str(DATA_SETTING), lambda: _writable(DATA)
+    yield "scratch", str(setting("TRIPS_SCRATCH", str(scratch_root()))), _scratch
+    source = without_secrets(SOURCE_SETTING.value)
+    yield "source", f"{source} ({SOURCE_SETTING.why})", str
+    yield "bucket", str(BUCKET_SETTING), _bucket
+    yield "warehouse", str(WAREHOUSE_SETTING), _warehouse
+
+
+def _asked(ask: Callable[[], str]) -> tuple[str, bool]:
+    try:
+        return ask(), True
+    except Exception as error:  # whatever a client raises is the reason that is asked for
+        said = str(error) if isinstance(error, TripsError) else f"{type(error).__name__}: {error}"
+        return " ".join(said.split()), False
+
+
+def _home_origin() -> str:
+    if PREFECT_HOME.value() == prefect_home.HOME:
+        return "the project's own"
+    return "PREFECT_HOME" if "PREFECT_HOME" in os.environ else "your profile of Prefect"
+
+
+def _server() -> str:
+    refuse_silent_server()
+    return "answers" if PREFECT_API_URL.value() else ""
+
+
+def _scratch() -> str:
+    return _writable(scratch_root())
+
+
+def _writable(folder: Path) -> str:
+    """How much room a folder has; it need not be there yet."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise UsageError(f"{there} is a file, so there can be no folder {folder}")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(f"this user may not write into {there}")
+    return free_space(folder)
+
+
+def _bucket() -> str:
+    opened = opened_bucket(BUCKET)
+    opened.used.read(_NO_KEY)
+    return f"{opened.used.uri('data')} answers ({opened.origin})"
+
+
+def _warehouse() -> str:
+    opened = opened_warehouse(WAREHOUSE)
+    months = opened.used.loaded("yellow"), opened.used.loaded("green")
+    return f"{opened.used.name()} answers ({opened.origin}), {sum(map(len, months))} months"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

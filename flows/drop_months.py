@@ -1,0 +1,126 @@
+"""Remove months: from the bucket, with their ledger entries, and from the warehouse.
+
+python flows/drop_months.py --color green --months 2020-10
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+
+from prefect import flow, get_run_logger, task
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed
+
+import cli
+from artifacts import show_months
+from bounds import MonthOfYear, Year
+from destinations import BUCKET, WAREHOUSE, opened_bucket, opened_warehouse, tell_places
+from flow_results import plain_failures
+from notices import NOTICES
+from retries import RETRIES
+from trips.buckets import Bucket
+from trips.dropping import Remains, drop_month, find_remains
+from trips.months import Color, Month, months_of
+from trips.report import Line
+from trips.warehouses import Warehouse
+
+
+@task(task_run_name="find {month}", **RETRIES)
+def find(month: Month, bucket: Bucket, warehouse: Warehouse | None) -> Remains:
+    """Look for the month in bucket and warehouse; changes nothing."""
+    return find_remains(month, bucket, warehouse)
+
+
+@task(task_run_name="drop {remains.month}", **RETRIES)
+def drop(remains: Remains, bucket: Bucket, warehouse: Warehouse | None) -> None:
+    """Remove the month from the warehouse, then its ledger entry and objects from the bucket."""
+    drop_month(remains, bucket, warehouse)
+    get_run_logger().info(
+        "%s: %s rows and %s objects removed",
+        remains.month,
+        f"{remains.rows:,}",
+        len(remains.keys),
+    )
+
+
+def _run_name() -> str:
+    parameters = flow_run.parameters
+    return f"{parameters['color']} {parameters['months']}"
+
+
+@flow(name="drop-months", flow_run_name=_run_name, **NOTICES)
+@plain_failures
+def drop_months(
+    color: Color = "yellow",
+    year: Year = 2021,
+    months: str | list[MonthOfYear] = "",
+    bucket: str = BUCKET,
+    warehouse: str = WAREHOUSE,
+    yes: bool = False,
+) -> State[list[Line]]:
+    """Remove months from the bucket and the warehouse, and nothing else.
+
+    Of each month: its Parquet object, ledger entry, rejects and report, and in the warehouse its
+    rows and its ledger row. A removal that was killed is completed by the next run. A schedule
+    brings a month that is still published back.
+
+    Args:
+        color: Dataset - yellow, green, fhv or fhvhv.
+        year: Year of months that are given by number.
+        months: Numbers ([1, 2] or 1,2), months (2020-11), or a range with both ends
+            (2020-01:2020-12).
+        bucket: Block of the bucket, as TYPE/NAME, or a folder.
+        warehouse: Block of the warehouse, as TYPE/NAME, or a DuckDB file; empty for the bucket
+            alone.
+        yes: Remove them; without it the run only shows what it would remove.
+    """
+    wanted = months_of(color, months, year)
+    store, target = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
+    tell_places("", store, target)
+    kept, loaded = store.used, target.used if target else None
+    found = [find(month, kept, loaded) for month in wanted]
+    there = [remains for remains in found if remains.is_there]
+    if yes:
+        for remains in there:
+            drop(remains, kept, loaded)
+    lines = [_line(remains, kept, loaded, yes) for remains in found]
+    show_months(lines, f"drop {color} {months}")
+    return _verdict(lines, len(there), yes)
+
+
+def _line(remains: Remains, bucket: Bucket, warehouse: Warehouse | None, yes: bool) -> Line:
+    if not remains.is_there:
+        return Line(remains.month, "not there")
+    where = [bucket.uri(remains.keys[-1])] if remains.keys else []
+    where += [warehouse.name()] if warehouse and (remains.rows or remains.is_remembered) else []
+    return Line(
+        remains.month,
+        "dropped" if yes else "to be dropped",
+        f"{remains.rows:,} rows, {len(remains.keys)} objects",
+        rows_written=remains.rows,
+        size=remains.size,
+        where=", ".join(where),
+    )
+
+
+def _verdict(lines: Sequence[Line], there: int, yes: bool) -> State[Any]:
+    count = f"{there} of {len(lines)} months"
+    if not there:
+        return Completed(name="Skipped", message="nothing of them is there", data=list(lines))
+    if yes:
+        return Completed(message=f"{count} dropped", data=list(lines))
+    return Completed(name="Planned", message=f"{count} would be dropped", data=list(lines))
+
+
+def _question(lines: Sequence[Line]) -> str:
+    """Ask for the months that are there; nothing to ask without any."""
+    there = [str(line.month) for line in lines if line.status == "to be dropped"]
+    return f"Remove {', '.join(there)} for good?" if there else ""
+
+
+if __name__ == "__main__":
+    cli.run(drop_months, confirm=_question)
