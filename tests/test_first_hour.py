@@ -1,0 +1,410 @@
+"""What a newcomer runs into: no false green, and no dead end."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+import destinations
+import variables
+from doubles.web import Web
+from test_flows import bring, bring_all, publish, source, totals
+from test_month_report import artifacts
+from trips.errors import UsageError
+
+PROJECT = Path(__file__).absolute().parents[1]
+flows_run = pytest.mark.usefixtures("prefect_server")
+pytestmark = pytest.mark.flow
+
+
+def failure(state: Any) -> str:
+    """The message of a run that must have failed."""
+    assert state.is_failed(), state
+    return str(state.message)
+
+
+# ---- no false green
+
+
+@flows_run
+@pytest.mark.parametrize(
+    ("name", "months"),
+    [("green_tripdata.csv", "2020-10,2020-11"), ("green_{month}.csv", "2019-10,2020-10")],
+)
+def test_one_file_for_several_months_is_refused(place: Path, name: str, months: str) -> None:
+    """Before anything runs, with both months and the placeholders."""
+    said = failure(bring_all(place, months, source=f"file://{place}/web/{name}"))
+    assert "has one file for both" in said
+    assert "{year} and {month:02}" in said
+    assert not (place / "bucket").exists()
+
+
+@flows_run
+def test_a_typo_in_the_address_fails_with_the_closest_names(place: Path) -> None:
+    """In a folder's name, in a file's, and where {month} lacks its zero."""
+    publish(place, "2020-10", ["1"])
+    publish(place, "2020-01", ["1"])
+    for wrong, hint in (
+        (source(place).replace("/web/", "/wbe/"), f"{place} has no wbe, but web"),
+        (source(place).replace("tripdata", "tripdta"), "but green_tripdata_2020-01.csv"),
+        (source(place).replace("{month:02}", "{month}"), "but green_tripdata_2020-01.csv"),
+    ):
+        said = failure(bring_all(place, "2020-01", source=wrong))
+        assert "1 of 1 months failed: green 2020-01: file://" in said
+        assert hint in said
+    assert bring_all(place, "2020-01", source=wrong, plan=True).is_failed()
+    assert not (place / "bucket").exists()
+
+
+@flows_run
+def test_a_missing_month_is_forgiven_where_it_is_expected(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For the parameter, for months that are due, and for young ones at their publisher."""
+    import parameterized_flow
+    from trips import published
+
+    monkeypatch.setattr(parameterized_flow, "_today", lambda: dt.date(2021, 1, 31))
+    publish(place, "2020-09", ["1"])
+    assert bring_all(place, "9,10", skip_missing=True).name == "Completed"
+    assert bring_all(place, "due", due_months=3).name == "Skipped"
+    assert failure(bring_all(place, "9,10")).startswith("1 of 2 months failed: green 2020-10: ")
+    monkeypatch.setitem(published.SOURCES, "tlc", source(place))
+    assert bring_all(place, "10,11", source="tlc").name == "Skipped"
+    assert failure(bring_all(place, "8,10", source="tlc")).startswith("1 of 2 months failed: green")
+
+
+@flows_run
+def test_files_that_no_pattern_matches_fail_with_what_is_there(place: Path) -> None:
+    from check_for_files import check_for_files
+
+    (place / "web" / "fhvhv_tripdata_2021-01.parquet").write_bytes(b"")
+    call: Any = check_for_files
+    options = {"source": str(place / "web"), "sink": str(place / "out"), "return_state": True}
+    said = failure(call(pattern="fhvhv_tripdata_2022-01.parquet", **options))
+    assert "it has 1 files, fhvhv_tripdata_2021-01.parquet among them" in said
+    assert call(pattern="x*", skip_missing=True, **options).name == "Skipped"
+
+
+@flows_run
+def test_generated_months_are_called_so_everywhere(place: Path) -> None:
+    """In the table of the run, in the plan, in the warehouse's ledger and on the pages."""
+    publish(place, "2020-10", ["1"])
+    (published,) = bring_all(place, "10").result()
+    (planned,) = bring_all(place, "11", source="sample:10", plan=True).result()
+    (made,) = bring_all(place, "11", source="sample:10").result()
+    assert [line.generated for line in (published, planned, made)] == [False, True, True]
+    with duckdb.connect(str(place / "trips.duckdb"), read_only=True) as db:
+        rows = db.execute("SELECT source FROM loaded_months ORDER BY file_month").fetchall()
+    assert [row[0].partition(":")[0] for row in rows] == ["file", "sample"]
+    found = artifacts()
+    assert '"status": "loaded, GENERATED"' in found["months"]
+    for page in ("green-2020-11-quality", "green-2020-11-report"):
+        assert found[page].startswith("# green 2020-11 (GENERATED, not published data)")
+    html = (place / "bucket/data/green/green_tripdata_2020-11.report.html").read_text()
+    assert "<title>green 2020-11 (GENERATED, not published data)</title>" in html
+
+
+@flows_run
+def test_a_month_of_the_future_is_refused(place: Path) -> None:
+    assert "green 2999-01 has not begun" in failure(bring_all(place, "2999-01", source="sample"))
+    assert not (place / "bucket").exists()
+
+
+def test_a_ledger_of_before_learns_where_months_come_from(place: Path) -> None:
+    """The table of an older version has no such column."""
+    from doubles.entries import entry_of
+    from test_flows import trips
+    from trips.convert import convert
+    from trips.months import Month
+    from trips.warehouses.duckdb import DuckDBFile
+
+    month, file = Month("green", 2020, 10), DuckDBFile(place / "trips.duckdb")
+    (place / "green.csv").write_text(trips("2020-10", ["1"]))
+    path = convert(month, place / "green.csv", place).path
+    file.load(month, entry_of(month, rows_written=1), path)
+    file.query("ALTER TABLE loaded_months DROP COLUMN source")
+    file.load(month, entry_of(month, rows_written=1, url="https://h/x"), path)
+    assert file.query("SELECT source FROM loaded_months") == [("https://h/x",)]
+
+
+# ---- settings
+
+
+@pytest.fixture
+def in_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
+    """What .env says."""
+    found: dict[str, str | None] = {}
+    monkeypatch.setattr(variables, "_IN_FILE", found)
+    monkeypatch.setattr(variables, "FILE", Path("/x/.env"))
+    monkeypatch.delenv("TRIPS_DATA", raising=False)
+    return found
+
+
+def test_settings_have_one_order(
+    in_file: dict[str, str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parameter, environment, .env, default; what is overridden is named."""
+    assert str(variables.setting("TRIPS_DATA", "d")) == "d (default)"
+    in_file["TRIPS_DATA"] = "f"
+    assert str(variables.setting("TRIPS_DATA", "d")) == "f (TRIPS_DATA in .env)"
+    monkeypatch.setenv("TRIPS_DATA", "e")
+    known = variables.setting("TRIPS_DATA", "d")
+    assert str(known) == "e (TRIPS_DATA in the environment, overrides TRIPS_DATA in .env)"
+    assert variables.parameter("e", known) is known
+    said = "p (parameter, overrides TRIPS_DATA in the environment)"
+    assert str(variables.parameter("p", known)) == said
+    in_file["TRIPS_DATA"] = ""
+    monkeypatch.setenv("TRIPS_DATA", "")
+    assert variables.setting("TRIPS_DATA", "d").is_default
+
+
+@flows_run
+def test_a_variable_outweighs_a_saved_block(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """TRIPS_DATA counts although make serve has saved blocks; the first line says who counts."""
+    from embedded_blocks import LocalBucket
+
+    block: Any = LocalBucket(folder=str(tmp_path / "saved"))
+    block.save("zoom", overwrite=True)
+    try:
+        publish(place, "2020-10", ["1"])
+        bring(place, 10)
+        assert (tmp_path / "saved" / "ledger").exists()
+        assert f"at {tmp_path / 'saved'} (saved block)" in caplog.text
+        set_by = variables.Setting(str(place), "TRIPS_DATA in .env")
+        monkeypatch.setattr(destinations, "DATA_SETTING", set_by)
+        bring(place, 10)
+        assert (place / "bucket" / "ledger").exists()
+        assert f"at {place / 'bucket'} (TRIPS_DATA in .env)" in caplog.text
+    finally:
+        LocalBucket.delete("zoom")  # type: ignore[unused-coroutine] # none outside of flows
+
+
+def test_the_doctor_shows_what_is_used_and_what_does_not_answer(
+    tmp_path: Path, prefect_server: None
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    settings = {"TRIPS_DATA": str(file / "data"), "PREFECT_HOME": str(tmp_path / "home")}
+    done = command(PROJECT / "dev" / "doctor.py", settings)
+    lines = {line.split()[1]: line for line in done.stdout.splitlines()}
+    assert done.returncode == 1
+    assert lines["home"] == f"ok  home       {tmp_path / 'home'} (PREFECT_HOME)"
+    assert f"{file / 'data'} (TRIPS_DATA in the environment): {file} is a file" in lines["data"]
+    assert lines["scratch"].startswith("ok  scratch")
+    assert [lines[name][:2] for name in ("bucket", "warehouse")] == ["NO", "NO"]
+
+
+# ---- what a run says
+
+
+@flows_run
+def test_an_error_of_ours_is_the_message_of_its_run_without_a_traceback(
+    place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the flow's state and in the log of its task."""
+    (place / "web" / "green_tripdata_2020-10.csv").write_text("<!doctype html><html></html>")
+    state = bring(place, 10)
+    assert failure(state) == str(state.result(raise_on_failure=False))
+    assert failure(state).startswith("green 2020-10: ")
+    assert not [record for record in caplog.records if record.exc_info]
+    assert "Traceback" not in caplog.text
+    assert failure(state) in caplog.messages
+
+
+@flows_run
+def test_an_unknown_error_keeps_its_traceback(
+    place: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import etl_web_to_gcs
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("by nought")
+
+    monkeypatch.setattr(etl_web_to_gcs, "opened_bucket", broken)
+    state = bring(place, 10)
+    assert "Flow run encountered an exception. ZeroDivisionError: by nought" in failure(state)
+    assert [record for record in caplog.records if record.exc_info]
+
+
+@flows_run
+def test_the_parents_log_has_a_line_a_month(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    publish(place, "2020-10", ["1", "2"])
+    (place / "web" / "green_tripdata_2020-11.csv").write_text("<html></html>")
+    with caplog.at_level(logging.INFO):
+        state = bring_all(place, "10,11")
+    said = [
+        record
+        for record in caplog.records
+        if record.name == "prefect.flow_runs" and record.getMessage().startswith("green 2020-1")
+    ]
+    loaded, failed = said
+    counts = "green 2020-10: loaded, 2 rows read = 2 written + 0 rejected, "
+    assert loaded.getMessage().startswith(counts)
+    assert (failed.levelname, failed.getMessage()[:22]) == ("ERROR", "green 2020-11: failed:")
+    assert state.is_failed()
+
+
+@flows_run
+def test_seconds_are_those_of_the_month(place: Path) -> None:
+    publish(place, "2020-10", ["1"])
+    assert 0 < bring(place, 10).result().seconds < bring_all(place, "10").result()[0].seconds + 60
+    assert bring(place, 10).result().seconds > 0
+
+
+@flows_run
+def test_no_artifact_links_to_a_file_of_this_machine(place: Path) -> None:
+    """Browsers refuse it; the report itself is the artifact, beside the quality."""
+    publish(place, "2020-10", ["1"])
+    bring_all(place, "10")
+    found = artifacts()
+    path = place / "bucket/data/green/green_tripdata_2020-10.report.html"
+    assert f"This page as a file: `{path}`" in found["green-2020-10-report"]
+    assert "## Nulls" in found["green-2020-10-quality"]
+    assert str(path) in found["months"]
+    assert "green-2020-10-report-link" not in found
+    assert not [
+        key
+        for key, data in found.items()
+        if key and "2020-10" in key and "file://" in (data.replace(f"file://{place}/web", ""))
+    ]
+
+
+# ---- dead ends
+
+
+def command(script: Path, settings: dict[str, str], *options: str) -> Any:
+    return subprocess.run(
+        [sys.executable, str(script), *options],
+        env=os.environ | {"PYTHONWARNINGS": "ignore"} | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a server that is gone."""
+    with socket.socket() as taken:  # nobody else gets the port, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}/api"
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["flows/tidy_runs.py", "blocks/make_embedded_blocks.py", "deployments/local_deploy.py"],
+)
+def test_a_server_that_is_gone_is_one_line(silent: str, script: str) -> None:
+    """With the two ways out, and exit code 2."""
+    done = command(PROJECT / script, {"PREFECT_API_URL": silent})
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"Error: Prefect's server at {silent} does not answer (")
+    assert line.endswith("start it (make serve), or run without one: unset PREFECT_API_URL")
+
+
+def test_what_is_no_prefect_server_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    import prefect_server
+
+    with Web() as other:
+        url = other.url("/api")
+
+        class Fixed:
+            def value(self) -> str:
+                return url
+
+        monkeypatch.setattr(prefect_server, "PREFECT_API_URL", Fixed())
+        with pytest.raises(UsageError, match="what answers there is no Prefect server"):
+            prefect_server.refuse_silent_server()
+
+
+def test_a_block_that_is_not_there_is_looked_for_in_a_named_place(prefect_server: None) -> None:
+    with pytest.raises(UsageError, match=r"gcs-bucket/nowhere cannot be loaded from the database"):
+        destinations.open_bucket("gcs-bucket/nowhere")
+
+
+def test_data_below_a_file_names_the_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for open_one, name in (
+        (destinations.open_bucket, str(file / "bucket")),
+        (destinations.open_warehouse, str(file / "my.duckdb")),
+    ):
+        with pytest.raises(UsageError, match=f"{file} is a file, so there can be no folder"):
+            open_one(name)
+
+
+@flows_run
+def test_a_bucket_and_a_warehouse_need_no_block(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paths as they stand, relative ones from the current folder."""
+    publish(place, "2020-10", ["1", "2"])
+    (place / "here").mkdir()
+    monkeypatch.chdir(place / "here")
+    state = bring_all(place, "10", bucket="./taxi", warehouse="my.duckdb")
+    assert state.result()[0].where.endswith(f"-> {place / 'here' / 'my.duckdb'}")
+    assert (place / "here/taxi/data/green/green_tripdata_2020-10.parquet").exists()
+    with duckdb.connect("my.duckdb", read_only=True) as db:
+        assert db.execute("SELECT count(*) FROM green_trips").fetchall() == [(2,)]
+    assert not (place / "bucket").exists()
+    assert totals(place) == {}
+
+
+@flows_run
+def test_months_are_dropped_when_somebody_says_yes(place: Path) -> None:
+    """Without it the run shows what there is; a second one finds nothing."""
+    from drop_months import drop_months
+
+    publish(place, "2020-10", ["1", "2"])
+    publish(place, "2020-11", ["3"])
+    bring_all(place, "10,11")
+    call: Any = drop_months
+    wanted = {"color": "green", "months": "2020-10,2020-12", "return_state": True}
+    shown = call(**wanted)
+    assert (shown.name, shown.message) == ("Planned", "1 of 2 months would be dropped")
+    assert [line.status for line in shown.result()] == ["to be dropped", "not there"]
+    assert totals(place) == {"2020-10": (2, 3.0), "2020-11": (1, 3.0)}
+    assert call(**wanted, yes=True).message == "1 of 2 months dropped"
+    assert totals(place) == {"2020-11": (1, 3.0)}
+    assert call(**wanted, yes=True).name == "Skipped"
+    assert "no month named" in failure(call(color="green", yes=True, return_state=True))
+    assert bring_all(place, "10").result()[0].status == "loaded"
+
+
+def test_a_command_that_drops_asks_or_takes_yes(place: Path, prefect_server: None) -> None:
+    """Where nobody can answer it says which option does; GREEN is green."""
+    from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
+
+    publish(place, "2020-10", ["1", "2"])
+    bring_all(place, "10")
+    known = {
+        "TRIPS_DATA": str(place),
+        "PREFECT_API_DATABASE_CONNECTION_URL": str(PREFECT_API_DATABASE_CONNECTION_URL.value()),
+    }
+    options = ("--color", "GREEN", "--months", "2020-10")
+    script = PROJECT / "flows" / "drop_months.py"
+    asked = command(script, known, *options)
+    assert asked.returncode == 2
+    assert "Remove green 2020-10 for good? Add --yes to say so" in asked.stderr
+    assert totals(place) == {"2020-10": (2, 3.0)}
+    done = command(script, known, *options, "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "green 2020-10  dropped" in done.stdout
+    assert totals(place) == {}

@@ -1,0 +1,101 @@
+"""Prefect's home is the project's for every command, unless the user has chosen another."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).absolute().parents[1]
+HOME = str(PROJECT / "data" / "prefect")
+SAY = (
+    "import os, prefect_home; "
+    "print(os.environ.get('PREFECT_HOME'), os.environ['PREFECT_SERVER_ANALYTICS_ENABLED'])"
+)
+EMPTY = '[profiles.default]\n\n[profiles.other]\nPREFECT_API_URL = "http://h/api"\n'
+LOGGED_IN = 'active = "cloud"\n[profiles.cloud]\nPREFECT_API_KEY = "k"\n[profiles.default]\n'
+
+
+def said(tmp_path: Path, profiles: str = "", **variables: str) -> list[str]:
+    """The home, and whether telemetry is on, in a shell with these variables."""
+    if profiles:
+        (tmp_path / ".prefect").mkdir()
+        (tmp_path / ".prefect" / "profiles.toml").write_text(profiles)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    del kept["DO_NOT_TRACK"]
+    environment = kept | {"HOME": str(tmp_path), "PYTHONPATH": str(PROJECT / "flows")} | variables
+    command = [sys.executable, "-c", SAY]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_the_projects_home_is_the_default(tmp_path: Path) -> None:
+    assert said(tmp_path) == [HOME, "false"]
+    assert not (tmp_path / ".prefect").exists()
+
+
+@pytest.mark.parametrize("profiles", [EMPTY, 'active = "default"\n' + EMPTY])
+def test_a_profile_that_sets_nothing_is_no_choice(tmp_path: Path, profiles: str) -> None:
+    assert said(tmp_path, profiles)[0] == HOME
+
+
+@pytest.mark.parametrize("profiles", [LOGGED_IN, 'active = "other"\n' + EMPTY])
+def test_a_profile_of_the_user_wins(tmp_path: Path, profiles: str) -> None:
+    assert said(tmp_path, profiles)[0] == "None"
+
+
+@pytest.mark.parametrize("name", ["PREFECT_HOME", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH"])
+def test_a_variable_of_the_user_wins(tmp_path: Path, name: str) -> None:
+    expected = "/chosen" if name == "PREFECT_HOME" else "None"
+    assert said(tmp_path, **{name: "/chosen"})[0] == expected
+
+
+def test_an_api_address_leaves_the_home_the_projects(tmp_path: Path) -> None:
+    """The server keeps the runs; a database of the user's own home is not touched."""
+    assert said(tmp_path, PREFECT_API_URL="http://127.0.0.1:4200/api")[0] == HOME
+
+
+@pytest.mark.parametrize(("track", "telemetry"), [("1", "false"), ("0", "true"), ("", "true")])
+def test_do_not_track_is_obeyed(tmp_path: Path, track: str, telemetry: str) -> None:
+    """Whatever Prefect is told."""
+    wanted = {"PREFECT_SERVER_ANALYTICS_ENABLED": "true", "DO_NOT_TRACK": track}
+    assert said(tmp_path, **wanted)[1] == telemetry
+
+
+def test_the_environments_prefect_command_sees_the_same_home(tmp_path: Path) -> None:
+    """By the line that dev/share_home.py writes, whoever starts Python there."""
+    sys.path.insert(0, str(PROJECT / "dev"))
+    try:
+        from share_home import _LINE
+    finally:
+        sys.path.remove(str(PROJECT / "dev"))
+    (tmp_path / "site").mkdir()
+    line = _LINE.format(path=str(PROJECT / "flows" / "prefect_home.py"))
+    (tmp_path / "site" / "prefect_home.pth").write_text(line)
+    script = f"import site; site.addsitedir({str(tmp_path / 'site')!r}); import os; "
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    done = subprocess.run(
+        [sys.executable, "-c", script + "print(os.environ['PREFECT_HOME'])"],
+        env=kept | {"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == HOME
+
+
+def test_a_python_without_prefect_is_told_the_way_in(tmp_path: Path) -> None:
+    """One line in place of a traceback, with exit code 2."""
+    done = subprocess.run(
+        [sys.executable, "-S", str(PROJECT / "flows" / "etl_web_to_gcs.py"), "--color", "x"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "has no Prefect; make run, then: .venv/bin/python " in done.stderr
+    assert done.stderr.rstrip().endswith("flows/etl_web_to_gcs.py --color x")
