@@ -56,8 +56,8 @@ def test_a_typo_in_the_address_fails_with_the_closest_names(place: Path) -> None
     publish(place, "2020-01", ["1"])
     for wrong, hint in (
         (source(place).replace("/web/", "/wbe/"), f"{place} has no wbe, but web"),
-        (source(place).replace("tripdata", "tripdta"), "but green_tripdata_2020-01.csv"),
-        (source(place).replace("{month:02}", "{month}"), "but green_tripdata_2020-01.csv"),
+        (source(place).replace("tripdata", "tripdta"), "green_tripdata_2020-01.csv"),
+        (source(place).replace("{month:02}", "{month}"), "green_tripdata_2020-01.csv"),
     ):
         said = failure(bring_all(place, "2020-01", source=wrong))
         assert "1 of 1 months failed: green 2020-01: file://" in said
