@@ -28,6 +28,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import PREFECT_API_URL
 from prefect.utilities.importtools import import_object
 
+from prefect_server import place_of_blocks
 from recipes import no_answer, server_answers
 from table import ROWS, Row
 
@@ -139,7 +140,8 @@ def loaded(reference: str) -> Any:
             return cast(type[Block], import_object(path)).load(name)
     except ValueError as error:
         script = _SCRIPTS[path.rpartition(".")[2]]
-        raise ValueError(f"{error}. Save it first: python blocks/{script}") from error
+        looked = f"{error} (looked for in {place_of_blocks()})"
+        raise ValueError(f"{looked}. Save it first: python blocks/{script}") from error
 
 
 async def make_pool(pool: WorkPoolCreate) -> None:

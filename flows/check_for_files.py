@@ -106,6 +106,7 @@ def check_for_files(
         raise UsageError(f"rows_per_group {rows_per_group} is less than 1; write 1 or more")
     spec = ClusterSpec.of(cluster, cluster_options)
     places = open_place(source, there=True), open_place(sink)
+    get_run_logger().info("%s", f"{pattern} of {places[0]} into {places[1]}")
     planned = find(*places, pattern, intent, days)
     lines = [line_of(file, "unchanged", file.entry, places[1]) for file in planned]
     jobs = [Job(file, *places, rows_per_group, utc_times) for file in planned if file.due]

@@ -21,7 +21,7 @@ from artifacts import show_chart
 from covid.cache import cached, keep
 from covid.edition import URL, check_edition, find_country, read_edition
 from covid.monthly import Monthly, by_month
-from destinations import BUCKET, open_bucket
+from destinations import BUCKET, opened_bucket, tell_places
 from flow_results import plain_failures
 from notices import NOTICES
 from progress import shown_progress
@@ -101,7 +101,9 @@ def covid_monthly(
         bucket: Block of the bucket, as TYPE/NAME.
         url: Address of a daily edition in JSON; a file:// URL or a path will do.
     """
-    edition, store, day = WebFile.at("covid", url), open_bucket(bucket), _today()
+    edition, opened, day = WebFile.at("covid", url), opened_bucket(bucket), _today()
+    tell_places("", opened)
+    store = opened.used
     with scratch_folder(Job("covid"), f"{url} {bucket}") as folder:
         report = load(transform(extract(edition, store, day, folder), edition, country, day), store)
     if report.written:

@@ -16,7 +16,13 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 import cli
-from destinations import EMBEDDED_BUCKET, EMBEDDED_WAREHOUSE
+from destinations import (
+    EMBEDDED_BUCKET,
+    EMBEDDED_WAREHOUSE,
+    opened_bucket,
+    opened_warehouse,
+    tell_places,
+)
 from flow_results import plain_failures
 from notices import NOTICES
 from parameterized_flow import etl_parent_flow
@@ -45,6 +51,7 @@ def first_run(
         bucket: Block of the bucket, as TYPE/NAME.
         warehouse: Block of the warehouse, as TYPE/NAME.
     """
+    tell_places(source, opened_bucket(bucket), opened_warehouse(warehouse))
     parent: Any = etl_parent_flow  # its overloads for return_state do not hold for any flow
     states = [
         parent(

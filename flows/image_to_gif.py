@@ -21,7 +21,7 @@ import cli
 from bounds import AtLeastOne
 from clusters.runner import dask_runner
 from clusters.spec import ClusterSpec
-from destinations import open_bucket
+from destinations import open_bucket, opened_bucket, tell_places
 from flow_results import plain_failures
 from graph import mapped
 from images.frames import URL, Frame, animate, as_gif, split
@@ -131,6 +131,8 @@ def image_to_gif(
         cluster: Address of a Dask scheduler (tcp://HOST:8786) in place of a local cluster.
     """
     _refuse_passing_folder(file, gif, bucket)
+    if bucket:
+        tell_places("", opened_bucket(bucket))
     runner = _runner(engine, workers, cluster)
     found = frames_to_gif.with_options(task_runner=runner)(url, file, gif, bucket)
     if found.written:

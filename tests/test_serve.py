@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 import serve
 
@@ -64,3 +67,27 @@ def test_the_log_of_the_time_before_is_kept(tmp_path: Path) -> None:
             program.process.wait()
     assert (tmp_path / "server.log.1").read_text() == "first\n"
     assert (tmp_path / "server.log").read_text() == "second\n"
+
+
+def test_a_second_one_on_the_same_home_is_refused_with_the_name_of_the_first(
+    tmp_path: Path,
+) -> None:
+    """Whatever its port: two schedulers on one database start every run twice."""
+    first = rf"http://127.0.0.1:4200, PID {os.getpid()};"
+    with (
+        serve._alone(tmp_path, 4200),
+        pytest.raises(serve.CannotServe, match=first),
+        serve._alone(tmp_path, 4201),
+    ):
+        pytest.fail("there are two")
+    with serve._alone(tmp_path, 4201):
+        assert "4201" in (tmp_path / "running").read_text()
+    assert not (tmp_path / "running").exists()
+
+
+def test_what_is_served_sends_no_telemetry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "true")
+    assert serve._environment(4200)["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+    for file in ("compose.yaml", "Dockerfile"):
+        text = (PROJECT / file).read_text()
+        assert re.search(r'PREFECT_SERVER_ANALYTICS_ENABLED(: "|=)false', text)
