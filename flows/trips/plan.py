@@ -52,8 +52,8 @@ class Plan:
 
     @property
     def is_generated(self) -> bool:
-        """Whether the month is, or would be, one that nobody has published."""
-        known = self.published or self.entry
+        """Whether the month is, or will be after the run, one that nobody has published."""
+        known = self.published if self.has_work else self.entry
         return known is not None and is_generated(known.url)
 
     @property
