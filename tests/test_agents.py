@@ -132,9 +132,8 @@ def test_agents_bring_the_months_one_after_another_if_told_so(
     for month, count in (("2020-10", 2), ("2020-11", 3)):
         publish(shared, month, ["1.5"] * count)
     with agent(deployment):
-        state = bring_all(
-            shared, "10,11", engine="agents", workers=1, deployment=f"etl-parent-flow/{deployment}"
-        )
+        agents = {"engine": "agents", "deployment": f"etl-parent-flow/{deployment}"}
+        state = bring_all(shared, "10,11", workers=1, report=True, **agents)
     assert state.name == "Completed", state.message
     assert [(line.status, line.rows_written) for line in state.result()] == [
         ("loaded", 2),
@@ -158,10 +157,10 @@ def test_a_report_that_failed_on_an_agent_is_no_link_to_the_one_before(
 ) -> None:
     """The month is loaded, with a warning that names the run; the old page is still there."""
     publish(shared, "2020-10", ["1"])
-    assert bring_all(shared, "10").result()[0].report
+    assert bring_all(shared, "10", report=True).result()[0].report
     broken_table(shared)
     with agent(deployment):
-        (line,) = bring_all(shared, "10", engine="agents", force=True).result()
+        (line,) = bring_all(shared, "10", engine="agents", force=True, report=True).result()
     assert (line.status, line.report) == ("loaded", "")
     assert line.warning == "the report failed; the page of run green 2020-10 says why"
 

@@ -79,7 +79,7 @@ def test_a_name_that_is_no_block_is_refused_with_the_way_to_write_it(name: str) 
     from destinations import open_bucket
     from trips.errors import UsageError
 
-    with pytest.raises(UsageError, match="write local-bucket/NAME"):
+    with pytest.raises(UsageError, match=r"\(local-bucket/NAME or .*; write a path as \./folder"):
         open_bucket(name)
 
 

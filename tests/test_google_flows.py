@@ -141,7 +141,7 @@ def test_the_quality_page_has_the_days_that_bigquery_counted(
     async def page() -> Any:
         async with get_client() as client:
             found = await client.read_latest_artifacts()
-        return {artifact.key: artifact.data for artifact in found}["green-2020-10"]
+        return {artifact.key: artifact.data for artifact in found}["green-2020-10-report"]
 
     publish(tmp_path, 10, 60)
     assert bring_all(tmp_path, "10").name == "Completed"

@@ -69,7 +69,7 @@ def test_started_used_stopped_and_started_again(settings: dict[str, str]) -> Non
     assert again.stdout.startswith("PostgreSQL has been running on 127.0.0.1:")
     options = ("--color", "green", "--year", "2020", "--month", "10", "--source", "sample:100")
     loaded = run(settings, "ingest_data.py", *options)
-    assert re.search(r"green 2020-10 +loaded +100 +100", loaded.stdout), loaded.stderr
+    assert re.search(r"green 2020-10 +loaded, GENERATED +100 +100", loaded.stdout), loaded.stderr
     assert "its months stay" in local_postgres(settings, "--stop").stdout
     assert local_postgres(settings, "--stop").stdout == "PostgreSQL is not running\n"
     assert local_postgres(settings).returncode == 0

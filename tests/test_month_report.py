@@ -56,15 +56,14 @@ def broken_table(place: Path) -> None:
 
 
 def test_a_loaded_month_has_a_page_of_pictures_and_the_same_as_a_file(place: Path) -> None:
-    """The page, the link to the file, and the table of the run all lead to it."""
+    """The page, and the table of the run with the path of the file."""
     publish(place, "2020-10", ["10.5", "4"])
-    bring_all(place, "10")
-    found, link = artifacts(), (place / REPORT).as_uri()
-    page = found["green-2020-10"]
+    bring_all(place, "10", report=True)
+    found = artifacts()
+    page = found["green-2020-10-report"]
     assert page.count("](data:image/png;base64,") == 4
     assert "| negative total | 0 |" in page
-    assert found["green-2020-10-report"] == f"[{link}]({link})"
-    assert f'"report": "{link}"' in found["months"]
+    assert f'"report": "{place / REPORT}"' in found["months"]
     assert (place / REPORT).read_text().count('src="data:image/png;base64,') == 4
 
 
@@ -72,7 +71,7 @@ def test_a_failed_report_leaves_the_month_loaded_and_is_seen(place: Path) -> Non
     """The run completes, its task has failed, and the reason stands beside the month."""
     broken_table(place)
     publish(place, "2020-10", ["10.5"])
-    state = bring_all(place, "10")
+    state = bring_all(place, "10", report=True)
     (line,) = state.result()
     assert (state.name, line.status) == ("Completed", "loaded")
     assert state.message == "1 loaded, 1 without a report"
@@ -89,7 +88,7 @@ def test_a_failed_report_leaves_the_month_loaded_and_is_seen(place: Path) -> Non
 def test_a_report_of_the_bucket_alone_fails_no_month_either(place: Path) -> None:
     broken_table(place)
     publish(place, "2020-10", ["10.5"])
-    state = bring_all(place, "10", warehouse="")
+    state = bring_all(place, "10", warehouse="", report=True)
     (line,) = state.result()
     assert (state.name, line.status) == ("Completed", "loaded")
     assert "taxi_zone_lookup.csv is not TLC's table" in line.warning
@@ -97,17 +96,18 @@ def test_a_report_of_the_bucket_alone_fails_no_month_either(place: Path) -> None
 
 def test_a_month_for_the_bucket_alone_has_its_report(place: Path) -> None:
     publish(place, "2020-10", ["10.5"])
-    (line,) = bring_all(place, "10", warehouse="").result()
+    (line,) = bring_all(place, "10", warehouse="", report=True).result()
     assert line.report == (place / REPORT).as_uri()
     assert (place / REPORT).exists()
 
 
 def test_without_reports_none_is_drawn(place: Path) -> None:
+    before = artifacts().get("green-2020-10-report")
     publish(place, "2020-10", ["10.5"])
     (line,) = bring_all(place, "10", report=False).result()
     assert (line.report, line.warning) == ("", "")
     assert not (place / REPORT).exists()
-    assert "![" not in artifacts()["green-2020-10"]
+    assert artifacts().get("green-2020-10-report") == before
 
 
 def test_bringing_a_month_to_the_bucket_draws_nothing(place: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_month_of_the_bucket_is_drawn_again_the_same(place: Path) -> None:
     from month_report import month_report
 
     publish(place, "2020-10", ["10.5"])
-    bring_all(place, "10")
+    bring_all(place, "10", report=True)
     before = listing(place / "bucket")
     call: Any = month_report
     line = call("green", 2020, 10)
@@ -144,5 +144,5 @@ def test_zones_go_by_name_once_the_table_is_in_the_bucket(place: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_text('"LocationID","Borough","Zone","service_zone"\n74,"Manhattan","East","x"\n')
     publish(place, "2020-10", ["10.5"])
-    bring_all(place, "10")
-    assert "First is East, Manhattan, with 1 of 1 trips." in artifacts()["green-2020-10"]
+    bring_all(place, "10", report=True)
+    assert "First is East, Manhattan, with 1 of 1 trips." in artifacts()["green-2020-10-report"]

@@ -30,10 +30,6 @@ def objects(s3: S3) -> Objects:
     return found
 
 
-def _report_of(key: str) -> str:
-    return key.replace(".parquet", ".report.html")
-
-
 def save(bucket: Any) -> None:
     bucket.credentials.save("zoom-aws-creds", overwrite=True)
     bucket.save("zoom-s3", overwrite=True)
@@ -78,8 +74,8 @@ def test_a_corrected_file_replaces_exactly_its_month(place: Path, objects: Objec
     state = bring_all(place, "10,11", bucket=BUCKET)
     assert [line.status for line in state.result()] == ["loaded", "unchanged"]
     changed = {key for key, data in objects.listing().items() if before[key] != data}
-    ledger, report = "taxi/ledger/green/green_tripdata_2020-10.json", _report_of(OCTOBER)
-    assert changed == {OCTOBER, ledger, report}
+    ledger = "taxi/ledger/green/green_tripdata_2020-10.json"
+    assert changed == {OCTOBER, ledger}
     assert totals(place) == {"2020-10": (3, 15.5), "2020-11": (3, 24.0)}
 
 
@@ -159,7 +155,7 @@ def test_killed_at_any_effect_a_month_is_there_once(
     assert line.status in ("NEW", "CHANGED")
     assert bring_all(place, "10", bucket=BUCKET).name == "Completed"
     key, ledger = OCTOBER.removeprefix("taxi/"), "ledger/green/green_tripdata_2020-10.json"
-    assert set(objects.listing()) == {key, ledger, _report_of(key)}
+    assert set(objects.listing()) == {key, ledger}
     assert totals(place) == {"2020-10": (2, 14.5)}
 
 

@@ -76,6 +76,31 @@ def test_the_form_refuses_a_month_that_there_is_not(page: Page, shots: Path) -> 
     page.screenshot(path=shots / "refused.png")
 
 
+def test_a_failed_run_says_what_to_do_and_no_traceback(
+    page: Page, served: Served, shots: Path
+) -> None:
+    """A source that is not there: the message of the run is the error with its remedy."""
+    open_deployment(page, "etl-parent-flow", "local-flow")
+    page.get_by_text("Custom run").click()
+    choose(page, "date_order", "day-first")
+    page.screenshot(path=shots / "choices.png")
+    field(page, "months").get_by_role("textbox").fill("2020-10")
+    field(page, "source").get_by_role("textbox").fill(f"file://{served.data}/{{year_month}}.csv")
+    submit = page.get_by_role("button", name="Submit", exact=True)
+    run = ended(served, started_by(page, submit))
+    assert run["state_name"] == "Failed"
+    said = f"yellow 2020-10: file://{served.data}/2020-10.csv: there is no such file; "
+    expect(page.get_by_text(said).first).to_be_visible()
+    expect(page.get_by_text("Traceback")).to_have_count(0)
+    page.screenshot(path=shots / "failed-run.png")
+
+
+def choose(page: Page, parameter: str, value: str) -> None:
+    """Take a value from the drop-down of a parameter."""
+    field(page, parameter).locator(".p-select-button__control").click()
+    page.locator(".p-select-option", has_text=re.compile(f"^{value}$")).first.click()
+
+
 def fill_the_form(page: Page) -> None:
     """Other parameters than the deployment's own, which are for yellow months of TLC."""
     field(page, "color").locator(".p-select-button__control").click()
@@ -106,16 +131,18 @@ def look_at_the_run(page: Page, shots: Path) -> None:
 
 
 def look_at_the_table(page: Page, served: Served, shots: Path) -> None:
-    """A row a month."""
+    """A row a month, generated ones called so; nothing leads to a file of the machine."""
     page.goto(f"/artifacts/artifact/{artifact(served, 'months')}")
     for month in ("green 2020-10", "green 2020-11"):
         expect(page.get_by_role("cell", name=month, exact=True)).to_be_visible()
+    expect(page.get_by_role("cell", name="loaded, GENERATED", exact=True)).to_have_count(2)
+    expect(page.locator("a[href^='file:']")).to_have_count(0)
     page.screenshot(path=shots / "months.png")
 
 
 def look_at_the_report(page: Page, served: Served, shots: Path) -> None:
     """Four pictures, each of which the browser can show."""
-    page.goto(f"/artifacts/artifact/{artifact(served, 'green-2020-10')}")
+    page.goto(f"/artifacts/artifact/{artifact(served, 'green-2020-10-report')}")
     pictures = page.locator("img[src^='data:image/png']")
     expect(pictures).to_have_count(4)
     for place in range(4):
@@ -123,7 +150,11 @@ def look_at_the_report(page: Page, served: Served, shots: Path) -> None:
         picture.scroll_into_view_if_needed()
         assert picture.evaluate("image => image.complete && image.naturalWidth") > 1000
     pictures.first.scroll_into_view_if_needed()
+    expect(page.locator("a[href^='file:']")).to_have_count(0)
     page.screenshot(path=shots / "report.png")
+    page.goto(f"/artifacts/artifact/{artifact(served, 'green-2020-10-quality')}")
+    expect(page.get_by_text("Odd but valid, and kept").first).to_be_visible()
+    page.screenshot(path=shots / "quality.png")
 
 
 def artifact(served: Served, key: str) -> str:

@@ -237,10 +237,10 @@ def test_a_server_that_does_not_answer_is_named_with_what_to_do(
             code = save([make_process_blocks.RECIPE], ["--env", str(env)])
         else:
             code = main(ROADS["local"], ["--env", str(env)])
-    assert code == 1
+    assert code == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"Error: {api}: ")
-    assert "; start Prefect's server there, or export the PREFECT_API_URL of one" in line
+    assert line.startswith(f"Error: Prefect's server at {api} does not answer (")
+    assert "; start it (make serve), or run without one: prefect config unset" in line
 
 
 @pytest.mark.parametrize("schedule", [schedules.YELLOW_DUE, schedules.GREEN_DUE])

@@ -12,17 +12,34 @@ import pytest
 from trips.disk import free_space, room_for
 from trips.errors import StorageError
 
+FULL = " MB are free there; make room, or name another folder (TRIPS_DATA)"
+FORBIDDEN = "not write there: correct its permissions, or name another folder (TRIPS_DATA)"
+IN_THE_WAY = "folder must be: move it away, or name another folder (TRIPS_DATA)"
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
-def test_refusal_names_file_folder_reason_and_way_out(tmp_path: Path, code: int) -> None:
+
+@pytest.mark.parametrize(
+    ("code", "way_out"),
+    [
+        (errno.ENOSPC, FULL),
+        (errno.EDQUOT, FULL),
+        (errno.EROFS, FORBIDDEN),
+        (errno.EACCES, FORBIDDEN),
+        (errno.ENOTDIR, IN_THE_WAY),
+        (errno.EEXIST, IN_THE_WAY),
+    ],
+)
+def test_refusal_names_file_folder_reason_and_way_out(
+    tmp_path: Path, code: int, way_out: str
+) -> None:
     folder = tmp_path / "not" / "there"
     cause = OSError(code, "the reason")
-    with pytest.raises(StorageError) as caught, room_for("file of yellow 2021-01", folder):
+    space = room_for("file of yellow 2021-01", folder, "TRIPS_DATA")
+    with pytest.raises(StorageError) as caught, space:
         raise cause
     said = str(caught.value)
     assert said.startswith(f"cannot keep file of yellow 2021-01 in {folder}: ")
     assert "the reason" in said
-    assert said.endswith(" MB are free there; make room, or choose another folder")
+    assert said.endswith(way_out)
     assert caught.value.__cause__ is cause
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -62,7 +64,8 @@ def test_folder_is_in_the_systems_temporary_folder_unless_told_otherwise(
     for unset in (True, False):
         monkeypatch.delenv("TRIPS_SCRATCH", raising=unset)
         with scratch_folder(MONTH, "a") as folder:
-            assert folder.parent == tmp_path / "trips-scratch"
+            assert folder.parent == tmp_path / f"trips-scratch-{os.getuid()}"
+            assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
         monkeypatch.setenv("TRIPS_SCRATCH", "")
     assert not root.exists()
 
@@ -157,7 +160,7 @@ def test_root_that_is_not_ours_is_named(root: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(Path, "mkdir", refuse)
     with (
-        pytest.raises(StorageError, match=r"yellow 2021-01 in .*Permission denied.*choose another"),
+        pytest.raises(StorageError, match=r"yellow 2021-01 in .*Permission denied.*TRIPS_SCRATCH"),
         scratch_folder(MONTH, "a"),
     ):
         pytest.fail("there is no such folder")
