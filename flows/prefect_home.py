@@ -54,6 +54,17 @@ def _refuse_other_python() -> None:
         sys.exit(2)
 
 
-if __name__ == "prefect_home":  # and not as an interpreter starts, pip's say
+def _register_no_blocks() -> None:
+    """Keep the API of a command from importing every package of blocks that there is, for 1.5 s.
+
+    A block that is saved registers its own type, and a server registers all as it starts.
+    """
+    for name in ("API_BLOCKS_REGISTER_ON_START", "MEMOIZE_BLOCK_AUTO_REGISTRATION"):
+        os.environ.setdefault(f"PREFECT_{name}", "false")
+
+
+if __name__ == "prefect_home":  # and not as an interpreter starts, pip's or a server's say
     _refuse_other_python()
+    if "prefect" not in sys.modules:
+        _register_no_blocks()
 use_project_home()

@@ -24,6 +24,9 @@ _HOME = tempfile.TemporaryDirectory(prefix="prefect-home-")
 os.environ["PREFECT_HOME"] = _HOME.name
 os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
+# Not every package of blocks at each start of an API.
+os.environ["PREFECT_API_BLOCKS_REGISTER_ON_START"] = "false"
+os.environ["PREFECT_MEMOIZE_BLOCK_AUTO_REGISTRATION"] = "false"
 os.environ["TRIPS_ENV_FILE"] = os.devnull
 for name in ("PREFECT_API_URL", "PREFECT_PROFILE", "TRIPS_BUCKET", "TRIPS_WAREHOUSE"):
     os.environ.pop(name, None)

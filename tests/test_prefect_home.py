@@ -99,3 +99,23 @@ def test_a_python_without_prefect_is_told_the_way_in(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
     assert "has no Prefect; make run, then: .venv/bin/python " in done.stderr
     assert done.stderr.rstrip().endswith("flows/etl_web_to_gcs.py --color x")
+
+
+def test_a_command_imports_no_package_of_blocks_that_it_does_not_use(tmp_path: Path) -> None:
+    """Its own API would, at each start, to register all that there are."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    settings = {"PREFECT_HOME": str(tmp_path / "home"), "TRIPS_DATA": str(tmp_path / "data")}
+    script = (
+        "import sys; from covid_monthly import covid_monthly; "
+        "covid_monthly(url='/nowhere.json', return_state=True); "
+        "print(sorted({name.partition('.')[0] for name in sys.modules} "
+        "& {'prefect_gcp', 'prefect_aws', 'prefect_dask', 'distributed'}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=kept | settings | {"PYTHONPATH": str(PROJECT / "flows"), "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
