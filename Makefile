@@ -17,7 +17,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export DO_NOT_TRACK ?= 1
-# Where Prefect keeps its database for `make`, the flows and `prefect`: flows/prefect_home.py.
+# Where Prefect keeps its database for `make`, the flows and `prefect`: flows/orchestration/prefect_home.py.
 PREFECT_DATA := $(or $(PREFECT_HOME),$(CURDIR)/data/prefect)
 # Of the server that make serve starts, on 127.0.0.1.
 PORT ?= 4200
@@ -30,7 +30,7 @@ run: $(VENV)/run
 	@$(BIN)/python flows/first_run.py
 
 serve: $(VENV)/run
-	@$(BIN)/python deployments/serve.py --port $(PORT)
+	@$(BIN)/python dev/serve.py --port $(PORT)
 
 test: $(VENV)/dev
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --cov --cov-report=term
@@ -51,16 +51,16 @@ lint: $(VENV)/dev
 	@$(BIN)/mypy
 
 bench: $(VENV)/bench
-	@$(BIN)/python bench/run.py
+	@$(BIN)/python dev/bench/run.py
 
 doctor: $(VENV)/run
 	@$(BIN)/python dev/doctor.py
 
 postgres: $(VENV)/postgres
-	@$(BIN)/python blocks/local_postgres.py
+	@$(BIN)/python dev/local_postgres.py
 
 postgres-stop: $(VENV)/postgres
-	@$(BIN)/python blocks/local_postgres.py --stop
+	@$(BIN)/python dev/local_postgres.py --stop
 
 image:
 	@docker build $(BUILD) --tag $(IMAGE) .
@@ -97,9 +97,9 @@ $(VENV)/dev: requirements-dev.txt $(VENV)/run
 	@touch $@
 
 # dlt, which months into PostgreSQL are compared with, in an environment of its own.
-$(VENV)/bench: bench/dlt-requirements.txt $(VENV)/dev
+$(VENV)/bench: dev/bench/dlt-requirements.txt $(VENV)/dev
 	@$(BIN)/uv venv --quiet --clear $(VENV)/dlt
-	@$(BIN)/uv pip install --quiet --python $(VENV)/dlt/bin/python -r bench/dlt-requirements.txt
+	@$(BIN)/uv pip install --quiet --python $(VENV)/dlt/bin/python -r dev/bench/dlt-requirements.txt
 	@touch $@
 
 python-version:

@@ -12,18 +12,18 @@ import make_notification
 import make_postgres_block
 import make_process_blocks
 import make_s3_block
-from recipes import main_of_all
+from block_specs import main_of_all
 
-RECIPES = (
-    make_embedded_blocks.RECIPE,
-    make_process_blocks.RECIPE,
-    make_gcp_blocks.RECIPE,
-    make_s3_block.RECIPE,
-    make_postgres_block.RECIPE,
-    make_docker_block.RECIPE,
-    make_github_block.RECIPE,
-    make_notification.RECIPE,
+SPECS = (
+    make_embedded_blocks.SPEC,
+    make_process_blocks.SPEC,
+    make_gcp_blocks.SPEC,
+    make_s3_block.SPEC,
+    make_postgres_block.SPEC,
+    make_docker_block.SPEC,
+    make_github_block.SPEC,
+    make_notification.SPEC,
 )
 
 if __name__ == "__main__":
-    sys.exit(main_of_all(RECIPES))
+    sys.exit(main_of_all(SPECS))

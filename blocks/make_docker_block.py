@@ -11,9 +11,9 @@ import docker
 from prefect.infrastructure import DockerContainer
 from prefect.infrastructure.container import ImagePullPolicy
 
-from recipes import Blocks, Recipe, main
+from block_specs import Blocks, BlockSpec, main
 
-from embedded_blocks import DuckDBWarehouse, LocalBucket  # isort: skip - settings: flows/ on path
+from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket  # isort: skip - settings: flows/ on path
 
 #: Where the Dockerfile keeps what is to outlive a container.
 DATA = "/opt/prefect/data"
@@ -78,7 +78,7 @@ def check_volume(block: LocalBucket | DuckDBWarehouse) -> str:
     return f"{block.folder if isinstance(block, LocalBucket) else block.path} in each container"
 
 
-RECIPE = Recipe(("DOCKER_IMAGE",), blocks, {"zoom-docker": check, "zoom-volume": check_volume})
+SPEC = BlockSpec(("DOCKER_IMAGE",), blocks, {"zoom-docker": check, "zoom-volume": check_volume})
 
 if __name__ == "__main__":
-    sys.exit(main([RECIPE]))
+    sys.exit(main([SPEC]))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from settings import PROJECT, Settings
 
-from recipes import Blocks, Recipe, main
+from block_specs import Blocks, BlockSpec, main
 
-from embedded_blocks import DuckDBWarehouse, LocalBucket  # isort: skip - settings: flows/ on path
-from trips.disk import free_space  # isort: skip
+from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket  # isort: skip - settings: flows/ on path
+from core.disk import free_space  # isort: skip
 
 
 def blocks(settings: Settings) -> Blocks:
@@ -30,7 +30,7 @@ def check(block: LocalBucket | DuckDBWarehouse) -> str:
     return f"{path}, {free_space(path)}"
 
 
-RECIPE = Recipe((), blocks, {"zoom": check})
+SPEC = BlockSpec((), blocks, {"zoom": check})
 
 if __name__ == "__main__":
-    sys.exit(main([RECIPE]))
+    sys.exit(main([SPEC]))

@@ -13,7 +13,7 @@ from prefect_gcp import GcpCredentials
 from prefect_gcp.bigquery import BigQueryWarehouse
 from prefect_gcp.cloud_storage import GcsBucket
 
-from recipes import Blocks, Recipe, main
+from block_specs import Blocks, BlockSpec, main
 
 #: Seconds that Google may take to answer a check.
 PATIENCE = 10
@@ -71,7 +71,7 @@ def check_warehouse(block: BigQueryWarehouse) -> str:
     return f"project {client.project} can be listed"
 
 
-RECIPE = Recipe(
+SPEC = BlockSpec(
     ("GCP_SERVICE_ACCOUNT", "GCS_BUCKET"),
     blocks,
     {
@@ -82,4 +82,4 @@ RECIPE = Recipe(
 )
 
 if __name__ == "__main__":
-    sys.exit(main([RECIPE]))
+    sys.exit(main([SPEC]))

@@ -11,7 +11,7 @@ import httpx
 from prefect.filesystems import GitHub
 from pydantic.v1 import SecretStr
 
-from recipes import Blocks, Recipe, main
+from block_specs import Blocks, BlockSpec, main
 
 
 def blocks(settings: Settings) -> Blocks:
@@ -48,7 +48,7 @@ def _names(refs: str, reference: str) -> bool:
     return bool(known & {f"refs/heads/{reference}", f"refs/tags/{reference}"})
 
 
-RECIPE = Recipe(("GITHUB_STORAGE_REPOSITORY",), blocks, {"zoom-github": check})
+SPEC = BlockSpec(("GITHUB_STORAGE_REPOSITORY",), blocks, {"zoom-github": check})
 
 if __name__ == "__main__":
-    sys.exit(main([RECIPE]))
+    sys.exit(main([SPEC]))

@@ -1,7 +1,7 @@
 """Save the block that failed and crashed runs are told to, `zoom-notify`, and have them told.
 
-A run tells of its end by itself (flows/notices.py); of one that was killed, which can tell
-nobody, Prefect's server does.
+A run tells of its end by itself (flows/orchestration/notifications.py); of one that was killed,
+Prefect's server does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from prefect.client.schemas.filters import (
 )
 from pydantic.v1 import SecretStr
 
-from recipes import Blocks, Recipe, main
+from block_specs import Blocks, BlockSpec, main
 
 #: Of these the server tells; one that crashed and could still speak has told as well.
 STATES = ["Crashed"]
@@ -80,7 +80,7 @@ def _address(block: SlackWebhook | CustomWebhookNotificationBlock) -> str:
     return str(block.secrets.get_secret_value()["address"])
 
 
-RECIPE = Recipe(("NOTIFY_WEBHOOK_URL",), blocks, {"zoom-notify": check}, after=tell)
+SPEC = BlockSpec(("NOTIFY_WEBHOOK_URL",), blocks, {"zoom-notify": check}, after=tell)
 
 if __name__ == "__main__":
-    sys.exit(main([RECIPE]))
+    sys.exit(main([SPEC]))

@@ -8,7 +8,7 @@ from settings import Settings
 
 from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
 
-from recipes import Blocks, Recipe, main
+from block_specs import Blocks, BlockSpec, main
 
 
 def blocks(settings: Settings) -> Blocks:
@@ -37,9 +37,9 @@ def check(block: SqlAlchemyConnector) -> str:
     return f"Postgres {version}"
 
 
-RECIPE = Recipe(
+SPEC = BlockSpec(
     ("POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD"), blocks, {"zoom-postgres": check}
 )
 
 if __name__ == "__main__":
-    sys.exit(main([RECIPE]))
+    sys.exit(main([SPEC]))

@@ -10,7 +10,7 @@ from settings import PROJECT, Settings
 
 from prefect.infrastructure import Process
 
-from recipes import Blocks, Recipe, main
+from block_specs import Blocks, BlockSpec, main
 
 
 def blocks(settings: Settings) -> Blocks:
@@ -37,7 +37,7 @@ def check(block: Process) -> str:
     return f"runs in {folder or 'a temporary folder'}, data in {block.env['TRIPS_DATA']}"
 
 
-RECIPE = Recipe((), blocks, {"zoom-local": check, "zoom-fetched": check})
+SPEC = BlockSpec((), blocks, {"zoom-local": check, "zoom-fetched": check})
 
 if __name__ == "__main__":
-    sys.exit(main([RECIPE]))
+    sys.exit(main([SPEC]))

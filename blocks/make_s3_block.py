@@ -10,9 +10,9 @@ from prefect_aws import AwsCredentials
 from prefect_aws.client_parameters import AwsClientParameters
 from prefect_aws.s3 import S3Bucket
 
-from recipes import Blocks, Recipe, main
+from block_specs import Blocks, BlockSpec, main
 
-from trips.stores.s3 import S3Store  # isort: skip - settings puts flows/ on the path
+from core.storage.s3 import S3Store  # isort: skip - settings puts flows/ on the path
 
 
 def blocks(settings: Settings) -> Blocks:
@@ -57,9 +57,9 @@ def check_bucket(block: S3Bucket) -> str:
     return f"{store.uri('')} can be read"
 
 
-RECIPE = Recipe(
+SPEC = BlockSpec(
     ("S3_BUCKET",), blocks, {"zoom-aws-creds": check_credentials, "zoom-s3": check_bucket}
 )
 
 if __name__ == "__main__":
-    sys.exit(main([RECIPE]))
+    sys.exit(main([SPEC]))

@@ -29,7 +29,7 @@ SECRETS = (
 if (_FLOWS := str(PROJECT / "flows")) not in sys.path:
     sys.path.append(_FLOWS)
 
-import prefect_home  # noqa: E402, F401 - flows/ is on the path only now
+from orchestration import prefect_home  # noqa: E402, F401 - flows/ is on the path only now
 
 
 class SettingError(Exception):

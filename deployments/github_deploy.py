@@ -10,9 +10,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).absolute().parents[1] / "blocks"))
 
-from roads import Road, main
+from targets import Target, main
 
-ROAD = Road(
+TARGET = Target(
     name="github-flow",
     queue="local",
     infrastructure="prefect.infrastructure.Process/zoom-fetched",
@@ -20,4 +20,4 @@ ROAD = Road(
 )
 
 if __name__ == "__main__":
-    sys.exit(main(ROAD))
+    sys.exit(main(TARGET))

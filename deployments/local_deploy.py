@@ -12,9 +12,9 @@ sys.path.insert(0, str(Path(__file__).absolute().parents[1] / "blocks"))
 
 from settings import PROJECT
 
-from roads import Road, main
+from targets import Target, main
 
-ROAD = Road(
+TARGET = Target(
     name="local-flow",
     queue="local",
     infrastructure="prefect.infrastructure.Process/zoom-local",
@@ -22,4 +22,4 @@ ROAD = Road(
 )
 
 if __name__ == "__main__":
-    sys.exit(main(ROAD))
+    sys.exit(main(TARGET))

@@ -19,11 +19,11 @@ from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCre
 from prefect.utilities.callables import parameter_schema
 from prefect_docker.worker import DockerWorker
 
-from docker_deploy import ROAD as DOCKER
-from roads import Road, loaded, main, parameters_of
-from table import Row
+from docker_deploy import TARGET as DOCKER
+from specs import DeploymentSpec
+from targets import Target, loaded, main, parameters_of
 
-ROAD = Road(
+TARGET = Target(
     name="pool-flow",
     pool=WorkPoolCreate(
         name="zoom-docker",
@@ -41,25 +41,25 @@ ROAD = Road(
 _POLICIES = {"IF_NOT_PRESENT": "IfNotPresent", "ALWAYS": "Always", "NEVER": "Never"}
 
 
-def apply(row: Row, road: Road, settings: Settings) -> None:
+def apply(row: DeploymentSpec, target: Target, settings: Settings) -> None:
     """Create the deployment, or put this one in place of it, its schedule included."""
     # Not here Prefect's Deployment: it is for agents.
-    asyncio.run(_apply(row, road, parameters_of(row, road, settings), _container(road)))
+    asyncio.run(_apply(row, target, parameters_of(row, target, settings), _container(target)))
 
 
 async def _apply(
-    row: Row, road: Road, parameters: dict[str, Any], container: dict[str, Any]
+    row: DeploymentSpec, target: Target, parameters: dict[str, Any], container: dict[str, Any]
 ) -> None:
     flow = row.loaded()
     schema: Any = parameter_schema(flow)
     async with get_client() as client:
         await client.create_deployment(
             flow_id=await client.create_flow(flow),
-            name=f"{road.name}{row.variant}",
-            path=road.path,
+            name=f"{target.name}{row.variant}",
+            path=target.path,
             entrypoint=row.entrypoint(),
-            work_pool_name=road.pool.name,
-            work_queue_name=road.queue,
+            work_pool_name=target.pool.name,
+            work_queue_name=target.queue,
             job_variables=container,
             parameters=parameters,
             parameter_openapi_schema=schema.dict(),
@@ -70,9 +70,9 @@ async def _apply(
         )
 
 
-def _container(road: Road) -> dict[str, Any]:
+def _container(target: Target) -> dict[str, Any]:
     """The container of the Docker block, in the words of a work pool."""
-    block = loaded(road.infrastructure)
+    block = loaded(target.infrastructure)
     return {
         "image": block.image,
         "image_pull_policy": _POLICIES[block.image_pull_policy.value],
@@ -83,4 +83,4 @@ def _container(road: Road) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(ROAD, apply_one=apply))
+    sys.exit(main(TARGET, apply_one=apply))

@@ -14,11 +14,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).absolute().parents[1] / "flows"))
 
-import prefect_home
-
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME
 
-from destinations import (
+from core.disk import free_space
+from core.errors import TripsError, UsageError
+from core.scratch import scratch_root
+from monthly.published import without_secrets
+from orchestration import prefect_home
+from orchestration.block_registry import (
     BUCKET,
     BUCKET_SETTING,
     DATA,
@@ -29,12 +32,8 @@ from destinations import (
     opened_bucket,
     opened_warehouse,
 )
-from prefect_server import place_of_blocks, refuse_silent_server
-from trips.disk import free_space
-from trips.errors import TripsError, UsageError
-from trips.published import without_secrets
-from trips.scratch import scratch_root
-from variables import setting
+from orchestration.prefect_server import place_of_blocks, refuse_silent_server
+from orchestration.variables import setting
 
 _PACKAGES = ("prefect", "pandas", "pyarrow", "duckdb", "sqlalchemy", "psycopg2-binary")
 #: An object that no month has.

@@ -19,7 +19,7 @@ _LINE = (
 def main() -> None:
     """Write the line to the environment."""
     file = Path(sysconfig.get_path("purelib"), "prefect_home.pth")
-    file.write_text(_LINE.format(path=str(PROJECT / "flows" / "prefect_home.py")))
+    file.write_text(_LINE.format(path=str(PROJECT / "flows" / "orchestration" / "prefect_home.py")))
 
 
 if __name__ == "__main__":

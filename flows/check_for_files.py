@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
 
 from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
@@ -20,21 +20,21 @@ from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-import cli
-from artifacts import show_files
-from bounds import AtLeastNone, AtLeastOne
-from clusters.spec import ClusterSpec
-from destinations import BUCKET, open_place
-from flow_results import plain_failures
-from notices import NOTICES
-from retries import RETRIES
-from rowgroups.job import Job
-from rowgroups.places import Place
-from rowgroups.plan import Intent, Planned, plan_files
-from rowgroups.report import FileLine, line_of, table
-from trips.errors import NotPublished, UsageError
-from trips.readings import UtcTimes
-from trips.scratch import sweep_scratch
+from core.dask.cluster_spec import ClusterSpec
+from core.errors import NotPublished, UsageError
+from core.scratch import sweep_scratch
+from monthly.convert.readings import UtcTimes
+from orchestration import cli
+from orchestration.artifacts import show_files
+from orchestration.block_registry import BUCKET, open_place
+from orchestration.flow_results import plain_failures
+from orchestration.notifications import NOTICES
+from orchestration.parameter_types import AtLeastNone, AtLeastOne
+from orchestration.retries import RETRIES
+from row_groups.job import Job
+from row_groups.places import Place
+from row_groups.plan import Intent, Planned, plan_files
+from row_groups.report import FileLine, line_of, table
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -53,7 +53,7 @@ def find(source: Place, sink: Place, pattern: str, intent: str, days: int) -> li
 def rewrite(job: Job, client: Client) -> FileLine:
     """Have a Dask worker rewrite one file, and wait for it."""
     # Not at the top: Dask takes a second, which a run without work need not pay.
-    from rowgroups.cluster import rewrite_on
+    from row_groups.cluster import rewrite_on
 
     started = time.perf_counter()
     entry = rewrite_on(client, job)
@@ -128,7 +128,7 @@ def _now() -> dt.datetime:
 def _rewritten(jobs: Sequence[Job], spec: ClusterSpec) -> list[FileLine]:
     """The line of each job, done on a cluster that ends with the last of them."""
     # Not at the top: Dask takes a second, which a run without work need not pay.
-    from rowgroups.cluster import running
+    from row_groups.cluster import running
 
     logger = get_run_logger()
     with running(spec, len(jobs)) as client:

@@ -10,26 +10,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
 
 from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-import cli
-from artifacts import show_chart
+from core.scratch import Job, scratch_folder
+from core.storage.bucket import Bucket, put
 from covid.cache import cached, keep
 from covid.edition import URL, check_edition, find_country, read_edition
 from covid.monthly import Monthly, by_month
-from destinations import BUCKET, opened_bucket, tell_places
-from flow_results import plain_failures
-from notices import NOTICES
-from progress import shown_progress
-from retries import RETRIES
-from trips.buckets import Bucket, put
-from trips.published import WebFile
-from trips.scratch import Job, scratch_folder
-from trips.sources import fetch
+from monthly.published import WebFile
+from monthly.sources import fetch
+from orchestration import cli
+from orchestration.artifacts import show_chart
+from orchestration.block_registry import BUCKET, opened_bucket, tell_places
+from orchestration.flow_results import plain_failures
+from orchestration.notifications import NOTICES
+from orchestration.progress import shown_progress
+from orchestration.retries import RETRIES
 
 
 @dataclass(frozen=True)

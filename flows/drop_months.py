@@ -8,25 +8,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
 
 from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-import cli
-from artifacts import show_months
-from bounds import MonthOfYear, Year
-from destinations import BUCKET, WAREHOUSE, opened_bucket, opened_warehouse, tell_places
-from flow_results import plain_failures
-from notices import NOTICES
-from retries import RETRIES
-from trips.buckets import Bucket
-from trips.dropping import Remains, drop_month, find_remains
-from trips.months import Color, Month, months_of
-from trips.report import Line
-from trips.warehouses import Warehouse
+from core.storage.bucket import Bucket
+from monthly.dropping import Remains, drop_month, find_remains
+from monthly.month import Color, Month, months_of
+from monthly.result import Line
+from monthly.warehouses import Warehouse
+from orchestration import cli
+from orchestration.artifacts import show_months
+from orchestration.block_registry import (
+    BUCKET,
+    WAREHOUSE,
+    opened_bucket,
+    opened_warehouse,
+    tell_places,
+)
+from orchestration.flow_results import plain_failures
+from orchestration.notifications import NOTICES
+from orchestration.parameter_types import MonthOfYear, Year
+from orchestration.retries import RETRIES
 
 
 @task(task_run_name="find {month}", **RETRIES)

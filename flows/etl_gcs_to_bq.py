@@ -8,27 +8,33 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
 
 from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-import cli
-from bounds import MonthOfYear, Year
-from destinations import BUCKET, WAREHOUSE, opened_bucket, opened_warehouse, tell_places
-from flow_results import plain_failures, timed
+from core.errors import Conflict
+from core.scratch import scratch_folder
+from core.storage.bucket import Bucket
 from month_report import Reported, try_report
-from notices import NOTICES
-from retries import RETRIES
-from trips.buckets import Bucket
-from trips.errors import Conflict
-from trips.ledger import Entry
-from trips.months import Color, Month
-from trips.report import Line, line_of
-from trips.scratch import scratch_folder
-from trips.warehouses import InPlace, Warehouse
-from trips.warehouses.load import kept_entry, load_object, object_for
+from monthly.ledger import Entry
+from monthly.month import Color, Month
+from monthly.result import Line, line_of
+from monthly.warehouses import InPlace, Warehouse
+from monthly.warehouses.load import kept_entry, load_object, object_for
+from orchestration import cli
+from orchestration.block_registry import (
+    BUCKET,
+    WAREHOUSE,
+    opened_bucket,
+    opened_warehouse,
+    tell_places,
+)
+from orchestration.flow_results import plain_failures, timed
+from orchestration.notifications import NOTICES
+from orchestration.parameter_types import MonthOfYear, Year
+from orchestration.retries import RETRIES
 
 
 @task(task_run_name="plan {month}", **RETRIES)

@@ -12,33 +12,33 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
-import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
 
 from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-import cli
-from artifacts import show_quality
-from bounds import MonthOfYear, Share, Year
-from destinations import BUCKET, SOURCE, opened_bucket, tell_places
-from flow_results import plain_failures, timed
-from notices import NOTICES
-from progress import shown_progress
-from retries import RETRIES
-from trips.buckets import Bucket
-from trips.errors import Conflict, NotPublished
-from trips.ledger import Entry, keep, write_entry
-from trips.months import Color, Month
-from trips.plan import Plan, Status, plan_month
-from trips.published import Download, Published, without_secrets
-from trips.readings import DateOrder, DecimalMark, Rules, UtcTimes
-from trips.report import Line, line_of
-from trips.scratch import scratch_folder, subfolder
-from trips.sources import download
+from core.errors import Conflict, NotPublished
+from core.scratch import scratch_folder, subfolder
+from core.storage.bucket import Bucket
+from monthly.convert.readings import DateOrder, DecimalMark, Rules, UtcTimes
+from monthly.ledger import Entry, keep, write_entry
+from monthly.month import Color, Month
+from monthly.plan import Plan, Status, plan_month
+from monthly.published import Download, Published, without_secrets
+from monthly.result import Line, line_of
+from monthly.sources import download
+from orchestration import cli
+from orchestration.artifacts import show_quality
+from orchestration.block_registry import BUCKET, SOURCE, opened_bucket, tell_places
+from orchestration.flow_results import plain_failures, timed
+from orchestration.notifications import NOTICES
+from orchestration.parameter_types import MonthOfYear, Share, Year
+from orchestration.progress import shown_progress
+from orchestration.retries import RETRIES
 
 if TYPE_CHECKING:
-    from trips.convert import Converted
+    from monthly.convert.to_parquet import Converted
 
 
 @task(task_run_name="plan {month}", **RETRIES)
@@ -51,7 +51,7 @@ def plan(month: Month, source: str, bucket: Bucket, force: bool) -> Plan:
 def extract(published: Published, folder: Path) -> Download:
     """Download the published file, complete or not at all; a retry goes on where it stopped."""
     # Arrow takes a quarter of a second to import, which need not wait for the last byte.
-    Thread(target=import_module, args=("trips.convert",), daemon=True).start()
+    Thread(target=import_module, args=("monthly.convert.to_parquet",), daemon=True).start()
     logger = get_run_logger()
     with shown_progress(str(published), logger) as tell:
         found = download(published, subfolder(folder, "published"), tell)
@@ -63,7 +63,7 @@ def extract(published: Published, folder: Path) -> Download:
 def transform(download: Download, folder: Path, rules: Rules) -> Converted:
     """Convert the file to one Parquet file in the canonical schema, every row accounted for."""
     # Not at the top: an unchanged month need not import Arrow.
-    from trips.convert import convert
+    from monthly.convert.to_parquet import convert
 
     converted = convert(download.month, download.path, subfolder(folder, "converted"), rules)
     tell(download.month, converted.drift, converted.rows_rejected)

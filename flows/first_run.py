@@ -9,24 +9,24 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-import cli
-from destinations import (
+from monthly.result import Line, table
+from orchestration import cli
+from orchestration.block_registry import (
     EMBEDDED_BUCKET,
     EMBEDDED_WAREHOUSE,
     opened_bucket,
     opened_warehouse,
     tell_places,
 )
-from flow_results import plain_failures
-from notices import NOTICES
+from orchestration.flow_results import plain_failures
+from orchestration.notifications import NOTICES
 from parameterized_flow import etl_parent_flow
-from trips.report import Line, table
 
 MONTHS = (("green", "2020-10:2020-11"), ("yellow", "2021-01"))
 _REAL_DATA = """

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
 
 from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
@@ -17,24 +17,24 @@ from prefect.runtime import deployment
 from prefect.states import Completed
 from prefect.task_runners import BaseTaskRunner, ConcurrentTaskRunner
 
-import cli
-from bounds import AtLeastOne
-from clusters.runner import dask_runner
-from clusters.spec import ClusterSpec
-from destinations import open_bucket, opened_bucket, tell_places
-from flow_results import plain_failures
-from graph import mapped
-from images.frames import URL, Frame, animate, as_gif, split
-from images.places import Place
-from notices import NOTICES
-from progress import shown_progress
-from retries import RETRIES, can_pass
-from trips.buckets import Bucket, FolderBucket, put
-from trips.errors import BadFile, StorageError, UsageError
-from trips.published import WebFile
-from trips.published_file import impostor
-from trips.scratch import Job, scratch_folder
-from trips.sources import fetch
+from core.dask.cluster_spec import ClusterSpec
+from core.download.partial import impostor
+from core.errors import BadFile, StorageError, UsageError
+from core.scratch import Job, scratch_folder
+from core.storage.bucket import Bucket, FolderBucket, put
+from gif.frames import URL, Frame, animate, as_gif, split
+from gif.places import Place
+from monthly.published import WebFile
+from monthly.sources import fetch
+from orchestration import cli
+from orchestration.block_registry import open_bucket, opened_bucket, tell_places
+from orchestration.dask_runner import dask_runner
+from orchestration.flow_results import plain_failures
+from orchestration.graph import mapped
+from orchestration.notifications import NOTICES
+from orchestration.parameter_types import AtLeastOne
+from orchestration.progress import shown_progress
+from orchestration.retries import RETRIES, can_pass
 
 Engine = Literal["dask", "threads"]
 

@@ -9,32 +9,32 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
 
 from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-import cli
-from artifacts import show_quality
-from bounds import MonthOfYear, Share, Year
-from destinations import POSTGRES, SOURCE, opened_postgres, tell_places
+from core.disk import room_for
+from core.errors import NotPublished
+from core.scratch import scratch_folder, subfolder
 from etl_web_to_gcs import extract, tell
-from flow_results import plain_failures, timed
-from notices import NOTICES
-from retries import RETRIES
-from trips.disk import room_for
-from trips.errors import NotPublished
-from trips.ledger import Entry
-from trips.months import Color, Month
-from trips.plan import Plan, due_in_warehouse, plan_against
-from trips.published import Download, without_secrets
-from trips.readings import DateOrder, DecimalMark, Readings, Rules, UtcTimes
-from trips.report import Line, line_of
-from trips.scratch import scratch_folder, subfolder
+from monthly.convert.readings import DateOrder, DecimalMark, Readings, Rules, UtcTimes
+from monthly.ledger import Entry
+from monthly.month import Color, Month
+from monthly.plan import Plan, due_in_warehouse, plan_against
+from monthly.published import Download, without_secrets
+from monthly.result import Line, line_of
+from orchestration import cli
+from orchestration.artifacts import show_quality
+from orchestration.block_registry import POSTGRES, SOURCE, opened_postgres, tell_places
+from orchestration.flow_results import plain_failures, timed
+from orchestration.notifications import NOTICES
+from orchestration.parameter_types import MonthOfYear, Share, Year
+from orchestration.retries import RETRIES
 
 if TYPE_CHECKING:
-    from trips.warehouses.postgres import Postgres
+    from monthly.warehouses.postgres import Postgres
 
 
 @task(task_run_name="plan {month}", **RETRIES)
@@ -53,7 +53,7 @@ def transform_and_load(
 ) -> Entry:
     """Copy the rows into Postgres while they are converted, and replace the month at the end."""
     # Not at the top: an unchanged month need not import Arrow.
-    from trips.rows import Rows, settled
+    from monthly.convert.rows import Rows, settled
 
     month, space = download.month, subfolder(folder, "converted")
 

@@ -8,25 +8,25 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
 
 from prefect import flow, get_run_logger, task
 
-import cli
-from artifacts import is_web_link, show_report
-from bounds import MonthOfYear, Year
-from destinations import BUCKET, opened_bucket, tell_places
-from flow_results import plain_failures, timed
-from month_summary import days_markdown
-from notices import NOTICES
-from retries import RETRIES
-from trips.buckets import Bucket
-from trips.ledger import Entry, report_key
-from trips.months import Color, Month
-from trips.report import Line, line_of, title_of
-from trips.scratch import scratch_folder, subfolder
-from trips.warehouses import InPlace, Warehouse
-from trips.warehouses.load import fetch_object, kept_entry
+from core.scratch import scratch_folder, subfolder
+from core.storage.bucket import Bucket
+from monthly.ledger import Entry, report_key
+from monthly.month import Color, Month
+from monthly.result import Line, line_of, title_of
+from monthly.warehouses import InPlace, Warehouse
+from monthly.warehouses.load import fetch_object, kept_entry
+from orchestration import cli
+from orchestration.artifacts import is_web_link, show_report
+from orchestration.block_registry import BUCKET, opened_bucket, tell_places
+from orchestration.flow_results import plain_failures, timed
+from orchestration.month_summary import days_markdown
+from orchestration.notifications import NOTICES
+from orchestration.parameter_types import MonthOfYear, Year
+from orchestration.retries import RETRIES
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ def report(
 ) -> str:
     """Draw the month and put the pictures, over its quality, on a page here and in the bucket."""
     # Not at the top: matplotlib takes a second, which only who draws should pay.
-    from trips.month_report.counts import count_month
-    from trips.month_report.page import page_markdown, typical_markdown
-    from trips.month_report.pictures import pictures
-    from trips.month_report.zones import zone_names
+    from monthly.report.counts import count_month
+    from monthly.report.page import page_markdown, typical_markdown
+    from monthly.report.pictures import pictures
+    from monthly.report.zones import zone_names
 
     with scratch_folder(month, f"report {where}") as folder:
         parquet = _local(found, month, entry, subfolder(folder, "object"))
@@ -77,7 +77,7 @@ def _local(found: Path | InPlace, month: Month, entry: Entry, folder: Path) -> P
 
 
 def _keep(page: str, month: Month, entry: Entry, bucket: Bucket, folder: Path) -> str:
-    from trips.month_report.page import page_html
+    from monthly.report.page import page_html
 
     key, path = report_key(month), folder / f"{month.stem}.report.html"
     path.write_text(page_html(title_of(entry), page), encoding="utf-8")

@@ -12,33 +12,40 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
 
 from prefect import flow, task
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-import cli
-from artifacts import show_months
-from bounds import AtLeastOne, MonthOfYear, Share, Year
-from destinations import BUCKET, SOURCE, WAREHOUSE, opened_bucket, opened_warehouse, tell_places
+from core.errors import UsageError
+from core.scratch import sweep_scratch
+from core.storage.bucket import Bucket
 from engines import run_months
-from engines.side_by_side import side_by_side
-from engines.work import WORKERS, Engine, Name, Work
-from flow_results import plain_failures
-from notices import NOTICES
-from paths import absolute_name
-from retries import RETRIES
-from trips.buckets import Bucket
-from trips.errors import UsageError
-from trips.months import Color, Month, latest_months, may_be_unpublished, months_of
-from trips.plan import Plan, Status, due_in_warehouse, plan_month
-from trips.readings import DateOrder, DecimalMark, UtcTimes
-from trips.report import Line, line_of
-from trips.scratch import sweep_scratch
-from trips.sources import SOURCES, addresses
-from trips.warehouses import Warehouse
+from engines.concurrency import side_by_side
+from engines.run_plan import WORKERS, Engine, Name, Work
+from monthly.convert.readings import DateOrder, DecimalMark, UtcTimes
+from monthly.month import Color, Month, latest_months, may_be_unpublished, months_of
+from monthly.plan import Plan, Status, due_in_warehouse, plan_month
+from monthly.result import Line, line_of
+from monthly.sources import SOURCES, addresses
+from monthly.warehouses import Warehouse
+from orchestration import cli
+from orchestration.artifacts import show_months
+from orchestration.block_registry import (
+    BUCKET,
+    SOURCE,
+    WAREHOUSE,
+    opened_bucket,
+    opened_warehouse,
+    tell_places,
+)
+from orchestration.flow_results import plain_failures
+from orchestration.notifications import NOTICES
+from orchestration.parameter_types import AtLeastOne, MonthOfYear, Share, Year
+from orchestration.paths import absolute_name
+from orchestration.retries import RETRIES
 
 #: Months that are planned at a time: a question to the publisher each.
 PLANNED = 8

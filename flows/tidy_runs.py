@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 
-import prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
 
 from prefect import flow, get_run_logger
 from prefect.client.orchestration import get_client
@@ -16,11 +16,11 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-import cli
-from bounds import AtLeastNone, AtLeastOne
-from flow_results import plain_failures
-from lost_runs import begun_runs, remove_containers, settle, why_lost
-from notices import NOTICES
+from orchestration import cli
+from orchestration.flow_results import plain_failures
+from orchestration.notifications import NOTICES
+from orchestration.orphaned_runs import begun_runs, remove_containers, settle, why_lost
+from orchestration.parameter_types import AtLeastNone, AtLeastOne
 
 
 @flow(name="tidy-runs", flow_run_name="tidy runs", **NOTICES)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from doubles.google import Google
-    from doubles.postgres import Database
-    from doubles.s3 import S3
+    from fakes.google import Google
+    from fakes.postgres import Database
+    from fakes.s3 import S3
     from postgres_server import Server
 
 # Before Prefect is imported: its settings are read then.
@@ -64,8 +64,8 @@ def prefect_server() -> Iterator[None]:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the embedded bucket and warehouse of one test, and its published files."""
-    import destinations
-    from embedded_blocks import DuckDBWarehouse, LocalBucket
+    from orchestration import block_registry
+    from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket
 
     (tmp_path / "web").mkdir()
     blocks = {
@@ -74,14 +74,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             path=str(tmp_path / "trips.duckdb"), memory_limit="256MB"
         ),
     }
-    monkeypatch.setattr(destinations, "EMBEDDED", blocks)
+    monkeypatch.setattr(block_registry, "EMBEDDED", blocks)
     return tmp_path
 
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[S3]:
     """An S3 of our own, started once for all tests that need one."""
-    from doubles.s3 import S3
+    from fakes.s3 import S3
 
     with S3() as server:
         yield server
@@ -90,7 +90,7 @@ def s3() -> Iterator[S3]:
 @pytest.fixture
 def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
     """A Google of this test's own with an empty bucket, found through the environment."""
-    from doubles.google import Google
+    from fakes.google import Google
 
     with Google() as served:
         for name, value in served.environment().items():
@@ -102,7 +102,7 @@ def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[tuple[Server, int]]:
     """A PostgreSQL server and its port, started once for all tests."""
-    from doubles.postgres import running_server
+    from fakes.postgres import running_server
 
     with running_server() as found:
         yield found
@@ -113,7 +113,7 @@ def database(
     postgres_server: tuple[Server, int], request: pytest.FixtureRequest
 ) -> Iterator[Database]:
     """An empty PostgreSQL database of one test's own."""
-    from doubles.postgres import new_database
+    from fakes.postgres import new_database
 
     name = f"test_{zlib.crc32(request.node.nodeid.encode()):08x}"
     with new_database(*postgres_server, name) as found:

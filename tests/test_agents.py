@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from doubles.stopping import stop
+from fakes.stopping import stop
 from test_cli import PROJECT, _prefect_settings
 from test_flows import bring_all, publish, totals
 from test_month_report import broken_table
@@ -214,7 +214,7 @@ def test_without_an_agent_the_run_ends_and_says_how_to_start_one(
 ) -> None:
     """After a bounded time; until then it says what it waits for. Its runs are cancelled."""
     import engines.agents
-    from trips import waiting
+    from core import waiting
 
     monkeypatch.setattr(engines.agents, "PICKUP_SECONDS", 3.0)
     monkeypatch.setattr(waiting, "FIRST_SECONDS", 0.1)

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from core.errors import Unavailable
+from core.storage.bucket import FolderBucket
+from monthly.ledger import entry_key
+from monthly.month import Month
+from monthly.warehouses.duckdb import DuckDBFile
 from test_flows import bring_all, publish
-from trips.buckets import FolderBucket
-from trips.errors import Unavailable
-from trips.ledger import entry_key
-from trips.months import Month
-from trips.warehouses.duckdb import DuckDBFile
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -43,9 +43,9 @@ def outage(monkeypatch: pytest.MonkeyPatch) -> Outage:
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], Any]]:
     """Months are run as by agents, but here; then what is in the list is done."""
     import engines
-    from engines import arrived
+    from engines import verify_results as arrived
+    from engines.concurrency import side_by_side
     from engines.month import jobs_of
-    from engines.side_by_side import side_by_side
 
     then: list[Callable[[], Any]] = []
 

@@ -15,10 +15,10 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from doubles.agent import run_by_agent
-from doubles.google import Google
-from doubles.parquet_files import groups, publish
-from doubles.s3 import S3, block
+from fakes.agent import run_by_agent
+from fakes.google import Google
+from fakes.parquet_files import groups, publish
+from fakes.s3 import S3, block
 from test_cli import command, run
 from test_cli import environment as environment
 
@@ -145,8 +145,8 @@ def test_a_bucket_that_is_away_for_a_moment_is_asked_again(
 ) -> None:
     """A worker's failure that passes by itself is no failure of the file."""
     import check_for_files as flow_file
-    from rowgroups import cluster
-    from trips.errors import Unavailable
+    from core.errors import Unavailable
+    from row_groups import cluster
 
     real, asked = cluster.rewrite_on, []
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from doubles.web import Fault, Page, Web
+from fakes.web import Fault, Page, Web
 from test_flows import TEMPLATE, totals, trips
 
 pytestmark = pytest.mark.flow
@@ -90,7 +90,7 @@ def test_an_empty_variable_is_an_unset_one(environment: dict[str, str], tmp_path
     """As in a copy of .env.example that was read by a shell or by Docker."""
     names = ("SOURCE", "BUCKET", "WAREHOUSE", "BQ_DATASET", "BQ_LOCATION", "DATA")
     variables = [f"TRIPS_{name}" for name in names]
-    script = f"import destinations as d; print([str(getattr(d, n)) for n in {names}])"
+    script = f"from orchestration import block_registry as d; print([str(getattr(d, n)) for n in {names}])"
     place: Any = {"cwd": tmp_path, "capture_output": True, "text": True, "check": True}
     said = [
         subprocess.run([sys.executable, "-c", script], env=env, **place).stdout
@@ -110,7 +110,7 @@ def test_what_the_environment_leaves_open_stands_in_a_file(
     file = tmp_path / "settings"
     file.write_text("TRIPS_BUCKET=s3-bucket/x$y\nTRIPS_WAREHOUSE=\nTRIPS_SOURCE=tlc\n")
     given = {"TRIPS_ENV_FILE": str(file), "TRIPS_SOURCE": "sample", "TRIPS_BUCKET": ""}
-    script = "import destinations as d; print(d.SOURCE, d.BUCKET, d.WAREHOUSE)"
+    script = "from orchestration import block_registry as d; print(d.SOURCE, d.BUCKET, d.WAREHOUSE)"
     done = subprocess.run(
         [sys.executable, "-c", script],
         env=environment | given | _FLOWS_PATH,

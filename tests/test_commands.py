@@ -25,7 +25,7 @@ def formatters() -> Iterator[None]:
 
 
 def command(monkeypatch: pytest.MonkeyPatch, flow: object, *options: str) -> int:
-    import cli
+    from orchestration import cli
 
     monkeypatch.setattr(sys, "argv", ["flow.py", *options])
     with pytest.raises(SystemExit) as ended:
@@ -71,14 +71,14 @@ def test_only_a_path_from_its_beginning_on_is_one_from_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, shown: str
 ) -> None:
     """An object whose key has the name of the current folder in it keeps its address."""
-    import cli
+    from orchestration import cli
 
     monkeypatch.chdir(tmp_path)
     assert cli._from_here(text.format(here=tmp_path)) == shown.format(here=tmp_path)
 
 
 def test_from_the_root_an_address_keeps_its_slashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    import cli
+    from orchestration import cli
 
     monkeypatch.chdir("/")
     text = "/srv/bucket/a -> gs://zoom/a, from https://host/a"

@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 import covid_monthly as flow_file
-from doubles.agent import run_by_agent
-from doubles.commands import killed_while_downloading
-from doubles.editions import SMALL, SMALL_CSV, edition, record
-from doubles.real_data import real_file
-from doubles.s3 import S3, block
-from doubles.web import Fault, Page, Web
+from fakes.agent import run_by_agent
+from fakes.commands import killed_while_downloading
+from fakes.editions import SMALL, SMALL_CSV, edition, record
+from fakes.real_data import real_file
+from fakes.s3 import S3, block
+from fakes.web import Fault, Page, Web
 from test_cli import PROJECT, environment, run
 from test_flows import listing
 
@@ -236,7 +236,7 @@ def test_killed_before_any_write_the_next_run_completes(
 ) -> None:
     """Edition, note, CSV file, chart: what is there is whole, and in the end all is there once."""
     options = [str(PROJECT / "flows/covid_monthly.py"), "--url", server.url("/json/")]
-    script = PROJECT / "tests/doubles/killed_while_writing.py"
+    script = PROJECT / "tests/fakes/killed_while_writing.py"
     path = os.pathsep.join([str(PROJECT / "flows"), str(PROJECT / "tests")])
     killed = subprocess.run(
         [sys.executable, str(script), f"{number}", *options],

@@ -17,9 +17,9 @@ from typing import Any
 import psutil
 import pytest
 
-from clusters.memory import WORKER_MEMORY
-from doubles.stopping import stop
-from doubles.web import Fault, Page, Web
+from core.dask.memory import WORKER_MEMORY
+from fakes.stopping import stop
+from fakes.web import Fault, Page, Web
 from test_cli import PROJECT, _prefect_settings, command, run
 from test_flows import TEMPLATE, bring_all, publish, source, totals, trips
 

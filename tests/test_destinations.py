@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-import destinations
+from orchestration import block_registry
 
 VARIABLES = ("SOURCE", "BUCKET", "WAREHOUSE", "BQ_DATASET", "BQ_LOCATION", "DATA")
 
 
 def read_anew(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The module as a new process would have it."""
-    spec = spec_from_file_location("destinations_read_anew", destinations.__file__)
+    spec = spec_from_file_location("destinations_read_anew", block_registry.__file__)
     assert spec
     assert spec.loader
     found = module_from_spec(spec)

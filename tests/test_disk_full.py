@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from doubles.one_month import (
+from core.errors import StorageError
+from core.storage.bucket import FolderBucket
+from fakes.one_month import (
     ENTRY,
     OBJECT,
     REJECTS,
@@ -25,8 +27,6 @@ from doubles.one_month import (
     sha256_in_bucket,
     warehouse_of,
 )
-from trips.buckets import FolderBucket
-from trips.errors import StorageError
 
 OLD = list(range(1_000, 1_200))
 #: So many, and so different, that they need much more room than the old ones.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clusters.memory import WORKER_MEMORY
+from core.dask.memory import WORKER_MEMORY
 
 PROJECT = Path(__file__).absolute().parents[1]
 README = (PROJECT / "README.md").read_text()
@@ -89,7 +89,7 @@ def test_every_block_stands_in_the_readme() -> None:
     """The classes of the embedded blocks, by slug and class name."""
     from prefect.blocks.core import Block
 
-    import embedded_blocks
+    from orchestration import embedded_blocks
 
     for name, found in inspect.getmembers(embedded_blocks, inspect.isclass):
         if issubclass(found, Block) and found.__module__ == "embedded_blocks":
@@ -133,7 +133,7 @@ def test_every_saved_block_stands_in_the_readme() -> None:
 
 def test_the_readme_names_exactly_the_actions_that_s3_is_asked_for() -> None:
     """The policy of its S3 section, and what the errors name."""
-    from trips.stores.s3_errors import _ACTIONS
+    from core.storage.s3_errors import _ACTIONS
 
     asked = {action for actions in _ACTIONS.values() for action in actions.split(" and ")}
     assert set(re.findall(r"`(s3:\w+)`", README)) == asked
@@ -150,7 +150,7 @@ VARIABLES_OF = _variables_of()
 
 def _others() -> set[str]:
     """What deployments and compose.yaml are told by .env."""
-    asked = _variables(PROJECT / "deployments" / "roads.py")
+    asked = _variables(PROJECT / "deployments" / "targets.py")
     return asked | set(re.findall(r"\$\{(\w+)", (PROJECT / "compose.yaml").read_text()))
 
 
@@ -164,10 +164,10 @@ def test_what_deployments_and_compose_read_stands_in_the_operations_guide() -> N
 
 
 def test_every_deployment_stands_in_the_readme_and_the_other_way_round() -> None:
-    """Flow and variant, the roads by their script, and the queues that agents are started with."""
-    from table import ROWS
+    """Flow and variant, the targets by their script, and the queues of agents."""
+    from specs import SPECS
 
-    deployed = {f"{row.loaded().name}/…{row.variant}" for row in ROWS}
+    deployed = {f"{row.loaded().name}/…{row.variant}" for row in SPECS}
     assert set(re.findall(r"`([a-z-]+/…[a-z-]*)`", README)) == deployed
     scripts = {path.name for path in (PROJECT / "deployments").glob("*_deploy.py")}
     assert set(re.findall(r"\b\w+_deploy\.py\b", README)) == scripts
@@ -189,7 +189,7 @@ def _variables(script: Path) -> set[str]:
 
 def _messages() -> str:
     """All text of the code, literals joined as Python joins them, values left out."""
-    folders = ("flows", "blocks", "deployments")
+    folders = ("flows", "blocks", "deployments", "dev")
     files = [file for folder in folders for file in (PROJECT / folder).rglob("*.py")]
     trees = [ast.parse(path.read_text()) for path in files]
     texts = [

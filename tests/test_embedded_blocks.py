@@ -16,14 +16,14 @@ pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
 @pytest.fixture
 def bucket(tmp_path: Path) -> Any:
-    from embedded_blocks import LocalBucket
+    from orchestration.embedded_blocks import LocalBucket
 
     return LocalBucket(folder=str(tmp_path / "bucket"))
 
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Any:
-    from embedded_blocks import DuckDBWarehouse
+    from orchestration.embedded_blocks import DuckDBWarehouse
 
     return DuckDBWarehouse(path=str(tmp_path / "trips.duckdb"), memory_limit="256MB")
 
@@ -32,7 +32,7 @@ def test_a_saved_bucket_remembers_an_absolute_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An agent runs elsewhere: a relative folder would be another one there."""
-    from embedded_blocks import LocalBucket
+    from orchestration.embedded_blocks import LocalBucket
 
     monkeypatch.chdir(tmp_path)
     saved: Any = LocalBucket(folder="archive")
@@ -76,8 +76,8 @@ def test_the_warehouse_answers_sql(warehouse: Any) -> None:
 @pytest.mark.parametrize("name", ["zoom", "nowhere/zoom", "local-bucket/", "local-bucket"])
 def test_a_name_that_is_no_block_is_refused_with_the_way_to_write_it(name: str) -> None:
     """TYPE/NAME, with the types that there are."""
-    from destinations import open_bucket
-    from trips.errors import UsageError
+    from core.errors import UsageError
+    from orchestration.block_registry import open_bucket
 
     with pytest.raises(UsageError, match=r"\(local-bucket/NAME or .*; write a path as \./folder"):
         open_bucket(name)
@@ -85,8 +85,8 @@ def test_a_name_that_is_no_block_is_refused_with_the_way_to_write_it(name: str) 
 
 def test_a_block_that_was_never_saved_is_named() -> None:
     """But for the two of the embedded default, which need no saving."""
-    from destinations import open_bucket, open_warehouse
-    from trips.errors import UsageError
+    from core.errors import UsageError
+    from orchestration.block_registry import open_bucket, open_warehouse
 
     with pytest.raises(UsageError, match="bucket block local-bucket/elsewhere cannot be loaded"):
         open_bucket("local-bucket/elsewhere")
@@ -95,8 +95,8 @@ def test_a_block_that_was_never_saved_is_named() -> None:
 
 def test_a_saved_block_is_taken_in_place_of_the_embedded_default(tmp_path: Path) -> None:
     """What a person saved under its name wins."""
-    from destinations import open_bucket
-    from embedded_blocks import LocalBucket
+    from orchestration.block_registry import open_bucket
+    from orchestration.embedded_blocks import LocalBucket
 
     saved: Any = LocalBucket(folder=str(tmp_path / "mine"))
     saved.save("mine", overwrite=True)
@@ -111,17 +111,17 @@ def test_the_default_is_refused_where_it_would_be_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: str, lost: bool
 ) -> None:
     """In the copy of the project that Prefect makes for a process without a folder, and removes."""
-    import destinations
-    from trips.errors import UsageError
+    from core.errors import UsageError
+    from orchestration import block_registry
 
     with tempfile.TemporaryDirectory(suffix="prefect") as copy:
         monkeypatch.chdir(copy)
         monkeypatch.setattr(
-            destinations, "DATA", Path(data.format(copy=copy, elsewhere=tmp_path / "data"))
+            block_registry, "DATA", Path(data.format(copy=copy, elsewhere=tmp_path / "data"))
         )
         for open_block, name in (
-            (destinations.open_bucket, "local-bucket/zoom"),
-            (destinations.open_warehouse, "duckdb-warehouse/zoom"),
+            (block_registry.open_bucket, "local-bucket/zoom"),
+            (block_registry.open_warehouse, "duckdb-warehouse/zoom"),
         ):
             refused = pytest.raises(UsageError, match=f"{name} would be lost with {copy}")
             with refused if lost else nullcontext():
@@ -132,8 +132,8 @@ def test_the_default_is_refused_where_it_would_be_lost(
 @pytest.mark.slow
 def test_a_deployment_without_a_folder_of_its_own_says_so(tmp_path: Path) -> None:
     """By a real agent: the month would be in the bucket for as long as the run."""
-    from doubles.agent import run_by_agent
     from etl_web_to_gcs import etl_web_to_gcs
+    from fakes.agent import run_by_agent
     from test_cli import _prefect_settings
 
     env = os.environ | _prefect_settings() | {"PYTHONWARNINGS": "ignore"}

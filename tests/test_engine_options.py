@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from engines.work import Engine
-from trips.errors import UsageError
+from core.errors import UsageError
+from engines.run_plan import Engine
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from doubles.google import Google
-from doubles.postgres import Database
-from doubles.real_data import answers, real_file
-from doubles.s3 import S3, block
-from trips.months import Month
-from trips.sample import write_sample
+from fakes.google import Google
+from fakes.postgres import Database
+from fakes.real_data import answers, real_file
+from fakes.s3 import S3, block
+from monthly.month import Month
+from monthly.sample import write_sample
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 

@@ -15,12 +15,11 @@ from typing import Any
 import duckdb
 import pytest
 
-import destinations
-import variables
-from doubles.web import Web
+from core.errors import TripsError, UsageError
+from fakes.web import Web
+from orchestration import block_registry, variables
 from test_flows import bring, bring_all, publish, source, totals
 from test_month_report import artifacts
-from trips.errors import TripsError, UsageError
 
 PROJECT = Path(__file__).absolute().parents[1]
 flows_run = pytest.mark.usefixtures("prefect_server")
@@ -72,7 +71,7 @@ def test_a_missing_month_is_forgiven_where_it_is_expected(
 ) -> None:
     """For the parameter, for months that are due, and for young ones at their publisher."""
     import parameterized_flow
-    from trips import published
+    from monthly import published
 
     monkeypatch.setattr(parameterized_flow, "_today", lambda: dt.date(2021, 1, 31))
     publish(place, "2020-09", ["1"])
@@ -123,11 +122,11 @@ def test_a_month_of_the_future_is_refused(place: Path) -> None:
 
 def test_a_ledger_of_before_learns_where_months_come_from(place: Path) -> None:
     """The table of an older version has no such column."""
-    from doubles.entries import entry_of
+    from fakes.entries import entry_of
+    from monthly.convert.to_parquet import convert
+    from monthly.month import Month
+    from monthly.warehouses.duckdb import DuckDBFile
     from test_flows import trips
-    from trips.convert import convert
-    from trips.months import Month
-    from trips.warehouses.duckdb import DuckDBFile
 
     month, file = Month("green", 2020, 10), DuckDBFile(place / "trips.duckdb")
     (place / "green.csv").write_text(trips("2020-10", ["1"]))
@@ -174,7 +173,7 @@ def test_a_variable_outweighs_a_saved_block(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """TRIPS_DATA counts although make serve has saved blocks; the first line says who counts."""
-    from embedded_blocks import LocalBucket
+    from orchestration.embedded_blocks import LocalBucket
 
     block: Any = LocalBucket(folder=str(tmp_path / "saved"))
     block.save("zoom", overwrite=True)
@@ -184,7 +183,7 @@ def test_a_variable_outweighs_a_saved_block(
         assert (tmp_path / "saved" / "ledger").exists()
         assert f"at {tmp_path / 'saved'} (saved block)" in caplog.text
         set_by = variables.Setting(str(place), "TRIPS_DATA in .env")
-        monkeypatch.setattr(destinations, "DATA_SETTING", set_by)
+        monkeypatch.setattr(block_registry, "DATA_SETTING", set_by)
         bring(place, 10)
         assert (place / "bucket" / "ledger").exists()
         assert f"at {place / 'bucket'} (TRIPS_DATA in .env)" in caplog.text
@@ -318,7 +317,7 @@ def test_a_server_that_is_gone_is_one_line(silent: str, script: str) -> None:
 
 
 def test_what_is_no_prefect_server_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    import prefect_server
+    from orchestration import prefect_server
 
     with Web() as other:
         url = other.url("/api")
@@ -334,7 +333,7 @@ def test_what_is_no_prefect_server_is_said(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_block_that_is_not_there_is_looked_for_in_a_named_place(prefect_server: None) -> None:
     with pytest.raises(UsageError, match=r"gcs-bucket/nowhere cannot be loaded from the database"):
-        destinations.open_bucket("gcs-bucket/nowhere")
+        block_registry.open_bucket("gcs-bucket/nowhere")
 
 
 def test_data_below_a_file_names_the_setting(
@@ -343,8 +342,8 @@ def test_data_below_a_file_names_the_setting(
     file = tmp_path / "file"
     file.write_text("")
     for open_one, name in (
-        (destinations.open_bucket, str(file / "bucket")),
-        (destinations.open_warehouse, str(file / "my.duckdb")),
+        (block_registry.open_bucket, str(file / "bucket")),
+        (block_registry.open_warehouse, str(file / "my.duckdb")),
     ):
         with pytest.raises(UsageError, match=f"{file} is a file, so there can be no folder"):
             open_one(name)

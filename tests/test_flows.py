@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from doubles.web import Fault, Page, Web
+from fakes.web import Fault, Page, Web
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -149,8 +149,8 @@ def test_a_run_that_another_one_overtook_plans_again(
 ) -> None:
     """The other's month was written while this one was converted; this one has the last word."""
     import etl_web_to_gcs as flow_file
-    from doubles.one_month import bring as bring_elsewhere
-    from trips.ledger import keep
+    from fakes.one_month import bring as bring_elsewhere
+    from monthly.ledger import keep
 
     publish(place, "2020-10", ["10.5", "4"])
     other = place / "other.csv"
@@ -268,8 +268,8 @@ def test_a_bucket_that_is_away_for_a_moment_is_asked_again_before_a_load(
 ) -> None:
     """The first question of a load is one over the network too."""
     import etl_gcs_to_bq as flow_file
-    from trips.errors import Unavailable
-    from trips.warehouses.load import kept_entry
+    from core.errors import Unavailable
+    from monthly.warehouses.load import kept_entry
 
     publish(place, "2020-10", ["3"])
     bring(place, 10)
@@ -364,9 +364,9 @@ def test_an_object_that_another_run_replaced_meanwhile_is_planned_again(
 ) -> None:
     """Between the look into the ledger and the download; the newer one is loaded."""
     import etl_gcs_to_bq as flow_file
-    from destinations import open_bucket
-    from trips.months import Month
-    from trips.warehouses.load import kept_entry
+    from monthly.month import Month
+    from monthly.warehouses.load import kept_entry
+    from orchestration.block_registry import open_bucket
 
     publish(place, "2020-10", ["10.5"])
     bring(place, 10)

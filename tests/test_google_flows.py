@@ -15,10 +15,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from doubles.google import Google
-from doubles.google.answers import Fault
-from trips.months import Month
-from trips.sample import write_sample
+from fakes.google import Google
+from fakes.google.answers import Fault
+from monthly.month import Month
+from monthly.sample import write_sample
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -160,8 +160,8 @@ def test_who_comes_late_to_the_ledger_plans_again(
 ) -> None:
     """Another run writes the month's entry meanwhile; this one then finds nothing to do."""
     import etl_web_to_gcs
-    from doubles.google.months import bring
-    from doubles.google.places import open_store
+    from fakes.google.months import bring
+    from fakes.google.places import open_store
 
     month = Month("green", 2020, 10)
     publish(tmp_path, 10, 40)

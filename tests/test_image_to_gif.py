@@ -15,20 +15,20 @@ from typing import Any
 import psutil
 import pytest
 
-import graph
 import image_to_gif as flow_file
-from doubles.agent import run_by_agent
-from doubles.commands import killed_while_downloading, start, wait
-from doubles.google import Google
-from doubles.image_file import image_file, picture, pixels
-from doubles.real_data import real_file
-from doubles.s3 import S3, block
-from doubles.web import Fault, Page, Web
+from core.errors import UsageError
+from fakes.agent import run_by_agent
+from fakes.commands import killed_while_downloading, start, wait
+from fakes.google import Google
+from fakes.image_file import image_file, picture, pixels
+from fakes.real_data import real_file
+from fakes.s3 import S3, block
+from fakes.web import Fault, Page, Web
+from orchestration import graph
 from test_cli import PROJECT, environment, run
 from test_flows import listing
 from test_google_flows import BUCKET as GCS
 from test_google_flows import blocks
-from trips.errors import UsageError
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -232,8 +232,8 @@ def test_what_travels_between_tasks_is_small() -> None:
     """A frame is handed on as three numbers, a place as two texts."""
     import cloudpickle
 
-    from images.frames import split
-    from images.places import Place
+    from gif.frames import split
+    from gif.places import Place
 
     frames = split(image_file(COUNT))
     assert all(len(cloudpickle.dumps(f)) < 500 for f in [*frames, Place.of("", "clip.gif")])
@@ -300,7 +300,7 @@ def test_killed_before_a_write_the_next_run_completes(
 ) -> None:
     """Image file, some frame, GIF: what is there is whole, and in the end all is there once."""
     options = ["--engine", "threads", "--url", server.url("/all.img")]
-    script = PROJECT / "tests/doubles/killed_while_writing.py"
+    script = PROJECT / "tests/fakes/killed_while_writing.py"
     path = os.pathsep.join([str(PROJECT / "flows"), str(PROJECT / "tests")])
     killed = subprocess.run(
         [

@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 
-from doubles import one_month, stopping_load
-from doubles.entries import published_download
-from doubles.one_month import MONTH
-from doubles.postgres import Database
-from trips import csv_file
-from trips.errors import AccountingError, BadFile, TooManyRejects
-from trips.ledger import Entry
-from trips.readings import Rules
-from trips.rows import Rows
-from trips.warehouses import postgres_copy
+from core.errors import AccountingError, BadFile, TooManyRejects
+from fakes import one_month, stopping_load
+from fakes.entries import published_download
+from fakes.one_month import MONTH
+from fakes.postgres import Database
+from monthly.convert import csv_file
+from monthly.convert.readings import Rules
+from monthly.convert.rows import Rows
+from monthly.ledger import Entry
+from monthly.warehouses import postgres_copy
 
 CENTS = "SELECT round(total_amount * 100)::bigint FROM yellow_trips ORDER BY 1"
 TABLES = {"yellow_trips", "yellow_trips_2021_01", "loaded_months", "rejected_rows"}

@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from doubles.served import serving
-from doubles.web import Web
-from interrupts import ended_by_ctrl_c
+from fakes.served import serving
+from fakes.web import Web
+from orchestration.interrupts import ended_by_ctrl_c
 from test_cli import command
 from test_dask import downloading, hang_in_the_middle, wait_for
 from test_flows import TEMPLATE

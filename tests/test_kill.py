@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from doubles.forks import Forks
-from doubles.one_month import (
+from core.errors import Conflict
+from core.storage.bucket import FolderBucket
+from fakes.forks import Forks
+from fakes.one_month import (
     ENTRY,
     MONTH,
     OBJECT,
@@ -24,10 +26,8 @@ from doubles.one_month import (
     run_month,
     sha256_in_bucket,
 )
-from trips.buckets import FolderBucket
-from trips.errors import Conflict
-from trips.plan import Status, plan_month
-from trips.warehouses.load import fetch_object, kept_entry
+from monthly.plan import Status, plan_month
+from monthly.warehouses.load import fetch_object, kept_entry
 
 #: What is published first: 200 trips, and a row that is none.
 OLD = list(range(1_000, 1_200))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from month_summary import table_of
+from orchestration.month_summary import table_of
 
 
 def test_what_nobody_published_is_a_dash() -> None:

@@ -95,7 +95,7 @@ def test_a_run_that_goes_well_is_not_told(place: Path, webhook: Webhook) -> None
 
 def test_a_crashed_run_is_told(webhook: Webhook) -> None:
     """One that is interrupted, by Ctrl-C say, and can still speak."""
-    from notices import NOTICES
+    from orchestration.notifications import NOTICES
 
     @flow(name="interrupted", flow_run_name="by hand", **NOTICES)
     def interrupted() -> None:

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from doubles.trip_files import YELLOW_HEADER
+from fakes.trip_files import YELLOW_HEADER
+from monthly.ledger import entry_key
+from monthly.month import Month
 from test_cli import environment, run
-from trips.ledger import entry_key
-from trips.months import Month
 
 pytestmark = pytest.mark.flow
 __all__ = ["environment"]

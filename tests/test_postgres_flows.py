@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from doubles.postgres import PASSWORD, Database
-from doubles.web import Page, Web
+from core.errors import Unavailable
+from fakes.postgres import PASSWORD, Database
+from fakes.web import Page, Web
+from monthly.month import Month
+from monthly.warehouses.postgres import Postgres
 from test_flows import HEADER, TEMPLATE, bring_all, publish, source, trips
-from trips.errors import Unavailable
-from trips.months import Month
-from trips.warehouses.postgres import Postgres
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 

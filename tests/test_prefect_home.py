@@ -12,7 +12,7 @@ import pytest
 PROJECT = Path(__file__).absolute().parents[1]
 HOME = str(PROJECT / "data" / "prefect")
 SAY = (
-    "import os, prefect_home; "
+    "import os, orchestration.prefect_home; "
     "print(os.environ.get('PREFECT_HOME'), os.environ['PREFECT_SERVER_ANALYTICS_ENABLED'])"
 )
 EMPTY = '[profiles.default]\n\n[profiles.other]\nPREFECT_API_URL = "http://h/api"\n'
@@ -73,7 +73,7 @@ def test_the_environments_prefect_command_sees_the_same_home(tmp_path: Path) -> 
     finally:
         sys.path.remove(str(PROJECT / "dev"))
     (tmp_path / "site").mkdir()
-    line = _LINE.format(path=str(PROJECT / "flows" / "prefect_home.py"))
+    line = _LINE.format(path=str(PROJECT / "flows" / "orchestration" / "prefect_home.py"))
     (tmp_path / "site" / "prefect_home.pth").write_text(line)
     script = f"import site; site.addsitedir({str(tmp_path / 'site')!r}); import os; "
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}

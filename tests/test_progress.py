@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-import progress
-from progress import shown_progress
+from orchestration import progress
+from orchestration.progress import shown_progress
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from doubles.s3 import S3, Objects, block
+from fakes.s3 import S3, Objects, block
 from test_flows import bring, bring_all, publish, source, totals
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
@@ -84,7 +84,7 @@ def test_who_comes_late_plans_again_and_finds_nothing_to_do(
 ) -> None:
     """Another run brings the month between this one's plan and its ledger entry."""
     import etl_web_to_gcs as flow_file
-    from trips.ledger import keep as real
+    from monthly.ledger import keep as real
 
     won: list[Any] = []
 
@@ -106,7 +106,7 @@ def test_who_comes_late_with_a_newer_file_wins_in_the_end(
 ) -> None:
     """Its object took the place of the other's before the conflict: it is noticed and mended."""
     import etl_web_to_gcs as flow_file
-    from trips.ledger import keep as real
+    from monthly.ledger import keep as real
 
     first: list[Any] = []
 
@@ -130,7 +130,7 @@ def test_who_comes_late_with_a_newer_file_wins_in_the_end(
 def _own_scratch(place: Path) -> Any:
     import itertools
 
-    from trips.scratch import scratch_folder
+    from core.scratch import scratch_folder
 
     number = itertools.count()
     return lambda month, purpose: scratch_folder(month, f"{next(number)}")
@@ -163,7 +163,7 @@ def killed_at(*arguments: str) -> bool:
     """Whether the process ended by its own SIGKILL."""
     tests = Path(__file__).parent
     path = os.pathsep.join([str(tests), str(tests.parent / "flows")])
-    script = tests / "doubles" / "killed_in_s3.py"
+    script = tests / "fakes" / "killed_in_s3.py"
     environment = os.environ | {"PYTHONPATH": path}
     done = subprocess.run([sys.executable, str(script), *arguments], env=environment, check=False)
     return done.returncode == -signal.SIGKILL

@@ -143,7 +143,7 @@ def test_a_process_that_was_told_the_run_is_its_own_whatever_the_clocks_say() ->
 
 def why_lost_since(run: UUID, process: int, state: Any, before: float) -> str | None:
     """Why a run is lost whose state was set so many seconds before a process began."""
-    from lost_runs import why_lost
+    from orchestration.orphaned_runs import why_lost
 
     began = psutil.Process(process).create_time()
     found = ask(lambda client: client.read_flow_run(run))
@@ -165,7 +165,7 @@ def test_a_run_of_another_machine_is_lost_when_nothing_is_heard_of_it() -> None:
 
 def test_a_run_that_ends_while_somebody_looks_is_left_alone(gone: str) -> None:
     """It was running when it was found, and had completed when its process was looked for."""
-    from lost_runs import why_lost
+    from orchestration.orphaned_runs import why_lost
 
     run = running(gone, "meanwhile")
     found = ask(lambda client: client.read_flow_run(run))

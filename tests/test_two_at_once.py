@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from doubles.forks import Forks, Outcome
-from doubles.one_month import (
+from core.errors import Conflict
+from core.storage.bucket import FolderBucket, ObjectInfo
+from fakes.forks import Forks, Outcome
+from fakes.one_month import (
     ENTRY,
     MONTH,
     OBJECT,
@@ -23,10 +25,8 @@ from doubles.one_month import (
     sha256_in_bucket,
     warehouse_of,
 )
-from trips.buckets import FolderBucket, ObjectInfo
-from trips.errors import Conflict
-from trips.plan import Status, plan_month
-from trips.warehouses.load import fetch_object, kept_entry
+from monthly.plan import Status, plan_month
+from monthly.warehouses.load import fetch_object, kept_entry
 
 ROUNDS = 8
 OLD = list(range(1_000, 1_300))

@@ -12,9 +12,9 @@ import hashlib
 import json
 from pathlib import Path
 
-from trips.buckets import Bucket, put
-from trips.checksums import sha256_of
-from trips.published import without_secrets
+from core.checksums import sha256_of
+from core.storage.bucket import Bucket, put
+from monthly.published import without_secrets
 
 
 def cached(bucket: Bucket, url: str, day: dt.date, path: Path) -> bool:

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trips.errors import BadFile, SchemaError, UsageError
-from trips.published_file import impostor, kind_of
+from core.download.partial import impostor, kind_of
+from core.errors import BadFile, SchemaError, UsageError
 
 #: Where ECDC publishes it.
 URL = "https://opendata.ecdc.europa.eu/covid19/casedistribution/json/"

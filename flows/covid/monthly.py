@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from core.errors import SchemaError
 from covid.edition import CASES, COUNTRY, DEATHS, MONTH, YEAR, Record, number
-from trips.errors import SchemaError
 
 HEADER = ("year_month", "cases", "deaths")
 

@@ -8,17 +8,17 @@ from functools import partial
 from prefect import get_run_logger
 from prefect.runtime import flow_run
 
+from core.storage.bucket import Bucket
 from engines.agents import run_on_agents
-from engines.arrived import all_arrived
+from engines.concurrency import side_by_side
 from engines.dask import run_on_dask
-from engines.left_running import reported_after_ctrl_c
+from engines.mark_crashed import reported_after_ctrl_c
 from engines.month import jobs_of
-from engines.side_by_side import side_by_side
-from engines.work import Engine, Work
-from progress import Log
-from trips.buckets import Bucket
-from trips.report import Line, summary
-from trips.warehouses import Warehouse
+from engines.run_plan import Engine, Work
+from engines.verify_results import all_arrived
+from monthly.result import Line, summary
+from monthly.warehouses import Warehouse
+from orchestration.progress import Log
 
 
 def run_months(

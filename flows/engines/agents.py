@@ -21,12 +21,12 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled
 from prefect.utilities.asyncutils import sync_compatible
 
-from engines.work import Engine, Work
-from trips.errors import UsageError
-from trips.months import Month
-from trips.plan import Plan, Status
-from trips.report import Line
-from trips.waiting import Pace
+from core.errors import UsageError
+from core.waiting import Pace
+from engines.run_plan import Engine, Work
+from monthly.month import Month
+from monthly.plan import Plan, Status
+from monthly.result import Line
 
 FLOW = "etl-parent-flow"
 #: Seconds between two looks at what became of the runs.

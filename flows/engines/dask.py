@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from prefect import flow
 from prefect.runtime import flow_run
 
-from clusters.memory import keeping_memory
-from clusters.runner import dask_runner
-from engines.left_running import report_crashed, reported_after_ctrl_c
+from core.dask.memory import keeping_memory
+from core.errors import UsageError
+from engines.concurrency import side_by_side
+from engines.mark_crashed import report_crashed, reported_after_ctrl_c
 from engines.month import jobs_of, tag_of
-from engines.side_by_side import side_by_side
-from engines.work import Engine, Work
-from trips.errors import UsageError
-from trips.report import Line
+from engines.run_plan import Engine, Work
+from monthly.result import Line
+from orchestration.dask_runner import dask_runner
 
 if TYPE_CHECKING:
     from prefect_dask.task_runners import DaskTaskRunner

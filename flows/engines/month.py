@@ -12,15 +12,15 @@ from prefect import tags, task
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
-import cli
-from engines.side_by_side import Job
-from engines.work import Work
+from engines.concurrency import Job
+from engines.run_plan import Work
 from etl_gcs_to_bq import etl_gcs_to_bq
 from etl_web_to_gcs import etl_web_to_gcs
 from month_report import month_report
-from trips.months import Month
-from trips.plan import Plan, Status
-from trips.report import Line
+from monthly.month import Month
+from monthly.plan import Plan, Status
+from monthly.result import Line
+from orchestration import cli
 
 
 def jobs_of(work: Work) -> Iterator[Job]:

@@ -32,12 +32,12 @@ import make_notification
 import make_postgres_block
 import make_process_blocks
 import make_s3_block
-from doubles.google import Google
-from doubles.postgres import Database
-from doubles.s3 import REGION, S3
-from doubles.web import Page, Web
-from embedded_blocks import DuckDBWarehouse, LocalBucket
-from recipes import Recipe, main, main_of_all
+from block_specs import BlockSpec, main, main_of_all
+from fakes.google import Google
+from fakes.postgres import Database
+from fakes.s3 import REGION, S3
+from fakes.web import Page, Web
+from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket
 from test_cli import _prefect_settings
 
 pytestmark = pytest.mark.flow
@@ -111,8 +111,8 @@ def values(tmp_path: Path, nobody: int) -> dict[str, str]:
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a script with a .env file; its exit code, output and errors."""
 
-    def ran(recipe: Recipe, values: Mapping[str, str], *options: str) -> tuple[int, str, str]:
-        code = main([recipe], ["--env", str(env_file(tmp_path, values)), *options])
+    def ran(spec: BlockSpec, values: Mapping[str, str], *options: str) -> tuple[int, str, str]:
+        code = main([spec], ["--env", str(env_file(tmp_path, values)), *options])
         said = capsys.readouterr()
         return code, said.out, said.err
 
@@ -130,9 +130,9 @@ def load(reference: str) -> Any:
     return Block.load(reference)
 
 
-def saved(run: Run, recipe: Recipe, values: Mapping[str, str]) -> list[Any]:
+def saved(run: Run, spec: BlockSpec, values: Mapping[str, str]) -> list[Any]:
     """The blocks that a script says it saved, loaded; run twice, with the same outcome."""
-    first, second = run(recipe, values), run(recipe, values)
+    first, second = run(spec, values), run(spec, values)
     assert first == second
     code, out, err = first
     assert (code, err) == (0, "")
@@ -158,7 +158,7 @@ EMBEDDED = pytest.mark.usefixtures("forgotten")
 def test_the_blocks_of_google_refer_to_their_credentials(run: Run, values: dict[str, str]) -> None:
     """A file's path is absolute; a bucket's folder ends in a slash, which Prefect relies on."""
     values |= {"GCS_FOLDER": "taxi"}
-    credentials, bucket, warehouse = saved(run, make_gcp_blocks.RECIPE, values)
+    credentials, bucket, warehouse = saved(run, make_gcp_blocks.SPEC, values)
     assert str(credentials.service_account_file) == values["GCP_SERVICE_ACCOUNT"]
     assert (bucket.bucket, bucket.bucket_folder) == ("zoom-gcs-bucket", "taxi/")
     assert bucket.gcp_credentials.service_account_file == credentials.service_account_file
@@ -173,7 +173,7 @@ def test_a_key_in_the_variable_itself_travels_with_the_block(
 ) -> None:
     """For machines that do not have the file."""
     key = Path(values["GCP_SERVICE_ACCOUNT"]).read_text()
-    (credentials, *_) = saved(run, make_gcp_blocks.RECIPE, values | {"GCP_SERVICE_ACCOUNT": key})
+    (credentials, *_) = saved(run, make_gcp_blocks.SPEC, values | {"GCP_SERVICE_ACCOUNT": key})
     assert credentials.service_account_file is None
     assert credentials.service_account_info.get_secret_value() == json.loads(key)
 
@@ -181,7 +181,7 @@ def test_a_key_in_the_variable_itself_travels_with_the_block(
 @SERVER
 def test_the_block_of_s3_refers_to_its_credentials(run: Run, values: dict[str, str]) -> None:
     """Key, region and endpoint in the one, bucket and folder in the other."""
-    credentials, bucket = saved(run, make_s3_block.RECIPE, values)
+    credentials, bucket = saved(run, make_s3_block.SPEC, values)
     assert credentials.aws_secret_access_key.get_secret_value() == AWS_SECRET
     assert bucket.credentials.aws_client_parameters.endpoint_url == values["S3_ENDPOINT_URL"]
     assert (bucket.bucket_name, bucket.bucket_folder) == ("zoom-s3-bucket", "taxi")
@@ -194,7 +194,7 @@ def test_the_block_of_s3_refers_to_its_credentials(run: Run, values: dict[str, s
 @SERVER
 def test_the_block_of_postgres_connects_with_psycopg2(run: Run, values: dict[str, str]) -> None:
     """A password with what an address would have to escape."""
-    (connector,) = saved(run, make_postgres_block.RECIPE, values | {"POSTGRES_HOST": "db.local"})
+    (connector,) = saved(run, make_postgres_block.SPEC, values | {"POSTGRES_HOST": "db.local"})
     url = connector.connection_info.create_url()
     assert (url.drivername, url.host, url.port) == (
         "postgresql+psycopg2",
@@ -207,7 +207,7 @@ def test_the_block_of_postgres_connects_with_psycopg2(run: Run, values: dict[str
 @SERVER
 def test_the_block_of_docker_has_its_own_prefect_home(run: Run, values: dict[str, str]) -> None:
     """And a pull policy under which a local image is found; what it keeps is on a volume."""
-    container, bucket, warehouse = saved(run, make_docker_block.RECIPE, values)
+    container, bucket, warehouse = saved(run, make_docker_block.SPEC, values)
     assert container.image == values["DOCKER_IMAGE"]
     assert container.image_pull_policy.value == "IF_NOT_PRESENT"
     assert container.env == {"PREFECT_HOME": "/opt/prefect/home"}
@@ -222,7 +222,7 @@ def test_the_blocks_of_processes_run_here_and_in_a_temporary_folder(
     run: Run, tmp_path: Path
 ) -> None:
     """With one folder of data, which is absolute."""
-    here, fetched = saved(run, make_process_blocks.RECIPE, {"TRIPS_DATA": str(tmp_path / "data")})
+    here, fetched = saved(run, make_process_blocks.SPEC, {"TRIPS_DATA": str(tmp_path / "data")})
     assert (here.working_dir, fetched.working_dir) == (str(PROJECT), None)
     assert here.env == fetched.env == {"TRIPS_DATA": str(tmp_path / "data")}
     assert not here.stream_output
@@ -231,7 +231,7 @@ def test_the_blocks_of_processes_run_here_and_in_a_temporary_folder(
 @SERVER
 def test_the_block_of_the_repository(run: Run, values: dict[str, str]) -> None:
     """With its reference and token."""
-    (repository,) = saved(run, make_github_block.RECIPE, values)
+    (repository,) = saved(run, make_github_block.SPEC, values)
     assert repository.repository == values["GITHUB_STORAGE_REPOSITORY"]
     assert repository.reference == "main"
     assert repository.access_token.get_secret_value() == TOKEN
@@ -243,7 +243,7 @@ def test_the_embedded_blocks_have_absolute_paths(
 ) -> None:
     """Even of a relative folder; a flow opens them as it opens any other."""
     monkeypatch.chdir(tmp_path)
-    bucket, warehouse = saved(run, make_embedded_blocks.RECIPE, {"TRIPS_DATA": "here"})
+    bucket, warehouse = saved(run, make_embedded_blocks.SPEC, {"TRIPS_DATA": "here"})
     assert bucket.folder == str(tmp_path / "here" / "bucket")
     assert warehouse.path == str(tmp_path / "here" / "trips.duckdb")
 
@@ -266,7 +266,7 @@ def test_failed_and_crashed_runs_are_told_once(run: Run, values: dict[str, str])
         async with get_client() as client:
             return list(await client.read_flow_run_notification_policies(active))
 
-    (webhook,) = saved(run, make_notification.RECIPE, values)
+    (webhook,) = saved(run, make_notification.SPEC, values)
     mine = [p for p in asyncio.run(policies()) if p.block_document_id == webhook._block_document_id]
     assert [policy.state_names for policy in mine] == [["Crashed"]]
     assert WEBHOOK not in str(webhook)
@@ -279,7 +279,7 @@ def test_failed_and_crashed_runs_are_told_once(run: Run, values: dict[str, str])
 def test_slack_has_a_block_of_its_own(run: Run) -> None:
     """By the host of the address."""
     url = "https://hooks.slack.com/services/T000/B000/s3cret"
-    (block,) = saved(run, make_notification.RECIPE, {"NOTIFY_WEBHOOK_URL": url})
+    (block,) = saved(run, make_notification.SPEC, {"NOTIFY_WEBHOOK_URL": url})
     assert block.get_block_type_slug() == "slack-webhook"
     assert block.url.get_secret_value() == url
 
@@ -293,7 +293,7 @@ def test_all_that_have_values_are_saved_and_no_secret_is_shown(
     key = Path(values["GCP_SERVICE_ACCOUNT"]).read_text()
     values["GCP_SERVICE_ACCOUNT"] = key
     options = ["--env", str(env_file(tmp_path, values))]
-    assert main_of_all(make_blocks.RECIPES, options) == 0
+    assert main_of_all(make_blocks.SPECS, options) == 0
     out, err = capfd.readouterr()
     assert "left out, not set: POSTGRES_DB\n" in out
     assert re.findall(r"^saved (\S+)$", out, re.MULTILINE) == [
@@ -324,23 +324,23 @@ def test_one_that_cannot_be_saved_does_not_keep_the_others(
     """The key of Google is gone; what comes after it is saved, and the exit code says no."""
     values = {name: values[name] for name in ("GCS_BUCKET", "S3_BUCKET")}
     values |= {"GCP_SERVICE_ACCOUNT": "/no/such/key.json", "TRIPS_DATA": str(tmp_path / "data")}
-    assert main_of_all(make_blocks.RECIPES, ["--env", str(env_file(tmp_path, values))]) == 1
+    assert main_of_all(make_blocks.SPECS, ["--env", str(env_file(tmp_path, values))]) == 1
     out, err = capfd.readouterr()
     assert "GCP_SERVICE_ACCOUNT is neither a file of this machine" in err
     assert "saved s3-bucket/zoom-s3\n" in out
 
 
 @pytest.mark.parametrize(
-    ("recipe", "name"),
-    [(recipe, name) for recipe in make_blocks.RECIPES for name in recipe.needs],
+    ("spec", "name"),
+    [(spec, name) for spec in make_blocks.SPECS for name in spec.needs],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 @pytest.mark.parametrize("option", [(), ("--check",)], ids=["save", "check"])
 def test_a_missing_value_is_named_with_where_to_set_it(
-    run: Run, values: dict[str, str], recipe: Recipe, name: str, option: tuple[str, ...]
+    run: Run, values: dict[str, str], spec: BlockSpec, name: str, option: tuple[str, ...]
 ) -> None:
     """One line and exit code 1, before anything is saved."""
-    code, out, err = run(recipe, values | {name: ""}, *option)
+    code, out, err = run(spec, values | {name: ""}, *option)
     (line,) = (out + err).splitlines()
     assert code == 1
     assert re.match(rf"(Error|no): {name} must have a value; set it in \S+/\.env or in", line)
@@ -370,7 +370,7 @@ def test_a_malformed_value_is_named_with_where_to_set_it(
     run: Run, values: dict[str, str], script: Any, name: str, value: str, why: str
 ) -> None:
     """One line and exit code 1; the other values are good."""
-    code, out, err = run(script.RECIPE, values | {name: value}, "--check")
+    code, out, err = run(script.SPEC, values | {name: value}, "--check")
     line = (out + err).splitlines()[-1]
     assert code == 1
     assert line.startswith("no: ")
@@ -394,10 +394,10 @@ def test_a_check_of_s3_reads_from_the_bucket(run: Run, values: dict[str, str], s
     """`ok` when it answers; without the bucket the reason, and exit code 1."""
     s3.new_bucket("zoom-s3-bucket")
     there = values | {"S3_ENDPOINT_URL": s3.url}
-    code, out, _ = run(make_s3_block.RECIPE, there, "--check")
+    code, out, _ = run(make_s3_block.SPEC, there, "--check")
     assert code == 0
     assert "ok  s3-bucket/zoom-s3: s3://zoom-s3-bucket/taxi/ can be read" in out
-    code, out, _ = run(make_s3_block.RECIPE, there | {"S3_BUCKET": "no-bucket"}, "--check")
+    code, out, _ = run(make_s3_block.SPEC, there | {"S3_BUCKET": "no-bucket"}, "--check")
     assert code == 1
     assert re.search(r"^no  s3-bucket/zoom-s3: .*there is no such bucket", out, re.MULTILINE)
 
@@ -409,7 +409,7 @@ def test_a_check_of_google_gets_a_token_and_lists_bucket_and_project(
     key = Path(values["GCP_SERVICE_ACCOUNT"])
     key.write_text(json.dumps(service_account(f"{google.url}/token")))
     there = values | {"GCS_BUCKET": "taxi"}
-    code, out, err = run(make_gcp_blocks.RECIPE, there, "--check")
+    code, out, err = run(make_gcp_blocks.SPEC, there, "--check")
     assert out.splitlines() == [
         "ok  gcp-credentials/zoom-gcp-creds: a token for project zoom-project",
         "ok  gcs-bucket/zoom-gcs: gs://taxi can be listed",
@@ -419,7 +419,7 @@ def test_a_check_of_google_gets_a_token_and_lists_bucket_and_project(
     asked = [(request.method, request.path) for request in google.requests]
     assert ("POST", "/token") in asked
     assert {method for method, path in asked if path != "/token"} == {"GET"}  # nothing is made
-    code, out, _ = run(make_gcp_blocks.RECIPE, there | {"GCS_BUCKET": "no-bucket"}, "--check")
+    code, out, _ = run(make_gcp_blocks.SPEC, there | {"GCS_BUCKET": "no-bucket"}, "--check")
     assert code == 1
     assert re.search(r"^no  gcs-bucket/zoom-gcs: .*bucket does not exist", out, re.MULTILINE)
 
@@ -437,10 +437,10 @@ def test_a_check_of_postgres_asks_for_its_version(
         "POSTGRES_PASSWORD": info.password.get_secret_value(),
     }
     ((version,),) = database.query("SELECT current_setting('server_version')")
-    code, out, err = run(make_postgres_block.RECIPE, there, "--check")
+    code, out, err = run(make_postgres_block.SPEC, there, "--check")
     assert out == f"ok  sqlalchemy-connector/zoom-postgres: Postgres {version}\n"
     assert (code, err) == (0, "")
-    code, out, _ = run(make_postgres_block.RECIPE, there | {"POSTGRES_PASSWORD": "no"}, "--check")
+    code, out, _ = run(make_postgres_block.SPEC, there | {"POSTGRES_PASSWORD": "no"}, "--check")
     assert code == 1
     assert "password authentication failed" in out
 
@@ -469,7 +469,7 @@ def test_a_check_where_nobody_answers_says_no_and_why(
     monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{nobody}")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     values |= {"NOTIFY_WEBHOOK_URL": f"http://127.0.0.1:{nobody}/s3cret-path"}
-    code, out, err = run(CONNECTING[reference].RECIPE, values, "--check")
+    code, out, err = run(CONNECTING[reference].SPEC, values, "--check")
     (line,) = [line for line in out.splitlines() if reference in line]
     assert (code, err) == (1, "")
     assert line.startswith("no  ")
@@ -494,10 +494,10 @@ def test_a_check_of_the_repository_finds_its_reference(
             "GITHUB_STORAGE_REPOSITORY": url.partition("/info")[0],
             "GITHUB_STORAGE_TOKEN": "",
         }
-        recipe = make_github_block.RECIPE
+        spec = make_github_block.SPEC
         for reference, code in (("main", 0), ("v1", 0), ("gone", 1)):
             asked = values | {"GITHUB_STORAGE_REFERENCE": reference}
-            assert run(recipe, asked, "--check")[0] == code, reference
+            assert run(spec, asked, "--check")[0] == code, reference
 
 
 def test_a_check_of_a_webhook_sends_no_message(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -505,7 +505,7 @@ def test_a_check_of_a_webhook_sends_no_message(run: Run, monkeypatch: pytest.Mon
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with Web() as web:
         url = web.serve("/hook", b"")
-        code, out, _ = run(make_notification.RECIPE, {"NOTIFY_WEBHOOK_URL": url}, "--check")
+        code, out, _ = run(make_notification.SPEC, {"NOTIFY_WEBHOOK_URL": url}, "--check")
         assert (code, [request.method for request in web.requests]) == (0, ["HEAD"])
     assert "no message was sent" in out
 
@@ -513,7 +513,7 @@ def test_a_check_of_a_webhook_sends_no_message(run: Run, monkeypatch: pytest.Mon
 def test_a_check_of_the_embedded_blocks_makes_nothing(run: Run, tmp_path: Path) -> None:
     """It only looks whether it could."""
     values = {"TRIPS_DATA": str(tmp_path / "data")}
-    code, out, _ = run(make_embedded_blocks.RECIPE, values, "--check")
+    code, out, _ = run(make_embedded_blocks.SPEC, values, "--check")
     assert (code, len(re.findall("^ok  ", out, re.MULTILINE))) == (0, 2)
     assert not (tmp_path / "data").exists()
 
@@ -528,10 +528,10 @@ def test_no_secret_is_ever_in_what_is_printed(secret: str, tmp_path_factory: Any
     assert secret not in said
     written = io.StringIO()
     with contextlib.redirect_stdout(written), contextlib.redirect_stderr(written):
-        recipes = [recipe for recipe in make_blocks.RECIPES if recipe.needs]
-        for recipe in recipes:
-            main([recipe], ["--env", str(file)])  # none has all that it needs: all are refused
-    assert written.getvalue().count("\n") == len(recipes)
+        specs = [spec for spec in make_blocks.SPECS if spec.needs]
+        for spec in specs:
+            main([spec], ["--env", str(file)])  # none has all that it needs: all are refused
+    assert written.getvalue().count("\n") == len(specs)
     assert secret not in written.getvalue()
 
 
@@ -567,7 +567,7 @@ def test_the_command_saves_and_prefect_registers_our_own_blocks(tmp_path: Path) 
     assert made.returncode == 0, made.stderr
     assert load("local-bucket/zoom").folder == f"{data}/bucket"
     prefect = str(Path(sys.executable).with_name("prefect"))
-    register = (prefect, "block", "register", "--file", "flows/embedded_blocks.py")
-    registered = _process(*register, **settings)
+    register = (prefect, "block", "register", "--module", "orchestration.embedded_blocks")
+    registered = _process(*register, PYTHONPATH="flows", **settings)
     assert registered.returncode == 0, registered.stderr
     assert "Successfully registered 2 blocks" in registered.stdout

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from doubles.served import PROJECT, Served, serving
+from fakes.served import PROJECT, Served, serving
 
 SHOTS = PROJECT / "build" / "screenshots"
 _SIZE = {"width": 1300, "height": 800}

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from doubles.served import Served, ended, start
+from fakes.served import Served, ended, start
 from postgres_server import free_port
 
 pytestmark = pytest.mark.browser

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from doubles.docker_engine import containers, engine, run
-from doubles.docker_image import IMAGE, build
-from doubles.postgres import PASSWORD, Database, new_database
-from doubles.prefect_machine import Prefect, Program
-from doubles.repository import ADDRESS, Repository
-from doubles.web import Web
+from fakes.docker_engine import containers, engine, run
+from fakes.docker_image import IMAGE, build
+from fakes.postgres import PASSWORD, Database, new_database
+from fakes.prefect_machine import Prefect, Program
+from fakes.repository import ADDRESS, Repository
+from fakes.web import Web
 from postgres_server import HOST, USER, Server
 
 _BUILD_SECONDS = 1200

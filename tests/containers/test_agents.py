@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from doubles.docker_engine import wait_until
-from doubles.months_of_green import (
+from fakes.docker_engine import wait_until
+from fakes.months_of_green import (
     SUMS,
     parameters,
     publish,
     publish_and_stop_half_way,
     wait_for_half,
 )
-from doubles.postgres import Database
-from doubles.prefect_machine import Prefect
-from doubles.web import Web
+from fakes.postgres import Database
+from fakes.prefect_machine import Prefect
+from fakes.web import Web
 
 pytestmark = pytest.mark.docker
 

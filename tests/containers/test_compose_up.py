@@ -10,10 +10,10 @@ import httpx
 import psycopg2
 import pytest
 
-from doubles.compose import NAME, PASSWORD, brought_up
-from doubles.docker_engine import containers, run, wait_until
-from doubles.months_of_green import SUMS
-from doubles.prefect_machine import Prefect
+from fakes.compose import NAME, PASSWORD, brought_up
+from fakes.docker_engine import containers, run, wait_until
+from fakes.months_of_green import SUMS
+from fakes.prefect_machine import Prefect
 from postgres_server import DATABASE, HOST, USER
 
 pytestmark = pytest.mark.docker

@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from doubles.prefect_machine import Prefect
-from doubles.repository import Repository
+from fakes.prefect_machine import Prefect
+from fakes.repository import Repository
 
 pytestmark = pytest.mark.docker
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from doubles.prefect_machine import Prefect, Program, processes_with
+from fakes.prefect_machine import Prefect, Program, processes_with
 
 pytestmark = pytest.mark.docker
 

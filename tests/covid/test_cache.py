@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from core.storage.bucket import FolderBucket
 from covid.cache import cached, keep
-from doubles.editions import SMALL
-from trips.buckets import FolderBucket
+from fakes.editions import SMALL
 
 URL = "http://here/json/?token=secret"
 DAY = dt.date(2020, 9, 7)

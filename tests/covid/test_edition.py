@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from core.errors import BadFile, SchemaError, UsageError
 from covid.edition import find_country, number, read_edition
-from doubles.editions import CODES, SMALL, edition, record
-from doubles.real_data import answers, real_file
-from trips.errors import BadFile, SchemaError, UsageError
+from fakes.editions import CODES, SMALL, edition, record
+from fakes.real_data import answers, real_file
 
 COUNTRIES = [record(name, 2020, 3, 1, 0) for name in CODES]
 

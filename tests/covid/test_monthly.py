@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from core.errors import SchemaError
 from covid.chart import chart
 from covid.edition import find_country, read_edition
 from covid.monthly import Total, by_month
-from doubles.editions import SMALL, SMALL_CSV, record
-from doubles.real_data import answers, real_file
-from trips.errors import SchemaError
+from fakes.editions import SMALL, SMALL_CSV, record
+from fakes.real_data import answers, real_file
 
 DAY = dt.date(2020, 9, 7)
 #: Germany as the article has it that this report comes from (edition of 2020-09-07).

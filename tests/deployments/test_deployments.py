@@ -27,19 +27,19 @@ import make_github_block
 import make_process_blocks
 import schedules
 import work_pool_deploy
+from block_specs import main as save
 from postgres_server import free_port
-from recipes import main as save
-from roads import AGENTS, BESIDE, Road, loaded, main, make_pool, name_of, taken_by
-from table import ROWS
+from specs import SPECS
+from targets import AGENTS, BESIDE, Target, loaded, main, make_pool, name_of, taken_by
 from test_cli import PROJECT, _prefect_settings
 
 pytestmark = pytest.mark.flow
 
-ROADS = {
-    "docker": docker_deploy.ROAD,
-    "local": local_deploy.ROAD,
-    "github": github_deploy.ROAD,
-    "work pool": work_pool_deploy.ROAD,
+TARGETS = {
+    "docker": docker_deploy.TARGET,
+    "local": local_deploy.TARGET,
+    "github": github_deploy.TARGET,
+    "work pool": work_pool_deploy.TARGET,
 }
 APPLY = {"work pool": work_pool_deploy.apply}
 README = (PROJECT / "README.md").read_text()
@@ -60,9 +60,9 @@ def env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def saved(env: Path, prefect_server: None) -> Path:
-    """The blocks of the roads."""
-    recipes = [make_docker_block.RECIPE, make_process_blocks.RECIPE, make_github_block.RECIPE]
-    assert save(recipes, ["--env", str(env)]) == 0
+    """The blocks of the targets."""
+    specs = [make_docker_block.SPEC, make_process_blocks.SPEC, make_github_block.SPEC]
+    assert save(specs, ["--env", str(env)]) == 0
     return env
 
 
@@ -82,37 +82,37 @@ def work_pool(name: str) -> Any:
     return asyncio.run(read())
 
 
-@pytest.mark.parametrize("name", ROADS)
+@pytest.mark.parametrize("name", TARGETS)
 def test_a_dry_run_names_all_that_would_be_applied_and_asks_nobody(
     name: str, env: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Flow, block, queue, schedule and parameters; it needs no server and no block."""
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
-    assert main(ROADS[name], ["--dry-run", "--env", str(env)]) == 0
+    assert main(TARGETS[name], ["--dry-run", "--env", str(env)]) == 0
     printed = capsys.readouterr().out
-    road: Road = ROADS[name]
-    assert f"etl-parent-flow/{road.name}-green\n" in printed
+    target: Target = TARGETS[name]
+    assert f"etl-parent-flow/{target.name}-green\n" in printed
     assert "15 19 * * 1-5 America/New_York" in printed
-    assert f"{road.pool.name}/{road.queue}" in printed
-    assert f"months=due source=tlc bucket={road.bucket} warehouse={road.warehouse}" in printed
+    assert f"{target.pool.name}/{target.queue}" in printed
+    assert f"months=due source=tlc bucket={target.bucket} warehouse={target.warehouse}" in printed
 
 
-@pytest.mark.parametrize("name", ROADS)
+@pytest.mark.parametrize("name", TARGETS)
 def test_every_row_is_applied_with_what_the_dry_run_says(
     name: str, saved: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Twice: a deployment has one schedule, and what was clicked meanwhile is put back."""
-    road = ROADS[name]
+    target = TARGETS[name]
     for _ in range(2):
-        assert main(road, ["--env", str(saved)], *filter(None, [APPLY.get(name)])) == 0
+        assert main(target, ["--env", str(saved)], *filter(None, [APPLY.get(name)])) == 0
         # The tests' Prefect has a database and no server.
         assert capsys.readouterr().err.startswith("PREFECT_API_URL is not set: these are in")
-    for row in ROWS:
-        if not (taken := taken_by(row, road)):
+    for row in SPECS:
+        if not (taken := taken_by(row, target)):
             continue
         found = deployment(name_of(row, taken))
         assert [s.schedule for s in found.schedules] == [s for s in [row.schedule] if s]
-        assert (found.work_pool_name, found.work_queue_name) == (road.pool.name, road.queue)
+        assert (found.work_pool_name, found.work_queue_name) == (target.pool.name, target.queue)
         assert (found.path or None, found.entrypoint) == (taken.path, row.entrypoint())
         assert found.enforce_parameter_schema
         assert found.tags == [row.tag]
@@ -145,7 +145,7 @@ async def run_of(name: str, parameters: dict[str, Any]) -> None:
 
 def test_a_number_out_of_bounds_makes_no_run(saved: Path) -> None:
     """It is refused as a color is that there is not, with the parameter and its bound."""
-    assert main(ROADS["local"], ["--env", str(saved)]) == 0
+    assert main(TARGETS["local"], ["--env", str(saved)]) == 0
     for flow, parameter, value, bound in OUT_OF_BOUNDS:
         with pytest.raises(PrefectHTTPStatusError) as refused:
             asyncio.run(run_of(f"{flow}/local-flow", {parameter: value}))
@@ -157,7 +157,7 @@ def test_a_number_out_of_bounds_makes_no_run(saved: Path) -> None:
 
 def test_the_pool_of_workers_takes_the_image_and_the_volume_of_the_block(saved: Path) -> None:
     """The same container, in the words of a work pool."""
-    assert main(work_pool_deploy.ROAD, ["--env", str(saved)], work_pool_deploy.apply) == 0
+    assert main(work_pool_deploy.TARGET, ["--env", str(saved)], work_pool_deploy.apply) == 0
     assert work_pool("zoom-docker").type == "docker"
     job = deployment("etl-web-to-gcs/pool-flow").job_variables
     assert job["image"] == "flows:1"
@@ -171,7 +171,7 @@ def test_the_blocks_of_the_environment_win_over_those_of_the_road(
     """TRIPS_BUCKET and TRIPS_WAREHOUSE."""
     monkeypatch.setenv("TRIPS_BUCKET", "gcs-bucket/zoom-gcs")
     monkeypatch.setenv("TRIPS_WAREHOUSE", "bigquery-warehouse/zoom-bq")
-    main(docker_deploy.ROAD, ["--dry-run", "--env", str(env)])
+    main(docker_deploy.TARGET, ["--dry-run", "--env", str(env)])
     printed = capsys.readouterr().out
     assert "bucket=gcs-bucket/zoom-gcs warehouse=bigquery-warehouse/zoom-bq" in printed
     assert "zoom-volume" not in printed
@@ -217,8 +217,8 @@ def test_a_block_that_is_not_saved_is_named(
 ) -> None:
     """With where it comes from; nothing of Prefect's own."""
     pool = AGENTS.copy(update={"name": "zoom-unused"})
-    road = Road("x", "x", "prefect.infrastructure.Process/zoom-absent", pool=pool)
-    assert main(road, ["--env", str(env)]) == 1
+    target = Target("x", "x", "prefect.infrastructure.Process/zoom-absent", pool=pool)
+    assert main(target, ["--env", str(env)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "zoom-absent" in line
     assert line.endswith(" Save it first: python blocks/make_process_blocks.py")
@@ -234,9 +234,9 @@ def test_a_server_that_does_not_answer_is_named_with_what_to_do(
     api = f"http://127.0.0.1:{free_port()}/api"
     with temporary_settings({PREFECT_API_URL: api}):
         if script == "block":
-            code = save([make_process_blocks.RECIPE], ["--env", str(env)])
+            code = save([make_process_blocks.SPEC], ["--env", str(env)])
         else:
-            code = main(ROADS["local"], ["--env", str(env)])
+            code = main(TARGETS["local"], ["--env", str(env)])
     assert code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"Error: Prefect's server at {api} does not answer (")

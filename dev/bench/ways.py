@@ -1,0 +1,129 @@
+"""One way of doing a job, alone in its process, so that its time and peak memory are its own.
+
+    python dev/bench/ways.py WAY SOURCE TARGET_FOLDER
+
+prints seconds of work, peak memory in MB and rows as JSON.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "flows"))
+
+ROW_GROUP_ROWS = 131_072
+
+
+def zoomcamp(source: Path, target: Path) -> Callable[[], int]:
+    """The course's week 2: pandas, dates parsed afterwards, Parquet with gzip."""
+    import pandas as pd
+
+    def work() -> int:
+        frame = pd.read_csv(source)
+        for column in ("tpep_pickup_datetime", "tpep_dropoff_datetime"):
+            frame[column] = pd.to_datetime(frame[column])
+        frame.to_parquet(target / "zoomcamp.parquet", compression="gzip")
+        return len(frame)
+
+    return work
+
+
+def ours(source: Path, target: Path) -> Callable[[], int]:
+    """The conversion of this project, with its checks, counts and quality report."""
+    from monthly.convert.to_parquet import convert
+    from monthly.month import Month
+
+    return lambda: convert(Month("yellow", 2021, 1), source, target).rows_written
+
+
+def gunzip(source: Path, target: Path) -> Callable[[], int]:
+    """Floor: only decompress, with isal."""
+    from isal import igzip
+
+    def work() -> int:
+        with igzip.open(source, "rb") as file:
+            return sum(len(chunk) for chunk in iter(lambda: file.read(1 << 20), b""))
+
+    return work
+
+
+def parse(source: Path, target: Path) -> Callable[[], int]:
+    """Floor: only parse, on one thread, from memory, with declared types."""
+    import pyarrow.csv as pa_csv
+    from isal import igzip
+
+    with igzip.open(source, "rb") as file:
+        data = file.read()
+    read = pa_csv.ReadOptions(use_threads=False, block_size=1 << 20)
+
+    def work() -> int:
+        reader = pa_csv.open_csv(io.BytesIO(data), read, convert_options=_declared(data))
+        return sum(batch.num_rows for batch in reader)
+
+    return work
+
+
+def write(source: Path, target: Path) -> Callable[[], int]:
+    """Floor: only write, from a canonical table in memory, as the conversion does."""
+    import pyarrow.parquet as pq
+
+    from monthly.convert.to_parquet import RowGroups, convert
+    from monthly.month import Month
+
+    table = pq.read_table(convert(Month("yellow", 2021, 1), source, target).path)
+    batches = table.to_batches(max_chunksize=16_384)
+
+    def work() -> int:
+        with RowGroups(target / "write.parquet", table.schema) as groups:
+            groups.add(batches)
+            groups.finish()
+        return int(table.num_rows)
+
+    return work
+
+
+def _declared(data: bytes) -> object:
+    import pyarrow as pa
+    import pyarrow.csv as pa_csv
+
+    from monthly.datasets import ARROW_TYPES, DATASETS, fold
+
+    known = DATASETS["yellow"].known_names
+    names = data[: data.index(b"\n")].decode().strip().split(",")
+    types: dict[str, pa.DataType] = {n: ARROW_TYPES[known[fold(n)].kind] for n in names}
+    return pa_csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=True)
+
+
+Way = Callable[[Path, Path], Callable[[], int]]
+
+
+def main(ways: Mapping[str, Way]) -> None:
+    """Prepare one of these ways, then measure its work alone."""
+    seldom_collected()
+    work = ways[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
+    started = time.perf_counter()
+    rows = work()
+    seconds = time.perf_counter() - started
+    print(json.dumps({"seconds": seconds, "peak_mb": _peak_mb(), "rows": rows}))
+
+
+def seldom_collected() -> None:
+    """Collect reference cycles as seldom as `orchestration.cli` has the flows do."""
+    gc.freeze()
+    gc.set_threshold(50_000)
+
+
+def _peak_mb() -> float:
+    """Peak memory of this process; getrusage would count what its parent had before exec."""
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if "VmHWM" in line) / 1024
+
+
+if __name__ == "__main__":
+    main({way.__name__: way for way in (zoomcamp, ours, gunzip, parse, write)})

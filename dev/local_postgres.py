@@ -1,0 +1,138 @@
+"""A PostgreSQL server of the project's own, and the block that flows find it by.
+
+python dev/local_postgres.py          # start it, save the block, say how to connect
+python dev/local_postgres.py --stop
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import sys
+import warnings
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).absolute().parents[1] / "flows"))
+
+import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+
+import typer
+
+from core.errors import StorageError, TripsError, UsageError
+from orchestration.block_registry import DATA, POSTGRES
+from postgres_server import DATABASE, HOST, USER, Server, free_port, places
+
+FOLDER = DATA.absolute() / "postgres"
+PASSWORD = FOLDER / "password"
+PORT = 5432
+
+
+def main(stop: bool = False) -> None:
+    """Start the project's PostgreSQL server, or stop it; the months stay where they are."""
+    try:
+        print(_stop() if stop else _start())
+    except TripsError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+
+
+def _start() -> str:
+    server = Server(FOLDER / "cluster", _password())
+    running = server.is_running()
+    if not running:
+        server.start(_port())
+    _save(server)
+    return _how_to_connect(server.port(), "has been running" if running else "runs")
+
+
+def _stop() -> str:
+    server = Server(FOLDER / "cluster", "")
+    if not server.is_running():
+        return "PostgreSQL is not running"
+    server.stop()
+    return f"PostgreSQL has stopped; its months stay in {_shown(FOLDER)}"
+
+
+def _password() -> str:
+    """The password, made the first time, in a file that only its owner can read."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    try:
+        file = os.open(PASSWORD, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return PASSWORD.read_text().strip()
+    if (FOLDER / "cluster" / "PG_VERSION").exists():
+        PASSWORD.unlink()
+        raise StorageError(f"{PASSWORD} is gone; put it back, or remove {FOLDER} to begin anew")
+    with os.fdopen(file, "w") as opened:
+        opened.write(secrets.token_urlsafe())
+    return PASSWORD.read_text()
+
+
+def _port() -> int:
+    """PostgreSQL's own port, or another one if somebody has it."""
+    with socket.socket() as ours:
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as PostgreSQL does
+        try:
+            ours.bind((HOST, PORT))
+        except OSError:
+            return free_port()
+        return PORT
+
+
+def _save(server: Server) -> None:
+    # Not at the top: to stop the server, nobody need wait two seconds for Prefect's blocks.
+    warnings.simplefilter("ignore")  # Prefect's own, when it makes its database
+    from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
+
+    name = POSTGRES.partition("/")[2]
+    _refuse_another(SqlAlchemyConnector, name)
+    components = ConnectionComponents(
+        driver=SyncDriver.POSTGRESQL_PSYCOPG2,
+        username=USER,
+        password=server.password,
+        host=HOST,
+        port=str(server.port()),
+        database=DATABASE,
+    )
+    SqlAlchemyConnector(connection_info=components).save(name, overwrite=True)
+
+
+def _refuse_another(connector: type, name: str) -> None:
+    """Leave a block alone that speaks of somebody's own database."""
+    try:
+        found = connector.load(name).connection_info  # type: ignore[attr-defined] # a Block
+    except ValueError:
+        return  # there is none
+    there = (getattr(found, "host", None), getattr(found, "database", None))
+    if there != (HOST, DATABASE):
+        raise UsageError(
+            f"block {POSTGRES} speaks of {there[0]}/{there[1]}, not of this server; "
+            "rename or delete that block, then run again"
+        )
+
+
+def _how_to_connect(port: int, state: str) -> str:
+    password = _shown(PASSWORD)
+    return f"""PostgreSQL {state} on {HOST}:{port}: database {DATABASE}, user {USER}
+Block:    {POSTGRES}
+Password: in {password}, for you alone
+Data:     {_shown(FOLDER)}/cluster, with server.log
+Query:    PGPASSWORD=$(cat {password}) {_psql()} -h {HOST} -p {port} -U {USER} {DATABASE}"""
+
+
+def _psql() -> str:
+    """The program that asks a server: the machine's, or the one that came with the server."""
+    if shutil.which("psql"):
+        return "psql"
+    return next((_shown(p / "psql") for p in places() if (p / "psql").is_file()), "psql")
+
+
+def _shown(path: Path) -> str:
+    """A path as a person in this folder would write it."""
+    return str(path).replace(f"{Path.cwd()}{os.sep}", "")
+
+
+if __name__ == "__main__":
+    typer.run(main)

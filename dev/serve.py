@@ -1,0 +1,271 @@
+"""Prefect's server and UI, an agent and the deployments, without Docker, until Ctrl-C.
+
+python dev/serve.py --port 4200
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from filelock import FileLock, Timeout
+
+PROJECT = Path(__file__).absolute().parents[1]
+HOST = "127.0.0.1"
+#: The work queue of local_deploy.py.
+QUEUE = "local"
+#: The server as sqlite_server.py has it, and an agent for the queue.
+SERVER = (
+    *(sys.executable, "-m", "uvicorn", "--factory", "sqlite_server:create_app"),
+    *("--app-dir", str(PROJECT / "deployments")),
+)
+AGENT = (
+    *(str(Path(sys.executable).with_name("prefect")), "agent", "start"),
+    *("-p", "default-agent-pool", "-q", QUEUE),
+)
+#: What saves the blocks and the deployments, in this order.
+SCRIPTS = (
+    "blocks/make_embedded_blocks.py",
+    "blocks/make_process_blocks.py",
+    "deployments/local_deploy.py",
+)
+#: Seconds for the server to answer, its first start makes its database; and for what was told
+#: to stop.
+START_SECONDS, STOP_SECONDS = 120, 15
+_POLL_SECONDS = 0.2
+
+
+class CannotServe(Exception):
+    """Why there is nothing to serve, for the person who asked for it."""
+
+
+class Stopped(Exception):
+    """Somebody pressed Ctrl-C, or sent SIGTERM."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program in the background, in a session of its own: Ctrl-C reaches it through us alone.
+
+    Attributes:
+        name: for messages.
+        process: the program; what it starts is of its group.
+        log: what it prints.
+    """
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def refuse_ended(self) -> None:
+        """Raise if it has ended by itself.
+
+        Raises:
+            CannotServe: with the end of its log.
+        """
+        code = self.process.poll()
+        if code is not None:
+            last = "\n".join(self.log.read_text(errors="replace").splitlines()[-5:])
+            raise CannotServe(f"the {self.name} has ended ({code}); {self.log} says:\n{last}")
+
+    def stop(self) -> None:
+        """Ask it and all that it started to stop, then see to it."""
+        self._signal(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while self._is_there() and time.monotonic() < deadline:
+            self.process.poll()  # takes notice of its end, or the group would have it for ever
+            time.sleep(_POLL_SECONDS)
+        self._signal(signal.SIGKILL)
+        self.process.wait()
+
+    def _is_there(self) -> bool:
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+
+def serve(port: int) -> None:
+    """Start all, say where it is, and wait until it is to stop or a part of it ends.
+
+    Raises:
+        CannotServe: the port is taken, a script fails, or a program ends.
+        Stopped: somebody asked for it; everything has stopped then.
+    """
+    _refuse_taken(port)
+    environment = _environment(port)
+    logs = Path(environment["PREFECT_HOME"]) / "serve"
+    with ExitStack() as running:
+        running.enter_context(_alone(logs, port))
+        command = [*SERVER, "--host", HOST, "--port", str(port)]
+        server = running.enter_context(_started("server", command, environment, logs))
+        _wait_until_it_answers(server, port)
+        for script in SCRIPTS:
+            _run(script, environment)
+        agent = running.enter_context(_started("agent", AGENT, environment, logs))
+        print(_where(port, logs), flush=True)
+        while True:
+            server.refuse_ended()
+            agent.refuse_ended()
+            time.sleep(_POLL_SECONDS)
+
+
+@contextmanager
+def _alone(folder: Path, port: int) -> Iterator[None]:
+    """Be the only one on this Prefect home: two schedulers on one database start runs twice.
+
+    Raises:
+        CannotServe: another one is, which it names.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock, note = FileLock(folder / "lock"), folder / "running"
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise CannotServe(
+            f"make serve is at work here already: {note.read_text().strip()}; use that one, or "
+            "stop it first (Ctrl-C where it was started)"
+        ) from error
+    try:
+        note.write_text(f"http://{HOST}:{port}, PID {os.getpid()}")
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+        lock.release()
+
+
+def _refuse_taken(port: int) -> None:
+    with socket.socket() as found:
+        # as the server does: connections of a minute ago that fade away do not count
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            found.bind((HOST, port))
+        except OSError as error:
+            raise CannotServe(
+                f"port {port} of {HOST} cannot be used ({error.strerror}); end what has it, "
+                "or take another one: make serve PORT=4201"
+            ) from error
+
+
+def _environment(port: int) -> dict[str, str]:
+    """The shell of all programs: this Python first, this server, and an agent that looks often."""
+    home = os.environ.get("PREFECT_HOME") or str(PROJECT / "data" / "prefect")
+    defaults = {"PREFECT_AGENT_QUERY_INTERVAL": "2", "PYTHONWARNINGS": "ignore"}
+    return {
+        **defaults,
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PREFECT_HOME": home,
+        "PREFECT_API_URL": f"http://{HOST}:{port}/api",
+        "PREFECT_UI_URL": f"http://{HOST}:{port}",  # for the links of notifications
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_API_BLOCKS_REGISTER_ON_START": "true",  # for the catalog of the UI
+    }
+
+
+@contextmanager
+def _started(
+    name: str, command: Sequence[str], environment: Mapping[str, str], logs: Path
+) -> Iterator[Program]:
+    log = logs / f"{name}.log"
+    if log.exists():  # it may say why somebody starts anew
+        log.replace(logs / f"{name}.log.1")
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command,
+            cwd=PROJECT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+    program = Program(name, process, log)
+    try:
+        yield program
+    finally:
+        program.stop()
+
+
+def _wait_until_it_answers(server: Program, port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not _answers(port):
+        server.refuse_ended()
+        if time.monotonic() > deadline:
+            raise CannotServe(f"the server does not answer after {START_SECONDS} s; {server.log}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{HOST}:{port}/api/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _run(script: str, environment: Mapping[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, script],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise CannotServe(f"{script} failed:\n{done.stdout}{done.stderr}".strip())
+    print(done.stdout, end="", flush=True)
+
+
+def _where(port: int, logs: Path) -> str:
+    return f"""
+UI:     http://{HOST}:{port}
+Shell:  export PREFECT_API_URL=http://{HOST}:{port}/api
+Agent:  queue {QUEUE}
+Logs:   {str(logs).replace(f"{PROJECT}{os.sep}", "")}/server.log and agent.log
+Ctrl-C stops all."""
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    # A second Ctrl-C does not interrupt the stopping.
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    raise Stopped
+
+
+def main() -> int:
+    """The command; 0 when it was stopped, 1 when there was nothing to serve."""
+    parser = argparse.ArgumentParser(description="Prefect's server, an agent and the deployments.")
+    parser.add_argument("--port", type=int, default=4200, help="of the server; %(default)s")
+    port = parser.parse_args().port
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, _stop)
+    try:
+        serve(port)
+    except Stopped:
+        print("stopped", flush=True)
+        return 0
+    except CannotServe as error:
+        print(f"Error: {error}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

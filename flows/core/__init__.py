@@ -1,0 +1,1 @@
+"""What knows neither months nor Prefect: errors, disk, scratch folders, storage, downloads."""

@@ -1,0 +1,1 @@
+"""Published files, fetched complete and checked or not at all."""

@@ -1,0 +1,193 @@
+"""A web server as the place where files are published."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from itertools import islice
+
+import httpx
+
+from core.download.partial import Edition, PartFile, Progress, received
+from core.errors import NotPublished, SourceError, Unreachable
+from monthly.published import Published, Received, Wanted
+
+#: Longest wait for a connection, and longest silence once it is there, seconds.
+CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 60.0
+TIMEOUT = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
+
+
+#: Headers in which a CDN names itself.
+_CDN = ("Server", "Via", "X-Cache", "X-Served-By")
+_CDNS = ("akamai", "cloudflare", "cloudfront", "fastly", "varnish")
+#: What a CDN's page says of a request that it blocks, whatever the file.
+_BLOCKED = (
+    b"request blocked",
+    b"block access from your country",
+    b"you have been blocked",
+    b"just a moment",  # Cloudflare's test of a browser
+    b"attention required",
+    b"log in",
+    b"login",
+    b"sign in",
+)
+_EXPIRED = (b"request has expired", b"signature")
+
+
+class Http:
+    """A web server, which may continue a download where it broke off.
+
+    Attributes:
+        no_head: statuses that may refuse HEAD and not the file: signed addresses of buckets
+            are made for GET alone.
+        absent: statuses of a file that is not there.
+        passing: statuses that pass by themselves.
+    """
+
+    no_head = frozenset({403, 405, 501})
+    absent = frozenset({404, 410})
+    passing = frozenset({408, 429, *range(500, 600)})
+
+    def look(self, wanted: Published) -> Published:
+        """Ask by HEAD, or by GET for one byte where HEAD is refused."""
+        with _client(wanted) as client:
+            with client.stream("HEAD", wanted.url) as response:
+                if response.status_code not in self.no_head:
+                    return self._seen(wanted, response)
+            with client.stream("GET", wanted.url, headers={"Range": "bytes=0-0"}) as response:
+                return self._seen(wanted, response)
+
+    def fetch(self, wanted: Wanted, part: PartFile, progress: Progress) -> Received:
+        """Get all of it, or the rest of what is there."""
+        begun = part.begun(wanted.url)
+        headers = part.rest_of(begun) if begun else {}
+        get = ("GET", wanted.url)
+        with _client(wanted) as client, client.stream(*get, headers=headers) as response:
+            if not begun or _is_usable(response, part, begun):
+                return self._receive(wanted, response, part, begun, progress)
+        part.forget()
+        return self.fetch(wanted, part, progress)
+
+    def _seen(self, wanted: Published, response: httpx.Response) -> Published:
+        # Of an empty file there is no first byte, which is what 416 says.
+        self._refuse(wanted, response, (200, 206, 416))
+        seen = _edition(wanted.url, response)
+        return replace(
+            wanted, size=_size(response), etag=seen.etag, last_modified=seen.last_modified
+        )
+
+    def _receive(
+        self,
+        wanted: Wanted,
+        response: httpx.Response,
+        part: PartFile,
+        begun: Edition | None,
+        progress: Progress,
+    ) -> Received:
+        self._refuse(wanted, response, (200, 206) if begun else (200,))
+        edition = begun
+        if not edition or response.status_code == 200:
+            edition = _edition(wanted.url, response)
+            part.begin(edition)
+        total = _size(response)
+        chunks = _body(wanted, response, part.size, total)
+        return received(part.receive(chunks, total, progress), edition)
+
+    def _refuse(self, wanted: Wanted, response: httpx.Response, good: Collection[int]) -> None:
+        status = response.status_code
+        said = f"{wanted} answered {status} {response.reason_phrase}"
+        if status in self.absent:
+            raise NotPublished(f"{said}: there is no such file (yet); check its address")
+        if status == 403 and _is_hidden(response):
+            raise NotPublished(
+                f"{said}, as buckets and CDNs do for a file that is not there: it is not published "
+                "(yet); check its address"
+            )
+        if status in self.passing:
+            wait = response.headers.get("Retry-After", "not given")
+            raise Unreachable(f"{said}; try again later (Retry-After: {wait})")
+        if status not in good:
+            raise SourceError(f"{said}; choose a source that anybody may read")
+        encoding = response.headers.get("Content-Encoding", "identity")
+        if encoding not in ("identity", "gzip", "x-gzip"):
+            raise SourceError(f"{said}, encoded as {encoding!r}; choose another source")
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    return httpx.create_ssl_context()  # 24 ms each, and a backfill asks for many months
+
+
+@contextmanager
+def _client(wanted: Wanted) -> Iterator[httpx.Client]:
+    """A client whose failures to reach the publisher are this project's errors."""
+    headers = {"Accept-Encoding": "identity"}
+    try:
+        with httpx.Client(
+            headers=headers, timeout=TIMEOUT, follow_redirects=True, verify=_certificates()
+        ) as client:
+            yield client
+    except (httpx.TooManyRedirects, httpx.UnsupportedProtocol) as error:
+        message = f"{wanted} leads to no file: {error}; choose another source"
+        raise SourceError(message) from error
+    except httpx.TransportError as error:
+        what = f"{type(error).__name__}: {error}"
+        raise Unreachable(f"{wanted} did not answer ({what}); try again later") from error
+
+
+def _is_hidden(response: httpx.Response) -> bool:
+    """Whether a bucket or the CDN before it says 403 for a file that is not there.
+
+    S3, where TLC's files are, says so to whoever may not list the bucket (S3 API reference,
+    GetObject); its other refusals have another code. A CDN passes that on, or shows its own
+    page. Whoever is asked to log in, is blocked, or comes with an expired signature is refused.
+    """
+    if "WWW-Authenticate" in response.headers:
+        return False
+    page = b"".join(islice(response.iter_raw(), 4)).lower()
+    if b"<code>" in page:
+        denied = b"<code>accessdenied</code>" in page
+        return denied and not any(words in page for words in _EXPIRED)
+    cdn = " ".join(response.headers.get(name, "") for name in _CDN).lower()
+    behind_cdn = any(name in cdn for name in _CDNS)
+    return behind_cdn and not any(words in page for words in _BLOCKED)
+
+
+def _edition(url: str, response: httpx.Response) -> Edition:
+    return Edition(url, response.headers.get("ETag"), response.headers.get("Last-Modified"))
+
+
+def _is_usable(response: httpx.Response, part: PartFile, begun: Edition) -> bool:
+    """Whether to take an answer: not a rest that is of something else, nor that there is none."""
+    if response.status_code != 206:
+        return response.status_code != 416
+    here = response.headers.get("Content-Range", "").startswith(f"bytes {part.size}-")
+    return here and _edition(begun.url, response).validator in (None, begun.validator)
+
+
+def _size(response: httpx.Response) -> int | None:
+    """Bytes of the whole file, also where the answer is a part of it."""
+    header = "Content-Length" if response.status_code == 200 else "Content-Range"
+    total = response.headers.get(header, "").rpartition("/")[2]
+    return int(total) if total.isdecimal() else None
+
+
+def _body(
+    wanted: Wanted, response: httpx.Response, start: int, total: int | None
+) -> Iterator[bytes]:
+    """The bytes as sent, no Content-Encoding undone."""
+    done, broken = start, None
+    try:
+        for chunk in response.iter_raw():
+            done += len(chunk)
+            yield chunk
+    except httpx.TransportError as error:
+        broken = error
+    if broken or (total is not None and done < total):
+        known = "an unknown number of" if total is None else total
+        raise Unreachable(
+            f"{wanted} broke off after {done} of {known} bytes; try again to have the rest"
+        ) from broken

@@ -1,0 +1,210 @@
+"""A Google Cloud Storage bucket as the flows use one.
+
+The version of an object is its generation, so the ledger's conditional write is Google's own:
+of two writers that read the same generation, one wins.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+from google.api_core.exceptions import NotFound, PreconditionFailed
+from google.cloud.storage import Blob, Client
+from google.cloud.storage import Bucket as GoogleBucket
+from google.cloud.storage.exceptions import DataCorruption
+from google.cloud.storage.retry import DEFAULT_RETRY
+
+from core.disk import room_for
+from core.errors import Conflict, StorageError, Unavailable
+from core.storage.bucket import Listed, ObjectInfo, Stored, parts_of, whole_part
+from core.storage.google_errors import PATIENCE, TIMEOUT, google_errors
+
+#: Bytes of an upload that are in memory at a time; Google's default is twelve times that.
+CHUNK = 8 * 1024 * 1024
+RETRY = DEFAULT_RETRY.with_timeout(PATIENCE)
+_ROLE = "roles/storage.objectUser on the bucket"
+_WRITER = "written-by"
+
+
+@dataclass(frozen=True)
+class GcsStore:
+    """A bucket, or a folder of one.
+
+    Attributes:
+        bucket: Google's own handle; nothing is asked before an object is.
+        folder: prefix of all keys, with or without a slash at its end; empty for none.
+    """
+
+    bucket: GoogleBucket
+    folder: str = ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """On its way to another process: Google's client refuses to go along, and is made anew."""
+        client = self.bucket.client
+        return _at, (client.project, client._credentials, self.bucket.name, self.folder)
+
+    def uri(self, key: str) -> str:
+        """`gs://BUCKET/KEY`, which BigQuery reads by itself."""
+        return f"gs://{self.bucket.name}/{self._name(key)}"
+
+    def link(self, key: str) -> str:
+        """Google's address for who is logged in there; see `Bucket`."""
+        return f"https://storage.cloud.google.com/{self.bucket.name}/{quote(self._name(key))}"
+
+    def info(self, key: str) -> ObjectInfo | None:
+        """Size, and the generation as version; see `Bucket`."""
+        blob = self._blob(key)
+        with self._asked(key):
+            try:
+                blob.reload(timeout=TIMEOUT, retry=RETRY)
+            except NotFound as error:
+                _refuse_missing_bucket(error)
+                return None
+        return _info(blob)
+
+    def files(self, folder: str) -> list[Listed]:
+        """All pages of the listing; see `Bucket`."""
+        parts = [part.strip("/") for part in (self.folder, folder)]
+        prefix = "".join(f"{part}/" for part in parts if part)
+        with self._asked(folder or "*"):
+            blobs = self.bucket.list_blobs(
+                prefix=prefix, delimiter="/", timeout=TIMEOUT, retry=RETRY
+            )
+            found = [blob for blob in blobs if blob.name != prefix]
+        return [Listed(b.name[len(prefix) :], int(b.size), b.updated) for b in found]
+
+    def etag(self, key: str) -> str:
+        """The MD5, or the CRC32C of an object that was composed; see `Bucket`."""
+        blob = self._blob(key)
+        with self._asked(key):
+            try:
+                blob.reload(timeout=TIMEOUT, retry=RETRY)
+            except NotFound as error:
+                _refuse_missing_bucket(error)
+                raise StorageError(f"{self.uri(key)} is gone; run again") from error
+        return str(blob.md5_hash or blob.crc32c)
+
+    def upload(self, path: Path, key: str) -> ObjectInfo:
+        """Send a file in chunks; the object appears when Google has it whole; see `Bucket`."""
+        blob = self._blob(key)
+        blob.chunk_size = CHUNK
+        with self._asked(key):
+            blob.upload_from_filename(str(path), checksum="crc32c", timeout=TIMEOUT, retry=RETRY)
+        return _info(blob)
+
+    def download(self, key: str, path: Path) -> None:
+        """Get an object into a file, its checksum compared; see `Bucket`."""
+        with self._asked(key), room_for(path.name, path.parent):
+            try:
+                self._blob(key).download_to_filename(
+                    str(path), checksum="crc32c", timeout=TIMEOUT, retry=RETRY
+                )
+            except NotFound as error:
+                _refuse_missing_bucket(error)
+                raise StorageError(
+                    f"{self.uri(key)} is gone; run flows/etl_web_to_gcs.py for its month again"
+                ) from error
+
+    def read(self, key: str) -> Stored | None:
+        """The content with its generation, both of one answer; see `Bucket`."""
+        blob = self._blob(key)
+        with self._asked(key):
+            try:
+                data = blob.download_as_bytes(checksum="crc32c", timeout=TIMEOUT, retry=RETRY)
+            except NotFound as error:
+                _refuse_missing_bucket(error)
+                return None
+        return Stored(data, str(blob.generation))
+
+    def read_part(self, key: str, start: int, size: int) -> bytes:
+        """Some bytes of an object, whose checksum Google does not tell; see `Bucket`."""
+        ends = {"start": start, "end": start + size - 1}
+        with self._asked(key):
+            try:
+                data = self._blob(key).download_as_bytes(
+                    **ends, checksum=None, timeout=TIMEOUT, retry=RETRY
+                )
+            except NotFound as error:
+                _refuse_missing_bucket(error)
+                raise StorageError(f"{self.uri(key)} is gone; run again") from error
+        return whole_part(data, size, self.uri(key))
+
+    def write(self, key: str, data: bytes, replacing: str | None) -> None:
+        """Put a small object if its generation still is the one that was read; see `Bucket`."""
+        blob, writer = self._blob(key), uuid.uuid4().hex
+        blob.metadata = {_WRITER: writer}
+        with self._asked(key):
+            try:
+                blob.upload_from_string(
+                    data,
+                    content_type="application/json",
+                    if_generation_match=int(replacing or 0),
+                    checksum="crc32c",
+                    timeout=TIMEOUT,
+                    retry=RETRY,
+                )
+            except PreconditionFailed as error:
+                # The answer to a write that was carried out may get lost; Google's client
+                # then writes again, and meets its own object.
+                if not self._was_written_by(key, writer):
+                    raise Conflict(f"{self.uri(key)} was changed by another run; run again") from (
+                        error
+                    )
+
+    def delete(self, key: str) -> None:
+        """Remove an object; see `Bucket`."""
+        with self._asked(key):
+            try:
+                self._blob(key).delete(timeout=TIMEOUT, retry=RETRY)
+            except NotFound as error:
+                _refuse_missing_bucket(error)
+
+    def _was_written_by(self, key: str, writer: str) -> bool:
+        blob = self._blob(key)
+        try:
+            blob.reload(timeout=TIMEOUT, retry=RETRY)
+        except NotFound:
+            return False
+        return bool((blob.metadata or {}).get(_WRITER) == writer)
+
+    def _name(self, key: str) -> str:
+        return str(PurePosixPath(self.folder, *parts_of(key)))
+
+    def _blob(self, key: str) -> Blob:
+        return self.bucket.blob(self._name(key))
+
+    @contextmanager
+    def _asked(self, key: str) -> Iterator[None]:
+        """Errors of Google as ours; only a missing bucket arrives here as a NotFound."""
+        with google_errors(self.uri(key), _ROLE):
+            try:
+                yield
+            except NotFound as error:
+                raise StorageError(
+                    f"bucket {self.bucket.name!r} does not exist (for {self.uri(key)}); "
+                    "create it, or correct the block's bucket"
+                ) from error
+            except DataCorruption as error:
+                raise Unavailable(
+                    f"{self.uri(key)} was damaged on its way ({error}); run again"
+                ) from error
+
+
+def _at(project: str | None, credentials: Any, bucket: str, folder: str) -> GcsStore:
+    return GcsStore(Client(project, credentials).bucket(bucket), folder)
+
+
+def _refuse_missing_bucket(error: NotFound) -> None:
+    """Pass a missing object; a missing bucket can be told from it by the text alone."""
+    if "bucket does not exist" in error.message:
+        raise error
+
+
+def _info(blob: Blob) -> ObjectInfo:
+    return ObjectInfo(int(blob.size), str(blob.generation))

@@ -1,0 +1,61 @@
+"""What Google's clients raise, as errors of this project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import requests
+from google.api_core import exceptions as api
+from google.auth import exceptions as auth
+
+from core.errors import StorageError, Unavailable
+
+#: Seconds for one request, and for one request with all that it is tried again.
+TIMEOUT, PATIENCE = 60, 120
+_PASSING = (
+    api.TooManyRequests,
+    api.ServerError,
+    api.RetryError,
+    auth.TransportError,
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,  # an answer that was cut short
+    requests.exceptions.ContentDecodingError,  # or damaged
+    ConnectionError,
+    TimeoutError,
+)
+
+
+@contextmanager
+def google_errors(what: str, role: str) -> Iterator[None]:
+    """Name what was asked for when Google says no.
+
+    Args:
+        what: the bucket, object or table, and the month if it is known.
+        role: the IAM role that the account needs for it.
+
+    Raises:
+        Unavailable: no whole answer, 408, 429 or 5xx, even after Google's client tried again.
+        StorageError: anything else.
+    """
+    try:
+        yield
+    except _PASSING as error:
+        raise Unavailable(f"{what}: Google does not answer ({_said(error)}); run again") from error
+    except (api.Forbidden, api.Unauthorized) as error:
+        raise StorageError(
+            f"{what}: {_said(error)}; give the account of the block the role {role}"
+        ) from error
+    except auth.GoogleAuthError as error:
+        raise StorageError(
+            f"{what}: the account is not accepted ({error}); renew the key of the block, "
+            "or run gcloud auth application-default login"
+        ) from error
+    except api.GoogleAPICallError as error:
+        kind = Unavailable if error.code == 408 else StorageError
+        raise kind(f"{what}: Google refused ({_said(error)})") from error
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(getattr(error, "message", "") or error).split())

@@ -1,0 +1,47 @@
+"""Several tasks at a time, and the line of a month in place of its failure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from prefect import Task
+from prefect.futures import PrefectFuture
+
+from monthly.month import Month
+from monthly.result import Line
+from orchestration import cli
+
+Job = tuple[Month, Task[..., Any], tuple[Any, ...]]
+
+
+def side_by_side(
+    jobs: Iterable[Job], width: int, tell: Callable[[Any], None] = lambda result: None
+) -> list[Any]:
+    """The result of each task, at most `width` at a time; a failed month as its line.
+
+    Args:
+        jobs: the tasks.
+        width: how many run at a time.
+        tell: called with each result, in the order of the jobs.
+    """
+    results: list[Any] = []
+    running: deque[tuple[Month, PrefectFuture[Any, Any]]] = deque()
+
+    def take() -> None:
+        results.append(_result(*running.popleft()))
+        tell(results[-1])
+
+    for month, job, arguments in jobs:
+        if len(running) == width:
+            take()
+        running.append((month, job.submit(*arguments)))
+    while running:
+        take()
+    return results
+
+
+def _result(month: Month, future: PrefectFuture[Any, Any]) -> Any:
+    state: Any = future.wait()
+    return state.result() if state.is_completed() else Line(month, "failed", cli.reason_of(state))

@@ -1,0 +1,79 @@
+"""What is to be done, and by what: the months of a parent run and the engine that runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from core.dask.cluster_spec import ClusterSpec
+from core.errors import UsageError
+from monthly.plan import Plan
+
+Name = Literal["threads", "dask", "agents"]
+#: Months that are run at a time: two keep two cores busy.
+WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What runs months.
+
+    Attributes:
+        name: which of the three.
+        workers: months at a time: threads, processes of a local Dask cluster, runs in flight.
+        cluster: address of a Dask scheduler, or import path of a cluster class.
+        cluster_options: arguments of that class, as JSON or as a dictionary.
+        deployment: of the parent flow, which agents run for each month; empty to find it.
+    """
+
+    name: Name = "threads"
+    workers: int = WORKERS
+    cluster: str = ""
+    cluster_options: str | dict[str, Any] = "{}"
+    deployment: str = ""
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise UsageError(f"workers {self.workers}: at least one has to do the work")
+        _ = self.spec  # refused before anything is planned
+        self._refuse_options_of_others()
+
+    def _refuse_options_of_others(self) -> None:
+        """Months would be run elsewhere than was asked for."""
+        for option, value, engine in (
+            ("cluster", self.cluster, "dask"),
+            ("cluster_options", self.spec.options, "dask"),
+            ("deployment", self.deployment, "agents"),
+        ):
+            if value and self.name != engine:
+                raise UsageError(
+                    f"{option} {value!r} is for the engine {engine}, and this one is {self.name}; "
+                    f"write engine {engine}, or leave {option} out"
+                )
+
+    @property
+    def spec(self) -> ClusterSpec:
+        """Which Dask cluster that is.
+
+        Raises:
+            UsageError: it cannot be meant.
+        """
+        return ClusterSpec.of(self.cluster, self.cluster_options)
+
+
+@dataclass(frozen=True)
+class Work:
+    """Months that are new or changed, and how they are to be run.
+
+    Attributes:
+        plans: of the months, none of them without work.
+        options: parameters of `etl_web_to_gcs` beside the month.
+        warehouse: block of the warehouse; empty for the bucket alone.
+        report: whether the report of each is drawn once it is loaded.
+    """
+
+    plans: Sequence[Plan]
+    options: dict[str, Any]
+    warehouse: str
+    report: bool = True

@@ -1,0 +1,104 @@
+"""Months that other processes ran, as the bucket and the warehouse show them to this one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from prefect import task
+from prefect.client.schemas.objects import State
+
+from core.errors import TripsError
+from core.storage.bucket import Bucket
+from monthly.ledger import object_key, read_entry, report_key
+from monthly.month import Month
+from monthly.result import Line, line_of
+from monthly.warehouses import Warehouse
+from orchestration import cli
+from orchestration.retries import PASSING, RETRIES
+
+#: Months that are looked up at a time: a question to the bucket each.
+ASKED = 8
+
+
+def all_arrived(
+    lines: Sequence[Line], store: Bucket, warehouse: Warehouse | None, report: bool
+) -> list[Line]:
+    """The lines of months that were run elsewhere, with what is there of each.
+
+    All are looked for in one task: a task run takes longer than the question does.
+
+    Args:
+        lines: as the others told them.
+        store: the bucket as this process sees it.
+        warehouse: the same of the warehouse, if there is one.
+        report: whether the report of each was to be drawn once it was loaded.
+    """
+    asked = [line for line in lines if line.status != "failed"]
+    if not asked:
+        return list(lines)
+    loaded = loaded_months(asked[0].month.dataset, warehouse) if warehouse else None
+    where = f" -> {warehouse.name()}" if warehouse else ""
+    state: Any = arrived(asked, store, loaded, where, report, return_state=True)
+    found = {line.month: line for line in _found(asked, state)}
+    return [found.get(line.month, line) for line in lines]
+
+
+def _found(asked: Sequence[Line], state: State[list[Line]]) -> Sequence[Line]:
+    if state.is_completed():
+        return state.result()
+    return [Line(line.month, "failed", cli.reason_of(state)) for line in asked]
+
+
+@task(name="loaded", task_run_name="loaded {dataset}", **RETRIES)
+def loaded_months(dataset: str, warehouse: Warehouse) -> Mapping[Month, str]:
+    """Ask the warehouse which object each month was loaded from."""
+    return warehouse.loaded(dataset)
+
+
+@task(name="arrived", task_run_name="arrived, {lines[0].month.dataset}", **RETRIES)
+def arrived(
+    lines: Sequence[Line],
+    store: Bucket,
+    loaded: Mapping[Month, str] | None,
+    where: str,
+    report: bool,
+) -> list[Line]:
+    """Look for each month in the bucket, and among the months of the warehouse."""
+
+    def look(line: Line) -> Line:
+        try:
+            return _arrived(line, store, loaded, where, report)
+        except TripsError as error:
+            if isinstance(error, PASSING):
+                raise  # for all of them, as the task is tried again
+            return Line(line.month, "failed", str(error))
+
+    with ThreadPoolExecutor(ASKED) as asking:
+        return list(asking.map(look, lines))
+
+
+def _arrived(
+    line: Line, store: Bucket, loaded: Mapping[Month, str] | None, where: str, report: bool
+) -> Line:
+    entry, _ = read_entry(store, line.month)
+    if entry is None or (loaded is not None and loaded.get(line.month) != entry.object_sha256):
+        missing = where.removeprefix(" -> ") if entry else store.uri(object_key(line.month))
+        return Line(
+            line.month,
+            "failed",
+            f"{line.month}: was run ({line.status}), but is not in {missing}; "
+            "name a bucket and a warehouse that all machines share",
+        )
+    full = line_of(line.month, line.status, line.reason, entry, store.uri(entry.object_key) + where)
+    page = line.report or (_page(line, store) if report else "")
+    return replace(full, seconds=line.seconds, report=page, warning=line.warning)
+
+
+def _page(line: Line, store: Bucket) -> str:
+    """The link of a report that was drawn where nobody could tell; empty if none was."""
+    key = report_key(line.month)
+    drawn = line.status == "loaded" and not line.warning and store.info(key) is not None
+    return store.link(key) if drawn else ""

@@ -1,0 +1,260 @@
+"""The values of a published column in its declared type, the same from CSV and from Parquet.
+
+docs/values.md has the table of what each type accepts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monthly.columns import Column
+from monthly.convert.arrays import strings
+from monthly.convert.patterns import matching
+from monthly.convert.readings import Readings
+from monthly.datasets import ARROW_TYPES
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+#: What means "no value" in any column: of databases (NULL, \N) and of pandas.
+NULLS = ("", "NULL", "null", "Null", "None", "\\N", "NaN", "nan", "NaT", "<NA>")
+_NO_VALUE: Mapping[str, str | None] = dict.fromkeys(NULLS)
+#: Below this every whole number has a float of its own.
+WHOLE_FLOATS_END = 2.0**53
+#: Microseconds since 1970 at the ends of the years 1 and 9999, which all warehouses share.
+TIMES = (-62_135_596_800_000_000, 253_402_300_799_999_999)
+UTC_ZONES = ("UTC", "Etc/UTC", "GMT", "Etc/GMT", "Zulu", "Etc/Zulu", "Z", "+00:00", "-00:00")
+_WHOLE = r"^[+-]?\d+(\.0*)?$"
+#: What a column of flags says instead of Y and N: programs' booleans, and pandas' numbers.
+_FLAGS: Mapping[str, str | None] = {
+    **dict.fromkeys(NULLS),
+    **dict.fromkeys(("true", "True", "TRUE"), "Y"),
+    **dict.fromkeys(("false", "False", "FALSE"), "N"),
+    **{"1.0": "1", "0.0": "0"},
+}
+
+
+class Unreadable(ValueError):
+    """A piece holds a row that is not what its dataset declares; the text is the reason."""
+
+
+def cast(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
+    """Return the values in the declared type of their column; what means "no value" as null.
+
+    Raises:
+        Unreadable: a value does not fit.
+        Unsettled: a value has several readings.
+    """
+    if column.kind == "string":
+        return _text(column, values)
+    if column.kind == "date":
+        return _arrow_cast(column, values)
+    if is_text(values.type):
+        return _from_text(column, values, readings)
+    if column.kind == "timestamp":
+        return _time(column, values, readings)
+    return _number(column, values)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Tell whether values are text, plain or in a dictionary."""
+    value_type = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return value_type in (pa.string(), pa.large_string(), pa.string_view())
+
+
+def trimmed(values: pa.Array) -> pa.Array:
+    """Return texts without blanks around them; null where they mean "no value"."""
+    texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
+    return _replaced(texts, _NO_VALUE)
+
+
+# ---- text columns
+
+
+def _text(column: Column, values: pa.Array) -> pa.Array:
+    kind = values.type
+    if is_text(kind):
+        values = _replaced(values.cast(pa.string()), _FLAGS if column.flag else _NO_VALUE)
+    elif pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        # pandas turns whole numbers into floats where one of them is missing.
+        values = _number(Column(column.name, "int64", ""), values).cast(pa.string())
+    elif column.flag and pa.types.is_boolean(kind):
+        values = _replaced(values.cast(pa.string()), _FLAGS)
+    elif pa.types.is_integer(kind) or pa.types.is_null(kind):
+        values = values.cast(pa.string())
+    else:
+        raise Unreadable(f"{column.name}: {kind} is not text")
+    return values
+
+
+def _replaced(texts: pa.Array, meant: Mapping[str, str | None]) -> pa.Array:
+    """Return texts with those of a table replaced."""
+    places = pc.index_in(texts, strings([*meant]))
+    if places.null_count == len(places):
+        return texts
+    return pc.if_else(places.is_valid(), strings([*meant.values()]).take(places), texts)
+
+
+# ---- from text
+
+
+def _from_text(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
+    texts = trimmed(values)
+    if texts.null_count == len(texts):
+        return pa.nulls(len(texts), ARROW_TYPES[column.kind])
+    if column.kind == "timestamp":
+        return _time_text(column, texts, readings)
+    return _number_text(column, texts, readings)
+
+
+def _time_text(column: Column, texts: pa.Array, readings: Readings) -> pa.Array:
+    # Not at the top, as in the next one: few files have such text.
+    from monthly.convert.time_texts import is_plain, read_times
+
+    known = texts.drop_null()
+    if is_plain(known).all():
+        with suppress(pa.ArrowInvalid):  # what is wrong with it is said below
+            return _near(column, texts.cast(pa.timestamp("us")))
+    else:
+        _look_if_odd(known, readings)
+    times = read_times(known, readings.order or "month-first", readings.near_year)
+    if not times.valid.all():
+        _refuse(column, known, times.valid, "a time")
+    local = pa.Array.from_buffers(
+        pa.timestamp("us"), len(known), [None, pa.py_buffer(times.local(readings.utc))]
+    )
+    return _spread(_near(column, local), texts)
+
+
+def _look_if_odd(known: pa.Array, readings: Readings) -> None:
+    """Ask for a look at the file if a text that is not a plain ISO time is a time at all."""
+    from monthly.convert.time_texts import is_plain, read_under_each
+
+    if readings.settled:
+        return
+    odd = known.filter(pa.array(~is_plain(known)))
+    if any(times.valid.any() for times in read_under_each(odd, readings.near_year).values()):
+        readings.look()
+
+
+def _number_text(column: Column, texts: pa.Array, readings: Readings) -> pa.Array:
+    from monthly.convert import number_texts
+
+    known = texts.drop_null()
+    if not readings.settled and number_texts.needs_mark(known):
+        readings.look()
+    numbers = number_texts.normal(known, readings.mark)
+    if number_texts.are_infinite(numbers).any():
+        raise Unreadable(f"{column.name}: an infinite number is no {column.kind}")
+    good = number_texts.are_numbers(numbers)
+    if not good.all():
+        what = "a whole number" if column.kind == "int64" else "a number"
+        _refuse(column, known, good, what)
+    unsigned = pc.utf8_ltrim(numbers, "+")
+    return _spread(
+        _whole(column, unsigned) if column.kind == "int64" else _finite(column, unsigned), texts
+    )
+
+
+def _finite(column: Column, numbers: pa.Array) -> pa.Array:
+    return _known_numbers(column, numbers.cast(pa.float64()))
+
+
+def _whole(column: Column, numbers: pa.Array) -> pa.Array:
+    """Return int64; what is written as 1e2 by way of a float."""
+    if not matching(numbers, _WHOLE).all():
+        floats = _finite(column, numbers)
+        whole = pc.equal(pc.floor(floats), floats)
+        if not pc.all(whole).as_py():
+            _refuse(column, numbers, whole.to_numpy(zero_copy_only=False), "a whole number")
+        return _number(column, floats)
+    try:
+        return pc.replace_substring_regex(numbers, r"\.0*$", "").cast(pa.int64())
+    except pa.ArrowInvalid as error:
+        raise Unreadable(f"{column.name}: too large to be read exactly") from error
+
+
+def _refuse(column: Column, texts: pa.Array, good: npt.NDArray[np.bool_], what: str) -> None:
+    first = next(place for place, is_good in enumerate(good) if not is_good)
+    raise Unreadable(f"{column.name}: {texts[first].as_py()!r} is not {what}")
+
+
+def _spread(values: pa.Array, texts: pa.Array) -> pa.Array:
+    """Return the values of the texts that are not null, with the nulls between them."""
+    if not texts.null_count:
+        return values
+    places = pc.cumulative_sum(texts.is_valid().cast(pa.int64()))
+    return values.take(pc.if_else(texts.is_valid(), pc.subtract(places, 1), None))
+
+
+# ---- from numbers and times
+
+
+def _number(column: Column, values: pa.Array) -> pa.Array:
+    """Return numbers of any width in the declared type; NaN, which pandas writes, as null."""
+    kind = values.type
+    if pa.types.is_floating(kind):
+        values = _known_numbers(column, values)
+        if column.kind == "int64" and (pc.max(pc.abs(values)).as_py() or 0) >= WHOLE_FLOATS_END:
+            raise Unreadable(f"{column.name}: too large to be read exactly")
+    elif not (pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)):
+        # Arrow would take 7 microseconds for 7 passengers, and true for one.
+        raise Unreadable(f"{column.name}: {kind} is no {column.kind}")
+    return _arrow_cast(column, values)
+
+
+def _known_numbers(column: Column, values: pa.Array) -> pa.Array:
+    """Return floats without NaN (a null, as pandas writes it); infinity is refused."""
+    finite = pc.is_finite(values)
+    if pc.all(finite).as_py() is not False:
+        return values
+    if pc.any(pc.is_inf(values)).as_py():
+        raise Unreadable(f"{column.name}: an infinite number is no {column.kind}")
+    return pc.if_else(finite, values, None)
+
+
+def _time(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
+    """Return times as New York's clock."""
+    kind = values.type
+    if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_null(kind)):
+        raise Unreadable(f"{column.name}: {kind} is no timestamp")
+    zone = kind.tz if pa.types.is_timestamp(kind) else None
+    if zone:
+        values = _arrow_cast(column, values, pa.timestamp("us", zone))
+        values = _clock_of(values, zone, readings)
+    return _near(column, _arrow_cast(column, values))
+
+
+def _clock_of(values: pa.Array, zone: str, readings: Readings) -> pa.Array:
+    from monthly.convert.time_texts import NEW_YORK
+
+    if zone in UTC_ZONES:
+        if values.null_count < len(values):
+            readings.look()
+        if readings.utc != "utc":
+            return values.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
+    return pc.local_timestamp(values.cast(pa.timestamp("us", NEW_YORK)))
+
+
+def _arrow_cast(column: Column, values: pa.Array, target: pa.DataType | None = None) -> pa.Array:
+    target = target or ARROW_TYPES[column.kind]
+    if values.type == target:
+        return values
+    try:
+        return values.cast(target)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise Unreadable(f"{column.name}: {error}") from error
+
+
+def _near(column: Column, values: pa.Array) -> pa.Array:
+    """Return times that all warehouses can hold."""
+    ends = [end for end in pc.min_max(values.view(pa.int64())).as_py().values() if end is not None]
+    if any(not TIMES[0] <= end <= TIMES[1] for end in ends):
+        raise Unreadable(f"{column.name}: a year before 1 or after 9999")
+    return values

@@ -1,0 +1,174 @@
+"""CSV files of every vintage as pieces: whole lines of about a megabyte with known line numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from core.download.partial import kind_of
+from core.errors import BadFile
+from monthly.convert.csv_lines import Layout, Lines
+from monthly.convert.readings import Readings
+from monthly.convert.text_stream import Recoded, encoding_of, reading, unpacked
+from monthly.datasets import DATASETS, Mapped, fold, map_header
+from monthly.month import Month
+
+BLOCK_BYTES = 1 << 20
+_STEP_BYTES = 1 << 16
+#: Where the header must end, and how far rows are looked at for their number of fields.
+HEAD_BYTES = 1 << 16
+#: A TLC line has about 100 bytes; one this long means that the file is no text at all.
+LONGEST_LINE = 1 << 20
+#: What may stand between fields, and what it is called.
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+#: Before the first letter of a text in UTF-8, as some programs write it.
+_MARK = b"\xef\xbb\xbf"
+_ANNOUNCED = re.compile(rb'"?sep=([,;\t|])"?')
+
+
+@contextmanager
+def open_csv(
+    month: Month, path: Path, strict: bool, readings: Readings
+) -> Iterator[tuple[Mapped, Iterator[Lines]]]:
+    """Open a CSV file, packed or not, in whatever encoding: its columns, and its lines in pieces.
+
+    Raises:
+        BadFile: no header, no row under the header, or not text.
+        SchemaError: the header does not fit the dataset.
+    """
+    with unpacked(month, path) as bare:
+        start = reading(month, path, partial(bare.read, HEAD_BYTES))
+    encoding = encoding_of(start) or readings.encoding
+    with unpacked(month, path) as bare:
+        stream = bare if encoding == "utf-8" else io.BufferedReader(Recoded(bare, encoding))
+        head = reading(month, path, partial(stream.read, HEAD_BYTES))
+        header = _header(month, path, head)
+        mapped = map_header(month, header.names, strict, readings.empty)
+        mapped = replace(mapped, read=_notes(encoding, header, path, start.startswith(_MARK)))
+        rows = head[header.end :]
+        fields = _count_fields(rows.split(b"\n"), len(header.names), header.delimiter)
+        layout = Layout(month, mapped, fields, header.delimiter, readings)
+        line = head.count(b"\n", 0, header.end) + 1
+        yield mapped, _blocks(layout, path, rows, stream, line)
+
+
+def _notes(encoding: str, header: Header, path: Path, marked: bool) -> tuple[str, ...]:
+    """Return what differs from a plain file: encoding, separator, wrapping."""
+    separator = _DELIMITERS[header.delimiter]
+    zipped = kind_of(path) == "zip"
+    return tuple(
+        note
+        for note, is_said in (
+            (f"encoded as {encoding}", encoding != "utf-8"),
+            ("encoded as utf-8 with a byte order mark", marked),
+            (f"fields separated by {separator}", header.delimiter != ","),
+            ("unpacked from a zip archive", zipped),
+        )
+        if is_said
+    )
+
+
+@dataclass(frozen=True)
+class Header:
+    """The line of names.
+
+    Attributes:
+        names: as published.
+        end: bytes of the file up to the end of the line.
+        delimiter: what stands between names, and between the fields of rows.
+    """
+
+    names: list[str]
+    end: int
+    delimiter: str
+
+
+def _header(month: Month, path: Path, head: bytes) -> Header:
+    text = head.removeprefix(_MARK).lstrip()
+    line, end, rest = text.partition(b"\n")
+    announced = _ANNOUNCED.fullmatch(line.rstrip(b"\r"))
+    if announced:  # as Excel does
+        text = rest.lstrip(b"\r\n")
+        line, end, _ = text.partition(b"\n")
+    if not line or (not end and len(head) == HEAD_BYTES):
+        raise BadFile(f"{month}: {path.name} has no header; is it the right file?")
+    if b"\0" in line:
+        raise BadFile(f"{month}: {path.name} is not text: its first line has a NUL byte")
+    delimiter = announced[1].decode() if announced else _delimiter(month, line)
+    names = _split(line, delimiter)
+    if not names:
+        raise BadFile(f"{month}: {path.name} has no line ends that are known; is it text?")
+    while len(names) > 1 and not names[-1].strip():
+        names.pop()  # must be as empty as the fields beyond the header
+    return Header(names, len(head) - len(text) + len(line) + len(end), delimiter)
+
+
+def _delimiter(month: Month, line: bytes) -> str:
+    """Return the delimiter under which most names are known; a comma if none is better."""
+    known = DATASETS[month.dataset].known_names
+    return max(_DELIMITERS, key=lambda d: sum(fold(name) in known for name in _split(line, d)))
+
+
+def _split(line: bytes, delimiter: str) -> list[str]:
+    """The fields of a line, none if it cannot be split."""
+    text = line.strip(b"\r").decode("utf-8", "backslashreplace")
+    try:
+        return next(csv.reader([text], delimiter=delimiter), [])
+    except csv.Error:
+        return []
+
+
+def _count_fields(lines: Sequence[bytes], names: int, delimiter: str) -> int:
+    """Fields of most rows; some vintages have more than names, the surplus empty."""
+    rows = [_split(line, delimiter) for line in lines]
+    counts = Counter(len(row) for row in rows if row and not any(f.strip() for f in row[names:]))
+    return max([names, *(fields for fields, _ in counts.most_common(1))])
+
+
+def _blocks(
+    layout: Layout, path: Path, begun: bytes, stream: io.BufferedIOBase, line: int
+) -> Iterator[Lines]:
+    """Pieces of about a megabyte, cut after the last end of a line; `begun` was read before."""
+    space = bytearray(LONGEST_LINE + BLOCK_BYTES)
+    data = memoryview(space)
+    ahead = io.BytesIO(begun)
+    kept, more, empty = 0, 1, True
+    while more:
+        here = data[kept : kept + BLOCK_BYTES]
+        more = ahead.readinto(here)
+        fill = partial(_fill, stream, here[more:])
+        more += reading(layout.month, path, fill)
+        end = kept + more
+        cut = space.rfind(b"\n", 0, end) + 1 if more else end
+        if cut:
+            block = Lines(layout, bytes(data[:cut]), line)
+            line += block.ends
+            if block.data.lstrip(b"\r\n"):
+                empty = False
+                yield block
+        elif end > LONGEST_LINE:
+            raise BadFile(f"{layout.month}: {path.name}, line {line} has no end; is it text?")
+        kept = end - cut
+        data[:kept] = data[cut:end]
+    if empty:
+        raise BadFile(
+            f"{layout.month}: {path.name} has a header but no row; the month stays as it was"
+        )
+
+
+def _fill(stream: io.BufferedIOBase, space: memoryview) -> int:
+    """Read until the space is full or the stream ends; how many bytes.
+
+    In small steps, whose memory is used again: a new megabyte takes as long as to unpack one.
+    """
+    done = 0
+    while more := stream.readinto(space[done : done + _STEP_BYTES]):
+        done += more
+    return done

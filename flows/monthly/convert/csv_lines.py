@@ -1,0 +1,239 @@
+"""Lines of a CSV file of any vintage as rows in the canonical schema."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from monthly.columns import Column
+from monthly.convert.casting import NULLS, Unreadable
+from monthly.convert.conforming import conform
+from monthly.convert.pieces import Reject
+from monthly.convert.readings import Readings
+from monthly.datasets import ARROW_TYPES, Mapped
+from monthly.month import Month
+
+_CONVERSION = re.compile(r"In CSV column #(\d+): .*?(?:CSV conversion error to )(.*)", re.DOTALL)
+_OPEN_QUOTE = "a quote without its other one in the line"
+_FIELDS = re.compile(r"Expected (\d+) columns, got (\d+)")
+
+
+class Typed(IntEnum):
+    """What Arrow's parser takes in a block, the quickest first; TEXT leaves all to `casting`.
+
+    What one of them accepts, each later one reads as the same.
+    """
+
+    NUMBERS = 0  # for codes, too
+    CODES = 1
+    POINTS = 2  # whole numbers may be written 1.0
+    TEXT = 3
+
+
+@dataclass
+class Layout:
+    """How the lines of one file are read.
+
+    Attributes:
+        month: whose file it is.
+        mapped: the column of each name of the header.
+        fields: fields of a line; some vintages have more than names, the surplus empty.
+        delimiter: what stands between fields.
+        readings: of what can be read in several ways.
+        typed: the first way that fitted the block before: the next one begins there.
+    """
+
+    month: Month
+    mapped: Mapped
+    fields: int
+    delimiter: str = ","
+    readings: Readings = field(default_factory=Readings)
+    typed: Typed = Typed.NUMBERS
+
+    def names(self) -> list[str]:
+        """One name for each field; those that are no column are named by their place."""
+        known = self.mapped.names
+        return known + [f"#{i}" for i in range(len(known), self.fields)]
+
+    def wanted(self) -> list[str]:
+        """The fields of columns, twins among them."""
+        return [n for n, c in zip(self.mapped.names, self.mapped.columns) if c]
+
+    def surplus(self) -> list[str]:
+        """The fields beyond the header's names, which must be empty."""
+        return self.names()[len(self.mapped.columns) :]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Whole lines of a CSV file, a `Piece`.
+
+    Attributes:
+        layout: how they are read.
+        data: the lines, each with its end but perhaps the last of the file.
+        first: number of the first line; the header is line 1.
+    """
+
+    layout: Layout
+    data: bytes
+    first: int
+
+    @cached_property
+    def rows(self) -> int:
+        """Lines that are not blank; see `Piece`."""
+        return sum(1 for line in self.data.split(b"\n") if line.strip(b"\r"))
+
+    @cached_property
+    def ends(self) -> int:
+        """Ends of lines, those of blank ones too."""
+        # numpy counts them five times as fast as `bytes.count`, which stops at each.
+        return int(np.count_nonzero(np.frombuffer(self.data, np.uint8) == 10))
+
+    @property
+    def _lines(self) -> int:
+        return self.ends + (not self.data.endswith(b"\n"))
+
+    def convert(self) -> pa.RecordBatch:
+        """All rows in the canonical schema; see `Piece`."""
+        self._check()
+        layout = self.layout
+        # Arrow takes 0x1 for a number, and a point for a decimal mark whatever the file says.
+        by_arrow = not _has_hexadecimal(self.data) and layout.readings.mark is None
+        for typed in Typed if by_arrow else ():
+            if layout.typed <= typed < Typed.TEXT:
+                with suppress(ValueError):  # what is wrong with it, if anything, is seen below
+                    batch = self._parse(typed)
+                    layout.typed = typed
+                    return self._conform(batch)
+        return self._conform(self.published())
+
+    def published(self) -> pa.RecordBatch:
+        """All rows of the known columns as text; see `Piece`."""
+        self._check()
+        if not (self.data.isascii() or self.layout.readings.settled):
+            try:
+                self.data.decode()
+            except UnicodeDecodeError:
+                self.layout.readings.look()
+        return self._parse(Typed.TEXT)
+
+    def _check(self) -> None:
+        if b"\0" in self.data:
+            raise Unreadable("a NUL byte")
+        if b"\r" in self.data and _splits_a_line(self.data):
+            raise Unreadable("a carriage return inside a line")
+        if b'"' in self.data and _odd_quotes(self.data):
+            raise Unreadable(_OPEN_QUOTE)
+
+    def _conform(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        found = dict(zip(batch.schema.names, batch.columns))
+        return conform(self.layout.month, found, batch.num_rows, self.layout.readings)
+
+    def halves(self) -> tuple[Lines, Lines]:
+        """The first and the second half of the lines; see `Piece`."""
+        lines = [
+            (number, line)
+            for number, line in enumerate(self.data.split(b"\n"), self.first)
+            if line.strip(b"\r")
+        ]
+        middle = len(lines) // 2
+        return self._of(lines[:middle]), self._of(lines[middle:])
+
+    def reject(self, reason: str) -> Reject:
+        """The only line, as one that could not be converted; see `Piece`."""
+        row = self.data.lstrip(b"\r\n")
+        line = self.first + self.data[: -len(row)].count(b"\n")
+        text = row.rstrip(b"\r\n").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+        return Reject(line, _readable(reason, self.layout), text)
+
+    def _of(self, lines: list[tuple[int, bytes]]) -> Lines:
+        data = b"".join(
+            line + b"\n" * (later - number)
+            for (number, line), later in zip(lines, [n for n, _ in lines[1:]] + [lines[-1][0] + 1])
+        )
+        return Lines(self.layout, data, lines[0][0])
+
+    def _parse(self, typed: Typed) -> pa.RecordBatch:
+        layout, data, quoted = self.layout, self.data, b'"' in self.data
+        if quoted:
+            # A row of nothing: a quote left open at the end would otherwise go unseen.
+            mark = layout.delimiter.encode()
+            data = data.rstrip(b"\r\n") + b'\n""' + mark * (layout.fields - 1) + b"\n"
+        # Not read_csv: that one prepares for signals first, which takes longer than one row does,
+        # and under Python 3.10 as long as a look at every object there is.
+        reader = pa_csv.open_csv(
+            pa.BufferReader(data),
+            read_options=pa_csv.ReadOptions(
+                use_threads=False, block_size=len(data) + 1, column_names=layout.names()
+            ),
+            parse_options=pa_csv.ParseOptions(delimiter=layout.delimiter),
+            convert_options=_convert_options(layout, typed),
+        )
+        table = reader.read_all()
+        table = table.slice(0, table.num_rows - quoted)
+        # Blank lines are rare, and counting the others takes longer than parsing them.
+        if table.num_rows != self._lines and table.num_rows != self.rows:
+            raise Unreadable(_OPEN_QUOTE)
+        if any(table.column(name).null_count != table.num_rows for name in layout.surplus()):
+            raise Unreadable(f"more fields than the {len(layout.mapped.columns)} of the header")
+        return table.combine_chunks().to_batches()[0].select(layout.wanted())
+
+
+def _has_hexadecimal(data: bytes) -> bool:
+    # Two steps, as x is rare and 0 is not.
+    return (b"x" in data or b"X" in data) and (b"0x" in data or b"0X" in data)
+
+
+def _splits_a_line(data: bytes) -> bool:
+    """Whether a carriage return stands elsewhere than at the end of a line."""
+    codes = np.frombuffer(data, np.uint8)
+    here, after = codes[:-1], codes[1:]
+    return bool(np.any((here == 13) & (after != 10) & (after != 13)))
+
+
+def _odd_quotes(data: bytes) -> bool:
+    """Whether some line has an odd number of quotes, as both parts of a broken field have."""
+    codes = np.frombuffer(data if data.endswith(b"\n") else data + b"\n", np.uint8)
+    marks = codes[(codes == 34) | (codes == 10)]
+    quotes = np.diff(np.flatnonzero(marks == 10), prepend=-1) - 1
+    return bool(np.any(quotes & 1))
+
+
+def _convert_options(layout: Layout, typed: Typed) -> pa_csv.ConvertOptions:
+    pairs = zip(layout.mapped.names, layout.mapped.columns)
+    types = {name: _reading_type(c, typed) for name, c in pairs if c}
+    return pa_csv.ConvertOptions(
+        column_types=types | {name: pa.string() for name in layout.surplus()},
+        include_columns=layout.wanted() + layout.surplus(),
+        null_values=NULLS,
+        strings_can_be_null=True,
+        timestamp_parsers=(pa_csv.ISO8601,),
+    )
+
+
+def _reading_type(column: Column, typed: Typed) -> pa.DataType:
+    if typed is Typed.TEXT:
+        return pa.string()
+    if column.codes is not None and typed is not Typed.NUMBERS:
+        return pa.dictionary(pa.int32(), pa.string())
+    if typed is Typed.POINTS and column.kind == "int64":
+        return pa.float64()
+    return ARROW_TYPES[column.kind]
+
+
+def _readable(reason: str, layout: Layout) -> str:
+    """Arrow's message in the words of the header."""
+    if "\n" in reason:
+        return _OPEN_QUOTE
+    if match := _FIELDS.search(reason):
+        return f"{match[2]} fields where {match[1]} are expected"
+    if match := _CONVERSION.search(reason):
+        return f"{layout.names()[int(match[1])]}: not a {match[2]}"
+    return reason

@@ -1,0 +1,63 @@
+"""What a month must pass before it takes the place of another one: are these its rows?"""
+
+from __future__ import annotations
+
+from core.errors import SchemaError, UsageError, WrongMonth
+from monthly.convert.quality import Quality
+from monthly.convert.readings import Rules
+from monthly.datasets import DATASETS, Mapped
+from monthly.month import Month
+
+
+def refuse_other_rows(month: Month, quality: Quality, rules: Rules, mapped: Mapped) -> None:
+    """Refuse rows that are not those of the month.
+
+    Raises:
+        WrongMonth: too many pickups lie outside the month, or are not known.
+        SchemaError: (strict) a required column is null in every row.
+        UsageError: the share of the rules is no share.
+    """
+    if not 0 <= rules.max_outside_share <= 1:
+        raise UsageError(
+            f"{month}: max_outside_share {rules.max_outside_share} is no share of the rows; "
+            "write it from 0 to 1, 0.5 for half of them"
+        )
+    if not quality.rows:
+        return
+    if rules.strict:
+        _refuse_empty_columns(month, quality, mapped)
+    _refuse_outside(month, quality, rules.max_outside_share)
+
+
+def _refuse_empty_columns(month: Month, quality: Quality, mapped: Mapped) -> None:
+    there = {column.name for column in mapped.columns if column}
+    empty = [
+        c.name
+        for c in DATASETS[month.dataset].columns
+        if c.required and not c.sparse and c.name in there
+        if quality.nulls.get(c.name) == quality.rows
+    ]
+    # A vendor without a number has its text.
+    kept = {c.name: c.keeps_text_in for c in DATASETS[month.dataset].columns if c.keeps_text_in}
+    empty = [n for n in empty if n not in kept or quality.nulls.get(kept[n]) == quality.rows]
+    if empty:
+        raise SchemaError(
+            f"{month}: {', '.join(empty)} has no value in any of the {quality.rows:,} rows; "
+            "check the file, or run with --no-strict to load nulls"
+        )
+
+
+def _refuse_outside(month: Month, quality: Quality, share: float) -> None:
+    pickup = DATASETS[month.dataset].pickup
+    unknown = quality.nulls.get(pickup, 0)
+    outside = quality.pickup_outside_month + unknown
+    if outside <= share * quality.rows:
+        return
+    span = f"{pickup} is from {quality.first_pickup} to {quality.last_pickup}"
+    if quality.first_pickup is None:
+        span = f"{pickup} is null in every row"
+    raise WrongMonth(
+        f"{month}: {outside:,} of {quality.rows:,} pickups ({outside / quality.rows:.1%}) are not "
+        f"in the month, more than {share:.0%}: {span}; is it the file of another month? Correct "
+        "its address or its name, or allow it with --max-outside-share 1"
+    )

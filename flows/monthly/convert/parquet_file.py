@@ -1,0 +1,167 @@
+"""TLC's Parquet files of every vintage as pieces."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.errors import BadFile
+from monthly.convert.casting import UTC_ZONES, Unreadable, is_text
+from monthly.convert.conforming import conform
+from monthly.convert.pieces import Reject
+from monthly.convert.readings import Readings
+from monthly.datasets import Mapped, map_header
+from monthly.month import Month
+
+BATCH_ROWS = 1 << 14
+#: TLC writes a month as one row group: without a small buffer all of it would be read at once.
+BUFFER_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a Parquet file, a `Piece`.
+
+    Attributes:
+        month: whose rows they are.
+        mapped: the column of each field.
+        batch: the rows as published.
+        first: number of the first row, from 1.
+        readings: of what can be read in several ways.
+    """
+
+    month: Month
+    mapped: Mapped
+    batch: pa.RecordBatch
+    first: int
+    readings: Readings
+
+    @property
+    def rows(self) -> int:
+        """How many rows; see `Piece`."""
+        return int(self.batch.num_rows)
+
+    def convert(self) -> pa.RecordBatch:
+        """All rows in the canonical schema; see `Piece`."""
+        return conform(self.month, self._found(), self.rows, self.readings)
+
+    def published(self) -> pa.RecordBatch:
+        """All rows of the known columns; see `Piece`."""
+        return pa.RecordBatch.from_pydict(self._found())
+
+    def _found(self) -> dict[str, pa.Array]:
+        fields = zip(self.mapped.names, self.mapped.columns, self.batch.columns)
+        return {name: _plain(name, values) for name, c, values in fields if c}
+
+    def halves(self) -> tuple[Rows, Rows]:
+        """The first and the second half; see `Piece`."""
+        middle = self.rows // 2
+        return self._slice(0, middle), self._slice(middle, self.rows - middle)
+
+    def _slice(self, start: int, rows: int) -> Rows:
+        return replace(self, batch=self.batch.slice(start, rows), first=self.first + start)
+
+    def reject(self, reason: str) -> Reject:
+        """The only row, as one that could not be converted; see `Piece`."""
+        pairs = zip(self.batch.schema.names, self.batch.columns)
+        text = json.dumps({name: _shown(values) for name, values in pairs}, default=str)
+        return Reject(self.first, reason, text)
+
+
+def _plain(name: str, values: pa.Array) -> pa.Array:
+    """Values of their own instead of a dictionary's, which a bad row shares; text that is text."""
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    binary = pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type)
+    if binary or is_text(values.type):
+        try:
+            if binary:  # as Spark writes text
+                values = values.cast(pa.string())
+            values.validate(full=True)  # nobody has looked yet whether it is UTF-8
+        except pa.ArrowInvalid as error:
+            raise Unreadable(f"{name}: {error}") from error
+    return values
+
+
+def _shown(values: pa.Array) -> object:
+    """The only value, as JSON can hold it, even one that Python cannot."""
+    if pa.types.is_temporal(values.type):
+        values = values.cast(pa.string())
+    try:
+        return values[0].as_py()
+    except UnicodeDecodeError:
+        return values[0].as_buffer().to_pybytes().decode("utf-8", "backslashreplace")
+
+
+@contextmanager
+def open_parquet(
+    month: Month, path: Path, strict: bool, readings: Readings
+) -> Iterator[tuple[Mapped, Iterator[Rows]]]:
+    """Open a Parquet file: its columns, and its rows in pieces.
+
+    Raises:
+        BadFile: damaged, or without rows.
+        SchemaError: the columns do not fit the dataset.
+    """
+    with _damage_named(month, path):
+        file = pq.ParquetFile(
+            path,
+            buffer_size=BUFFER_BYTES,
+            pre_buffer=False,
+            page_checksum_verification=True,
+            # INT96 is what Spark writes; nanoseconds hold no year after 2262.
+            coerce_int96_timestamp_unit="us",
+        )
+    with file:
+        if not file.metadata.num_rows:
+            raise BadFile(f"{month}: {path.name} has no row; the month stays as it was")
+        mapped = map_header(month, file.schema_arrow.names, strict, readings.empty)
+        yield (
+            replace(mapped, read=_zones(file.schema_arrow, mapped)),
+            _pieces(month, mapped, path, file, readings),
+        )
+
+
+def _zones(schema: pa.Schema, mapped: Mapped) -> tuple[str, ...]:
+    """Return what is to be said of columns with a zone, UTC apart, which readings speak of."""
+    return tuple(
+        f"{c.name}: times of {f.type.tz}, kept as New York's clock"
+        for c, f in zip(mapped.columns, schema)
+        if c and pa.types.is_timestamp(f.type) and f.type.tz and f.type.tz not in UTC_ZONES
+    )
+
+
+def _pieces(
+    month: Month, mapped: Mapped, path: Path, file: pq.ParquetFile, readings: Readings
+) -> Iterator[Rows]:
+    row = 1
+    batches = file.iter_batches(batch_size=BATCH_ROWS, use_threads=False)
+    while True:
+        with _damage_named(month, path):
+            batch = next(batches, None)
+        if batch is None:
+            break
+        yield Rows(month, mapped, batch, row, readings)
+        row += batch.num_rows
+    if row - 1 != file.metadata.num_rows:
+        raise BadFile(
+            f"{month}: {path.name} has {row - 1} rows where its footer says "
+            f"{file.metadata.num_rows}; get it again"
+        )
+
+
+@contextmanager
+def _damage_named(month: Month, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        said = " ".join(str(error).split())
+        raise BadFile(f"{month}: {path.name} is damaged Parquet ({said}); get it again") from error

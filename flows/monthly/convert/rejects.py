@@ -1,0 +1,76 @@
+"""The rows that could not be converted: kept in a file, and watched lest they become too many."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from core.errors import TooManyRejects, UsageError
+from monthly.convert.pieces import Reject, hopeless
+from monthly.month import Month
+
+_SHOWN_REJECTS = 3
+#: What differs between two reasons of one kind: the value, and numbers.
+_VALUE = re.compile(r"'[^']*'|\d+")
+
+
+class RejectsFile:
+    """The CSV of rejected rows, and the watch over their share. A context manager."""
+
+    def __init__(self, month: Month, path: Path, max_share: float) -> None:
+        if not 0 <= max_share <= 1:
+            raise UsageError(
+                f"{month}: max_reject_share {max_share} is no share of the rows; "
+                "write it from 0 to 1, 0.01 for one in a hundred"
+            )
+        self.month, self.path, self.max_share = month, path, max_share
+        self.count = self.rows_read = 0
+        self._first: dict[str, Reject] = {}
+
+    def __enter__(self) -> RejectsFile:
+        self._file = self.path.open("w", encoding="utf-8", newline="")
+        self._csv = csv.writer(self._file)
+        self._csv.writerow(("line", "reason", "text"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        if not self.count:
+            self.path.unlink()
+
+    def add(self, rows_read: int, rejects: Iterable[Reject]) -> None:
+        """Take the rejects among `rows_read` more rows."""
+        self.rows_read += rows_read
+        for reject in rejects:
+            self.count += 1
+            self._csv.writerow((reject.line, reject.reason, reject.text))
+            self._show(reject)
+        if hopeless(self.count, self.rows_read, self.max_share):
+            self._fail("so far")
+
+    def check_share(self) -> None:
+        """Complete the file; raise TooManyRejects if the threshold allows fewer."""
+        self._file.flush()
+        if self.count and self.count / self.rows_read > self.max_share:
+            self._fail("in all")
+
+    def _show(self, reject: Reject) -> None:
+        """Keep the first reject of each of the first kinds: more of a kind say nothing more."""
+        if len(self._first) < _SHOWN_REJECTS:
+            self._first.setdefault(_VALUE.sub("", reject.reason), reject)
+
+    def _fail(self, when: str) -> None:
+        shown = "; ".join(map(_shown, self._first.values()))
+        raise TooManyRejects(
+            f"{self.month}: {self.count} of {self.rows_read} rows {when} could not be converted, "
+            f"more than {self.max_share:.2%} ({shown}); correct the file, "
+            "or raise the threshold with --max-reject-share"
+        )
+
+
+def _shown(reject: Reject) -> str:
+    """Return a reject in one line; its text where the reason does not have the value."""
+    text = "" if "'" in reject.reason else f": {reject.text[:200]!r}"
+    return f"line {reject.line}: {reject.reason}{text}"

@@ -1,0 +1,230 @@
+"""The rows of a published file as a stream in the canonical schema, and what they add up to."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import pyarrow as pa
+
+from core.errors import AccountingError
+from monthly.columns import SCHEMA_VERSION
+from monthly.convert.duplicates import DuplicateCounter, Hashes, row_hashes
+from monthly.convert.gates import refuse_other_rows
+from monthly.convert.pieces import Piece, Reject, salvage
+from monthly.convert.quality import Measured, Quality, Tally
+from monthly.convert.readings import Readings, Rules, Unsettled
+from monthly.convert.rejects import RejectsFile
+from monthly.convert.survey import opened_file, survey
+from monthly.datasets import DATASETS, Mapped
+from monthly.month import Month
+
+#: Arrow parses without holding the interpreter: two threads keep two cores busy.
+PARSERS = 2
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accounts:
+    """What the rows of a published file add up to.
+
+    Attributes:
+        month: which.
+        rejects: CSV of line, reason and text of each rejected row; None without any.
+        rows_read: rows of the published file.
+        rows_written: rows that arrived where they were written to.
+        rows_rejected: rows of `rejects`; read = written + rejected.
+        drift: what differs from the canonical names (renamed, unknown, missing), and how values
+            with several readings were read.
+        quality: what is odd about the rows.
+        schema_version: of the canonical schema.
+    """
+
+    month: Month
+    rejects: Path | None
+    rows_read: int
+    rows_written: int
+    rows_rejected: int
+    drift: Mapping[str, tuple[str, ...]]
+    quality: Quality
+    schema_version: int = SCHEMA_VERSION
+
+
+class Rows:
+    """The rows of one published file. A context manager.
+
+    They are gone through once, in the order of the file; threads parse and measure ahead of
+    whoever takes them. Then their accounts can be asked for.
+    """
+
+    def __init__(
+        self,
+        month: Month,
+        source: Path,
+        folder: Path,
+        rules: Rules,
+        readings: Readings | None = None,
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            month: whose file it is.
+            source: the published file, csv, csv.gz or Parquet, whatever its vintage.
+            folder: where rejects are written, and what is needed meanwhile.
+            rules: what is asked of the conversion.
+            readings: how the file is read, from `survey`; what the rules say if None.
+        """
+        self.month, self._source, self._rules = month, source, rules
+        self._readings = readings or Readings.asked(rules, month.year)
+        share = rules.max_reject_share
+        self.rejects = RejectsFile(month, folder / f"{month.stem}.rejects.csv", share)
+        self._duplicates = DuplicateCounter(folder / f"{month.stem}.hashes")
+        self._tally = Tally(month)
+
+    def __enter__(self) -> Rows:
+        with ExitStack() as opened:
+            self._mapped, self._pieces = opened.enter_context(self._open())
+            if self._mapped.twins:
+                self._readings.look()
+            opened.enter_context(self.rejects)
+            opened.enter_context(self._duplicates)
+            # Last, so that after an error the files are closed when no thread uses them any more.
+            # One where texts are matched: two take twice the memory and hardly less time.
+            parsers = 1 if self._readings.settled else PARSERS
+            self._threads = opened.enter_context(ThreadPoolExecutor(parsers, f"parse {self.month}"))
+            self._opened = opened.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._opened.close()
+
+    @property
+    def names(self) -> list[str]:
+        """The columns in order, without those that the file lacks and which are null throughout."""
+        schema = DATASETS[self.month.dataset].schema
+        return [name for name in schema.names if name not in self._mapped.missing]
+
+    def through(self, use: Callable[[pa.RecordBatch], T]) -> Iterator[list[T]]:
+        """What becomes of the batches of one piece of the file after the other.
+
+        The first pieces are begun at once, the others while the results are taken.
+
+        Args:
+            use: called with each batch, on the threads that parse.
+
+        Raises:
+            BadFile: the file is damaged or has no row.
+            TooManyRejects: too many rows could not be converted.
+            Unsettled: a value has several readings, and there are none from `survey`.
+        """
+        work = partial(self._work, use)
+        jobs = (self._threads.submit(work, piece) for piece in self._pieces)
+        return self._taken(_in_order(deque(islice(jobs, PARSERS)), jobs))
+
+    def _taken(self, work: Iterator[_Work[T]]) -> Iterator[list[T]]:
+        for done in work:
+            self.rejects.add(done.rows_read, done.rejects)
+            for _, measured, hashes in done.batches:
+                self._tally.merge(measured)
+                self._duplicates.add(hashes)
+            yield [used for used, _, _ in done.batches]
+        self._repeats = [self._threads.submit(count) for count in self._duplicates.parts()]
+
+    def accounts(self, written: int) -> Accounts:
+        """What it adds up to, when all was gone through.
+
+        Args:
+            written: rows that arrived, as whoever keeps them has counted.
+
+        Raises:
+            TooManyRejects: too many rows could not be converted.
+            WrongMonth: too many pickups lie outside the month.
+            SchemaError: a required column has no value.
+            AccountingError: rows read, written and rejected do not add up.
+        """
+        repeats = sum(count.result() for count in self._repeats)
+        rejects, quality = self.rejects, self._tally.report(repeats)
+        rejects.check_share()
+        refuse_other_rows(self.month, quality, self._rules, self._mapped)
+        if not rejects.rows_read == written + rejects.count == quality.rows + rejects.count:
+            raise AccountingError(
+                f"{self.month}: {rejects.rows_read} rows read, but {written} written and "
+                f"{rejects.count} rejected; nothing was loaded; please report this file"
+            )
+        return Accounts(
+            month=self.month,
+            rejects=rejects.path if rejects.count else None,
+            rows_read=rejects.rows_read,
+            rows_written=written,
+            rows_rejected=rejects.count,
+            drift=_drift(self._mapped, self._readings),
+            quality=quality,
+        )
+
+    def _open(self) -> AbstractContextManager[tuple[Mapped, Iterator[Piece]]]:
+        return opened_file(self.month, self._source, self._rules.strict, self._readings)
+
+    def _work(self, use: Callable[[pa.RecordBatch], T], piece: Piece) -> _Work[T]:
+        found = salvage(piece, self.rejects.max_share)
+        # What is the same in every row makes no two rows differ.
+        measured = [
+            (use(b), self._tally.measure(b), row_hashes(b.select(self.names)))
+            for b in found.batches
+        ]
+        return _Work(found.rows, found.rejects, measured)
+
+
+def settled(month: Month, source: Path, rules: Rules, run: Callable[[Readings], T]) -> T:
+    """Run with what a person asked for; where that leaves a value open, with what the file says.
+
+    Args:
+        month: whose file it is.
+        source: the published file.
+        rules: what is asked of the conversion.
+        run: goes through the rows; what it wrote of them is undone when it raises.
+
+    Raises:
+        Ambiguous: a value can be read in two ways, and nothing in the file decides.
+    """
+    try:
+        return run(Readings.asked(rules, month.year))
+    except Unsettled:
+        return run(survey(month, source, rules))
+
+
+@dataclass(frozen=True)
+class _Work(Generic[T]):
+    rows_read: int
+    rejects: list[Reject]
+    batches: list[tuple[T, Measured, Hashes]]
+
+
+def _in_order(waiting: deque[Future[T]], jobs: Iterator[Future[T]]) -> Iterator[T]:
+    """Results in the order of the file; more in work than there are parsers helps nobody."""
+    try:
+        for job in jobs:
+            waiting.append(job)
+            while waiting and (waiting[0].done() or len(waiting) > PARSERS):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for job in waiting:
+            job.cancel()
+
+
+def _drift(mapped: Mapped, readings: Readings) -> dict[str, tuple[str, ...]]:
+    return {
+        "renamed": tuple(f"{old} -> {new}" for old, new in mapped.renamed),
+        "unknown": mapped.unknown,
+        "missing": mapped.missing,
+        "read": (*mapped.read, *readings.notes),
+    }

@@ -1,0 +1,164 @@
+"""A look at a whole file: which of several readings its values speak for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.errors import Ambiguous
+from monthly.columns import Column
+from monthly.convert.casting import is_text, trimmed
+from monthly.convert.csv_file import open_csv
+from monthly.convert.csv_lines import Lines
+from monthly.convert.number_texts import Marks, marks_of
+from monthly.convert.parquet_file import open_parquet
+from monthly.convert.pieces import Piece, salvage
+from monthly.convert.readings import Mark, Readings, Rules
+from monthly.convert.time_evidence import TO_ONE, TimeEvidence
+from monthly.datasets import DATASETS, Mapped, both_mean
+from monthly.month import Month
+
+#: Numbers without a comma that are looked at in a piece of a column.
+_SOME = 1_000
+#: Where Latin-1 has control characters, and Windows quotes and dashes.
+_CONTROLS = frozenset(range(0x80, 0xA0))
+
+
+def opened_file(
+    month: Month, path: Path, strict: bool, readings: Readings
+) -> AbstractContextManager[tuple[Mapped, Iterator[Piece]]]:
+    """Open a published file of any kind: its columns, and its rows in pieces."""
+    with path.open("rb") as file:
+        parquet = file.read(4) == b"PAR1"
+    return (open_parquet if parquet else open_csv)(month, path, strict, readings)
+
+
+def survey(month: Month, path: Path, rules: Rules, encoding: str = "utf-8") -> Readings:
+    """Go through a file once and settle how it is read.
+
+    Raises:
+        Ambiguous: a value can be read in two ways, and nothing in the file decides.
+        SchemaError: two columns mean the same, and both have values.
+        BadFile: the file is damaged or has no row.
+    """
+    asked = replace(Readings.asked(rules, month.year), settled=True, encoding=encoding)
+    seen, letters = _Seen(month), _Letters()
+    with opened_file(month, path, rules.strict, asked) as (mapped, pieces):
+        for piece in pieces:
+            if isinstance(piece, Lines):
+                letters.add(piece.data)
+            seen.add(piece, mapped)
+    if encoding == "utf-8" and letters.encoding != encoding:
+        return survey(month, path, rules, letters.encoding)
+    return seen.settle(asked, mapped)
+
+
+class _Seen:
+    """What a file holds that can be read in several ways."""
+
+    def __init__(self, month: Month) -> None:
+        self._month = month
+        self._times = TimeEvidence(month)
+        self._marks, self._number = Marks(), ""
+        self._filled: Counter[str] = Counter()
+
+    def add(self, piece: Piece, mapped: Mapped) -> None:
+        """Take the evidence of a piece; rows that cannot be read give none."""
+        columns = {n: c for n, c in zip(mapped.names, mapped.columns) if c}
+        for batch in salvage(piece, read=lambda piece: piece.published()).batches:
+            for name, values in zip(batch.schema.names, batch.columns):
+                self._add(name, columns[name], values)
+
+    def settle(self, asked: Readings, mapped: Mapped) -> Readings:
+        """Decide what is open.
+
+        Raises:
+            Ambiguous: nothing decides.
+            SchemaError: two columns mean the same, and both have values.
+        """
+        empty = self._empty_twins(mapped)
+        order, utc, notes = self._times.settle(asked)
+        mark = self._mark(asked)
+        notes += tuple(f"column {mapped.published[p]!r} left out, as it is empty" for p in empty)
+        if self._number and mark:
+            notes = (*notes, f"numbers like {self._number!r} with a decimal {mark}")
+        return replace(asked, order=order, utc=utc, mark=mark, empty=empty, notes=notes)
+
+    def _add(self, name: str, column: Column, values: pa.Array) -> None:
+        texts = trimmed(values) if is_text(values.type) else values
+        self._filled[name] += len(texts) - texts.null_count
+        if column.kind == "timestamp":
+            self._times.add(texts, column.name == DATASETS[self._month.dataset].pickup)
+        elif column.kind in ("int64", "float64") and column.codes is None and is_text(values.type):
+            self._add_numbers(texts.drop_null())
+
+    def _add_numbers(self, known: pa.Array) -> None:
+        with_comma = known.filter(pc.match_substring(known, ","))
+        if len(with_comma):
+            self._number = self._number or with_comma[0].as_py()
+            self._marks += marks_of(known)
+        else:  # some of them tell as well as all that there is a decimal point
+            self._marks += marks_of(known.slice(0, _SOME))
+
+    def _mark(self, asked: Readings) -> Mark | None:
+        """Return the decimal mark, None where no number has another one than a point."""
+        marks = self._marks
+        if asked.mark or not self._number:
+            return asked.mark
+        if marks.comma and marks.point * TO_ONE <= marks.comma:
+            return "comma"
+        if marks.point and marks.comma * TO_ONE <= marks.point:
+            return "point"
+        raise Ambiguous(
+            f"{self._month}: numbers like {self._number!r} can have a comma between thousands or "
+            f"before decimals, and the file does not decide ({marks.point:,} numbers speak for a "
+            f"decimal point, {marks.comma:,} for a comma); say which: --decimal-mark point or comma"
+        )
+
+    def _empty_twins(self, mapped: Mapped) -> frozenset[int]:
+        """Return the columns to leave out of those that mean the same."""
+        empty: set[int] = set()
+        for column in {c for p, c in enumerate(mapped.columns) if p in mapped.twins}:
+            places = [p for p, c in enumerate(mapped.columns) if c == column]
+            full = [p for p in places if self._filled[mapped.names[p]]]
+            if column and len(full) > 1:
+                one, other = (mapped.published[p] for p in full[:2])
+                raise both_mean(self._month, one, other, column.name)
+            empty.update(p for p in places if p != (full or places)[0])
+        return frozenset(empty)
+
+
+class _Letters:
+    """What the bytes of a text beyond ASCII say of its encoding."""
+
+    def __init__(self) -> None:
+        self._utf8 = self._letter = self._control = False
+
+    @property
+    def encoding(self) -> str:
+        """Return the encoding that the bytes speak for; UTF-8 where they are damaged."""
+        if self._utf8 or not self._letter:
+            return "utf-8"
+        return "windows-1252" if self._control else "latin-1"
+
+    def add(self, data: bytes) -> None:
+        """Take some more lines."""
+        if data.isascii():
+            return
+        for line in data.split(b"\n"):
+            if not line.isascii():
+                self._add(line)
+
+    def _add(self, line: bytes) -> None:
+        try:
+            line.decode()
+            self._utf8 = True
+        except UnicodeDecodeError:
+            self._letter |= any(c.isalpha() for c in line.decode("latin-1") if ord(c) >= 0xC0)
+            self._control |= not _CONTROLS.isdisjoint(line)

@@ -1,0 +1,132 @@
+"""The bytes of a table in a file: unpacked, as UTF-8, whatever the file is."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO, TypeVar, cast
+
+from isal import igzip, isal_zlib
+
+from core.errors import BadFile
+from monthly.month import Month
+
+T = TypeVar("T")
+
+#: How a text that is UTF-16 begins: with a mark, or with a zero in each character of a name.
+_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_CHUNK = 1 << 16
+#: How a zip archive begins, the second one of an empty one.
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+
+
+@contextmanager
+def unpacked(month: Month, path: Path) -> Iterator[io.BufferedIOBase]:
+    """Open the table in a file, gzip and zip undone.
+
+    Raises:
+        BadFile: a zip archive that has not one table in it, or cannot be read.
+    """
+    with ExitStack() as opened:
+        raw = opened.enter_context(path.open("rb"))
+        magic = raw.peek(4)
+        if magic.startswith(ZIP):
+            yield opened.enter_context(_member(month, path))
+        elif magic.startswith(b"\x1f\x8b"):
+            yield igzip.open(raw, "rb")
+        else:
+            yield raw
+
+
+@contextmanager
+def _member(month: Month, path: Path) -> Iterator[io.BufferedIOBase]:
+    with reading(month, path, lambda: zipfile.ZipFile(path)) as archive:
+        names = [info.filename for info in archive.infolist() if _is_table(info)]
+        if len(names) != 1:
+            held = ", ".join(map(repr, names[:5])) or "nothing"
+            raise BadFile(
+                f"{month}: {path.name} is a zip archive of {len(names)} files ({held}); one table "
+                "is read: unpack it, or choose another source"
+            )
+        try:
+            member = cast(zipfile.ZipExtFile, archive.open(names[0]))
+        except (RuntimeError, NotImplementedError) as error:
+            raise BadFile(
+                f"{month}: {names[0]!r} in the zip archive {path.name} cannot be unpacked "
+                f"({error}); unpack it yourself, or choose another source"
+            ) from error
+        with member:
+            if reading(month, path, lambda: member.peek(4)).startswith(b"PAR1"):
+                raise BadFile(
+                    f"{month}: {path.name} is a zip archive of a Parquet file; unpack it first"
+                )
+            yield member
+
+
+def _is_table(info: zipfile.ZipInfo) -> bool:
+    """Tell a table from a folder and from what macOS puts beside each file."""
+    return not (info.is_dir() or info.filename.startswith("__MACOSX/"))
+
+
+def reading(month: Month, path: Path, read: Callable[[], T]) -> T:
+    """Return what a read gives.
+
+    Raises:
+        BadFile: what is packed is damaged.
+    """
+    try:
+        return read()
+    except (EOFError, igzip.BadGzipFile, isal_zlib.error) as error:
+        raise BadFile(f"{month}: {path.name} is a damaged gzip ({error}); get it again") from error
+    except UnicodeDecodeError as error:
+        raise BadFile(
+            f"{month}: {path.name} begins as {error.encoding} and is damaged ({error.reason} after "
+            f"{error.start} bytes of a part); get it again, or convert it to UTF-8"
+        ) from error
+    except (zipfile.BadZipFile, zlib.error) as error:
+        raise BadFile(
+            f"{month}: {path.name} is a damaged zip archive ({error}); get it again"
+        ) from error
+
+
+def encoding_of(head: bytes) -> str | None:
+    """Return the UTF-16 that a text begins with; None for one of bytes."""
+    if head[:2] in _MARKS:
+        return _MARKS[head[:2]]
+    even, odd = head[:64:2], head[1:64:2]
+    if len(odd) > 4 and not any(odd) and all(even):
+        return "utf-16-le"
+    return "utf-16-be" if len(even) > 4 and not any(even) and all(odd) else None
+
+
+class Recoded(io.RawIOBase):
+    """A text in another encoding, as UTF-8."""
+
+    def __init__(self, stream: io.BufferedIOBase | BinaryIO, encoding: str) -> None:
+        self._stream, self._left = stream, b""
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._is_first = True
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, space: object) -> int:
+        """Fill what is asked for, or less."""
+        view = memoryview(space)  # type: ignore[arg-type] # what BufferedReader gives
+        while not self._left:
+            chunk = self._stream.read(_CHUNK)
+            text = self._decoder.decode(chunk, final=not chunk)
+            if self._is_first:
+                text, self._is_first = text.removeprefix("\ufeff"), False
+            self._left = text.encode()
+            if not chunk:
+                break
+        size = min(len(view), len(self._left))
+        view[:size], self._left = self._left[:size], self._left[size:]
+        return size

@@ -1,0 +1,208 @@
+"""What the times of a whole file say of how they are read.
+
+Evidence is what tells two readings apart: pickups that only one of them puts into the file's
+month, then texts that only one of them takes for a date. It decides at a hundred to one, so that
+the few strays of real files change nothing, and three rows that agree are enough.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import permutations
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.errors import Ambiguous
+from monthly.convert.arrays import midnight
+from monthly.convert.casting import UTC_ZONES, is_text
+from monthly.convert.readings import Order, Readings, Utc
+from monthly.convert.time_texts import (
+    ORDERS,
+    Flags,
+    Ints,
+    Times,
+    is_plain,
+    new_york,
+    read_under_each,
+)
+from monthly.month import Month
+
+#: How much of the evidence has to agree.
+TO_ONE = 100
+_UTC: Mapping[Utc, str] = {
+    "local": "New York's clock under that mark",
+    "utc": "instants, an earlier hour in New York",
+}
+C = TypeVar("C", bound=str)
+
+
+@dataclass
+class Votes:
+    """What tells readings apart.
+
+    Attributes:
+        month: pickups that one reading puts into the month and another does not, by both.
+        valid: texts that one reading takes for a date and another does not, by both.
+        inside: pickups in the month, by reading.
+        differ: readings that give two values for one text, in pairs.
+    """
+
+    month: Counter[tuple[str, str]] = field(default_factory=Counter)
+    valid: Counter[tuple[str, str]] = field(default_factory=Counter)
+    inside: Counter[str] = field(default_factory=Counter)
+    differ: set[tuple[str, str]] = field(default_factory=set)
+
+    def best(self, choices: Sequence[C]) -> C | None:
+        """Return the reading that beats every other one, None without such a reading."""
+        for votes in (self.month, self.valid):
+            for one in choices:
+                others = [other for other in choices if other != one]
+                if all(_beats(votes, one, other) for other in others):
+                    return one
+        return None
+
+
+def _beats(votes: Mapping[tuple[str, str], int], one: str, other: str) -> bool:
+    return votes[one, other] > 0 and votes[other, one] * TO_ONE <= votes[one, other]
+
+
+class TimeEvidence:
+    """Adds up what the times of a file say. Values come without what means "no value"."""
+
+    def __init__(self, month: Month) -> None:
+        self._month = month
+        self._start, self._end = _microseconds(month), _microseconds(month.next)
+        self._orders, self._utc = Votes(), Votes()
+        self._pickups = self._shifted = 0
+        #: The first text of each kind, by what is to be said of it.
+        self._ordered = self._marked = self._other = self._offset = ""
+
+    def add(self, values: pa.Array, is_pickup: bool) -> None:
+        """Take some more values of one column: texts, or times with a zone."""
+        known = values.drop_null()
+        if is_text(known.type):
+            self._add_texts(known, is_pickup)
+        elif pa.types.is_timestamp(known.type) and known.type.tz in UTC_ZONES and len(known):
+            self._marked = self._marked or f"{known[0].as_py():%Y-%m-%d %H:%M:%S} {known.type.tz}"
+            clock = _ints(known.cast(pa.timestamp("us", "UTC")).view(pa.int64()))
+            self._pickups += len(known) * is_pickup
+            self._vote_utc(clock, new_york(clock), is_pickup)
+
+    def settle(self, asked: Readings) -> tuple[Order | None, Utc | None, tuple[str, ...]]:
+        """Return the order of dates, what UTC is, and what is to be said of both.
+
+        Raises:
+            Ambiguous: nothing decides.
+        """
+        order, utc = asked.order, asked.utc
+        notes: list[str] = []
+        if self._ordered:
+            order = order or self._best_order()
+            notes.append(f"dates like {self._ordered!r} as {ORDERS[order]}{self._said(order)}")
+        if self._marked:
+            utc = utc or self._best_utc()
+            notes.append(f"times marked UTC like {self._marked!r} as {_UTC[utc]}")
+        if self._offset:
+            notes.append(f"times with an offset like {self._offset!r} as New York's clock")
+        if self._other:
+            notes.append(f"times like {self._other!r}")
+        return order, utc, tuple(notes)
+
+    def _best_order(self) -> Order:
+        votes, choices = self._orders, tuple(ORDERS)
+        # A third reading that takes next to nothing for a date leaves the choice to two.
+        left = [c for c in choices if not self._is_out(c, choices)] or choices
+        best = votes.best(choices) or votes.best(left)
+        if best is None and votes.differ.isdisjoint(permutations(left, 2)):
+            best = left[0]
+        if best is None:
+            raise self._ambiguous("date_order", self._ordered, {c: ORDERS[c] for c in left})
+        return best
+
+    def _is_out(self, one: Order, choices: Sequence[Order]) -> bool:
+        """Whether every vote between this reading and some other one is against it."""
+        return any(
+            _beats(self._orders.month, other, one) or _beats(self._orders.valid, other, one)
+            for other in choices
+            if other != one
+        )
+
+    def _best_utc(self) -> Utc:
+        best = self._utc.best(tuple(_UTC))
+        if best is None:
+            raise self._ambiguous("utc_times", self._marked, _UTC)
+        return best
+
+    def _said(self, order: Order) -> str:
+        counts = self._orders.inside
+        others = [f"{counts[o]:,} as {ORDERS[o]}" for o in ORDERS if o != order and counts[o]]
+        inside = f": {counts[order]:,} of {self._pickups:,} pickups in the month"
+        return inside + (f" ({', '.join(others)})" if others else "")
+
+    def _ambiguous(self, parameter: str, example: str, readings: Mapping[C, str]) -> Ambiguous:
+        named = " or ".join(f"{text} ({choice})" for choice, text in readings.items())
+        option = parameter.replace("_", "-")
+        return Ambiguous(
+            f"{self._month}: times like {example!r} can be read as {named}, and nothing in the "
+            f"file decides; say which: --{option} {' or '.join(readings)}"
+        )
+
+    def _add_texts(self, texts: pa.Array, is_pickup: bool) -> None:
+        self._pickups += len(texts) * is_pickup
+        odd = texts.filter(pa.array(~is_plain(texts)))
+        if not len(odd):
+            return
+        read = read_under_each(odd, self._month.year)
+        times = read["month-first"]
+        if times.by_order.any():
+            self._ordered = self._ordered or _first(odd, times.by_order)
+            self._vote_order(read, is_pickup)
+        if times.utc.any():
+            self._marked = self._marked or _first(odd, times.utc)
+            at = times.utc
+            self._vote_utc(times.clock[at], new_york(times.clock[at]), is_pickup)
+        if times.shifted.any():
+            self._offset = self._offset or _first(odd, times.shifted)
+        rest = times.valid & ~(times.by_order | times.utc | times.shifted)
+        if rest.any():
+            self._other = self._other or _first(odd, rest)
+
+    def _vote_order(self, read: Mapping[Order, Times], is_pickup: bool) -> None:
+        inside = {o: t.valid & self._in_month(t.clock) for o, t in read.items()}
+        for one, other in permutations(ORDERS, 2):
+            mine, theirs = read[one], read[other]
+            only = mine.valid & ~theirs.valid
+            self._orders.valid[one, other] += int(only.sum())
+            if (only | ((mine.clock != theirs.clock) & mine.valid)).any():
+                self._orders.differ |= {(one, other), (other, one)}
+            if is_pickup:
+                self._orders.month[one, other] += int((inside[one] & ~inside[other]).sum())
+        if is_pickup:
+            self._orders.inside.update({o: int(i.sum()) for o, i in inside.items()})
+
+    def _vote_utc(self, local: Ints, shifted: Ints, is_pickup: bool) -> None:
+        if not is_pickup:
+            return
+        here, there = self._in_month(local), self._in_month(shifted)
+        self._utc.month["local", "utc"] += int((here & ~there).sum())
+        self._utc.month["utc", "local"] += int((there & ~here).sum())
+
+    def _in_month(self, clock: Ints) -> Flags:
+        return (clock >= self._start) & (clock < self._end)
+
+
+def _first(texts: pa.Array, flags: Flags) -> str:
+    return str(texts[int(np.argmax(flags))].as_py())
+
+
+def _ints(values: pa.Array) -> Ints:
+    return np.asarray(values.to_numpy(zero_copy_only=False), np.int64)
+
+
+def _microseconds(month: Month) -> int:
+    return int(pc.cast(midnight(month.first_day), pa.int64()).as_py())

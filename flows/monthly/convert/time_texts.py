@@ -1,0 +1,233 @@
+"""Times written as text: ISO, American, European, months by name, offsets; strict to the day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monthly.convert.patterns import matching, parts_of
+from monthly.convert.readings import Order, Utc
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+NEW_YORK = "America/New_York"
+_SECOND = 1_000_000
+_CLOCK = (
+    r"(?:(?:[ T]|, ?) *(?P<H>\d{1,2})(?::(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?)?"
+    r"(?: ?(?P<p>[AaPp])\.?[Mm]\.?)?(?: ?(?P<z>[Zz]|UTC|GMT|E[SD]T|[+-]\d{2}(?::?\d{2})?))?)?$"
+)
+_NAME = r"(?P<n>[A-Za-z]{3,9})\.?"
+#: The first is ISO. Two groups a and c, of one or two digits, need an order of day, month, year.
+_DATES = (
+    r"^(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})",
+    r"^(?P<a>\d{1,2})[-/.](?P<m>\d{1,2})[-/.](?P<c>\d{4}|\d{2})",
+    rf"^(?P<y>\d{{4}})[- ]{_NAME}[- ](?P<d>\d{{1,2}})",
+    rf"^(?P<d>\d{{1,2}})[- ]{_NAME},?[- ](?P<y>\d{{4}})",
+    rf"^{_NAME}[- ](?P<d>\d{{1,2}}),?[- ](?P<y>\d{{4}})",
+    rf"^(?P<a>\d{{1,2}})[- ]{_NAME}[- ](?P<c>\d{{2}})",
+    r"^(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})",
+)
+_MONTHS = "january february march april may june july august september october november december"
+_NUMBER_OF = {
+    text: number
+    for number, name in enumerate(_MONTHS.split(), 1)
+    for text in (name, name[:3], name[:4] if name == "september" else name)
+}
+_PLAIN = r"^\d{4}-\d\d-\d\d([ T]\d\d(:\d\d(:\d\d(\.\d{1,6})?)?)?)?$"
+_UTC_MARKS = ("Z", "z", "UTC", "GMT", "+00", "+0000", "+00:00", "-00", "-0000", "-00:00")
+#: Minutes east of Greenwich; New York's own names for its winter and its summer.
+_NAMED = {"EST": -300, "EDT": -240}
+
+
+@dataclass(frozen=True)
+class Times:
+    """Texts read as times under one order of day, month and year.
+
+    Attributes:
+        clock: microseconds since 1970 as the clock was written, whatever the zone.
+        valid: which texts are times.
+        utc: which are marked as UTC.
+        offset: minutes east of Greenwich where another offset is written, else 0.
+        shifted: which have such an offset.
+        by_order: which another order would read as another time, or not at all.
+    """
+
+    clock: Ints
+    valid: Flags
+    utc: Flags
+    offset: Ints
+    shifted: Flags
+    by_order: Flags
+
+    def local(self, utc: Utc | None) -> Ints:
+        """Return New York's clock, microseconds since 1970."""
+        found = self.clock.copy()
+        moved = self.shifted | (self.utc if utc == "utc" else np.zeros_like(self.utc))
+        moved &= self.valid
+        if moved.any():
+            instants = self.clock[moved] - self.offset[moved] * (60 * _SECOND)
+            found[moved] = new_york(instants)
+        return found
+
+
+def is_plain(texts: pa.Array) -> Flags:
+    """Tell which texts, none of them null, are ISO times to the microsecond without a zone."""
+    return matching(texts, _PLAIN)
+
+
+def new_york(instants: Ints) -> Ints:
+    """Return New York's clock at instants, both in microseconds since 1970."""
+    values = pa.Array.from_buffers(
+        pa.timestamp("us", NEW_YORK), len(instants), [None, pa.py_buffer(instants)]
+    )
+    return _ints(pc.local_timestamp(values).view(pa.int64()))
+
+
+def read_times(texts: pa.Array, order: Order, near_year: int) -> Times:
+    """Read texts, trimmed and without nulls, under an order of day, month and year.
+
+    Args:
+        texts: strings.
+        order: of dates in digits that do not begin with a year of four.
+        near_year: years of two digits are those of the nearest century.
+    """
+    return _read(_split(texts), len(texts), order, near_year)
+
+
+def read_under_each(texts: pa.Array, near_year: int) -> dict[Order, Times]:
+    """Read texts under each order; see `read_times`."""
+    split = _split(texts)
+    return {order: _read(split, len(texts), order, near_year) for order in ORDERS}
+
+
+def _split(texts: pa.Array) -> list[tuple[Ints, _Groups]]:
+    """Return the places of the texts that match a pattern, and their groups, by pattern."""
+    left, found = np.arange(len(texts)), []
+    for pattern in _DATES:
+        if not len(left):
+            break
+        rest = texts if len(left) == len(texts) else texts.take(pa.array(left))
+        here, parts = parts_of(rest, pattern + _CLOCK)
+        if here.any():
+            found.append((left[here], _Groups(parts, int(here.sum()))))
+            left = left[~here]
+    return found
+
+
+def _read(split: Sequence[tuple[Ints, _Groups]], size: int, order: Order, near_year: int) -> Times:
+    clock, offset = np.zeros(size, np.int64), np.zeros(size, np.int64)
+    valid, utc, shifted, by_order = (np.zeros(size, bool) for _ in range(4))
+    for at, groups in split:
+        micros, good, ordered = groups.read(order, near_year)
+        clock[at], valid[at], by_order[at] = micros, good, ordered
+        utc[at], shifted[at], offset[at] = groups.zone()
+    return Times(clock, valid, utc & valid, offset, shifted & valid, by_order)
+
+
+class _Groups:
+    """The groups of a pattern, by name."""
+
+    def __init__(self, parts: Mapping[str, pa.Array], size: int) -> None:
+        self._parts, self._size = parts, size
+
+    def read(self, order: Order, near_year: int) -> tuple[Ints, Flags, Flags]:
+        """Return microseconds, which of them are times, and which depend on the order."""
+        year, month, day, good, ordered = self._date(order, near_year)
+        days, is_date = _days(year, month, day)
+        clock, is_clock = self._clock()
+        return days * (86_400 * _SECOND) + clock, good & is_date & is_clock, ordered
+
+    def zone(self) -> tuple[Flags, Flags, Ints]:
+        """Return which are marked as UTC, which have another offset, and that in minutes."""
+        marks = self._parts["z"].dictionary_encode()
+        names = marks.dictionary.to_pylist()
+        is_utc = np.array([name in _UTC_MARKS for name in names], bool)
+        minutes = np.array([_minutes(name) for name in names], np.int64)
+        other = np.array([bool(name) and name not in _UTC_MARKS for name in names], bool)
+        at = _ints(marks.indices.cast(pa.int64()))
+        return is_utc[at], other[at], minutes[at]
+
+    def _date(self, order: Order, near_year: int) -> tuple[Ints, Ints, Ints, Flags, Flags]:
+        everywhere, nowhere = np.ones(self._size, bool), np.zeros(self._size, bool)
+        month = self._month()
+        if "y" in self._parts:
+            return self._int("y"), month, self._int("d"), everywhere, nowhere
+        first, last = self._int("a"), self._int("c")
+        long_year = _flags(pc.equal(pc.utf8_length(self._parts["c"]), 4))
+        named = "n" in self._parts
+        if order == "year-first":
+            return _century(first, near_year), month, last, ~long_year, ~nowhere
+        year = np.where(long_year, last, _century(last, near_year))
+        if order == "month-first" and not named:
+            return year, first, month, everywhere, ~nowhere
+        return year, month, first, everywhere, ~(nowhere | (long_year & named))
+
+    def _month(self) -> Ints:
+        if "m" in self._parts:
+            return self._int("m")
+        names = pc.utf8_lower(self._parts["n"]).dictionary_encode()
+        numbers = [_NUMBER_OF.get(name, 0) for name in names.dictionary.to_pylist()]
+        return np.array(numbers, np.int64)[_ints(names.indices.cast(pa.int64()))]
+
+    def _clock(self) -> tuple[Ints, Flags]:
+        hour, minute, second = self._int("H"), self._int("M"), self._int("S")
+        half = self._parts["p"]
+        twelve = _flags(pc.not_equal(half, ""))
+        after_noon = _flags(pc.is_in(half, pa.array(["p", "P"])))
+        good = (minute < 60) & (second < 60)
+        good &= np.where(twelve, (hour >= 1) & (hour <= 12), hour < 24)
+        hour = np.where(twelve, hour % 12 + 12 * after_noon, hour)
+        digits = pc.utf8_rpad(self._parts["f"], 9, "0")
+        fraction = _ints(digits.cast(pa.int64()))
+        # Finer than a microsecond cannot be kept; nothing is cut off unseen.
+        good &= fraction % 1_000 == 0
+        return ((hour * 60 + minute) * 60 + second) * _SECOND + fraction // 1_000, good
+
+    def _int(self, name: str) -> Ints:
+        texts = self._parts[name]
+        return _ints(pc.if_else(pc.equal(texts, ""), "0", texts).cast(pa.int64()))
+
+
+def _days(year: Ints, month: Ints, day: Ints) -> tuple[Ints, Flags]:
+    """Return days since 1970, and which are dates: 30 February is none."""
+    good = (year >= 1) & (month >= 1) & (month <= 12)
+    months = (year - 1970) * 12 + np.where(good, month, 1) - 1
+    first = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    after = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    return first + day - 1, good & (day >= 1) & (day <= after - first)
+
+
+def _century(year: Ints, near_year: int) -> Ints:
+    """Return years of two digits in the century that brings them nearest to a year."""
+    return year + 100 * ((near_year - year + 50) // 100)
+
+
+def _minutes(mark: str) -> int:
+    if mark in _UTC_MARKS or not mark:
+        return 0
+    if mark in _NAMED:
+        return _NAMED[mark]
+    digits = mark[1:].replace(":", "")
+    minutes = int(digits[:2]) * 60 + int(digits[2:] or 0)
+    return -minutes if mark[0] == "-" else minutes
+
+
+def _flags(values: pa.Array) -> Flags:
+    return np.asarray(values.to_numpy(zero_copy_only=False), bool)
+
+
+def _ints(values: pa.Array) -> Ints:
+    return np.asarray(values.to_numpy(zero_copy_only=False), np.int64)
+
+
+ORDERS: Mapping[Order, str] = {
+    "month-first": "month/day/year",
+    "day-first": "day/month/year",
+    "year-first": "year/month/day",
+}

@@ -1,0 +1,133 @@
+"""The month of one dataset: the unit that is planned, converted, kept and replaced."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from core.errors import UsageError
+
+#: A dataset, as the zoomcamp calls it.
+Color = Literal["yellow", "green", "fhv", "fhvhv"]
+#: First month that TLC published, by dataset (TLC trip record data page).
+FIRST_MONTHS = {
+    "yellow": (2009, 1),
+    "green": (2013, 8),
+    "fhv": (2015, 1),
+    "fhvhv": (2019, 2),
+}
+#: Months that TLC takes at most to publish one (its trip record data page says two).
+PUBLICATION_MONTHS = 3
+_YEAR_MONTH = re.compile(r"(\d{4})-(\d{1,2})")
+
+
+@dataclass(frozen=True, order=True)
+class Month:
+    """One month of one dataset.
+
+    Attributes:
+        dataset: yellow, green, fhv or fhvhv.
+        year: four digits.
+        month: 1 to 12.
+    """
+
+    dataset: str
+    year: int
+    month: int
+
+    def __post_init__(self) -> None:
+        if self.dataset not in FIRST_MONTHS:
+            known = ", ".join(FIRST_MONTHS)
+            raise UsageError(f"dataset {self.dataset!r} is not one of {known}")
+        if not 1 <= self.month <= 12:
+            raise UsageError(f"{self.dataset}: month {self.month} is not between 1 and 12")
+        if (self.year, self.month) < FIRST_MONTHS[self.dataset] or self.year > 9999:
+            year, month = FIRST_MONTHS[self.dataset]
+            raise UsageError(
+                f"{self.dataset} {self.year}-{self.month:02}: TLC publishes {self.dataset} "
+                f"from {year}-{month:02} on; choose a later month"
+            )
+
+    @property
+    def year_month(self) -> str:
+        """`2021-01`."""
+        return f"{self.year:04}-{self.month:02}"
+
+    @property
+    def stem(self) -> str:
+        """TLC's file name without its ending, `yellow_tripdata_2021-01`."""
+        return f"{self.dataset}_tripdata_{self.year_month}"
+
+    @property
+    def first_day(self) -> dt.date:
+        """The value of `file_month` in every row of this month."""
+        return dt.date(self.year, self.month, 1)
+
+    @property
+    def next(self) -> Month:
+        """The month after this one."""
+        years, month = divmod(self.month, 12)
+        return Month(self.dataset, self.year + years, month + 1)
+
+    def __str__(self) -> str:
+        return f"{self.dataset} {self.year_month}"
+
+
+def months_of(dataset: str, months: str | Iterable[int], year: int) -> tuple[Month, ...]:
+    """The months that a person named, in order and each once.
+
+    Args:
+        dataset: yellow, green, fhv or fhvhv.
+        months: month numbers of `year`, as a list (`[1, 2]`) or as text (`"1,2"`), months
+            (`"2020-11"`), or ranges with both ends included (`"2020-11:2021-02"`, `"1:3"`).
+        year: the year of plain month numbers.
+
+    Raises:
+        UsageError: a part is neither, or a range runs backwards.
+    """
+    parts = months.split(",") if isinstance(months, str) else [str(n) for n in months]
+    named = {month for part in parts if part.strip() for month in _range(dataset, part, year)}
+    if not named:
+        raise UsageError(
+            f"{dataset}: no month named in {months!r}; write 2021-01 or 2020-01:2020-12"
+        )
+    return tuple(sorted(named))
+
+
+def latest_months(dataset: str, count: int, today: dt.date) -> tuple[Month, ...]:
+    """The `count` months before the month of `today`, oldest first, none before TLC's first."""
+    newest = today.year * 12 + today.month - 2
+    first = FIRST_MONTHS[dataset]
+    ordinals = range(newest - count + 1, newest + 1)
+    pairs = [(ordinal // 12, ordinal % 12 + 1) for ordinal in ordinals]
+    return tuple(Month(dataset, *pair) for pair in pairs if pair >= first)
+
+
+def may_be_unpublished(month: Month, today: dt.date) -> bool:
+    """Tell whether a month is so young that its publisher may still be at it."""
+    ended = month.next
+    months_since = (today.year - ended.year) * 12 + today.month - ended.month
+    return months_since < PUBLICATION_MONTHS
+
+
+def _range(dataset: str, text: str, year: int) -> list[Month]:
+    ends = [_one(dataset, end, year) for end in text.split(":")]
+    if len(ends) > 2 or ends[0] > ends[-1]:
+        raise UsageError(f"{dataset}: {text.strip()!r} is no range; write 2020-01:2020-12")
+    found = [ends[0]]
+    while found[-1] < ends[-1]:
+        found.append(found[-1].next)
+    return found
+
+
+def _one(dataset: str, text: str, year: int) -> Month:
+    text = text.strip()
+    if text.isdecimal() and len(text) <= 2:
+        return Month(dataset, year, int(text))
+    match = _YEAR_MONTH.fullmatch(text)
+    if not match:
+        raise UsageError(f"{dataset}: {text!r} is no month; write 2021-01, or 1 to 12 with a year")
+    return Month(dataset, int(match[1]), int(match[2]))

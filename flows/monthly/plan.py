@@ -1,0 +1,180 @@
+"""What there is to do for a month, decided before anything is written."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+
+from core.checksums import sha256_of
+from core.errors import NotPublished
+from core.storage.bucket import Bucket
+from monthly.columns import CHANGED_IN, SCHEMA_VERSION
+from monthly.ledger import Entry, read_entry
+from monthly.month import Month
+from monthly.published import Published, is_generated, without_secrets
+from monthly.sources import look
+from monthly.warehouses import Held
+
+
+class Status(str, Enum):
+    """What a month is, compared with what the ledger says."""
+
+    NEW = "NEW"
+    CHANGED = "CHANGED"
+    UNCHANGED = "UNCHANGED"
+    NOT_YET_PUBLISHED = "NOT YET PUBLISHED"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to do for a month.
+
+    Attributes:
+        month: which.
+        status: NEW and CHANGED months are run.
+        reason: why, for a person.
+        published: what the publisher says; None if there is nothing.
+        entry: what the ledger says; None if nothing.
+        entry_version: for the conditional write of the next entry.
+        settled_by_content: whether the published bytes, should they prove to be those of the
+            entry, leave nothing to do.
+    """
+
+    month: Month
+    status: Status
+    reason: str
+    published: Published | None = None
+    entry: Entry | None = None
+    entry_version: str | None = None
+    settled_by_content: bool = False
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether the month is, or will be after the run, one that nobody has published."""
+        known = self.published if self.has_work else self.entry
+        return known is not None and is_generated(known.url)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether the month is to be run."""
+        return self.status in (Status.NEW, Status.CHANGED)
+
+    def proves_unchanged(self, sha256: str) -> bool:
+        """Whether published bytes with this SHA-256 leave nothing to do."""
+        known = self.entry.source_sha256 if self.entry else None
+        return self.settled_by_content and sha256 == known
+
+
+_NEW = (Status.NEW, "not in the ledger", False)
+
+
+def plan_month(month: Month, source: str, bucket: Bucket, force: bool = False) -> Plan:
+    """Compare what is published with what the ledger says; writes nothing.
+
+    Args:
+        month: which.
+        source: a name of `monthly.sources.SOURCES`, `sample`, or a URL template.
+        bucket: where the month and its ledger entry are kept.
+        force: call every published month changed.
+
+    Raises:
+        Unreachable: the publisher could not be asked.
+        UsageError: the source cannot be meant.
+    """
+    entry, version = read_entry(bucket, month)
+    plan = replace(plan_against(month, source, entry, force), entry_version=version)
+    if plan.published and entry and not force and _only_generated(plan.published, entry):
+        return plan
+    if plan.published and entry and (damage := _damage(bucket, month, entry)):
+        return replace(plan, status=Status.CHANGED, reason=damage, settled_by_content=False)
+    return plan
+
+
+def plan_against(month: Month, source: str, entry: Entry | None, force: bool = False) -> Plan:
+    """Compare what is published with an entry, wherever that is kept; see `plan_month`."""
+    try:
+        published = look(source, month)
+    except NotPublished as error:
+        return Plan(month, Status.NOT_YET_PUBLISHED, str(error), None, entry)
+    status, reason, by_content = _compare(published, entry, force) if entry else _NEW
+    return Plan(month, status, reason, published, entry, None, by_content)
+
+
+def due_in_warehouse(plan: Plan, held: Held | None, warehouse: str) -> Plan:
+    """The plan of a month that must be in a warehouse too, as it was loaded.
+
+    Args:
+        plan: the month's plan for the bucket.
+        held: what the warehouse has of the month.
+        warehouse: its name, for the reason.
+    """
+    if plan.status is not Status.UNCHANGED or plan.entry is None:
+        return plan
+    if held is None:
+        status, reason = Status.NEW, f"kept in the bucket, not yet in {warehouse}"
+    elif held.sha256 != plan.entry.object_sha256:
+        status, reason = Status.CHANGED, f"corrected in the bucket, not yet in {warehouse}"
+    elif difference := held.difference(warehouse):
+        status, reason = Status.CHANGED, difference
+    else:
+        return plan
+    return Plan(plan.month, status, reason, plan.published, plan.entry, plan.entry_version)
+
+
+def _compare(published: Published, entry: Entry, force: bool) -> tuple[Status, str, bool]:
+    """Status, reason, and whether equal content would settle it.
+
+    TLC touches its files without changing them, so a new modification time beside an
+    equal ETag is no change; without an ETag only the content can tell.
+    """
+    if force:
+        return Status.CHANGED, "forced", False
+    if _only_generated(published, entry):
+        reason = f"was published at {entry.url}; only --force puts a generated month in its place"
+        return Status.UNCHANGED, reason, False
+    if _is_outdated(entry):
+        return Status.CHANGED, f"schema version {entry.schema_version} -> {SCHEMA_VERSION}", False
+    if (url := without_secrets(published.url)) != entry.url:
+        return Status.CHANGED, f"published at {url}, was {entry.url}", True
+    if published.size is not None and published.size != entry.source_size:
+        return Status.CHANGED, f"size {entry.source_size} -> {published.size} bytes", True
+    if published.etag and entry.etag:
+        if published.etag == entry.etag:
+            return Status.UNCHANGED, "same ETag", True
+        return Status.CHANGED, f"ETag {entry.etag} -> {published.etag}", True
+    if published.last_modified and published.last_modified == entry.last_modified:
+        return Status.UNCHANGED, "same size and modification time", True
+    return Status.CHANGED, "new modification time, no ETag; the content will be compared", True
+
+
+def _is_outdated(entry: Entry) -> bool:
+    """Whether a later version of the schema says something else of this month."""
+    since = range(entry.schema_version + 1, SCHEMA_VERSION + 1)
+    renamed = entry.drift.get("renamed", ())
+    other = entry.schema_version > SCHEMA_VERSION
+    return other or any(v not in CHANGED_IN or CHANGED_IN[v] in renamed for v in since)
+
+
+def _only_generated(published: Published, entry: Entry) -> bool:
+    """Whether a generated month would take the place of one that somebody published."""
+    return is_generated(published.url) and not entry.is_generated
+
+
+def _damage(bucket: Bucket, month: Month, entry: Entry) -> str | None:
+    """Why the object is not the one that the ledger speaks of; None if it is.
+
+    A version alone proves nothing: a bucket that was copied has new ones.
+    """
+    info = bucket.info(entry.object_key)
+    if info is None:
+        return f"in the ledger, but {bucket.uri(entry.object_key)} is gone"
+    if info.size == entry.object_size and info.version == entry.object_version:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "object")
+        bucket.download(entry.object_key, copy)
+        if sha256_of(copy) == entry.object_sha256:
+            return None
+    return "the object in the bucket is not the one in the ledger"

@@ -1,0 +1,58 @@
+"""The names of TLC's taxi zones, for those who have put TLC's table of them into the bucket."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+
+from core.errors import SchemaError
+from core.storage.bucket import Bucket
+from monthly.datasets import fold
+
+#: Where TLC's table is looked for; TLC publishes it as "Taxi Zone Lookup Table (CSV)".
+ZONES_KEY = "lookup/taxi_zone_lookup.csv"
+#: Its columns as published, beside `service_zone`; compared as those of trips are, as copies of
+#: it have them in lower case.
+_COLUMNS = ("LocationID", "Borough", "Zone")
+#: What stands there for zones 264 and 265, where nothing is known; text, not an absent value.
+_NOTHING = ("Unknown", "N/A")
+
+
+def zone_names(bucket: Bucket) -> Mapping[int, str]:
+    """The name of each taxi zone, `Upper East Side South, Manhattan`; none without the table.
+
+    Raises:
+        SchemaError: the object is not TLC's table.
+    """
+    stored = bucket.read(ZONES_KEY)
+    if stored is None:
+        return {}
+    try:
+        return _parse(stored.data.decode("utf-8-sig"))
+    except (ValueError, csv.Error) as error:
+        raise SchemaError(
+            f"{bucket.uri(ZONES_KEY)} is not TLC's table of taxi zones ({error}); "
+            "replace or remove it"
+        ) from error
+
+
+def _parse(text: str) -> dict[int, str]:
+    rows = csv.DictReader(text.splitlines())
+    published = {fold(name): name for name in rows.fieldnames or ()}
+    if missing := [name for name in _COLUMNS if fold(name) not in published]:
+        raise ValueError(f"it has no column {', '.join(missing)}")
+    names = [published[fold(name)] for name in _COLUMNS]
+    return dict(_zone([row[name] for name in names], rows.line_num) for row in rows)
+
+
+def _zone(row: Sequence[str | None], line: int) -> tuple[int, str]:
+    number, borough, zone = row
+    if number is None or borough is None or zone is None:
+        raise ValueError(f"line {line} has too few fields")
+    return int(number), _name(zone, borough)
+
+
+def _name(zone: str, borough: str) -> str:
+    """Zone and borough, or the one of them that says something."""
+    known = dict.fromkeys(part for part in (zone, borough) if part not in _NOTHING)
+    return ", ".join(known) or "Unknown"

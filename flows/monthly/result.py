@@ -1,0 +1,168 @@
+"""What a person reads at the end: a table of months, and the quality of one."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from monthly.columns import BOUNDS
+from monthly.ledger import Entry
+from monthly.month import Month
+
+
+@dataclass(frozen=True)
+class Line:
+    """What became of one month in one run.
+
+    Attributes:
+        month: which.
+        status: loaded, unchanged, not yet published, or failed.
+        reason: why it was loaded, skipped or failed.
+        rows_read: rows of the published file.
+        rows_written: rows of the Parquet object, and of the warehouse.
+        rows_rejected: rows that could not be converted.
+        size: of the Parquet object, bytes.
+        seconds: of work in this run.
+        where: the object and the warehouse.
+        report: opens the month's report; empty if none was drawn.
+        warning: what went wrong beside it: the month is as its status says.
+        generated: whether nobody has published the month.
+    """
+
+    month: Month
+    status: str
+    reason: str = ""
+    rows_read: int = 0
+    rows_written: int = 0
+    rows_rejected: int = 0
+    size: int = 0
+    seconds: float = 0.0
+    where: str = ""
+    report: str = ""
+    warning: str = ""
+    generated: bool = False
+
+
+def line_of(month: Month, status: str, reason: str, entry: Entry | None, where: str) -> Line:
+    """The line of a month that the ledger knows, or does not."""
+    if entry is None:
+        return Line(month, status, reason)
+    rows = (entry.rows_read, entry.rows_written, entry.rows_rejected)
+    size, made = entry.object_size, entry.is_generated
+    return Line(month, status, reason, *rows, size, where=where, generated=made)
+
+
+def summary(line: Line) -> str:
+    """Return the line of a month for the log of the run that brings many."""
+    what = f"{line.month}: {_status(line)}"
+    if not line.where:
+        return f"{what}: {line.reason.removeprefix(f'{line.month}: ')}" if line.reason else what
+    return (
+        f"{what}, {line.rows_read:,} rows read = {line.rows_written:,} written + "
+        f"{line.rows_rejected:,} rejected, {line.seconds:.1f} s"
+    )
+
+
+_BEYOND = {
+    "implausible_distance": f"distance over {BOUNDS.distance:g} miles",
+    "implausible_duration": f"duration over {BOUNDS.hours:g} hours",
+    "implausible_speed": f"speed over {BOUNDS.speed:g} miles an hour",
+    "implausible_amount": f"amount over {BOUNDS.amount:,g} USD",
+}
+_HEAD = ("month", "status", "read", "written", "rejected", "bytes", "seconds", "where")
+
+
+def table(lines: Sequence[Line]) -> str:
+    """The lines as a text table, then the reason of each not simply loaded, then warnings."""
+    text = aligned([_HEAD, *(_cells(line) for line in lines)], right=range(2, 7))
+    reasons = [
+        f"{line.month}: {line.status}: {line.reason.removeprefix(f'{line.month}: ')}"
+        for line in lines
+        if line.reason
+    ]
+    reasons += [f"{line.month}: warning: {line.warning}" for line in lines if line.warning]
+    return "\n".join([*text, *(["", *reasons] if reasons else [])])
+
+
+def table_artifact(lines: Sequence[Line]) -> list[dict[str, str]]:
+    """The lines for a table artifact, which takes JSON types only."""
+    head = (*_HEAD[:-1], "reason", _HEAD[-1], "report")
+    return [
+        dict(zip(head, (*cells[:-1], line.reason, cells[-1], _shown(line.report) or line.warning)))
+        for line, cells in ((line, _cells(line)) for line in lines)
+    ]
+
+
+def _shown(link: str) -> str:
+    """A path where a browser would refuse the link to it."""
+    return url2pathname(urlsplit(link).path) if link.startswith("file:") else link
+
+
+def quality_markdown(entry: Entry, where: str) -> str:
+    """The quality report of a month in markdown."""
+    odd = [f"| {_words(name)} | {value} |" for name, value in _figures(entry.quality)]
+    nulls = entry.quality.get("nulls")
+    null_rows = [
+        f"| `{name}` | {count:,} | {count / entry.rows_written:.1%} |"
+        for name, count in (nulls.items() if isinstance(nulls, Mapping) else ())
+    ]
+    drift = [f"- {name}: {', '.join(found)}" for name, found in entry.drift.items() if found]
+    blocks = [
+        [f"# {title_of(entry)}"],
+        [
+            f"{entry.rows_read:,} rows read = {entry.rows_written:,} written + "
+            f"{entry.rows_rejected:,} rejected. Kept in `{where}`, from {entry.url}"
+        ],
+        ["## Odd but valid, and kept"],
+        ["| what | |", "|---|---:|", *odd],
+        ["## Nulls"],
+        ["| column | rows | share |", "|---|---:|---:|", *null_rows],
+        ["## Columns that differ from the table's"],
+        drift or ["- none"],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def title_of(entry: Entry) -> str:
+    """Return the title of a month's pages, which says that nobody published a generated one."""
+    made = " (GENERATED, not published data)" if entry.is_generated else ""
+    return f"{entry.dataset} {entry.year_month}{made}"
+
+
+def _figures(quality: Mapping[str, object]) -> list[tuple[str, str]]:
+    shown = {name: value for name, value in quality.items() if name not in ("rows", "nulls")}
+    return [(n, f"{v:,}" if isinstance(v, int | float) else str(v)) for n, v in shown.items()]
+
+
+def _words(name: str) -> str:
+    return _BEYOND.get(name, name.replace("_", " "))
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    rows = (line.rows_read, line.rows_written, line.rows_rejected, line.size)
+    counts = (f"{count:,}" for count in rows) if line.where else ("-",) * 4
+    return str(line.month), _status(line), *counts, f"{line.seconds:.1f}", line.where or "-"
+
+
+def _status(line: Line) -> str:
+    return f"{line.status}, GENERATED" if line.generated else line.status
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Container[int]) -> list[str]:
+    """Lines of text with their cells below each other, the first line underlined.
+
+    Args:
+        rows: all of the same length.
+        right: places of the cells that end, rather than begin, below each other.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if place in right else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths))
+        ).rstrip()
+        for row in rows
+    ]
+    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]

@@ -1,0 +1,269 @@
+"""The tables of a dataset of BigQuery: trips by month, and which months are loaded."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from google.api_core.exceptions import NotFound
+from google.cloud.bigquery import (
+    Client,
+    DatasetReference,
+    QueryJobConfig,
+    ScalarQueryParameter,
+    SchemaField,
+    Table,
+    TableReference,
+    TimePartitioning,
+)
+from google.cloud.bigquery import Dataset as GoogleDataset
+from google.cloud.bigquery.retry import DEFAULT_RETRY
+
+from core.errors import SchemaError
+from core.storage.google_errors import PATIENCE, TIMEOUT
+from monthly.columns import Kind
+from monthly.datasets import DATASETS, Dataset
+from monthly.ledger import Entry
+from monthly.month import Month
+from monthly.warehouses import Held
+
+#: BigQuery's types by the names that its API answers; DATETIME is a time without zone.
+TYPES: Mapping[Kind, str] = {
+    "int64": "INTEGER",
+    "float64": "FLOAT",
+    "string": "STRING",
+    "timestamp": "DATETIME",
+    "date": "DATE",
+}
+BY_MONTH = TimePartitioning(type_="MONTH", field="file_month")
+LEDGER = "loaded_months"
+_LEDGER_FIELDS = (
+    SchemaField("dataset", "STRING"),
+    SchemaField("file_month", "DATE"),
+    SchemaField("object_sha256", "STRING", description="Of the Parquet object."),
+    SchemaField("load_number", "INTEGER", description="Of the load job in the month's sequence."),
+    SchemaField("row_count", "INTEGER", description="Rows of the partition after the load."),
+    SchemaField("modified", "TIMESTAMP", description="Change of the partition by the load."),
+    SchemaField("schema_version", "INTEGER", description="Of the columns."),
+    SchemaField("source", "STRING", description="Where the published file came from."),
+)
+RETRY = DEFAULT_RETRY.with_timeout(PATIENCE)
+_LOADED = """
+SELECT kept.file_month, kept.object_sha256
+FROM `{dataset}.loaded_months` AS kept
+LEFT JOIN `{dataset}.INFORMATION_SCHEMA.PARTITIONS` AS there
+  ON there.table_name = @table AND there.partition_id = FORMAT_DATE('%Y%m', kept.file_month)
+WHERE kept.dataset = @dataset
+  AND kept.modified IS NOT DISTINCT FROM there.last_modified_time
+  AND kept.row_count = COALESCE(there.total_rows, 0)
+"""
+_HELD = """
+SELECT kept.object_sha256 AS sha256, kept.row_count AS loaded,
+  COALESCE(there.total_rows, 0) AS found,
+  kept.modified IS DISTINCT FROM there.last_modified_time AS touched
+FROM `{dataset}.loaded_months` AS kept
+LEFT JOIN `{dataset}.INFORMATION_SCHEMA.PARTITIONS` AS there
+  ON there.table_name = @table AND there.partition_id = FORMAT_DATE('%Y%m', kept.file_month)
+WHERE kept.dataset = @dataset AND kept.file_month = @file_month
+"""
+_NUMBER = """
+SELECT MAX(load_number) AS number FROM `{dataset}.loaded_months`
+WHERE dataset = @dataset AND file_month = @file_month
+"""
+_PARTITION = """
+SELECT MAX(last_modified_time) AS modified, COALESCE(SUM(total_rows), 0) AS row_count
+FROM `{dataset}.INFORMATION_SCHEMA.PARTITIONS`
+WHERE table_name = @table AND partition_id = FORMAT_DATE('%Y%m', @file_month)
+"""
+_REMEMBER = """
+MERGE INTO `{dataset}.loaded_months` AS kept
+USING (
+  SELECT @dataset AS dataset, @file_month AS file_month, @object_sha256 AS object_sha256,
+    @load_number AS load_number, @row_count AS row_count, @modified AS modified,
+    @schema_version AS schema_version, @source AS source
+) AS new
+ON kept.dataset = new.dataset AND kept.file_month = new.file_month
+WHEN MATCHED AND kept.load_number <= new.load_number THEN UPDATE SET
+  object_sha256 = new.object_sha256, load_number = new.load_number,
+  row_count = new.row_count, modified = new.modified, schema_version = new.schema_version,
+  source = new.source
+WHEN NOT MATCHED THEN
+  INSERT (dataset, file_month, object_sha256, load_number, row_count, modified, schema_version,
+    source)
+  VALUES (new.dataset, new.file_month, new.object_sha256, new.load_number, new.row_count,
+    new.modified, new.schema_version, new.source)
+"""
+_FORGET = """
+DELETE FROM `{dataset}.loaded_months` WHERE dataset = @dataset AND file_month = @file_month
+"""
+
+
+@dataclass(frozen=True)
+class Partition:
+    """What BigQuery says of the partition of a month.
+
+    Attributes:
+        modified: time of its last change; None while it is empty.
+        row_count: its rows.
+    """
+
+    modified: dt.datetime | None
+    row_count: int
+
+
+@dataclass(frozen=True)
+class LoadedMonths:
+    """The table that says which object each month was loaded from."""
+
+    client: Client
+    dataset: str
+
+    def of(self, dataset: str) -> dict[Month, str]:
+        """The SHA-256 of the object of each month whose partition is as its load left it."""
+        values = {"dataset": dataset, "table": DATASETS[dataset].table}
+        try:
+            rows = self._query(_LOADED, values)
+        except NotFound:  # nothing was ever loaded
+            return {}
+        return {
+            Month(dataset, row["file_month"].year, row["file_month"].month): row["object_sha256"]
+            for row in rows
+        }
+
+    def held(self, month: Month) -> Held | None:
+        """What is there of a month, and whether it is as its load left it."""
+        table = DATASETS[month.dataset].table
+        values = {"dataset": month.dataset, "file_month": month.first_day, "table": table}
+        try:
+            rows = self._query(_HELD, values)
+        except NotFound:  # nothing was ever loaded
+            return None
+        return next((Held(**dict(row.items())) for row in rows), None)
+
+    def number(self, month: Month) -> int:
+        """Number of the last load that is remembered of a month, 0 without any."""
+        values = {"dataset": month.dataset, "file_month": month.first_day}
+        return int(self._query(_NUMBER, values)[0]["number"] or 0)
+
+    def partition(self, month: Month) -> Partition:
+        """What is in the partition of a month now."""
+        values = {"table": DATASETS[month.dataset].table, "file_month": month.first_day}
+        row = self._query(_PARTITION, values)[0]
+        return Partition(row["modified"], int(row["row_count"]))
+
+    def has_rows(self, month: Month, entry: Entry) -> bool:
+        """Whether the partition has as many rows as the object; a dropped table has none."""
+        return self.partition(month).row_count == entry.rows_written
+
+    def remember(self, month: Month, entry: Entry, number: int, there: Partition) -> None:
+        """Say that a load left the partition as it is."""
+        values = {
+            "dataset": month.dataset,
+            "file_month": month.first_day,
+            "object_sha256": entry.object_sha256,
+            "load_number": number,
+            "row_count": there.row_count,
+            "modified": there.modified,
+            "schema_version": entry.schema_version,
+            "source": entry.url,
+        }
+        self._query(_REMEMBER, values)
+
+    def forget(self, month: Month) -> None:
+        """Remove what is remembered of a month."""
+        values = {"dataset": month.dataset, "file_month": month.first_day}
+        with suppress(NotFound):  # nothing was ever loaded
+            self._query(_FORGET, values)
+
+    def _query(self, sql: str, values: Mapping[str, Any]) -> list[Any]:
+        types = {field.name: field.field_type for field in _LEDGER_FIELDS} | {"table": "STRING"}
+        config = QueryJobConfig(
+            query_parameters=[
+                ScalarQueryParameter(name, types[name], value) for name, value in values.items()
+            ]
+        )
+        text = sql.format(dataset=f"{self.client.project}.{self.dataset}")
+        job = self.client.query(text, job_config=config, retry=RETRY, timeout=TIMEOUT)
+        return list(job.result(retry=RETRY, timeout=PATIENCE))
+
+
+def partition_of(client: Client, dataset: str, month: Month) -> TableReference:
+    """Return the partition of a month, `green_trips$202010`."""
+    table = f"{DATASETS[month.dataset].table}${month.first_day:%Y%m}"
+    return TableReference.from_string(f"{client.project}.{dataset}.{table}")
+
+
+def fields_of(dataset: Dataset) -> list[SchemaField]:
+    """The columns as declared, with what they mean."""
+    return [SchemaField(c.name, TYPES[c.kind], description=c.about) for c in dataset.columns]
+
+
+def prepare(client: Client, dataset_id: str, location: str | None, month: Month) -> str:
+    """The dataset and its tables as declared, made if absent; where the dataset is.
+
+    Raises:
+        SchemaError: a column of the table has another type, or the table other partitions.
+    """
+    dataset = DATASETS[month.dataset]
+    reference = DatasetReference(client.project, dataset_id)
+    place = _dataset(client, reference, location).location
+    ledger = Table(reference.table(LEDGER), schema=_LEDGER_FIELDS)
+    there = client.create_table(ledger, exists_ok=True, retry=RETRY, timeout=TIMEOUT)
+    if "source" not in {field.name for field in there.schema}:  # a ledger of before 1.1
+        there.schema = [*there.schema, _LEDGER_FIELDS[-1]]
+        client.update_table(there, ["schema"], retry=RETRY, timeout=TIMEOUT)
+    table = Table(reference.table(dataset.table), schema=fields_of(dataset))
+    table.time_partitioning = BY_MONTH
+    table.clustering_fields = [c.name for c in dataset.columns if c.name.lower() == "pulocationid"]
+    there = client.create_table(table, exists_ok=True, retry=RETRY, timeout=TIMEOUT)
+    _refuse_other_partitions(month, there)
+    _bring_up_to_date(client, month, dataset, there)
+    return str(place)
+
+
+def _dataset(client: Client, reference: DatasetReference, location: str | None) -> GoogleDataset:
+    try:
+        return client.get_dataset(reference, retry=RETRY, timeout=TIMEOUT)
+    except NotFound:
+        new = GoogleDataset(reference)
+        new.location = location
+        client.create_dataset(new, exists_ok=True, retry=RETRY, timeout=TIMEOUT)
+        return client.get_dataset(reference, retry=RETRY, timeout=TIMEOUT)
+
+
+def _refuse_other_partitions(month: Month, table: Table) -> None:
+    by = table.time_partitioning
+    if by is not None and (by.type_, by.field) == (BY_MONTH.type_, BY_MONTH.field):
+        return
+    if by is not None:
+        found = f"partitioned by {by.type_} of {by.field or 'the time of loading'}"
+    else:
+        found = "partitioned by numbers" if table.range_partitioning else "not partitioned"
+    raise _made_by_something_else(month, table, f"it is {found}, not by MONTH of file_month")
+
+
+def _made_by_something_else(month: Month, table: Table, how: str) -> SchemaError:
+    return SchemaError(
+        f"{month}: table {table.full_table_id or table.reference} was made by something else "
+        f"({how}); rename or drop it, then run again"
+    )
+
+
+def _bring_up_to_date(client: Client, month: Month, dataset: Dataset, table: Table) -> None:
+    """Add columns and descriptions that were declared since; refuse other types."""
+    there = {field.name: field for field in table.schema}
+    declared = fields_of(dataset)
+    wrong = [
+        f"{field.name} is {there[field.name].field_type}, not {field.field_type}"
+        for field in declared
+        if field.name in there and there[field.name].field_type != field.field_type
+    ]
+    if wrong:
+        raise _made_by_something_else(month, table, "; ".join(wrong))
+    if [there.get(field.name) for field in declared] != declared:
+        names = {field.name for field in declared}
+        table.schema = [*declared, *(f for name, f in there.items() if name not in names)]
+        client.update_table(table, ["schema"], retry=RETRY, timeout=TIMEOUT)

@@ -1,0 +1,315 @@
+"""A DuckDB file as warehouse: SQL on all months with nothing to install or to run."""
+
+from __future__ import annotations
+
+import datetime as dt
+import glob
+import re
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from core.disk import DATA_SETTING, free_space, room_for
+from core.errors import AccountingError, Busy, SchemaError, StorageError
+from core.waiting import waiting
+from monthly.columns import Column, Kind
+from monthly.datasets import DATASETS, Dataset
+from monthly.ledger import Entry
+from monthly.month import Month
+from monthly.warehouses import Held
+
+TYPES: Mapping[Kind, str] = {
+    "int64": "BIGINT",
+    "float64": "DOUBLE",
+    "string": "VARCHAR",
+    "timestamp": "TIMESTAMP",
+    "date": "DATE",
+}
+LEDGER = "loaded_months"
+#: Seconds to wait while another process has the file open: DuckDB lets in one writer.
+WAIT_SECONDS = 300
+_POLL_SECONDS = 0.1
+#: Program, process and user, in DuckDB's own words.
+_HOLDER = re.compile(r"lock is held in (.*?\(PID \d+\)(?: by user [\w-]+)?)")
+#: A table of this name, and none of another schema.
+_HERE = "database_name = current_database() AND schema_name = current_schema() AND table_name = ?"
+#: One thread of this process at a time: DuckDB refuses connections of two kinds to one file.
+_ONE_AT_A_TIME: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
+
+
+@dataclass(frozen=True)
+class DuckDBFile:
+    """A DuckDB database file.
+
+    Attributes:
+        path: absolute path; the file is made by the first load.
+        memory_limit: what DuckDB may use for a load, in its own notation.
+    """
+
+    path: Path
+    memory_limit: str = "1GB"
+
+    def name(self) -> str:
+        """The path of the file."""
+        return str(self.path)
+
+    def loaded(self, dataset: str) -> dict[Month, str]:
+        """The SHA-256 of the loaded object by month; see `Warehouse`. Makes no file."""
+        if not self.path.exists():
+            return {}
+        with self._connect(read_only=True) as db:
+            if not (_exists(db, LEDGER) and _exists(db, DATASETS[dataset].table)):
+                return {}
+            rows = db.execute(
+                f"SELECT file_month, object_sha256 FROM {LEDGER} WHERE dataset = ?",
+                [dataset],
+            ).fetchall()
+        return {Month(dataset, day.year, day.month): sha256 for day, sha256 in rows}
+
+    def held(self, month: Month) -> Held | None:
+        """What is there of a month; see `Warehouse`. Makes no file."""
+        table = DATASETS[month.dataset].table
+        if not self.path.exists():
+            return None
+        with self._connect(read_only=True) as db:
+            if not _exists(db, LEDGER):
+                return None
+            there = f"SELECT count(*) FROM {table} WHERE file_month = $2"
+            row = db.execute(
+                f"SELECT object_sha256, rows, ({there if _exists(db, table) else 'SELECT 0'}) "
+                f"FROM {LEDGER} WHERE dataset = $1 AND file_month = $2",
+                [month.dataset, month.first_day],
+            ).fetchone()
+        return Held(*row) if row else None
+
+    def rows(self, month: Month) -> int:
+        """Count the rows of a month; see `Warehouse`. Makes no file."""
+        table = DATASETS[month.dataset].table
+        if not self.path.exists():
+            return 0
+        with self._connect(read_only=True) as db:
+            return _count(db, table, month.first_day) if _exists(db, table) else 0
+
+    def drop(self, month: Month) -> None:
+        """Remove a month and its ledger row in one transaction; see `Warehouse`."""
+        if not self.path.exists():
+            return
+        table, day = DATASETS[month.dataset].table, month.first_day
+        with self._connect(read_only=False) as db, _transaction(db, month, self.path):
+            if _exists(db, table):
+                db.execute(f"DELETE FROM {table} WHERE file_month = ?", [day])
+            if _exists(db, LEDGER):
+                which = [month.dataset, day]
+                db.execute(f"DELETE FROM {LEDGER} WHERE dataset = ? AND file_month = ?", which)
+
+    def load(self, month: Month, entry: Entry, parquet: Path) -> int:
+        """Replace the month and its ledger row in one transaction; see `Warehouse`."""
+        dataset = DATASETS[month.dataset]
+        with self._connect(read_only=False) as db, _transaction(db, month, self.path):
+            _prepare(db, month, dataset)
+            rows = _replace(db, month, dataset, parquet)
+            if rows != entry.rows_written:
+                raise AccountingError(
+                    f"{month}: {self.path} counted {rows} rows where the ledger has "
+                    f"{entry.rows_written}; nothing was changed; run again with --force"
+                )
+            _remember(db, month, entry)
+        return rows
+
+    def query(self, sql: str, parameters: object = None) -> list[tuple[Any, ...]]:
+        """Run one statement, for people; its rows."""
+        with self._connect(read_only=False) as db:
+            return db.execute(sql, parameters).fetchall()
+
+    @contextmanager
+    def _connect(self, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        with _turn(self.path), _open(self.path, read_only) as db:
+            db.execute("SET memory_limit = ?", [self.memory_limit])
+            yield db
+
+
+@contextmanager
+def _turn(path: Path) -> Iterator[None]:
+    """Have the file to this thread alone among those of this process."""
+    turn = _ONE_AT_A_TIME[path]
+    if not turn.acquire(blocking=False):
+        with waiting(f"another month of this run has {path} open", None):
+            turn.acquire()
+    try:
+        yield
+    finally:
+        turn.release()
+
+
+def _open(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
+    said: list[str] = []  # by DuckDB, of who has the file
+    try:
+        return _opened(path, read_only, said)
+    except (duckdb.IOException, Timeout):
+        with waiting(f"{path} is open elsewhere", WAIT_SECONDS, lambda: _holder(said[-1])):
+            return _open_in_time(path, read_only, said)
+
+
+def _opened(path: Path, read_only: bool, said: list[str]) -> duckdb.DuckDBPyConnection:
+    try:
+        if not read_only and not path.exists():
+            _make(path)
+        return duckdb.connect(str(path), read_only=read_only)
+    except (duckdb.IOException, Timeout) as error:
+        said.append(str(error))
+        if _is_held(error):
+            raise
+        raise StorageError(
+            f"{path} cannot be opened ({error}); {free_space(path.parent)} there; "
+            f"name a path where DuckDB can write ({DATA_SETTING}), or remove what is no database"
+        ) from error
+
+
+def _open_in_time(path: Path, read_only: bool, said: list[str]) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            return _opened(path, read_only, said)
+        except (duckdb.IOException, Timeout) as error:
+            if time.monotonic() > deadline:
+                raise Busy(
+                    f"{path} has been open elsewhere for {WAIT_SECONDS} s; "
+                    f"close it there, then run again ({error})"
+                ) from error
+            time.sleep(_POLL_SECONDS)
+
+
+def _holder(said: str) -> str:
+    """Return what DuckDB says of the program that has a file."""
+    found = _HOLDER.search(said)
+    return found[1] if found else said.partition("\n")[0]
+
+
+def _make(path: Path) -> None:
+    """Put a new database in place at once.
+
+    A kill while DuckDB writes its first bytes would leave a file that nobody can open.
+    """
+    new = path.with_name(f".{path.name}.new")
+    with room_for(path.name, path.parent, DATA_SETTING):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f".{path.name}.lock"), timeout=0):
+            if path.exists():
+                return
+            new.unlink(missing_ok=True)  # what a kill left
+            try:
+                duckdb.connect(str(new)).close()
+                new.replace(path)
+            finally:
+                new.unlink(missing_ok=True)
+
+
+def _is_held(error: Exception) -> bool:
+    """Whether another process has the file: DuckDB says so by its text alone, as does Windows."""
+    said = ("Could not set lock on file", "used by another process")
+    return isinstance(error, Timeout) or any(words in str(error) for words in said)
+
+
+def _exists(db: duckdb.DuckDBPyConnection, table: str) -> bool:
+    query = f"SELECT count(*) FROM duckdb_tables() WHERE {_HERE}"
+    return db.execute(query, [table]).fetchone() == (1,)
+
+
+def _prepare(db: duckdb.DuckDBPyConnection, month: Month, dataset: Dataset) -> None:
+    """The tables as declared: made if absent, new columns added, other types refused."""
+    is_new = not _exists(db, dataset.table)
+    columns = ", ".join(f'"{c.name}" {TYPES[c.kind]}' for c in dataset.columns)
+    db.execute(f"CREATE TABLE IF NOT EXISTS {dataset.table} ({columns})")
+    db.execute(
+        f"CREATE TABLE IF NOT EXISTS {LEDGER} (dataset VARCHAR, file_month DATE, "
+        "object_sha256 VARCHAR, rows BIGINT, schema_version INTEGER, loaded_at TIMESTAMP, "
+        "source VARCHAR, PRIMARY KEY (dataset, file_month))"
+    )
+    # A ledger of before 1.1 has no sources.
+    db.execute(f"ALTER TABLE {LEDGER} ADD COLUMN IF NOT EXISTS source VARCHAR")
+    if is_new:  # a table that was dropped took its months along
+        db.execute(f"DELETE FROM {LEDGER} WHERE dataset = ?", [dataset.name])
+    query = f"SELECT column_name, data_type, comment FROM duckdb_columns() WHERE {_HERE}"
+    found = db.execute(query, [dataset.table]).fetchall()
+    there = {name: data_type for name, data_type, _ in found}
+    described = {name: comment for name, _, comment in found}
+    _refuse_other_types(month, dataset, there)
+    for column in dataset.columns:
+        if column.name not in there:
+            db.execute(
+                f'ALTER TABLE {dataset.table} ADD COLUMN "{column.name}" {TYPES[column.kind]}'
+            )
+        if described.get(column.name) != column.about:
+            _describe(db, dataset, column)
+
+
+def _refuse_other_types(month: Month, dataset: Dataset, there: Mapping[str, str]) -> None:
+    wrong = [
+        f"{c.name} is {there[c.name]}, not {TYPES[c.kind]}"
+        for c in dataset.columns
+        if c.name in there and there[c.name] != TYPES[c.kind]
+    ]
+    if wrong:
+        raise SchemaError(
+            f"{month}: table {dataset.table} was made by something else ({'; '.join(wrong)}); "
+            "rename or drop it, then run again"
+        )
+
+
+def _describe(db: duckdb.DuckDBPyConnection, dataset: Dataset, column: Column) -> None:
+    about = column.about.replace("'", "''")
+    db.execute(f"COMMENT ON COLUMN {dataset.table}.\"{column.name}\" IS '{about}'")
+
+
+@contextmanager
+def _transaction(db: duckdb.DuckDBPyConnection, month: Month, path: Path) -> Iterator[None]:
+    db.begin()
+    try:
+        yield
+        db.commit()
+    except BaseException as error:
+        with suppress(duckdb.Error):  # what failed may have ended the transaction itself
+            db.rollback()
+        if not isinstance(error, duckdb.Error):
+            raise
+        said = str(error).partition("\n")[0]  # and not the statement, with a pointer into it
+        raise StorageError(
+            f"{month}: {path} refused the load ({said}); {free_space(path.parent)} there; "
+            "the month is as before"
+        ) from error
+
+
+def _replace(db: duckdb.DuckDBPyConnection, month: Month, dataset: Dataset, parquet: Path) -> int:
+    day = month.first_day
+    name = glob.escape(str(parquet))  # DuckDB reads it as a pattern
+    db.execute(f"DELETE FROM {dataset.table} WHERE file_month = ?", [day])
+    db.execute(f"INSERT INTO {dataset.table} BY NAME SELECT * FROM read_parquet(?)", [name])
+    return _count(db, dataset.table, day)
+
+
+def _count(db: duckdb.DuckDBPyConnection, table: str, day: dt.date) -> int:
+    row = db.execute(f"SELECT count(*) FROM {table} WHERE file_month = ?", [day]).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _remember(db: duckdb.DuckDBPyConnection, month: Month, entry: Entry) -> None:
+    db.execute(
+        f"INSERT OR REPLACE INTO {LEDGER} (dataset, file_month, object_sha256, rows, "
+        "schema_version, loaded_at, source) VALUES (?, ?, ?, ?, ?, now()::TIMESTAMP, ?)",
+        [
+            month.dataset,
+            month.first_day,
+            entry.object_sha256,
+            entry.rows_written,
+            entry.schema_version,
+            entry.url,
+        ],
+    )

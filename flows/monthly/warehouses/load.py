@@ -1,0 +1,67 @@
+"""From the bucket into a warehouse: exactly the object that the ledger speaks of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.checksums import sha256_of
+from core.errors import Conflict, StorageError
+from core.storage.bucket import Bucket
+from monthly.ledger import Entry, read_entry
+from monthly.month import Month
+from monthly.warehouses import InPlace, ReadsInPlace, Warehouse
+
+
+def kept_entry(bucket: Bucket, month: Month) -> Entry:
+    """The ledger's entry of a month that must be there.
+
+    Raises:
+        StorageError: the month is not in the bucket.
+    """
+    entry, _ = read_entry(bucket, month)
+    if entry is None:
+        raise StorageError(
+            f"{month} is not in the bucket; run flows/etl_web_to_gcs.py for it first"
+        )
+    return entry
+
+
+def fetch_object(bucket: Bucket, month: Month, entry: Entry, folder: Path) -> Path:
+    """The month's Parquet object in a folder, its checksum compared with the ledger.
+
+    Raises:
+        Conflict: the object is not the one that the ledger speaks of.
+    """
+    path = folder / f"{month.stem}.parquet"
+    bucket.download(entry.object_key, path)
+    if sha256_of(path) != entry.object_sha256:
+        raise Conflict(
+            f"{month}: {bucket.uri(entry.object_key)} is not the object that the ledger speaks of; "
+            "run flows/etl_web_to_gcs.py for it again, with --force if it says unchanged"
+        )
+    return path
+
+
+def object_for(
+    warehouse: Warehouse, bucket: Bucket, month: Month, entry: Entry, folder: Path
+) -> Path | InPlace:
+    """What the warehouse loads: the object where it is if it can, else a local copy.
+
+    An object of another version than the ledger's, as in a bucket that was copied, is fetched:
+    only its content can tell.
+
+    Raises:
+        Conflict: the object is not the one that the ledger speaks of.
+    """
+    kept = InPlace(bucket, entry.object_key, entry.object_version)
+    if isinstance(warehouse, ReadsInPlace) and warehouse.reads(kept.uri) and kept.is_there():
+        return kept
+    return fetch_object(bucket, month, entry, folder)
+
+
+def load_object(warehouse: Warehouse, month: Month, entry: Entry, found: Path | InPlace) -> int:
+    """Replace the month by what `object_for` found; how many rows there are."""
+    if isinstance(found, Path):
+        return warehouse.load(month, entry, found)
+    assert isinstance(warehouse, ReadsInPlace)  # noqa: S101 - no other is given an object in place
+    return warehouse.load_in_place(month, entry, found)

@@ -1,0 +1,240 @@
+"""A PostgreSQL database as warehouse: one partition a month, swapped in whole."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from core.errors import AccountingError, Busy, StorageError, Unavailable
+from core.waiting import waiting
+from monthly.ledger import Entry, entry_of
+from monthly.month import Month
+from monthly.published import Download
+from monthly.warehouses import Held
+from monthly.warehouses.postgres_ledger import (
+    LEDGER,
+    checksums,
+    entry_in,
+    forget,
+    has_ledger,
+    held_in,
+    make_ledger,
+    remember,
+    replace_entry,
+)
+
+if TYPE_CHECKING:
+    from monthly.convert.rows import Rows
+
+#: Seconds to wait for another load of the same month: longer than any month takes.
+WAIT_SECONDS = 300
+#: Seconds to wait for readers to let a month be swapped. New readers queue behind the swap
+#: while it waits, so this is also the longest that they can be kept.
+SWAP_SECONDS = 3
+#: What passes by itself: a lost connection (08), a server that starts or stops (57P), too
+#: many connections, a deadlock. An error of the client alone, a refused connection say, has
+#: no code.
+_PASSING = ("08", "57P", "53300", "40P01", "40001")
+#: What a server says before it has a code for the client, and will say again.
+_REFUSED = ("authentication failed", "no password supplied", "does not exist", "pg_hba.conf")
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A PostgreSQL database, version 13 or newer.
+
+    Attributes:
+        label: what it is called in reports; without a user or a password.
+        connect: makes a psycopg2 connection.
+    """
+
+    label: str
+    connect: Callable[[], Connection] = field(repr=False)
+
+    def name(self) -> str:
+        """Host, port and database."""
+        return self.label
+
+    def loaded(self, dataset: str) -> dict[Month, str]:
+        """The SHA-256 of the loaded object by month; see `Warehouse`. Makes no table."""
+        with self._transaction(dataset) as sql:
+            return checksums(sql, dataset) if has_ledger(sql) else {}
+
+    def held(self, month: Month) -> Held | None:
+        """What is there of a month; see `Warehouse`. Makes no table."""
+        with self._transaction(str(month)) as sql:
+            return held_in(sql, month) if has_ledger(sql) else None
+
+    def entry(self, month: Month) -> Entry | None:
+        """What the ledger said of the month when it was loaded; None if it was not."""
+        with self._transaction(str(month)) as sql:
+            return entry_in(sql, month) if has_ledger(sql) else None
+
+    def confirm(self, month: Month, entry: Entry) -> None:
+        """Remember another entry of the object that is loaded, a new ETag say."""
+        with self._transaction(str(month)) as sql:
+            replace_entry(sql, month, entry)
+
+    def load(self, month: Month, entry: Entry, parquet: Path) -> int:
+        """Replace the month and its ledger row in one transaction; see `Warehouse`."""
+        # Not at the top: Arrow takes a quarter of a second, which an unchanged month need not pay.
+        from monthly.warehouses.postgres_copy import copy_file
+
+        with self._replacing(month, entry.object_sha256) as (sql, new):
+            if new:
+                self._compare(month, copy_file(sql, month, new, parquet), entry)
+                remember(sql, month, entry, None)
+        return entry.rows_written
+
+    def rows(self, month: Month) -> int:
+        """Count the rows of a month's partition; see `Warehouse`."""
+        # Not at the top, here and below: what an unchanged month needs imports no Arrow.
+        from monthly.warehouses.postgres_tables import count_rows
+
+        with self._transaction(str(month)) as sql:
+            return count_rows(sql, month)
+
+    def drop(self, month: Month) -> None:
+        """Remove a month's partition and what is remembered of it; see `Warehouse`."""
+        from monthly.warehouses.postgres_tables import drop_partition
+
+        with self._transaction(str(month)) as sql:
+            self._take(sql, month.stem, WAIT_SECONDS)
+            _limit_waiting(sql, SWAP_SECONDS)
+            with self._speaking(sql, f"{month}: readers have its table", SWAP_SECONDS):
+                drop_partition(sql, month)
+            if has_ledger(sql):
+                forget(sql, month)
+
+    def ingest(self, rows: Rows, download: Download) -> Entry:
+        """Replace the month by rows that are converted while they are copied.
+
+        Args:
+            rows: of the published file, not yet gone through.
+            download: the published file; its checksum stands for the Parquet object, as there
+                is none.
+
+        Raises:
+            AccountingError: PostgreSQL counted other rows than were converted.
+            StorageError: it could not take them, and the month there is as before.
+        """
+        from monthly.warehouses.postgres_copy import begin, copy_rows
+
+        month, begun = rows.month, begin(rows)
+        with self._replacing(month, download.sha256) as (sql, new):
+            if not new and (there := entry_in(sql, month)):
+                return there
+            accounts = rows.accounts(copy_rows(sql, new, begun))
+            entry = entry_of(month, download, accounts)
+            remember(sql, month, entry, accounts.rejects)
+        return entry
+
+    @contextmanager
+    def _replacing(self, month: Month, sha256: str) -> Iterator[tuple[Cursor, str]]:
+        """A transaction and in it a new table to fill, which is swapped in at its end.
+
+        The table's name is empty if the run that this one waited for has loaded the same.
+        """
+        from monthly.warehouses.postgres_tables import create_new, prepare, swap
+
+        with self._transaction(str(month)) as sql:
+            self._take(sql, LEDGER, SWAP_SECONDS)  # one at a time makes or alters what months share
+            make_ledger(sql)
+            prepare(sql, month)
+            sql.connection.commit()
+            _begin(sql)
+            waited = not self._take(sql, month.stem, WAIT_SECONDS)
+            held = held_in(sql, month) if waited else None
+            if held and held.is_intact(sha256, self.label):
+                yield sql, ""
+                return
+            new = create_new(sql, month)
+            yield sql, new
+            _limit_waiting(sql, SWAP_SECONDS)
+            with self._speaking(sql, f"{month}: readers have its table", SWAP_SECONDS):
+                swap(sql, month, new)
+
+    def _take(self, sql: Cursor, name: str, seconds: int) -> bool:
+        """Have a name to oneself until the transaction ends; whether it was free."""
+        digest = hashlib.sha256(name.encode()).digest()
+        key = [int.from_bytes(digest[:8], "big", signed=True)]
+        sql.execute("SELECT pg_try_advisory_xact_lock(%s)", key)
+        if sql.fetchone()[0]:
+            return True
+        _limit_waiting(sql, seconds)
+        with self._speaking(sql, f"{name}: another run is at it", seconds):
+            sql.execute("SELECT pg_advisory_xact_lock(%s)", key)
+        return False
+
+    def _speaking(self, sql: Cursor, what: str, seconds: int) -> AbstractContextManager[None]:
+        pid = sql.connection.info.backend_pid
+        return waiting(f"{what} in {self.label}", seconds, lambda: self._blockers(pid))
+
+    def _blockers(self, pid: int) -> str | None:
+        """Return the sessions that a session waits for, None if it waits for none."""
+        query = (
+            "SELECT pid, usename, application_name, state FROM pg_stat_activity "
+            "WHERE pid = ANY (pg_blocking_pids(%s))"
+        )
+        with closing(self.connect()) as db, db, db.cursor() as sql:
+            sql.execute(query, [pid])
+            found = "; ".join(
+                f"session {p} of {user or '?'}, {program or '?'}, {state or '?'}"
+                for p, user, program, state in sql
+            )
+            return found or None
+
+    def _compare(self, month: Month, rows: int, entry: Entry) -> None:
+        if rows != entry.rows_written:
+            raise AccountingError(
+                f"{month}: {self.label} counted {rows} rows where the ledger has "
+                f"{entry.rows_written}; nothing was changed; run again with --force"
+            )
+
+    @contextmanager
+    def _transaction(self, what: str) -> Iterator[Cursor]:
+        """A transaction on a connection of its own; its errors are told by what they mean."""
+        try:
+            with closing(self.connect()) as db, db, db.cursor() as sql:
+                _begin(sql)
+                yield sql
+        except psycopg2.Error as error:
+            raise _meant(what, self.label, error) from error
+
+
+def _meant(what: str, label: str, error: psycopg2.Error) -> StorageError:
+    said = " ".join(str(error).split())
+    if error.pgcode == "55P03":
+        return Busy(
+            f"{what}: {label} has been in use by other queries or loads for too long ({said}); "
+            "the month is as before; end them, then run again"
+        )
+    refused = any(words in said for words in _REFUSED)
+    if (error.pgcode or "08").startswith(_PASSING) and not refused:
+        return Unavailable(
+            f"{what}: {label} does not answer ({said}); the month is as before; "
+            "see that the server runs, then run again"
+        )
+    return StorageError(
+        f"{what}: {label} refused ({said}); the month is as before; "
+        "correct what it names, in the block or in the database, then run again"
+    )
+
+
+def _begin(sql: Cursor) -> None:
+    """What holds for a transaction, to be said first in it."""
+    # A limit that a provider sets for people's queries is none for a month.
+    sql.execute("SET LOCAL statement_timeout = 0")
+    _limit_waiting(sql, SWAP_SECONDS)
+
+
+def _limit_waiting(sql: Cursor, seconds: int) -> None:
+    sql.execute("SELECT set_config('lock_timeout', %s, true)", [f"{seconds}s"])

@@ -1,0 +1,43 @@
+"""How a PostgreSQL database is reached: psycopg2 connections of a SQLAlchemy URL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import psycopg2
+from sqlalchemy.engine import URL
+
+from core.errors import UsageError
+from monthly.warehouses.postgres import Postgres
+
+#: Notice within about two minutes that a server is gone which said nothing.
+_DEFAULTS: Mapping[str, object] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 60,
+    "keepalives_interval": 15,
+    "keepalives_count": 4,
+    "application_name": "trips",
+}
+
+
+def postgres_at(url: URL, connect_args: Mapping[str, Any]) -> Postgres:
+    """The database of a URL.
+
+    Args:
+        url: of any of PostgreSQL's drivers.
+        connect_args: more arguments of psycopg2's connect; they win.
+
+    Raises:
+        UsageError: the URL speaks of another database.
+    """
+    if url.get_backend_name() != "postgresql":
+        raise UsageError(
+            f"the block speaks of {url.get_backend_name()}, which is no warehouse here; "
+            "make one with the driver postgresql+psycopg2"
+        )
+    url = url.set(drivername="postgresql+psycopg2")
+    _, found = url.get_dialect()().create_connect_args(url)
+    label = f"{url.host or 'localhost'}:{url.port or 5432}/{url.database or url.username}"
+    return Postgres(label, partial(psycopg2.connect, **{**_DEFAULTS, **found, **connect_args}))

@@ -1,0 +1,1 @@
+"""What needs Prefect and is no flow: the command line, blocks, states, notifications."""

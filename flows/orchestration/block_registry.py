@@ -1,0 +1,284 @@
+"""Where a flow takes months from and puts them, by name: the source, bucket and warehouse.
+
+A bucket and a warehouse are blocks, or paths of this machine. The defaults come from variables,
+see `variables`, and where none is set they are the ones that need no account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from prefect import get_run_logger
+from prefect.blocks.core import Block
+from prefect.context import FlowRunContext
+from prefect.utilities.importtools import import_object
+
+from core.errors import UsageError
+from core.storage.bucket import Bucket, FolderBucket
+from monthly.published import without_secrets
+from monthly.warehouses import Warehouse
+from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket
+from orchestration.paths import is_path, lasting, passing_folder, refuse_file_above
+from orchestration.prefect_server import place_of_blocks
+from orchestration.variables import PROJECT, Setting, parameter, setting, share_with_library
+from row_groups.places import Place
+
+if TYPE_CHECKING:
+    from prefect_gcp.bigquery import BigQueryWarehouse
+    from prefect_gcp.cloud_storage import GcsBucket
+
+    from monthly.warehouses.postgres import Postgres
+
+T = TypeVar("T")
+
+
+#: The embedded default, which works before any block is saved.
+EMBEDDED_BUCKET, EMBEDDED_WAREHOUSE = "local-bucket/zoom", "duckdb-warehouse/zoom"
+SOURCE_SETTING = setting("TRIPS_SOURCE", "dtc")
+BUCKET_SETTING = setting("TRIPS_BUCKET", EMBEDDED_BUCKET)
+WAREHOUSE_SETTING = setting("TRIPS_WAREHOUSE", EMBEDDED_WAREHOUSE)
+SOURCE, BUCKET = SOURCE_SETTING.value, BUCKET_SETTING.value
+WAREHOUSE = WAREHOUSE_SETTING.value
+#: The dataset of BigQuery, and where it is made if it is not there (EU, US, europe-west1).
+BQ_DATASET = setting("TRIPS_BQ_DATASET", "trips_data_all").value
+BQ_LOCATION = setting("TRIPS_BQ_LOCATION", "").value or None
+#: What `make postgres` saves, and where the zoomcamp's first week puts its months.
+POSTGRES = "sqlalchemy-connector/zoom-postgres"
+DATA_SETTING = setting("TRIPS_DATA", str(PROJECT / "data"))
+DATA = Path(DATA_SETTING.value)
+#: Not saved by the way: a second clone of the project would then find the folders of the first.
+EMBEDDED: dict[str, Block] = {
+    EMBEDDED_BUCKET: LocalBucket(folder=str(DATA / "bucket")),
+    EMBEDDED_WAREHOUSE: DuckDBWarehouse(path=str(DATA / "trips.duckdb"), memory_limit="1GB"),
+}
+share_with_library("TRIPS_SCRATCH")
+
+
+@dataclass(frozen=True)
+class Kind(Generic[T]):
+    """A type of block that flows can use.
+
+    Attributes:
+        block: import path of its class, imported when it is used: the cloud ones take seconds.
+        opened: turns a loaded block into a bucket or a warehouse.
+        saved_by: the command that saves one.
+    """
+
+    block: str
+    opened: Callable[[Any], T]
+    saved_by: str
+
+
+def _s3(block: Any) -> Bucket:
+    # Not at the top: boto3 takes half a second, which other buckets need not pay.
+    from core.storage.s3 import S3Store
+
+    return S3Store.of(block)
+
+
+def _gcs(block: GcsBucket) -> Bucket:
+    # Not at the top: Google's client takes a second, which only who uses it should pay.
+    from core.storage.gcs import GcsStore
+
+    # Not the block's get_bucket: it asks for the bucket itself, which takes a role more.
+    client = block.gcp_credentials.get_cloud_storage_client()
+    return GcsStore(client.bucket(block.bucket), block.bucket_folder)
+
+
+def _bigquery(block: BigQueryWarehouse) -> Warehouse:
+    # Not at the top, for the same reason.
+    from monthly.warehouses.bigquery import BigQuery
+
+    client = block.gcp_credentials.get_bigquery_client()
+    return BigQuery(client, BQ_DATASET, BQ_LOCATION)
+
+
+def postgres_of(block: Any) -> Postgres:
+    """The PostgreSQL database of a SqlAlchemyConnector block, whatever driver the block names.
+
+    Raises:
+        UsageError: the block speaks of another database.
+    """
+    # Not at the top: a run without Postgres need not import its driver.
+    from sqlalchemy.engine import make_url
+
+    from monthly.warehouses.postgres_connection import postgres_at
+
+    info = block.connection_info  # components, or text
+    url = info.create_url() if hasattr(info, "create_url") else make_url(str(info))
+    return postgres_at(url, block.connect_args or {})
+
+
+_GCP, _EMBEDDED = "python blocks/make_gcp_blocks.py", "python blocks/make_embedded_blocks.py"
+_SQL = "prefect_sqlalchemy.SqlAlchemyConnector"
+_SQL_SAVED = "make postgres, or python blocks/make_postgres_block.py"
+_BUCKETS: dict[str, Kind[Bucket]] = {
+    "local-bucket": Kind(
+        "orchestration.embedded_blocks.LocalBucket", LocalBucket.bucket, _EMBEDDED
+    ),
+    "s3-bucket": Kind("prefect_aws.s3.S3Bucket", _s3, "python blocks/make_s3_block.py"),
+    "gcs-bucket": Kind("prefect_gcp.cloud_storage.GcsBucket", _gcs, _GCP),
+}
+_POSTGRES: dict[str, Kind[Postgres]] = {
+    "sqlalchemy-connector": Kind(_SQL, postgres_of, _SQL_SAVED),
+}
+_WAREHOUSES: dict[str, Kind[Warehouse]] = {
+    "duckdb-warehouse": Kind(
+        "orchestration.embedded_blocks.DuckDBWarehouse", DuckDBWarehouse.warehouse, _EMBEDDED
+    ),
+    "bigquery-warehouse": Kind("prefect_gcp.bigquery.BigQueryWarehouse", _bigquery, _GCP),
+    "sqlalchemy-connector": Kind(_SQL, postgres_of, _SQL_SAVED),
+}
+
+
+@dataclass(frozen=True)
+class Opened(Generic[T]):
+    """A bucket or a warehouse, ready to use.
+
+    Attributes:
+        used: the bucket or the warehouse.
+        name: block or path, with who has named it.
+        origin: who has said where it is: a variable, a saved block, a path, the default.
+    """
+
+    used: T
+    name: Setting
+    origin: str
+
+
+def open_bucket(name: str) -> Bucket:
+    """Return the bucket of a block, or a folder as one.
+
+    Args:
+        name: block type and block, `local-bucket/zoom`; or a path, `./folder`.
+
+    Raises:
+        UsageError: no such block, or it is no bucket.
+    """
+    return opened_bucket(name).used
+
+
+def opened_bucket(name: str) -> Opened[Bucket]:
+    """Return the bucket with its origin; see `open_bucket`."""
+    if is_path(name):
+        path = lasting(name)
+        refuse_file_above(path, f"bucket {name}")
+        return Opened(FolderBucket(path), parameter(name, BUCKET_SETTING), "path")
+    return _open(name, _BUCKETS, BUCKET_SETTING, "bucket")
+
+
+def open_place(name: str, there: bool = False) -> Place:
+    """A folder of a bucket, or of this machine.
+
+    Args:
+        name: a block with a folder, `s3-bucket/zoom-s3/trip-data`, or a path, `./folder`.
+        there: whether a folder of this machine must be there already.
+
+    Raises:
+        UsageError: it is neither, or there is no such block or folder.
+    """
+    if is_path(name):
+        path = lasting(name)
+        if there and not path.is_dir():
+            raise UsageError(f"{path} is no folder of this machine; correct its name")
+        return Place(FolderBucket(path))
+    slug, _, rest = name.partition("/")
+    document, _, folder = rest.partition("/")
+    if slug not in _BUCKETS or not document:
+        known = " or ".join(f"{slug}/NAME/FOLDER" for slug in _BUCKETS)
+        raise UsageError(f"{name!r} is no place for files; write {known}, or a path as ./folder")
+    return Place(open_bucket(f"{slug}/{document}"), folder.strip("/"))
+
+
+def open_warehouse(name: str) -> Warehouse:
+    """Return the warehouse of a block, or of a DuckDB file.
+
+    Args:
+        name: block type and block, `duckdb-warehouse/zoom`; or a path, `my.duckdb`.
+
+    Raises:
+        UsageError: no such block, or it is no warehouse.
+    """
+    return opened_warehouse(name).used
+
+
+def opened_warehouse(name: str) -> Opened[Warehouse]:
+    """Return the warehouse with its origin; see `open_warehouse`."""
+    if is_path(name):
+        path = lasting(name)
+        refuse_file_above(path.parent, f"warehouse {name}")
+        found = DuckDBWarehouse(path=str(path), memory_limit="1GB").warehouse()
+        return Opened(found, parameter(name, WAREHOUSE_SETTING), "path")
+    return _open(name, _WAREHOUSES, WAREHOUSE_SETTING, "warehouse")
+
+
+def open_postgres(name: str) -> Postgres:
+    """Return the PostgreSQL database of a block; see `open_bucket`."""
+    return opened_postgres(name).used
+
+
+def opened_postgres(name: str) -> Opened[Postgres]:
+    """Return the database with its origin; see `open_bucket`."""
+    return _open(name, _POSTGRES, Setting(POSTGRES), "Postgres")
+
+
+def _open(name: str, kinds: dict[str, Kind[T]], known: Setting, what: str) -> Opened[T]:
+    slug, _, document = name.partition("/")
+    if slug not in kinds or not document:
+        types = " or ".join(f"{slug}/NAME" for slug in kinds)
+        raise UsageError(
+            f"{what} {name!r} is neither a block that this project loads ({types}) nor a path; "
+            "write a path as ./folder or ./file.duckdb"
+        )
+    block, origin = _load(name, kinds[slug], document, what)
+    if isinstance(block, LocalBucket):
+        refuse_file_above(Path(block.folder), f"bucket {name}")
+    if isinstance(block, DuckDBWarehouse):
+        refuse_file_above(Path(block.path).parent, f"warehouse {name}")
+    return Opened(kinds[slug].opened(block), parameter(name, known), origin)
+
+
+def _load(name: str, kind: Kind[T], document: str, what: str) -> tuple[Block, str]:
+    if name in EMBEDDED and not DATA_SETTING.is_default:  # a variable outweighs a block
+        return _embedded(name), DATA_SETTING.why
+    block_class: type[Block] = import_object(kind.block)
+    try:
+        # A coroutine only in async flows.
+        return cast(Block, block_class.load(document)), "saved block"
+    except ValueError as error:
+        if name in EMBEDDED:
+            return _embedded(name), "default"
+        raise UsageError(
+            f"{what} block {name} cannot be loaded from {place_of_blocks()} ({error}); "
+            f"save it with {kind.saved_by}, or correct its name"
+        ) from error
+
+
+def _embedded(name: str) -> Block:
+    if copy := passing_folder(DATA.absolute()):
+        raise UsageError(
+            f"{name} would be lost with {copy}, the copy of the project that this "
+            "deployment runs in; save the block with blocks/make_embedded_blocks.py, set "
+            "TRIPS_DATA, or run the deployment on process/zoom-local"
+        )
+    return EMBEDDED[name]
+
+
+def tell_places(
+    source: str, bucket: Opened[Bucket] | None, warehouse: Opened[Any] | None = None
+) -> None:
+    """Log what a run uses and who has said so; of a month's run its parent tells."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None or context.flow_run.parent_task_run_id:
+        return
+    shown = replace(parameter(source, SOURCE_SETTING), value=without_secrets(source))
+    parts = [f"source {shown}"] if source else []
+    if bucket:
+        folder = bucket.used.uri("data").removesuffix("data").rstrip("/\\")
+        parts.append(f"bucket {bucket.name} at {folder} ({bucket.origin})")
+    if warehouse:
+        parts.append(f"warehouse {warehouse.name} at {warehouse.used.name()} ({warehouse.origin})")
+    get_run_logger().info("%s", "; ".join(parts))

@@ -1,0 +1,235 @@
+"""A flow as a command: parameters as options, a table as result, one line for a failure."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import logging
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from gzip import GzipFile
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, get_args, get_type_hints
+
+import typer
+from prefect import Flow
+from prefect.client.schemas.objects import State
+from prefect.logging.configuration import setup_logging
+from prefect.utilities.callables import parameter_docstrings
+
+from core.errors import TripsError, UsageError
+from monthly.result import Line, table
+from orchestration.flow_results import keep_tracebacks
+from orchestration.graph import draw
+from orchestration.interrupts import ended_by_ctrl_c
+from orchestration.prefect_server import refuse_silent_server
+
+Show = Callable[[Any], str]
+
+
+def run(
+    flow: Flow[..., Any],
+    show: Show | None = None,
+    drawn: Flow[..., Any] | None = None,
+    confirm: Show | None = None,
+) -> None:
+    """Run a flow with the options of the command line; exit code 1 if it fails.
+
+    Args:
+        flow: its parameters become options, explained by its docstring.
+        show: turns its result into text; the table of its months by default.
+        drawn: the flow whose graph the option --graph draws in place of running; None for no
+            such option.
+        confirm: turns its result into a question, empty for none; who says yes has it run again
+            with its parameter `yes`.
+    """
+
+    def command(*, traceback: bool, graph: Path | None = None, **parameters: Any) -> None:
+        if graph and drawn:
+            _draw(drawn, graph)
+            return
+        _refuse_silent_server()
+        if traceback:
+            keep_tracebacks()
+        else:
+            _hide_tracebacks()
+        _hide_prefects_noise()
+        _collect_seldom()
+        call: Any = flow  # its overloads for return_state do not hold for any flow
+        with ended_by_ctrl_c():
+            state: State[Any] = call(**parameters, return_state=True)
+        _show(state, show)
+        if confirm and not parameters["yes"] and state.is_completed():
+            if not _confirmed(confirm(state.result())):
+                return
+            with ended_by_ctrl_c():
+                state = call(**{**parameters, "yes": True}, return_state=True)
+            _show(state, show)
+        if state.is_failed() or state.is_crashed():
+            _fail(reason_of(state))
+
+    command.__signature__ = _signature(flow, drawn is not None)  # type: ignore[attr-defined] # what typer reads
+    about = inspect.cleandoc(flow.fn.__doc__ or "").split("\n\nArgs:")[0]
+    app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+    app.command(help=about)(command)
+    app()
+
+
+def _show(state: State[Any], show: Show | None) -> None:
+    """Print what a flow has returned: months as a table, anything else as it asks for."""
+    result = state.result(raise_on_failure=False)
+    if isinstance(result, Line):
+        result = [result]
+    if isinstance(result, list):
+        result = [replace(line, where=_from_here(line.where)) for line in result]
+        print(_from_here(show(result) if show else table(result)))
+    elif show and not isinstance(result, BaseException | State):
+        print(_from_here(show(result)))
+
+
+def _confirmed(question: str) -> bool:
+    """Ask, where somebody can answer; elsewhere say which option answers."""
+    if not question:
+        return False
+    if not sys.stdin.isatty():
+        _fail(f"{question} Add --yes to say so", code=2)
+    sys.stdout.flush()
+    return typer.confirm(question)
+
+
+def reason_of(state: State[Any]) -> str:
+    """Why a flow failed, in one line for a person."""
+    error = state.result(raise_on_failure=False)
+    if isinstance(error, State):
+        return reason_of(error)
+    if isinstance(error, Exception):
+        return words_of(error)
+    return state.message or state.name or "failed"
+
+
+def words_of(error: Exception) -> str:
+    """What went wrong, in one line for a person: an error of this project says it by itself."""
+    if isinstance(error, TripsError):
+        return str(error)
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _draw(flow: Flow[..., Any], path: Path) -> None:
+    try:
+        draw(flow, path)
+    except TripsError as error:
+        _fail(str(error))
+    print(f"drawn: {path}")
+
+
+def _refuse_silent_server() -> None:
+    try:
+        refuse_silent_server()
+    except UsageError as error:
+        _fail(str(error), code=2)
+
+
+def _fail(reason: str, code: int = 1) -> NoReturn:
+    sys.stdout.flush()
+    print(f"Error: {reason}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def _signature(flow: Flow[..., Any], can_be_drawn: bool) -> inspect.Signature:
+    helps = parameter_docstrings(flow.fn.__doc__)
+    types = get_type_hints(flow.fn)
+    options = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=parameter.default,
+            annotation=Annotated[
+                _option_type(types[name]),
+                typer.Option(help=_one_line(helps.get(name, "")), case_sensitive=False),
+            ],
+        )
+        for name, parameter in inspect.signature(flow.fn).parameters.items()
+    ]
+    traceback = inspect.Parameter(
+        "traceback",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False,
+        annotation=Annotated[bool, typer.Option("--traceback", help="Show where a failure arose.")],
+    )
+    graph = inspect.Parameter(
+        "graph",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[
+            Path | None,
+            typer.Option(help="Draw the tasks into this file (svg, png, pdf) and run nothing."),
+        ],
+    )
+    return inspect.Signature([*options, *([graph] if can_be_drawn else []), traceback])
+
+
+def _option_type(annotation: Any) -> Any:
+    """What is text or something else in the UI is text on the command line."""
+    return str if str in get_args(annotation) else annotation
+
+
+def _from_here(text: str) -> str:
+    """Paths inside the folder that the person is in, as they would write them."""
+    here = Path.cwd()
+    if here == here.parent:
+        return text  # everything is inside the root
+    # Only where a path begins: in /data, s3://zoom/data/green is none of its files.
+    return re.sub(rf"(?<!\S){re.escape(f'{here}{os.sep}')}", "", text)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _collect_seldom() -> None:
+    """Keep Python's collector of reference cycles out of the way of a short process.
+
+    Prefect makes about a million objects that live to its end while it starts its API, and
+    the collector walks through them again and again: a tenth of the whole command's time.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000)
+
+
+def _hide_prefects_noise() -> None:
+    """What Prefect's own API prints while it runs within a flow's process, harmless as it is."""
+    # The first run of all makes its database.
+    warnings.filterwarnings("ignore", "Skipped unsupported reflection")
+    # Google's libraries, which Prefect imports by itself, say it of Python 3.10.
+    warnings.filterwarnings("ignore", "You are using a non-supported Python version")
+    # Python 3.13 looks once more at what the API has compressed, after it was closed.
+    shown = sys.unraisablehook
+    sys.unraisablehook = lambda found: None if type(found.object) is GzipFile else shown(found)
+
+
+def _hide_tracebacks() -> None:
+    """Keep the reason of a failure and drop where it arose from what is printed."""
+    setup_logging()
+    for name in ("", "prefect"):
+        for handler in logging.getLogger(name).handlers:
+            handler.setFormatter(_WithoutTraceback(handler.formatter or logging.Formatter()))
+
+
+class _WithoutTraceback(logging.Formatter):
+    """Formats a copy: what goes to the server keeps its traceback."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self._formatter = formatter
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as it was, with the exception in one line."""
+        if not record.exc_info:
+            return self._formatter.format(record)
+        short = logging.makeLogRecord(record.__dict__ | {"exc_info": None, "exc_text": None})
+        short.msg, short.args = f"{record.getMessage()} {record.exc_info[1]}", None
+        return self._formatter.format(short)

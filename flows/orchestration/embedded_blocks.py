@@ -1,0 +1,143 @@
+"""The blocks of the embedded default: a folder as bucket and a DuckDB file as warehouse."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from prefect.blocks.abstract import DatabaseBlock, ObjectStorageBlock
+from prefect.utilities.asyncutils import sync_compatible
+from pydantic.v1 import Field, validator
+
+from core.storage.bucket import FolderBucket
+
+if TYPE_CHECKING:
+    from monthly.warehouses.duckdb import DuckDBFile
+
+
+class LocalBucket(ObjectStorageBlock):
+    """A local folder used like a bucket: every write is whole or not at all."""
+
+    _block_type_name = "Local Bucket"
+    _block_type_slug = "local-bucket"
+    _description = "A local folder used like a bucket; the default that needs no account."
+
+    folder: str = Field(..., description="The folder; made absolute when the block is saved.")
+
+    @validator("folder")
+    def _absolute(cls, folder: str) -> str:  # noqa: N805 - pydantic 1 calls it on the class
+        # An agent runs a deployment in a temporary copy of the project: a relative folder
+        # would vanish with it.
+        return str(Path(folder).expanduser().absolute())
+
+    def bucket(self) -> FolderBucket:
+        """The folder as the flows use it."""
+        return FolderBucket(Path(self.folder))
+
+    @sync_compatible
+    async def download_object_to_path(self, from_path: str, to_path: str | Path, **_: Any) -> Path:
+        """Copy an object to a file; returns its path."""
+        await asyncio.to_thread(self.bucket().download, from_path, Path(to_path))
+        return Path(to_path)
+
+    @sync_compatible
+    async def download_object_to_file_object(
+        self, from_path: str, to_file_object: BinaryIO, **_: Any
+    ) -> BinaryIO:
+        """Copy an object into an open file; returns the file."""
+        with Path(self.bucket().uri(from_path)).open("rb") as file:
+            await asyncio.to_thread(shutil.copyfileobj, file, to_file_object)
+        return to_file_object
+
+    @sync_compatible
+    async def download_folder_to_path(
+        self, from_folder: str, to_folder: str | Path, **_: Any
+    ) -> Path:
+        """Copy all objects under a prefix into a folder; returns the folder."""
+        for key in self.bucket().keys(from_folder):
+            target = Path(to_folder, Path(key).relative_to(from_folder))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            await asyncio.to_thread(self.bucket().download, key, target)
+        return Path(to_folder)
+
+    @sync_compatible
+    async def upload_from_path(self, from_path: str | Path, to_path: str, **_: Any) -> str:
+        """Copy a file to an object; returns the key."""
+        await asyncio.to_thread(self.bucket().upload, Path(from_path), to_path)
+        return to_path
+
+    @sync_compatible
+    async def upload_from_file_object(
+        self, from_file_object: BinaryIO, to_path: str, **_: Any
+    ) -> str:
+        """Copy an open file to an object; returns the key."""
+        await asyncio.to_thread(self.bucket().upload_stream, from_file_object, to_path)
+        return to_path
+
+    @sync_compatible
+    async def upload_from_folder(self, from_folder: str | Path, to_folder: str, **_: Any) -> str:
+        """Copy all files under a folder to objects under a prefix; returns the prefix."""
+        for path in sorted(Path(from_folder).rglob("*")):
+            if path.is_file():
+                key = Path(to_folder, path.relative_to(from_folder)).as_posix()
+                await asyncio.to_thread(self.bucket().upload, path, key)
+        return to_folder
+
+
+class DuckDBWarehouse(DatabaseBlock):
+    """A DuckDB file used as warehouse: SQL on all months with nothing to install or to run."""
+
+    _block_type_name = "DuckDB Warehouse"
+    _block_type_slug = "duckdb-warehouse"
+    _description = "A DuckDB file used as warehouse; the default that needs no account."
+
+    path: str = Field(..., description="The file; made absolute when the block is saved.")
+    memory_limit: str = Field("1GB", description="What DuckDB may use for a load or a query.")
+
+    @validator("path")
+    def _absolute(cls, path: str) -> str:  # noqa: N805 - pydantic 1 calls it on the class
+        return str(Path(path).expanduser().absolute())
+
+    def warehouse(self) -> DuckDBFile:
+        """The file as the flows use it."""
+        # Not at the top: importing DuckDB takes a quarter of a second, which a run that
+        # has nothing to load should not pay.
+        from monthly.warehouses.duckdb import DuckDBFile
+
+        return DuckDBFile(Path(self.path), self.memory_limit)
+
+    @sync_compatible
+    async def fetch_one(self, operation: str, parameters: Any = None, **_: Any) -> Any:
+        """The first row of a query, or None."""
+        rows = await self._query(operation, parameters)
+        return rows[0] if rows else None
+
+    @sync_compatible
+    async def fetch_many(
+        self, operation: str, parameters: Any = None, size: int | None = None, **_: Any
+    ) -> list[tuple[Any, ...]]:
+        """The first rows of a query, one without a size."""
+        return (await self._query(operation, parameters))[: size or 1]
+
+    @sync_compatible
+    async def fetch_all(
+        self, operation: str, parameters: Any = None, **_: Any
+    ) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        return await self._query(operation, parameters)
+
+    @sync_compatible
+    async def execute(self, operation: str, parameters: Any = None, **_: Any) -> None:
+        """Run a statement and forget its rows."""
+        await self._query(operation, parameters)
+
+    @sync_compatible
+    async def execute_many(self, operation: str, seq_of_parameters: Any, **_: Any) -> None:
+        """Run a statement once for each set of parameters."""
+        for parameters in seq_of_parameters:
+            await self._query(operation, parameters)
+
+    async def _query(self, operation: str, parameters: Any) -> list[tuple[Any, ...]]:
+        return await asyncio.to_thread(self.warehouse().query, operation, parameters)

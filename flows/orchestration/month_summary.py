@@ -1,0 +1,78 @@
+"""A month of BigQuery day by day, as a frame: for the month's quality page and for notebooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from prefect import task
+
+from monthly.datasets import DATASETS
+from monthly.month import Month
+from monthly.warehouses import Warehouse
+from orchestration.retries import RETRIES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from monthly.warehouses.bigquery import BigQuery
+
+_TOTAL, _MEAN = "total_amount", "mean_distance"
+_BY_DAY = """
+SELECT CAST({pickup} AS DATE) AS day, COUNT(*) AS trips,
+  SUM({total}) AS total_amount, AVG({distance}) AS mean_distance
+FROM `{table}` WHERE file_month = DATE '{first_day}' GROUP BY 1 ORDER BY 1
+"""
+
+
+@task(task_run_name="summary {month}", **RETRIES)
+def month_summary(month: Month, warehouse: BigQuery) -> pd.DataFrame:
+    """Trips, amount in USD and mean distance in miles of each day of pickup, read from BigQuery.
+
+    Raises:
+        Unavailable: BigQuery does not answer.
+        StorageError: the account may not read.
+    """
+    # Not at the top: both take seconds, which only who has BigQuery should pay.
+    import pandas_gbq
+
+    from core.storage.google_errors import google_errors
+
+    dataset = DATASETS[month.dataset]
+    sql = _BY_DAY.format(
+        pickup=dataset.pickup,
+        total=dataset.total or "CAST(NULL AS FLOAT64)",
+        distance=dataset.distance or "CAST(NULL AS FLOAT64)",
+        table=f"{warehouse.name()}.{dataset.table}",
+        first_day=month.first_day,
+    )
+    with google_errors(f"{month} in {warehouse.name()}", "roles/bigquery.dataViewer"):
+        try:
+            return pandas_gbq.read_gbq(
+                sql, bigquery_client=warehouse.client, progress_bar_type=None, dialect="standard"
+            )
+        except pandas_gbq.exceptions.GenericGBQException as error:
+            raise (error.__cause__ or error) from None  # Google's own says what can be done
+
+
+def days_markdown(month: Month, warehouse: Warehouse) -> str:
+    """The days of a month as a table in markdown; nothing unless the warehouse is BigQuery."""
+    # By its name: importing the class would cost those a second who have another warehouse.
+    if type(warehouse).__name__ != "BigQuery":
+        return ""
+    summary: Any = month_summary  # its overloads for return_state do not hold for any task
+    return table_of(summary(month, warehouse))
+
+
+def table_of(days: pd.DataFrame) -> str:
+    """The summary of a month in markdown; an amount or a distance that nobody published is `-`."""
+    rows = [
+        f"| {_shown(day)} | {trips:,} | {_shown(total, ',.2f')} | {_shown(distance, '.2f')} |"
+        for day, trips, total, distance in days.astype({_TOTAL: float, _MEAN: float}).values
+    ]
+    head = ["## By day of pickup", "", "| day | trips | total, USD | mean distance, miles |"]
+    return "\n".join([*head, "|---|---:|---:|---:|", *rows])
+
+
+def _shown(value: Any, form: str = "") -> str:
+    # What is null is None, NaN or NaT in a frame; the two last differ from themselves.
+    return "-" if value is None or value != value else format(value, form)

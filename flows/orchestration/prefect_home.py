@@ -1,0 +1,72 @@
+"""Prefect's home: the project's own, for `make`, the flows as commands, and `prefect` itself.
+
+Import it before Prefect, which reads its settings as it is imported. `dev/share_home.py` has the
+`prefect` command of an environment do the same.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+PROJECT = Path(__file__).absolute().parents[2]
+HOME = PROJECT / "data" / "prefect"
+#: What names another home, or another profile than that of the home.
+_CHOSEN = ("PREFECT_HOME", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH")
+
+
+def use_project_home() -> None:
+    """Set PREFECT_HOME to the project's, unless the user has chosen another or a profile."""
+    if "prefect" in sys.modules:  # an agent's process, or a worker's: it is settled there
+        return
+    _turn_telemetry_off()
+    if not any(os.environ.get(name) for name in _CHOSEN) and not _has_profile():
+        os.environ["PREFECT_HOME"] = str(HOME)
+
+
+def _turn_telemetry_off() -> None:
+    if os.environ.get("DO_NOT_TRACK", "0").lower() not in ("", "0", "false"):
+        os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+
+
+def _has_profile() -> bool:
+    """Tell whether the active profile of the user's home sets anything, as a login does."""
+    try:
+        text = Path.home().joinpath(".prefect", "profiles.toml").read_text(encoding="utf-8")
+    except (OSError, RuntimeError):  # no file, or no home
+        return False
+    active = re.search(r"""^active\s*=\s*["'](.+?)["']""", text, re.MULTILINE)
+    name = re.escape(active[1]) if active else "default"
+    section = re.search(rf"""^\[profiles\.["']?{name}["']?\]\s*$([^\[]*)""", text, re.MULTILINE)
+    return bool(section and re.search(r"^\s*\w+\s*=", section[1], re.MULTILINE))
+
+
+def _refuse_other_python() -> None:
+    """End with one line where Prefect is not installed: a traceback names no way out."""
+    if find_spec("prefect") is None:
+        command = " ".join([".venv/bin/python", *sys.argv])
+        say = f"Error: {sys.executable} has no Prefect; make run, then: {command}"
+        print(say, file=sys.stderr)
+        sys.exit(2)
+
+
+def _register_no_blocks() -> None:
+    """Keep the API of a command from importing every package of blocks that there is, for 1.5 s.
+
+    A block that is saved registers its own type, and a server registers all as it starts.
+    """
+    for name in ("API_BLOCKS_REGISTER_ON_START", "MEMOIZE_BLOCK_AUTO_REGISTRATION"):
+        os.environ.setdefault(f"PREFECT_{name}", "false")
+
+
+if (
+    __name__ == "orchestration.prefect_home"
+):  # and not as an interpreter starts, pip's or a server's say
+    _refuse_other_python()
+    if "prefect" not in sys.modules:
+        _register_no_blocks()
+use_project_home()

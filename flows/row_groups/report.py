@@ -1,0 +1,67 @@
+"""What a person reads at the end: a table of files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from monthly.result import aligned
+from row_groups.ledger import Entry
+from row_groups.places import Place
+from row_groups.plan import Planned
+
+
+@dataclass(frozen=True)
+class FileLine:
+    """What became of one file in one run.
+
+    Attributes:
+        name: of the file.
+        status: rewritten, unchanged or failed.
+        reason: why.
+        rows: of the file.
+        row_groups: of the rewritten file.
+        size: of the rewritten file, bytes.
+        seconds: of work in this run.
+        where: the rewritten file.
+    """
+
+    name: str
+    status: str
+    reason: str
+    rows: int = 0
+    row_groups: int = 0
+    size: int = 0
+    seconds: float = 0.0
+    where: str = ""
+
+
+def line_of(
+    file: Planned, status: str, entry: Entry | None, sink: Place, seconds: float = 0.0
+) -> FileLine:
+    """The line of a file that the ledger knows, or does not."""
+    if entry is None:
+        return FileLine(file.name, status, file.reason)
+    counts = (entry.rows, entry.row_groups, entry.object_size)
+    return FileLine(file.name, status, file.reason, *counts, seconds, sink.uri(file.name))
+
+
+_HEAD = ("file", "status", "rows", "groups", "bytes", "seconds", "where")
+
+
+def table(lines: Sequence[FileLine]) -> str:
+    """The lines as a text table, then the reason of each."""
+    rows = aligned([_HEAD, *(_cells(line) for line in lines)], right=range(2, 6))
+    reasons = [f"{line.name}: {line.status}: {line.reason}" for line in lines]
+    return "\n".join([*rows, "", *reasons]) if lines else "no file"
+
+
+def table_artifact(lines: Sequence[FileLine]) -> list[dict[str, str]]:
+    """The lines for a table artifact, which takes JSON types only."""
+    return [dict(zip(_HEAD, _cells(line))) | {"reason": line.reason} for line in lines]
+
+
+def _cells(line: FileLine) -> tuple[str, ...]:
+    counts = (line.rows, line.row_groups, line.size)
+    shown = (f"{count:,}" for count in counts) if line.where else ("-",) * 3
+    return line.name, line.status, *shown, f"{line.seconds:.1f}", line.where or "-"

@@ -1,0 +1,249 @@
+"""One Parquet file into uniform row groups with declared types, in memory that stays flat."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.disk import room_for
+from core.errors import AccountingError, BadFile, SchemaError, UsageError
+from monthly.columns import Column
+from monthly.convert.casting import Unreadable, cast
+from monthly.convert.readings import Readings, Rules, Unsettled, UtcTimes
+from monthly.convert.survey import survey
+from monthly.datasets import ARROW_TYPES, DATASETS, Dataset
+from monthly.month import Month
+
+_YEAR_MONTH = re.compile(r"(\d{4})-(\d{2})")
+BATCH_ROWS = 1 << 16
+#: Without a small buffer a row group of the source would be read at once, as large as it is.
+BUFFER_BYTES = 1 << 20
+#: A text column comes as numbers into a dictionary, and is written from them: no text is copied.
+DICTIONARY = pa.dictionary(pa.int32(), pa.string())
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """A rewritten file.
+
+    Attributes:
+        path: the file.
+        rows: of the source, and of this file as its footer says.
+        row_groups: of this file; all have the same number of rows but the last.
+    """
+
+    path: Path
+    rows: int
+    row_groups: int
+
+
+def rewrite(
+    source: Path, target: Path, rows_per_group: int, utc_times: UtcTimes = "auto"
+) -> Rewritten:
+    """Rewrite a Parquet file of trips; the columns stay, each in the type that is declared for it.
+
+    Args:
+        source: named as TLC names its files, `fhvhv_tripdata_2021-01.parquet`, which says the
+            dataset.
+        target: written complete, or an error is raised.
+        rows_per_group: of each row group but the last.
+        utc_times: what times marked as UTC are; auto leaves it to the month of the name.
+
+    Raises:
+        UsageError: rows_per_group is less than 1, or the name says no dataset.
+        BadFile: damaged, without rows, or with a value that does not fit its type.
+        SchemaError: a column that nobody declared.
+        AccountingError: rows in and rows out differ.
+        StorageError: the disk takes no more.
+    """
+    if rows_per_group < 1:
+        raise UsageError(f"rows_per_group {rows_per_group} is less than 1; write 1 or more")
+    with room_for(target.name, target.parent), _damage_named(source.name):
+        try:
+            rows = _rewrite(source, target, rows_per_group, Readings())
+        except Unsettled:
+            rules = Rules(strict=False, utc_times=utc_times)
+            readings = survey(_month_of(source.name), source, rules)
+            rows = _rewrite(source, target, rows_per_group, readings)
+        return _counted(target, rows, rows_per_group)
+
+
+def _rewrite(source: Path, target: Path, rows_per_group: int, readings: Readings) -> int:
+    with _opened(source) as file:
+        rows = int(file.metadata.num_rows)
+        if not rows:
+            raise BadFile(f"{source.name} has no row; it was not rewritten")
+        _write(source.name, file, target, rows_per_group, readings)
+    return rows
+
+
+def _month_of(name: str) -> Month:
+    """Return the month of a file name, which decides how its values are read.
+
+    Raises:
+        BadFile: it has none.
+    """
+    dataset, found = dataset_of(name), _YEAR_MONTH.search(name)
+    if found is None:
+        raise BadFile(
+            f"{name}: a value can be read in two ways, and the name has no month that decides; "
+            f"name the file like {dataset.name}_tripdata_2021-01.parquet"
+        )
+    return Month(dataset.name, int(found[1]), int(found[2]))
+
+
+def _opened(source: Path) -> pq.ParquetFile:
+    with pq.ParquetFile(source, coerce_int96_timestamp_unit="us") as file:
+        texts = [f.name for f in file.schema_arrow if pa.types.is_string(f.type)]
+    return pq.ParquetFile(
+        source,
+        read_dictionary=texts,
+        buffer_size=BUFFER_BYTES,
+        pre_buffer=False,
+        page_checksum_verification=True,
+        # INT96 is what Spark writes; nanoseconds hold no year after 2262.
+        coerce_int96_timestamp_unit="us",
+    )
+
+
+def dataset_of(name: str) -> Dataset:
+    """The dataset that a file's name begins with.
+
+    Raises:
+        UsageError: it begins with none.
+    """
+    dataset = DATASETS.get(name.partition("_")[0])
+    if dataset is None:
+        raise UsageError(
+            f"{name}: the name does not say whose trips these are; it must begin with "
+            f"{', '.join(f'{known}_' for known in DATASETS)}"
+        )
+    return dataset
+
+
+def _write(
+    name: str, file: pq.ParquetFile, target: Path, rows_per_group: int, readings: Readings
+) -> None:
+    """Read and convert the next row group while the one before is written."""
+    columns = _columns(name, file.schema_arrow.names)
+    kept = {f.name: f.type for f in file.schema_arrow if f.type == DICTIONARY}
+    schema = pa.schema([(c.name, _type(c, kept.get(n))) for n, c in columns.items()])
+    batches = (
+        _declared(name, columns, batch, schema, readings)
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False)
+    )
+    with (
+        pq.ParquetWriter(
+            target,
+            schema,
+            compression="zstd",
+            # Times hardly repeat: a dictionary of them costs time and makes the file larger.
+            use_dictionary=[f.name for f in schema if not pa.types.is_timestamp(f.type)],
+            # Else readers would get dictionaries in place of text.
+            store_schema=False,
+        ) as parquet,
+        ThreadPoolExecutor(1, f"write {name}") as writer,
+    ):
+        writing: Future[None] | None = None
+        for group in _groups(batches, schema, rows_per_group):
+            if writing:
+                writing.result()
+            writing = writer.submit(_write_group, parquet, group)
+        if writing:
+            writing.result()
+
+
+def _write_group(parquet: pq.ParquetWriter, group: pa.Table) -> None:
+    parquet.write_table(group.unify_dictionaries(), row_group_size=group.num_rows)
+
+
+def _columns(name: str, published: list[str]) -> dict[str, Column]:
+    """The declared column of each published name."""
+    dataset = dataset_of(name)
+    found = {column: dataset.column(column) for column in published}
+    unknown = [column for column, declared in found.items() if declared is None]
+    if unknown:
+        raise SchemaError(
+            f"{name}: unknown column {', '.join(map(repr, unknown))}; declare it under "
+            f"{dataset.name.upper()} in flows/monthly/columns.py"
+        )
+    declared = {column: known for column, known in found.items() if known}
+    if len({known.name for known in declared.values()}) < len(published):
+        raise SchemaError(f"{name}: two of its columns mean the same: {', '.join(published)}")
+    return declared
+
+
+def _type(column: Column, dictionary: pa.DataType | None) -> pa.DataType:
+    return dictionary if dictionary and column.kind == "string" else ARROW_TYPES[column.kind]
+
+
+def _declared(
+    name: str,
+    columns: dict[str, Column],
+    batch: pa.RecordBatch,
+    schema: pa.Schema,
+    readings: Readings,
+) -> pa.RecordBatch:
+    """The rows in their declared types."""
+    try:
+        arrays = [
+            _checked(values) if kind == DICTIONARY else cast(column, _plain(values), readings)
+            for column, values, kind in zip(columns.values(), batch.columns, schema.types)
+        ]
+    except (Unreadable, pa.ArrowInvalid) as error:
+        raise BadFile(f"{name}: {error}; correct the file, then run again") from error
+    return pa.record_batch(arrays, schema=schema)
+
+
+def _checked(values: pa.DictionaryArray) -> pa.DictionaryArray:
+    values.dictionary.validate(full=True)  # nobody has looked yet whether it is UTF-8
+    return values
+
+
+def _plain(values: pa.Array) -> pa.Array:
+    return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+
+
+def _groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
+    """Tables of so many rows, the last of what is left."""
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        waiting.append(batch)
+        count += batch.num_rows
+        while count >= rows:
+            table = pa.Table.from_batches(waiting, schema)
+            yield table.slice(0, rows)
+            waiting, count = table.slice(rows).to_batches(), count - rows
+    if count:
+        yield pa.Table.from_batches(waiting, schema)
+
+
+def _counted(target: Path, rows: int, rows_per_group: int) -> Rewritten:
+    """Read the new footer, and compare it with the old one and with what was asked for."""
+    metadata = pq.read_metadata(target)
+    groups = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
+    if metadata.num_rows != rows or sum(groups) != rows or {*groups[:-1]} - {rows_per_group}:
+        raise AccountingError(
+            f"{target.name}: {rows:,} rows read, but {metadata.num_rows:,} written in row groups "
+            f"of {sorted({*groups})}; nothing was replaced; please report this file"
+        )
+    return Rewritten(target, rows, len(groups))
+
+
+@contextmanager
+def _damage_named(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        said = " ".join(str(error).split())
+        raise BadFile(f"{name} is damaged Parquet ({said}); get it again") from error

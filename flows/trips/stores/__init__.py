@@ -1,1 +1,0 @@
-"""One module a cloud store: each is a `trips.buckets.Bucket` over a client of its own."""

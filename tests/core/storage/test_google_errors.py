@@ -1,0 +1,31 @@
+"""What goes wrong on the way to Google and back, where its client does not ask again."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+from core.errors import Unavailable
+from core.storage.google_errors import google_errors
+from fakes.web import Fault, Page, Web
+
+
+@pytest.mark.parametrize(
+    ("page", "fault"),
+    [
+        (Page(b"x" * 100), Fault(after=50)),
+        (Page(b"no gzip", headers={"Content-Encoding": "gzip"}), Fault()),
+    ],
+    ids=["cut short", "damaged"],
+)
+def test_an_answer_that_is_not_whole_can_pass(page: Page, fault: Fault) -> None:
+    """As the library raises it that Google's clients ask by."""
+    with Web() as web, requests.Session() as session:
+        session.trust_env = False
+        url = web.serve("/taxi", page)
+        web.fail(fault)
+        with (
+            pytest.raises(Unavailable, match=r"^green 2020-10: Google does not answer"),
+            google_errors("green 2020-10", "roles/any"),
+        ):
+            session.get(url)

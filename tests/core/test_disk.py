@@ -1,0 +1,70 @@
+"""What a disk refuses is named with its place and what is free there; other errors stay."""
+
+from __future__ import annotations
+
+import errno
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from core.disk import free_space, room_for
+from core.errors import StorageError
+
+FULL = " MB are free there; make room, or name another folder (TRIPS_DATA)"
+FORBIDDEN = "not write there: correct its permissions, or name another folder (TRIPS_DATA)"
+IN_THE_WAY = "folder must be: move it away, or name another folder (TRIPS_DATA)"
+
+
+@pytest.mark.parametrize(
+    ("code", "way_out"),
+    [
+        (errno.ENOSPC, FULL),
+        (errno.EDQUOT, FULL),
+        (errno.EROFS, FORBIDDEN),
+        (errno.EACCES, FORBIDDEN),
+        (errno.ENOTDIR, IN_THE_WAY),
+        (errno.EEXIST, IN_THE_WAY),
+    ],
+)
+def test_refusal_names_file_folder_reason_and_way_out(
+    tmp_path: Path, code: int, way_out: str
+) -> None:
+    folder = tmp_path / "not" / "there"
+    cause = OSError(code, "the reason")
+    space = room_for("file of yellow 2021-01", folder, "TRIPS_DATA")
+    with pytest.raises(StorageError) as caught, space:
+        raise cause
+    said = str(caught.value)
+    assert said.startswith(f"cannot keep file of yellow 2021-01 in {folder}: ")
+    assert "the reason" in said
+    assert said.endswith(way_out)
+    assert caught.value.__cause__ is cause
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError(errno.ENOENT, "gone"), TimeoutError(), ValueError("no")]
+)
+def test_other_errors_stay_what_they_are(tmp_path: Path, error: Exception) -> None:
+    with pytest.raises(type(error)) as caught, room_for("file", tmp_path):
+        raise error
+    assert caught.value is error
+
+
+def test_free_space_is_that_of_the_nearest_folder_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+
+    def usage(path: Path) -> object:
+        asked.append(path)
+        return shutil._ntuple_diskusage(10**12, 0, 1_234_400_000)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    assert free_space(tmp_path / "not" / "there") == "1,234 MB are free"
+    assert asked == [tmp_path]
+
+
+def test_free_space_of_this_disk_is_a_number() -> None:
+    assert re.fullmatch(r"[\d,]+ MB are free", free_space(Path()))

@@ -1,0 +1,93 @@
+"""What `make serve` says when it cannot; tests/browser has it at work."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import serve
+
+PROJECT = Path(__file__).absolute().parents[2]
+
+
+def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:
+    """With the port and the way out; no folder is made."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, str(PROJECT / "dev" / "serve.py"), "--port", port],
+            env=os.environ | {"PREFECT_HOME": str(tmp_path / "home")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: port {port} of 127.0.0.1 cannot be used")
+    assert "make serve PORT=" in done.stderr
+    assert not (tmp_path / "home").exists()
+
+
+@contextmanager
+def port_with_an_old_connection() -> Iterator[int]:
+    """A port whose server has ended first, as one does that is stopped."""
+    with socket.socket() as server, socket.socket() as client:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        client.connect(server.getsockname())
+        accepted, _ = server.accept()
+        accepted.close()
+        port: int = server.getsockname()[1]
+        server.close()
+        assert client.recv(1) == b""
+        client.close()
+        yield port
+
+
+def test_a_port_whose_old_connections_fade_away_is_free() -> None:
+    """Linux keeps them for a minute; whoever stops `make serve` and starts it again has them."""
+    with port_with_an_old_connection() as port:
+        serve._refuse_taken(port)
+
+
+def test_the_log_of_the_time_before_is_kept(tmp_path: Path) -> None:
+    """It may say why somebody starts anew."""
+    for said in ("first", "second"):
+        with serve._started("server", ("echo", said), os.environ, tmp_path) as program:
+            program.process.wait()
+    assert (tmp_path / "server.log.1").read_text() == "first\n"
+    assert (tmp_path / "server.log").read_text() == "second\n"
+
+
+def test_a_second_one_on_the_same_home_is_refused_with_the_name_of_the_first(
+    tmp_path: Path,
+) -> None:
+    """Whatever its port: two schedulers on one database start every run twice."""
+    first = rf"http://127.0.0.1:4200, PID {os.getpid()};"
+    with (
+        serve._alone(tmp_path, 4200),
+        pytest.raises(serve.CannotServe, match=first),
+        serve._alone(tmp_path, 4201),
+    ):
+        pytest.fail("there are two")
+    with serve._alone(tmp_path, 4201):
+        assert "4201" in (tmp_path / "running").read_text()
+    assert not (tmp_path / "running").exists()
+
+
+def test_what_is_served_sends_no_telemetry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "true")
+    assert serve._environment(4200)["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+    for file in ("compose.yaml", "Dockerfile"):
+        text = (PROJECT / file).read_text()
+        assert re.search(r'PREFECT_SERVER_ANALYTICS_ENABLED(: "|=)false', text)

@@ -1,0 +1,125 @@
+"""Prefect's server on SQLite: writers wait for each other, as a person at the UI expects."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from prefect.server.database.configurations import (
+    AioSqliteConfiguration,
+    AsyncPostgresConfiguration,
+)
+from prefect.server.database.dependencies import (
+    MODELS_DEPENDENCIES,
+    provide_database_interface,
+)
+from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, temporary_settings
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fakes.served import Served, serving
+from sqlite_server import WaitingSqlite, create_app
+
+
+@asynccontextmanager
+async def transaction(database: AioSqliteConfiguration) -> AsyncIterator[AsyncSession]:
+    session = await database.session(await database.engine())
+    async with session, database.begin_transaction(session):
+        yield session
+
+
+async def rows(session: AsyncSession) -> int:
+    return int((await session.execute(sa.text("SELECT count(*) FROM run"))).scalar_one())
+
+
+async def read_and_write(database: AioSqliteConfiguration) -> None:
+    async with transaction(database) as session:
+        await rows(session)
+        await session.execute(sa.text("INSERT INTO run VALUES (1)"))
+
+
+async def rows_after_two_at_once(database: AioSqliteConfiguration, seconds: float) -> int:
+    """Of a transaction that reads before and writes after another has, which gets that long."""
+    async with transaction(database) as session:
+        await session.execute(sa.text("CREATE TABLE run (number INTEGER)"))
+    async with transaction(database) as session:
+        await rows(session)
+        other = asyncio.create_task(read_and_write(database))
+        await asyncio.wait({other}, timeout=seconds)
+        await session.execute(sa.text("INSERT INTO run VALUES (2)"))
+    await other
+    async with transaction(database) as session:
+        return await rows(session)
+
+
+def test_who_reads_and_then_writes_waits_for_the_other(tmp_path: Path) -> None:
+    database = WaitingSqlite(f"sqlite+aiosqlite:///{tmp_path}/prefect.db")
+    assert asyncio.run(rows_after_two_at_once(database, seconds=0.5)) == 2
+
+
+def test_prefect_itself_refuses_one_of_them(tmp_path: Path) -> None:
+    """Once it does not, there is no need of a server of our own."""
+    database = AioSqliteConfiguration(f"sqlite+aiosqlite:///{tmp_path}/prefect.db")
+    with pytest.raises(sa.exc.OperationalError, match="database is locked"):
+        asyncio.run(rows_after_two_at_once(database, seconds=30))
+
+
+@pytest.mark.parametrize(
+    ("database", "kind"),
+    [
+        ("sqlite+aiosqlite:///prefect.db", WaitingSqlite),
+        ("postgresql+asyncpg://prefect@127.0.0.1/prefect", AsyncPostgresConfiguration),
+    ],
+)
+def test_only_sqlite_is_changed(
+    monkeypatch: pytest.MonkeyPatch, database: str, kind: type[object]
+) -> None:
+    """As is PREFECT_API_DATABASE_CONNECTION_URL, where somebody has set it."""
+    for name in MODELS_DEPENDENCIES:
+        monkeypatch.setitem(MODELS_DEPENDENCIES, name, None)
+    with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: database}):
+        create_app()
+        assert type(provide_database_interface().database_config) is kind
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("serve")) as found:
+        yield found
+
+
+def pressed(served: Served, deployment: str) -> list[int]:
+    """The answers to what the UI's Quick run asks, again and again; the runs are for next week."""
+    due = datetime.now(timezone.utc) + timedelta(days=7)
+    state = {"type": "SCHEDULED", "state_details": {"scheduled_time": due.isoformat()}}
+    where = f"{served.url}/api/deployments/{deployment}/create_flow_run"
+    with httpx.Client(timeout=60) as browser:
+        return [browser.post(where, json={"state": state}).status_code for _ in range(25)]
+
+
+@pytest.mark.slow
+def test_no_press_of_run_is_refused(served: Served) -> None:
+    """By four at once, who all read a deployment before they write a run of it."""
+    found = httpx.post(f"{served.url}/api/deployments/filter", json={}).json()
+    deployments = [str(deployment["id"]) for deployment in found[:4]]
+    with ThreadPoolExecutor(len(deployments)) as people:
+        answers = people.map(pressed, [served] * len(deployments), deployments)
+    assert [set(answer) for answer in answers] == [{201}] * 4
+    assert "database is locked" not in (served.home / "serve/server.log").read_text()
+
+
+@pytest.mark.slow
+def test_a_paused_queue_is_told_of_at_once(served: Served) -> None:
+    """Prefect then reads in a session of its own, within the transaction."""
+    queues = f"{served.url}/api/work_queues"
+    queue = httpx.get(f"{queues}/name/local").json()["id"]
+    for paused in (True, False):
+        answer = httpx.patch(f"{queues}/{queue}", json={"is_paused": paused}, timeout=30)
+        assert answer.status_code == 204, answer.text
+        assert httpx.get(f"{queues}/{queue}").json()["is_paused"] is paused

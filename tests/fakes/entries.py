@@ -1,0 +1,79 @@
+"""Ledger entries and converted months that nothing was converted for."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from core.checksums import sha256_of
+from monthly.columns import SCHEMA_VERSION
+from monthly.convert.quality import Quality
+from monthly.convert.to_parquet import Converted
+from monthly.ledger import Entry, object_key
+from monthly.month import Month
+from monthly.sources import Download
+
+QUALITY = Quality(
+    3, {"airport_fee": 2}, 1, 0, 0, 0, 0, 0, 0, 0, 0, 12.5, "2021-01-01 00:00:00", None
+)
+
+
+def entry_of(month: Month, **fields: Any) -> Entry:
+    """An entry of three rows; `fields` replace what stands here."""
+    values: dict[str, Any] = {
+        "dataset": month.dataset,
+        "year_month": month.year_month,
+        "url": "https://h/file.csv.gz",
+        "etag": '"one"',
+        "last_modified": "Tue, 05 Jan 2021 10:00:00 GMT",
+        "source_size": 100,
+        "source_sha256": "5" * 64,
+        "rows_read": 4,
+        "rows_written": 3,
+        "rows_rejected": 1,
+        "schema_version": SCHEMA_VERSION,
+        "drift": {"renamed": [], "unknown": [], "missing": ["airport_fee"]},
+        "quality": {"rows": 3, "nulls": {"airport_fee": 2}, "total": 1234.5},
+        "object_key": object_key(month),
+        "object_size": 7,
+        "object_sha256": hashlib.sha256(b"content").hexdigest(),
+        "object_version": "1",
+        "rejects_key": None,
+        "converted_at": "2021-02-01T00:00:00+00:00",
+    }
+    return Entry(**values | fields)
+
+
+def download_of(month: Month, folder: Path) -> Download:
+    """A download whose file is not there."""
+    path = folder / f"{month.stem}.csv.gz"
+    return Download(month, path, f"https://h/{path.name}", 100, "5" * 64, '"one"', None)
+
+
+def converted_of(
+    month: Month, folder: Path, content: bytes = b"content", rejects: bytes = b""
+) -> Converted:
+    """A converted month of which nothing but the bytes matters."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path, beside = folder / "month.parquet", folder / "month.rejects.csv"
+    path.write_bytes(content)
+    beside.write_bytes(rejects)
+    count = rejects.count(b"\n")
+    return Converted(
+        month=month,
+        path=path,
+        rejects=beside if rejects else None,
+        rows_read=3 + count,
+        rows_written=3,
+        rows_rejected=count,
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        drift={"renamed": (), "unknown": (), "missing": ("airport_fee",)},
+        quality=QUALITY,
+    )
+
+
+def published_download(month: Month, path: Path) -> Download:
+    """A published file as its download leaves it."""
+    return Download(month, path, path.as_uri(), path.stat().st_size, sha256_of(path), None, None)

@@ -1,0 +1,221 @@
+"""Processes that run one month each, that start together, and that are killed at a given step.
+
+A `Forks` is a process that has imported everything and started no thread; each job is a fork
+of it, which costs milliseconds where a new interpreter costs half a second.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+#: Audit events of what changes files, with the place of the directory descriptor, if any.
+_CHANGES = {"os.mkdir": 2, "os.rename": 2, "os.remove": 1, "os.rmdir": 1}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job.
+
+    Attributes:
+        result: what it returned; None if it raised or was killed.
+        error: name of the exception and its text, if it raised one.
+        killed: whether it came to the step at which it was to be killed.
+        last_written: the file that was opened for writing by the step before, if it was that.
+    """
+
+    result: Any = None
+    error: str = ""
+    killed: bool = False
+    last_written: Path | None = None
+
+
+class Forks:
+    """Runs one job at a time; a context manager."""
+
+    def __init__(self) -> None:
+        # No thread may be there when a process is forked, and OpenBLAS starts some.
+        folders = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "flows")]
+        env = os.environ | {"PYTHONPATH": os.pathsep.join(folders), "OPENBLAS_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "fakes.forks"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=env,
+        )
+
+    def __enter__(self) -> Forks:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error:
+            self._process.kill()  # it may be in the middle of a job
+        self._process.communicate()
+
+    def run(self, root: Path, source: Path, kill_at: int = 0) -> Outcome:
+        """Run a month to its end, or to its `kill_at`-th change of a file or the database."""
+        self.prepare(root, source, kill_at=kill_at)
+        self.go()
+        return self.outcome()
+
+    def prepare(
+        self, root: Path, source: Path, scratch: Path | None = None, kill_at: int = 0
+    ) -> None:
+        """Fork a process that is about to run a month; returns when it is."""
+        job = {
+            "root": str(root),
+            "source": str(source),
+            "scratch": str(scratch or root / "scratch"),
+            "kill_at": kill_at,
+        }
+        self._send(json.dumps(job) + "\n")
+        assert self._hear() == "ready"
+
+    def go(self) -> None:
+        """Release it."""
+        self._send("g")
+
+    def outcome(self) -> Outcome:
+        """Wait for its end."""
+        said: dict[str, Any] = {}
+        while "exit" not in said:
+            heard = self._hear()
+            said |= heard
+        last = said.get("last_written")
+        return Outcome(
+            said.get("result"),
+            said.get("error", ""),
+            os.waitstatus_to_exitcode(said["exit"]) == -signal.SIGKILL,
+            Path(last) if last else None,
+        )
+
+    def _send(self, text: str) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(text.encode())
+        self._process.stdin.flush()
+
+    def _hear(self) -> Any:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        assert line, "the process that forks has ended"
+        return json.loads(line)
+
+
+class Changes:
+    """Counts what a process does to the files under a folder, and kills it before one of them.
+
+    Attributes:
+        done: changes so far.
+    """
+
+    def __init__(self, root: str, kill_at: int) -> None:
+        self._root, self._kill_at = root, kill_at
+        self._last_written: str | None = None
+        self.done = 0
+
+    def hook(self, event: str, args: tuple[Any, ...]) -> None:
+        """An audit hook (PEP 578)."""
+        if event == "open":
+            path, _, flags = args
+            if flags & (os.O_WRONLY | os.O_RDWR) and self._is_inside(path, -1):
+                self.count(os.fspath(path))
+        elif event in _CHANGES and self._is_inside(args[0], args[_CHANGES[event]]):
+            self.count()
+
+    def count(self, written: str | None = None) -> None:
+        """One more change, which is about to be made."""
+        self.done += 1
+        if self.done == self._kill_at:
+            _say({"last_written": self._last_written})
+            os.kill(os.getpid(), signal.SIGKILL)
+        self._last_written = written
+
+    def _is_inside(self, path: Any, directory: int) -> bool:
+        # Beside a descriptor stands a bare name: shutil.rmtree, and only in the scratch folder.
+        return directory > -1 or (isinstance(path, (str, Path)) and self._in_root(str(path)))
+
+    def _in_root(self, path: str) -> bool:
+        return path.startswith(self._root)
+
+
+class Counted:
+    """A DuckDB connection whose statements count as changes."""
+
+    def __init__(self, db: Any, changes: Changes) -> None:
+        self._db, self._changes = db, changes
+
+    def __enter__(self) -> Counted:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("begin", "commit", "rollback", "close"):
+            self._changes.count()
+        return getattr(self._db, name)
+
+    def execute(self, sql: str, *parameters: Any) -> Any:
+        """Count a statement that changes something; of the many comments none matters."""
+        if not sql.startswith(("SELECT", "SET", "COMMENT")):
+            self._changes.count()
+        return self._db.execute(sql, *parameters)
+
+
+def _serve() -> None:
+    from fakes import one_month
+
+    while line := sys.stdin.buffer.readline():
+        process = os.fork()
+        if process == 0:
+            try:
+                _child(json.loads(line), one_month.run_month)
+            finally:
+                os._exit(0)
+        _say({"exit": os.waitpid(process, 0)[1]})
+
+
+def _child(job: dict[str, Any], run_month: Callable[[Path, Path], Any]) -> None:
+    os.environ["TRIPS_SCRATCH"] = job["scratch"]
+    if job["kill_at"]:
+        _watch(Changes(job["root"], job["kill_at"]))
+    _say("ready")
+    os.read(0, 1)
+    try:
+        _say({"result": run_month(Path(job["root"]), Path(job["source"]))})
+    except Exception as error:
+        _say({"error": f"{type(error).__name__}: {error}"})
+
+
+def _watch(changes: Changes) -> None:
+    import duckdb
+
+    connect: Any = duckdb.connect
+
+    def counted(*args: Any, **options: Any) -> Counted:
+        changes.count()
+        return Counted(connect(*args, **options), changes)
+
+    duckdb.connect = counted  # type: ignore[assignment] # stands in for it in this process
+    sys.addaudithook(changes.hook)
+
+
+def _say(what: object) -> None:
+    os.write(1, json.dumps(what).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,198 @@
+"""BigQuery: datasets, partitioned tables, load jobs and queries, carried out by DuckDB."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import duckdb
+
+from fakes.google.answers import Answer, Refused, Request, unsupported
+from fakes.google.sql import rows_of, translated
+from fakes.google.storage import Storage
+from fakes.google.tables import Tables
+from fakes.google.uploads import Uploads
+
+_PATH = re.compile(r"(/upload)?/bigquery/v2/projects/([^/]+)/(.+)")
+_LOAD_SETTINGS = {
+    "destinationTable",
+    "schema",
+    "sourceFormat",
+    "sourceUris",
+    "writeDisposition",
+    "createDisposition",
+}
+_QUERY_SETTINGS = {"query", "queryParameters", "parameterMode", "useLegacySql"}
+_AT_ONCE = {
+    "requestId",
+    "location",
+    "maxResults",
+    "useQueryCache",
+    "formatOptions",
+    "labels",
+    "timeoutMs",
+    "jobCreationMode",
+}
+
+
+class BigQuery:
+    """Datasets and jobs of one project.
+
+    Attributes:
+        jobs: every job by its id, as the API shows it.
+        received: bytes of row data that clients sent in load jobs.
+        page_rows: rows of a page of a query's result.
+    """
+
+    def __init__(self, storage: Storage, url: str) -> None:
+        self.jobs: dict[str, dict[str, Any]] = {}
+        self.received = 0
+        self.page_rows = 1000
+        self.tables = Tables(duckdb.connect())
+        self._storage, self._uploads = storage, Uploads(url)
+        self._results: dict[str, tuple[list[dict[str, str]], list[dict[str, Any]]]] = {}
+        self._failures: list[dict[str, str]] = []
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.tables.db.close()
+
+    def fail_job(self, reason: str, message: str) -> None:
+        """Let the next load job fail."""
+        self._failures.append({"reason": reason, "message": message})
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """What is in a table, as DuckDB itself reads it."""
+        return self.tables.db.execute(sql).fetchall()
+
+    def drop(self, dataset: str) -> None:
+        """Delete a dataset as a person would; its jobs stay known."""
+        self.tables.drop(dataset)
+
+    def drop_column(self, dataset: str, table: str, column: str) -> None:
+        """Make a table one that lacks a column."""
+        self.tables.drop_column(dataset, table, column)
+
+    def answer(self, request: Request) -> Answer:
+        """Carry out a request."""
+        match = _PATH.fullmatch(request.path)
+        if not match:
+            raise unsupported(request)
+        upload, project, rest = match.groups()
+        if upload and rest == "jobs":
+            return self._upload(project, request)
+        match [request.method, *rest.split("/")]:
+            case ["POST", "jobs"]:
+                return Answer(self._insert(project, request.json(), None))
+            case ["POST", "queries"]:
+                return Answer(self._answer_at_once(project, request.json()))
+            case ["GET", "jobs", job]:
+                return Answer(self._job(project, job))
+            case ["GET", "queries", job]:
+                self._job(project, job)
+                return Answer(self._page(job, request.args))
+            case [method, "datasets", *parts]:
+                return self.tables.answer(project, method, parts, request)
+        raise unsupported(request)
+
+    def _job(self, project: str, job: str) -> dict[str, Any]:
+        if job not in self.jobs:
+            raise Refused(404, f"Not found: Job {project}:{job}")
+        return self.jobs[job]
+
+    def _upload(self, project: str, request: Request) -> Answer:
+        answer, whole = self._uploads.take(request)
+        if whole is None:
+            return answer
+        inserted = self._uploads.finished.get(whole.number)
+        if inserted is None:
+            self.received += len(whole.data)
+            inserted = self._insert(project, whole.meta, bytes(whole.data))
+            self._uploads.finished[whole.number] = inserted
+        return Answer(inserted)
+
+    def _insert(self, project: str, resource: dict[str, Any], data: bytes | None) -> dict[str, Any]:
+        reference, settings = resource["jobReference"], resource["configuration"]
+        number = reference["jobId"]
+        _only(settings, {"load", "query", "labels"}, "a job")
+        if number in self.jobs:
+            raise Refused(409, f"Already Exists: Job {project}:{number}")
+        job = {
+            "jobReference": {**reference, "projectId": project, "location": "US"},
+            "configuration": settings,
+            "status": {"state": "DONE"},
+            "statistics": {},
+        }
+        if "load" in settings:
+            self._load(job, settings["load"], data)
+        else:
+            self._query(number, job, settings["query"])
+        self.jobs[number] = job
+        return job
+
+    def _load(self, job: dict[str, Any], load: Mapping[str, Any], data: bytes | None) -> None:
+        _only(load, _LOAD_SETTINGS, "a load job")
+        _only({load["sourceFormat"]: 0}, {"PARQUET"}, "a format")
+        _only({load["writeDisposition"]: 0}, {"WRITE_TRUNCATE"}, "a disposition")
+        try:
+            if self._failures:
+                raise _JobFailed(**self._failures.pop(0))
+            with self._uploads.file(data) as sent:
+                path = sent or self._storage.file_of(load["sourceUris"][0])
+                rows = self.tables.replace(load["destinationTable"], load["schema"], path)
+        except (_JobFailed, Refused) as error:
+            reason = error.reason if isinstance(error, _JobFailed) else "invalid"
+            said = {"reason": reason, "message": str(error)}
+            job["status"] |= {"errorResult": said, "errors": [said, _DETAIL]}
+        else:
+            job["statistics"] = {"load": {"outputRows": str(rows)}}
+
+    def _query(self, number: str, job: dict[str, Any], query: Mapping[str, Any]) -> None:
+        _only(query, _QUERY_SETTINGS, "a query")
+        sql, values = translated(query, self.tables.need)
+        try:
+            fields, rows, changed = rows_of(self.tables.db, sql, values)
+        except duckdb.Error as error:
+            raise Refused(400, str(error)) from error
+        self._results[number] = (fields, rows)
+        kind = "SELECT" if changed is None else "MERGE"
+        statistics = {"query": {"statementType": kind, "numDmlAffectedRows": changed}}
+        job["statistics"] = statistics
+
+    def _answer_at_once(self, project: str, body: dict[str, Any]) -> dict[str, Any]:
+        """A query whose first page comes with the answer, as pandas-gbq asks for it."""
+        if body.pop("dryRun", False):
+            raise Refused(501, "a dry run is not part of this double")
+        query = {name: value for name, value in body.items() if name not in _AT_ONCE}
+        number = body["requestId"]
+        reference = {"jobReference": {"jobId": number}, "configuration": {"query": query}}
+        self._insert(project, reference, None)
+        return self._page(number, {})
+
+    def _page(self, job: str, args: Mapping[str, str]) -> dict[str, Any]:
+        fields, rows = self._results[job]
+        start = int(args.get("pageToken", 0))
+        end = start + min(int(args.get("maxResults", self.page_rows)), self.page_rows)
+        page = {
+            "jobComplete": True,
+            "jobReference": self.jobs[job]["jobReference"],
+            "schema": {"fields": fields},
+            "totalRows": str(len(rows)),
+            "rows": rows[start:end],
+        }
+        return page | ({"pageToken": str(end)} if end < len(rows) else {})
+
+
+class _JobFailed(Exception):
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+_DETAIL = {"reason": "invalid", "message": "row 17 of the file"}
+
+
+def _only(settings: Mapping[str, Any], known: set[str], what: str) -> None:
+    if strange := set(settings) - known:
+        raise Refused(501, f"{what} with {strange} is not part of this double")

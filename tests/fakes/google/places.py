@@ -1,0 +1,26 @@
+"""What a test needs beside the server: the blocks, opened as the flows open them."""
+
+from __future__ import annotations
+
+from prefect_gcp import GcpCredentials
+from prefect_gcp.bigquery import BigQueryWarehouse
+from prefect_gcp.cloud_storage import GcsBucket
+
+from core.storage.gcs import GcsStore
+from monthly.warehouses.bigquery import BigQuery
+from orchestration import block_registry
+
+
+def open_store(bucket: str = "taxi", folder: str = "zoom") -> GcsStore:
+    """The bucket of an unmodified block."""
+    store = block_registry._gcs(GcsBucket(bucket=bucket, bucket_folder=folder))
+    assert isinstance(store, GcsStore)
+    return store
+
+
+def open_bigquery() -> BigQuery:
+    """The warehouse of an unmodified block."""
+    block = BigQueryWarehouse(gcp_credentials=GcpCredentials())
+    warehouse = block_registry._bigquery(block)
+    assert isinstance(warehouse, BigQuery)
+    return warehouse

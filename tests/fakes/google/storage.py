@@ -1,0 +1,267 @@
+"""Cloud Storage: objects with generations, preconditions, checksums and resumable uploads."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+import itertools
+import json
+import re
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from google_crc32c import Checksum
+
+from fakes.google.answers import Answer, Refused, Request, unsupported
+
+_PATH = re.compile(r"(/upload|/download)?/storage/v1/b/([^/]+)/o(?:/([^/]+))?")
+#: What a client says of the answer that it wants, which is the whole one anyway.
+_NO_MATTER = ("projection", "prettyPrint", "fields", "alt")
+_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One generation of an object.
+
+    Attributes:
+        path: its bytes.
+        resource: what the API says of it.
+    """
+
+    path: Path
+    resource: Mapping[str, Any]
+
+
+@dataclass
+class Upload:
+    """A resumable upload that is under way, or was finished."""
+
+    bucket: str
+    name: str
+    meta: Mapping[str, Any]
+    args: Mapping[str, str]
+    path: Path
+    finished: Mapping[str, Any] | None = None
+
+
+class Storage:
+    """Buckets and their objects, kept as files of a folder.
+
+    Attributes:
+        corrupts: whether the next object loses its first byte on the way.
+    """
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.corrupts = False
+        self._folder, self._url = folder, url
+        self._buckets: dict[str, dict[str, Stored]] = {}
+        self._uploads: dict[str, Upload] = {}
+        self._numbers = itertools.count(1001)
+
+    def make(self, bucket: str) -> None:
+        """Make an empty bucket."""
+        self._buckets[bucket] = {}
+
+    def objects(self, bucket: str) -> dict[str, Stored]:
+        """The objects of a bucket, by name."""
+        if bucket not in self._buckets:
+            raise Refused(404, "The specified bucket does not exist.")
+        return self._buckets[bucket]
+
+    def put(self, bucket: str, name: str, data: bytes) -> None:
+        """Put an object as somebody else would."""
+        self._keep(bucket, name, self._file(data), {}, {})
+
+    def file_of(self, uri: str) -> Path:
+        """The bytes behind a `gs://` address, for BigQuery."""
+        bucket, _, name = uri.removeprefix("gs://").partition("/")
+        return self._object(bucket, name).path
+
+    def answer(self, request: Request) -> Answer:
+        """Carry out a request."""
+        match = _PATH.fullmatch(request.path)
+        if not match:
+            raise unsupported(request)
+        kind, bucket, quoted = match.groups()
+        name = urllib.parse.unquote(quoted) if quoted else None
+        if kind == "/upload" and name is None:
+            return self._upload(bucket, request)
+        self.objects(bucket)
+        if request.method == "GET" and name is None:
+            return Answer(self._listing(bucket, request.args))
+        if request.method == "GET" and name and kind == "/download":
+            return self._media(self._object(bucket, name), request.headers.get("range"))
+        if request.method == "GET" and name and kind is None:
+            return Answer(self._object(bucket, name).resource)
+        if request.method == "DELETE" and name:
+            self._object(bucket, name)
+            del self.objects(bucket)[name]
+            return Answer(status=204)
+        raise unsupported(request)
+
+    def _object(self, bucket: str, name: str) -> Stored:
+        found = self.objects(bucket).get(name)
+        if found is None:
+            raise Refused(404, f"No such object: {bucket}/{name}")
+        return found
+
+    def _media(self, found: Stored, asked: str | None) -> Answer:
+        resource = found.resource
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "ETag": resource["etag"],
+            "X-Goog-Generation": resource["generation"],
+            "X-Goog-Metageneration": "1",
+            "X-Goog-Hash": f"crc32c={resource['crc32c']},md5={resource['md5Hash']}",
+        }
+        if asked:
+            return _part(found.path, asked, headers)
+        return Answer(found.path, headers=headers)
+
+    def _listing(self, bucket: str, args: Mapping[str, str]) -> dict[str, Any]:
+        prefix, after = args.get("prefix", ""), args.get("pageToken", "")
+        if args.keys() - {"prefix", "pageToken", "maxResults", "delimiter", *_NO_MATTER}:
+            raise Refused(501, f"{args} are not part of this double")
+        there, end = self.objects(bucket), args.get("delimiter")
+        names = sorted(
+            name
+            for name in there
+            if name.startswith(prefix) and name > after and not (end and end in name[len(prefix) :])
+        )
+        limit = int(args.get("maxResults", 1000))
+        page = {"items": [there[name].resource for name in names[:limit]]}
+        return page | ({"nextPageToken": names[limit - 1]} if len(names) > limit else {})
+
+    def _upload(self, bucket: str, request: Request) -> Answer:
+        kind = request.args.get("uploadType")
+        if request.method == "PUT" and request.args.get("upload_id") in self._uploads:
+            return self._continue(self._uploads[request.args["upload_id"]], request)
+        if request.method == "POST" and kind == "multipart":
+            meta, data = _parts(request)
+            kept = self._keep(bucket, meta["name"], self._file(data), meta, request.args)
+            return Answer(kept)
+        if request.method == "POST" and kind == "resumable":
+            return self._start(bucket, request)
+        raise unsupported(request)
+
+    def _start(self, bucket: str, request: Request) -> Answer:
+        meta = request.json()
+        self._check(bucket, meta["name"], request.args)
+        number = f"upload{next(self._numbers)}"
+        self._uploads[number] = Upload(bucket, meta["name"], meta, request.args, self._file(b""))
+        location = f"{self._url}{request.path}?uploadType=resumable&upload_id={number}"
+        return Answer({}, headers={"Location": location})
+
+    def _continue(self, upload: Upload, request: Request) -> Answer:
+        if upload.finished:
+            return Answer(upload.finished)
+        total = _append(upload.path, request)
+        have = upload.path.stat().st_size
+        if have != total:
+            return Answer(status=308, headers={"Range": f"bytes=0-{have - 1}"} if have else {})
+        upload.finished = self._keep(
+            upload.bucket, upload.name, upload.path, upload.meta, upload.args
+        )
+        return Answer(upload.finished)
+
+    def _check(self, bucket: str, name: str, args: Mapping[str, str]) -> None:
+        strange = {a for a in args if a.startswith("if") and a != "ifGenerationMatch"}
+        if strange:
+            raise Refused(501, f"{strange} are not part of this double")
+        there = self.objects(bucket).get(name)
+        wanted = args.get("ifGenerationMatch")
+        if wanted is not None and wanted != (there.resource["generation"] if there else "0"):
+            raise Refused(412, "At least one of the pre-conditions you specified did not hold.")
+
+    def _keep(
+        self,
+        bucket: str,
+        name: str,
+        path: Path,
+        meta: Mapping[str, Any],
+        args: Mapping[str, str],
+    ) -> Mapping[str, Any]:
+        """Put a file in place of an object, its checksum and precondition compared."""
+        self._check(bucket, name, args)
+        if self.corrupts:
+            self.corrupts = False
+            with path.open("r+b") as file:
+                file.write(b"\xff")
+        sums = _checksums(path)
+        generation = str(next(self._numbers))
+        resource = {
+            "kind": "storage#object",
+            "bucket": bucket,
+            "name": name,
+            "size": str(path.stat().st_size),
+            "generation": generation,
+            "metageneration": "1",
+            "updated": f"{dt.datetime.now(dt.timezone.utc):%Y-%m-%dT%H:%M:%S.%fZ}",
+            "etag": f"E{generation}",
+            "metadata": meta.get("metadata") or {},
+            **sums,
+        }
+        self.objects(bucket)[name] = Stored(path, resource)
+        return resource
+
+    def _file(self, data: bytes) -> Path:
+        path = self._folder / f"object{next(self._numbers)}"
+        path.write_bytes(data)
+        return path
+
+
+def _part(path: Path, asked: str, headers: Mapping[str, str]) -> Answer:
+    """One range of a file (RFC 9110, 14.2)."""
+    match = re.fullmatch(r"bytes=(\d+)-(\d+)", asked)
+    if not match:
+        raise Refused(501, f"range {asked!r} is not part of this double")
+    data, start, last = path.read_bytes(), int(match[1]), int(match[2])
+    if start >= len(data):
+        raise Refused(416, "Request range not satisfiable")
+    part = data[start : last + 1]
+    place = f"bytes {start}-{start + len(part) - 1}/{len(data)}"
+    return Answer(part, 206, {**headers, "Content-Range": place})
+
+
+def _append(path: Path, request: Request) -> int | None:
+    """Add a chunk to a file; the size of the whole, once the client knows it."""
+    match = _CONTENT_RANGE.fullmatch(request.headers.get("content-range", ""))
+    if not match:
+        raise Refused(400, "an upload needs a Content-Range")
+    start, _, total = match.groups()
+    have = path.stat().st_size
+    if start and int(start) > have:
+        raise Refused(400, f"chunk at {start}, {have} bytes are here")
+    if start:
+        with path.open("ab") as file:
+            file.write(request.body[have - int(start) :])
+    return None if total == "*" else int(total)
+
+
+def _checksums(path: Path) -> dict[str, str]:
+    md5, crc = hashlib.md5(), _crc32c()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            md5.update(chunk)
+            crc.update(chunk)
+    texts = (base64.b64encode(found).decode() for found in (md5.digest(), crc.digest()))
+    return dict(zip(("md5Hash", "crc32c"), texts))
+
+
+def _crc32c() -> Any:
+    return Checksum()  # type: ignore[no-untyped-call]
+
+
+def _parts(request: Request) -> tuple[dict[str, Any], bytes]:
+    """The metadata and the bytes of a multipart upload."""
+    boundary = re.search(r'boundary="?([^";]+)', request.headers["content-type"])
+    assert boundary
+    mark = b"--" + boundary[1].strip("'").encode()
+    first, second = request.body.split(mark)[1:3]
+    meta = json.loads(first.split(b"\r\n\r\n", 1)[1])
+    return meta, second.split(b"\r\n\r\n", 1)[1].removesuffix(b"\r\n")

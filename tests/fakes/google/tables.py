@@ -1,0 +1,182 @@
+"""Datasets and tables: a schema of DuckDB each, and what the API says of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from fakes.google.answers import Answer, Refused, Request, unsupported
+from fakes.google.sql import ALIASES, TYPES
+
+PARTITIONS = "INFORMATION_SCHEMA.PARTITIONS"
+Resource = dict[str, Any]
+
+
+class Tables:
+    """All datasets of a project.
+
+    Attributes:
+        db: where the rows are.
+        datasets: what the API says of each, by its id.
+        tables: what the API says of each table, by dataset and table.
+    """
+
+    def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
+        self.db = db
+        self.datasets: dict[str, Resource] = {}
+        self.tables: dict[tuple[str, str], Resource] = {}
+        self._clock = dt.datetime(2021, 6, 1, tzinfo=dt.timezone.utc)
+        db.execute("SET TimeZone = 'UTC'")
+        db.execute("CREATE MACRO format_date(format, day) AS strftime(day, format)")
+
+    def answer(self, project: str, method: str, parts: Sequence[str], request: Request) -> Answer:
+        """Carry out a request below `/datasets`."""
+        match [method, *parts]:
+            case ["POST"]:
+                return Answer(self._make_dataset(request.json()))
+            case ["GET"]:
+                return Answer({"datasets": list(self.datasets.values())})
+            case ["GET", dataset]:
+                return Answer(self._dataset(dataset))
+            case ["POST", dataset, "tables"]:
+                return Answer(self._make_table(dataset, request.json()))
+            case ["GET", dataset, "tables", table]:
+                return Answer(self.need(dataset, table))
+            case ["PATCH", dataset, "tables", table]:
+                return Answer(self._change(dataset, table, request.json()))
+            case ["DELETE", dataset, "tables", table] if "$" in table:
+                return self._drop_partition(dataset, table)
+        raise unsupported(request)
+
+    def _drop_partition(self, dataset: str, name: str) -> Answer:
+        table, _, partition = name.partition("$")
+        column = self.need(dataset, table)["timePartitioning"]["field"]
+        where = f"strftime({column}, '%Y%m') = ?"
+        self.db.execute(f'DELETE FROM "{dataset}"."{table}" WHERE {where}', [partition])
+        self._note(dataset, table, partition, 0)
+        return Answer({})
+
+    def drop(self, dataset: str) -> None:
+        """Delete a dataset with its tables."""
+        del self.datasets[dataset]
+        self.tables = {name: found for name, found in self.tables.items() if name[0] != dataset}
+        self.db.execute(f'DROP SCHEMA "{dataset}" CASCADE')
+
+    def drop_column(self, dataset: str, table: str, column: str) -> None:
+        """Delete a column of a table."""
+        self.db.execute(f'ALTER TABLE "{dataset}"."{table}" DROP COLUMN "{column}"')
+        schema = self.tables[dataset, table]["schema"]
+        schema["fields"] = [field for field in schema["fields"] if field["name"] != column]
+
+    def need(self, dataset: str, table: str) -> Resource:
+        """A table that must be there."""
+        self._dataset(dataset)
+        if table == PARTITIONS:
+            return {}
+        if (dataset, table) not in self.tables:
+            raise Refused(404, f"Not found: Table {dataset}.{table} was not found in location US")
+        return self.tables[dataset, table]
+
+    def replace(self, target: Mapping[str, str], schema: Resource, path: Path) -> int:
+        """Put the rows of a Parquet file in place of those of a partition; how many."""
+        dataset = target["datasetId"]
+        table, _, partition = target["tableId"].partition("$")
+        resource = self.need(dataset, table)
+        if not partition:
+            raise Refused(501, "only partitions are replaced in this double")
+        _same_types(resource["schema"], schema)
+        name, column = f'"{dataset}"."{table}"', resource["timePartitioning"]["field"]
+        self._check(resource, path, f"strftime({column}, '%Y%m')", partition)
+        self.db.begin()
+        self.db.execute(f"DELETE FROM {name} WHERE strftime({column}, '%Y%m') = ?", [partition])
+        self.db.execute(f"INSERT INTO {name} BY NAME FROM read_parquet(?)", [str(path)])
+        counted = self.db.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()
+        rows = int(counted[0]) if counted else 0
+        self._note(dataset, table, partition, rows)
+        self.db.commit()
+        return rows
+
+    def _note(self, dataset: str, table: str, partition: str, rows: int) -> None:
+        self._clock += dt.timedelta(microseconds=1)
+        name = f'"{dataset}"."{PARTITIONS}"'
+        self.db.execute(
+            f"DELETE FROM {name} WHERE table_name = ? AND partition_id = ?", [table, partition]
+        )
+        if rows:
+            values = [table, partition, rows, self._clock.isoformat()]
+            self.db.execute(f"INSERT INTO {name} VALUES (?, ?, ?, ?)", values)
+
+    def _check(self, resource: Resource, path: Path, month: str, partition: str) -> None:
+        """Types of the Parquet file, and that each row belongs to the partition."""
+        wanted = {f["name"]: TYPES[f["type"]] for f in resource["schema"]["fields"]}
+        try:
+            found = self.db.execute("DESCRIBE FROM read_parquet(?)", [str(path)]).fetchall()
+        except duckdb.Error as error:
+            raise Refused(400, f"Error while reading data: {error}") from error
+        for name, kind, *_ in found:
+            if wanted.get(name) != kind:
+                raise Refused(
+                    400, f"Parquet column '{name}' has type {kind}, not {wanted.get(name)}"
+                )
+        query = f"SELECT count(*) FROM read_parquet(?) WHERE {month} IS DISTINCT FROM ?"
+        if self.db.execute(query, [str(path), partition]).fetchone() != (0,):
+            raise Refused(400, f"Some rows belong to different partitions than {partition}")
+
+    def _dataset(self, dataset: str) -> Resource:
+        if dataset not in self.datasets:
+            raise Refused(404, f"Not found: Dataset {dataset} was not found in location US")
+        return self.datasets[dataset]
+
+    def _make_dataset(self, resource: Resource) -> Resource:
+        dataset = resource["datasetReference"]["datasetId"]
+        if dataset in self.datasets:
+            raise Refused(409, f"Already Exists: Dataset {dataset}")
+        self.datasets[dataset] = {"location": "US"} | resource
+        self.db.execute(f'CREATE SCHEMA "{dataset}"')
+        self.db.execute(
+            f'CREATE TABLE "{dataset}"."{PARTITIONS}" (table_name VARCHAR, partition_id VARCHAR, '
+            "total_rows BIGINT, last_modified_time TIMESTAMPTZ)"
+        )
+        return self.datasets[dataset]
+
+    def _make_table(self, dataset: str, resource: Resource) -> Resource:
+        self._dataset(dataset)
+        table = resource["tableReference"]["tableId"]
+        if (dataset, table) in self.tables:
+            raise Refused(409, f"Already Exists: Table {dataset}.{table}")
+        if resource.get("timePartitioning", {"type": "MONTH"})["type"] != "MONTH":
+            raise Refused(501, "only months are partitions in this double")
+        fields = _fields(resource["schema"])
+        columns = ", ".join(f'"{f["name"]}" {TYPES[f["type"]]}' for f in fields)
+        self.db.execute(f'CREATE TABLE "{dataset}"."{table}" ({columns})')
+        self.tables[dataset, table] = {**resource, "type": "TABLE", "schema": {"fields": fields}}
+        return self.tables[dataset, table]
+
+    def _change(self, dataset: str, table: str, change: Resource) -> Resource:
+        resource = self.need(dataset, table)
+        if set(change) != {"schema"}:
+            raise Refused(501, f"a change of {set(change)} is not part of this double")
+        there = {f["name"] for f in resource["schema"]["fields"]}
+        fields = _fields(change["schema"])
+        for field in fields:
+            if field["name"] not in there:
+                column = f'"{field["name"]}" {TYPES[field["type"]]}'
+                self.db.execute(f'ALTER TABLE "{dataset}"."{table}" ADD COLUMN {column}')
+        resource["schema"] = {"fields": fields}
+        return resource
+
+
+def _fields(schema: Resource) -> list[Resource]:
+    """The fields with the type names that the API answers, whatever it was asked by."""
+    return [{**f, "type": ALIASES.get(f["type"], f["type"])} for f in schema["fields"]]
+
+
+def _same_types(there: Resource, sent: Resource) -> None:
+    wanted = {f["name"]: f["type"] for f in there["fields"]}
+    for field in _fields(sent):
+        if wanted.get(field["name"]) != field["type"]:
+            raise Refused(400, f"Provided Schema does not match Table. Field {field['name']}")

@@ -1,0 +1,184 @@
+"""Prefect as people run it: a server, agents and workers, each a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from fakes.docker_engine import run, wait_until
+from fakes.stopping import stop
+from postgres_server import free_port
+
+PROJECT = Path(__file__).absolute().parents[2]
+_START_SECONDS = 120
+_FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+@dataclass
+class Program:
+    """A program in the background, in a session of its own, so that all of it can be killed."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def said(self) -> str:
+        """What it has printed so far."""
+        return self.log.read_text(errors="replace")
+
+    def kill(self) -> None:
+        """Kill it and all that it started, as a machine that loses its power would."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """Stop it as a person does; kill what does not stop."""
+        try:
+            stop(self.process)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            pytest.fail(f"did not stop:\n{self.said()[-2000:]}")
+
+
+@dataclass
+class Prefect:
+    """A Prefect server with what runs beside it.
+
+    Attributes:
+        home: PREFECT_HOME, and the logs.
+        environment: of all that is started here, `.env` variables of the project among it.
+        port: of the server, on 127.0.0.1.
+    """
+
+    home: Path
+    environment: Mapping[str, str]
+    port: int = field(default_factory=free_port)
+    programs: list[Program] = field(default_factory=list)
+
+    def env(self) -> dict[str, str]:
+        """The environment of a shell that has this server."""
+        return {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PREFECT_HOME": str(self.home),
+            "PREFECT_API_URL": f"http://127.0.0.1:{self.port}/api",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_LOGGING_TO_API_ENABLED": "true",
+            # Nothing here uses them, and their service is what finds SQLite locked.
+            "PREFECT_API_SERVICES_FLOW_RUN_NOTIFICATIONS_ENABLED": "false",
+            "PREFECT_AGENT_QUERY_INTERVAL": "1",
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "PYTHONWARNINGS": "ignore",
+            **self.environment,
+        }
+
+    def start(self, *command: str, **environment: str) -> Program:
+        """Start a program of Prefect in the background."""
+        log = self.home / f"{len(self.programs)}-{'-'.join(command[:2])}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                ["prefect", *command],
+                env=self.env() | environment,
+                cwd=PROJECT,
+                stdout=out,
+                stderr=out,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        self.programs.append(Program(process, log))
+        return self.programs[-1]
+
+    def serve(self, database: str) -> None:
+        """Start the server on a database; returns when it answers."""
+        where = ("--host", "127.0.0.1", "--port", str(self.port))
+        server = self.start("server", "start", *where, PREFECT_API_DATABASE_CONNECTION_URL=database)
+        wait_until("the server answers", lambda: self._is_healthy(server), _START_SECONDS)
+
+    def agent(self, queue: str) -> Program:
+        """Start an agent; it looks for work when it has said so."""
+        return self.start("agent", "start", "-p", "default-agent-pool", "-q", queue)
+
+    def run(self, *command: str) -> str:
+        """What a command of Prefect or a script of the project prints."""
+        words = [sys.executable, *command] if command[0].endswith(".py") else ["prefect", *command]
+        return run(*words, env=self.env(), cwd=PROJECT)
+
+    def post(self, path: str, **body: Any) -> Any:
+        """An answer of the API to a question."""
+        answer = httpx.post(f"http://127.0.0.1:{self.port}/api/{path}", json=body, timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+    def get(self, path: str) -> Any:
+        """An object of the API."""
+        answer = httpx.get(f"http://127.0.0.1:{self.port}/api/{path}", timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+    def deployment(self, name: str) -> str:
+        """The id of a deployment."""
+        return str(self.get(f"deployments/name/{name}")["id"])
+
+    def run_deployment(self, name: str, **parameters: Any) -> str:
+        """Start a deployment as the UI does; returns the id of the flow run."""
+        path = f"deployments/{self.deployment(name)}/create_flow_run"
+        return str(self.post(path, parameters=parameters)["id"])
+
+    def state(self, run: str) -> dict[str, Any]:
+        """The state of a flow run."""
+        found: dict[str, Any] = self.get(f"flow_runs/{run}")["state"]
+        return found
+
+    def ended(self, *runs: str, seconds: float = 120) -> list[dict[str, Any]]:
+        """The states of flow runs when all have ended."""
+        wait_until(
+            f"flow runs {runs} end",
+            lambda: all(self.state(run)["type"] in _FINAL for run in runs),
+            seconds,
+        )
+        return [self.state(run) for run in runs]
+
+    def runs(self, **wanted: Any) -> list[dict[str, Any]]:
+        """The flow runs that a filter of the API finds."""
+        found: list[dict[str, Any]] = self.post("flow_runs/filter", flow_runs=wanted)
+        return found
+
+    def children(self, run: str) -> list[dict[str, Any]]:
+        """The child runs of a flow run."""
+        return self.runs(parent_flow_run_id={"any_": [run]})
+
+    def stop(self) -> None:
+        """Stop all, the server last."""
+        for program in reversed(self.programs):
+            program.stop()
+        self.programs.clear()
+
+    def _is_healthy(self, server: Program) -> bool:
+        if server.process.poll() is not None:
+            pytest.fail(f"the server ended:\n{server.said()[-4000:]}")
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(f"http://127.0.0.1:{self.port}/api/health", timeout=2).is_success
+        return False
+
+
+def processes_with(text: str) -> list[str]:
+    """The processes of this machine that have a text in their environment, but for this one."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal() and int(folder.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                if text.encode() in (folder / "environ").read_bytes():
+                    words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    if words:  # a zombie has none
+                        found.append(f"{folder.name} {words}")
+    return found

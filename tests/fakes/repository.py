@@ -1,0 +1,51 @@
+"""A repository of GitHub's that is a folder here: git itself goes there in GitHub's place."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from fakes.docker_engine import run
+
+_GITHUB = "https://github.com/"
+ADDRESS = f"{_GITHUB}you/flows"
+_PROJECT = Path(__file__).absolute().parents[2]
+_WHO = ("-c", "user.name=you", "-c", "user.email=you@example.org")
+
+
+@dataclass(frozen=True)
+class Repository:
+    """What ADDRESS leads to for a git that has the environment of this.
+
+    Attributes:
+        site: the folder that stands in for https://github.com.
+    """
+
+    site: Path
+
+    @property
+    def folder(self) -> Path:
+        """The working tree; what is committed there can be fetched."""
+        return self.site / "you" / "flows"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Git's own setting for another place of the same addresses (gitconfig's insteadOf)."""
+        return {
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": f"url.file://{self.site}/.insteadOf",
+            "GIT_CONFIG_VALUE_0": _GITHUB,
+        }
+
+    def publish_the_project(self) -> None:
+        """A first commit with the flows as they are."""
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(_PROJECT / "flows", self.folder / "flows", ignore=ignored)
+        run("git", "init", "--quiet", "--initial-branch=main", self.folder)
+        self.commit("The flows")
+
+    def commit(self, message: str) -> None:
+        """Commit all that has changed."""
+        run("git", "-C", self.folder, "add", "--all")
+        run("git", "-C", self.folder, *_WHO, "commit", "--quiet", "--message", message)

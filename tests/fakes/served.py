@@ -1,0 +1,107 @@
+"""Everything that `make serve` starts, for tests that look at it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from postgres_server import free_port
+
+PROJECT = Path(__file__).absolute().parents[2]
+_START_SECONDS = 180
+_STOP_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Served:
+    """What `make serve` started.
+
+    Attributes:
+        url: of the UI.
+        process: of the script.
+        data: folder of the embedded bucket and warehouse.
+        home: PREFECT_HOME.
+    """
+
+    url: str
+    process: subprocess.Popen[bytes]
+    data: Path
+    home: Path
+
+    def stop(self, number: int) -> int:
+        """Stop it by a signal; its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(_STOP_SECONDS)
+
+    def group(self) -> list[int]:
+        """Processes that know this PREFECT_HOME, but for the script itself."""
+        wanted = f"PREFECT_HOME={self.home}".encode()
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                environment = (folder / "environ").read_bytes().split(b"\0")
+            except OSError:  # it has ended
+                continue
+            if wanted in environment and int(folder.name) != self.process.pid:
+                found.append(int(folder.name))
+        return found
+
+
+def start(home: Path, port: int, source: str = "sample:3000") -> Served:
+    """Start the script as `make serve` does, and wait until it says where it is."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")
+    } | {
+        "PREFECT_HOME": str(home / "prefect"),
+        "TRIPS_DATA": str(home / "data"),
+        "TRIPS_SCRATCH": str(home / "scratch"),
+        "TRIPS_SOURCE": source,
+        "DO_NOT_TRACK": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+    command = [sys.executable, str(PROJECT / "dev" / "serve.py"), "--port", str(port)]
+    with (home / "out").open("wb") as out:
+        process = subprocess.Popen(
+            command, env=environment, stdout=out, stderr=out, start_new_session=True
+        )
+    served = Served(f"http://127.0.0.1:{port}", process, home / "data", home / "prefect")
+    deadline = time.monotonic() + _START_SECONDS
+    while "Ctrl-C stops all" not in (home / "out").read_text():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            pytest.fail(f"serve did not start:\n{(home / 'out').read_text()}")
+        time.sleep(0.2)
+    return served
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[Served]:
+    """Started, and stopped as by Ctrl-C, which ends all of it."""
+    served = start(home, free_port())
+    try:
+        yield served
+    finally:
+        code = served.stop(signal.SIGINT)
+    assert code == 0
+    assert served.group() == []
+
+
+def ended(served: Served, run: str) -> dict[str, object]:
+    """The flow run, once it has ended."""
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
+        found: dict[str, object] = httpx.get(f"{served.url}/api/flow_runs/{run}", timeout=60).json()
+        if found["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
+            return found
+        time.sleep(0.5)
+    pytest.fail(f"flow run {run} did not end")

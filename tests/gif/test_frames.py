@@ -1,0 +1,199 @@
+"""Frames are found, checked and put together, in their order and to the dot."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from core.errors import BadFile, UsageError
+from fakes.image_file import image_file, picture, pixels
+from fakes.real_data import answers, real_file
+from gif.frames import FRAME_MS, SEPARATOR, Frame, animate, as_gif, split
+from gif.places import Place
+
+ANY = Frame(7, 100, 5)
+
+
+@given(st.lists(st.binary(max_size=9).map(lambda b: b.replace(b"\n", b"n"))))
+def test_frames_are_the_parts_that_are_not_empty(parts: list[bytes]) -> None:
+    """Each lies where the record says, numbered without a gap."""
+    data = SEPARATOR.join(parts)
+    frames = split(data)
+    assert [data[f.start : f.start + f.size] for f in frames] == [p for p in parts if p]
+    assert [f.number for f in frames] == list(range(len(frames)))
+
+
+def test_more_than_four_newlines_divide_where_the_first_four_are() -> None:
+    """What follows belongs to the next frame."""
+    assert split(b"a" + b"\n" * 5 + b"b") == [Frame(0, 0, 1), Frame(1, 5, 2)]
+
+
+def test_frames_are_named_by_two_digits_and_more_where_needed() -> None:
+    assert [Frame(n, 0, 1).name for n in (0, 26, 100)] == [
+        "frame_00.gif",
+        "frame_26.gif",
+        "frame_100.gif",
+    ]
+
+
+def test_a_gif_stays_as_it_is_and_another_image_becomes_one() -> None:
+    assert as_gif(picture(1), ANY, "file") == picture(1)
+    converted = as_gif(picture(1, "PNG"), ANY, "file")
+    assert converted.startswith(b"GIF8")
+    assert pixels(converted) == pixels(picture(1))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"GIF89a", b"hello", b"<html>", picture(3)[:60], picture(3, "PNG")[:90], b"\x89PNG\r\n\x1a\n"],
+)
+def test_what_is_no_image_is_named_by_its_number(data: bytes) -> None:
+    with pytest.raises(BadFile, match=r"^images\.img: frame 7, 5 bytes from 100 on, .* no image"):
+        as_gif(data, ANY, "images.img")
+
+
+def test_a_gif_of_all_frames_in_their_order() -> None:
+    """Each frame to the dot, all for the same time, without end."""
+    frames = [picture(number) for number in range(12)]
+    made = animate(frames, "file")
+    assert pixels(made) == [pixels(frame)[0] for frame in frames]
+    with Image.open(io.BytesIO(made)) as image:
+        assert image.info["loop"] == 0
+        assert image.info["duration"] == FRAME_MS
+
+
+def test_equal_neighbours_are_shown_as_long_as_both() -> None:
+    made = animate([picture(1), picture(1), picture(2)], "file")
+    assert pixels(made) == [*pixels(picture(1)), *pixels(picture(2))]
+    with Image.open(io.BytesIO(made)) as image:
+        assert image.info["duration"] == 2 * FRAME_MS
+
+
+def test_frames_of_two_sizes_are_refused() -> None:
+    """By the number of the first that differs."""
+    with pytest.raises(BadFile, match="file: frame 1 has 9x9 dots, frame 0 has 50x40"):
+        animate([picture(0), picture(1, size=(9, 9))], "file")
+
+
+def test_places_without_a_bucket_are_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may have another current folder."""
+    monkeypatch.chdir(tmp_path)
+    assert Place.of("", "a/clip.gif") == Place("", f"{tmp_path}/a/clip.gif")
+    assert Place.of("", "clip.gif").beside("frame_00.gif").path == f"{tmp_path}/frame_00.gif"
+    assert Place.of("local-bucket/zoom", "a/clip.gif").beside("b.gif").path == "a/b.gif"
+
+
+@pytest.mark.parametrize("path", ["", ".", "/", ".."])
+def test_a_place_needs_a_name(path: str) -> None:
+    with pytest.raises(UsageError, match="is no name of a file"):
+        Place.of("local-bucket/zoom", path)
+
+
+def test_made_files_have_the_shape_of_the_real_one() -> None:
+    """Four newlines at the end too, which are no frame."""
+    assert len(split(image_file(3))) == 3
+    assert image_file(3).count(SEPARATOR) == 3
+
+
+@pytest.mark.real
+def test_the_real_file_becomes_a_gif_of_27_frames() -> None:
+    """Of 500x375 dots each, equal to those of the file."""
+    name = "image/all-images.img"
+    data = real_file(name).read_bytes()
+    frames = split(data)
+    assert len(frames) == answers(name)["frames"] == 27
+    parts = [data[f.start : f.start + f.size] for f in frames]
+    assert [as_gif(part, f, name) for part, f in zip(parts, frames)] == parts
+    made = animate(parts, name)
+    assert pixels(made) == [pixels(part)[0] for part in parts]
+    with Image.open(io.BytesIO(made)) as image:
+        assert image.size == (500, 375)
+
+
+# ---- other colour modes
+
+
+def encoded(image: Image.Image, kind: str) -> bytes:
+    found = io.BytesIO()
+    image.save(found, kind)
+    return found.getvalue()
+
+
+def clear(mode: str, colour: tuple[int, ...]) -> Image.Image:
+    """An image whose left half is of a colour and whose right half is transparent."""
+    image = Image.new(mode, (8, 4), (0,) * len(colour))
+    image.paste(colour, (0, 0, 4, 4))
+    return image
+
+
+def palette() -> Image.Image:
+    """The same with a palette, one of whose colours is transparent."""
+    image = Image.new("P", (8, 4), 1)
+    image.putpalette([200, 0, 0, 0, 0, 0])
+    image.paste(0, (0, 0, 4, 4))
+    image.info["transparency"] = 1
+    return image
+
+
+def ends(data: bytes) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The colours at the left and at the right."""
+    with Image.open(io.BytesIO(data)) as image:
+        shown = image.convert("RGB")
+        return shown.getpixel((0, 0)), shown.getpixel((7, 3))  # type: ignore[return-value] # RGB
+
+
+WHITE = (255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    ("data", "left", "right"),
+    [
+        (encoded(clear("RGBA", (200, 0, 0, 255)), "PNG"), (200, 0, 0), WHITE),
+        (encoded(clear("LA", (90, 255)), "PNG"), (90, 90, 90), WHITE),
+        (encoded(palette(), "PNG"), (200, 0, 0), WHITE),
+        (encoded(Image.new("I;16", (8, 4), 257 * 90), "PNG"), (90, 90, 90), (90, 90, 90)),
+        (encoded(Image.new("I;16", (8, 4), 65_535), "PNG"), WHITE, WHITE),
+        (encoded(Image.new("I", (8, 4), 257 * 90), "TIFF"), (90, 90, 90), (90, 90, 90)),
+        (encoded(Image.new("1", (8, 4), 1), "PNG"), WHITE, WHITE),
+        (encoded(Image.new("CMYK", (8, 4), (0, 255, 255, 0)), "TIFF"), (255, 0, 0), (255, 0, 0)),
+    ],
+    ids=["RGBA", "LA", "P", "I;16", "I;16 white", "I", "1", "CMYK"],
+)
+def test_an_image_of_another_colour_mode_has_its_colours(
+    data: bytes, left: tuple[int, ...], right: tuple[int, ...]
+) -> None:
+    assert ends(as_gif(data, ANY, "file")) == (left, right)
+
+
+def test_a_jpeg_of_cmyk_has_its_colours() -> None:
+    image = Image.new("CMYK", (8, 4), (255, 0, 255, 0))
+    (red, green, blue), _ = ends(as_gif(encoded(image, "JPEG"), ANY, "file"))
+    assert red < 12
+    assert green > 243
+    assert blue < 12
+
+
+@pytest.mark.parametrize(("mode", "value"), [("F", 0.5), ("I", 70_000)])
+def test_an_image_without_a_scale_of_brightness_is_refused_by_its_mode(
+    mode: str, value: float
+) -> None:
+    data = encoded(Image.new(mode, (8, 4), value), "TIFF")
+    with pytest.raises(BadFile, match=f"frame 7, .*mode {mode}, numbers without a scale"):
+        as_gif(data, ANY, "file")
+
+
+def test_frames_of_mixed_modes_are_one_gif() -> None:
+    sources = [clear("RGBA", (200, 0, 0, 255)), palette(), Image.new("L", (8, 4), 90)]
+    frames = [as_gif(encoded(image, "PNG"), ANY, "file") for image in sources]
+    frames.append(encoded(palette(), "GIF"))
+    shown = pixels(animate(frames, "file"))
+    assert [tuple(frame[:3]) for frame in shown][:1] == [(200, 0, 0)]
+    assert tuple(shown[1][:3]) == (90, 90, 90)
+    assert tuple(shown[2][:3]) == (200, 0, 0)

@@ -1,0 +1,56 @@
+"""Arrays laid out by hand are those that pyarrow makes."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monthly.convert.arrays import day, int64s, midnight, strings
+
+INTS = st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), max_size=40)
+TEXTS = st.lists(st.none() | st.text(max_size=8), max_size=40)
+quick = settings(max_examples=60, deadline=None, derandomize=True)
+
+
+def same(ours: pa.Array, theirs: pa.Array) -> None:
+    ours.validate(full=True)
+    assert ours.type == theirs.type
+    assert ours.equals(theirs)
+    assert ours.null_count == theirs.null_count
+
+
+@quick
+@given(INTS)
+def test_whole_numbers(values: list[int | None]) -> None:
+    same(int64s(values), pa.array(values, pa.int64()))
+
+
+@quick
+@given(TEXTS)
+def test_texts(values: list[str | None]) -> None:
+    same(strings(values), pa.array(values, pa.string()))
+
+
+@quick
+@given(st.dates(), st.integers(0, 100))
+def test_one_day_many_times(value: dt.date, rows: int) -> None:
+    same(day(value, rows), pa.array([value] * rows, pa.date32()))
+
+
+@quick
+@given(st.dates())
+def test_midnight_is_the_first_microsecond_of_the_day(value: dt.date) -> None:
+    begin = dt.datetime(value.year, value.month, value.day)
+    assert midnight(value).equals(pa.scalar(begin, pa.timestamp("us")))
+
+
+def test_each_number_of_nulls_around_whole_bytes() -> None:
+    for size in range(1, 26):
+        for null in range(size):
+            values = [None if n == null else n for n in range(size)]
+            same(int64s(values), pa.array(values, pa.int64()))
+            texts = [None if value is None else "é" * value for value in values]
+            same(strings(texts), pa.array(texts, pa.string()))

@@ -1,0 +1,106 @@
+"""What is counted of a month, against counts made by hand and by another reader."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from monthly.convert.to_parquet import convert
+from monthly.month import Month
+from monthly.report.counts import CELL, SOUTH, WEST, count_month
+from monthly.sample import write_sample
+
+GREEN = Month("green", 2020, 10)
+HEADER = (
+    "VendorID,lpep_pickup_datetime,lpep_dropoff_datetime,store_and_fwd_flag,RatecodeID,"
+    "PULocationID,DOLocationID,passenger_count,trip_distance,fare_amount,extra,mta_tax,"
+    "tip_amount,tolls_amount,ehail_fee,improvement_surcharge,total_amount,payment_type,"
+    "trip_type,congestion_surcharge\n"
+)
+
+
+def green(folder: Path, trips: list[tuple[str, str, str]]) -> Path:
+    """A converted month of trips by time of pickup, zone and fare."""
+    path = folder / "green.csv"
+    path.write_text(
+        HEADER
+        + "".join(
+            f"2,{pickup},{pickup},N,1,{zone},41,1,1.5,{fare},0,0.5,0,0,,0.3,9,1,1,0\n"
+            for pickup, zone, fare in trips
+        )
+    )
+    return convert(GREEN, path, folder).path
+
+
+def test_trips_are_counted_by_day_and_hour_of_the_month_alone(tmp_path: Path) -> None:
+    """The last second of the month is in it, the first one after it and a year before are not."""
+    times = ["2020-10-01 00:00:00", "2020-10-31 23:59:59", "2020-10-31 23:00:00"]
+    others = ["2020-11-01 00:00:00", "2019-10-05 12:00:00"]
+    path = green(tmp_path, [(time, "74", "5") for time in [*times, *others]])
+    assert count_month(GREEN, path).hours == {
+        (dt.date(2020, 10, 1), 0): 1,
+        (dt.date(2020, 10, 31), 23): 2,
+    }
+
+
+def test_fares_are_counted_to_the_cent_and_what_is_far_out_at_its_end(tmp_path: Path) -> None:
+    """Refunds as 0, a million as the largest; a trip without a fare not at all."""
+    fares = ["5.5", "5.50", "5.51", "0", "-3", "1000000", ""]
+    path = green(tmp_path, [("2020-10-03 10:00:00", "74", fare) for fare in fares])
+    assert count_month(GREEN, path).fares == {0: 2, 550: 2, 551: 1, 100_000: 1}
+
+
+def test_zones_are_counted_where_there_are_any(tmp_path: Path) -> None:
+    """A trip without a zone is none of zone 0."""
+    zones = ["74", "74", "41", ""]
+    counts = count_month(GREEN, green(tmp_path, [("2020-10-03 10:00:00", z, "5") for z in zones]))
+    assert counts.zones == {74: 2, 41: 1}
+    assert counts.cells == {}
+
+
+def test_a_path_with_signs_that_mean_more_to_duckdb_is_a_path(tmp_path: Path) -> None:
+    """The file of [1] and none of 1."""
+    folder = tmp_path / "[1]*"
+    folder.mkdir()
+    assert count_month(GREEN, green(folder, [("2020-10-03 10:00:00", "74", "5")])).zones == {74: 1}
+
+
+def test_an_old_month_is_counted_on_the_map(tmp_path: Path) -> None:
+    """Every cell has the pickups that another reader finds between its sides."""
+    month = Month("yellow", 2014, 5)
+    source = tmp_path / "yellow_tripdata_2014-05.csv"
+    write_sample(month, source, 500)
+    counts = count_month(month, convert(month, source, tmp_path).path)
+    with source.open() as file:
+        rows = [{name.strip(): text for name, text in row.items()} for row in csv.DictReader(file)]
+    pickups = [(float(row["pickup_longitude"]), float(row["pickup_latitude"])) for row in rows]
+    for (column, row), count in counts.cells.items():
+        west, south = WEST + column * CELL, SOUTH + row * CELL
+        near = 1e-9  # sides of cells are no binary numbers
+        inside = [
+            (x, y)
+            for x, y in pickups
+            if west - near <= x < west + CELL + near and south - near <= y < south + CELL + near
+        ]
+        assert len(inside) >= count
+    assert sum(counts.cells.values()) > 400
+    assert counts.zones == {}
+
+
+@pytest.mark.parametrize("month", [Month("fhv", 2020, 4), Month("fhvhv", 2020, 4)], ids=str)
+def test_for_hire_months_are_counted_by_what_they_have(month: Month, tmp_path: Path) -> None:
+    """No fares in fhv; zones under that dataset's own spelling."""
+    source = tmp_path / f"{month.stem}.csv"
+    write_sample(month, source, 300)
+    counts = count_month(month, convert(month, source, tmp_path).path)
+    with source.open() as file:
+        rows = list(csv.DictReader(file))
+    name = next(n for n in rows[0] if n.lower() == "pulocationid")
+    assert counts.zones == Counter(int(row[name]) for row in rows if row[name])
+    assert counts.cells == {}
+    if month.dataset == "fhv":
+        assert counts.fares == {}

@@ -1,0 +1,144 @@
+"""An entry is written after all that it speaks of, and read back as it was."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import Conflict, StorageError
+from core.storage.bucket import FolderBucket, ObjectInfo
+from fakes.entries import converted_of, download_of, entry_of
+from monthly.ledger import entry_key, keep, object_key, read_entry, rejects_key, write_entry
+from monthly.month import Month
+
+MONTH = Month("green", 2020, 10)
+OBJECT = "data/green/green_tripdata_2020-10.parquet"
+REJECTS = "data/green/green_tripdata_2020-10.rejects.csv"
+ENTRY = "ledger/green/green_tripdata_2020-10.json"
+
+
+class Noted(FolderBucket):
+    """Notes each change in its order."""
+
+    done: list[tuple[str, str]] = []  # noqa: RUF012 - emptied by the fixture
+
+    def upload(self, path: Path, key: str) -> ObjectInfo:
+        """Note it, do it."""
+        self.done.append(("upload", key))
+        return super().upload(path, key)
+
+    def write(self, key: str, data: bytes, replacing: str | None) -> None:
+        """Note it, do it."""
+        self.done.append(("write", key))
+        super().write(key, data, replacing)
+
+    def delete(self, key: str) -> None:
+        """Note it, do it."""
+        self.done.append(("delete", key))
+        super().delete(key)
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Noted:
+    Noted.done.clear()
+    return Noted(tmp_path / "bucket")
+
+
+def kept(bucket: FolderBucket, folder: Path, replacing: str | None = None, **what: Any) -> Any:
+    return keep(
+        bucket, MONTH, download_of(MONTH, folder), converted_of(MONTH, folder, **what), replacing
+    )
+
+
+def test_month_lies_where_the_zoomcamp_looks_for_it() -> None:
+    assert object_key(MONTH) == OBJECT
+    assert rejects_key(MONTH) == REJECTS
+    assert entry_key(MONTH) == ENTRY
+
+
+def test_entry_is_read_as_it_was_written(bucket: FolderBucket) -> None:
+    entry = entry_of(MONTH)
+    write_entry(bucket, MONTH, entry, None)
+    found, version = read_entry(bucket, MONTH)
+    assert found == entry
+    assert version is not None
+    write_entry(bucket, MONTH, entry_of(MONTH, etag=None), version)
+    changed, later = read_entry(bucket, MONTH)
+    assert changed
+    assert changed.etag is None
+    assert later != version
+
+
+def test_month_without_an_entry_has_none(bucket: FolderBucket) -> None:
+    assert read_entry(bucket, MONTH) == (None, None)
+
+
+def test_entry_over_one_that_another_run_wrote_is_a_conflict(bucket: FolderBucket) -> None:
+    write_entry(bucket, MONTH, entry_of(MONTH), None)
+    with pytest.raises(Conflict, match="changed by another run"):
+        write_entry(bucket, MONTH, entry_of(MONTH, etag=None), None)
+    assert read_entry(bucket, MONTH)[0] == entry_of(MONTH)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b'{"dataset": "green"}',
+        json.dumps(asdict(entry_of(MONTH)) | {"surplus": 1}).encode(),
+    ],
+)
+def test_unreadable_entry_is_named_with_the_way_out(bucket: FolderBucket, data: bytes) -> None:
+    bucket.write(ENTRY, data, None)
+    with pytest.raises(StorageError) as caught:
+        read_entry(bucket, MONTH)
+    said = str(caught.value)
+    assert said.startswith("green 2020-10: ")
+    assert bucket.uri(ENTRY) in said
+    assert said.endswith("remove that object, then run again")
+
+
+def test_entry_comes_last(bucket: Noted, tmp_path: Path) -> None:
+    kept(bucket, tmp_path / "scratch", rejects=b"line\n")
+    assert bucket.done == [("upload", OBJECT), ("upload", REJECTS), ("write", ENTRY)]
+
+
+def test_entry_speaks_of_what_is_in_the_bucket(bucket: FolderBucket, tmp_path: Path) -> None:
+    entry = kept(bucket, tmp_path / "scratch", rejects=b"one\ntwo\n")
+    assert read_entry(bucket, MONTH)[0] == entry
+    info = bucket.info(OBJECT)
+    assert info == ObjectInfo(entry.object_size, entry.object_version)
+    assert Path(bucket.uri(entry.object_key)).read_bytes() == b"content"
+    assert Path(bucket.uri(entry.rejects_key)).read_bytes() == b"one\ntwo\n"
+    assert (entry.rows_read, entry.rows_written, entry.rows_rejected) == (5, 3, 2)
+    assert entry.drift["missing"] == ["airport_fee"]
+    assert entry.quality["nulls"] == {"airport_fee": 2}
+
+
+def test_corrected_month_without_rejects_leaves_none_of_the_old(
+    bucket: Noted, tmp_path: Path
+) -> None:
+    kept(bucket, tmp_path / "scratch", rejects=b"line\n")
+    _, version = read_entry(bucket, MONTH)
+    bucket.done.clear()
+    entry = kept(bucket, tmp_path / "scratch", version, content=b"corrected")
+    assert bucket.done == [("upload", OBJECT), ("delete", REJECTS), ("write", ENTRY)]
+    assert entry.rejects_key is None
+    assert bucket.keys("data") == [OBJECT]
+
+
+def test_month_that_another_run_kept_meanwhile_is_a_conflict(
+    bucket: FolderBucket, tmp_path: Path
+) -> None:
+    first = kept(bucket, tmp_path / "scratch")
+    with pytest.raises(Conflict):
+        kept(bucket, tmp_path / "scratch", content=b"of the other run")
+    assert read_entry(bucket, MONTH)[0] == first

@@ -1,0 +1,342 @@
+"""A plan says of a month what there is to do and why, and changes nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import StorageError, UsageError
+from core.storage.bucket import FolderBucket
+from fakes.entries import converted_of, entry_of
+from fakes.web import Page, Web
+from monthly.columns import SCHEMA_VERSION
+from monthly.ledger import Entry, keep, object_key, read_entry, write_entry
+from monthly.month import Month
+from monthly.plan import Plan, Status, due_in_warehouse, plan_month
+from monthly.sources import Download
+from monthly.warehouses import Held
+
+MONTH = Month("yellow", 2021, 1)
+NAME = "yellow_tripdata_2021-01.csv.gz"
+BODY = b"VendorID\n1\n"
+DATE, LATER = "Tue, 05 Jan 2021 10:00:00 GMT", "Wed, 06 Jan 2021 10:00:00 GMT"
+PAGE = Page(BODY, etag='"one"', last_modified=DATE)
+#: What the entries of this file say of the published bytes.
+SHA256 = "5" * 64
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Web() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> FolderBucket:
+    return FolderBucket(tmp_path / "bucket")
+
+
+def keep_as(bucket: FolderBucket, tmp_path: Path, url: str, page: Page, **fields: Any) -> Entry:
+    """The month in the bucket, as it was when `page` was published; `fields` are changed after."""
+    download = Download(
+        MONTH, tmp_path / NAME, url, len(page.body), SHA256, page.etag, page.last_modified
+    )
+    entry = keep(bucket, MONTH, download, converted_of(MONTH, tmp_path / "scratch"), None)
+    if fields:
+        entry = replace(entry, **fields)
+        write_entry(bucket, MONTH, entry, read_entry(bucket, MONTH)[1])
+    return entry
+
+
+def said(plan: Plan) -> tuple[str, str, bool]:
+    return plan.status.value, plan.reason, plan.settled_by_content
+
+
+# ---- what is published, compared with the ledger
+
+
+def test_month_that_the_ledger_lacks_is_new(web: Web, bucket: FolderBucket) -> None:
+    plan = plan_month(MONTH, web.serve(f"/{NAME}", PAGE), bucket)
+    assert said(plan) == ("NEW", "not in the ledger", False)
+    assert plan.has_work
+    assert plan.published
+    assert (plan.entry, plan.entry_version) == (None, None)
+
+
+def test_month_that_nobody_has_published_is_not_yet_published(
+    web: Web, bucket: FolderBucket
+) -> None:
+    plan = plan_month(MONTH, web.url(f"/{NAME}"), bucket)
+    assert plan.status.value == "NOT YET PUBLISHED"
+    assert "404" in plan.reason
+    assert "there is no such file (yet)" in plan.reason
+    assert not plan.has_work
+    assert plan.published is None
+
+
+def test_month_that_is_withdrawn_keeps_its_entry(
+    web: Web, bucket: FolderBucket, tmp_path: Path
+) -> None:
+    entry = keep_as(bucket, tmp_path, web.url(f"/{NAME}"), PAGE)
+    plan = plan_month(MONTH, web.url(f"/{NAME}"), bucket)
+    assert plan.status is Status.NOT_YET_PUBLISHED
+    assert plan.entry == entry
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "expected"),
+    [
+        (PAGE, PAGE, ("UNCHANGED", "same ETag", True)),
+        (PAGE, replace(PAGE, last_modified=LATER), ("UNCHANGED", "same ETag", True)),
+        (PAGE, replace(PAGE, last_modified=None), ("UNCHANGED", "same ETag", True)),
+        (PAGE, replace(PAGE, etag='"two"'), ("CHANGED", 'ETag "one" -> "two"', True)),
+        (
+            PAGE,
+            replace(PAGE, body=BODY + b"2\n"),
+            ("CHANGED", f"size {len(BODY)} -> {len(BODY) + 2} bytes", True),
+        ),
+        (
+            replace(PAGE, etag=None),
+            replace(PAGE, etag=None),
+            ("UNCHANGED", "same size and modification time", True),
+        ),
+        (PAGE, replace(PAGE, etag=None), ("UNCHANGED", "same size and modification time", True)),
+        (replace(PAGE, etag=None), PAGE, ("UNCHANGED", "same size and modification time", True)),
+        (
+            replace(PAGE, etag=None),
+            replace(PAGE, etag=None, last_modified=LATER),
+            ("CHANGED", "new modification time, no ETag; the content will be compared", True),
+        ),
+        (
+            Page(BODY),
+            Page(BODY),
+            ("CHANGED", "new modification time, no ETag; the content will be compared", True),
+        ),
+    ],
+)
+def test_published_file_is_compared_by_size_then_etag_then_time(
+    web: Web,
+    bucket: FolderBucket,
+    tmp_path: Path,
+    was: Page,
+    now: Page,
+    expected: tuple[str, str, bool],
+) -> None:
+    keep_as(bucket, tmp_path, web.url(f"/{NAME}"), was)
+    plan = plan_month(MONTH, web.serve(f"/{NAME}", now), bucket)
+    assert said(plan) == expected
+    assert plan.has_work == (plan.status is Status.CHANGED)
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_generated_month_takes_the_place_of_a_published_one_only_by_force(
+    bucket: FolderBucket, tmp_path: Path, damaged: bool
+) -> None:
+    """Neither a newcomer's second `make run` nor an example costs anybody a real month."""
+    url = "https://elsewhere/file.csv.gz"
+    key = keep_as(bucket, tmp_path, url, PAGE).object_key
+    if damaged:
+        (tmp_path / "bucket" / key).unlink()
+    plan = plan_month(MONTH, "sample:10", bucket)
+    assert said(plan)[0] == "UNCHANGED"
+    assert f"published at {url}; only --force" in plan.reason
+    assert not plan.has_work
+    assert plan_month(MONTH, "sample:10", bucket, force=True).has_work
+
+
+def test_a_published_month_takes_the_place_of_a_generated_one(
+    web: Web, bucket: FolderBucket, tmp_path: Path
+) -> None:
+    keep_as(bucket, tmp_path, "sample:///10/green", PAGE)
+    assert plan_month(MONTH, web.serve(f"/{NAME}", PAGE), bucket).has_work
+
+
+def test_month_of_another_address_is_compared_by_its_content(
+    web: Web, bucket: FolderBucket, tmp_path: Path
+) -> None:
+    keep_as(bucket, tmp_path, "https://elsewhere/file.csv.gz", PAGE)
+    url = web.serve(f"/{NAME}", PAGE)
+    reason = f"published at {url}, was https://elsewhere/file.csv.gz"
+    assert said(plan_month(MONTH, url, bucket)) == ("CHANGED", reason, True)
+
+
+def test_content_settles_a_change_of_its_label_alone(
+    web: Web, bucket: FolderBucket, tmp_path: Path
+) -> None:
+    keep_as(bucket, tmp_path, web.url(f"/{NAME}"), PAGE)
+    plan = plan_month(MONTH, web.serve(f"/{NAME}", replace(PAGE, etag='"two"')), bucket)
+    assert plan.proves_unchanged(SHA256)
+    assert not plan.proves_unchanged("6" * 64)
+
+
+def test_content_never_settles_a_new_month(web: Web, bucket: FolderBucket) -> None:
+    assert not plan_month(MONTH, web.serve(f"/{NAME}", PAGE), bucket).proves_unchanged(SHA256)
+
+
+def test_older_schema_is_converted_again_whatever_the_content(
+    web: Web, bucket: FolderBucket, tmp_path: Path
+) -> None:
+    url = web.serve(f"/{NAME}", PAGE)
+    keep_as(bucket, tmp_path, url, PAGE, schema_version=0)
+    plan = plan_month(MONTH, url, bucket)
+    assert said(plan) == ("CHANGED", f"schema version 0 -> {SCHEMA_VERSION}", False)
+    assert not plan.proves_unchanged(SHA256)
+
+
+@pytest.mark.parametrize(
+    ("renamed", "status"),
+    [
+        (["Dispatching_base_number -> Affiliated_base_number"], "CHANGED"),
+        (["Pickup_DateTime -> pickup_datetime"], "UNCHANGED"),
+    ],
+)
+def test_of_the_first_schema_only_the_for_hire_files_of_2018_are_converted_again(
+    renamed: list[str], status: str, web: Web, bucket: FolderBucket, tmp_path: Path
+) -> None:
+    url = web.serve(f"/{NAME}", PAGE)
+    drift = {"renamed": renamed, "unknown": [], "missing": []}
+    keep_as(bucket, tmp_path, url, PAGE, schema_version=1, drift=drift)
+    assert said(plan_month(MONTH, url, bucket))[0] == status
+
+
+def test_forced_month_is_run_whatever_the_content(
+    web: Web, bucket: FolderBucket, tmp_path: Path
+) -> None:
+    url = web.serve(f"/{NAME}", PAGE)
+    assert said(plan_month(MONTH, url, bucket, force=True))[0] == "NEW"
+    keep_as(bucket, tmp_path, url, PAGE)
+    plan = plan_month(MONTH, url, bucket, force=True)
+    assert said(plan) == ("CHANGED", "forced", False)
+    assert not plan.proves_unchanged(SHA256)
+
+
+def test_force_publishes_nothing(web: Web, bucket: FolderBucket) -> None:
+    plan = plan_month(MONTH, web.url(f"/{NAME}"), bucket, force=True)
+    assert plan.status is Status.NOT_YET_PUBLISHED
+
+
+# ---- the object, compared with the ledger
+
+
+def test_month_whose_object_is_gone_is_run_again(
+    web: Web, bucket: FolderBucket, tmp_path: Path
+) -> None:
+    url = web.serve(f"/{NAME}", PAGE)
+    keep_as(bucket, tmp_path, url, PAGE)
+    where = bucket.uri(object_key(MONTH))
+    bucket.delete(object_key(MONTH))
+    plan = plan_month(MONTH, url, bucket)
+    assert said(plan) == ("CHANGED", f"in the ledger, but {where} is gone", False)
+    assert not plan.proves_unchanged(SHA256)
+
+
+@pytest.mark.parametrize("content", [b"contenT", b"longer content", b""])
+def test_month_whose_object_was_altered_is_run_again(
+    web: Web, bucket: FolderBucket, tmp_path: Path, content: bytes
+) -> None:
+    url = web.serve(f"/{NAME}", PAGE)
+    keep_as(bucket, tmp_path, url, PAGE)
+    path = Path(bucket.uri(object_key(MONTH)))
+    path.write_bytes(content)
+    os.utime(path, ns=(1, 1))  # whatever the clock says: another time than before
+    reason = "the object in the bucket is not the one in the ledger"
+    assert said(plan_month(MONTH, url, bucket)) == ("CHANGED", reason, False)
+
+
+def test_bucket_that_was_copied_has_nothing_to_do(
+    web: Web, bucket: FolderBucket, tmp_path: Path
+) -> None:
+    url = web.serve(f"/{NAME}", PAGE)
+    entry = keep_as(bucket, tmp_path, url, PAGE)
+    copy = FolderBucket(tmp_path / "copy")
+    shutil.copytree(bucket.folder, copy.folder)
+    os.utime(copy.uri(object_key(MONTH)), ns=(1, 1))
+    info = copy.info(object_key(MONTH))
+    assert info
+    assert info.version != entry.object_version
+    assert said(plan_month(MONTH, url, copy)) == ("UNCHANGED", "same ETag", True)
+
+
+# ---- what goes wrong, and what stays
+
+
+def test_unreadable_entry_stops_the_plan(web: Web, bucket: FolderBucket) -> None:
+    bucket.write("ledger/yellow/yellow_tripdata_2021-01.json", b"{", None)
+    with pytest.raises(StorageError, match="no ledger entry"):
+        plan_month(MONTH, web.serve(f"/{NAME}", PAGE), bucket)
+
+
+def test_source_that_cannot_be_meant_stops_the_plan(bucket: FolderBucket) -> None:
+    with pytest.raises(UsageError, match="tcl"):
+        plan_month(MONTH, "tcl", bucket)
+
+
+def test_plan_writes_nothing(web: Web, bucket: FolderBucket, tmp_path: Path) -> None:
+    """Neither for a new month nor for one that is compared to the last byte."""
+    url = web.serve(f"/{NAME}", PAGE)
+    plan_month(MONTH, url, bucket)
+    assert not bucket.folder.exists()
+    keep_as(bucket, tmp_path, url, PAGE)
+    os.utime(bucket.uri(object_key(MONTH)), ns=(1, 1))
+    before = listing(tmp_path)
+    for force in (False, True):
+        plan_month(MONTH, url, bucket, force)
+    plan_month(Month("yellow", 2021, 2), web.url("/nothing.csv"), bucket)
+    assert listing(tmp_path) == before
+
+
+def listing(folder: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of the last change of all that is under a folder."""
+    found = ((path, path.stat()) for path in folder.rglob("*"))
+    return {str(path): (status.st_size, status.st_mtime_ns) for path, status in found}
+
+
+# ---- the warehouse
+
+UNCHANGED = Plan(MONTH, Status.UNCHANGED, "same ETag", None, entry_of(MONTH), "1")
+
+
+def test_month_that_the_warehouse_has_stays_unchanged() -> None:
+    held = Held(entry_of(MONTH).object_sha256, 5, 5)
+    assert due_in_warehouse(UNCHANGED, held, "w") == UNCHANGED
+
+
+@pytest.mark.parametrize(
+    ("held", "status", "reason"),
+    [
+        (None, Status.NEW, "kept in the bucket, not yet in w"),
+        (Held("another", 5, 5), Status.CHANGED, "corrected in the bucket, not yet in w"),
+        (
+            Held(entry_of(MONTH).object_sha256, 95_120, 0),
+            Status.CHANGED,
+            "w has 0 rows of it where its load left 95,120",
+        ),
+        (
+            Held(entry_of(MONTH).object_sha256, 5, 5, touched=True),
+            Status.CHANGED,
+            "something else than a load changed it in w",
+        ),
+    ],
+)
+def test_month_that_the_warehouse_lacks_or_has_otherwise_is_due(
+    held: Held | None, status: Status, reason: str
+) -> None:
+    plan = due_in_warehouse(UNCHANGED, held, "w")
+    assert (plan.status, plan.reason) == (status, reason)
+    assert plan.has_work
+    assert plan.entry == UNCHANGED.entry
+
+
+@pytest.mark.parametrize("status", [Status.NEW, Status.CHANGED, Status.NOT_YET_PUBLISHED])
+def test_warehouse_changes_nothing_about_a_month_that_is_to_be_run_or_cannot_be(
+    status: Status,
+) -> None:
+    plan = replace(UNCHANGED, status=status)
+    assert due_in_warehouse(plan, None, "w") == plan

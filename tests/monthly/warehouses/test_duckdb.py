@@ -1,0 +1,450 @@
+"""A load replaces exactly its month in the file, whatever else happens. Read by DuckDB itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from core.errors import AccountingError, Busy, SchemaError, StorageError
+from fakes.entries import entry_of
+from monthly.datasets import DATASETS
+from monthly.month import Month
+from monthly.warehouses import Held
+from monthly.warehouses import duckdb as warehouses_duckdb
+from monthly.warehouses.duckdb import LEDGER, DuckDBFile
+
+JANUARY, FEBRUARY = Month("yellow", 2021, 1), Month("yellow", 2021, 2)
+GREEN = Month("green", 2021, 1)
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> DuckDBFile:
+    return DuckDBFile(tmp_path / "new" / "trips.duckdb")
+
+
+def written(path: Path, month: Month, totals: Iterable[float]) -> Path:
+    """A month in the canonical schema of which only the totals matter."""
+    dataset = DATASETS[month.dataset]
+    amounts = list(totals)
+    values = {"total_amount": amounts, "file_month": [month.first_day] * len(amounts)}
+    columns = [pa.array(values.get(f.name, [None] * len(amounts)), f.type) for f in dataset.schema]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns, schema=dataset.schema), path)
+    return path
+
+
+def load(
+    warehouse: DuckDBFile, month: Month, totals: Iterable[float], sha256: str = "a", **entry: Any
+) -> int:
+    amounts = list(totals)
+    path = written(warehouse.path.parent.parent / "scratch" / f"{month.stem}", month, amounts)
+    fields = {"rows_written": len(amounts), "object_sha256": sha256} | entry
+    return warehouse.load(month, entry_of(month, **fields), path)
+
+
+def rows(warehouse: DuckDBFile, sql: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(warehouse.path), read_only=True) as db:
+        return db.execute(sql).fetchall()
+
+
+def sums(warehouse: DuckDBFile, table: str = "yellow_trips") -> dict[str, tuple[int, float]]:
+    """Rows and the sum of the totals, by month."""
+    sql = f"SELECT file_month::VARCHAR, count(*), sum(total_amount) FROM {table} GROUP BY 1"
+    return {month: (count, total) for month, count, total in rows(warehouse, sql)}
+
+
+# ---- load
+
+
+def test_first_load_makes_the_file_and_counts_its_rows(warehouse: DuckDBFile) -> None:
+    assert load(warehouse, JANUARY, [1.5, 2.5], "a") == 2
+    assert sums(warehouse) == {"2021-01-01": (2, 4.0)}
+    assert warehouse.loaded("yellow") == {JANUARY: "a"}
+    assert warehouse.name() == str(warehouse.path)
+    others = {p.name for p in warehouse.path.parent.iterdir()} - {warehouse.path.name}
+    assert all(name.endswith(".lock") for name in others)
+
+
+def test_load_replaces_exactly_its_month(warehouse: DuckDBFile) -> None:
+    load(warehouse, JANUARY, [1, 2, 3], "a")
+    load(warehouse, FEBRUARY, [10, 20], "b")
+    load(warehouse, GREEN, [100], "c")
+    load(warehouse, JANUARY, [4, 5], "d")
+    assert sums(warehouse) == {"2021-01-01": (2, 9), "2021-02-01": (2, 30)}
+    assert sums(warehouse, "green_trips") == {"2021-01-01": (1, 100)}
+    assert warehouse.loaded("yellow") == {JANUARY: "d", FEBRUARY: "b"}
+    assert warehouse.loaded("green") == {GREEN: "c"}
+    assert warehouse.loaded("fhv") == {}
+
+
+def test_second_load_of_the_same_changes_nothing(warehouse: DuckDBFile) -> None:
+    load(warehouse, JANUARY, [1, 2, 3])
+    everything = "SELECT * FROM yellow_trips ORDER BY total_amount"
+    before = rows(warehouse, everything)
+    load(warehouse, JANUARY, [1, 2, 3])
+    assert rows(warehouse, everything) == before
+    assert len(rows(warehouse, f"FROM {LEDGER}")) == 1
+
+
+def test_ledger_row_says_what_was_loaded(warehouse: DuckDBFile) -> None:
+    load(warehouse, JANUARY, [1, 2, 3], "abc", schema_version=7)
+    sql = f"SELECT dataset, file_month, object_sha256, rows, schema_version FROM {LEDGER}"
+    assert rows(warehouse, sql) == [("yellow", dt.date(2021, 1, 1), "abc", 3, 7)]
+
+
+@pytest.mark.parametrize("dataset", sorted(DATASETS))
+def test_table_has_the_declared_columns_with_their_descriptions(
+    warehouse: DuckDBFile, dataset: str
+) -> None:
+    month = Month(dataset, 2021, 1)
+    load(warehouse, month, [1])
+    found = rows(
+        warehouse,
+        "SELECT column_name, comment FROM duckdb_columns() "
+        f"WHERE table_name = '{dataset}_trips' ORDER BY column_index",
+    )
+    assert found == [(c.name, c.about) for c in DATASETS[dataset].columns]
+
+
+def test_types_are_those_of_the_parquet_file(warehouse: DuckDBFile) -> None:
+    load(warehouse, JANUARY, [1])
+    path = written(warehouse.path.parent / "again.parquet", JANUARY, [1])
+    of_file = duckdb.execute(f"DESCRIBE FROM read_parquet('{path}')").fetchall()
+    of_table = rows(warehouse, "DESCRIBE yellow_trips")
+    assert [row[:2] for row in of_table] == [row[:2] for row in of_file]
+
+
+def test_path_that_looks_like_a_pattern_is_that_file(warehouse: DuckDBFile, tmp_path: Path) -> None:
+    path = written(tmp_path / "x[1]?*" / "month.parquet", JANUARY, [1])
+    written(tmp_path / "x1" / "month.parquet", JANUARY, [1000])
+    written(tmp_path / "x1yz" / "month.parquet", JANUARY, [1000])
+    warehouse.load(JANUARY, entry_of(JANUARY, rows_written=1), path)
+    assert sums(warehouse) == {"2021-01-01": (1, 1)}
+
+
+# ---- a load that does not come to its end
+
+
+@pytest.mark.parametrize("counted", [2, 4])
+def test_load_of_another_count_than_the_ledgers_is_rolled_back(
+    warehouse: DuckDBFile, counted: int
+) -> None:
+    load(warehouse, JANUARY, [1, 2, 3], "a")
+    said = rf"yellow 2021-01: .*trips\.duckdb counted 3 rows where the ledger has {counted};"
+    with pytest.raises(AccountingError, match=said):
+        load(warehouse, JANUARY, [10, 20, 30], "b", rows_written=counted)
+    assert sums(warehouse) == {"2021-01-01": (3, 6)}
+    assert warehouse.loaded("yellow") == {JANUARY: "a"}
+
+
+def test_object_of_another_month_is_no_row_of_this_one(warehouse: DuckDBFile) -> None:
+    load(warehouse, FEBRUARY, [7], "b")
+    path = written(warehouse.path.parent / "february.parquet", FEBRUARY, [10])
+    with pytest.raises(AccountingError, match="counted 0 rows where the ledger has 1"):
+        warehouse.load(JANUARY, entry_of(JANUARY, rows_written=1), path)
+    assert sums(warehouse) == {"2021-02-01": (1, 7)}
+
+
+def test_object_that_is_no_parquet_is_refused_and_the_month_stays(
+    warehouse: DuckDBFile, tmp_path: Path
+) -> None:
+    load(warehouse, JANUARY, [1, 2, 3], "a")
+    (tmp_path / "broken").write_bytes(b"PAR1 and no more")
+    with pytest.raises(StorageError, match=r"yellow 2021-01: .* MB are free there; .* as before"):
+        warehouse.load(JANUARY, entry_of(JANUARY), tmp_path / "broken")
+    assert sums(warehouse) == {"2021-01-01": (3, 6)}
+    assert warehouse.loaded("yellow") == {JANUARY: "a"}
+
+
+@pytest.mark.parametrize("step", ["_replace", "_remember"])
+def test_killed_load_leaves_the_old_month(warehouse: DuckDBFile, step: str) -> None:
+    load(warehouse, JANUARY, [1, 2, 3], "a")
+    path = written(warehouse.path.parent / "corrected.parquet", JANUARY, range(100_000))
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from fakes.entries import entry_of\n"
+        "from monthly.month import Month\n"
+        "from monthly.warehouses import duckdb as module\n"
+        f"real = module.{step}\n"
+        "def deadly(*arguments):\n"
+        "    real(*arguments)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"module.{step} = deadly\n"
+        "month = Month('yellow', 2021, 1)\n"
+        "entry = entry_of(month, rows_written=100_000)\n"
+        "module.DuckDBFile(Path(sys.argv[1])).load(month, entry, Path(sys.argv[2]))\n"
+    )
+    killed = python(code, warehouse.path, path)
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    assert sums(warehouse) == {"2021-01-01": (3, 6)}
+    assert warehouse.loaded("yellow") == {JANUARY: "a"}
+    load(warehouse, JANUARY, [10, 20], "b")
+    assert sums(warehouse) == {"2021-01-01": (2, 30)}
+
+
+def test_kill_while_the_file_is_made_leaves_none(
+    warehouse: DuckDBFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB writes three blocks into a new file, and opens none that lacks one."""
+
+    class Killed(BaseException):
+        pass
+
+    real: Callable[..., Any] = duckdb.connect
+
+    def connect(path: str, **options: Any) -> Any:
+        real(path, **options).close()
+        os.truncate(path, 4096)
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(duckdb, "connect", connect)
+        patched.setattr(Path, "unlink", lambda *_, **__: None)  # a kill tidies nothing up
+        with pytest.raises(Killed):
+            load(warehouse, JANUARY, [1])
+    assert not warehouse.path.exists()
+    assert any(path.stat().st_size == 4096 for path in warehouse.path.parent.iterdir())
+    assert warehouse.loaded("yellow") == {}
+    load(warehouse, JANUARY, [1])
+    assert sums(warehouse) == {"2021-01-01": (1, 1)}
+    assert {path.stat().st_size for path in warehouse.path.parent.iterdir()} == {
+        0,  # the lock
+        warehouse.path.stat().st_size,
+    }
+
+
+# ---- what is there already
+
+
+def test_table_of_other_types_is_refused_with_every_difference(warehouse: DuckDBFile) -> None:
+    warehouse.path.parent.mkdir()
+    with duckdb.connect(str(warehouse.path)) as db:
+        db.execute("CREATE TABLE yellow_trips (VendorID VARCHAR, total_amount INTEGER, mine INT)")
+        db.execute("INSERT INTO yellow_trips VALUES ('x', 1, 2)")
+    with pytest.raises(SchemaError) as caught:
+        load(warehouse, JANUARY, [1])
+    assert str(caught.value) == (
+        "yellow 2021-01: table yellow_trips was made by something else (VendorID is VARCHAR, "
+        "not BIGINT; total_amount is INTEGER, not DOUBLE); rename or drop it, then run again"
+    )
+    assert rows(warehouse, "FROM yellow_trips") == [("x", 1, 2)]
+    assert rows(warehouse, "SELECT table_name FROM duckdb_tables()") == [("yellow_trips",)]
+
+
+def test_older_table_gets_the_newer_columns_and_keeps_its_rows(warehouse: DuckDBFile) -> None:
+    load(warehouse, JANUARY, [1, 2], "a")
+    with duckdb.connect(str(warehouse.path)) as db:
+        db.execute("ALTER TABLE yellow_trips DROP COLUMN cbd_congestion_fee")
+        db.execute("ALTER TABLE yellow_trips ADD COLUMN mine VARCHAR")
+        db.execute("UPDATE yellow_trips SET mine = 'kept'")
+    load(warehouse, FEBRUARY, [10], "b")
+    assert sums(warehouse) == {"2021-01-01": (2, 3), "2021-02-01": (1, 10)}
+    names = {row[0]: row[1] for row in rows(warehouse, "DESCRIBE yellow_trips")}
+    assert names["cbd_congestion_fee"] == "DOUBLE"
+    mine = rows(warehouse, "SELECT DISTINCT file_month::VARCHAR, mine FROM yellow_trips ORDER BY 1")
+    assert mine == [("2021-01-01", "kept"), ("2021-02-01", None)]
+
+
+def test_months_of_a_dropped_table_are_not_loaded(warehouse: DuckDBFile) -> None:
+    """Neither before a new table is there nor with it."""
+    load(warehouse, JANUARY, [1], "a")
+    load(warehouse, FEBRUARY, [2], "b")
+    load(warehouse, GREEN, [3], "c")
+    with duckdb.connect(str(warehouse.path)) as db:
+        db.execute("DROP TABLE yellow_trips")
+    assert warehouse.loaded("yellow") == {}
+    assert warehouse.held(JANUARY) == Held("a", 1, 0)
+    load(warehouse, FEBRUARY, [2], "b")
+    assert warehouse.loaded("yellow") == {FEBRUARY: "b"}
+    assert warehouse.held(JANUARY) is None
+    assert warehouse.loaded("green") == {GREEN: "c"}
+    load(warehouse, JANUARY, [1], "a")
+    assert sums(warehouse) == {"2021-01-01": (1, 1.0), "2021-02-01": (1, 2.0)}
+
+
+def test_tables_of_the_same_names_in_another_schema_are_not_ours(warehouse: DuckDBFile) -> None:
+    load(warehouse, JANUARY, [1], "a")
+    with duckdb.connect(str(warehouse.path)) as db:
+        db.execute("CREATE SCHEMA mine")
+        db.execute("CREATE TABLE mine.yellow_trips (VendorID VARCHAR)")
+        db.execute(f"CREATE TABLE mine.{LEDGER} (dataset VARCHAR)")
+    assert warehouse.loaded("yellow") == {JANUARY: "a"}
+    assert load(warehouse, JANUARY, [2], "b") == 1
+    assert sums(warehouse) == {"2021-01-01": (1, 2)}
+
+
+# ---- loaded
+
+
+def test_loaded_of_a_missing_file_is_empty_and_makes_none(
+    warehouse: DuckDBFile, tmp_path: Path
+) -> None:
+    assert warehouse.loaded("yellow") == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_loaded_of_a_file_without_our_ledger_is_empty(warehouse: DuckDBFile) -> None:
+    warehouse.path.parent.mkdir()
+    with duckdb.connect(str(warehouse.path)) as db:
+        db.execute("CREATE TABLE other (a INT)")
+    assert warehouse.loaded("yellow") == {}
+
+
+def test_file_that_is_no_database_is_refused_at_once(
+    warehouse: DuckDBFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warehouses_duckdb, "WAIT_SECONDS", 0)
+    warehouse.path.parent.mkdir()
+    warehouse.path.write_bytes(b"block by block " * 1000)
+    with pytest.raises(StorageError, match=r"trips\.duckdb cannot be opened .*valid") as caught:
+        warehouse.loaded("yellow")
+    assert not isinstance(caught.value, Busy)
+
+
+@pytest.mark.parametrize("folder", ["locks", "lock", "blocked"])
+def test_name_with_lock_in_it_is_not_taken_for_a_lock(
+    tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The path stands in the text by which DuckDB tells that a file is locked."""
+    monkeypatch.setattr(warehouses_duckdb, "WAIT_SECONDS", 0)
+    (tmp_path / folder / "trips.duckdb").mkdir(parents=True)
+    with pytest.raises(StorageError, match="cannot be opened") as caught:
+        DuckDBFile(tmp_path / folder / "trips.duckdb").loaded("yellow")
+    assert not isinstance(caught.value, Busy)
+
+
+# ---- side by side
+
+
+def test_threads_that_load_and_ask_at_once_take_turns(warehouse: DuckDBFile) -> None:
+    load(warehouse, GREEN, [1])  # so that there is a file to ask
+    months = [Month("yellow", 2021, number) for number in range(1, 7)]
+    together, errors = threading.Barrier(2 * len(months)), list[BaseException]()
+
+    def work(number: int) -> None:
+        try:
+            together.wait(30)
+            if number < len(months):
+                load(warehouse, months[number], [number] * 10, f"{number}")
+            else:
+                assert warehouse.loaded("green") == {GREEN: "a"}
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(2 * len(months))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert sums(warehouse) == {f"{m.year_month}-01": (10, n * 10) for n, m in enumerate(months)}
+    assert warehouse.loaded("yellow") == {month: f"{n}" for n, month in enumerate(months)}
+
+
+def test_load_waits_for_another_process_to_close_the_file(
+    warehouse: DuckDBFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(warehouse, JANUARY, [1], "a")
+    holder = held(warehouse)
+    asleep: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        asleep.append(seconds)
+        holder.communicate()  # it closes the file while the load waits
+
+    monkeypatch.setattr(warehouses_duckdb.time, "sleep", sleep)  # type: ignore[attr-defined]
+    assert load(warehouse, JANUARY, [2], "b") == 1
+    assert len(asleep) == 1
+    assert sums(warehouse) == {"2021-01-01": (1, 2)}
+
+
+def test_load_that_waits_too_long_says_who_has_the_file(
+    warehouse: DuckDBFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(warehouse, JANUARY, [1], "a")
+    holder = held(warehouse)
+    monkeypatch.setattr(warehouses_duckdb, "WAIT_SECONDS", 0)
+    monkeypatch.setattr(warehouses_duckdb, "_POLL_SECONDS", 0)
+    for use in (lambda: load(warehouse, JANUARY, [2], "b"), lambda: warehouse.loaded("yellow")):
+        with pytest.raises(Busy, match=r"trips\.duckdb has been open elsewhere for 0 s; close it"):
+            use()
+    with pytest.raises(Busy, match=f"PID {holder.pid}"):
+        warehouse.loaded("yellow")
+    holder.communicate()
+    assert sums(warehouse) == {"2021-01-01": (1, 1)}
+
+
+def test_query_is_for_people(warehouse: DuckDBFile) -> None:
+    load(warehouse, JANUARY, [1, 2])
+    assert warehouse.query("SELECT sum(total_amount) FROM yellow_trips WHERE 1 < ?", [2]) == [(3,)]
+
+
+def python(code: str, *arguments: object) -> subprocess.Popen[bytes]:
+    """Another process that has the project and its doubles."""
+    folders = [str(ROOT / "flows"), str(ROOT / "tests")]
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(folders)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+
+
+def held(warehouse: DuckDBFile) -> subprocess.Popen[bytes]:
+    """Another process that has the file open until its input ends."""
+    holder = python(
+        "import duckdb, sys\n"
+        "with duckdb.connect(sys.argv[1]):\n"
+        "    print('held', flush=True)\n"
+        "    sys.stdin.read()\n",
+        warehouse.path,
+    )
+    assert holder.stdout
+    assert holder.stdout.readline() == b"held\n"
+    return holder
+
+
+# ---- what is there of a month
+
+
+@pytest.mark.parametrize(
+    ("harm", "found"),
+    [
+        ("DELETE FROM yellow_trips WHERE total_amount > 1", 1),
+        ("INSERT INTO yellow_trips SELECT * FROM yellow_trips", 6),
+        ("TRUNCATE yellow_trips", 0),
+        ("UPDATE yellow_trips SET file_month = DATE '2020-01-01'", 0),
+    ],
+)
+def test_rows_that_were_changed_by_hand_are_counted(
+    warehouse: DuckDBFile, harm: str, found: int
+) -> None:
+    load(warehouse, JANUARY, [1, 2, 3], "a")
+    assert warehouse.held(JANUARY) == Held("a", 3, 3)
+    assert warehouse.held(FEBRUARY) is None
+    warehouse.query(harm)
+    assert warehouse.held(JANUARY) == Held("a", 3, found)
+    load(warehouse, JANUARY, [1, 2, 3], "a")
+    assert warehouse.held(JANUARY) == Held("a", 3, 3)
+
+
+def test_nothing_is_held_where_nothing_was_loaded(warehouse: DuckDBFile) -> None:
+    """Neither without a file nor beside another month."""
+    assert warehouse.held(JANUARY) is None
+    load(warehouse, FEBRUARY, [1], "a")
+    assert warehouse.held(JANUARY) is None

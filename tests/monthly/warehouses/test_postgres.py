@@ -1,0 +1,603 @@
+"""PostgreSQL as warehouse, against a real server: months replaced whole or not at all."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sqlalchemy.engine import make_url
+
+from core.errors import AccountingError, Busy, SchemaError, StorageError, Unavailable, UsageError
+from fakes.entries import published_download
+from fakes.postgres import PASSWORD, Database, new_database, running_server
+from fakes.stopping_load import STEPS
+from monthly.convert.to_parquet import convert
+from monthly.datasets import DATASETS
+from monthly.ledger import Entry, entry_of
+from monthly.month import Month
+from monthly.sample import write_sample
+from monthly.warehouses import Held, postgres, postgres_copy
+from monthly.warehouses.duckdb import DuckDBFile
+from monthly.warehouses.postgres_connection import postgres_at
+from monthly.warehouses.postgres_tables import TYPES
+from test_flows import trips
+
+OCTOBER, NOVEMBER = Month("green", 2020, 10), Month("green", 2020, 11)
+STOPPING_LOAD = Path(__file__).parents[2] / "fakes" / "stopping_load.py"
+SUMS = (
+    "SELECT to_char(file_month, 'YYYY-MM'), count(*), sum(total_amount) "
+    "FROM green_trips GROUP BY 1 ORDER BY 1"
+)
+
+A_LOAD_WAITS = "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+NO_LOAD_RUNS = "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'trips'"
+LEDGERS = ("loaded_months", "rejected_rows")
+
+Loaded = tuple[Month, Entry, Path]
+
+
+def converted(folder: Path, month: Month, source: Path) -> Loaded:
+    """A published file as the parameters of a load."""
+    folder.mkdir(exist_ok=True)
+    found = convert(month, source, folder)
+    entry = entry_of(month, published_download(month, source), found)
+    entry = replace(entry, object_sha256=found.sha256)
+    return month, entry, found.path
+
+
+def made(tmp_path: Path, month: Month, totals: list[str]) -> Loaded:
+    """A green month with one trip for each total."""
+    folder = tmp_path / f"{month} {len(totals)} {totals[0]}"
+    folder.mkdir(exist_ok=True)
+    source = folder / f"{month.stem}.csv"
+    source.write_text(trips(month.year_month, totals))
+    return converted(folder / "converted", month, source)
+
+
+def sampled(tmp_path: Path, rows: int) -> Loaded:
+    """A generated yellow month."""
+    month = Month("yellow", 2021, 1)
+    source = tmp_path / f"{rows}.csv.gz"
+    write_sample(month, source, rows)
+    return converted(tmp_path / f"{rows}", month, source)
+
+
+def size(database: Database) -> int:
+    """Bytes of all of green's tables, with all that belongs to them."""
+    query = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relname ~ '^green_trips'"
+    return int(database.query(query)[0][0])
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldCopy]:
+    """Loads stop in the middle of their COPY until they are let go."""
+    found = HeldCopy(postgres_copy._chunks)
+    monkeypatch.setattr(postgres_copy, "_chunks", found.chunks)
+    yield found
+    found.go.set()
+
+
+class HeldCopy:
+    """The middle of a COPY: the first rows are sent, the others wait."""
+
+    def __init__(self, chunks: Callable[..., Iterator[bytes]]) -> None:
+        self._chunks, self.begun = chunks, 0
+        self.there, self.go = threading.Event(), threading.Event()
+
+    def chunks(self, *rows: Any) -> Iterator[bytes]:
+        """The chunks of a month, with a stop after the first rows."""
+        self.begun += 1
+        chunks = self._chunks(*rows)
+        yield next(chunks)
+        yield next(chunks)
+        self.there.set()
+        assert self.go.wait(60)
+        yield from chunks
+
+
+def test_an_empty_database_has_loaded_nothing_and_stays_empty(database: Database) -> None:
+    """Looking makes no table."""
+    warehouse = database.warehouse()
+    assert warehouse.loaded("green") == {}
+    assert warehouse.entry(OCTOBER) is None
+    assert database.tables() == set()
+
+
+def test_a_month_is_loaded_with_its_ledger_row(database: Database, tmp_path: Path) -> None:
+    """Rows, sum, partition, ledger, and the descriptions of the columns."""
+    month, entry, path = made(tmp_path, OCTOBER, ["10.5", "4"])
+    warehouse = database.warehouse()
+    assert warehouse.load(month, entry, path) == 2
+    assert database.query(SUMS) == [("2020-10", 2, 14.5)]
+    assert database.tables() == {"green_trips", "green_trips_2020_10", *LEDGERS}
+    assert warehouse.loaded("green") == {OCTOBER: entry.object_sha256}
+    assert warehouse.loaded("yellow") == {}
+    assert warehouse.entry(OCTOBER) == entry
+    assert database.query(
+        "SELECT dataset, file_month, object_sha256, rows, schema_version FROM loaded_months"
+    ) == [("green", dt.date(2020, 10, 1), entry.object_sha256, 2, entry.schema_version)]
+    about = {c.name: c.about for c in DATASETS["green"].columns}
+    found = database.query(
+        "SELECT attname, col_description(attrelid, attnum) FROM pg_attribute "
+        "WHERE attrelid = 'green_trips'::regclass AND attnum > 0"
+    )
+    assert dict(found) == about
+
+
+def test_a_corrected_month_replaces_exactly_itself(database: Database, tmp_path: Path) -> None:
+    """The other month is not touched: its partition is the same table."""
+    warehouse = database.warehouse()
+    warehouse.load(*made(tmp_path, OCTOBER, ["10.5", "4"]))
+    warehouse.load(*made(tmp_path, NOVEMBER, ["7", "8", "9"]))
+    oid = database.query("SELECT 'green_trips_2020_11'::regclass::oid")
+    corrected = made(tmp_path, OCTOBER, ["10.5", "4", "1"])
+    assert warehouse.load(*corrected) == 3
+    assert database.query(SUMS) == [("2020-10", 3, 15.5), ("2020-11", 3, 24.0)]
+    assert database.query("SELECT 'green_trips_2020_11'::regclass::oid") == oid
+    assert warehouse.loaded("green")[OCTOBER] == corrected[1].object_sha256
+
+
+def test_loading_again_neither_doubles_nor_grows(database: Database, tmp_path: Path) -> None:
+    """Five loads take the room of one, and leave the tables of one."""
+    warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["10.5", "4"] * 500)
+    warehouse.load(*october)
+    before, there = size(database), database.tables()
+    for _ in range(4):
+        warehouse.load(*october)
+    assert database.query(SUMS) == [("2020-10", 1000, 7250.0)]
+    assert size(database) == before
+    assert database.tables() == there
+
+
+def test_every_value_arrives_as_it_was(database: Database, tmp_path: Path) -> None:
+    """The ends of each type, not-numbers, empty text beside null, any script."""
+    values: dict[str, list[Any]] = {
+        "VendorID": [-(2**63), 2**63 - 1, None, 0],
+        "lpep_pickup_datetime": [dt.datetime.min, dt.datetime.max, None, dt.datetime(1999, 12, 31)],
+        "total_amount": [-0.0, float("inf"), None, 5e-324],
+        "store_and_fwd_flag": ["", "Ж'\\N\t\n\"", None, "\U0001f695" * 1000],
+    }
+    day = [OCTOBER.first_day] * 4
+    schema = DATASETS["green"].schema
+    columns = {n: values.get(n, [None] * 4) for n in schema.names} | {"file_month": day}
+    path = tmp_path / "ends.parquet"
+    pq.write_table(pa.table(columns, schema=schema), path)
+    _, entry, _ = made(tmp_path, OCTOBER, ["1"])
+    database.warehouse().load(OCTOBER, replace(entry, rows_written=4), path)
+    names = ", ".join(f'"{name}"' for name in values)
+    found = database.query(f"SELECT {names} FROM green_trips")
+    assert found == list(zip(*values.values()))
+    assert math.copysign(1, found[0][2]) == -1
+
+
+def test_a_plain_table_is_refused_with_the_way_out(database: Database, tmp_path: Path) -> None:
+    """One that to_sql made; it stays as it is, and once renamed the month loads."""
+    database.query("CREATE TABLE green_trips (total_amount double precision)")
+    database.query("INSERT INTO green_trips VALUES (1)")
+    warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["10.5"])
+    with pytest.raises(
+        SchemaError, match=r"green 2020-10: table green_trips .* as to_sql"
+    ) as found:
+        warehouse.load(*october)
+    assert database.query("SELECT * FROM green_trips") == [(1.0,)]
+    way_out = "ALTER TABLE green_trips RENAME TO green_trips_old"
+    assert way_out in str(found.value)
+    database.query(way_out)
+    assert warehouse.load(*october) == 1
+
+
+def test_other_types_are_refused_by_name(database: Database, tmp_path: Path) -> None:
+    """Binary COPY would put the bytes of integers into floats without a word."""
+    columns = ", ".join(f'"{c.name}" {TYPES[c.kind]}' for c in DATASETS["green"].columns)
+    columns = columns.replace('"passenger_count" bigint', '"passenger_count" double precision')
+    columns = columns.replace('"trip_type" bigint', '"trip_type" integer')
+    database.query(f"CREATE TABLE green_trips ({columns}) PARTITION BY LIST (file_month)")
+    with pytest.raises(SchemaError) as found:
+        database.warehouse().load(*made(tmp_path, OCTOBER, ["10.5"]))
+    assert "passenger_count is double precision, not bigint" in str(found.value)
+    assert "trip_type is integer, not bigint" in str(found.value)
+    assert database.tables() == {"green_trips"}
+    assert "DROP TABLE green_trips, or rename it and each" in str(found.value)
+
+
+def test_months_of_other_types_come_back_by_the_way_out(database: Database, tmp_path: Path) -> None:
+    """A table whose months are loaded, altered by somebody since: dropped, nothing counts."""
+    warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["10.5"])
+    warehouse.load(*october)
+    database.query("ALTER TABLE green_trips ALTER trip_type TYPE integer")
+    with pytest.raises(SchemaError) as found:
+        warehouse.load(*made(tmp_path, NOVEMBER, ["7"]))
+    way_out = re.search("DROP TABLE green_trips", str(found.value))
+    assert way_out
+    database.query(way_out[0])
+    assert warehouse.loaded("green") == {}
+    assert warehouse.load(*october) == 1
+
+
+def test_an_object_with_other_types_is_refused(database: Database, tmp_path: Path) -> None:
+    """The file's types are compared too, and nothing is left."""
+    month, entry, path = made(tmp_path, OCTOBER, ["10.5"])
+    wrong = pq.read_table(path)
+    place = wrong.schema.get_field_index("VendorID")
+    text = wrong["VendorID"].cast(pa.float64())
+    pq.write_table(wrong.set_column(place, "VendorID", text), path)
+    with pytest.raises(SchemaError, match="VendorID is double"):
+        database.warehouse().load(month, entry, path)
+    assert database.tables() == {"green_trips", *LEDGERS}
+
+
+def test_a_new_column_is_added(database: Database, tmp_path: Path) -> None:
+    """A table of before TLC declared it keeps its months; they have nulls there."""
+    warehouse = database.warehouse()
+    warehouse.load(*made(tmp_path, OCTOBER, ["10.5"]))
+    database.query("ALTER TABLE green_trips DROP COLUMN congestion_surcharge")
+    warehouse.load(*made(tmp_path, NOVEMBER, ["7"]))
+    query = "SELECT congestion_surcharge FROM green_trips ORDER BY file_month"
+    assert database.query(query) == [(None,), (0.0,)]
+
+
+@pytest.mark.parametrize("dropped", ["green_trips", "green_trips_2020_10"])
+def test_a_month_whose_table_is_gone_is_not_loaded(
+    database: Database, tmp_path: Path, dropped: str
+) -> None:
+    """The ledger's row alone is no month; loaded again it is one."""
+    warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["10.5"])
+    warehouse.load(*october)
+    database.query(f"DROP TABLE {dropped}")
+    assert warehouse.loaded("green") == {}
+    assert warehouse.held(OCTOBER) == Held(october[1].object_sha256, 1, 0)
+    warehouse.load(*made(tmp_path, NOVEMBER, ["7"]))
+    assert warehouse.loaded("green").keys() == {NOVEMBER}
+    warehouse.load(*october)
+    assert warehouse.loaded("green").keys() == {OCTOBER, NOVEMBER}
+    assert warehouse.entry(OCTOBER) == october[1]
+
+
+def test_an_index_of_ones_own_is_kept(database: Database, tmp_path: Path) -> None:
+    """New partitions have it, and so have replaced ones."""
+    warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["10.5"])
+    warehouse.load(*october)
+    database.query('CREATE INDEX ON green_trips ("PULocationID")')
+    warehouse.load(*october)
+    warehouse.load(*made(tmp_path, NOVEMBER, ["7"]))
+    found = database.query(
+        "SELECT indrelid::regclass::text, indisvalid FROM pg_index "
+        "WHERE indrelid::regclass::text ~ '^green' ORDER BY 1"
+    )
+    names = ("green_trips", "green_trips_2020_10", "green_trips_2020_11")
+    assert found == [(name, True) for name in names]
+
+
+def test_a_count_that_differs_changes_nothing(database: Database, tmp_path: Path) -> None:
+    """The old month and its ledger row stay."""
+    warehouse, first = database.warehouse(), made(tmp_path, OCTOBER, ["10.5", "4"])
+    warehouse.load(*first)
+    month, entry, path = made(tmp_path, OCTOBER, ["1", "1", "1"])
+    with pytest.raises(AccountingError, match="counted 3 rows where the ledger has 4"):
+        warehouse.load(month, replace(entry, rows_written=4), path)
+    assert database.query(SUMS) == [("2020-10", 2, 14.5)]
+    assert warehouse.entry(OCTOBER) == first[1]
+
+
+def test_nobody_waits_while_rows_are_copied(
+    database: Database, tmp_path: Path, held: HeldCopy
+) -> None:
+    """In the middle of a COPY the dataset's table is not locked; the old month is read."""
+    warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["10.5", "4"])
+    held.go.set()
+    warehouse.load(*october)
+    held.go.clear()
+    held.there.clear()
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(warehouse.load, *made(tmp_path, OCTOBER, ["1"]))
+        assert held.there.wait(60)
+        locks = "SELECT count(*) FROM pg_locks WHERE relation = 'green_trips'::regclass"
+        assert database.query(locks) == [(0,)]
+        assert database.query(SUMS) == [("2020-10", 2, 14.5)]
+        held.go.set()
+        assert loading.result(60) == 1
+    assert database.query(SUMS) == [("2020-10", 1, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("totals", "copies"), [(["10.5", "4"], 1), (["1"], 2)], ids=["the same", "a corrected one"]
+)
+def test_two_loads_of_a_month_at_once_are_one_after_the_other(
+    database: Database, tmp_path: Path, held: HeldCopy, totals: list[str], copies: int
+) -> None:
+    """The second waits; it copies nothing if the first has loaded the same object."""
+    warehouse, second = database.warehouse(), made(tmp_path, OCTOBER, totals)
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(warehouse.load, *made(tmp_path, OCTOBER, ["10.5", "4"]))
+        assert held.there.wait(60)
+        two = pool.submit(warehouse.load, *second)
+        database.wait_until(A_LOAD_WAITS)
+        held.go.set()
+        assert (one.result(60), two.result(60)) == (2, len(totals))
+    assert held.begun == copies
+    assert database.query(SUMS) == [("2020-10", len(totals), sum(map(float, totals)))]
+    assert warehouse.loaded("green") == {OCTOBER: second[1].object_sha256}
+
+
+def test_many_first_loads_at_once(database: Database, tmp_path: Path) -> None:
+    """Tables that do not exist yet are made once, whoever comes first."""
+    months = [Month("green", 2020, number) for number in range(1, 9)]
+    loads = [made(tmp_path, month, [str(month.month)]) for month in months]
+    barrier = threading.Barrier(len(loads))
+
+    def load(loaded: Loaded) -> int:
+        barrier.wait(60)
+        return database.warehouse().load(*loaded)
+
+    with ThreadPoolExecutor(len(loads)) as pool:
+        assert list(pool.map(load, loads)) == [1] * 8
+    assert database.query(SUMS) == [(m.year_month, 1, float(m.month)) for m in months]
+
+
+def stopping(step: str, database: Database, loaded: Loaded) -> list[str]:
+    """The command of a load that stops at a step."""
+    month, entry, path = loaded
+    which = [month.dataset, str(month.year), str(month.month)]
+    url = database.url.render_as_string(hide_password=False)
+    command = [sys.executable, str(STOPPING_LOAD), step, url, *which]
+    return [*command, json.dumps(asdict(entry)), str(path)]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_at_any_step_the_next_load_completes(
+    database: Database, tmp_path: Path, step: str
+) -> None:
+    """The old month or the new one, never a mixture; nothing is left of the killed load."""
+    warehouse = database.warehouse()
+    warehouse.load(*made(tmp_path, OCTOBER, ["10.5", "4"]))
+    there, corrected = database.tables(), made(tmp_path, OCTOBER, ["1", "2", "3"])
+    process = subprocess.Popen(
+        stopping(step, database, corrected), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"here\n"
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    database.wait_until(NO_LOAD_RUNS)
+    old, new = ("2020-10", 2, 14.5), ("2020-10", 3, 6.0)
+    assert database.query(SUMS) == [new if step == "done" else old]
+    assert database.tables() == there
+    assert warehouse.load(*corrected) == 3
+    assert database.query(SUMS) == [new]
+    assert database.tables() == there
+    assert warehouse.loaded("green") == {OCTOBER: corrected[1].object_sha256}
+
+
+def test_a_server_that_stops_in_the_middle_is_told_and_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old month is there when it runs again, and the next load completes."""
+    found = HeldCopy(postgres_copy._chunks)
+    with (
+        running_server() as (server, port),
+        new_database(server, port, "stopped") as database,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        warehouse, corrected = database.warehouse(), made(tmp_path, OCTOBER, ["1"])
+        warehouse.load(*made(tmp_path, OCTOBER, ["10.5", "4"]))
+        monkeypatch.setattr(postgres_copy, "_chunks", found.chunks)
+        loading = pool.submit(warehouse.load, *corrected)
+        assert found.there.wait(60)
+        server.stop("immediate")
+        found.go.set()
+        with pytest.raises(Unavailable, match=r"green 2020-10: 127.0.0.1:.*/stopped does not"):
+            loading.result(60)
+        with pytest.raises(Unavailable, match="see that the server runs"):
+            warehouse.loaded("green")
+        server.start(port)
+        assert database.query(SUMS) == [("2020-10", 2, 14.5)]
+        assert warehouse.load(*corrected) == 1
+        assert database.query(SUMS) == [("2020-10", 1, 1.0)]
+        assert database.tables() == {"green_trips", "green_trips_2020_10", *LEDGERS}
+
+
+def test_a_reader_that_does_not_end_makes_the_swap_give_up(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Busy, which is tried again; the month is as before, and loads once the reader is gone."""
+    monkeypatch.setattr(postgres, "SWAP_SECONDS", 0.1)
+    warehouse, corrected = database.warehouse(), made(tmp_path, OCTOBER, ["1"])
+    warehouse.load(*made(tmp_path, OCTOBER, ["10.5", "4"]))
+    with closing(database.connect()) as reader, reader.cursor() as sql:
+        reader.autocommit = False
+        sql.execute("SELECT count(*) FROM green_trips")
+        with pytest.raises(Busy, match=r"green 2020-10: .* has been in use"):
+            warehouse.load(*corrected)
+        assert database.query(SUMS) == [("2020-10", 2, 14.5)]
+    assert warehouse.load(*corrected) == 1
+
+
+def test_a_first_load_waits_for_no_reader(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A month that is not there yet is attached beside a query of any length."""
+    monkeypatch.setattr(postgres, "SWAP_SECONDS", 0.1)
+    warehouse = database.warehouse()
+    warehouse.load(*made(tmp_path, OCTOBER, ["10.5"]))
+    with closing(database.connect()) as reader, reader.cursor() as sql:
+        reader.autocommit = False
+        sql.execute("SELECT count(*) FROM green_trips")
+        assert warehouse.load(*made(tmp_path, NOVEMBER, ["7"])) == 1
+
+
+def test_a_wrong_password_is_told_without_it(database: Database) -> None:
+    """It will not pass, so it is not tried again; no secret is shown anywhere."""
+    wrong = postgres_at(database.url.set(password="not this one"), {})
+    with pytest.raises(StorageError, match="password authentication failed") as found:
+        wrong.loaded("green")
+    assert not isinstance(found.value, Unavailable)
+    right = database.warehouse()
+    for text in (str(found.value), repr(wrong), wrong.name(), repr(right), right.name()):
+        assert "not this one" not in text
+        assert PASSWORD not in text
+    assert right.name() == f"127.0.0.1:{database.port}/{database.name}"
+
+
+@pytest.fixture
+def roles(database: Database) -> Iterator[None]:
+    """A loader and a reader with no rights yet."""
+    for role in ("loader", "reader"):
+        database.query(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
+    yield
+    for role in ("loader", "reader"):
+        database.query(f"DROP OWNED BY {role}")
+        database.query(f"DROP ROLE {role}")
+
+
+@pytest.mark.usefixtures("roles")
+def test_the_rights_of_the_readme_suffice(database: Database, tmp_path: Path) -> None:
+    """A loader that may make tables in a schema, and a reader that still reads after a reload."""
+    readme = (Path(__file__).absolute().parents[3] / "README.md").read_text()
+    for_loader, *for_reader = [
+        line.strip() for line in readme.splitlines() if line.startswith("    GRANT ")
+    ]
+    loader = postgres_at(database.url.set(username="loader"), {})
+    october = made(tmp_path, OCTOBER, ["10.5"])
+    with pytest.raises(StorageError, match="permission denied for schema public"):
+        loader.load(*october)
+    database.query(for_loader.replace(" trips;", " loader;"))
+    loader.load(*october)
+    for grant in for_reader:
+        database.query(grant)
+    loader.load(*made(tmp_path, OCTOBER, ["1", "2"]))
+    reader = postgres_at(database.url.set(username="reader"), {})
+    assert reader.loaded("green").keys() == {OCTOBER}
+    with closing(reader.connect()) as db, db.cursor() as sql:
+        sql.execute(SUMS)
+        assert sql.fetchall() == [("2020-10", 2, 3.0)]
+
+
+def test_another_database_than_postgres_is_refused() -> None:
+    """A block of SQLAlchemy may speak of any."""
+    with pytest.raises(UsageError, match="speaks of mysql"):
+        postgres_at(make_url("mysql://somewhere/trips"), {})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+def test_memory_does_not_grow_with_the_month(database: Database, tmp_path: Path) -> None:
+    """Three times the rows and row groups, the same memory but for a tenth."""
+    peaks = [
+        float(subprocess.check_output(stopping("-", database, sampled(tmp_path, rows))))
+        for rows in (140_000, 420_000)
+    ]
+    assert peaks[1] <= 1.1 * peaks[0]
+
+
+def everything(path: Path, database: Database, table: str) -> tuple[Counter[Any], Counter[Any]]:
+    """All rows of a table of both warehouses, however they are ordered."""
+    found = DuckDBFile(path).query(f"SELECT * FROM {table}")
+    return Counter(found), Counter(database.query(f"SELECT * FROM {table}"))
+
+
+def test_both_warehouses_have_the_same_rows(database: Database, tmp_path: Path) -> None:
+    """A generated month with its oddities, row by row."""
+    loaded, path = sampled(tmp_path, 20_000), tmp_path / "trips.duckdb"
+    assert DuckDBFile(path).load(*loaded) == database.warehouse().load(*loaded) == 20_000
+    embedded, served = everything(path, database, "yellow_trips")
+    assert embedded == served
+
+
+@pytest.mark.real
+def test_both_warehouses_have_the_same_rows_of_a_real_month(
+    database: Database, tmp_path: Path
+) -> None:
+    """Green 2020-10 as published, row by row, and its sum as SQL has it."""
+    beside = Path(__file__).parents[4] / "shared" / "data"
+    folder = Path(os.environ.get("TLC_REAL_DATA", beside))
+    source = folder / "tlc" / "green" / f"{OCTOBER.stem}.csv.gz"
+    if not source.exists():
+        pytest.skip(f"real files are not here: {source} (set TLC_REAL_DATA)")
+    loaded, path = converted(tmp_path / "real", OCTOBER, source), tmp_path / "trips.duckdb"
+    rows = loaded[1].rows_written
+    assert DuckDBFile(path).load(*loaded) == database.warehouse().load(*loaded) == rows
+    embedded, served = everything(path, database, "green_trips")
+    assert embedded == served
+    (total,) = DuckDBFile(path).query("SELECT sum(total_amount) FROM green_trips")
+    assert database.query(SUMS) == [("2020-10", rows, pytest.approx(total[0]))]
+
+
+# ---- what is there of a month
+
+
+def settled(database: Database) -> None:
+    """Wait until the server has the counts of the sessions that have ended."""
+    database.query("SELECT pg_stat_force_next_flush()")
+
+
+def test_the_statistics_prove_a_month_that_nobody_changed(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows are not counted again, and are where the statistics were reset."""
+    warehouse, (month, entry, path) = database.warehouse(), made(tmp_path, OCTOBER, ["1", "2"])
+    warehouse.load(month, entry, path)
+    counters = (
+        "SELECT pg_stat_get_tuples_inserted(oid), pg_stat_get_tuples_updated(oid), "
+        "pg_stat_get_tuples_deleted(oid) FROM pg_class WHERE relname = 'green_trips_2020_10'"
+    )
+    assert database.query(counters) == [(2, 0, 0)]
+    assert warehouse.held(month) == Held(entry.object_sha256, 2, 2)
+    database.query("SELECT pg_stat_reset()")
+    assert database.query(counters) == [(0, 0, 0)]
+    assert warehouse.held(month) == Held(entry.object_sha256, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("harm", "found"),
+    [
+        ("DELETE FROM green_trips WHERE total_amount > 1", 1),
+        ("INSERT INTO green_trips SELECT * FROM green_trips", 4),
+        ("TRUNCATE green_trips", 0),
+        ("TRUNCATE green_trips_2020_10", 0),
+        ("UPDATE green_trips SET total_amount = 3", 2),
+        ("ALTER TABLE green_trips DETACH PARTITION green_trips_2020_10", 0),
+        ("DROP TABLE green_trips_2020_10", 0),
+        ("DROP TABLE green_trips", 0),
+    ],
+)
+def test_rows_that_were_changed_by_hand_are_counted(
+    database: Database, tmp_path: Path, harm: str, found: int
+) -> None:
+    warehouse, (month, entry, path) = database.warehouse(), made(tmp_path, OCTOBER, ["1", "2"])
+    assert warehouse.held(month) is None
+    warehouse.load(month, entry, path)
+    database.query(harm)
+    settled(database)
+    assert warehouse.held(month) == Held(entry.object_sha256, 2, found)
+    warehouse.load(month, entry, path)
+    assert warehouse.held(month) == Held(entry.object_sha256, 2, 2)
+    assert warehouse.held(NOVEMBER) is None
+
+
+def test_a_partition_that_somebody_detached_is_kept_beside_the_new_one(
+    database: Database, tmp_path: Path
+) -> None:
+    """However often somebody does so."""
+    warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["1", "2"])
+    warehouse.load(*october)
+    for kept in ("green_trips_2020_10_detached", "green_trips_2020_10_detached_2"):
+        database.query("ALTER TABLE green_trips DETACH PARTITION green_trips_2020_10")
+        warehouse.load(*october)
+        assert database.query(f"SELECT count(*) FROM {kept}") == [(2,)]
+    assert database.query("SELECT count(*) FROM green_trips") == [(2,)]

@@ -1,0 +1,332 @@
+"""Which files an intent means: by listing and ledger alone, in a folder, S3 and Cloud Storage."""
+
+from __future__ import annotations
+
+import datetime as dt
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from core.errors import Conflict, StorageError, UsageError
+from core.storage.bucket import Bucket, FolderBucket
+from core.storage.s3 import S3Store
+from fakes.google import Google
+from fakes.google.places import open_store
+from fakes.parquet_files import groups, publish, touch
+from fakes.s3 import S3, block
+from row_groups.job import Job, rewrite_object
+from row_groups.ledger import entry_key, read_entry
+from row_groups.places import Place
+from row_groups.plan import Planned, plan_files
+
+PATTERN = "fhvhv_tripdata_*.parquet"
+JANUARY, FEBRUARY, MARCH = (f"fhvhv_tripdata_2021-0{n}.parquet" for n in (1, 2, 3))
+
+
+@dataclass
+class Site:
+    """A source and a sink, and files to publish in the source."""
+
+    source: Place
+    sink: Place
+    folder: Path
+    rows_per_group: int = 20
+
+    def publish(self, month: int, rows: int = 50) -> None:
+        """Put a generated month of 2021 into the source."""
+        path = publish(self.folder / "made", month, rows)
+        self.source.bucket.upload(path, self.source.key(path.name))
+
+    def plan(self, intent: str = "", days: int = 7, later: float = 0) -> list[Planned]:
+        """What a run some days later would find."""
+        now = dt.datetime.now(dt.timezone.utc) + dt.timedelta(days=later)
+        return plan_files(self.source, self.sink, PATTERN, intent, days, now)
+
+    def due(self, intent: str = "", days: int = 7, later: float = 0) -> list[str]:
+        """The names of what it would do."""
+        return [f.name for f in self.plan(intent, days, later) if f.due]
+
+    def run(self, intent: str = "") -> None:
+        """Do it, without Dask."""
+        for file in self.plan(intent):
+            if file.due:
+                # As a worker gets it: pickled.
+                rewrite_object(pickle.loads(pickle.dumps(self.job(file))))
+
+    def job(self, file: Planned) -> Job:
+        """What is sent to a worker."""
+        return Job(file, self.source, self.sink, self.rows_per_group)
+
+    def rewritten(self, name: str) -> Path:
+        """A copy of a file of the sink."""
+        path = self.folder / "fetched.parquet"
+        self.sink.bucket.download(self.sink.key(name), path)
+        return path
+
+
+@pytest.fixture(params=["folder", "s3", "gcs"])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
+    """The same in every kind of bucket."""
+    bucket: Bucket
+    if request.param == "folder":
+        bucket = FolderBucket(tmp_path / "bucket")
+    elif request.param == "s3":
+        s3: S3 = request.getfixturevalue("s3")
+        bucket = S3Store.of(block(s3.url, s3.new_bucket("row-groups").name, "zoom"))
+    else:
+        request.getfixturevalue("google")
+        bucket = open_store()
+    return Site(Place(bucket, "trip-data"), Place(bucket, "uniform"), tmp_path)
+
+
+def test_a_new_file_is_due_once(site: Site) -> None:
+    """Uniform, under its own name, and then there is nothing to do."""
+    site.publish(1)
+    site.publish(2)
+    assert site.due() == [JANUARY, FEBRUARY]
+    site.run()
+    assert groups(site.rewritten(JANUARY)) == [20, 20, 10]
+    assert [(f.due, f.reason) for f in site.plan()] == [(False, "same size and time")] * 2
+    assert site.due("test_subset") == []
+
+
+def test_a_new_time_is_no_change(site: Site) -> None:
+    """The same bytes put again: another time, the same size and ETag."""
+    site.publish(1)
+    site.run()
+    before = site.plan()[0].modified
+    while site.plan()[0].modified == before:  # S3 tells seconds apart, a folder nanoseconds
+        site.publish(1)
+    assert [(f.due, f.reason) for f in site.plan()] == [
+        (False, "a new time, but the same size and ETag")
+    ]
+
+
+def test_another_content_is_a_change(site: Site) -> None:
+    """And the rewritten file takes the place of the old one."""
+    site.publish(1)
+    site.run()
+    site.publish(1, 70)
+    (found,) = site.plan()
+    assert found.due
+    assert found.reason.startswith("changed: ")
+    site.run()
+    assert groups(site.rewritten(JANUARY)) == [20, 20, 20, 10]
+    assert site.due() == []
+
+
+def test_another_content_of_the_same_size_is_a_change(tmp_path: Path) -> None:
+    """Told by the checksum: a folder has no ETag of its own."""
+    site = Site(
+        Place(FolderBucket(tmp_path / "web")), Place(FolderBucket(tmp_path / "out")), tmp_path
+    )
+    site.publish(1)
+    site.run()
+    path = Path(site.source.uri(JANUARY))
+    data = path.read_bytes()
+    path.write_bytes(data[:-20] + bytes(reversed(data[-20:])))
+    assert [f.reason for f in site.plan()] == ["changed: the same size, another ETag"]
+
+
+def test_what_changed_long_ago_is_left_alone(site: Site) -> None:
+    """Unless everything or the first file is meant."""
+    site.publish(1)
+    site.publish(2)
+    assert site.due(days=7, later=6.9) == [JANUARY, FEBRUARY]
+    assert site.due(days=7, later=7.1) == []
+    assert site.plan(later=8)[0].reason.startswith("not changed since ")
+    assert site.due("test_subset", later=8) == [JANUARY]
+    assert site.due("reprocess", later=8) == [JANUARY, FEBRUARY]
+
+
+def test_reprocess_means_what_is_there_too(site: Site) -> None:
+    site.publish(1)
+    site.run()
+    assert groups(site.rewritten(JANUARY)) == [20, 20, 10]
+    site.rows_per_group = 30
+    assert site.due() == []
+    assert site.due("reprocess") == [JANUARY]
+    site.run("reprocess")
+    assert groups(site.rewritten(JANUARY)) == [30, 20]
+
+
+def test_an_object_that_is_gone_or_altered_is_made_again(site: Site) -> None:
+    """Whatever the ledger says."""
+    site.publish(1)
+    site.run()
+    site.sink.bucket.delete(site.sink.key(JANUARY))
+    assert site.due() == [JANUARY]
+    assert "is not what its ledger speaks of" in site.plan()[0].reason
+    site.run()
+    assert site.due() == []
+    site.sink.bucket.upload(site.folder / "made" / JANUARY, site.sink.key(JANUARY))
+    assert site.due() == [JANUARY]
+
+
+def test_only_the_files_of_the_pattern_and_of_the_folder_itself_count(site: Site) -> None:
+    site.publish(1)
+    path = site.folder / "made" / JANUARY
+    for name in ("yellow_tripdata_2021-01.parquet", f"deeper/{FEBRUARY}", f"{MARCH}.tmp"):
+        site.source.bucket.upload(path, site.source.key(name))
+    site.sink.bucket.upload(path, f"trip-data-of-others/{FEBRUARY}")
+    assert [f.name for f in site.plan("reprocess")] == [JANUARY]
+
+
+def test_a_place_without_files_has_none(site: Site) -> None:
+    assert site.plan() == []
+
+
+def test_the_ledger_of_a_folder_hides_from_readers_of_it(tmp_path: Path) -> None:
+    """Arrow reads all files of the sink at once, Dask does it the same way."""
+    sink = Place(FolderBucket(tmp_path / "out"))
+    site = Site(Place(FolderBucket(tmp_path / "web")), sink, tmp_path)
+    site.publish(1)
+    site.publish(2)
+    site.run()
+    assert (tmp_path / "out/_ledger/fhvhv_tripdata_2021-01.json").is_file()
+    assert pq.read_table(tmp_path / "out").num_rows == 100
+
+
+def test_a_ledger_entry_that_is_none_is_named(site: Site) -> None:
+    site.publish(1)
+    site.sink.bucket.write(entry_key(site.sink, JANUARY), b"[1]", None)
+    with pytest.raises(StorageError, match=r"_ledger/fhvhv_.*\.json is no ledger entry"):
+        site.plan()
+
+
+def test_what_cannot_be_meant_is_refused(site: Site) -> None:
+    with pytest.raises(UsageError, match=r"intent 'everything' is none; .*test_subset or"):
+        site.plan("everything")
+    with pytest.raises(UsageError, match="days -1 is less than none"):
+        site.plan(days=-1)
+    site.sink = Place(site.source.bucket, "trip-data")
+    with pytest.raises(UsageError, match=r"source and sink are both .*trip-data/; name another"):
+        site.plan()
+
+
+# ---- jobs
+
+
+def test_a_job_that_is_done_again_changes_nothing(site: Site) -> None:
+    """As Dask does it when a worker was lost after its work but before its answer."""
+    site.publish(1)
+    job = site.job(site.plan()[0])
+    first = rewrite_object(job)
+    version = read_entry(site.sink, JANUARY)[1]
+    assert rewrite_object(job) == first
+    assert read_entry(site.sink, JANUARY)[1] == version
+
+
+def test_a_source_that_changes_while_it_is_read_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is written for it."""
+    site = Site(
+        Place(FolderBucket(tmp_path / "web")), Place(FolderBucket(tmp_path / "out")), tmp_path
+    )
+    site.publish(1)
+    job = site.job(site.plan()[0])
+    real = FolderBucket.download
+
+    def late(bucket: FolderBucket, key: str, path: Path) -> None:
+        real(bucket, key, path)
+        site.publish(1, 80)
+
+    monkeypatch.setattr(FolderBucket, "download", late)
+    with pytest.raises(Conflict, match="changed while it was read; run again"):
+        rewrite_object(job)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_source_that_is_gone_is_named(site: Site) -> None:
+    site.publish(1)
+    job = site.job(site.plan()[0])
+    site.source.bucket.delete(site.source.key(JANUARY))
+    with pytest.raises(StorageError, match="is gone since it was listed"):
+        rewrite_object(job)
+
+
+def test_a_failed_rewrite_leaves_the_old_object_and_no_scratch(site: Site, scratch: Path) -> None:
+    site.publish(1)
+    site.run()
+    before = site.rewritten(JANUARY).read_bytes()
+    broken = site.folder / "broken"
+    broken.write_bytes(b"<html>")
+    site.source.bucket.upload(broken, site.source.key(JANUARY))
+    with pytest.raises(Exception, match="is damaged Parquet"):
+        site.run()
+    assert site.rewritten(JANUARY).read_bytes() == before
+    assert {p.suffix for p in scratch.iterdir()} == {".lock"}
+    assert site.due() == [JANUARY]
+
+
+@pytest.mark.parametrize("call", ["upload", "write"])
+def test_killed_before_object_or_ledger_it_is_done_by_the_next_run(
+    tmp_path: Path, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stops at the upload, or between the upload and the ledger, does not count."""
+    site = Site(
+        Place(FolderBucket(tmp_path / "web")), Place(FolderBucket(tmp_path / "out")), tmp_path
+    )
+    site.publish(1)
+
+    def dead(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderBucket, call, dead)
+        with pytest.raises(KeyboardInterrupt):
+            site.run()
+    assert (tmp_path / "out" / JANUARY).exists() == (call == "write")
+    assert site.due() == [JANUARY]
+    site.run()
+    assert site.due() == []
+    assert groups(site.rewritten(JANUARY)) == [20, 20, 10]
+
+
+def test_a_folder_made_old_by_hand_is_old(tmp_path: Path) -> None:
+    """The time of a folder's file is that of its last change."""
+    site = Site(
+        Place(FolderBucket(tmp_path / "web")), Place(FolderBucket(tmp_path / "out")), tmp_path
+    )
+    site.publish(1)
+    site.publish(2)
+    touch(tmp_path / "web" / JANUARY, days_ago=8)
+    assert site.due() == [FEBRUARY]
+
+
+def test_a_bucket_lists_more_objects_than_one_answer_holds(s3: S3, google: Google) -> None:
+    """S3 and Google answer with a thousand at a time."""
+    objects = s3.new_bucket("many")
+    for n in range(1_001):
+        objects.put(f"zoom/f/{n:04}", b"1")
+        google.storage.put("taxi", f"zoom/f/{n:04}", b"1")
+    objects.put("zoom/f/", b"")
+    names = [f"{n:04}" for n in range(1_001)]
+    assert [f.name for f in S3Store.of(block(s3.url, "many", "zoom")).files("f")] == names
+    assert [f.name for f in open_store().files("f")] == names
+
+
+def test_the_top_of_a_bucket_is_a_folder_too(s3: S3, google: Google, tmp_path: Path) -> None:
+    s3.new_bucket("top").put("a", b"123")
+    google.storage.put("taxi", "a", b"123")
+    (tmp_path / "a").write_bytes(b"123")
+    stores: list[Bucket] = [
+        S3Store.of(block(s3.url, "top")),
+        open_store(folder=""),
+        FolderBucket(tmp_path),
+    ]
+    for store in stores:
+        (found,) = store.files("")
+        assert (found.name, found.size) == ("a", 3)
+        assert abs(dt.datetime.now(dt.timezone.utc) - found.modified) < dt.timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("call", ["files", "etag"])
+def test_a_bucket_that_is_not_there_is_named(s3: S3, google: Google, call: str) -> None:
+    for store in (S3Store.of(block(s3.url, "no-such-bucket")), open_store("no-such-bucket")):
+        with pytest.raises(StorageError, match="no-such-bucket"):
+            getattr(store, call)("a")

@@ -1,0 +1,306 @@
+"""One file into uniform row groups: every value stays, types are the declared ones."""
+
+from __future__ import annotations
+
+import datetime as dt
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+import pytest
+
+from core.errors import AccountingError, BadFile, SchemaError, StorageError, UsageError
+from fakes.parquet_files import groups, publish, uneven
+from fakes.real_data import real_file
+from row_groups import rewrite as module
+from row_groups.rewrite import rewrite
+
+NAME = "fhvhv_tripdata_2021-01.parquet"
+
+
+def written(folder: Path, table: pa.Table, name: str = NAME) -> Path:
+    path = folder / name
+    pq.write_table(table, path)
+    return path
+
+
+def trips(**columns: pa.Array) -> pa.Table:
+    return pa.table(columns)
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "new.parquet"
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (1_000, [1_000, 1_000, 1_000]),
+        (1_400, [1_400, 1_400, 200]),
+        (2_999, [2_999, 1]),
+        (9_999, [3_000]),
+    ],
+)
+def test_row_groups_are_all_alike_but_the_last(
+    tmp_path: Path, target: Path, rows: int, expected: list[int]
+) -> None:
+    source = publish(tmp_path / "web", 1)
+    assert groups(source) == [700, 1, 1_300, 400, 599]
+    done = rewrite(source, target, rows)
+    assert groups(target) == expected
+    assert (done.rows, done.row_groups) == (3_000, len(expected))
+
+
+def test_every_value_is_where_it_was(tmp_path: Path, target: Path) -> None:
+    """Compared row by row by DuckDB; more rows than are read at a time."""
+    source = publish(tmp_path / "web", 1, 150_000, (70_000, 9_000, 31))
+    rewrite(source, target, 40_000)
+    rows = "SELECT row_number() OVER () AS n, * FROM read_parquet('{}')"
+    old, new = rows.format(source), rows.format(target)
+    with duckdb.connect() as db:
+        db.execute(f"({old} EXCEPT ALL {new}) UNION ALL ({new} EXCEPT ALL {old})")
+        assert db.fetchall() == []
+        db.execute(f"SELECT count(*) FROM ({new})")
+        assert db.fetchall() == [(150_000,)]
+
+
+def test_types_are_the_declared_ones_in_whatever_they_were_published(
+    tmp_path: Path, target: Path
+) -> None:
+    """Nullable whole numbers, text, microseconds; NaN is a null, a blank flag stays a blank."""
+    times = [dt.datetime(2021, 1, 1, 10), None]
+    source = written(
+        tmp_path,
+        trips(
+            hvfhs_license_num=pa.array(["HV0003", "HV0005"], pa.large_string()),
+            dispatching_base_num=pa.array(["B02764", None]).dictionary_encode(),
+            pickup_datetime=pa.array(times, pa.timestamp("ns")),
+            on_scene_datetime=pa.nulls(2),
+            PULocationID=pa.array([7, None], pa.int32()),
+            trip_time=pa.array([600.0, float("nan")]),
+            tips=pa.array([1, 2], pa.int32()),
+            access_a_ride_flag=pa.array([" ", "N"]),
+            wav_match_flag=pa.nulls(2),
+        ),
+    )
+    rewrite(source, target, 10)
+    found = pq.read_table(target)
+    assert {field.name: str(field.type) for field in found.schema} == {
+        "hvfhs_license_num": "string",
+        "dispatching_base_num": "string",
+        "pickup_datetime": "timestamp[us]",
+        "on_scene_datetime": "timestamp[us]",
+        "PULocationID": "int64",
+        "trip_time": "int64",
+        "tips": "double",
+        "access_a_ride_flag": "string",
+        "wav_match_flag": "string",
+    }
+    assert found.to_pydict() == {
+        "hvfhs_license_num": ["HV0003", "HV0005"],
+        "dispatching_base_num": ["B02764", None],
+        "pickup_datetime": times,
+        "on_scene_datetime": [None, None],
+        "PULocationID": [7, None],
+        "trip_time": [600, None],
+        "tips": [1.0, 2.0],
+        "access_a_ride_flag": [" ", "N"],
+        "wav_match_flag": [None, None],
+    }
+
+
+def test_a_month_that_was_converted_here_keeps_all_its_columns(
+    tmp_path: Path, target: Path
+) -> None:
+    """`file_month` too, which no published file has."""
+    from monthly.convert.to_parquet import convert
+    from monthly.month import Month
+
+    source = publish(tmp_path / "web", 1, 500)
+    (tmp_path / "converted").mkdir()
+    converted = convert(Month("fhvhv", 2021, 1), source, tmp_path / "converted").path
+    rewrite(converted, target, 200)
+    assert pq.read_table(target).equals(pq.read_table(converted))
+
+
+def test_text_of_many_different_values_stays_itself(tmp_path: Path, target: Path) -> None:
+    """Each row group of the source has a dictionary of its own; one of the target spans them."""
+    texts = [f"B{n:05}" for n in range(5_000)]
+    source = tmp_path / NAME
+    uneven(trips(dispatching_base_num=pa.array(texts)), source)
+    rewrite(source, target, 2_000)
+    assert pq.read_table(target)["dispatching_base_num"].to_pylist() == texts
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (pa.array([1.5]), "trip_time: .*1.5"),
+        (pa.array(["many"]), "trip_time: .*many"),
+        (pa.array([dt.datetime(2021, 1, 1)]), "trip_time: timestamp.* is no int64"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_named(
+    tmp_path: Path, target: Path, values: pa.Array, said: str
+) -> None:
+    source = written(tmp_path, trips(trip_time=values))
+    with pytest.raises(BadFile, match=rf"fhvhv_tripdata_2021-01\.parquet: {said}"):
+        rewrite(source, target, 10)
+
+
+def test_a_column_that_nobody_declared_is_named(tmp_path: Path, target: Path) -> None:
+    source = written(tmp_path, trips(trip_time=pa.array([1]), surprise=pa.array([1])))
+    with pytest.raises(SchemaError, match=r"unknown column 'surprise'; declare it under FHVHV"):
+        rewrite(source, target, 10)
+
+
+def test_two_columns_that_mean_the_same_are_refused(tmp_path: Path, target: Path) -> None:
+    source = written(tmp_path, trips(trip_time=pa.array([1]), Trip_Time=pa.array([1])))
+    with pytest.raises(SchemaError, match="two of its columns mean the same"):
+        rewrite(source, target, 10)
+
+
+def test_a_name_that_says_no_dataset_is_refused(tmp_path: Path, target: Path) -> None:
+    source = written(tmp_path, trips(trip_time=pa.array([1])), "zones.parquet")
+    with pytest.raises(UsageError, match=r"zones\.parquet: .* must begin with yellow_, green_"):
+        rewrite(source, target, 10)
+
+
+@pytest.mark.parametrize("cut", [0, 10, 5_000])
+def test_a_damaged_file_is_named(tmp_path: Path, target: Path, cut: int) -> None:
+    source = publish(tmp_path / "web", 1)
+    source.write_bytes(source.read_bytes()[:cut])
+    with pytest.raises(BadFile, match=r"fhvhv_tripdata_2021-01\.parquet is damaged Parquet"):
+        rewrite(source, target, 10)
+
+
+def test_a_file_without_rows_is_refused(tmp_path: Path, target: Path) -> None:
+    source = written(tmp_path, trips(trip_time=pa.array([], pa.int64())))
+    with pytest.raises(BadFile, match="has no row"):
+        rewrite(source, target, 10)
+
+
+def test_row_groups_of_no_rows_are_refused(tmp_path: Path, target: Path) -> None:
+    with pytest.raises(UsageError, match="rows_per_group 0 is less than 1"):
+        rewrite(tmp_path / NAME, target, 0)
+
+
+def test_rows_that_got_lost_are_noticed(
+    tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row group that was not written fails the file, by the footer of what was written."""
+    real = module._write_group
+    seen: list[int] = []
+
+    def forgetful(parquet: pq.ParquetWriter, group: pa.Table) -> None:
+        seen.append(group.num_rows)
+        if len(seen) != 2:
+            real(parquet, group)
+
+    monkeypatch.setattr(module, "_write_group", forgetful)
+    with pytest.raises(AccountingError, match=r"3,000 rows read, but 2,000 written"):
+        rewrite(publish(tmp_path / "web", 1), target, 1_000)
+
+
+def test_a_full_disk_is_named(
+    tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "_write_group", full)
+    with pytest.raises(StorageError, match=r"cannot keep new\.parquet .* MB are free there"):
+        rewrite(publish(tmp_path / "web", 1), target, 1_000)
+
+
+@pytest.mark.real
+def test_a_real_sample_of_for_hire_trips_is_the_same_afterwards(
+    tmp_path: Path, target: Path
+) -> None:
+    """As published but for the types that a CSV does not have: 695 flags are one space."""
+    sample = real_file("tlc/samples/fhvhv_tripdatasample_2020-04.csv")
+    blanks = pa_csv.ConvertOptions(strings_can_be_null=False)
+    table = pa_csv.read_csv(sample, convert_options=blanks)
+    source = tmp_path / "fhvhv_tripdatasample_2020-04.parquet"
+    uneven(table, source, (300, 7))
+    rewrite(source, target, 400)
+    found = pq.read_table(target)
+    assert groups(target) == [400, 400, 200]
+    assert found.column_names == table.column_names
+    flags = found["access_a_ride_flag"].to_pylist()
+    assert flags.count(" ") == 695
+    for name in table.column_names:
+        assert found[name].to_pylist() == table[name].to_pylist(), name
+
+
+_MEASURE = """
+import sys
+from pathlib import Path
+from row_groups.rewrite import rewrite
+rewrite(Path(sys.argv[1]), Path(sys.argv[2]), 50_000)
+lines = Path("/proc/self/status").read_text().splitlines()
+print(next(int(line.split()[1]) for line in lines if "VmHWM" in line) // 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="VmHWM is Linux's own")
+def test_four_times_the_file_takes_no_more_memory(tmp_path: Path, target: Path) -> None:
+    """Both have several row groups; peak memory of a process of its own, in MB."""
+    flows = Path(module.__file__).parents[1]
+    peaks = []
+    for month, rows in ((1, 500_000), (2, 2_000_000)):
+        source = publish(tmp_path / "web", month, rows, (300_000, 150_000))
+        command = [sys.executable, "-c", _MEASURE, str(source), str(target)]
+        done = subprocess.run(command, cwd=flows, capture_output=True, text=True, check=True)
+        peaks.append(int(done.stdout))
+    assert peaks[1] <= 1.15 * peaks[0]
+
+
+# ---- times of other programs
+
+
+def test_times_of_spark_keep_years_that_nanoseconds_cannot_hold(
+    tmp_path: Path, target: Path
+) -> None:
+    times = [dt.datetime(2021, 1, 3), dt.datetime(3021, 1, 3, 17, 30)]
+    source = tmp_path / NAME
+    table = trips(pickup_datetime=pa.array(times, pa.timestamp("us")))
+    pq.write_table(table, source, use_deprecated_int96_timestamps=True)
+    rewrite(source, target, 10)
+    assert pq.read_table(target)["pickup_datetime"].to_pylist() == times
+
+
+@pytest.mark.parametrize(
+    ("zone", "at", "meant"),
+    [
+        ("America/New_York", dt.datetime(2021, 1, 15, 15), dt.datetime(2021, 1, 15, 10)),
+        ("UTC", dt.datetime(2021, 2, 1, 3), dt.datetime(2021, 1, 31, 22)),
+        ("UTC", dt.datetime(2021, 1, 1, 3), dt.datetime(2021, 1, 1, 3)),
+    ],
+)
+def test_times_with_a_zone_are_new_yorks_clock(
+    zone: str, at: dt.datetime, meant: dt.datetime, tmp_path: Path, target: Path
+) -> None:
+    times = pa.array([at], pa.timestamp("us", zone))
+    rewrite(written(tmp_path, trips(pickup_datetime=times)), target, 10)
+    assert pq.read_table(target)["pickup_datetime"].to_pylist() == [meant]
+
+
+def test_times_of_utc_that_the_month_does_not_settle_are_refused(
+    tmp_path: Path, target: Path
+) -> None:
+    times = pa.array([dt.datetime(2021, 1, 15)], pa.timestamp("us", "UTC"))
+    table = trips(pickup_datetime=times)
+    with pytest.raises(BadFile, match=r"fhvhv 2021-01: .* can be read as New York's clock"):
+        rewrite(written(tmp_path, table), target, 10)
+    with pytest.raises(BadFile, match="the name has no month that decides"):
+        rewrite(written(tmp_path, table, "fhvhv_all.parquet"), target, 10)
+    rewrite(written(tmp_path, table), target, 10, "utc")
+    (at,) = pq.read_table(target)["pickup_datetime"].to_pylist()
+    assert at == dt.datetime(2021, 1, 14, 19)
