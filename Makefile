@@ -49,6 +49,9 @@ lint: $(VENV)/dev
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@PYTHONPATH=flows $(BIN)/lint-imports --no-logo --no-cache
+	@$(BIN)/deptry .
+	@$(BIN)/codespell
 
 bench: $(VENV)/bench
 	@$(BIN)/python dev/bench/run.py

@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).absolute().parents[1] / "flows"))
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME
 
 from core.disk import free_space
+from core.download.remote_file import without_secrets
 from core.errors import TripsError, UsageError
 from core.scratch import scratch_root
-from monthly.published import without_secrets
 from orchestration import prefect_home
 from orchestration.block_registry import (
     BUCKET,

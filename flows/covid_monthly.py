@@ -16,13 +16,13 @@ from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from core.download.fetch import fetch
+from core.download.remote_file import RemoteFile, remote_file
 from core.scratch import Job, scratch_folder
 from core.storage.bucket import Bucket, put
 from covid.cache import cached, keep
 from covid.edition import URL, check_edition, find_country, read_edition
 from covid.monthly import Monthly, by_month
-from monthly.published import WebFile
-from monthly.sources import fetch
 from orchestration import cli
 from orchestration.artifacts import show_chart
 from orchestration.block_registry import BUCKET, opened_bucket, tell_places
@@ -49,7 +49,7 @@ class Report:
 
 
 @task(task_run_name="extract {day}", **RETRIES)
-def extract(edition: WebFile, bucket: Bucket, day: dt.date, folder: Path) -> Path:
+def extract(edition: RemoteFile[str], bucket: Bucket, day: dt.date, folder: Path) -> Path:
     """Fetch the edition of the day, or take it from the bucket if this day already has it."""
     logger, path = get_run_logger(), folder / "edition.json"
     if cached(bucket, edition.url, day, path):
@@ -64,7 +64,7 @@ def extract(edition: WebFile, bucket: Bucket, day: dt.date, folder: Path) -> Pat
 
 
 @task(task_run_name="transform {country}")
-def transform(path: Path, edition: WebFile, country: str, day: dt.date) -> Monthly:
+def transform(path: Path, edition: RemoteFile[str], country: str, day: dt.date) -> Monthly:
     """Sum the days of the country by month."""
     records = read_edition(path, str(edition))
     found = by_month(records, find_country(records, country), day)
@@ -101,7 +101,7 @@ def covid_monthly(
         bucket: Block of the bucket, as TYPE/NAME.
         url: Address of a daily edition in JSON; a file:// URL or a path will do.
     """
-    edition, opened, day = WebFile.at("covid", url), opened_bucket(bucket), _today()
+    edition, opened, day = remote_file("covid", url), opened_bucket(bucket), _today()
     tell_places("", opened)
     store = opened.used
     with scratch_folder(Job("covid"), f"{url} {bucket}") as folder:

@@ -18,6 +18,7 @@ from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from core.download.remote_file import Download, RemoteFile, without_secrets
 from core.errors import Conflict, NotPublished
 from core.scratch import scratch_folder, subfolder
 from core.storage.bucket import Bucket
@@ -25,7 +26,6 @@ from monthly.convert.readings import DateOrder, DecimalMark, Rules, UtcTimes
 from monthly.ledger import Entry, keep, write_entry
 from monthly.month import Color, Month
 from monthly.plan import Plan, Status, plan_month
-from monthly.published import Download, Published, without_secrets
 from monthly.result import Line, line_of
 from monthly.sources import download
 from orchestration import cli
@@ -47,8 +47,8 @@ def plan(month: Month, source: str, bucket: Bucket, force: bool) -> Plan:
     return plan_month(month, source, bucket, force)
 
 
-@task(task_run_name="extract {published.month}", **RETRIES)
-def extract(published: Published, folder: Path) -> Download:
+@task(task_run_name="extract {published.what}", **RETRIES)
+def extract(published: RemoteFile[Month], folder: Path) -> Download[Month]:
     """Download the published file, complete or not at all; a retry goes on where it stopped."""
     # Arrow takes a quarter of a second to import, which need not wait for the last byte.
     Thread(target=import_module, args=("monthly.convert.to_parquet",), daemon=True).start()
@@ -59,14 +59,14 @@ def extract(published: Published, folder: Path) -> Download:
     return found
 
 
-@task(task_run_name="transform {download.month}")
-def transform(download: Download, folder: Path, rules: Rules) -> Converted:
+@task(task_run_name="transform {download.what}")
+def transform(download: Download[Month], folder: Path, rules: Rules) -> Converted:
     """Convert the file to one Parquet file in the canonical schema, every row accounted for."""
     # Not at the top: an unchanged month need not import Arrow.
     from monthly.convert.to_parquet import convert
 
-    converted = convert(download.month, download.path, subfolder(folder, "converted"), rules)
-    tell(download.month, converted.drift, converted.rows_rejected)
+    converted = convert(download.what, download.path, subfolder(folder, "converted"), rules)
+    tell(download.what, converted.drift, converted.rows_rejected)
     return converted
 
 
@@ -82,7 +82,7 @@ def tell(month: Month, drift: Mapping[str, Sequence[str]], rejected: int) -> Non
 
 
 @task(task_run_name="load {plan.month}", **RETRIES)
-def load(plan: Plan, download: Download, converted: Converted, bucket: Bucket) -> Entry:
+def load(plan: Plan, download: Download[Month], converted: Converted, bucket: Bucket) -> Entry:
     """Put the Parquet file into the bucket, then the ledger entry that makes it count."""
     entry = keep(bucket, plan.month, download, converted, plan.entry_version)
     show_quality(entry, bucket.uri(entry.object_key))
@@ -158,7 +158,7 @@ def _bring(
     return line_of(which, "loaded", reason, entry, store.uri(entry.object_key))
 
 
-def _confirm(planned: Plan, found: Download, store: Bucket) -> Plan:
+def _confirm(planned: Plan, found: Download[Month], store: Bucket) -> Plan:
     """Remember the publisher's new ETag or time for the same content."""
     assert planned.entry is not None  # noqa: S101 - only a month of the ledger is confirmed
     entry = replace(

@@ -18,14 +18,14 @@ from prefect.states import Completed
 from prefect.task_runners import BaseTaskRunner, ConcurrentTaskRunner
 
 from core.dask.cluster_spec import ClusterSpec
-from core.download.partial import impostor
+from core.download.checks import impostor
+from core.download.fetch import fetch
+from core.download.remote_file import RemoteFile, remote_file
 from core.errors import BadFile, StorageError, UsageError
 from core.scratch import Job, scratch_folder
 from core.storage.bucket import Bucket, FolderBucket, put
 from gif.frames import URL, Frame, animate, as_gif, split
 from gif.places import Place
-from monthly.published import WebFile
-from monthly.sources import fetch
 from orchestration import cli
 from orchestration.block_registry import open_bucket, opened_bucket, tell_places
 from orchestration.dask_runner import dask_runner
@@ -57,7 +57,7 @@ class Gif:
 
 
 @task(retries=2, retry_delay_seconds=10, retry_condition_fn=can_pass)
-def download(image: WebFile, source: Place) -> Place:
+def download(image: RemoteFile[str], source: Place) -> Place:
     """Fetch the image file, unless it is there."""
     bucket, key = _opened(source)
     if bucket.info(key) is not None:
@@ -153,7 +153,11 @@ def frames_to_gif(
         gif: As of image_to_gif.
         bucket: As of image_to_gif.
     """
-    image, source, target = WebFile.at("images", url), Place.of(bucket, file), Place.of(bucket, gif)
+    image, source, target = (
+        remote_file("images", url),
+        Place.of(bucket, file),
+        Place.of(bucket, gif),
+    )
     if source == target:
         raise UsageError(f"the GIF {gif!r} would replace the file that it is made of; rename one")
     frames = split_file(download(image, source))
@@ -187,7 +191,7 @@ def _opened(place: Place) -> tuple[Bucket, str]:
     return FolderBucket(path.parent), path.name
 
 
-def _refuse_page(part: Path, image: WebFile) -> None:
+def _refuse_page(part: Path, image: RemoteFile[str]) -> None:
     with part.open("rb") as file:
         head = file.read(4096)
     if wrong := impostor(head):

@@ -16,6 +16,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from core.disk import room_for
+from core.download.remote_file import Download, without_secrets
 from core.errors import NotPublished
 from core.scratch import scratch_folder, subfolder
 from etl_web_to_gcs import extract, tell
@@ -23,7 +24,6 @@ from monthly.convert.readings import DateOrder, DecimalMark, Readings, Rules, Ut
 from monthly.ledger import Entry
 from monthly.month import Color, Month
 from monthly.plan import Plan, due_in_warehouse, plan_against
-from monthly.published import Download, without_secrets
 from monthly.result import Line, line_of
 from orchestration import cli
 from orchestration.artifacts import show_quality
@@ -47,15 +47,15 @@ def plan(month: Month, source: str, warehouse: Postgres, force: bool) -> Plan:
     return due_in_warehouse(planned, held, warehouse.name())
 
 
-@task(task_run_name="transform and load {download.month}", **RETRIES)
+@task(task_run_name="transform and load {download.what}", **RETRIES)
 def transform_and_load(
-    download: Download, folder: Path, warehouse: Postgres, rules: Rules
+    download: Download[Month], folder: Path, warehouse: Postgres, rules: Rules
 ) -> Entry:
     """Copy the rows into Postgres while they are converted, and replace the month at the end."""
     # Not at the top: an unchanged month need not import Arrow.
     from monthly.convert.rows import Rows, settled
 
-    month, space = download.month, subfolder(folder, "converted")
+    month, space = download.what, subfolder(folder, "converted")
 
     def ingest(readings: Readings) -> Entry:
         rows = Rows(month, download.path, space, rules, readings)
@@ -126,7 +126,7 @@ def ingest_data(
     return line_of(which, "loaded", reason, entry, target.name())
 
 
-def _confirm(planned: Plan, found: Download, target: Postgres) -> None:
+def _confirm(planned: Plan, found: Download[Month], target: Postgres) -> None:
     """Remember the publisher's new ETag or time for the same content."""
     assert planned.entry is not None  # noqa: S101 - only a month that is there is confirmed
     url, modified = without_secrets(found.url), found.last_modified

@@ -90,7 +90,10 @@ def test_an_empty_variable_is_an_unset_one(environment: dict[str, str], tmp_path
     """As in a copy of .env.example that was read by a shell or by Docker."""
     names = ("SOURCE", "BUCKET", "WAREHOUSE", "BQ_DATASET", "BQ_LOCATION", "DATA")
     variables = [f"TRIPS_{name}" for name in names]
-    script = f"from orchestration import block_registry as d; print([str(getattr(d, n)) for n in {names}])"
+    script = (
+        "from orchestration import block_registry as d; "
+        f"print([str(getattr(d, n)) for n in {names}])"
+    )
     place: Any = {"cwd": tmp_path, "capture_output": True, "text": True, "check": True}
     said = [
         subprocess.run([sys.executable, "-c", script], env=env, **place).stdout

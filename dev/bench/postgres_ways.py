@@ -109,9 +109,9 @@ def _month() -> Month:
 
 
 def _converted(month: Month, source: Path, folder: Path) -> tuple[Entry, Path]:
+    from core.download.remote_file import Download
     from monthly.convert.to_parquet import convert
     from monthly.ledger import entry_of
-    from monthly.published import Download
 
     target = folder / "converted"
     target.mkdir(exist_ok=True)

@@ -13,8 +13,8 @@ import json
 from pathlib import Path
 
 from core.checksums import sha256_of
+from core.download.remote_file import without_secrets
 from core.storage.bucket import Bucket, put
-from monthly.published import without_secrets
 
 
 def cached(bucket: Bucket, url: str, day: dt.date, path: Path) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.download.partial import impostor, kind_of
+from core.download.checks import impostor, kind_of
 from core.errors import BadFile, SchemaError, UsageError
 
 #: Where ECDC publishes it.

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from core.download.remote_file import Download, without_secrets
 from core.errors import StorageError
 from core.storage.bucket import Bucket, Stored
 from monthly.month import Month
-from monthly.published import Download, is_generated, without_secrets
+from monthly.sources import is_generated
 
 # What an unchanged month needs imports no Arrow, which takes a quarter of a second.
 if TYPE_CHECKING:
@@ -113,7 +114,11 @@ def write_entry(bucket: Bucket, month: Month, entry: Entry, replacing: str | Non
 
 
 def keep(
-    bucket: Bucket, month: Month, download: Download, converted: Converted, replacing: str | None
+    bucket: Bucket,
+    month: Month,
+    download: Download[Month],
+    converted: Converted,
+    replacing: str | None,
 ) -> Entry:
     """Put a converted month into the bucket: its object, its rejects, and last its entry.
 
@@ -144,7 +149,7 @@ def keep(
     return entry
 
 
-def entry_of(month: Month, download: Download, accounts: Accounts) -> Entry:
+def entry_of(month: Month, download: Download[Month], accounts: Accounts) -> Entry:
     """The entry of a month that is in no bucket: the published file stands for its object."""
     return Entry(
         dataset=month.dataset,

@@ -8,13 +8,13 @@ from enum import Enum
 from pathlib import Path
 
 from core.checksums import sha256_of
+from core.download.remote_file import RemoteFile, without_secrets
 from core.errors import NotPublished
 from core.storage.bucket import Bucket
 from monthly.columns import CHANGED_IN, SCHEMA_VERSION
 from monthly.ledger import Entry, read_entry
 from monthly.month import Month
-from monthly.published import Published, is_generated, without_secrets
-from monthly.sources import look
+from monthly.sources import is_generated, look
 from monthly.warehouses import Held
 
 
@@ -45,7 +45,7 @@ class Plan:
     month: Month
     status: Status
     reason: str
-    published: Published | None = None
+    published: RemoteFile[Month] | None = None
     entry: Entry | None = None
     entry_version: str | None = None
     settled_by_content: bool = False
@@ -123,7 +123,7 @@ def due_in_warehouse(plan: Plan, held: Held | None, warehouse: str) -> Plan:
     return Plan(plan.month, status, reason, plan.published, plan.entry, plan.entry_version)
 
 
-def _compare(published: Published, entry: Entry, force: bool) -> tuple[Status, str, bool]:
+def _compare(published: RemoteFile[Month], entry: Entry, force: bool) -> tuple[Status, str, bool]:
     """Status, reason, and whether equal content would settle it.
 
     TLC touches its files without changing them, so a new modification time beside an
@@ -157,7 +157,7 @@ def _is_outdated(entry: Entry) -> bool:
     return other or any(v not in CHANGED_IN or CHANGED_IN[v] in renamed for v in since)
 
 
-def _only_generated(published: Published, entry: Entry) -> bool:
+def _only_generated(published: RemoteFile[Month], entry: Entry) -> bool:
     """Whether a generated month would take the place of one that somebody published."""
     return is_generated(published.url) and not entry.is_generated
 

@@ -1,54 +1,46 @@
-"""What is known of a published file before downloading it, and the download itself."""
+"""Where months are published, what is known of one before its download, and the download."""
 
 from __future__ import annotations
 
 import datetime as dt
 import difflib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from email.utils import formatdate
 from functools import partial
-from os import fstat
 from pathlib import Path
-from urllib.parse import urlsplit
+from string import Formatter
+from types import ModuleType
 
+from core.download.checks import check_file
+from core.download.fetch import transport_of, whole
 from core.download.http import Http
-from core.download.partial import Edition, PartFile, Progress, check_file, received
-from core.errors import NotPublished, SourceError, UsageError
-from monthly.month import Month
-from monthly.published import (
-    SOURCES,
+from core.download.local import File
+from core.download.partial import PartFile, Progress, Validators
+from core.download.remote_file import (
     Download,
-    Published,
-    Received,
-    Wanted,
-    WebFile,
-    address,
-    addresses,
+    RemoteFile,
     file_name,
-    path_of,
-    sample_module,
-    sample_rows,
+    is_malformed,
+    url_of,
+    without_secrets,
 )
+from core.errors import UsageError
+from monthly.month import Month
 
-__all__ = [
-    "SOURCES",
-    "Download",
-    "Published",
-    "WebFile",
-    "address",
-    "addresses",
-    "download",
-    "fetch",
-    "look",
-]
-
-_CHUNK_BYTES = 1 << 18
-#: Names that are shown in place of one that is missing.
-NEAR_NAMES = 3
+#: Releases of DataTalksClub/nyc-tlc-data, and the links of TLC's trip record data page.
+SOURCES: Mapping[str, str] = {
+    "dtc": "https://github.com/DataTalksClub/nyc-tlc-data/releases/download/"
+    "{color}/{color}_tripdata_{year}-{month:02}.csv.gz",
+    "tlc": "https://d37ci6vzurychx.cloudfront.net/trip-data/"
+    "{color}_tripdata_{year}-{month:02}.parquet",
+}
+_NAMES = (*SOURCES, "sample")
+_WRITE = f"write {', '.join(_NAMES)}, sample:ROWS, a path, or an http, https or file URL"
+_FIELDS = "the fields are {color}, {dataset}, {year}, {month} and {year_month}"
 
 
-def look(source: str, month: Month) -> Published:
+def look(source: str, month: Month) -> RemoteFile[Month]:
     """Ask what is published, without downloading it.
 
     Raises:
@@ -57,21 +49,19 @@ def look(source: str, month: Month) -> Published:
         Unreachable: the publisher could not be asked, or asks to come back later.
         SourceError: the publisher refuses.
     """
-    wanted = Published(month, address(source, month))
+    wanted = RemoteFile(month, address(source, month))
     if month.first_day > dt.date.today():
         raise UsageError(f"{month} has not begun; choose a month until now")
     return _transport(wanted.url).look(wanted)
 
 
 def download(
-    published: Published, folder: Path, progress: Progress = lambda done, total: None
-) -> Download:
+    published: RemoteFile[Month], folder: Path, progress: Progress = lambda done, total: None
+) -> Download[Month]:
     """Fetch a file into `folder`, complete and checked or not at all, in one attempt.
 
-    What a broken connection leaves, `<name>.part`, is continued by the next attempt if the
-    publisher still has the same edition. A Content-Encoding of gzip is not undone: what was
-    sent is kept, measured and hashed, and its kind is known by its content. Two downloads
-    of the same name must not share a folder at the same time.
+    See `core.download.fetch`. A Content-Encoding of gzip is not undone: what was sent is kept,
+    measured and hashed, and its kind is known by its content.
 
     Args:
         published: from `look`; a file that changed since is taken as it is now.
@@ -83,118 +73,133 @@ def download(
         BadFile: the file is not what its name says; nothing of it is kept.
         StorageError: the folder took no more; nothing is kept.
     """
-    path = folder / file_name(published.url)
-    month, transport = published.month, _transport(published.url)
-    found = _whole(
-        month,
+    path, transport = folder / file_name(published.url), _transport(published.url)
+    return whole(
+        published.what,
         path,
         lambda part: transport.fetch(published, part, progress),
-        partial(check_file, month),
+        partial(check_file, published.what),
     )
-    return Download(month, path, published.url, *found)
-
-
-def fetch(
-    wanted: WebFile,
-    path: Path,
-    check: Callable[[Path, str], object],
-    progress: Progress = lambda done, total: None,
-) -> Received:
-    """Fetch a file that is no month of trips, complete and checked or not at all; see `download`.
-
-    Args:
-        wanted: what and where.
-        path: where to; its folder is made if it is not there.
-        check: refuses what has arrived with a BadFile; gets the file and the name of `path`.
-        progress: as for `download`.
-
-    Raises:
-        NotPublished, Unreachable, SourceError: as from `look`.
-        BadFile: from `check`; nothing is kept.
-        StorageError: the folder took no more; nothing is kept.
-    """
-    transport = File() if urlsplit(wanted.url).scheme == "file" else Http()
-    return _whole(wanted.what, path, lambda part: transport.fetch(wanted, part, progress), check)
-
-
-def _whole(
-    what: object,
-    path: Path,
-    receive: Callable[[PartFile], Received],
-    check: Callable[[Path, str], object],
-) -> Received:
-    part = PartFile(path.with_name(f"{path.name}.part"))
-    with part.good_or_gone(what):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        found = receive(part)
-        check(part.path, path.name)
-        part.path.replace(path)
-    part.forget()
-    return found
-
-
-class File:
-    """A file of this machine, which is copied."""
-
-    def look(self, wanted: Published) -> Published:
-        """Ask the disk."""
-        size, modified = self._seen(wanted)
-        return replace(wanted, size=size, etag=None, last_modified=modified)
-
-    def fetch(self, wanted: Wanted, part: PartFile, progress: Progress) -> Received:
-        """Copy it."""
-        (size, modified), path = self._seen(wanted), path_of(wanted.url)
-        if path.parent.samefile(part.path.parent):
-            raise UsageError(f"{wanted} is in the scratch folder itself; choose another folder")
-        edition = Edition(wanted.url, None, modified)
-        part.begin(edition)
-        with path.open("rb") as file:
-            chunks = iter(lambda: file.read(_CHUNK_BYTES), b"")
-            return received(part.receive(chunks, size, progress), edition)
-
-    def _seen(self, wanted: Wanted) -> tuple[int, str]:
-        """Size, and the modification time as HTTP date."""
-        try:
-            with path_of(wanted.url).open("rb") as file:
-                found = fstat(file.fileno())
-        except (FileNotFoundError, NotADirectoryError) as error:
-            near = _nearby(path_of(wanted.url))
-            raise NotPublished(f"{wanted}: there is no such file; {near}") from error
-        except OSError as error:
-            message = f"{wanted} cannot be read: {error}; choose a file that can"
-            raise SourceError(message) from error
-        return found.st_size, formatdate(found.st_mtime, usegmt=True)
-
-
-def _nearby(path: Path) -> str:
-    """Return what stands where a path leads nowhere: the names that come closest."""
-    folder = next(above for above in path.parents if above.is_dir())
-    missing = path.relative_to(folder).parts[0]
-    names = sorted(each.name for each in folder.iterdir() if not each.name.startswith("."))
-    close = difflib.get_close_matches(missing, names, NEAR_NAMES, cutoff=0.6)
-    if close:
-        return f"{folder} has no {missing}, but {', '.join(close)}"
-    return f"{folder} has no {missing}, and nothing of a similar name ({len(names)} names)"
 
 
 class Sample:
     """A month that is generated here; nothing is written before `fetch`."""
 
-    def look(self, wanted: Published) -> Published:
+    def look(self, wanted: RemoteFile[Month]) -> RemoteFile[Month]:
         """What decides the content stands for an ETag."""
         return replace(
             wanted, etag=f"sample-{sample_module().SAMPLE_VERSION}-{sample_rows(wanted.url)}"
         )
 
-    def fetch(self, wanted: Published, part: PartFile, progress: Progress) -> Received:
+    def fetch(
+        self, wanted: RemoteFile[Month], part: PartFile, progress: Progress
+    ) -> Download[Month]:
         """Generate it."""
         new = part.path.with_name(f"new-{file_name(wanted.url)}")  # the ending is the format
-        sample_module().write_sample(wanted.month, new, sample_rows(wanted.url))
+        sample_module().write_sample(wanted.what, new, sample_rows(wanted.url))
         new.replace(part.path)
-        edition = Edition(wanted.url, self.look(wanted).etag, None)
-        return received(part.receive((), part.size, progress), edition)
+        validators = Validators(wanted.url, self.look(wanted).etag, None)
+        counted = part.receive((), part.size, progress)
+        return part.download(wanted, counted, validators)
 
 
 def _transport(url: str) -> Http | File | Sample:
-    local: Mapping[str, File | Sample] = {"file": File(), "sample": Sample()}
-    return local.get(urlsplit(url).scheme) or Http()
+    return Sample() if is_generated(url) else transport_of(url)
+
+
+def is_generated(url: str) -> bool:
+    """Tell whether an address is one of the source `sample`."""
+    return url.startswith("sample:")
+
+
+def address(source: str, month: Month) -> str:
+    """The URL of a month's file.
+
+    Args:
+        source: a name of `SOURCES`; `sample` or `sample:ROWS`; or a template of a URL (http,
+            https, file) or of a path, with the fields {color} or {dataset}, {year}, {month}
+            and {year_month}, which take format specs such as {month:02}.
+        month: which.
+
+    Raises:
+        UsageError: the source is none of these.
+    """
+    name, _, rows = source.partition(":")
+    if name == "sample":
+        return _sample_address(month, rows)
+    if source not in SOURCES and re.fullmatch(r"[\w-]*", source):
+        raise UsageError(f"{month}: no source is named {source!r}{_closest(name)}; {_WRITE}")
+    url = url_of(_filled(source, month))
+    if not url:
+        raise UsageError(f"{month}: source {source!r} cannot be read{_closest(name)}; {_WRITE}")
+    _refuse_malformed(source, month, url)
+    return url
+
+
+def addresses(source: str, months: Sequence[Month]) -> dict[Month, str]:
+    """The URL of each month's file; see `address`.
+
+    Raises:
+        UsageError: the source is none, or has the same file for several months.
+    """
+    found = {month: address(source, month) for month in months}
+    first: dict[str, Month] = {}
+    for month, url in found.items():
+        other = first.setdefault(url, month)
+        if other != month:
+            raise UsageError(
+                f"{other} and {month}: source {source!r} has one file for both, "
+                f"{without_secrets(url)}; write the month into it as {{year}} and {{month:02}}, "
+                "or as {year_month}"
+            )
+    return found
+
+
+def sample_module() -> ModuleType:
+    """The module that generates months, imported when one is asked for."""
+    # numpy and pyarrow take a quarter of a second, which a month without a sample need not pay.
+    from monthly import sample
+
+    return sample
+
+
+def sample_rows(url: str) -> int:
+    """How many rows the address of a sample asks for."""
+    return int(url.rpartition("=")[2])
+
+
+def _sample_address(month: Month, rows: str) -> str:
+    rows = rows or str(sample_module().DEFAULT_ROWS[month.dataset])
+    if not re.fullmatch("[0-9]+", rows):
+        raise UsageError(f"{month}: {rows!r} is no number of rows; write sample:1000")
+    return f"sample:///{month.stem}.csv.gz?rows={int(rows)}"
+
+
+def _closest(name: str) -> str:
+    near = difflib.get_close_matches(name.lower(), _NAMES)
+    return f", did you mean {' or '.join(near)}?" if near else ""
+
+
+def _filled(source: str, month: Month) -> str:
+    template = SOURCES.get(source, source)
+    values = {"color": month.dataset, "dataset": month.dataset, "year": month.year}
+    fields = values | {"month": month.month, "year_month": month.year_month}
+    try:
+        parsed = [(field, spec or "") for _, field, spec, _ in Formatter().parse(template)]
+        unknown = [f for f, spec in parsed if f is not None and (f not in fields or "{" in spec)]
+        filled = "" if unknown else template.format_map(fields)
+    except ValueError as error:
+        message = f"{month}: source {source!r} is no template: {error}; {_FIELDS}"
+        raise UsageError(message) from error
+    if unknown:
+        raise UsageError(f"{month}: source {source!r} has the field {unknown[0]!r}; {_FIELDS}")
+    return filled
+
+
+def _refuse_malformed(source: str, month: Month, url: str) -> None:
+    name = "" if is_malformed(url) else file_name(url)
+    if name in ("", ".", "..") or not name.isprintable():
+        raise UsageError(
+            f"{month}: source {source!r} gives {url!r}, which is no address of a file; write it "
+            "like https://host/folder/file.csv.gz or file:///folder/file.csv.gz"
+        )

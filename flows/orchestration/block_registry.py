@@ -16,9 +16,9 @@ from prefect.blocks.core import Block
 from prefect.context import FlowRunContext
 from prefect.utilities.importtools import import_object
 
+from core.download.remote_file import without_secrets
 from core.errors import UsageError
 from core.storage.bucket import Bucket, FolderBucket
-from monthly.published import without_secrets
 from monthly.warehouses import Warehouse
 from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket
 from orchestration.paths import is_path, lasting, passing_folder, refuse_file_above

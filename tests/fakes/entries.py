@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from core.checksums import sha256_of
+from core.download.remote_file import Download
 from monthly.columns import SCHEMA_VERSION
 from monthly.convert.quality import Quality
 from monthly.convert.to_parquet import Converted
 from monthly.ledger import Entry, object_key
 from monthly.month import Month
-from monthly.sources import Download
 
 QUALITY = Quality(
     3, {"airport_fee": 2}, 1, 0, 0, 0, 0, 0, 0, 0, 0, 12.5, "2021-01-01 00:00:00", None
@@ -45,7 +45,7 @@ def entry_of(month: Month, **fields: Any) -> Entry:
     return Entry(**values | fields)
 
 
-def download_of(month: Month, folder: Path) -> Download:
+def download_of(month: Month, folder: Path) -> Download[Month]:
     """A download whose file is not there."""
     path = folder / f"{month.stem}.csv.gz"
     return Download(month, path, f"https://h/{path.name}", 100, "5" * 64, '"one"', None)
@@ -74,6 +74,6 @@ def converted_of(
     )
 
 
-def published_download(month: Month, path: Path) -> Download:
+def published_download(month: Month, path: Path) -> Download[Month]:
     """A published file as its download leaves it."""
     return Download(month, path, path.as_uri(), path.stat().st_size, sha256_of(path), None, None)

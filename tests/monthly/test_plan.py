@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from core.download.remote_file import Download
 from core.errors import StorageError, UsageError
 from core.storage.bucket import FolderBucket
 from fakes.entries import converted_of, entry_of
@@ -19,7 +20,6 @@ from monthly.columns import SCHEMA_VERSION
 from monthly.ledger import Entry, keep, object_key, read_entry, write_entry
 from monthly.month import Month
 from monthly.plan import Plan, Status, due_in_warehouse, plan_month
-from monthly.sources import Download
 from monthly.warehouses import Held
 
 MONTH = Month("yellow", 2021, 1)

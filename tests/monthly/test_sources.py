@@ -20,8 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import monthly
+from core.download import fetch as fetching
 from core.download import http as web_server
-from core.download.partial import FileKind, check_file, kind_of
+from core.download.checks import FileKind, check_file, kind_of
+from core.download.remote_file import Download, RemoteFile, remote_file
 from core.errors import (
     BadFile,
     NotPublished,
@@ -34,7 +36,7 @@ from core.errors import (
 from fakes.web import Fault, Page, Web
 from monthly import sources
 from monthly.month import Month
-from monthly.sources import Download, Published, WebFile, address, download, look
+from monthly.sources import address, download, look
 
 MONTH = Month("yellow", 2021, 1)
 NAME = "yellow_tripdata_2021-01.csv.gz"
@@ -78,11 +80,11 @@ def disk_full(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def published(url: str) -> Published:
-    return Published(MONTH, url, None, None, None)
+def published(url: str) -> RemoteFile[Month]:
+    return RemoteFile(MONTH, url, None, None, None)
 
 
-def fetch(url: str, folder: Path) -> Download:
+def fetch(url: str, folder: Path) -> Download[Month]:
     return download(published(url), folder)
 
 
@@ -172,7 +174,7 @@ def test_source_that_cannot_be_meant_is_named_with_what_to_write(source: str, na
 @pytest.mark.parametrize("head", [True, False], ids=["HEAD", "no HEAD"])
 def test_look_tells_size_etag_and_date_without_the_body(web: Web, head: bool) -> None:
     url = web.serve("/x.csv.gz", Page(GZ, etag='"one"', last_modified=DATE, head=head))
-    assert look(url, MONTH) == Published(MONTH, url, len(GZ), '"one"', DATE)
+    assert look(url, MONTH) == RemoteFile(MONTH, url, len(GZ), '"one"', DATE)
     asked = [(r.method, r.headers.get("range")) for r in web.requests]
     assert asked == [("HEAD", None)] + ([] if head else [("GET", "bytes=0-0")])
 
@@ -198,12 +200,12 @@ def test_look_knows_an_empty_file_by_its_size(web: Web, head: bool) -> None:
 
 def test_look_leaves_open_what_the_publisher_does_not_say(web: Web) -> None:
     url = web.serve("/x.csv.gz", Page(GZ, length=False))
-    assert look(url, MONTH) == Published(MONTH, url, None, None, None)
+    assert look(url, MONTH) == RemoteFile(MONTH, url, None, None, None)
 
 
 def test_look_follows_a_redirect_and_keeps_the_address_asked_for(web: Web) -> None:
     url = web.redirect("/old.csv.gz", web.serve("/new.csv.gz", PAGE))
-    assert look(url, MONTH) == Published(MONTH, url, len(GZ), '"one"', DATE)
+    assert look(url, MONTH) == RemoteFile(MONTH, url, len(GZ), '"one"', DATE)
 
 
 @pytest.mark.parametrize("ask", [look, "download"], ids=["look", "download"])
@@ -601,7 +603,7 @@ def test_local_file_is_copied_and_left_as_it_was(tmp_path: Path) -> None:
     os.utime(original, (1_600_000_000, 1_600_000_000))
     modified = formatdate(1_600_000_000, usegmt=True)
     seen = look(str(tmp_path / "my files" / "{color}_tripdata_{year_month}.csv.gz"), MONTH)
-    assert seen == Published(MONTH, original.as_uri(), len(GZ), None, modified)
+    assert seen == RemoteFile(MONTH, original.as_uri(), len(GZ), None, modified)
     got = download(seen, tmp_path / "scratch")
     sha256 = hashlib.sha256(GZ).hexdigest()
     assert got == Download(
@@ -661,7 +663,7 @@ def test_sample_is_known_by_its_version_and_rows_before_it_is_written(
 ) -> None:
     url = f"sample:///yellow_tripdata_2021-01.csv.gz?rows={rows}"
     assert address(source, MONTH) == url
-    assert look(source, MONTH) == Published(MONTH, url, None, f"sample-3-{rows}", None)
+    assert look(source, MONTH) == RemoteFile(MONTH, url, None, f"sample-3-{rows}", None)
     assert stub_sample == []
 
 
@@ -819,14 +821,14 @@ def test_real_file_passes(real: Path, tmp_path: Path, name: str, kind: FileKind)
 def test_a_file_that_is_no_month_comes_the_same_way(web: Web, tmp_path: Path) -> None:
     """Whole, with what its publisher says of it; what a check refuses is not kept."""
     url = web.serve("/json/", Page(b"{}", etag='"one"'))
-    wanted, path = WebFile.at("covid", url), tmp_path / "new" / "edition.json"
-    received = sources.fetch(wanted, path, lambda part, name: None)
+    wanted, path = remote_file("covid", url), tmp_path / "new" / "edition.json"
+    received = fetching.fetch(wanted, path, lambda part, name: None)
     assert path.read_bytes() == b"{}"
     assert (received.size, received.etag) == (2, '"one"')
     assert received.sha256 == hashlib.sha256(b"{}").hexdigest()
     web.serve("/json/", Page(b"half"))
     with pytest.raises(BadFile, match=r"edition\.json is half"):
-        sources.fetch(wanted, path, _refuse)
+        fetching.fetch(wanted, path, _refuse)
     assert path.read_bytes() == b"{}"
     assert list(path.parent.iterdir()) == [path]
 
@@ -838,11 +840,11 @@ def _refuse(part: Path, name: str) -> None:
 @pytest.mark.parametrize("address", ["ftp://host/a", "http://", "http:///a", "s3://bucket/key"])
 def test_an_address_of_no_file_is_refused(address: str) -> None:
     with pytest.raises(UsageError, match=f"covid: '{address}' is no address of a file"):
-        WebFile.at("covid", address)
+        remote_file("covid", address)
 
 
 def test_a_path_is_an_address_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the current folder."""
     monkeypatch.chdir(tmp_path)
-    assert WebFile.at("covid", "a b.json").url == (tmp_path / "a b.json").as_uri()
-    assert str(WebFile.at("covid", "http://u:p@host/a?key=1")) == "covid: http://host/a"
+    assert remote_file("covid", "a b.json").url == (tmp_path / "a b.json").as_uri()
+    assert str(remote_file("covid", "http://u:p@host/a?key=1")) == "covid: http://host/a"

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from itertools import islice
+from typing import Any
 
 import httpx
 
-from core.download.partial import Edition, PartFile, Progress, received
+from core.download.partial import PartFile, Progress, Validators
+from core.download.remote_file import Download, RemoteFile, What
 from core.errors import NotPublished, SourceError, Unreachable
-from monthly.published import Published, Received, Wanted
 
 #: Longest wait for a connection, and longest silence once it is there, seconds.
 CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 60.0
@@ -51,7 +52,7 @@ class Http:
     absent = frozenset({404, 410})
     passing = frozenset({408, 429, *range(500, 600)})
 
-    def look(self, wanted: Published) -> Published:
+    def look(self, wanted: RemoteFile[What]) -> RemoteFile[What]:
         """Ask by HEAD, or by GET for one byte where HEAD is refused."""
         with _client(wanted) as client:
             with client.stream("HEAD", wanted.url) as response:
@@ -60,7 +61,7 @@ class Http:
             with client.stream("GET", wanted.url, headers={"Range": "bytes=0-0"}) as response:
                 return self._seen(wanted, response)
 
-    def fetch(self, wanted: Wanted, part: PartFile, progress: Progress) -> Received:
+    def fetch(self, wanted: RemoteFile[What], part: PartFile, progress: Progress) -> Download[What]:
         """Get all of it, or the rest of what is there."""
         begun = part.begun(wanted.url)
         headers = part.rest_of(begun) if begun else {}
@@ -71,32 +72,34 @@ class Http:
         part.forget()
         return self.fetch(wanted, part, progress)
 
-    def _seen(self, wanted: Published, response: httpx.Response) -> Published:
+    def _seen(self, wanted: RemoteFile[What], response: httpx.Response) -> RemoteFile[What]:
         # Of an empty file there is no first byte, which is what 416 says.
         self._refuse(wanted, response, (200, 206, 416))
-        seen = _edition(wanted.url, response)
+        seen = _validators(wanted.url, response)
         return replace(
             wanted, size=_size(response), etag=seen.etag, last_modified=seen.last_modified
         )
 
     def _receive(
         self,
-        wanted: Wanted,
+        wanted: RemoteFile[What],
         response: httpx.Response,
         part: PartFile,
-        begun: Edition | None,
+        begun: Validators | None,
         progress: Progress,
-    ) -> Received:
+    ) -> Download[What]:
         self._refuse(wanted, response, (200, 206) if begun else (200,))
-        edition = begun
-        if not edition or response.status_code == 200:
-            edition = _edition(wanted.url, response)
-            part.begin(edition)
+        validators = begun
+        if not validators or response.status_code == 200:
+            validators = _validators(wanted.url, response)
+            part.begin(validators)
         total = _size(response)
         chunks = _body(wanted, response, part.size, total)
-        return received(part.receive(chunks, total, progress), edition)
+        return part.download(wanted, part.receive(chunks, total, progress), validators)
 
-    def _refuse(self, wanted: Wanted, response: httpx.Response, good: Collection[int]) -> None:
+    def _refuse(
+        self, wanted: RemoteFile[Any], response: httpx.Response, good: Collection[int]
+    ) -> None:
         status = response.status_code
         said = f"{wanted} answered {status} {response.reason_phrase}"
         if status in self.absent:
@@ -122,7 +125,7 @@ def _certificates() -> ssl.SSLContext:
 
 
 @contextmanager
-def _client(wanted: Wanted) -> Iterator[httpx.Client]:
+def _client(wanted: RemoteFile[Any]) -> Iterator[httpx.Client]:
     """A client whose failures to reach the publisher are this project's errors."""
     headers = {"Accept-Encoding": "identity"}
     try:
@@ -156,16 +159,16 @@ def _is_hidden(response: httpx.Response) -> bool:
     return behind_cdn and not any(words in page for words in _BLOCKED)
 
 
-def _edition(url: str, response: httpx.Response) -> Edition:
-    return Edition(url, response.headers.get("ETag"), response.headers.get("Last-Modified"))
+def _validators(url: str, response: httpx.Response) -> Validators:
+    return Validators(url, response.headers.get("ETag"), response.headers.get("Last-Modified"))
 
 
-def _is_usable(response: httpx.Response, part: PartFile, begun: Edition) -> bool:
+def _is_usable(response: httpx.Response, part: PartFile, begun: Validators) -> bool:
     """Whether to take an answer: not a rest that is of something else, nor that there is none."""
     if response.status_code != 206:
         return response.status_code != 416
     here = response.headers.get("Content-Range", "").startswith(f"bytes {part.size}-")
-    return here and _edition(begun.url, response).validator in (None, begun.validator)
+    return here and _validators(begun.url, response).validator in (None, begun.validator)
 
 
 def _size(response: httpx.Response) -> int | None:
@@ -176,7 +179,7 @@ def _size(response: httpx.Response) -> int | None:
 
 
 def _body(
-    wanted: Wanted, response: httpx.Response, start: int, total: int | None
+    wanted: RemoteFile[Any], response: httpx.Response, start: int, total: int | None
 ) -> Iterator[bytes]:
     """The bytes as sent, no Content-Encoding undone."""
     done, broken = start, None

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from core.download.partial import kind_of
+from core.download.checks import kind_of
+from core.download.text_stream import Recoded, encoding_of, reading, unpacked
 from core.errors import BadFile
 from monthly.convert.csv_lines import Layout, Lines
 from monthly.convert.readings import Readings
-from monthly.convert.text_stream import Recoded, encoding_of, reading, unpacked
 from monthly.datasets import DATASETS, Mapped, fold, map_header
 from monthly.month import Month
 

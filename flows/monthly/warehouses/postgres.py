@@ -13,11 +13,11 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from core.download.remote_file import Download
 from core.errors import AccountingError, Busy, StorageError, Unavailable
 from core.waiting import waiting
 from monthly.ledger import Entry, entry_of
 from monthly.month import Month
-from monthly.published import Download
 from monthly.warehouses import Held
 from monthly.warehouses.postgres_ledger import (
     LEDGER,
@@ -114,7 +114,7 @@ class Postgres:
             if has_ledger(sql):
                 forget(sql, month)
 
-    def ingest(self, rows: Rows, download: Download) -> Entry:
+    def ingest(self, rows: Rows, download: Download[Month]) -> Entry:
         """Replace the month by rows that are converted while they are copied.
 
         Args:

@@ -14,7 +14,6 @@ from typing import BinaryIO, TypeVar, cast
 from isal import igzip, isal_zlib
 
 from core.errors import BadFile
-from monthly.month import Month
 
 T = TypeVar("T")
 
@@ -26,7 +25,7 @@ ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 
 @contextmanager
-def unpacked(month: Month, path: Path) -> Iterator[io.BufferedIOBase]:
+def unpacked(what: object, path: Path) -> Iterator[io.BufferedIOBase]:
     """Open the table in a file, gzip and zip undone.
 
     Raises:
@@ -36,7 +35,7 @@ def unpacked(month: Month, path: Path) -> Iterator[io.BufferedIOBase]:
         raw = opened.enter_context(path.open("rb"))
         magic = raw.peek(4)
         if magic.startswith(ZIP):
-            yield opened.enter_context(_member(month, path))
+            yield opened.enter_context(_member(what, path))
         elif magic.startswith(b"\x1f\x8b"):
             yield igzip.open(raw, "rb")
         else:
@@ -44,26 +43,26 @@ def unpacked(month: Month, path: Path) -> Iterator[io.BufferedIOBase]:
 
 
 @contextmanager
-def _member(month: Month, path: Path) -> Iterator[io.BufferedIOBase]:
-    with reading(month, path, lambda: zipfile.ZipFile(path)) as archive:
+def _member(what: object, path: Path) -> Iterator[io.BufferedIOBase]:
+    with reading(what, path, lambda: zipfile.ZipFile(path)) as archive:
         names = [info.filename for info in archive.infolist() if _is_table(info)]
         if len(names) != 1:
             held = ", ".join(map(repr, names[:5])) or "nothing"
             raise BadFile(
-                f"{month}: {path.name} is a zip archive of {len(names)} files ({held}); one table "
+                f"{what}: {path.name} is a zip archive of {len(names)} files ({held}); one table "
                 "is read: unpack it, or choose another source"
             )
         try:
             member = cast(zipfile.ZipExtFile, archive.open(names[0]))
         except (RuntimeError, NotImplementedError) as error:
             raise BadFile(
-                f"{month}: {names[0]!r} in the zip archive {path.name} cannot be unpacked "
+                f"{what}: {names[0]!r} in the zip archive {path.name} cannot be unpacked "
                 f"({error}); unpack it yourself, or choose another source"
             ) from error
         with member:
-            if reading(month, path, lambda: member.peek(4)).startswith(b"PAR1"):
+            if reading(what, path, lambda: member.peek(4)).startswith(b"PAR1"):
                 raise BadFile(
-                    f"{month}: {path.name} is a zip archive of a Parquet file; unpack it first"
+                    f"{what}: {path.name} is a zip archive of a Parquet file; unpack it first"
                 )
             yield member
 
@@ -73,7 +72,7 @@ def _is_table(info: zipfile.ZipInfo) -> bool:
     return not (info.is_dir() or info.filename.startswith("__MACOSX/"))
 
 
-def reading(month: Month, path: Path, read: Callable[[], T]) -> T:
+def reading(what: object, path: Path, read: Callable[[], T]) -> T:
     """Return what a read gives.
 
     Raises:
@@ -82,15 +81,15 @@ def reading(month: Month, path: Path, read: Callable[[], T]) -> T:
     try:
         return read()
     except (EOFError, igzip.BadGzipFile, isal_zlib.error) as error:
-        raise BadFile(f"{month}: {path.name} is a damaged gzip ({error}); get it again") from error
+        raise BadFile(f"{what}: {path.name} is a damaged gzip ({error}); get it again") from error
     except UnicodeDecodeError as error:
         raise BadFile(
-            f"{month}: {path.name} begins as {error.encoding} and is damaged ({error.reason} after "
+            f"{what}: {path.name} begins as {error.encoding} and is damaged ({error.reason} after "
             f"{error.start} bytes of a part); get it again, or convert it to UTF-8"
         ) from error
     except (zipfile.BadZipFile, zlib.error) as error:
         raise BadFile(
-            f"{month}: {path.name} is a damaged zip archive ({error}); get it again"
+            f"{what}: {path.name} is a damaged zip archive ({error}); get it again"
         ) from error
 
 

@@ -1,0 +1,160 @@
+"""Whether a file is what it should be, by its first and last bytes."""
+
+from __future__ import annotations
+
+import gzip
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from isal import igzip, isal_zlib
+
+from core.download.text_stream import ZIP, encoding_of
+from core.errors import BadFile
+
+FileKind: TypeAlias = Literal["csv", "csv.gz", "parquet", "zip"]
+
+_GZIP = b"\x1f\x8b"
+_PARQUET = b"PAR1"
+#: Magic numbers of what some publishers wrap their files in (the formats' own descriptions).
+_NOT_READ: Mapping[bytes, str] = {
+    b"\xfd7zXZ\x00": "compressed with xz",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd",
+    b"BZh": "compressed with bzip2",
+}
+#: What an ending promises. Any other ending, .csv too, promises nothing: the content decides,
+#: as some servers compress a .csv on the way.
+_PROMISES: Mapping[str, FileKind] = {".gz": "csv.gz", ".parquet": "parquet", ".zip": "zip"}
+#: Parquet format: PAR1 at both ends, before the last one the length of the footer (4 bytes).
+_PARQUET_FRAME = 12
+_HEAD_BYTES = 4096
+_CHUNK_BYTES = 1 << 20
+
+_AFRESH = "run again to download it afresh, or choose another source"
+_LOOK = "open its address to see what the publisher sends, or choose another source"
+
+
+def kind_of(path: Path) -> FileKind:
+    """What a file is by its first bytes, whatever its name; `csv` if it has no magic number."""
+    return _kind(_head(path))
+
+
+def check_file(what: object, path: Path, name: str | None = None) -> FileKind:
+    """Refuse a file that is not a complete CSV, gzipped CSV or Parquet file.
+
+    Of a gzip file the first megabyte is unpacked; whether the rest holds is seen by whoever
+    reads it. A plain CSV that lacks its end cannot be told from a complete one.
+
+    Args:
+        what: what the file is about.
+        path: the file.
+        name: the published name, where `path` has another one.
+
+    Raises:
+        BadFile: it is empty, an error page, of another format, cut short or damaged.
+    """
+    name = name or path.name
+    head = _head(path)
+    wrong = _impostor(head) or _broken_promise(name, head) or _CHECKS[_kind(head)](path)
+    if wrong:
+        start = f", which begins with {head[:40]!r}," if head else ", of 0 bytes,"
+        raise BadFile(f"{what}: {name}{start} {wrong}")
+    return _kind(head)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEAD_BYTES)
+
+
+def _kind(head: bytes) -> FileKind:
+    if head.startswith(_PARQUET):
+        return "parquet"
+    if head.startswith(ZIP):
+        return "zip"
+    return "csv.gz" if head.startswith(_GZIP) else "csv"
+
+
+def impostor(head: bytes) -> str | None:
+    """What stands in place of any file, by how it begins, and what to do."""
+    text = _text(head)
+    if not text:
+        return f"is empty; {_AFRESH}"
+    if text.startswith((b"<?xml", b"<error")):
+        return f"is an XML document, such as a bucket's error message; {_LOOK}"
+    if text.startswith(b"<"):
+        return f"is a web page; {_LOOK}"
+    if text.startswith(b"version https://git-lfs"):
+        return "is a git-LFS pointer to a file; use the address of the file that it points to"
+    return None
+
+
+def _impostor(head: bytes) -> str | None:
+    """What stands in place of a month's file."""
+    if _text(head).startswith((b"{", b"[")):
+        return f"is JSON, such as a service's error message; {_LOOK}"
+    return impostor(head) or _other_format(head)
+
+
+def _text(head: bytes) -> bytes:
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+
+
+def _other_format(head: bytes) -> str | None:
+    readable = (
+        "csv, csv.gz, zip and Parquet are read: unpack or convert it, or choose another source"
+    )
+    for magic, what in _NOT_READ.items():
+        if head.startswith(magic):
+            return f"is {what}; {readable}"
+    # Text has no NUL byte, UTF-16 apart.
+    if _kind(head) == "csv" and b"\0" in head and not encoding_of(head):
+        return f"is neither text nor a format known here; {readable}"
+    return None
+
+
+def _broken_promise(name: str, head: bytes) -> str | None:
+    promised = _PROMISES.get(Path(name).suffix.lower())
+    if promised in (None, _kind(head)):
+        return None
+    return f"is no {promised} file, as its name says; {_LOOK}"
+
+
+def _check_gzip(path: Path) -> str | None:
+    """Unpack its beginning: the conversion reads all of it, and to do so twice takes time."""
+    try:
+        with igzip.open(path, "rb") as file:
+            head = file.read(_CHUNK_BYTES)
+    except (EOFError, gzip.BadGzipFile, isal_zlib.error) as error:
+        return f"is cut short or damaged: {error}; {_AFRESH}"
+    if _kind(head) != "csv":
+        return f"is a {_kind(head)} file compressed once more; {_LOOK}"
+    wrong = _impostor(head)
+    return f"is gzip, and what it holds {wrong}" if wrong else None
+
+
+def _check_zip(path: Path) -> str | None:
+    """Read its table of contents, which stands at its end; the rest is seen by whoever reads it."""
+    return None if zipfile.is_zipfile(path) else f"is a zip archive that is cut short; {_AFRESH}"
+
+
+def _check_parquet(path: Path) -> str | None:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(size - 8, 0))
+        tail = file.read()
+    if size < _PARQUET_FRAME or tail[-4:] != _PARQUET:
+        return f"is cut short: a Parquet file ends in PAR1, this one in {tail[-4:]!r}; {_AFRESH}"
+    footer = int.from_bytes(tail[:4], "little")
+    if not 0 < footer <= size - _PARQUET_FRAME:
+        return f"is damaged: its footer cannot have {footer} of {size} bytes; {_AFRESH}"
+    return None
+
+
+_CHECKS: Mapping[FileKind, Callable[[Path], str | None]] = {
+    "csv": lambda path: None,
+    "csv.gz": _check_gzip,
+    "parquet": _check_parquet,
+    "zip": _check_zip,
+}

@@ -1,0 +1,62 @@
+"""A file of this machine as a published one: it is copied."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+from email.utils import formatdate
+from os import fstat
+from pathlib import Path
+from typing import Any
+
+from core.download.partial import PartFile, Progress, Validators
+from core.download.remote_file import Download, RemoteFile, What, path_of
+from core.errors import NotPublished, SourceError, UsageError
+
+_CHUNK_BYTES = 1 << 18
+#: Names that are shown in place of one that is missing.
+NEAR_NAMES = 3
+
+
+class File:
+    """A file of this machine, which is copied."""
+
+    def look(self, wanted: RemoteFile[What]) -> RemoteFile[What]:
+        """Ask the disk."""
+        size, modified = self._seen(wanted)
+        return replace(wanted, size=size, etag=None, last_modified=modified)
+
+    def fetch(self, wanted: RemoteFile[What], part: PartFile, progress: Progress) -> Download[What]:
+        """Copy it."""
+        (size, modified), path = self._seen(wanted), path_of(wanted.url)
+        if path.parent.samefile(part.path.parent):
+            raise UsageError(f"{wanted} is in the scratch folder itself; choose another folder")
+        validators = Validators(wanted.url, None, modified)
+        part.begin(validators)
+        with path.open("rb") as file:
+            chunks = iter(lambda: file.read(_CHUNK_BYTES), b"")
+            return part.download(wanted, part.receive(chunks, size, progress), validators)
+
+    def _seen(self, wanted: RemoteFile[Any]) -> tuple[int, str]:
+        """Size, and the modification time as HTTP date."""
+        try:
+            with path_of(wanted.url).open("rb") as file:
+                found = fstat(file.fileno())
+        except (FileNotFoundError, NotADirectoryError) as error:
+            near = _nearby(path_of(wanted.url))
+            raise NotPublished(f"{wanted}: there is no such file; {near}") from error
+        except OSError as error:
+            message = f"{wanted} cannot be read: {error}; choose a file that can"
+            raise SourceError(message) from error
+        return found.st_size, formatdate(found.st_mtime, usegmt=True)
+
+
+def _nearby(path: Path) -> str:
+    """Return what stands where a path leads nowhere: the names that come closest."""
+    folder = next(above for above in path.parents if above.is_dir())
+    missing = path.relative_to(folder).parts[0]
+    names = sorted(each.name for each in folder.iterdir() if not each.name.startswith("."))
+    close = difflib.get_close_matches(missing, names, NEAR_NAMES, cutoff=0.6)
+    if close:
+        return f"{folder} has no {missing}, but {', '.join(close)}"
+    return f"{folder} has no {missing}, and nothing of a similar name ({len(names)} names)"

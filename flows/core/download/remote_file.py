@@ -1,0 +1,113 @@
+"""The records of a published file and of its download, and their addresses."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+import httpx
+
+from core.errors import UsageError
+
+#: What a file is about; as text it begins every message.
+What = TypeVar("What")
+
+
+@dataclass(frozen=True)
+class RemoteFile(Generic[What]):
+    """What is known of a published file without fetching it.
+
+    Attributes:
+        what: what it is about, a month say.
+        url: its address, before any redirect.
+        size: bytes; None where the publisher does not say.
+        etag: as the publisher writes it, quotes included; None for a local file.
+        last_modified: HTTP date; None where the publisher does not say.
+    """
+
+    what: What
+    url: str
+    size: int | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+
+    def __str__(self) -> str:
+        """What it is about, and its address without its secrets."""
+        return f"{self.what}: {without_secrets(self.url)}"
+
+
+@dataclass(frozen=True)
+class Download(Generic[What]):
+    """A published file on this machine, complete and checked.
+
+    Attributes:
+        what: what it is about, a month say.
+        path: the file, its bytes as they were sent.
+        url: its address, before any redirect.
+        size: bytes.
+        sha256: of the file, hexadecimal.
+        etag: of the answer that sent it, which may be newer than that of the `RemoteFile`.
+        last_modified: of the same answer, HTTP date.
+    """
+
+    what: What
+    path: Path
+    url: str
+    size: int
+    sha256: str
+    etag: str | None
+    last_modified: str | None
+
+
+def remote_file(what: What, address: str) -> RemoteFile[What]:
+    """Return the file at an http, https or file URL, or at a path.
+
+    Raises:
+        UsageError: the address is none of these.
+    """
+    url = url_of(address)
+    if not url or is_malformed(url):
+        raise UsageError(
+            f"{what}: {address!r} is no address of a file; write it like "
+            "https://host/folder/file, file:///folder/file or folder/file"
+        )
+    return RemoteFile(what, url)
+
+
+def without_secrets(url: str) -> str:
+    """An address to show and to remember: no password, no signature in a query."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        return url
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+
+
+def url_of(address: str) -> str | None:
+    """Return a URL as it is, a path as one; None for a URL that no transport reads."""
+    scheme = re.match(r"([A-Za-z][\w+.-]+):", address)  # one letter is a drive of Windows
+    if not scheme:
+        return Path(address).absolute().as_uri()
+    return address if scheme[1].lower() in ("http", "https", "file") else None
+
+
+def file_name(url: str) -> str:
+    """The last part of its path, decoded."""
+    return unquote(urlsplit(url).path).rpartition("/")[2]
+
+
+def path_of(url: str) -> Path:
+    """The path of a file URL."""
+    return Path(url2pathname(urlsplit(url).path))
+
+
+def is_malformed(url: str) -> bool:
+    """Tell whether a URL has no host where it needs one, or no path."""
+    try:
+        host, parts = httpx.URL(url).host, urlsplit(url)
+    except (httpx.InvalidURL, ValueError):
+        return True
+    return bool(host) == (parts.scheme == "file") or not parts.path.startswith("/")
