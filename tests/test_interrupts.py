@@ -24,7 +24,7 @@ _COMMAND = """
 import os, signal, sys, threading
 signal.signal(signal.SIGINT, signal.default_int_handler)  # the shell's own may be to ignore it
 sys.path.insert(0, "flows")
-import interrupts
+from orchestration import interrupts
 interrupts.REPORT_SECONDS = {seconds}
 def wait():
     print("ready", flush=True)
