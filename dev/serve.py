@@ -29,7 +29,7 @@ QUEUE = "local"
 #: The server as sqlite_server.py has it, and an agent for the queue.
 SERVER = (
     *(sys.executable, "-m", "uvicorn", "--factory", "sqlite_server:create_app"),
-    *("--app-dir", str(PROJECT / "deployments")),
+    *("--app-dir", str(PROJECT / "dev")),
 )
 AGENT = (
     *(str(Path(sys.executable).with_name("prefect")), "agent", "start"),
