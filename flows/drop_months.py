@@ -18,7 +18,7 @@ from prefect.states import Completed
 from core.storage.bucket import Bucket
 from monthly.dropping import Remains, drop_month, find_remains
 from monthly.month import Color, Month, months_of
-from monthly.result import Line
+from monthly.result import MonthResult
 from monthly.warehouses import Warehouse
 from orchestration import cli
 from orchestration.artifacts import show_months
@@ -67,7 +67,7 @@ def drop_months(
     bucket: str = BUCKET,
     warehouse: str = WAREHOUSE,
     yes: bool = False,
-) -> State[list[Line]]:
+) -> State[list[MonthResult]]:
     """Remove months from the bucket and the warehouse, and nothing else.
 
     Of each month: its Parquet object, ledger entry, rejects and report, and in the warehouse its
@@ -98,12 +98,12 @@ def drop_months(
     return _verdict(lines, len(there), yes)
 
 
-def _line(remains: Remains, bucket: Bucket, warehouse: Warehouse | None, yes: bool) -> Line:
+def _line(remains: Remains, bucket: Bucket, warehouse: Warehouse | None, yes: bool) -> MonthResult:
     if not remains.is_there:
-        return Line(remains.month, "not there")
+        return MonthResult(remains.month, "not there")
     where = [bucket.uri(remains.keys[-1])] if remains.keys else []
     where += [warehouse.name()] if warehouse and (remains.rows or remains.is_remembered) else []
-    return Line(
+    return MonthResult(
         remains.month,
         "dropped" if yes else "to be dropped",
         f"{remains.rows:,} rows, {len(remains.keys)} objects",
@@ -113,7 +113,7 @@ def _line(remains: Remains, bucket: Bucket, warehouse: Warehouse | None, yes: bo
     )
 
 
-def _verdict(lines: Sequence[Line], there: int, yes: bool) -> State[Any]:
+def _verdict(lines: Sequence[MonthResult], there: int, yes: bool) -> State[Any]:
     count = f"{there} of {len(lines)} months"
     if not there:
         return Completed(name="Skipped", message="nothing of them is there", data=list(lines))
@@ -122,7 +122,7 @@ def _verdict(lines: Sequence[Line], there: int, yes: bool) -> State[Any]:
     return Completed(name="Planned", message=f"{count} would be dropped", data=list(lines))
 
 
-def _question(lines: Sequence[Line]) -> str:
+def _question(lines: Sequence[MonthResult]) -> str:
     """Ask for the months that are there; nothing to ask without any."""
     there = [str(line.month) for line in lines if line.status == "to be dropped"]
     return f"Remove {', '.join(there)} for good?" if there else ""

@@ -20,7 +20,7 @@ from core.storage.bucket import Bucket
 from month_report import Reported, try_report
 from monthly.ledger import Entry
 from monthly.month import Color, Month
-from monthly.result import Line, line_of
+from monthly.result import MonthResult, result_of
 from monthly.warehouses import InPlace, Warehouse
 from monthly.warehouses.load import kept_entry, load_object, object_for
 from orchestration import cli
@@ -73,7 +73,7 @@ def etl_gcs_to_bq(
     warehouse: str = WAREHOUSE,
     force: bool = False,
     report: bool = True,
-) -> Line | State[Line]:
+) -> MonthResult | State[MonthResult]:
     """Load one month of trips from the bucket into the warehouse, replacing exactly that month.
 
     A month whose object the warehouse already has is skipped.
@@ -100,16 +100,16 @@ def etl_gcs_to_bq(
 
 def _bring(
     which: Month, store: Bucket, target: Warehouse, folder: Path, force: bool, report: bool
-) -> Line | State[Line]:
+) -> MonthResult | State[MonthResult]:
     entry, is_there = plan(which, store, target)
     if is_there and not force:
-        line = line_of(which, "unchanged", "same checksum", entry, target.name())
+        line = result_of(which, "unchanged", "same checksum", entry, target.name())
         message = f"{which}: {target.name()} has this object"
         return Completed(name="Skipped", message=message, data=line)
     found = extract(which, entry, store, folder, target)
     load(which, entry, found, target)
     drawn = try_report(which, entry, found, store, target) if report else Reported()
-    line = line_of(which, "loaded", "", entry, target.name())
+    line = result_of(which, "loaded", "", entry, target.name())
     return replace(line, report=drawn.link, warning=drawn.failure)
 
 

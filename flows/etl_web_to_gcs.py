@@ -26,7 +26,7 @@ from monthly.convert.readings import DateOrder, DecimalMark, Rules, UtcTimes
 from monthly.ledger import Entry, keep, write_entry
 from monthly.month import Color, Month
 from monthly.plan import Plan, Status, plan_month
-from monthly.result import Line, line_of
+from monthly.result import MonthResult, result_of
 from monthly.sources import download
 from orchestration import cli
 from orchestration.artifacts import show_quality
@@ -105,7 +105,7 @@ def etl_web_to_gcs(
     date_order: DateOrder = "auto",
     utc_times: UtcTimes = "auto",
     decimal_mark: DecimalMark = "auto",
-) -> Line | State[Line]:
+) -> MonthResult | State[MonthResult]:
     """Bring one month of trips from the web into the bucket, as one well-typed Parquet file.
 
     A month that the ledger has, and that the publisher has not changed, is skipped.
@@ -144,7 +144,7 @@ def _bring(
     folder: Path,
     force: bool,
     rules: Rules,
-) -> Line | State[Line]:
+) -> MonthResult | State[MonthResult]:
     planned = plan(which, source, store, force)
     if planned.published is None:
         raise NotPublished(planned.reason)
@@ -155,7 +155,7 @@ def _bring(
         return _skipped(_confirm(planned, found, store), store)
     entry = load(planned, found, transform(found, folder, rules), store)
     reason = planned.reason if planned.entry else ""
-    return line_of(which, "loaded", reason, entry, store.uri(entry.object_key))
+    return result_of(which, "loaded", reason, entry, store.uri(entry.object_key))
 
 
 def _confirm(planned: Plan, found: Download[Month], store: Bucket) -> Plan:
@@ -172,9 +172,9 @@ def _confirm(planned: Plan, found: Download[Month], store: Bucket) -> Plan:
     return replace(planned, status=Status.UNCHANGED, reason=reason, entry=entry)
 
 
-def _skipped(planned: Plan, store: Bucket) -> State[Line]:
+def _skipped(planned: Plan, store: Bucket) -> State[MonthResult]:
     where = store.uri(planned.entry.object_key) if planned.entry else ""
-    line = line_of(planned.month, "unchanged", planned.reason, planned.entry, where)
+    line = result_of(planned.month, "unchanged", planned.reason, planned.entry, where)
     return Completed(name="Skipped", message=f"{planned.month}: {planned.reason}", data=line)
 
 

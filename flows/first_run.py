@@ -15,7 +15,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from monthly.result import Line, table
+from monthly.result import MonthResult, table
 from orchestration import cli
 from orchestration.block_registry import (
     EMBEDDED_BUCKET,
@@ -41,7 +41,7 @@ def first_run(
     source: str = "sample",
     bucket: str = EMBEDDED_BUCKET,
     warehouse: str = EMBEDDED_WAREHOUSE,
-) -> State[list[Line]]:
+) -> State[list[MonthResult]]:
     """Bring two generated months of green and one of yellow into the bucket and the warehouse.
 
     Into the embedded ones unless others are named: what is generated is not for those in use.
@@ -71,12 +71,12 @@ def first_run(
     return Completed(message=f"{len(lines)} months", data=lines)
 
 
-def _lines(state: State[Any]) -> list[Line]:
+def _lines(state: State[Any]) -> list[MonthResult]:
     result = state.result(raise_on_failure=False)
     return result if isinstance(result, list) else []
 
 
-def _shown(lines: Sequence[Line]) -> str:
+def _shown(lines: Sequence[MonthResult]) -> str:
     return table(lines) + "\n" + _REAL_DATA.format(python=sys.executable)
 
 

@@ -24,7 +24,7 @@ from monthly.convert.readings import DateOrder, DecimalMark, Readings, Rules, Ut
 from monthly.ledger import Entry
 from monthly.month import Color, Month
 from monthly.plan import Plan, due_in_warehouse, plan_against
-from monthly.result import Line, line_of
+from monthly.result import MonthResult, result_of
 from orchestration import cli
 from orchestration.artifacts import show_quality
 from orchestration.block_registry import POSTGRES, SOURCE, opened_postgres, tell_places
@@ -85,7 +85,7 @@ def ingest_data(
     date_order: DateOrder = "auto",
     utc_times: UtcTimes = "auto",
     decimal_mark: DecimalMark = "auto",
-) -> Line | State[Line]:
+) -> MonthResult | State[MonthResult]:
     """Bring one month of trips from the web straight into Postgres, replacing exactly that month.
 
     A month that the database has, and that the publisher has not changed, is skipped. Rows
@@ -123,7 +123,7 @@ def ingest_data(
             return _skipped(planned, f"{planned.reason}, but the same content", target)
         entry = transform_and_load(found, folder, target, rules)
     reason = planned.reason if planned.entry else ""
-    return line_of(which, "loaded", reason, entry, target.name())
+    return result_of(which, "loaded", reason, entry, target.name())
 
 
 def _confirm(planned: Plan, found: Download[Month], target: Postgres) -> None:
@@ -134,8 +134,8 @@ def _confirm(planned: Plan, found: Download[Month], target: Postgres) -> None:
     target.confirm(planned.month, entry)
 
 
-def _skipped(planned: Plan, reason: str, target: Postgres) -> State[Line]:
-    line = line_of(planned.month, "unchanged", reason, planned.entry, target.name())
+def _skipped(planned: Plan, reason: str, target: Postgres) -> State[MonthResult]:
+    line = result_of(planned.month, "unchanged", reason, planned.entry, target.name())
     return Completed(name="Skipped", message=f"{planned.month}: {reason}", data=line)
 
 

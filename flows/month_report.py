@@ -16,7 +16,7 @@ from core.scratch import scratch_folder, subfolder
 from core.storage.bucket import Bucket
 from monthly.ledger import Entry, report_key
 from monthly.month import Color, Month
-from monthly.result import Line, line_of, title_of
+from monthly.result import MonthResult, result_of, title_of
 from monthly.warehouses import InPlace, Warehouse
 from monthly.warehouses.load import fetch_object, kept_entry
 from orchestration import cli
@@ -108,7 +108,7 @@ def try_report(
 @timed
 def month_report(
     color: Color = "yellow", year: Year = 2021, month: MonthOfYear = 1, bucket: str = BUCKET
-) -> Line:
+) -> MonthResult:
     """Draw the report of a month that is in the bucket: its days, week, fares and busiest zones.
 
     Loading a month draws it by itself; this draws it once more, or for the first time.
@@ -125,7 +125,7 @@ def month_report(
     entry = plan(which, store)
     found = InPlace(store, entry.object_key, entry.object_version)
     link = report(which, entry, found, store, store.uri(entry.object_key), "")
-    line = line_of(which, "drawn", "", entry, store.uri(report_key(which)))
+    line = result_of(which, "drawn", "", entry, store.uri(report_key(which)))
     return replace(line, report=link)
 
 

@@ -24,11 +24,11 @@ from core.scratch import sweep_scratch
 from core.storage.bucket import Bucket
 from engines import run_months
 from engines.concurrency import side_by_side
-from engines.run_plan import WORKERS, Engine, Name, Work
+from engines.run_plan import WORKERS, EngineConfig, Name, RunPlan
 from monthly.convert.readings import DateOrder, DecimalMark, UtcTimes
 from monthly.month import Color, Month, latest_months, may_be_unpublished, months_of
 from monthly.plan import Plan, Status, due_in_warehouse, plan_month
-from monthly.result import Line, line_of
+from monthly.result import MonthResult, result_of
 from monthly.sources import SOURCES, addresses
 from monthly.warehouses import Warehouse
 from orchestration import cli
@@ -94,7 +94,7 @@ def etl_parent_flow(
     cluster: str = "",
     cluster_options: str | dict[str, Any] = "{}",
     deployment: str = "",
-) -> State[list[Line]]:
+) -> State[list[MonthResult]]:
     """Bring many months from the web into the bucket and the warehouse; only what is new.
 
     Plans first, runs the months that are new or changed, several side by side, and goes
@@ -131,7 +131,7 @@ def etl_parent_flow(
         deployment: For agents - what they run for each month, as etl-parent-flow/NAME; empty
             for that of this run, or the only one.
     """
-    crew = Engine(engine, workers, cluster, cluster_options, deployment)
+    crew = EngineConfig(engine, workers, cluster, cluster_options, deployment)
     wanted = _wanted(color, year, months, due_months)
     addresses(source, wanted)  # a source that cannot be meant fails here, not once a month
     bucket, warehouse = absolute_name(bucket), absolute_name(warehouse)
@@ -157,7 +157,7 @@ def etl_parent_flow(
         "utc_times": utc_times,
         "decimal_mark": decimal_mark,
     }
-    work = Work([p for p in plans if _has_work(p)], options, warehouse, report)
+    work = RunPlan([p for p in plans if _has_work(p)], options, warehouse, report)
     done = {line.month: line for line in run_months(work, crew, store, target)}
     lines = [done.get(p.month) or _idle(p, store) for p in plans]
     show_months(lines, f"{color} {months}")
@@ -176,34 +176,34 @@ def _today() -> dt.date:
     return dt.date.today()
 
 
-def _or_failed(plan: Plan | Line, source: str) -> Plan | Line:
+def _or_failed(plan: Plan | MonthResult, source: str) -> Plan | MonthResult:
     """The plan, but a failed line for a month that should be published and is not."""
     if not isinstance(plan, Plan) or plan.status is not Status.NOT_YET_PUBLISHED:
         return plan
     if source in SOURCES and may_be_unpublished(plan.month, _today()):
         return plan
-    return Line(plan.month, "failed", f"{plan.reason}; skip_missing leaves such months out")
+    return MonthResult(plan.month, "failed", f"{plan.reason}; skip_missing leaves such months out")
 
 
-def _has_work(plan: Plan | Line) -> bool:
+def _has_work(plan: Plan | MonthResult) -> bool:
     return isinstance(plan, Plan) and plan.has_work
 
 
-def _planned(plan: Plan | Line, store: Bucket) -> Line:
+def _planned(plan: Plan | MonthResult, store: Bucket) -> MonthResult:
     """The line of a month that was only planned, or whose plan failed."""
-    if isinstance(plan, Line):
+    if isinstance(plan, MonthResult):
         return plan
     where = store.uri(plan.entry.object_key) if plan.entry else ""
-    line = line_of(plan.month, plan.status.value, plan.reason, plan.entry, where)
+    line = result_of(plan.month, plan.status.value, plan.reason, plan.entry, where)
     return replace(line, generated=plan.is_generated)
 
 
-def _idle(plan: Plan | Line, store: Bucket) -> Line:
+def _idle(plan: Plan | MonthResult, store: Bucket) -> MonthResult:
     line = _planned(plan, store)
     return replace(line, status=line.status.lower())
 
 
-def _verdict(lines: Sequence[Line], name: str | None = None) -> State[Any]:
+def _verdict(lines: Sequence[MonthResult], name: str | None = None) -> State[Any]:
     failed = [line for line in lines if line.status == "failed"]
     if failed:
         named = "; ".join(

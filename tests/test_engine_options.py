@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.errors import UsageError
-from engines.run_plan import Engine
+from engines.run_plan import EngineConfig
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ from engines.run_plan import Engine
 def test_what_is_for_another_engine_is_refused(options: dict[str, Any], said: str) -> None:
     """Months would be run elsewhere than was asked for."""
     with pytest.raises(UsageError) as refused:
-        Engine(**options)
+        EngineConfig(**options)
     assert said in str(refused.value)
 
 
@@ -48,5 +48,5 @@ def test_what_is_for_another_engine_is_refused(options: dict[str, Any], said: st
     ],
 )
 def test_its_own_options_are_taken(options: dict[str, Any]) -> None:
-    engine = Engine(**options)
+    engine = EngineConfig(**options)
     assert {name: getattr(engine, name) for name in options} == options

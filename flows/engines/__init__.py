@@ -14,16 +14,16 @@ from engines.concurrency import side_by_side
 from engines.dask import run_on_dask
 from engines.mark_crashed import reported_after_ctrl_c
 from engines.month import jobs_of
-from engines.run_plan import Engine, Work
+from engines.run_plan import EngineConfig, RunPlan
 from engines.verify_results import all_arrived
-from monthly.result import Line, summary
+from monthly.result import MonthResult, summary
 from monthly.warehouses import Warehouse
 from orchestration.progress import Log
 
 
 def run_months(
-    work: Work, engine: Engine, store: Bucket, warehouse: Warehouse | None
-) -> list[Line]:
+    work: RunPlan, engine: EngineConfig, store: Bucket, warehouse: Warehouse | None
+) -> list[MonthResult]:
     """Run each month; its line, failed or not. Starts nothing without work.
 
     Args:
@@ -46,6 +46,6 @@ def run_months(
     return lines
 
 
-def _tell(log: Log, line: Line) -> None:
+def _tell(log: Log, line: MonthResult) -> None:
     """Log a month that has ended, with its counts."""
     log.log(logging.ERROR if line.status == "failed" else logging.INFO, "%s", summary(line))

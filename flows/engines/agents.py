@@ -23,10 +23,10 @@ from prefect.utilities.asyncutils import sync_compatible
 
 from core.errors import UsageError
 from core.waiting import Pace
-from engines.run_plan import Engine, Work
+from engines.run_plan import EngineConfig, RunPlan
 from monthly.month import Month
 from monthly.plan import Plan, Status
-from monthly.result import Line
+from monthly.result import MonthResult
 
 FLOW = "etl-parent-flow"
 #: Seconds between two looks at what became of the runs.
@@ -38,19 +38,19 @@ RUN_SECONDS = 3600.0
 _HINT = "its agent may be gone; cancel that run in the UI, then run again"
 
 
-def run_on_agents(work: Work, engine: Engine) -> list[Line]:
+def run_on_agents(work: RunPlan, engine: EngineConfig) -> list[MonthResult]:
     """Have agents run each month, at most `workers` at a time.
 
     Raises:
         UsageError: there is no deployment to run.
     """
     flown: Any = _run_all(work, engine)  # a coroutine only in an async flow
-    lines: list[Line] = flown
+    lines: list[MonthResult] = flown
     return lines
 
 
 @sync_compatible
-async def _run_all(work: Work, engine: Engine) -> list[Line]:
+async def _run_all(work: RunPlan, engine: EngineConfig) -> list[MonthResult]:
     async with get_client() as client:
         deployment = await _deployment(client, engine.deployment)
         get_run_logger().info("%d months on %s", len(work.plans), deployment)
@@ -81,16 +81,16 @@ async def _deployment(client: PrefectClient, name: str) -> str:
 class _Flight:
     """Runs that are in flight, a month each."""
 
-    def __init__(self, client: PrefectClient, deployment: str, work: Work, width: int) -> None:
+    def __init__(self, client: PrefectClient, deployment: str, work: RunPlan, width: int) -> None:
         self._client, self._deployment = client, deployment
         self._work, self._width = work, width
         self._waiting = deque(work.plans)
         self._flying: dict[UUID, Plan] = {}
-        self._lines: list[Line] = []
+        self._lines: list[MonthResult] = []
         self._moved = time.monotonic()
         self._pace = Pace()
 
-    async def lines(self) -> list[Line]:
+    async def lines(self) -> list[MonthResult]:
         """The line of each month, when all have ended or will not."""
         try:
             while self._waiting or self._flying:
@@ -154,7 +154,7 @@ class _Flight:
 
     def _end(self, run_id: UUID, reason: str) -> None:
         month = self._flying.pop(run_id).month
-        self._lines.append(Line(month, "failed", f"{month}: {reason}"))
+        self._lines.append(MonthResult(month, "failed", f"{month}: {reason}"))
 
     async def _call_off(self) -> None:
         """Nobody waits any longer: what was not picked up is not to start later."""
@@ -169,7 +169,7 @@ class _Flight:
         await self._client.set_flow_run_state(run_id, called_off)
 
 
-def _parameters(month: Month, work: Work) -> dict[str, Any]:
+def _parameters(month: Month, work: RunPlan) -> dict[str, Any]:
     """All that differs from month to month or run to run; the rest is the deployment's."""
     return {
         **work.options,
@@ -224,20 +224,20 @@ def _nobody(run: FlowRun) -> str:
     )
 
 
-def _line(plan: Plan, run: FlowRun) -> Line:
+def _line(plan: Plan, run: FlowRun) -> MonthResult:
     """The line of a month whose run has ended; what it counted is in the ledger."""
     month, state = plan.month, run.state
     seconds = run.total_run_time.total_seconds()
     if state is not None and state.is_completed():
         status = "unchanged" if state.name == "Skipped" else "loaded"
         reason = plan.reason if plan.status is Status.CHANGED else ""
-        return Line(month, status, reason, seconds=seconds, warning=_warning(run, state))
+        return MonthResult(month, status, reason, seconds=seconds, warning=_warning(run, state))
     said = (state.message or "") if state else "no state"
     if state is not None and state.is_failed():
         reason = said.removeprefix("1 of 1 months failed: ")
     else:
         reason = f"{month}: run {run.name} ended {state.name if state else '?'}: {said}"
-    return Line(month, "failed", reason, seconds=seconds)
+    return MonthResult(month, "failed", reason, seconds=seconds)
 
 
 def _warning(run: FlowRun, state: State[Any]) -> str:

@@ -14,8 +14,8 @@ from core.errors import UsageError
 from engines.concurrency import side_by_side
 from engines.mark_crashed import report_crashed, reported_after_ctrl_c
 from engines.month import jobs_of, tag_of
-from engines.run_plan import Engine, Work
-from monthly.result import Line
+from engines.run_plan import EngineConfig, RunPlan
+from monthly.result import MonthResult
 from orchestration.dask_runner import dask_runner
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ CONNECT_SECONDS = 10
 _PATIENCE = {"memory_limit": 0}
 
 
-def run_on_dask(work: Work, engine: Engine, tell: Callable[[Line], None]) -> list[Line]:
+def run_on_dask(
+    work: RunPlan, engine: EngineConfig, tell: Callable[[MonthResult], None]
+) -> list[MonthResult]:
     """Run each month on a worker. The cluster, if it is ours, is stopped whatever happens.
 
     Args:
@@ -41,7 +43,7 @@ def run_on_dask(work: Work, engine: Engine, tell: Callable[[Line], None]) -> lis
     runner = _runner(engine)
 
     @flow(name="months-on-dask", flow_run_name="months on Dask", task_runner=runner)
-    def months_on_dask() -> list[Line]:
+    def months_on_dask() -> list[MonthResult]:
         """Run the months of a parent run on a Dask cluster, which is there as long as this run."""
         months = {"tags": {"all_": [tag_of(flow_run.id)]}}
         with reported_after_ctrl_c(months):
@@ -53,7 +55,7 @@ def run_on_dask(work: Work, engine: Engine, tell: Callable[[Line], None]) -> lis
         return months_on_dask()
 
 
-def _runner(engine: Engine) -> DaskTaskRunner:
+def _runner(engine: EngineConfig) -> DaskTaskRunner:
     _refuse_threads(engine)
     if engine.spec.is_address:
         _check_workers(engine.cluster)
@@ -97,7 +99,7 @@ def _check_threads(address: str, threads: Mapping[str, int]) -> None:
             )
 
 
-def _refuse_threads(engine: Engine) -> None:
+def _refuse_threads(engine: EngineConfig) -> None:
     count = engine.spec.options.get("threads_per_worker", 1)
     if count != 1:
         raise UsageError(

@@ -13,31 +13,33 @@ from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
 from engines.concurrency import Job
-from engines.run_plan import Work
+from engines.run_plan import RunPlan
 from etl_gcs_to_bq import etl_gcs_to_bq
 from etl_web_to_gcs import etl_web_to_gcs
 from month_report import month_report
 from monthly.month import Month
 from monthly.plan import Plan, Status
-from monthly.result import Line
+from monthly.result import MonthResult
 from orchestration import cli
 
 
-def jobs_of(work: Work) -> Iterator[Job]:
+def jobs_of(work: RunPlan) -> Iterator[Job]:
     """The task of each month."""
     how = (work.options, work.warehouse, work.report)
     return ((plan.month, run_one, (plan, *how)) for plan in work.plans)
 
 
 @task(name="month", task_run_name="{planned.month}")
-def run_one(planned: Plan, options: dict[str, Any], warehouse: str, report: bool) -> Line:
+def run_one(planned: Plan, options: dict[str, Any], warehouse: str, report: bool) -> MonthResult:
     """Run one month: into the bucket, then into the warehouse, then its report."""
     # A task travels to another process by its value, a function by its name: by value, the
     # flows below would lose what their annotations mean.
     return bring_and_load(planned, options, warehouse, report)
 
 
-def bring_and_load(planned: Plan, options: dict[str, Any], warehouse: str, report: bool) -> Line:
+def bring_and_load(
+    planned: Plan, options: dict[str, Any], warehouse: str, report: bool
+) -> MonthResult:
     """Run the flows of one month; its line.
 
     Args:
@@ -60,7 +62,9 @@ def bring_and_load(planned: Plan, options: dict[str, Any], warehouse: str, repor
     )
 
 
-def _lines(month: Month, options: dict[str, Any], warehouse: str, report: bool) -> Iterator[Line]:
+def _lines(
+    month: Month, options: dict[str, Any], warehouse: str, report: bool
+) -> Iterator[MonthResult]:
     """The month in the bucket, then in the warehouse, or its report if there is none."""
     which = {"color": month.dataset, "year": month.year, "month": month.month}
     line = _child(etl_web_to_gcs, **which, **options)
@@ -73,7 +77,7 @@ def _lines(month: Month, options: dict[str, Any], warehouse: str, report: bool) 
     yield _child(etl_gcs_to_bq, **which, **into, report=report)
 
 
-def _with_report(line: Line, which: dict[str, Any], bucket: str) -> Line:
+def _with_report(line: MonthResult, which: dict[str, Any], bucket: str) -> MonthResult:
     """The line of a month of the bucket alone, its report drawn or the reason why not."""
     draw: Any = month_report  # its overloads for return_state do not hold
     state = draw(**which, bucket=bucket, return_state=True)
@@ -92,6 +96,6 @@ def _tagged() -> AbstractContextManager[object]:
     return nullcontext() if FlowRunContext.get() else tags(tag_of(flow_run.id))
 
 
-def _child(child: Any, **parameters: Any) -> Line:
-    line: Line = child(**parameters, return_state=True).result()
+def _child(child: Any, **parameters: Any) -> MonthResult:
+    line: MonthResult = child(**parameters, return_state=True).result()
     return line

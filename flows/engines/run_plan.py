@@ -16,7 +16,7 @@ WORKERS = 2
 
 
 @dataclass(frozen=True)
-class Engine:
+class EngineConfig:
     """What runs months.
 
     Attributes:
@@ -63,7 +63,7 @@ class Engine:
 
 
 @dataclass(frozen=True)
-class Work:
+class RunPlan:
     """Months that are new or changed, and how they are to be run.
 
     Attributes:

@@ -14,7 +14,7 @@ from core.errors import TripsError
 from core.storage.bucket import Bucket
 from monthly.ledger import object_key, read_entry, report_key
 from monthly.month import Month
-from monthly.result import Line, line_of
+from monthly.result import MonthResult, result_of
 from monthly.warehouses import Warehouse
 from orchestration import cli
 from orchestration.retries import PASSING, RETRIES
@@ -24,8 +24,8 @@ ASKED = 8
 
 
 def all_arrived(
-    lines: Sequence[Line], store: Bucket, warehouse: Warehouse | None, report: bool
-) -> list[Line]:
+    lines: Sequence[MonthResult], store: Bucket, warehouse: Warehouse | None, report: bool
+) -> list[MonthResult]:
     """The lines of months that were run elsewhere, with what is there of each.
 
     All are looked for in one task: a task run takes longer than the question does.
@@ -46,10 +46,10 @@ def all_arrived(
     return [found.get(line.month, line) for line in lines]
 
 
-def _found(asked: Sequence[Line], state: State[list[Line]]) -> Sequence[Line]:
+def _found(asked: Sequence[MonthResult], state: State[list[MonthResult]]) -> Sequence[MonthResult]:
     if state.is_completed():
         return state.result()
-    return [Line(line.month, "failed", cli.reason_of(state)) for line in asked]
+    return [MonthResult(line.month, "failed", cli.reason_of(state)) for line in asked]
 
 
 @task(name="loaded", task_run_name="loaded {dataset}", **RETRIES)
@@ -60,44 +60,46 @@ def loaded_months(dataset: str, warehouse: Warehouse) -> Mapping[Month, str]:
 
 @task(name="arrived", task_run_name="arrived, {lines[0].month.dataset}", **RETRIES)
 def arrived(
-    lines: Sequence[Line],
+    lines: Sequence[MonthResult],
     store: Bucket,
     loaded: Mapping[Month, str] | None,
     where: str,
     report: bool,
-) -> list[Line]:
+) -> list[MonthResult]:
     """Look for each month in the bucket, and among the months of the warehouse."""
 
-    def look(line: Line) -> Line:
+    def look(line: MonthResult) -> MonthResult:
         try:
             return _arrived(line, store, loaded, where, report)
         except TripsError as error:
             if isinstance(error, PASSING):
                 raise  # for all of them, as the task is tried again
-            return Line(line.month, "failed", str(error))
+            return MonthResult(line.month, "failed", str(error))
 
     with ThreadPoolExecutor(ASKED) as asking:
         return list(asking.map(look, lines))
 
 
 def _arrived(
-    line: Line, store: Bucket, loaded: Mapping[Month, str] | None, where: str, report: bool
-) -> Line:
+    line: MonthResult, store: Bucket, loaded: Mapping[Month, str] | None, where: str, report: bool
+) -> MonthResult:
     entry, _ = read_entry(store, line.month)
     if entry is None or (loaded is not None and loaded.get(line.month) != entry.object_sha256):
         missing = where.removeprefix(" -> ") if entry else store.uri(object_key(line.month))
-        return Line(
+        return MonthResult(
             line.month,
             "failed",
             f"{line.month}: was run ({line.status}), but is not in {missing}; "
             "name a bucket and a warehouse that all machines share",
         )
-    full = line_of(line.month, line.status, line.reason, entry, store.uri(entry.object_key) + where)
+    full = result_of(
+        line.month, line.status, line.reason, entry, store.uri(entry.object_key) + where
+    )
     page = line.report or (_page(line, store) if report else "")
     return replace(full, seconds=line.seconds, report=page, warning=line.warning)
 
 
-def _page(line: Line, store: Bucket) -> str:
+def _page(line: MonthResult, store: Bucket) -> str:
     """The link of a report that was drawn where nobody could tell; empty if none was."""
     key = report_key(line.month)
     drawn = line.status == "loaded" and not line.warning and store.info(key) is not None

@@ -13,7 +13,7 @@ from monthly.month import Month
 
 
 @dataclass(frozen=True)
-class Line:
+class MonthResult:
     """What became of one month in one run.
 
     Attributes:
@@ -45,16 +45,18 @@ class Line:
     generated: bool = False
 
 
-def line_of(month: Month, status: str, reason: str, entry: Entry | None, where: str) -> Line:
+def result_of(
+    month: Month, status: str, reason: str, entry: Entry | None, where: str
+) -> MonthResult:
     """The line of a month that the ledger knows, or does not."""
     if entry is None:
-        return Line(month, status, reason)
+        return MonthResult(month, status, reason)
     rows = (entry.rows_read, entry.rows_written, entry.rows_rejected)
     size, made = entry.object_size, entry.is_generated
-    return Line(month, status, reason, *rows, size, where=where, generated=made)
+    return MonthResult(month, status, reason, *rows, size, where=where, generated=made)
 
 
-def summary(line: Line) -> str:
+def summary(line: MonthResult) -> str:
     """Return the line of a month for the log of the run that brings many."""
     what = f"{line.month}: {_status(line)}"
     if not line.where:
@@ -74,7 +76,7 @@ _BEYOND = {
 _HEAD = ("month", "status", "read", "written", "rejected", "bytes", "seconds", "where")
 
 
-def table(lines: Sequence[Line]) -> str:
+def table(lines: Sequence[MonthResult]) -> str:
     """The lines as a text table, then the reason of each not simply loaded, then warnings."""
     text = aligned([_HEAD, *(_cells(line) for line in lines)], right=range(2, 7))
     reasons = [
@@ -86,7 +88,7 @@ def table(lines: Sequence[Line]) -> str:
     return "\n".join([*text, *(["", *reasons] if reasons else [])])
 
 
-def table_artifact(lines: Sequence[Line]) -> list[dict[str, str]]:
+def table_artifact(lines: Sequence[MonthResult]) -> list[dict[str, str]]:
     """The lines for a table artifact, which takes JSON types only."""
     head = (*_HEAD[:-1], "reason", _HEAD[-1], "report")
     return [
@@ -140,13 +142,13 @@ def _words(name: str) -> str:
     return _BEYOND.get(name, name.replace("_", " "))
 
 
-def _cells(line: Line) -> tuple[str, ...]:
+def _cells(line: MonthResult) -> tuple[str, ...]:
     rows = (line.rows_read, line.rows_written, line.rows_rejected, line.size)
     counts = (f"{count:,}" for count in rows) if line.where else ("-",) * 4
     return str(line.month), _status(line), *counts, f"{line.seconds:.1f}", line.where or "-"
 
 
-def _status(line: Line) -> str:
+def _status(line: MonthResult) -> str:
     return f"{line.status}, GENERATED" if line.generated else line.status
 
 

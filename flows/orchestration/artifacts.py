@@ -14,12 +14,12 @@ from prefect.artifacts import (
 
 from covid.monthly import Monthly
 from monthly.ledger import Entry
-from monthly.result import Line, quality_markdown, table_artifact
+from monthly.result import MonthResult, quality_markdown, table_artifact
 from row_groups.report import FileLine
 from row_groups.report import table_artifact as files_artifact
 
 
-def show_months(lines: Sequence[Line], description: str) -> None:
+def show_months(lines: Sequence[MonthResult], description: str) -> None:
     """A table of the months of a parent run."""
     create_table_artifact(  # type: ignore[unused-coroutine] # it is none in a flow that is not async
         table_artifact(lines), key="months", description=description

@@ -22,7 +22,7 @@ from prefect.logging.configuration import setup_logging
 from prefect.utilities.callables import parameter_docstrings
 
 from core.errors import TripsError, UsageError
-from monthly.result import Line, table
+from monthly.result import MonthResult, table
 from orchestration.flow_results import keep_tracebacks
 from orchestration.graph import draw
 from orchestration.interrupts import ended_by_ctrl_c
@@ -82,7 +82,7 @@ def run(
 def _show(state: State[Any], show: Show | None) -> None:
     """Print what a flow has returned: months as a table, anything else as it asks for."""
     result = state.result(raise_on_failure=False)
-    if isinstance(result, Line):
+    if isinstance(result, MonthResult):
         result = [result]
     if isinstance(result, list):
         result = [replace(line, where=_from_here(line.where)) for line in result]

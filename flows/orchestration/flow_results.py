@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
 from core.errors import TripsError
-from monthly.result import Line
+from monthly.result import MonthResult
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,9 +47,9 @@ def timed(fn: Callable[P, R]) -> Callable[P, R]:
         started = time.perf_counter()
         result: Any = fn(*args, **kwargs)
         seconds = time.perf_counter() - started
-        if isinstance(result, State) and isinstance(result.data, Line):
+        if isinstance(result, State) and isinstance(result.data, MonthResult):
             result.data = replace(result.data, seconds=seconds)
-        elif isinstance(result, Line):
+        elif isinstance(result, MonthResult):
             result = replace(result, seconds=seconds)
         return result  # type: ignore[no-any-return] # as it was, but for the seconds
 

@@ -6,21 +6,23 @@ import json
 
 from fakes.entries import entry_of
 from monthly.month import Month
-from monthly.result import Line, line_of, quality_markdown, table, table_artifact
+from monthly.result import MonthResult, quality_markdown, result_of, table, table_artifact
 
 MONTH = Month("yellow", 2021, 1)
-LOADED = Line(MONTH, "loaded", "", 1_369_769, 1_369_765, 4, 21_000_000, 3.14, "/bucket/object")
-FAILED = Line(Month("yellow", 2021, 2), "failed", "yellow 2021-02: it broke")
+LOADED = MonthResult(
+    MONTH, "loaded", "", 1_369_769, 1_369_765, 4, 21_000_000, 3.14, "/bucket/object"
+)
+FAILED = MonthResult(Month("yellow", 2021, 2), "failed", "yellow 2021-02: it broke")
 
 
 def test_line_of_a_month_has_the_counts_of_its_entry() -> None:
     entry = entry_of(MONTH, rows_read=10, rows_written=8, rows_rejected=2, object_size=99)
-    line = line_of(MONTH, "loaded", "why", entry, "where")
-    assert line == Line(MONTH, "loaded", "why", 10, 8, 2, 99, 0.0, "where")
+    line = result_of(MONTH, "loaded", "why", entry, "where")
+    assert line == MonthResult(MONTH, "loaded", "why", 10, 8, 2, 99, 0.0, "where")
 
 
 def test_line_of_a_month_without_an_entry_has_none() -> None:
-    assert line_of(MONTH, "failed", "why", None, "where") == Line(MONTH, "failed", "why")
+    assert result_of(MONTH, "failed", "why", None, "where") == MonthResult(MONTH, "failed", "why")
 
 
 def test_table_shows_each_month_under_its_columns() -> None:
