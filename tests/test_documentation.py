@@ -1,4 +1,4 @@
-"""The README and the code say the same, both ways round."""
+"""README, docs and the code say the same, both ways round."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ import pytest
 from core.dask.memory import WORKER_MEMORY
 
 PROJECT = Path(__file__).absolute().parents[1]
-README = (PROJECT / "README.md").read_text()
+#: Pages that say what the code does beside those that have tests of their own.
+_OTHERS = ("operations.md", "troubleshooting.md", "values.md")
+PAGES = [p for p in sorted((PROJECT / "docs").glob("*.md")) if p.name not in _OTHERS]
+README = "\n\n".join(page.read_text() for page in [PROJECT / "README.md", *PAGES])
 FLOWS = sorted(path for path in (PROJECT / "flows").glob("*.py") if "@flow" in path.read_text())
 
 
@@ -217,3 +220,28 @@ def test_every_error_of_the_troubleshooting_guide_is_one_of_ours() -> None:
     missing = [h for h in headings if h.strip("… ") not in messages and h not in theirs]
     assert headings
     assert not missing
+
+
+def _anchor(heading: str) -> str:
+    """As GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))])
+def test_every_link_leads_somewhere(page: Path) -> None:
+    """To a file of the project, and to a heading that it has."""
+    text = page.read_text()
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text):
+        name, _, anchor = target.partition("#")
+        found = page.parent / name if name else page
+        assert found.is_file(), target
+        headings = re.findall(r"^#+ (.*)$", found.read_text(), re.MULTILINE) if anchor else []
+        assert not anchor or anchor in map(_anchor, headings), target
+
+
+def test_the_readme_is_short_and_leads_to_every_page() -> None:
+    """One screen to know, five to work."""
+    text = (PROJECT / "README.md").read_text()
+    assert text.count("\n") <= 180
+    for page in (PROJECT / "docs").glob("*.md"):
+        assert f"(docs/{page.name}" in text, page.name
