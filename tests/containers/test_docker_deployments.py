@@ -59,7 +59,7 @@ def test_a_month_without_a_server(agent: Program) -> None:
     command = "id -u && python flows/etl_web_to_gcs.py --source sample:2000"
     said = run("docker", "run", "--rm", "--network=host", "zoom-flows:test", "sh", "-c", command)
     assert said.splitlines()[0] == "1000"
-    assert re.search(r"yellow 2021-01  loaded +2,000 +2,000", said)
+    assert re.search(r"yellow 2021-01  loaded, GENERATED +2,000 +2,000", said)
 
 
 def test_the_parent_and_its_children_complete_in_a_container(
