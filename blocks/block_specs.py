@@ -1,4 +1,4 @@
-"""Save blocks from settings, or check that what they connect to answers."""
+"""Specs of blocks, and the command that saves them or checks their connections."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from prefect.settings import PREFECT_API_URL
 from core.errors import UsageError
 from orchestration.prefect_server import refuse_silent_server
 
-#: Blocks by name. Each is saved before the next one is made, so that the next can refer to it.
+#: Named blocks. Each is saved before the next is made, so that the next can refer to it.
 Blocks = Iterator[tuple[str, Block]]
 
 
 @dataclass(frozen=True)
 class BlockSpec:
-    """How the blocks of one script are made.
+    """The recipe for the blocks of one script.
 
     Attributes:
-        needs: variables without which there is nothing to make.
-        blocks: makes them from the settings.
-        checks: by name of a block, what connects with it and says in a few words what answered;
-            any error it raises is the reason why nothing did.
-        after: what follows when the last block is saved, told the id of its document.
+        needs: required variables; without them there is nothing to make.
+        blocks: makes the blocks from the settings.
+        checks: by block name, a function that connects with the block and describes in a few
+            words what answered; any error it raises is the reason for the failure.
+        after: called with the document id of the last block once that is saved.
     """
 
     needs: tuple[str, ...]
@@ -41,15 +41,16 @@ class BlockSpec:
     after: Callable[[UUID], str] | None = None
 
     def missing(self, settings: Settings) -> list[str]:
-        """The needed variables that have no value."""
+        """Return the required variables that have no value."""
         return [name for name in self.needs if not settings.get(name)]
 
 
 def main(specs: Sequence[BlockSpec], arguments: Sequence[str] | None = None) -> int:
-    """The command of a script, which makes all its blocks or says what they lack.
+    """Run the command of a script: save all its blocks, or report what they lack.
 
     Returns:
-        The exit code: 1 if a block could not be made, or with --check did not connect.
+        The exit code: 1 if a block could not be made, or did not connect with --check;
+        2 if Prefect's server does not answer.
     """
     options = _options(arguments)
     settings = Settings.read(options.env)
@@ -58,12 +59,12 @@ def main(specs: Sequence[BlockSpec], arguments: Sequence[str] | None = None) -> 
     if options.check:
         went_well = [line for spec in specs for line in _checked(spec, settings)]
     else:
-        went_well = [_saved(spec, settings) for spec in specs]  # one says nothing of others
+        went_well = [_saved(spec, settings) for spec in specs]  # saves all, whatever fails
     return 0 if all(went_well) else 1
 
 
 def main_of_all(specs: Sequence[BlockSpec], arguments: Sequence[str] | None = None) -> int:
-    """As `main`, but what lacks its variables is named and left out."""
+    """Run `main` for the specs whose variables are set, and name the variables of the others."""
     settings = Settings.read(_options(arguments).env)
     for spec in specs:
         if missing := spec.missing(settings):
@@ -82,7 +83,7 @@ def _saved(spec: BlockSpec, settings: Settings) -> bool:
     document: UUID | None = None
     try:
         for name, block in _made(spec, settings):
-            document = cast(UUID, block.save(name, overwrite=True))  # no coroutine outside flows
+            document = cast(UUID, block.save(name, overwrite=True))  # not a coroutine here
             print(f"saved {_reference(name, block)}")
         if spec.after and document:
             print(spec.after(document))
@@ -107,7 +108,7 @@ def _checked(spec: BlockSpec, settings: Settings) -> Iterator[bool]:
 def _answers(reference: str, check: Callable[[Any], str], block: Block, settings: Settings) -> bool:
     try:
         said = check(block)
-    except Exception as error:  # whatever a client raises is the reason that is asked for
+    except Exception as error:  # whatever a client raises is the answer
         print(f"no  {reference}: {_line(settings, error)}")
         return False
     print(f"ok  {reference}: {settings.hidden(said)}")
@@ -115,22 +116,22 @@ def _answers(reference: str, check: Callable[[Any], str], block: Block, settings
 
 
 def _made(spec: BlockSpec, settings: Settings) -> Blocks:
-    """The blocks of a spec.
+    """Yield the blocks of a spec.
 
     Raises:
-        SettingError: a variable is missing, or the block does not take its value.
+        SettingError: a variable is missing, or the block rejects its value.
     """
     if missing := spec.missing(settings):
         raise settings.wrong(" and ".join(missing), "must have a value")
     try:
         yield from spec.blocks(settings)
-    except ValueError as error:  # pydantic's, and those of the clients' own parsers
+    except ValueError as error:  # raised by pydantic and by the clients' own parsers
         names = " or ".join(spec.needs)
         raise settings.wrong(names, f"cannot be used: {_line(settings, error)}") from error
 
 
 def server_answers() -> bool:
-    """Tell whether Prefect's server answers, or none is needed; an error line says why not."""
+    """Tell whether Prefect's server answers or is not needed; print an error line if not."""
     try:
         refuse_silent_server()
     except UsageError as error:
@@ -140,7 +141,7 @@ def server_answers() -> bool:
 
 
 def no_answer(said: str) -> str:
-    """What to do when Prefect's server says nothing, or something that was not expected."""
+    """Return advice for a Prefect server that does not answer, or answers unexpectedly."""
     server = PREFECT_API_URL.value() or "no PREFECT_API_URL"
     return (
         f"{server}: {said}; start Prefect's server there, or export the PREFECT_API_URL of one "
@@ -153,5 +154,5 @@ def _reference(name: str, block: Any) -> str:
 
 
 def _line(settings: Settings, error: Exception) -> str:
-    """An error in one line without what is secret."""
+    """Return an error as one line, with secrets masked."""
     return " ".join(settings.hidden(str(error) or type(error).__name__).split())

@@ -1,4 +1,4 @@
-"""Save all blocks that .env has values for."""
+"""Save all blocks whose variables are set in the environment or .env."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Save the blocks of deployments in containers: the container, and the data on its volume."""
+"""Save the blocks of Docker deployments: the container, and the data on its volume."""
 
 from __future__ import annotations
 
@@ -15,30 +15,31 @@ from block_specs import Blocks, BlockSpec, main
 
 from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket  # isort: skip - settings: flows/ on path
 
-#: Where the Dockerfile keeps what is to outlive a container.
+#: The Dockerfile's folder for data that outlives a container.
 DATA = "/opt/prefect/data"
 _POLICIES = [policy.value for policy in ImagePullPolicy]
 
 
 def blocks(settings: Settings) -> Blocks:
-    """The container. Its PREFECT_HOME is set, or the agent's own would reach into it."""
+    """Yield the container, and the bucket and warehouse on its volume."""
     policy = settings.get("DOCKER_IMAGE_PULL_POLICY", "IF_NOT_PRESENT")
     if policy not in _POLICIES:
         raise settings.wrong(
             "DOCKER_IMAGE_PULL_POLICY", f"is {policy!r}, none of {', '.join(_POLICIES)}"
         )
-    # Prefect 3 has workers in its place; agents of Prefect 2 run this block as they always did.
+    # Deprecated in favor of Prefect 3's workers, but Prefect 2 agents still run this block.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         container = DockerContainer(
             image=_image(settings),
             image_pull_policy=ImagePullPolicy(policy),
+            # Without it, the agent's own PREFECT_HOME would apply in the container.
             env={"PREFECT_HOME": settings.get("DOCKER_PREFECT_HOME", "/opt/prefect/home")},
             volumes=[f"{_volume(settings)}:{DATA}"],
             networks=list(filter(None, [settings.get("DOCKER_NETWORK")])),
-            # Not Prefect's own, which starts a second Prefect in the container to cancel the first.
+            # Prefect's default command starts a second Prefect there, just to cancel the first.
             command=["python", "-m", "prefect.engine"],
-            # Not auto_remove: the agent would find no exit code of a container that was killed.
+            # auto_remove stays off: the agent needs the exit code of a killed container.
         )
     yield "zoom-docker", container
     yield "zoom-volume", LocalBucket(folder=f"{DATA}/bucket")
@@ -46,7 +47,7 @@ def blocks(settings: Settings) -> Blocks:
 
 
 def _volume(settings: Settings) -> str:
-    """A volume by its name, or an absolute folder of the engine's machine."""
+    """Return the name of a volume, or an absolute folder on the engine's machine."""
     volume = settings.get("DOCKER_DATA", "zoom-data")
     if "/" in volume and not volume.startswith("/"):
         raise settings.wrong("DOCKER_DATA", f"is {volume!r}, neither a name nor an absolute folder")
@@ -57,7 +58,7 @@ def _image(settings: Settings) -> str:
     image = settings.required("DOCKER_IMAGE")
     tag = image.rpartition("/")[2].partition(":")[2]
     if not tag or tag == "latest":
-        # An agent pulls what has no tag or this one, and a local image is nowhere to pull from.
+        # An agent always pulls an untagged or `latest` image, and a local one has no registry.
         raise settings.wrong("DOCKER_IMAGE", f"is {image!r}, which has no tag of its own")
     return image
 
@@ -74,7 +75,7 @@ def check(block: DockerContainer) -> str:
 
 
 def check_volume(block: LocalBucket | DuckDBWarehouse) -> str:
-    """Nothing to ask: only a container sees it."""
+    """Return the path of the data; only a container can check it."""
     return f"{block.folder if isinstance(block, LocalBucket) else block.path} in each container"
 
 

@@ -1,4 +1,4 @@
-"""Save the embedded bucket and warehouse, `zoom`, with the absolute paths of this project."""
+"""Save the embedded bucket and warehouse, `zoom`, with absolute paths in this project."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from core.disk import free_space  # isort: skip
 
 
 def blocks(settings: Settings) -> Blocks:
-    """Where the flows look without a saved block, but the same from every folder and clone."""
+    """Yield blocks for the flows' default location, the same from every folder and clone."""
     data = Path(settings.get("TRIPS_DATA", str(PROJECT / "data"))).expanduser()
     yield "zoom", LocalBucket(folder=str(data / "bucket"))
     yield "zoom", DuckDBWarehouse(path=str(data / "trips.duckdb"), memory_limit="1GB")
 
 
 def check(block: LocalBucket | DuckDBWarehouse) -> str:
-    """Whether its folder can be written to, or made."""
+    """Check that the folder is writable, or can be created."""
     path = Path(block.folder if isinstance(block, LocalBucket) else block.path)
     there = next(parent for parent in (path, *path.parents) if parent.exists())
     if not os.access(there, os.W_OK):

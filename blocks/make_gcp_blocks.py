@@ -15,12 +15,12 @@ from prefect_gcp.cloud_storage import GcsBucket
 
 from block_specs import Blocks, BlockSpec, main
 
-#: Seconds that Google may take to answer a check.
+#: Timeout of a check, in seconds.
 PATIENCE = 10
 
 
 def blocks(settings: Settings) -> Blocks:
-    """The credentials, and a bucket and BigQuery that refer to them."""
+    """Yield the credentials, and the bucket and BigQuery blocks that refer to them."""
     credentials = _credentials(settings)
     yield "zoom-gcp-creds", credentials
     bucket, folder = settings.bucket("GCS_BUCKET"), settings.get("GCS_FOLDER")
@@ -29,14 +29,14 @@ def blocks(settings: Settings) -> Blocks:
 
 
 def _warehouse(credentials: GcpCredentials) -> BigQueryWarehouse:
-    # The block opens a connection at once, which misses a package that only downloads need.
+    # The block connects at once, and warns of a missing package that only downloads need.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Cannot create BigQuery Storage client")
         return BigQueryWarehouse(gcp_credentials=credentials)
 
 
 def _credentials(settings: Settings) -> GcpCredentials:
-    """From the text of a key, which travels with the block, or from the path of its file."""
+    """Return credentials from a key's JSON, stored in the block, or from the path of its file."""
     key, project = settings.required("GCP_SERVICE_ACCOUNT"), settings.get("GCP_PROJECT") or None
     if key.lstrip().startswith("{"):
         return GcpCredentials(service_account_info=key, project=project)
@@ -51,7 +51,7 @@ def _credentials(settings: Settings) -> GcpCredentials:
 
 
 def check_credentials(block: GcpCredentials) -> str:
-    """Have Google sign a token."""
+    """Request a token from Google."""
     credentials = block.get_credentials_from_service_account()
     credentials.refresh(Request())
     return f"a token for project {block.project}"

@@ -1,4 +1,4 @@
-"""Save the block of the repository that deployments take their code from, `github/zoom-github`."""
+"""Save the block of the repository that deployments fetch code from, `github/zoom-github`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from block_specs import Blocks, BlockSpec, main
 
 
 def blocks(settings: Settings) -> Blocks:
-    """The repository, with a token if it is a private one."""
+    """Yield the repository, with a token if one is set, as a private repository needs."""
     token = settings.get("GITHUB_STORAGE_TOKEN")
-    # Prefect 3 has another class for it; deployments of Prefect 2 take this one.
+    # Deprecated: Prefect 3 has another class, but Prefect 2 deployments need this one.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         repository = GitHub(
@@ -29,7 +29,7 @@ def blocks(settings: Settings) -> Blocks:
 
 
 def check(block: GitHub) -> str:
-    """Ask for the branches and tags, as `git clone` does first of all."""
+    """Request the branches and tags, as `git clone` does first."""
     token = block.access_token.get_secret_value() if block.access_token else None
     address = f"{block.repository.removesuffix('/')}/info/refs"
     service = {"service": "git-upload-pack"}
@@ -43,7 +43,7 @@ def check(block: GitHub) -> str:
 
 
 def _names(refs: str, reference: str) -> bool:
-    """Whether the lines of a reference discovery have it (git's HTTP protocol)."""
+    """Tell whether a ref advertisement (git's HTTP protocol) lists a branch or tag."""
     known = {line.partition("\0")[0].rpartition(" ")[2] for line in refs.splitlines()}
     return bool(known & {f"refs/heads/{reference}", f"refs/tags/{reference}"})
 

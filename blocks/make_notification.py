@@ -1,7 +1,7 @@
-"""Save the block that failed and crashed runs are told to, `zoom-notify`, and have them told.
+"""Save the block for notifications of failed and crashed runs, `zoom-notify`, and enable them.
 
-A run tells of its end by itself (flows/orchestration/notifications.py); of one that was killed,
-Prefect's server does.
+A run reports its own end (flows/orchestration/notifications.py); Prefect's server reports a run
+that was killed.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from pydantic.v1 import SecretStr
 
 from block_specs import Blocks, BlockSpec, main
 
-#: Of these the server tells; one that crashed and could still speak has told as well.
+#: States that the server reports; a run that could still report its own crash has done so too.
 STATES = ["Crashed"]
 
 
 def blocks(settings: Settings) -> Blocks:
-    """Slack's block for Slack's address, which it alone takes; a plain webhook for others."""
+    """Yield Slack's block for a Slack address, the only kind it takes; else a plain webhook."""
     url = settings.address("NOTIFY_WEBHOOK_URL")
     if urlsplit(url).hostname == "hooks.slack.com":
         yield "zoom-notify", SlackWebhook(url=SecretStr(url))
@@ -39,7 +39,7 @@ def blocks(settings: Settings) -> Blocks:
 
 
 def _webhook(url: str) -> CustomWebhookNotificationBlock:
-    # The address itself is the secret of most webhooks.
+    # The address of most webhooks is itself a secret.
     return CustomWebhookNotificationBlock(
         name="zoom-notify",
         url="{{address}}",
@@ -51,13 +51,13 @@ def _webhook(url: str) -> CustomWebhookNotificationBlock:
 
 
 def tell(block: UUID) -> str:
-    """Have Prefect's server tell this block of failed and crashed runs, once."""
+    """Have Prefect's server notify this block of crashed runs; idempotent."""
     return asyncio.run(_tell(block))
 
 
 async def _tell(block: UUID) -> str:
     async with get_client() as client:
-        # Those that were switched off too, which they then stay.
+        # Disabled policies count too: they stay disabled.
         either = FlowRunNotificationPolicyFilterIsActive(eq_=None)
         known = await client.read_flow_run_notification_policies(
             FlowRunNotificationPolicyFilter(is_active=either)
@@ -68,7 +68,7 @@ async def _tell(block: UUID) -> str:
 
 
 def check(block: SlackWebhook | CustomWebhookNotificationBlock) -> str:
-    """Knock without sending a message; whatever it answers, somebody is there."""
+    """Send a HEAD request, which posts no message; any status counts as an answer."""
     url = _address(block)
     answer = httpx.head(url, timeout=10)
     return f"{urlsplit(url).hostname} answers ({answer.status_code}); no message was sent"

@@ -12,7 +12,7 @@ from block_specs import Blocks, BlockSpec, main
 
 
 def blocks(settings: Settings) -> Blocks:
-    """The connector, built of components: it refuses some addresses that Postgres takes."""
+    """Yield the connector, built from components: it rejects some URLs that Postgres accepts."""
     port = settings.get("POSTGRES_PORT", "5432")
     if not port.isdecimal() or int(port) > 65535:
         raise settings.wrong("POSTGRES_PORT", f"is {port!r}, which is no port")
@@ -31,7 +31,7 @@ def blocks(settings: Settings) -> Blocks:
 
 
 def check(block: SqlAlchemyConnector) -> str:
-    """Ask the server what it is."""
+    """Ask the server for its version."""
     with block:
         (version,) = block.fetch_one("SHOW server_version")
     return f"Postgres {version}"

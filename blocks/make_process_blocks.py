@@ -1,4 +1,4 @@
-"""Save the blocks of the processes that deployments run in without Docker."""
+"""Save the blocks of the processes that run deployments without Docker."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from block_specs import Blocks, BlockSpec, main
 
 
 def blocks(settings: Settings) -> Blocks:
-    """One that runs in this folder, and one in a temporary folder with what was fetched there."""
-    # The embedded bucket and warehouse are not saved for it: both processes look where a flow
-    # that is started by hand does.
+    """Yield a process in this folder, and one in a temporary folder with fetched code."""
+    # No bucket or warehouse block is saved for these: both processes use the same data folder as
+    # a flow that is started by hand.
     data = Path(settings.get("TRIPS_DATA", str(PROJECT / "data"))).expanduser().absolute()
     env: dict[str, str | None] = {"TRIPS_DATA": str(data)}
-    # Prefect 3 has workers in its place; agents of Prefect 2 run this block as they always did.
+    # Deprecated in favor of Prefect 3's workers, but Prefect 2 agents still run this block.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        # Output is not streamed to the agent: when that is killed, a run that goes on would end
-        # at its next line for want of a reader. The lines are on the run's page in the UI.
-        # Without a folder an agent copies the project into a temporary one, and removes that.
+        # Output is not streamed to the agent: if the agent is killed, a run that goes on would
+        # fail at its next line with a broken pipe. The UI shows the lines on the run's page.
+        # Without a folder an agent copies the project into a temporary one, and removes it later.
         yield "zoom-local", Process(working_dir=PROJECT, env=env, stream_output=False)
         yield "zoom-fetched", Process(env=env, stream_output=False)
 
 
 def check(block: Process) -> str:
-    """Whether its folder is there."""
+    """Check that the folder exists and has flows/."""
     folder = block.working_dir
     if folder and not Path(folder, "flows").is_dir():
         raise FileNotFoundError(f"{folder} has no flows/")

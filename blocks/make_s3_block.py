@@ -16,7 +16,7 @@ from core.storage.s3 import S3Store  # isort: skip - settings puts flows/ on the
 
 
 def blocks(settings: Settings) -> Blocks:
-    """The credentials, and the bucket that refers to them."""
+    """Yield the credentials, and the bucket that refers to them."""
     credentials = _credentials(settings)
     yield "zoom-aws-creds", credentials
     bucket, folder = settings.bucket("S3_BUCKET"), settings.get("S3_FOLDER")
@@ -28,7 +28,7 @@ def blocks(settings: Settings) -> Blocks:
 
 def _credentials(settings: Settings) -> AwsCredentials:
     key, secret = settings.get("AWS_ACCESS_KEY_ID"), settings.get("AWS_SECRET_ACCESS_KEY")
-    if bool(key) != bool(secret):  # neither: boto3 looks for a profile or a role by itself
+    if bool(key) != bool(secret):  # with neither, boto3 looks for a profile or role
         absent = "AWS_SECRET_ACCESS_KEY" if key else "AWS_ACCESS_KEY_ID"
         raise settings.wrong(absent, "is not set, but the other one is")
     return AwsCredentials(
@@ -43,7 +43,7 @@ def _credentials(settings: Settings) -> AwsCredentials:
 
 
 def check_credentials(block: AwsCredentials) -> str:
-    """Whether there are any; only a bucket can say whether they are good."""
+    """Check that credentials exist; only a request to a bucket shows whether they are valid."""
     found = block.get_boto3_session().get_credentials()
     if found is None:
         raise LookupError("neither AWS_ACCESS_KEY_ID nor a profile nor a role")
@@ -51,7 +51,7 @@ def check_credentials(block: AwsCredentials) -> str:
 
 
 def check_bucket(block: S3Bucket) -> str:
-    """Ask for an object, as a flow does first of all."""
+    """Request an object, as a flow does first."""
     store = S3Store.of(block)
     store.read("ledger/check")
     return f"{store.uri('')} can be read"

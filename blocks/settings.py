@@ -1,6 +1,6 @@
-"""What the scripts of this folder are told: by the environment, and where that is silent by .env.
+"""Settings of the scripts in this folder, from the environment or else from .env.
 
-Also puts flows/ on the path, where the block classes of this project's own are.
+Importing this module puts flows/ on the path, for the project's own block classes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dotenv import dotenv_values
 
 PROJECT = Path(__file__).absolute().parents[1]
 ENV_FILE = Path(os.environ.get("TRIPS_ENV_FILE") or PROJECT / ".env")
-#: Variables whose values, or parts of them, are never printed.
+#: Variables whose values are never printed, not even in part.
 SECRETS = (
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
@@ -33,15 +33,15 @@ from orchestration import prefect_home  # noqa: E402, F401 - flows/ is on the pa
 
 
 class SettingError(Exception):
-    """A variable that is missing or cannot be meant; the message names it."""
+    """A variable that is missing or invalid; the message names it."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The variables, by name.
+    """Variables by name.
 
     Attributes:
-        values: those that have one.
+        values: the variables that have a value.
         file: the .env file, for messages.
     """
 
@@ -50,43 +50,46 @@ class Settings:
 
     @classmethod
     def read(cls, file: Path) -> Settings:
-        """The environment over a .env file, which need not be there; empty counts as unset."""
-        # As it is written: a password may have a dollar sign in it.
+        """Read a .env file, which may be missing, and the environment; empty counts as unset.
+
+        The environment takes precedence.
+        """
+        # No interpolation: a password may contain a dollar sign.
         both = dotenv_values(file, interpolate=False) | os.environ
         return cls({name: value for name, value in both.items() if value}, file)
 
     def get(self, name: str, default: str = "") -> str:
-        """The value of a variable, or the default."""
+        """Return the value of a variable, or the default."""
         return self.values.get(name, default)
 
     def required(self, name: str) -> str:
-        """The value of a variable.
+        """Return the value of a variable.
 
         Raises:
-            SettingError: it has none.
+            SettingError: the variable has no value.
         """
         if name not in self.values:
             raise self.wrong(name, "is not set")
         return self.values[name]
 
     def wrong(self, name: str, why: str) -> SettingError:
-        """The error for a variable, with where to set it."""
+        """Return the error for a variable, which says where to set it."""
         return SettingError(
             f"{name} {why}; set it in {self.file} or in the environment (.env.example explains it)"
         )
 
     def bucket(self, name: str) -> str:
-        """The name of a bucket, which must be given and has no slash."""
+        """Return the name of a bucket, which is required and must not contain a slash."""
         value = self.required(name)
         if "/" in value:
             raise self.wrong(name, f"is {value!r}, but must be the bucket's name alone")
         return value
 
     def address(self, name: str) -> str:
-        """The value of a variable that must be an http or https address; empty if it has none.
+        """Return the value of a variable that must be an http or https URL, or "" if it is unset.
 
         Raises:
-            SettingError: it is no address. The message does not show it: it may be secret.
+            SettingError: it is not such a URL. The message omits the value, which may be secret.
         """
         value = self.get(name)
         parts = urlsplit(value)
@@ -95,9 +98,9 @@ class Settings:
         return value
 
     def hidden(self, text: str) -> str:
-        """A text without what is secret in the variables."""
+        """Return a text with the values of secret variables masked."""
         for name in SECRETS:
-            # A key file in a variable has several lines: none of them may be shown.
+            # A key in a variable may span several lines, each of them secret.
             for part in (self.get(name), *self.get(name).splitlines()):
                 text = text.replace(part, "***") if len(part) > 3 else text
         return text

@@ -1,4 +1,4 @@
-"""Deploy the flows to run in containers of the image, each picked up by an agent with an engine.
+"""Deploy the flows as Docker containers, started by an agent on a machine with a Docker engine.
 
 python deployments/docker_deploy.py --dry-run
 """

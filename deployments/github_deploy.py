@@ -1,4 +1,4 @@
-"""Deploy the flows to run as processes on the code of a GitHub repository, fetched for each run.
+"""Deploy the flows as processes that fetch their code from a GitHub repository for each run.
 
 python deployments/github_deploy.py --dry-run
 """

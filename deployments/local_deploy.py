@@ -1,4 +1,4 @@
-"""Deploy the flows to run as processes in this folder, with what is installed here.
+"""Deploy the flows as processes in this folder, with the packages installed here.
 
 python deployments/local_deploy.py --dry-run
 """

@@ -1,9 +1,9 @@
-"""When what runs by itself: all crons of the project, each with its time zone and its why.
+"""Schedules: all crons of the project, each with its time zone and reason.
 
-TLC put each month of 2023 and 2024 up on a weekday between 09:20 and 18:45 of New York (its files'
-own modification times), about two months late and on no fixed day. So an evening look on weekdays
-finds a month on its day, and what is missed is found the next evening: `due` looks a year back. No
-clock is put forward or back in the evening, so none of these times is skipped or comes twice.
+TLC published each month of 2023 and 2024 on a weekday between 09:20 and 18:45 New York time (its
+files' own modification times), about two months late and on no fixed day. A check each weekday
+evening therefore finds a month on the day it appears, and a missed month the next evening: `due`
+looks a year back. Clocks do not change in the evening, so no run is skipped or repeated.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from prefect.client.schemas.schedules import CronSchedule
 NEW_YORK = "America/New_York"
 
 YELLOW_DUE = CronSchedule(cron="0 19 * * 1-5", timezone=NEW_YORK)
-#: After yellow: the two together would want the memory of four months.
+#: After yellow: both at once would need the memory of four months.
 GREEN_DUE = CronSchedule(cron="15 19 * * 1-5", timezone=NEW_YORK)
-#: After the months: a file that a weekday brings is rewritten the same evening.
+#: After the months, so that a file published that day is rewritten the same evening.
 ROW_GROUPS = CronSchedule(cron="0 20 * * 1-5", timezone=NEW_YORK)
-#: ECDC put a day's edition up in the morning of Europe; by 13:00 UTC it was there.
+#: ECDC published each day's edition in the European morning, before 13:00 UTC.
 COVID_DAILY = CronSchedule(cron="0 13 * * *", timezone="UTC")
-#: A run that was lost begins again within ten minutes; to look takes a second.
+#: Restarts a lost run within ten minutes; a check takes a second.
 TIDY = CronSchedule(cron="*/10 * * * *", timezone="UTC")

@@ -1,4 +1,4 @@
-"""What is deployed, one spec a deployment. Each target (Docker, local, GitHub, pool) takes all."""
+"""Specs of all deployments, shared by the targets (Docker, local, GitHub, pool)."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from schedules import COVID_DAILY, GREEN_DUE, ROW_GROUPS, TIDY, YELLOW_DUE
 
 @dataclass(frozen=True)
 class DeploymentSpec:
-    """One deployment, whatever target it takes.
+    """One deployment, independent of the target.
 
     Attributes:
         flow: module in flows/ and function.
-        variant: what its name ends in, where a flow is deployed more than once.
-        parameters: those that differ from the flow's own defaults.
-        places: parameters that take the block that the target, or .env, says.
-        folders: parameters that take a folder of the bucket, which that block is put before.
-        schedule: when it runs by itself.
-        about: what precedes the flow's own description.
-        beside_agent: whether it runs as a process of the agent's machine whatever the target,
-            because it looks at what else runs there.
-        tag: to find it by in the UI. Its runs have it too, whatever parameters they are given.
+        variant: suffix of the name, where a flow is deployed more than once.
+        parameters: values that differ from the flow's own defaults.
+        places: parameters set to the block that .env or the target names.
+        folders: parameters set to a folder of the bucket, prefixed with the bucket's block.
+        schedule: when it runs automatically.
+        about: text that precedes the flow's own description.
+        beside_agent: whether it always runs as a process on the agent's machine, whatever the
+            target, because it inspects what else runs there.
+        tag: for filtering in the UI. Its runs have it too, whatever their parameters.
     """
 
     flow: str
@@ -44,18 +44,18 @@ class DeploymentSpec:
     tag: str = "trips"
 
     def loaded(self) -> Flow[..., Any]:
-        """The flow itself."""
+        """Import and return the flow."""
         module, function = self.flow.split(":")
         found: Flow[..., Any] = getattr(import_module(module), function)
         return found
 
     def entrypoint(self) -> str:
-        """Where the flow is, from the project's root."""
+        """Return the flow's entrypoint, relative to the project's root."""
         module, function = self.flow.split(":")
         return f"flows/{module}.py:{function}"
 
     def description(self) -> str:
-        """For the page of the deployment in the UI."""
+        """Return the description for the deployment's page in the UI."""
         flows_own = inspect.cleandoc(self.loaded().fn.__doc__ or "").split("\n\nArgs:")[0]
         return f"{self.about}\n\n{flows_own}".strip()
 
@@ -90,7 +90,7 @@ SPECS = (
     DeploymentSpec("drop_months:drop_months", places=_BOTH, tag="upkeep"),
     DeploymentSpec(
         "check_for_files:check_for_files",
-        parameters={"skip_missing": True},  # its months may be yet to come
+        parameters={"skip_missing": True},  # its months may not be published yet
         folders={"source": "data/fhvhv", "sink": "row-groups/fhvhv"},
         schedule=ROW_GROUPS,
     ),

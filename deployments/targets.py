@@ -1,7 +1,7 @@
-"""Deployment targets: how deployments reach what runs them, and the command that applies them.
+"""Deployment targets: where deployments run, and the command that applies them.
 
-Agents and the blocks that they run are deprecated since March 2024 in favour of workers, which is
-what `work_pool_deploy.py` is for; in Prefect 2 both work.
+Agents and their infrastructure blocks have been deprecated since March 2024 in favor of workers,
+which `work_pool_deploy.py` covers; in Prefect 2 both work.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from block_specs import no_answer, server_answers
 from orchestration.prefect_server import place_of_blocks
 from specs import SPECS, DeploymentSpec
 
-#: Prefect's own name for it; its pages in the UI and `prefect agent start -p` know it.
+#: Prefect's own name for the agents' pool, used by its UI and `prefect agent start -p`.
 AGENTS = WorkPoolCreate(
     name="default-agent-pool", type="prefect-agent", description="Deployments run by agents."
 )
 
-#: A process of the agent's machine, in this folder.
+#: A process on the agent's machine, in this folder.
 BESIDE = "prefect.infrastructure.Process/zoom-local"
 
 _NO_SERVER = (
@@ -53,18 +53,19 @@ _SCRIPTS = {
 
 @dataclass(frozen=True)
 class Target:
-    """How deployments reach the machine that runs them.
+    """Where and how deployments run.
 
     Attributes:
-        name: of its deployments, `docker-flow`.
+        name: name of its deployments, such as `docker-flow`.
         queue: the agent's work queue.
-        infrastructure: import path of the block class, and the block, `...DockerContainer/zoom`.
-        bucket: block of the bucket where .env and the environment name none.
-        warehouse: the same of the warehouse.
-        path: the folder of the project where the flow runs; None where the storage says it.
-        storage: like `infrastructure`, where the code comes from; None for `path`.
-        pool: the work pool, made if it is not there.
-        in_containers: whether what it runs is in a container, where other runs cannot be seen.
+        infrastructure: import path of the block class and name of the block, such as
+            `...DockerContainer/zoom`.
+        bucket: default block of the bucket, if .env and the environment name none.
+        warehouse: default block of the warehouse, likewise.
+        path: the project's folder where the flow runs; None if `storage` determines it.
+        storage: block that the code comes from, written like `infrastructure`; None for `path`.
+        pool: the work pool, created if it does not exist.
+        in_containers: whether runs are in containers, where they cannot see other runs.
     """
 
     name: str
@@ -79,21 +80,21 @@ class Target:
 
 
 def taken_by(row: DeploymentSpec, target: Target) -> Target | None:
-    """The target as a row takes it; None if it cannot."""
+    """Return the target adapted to a row, or None if the row cannot run there."""
     if not (row.beside_agent and target.in_containers):
         return target
     if target.pool != AGENTS:
-        return None  # a worker of containers starts nothing else
+        return None  # a Docker worker starts only containers
     return replace(target, infrastructure=BESIDE, path=str(PROJECT))
 
 
 def name_of(row: DeploymentSpec, target: Target) -> str:
-    """The name as `prefect deployment run` takes it."""
+    """Return the name that `prefect deployment run` takes."""
     return f"{row.loaded().name}/{target.name}{row.variant}"
 
 
 def parameters_of(row: DeploymentSpec, target: Target, settings: Settings) -> dict[str, Any]:
-    """What differs from the flow's own defaults, with the blocks of .env or else of the target."""
+    """Return the non-default parameters, with the blocks of .env or else of the target."""
     places = {
         "bucket": settings.get("TRIPS_BUCKET", target.bucket),
         "warehouse": settings.get("TRIPS_WAREHOUSE", target.warehouse),
@@ -103,7 +104,7 @@ def parameters_of(row: DeploymentSpec, target: Target, settings: Settings) -> di
 
 
 def apply(row: DeploymentSpec, target: Target, settings: Settings) -> None:
-    """Create the deployment, or put this one in place of it, its schedule included."""
+    """Create or replace the deployment, including its schedule."""
     infrastructure = loaded(target.infrastructure)
     storage = loaded(target.storage) if target.storage else None
     with quiet():
@@ -120,8 +121,8 @@ def apply(row: DeploymentSpec, target: Target, settings: Settings) -> None:
             schedules=[row.schedule] if row.schedule else [],
             tags=[row.tag],
             description=row.description(),
-            enforce_parameter_schema=True,  # a wrong parameter is refused before anything runs
-            load_existing=False,  # what is written here counts, not what was clicked since
+            enforce_parameter_schema=True,  # rejects a wrong parameter before the run starts
+            load_existing=False,  # this code overrides later edits in the UI
             skip_upload=True,
             ignore_file=str(PROJECT / ".prefectignore"),
         )
@@ -129,10 +130,10 @@ def apply(row: DeploymentSpec, target: Target, settings: Settings) -> None:
 
 
 def loaded(reference: str) -> Any:
-    """The saved block of a class.
+    """Load a saved block by its class and name.
 
     Raises:
-        ValueError: there is none of this name; with the script that saves it.
+        ValueError: no block has this name; the message names the script that saves it.
     """
     path, _, name = reference.partition("/")
     try:
@@ -145,7 +146,7 @@ def loaded(reference: str) -> Any:
 
 
 async def make_pool(pool: WorkPoolCreate) -> None:
-    """Create a work pool; one that is there stays as it is."""
+    """Create a work pool; leave an existing one unchanged."""
     async with get_client() as client:
         with suppress(ObjectAlreadyExists):
             await client.create_work_pool(pool)
@@ -153,9 +154,9 @@ async def make_pool(pool: WorkPoolCreate) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep to itself what Prefect says of `Deployment`, `DockerContainer`, `Process`, `GitHub`.
+    """Silence Prefect's deprecation of `Deployment`, `DockerContainer`, `Process` and `GitHub`.
 
-    Only around calls of these: the README says that they are deprecated, once is enough.
+    For calls to these alone. The README says that they are deprecated; once is enough.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -167,15 +168,16 @@ def main(
     arguments: Sequence[str] | None = None,
     apply_one: Callable[[DeploymentSpec, Target, Settings], None] = apply,
 ) -> int:
-    """The command of a script; applies every row of the table.
+    """Run the command of a script: apply every row of the table to a target.
 
     Args:
-        target: which.
-        arguments: of the command line; those of the process without any.
-        apply_one: applies a row.
+        target: where the deployments run.
+        arguments: command-line arguments; by default those of the process.
+        apply_one: applies one row.
 
     Returns:
-        The exit code: 1 if a block is missing.
+        The exit code: 1 if a block is missing or a request fails, 2 if Prefect's server does not
+        answer.
     """
     options = _options(arguments)
     settings = Settings.read(options.env)
@@ -186,13 +188,13 @@ def main(
     if not server_answers():
         return 2
     try:
-        for _, found in taken:  # before there is a pool or a deployment
+        for _, found in taken:  # fails before anything is created
             loaded(found.infrastructure)
         asyncio.run(make_pool(target.pool))
         for row, found in taken:
             apply_one(row, found, settings)
             print(f"applied {name_of(row, found)}")
-    except ValueError as error:  # Prefect's for a block that is not there
+    except ValueError as error:  # a block is missing
         print(f"Error: {_one_line(error)}", file=sys.stderr)
         return 1
     except httpx.HTTPError as error:
@@ -234,7 +236,7 @@ def _from(target: Target) -> str:
 
 
 def _block(reference: str) -> str:
-    """`prefect.infrastructure.DockerContainer/zoom-docker` as people write it."""
+    """Return the short form of `prefect.infrastructure.DockerContainer/zoom-docker`."""
     path, _, name = reference.partition("/")
     block: Any = import_object(path)
     return f"{block.get_block_type_slug()}/{name}"

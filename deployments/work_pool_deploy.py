@@ -1,4 +1,4 @@
-"""Deploy the flows to a work pool of containers, for workers: what Prefect has in place of agents.
+"""Deploy the flows to a Docker work pool, for workers, which replace agents in Prefect.
 
 python deployments/work_pool_deploy.py --dry-run
 """
@@ -42,8 +42,8 @@ _POLICIES = {"IF_NOT_PRESENT": "IfNotPresent", "ALWAYS": "Always", "NEVER": "Nev
 
 
 def apply(row: DeploymentSpec, target: Target, settings: Settings) -> None:
-    """Create the deployment, or put this one in place of it, its schedule included."""
-    # Not here Prefect's Deployment: it is for agents.
+    """Create or replace the deployment, including its schedule."""
+    # Prefect's Deployment class is for agents only.
     asyncio.run(_apply(row, target, parameters_of(row, target, settings), _container(target)))
 
 
@@ -71,7 +71,7 @@ async def _apply(
 
 
 def _container(target: Target) -> dict[str, Any]:
-    """The container of the Docker block, in the words of a work pool."""
+    """Convert the Docker block to the job variables of a work pool."""
     block = loaded(target.infrastructure)
     return {
         "image": block.image,

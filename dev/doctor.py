@@ -1,4 +1,4 @@
-"""What this project uses here, who has said so, and whether it answers.
+"""Report what this project uses here, where each setting comes from, and whether it answers.
 
 python dev/doctor.py
 """
@@ -36,12 +36,12 @@ from orchestration.prefect_server import place_of_blocks, refuse_silent_server
 from orchestration.variables import setting
 
 _PACKAGES = ("prefect", "pandas", "pyarrow", "duckdb", "sqlalchemy", "psycopg2-binary")
-#: An object that no month has.
+#: A key that no month uses.
 _NO_KEY = "ledger/doctor.json"
 
 
 def main() -> int:
-    """Print a line for each part; 1 if one of them does not answer, 0 if all do."""
+    """Print a line for each part; return 1 if any does not answer, else 0."""
     answers = True
     for name, what, ask in _parts():
         said, well = _asked(ask)
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def _parts() -> Iterator[tuple[str, str, Callable[[], str]]]:
-    """Name, setting, and what asks each part; it raises where nothing answers."""
+    """Yield name, setting and check of each part; a check raises if nothing answers."""
     yield "python", f"{platform.python_version()} ({sys.executable})", str
     yield "versions", ", ".join(f"{name} {version(name)}" for name in _PACKAGES), str
     yield "home", f"{PREFECT_HOME.value()} ({_home_origin()})", str
@@ -68,7 +68,7 @@ def _parts() -> Iterator[tuple[str, str, Callable[[], str]]]:
 def _asked(ask: Callable[[], str]) -> tuple[str, bool]:
     try:
         return ask(), True
-    except Exception as error:  # whatever a client raises is the reason that is asked for
+    except Exception as error:  # whatever a client raises is the answer
         said = str(error) if isinstance(error, TripsError) else f"{type(error).__name__}: {error}"
         return " ".join(said.split()), False
 
@@ -89,7 +89,7 @@ def _scratch() -> str:
 
 
 def _writable(folder: Path) -> str:
-    """How much room a folder has; it need not be there yet."""
+    """Return the free space of a folder, which need not exist yet."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
         raise UsageError(f"{there} is a file, so there can be no folder {folder}")

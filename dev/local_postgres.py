@@ -1,6 +1,6 @@
-"""A PostgreSQL server of the project's own, and the block that flows find it by.
+"""The project's own PostgreSQL server, and the block that flows find it by.
 
-python dev/local_postgres.py          # start it, save the block, say how to connect
+python dev/local_postgres.py          # start it, save the block, print how to connect
 python dev/local_postgres.py --stop
 """
 
@@ -30,7 +30,7 @@ PORT = 5432
 
 
 def main(stop: bool = False) -> None:
-    """Start the project's PostgreSQL server, or stop it; the months stay where they are."""
+    """Start the project's PostgreSQL server, or stop it; the data stays."""
     try:
         print(_stop() if stop else _start())
     except TripsError as error:
@@ -56,7 +56,7 @@ def _stop() -> str:
 
 
 def _password() -> str:
-    """The password, made the first time, in a file that only its owner can read."""
+    """Return the password, created on first use in a file that only its owner can read."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     try:
         file = os.open(PASSWORD, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -71,7 +71,7 @@ def _password() -> str:
 
 
 def _port() -> int:
-    """PostgreSQL's own port, or another one if somebody has it."""
+    """Return PostgreSQL's default port, or a free one if that is taken."""
     with socket.socket() as ours:
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as PostgreSQL does
         try:
@@ -82,8 +82,8 @@ def _port() -> int:
 
 
 def _save(server: Server) -> None:
-    # Not at the top: to stop the server, nobody need wait two seconds for Prefect's blocks.
-    warnings.simplefilter("ignore")  # Prefect's own, when it makes its database
+    # Imported here, because Prefect's blocks take two seconds, which --stop need not wait.
+    warnings.simplefilter("ignore")  # Prefect's own, as it creates its database
     from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
 
     name = POSTGRES.partition("/")[2]
@@ -100,11 +100,15 @@ def _save(server: Server) -> None:
 
 
 def _refuse_another(connector: type, name: str) -> None:
-    """Leave a block alone that speaks of somebody's own database."""
+    """Refuse to overwrite a block that refers to another database.
+
+    Raises:
+        UsageError: there is such a block.
+    """
     try:
         found = connector.load(name).connection_info  # type: ignore[attr-defined] # a Block
     except ValueError:
-        return  # there is none
+        return  # no such block
     there = (getattr(found, "host", None), getattr(found, "database", None))
     if there != (HOST, DATABASE):
         raise UsageError(
@@ -123,14 +127,14 @@ Query:    PGPASSWORD=$(cat {password}) {_psql()} -h {HOST} -p {port} -U {USER} {
 
 
 def _psql() -> str:
-    """The program that asks a server: the machine's, or the one that came with the server."""
+    """Return the path of psql: the machine's, or the one shipped with the server."""
     if shutil.which("psql"):
         return "psql"
     return next((_shown(p / "psql") for p in places() if (p / "psql").is_file()), "psql")
 
 
 def _shown(path: Path) -> str:
-    """A path as a person in this folder would write it."""
+    """Return a path relative to the current folder, if it is inside."""
     return str(path).replace(f"{Path.cwd()}{os.sep}", "")
 
 

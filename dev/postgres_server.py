@@ -1,4 +1,4 @@
-"""A PostgreSQL server of one's own: the wheel's binaries or the system's, on 127.0.0.1."""
+"""A private PostgreSQL server on 127.0.0.1, with the wheel's binaries or the system's."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from typing import Any
 from core.errors import StorageError
 
 HOST = "127.0.0.1"
-#: The database and its owner, as the zoomcamp's first week names them.
+#: The database and its owner, named as in the zoomcamp's first week.
 USER, DATABASE = "root", "ny_taxi"
 _UNPRIVILEGED = ("postgres", "nobody")
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
+    """Return an unused port of 127.0.0.1."""
     with socket.socket() as found:
         found.bind((HOST, 0))
         return int(found.getsockname()[1])
@@ -33,37 +33,37 @@ class Server:
     """A PostgreSQL server in a folder.
 
     Attributes:
-        folder: of the database cluster, absolute; made by the first start.
-        password: of its only role, which is given to a cluster when that is made.
+        folder: absolute folder of the database cluster, created by the first start.
+        password: password of its only role, set when the cluster is created.
     """
 
     folder: Path
     password: str
 
     def start(self, port: int) -> None:
-        """Start it on a port of 127.0.0.1, making the cluster the first time.
+        """Start the server on a port of 127.0.0.1, creating the cluster the first time.
 
         Raises:
-            StorageError: no binaries, or they say no.
+            StorageError: there are no binaries, or they fail.
         """
         if not (self.folder / "PG_VERSION").exists():
             self._make()
-        # fsync stays on; a socket in the file system is not needed. The WAL is written all the
-        # time: at the default of 200 ms a COPY waits for its own, a tenth of the time it takes.
+        # fsync stays on; a Unix socket is not needed. The WAL is written continuously: at the
+        # default of 200 ms, a COPY spends a tenth of its time waiting for its own WAL.
         options = f"-h {HOST} -p {port} -k '' -c wal_writer_delay=10ms"
         self._run("pg_ctl", "start", "-w", "-D", self.folder, "-l", self._log, "-o", options)
 
     def stop(self, mode: str = "fast") -> None:
-        """Stop it; `immediate` as a power cut would."""
+        """Stop the server; mode `immediate` acts like a power cut."""
         self._run("pg_ctl", "stop", "-w", "-D", self.folder, "-m", mode)
 
     def is_running(self) -> bool:
-        """Whether its postmaster lives."""
+        """Tell whether the postmaster is running."""
         made = (self.folder / "PG_VERSION").exists()
         return made and self._called("pg_ctl", "status", "-D", self.folder).returncode == 0
 
     def port(self) -> int:
-        """The port of the running server."""
+        """Return the port of the running server."""
         lines = (self.folder / "postmaster.pid").read_text().splitlines()
         return int(lines[3])
 
@@ -72,7 +72,7 @@ class Server:
         return self.folder / "server.log"
 
     def _make(self) -> None:
-        """Make the cluster under another name: one that was cut short would pass for whole."""
+        """Create the cluster atomically: under a temporary name, renamed once complete."""
         new = replace(self, folder=self.folder.with_name(f"{self.folder.name}.new"))
         if new.folder.exists():
             shutil.rmtree(new.folder)
@@ -94,7 +94,7 @@ class Server:
         self._single(f"CREATE DATABASE {DATABASE}")
 
     def _single(self, statement: str) -> None:
-        """Run a statement without a server."""
+        """Run a statement in single-user mode, without a server."""
         command = [str(self._binaries / "postgres"), "--single", "-D", str(self.folder), "postgres"]
         done = subprocess.run(
             command, input=f"{statement}\n".encode(), capture_output=True, cwd="/", **self._account
@@ -103,7 +103,7 @@ class Server:
             raise StorageError(f"{command[0]}: {done.stderr.decode()}; remove {self.folder}")
 
     def _refuse_unreachable(self) -> None:
-        """Say so when the account of the server cannot enter the folder that it was given."""
+        """Raise a StorageError if the server's account cannot enter the folder."""
         enter = ["/bin/sh", "-c", 'cd "$0"', str(self.folder)]
         if (
             self._account
@@ -116,10 +116,10 @@ class Server:
 
     @cached_property
     def _account(self) -> dict[str, Any]:
-        """Arguments of subprocess that leave root, under which PostgreSQL refuses to run."""
+        """Return subprocess arguments that drop root, under which PostgreSQL refuses to run."""
         if os.name != "posix" or os.geteuid() != 0:
             return {}
-        import pwd  # there is none on Windows
+        import pwd  # does not exist on Windows
 
         known = {account.pw_name: account for account in pwd.getpwall()}
         user = next(known[name] for name in _UNPRIVILEGED if name in known)
@@ -127,7 +127,11 @@ class Server:
 
     @cached_property
     def _binaries(self) -> Path:
-        """The first folder with binaries that run under the account."""
+        """Return the first folder whose binaries run under the account.
+
+        Raises:
+            StorageError: there is none.
+        """
         for folder in places():
             try:
                 command = [str(folder / "pg_ctl"), "--version"]
@@ -147,7 +151,7 @@ class Server:
             raise StorageError(f"{program} failed in {self.folder}: {done.stdout}{log}")
 
     def _called(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        # Output goes to a file: the server would keep a pipe open for as long as it lives.
+        # Output goes to a file: the server would keep a pipe open as long as it runs.
         with tempfile.TemporaryFile("w+") as out:
             done = subprocess.run(
                 [str(self._binaries / program), *map(str, arguments)],

@@ -1,4 +1,4 @@
-"""Prefect's server and UI, an agent and the deployments, without Docker, until Ctrl-C.
+"""Run Prefect's server and UI, an agent and the deployments without Docker, until Ctrl-C.
 
 python dev/serve.py --port 4200
 """
@@ -26,7 +26,7 @@ PROJECT = Path(__file__).absolute().parents[1]
 HOST = "127.0.0.1"
 #: The work queue of local_deploy.py.
 QUEUE = "local"
-#: The server as sqlite_server.py has it, and an agent for the queue.
+#: Commands of the server, from sqlite_server.py, and of an agent for the queue.
 SERVER = (
     *(sys.executable, "-m", "uvicorn", "--factory", "sqlite_server:create_app"),
     *("--app-dir", str(PROJECT / "dev")),
@@ -35,34 +35,34 @@ AGENT = (
     *(str(Path(sys.executable).with_name("prefect")), "agent", "start"),
     *("-p", "default-agent-pool", "-q", QUEUE),
 )
-#: What saves the blocks and the deployments, in this order.
+#: Scripts that save the blocks and the deployments, in order.
 SCRIPTS = (
     "blocks/make_embedded_blocks.py",
     "blocks/make_process_blocks.py",
     "deployments/local_deploy.py",
 )
-#: Seconds for the server to answer, its first start makes its database; and for what was told
-#: to stop.
+#: Seconds to wait for the server to answer (its first start creates its database), and for
+#: programs to stop.
 START_SECONDS, STOP_SECONDS = 120, 15
 _POLL_SECONDS = 0.2
 
 
 class CannotServe(Exception):
-    """Why there is nothing to serve, for the person who asked for it."""
+    """A reason why serving is impossible, as a message for the user."""
 
 
 class Stopped(Exception):
-    """Somebody pressed Ctrl-C, or sent SIGTERM."""
+    """A request to stop: Ctrl-C, SIGTERM or SIGHUP."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program in the background, in a session of its own: Ctrl-C reaches it through us alone.
+    """A background program in its own session, so that Ctrl-C reaches it only through us.
 
     Attributes:
-        name: for messages.
-        process: the program; what it starts is of its group.
-        log: what it prints.
+        name: name for messages.
+        process: the program; its children share its process group.
+        log: file with its output.
     """
 
     name: str
@@ -70,10 +70,10 @@ class Program:
     log: Path
 
     def refuse_ended(self) -> None:
-        """Raise if it has ended by itself.
+        """Raise an error if the program has ended by itself.
 
         Raises:
-            CannotServe: with the end of its log.
+            CannotServe: it has; the message includes the end of its log.
         """
         code = self.process.poll()
         if code is not None:
@@ -81,11 +81,11 @@ class Program:
             raise CannotServe(f"the {self.name} has ended ({code}); {self.log} says:\n{last}")
 
     def stop(self) -> None:
-        """Ask it and all that it started to stop, then see to it."""
+        """Terminate the program and its children, and kill them after a timeout."""
         self._signal(signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         while self._is_there() and time.monotonic() < deadline:
-            self.process.poll()  # takes notice of its end, or the group would have it for ever
+            self.process.poll()  # reaps it, or a zombie would keep the group alive
             time.sleep(_POLL_SECONDS)
         self._signal(signal.SIGKILL)
         self.process.wait()
@@ -103,11 +103,11 @@ class Program:
 
 
 def serve(port: int) -> None:
-    """Start all, say where it is, and wait until it is to stop or a part of it ends.
+    """Start everything, print the addresses, and wait for a signal or the end of a program.
 
     Raises:
         CannotServe: the port is taken, a script fails, or a program ends.
-        Stopped: somebody asked for it; everything has stopped then.
+        Stopped: a signal asked for it; by then everything has stopped.
     """
     _refuse_taken(port)
     environment = _environment(port)
@@ -129,10 +129,10 @@ def serve(port: int) -> None:
 
 @contextmanager
 def _alone(folder: Path, port: int) -> Iterator[None]:
-    """Be the only one on this Prefect home: two schedulers on one database start runs twice.
+    """Hold the lock on this Prefect home: two schedulers on one database start runs twice.
 
     Raises:
-        CannotServe: another one is, which it names.
+        CannotServe: another process holds it; the message names its address and PID.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock, note = FileLock(folder / "lock"), folder / "running"
@@ -153,7 +153,7 @@ def _alone(folder: Path, port: int) -> Iterator[None]:
 
 def _refuse_taken(port: int) -> None:
     with socket.socket() as found:
-        # as the server does: connections of a minute ago that fade away do not count
+        # Like the server: recently closed connections (TIME_WAIT) do not block the port.
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             found.bind((HOST, port))
@@ -165,7 +165,7 @@ def _refuse_taken(port: int) -> None:
 
 
 def _environment(port: int) -> dict[str, str]:
-    """The shell of all programs: this Python first, this server, and an agent that looks often."""
+    """Return the environment of all programs: this Python, this server, frequent agent polls."""
     home = os.environ.get("PREFECT_HOME") or str(PROJECT / "data" / "prefect")
     defaults = {"PREFECT_AGENT_QUERY_INTERVAL": "2", "PYTHONWARNINGS": "ignore"}
     return {
@@ -174,9 +174,9 @@ def _environment(port: int) -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PREFECT_HOME": home,
         "PREFECT_API_URL": f"http://{HOST}:{port}/api",
-        "PREFECT_UI_URL": f"http://{HOST}:{port}",  # for the links of notifications
+        "PREFECT_UI_URL": f"http://{HOST}:{port}",  # for links in notifications
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_API_BLOCKS_REGISTER_ON_START": "true",  # for the catalog of the UI
+        "PREFECT_API_BLOCKS_REGISTER_ON_START": "true",  # for the UI's block catalog
     }
 
 
@@ -185,7 +185,7 @@ def _started(
     name: str, command: Sequence[str], environment: Mapping[str, str], logs: Path
 ) -> Iterator[Program]:
     log = logs / f"{name}.log"
-    if log.exists():  # it may say why somebody starts anew
+    if log.exists():  # it may explain why the user restarts
         log.replace(logs / f"{name}.log.1")
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -244,14 +244,14 @@ Ctrl-C stops all."""
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    # A second Ctrl-C does not interrupt the stopping.
+    # A second Ctrl-C must not interrupt the shutdown.
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
     raise Stopped
 
 
 def main() -> int:
-    """The command; 0 when it was stopped, 1 when there was nothing to serve."""
+    """Run the command; return 0 after a stop, 1 if it cannot serve."""
     parser = argparse.ArgumentParser(description="Prefect's server, an agent and the deployments.")
     parser.add_argument("--port", type=int, default=4200, help="of the server; %(default)s")
     port = parser.parse_args().port

@@ -1,4 +1,4 @@
-"""Have this environment's `prefect` command use the project's Prefect home, as the flows do.
+"""Make this environment's `prefect` command use the project's Prefect home, like the flows.
 
 python dev/share_home.py
 """
@@ -9,7 +9,7 @@ import sysconfig
 from pathlib import Path
 
 PROJECT = Path(__file__).absolute().parents[1]
-#: What Python runs as it starts: nothing where a home is set, or where the project has moved.
+#: Code that Python runs at startup; does nothing if a home is set or the project has moved.
 _LINE = (
     "import os; p = {path!r}; 'PREFECT_HOME' in os.environ or not os.path.exists(p) or "
     "exec(compile(open(p).read(), p, 'exec'), {{'__name__': 'started', '__file__': p}})\n"
@@ -17,7 +17,7 @@ _LINE = (
 
 
 def main() -> None:
-    """Write the line to the environment."""
+    """Write the line to a .pth file in the environment's site-packages."""
     file = Path(sysconfig.get_path("purelib"), "prefect_home.pth")
     file.write_text(_LINE.format(path=str(PROJECT / "flows" / "orchestration" / "prefect_home.py")))
 

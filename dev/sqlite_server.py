@@ -1,4 +1,4 @@
-"""Prefect's own server, whose writers wait for each other: what `make serve` starts.
+"""Prefect's server with SQLite writers that wait for each other, as started by `make serve`.
 
 uvicorn --factory --app-dir dev sqlite_server:create_app --port 4200
 """
@@ -17,30 +17,31 @@ from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 
 
 class WaitingSqlite(AioSqliteConfiguration):
-    """SQLite whose transactions take the one write lock as they begin, or wait for it.
+    """SQLite configuration whose transactions take the write lock as they begin, or wait for it.
 
-    Prefect's begin as readers. One that reads, and wants to write after another has written, is
-    told "database is locked" at once, however long it would wait: see `setup_sqlite` of
-    prefect/server/database/configurations.py. Prefect's clients ask again; its UI does not, and
-    says that a run could not be started.
+    Prefect's transactions begin as readers. One that reads, then writes after another has written,
+    fails at once with "database is locked", whatever its timeout: see `setup_sqlite` in
+    prefect/server/database/configurations.py. Prefect's clients retry; its UI does not, and
+    reports that a run could not be started.
     """
 
     @asynccontextmanager
     async def begin_transaction(  # type: ignore[override] # Prefect's base class lacks its decorator
         self, session: AsyncSession, with_for_update: bool = False
     ) -> AsyncIterator[AsyncSessionTransaction]:
-        """A transaction that may write."""
+        """Begin a transaction that may write."""
         async with super().begin_transaction(session, with_for_update=True) as transaction:
-            await session.connection()  # which begins it
+            await session.connection()  # sends the BEGIN
             with _reading_in_between():
                 yield transaction
 
 
 @contextmanager
 def _reading_in_between() -> Iterator[None]:
-    """A session that is opened within a transaction does not wait for it: it only reads.
+    """Keep sessions opened within a transaction from waiting for it: they only read.
 
-    As that does which tells of a work queue that is paused (prefect/server/models/work_queues.py).
+    The one that reports a paused work queue is such a session
+    (prefect/server/models/work_queues.py).
     """
     token = SQLITE_BEGIN_MODE.set(None)
     try:
@@ -50,7 +51,7 @@ def _reading_in_between() -> Iterator[None]:
 
 
 def create_app() -> Callable[..., Awaitable[None]]:
-    """Prefect's API and UI, an ASGI application; on another database it is as Prefect has it."""
+    """Return Prefect's API and UI as an ASGI application, unmodified unless it uses SQLite."""
     database = PREFECT_API_DATABASE_CONNECTION_URL.value()
     if get_dialect(database).name == "sqlite":
         waiting = WaitingSqlite(database)

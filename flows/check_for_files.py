@@ -1,4 +1,4 @@
-"""Large Parquet files into uniform row groups, on a Dask cluster that lives while there is work.
+"""Rewriting of large Parquet files into uniform row groups, on a Dask cluster started on demand.
 
 python flows/check_for_files.py --source s3-bucket/zoom-s3/trip-data
 """
@@ -39,20 +39,20 @@ from row_groups.report import FileLine, line_of, table
 if TYPE_CHECKING:
     from distributed import Client
 
-#: 128 MB of Arrow: a row of the 24 columns of high-volume for-hire trips has 183 bytes.
+#: About 128 MB of Arrow: a high-volume for-hire trip has 24 columns and takes 183 bytes.
 ROWS_PER_GROUP = 700_000
 
 
 @task(name="find", task_run_name="find {pattern}", **RETRIES)
 def find(source: Place, sink: Place, pattern: str, intent: str, days: int) -> list[Planned]:
-    """List the files and compare them with the ledger; writes nothing."""
+    """List the files and compare them with the ledger, without writing anything."""
     return plan_files(source, sink, pattern, intent, days, _now())
 
 
 @task(name="rewrite", task_run_name="rewrite {job.file}", **RETRIES)
 def rewrite(job: Job, client: Client) -> FileLine:
-    """Have a Dask worker rewrite one file, and wait for it."""
-    # Not at the top: Dask takes a second, which a run without work need not pay.
+    """Rewrite one file on a Dask worker and wait for the result."""
+    # Imported late: Dask takes a second to import, and a run without work does not need it.
     from row_groups.cluster import rewrite_on
 
     started = time.perf_counter()
@@ -80,26 +80,26 @@ def check_for_files(
     cluster: str = "",
     cluster_options: str | dict[str, Any] = "{}",
 ) -> State[list[FileLine]]:
-    """Rewrite the files that have changed into uniform row groups, each file on a Dask worker.
+    """Rewrite changed Parquet files into uniform row groups, each file on a Dask worker.
 
-    A cluster is started only if there is something to do, and stopped when it is done or has
-    failed. A file takes the place of the old one when its rows were counted; one that fails
-    does not stop the others, and the run then fails at the end.
+    The run starts a cluster only if there is work, and stops it on success or failure. A new file
+    replaces the old one only after its row count is verified. A file that fails does not stop the
+    others; the run then fails at the end.
 
     Args:
-        intent: Empty for what changed within the last days, test_subset for the first file
-            only, reprocess for everything, replacing what is there.
-        source: Where the files are - a bucket block with a folder, as TYPE/NAME/FOLDER, or an
+        intent: Empty for recently changed files (see days), test_subset for the first file only,
+            reprocess for all files, replacing existing output.
+        source: Folder of the files - a folder of a bucket block, as TYPE/NAME/FOLDER, or an
             absolute path.
-        sink: Where the rewritten files go, under the same names; like source.
-        pattern: Names of the files, with * and ?.
-        days: How many days old a change may be.
-        rows_per_group: Rows of each row group but the last; the default is about 128 MB.
-        utc_times: What times marked as UTC are - local (New York's clock under that mark) or
-            utc (instants); auto decides by the month of the file.
-        skip_missing: Skip the run, which otherwise fails, if there is no such file.
-        cluster: Empty for workers of this machine, the address of a scheduler
-            (tcp://10.0.0.1:8786), or a cluster class by its import path (coiled.Cluster).
+        sink: Folder for the rewritten files, which keep their names; same format as source.
+        pattern: Pattern of the file names, with * and ? as wildcards.
+        days: Maximum age of a change, in days.
+        rows_per_group: Rows in each row group except the last; the default is about 128 MB.
+        utc_times: How to read times marked as UTC - local (New York's clock despite the mark)
+            or utc (instants); auto decides by the month of the file.
+        skip_missing: Skip the run if no file matches, instead of failing it.
+        cluster: Empty for workers on this machine, the address of a Dask scheduler
+            (tcp://10.0.0.1:8786), or the import path of a cluster class (coiled.Cluster).
         cluster_options: Arguments of the cluster class, as a JSON object.
     """
     if rows_per_group < 1:
@@ -126,8 +126,8 @@ def _now() -> dt.datetime:
 
 
 def _rewritten(jobs: Sequence[Job], spec: ClusterSpec) -> list[FileLine]:
-    """The line of each job, done on a cluster that ends with the last of them."""
-    # Not at the top: Dask takes a second, which a run without work need not pay.
+    """Run the jobs on a cluster that stops after the last one, and return a line for each."""
+    # Imported late: Dask takes a second to import, and a run without work does not need it.
     from row_groups.cluster import running
 
     logger = get_run_logger()

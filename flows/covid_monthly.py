@@ -34,12 +34,12 @@ from orchestration.retries import RETRIES
 
 @dataclass(frozen=True)
 class Report:
-    """What a run has made.
+    """The result of a run.
 
     Attributes:
-        found: the country by month.
-        csv, png: where its files are.
-        written: whether this run wrote one of them.
+        found: the country's monthly totals.
+        csv, png: locations of its files.
+        written: whether this run wrote either file.
     """
 
     found: Monthly
@@ -50,7 +50,7 @@ class Report:
 
 @task(task_run_name="extract {day}", **RETRIES)
 def extract(edition: RemoteFile[str], bucket: Bucket, day: dt.date, folder: Path) -> Path:
-    """Fetch the edition of the day, or take it from the bucket if this day already has it."""
+    """Download the day's edition, or take it from the bucket if it was already fetched today."""
     logger, path = get_run_logger(), folder / "edition.json"
     if cached(bucket, edition.url, day, path):
         message = f"{edition}: fetched on {day} already"
@@ -65,7 +65,7 @@ def extract(edition: RemoteFile[str], bucket: Bucket, day: dt.date, folder: Path
 
 @task(task_run_name="transform {country}")
 def transform(path: Path, edition: RemoteFile[str], country: str, day: dt.date) -> Monthly:
-    """Sum the days of the country by month."""
+    """Sum the country's daily numbers by month."""
     records = read_edition(path, str(edition))
     found = by_month(records, find_country(records, country), day)
     if found.unreported:
@@ -76,8 +76,8 @@ def transform(path: Path, edition: RemoteFile[str], country: str, day: dt.date) 
 
 @task(task_run_name="load {found.stem}", **RETRIES)
 def load(found: Monthly, bucket: Bucket) -> Report:
-    """Put the CSV file and the chart into the bucket, unless they are there as they should be."""
-    # Not at the top: matplotlib takes half a second, which --help need not pay.
+    """Write the CSV file and the chart to the bucket, unless it already has identical files."""
+    # Imported late: matplotlib takes half a second to import, and --help does not need it.
     from covid.chart import chart
 
     png, csv_key, png_key = chart(found), f"{found.stem}.csv", f"{found.stem}.png"
@@ -91,15 +91,15 @@ def load(found: Monthly, bucket: Bucket) -> Report:
 def covid_monthly(
     country: str = "Germany", bucket: str = BUCKET, url: str = URL
 ) -> Report | State[Report]:
-    """Sum ECDC's daily cases and deaths of one country by month, into a CSV file and a chart.
+    """Sum ECDC's daily cases and deaths of one country by month into a CSV file and a chart.
 
-    The edition is fetched once a day (UTC) and kept in the bucket; a run that finds the files
-    of the day as they should be writes nothing.
+    The run downloads the edition once a day (UTC) and caches it in the bucket. It is idempotent:
+    if the output files are already up to date, it writes nothing.
 
     Args:
-        country: ECDC's name of a country, or its two- or three-letter code.
+        country: Name of the country as ECDC spells it, or its two- or three-letter code.
         bucket: Block of the bucket, as TYPE/NAME.
-        url: Address of a daily edition in JSON; a file:// URL or a path will do.
+        url: URL of the daily edition in JSON; a file:// URL or a path also works.
     """
     edition, opened, day = remote_file("covid", url), opened_bucket(bucket), _today()
     tell_places("", opened)
@@ -116,7 +116,7 @@ def _today() -> dt.date:
 
 
 def shown(report: Any) -> str:
-    """The CSV file as it is, and where it is."""
+    """Return the CSV text, followed by the status and location of each file."""
     status = "written" if report.written else "unchanged"
     lines = [report.found.csv().decode(), f"{status}: {report.csv}", f"{status}: {report.png}"]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Remove months: from the bucket, with their ledger entries, and from the warehouse.
+"""Removal of months from the bucket, with their ledger entries, and from the warehouse.
 
 python flows/drop_months.py --color green --months 2020-10
 """
@@ -37,7 +37,7 @@ from orchestration.retries import RETRIES
 
 @task(task_run_name="find {month}", **RETRIES)
 def find(month: Month, bucket: Bucket, warehouse: Warehouse | None) -> Remains:
-    """Look for the month in bucket and warehouse; changes nothing."""
+    """Find the month in the bucket and the warehouse, without changing anything."""
     return find_remains(month, bucket, warehouse)
 
 
@@ -70,19 +70,19 @@ def drop_months(
 ) -> State[list[MonthResult]]:
     """Remove months from the bucket and the warehouse, and nothing else.
 
-    Of each month: its Parquet object, ledger entry, rejects and report, and in the warehouse its
-    rows and its ledger row. A removal that was killed is completed by the next run. A schedule
-    brings a month that is still published back.
+    For each month this removes the Parquet object, ledger entry, rejects and report from the
+    bucket, and the rows and the ledger row from the warehouse. If a removal is killed, the next
+    run completes it. A scheduled run loads a month again if it is still published.
 
     Args:
         color: Dataset - yellow, green, fhv or fhvhv.
-        year: Year of months that are given by number.
-        months: Numbers ([1, 2] or 1,2), months (2020-11), or a range with both ends
+        year: Year of the months given by number.
+        months: Numbers ([1, 2] or 1,2), months (2020-11), or an inclusive range
             (2020-01:2020-12).
         bucket: Block of the bucket, as TYPE/NAME, or a folder.
         warehouse: Block of the warehouse, as TYPE/NAME, or a DuckDB file; empty for the bucket
             alone.
-        yes: Remove them; without it the run only shows what it would remove.
+        yes: Remove the months; otherwise the run only shows what it would remove.
     """
     wanted = months_of(color, months, year)
     store, target = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
@@ -123,7 +123,7 @@ def _verdict(lines: Sequence[MonthResult], there: int, yes: bool) -> State[Any]:
 
 
 def _question(lines: Sequence[MonthResult]) -> str:
-    """Ask for the months that are there; nothing to ask without any."""
+    """Return the question that names the months to drop, or an empty string if there are none."""
     there = [str(line.month) for line in lines if line.status == "to be dropped"]
     return f"Remove {', '.join(there)} for good?" if there else ""
 

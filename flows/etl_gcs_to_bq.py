@@ -1,4 +1,4 @@
-"""One month of trips from the bucket into the warehouse, replaced whole.
+"""Loading of one month of trips from the bucket into the warehouse, as an atomic replacement.
 
 python flows/etl_gcs_to_bq.py --color green --year 2020 --month 10
 """
@@ -39,7 +39,7 @@ from orchestration.retries import RETRIES
 
 @task(task_run_name="plan {month}", **RETRIES)
 def plan(month: Month, bucket: Bucket, warehouse: Warehouse) -> tuple[Entry, bool]:
-    """Look the month up in the ledger; with it, whether the warehouse has this very object."""
+    """Look up the month in the ledger and check whether the warehouse has this exact object."""
     entry, held = kept_entry(bucket, month), warehouse.held(month)
     if held and (difference := held.difference(warehouse.name())):
         get_run_logger().warning("%s: %s", month, difference)
@@ -50,13 +50,13 @@ def plan(month: Month, bucket: Bucket, warehouse: Warehouse) -> tuple[Entry, boo
 def extract(
     month: Month, entry: Entry, bucket: Bucket, folder: Path, warehouse: Warehouse
 ) -> Path | InPlace:
-    """Get the Parquet object that the ledger speaks of, unless the warehouse reads it itself."""
+    """Download the Parquet object named in the ledger, unless the warehouse reads it in place."""
     return object_for(warehouse, bucket, month, entry, folder)
 
 
 @task(task_run_name="load {month}", **RETRIES)
 def load(month: Month, entry: Entry, found: Path | InPlace, warehouse: Warehouse) -> int:
-    """Replace the month in the warehouse, whole or not at all."""
+    """Replace the month in the warehouse atomically."""
     rows = load_object(warehouse, month, entry, found)
     get_run_logger().info("%s: %s rows in %s", month, f"{rows:,}", warehouse.name())
     return rows
@@ -76,7 +76,7 @@ def etl_gcs_to_bq(
 ) -> MonthResult | State[MonthResult]:
     """Load one month of trips from the bucket into the warehouse, replacing exactly that month.
 
-    A month whose object the warehouse already has is skipped.
+    The run skips a month whose object the warehouse already has.
 
     Args:
         color: Dataset - yellow, green, fhv or fhvhv.
@@ -84,8 +84,8 @@ def etl_gcs_to_bq(
         month: Month of the file, 1 to 12.
         bucket: Block of the bucket, as TYPE/NAME.
         warehouse: Block of the warehouse, as TYPE/NAME.
-        force: Load the month although the warehouse has it.
-        report: Draw the month's report once it is loaded.
+        force: Load the month even if the warehouse already has it.
+        report: Draw the month's report after loading it.
     """
     which, logger = Month(color, year, month), get_run_logger()
     store, target = opened_bucket(bucket), opened_warehouse(warehouse)

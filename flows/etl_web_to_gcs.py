@@ -1,4 +1,4 @@
-"""One month of trips from the web to the bucket: extract, transform, load.
+"""Transfer of one month of trips from the web to the bucket: extract, transform, load.
 
 python flows/etl_web_to_gcs.py --color green --year 2020 --month 10
 """
@@ -43,14 +43,14 @@ if TYPE_CHECKING:
 
 @task(task_run_name="plan {month}", **RETRIES)
 def plan(month: Month, source: str, bucket: Bucket, force: bool) -> Plan:
-    """Compare what is published with what the ledger says."""
+    """Compare the published file with the ledger entry."""
     return plan_month(month, source, bucket, force)
 
 
 @task(task_run_name="extract {published.what}", **RETRIES)
 def extract(published: RemoteFile[Month], folder: Path) -> Download[Month]:
-    """Download the published file, complete or not at all; a retry goes on where it stopped."""
-    # Arrow takes a quarter of a second to import, which need not wait for the last byte.
+    """Download the published file atomically; a retry resumes where it stopped."""
+    # Arrow takes a quarter of a second to import; do it during the download.
     Thread(target=import_module, args=("monthly.convert.to_parquet",), daemon=True).start()
     logger = get_run_logger()
     with shown_progress(str(published), logger) as tell:
@@ -61,8 +61,8 @@ def extract(published: RemoteFile[Month], folder: Path) -> Download[Month]:
 
 @task(task_run_name="transform {download.what}")
 def transform(download: Download[Month], folder: Path, rules: Rules) -> Converted:
-    """Convert the file to one Parquet file in the canonical schema, every row accounted for."""
-    # Not at the top: an unchanged month need not import Arrow.
+    """Convert the file to one Parquet file in the canonical schema, accounting for every row."""
+    # Imported late: an unchanged month does not need Arrow.
     from monthly.convert.to_parquet import convert
 
     converted = convert(download.what, download.path, subfolder(folder, "converted"), rules)
@@ -71,7 +71,7 @@ def transform(download: Download[Month], folder: Path, rules: Rules) -> Converte
 
 
 def tell(month: Month, drift: Mapping[str, Sequence[str]], rejected: int) -> None:
-    """Log what differs from the canonical columns, and how many rows could not be converted."""
+    """Log the schema drift and the number of rejected rows."""
     logger = get_run_logger()
     for kind, found in drift.items():
         if found:
@@ -83,7 +83,7 @@ def tell(month: Month, drift: Mapping[str, Sequence[str]], rejected: int) -> Non
 
 @task(task_run_name="load {plan.month}", **RETRIES)
 def load(plan: Plan, download: Download[Month], converted: Converted, bucket: Bucket) -> Entry:
-    """Put the Parquet file into the bucket, then the ledger entry that makes it count."""
+    """Upload the Parquet file to the bucket, then write the ledger entry that makes it valid."""
     entry = keep(bucket, plan.month, download, converted, plan.entry_version)
     show_quality(entry, bucket.uri(entry.object_key))
     return entry
@@ -106,25 +106,25 @@ def etl_web_to_gcs(
     utc_times: UtcTimes = "auto",
     decimal_mark: DecimalMark = "auto",
 ) -> MonthResult | State[MonthResult]:
-    """Bring one month of trips from the web into the bucket, as one well-typed Parquet file.
+    """Convert one month of trips from the web to one well-typed Parquet file in the bucket.
 
-    A month that the ledger has, and that the publisher has not changed, is skipped.
+    The run skips a month that is in the ledger and has not changed at the publisher.
 
     Args:
         color: Dataset - yellow, green, fhv or fhvhv.
         year: Year of the file, four digits.
         month: Month of the file, 1 to 12.
-        source: dtc (DataTalksClub csv.gz), tlc (TLC's Parquet), sample (generated here,
-            sample:ROWS for a size), or a URL template with {color}, {year} and {month:02}.
+        source: dtc (DataTalksClub csv.gz), tlc (TLC's Parquet), sample (generated locally;
+            sample:ROWS sets the size), or a URL template with {color}, {year} and {month:02}.
         bucket: Block of the bucket, as TYPE/NAME.
-        force: Run the month although nothing has changed.
-        strict: Fail on a column that no table knows, or a required one that is absent or empty.
+        force: Run the month even if nothing has changed.
+        strict: Fail on an unknown column, or on a required one that is missing or empty.
         max_reject_share: Fail if more than this share of the rows cannot be converted.
-        max_outside_share: Fail if more than this share of the pickups lies outside the month.
-        date_order: Of dates like 2/1/21 - auto decides by the month of the file.
-        utc_times: What times marked as UTC are - local (New York's clock under that mark) or
-            utc (instants); auto decides by the month of the file.
-        decimal_mark: Of numbers like 1,234 - auto decides by the other numbers of the file.
+        max_outside_share: Fail if more than this share of the pickups is outside the month.
+        date_order: Order of the parts of dates like 2/1/21 - auto decides by the month of the file.
+        utc_times: How to read times marked as UTC - local (New York's clock despite the mark)
+            or utc (instants); auto decides by the month of the file.
+        decimal_mark: Decimal mark in numbers like 1,234 - auto decides by the file's other numbers.
     """
     rules = Rules(strict, max_reject_share, max_outside_share, date_order, utc_times, decimal_mark)
     which, opened, logger = Month(color, year, month), opened_bucket(bucket), get_run_logger()
@@ -159,7 +159,7 @@ def _bring(
 
 
 def _confirm(planned: Plan, found: Download[Month], store: Bucket) -> Plan:
-    """Remember the publisher's new ETag or time for the same content."""
+    """Store the publisher's new ETag or modification time for the same content in the ledger."""
     assert planned.entry is not None  # noqa: S101 - only a month of the ledger is confirmed
     entry = replace(
         planned.entry,

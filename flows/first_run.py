@@ -1,4 +1,4 @@
-"""Two months of green and one of yellow, generated here: the main job without any account.
+"""The main job without any account: two generated months of green and one of yellow.
 
 python flows/first_run.py
 """
@@ -42,12 +42,12 @@ def first_run(
     bucket: str = EMBEDDED_BUCKET,
     warehouse: str = EMBEDDED_WAREHOUSE,
 ) -> State[list[MonthResult]]:
-    """Bring two generated months of green and one of yellow into the bucket and the warehouse.
+    """Load two generated months of green and one of yellow into the bucket and the warehouse.
 
-    Into the embedded ones unless others are named: what is generated is not for those in use.
+    By default it uses the embedded bucket and warehouse, to keep generated data out of yours.
 
     Args:
-        source: sample, or sample:ROWS for another size.
+        source: sample, or sample:ROWS to set the size.
         bucket: Block of the bucket, as TYPE/NAME.
         warehouse: Block of the warehouse, as TYPE/NAME.
     """

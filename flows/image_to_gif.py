@@ -1,4 +1,4 @@
-"""One animated GIF of a file of many images: download, split, map, reduce, on Dask or threads.
+"""An animated GIF from a file of many images: download, split, map, reduce, on Dask or threads.
 
 python flows/image_to_gif.py --engine dask --workers 4
 """
@@ -41,12 +41,12 @@ Engine = Literal["dask", "threads"]
 
 @dataclass(frozen=True)
 class Gif:
-    """What a run has made.
+    """The result of a run.
 
     Attributes:
-        where: the GIF is.
-        frames: how many it was made of.
-        size: bytes.
+        where: location of the GIF.
+        frames: number of frames.
+        size: size in bytes.
         written: whether this run wrote it.
     """
 
@@ -58,7 +58,7 @@ class Gif:
 
 @task(retries=2, retry_delay_seconds=10, retry_condition_fn=can_pass)
 def download(image: RemoteFile[str], source: Place) -> Place:
-    """Fetch the image file, unless it is there."""
+    """Download the image file, unless it already exists."""
     bucket, key = _opened(source)
     if bucket.info(key) is not None:
         message = f"{bucket.uri(key)} is there; remove it to fetch {image.url}"
@@ -76,7 +76,7 @@ def download(image: RemoteFile[str], source: Place) -> Place:
 
 @task(name="split", **RETRIES)
 def split_file(source: Place) -> list[Frame]:
-    """Find the frames in the file; what is handed on is where they are, not what they are."""
+    """Find the frames in the file; returns their positions, not their data."""
     bucket, key = _opened(source)
     found = bucket.read(key)
     if found is None:
@@ -89,7 +89,7 @@ def split_file(source: Place) -> list[Frame]:
 
 @task(task_run_name="write {frame.name}", **RETRIES)
 def write_frame(frame: Frame, source: Place, gif: Place) -> Frame:
-    """Write one frame as a GIF file of its own, beside the animated one."""
+    """Write one frame as a separate GIF file, next to the animated one."""
     bucket, key = _opened(source)
     data = as_gif(bucket.read_part(key, frame.start, frame.size), frame, bucket.uri(key))
     out, out_key = _opened(gif.beside(frame.name))
@@ -99,7 +99,7 @@ def write_frame(frame: Frame, source: Place, gif: Place) -> Frame:
 
 @task(**RETRIES)
 def combine(frames: list[Frame], gif: Place) -> Gif:
-    """Make one animated GIF of the frames, in their order."""
+    """Combine the frames, in order, into one animated GIF."""
     out, key = _opened(gif)
     found = animate((_frame(gif.beside(frame.name)) for frame in frames), out.uri(key))
     written = put(out, found, key)
@@ -117,18 +117,18 @@ def image_to_gif(
     workers: AtLeastOne = 2,
     cluster: str = "",
 ) -> Gif | State[Gif]:
-    """Make one animated GIF of a file of many images, the frames side by side on a Dask cluster.
+    """Make an animated GIF from a file of many images, with the frames processed in parallel.
 
-    A file that is there is not downloaded again; to have it anew, remove it.
+    An existing image file is not downloaded again; remove it to force a download.
 
     Args:
-        url: Address of the image file; a file:// URL or a path will do.
-        file: Where the image file is kept - a path, or a key of the bucket.
-        gif: Where the GIF goes, its frames beside it - a path, or a key of the bucket.
-        bucket: Block of the bucket, as TYPE/NAME; empty for files of this machine.
-        engine: What runs the frames - dask, or threads of this process.
-        workers: Processes of the local Dask cluster, which is there as long as the run.
-        cluster: Address of a Dask scheduler (tcp://HOST:8786) in place of a local cluster.
+        url: URL of the image file; a file:// URL or a path also works.
+        file: Location of the image file - a path, or a key in the bucket.
+        gif: Location of the GIF, with its frames next to it - a path, or a key in the bucket.
+        bucket: Block of the bucket, as TYPE/NAME; empty for files on this machine.
+        engine: Engine that processes the frames - dask, or threads of this process.
+        workers: Processes of the local Dask cluster, which lives as long as the run.
+        cluster: Address of a Dask scheduler (tcp://HOST:8786), instead of a local cluster.
     """
     _refuse_passing_folder(file, gif, bucket)
     if bucket:
@@ -145,13 +145,13 @@ def image_to_gif(
 def frames_to_gif(
     url: str = URL, file: str = "image-data.img", gif: str = "clip.gif", bucket: str = ""
 ) -> Gif:
-    """Download, split, write each frame, combine: the tasks that image_to_gif puts on Dask.
+    """Download the images, split them, write each frame and combine: the tasks of image_to_gif.
 
     Args:
-        url: As of image_to_gif.
-        file: As of image_to_gif.
-        gif: As of image_to_gif.
-        bucket: As of image_to_gif.
+        url: Same as in image_to_gif.
+        file: Same as in image_to_gif.
+        gif: Same as in image_to_gif.
+        bucket: Same as in image_to_gif.
     """
     image, source, target = (
         remote_file("images", url),
@@ -165,7 +165,7 @@ def frames_to_gif(
 
 
 def _refuse_passing_folder(file: str, gif: str, bucket: str) -> None:
-    """An agent runs a deployment in a copy of the project, which is gone afterwards."""
+    """Raise for a relative path in a deployment, which runs in a temporary copy of the project."""
     passing = [path for path in (file, gif) if not Path(path).is_absolute()]
     if deployment.id and not bucket and passing:
         raise UsageError(
@@ -207,7 +207,7 @@ def _frame(place: Place) -> bytes:
 
 
 def shown(gif: Any) -> str:
-    """What was made, in a line."""
+    """Return the result as one line of text."""
     status = "written" if gif.written else "unchanged"
     return f"{status}: {gif.where}, {gif.frames} frames, {gif.size:,} bytes"
 

@@ -1,4 +1,4 @@
-"""One month of trips from the web straight into Postgres: extract, then transform and load at once.
+"""Direct load of one month of trips from the web into Postgres, converted while it is copied.
 
 python flows/ingest_data.py --color green --year 2020 --month 10
 """
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
 @task(task_run_name="plan {month}", **RETRIES)
 def plan(month: Month, source: str, warehouse: Postgres, force: bool) -> Plan:
-    """Compare what is published with what the warehouse remembers of the month it has."""
+    """Compare the published file with the month's ledger row in the warehouse."""
     planned = plan_against(month, source, warehouse.entry(month), force)
     held = warehouse.held(month)
-    if held and held.difference(warehouse.name()):  # the same content would not mend that
+    if held and held.difference(warehouse.name()):  # identical content would not repair that
         planned = replace(planned, settled_by_content=False)
     return due_in_warehouse(planned, held, warehouse.name())
 
@@ -51,8 +51,8 @@ def plan(month: Month, source: str, warehouse: Postgres, force: bool) -> Plan:
 def transform_and_load(
     download: Download[Month], folder: Path, warehouse: Postgres, rules: Rules
 ) -> Entry:
-    """Copy the rows into Postgres while they are converted, and replace the month at the end."""
-    # Not at the top: an unchanged month need not import Arrow.
+    """Stream the converted rows into Postgres, then replace the month in the warehouse."""
+    # Imported late: an unchanged month does not need Arrow.
     from monthly.convert.rows import Rows, settled
 
     month, space = download.what, subfolder(folder, "converted")
@@ -86,26 +86,26 @@ def ingest_data(
     utc_times: UtcTimes = "auto",
     decimal_mark: DecimalMark = "auto",
 ) -> MonthResult | State[MonthResult]:
-    """Bring one month of trips from the web straight into Postgres, replacing exactly that month.
+    """Load one month of trips from the web directly into Postgres, replacing exactly that month.
 
-    A month that the database has, and that the publisher has not changed, is skipped. Rows
-    that could not be converted are in the table rejected_rows, with line, reason and text.
+    The run skips a month that is in the database and has not changed at the publisher. Rows that
+    cannot be converted go to the table rejected_rows, with line, reason and text.
 
     Args:
         color: Dataset - yellow, green, fhv or fhvhv.
         year: Year of the file, four digits.
         month: Month of the file, 1 to 12.
-        source: dtc (DataTalksClub csv.gz), tlc (TLC's Parquet), sample (generated here,
-            sample:ROWS for a size), or a URL template with {color}, {year} and {month:02}.
+        source: dtc (DataTalksClub csv.gz), tlc (TLC's Parquet), sample (generated locally;
+            sample:ROWS sets the size), or a URL template with {color}, {year} and {month:02}.
         warehouse: Block of the Postgres database, as sqlalchemy-connector/NAME.
-        force: Run the month although nothing has changed.
-        strict: Fail on a column that no table knows, or a required one that is absent or empty.
+        force: Run the month even if nothing has changed.
+        strict: Fail on an unknown column, or on a required one that is missing or empty.
         max_reject_share: Fail if more than this share of the rows cannot be converted.
-        max_outside_share: Fail if more than this share of the pickups lies outside the month.
-        date_order: Of dates like 2/1/21 - auto decides by the month of the file.
-        utc_times: What times marked as UTC are - local (New York's clock under that mark) or
-            utc (instants); auto decides by the month of the file.
-        decimal_mark: Of numbers like 1,234 - auto decides by the other numbers of the file.
+        max_outside_share: Fail if more than this share of the pickups is outside the month.
+        date_order: Order of the parts of dates like 2/1/21 - auto decides by the month of the file.
+        utc_times: How to read times marked as UTC - local (New York's clock despite the mark)
+            or utc (instants); auto decides by the month of the file.
+        decimal_mark: Decimal mark in numbers like 1,234 - auto decides by the file's other numbers.
     """
     rules = Rules(strict, max_reject_share, max_outside_share, date_order, utc_times, decimal_mark)
     which, opened = Month(color, year, month), opened_postgres(warehouse)
@@ -127,7 +127,7 @@ def ingest_data(
 
 
 def _confirm(planned: Plan, found: Download[Month], target: Postgres) -> None:
-    """Remember the publisher's new ETag or time for the same content."""
+    """Store the publisher's new ETag or modification time for the same content in the ledger."""
     assert planned.entry is not None  # noqa: S101 - only a month that is there is confirmed
     url, modified = without_secrets(found.url), found.last_modified
     entry = replace(planned.entry, url=url, etag=found.etag, last_modified=modified)

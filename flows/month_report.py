@@ -1,4 +1,4 @@
-"""The report of one month: pictures of its trips over its quality, here and as a page of HTML.
+"""The report of one month: charts of its trips and its data quality, in the UI and as HTML.
 
 python flows/month_report.py --color green --year 2020 --month 10
 """
@@ -31,11 +31,11 @@ from orchestration.retries import RETRIES
 
 @dataclass(frozen=True)
 class Reported:
-    """What became of the report of a loaded month.
+    """The outcome of drawing the report of a loaded month.
 
     Attributes:
-        link: opens the page of HTML; empty if there is none.
-        failure: why there is no report; empty if there is.
+        link: link to the HTML page; empty if there is none.
+        failure: why there is no report; empty if there is one.
     """
 
     link: str = ""
@@ -44,7 +44,7 @@ class Reported:
 
 @task(task_run_name="plan {month}", **RETRIES)
 def plan(month: Month, bucket: Bucket) -> Entry:
-    """Look the month up in the ledger."""
+    """Look up the month in the ledger."""
     return kept_entry(bucket, month)
 
 
@@ -52,8 +52,8 @@ def plan(month: Month, bucket: Bucket) -> Entry:
 def report(
     month: Month, entry: Entry, found: Path | InPlace, bucket: Bucket, where: str, days: str
 ) -> str:
-    """Draw the month and put the pictures, over its quality, on a page here and in the bucket."""
-    # Not at the top: matplotlib takes a second, which only who draws should pay.
+    """Draw the month's charts and publish them, with its data quality, in the UI and the bucket."""
+    # Imported late: matplotlib takes a second to import, and only drawing needs it.
     from monthly.report.counts import count_month
     from monthly.report.page import page_markdown, typical_markdown
     from monthly.report.pictures import pictures
@@ -72,7 +72,7 @@ def report(
 
 
 def _local(found: Path | InPlace, month: Month, entry: Entry, folder: Path) -> Path:
-    """The month's Parquet file on this machine."""
+    """Return the local path of the month's Parquet file, downloading it if necessary."""
     return found if isinstance(found, Path) else fetch_object(found.bucket, month, entry, folder)
 
 
@@ -88,10 +88,10 @@ def _keep(page: str, month: Month, entry: Entry, bucket: Bucket, folder: Path) -
 def try_report(
     month: Month, entry: Entry, found: Path | InPlace, bucket: Bucket, warehouse: Warehouse
 ) -> Reported:
-    """Draw the report of a month that is loaded, and stays so whatever becomes of the report.
+    """Draw the report of a loaded month; a failure does not affect the load.
 
-    What goes wrong is a failed task of a run that completes, a line of its log, and the reason
-    that stands beside the month.
+    A failure shows up as a failed task of a completed run, an error in its log, and the reason
+    given with the month.
     """
     where = bucket.uri(entry.object_key)
     try:
@@ -109,9 +109,9 @@ def try_report(
 def month_report(
     color: Color = "yellow", year: Year = 2021, month: MonthOfYear = 1, bucket: str = BUCKET
 ) -> MonthResult:
-    """Draw the report of a month that is in the bucket: its days, week, fares and busiest zones.
+    """Draw the report of a month in the bucket: its days, week, fares and busiest zones.
 
-    Loading a month draws it by itself; this draws it once more, or for the first time.
+    Loading a month draws its report automatically; this flow draws a missing one, or redraws it.
 
     Args:
         color: Dataset - yellow, green, fhv or fhvhv.

@@ -1,4 +1,4 @@
-"""Many months from the web to the bucket and the warehouse: plan, backfill, what is due.
+"""Transfer of many months from the web to the bucket and the warehouse: plan, backfill, due months.
 
 python flows/parameterized_flow.py --color green --months 2020-01:2020-12 --plan
 """
@@ -47,7 +47,7 @@ from orchestration.parameter_types import AtLeastOne, MonthOfYear, Share, Year
 from orchestration.paths import absolute_name
 from orchestration.retries import RETRIES
 
-#: Months that are planned at a time: a question to the publisher each.
+#: Months planned concurrently; each sends a request to the publisher.
 PLANNED = 8
 
 
@@ -55,7 +55,7 @@ PLANNED = 8
 def plan_one(
     month: Month, source: str, bucket: Bucket, warehouse: Warehouse | None, force: bool
 ) -> Plan:
-    """Compare what is published with what the bucket and the warehouse have; writes nothing."""
+    """Compare the published file with the bucket and the warehouse, without writing anything."""
     planned = plan_month(month, source, bucket, force)
     if warehouse is None:
         return planned
@@ -95,45 +95,45 @@ def etl_parent_flow(
     cluster_options: str | dict[str, Any] = "{}",
     deployment: str = "",
 ) -> State[list[MonthResult]]:
-    """Bring many months from the web into the bucket and the warehouse; only what is new.
+    """Load many months from the web into the bucket and the warehouse; only new or changed ones.
 
-    Plans first, runs the months that are new or changed, several side by side, and goes
-    on when one fails; it then fails at the end and names each.
+    The run plans first, then runs the new and changed months in parallel. If a month fails, the
+    others continue; the run then fails at the end and names each failed month.
 
     Args:
         color: Dataset - yellow, green, fhv or fhvhv.
-        year: Year of months that are given by number.
-        months: Numbers ([1, 2] or 1,2), months (2020-11), a range with both ends
-            (2020-01:2020-12), or due - those of the last due_months that are new or changed.
-        source: dtc (DataTalksClub csv.gz), tlc (TLC's Parquet), sample (generated here,
-            sample:ROWS for a size), or a URL template with {color}, {year} and {month:02}.
+        year: Year of the months given by number.
+        months: Numbers ([1, 2] or 1,2), months (2020-11), an inclusive range
+            (2020-01:2020-12), or due - the new or changed ones of the last due_months.
+        source: dtc (DataTalksClub csv.gz), tlc (TLC's Parquet), sample (generated locally;
+            sample:ROWS sets the size), or a URL template with {color}, {year} and {month:02}.
         bucket: Block of the bucket, as TYPE/NAME.
-        warehouse: Block of the warehouse, as TYPE/NAME; empty for the bucket alone.
-        plan: Only say what there is to do; writes nothing.
-        force: Run months although nothing has changed.
-        strict: Fail on a column that no table knows, or a required one that is absent or empty.
+        warehouse: Block of the warehouse, as TYPE/NAME; empty for the bucket only.
+        plan: Show what there is to do, without writing anything.
+        force: Run months even if nothing has changed.
+        strict: Fail on an unknown column, or on a required one that is missing or empty.
         max_reject_share: Fail a month if more than this share of its rows cannot be converted.
-        max_outside_share: Fail a month if more than this share of its pickups lies outside it.
-        date_order: Of dates like 2/1/21 - auto decides by the month of the file.
-        utc_times: What times marked as UTC are - local (New York's clock under that mark) or
-            utc (instants); auto decides by the month of the file.
-        decimal_mark: Of numbers like 1,234 - auto decides by the other numbers of the file.
-        due_months: How many months back due looks.
-        skip_missing: Skip months that are not published, which otherwise fail unless they are
-            due or, at dtc and tlc, younger than three months.
-        report: Draw the report of each month once it is loaded.
-        engine: What runs the months - threads of this process, dask, or agents.
-        workers: Months at a time - threads, processes of a local Dask cluster, or runs that
-            agents have in flight.
+        max_outside_share: Fail a month if more than this share of its pickups is outside it.
+        date_order: Order of the parts of dates like 2/1/21 - auto decides by the month of the file.
+        utc_times: How to read times marked as UTC - local (New York's clock despite the mark)
+            or utc (instants); auto decides by the month of the file.
+        decimal_mark: Decimal mark in numbers like 1,234 - auto decides by the file's other numbers.
+        due_months: Number of past months that due checks.
+        skip_missing: Skip unpublished months. Otherwise they fail unless they are due or, for dtc
+            and tlc, less than three months old.
+        report: Draw the report of each month after loading it.
+        engine: Engine that runs the months - threads of this process, dask, or agents.
+        workers: Months run concurrently - threads, processes of a local Dask cluster, or runs
+            that agents have in flight.
         cluster: For dask - address of a scheduler (tcp://HOST:8786) or a cluster class
-            (distributed.SSHCluster); empty for processes of this machine.
-        cluster_options: Arguments of the cluster class as a JSON object.
-        deployment: For agents - what they run for each month, as etl-parent-flow/NAME; empty
-            for that of this run, or the only one.
+            (distributed.SSHCluster); empty for processes on this machine.
+        cluster_options: Arguments of the cluster class, as a JSON object.
+        deployment: For agents - deployment to run for each month, as etl-parent-flow/NAME; empty
+            for the deployment of this run, or the only one.
     """
     crew = EngineConfig(engine, workers, cluster, cluster_options, deployment)
     wanted = _wanted(color, year, months, due_months)
-    addresses(source, wanted)  # a source that cannot be meant fails here, not once a month
+    addresses(source, wanted)  # an invalid source fails here, once, not for each month
     bucket, warehouse = absolute_name(bucket), absolute_name(warehouse)
     opened, loaded = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
     tell_places(source, opened, loaded)
@@ -177,7 +177,7 @@ def _today() -> dt.date:
 
 
 def _or_failed(plan: Plan | MonthResult, source: str) -> Plan | MonthResult:
-    """The plan, but a failed line for a month that should be published and is not."""
+    """Return the plan, or a failed line for a month that should be published but is not."""
     if not isinstance(plan, Plan) or plan.status is not Status.NOT_YET_PUBLISHED:
         return plan
     if source in SOURCES and may_be_unpublished(plan.month, _today()):
@@ -190,7 +190,7 @@ def _has_work(plan: Plan | MonthResult) -> bool:
 
 
 def _planned(plan: Plan | MonthResult, store: Bucket) -> MonthResult:
-    """The line of a month that was only planned, or whose plan failed."""
+    """Return the line of a month that was only planned, or whose plan failed."""
     if isinstance(plan, MonthResult):
         return plan
     where = store.uri(plan.entry.object_key) if plan.entry else ""

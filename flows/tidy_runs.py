@@ -1,4 +1,4 @@
-"""Runs whose process or container is gone: say so, start them again, clear up after the others.
+"""Cleanup of lost runs: report those whose process or container is gone, and restart them.
 
 python flows/tidy_runs.py
 """
@@ -26,17 +26,17 @@ from orchestration.parameter_types import AtLeastNone, AtLeastOne
 @flow(name="tidy-runs", flow_run_name="tidy runs", **NOTICES)
 @plain_failures
 def tidy_runs(silent_minutes: AtLeastOne = 120, keep_hours: AtLeastNone = 24) -> State[None]:
-    """Find runs that were killed together with their agent, and have another agent finish them.
+    """Find runs that were killed together with their agent, and restart them on another agent.
 
-    Such a run stays Running for ever, as nobody is left to say that it ended. It is reported as
-    Crashed and started again, once; one that somebody was cancelling is Cancelled. Child runs of
-    ended parents are reported too. Containers of ended runs are removed after a while: until
-    then, docker logs shows what they said.
+    Such a run would stay Running forever, as nothing is left to report its end. This flow reports
+    it as Crashed and starts it again, once; a run that was being cancelled becomes Cancelled.
+    Child runs of ended parents are reported too. Containers of ended runs are removed after
+    keep_hours; until then, docker logs shows their output.
 
     Args:
-        silent_minutes: How long a run on another machine may say nothing. On this machine its
-            process or container is looked for.
-        keep_hours: How long the container of an ended run is kept.
+        silent_minutes: Minutes without a sign of life after which a run on another machine is
+            lost. On this machine the flow checks the run's process or container instead.
+        keep_hours: Hours to keep the container of an ended run.
     """
     lost, again, removed = asyncio.run(
         _tidy(dt.timedelta(minutes=silent_minutes), dt.timedelta(hours=keep_hours))
@@ -53,7 +53,7 @@ async def _tidy(silent: dt.timedelta, keep: dt.timedelta) -> tuple[int, int, int
             (run, why)
             async for run in begun_runs(client)
             if str(run.id) != flow_run.id and (why := await why_lost(client, run, silent))
-        ]:  # once more, for the children of those
+        ]:  # repeat, to find the children of those runs
             for run, why in found:
                 logger.warning("%s is lost: %s", run.name, why)
                 again += await settle(client, run, why)

@@ -1,1 +1,1 @@
-"""What knows neither months nor Prefect: errors, disk, scratch folders, storage, downloads."""
+"""Code independent of months and Prefect: errors, disk, scratch folders, storage, downloads."""

@@ -1,4 +1,4 @@
-"""What a disk says that takes no more, as an error that says where, and which setting to change."""
+"""Disk errors as StorageErrors that name the folder and the setting to change."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from pathlib import Path
 
 from core.errors import StorageError
 
-#: Full, over quota, too large for it.
+#: The disk is full or over quota, or the file is too large for it.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-#: Read-only, or not ours to write to.
+#: The folder is read-only, or this user may not write there.
 _FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
-#: A file stands where a folder must be.
+#: A file exists where a folder must be.
 _IN_THE_WAY = frozenset({errno.ENOTDIR, errno.EEXIST})
-#: What says where the folder of an embedded bucket and the file of an embedded warehouse are.
+#: The setting that locates an embedded bucket's folder and an embedded warehouse's file.
 DATA_SETTING = "TRIPS_DATA, or its block"
 
 
 @contextmanager
 def room_for(what: str, folder: Path, setting: str = "TRIPS_SCRATCH") -> Iterator[None]:
-    """Name what could not be written when the disk of a folder takes no more.
+    """Raise a StorageError that names the file if a folder's disk refuses to write it.
 
     Args:
         what: the file, and the month if it is known.
-        folder: where it is written to; need not be there yet.
-        setting: what has named that folder.
+        folder: where it is written; need not exist yet.
+        setting: the setting that names that folder.
 
     Raises:
-        StorageError: the disk refused.
+        StorageError: the disk is full or not writable.
     """
     try:
         yield
@@ -44,7 +44,7 @@ def room_for(what: str, folder: Path, setting: str = "TRIPS_SCRATCH") -> Iterato
 def refusal(
     what: str, folder: Path, error: OSError, setting: str = "TRIPS_SCRATCH"
 ) -> StorageError:
-    """The error for a file that a disk did not take."""
+    """Return the error for a file that a disk refused to write."""
     kept = f"cannot keep {what} in {folder.absolute()}: {error}"
     if error.errno in _FORBIDDEN:
         return StorageError(
@@ -62,8 +62,8 @@ def refusal(
 
 
 def free_space(folder: Path) -> str:
-    """`1,234 MB are free`, on the disk of a folder that need not be there yet."""
+    """Return `1,234 MB are free` for the disk of a folder, which need not exist yet."""
     folder = folder.absolute()
-    # By os: a folder that may not be looked into is none that could be asked.
+    # Not Path.is_dir, which raises PermissionError inside a folder that this user may not read.
     there = next(f for f in (folder, *folder.parents) if os.path.isdir(f))  # noqa: PTH112
     return f"{shutil.disk_usage(there).free / 1e6:,.0f} MB are free"

@@ -1,62 +1,62 @@
-"""Everything that can go wrong with a month of trips.
+"""The errors that a month of trips can raise.
 
     TripsError
-      +-- UsageError            a parameter that cannot be meant: dataset, month, source, block
+      +-- UsageError            an invalid parameter: dataset, month, source, block
       +-- SourceError           the published file
-      |     +-- NotPublished    the publisher has no such file (yet)
-      |     +-- Unreachable     may pass by itself: connection, timeout, 429, 5xx
-      |     +-- BadFile         a web page, cut short, empty, a bad checksum
-      |           +-- Ambiguous   a value with two readings, and nothing that decides
-      |           +-- WrongMonth  the rows are those of another month
-      +-- SchemaError           a column that no table knows, or a required one is absent
-      +-- TooManyRejects        more rows could not be converted than the threshold allows
+      |     +-- NotPublished    the publisher does not have this file (yet)
+      |     +-- Unreachable     transient: connection, timeout, 429, 5xx
+      |     +-- BadFile         a web page, truncated, empty, a bad checksum
+      |           +-- Ambiguous   a value with two readings, and nothing to decide between them
+      |           +-- WrongMonth  the rows belong to another month
+      +-- SchemaError           an unknown column, or a required one is missing
+      +-- TooManyRejects        more rows failed to convert than the threshold allows
       +-- AccountingError       rows read, written and rejected (or loaded) do not add up
-      +-- StorageError          a bucket, a disk or a warehouse said no
-            +-- Busy            another run holds it for longer than we wait
-            +-- Unavailable     may pass by itself: connection, timeout, 429, 5xx
+      +-- StorageError          a bucket, a disk or a warehouse refused
+            +-- Busy            another run holds it for longer than the wait
+            +-- Unavailable     transient: connection, timeout, 429, 5xx
             +-- Conflict        the object or its ledger entry changed under this run
       +-- ClusterError          a Dask cluster did not start, or was lost
 
-Only Unreachable, Busy and Unavailable are worth a retry, and Conflict a new plan.
-Every message names what it is about (dataset, month, file, line or column), the
-offending value, and what to do.
+Only Unreachable, Busy and Unavailable are worth a retry; Conflict calls for a new plan.
+Every message names its subject (dataset, month, file, line or column), the offending
+value, and what to do.
 """
 
 
 class TripsError(Exception):
-    """The root: anything this project raises on purpose."""
+    """Base class of every error that this project raises on purpose."""
 
 
 class UsageError(TripsError):
-    """A parameter that cannot be meant."""
+    """An invalid parameter."""
 
 
 class SourceError(TripsError):
-    """The published file cannot be had or cannot be used."""
+    """The published file cannot be downloaded or used."""
 
 
 class NotPublished(SourceError):
-    """The publisher answers that there is no such file."""
+    """The publisher answers that the file does not exist."""
 
 
 class Unreachable(SourceError):
-    """The publisher could not be asked; trying again later can help."""
+    """The publisher cannot be reached; a later retry can help."""
 
 
 class BadFile(SourceError):
-    """What was published is not what its name says."""
+    """The published file is not what its name says."""
 
 
 class Ambiguous(BadFile):
-    """A value of the file can be read in two ways, and nothing in the file decides."""
+    """A value has two readings, and nothing in the file decides between them."""
 
 
 class WrongMonth(BadFile):
-    """The rows of a file are not those of its month."""
+    """The rows of a file belong to another month."""
 
 
 class SchemaError(TripsError):
-    """The columns of a file are not those of its dataset."""
+    """The columns of a file do not match its dataset."""
 
 
 class TooManyRejects(TripsError):
@@ -68,7 +68,7 @@ class AccountingError(TripsError):
 
 
 class StorageError(TripsError):
-    """A bucket, a disk or a warehouse could not do what was asked."""
+    """A bucket, a disk or a warehouse refused an operation."""
 
 
 class Busy(StorageError):
@@ -76,12 +76,12 @@ class Busy(StorageError):
 
 
 class Unavailable(StorageError):
-    """A bucket or a warehouse could not be asked; trying again later can help."""
+    """A bucket or a warehouse cannot be reached; a later retry can help."""
 
 
 class Conflict(StorageError):
-    """Another run changed the object or its ledger entry meanwhile."""
+    """Another run changed the object or its ledger entry in the meantime."""
 
 
 class ClusterError(TripsError):
-    """A Dask cluster did not start, or was lost with the work it had."""
+    """A Dask cluster did not start, or was lost together with its work."""

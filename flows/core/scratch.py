@@ -1,4 +1,4 @@
-"""The scratch folder of a month: one run at a time, emptied when the month is done."""
+"""The scratch folder of a month: used by one run at a time, removed when the month is done."""
 
 from __future__ import annotations
 
@@ -24,43 +24,42 @@ WAIT_SECONDS = 3600
 
 
 class Stemmed(Protocol):
-    """What a folder is for: a month, or another job. As text, how messages call it."""
+    """The owner of a folder: a month or another job. Messages show its text form."""
 
     @property
     def stem(self) -> str:
-        """What the folder's name begins with."""
+        """Return the prefix of the folder's name."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a folder is for that belongs to no month.
+    """The owner of a folder that does not belong to a month.
 
     Attributes:
-        stem: what its name begins with, and how messages call it.
+        stem: prefix of the folder's name, and the name used in messages.
     """
 
     stem: str
 
     def __str__(self) -> str:
-        """As messages call it."""
+        """Return the name used in messages."""
         return self.stem
 
 
 @contextmanager
 def scratch_folder(month: Stemmed, purpose: str) -> Iterator[Path]:
-    """A folder that only this run uses, under TRIPS_SCRATCH or the system's temporary folder.
+    """Yield a folder that only this run uses, in TRIPS_SCRATCH or the system's temporary folder.
 
-    A second run of the same month for the same purpose waits, and says so,
-    until the first has ended.
-    What a killed run left is found again: a partial download goes on where it stopped.
+    A second run of the same month for the same purpose waits until the first has ended,
+    and logs that it waits. What a killed run left is reused: a partial download resumes.
 
     Args:
-        month: which; any other job has a folder in the same way.
-        purpose: what else the folder belongs to, the bucket say.
+        month: the owner of the folder, a month or another job.
+        purpose: what else the folder belongs to, such as the bucket.
 
     Raises:
-        Busy: another run has had it for an hour.
-        StorageError: the disk takes no more.
+        Busy: another run has held the folder for an hour.
+        StorageError: the disk is full or not writable.
     """
     root = scratch_root()
     name = f"{month.stem}-{hashlib.sha256(purpose.encode()).hexdigest()[:8]}"
@@ -74,16 +73,16 @@ def scratch_folder(month: Stemmed, purpose: str) -> Iterator[Path]:
         yield folder
         shutil.rmtree(folder)
     except Unreachable:
-        raise  # the next run goes on where this download stopped
+        raise  # the next run resumes this download
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)  # what failed before is what matters
+        shutil.rmtree(folder, ignore_errors=True)  # must not hide the original error
         raise
     finally:
         lock.release()
 
 
 def subfolder(folder: Path, name: str) -> Path:
-    """A folder inside the scratch folder, made if it is not there."""
+    """Return a folder inside the scratch folder, creating it if needed."""
     path = folder / name
     with room_for(name, folder):
         path.mkdir(exist_ok=True)
@@ -91,23 +90,23 @@ def subfolder(folder: Path, name: str) -> Path:
 
 
 def sweep_scratch() -> None:
-    """Remove what killed runs left, but for downloads that a run of their month goes on with."""
+    """Remove what killed runs left, except partial downloads, which the next run resumes."""
     for folder in filter(Path.is_dir, scratch_root().glob("*_tripdata_*")):
         lock = FileLock(folder.with_name(f"{folder.name}.lock"))
-        with suppress(Timeout), lock.acquire(timeout=0):  # a run that goes on keeps its folder
+        with suppress(Timeout), lock.acquire(timeout=0):  # a live run keeps its folder
             if not any(folder.glob("published/*.part")):
                 shutil.rmtree(folder)
 
 
 def scratch_root() -> Path:
-    """Return TRIPS_SCRATCH, or a folder of this user's own: others may not write into it."""
+    """Return TRIPS_SCRATCH, or by default a private folder of this user."""
     named = os.environ.get("TRIPS_SCRATCH")
     user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
     return Path(named or Path(tempfile.gettempdir(), f"trips-scratch-{user}"))
 
 
 def _make_root(root: Path) -> None:
-    # One that somebody named may be shared; the default is private.
+    # A folder named in TRIPS_SCRATCH may be shared; the default one is private.
     mode = 0o777 if os.environ.get("TRIPS_SCRATCH") else 0o700
     root.mkdir(mode=mode, parents=True, exist_ok=True)
 

@@ -1,4 +1,4 @@
-"""Waiting that speaks: who waits for what, who has it, and for how long at most."""
+"""Waits that log what they wait for, who holds it, and the time limit."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pathlib import Path
 from filelock import BaseFileLock, Timeout
 
 LOG = logging.getLogger("trips")
-#: Seconds of silence at first: most waits are shorter, and nobody need know of those.
+#: Seconds before the first message: most waits are shorter and need none.
 FIRST_SECONDS = 1.5
-#: Seconds from one message to the next.
+#: Seconds between messages.
 NEXT_SECONDS = 30.0
 
-#: Says who has what is waited for: empty if that is unknown, None if nobody has.
+#: Returns who holds the resource: empty if unknown, None if nobody does.
 Holder = Callable[[], str | None]
 
 
@@ -31,19 +31,19 @@ def _unknown() -> str:
 def waiting(
     what: str, at_most: float | None, holder: Holder = _unknown, first: float | None = None
 ) -> Iterator[None]:
-    """Warn while the block lasts: soon after its begin, then again and again.
+    """Log a warning soon after the block begins, and repeat it until the block ends.
 
-    It starts a thread, so enter it once a first attempt has failed.
+    This starts a thread, so enter it only after a first attempt has failed.
 
     Args:
-        what: what is the matter, as "trips.duckdb is open in another program".
-        at_most: seconds until the wait is given up; None if it is not.
-        holder: asked anew for each message.
-        first: seconds before the first message, if they are others than usual.
+        what: the reason, such as "trips.duckdb is open in another program".
+        at_most: seconds until the caller gives up; None if it never does.
+        holder: called for each message.
+        first: seconds before the first message; None for FIRST_SECONDS.
     """
     ended = threading.Event()
     pause = FIRST_SECONDS if first is None else first
-    # With the context of the waiting run: the message is to stand in that run's log.
+    # Run in the context of the waiting run, so that the message goes to that run's log.
     speak = copy_context().run
     threading.Thread(
         target=speak, args=(_speak, ended, what, at_most, holder, pause), daemon=True
@@ -70,22 +70,22 @@ def _speak(
 def _asked(holder: Holder) -> str | None:
     try:
         return holder()
-    except Exception:  # whatever fails here must not keep the message back
+    except Exception:  # a failure here must not suppress the message
         return ""
 
 
 class Pace:
-    """When to speak in a loop that looks again and again."""
+    """The timing of messages in a polling loop."""
 
     def __init__(self) -> None:
         self.restart()
 
     def restart(self) -> None:
-        """Begin a new wait."""
+        """Start a new wait."""
         self._next = time.monotonic() + FIRST_SECONDS
 
     def is_due(self) -> bool:
-        """Tell whether it is time to speak; the next time is later."""
+        """Tell whether a message is due; if so, schedule the next one."""
         now = time.monotonic()
         due = now >= self._next
         if due:
@@ -94,10 +94,10 @@ class Pace:
 
 
 def acquire(lock: BaseFileLock, what: str, seconds: float) -> None:
-    """Take a lock of a file, and speak while another run has it.
+    """Acquire a file lock, logging warnings while another run holds it.
 
     Raises:
-        Timeout: it had it all the time.
+        Timeout: the other run held it for the whole time.
     """
     try:
         lock.acquire(timeout=0)
@@ -107,7 +107,7 @@ def acquire(lock: BaseFileLock, what: str, seconds: float) -> None:
 
 
 def locked_by(path: Path) -> str:
-    """Who has locked a file, as Linux lists it; empty where that is not known."""
+    """Return `PID N` of the process that locked a file, from /proc/locks; empty if unknown."""
     table = Path("/proc/locks")
     if not table.exists():
         return ""

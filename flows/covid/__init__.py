@@ -1,1 +1,1 @@
-"""ECDC's daily COVID-19 cases by country, summed by month: plain Python, without Prefect."""
+"""ECDC's daily COVID-19 cases by country, summed by month, in plain Python without Prefect."""

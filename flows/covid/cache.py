@@ -1,8 +1,8 @@
-"""The edition of a day, kept in the bucket: fetched once a day, whichever machine asks.
+"""A daily cache of the edition in the bucket, shared by all machines.
 
-Two objects an address: the published bytes, replaced every day, and a note that says of which
-day they are and what their checksum is. The note is written last; without it, or where the
-bytes are not those that it speaks of, there is no cache.
+It has two objects per URL: the published bytes, replaced every day, and a note with their day
+and checksum. The note is written last; without it, or if the bytes do not match it, the cache
+counts as empty.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from core.storage.bucket import Bucket, put
 
 
 def cached(bucket: Bucket, url: str, day: dt.date, path: Path) -> bool:
-    """Get the edition that was fetched on a day, if it is there and whole.
+    """Download the edition that was fetched on a day; tell whether it was cached and intact.
 
     Args:
-        bucket: which.
-        url: where the edition is published.
-        day: on which it must have been fetched.
-        path: where to put it.
+        bucket: bucket with the cache.
+        url: URL of the edition.
+        day: day on which it must have been fetched.
+        path: target path.
 
     Raises:
-        Unavailable: the bucket could not be asked.
+        Unavailable: the bucket cannot be reached.
     """
     note = bucket.read(_note(url))
     if note is None or bucket.info(_key(url)) is None:
@@ -40,13 +40,13 @@ def cached(bucket: Bucket, url: str, day: dt.date, path: Path) -> bool:
 
 
 def keep(bucket: Bucket, url: str, day: dt.date, path: Path) -> None:
-    """Put a whole edition in place of the one before it.
+    """Replace the cached edition.
 
     Args:
-        bucket: which.
-        url: where the edition is published.
-        day: on which it was fetched.
-        path: the edition, checked.
+        bucket: bucket with the cache.
+        url: URL of the edition.
+        day: day on which it was fetched.
+        path: the complete edition, already checked.
     """
     bucket.upload(path, _key(url))
     note = {"url": without_secrets(url), "day": str(day), "sha256": sha256_of(path)}
@@ -62,7 +62,7 @@ def _note(url: str) -> str:
 
 
 def _known(data: bytes) -> dict[str, str] | None:
-    """What a note says; None of one that somebody damaged."""
+    """Return the fields of a note; None if it is damaged."""
     try:
         note = json.loads(data)
         return {field: str(note[field]) for field in ("day", "sha256")}

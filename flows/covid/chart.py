@@ -1,4 +1,4 @@
-"""The chart of a country by month, as a small PNG."""
+"""The monthly chart of a country as a small PNG."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from matplotlib.figure import Figure
 
 from covid.monthly import Monthly
 
-#: 100 dots an inch: 720 x 360 dots, about 40 kB, which an artifact can hold as text.
+#: 100 dpi: 720 x 360 pixels, about 40 kB, which an artifact can hold as text.
 _SIZE, _DPI = (7.2, 3.6), 100
 _CASES, _DEATHS = "#4c78a8", "#b2182b"
 
 
 def chart(found: Monthly) -> bytes:
-    """Cases as bars, deaths as a line, each on its own scale; the same data give the same bytes."""
+    """Draw cases as bars and deaths as a line, each on its own scale; output is deterministic."""
     months = [total.year_month.replace("_", "-") for total in found.totals]
     figure = Figure(figsize=_SIZE, dpi=_DPI, layout="constrained")
     axes = figure.subplots()

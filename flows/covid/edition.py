@@ -1,7 +1,7 @@
 """One edition of ECDC's daily cases: a JSON file with a record for each country and day.
 
 ECDC, "Data on the geographic distribution of COVID-19 cases worldwide", describes the fields.
-Early editions write every value as text and months without a zero, later ones write numbers.
+Early editions write every value as text and months without a leading zero; later ones use numbers.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any
 from core.download.checks import impostor, kind_of
 from core.errors import BadFile, SchemaError, UsageError
 
-#: Where ECDC publishes it.
+#: ECDC's URL of the current edition.
 URL = "https://opendata.ecdc.europa.eu/covid19/casedistribution/json/"
-#: Fields by which a country can be named; the first is ECDC's name of it.
+#: Fields that identify a country; the first is ECDC's name for it.
 COUNTRY, *CODES = "countriesAndTerritories", "geoId", "countryterritoryCode"
 YEAR, MONTH, CASES, DEATHS = "year", "month", "cases", "deaths"
 
@@ -32,19 +32,19 @@ Record = Mapping[str, Any]
 
 
 def check_edition(path: Path, name: str) -> None:
-    """Refuse what is not a whole edition; see `read_edition`."""
+    """Raise an error unless the file is a complete edition; see `read_edition`."""
     read_edition(path, name)
 
 
 def read_edition(path: Path, name: str) -> Sequence[Record]:
-    """All records of an edition, plain or gzipped.
+    """Return all records of an edition, plain or gzipped.
 
     Args:
-        path: the file.
-        name: how an error calls it.
+        path: path of the file.
+        name: name of the file in error messages.
 
     Raises:
-        BadFile: it is cut short, no JSON, or JSON of something else.
+        BadFile: the file is truncated, not JSON, or JSON of something else.
     """
     opened = gzip.open if kind_of(path) == "csv.gz" else open
     try:
@@ -77,15 +77,15 @@ def _records(found: Any, name: str) -> Sequence[Record]:
 
 
 def find_country(records: Iterable[Record], asked: str) -> str:
-    """ECDC's name of a country.
+    """Return ECDC's name for a country.
 
     Args:
-        records: of an edition.
-        asked: its name, capitals aside and with blanks or underscores, or one of its codes:
+        records: records of an edition.
+        asked: the name, case-insensitive and with spaces or underscores, or one of its codes:
             `United Kingdom`, `UK`, `GBR`. `NA` is Namibia.
 
     Raises:
-        UsageError: the edition has no such country; lists the closest names.
+        UsageError: the edition has no such country; the message lists the closest names.
     """
     codes = {str(r[COUNTRY]): [_plain(str(r.get(code) or "")) for code in CODES] for r in records}
     wanted = _plain(asked)
@@ -110,10 +110,10 @@ def _plain(text: str) -> str:
 
 
 def number(record: Record, field: str) -> int | None:
-    """A value as the whole number that it is, written as number or as text; None for no value.
+    """Return a value, written as number or as text, as an integer; None if it is empty.
 
     Raises:
-        SchemaError: it is something else.
+        SchemaError: the value is not an integer.
     """
     value = record[field]
     if value is None or value == "":

@@ -1,4 +1,4 @@
-"""Cases and deaths of one country by month, and the CSV file that holds them."""
+"""Cases and deaths of one country by month, and their CSV file."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ HEADER = ("year_month", "cases", "deaths")
 
 @dataclass(frozen=True)
 class Total:
-    """One month of one country.
+    """Totals of one country in one month.
 
     Attributes:
-        year_month: `2020_03`, as the report writes it.
-        cases: reported in it, less what was corrected.
-        deaths: likewise.
+        year_month: the month as the report writes it, `2020_03`.
+        cases: reported cases, less corrections.
+        deaths: reported deaths, less corrections.
     """
 
     year_month: str
@@ -33,13 +33,13 @@ class Total:
 
 @dataclass(frozen=True)
 class Monthly:
-    """One country by month.
+    """Monthly totals of one country.
 
     Attributes:
-        country: ECDC's name of it.
-        day: on which the edition was fetched, UTC.
-        totals: in order of time.
-        unreported: how many of its days lack a number, which counts as none.
+        country: ECDC's name for the country.
+        day: day on which the edition was fetched, UTC.
+        totals: totals in chronological order.
+        unreported: number of days with a missing value, which counts as 0.
     """
 
     country: str
@@ -49,12 +49,12 @@ class Monthly:
 
     @property
     def stem(self) -> str:
-        """The name of its files without their ending, `covid-monthly-Germany-2020-09-07`."""
+        """Return the file name without extension, `covid-monthly-Germany-2020-09-07`."""
         country = re.sub(r"[^\w(),.'-]+", "_", self.country)
         return f"covid-monthly-{country}-{self.day}"
 
     def csv(self) -> bytes:
-        """The file: a header, then a line a month."""
+        """Return the CSV file: a header, then one line per month."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(HEADER)
@@ -63,15 +63,15 @@ class Monthly:
 
 
 def by_month(records: Iterable[Record], country: str, day: dt.date) -> Monthly:
-    """Sum the days of a country; negative corrections count as they stand.
+    """Sum the days of a country by month, including negative corrections.
 
     Args:
-        records: of an edition, in any order.
-        country: ECDC's name of it, from `find_country`.
-        day: on which the edition was fetched.
+        records: records of an edition, in any order.
+        country: ECDC's name for the country, from `find_country`.
+        day: day on which the edition was fetched.
 
     Raises:
-        SchemaError: a value is no whole number, or a month none of the calendar's.
+        SchemaError: a value is not an integer, or a month does not exist.
     """
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     unreported = 0

@@ -1,4 +1,4 @@
-"""Where the months of a parent run are run: threads of this process, Dask, or agents."""
+"""Engines that run the months of a parent run: threads of this process, Dask, or agents."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from orchestration.progress import Log
 def run_months(
     work: RunPlan, engine: EngineConfig, store: Bucket, warehouse: Warehouse | None
 ) -> list[MonthResult]:
-    """Run each month; its line, failed or not. Starts nothing without work.
+    """Run each month and return its result, failed or not; without work, start nothing.
 
     Args:
-        work: the months.
-        engine: what runs them.
+        work: the months to run.
+        engine: the engine that runs them.
         store: the bucket as this process sees it.
-        warehouse: the same of the warehouse, if there is one.
+        warehouse: the warehouse as this process sees it, if there is one.
     """
     if not work.plans:
         return []
-    tell = partial(_tell, get_run_logger())  # of this run, wherever the months are run
+    tell = partial(_tell, get_run_logger())  # this run's logger, wherever the months run
     if engine.name == "threads":
         with reported_after_ctrl_c({"parent_flow_run_id": {"any_": [flow_run.id]}}):
             return side_by_side(jobs_of(work), engine.workers, tell)
     if engine.name == "dask":
         return all_arrived(run_on_dask(work, engine, tell), store, warehouse, work.report)
     lines = all_arrived(run_on_agents(work, engine), store, warehouse, work.report)
-    for line in lines:  # an agent's run has told nobody what it counted
+    for line in lines:  # runs on agents do not return their counts
         tell(line)
     return lines
 
 
 def _tell(log: Log, line: MonthResult) -> None:
-    """Log a month that has ended, with its counts."""
+    """Log a finished month with its counts."""
     log.log(logging.ERROR if line.status == "failed" else logging.INFO, "%s", summary(line))

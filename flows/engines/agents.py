@@ -1,4 +1,4 @@
-"""Months on agents: a deployment run each, picked up by as many agents as there are."""
+"""Months on agents: one deployment run each, picked up by any number of agents."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from monthly.plan import Plan, Status
 from monthly.result import MonthResult
 
 FLOW = "etl-parent-flow"
-#: Seconds between two looks at what became of the runs.
+#: Seconds between two polls of the runs.
 POLL_SECONDS = 2.0
-#: Seconds for an agent to pick up a run while the queue has no other at work.
+#: Seconds for an agent to pick up a run while its work queue is running nothing else.
 PICKUP_SECONDS = 300.0
-#: Seconds after which a run has lost its agent: longer than any month takes.
+#: Seconds after which a run counts as having lost its agent: longer than any month takes.
 RUN_SECONDS = 3600.0
 _HINT = "its agent may be gone; cancel that run in the UI, then run again"
 
 
 def run_on_agents(work: RunPlan, engine: EngineConfig) -> list[MonthResult]:
-    """Have agents run each month, at most `workers` at a time.
+    """Run each month on agents, at most `workers` at a time.
 
     Raises:
         UsageError: there is no deployment to run.
@@ -58,7 +58,7 @@ async def _run_all(work: RunPlan, engine: EngineConfig) -> list[MonthResult]:
 
 
 async def _deployment(client: PrefectClient, name: str) -> str:
-    """The deployment that was named, else that of this run, else the only one there is."""
+    """Return the named deployment, else that of this run, else the only one there is."""
     if name and not name.startswith(f"{FLOW}/"):
         raise UsageError(f"deployment {name!r} is none of {FLOW}; write {FLOW}/NAME")
     found = await client.read_deployments(
@@ -79,7 +79,7 @@ async def _deployment(client: PrefectClient, name: str) -> str:
 
 
 class _Flight:
-    """Runs that are in flight, a month each."""
+    """The flow runs in flight, one per month."""
 
     def __init__(self, client: PrefectClient, deployment: str, work: RunPlan, width: int) -> None:
         self._client, self._deployment = client, deployment
@@ -91,7 +91,7 @@ class _Flight:
         self._pace = Pace()
 
     async def lines(self) -> list[MonthResult]:
-        """The line of each month, when all have ended or will not."""
+        """Return the result of each month once all have ended or were given up."""
         try:
             while self._waiting or self._flying:
                 await self._start()
@@ -116,7 +116,7 @@ class _Flight:
             self._flying[run.id] = plan
 
     async def _look(self) -> None:
-        """Take what has ended; give up what nobody picks up or what has lost its agent."""
+        """Collect finished runs; give up runs that no agent picks up or that lost their agent."""
         runs = await self._client.read_flow_runs(
             flow_run_filter=FlowRunFilter.parse_obj({"id": {"any_": list(self._flying)}})
         )
@@ -126,13 +126,13 @@ class _Flight:
             self._moved = time.monotonic()
             self._pace.restart()
         elif runs and self._pace.is_due():
-            # No warning: an agent looks every 15 s, so most runs wait for a while.
+            # Not a warning: an agent polls every 15 s, so most runs wait for a while.
             get_run_logger().info("%s", _unanswered(runs))
         for run in runs:
             await self._judge(run)
 
     async def _is_held_up(self, runs: Sequence[FlowRun]) -> bool:
-        """Whether an agent would have come by now, and is at work on something else."""
+        """Tell whether the pickup time is over but the work queue is busy with other runs."""
         if time.monotonic() - self._moved <= PICKUP_SECONDS or not runs:
             return False
         others = await _at_work(self._client, runs[0])
@@ -157,7 +157,7 @@ class _Flight:
         self._lines.append(MonthResult(month, "failed", f"{month}: {reason}"))
 
     async def _call_off(self) -> None:
-        """Nobody waits any longer: what was not picked up is not to start later."""
+        """Cancel the runs not yet picked up, which must not start when nobody waits for them."""
         for run_id in self._flying:
             if _is_waiting(await self._client.read_flow_run(run_id)):
                 await self._cancel(run_id)
@@ -170,7 +170,7 @@ class _Flight:
 
 
 def _parameters(month: Month, work: RunPlan) -> dict[str, Any]:
-    """All that differs from month to month or run to run; the rest is the deployment's."""
+    """Return the parameters that vary by month or run; the deployment sets the rest."""
     return {
         **work.options,
         "report": work.report,
@@ -190,9 +190,9 @@ def _is_waiting(run: FlowRun) -> bool:
 
 
 async def _at_work(client: PrefectClient, waiting: FlowRun) -> list[FlowRun]:
-    """Other runs that agents of the same queue have begun, but for those that must be lost.
+    """Return other runs that agents of the same work queue have started, except lost ones.
 
-    This run, which an agent of that queue may run as well, waits and does nothing.
+    This run, which may also run on an agent of that work queue, only waits and does not count.
     """
     begun = FlowRunFilter.parse_obj(
         {
@@ -225,7 +225,7 @@ def _nobody(run: FlowRun) -> str:
 
 
 def _line(plan: Plan, run: FlowRun) -> MonthResult:
-    """The line of a month whose run has ended; what it counted is in the ledger."""
+    """Return the result of a month whose run has ended; its counts are in the ledger."""
     month, state = plan.month, run.state
     seconds = run.total_run_time.total_seconds()
     if state is not None and state.is_completed():
@@ -241,6 +241,6 @@ def _line(plan: Plan, run: FlowRun) -> MonthResult:
 
 
 def _warning(run: FlowRun, state: State[Any]) -> str:
-    """The run counts in its message what it loaded without a report; its page says why."""
+    """Return a warning if the run's message mentions a failed report; the run's page says why."""
     lacks = "without a report" in (state.message or "")
     return f"the report failed; the page of run {run.name} says why" if lacks else ""

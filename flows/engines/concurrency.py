@@ -1,4 +1,4 @@
-"""Several tasks at a time, and the line of a month in place of its failure."""
+"""Concurrent tasks, with a result for each month even if it failed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Job = tuple[Month, Task[..., Any], tuple[Any, ...]]
 def side_by_side(
     jobs: Iterable[Job], width: int, tell: Callable[[Any], None] = lambda result: None
 ) -> list[Any]:
-    """The result of each task, at most `width` at a time; a failed month as its line.
+    """Run tasks and return their results; a failed month gives a failed `MonthResult`.
 
     Args:
         jobs: the tasks.
-        width: how many run at a time.
+        width: maximum number of tasks at a time.
         tell: called with each result, in the order of the jobs.
     """
     results: list[Any] = []

@@ -1,4 +1,4 @@
-"""Months on Dask: a local cluster, one that runs already, or any cluster class."""
+"""Months on Dask: a local cluster, a running one, or any cluster class."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from orchestration.dask_runner import dask_runner
 if TYPE_CHECKING:
     from prefect_dask.task_runners import DaskTaskRunner
 
-#: Seconds for a scheduler to answer.
+#: Seconds to wait for a scheduler's answer.
 CONNECT_SECONDS = 10
-#: A month takes the memory it takes; a worker that is killed for it helps nobody.
+#: No limit: killing a worker does not reduce the memory that its month needs.
 _PATIENCE = {"memory_limit": 0}
 
 
 def run_on_dask(
     work: RunPlan, engine: EngineConfig, tell: Callable[[MonthResult], None]
 ) -> list[MonthResult]:
-    """Run each month on a worker. The cluster, if it is ours, is stopped whatever happens.
+    """Run each month on a worker; always stop the cluster if this run started it.
 
     Args:
-        work: the months.
-        engine: with the cluster.
-        tell: called with the line of each month that has ended.
+        work: the months to run.
+        engine: engine configuration with the cluster.
+        tell: called with the result of each finished month.
 
     Raises:
-        UsageError: there is no such cluster, or it does not know the flows.
+        UsageError: there is no such cluster, or it cannot import the flows.
     """
     runner = _runner(engine)
 
     @flow(name="months-on-dask", flow_run_name="months on Dask", task_runner=runner)
     def months_on_dask() -> list[MonthResult]:
-        """Run the months of a parent run on a Dask cluster, which is there as long as this run."""
+        """Run the months of a parent run on a Dask cluster that lives as long as this run."""
         months = {"tags": {"all_": [tag_of(flow_run.id)]}}
         with reported_after_ctrl_c(months):
             lines = side_by_side(jobs_of(work), len(work.plans), tell)
@@ -66,7 +66,7 @@ def _check_workers(address: str) -> None:
     import distributed
 
     try:
-        connect: Any = distributed.Client  # it is typed in part
+        connect: Any = distributed.Client  # only partly typed
         with connect(address, timeout=CONNECT_SECONDS, set_as_default=False) as client:
             found = client.run(importlib.util.find_spec, "etl_web_to_gcs")
             scheduled = client.run_on_scheduler(importlib.util.find_spec, "etl_web_to_gcs")
@@ -80,7 +80,7 @@ def _check_workers(address: str) -> None:
 
 
 def _check_flows(address: str, found: Mapping[str, object]) -> None:
-    """The scheduler too: it unpacks what it hands on."""
+    """Refuse workers, or a scheduler, which unpickles what it forwards, without the flows."""
     strangers = [process for process, spec in found.items() if spec is None]
     if strangers:
         raise UsageError(
@@ -90,7 +90,7 @@ def _check_flows(address: str, found: Mapping[str, object]) -> None:
 
 
 def _check_threads(address: str, threads: Mapping[str, int]) -> None:
-    """Prefect 2 runs a worker's tasks on one event loop, where two flows wait for each other."""
+    """Refuse multithreaded workers: Prefect 2 runs their tasks on one event loop and deadlocks."""
     for worker, count in threads.items():
         if count > 1:
             raise UsageError(

@@ -1,4 +1,4 @@
-"""Runs of months that nobody reports any more: all was stopped, or their Dask worker was lost."""
+"""Crash reports for runs of months that cannot report: after Ctrl-C or a lost Dask worker."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from prefect.utilities.asyncutils import sync_compatible
 
 @contextmanager
 def reported_after_ctrl_c(months: dict[str, Any]) -> Iterator[None]:
-    """Ctrl-C reaches the threads and workers that run months only when the process ends.
+    """Report months as crashed on Ctrl-C, which reaches their threads and workers too late.
 
     Args:
-        months: as of `report_crashed`.
+        months: filter of flow runs; see `report_crashed`.
     """
     try:
         yield
@@ -29,10 +29,10 @@ def reported_after_ctrl_c(months: dict[str, Any]) -> Iterator[None]:
 
 @sync_compatible
 async def report_crashed(months: dict[str, Any]) -> None:
-    """Report what is still running or pending as crashed.
+    """Report flow runs that are still running or pending as crashed.
 
     Args:
-        months: which flow runs, as Prefect's API filters them.
+        months: filter of flow runs, as Prefect's API takes it.
     """
     left = {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}
     async with get_client() as client:

@@ -1,4 +1,4 @@
-"""One month from the web to the bucket to the warehouse, as a task for threads and for Dask."""
+"""One month from the web to the bucket to the warehouse, as a task for threads and Dask."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from orchestration import cli
 
 
 def jobs_of(work: RunPlan) -> Iterator[Job]:
-    """The task of each month."""
+    """Return the task of each month."""
     how = (work.options, work.warehouse, work.report)
     return ((plan.month, run_one, (plan, *how)) for plan in work.plans)
 
@@ -32,21 +32,21 @@ def jobs_of(work: RunPlan) -> Iterator[Job]:
 @task(name="month", task_run_name="{planned.month}")
 def run_one(planned: Plan, options: dict[str, Any], warehouse: str, report: bool) -> MonthResult:
     """Run one month: into the bucket, then into the warehouse, then its report."""
-    # A task travels to another process by its value, a function by its name: by value, the
-    # flows below would lose what their annotations mean.
+    # A task is pickled by value, a function by name: pickled by value, the flows below could
+    # not resolve their annotations.
     return bring_and_load(planned, options, warehouse, report)
 
 
 def bring_and_load(
     planned: Plan, options: dict[str, Any], warehouse: str, report: bool
 ) -> MonthResult:
-    """Run the flows of one month; its line.
+    """Run the flows of one month and return its result.
 
     Args:
-        planned: what there is to do.
-        options: parameters of `etl_web_to_gcs` beside the month.
-        warehouse: block of the warehouse; empty for the bucket alone.
-        report: whether the month's report is drawn once it is loaded.
+        planned: the planned month.
+        options: parameters of `etl_web_to_gcs` besides the month.
+        warehouse: warehouse block; empty for the bucket alone.
+        report: whether to draw the month's report once it is loaded.
     """
     started = time.perf_counter()
     with _tagged():
@@ -65,7 +65,7 @@ def bring_and_load(
 def _lines(
     month: Month, options: dict[str, Any], warehouse: str, report: bool
 ) -> Iterator[MonthResult]:
-    """The month in the bucket, then in the warehouse, or its report if there is none."""
+    """Yield the results of bucket and warehouse; without a warehouse, draw the report here."""
     which = {"color": month.dataset, "year": month.year, "month": month.month}
     line = _child(etl_web_to_gcs, **which, **options)
     if not warehouse:
@@ -78,8 +78,8 @@ def _lines(
 
 
 def _with_report(line: MonthResult, which: dict[str, Any], bucket: str) -> MonthResult:
-    """The line of a month of the bucket alone, its report drawn or the reason why not."""
-    draw: Any = month_report  # its overloads for return_state do not hold
+    """Return the result of a month in the bucket alone, with its report or a warning."""
+    draw: Any = month_report  # its overloads for return_state are wrong
     state = draw(**which, bucket=bucket, return_state=True)
     if state.is_failed():
         return replace(line, warning=f"the report failed: {cli.reason_of(state)}")
@@ -87,12 +87,12 @@ def _with_report(line: MonthResult, which: dict[str, Any], bucket: str) -> Month
 
 
 def tag_of(run_id: object) -> str:
-    """What marks the runs that belong to a run of another process."""
+    """Return the tag of runs whose parent run is in another process."""
     return f"of {run_id}"
 
 
 def _tagged() -> AbstractContextManager[object]:
-    """On another process Prefect does not know that the months' runs belong to this one."""
+    """Tag a month's runs in another process, where Prefect does not know their parent run."""
     return nullcontext() if FlowRunContext.get() else tags(tag_of(flow_run.id))
 
 

@@ -1,4 +1,4 @@
-"""What is to be done, and by what: the months of a parent run and the engine that runs them."""
+"""The months of a parent run and the engine that runs them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from core.errors import UsageError
 from monthly.plan import Plan
 
 Name = Literal["threads", "dask", "agents"]
-#: Months that are run at a time: two keep two cores busy.
+#: Months at a time: two keep two cores busy.
 WORKERS = 2
 
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """What runs months.
+    """Configuration of the engine that runs months.
 
     Attributes:
-        name: which of the three.
-        workers: months at a time: threads, processes of a local Dask cluster, runs in flight.
+        name: threads, dask or agents.
+        workers: months at a time: threads, processes of a local Dask cluster, or runs in flight.
         cluster: address of a Dask scheduler, or import path of a cluster class.
         cluster_options: arguments of that class, as JSON or as a dictionary.
-        deployment: of the parent flow, which agents run for each month; empty to find it.
+        deployment: deployment of the parent flow, which agents run for each month; empty to
+            find it.
     """
 
     name: Name = "threads"
@@ -36,11 +37,11 @@ class EngineConfig:
     def __post_init__(self) -> None:
         if self.workers < 1:
             raise UsageError(f"workers {self.workers}: at least one has to do the work")
-        _ = self.spec  # refused before anything is planned
+        _ = self.spec  # refuse an invalid one before anything is planned
         self._refuse_options_of_others()
 
     def _refuse_options_of_others(self) -> None:
-        """Months would be run elsewhere than was asked for."""
+        """Refuse options of another engine: months would run elsewhere than intended."""
         for option, value, engine in (
             ("cluster", self.cluster, "dask"),
             ("cluster_options", self.spec.options, "dask"),
@@ -54,23 +55,23 @@ class EngineConfig:
 
     @property
     def spec(self) -> ClusterSpec:
-        """Which Dask cluster that is.
+        """Return the Dask cluster.
 
         Raises:
-            UsageError: it cannot be meant.
+            UsageError: the cluster or its options are invalid.
         """
         return ClusterSpec.of(self.cluster, self.cluster_options)
 
 
 @dataclass(frozen=True)
 class RunPlan:
-    """Months that are new or changed, and how they are to be run.
+    """New or changed months and how to run them.
 
     Attributes:
-        plans: of the months, none of them without work.
-        options: parameters of `etl_web_to_gcs` beside the month.
-        warehouse: block of the warehouse; empty for the bucket alone.
-        report: whether the report of each is drawn once it is loaded.
+        plans: plans of the months, each with work to do.
+        options: parameters of `etl_web_to_gcs` besides the month.
+        warehouse: warehouse block; empty for the bucket alone.
+        report: whether to draw each month's report once it is loaded.
     """
 
     plans: Sequence[Plan]

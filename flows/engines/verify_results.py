@@ -1,4 +1,4 @@
-"""Months that other processes ran, as the bucket and the warehouse show them to this one."""
+"""Verification, in this process's bucket and warehouse, of months that other processes ran."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from monthly.warehouses import Warehouse
 from orchestration import cli
 from orchestration.retries import PASSING, RETRIES
 
-#: Months that are looked up at a time: a question to the bucket each.
+#: Months looked up at a time, with one request to the bucket each.
 ASKED = 8
 
 
 def all_arrived(
     lines: Sequence[MonthResult], store: Bucket, warehouse: Warehouse | None, report: bool
 ) -> list[MonthResult]:
-    """The lines of months that were run elsewhere, with what is there of each.
+    """Return the results of months that ran elsewhere, completed from bucket and warehouse.
 
-    All are looked for in one task: a task run takes longer than the question does.
+    One task looks up all of them: a task run takes longer than a request.
 
     Args:
-        lines: as the others told them.
+        lines: results as the other processes reported them.
         store: the bucket as this process sees it.
-        warehouse: the same of the warehouse, if there is one.
-        report: whether the report of each was to be drawn once it was loaded.
+        warehouse: the warehouse as this process sees it, if there is one.
+        report: whether each month's report was to be drawn once it was loaded.
     """
     asked = [line for line in lines if line.status != "failed"]
     if not asked:
@@ -54,7 +54,7 @@ def _found(asked: Sequence[MonthResult], state: State[list[MonthResult]]) -> Seq
 
 @task(name="loaded", task_run_name="loaded {dataset}", **RETRIES)
 def loaded_months(dataset: str, warehouse: Warehouse) -> Mapping[Month, str]:
-    """Ask the warehouse which object each month was loaded from."""
+    """Return the SHA-256 of the object that each month was loaded from."""
     return warehouse.loaded(dataset)
 
 
@@ -66,14 +66,14 @@ def arrived(
     where: str,
     report: bool,
 ) -> list[MonthResult]:
-    """Look for each month in the bucket, and among the months of the warehouse."""
+    """Look up each month in the bucket and among the warehouse's loaded months."""
 
     def look(line: MonthResult) -> MonthResult:
         try:
             return _arrived(line, store, loaded, where, report)
         except TripsError as error:
             if isinstance(error, PASSING):
-                raise  # for all of them, as the task is tried again
+                raise  # the task is retried for all months
             return MonthResult(line.month, "failed", str(error))
 
     with ThreadPoolExecutor(ASKED) as asking:
@@ -100,7 +100,7 @@ def _arrived(
 
 
 def _page(line: MonthResult, store: Bucket) -> str:
-    """The link of a report that was drawn where nobody could tell; empty if none was."""
+    """Return the link of a report that an agent's run drew; empty if there is none."""
     key = report_key(line.month)
     drawn = line.status == "loaded" and not line.warning and store.info(key) is not None
     return store.link(key) if drawn else ""

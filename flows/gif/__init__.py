@@ -1,1 +1,1 @@
-"""A file of many images made into one animated GIF: plain Python, without Prefect."""
+"""Conversion of a file of many images into one animated GIF, in plain Python without Prefect."""

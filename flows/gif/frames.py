@@ -1,7 +1,7 @@
-"""The frames of an image file: where each is, whether it is an image, all of them as one GIF.
+"""The frames of an image file: splitting, checking, and animating them as one GIF.
 
-The file of the Prefect-on-Dask example holds images one after the other, divided by four
-newlines, with four more at its end.
+The file of the Prefect-on-Dask example is a sequence of images, separated by four newlines, with
+four more at the end.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from PIL import Image
 
 from core.errors import BadFile
 
-#: The image file of Prefect's own example of a flow on Dask.
+#: The image file of Prefect's example of a flow on Dask.
 URL = "https://github.com/cicdw/image-data/blob/master/all-images.img?raw=true"
 SEPARATOR = b"\n" * 4
-#: How long each frame is shown, milliseconds.
+#: Duration of each frame in milliseconds.
 FRAME_MS = 100
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Where one image is in the file; what travels between machines in place of its bytes.
+    """The position of one image in the file, sent between machines instead of its bytes.
 
     Attributes:
-        number: from 0, in the order of the file.
-        start: of its first byte.
-        size: bytes.
+        number: index from 0, in file order.
+        start: offset of its first byte.
+        size: size in bytes.
     """
 
     number: int
@@ -37,12 +37,12 @@ class Frame:
 
     @property
     def name(self) -> str:
-        """Of its file, `frame_00.gif`."""
+        """Return the frame's file name, `frame_00.gif`."""
         return f"frame_{self.number:02}.gif"
 
 
 def split(data: bytes) -> list[Frame]:
-    """The frames of a file; empty parts are none."""
+    """Split a file into its frames, skipping empty parts."""
     frames: list[Frame] = []
     start = 0
     for part in data.split(SEPARATOR):
@@ -53,25 +53,25 @@ def split(data: bytes) -> list[Frame]:
 
 
 def as_gif(data: bytes, frame: Frame, file: str) -> bytes:
-    """A frame as a GIF file: as it is if it is one, else converted.
+    """Return a frame as a GIF file, converted if it is in another format.
 
     Args:
-        data: the frame.
-        frame: which, for the message.
-        file: where it is from, for the message.
+        data: bytes of the frame.
+        frame: position of the frame, for error messages.
+        file: source file, for error messages.
 
     Raises:
-        BadFile: it is no image, half of one, or one without a scale of brightness.
+        BadFile: the frame is not an image, is truncated, or has no known brightness scale.
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
-            image.load()  # opening reads no further than the size
+            image.load()  # open() reads only the header
             if image.format == "GIF":
                 return data
             converted = io.BytesIO()
             _eight_bits(image).save(converted, "GIF")
             return converted.getvalue()
-    # What Pillow's readers raise for bytes that are none of theirs.
+    # Pillow's readers raise these for bytes that they cannot read.
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise BadFile(
             f"{file}: frame {frame.number}, {frame.size} bytes from {frame.start} on, which begin "
@@ -81,13 +81,13 @@ def as_gif(data: bytes, frame: Frame, file: str) -> bytes:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Return an image in colours that a GIF has; what is transparent is laid on white.
+    """Return an image in a color mode of GIF, with transparency composited onto white.
 
     Raises:
-        ValueError: its numbers have no scale that is known.
+        ValueError: the scale of the image's values is unknown.
     """
     if image.mode == "I;16" or (image.mode == "I" and _is_of_16_bits(image)):
-        # Pillow's own conversion cuts off what lies above 255.
+        # Pillow's own conversion clips values above 255.
         return image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
     if image.mode in ("I", "F"):
         raise ValueError(f"mode {image.mode}, numbers without a scale; save it with 8 or 16 bits")
@@ -103,16 +103,16 @@ def _is_of_16_bits(image: Image.Image) -> bool:
 
 
 def animate(frames: Iterable[bytes], file: str) -> bytes:
-    """One GIF that shows images in their order, without end.
+    """Return one GIF that shows images in order, in an endless loop.
 
-    Neighbours that are equal become one frame that is shown as long as both.
+    Equal neighbors become one frame with the duration of both.
 
     Args:
-        frames: images that `as_gif` has passed.
-        file: where they are from, for the message.
+        frames: images returned by `as_gif`.
+        file: source file, for error messages.
 
     Raises:
-        BadFile: they are not all of one size.
+        BadFile: the images differ in size.
     """
     images = [Image.open(io.BytesIO(data)) for data in frames]
     _refuse_sizes(images, file)

@@ -1,4 +1,4 @@
-"""Where an image job reads and writes, as text that can travel to another machine."""
+"""Inputs and outputs of an image job, as text that can be sent to another machine."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from core.errors import UsageError
 
 @dataclass(frozen=True)
 class Place:
-    """An object of a bucket, or a file of this machine.
+    """An object in a bucket, or a file on this machine.
 
     Attributes:
-        bucket: block of the bucket, as TYPE/NAME; empty for a file.
+        bucket: bucket block, as TYPE/NAME; empty for a file.
         path: key of the object, or absolute path of the file.
     """
 
@@ -22,7 +22,7 @@ class Place:
 
     @classmethod
     def of(cls, bucket: str, path: str) -> Place:
-        """Where a person means; a path without a bucket counts from the current folder.
+        """Return the place that a user named; a local path is relative to the current folder.
 
         Raises:
             UsageError: the path is empty.
@@ -32,5 +32,5 @@ class Place:
         return cls(bucket, path if bucket else str(Path(path).absolute()))
 
     def beside(self, name: str) -> Place:
-        """Another one in the same folder."""
+        """Return another place in the same folder."""
         return Place(self.bucket, str(PurePosixPath(self.path).with_name(name)))

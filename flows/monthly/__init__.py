@@ -1,4 +1,4 @@
-"""A month of trips: what it is, where it is published, how it is converted, kept and loaded.
+"""Months of trips: their definition, sources, conversion, storage and loading.
 
-Plain Python without Prefect; the flows beside this package put it to work.
+Plain Python without Prefect; the flows next to this package use it.
 """

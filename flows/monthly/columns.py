@@ -1,9 +1,9 @@
-"""The columns of the four datasets, with every name they had since 2009.
+"""The columns of the four datasets, with every name they have had since 2009.
 
-Names, meanings and codes are those of TLC's data dictionaries (yellow 2015-09-28 and
+Names, meanings and codes come from TLC's data dictionaries (yellow 2015-09-28 and
 2025-03-18, green 2018-05-01, FHV 2018-10-18, high-volume FHV 2022-05-11 and 2025-03-18);
-the older names are those of the published files' headers. A header is compared without
-case, blanks, underscores and punctuation, so `Dropoff_ latitude` and `pu_location_id` need no
+older names come from the headers of the published files. Header names are compared ignoring
+case, spaces, underscores and punctuation, so `Dropoff_ latitude` and `pu_location_id` need no
 alias of their own.
 """
 
@@ -13,24 +13,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-#: Raised by one whenever a column is added or its meaning changes: an entry of the ledger
-#: with an older version is converted again, if `CHANGED_IN` says that it concerns it.
+#: Incremented whenever a column is added or its meaning changes: a month whose ledger entry has
+#: an older version is converted again if `CHANGED_IN` says that the change affects it.
 SCHEMA_VERSION = 2
-#: What the drift of a month says that a version of the schema concerns; a version that is not
-#: here concerns every month. 2: in the for-hire files of 2018 the dispatching base stands in
-#: `Dispatching_base_number`, and `Dispatching_base_num` is empty (as published; the same in
-#: the import of toddwschneider/nyc-taxi-data).
+#: The drift entry of the months that a schema version affects; a version that is not listed
+#: affects every month. 2: in the for-hire files of 2018, `Dispatching_base_number` holds the
+#: dispatching base and `Dispatching_base_num` is empty (as published;
+#: toddwschneider/nyc-taxi-data imports them the same way).
 CHANGED_IN: Mapping[int, str] = {2: "Dispatching_base_number -> Affiliated_base_number"}
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a trip can plausibly be; rows beyond it are counted, and stay as they are.
+    """The plausible limits of a trip; rows beyond them are counted and kept unchanged.
 
     Attributes:
         distance: miles.
         hours: from pickup to drop-off.
-        speed: miles an hour on average.
+        speed: average, miles per hour.
         amount: USD.
     """
 
@@ -50,17 +50,17 @@ class Column:
     """One column of a dataset, the same in every vintage.
 
     Attributes:
-        name: TLC's own newest spelling.
-        kind: its only type; timestamps are local New York time in microseconds, without zone.
+        name: TLC's newest spelling.
+        kind: the only type; timestamps are local New York time in microseconds, without a zone.
         about: TLC's description.
-        aliases: what older vintages call it.
-        required: whether every vintage has it, so that its absence is an error.
+        aliases: names in older vintages.
+        required: whether every vintage has the column, so that its absence is an error.
         codes: text codes of older vintages (upper case) and TLC's number for each; None
-            where TLC never gave a number. Plain numbers stand for themselves.
-        keeps_text_in: the column that keeps a text code as it was published.
-        derived: filled while converting, never read from a file.
-        sparse: whether a published month may have no value in it, although it is required.
-        flag: whether a text column says Y or N, which some files write as true and false.
+            where TLC never assigned a number. Plain numbers are kept as they are.
+        keeps_text_in: the column that keeps a text code as published.
+        derived: whether it is filled during conversion, never read from a file.
+        sparse: whether a required column may have no values in a published month.
+        flag: whether a text column holds Y or N, which some files write as true and false.
     """
 
     name: str
@@ -95,9 +95,9 @@ def _time(name: str, about: str, *aliases: str, required: bool = False) -> Colum
     return Column(name, "timestamp", about, aliases, required)
 
 
-#: Vendors of 2009-2014. DDS (Digital Dispatch Systems) never got a number in a TLC dictionary.
+#: Vendors of 2009-2014. No TLC dictionary assigns a number to DDS (Digital Dispatch Systems).
 VENDORS: Mapping[str, int | None] = {"CMT": 1, "VTS": 2, "DDS": None}
-#: Payment texts of 2009-2014, which changed their spelling from year to year.
+#: Payment texts of 2009-2014, whose spelling changed from year to year.
 PAYMENTS: Mapping[str, int | None] = {
     **dict.fromkeys(("CREDIT", "CRE", "CRD"), 1),
     **dict.fromkeys(("CASH", "CAS", "CSH"), 2),
@@ -106,7 +106,7 @@ PAYMENTS: Mapping[str, int | None] = {
     **dict.fromkeys(("UNKNOWN", "UNK", "NA"), 5),
     **dict.fromkeys(("VOIDED TRIP", "VOID", "VOI"), 6),
 }
-#: SR_Flag is 1 for a shared trip and null otherwise; some files of 2021 say Y and N.
+#: SR_Flag is 1 for a shared trip and null otherwise; some files of 2021 use Y and N.
 SHARED: Mapping[str, int | None] = {"Y": 1, "N": 0, "TRUE": 1, "FALSE": 0}
 
 FILE_MONTH = Column(
@@ -165,7 +165,7 @@ YELLOW = (
     ),
     _int("passenger_count", "Passengers, as the driver entered them.", required=True),
     _float("trip_distance", "Distance by the taximeter, miles.", required=True),
-    # Published empty in 2009, as are the flag and the tax below.
+    # Published empty in 2009, like the flag and the tax below.
     replace(_int("RatecodeID", _RATECODE, "Rate_Code", required=True), sparse=True),
     _flag("store_and_fwd_flag", _FLAG, "store_and_forward", required=True),
     *_ZONES,
@@ -224,7 +224,7 @@ _SR_FLAG = Column(
 _DISPATCHING = _text(
     "dispatching_base_num",
     "TLC licence of the dispatching base.",
-    # In the files of 2018, whose `Dispatching_base_num` is empty in every row.
+    # Used in the files of 2018, whose `Dispatching_base_num` is empty in every row.
     "Dispatching_base_number",
     required=True,
 )

@@ -1,4 +1,4 @@
-"""The four datasets and the way from a published header to the one schema of each."""
+"""The four datasets, and the mapping from a published header to the schema of each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ARROW_TYPES: Mapping[Kind, pa.DataType] = {
     "timestamp": pa.timestamp("us"),
     "date": pa.date32(),
 }
-#: Row numbers that pandas left in some published files (yellow 2010-02 and 2010-03).
+#: Row-number columns that pandas left in some published files (yellow 2010-02 and 2010-03).
 _ROW_NUMBERS = frozenset({"indexlevel0", "unnamed0", "index"})
 
 
@@ -31,12 +31,12 @@ class Dataset:
     Attributes:
         name: yellow, green, fhv or fhvhv.
         columns: every column of every vintage, in TLC's order.
-        pickup: name of the pickup time.
-        dropoff: name of the drop-off time.
-        distance: name of the distance in miles, if it has one.
-        total: name of the amount that must not be negative, if it has one.
-        fare: name of the fare without tips, tolls and fees, if it has one.
-        zone: name of the taxi zone of the pickup.
+        pickup: name of the pickup time column.
+        dropoff: name of the drop-off time column.
+        distance: name of the distance column, miles, if any.
+        total: name of the column whose amount must not be negative, if any.
+        fare: name of the column with the fare without tips, tolls and fees, if any.
+        zone: name of the column with the taxi zone of the pickup.
     """
 
     name: str
@@ -50,12 +50,12 @@ class Dataset:
 
     @property
     def table(self) -> str:
-        """Name of its table in a warehouse."""
+        """Return the name of the dataset's table in a warehouse."""
         return f"{self.name}_trips"
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """The canonical Arrow schema, the same for every vintage."""
+        """Return the canonical Arrow schema, the same for every vintage."""
         return pa.schema(
             [
                 pa.field(c.name, ARROW_TYPES[c.kind], metadata={"description": c.about})
@@ -65,28 +65,28 @@ class Dataset:
 
     @cached_property
     def known_names(self) -> Mapping[str, Column]:
-        """Every name a published file may use for a column, folded."""
+        """Return every name a published file may use for a column, folded."""
         readable = [c for c in self.columns if not c.derived]
         return {fold(name): c for c in readable for name in (*c.aliases, c.name)}
 
     def column(self, name: str) -> Column | None:
-        """The column of a name in a file of any vintage, or in one that was converted here."""
+        """Return the column with this name in a file of any vintage or in a converted file."""
         own = (c for c in self.columns if c.name == name)
         return next(own, self.known_names.get(fold(name)))
 
 
 @dataclass(frozen=True)
 class Mapped:
-    """What each field of a published file becomes.
+    """The mapping of a published file's fields to columns.
 
     Attributes:
-        columns: one entry for each field of the file; None for a field to be left out.
-        renamed: published name and canonical name where they differ.
-        unknown: names that no table knows.
+        columns: one entry per field of the file; None for a field to leave out.
+        renamed: published and canonical name where they differ.
+        unknown: names that are not declared.
         missing: columns of the dataset that the file lacks; null in every row.
-        published: the name of each field.
-        twins: places of fields that mean the same column as an earlier one.
-        read: what else is to be said of how the file is read.
+        published: the published name of each field.
+        twins: indexes of fields that map to the same column as an earlier field.
+        read: further notes on how the file is read.
     """
 
     columns: tuple[Column | None, ...]
@@ -99,7 +99,7 @@ class Mapped:
 
     @property
     def names(self) -> list[str]:
-        """A name of its own for each field: of its column, or its place."""
+        """Return a unique name for each field: its column's name, or its index."""
         return [
             c.name if c and place not in self.twins else f"#{place}"
             for place, c in enumerate(self.columns)
@@ -144,14 +144,14 @@ def map_header(
     """Find the column of each published name.
 
     Args:
-        month: whose file it is.
-        names: the names as published, in the order of the file.
-        strict: whether an unknown or an absent required column is an error.
-        empty: places of fields to leave out, which another one stands for.
+        month: the month of the file.
+        names: the names as published, in file order.
+        strict: whether an unknown column or a missing required column is an error.
+        empty: indexes of fields to leave out, each replaced by another field.
 
     Raises:
-        SchemaError: no name is known, they are those of another dataset, or (strict) a name is
-            unknown or a required column is absent.
+        SchemaError: no name is known, the names belong to another dataset, or (strict) a name
+            is unknown or a required column is missing.
     """
     dataset = DATASETS[month.dataset]
     known = [dataset.known_names.get(fold(name)) for name in names]
@@ -168,12 +168,12 @@ def map_header(
 
 
 def fold(name: str) -> str:
-    """Return a name without case, blanks, underscores and punctuation."""
+    """Return a name in lower case, without spaces, underscores and punctuation."""
     return "".join(filter(str.isalnum, name)).lower()
 
 
 def both_mean(month: Month, one: str, other: str, column: str) -> SchemaError:
-    """Return the error of two columns with values for the same."""
+    """Return the error for two published columns that both hold values of one column."""
     return SchemaError(
         f"{month}: columns {one!r} and {other!r} both mean {column}, and both have values; "
         "remove one from the file"
@@ -190,7 +190,7 @@ def _twins(found: Sequence[Column | None]) -> frozenset[int]:
 
 
 def _refuse_other_dataset(month: Month, names: Sequence[str], present: Container[str]) -> None:
-    """Refuse a header that another dataset fits better: some datasets share most names."""
+    """Raise if another dataset fits the header better; some datasets share most names."""
     folded = {fold(name) for name in names}
     fits = {name: len(folded & d.known_names.keys()) for name, d in DATASETS.items()}
     best = max(fits, key=lambda name: fits[name])

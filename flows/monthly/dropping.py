@@ -1,4 +1,4 @@
-"""What there is of a month in bucket and warehouse, and its removal."""
+"""The remains of a month in the bucket and the warehouse, and their removal."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from monthly.warehouses import Warehouse
 
 @dataclass(frozen=True)
 class Remains:
-    """What there is of a month.
+    """Everything stored of a month.
 
     Attributes:
-        month: which.
-        keys: of its objects, in the order in which they are removed: without its ledger entry,
-            which is the first, a month does not count as loaded.
-        size: of the objects together, bytes.
-        rows: in the warehouse.
-        is_remembered: whether the warehouse has a ledger row of it.
+        month: the month.
+        keys: keys of its objects, in order of removal: the ledger entry is first, because
+            without it a month does not count as loaded.
+        size: total size of the objects, bytes.
+        rows: number of rows in the warehouse.
+        is_remembered: whether the warehouse has a ledger row for the month.
     """
 
     month: Month
@@ -31,12 +31,12 @@ class Remains:
 
     @property
     def is_there(self) -> bool:
-        """Whether there is anything to remove."""
+        """Return whether there is anything to remove."""
         return bool(self.keys or self.rows or self.is_remembered)
 
 
 def find_remains(month: Month, bucket: Bucket, warehouse: Warehouse | None) -> Remains:
-    """Look for a month everywhere; changes nothing."""
+    """Return what the bucket and the warehouse hold of a month, without changing anything."""
     wanted = (entry_key(month), object_key(month), rejects_key(month), report_key(month))
     sizes = {key: info.size for key in wanted if (info := bucket.info(key))}
     rows = warehouse.rows(month) if warehouse else 0
@@ -47,10 +47,10 @@ def find_remains(month: Month, bucket: Bucket, warehouse: Warehouse | None) -> R
 def drop_month(remains: Remains, bucket: Bucket, warehouse: Warehouse | None) -> None:
     """Remove a month from the warehouse, then from the bucket.
 
-    Each step leaves what the next run of it finds: a killed removal is completed by another.
+    Idempotent: another run completes an interrupted removal.
 
     Raises:
-        StorageError: bucket or warehouse could not.
+        StorageError: the bucket or the warehouse failed.
     """
     if warehouse:
         warehouse.drop(remains.month)

@@ -1,4 +1,4 @@
-"""The month of one dataset: the unit that is planned, converted, kept and replaced."""
+"""One month of one dataset: the unit of planning, conversion, storage and replacement."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 
 from core.errors import UsageError
 
-#: A dataset, as the zoomcamp calls it.
+#: A dataset, by the zoomcamp's name.
 Color = Literal["yellow", "green", "fhv", "fhvhv"]
 #: First month that TLC published, by dataset (TLC trip record data page).
 FIRST_MONTHS = {
@@ -19,7 +19,7 @@ FIRST_MONTHS = {
     "fhv": (2015, 1),
     "fhvhv": (2019, 2),
 }
-#: Months that TLC takes at most to publish one (its trip record data page says two).
+#: Maximum number of months TLC takes to publish one (its trip record data page says two).
 PUBLICATION_MONTHS = 3
 _YEAR_MONTH = re.compile(r"(\d{4})-(\d{1,2})")
 
@@ -53,22 +53,22 @@ class Month:
 
     @property
     def year_month(self) -> str:
-        """`2021-01`."""
+        """Return the year and month, such as `2021-01`."""
         return f"{self.year:04}-{self.month:02}"
 
     @property
     def stem(self) -> str:
-        """TLC's file name without its ending, `yellow_tripdata_2021-01`."""
+        """Return TLC's file name without its extension, such as `yellow_tripdata_2021-01`."""
         return f"{self.dataset}_tripdata_{self.year_month}"
 
     @property
     def first_day(self) -> dt.date:
-        """The value of `file_month` in every row of this month."""
+        """Return the first day, the value of `file_month` in every row of this month."""
         return dt.date(self.year, self.month, 1)
 
     @property
     def next(self) -> Month:
-        """The month after this one."""
+        """Return the month after this one."""
         years, month = divmod(self.month, 12)
         return Month(self.dataset, self.year + years, month + 1)
 
@@ -77,16 +77,16 @@ class Month:
 
 
 def months_of(dataset: str, months: str | Iterable[int], year: int) -> tuple[Month, ...]:
-    """The months that a person named, in order and each once.
+    """Return the months that the user named, sorted and without duplicates.
 
     Args:
         dataset: yellow, green, fhv or fhvhv.
         months: month numbers of `year`, as a list (`[1, 2]`) or as text (`"1,2"`), months
-            (`"2020-11"`), or ranges with both ends included (`"2020-11:2021-02"`, `"1:3"`).
+            (`"2020-11"`), or inclusive ranges (`"2020-11:2021-02"`, `"1:3"`).
         year: the year of plain month numbers.
 
     Raises:
-        UsageError: a part is neither, or a range runs backwards.
+        UsageError: no month is named, a part is none of these, or a range runs backwards.
     """
     parts = months.split(",") if isinstance(months, str) else [str(n) for n in months]
     named = {month for part in parts if part.strip() for month in _range(dataset, part, year)}
@@ -98,7 +98,7 @@ def months_of(dataset: str, months: str | Iterable[int], year: int) -> tuple[Mon
 
 
 def latest_months(dataset: str, count: int, today: dt.date) -> tuple[Month, ...]:
-    """The `count` months before the month of `today`, oldest first, none before TLC's first."""
+    """Return the `count` months before that of `today`, oldest first, none before TLC's first."""
     newest = today.year * 12 + today.month - 2
     first = FIRST_MONTHS[dataset]
     ordinals = range(newest - count + 1, newest + 1)
@@ -107,7 +107,7 @@ def latest_months(dataset: str, count: int, today: dt.date) -> tuple[Month, ...]
 
 
 def may_be_unpublished(month: Month, today: dt.date) -> bool:
-    """Tell whether a month is so young that its publisher may still be at it."""
+    """Tell whether a month is so recent that it may not be published yet."""
     ended = month.next
     months_since = (today.year - ended.year) * 12 + today.month - ended.month
     return months_since < PUBLICATION_MONTHS

@@ -1,4 +1,4 @@
-"""What there is to do for a month, decided before anything is written."""
+"""The plan for a month, made before anything is written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from monthly.warehouses import Held
 
 
 class Status(str, Enum):
-    """What a month is, compared with what the ledger says."""
+    """The status of a published month compared with the ledger."""
 
     NEW = "NEW"
     CHANGED = "CHANGED"
@@ -29,17 +29,17 @@ class Status(str, Enum):
 
 @dataclass(frozen=True)
 class Plan:
-    """What there is to do for a month.
+    """The plan for a month.
 
     Attributes:
-        month: which.
+        month: the month.
         status: NEW and CHANGED months are run.
-        reason: why, for a person.
-        published: what the publisher says; None if there is nothing.
-        entry: what the ledger says; None if nothing.
-        entry_version: for the conditional write of the next entry.
-        settled_by_content: whether the published bytes, should they prove to be those of the
-            entry, leave nothing to do.
+        reason: human-readable reason for the status.
+        published: the published file; None if there is none.
+        entry: the ledger entry; None if there is none.
+        entry_version: version for the conditional write of the next entry.
+        settled_by_content: whether there is nothing to do if the published bytes are the same
+            as those of the entry.
     """
 
     month: Month
@@ -52,17 +52,17 @@ class Plan:
 
     @property
     def is_generated(self) -> bool:
-        """Whether the month is, or will be after the run, one that nobody has published."""
+        """Return whether the month is, or will be after the run, generated and not published."""
         known = self.published if self.has_work else self.entry
         return known is not None and is_generated(known.url)
 
     @property
     def has_work(self) -> bool:
-        """Whether the month is to be run."""
+        """Return whether the month needs a run."""
         return self.status in (Status.NEW, Status.CHANGED)
 
     def proves_unchanged(self, sha256: str) -> bool:
-        """Whether published bytes with this SHA-256 leave nothing to do."""
+        """Return whether published bytes with this SHA-256 leave nothing to do."""
         known = self.entry.source_sha256 if self.entry else None
         return self.settled_by_content and sha256 == known
 
@@ -71,17 +71,17 @@ _NEW = (Status.NEW, "not in the ledger", False)
 
 
 def plan_month(month: Month, source: str, bucket: Bucket, force: bool = False) -> Plan:
-    """Compare what is published with what the ledger says; writes nothing.
+    """Compare the published file with the ledger entry, without writing anything.
 
     Args:
-        month: which.
-        source: a name of `monthly.sources.SOURCES`, `sample`, or a URL template.
+        month: the month.
+        source: a name in `monthly.sources.SOURCES`, `sample`, or a URL template.
         bucket: where the month and its ledger entry are kept.
-        force: call every published month changed.
+        force: treat every published month as changed.
 
     Raises:
-        Unreachable: the publisher could not be asked.
-        UsageError: the source cannot be meant.
+        Unreachable: the publisher could not be reached.
+        UsageError: the source is invalid.
     """
     entry, version = read_entry(bucket, month)
     plan = replace(plan_against(month, source, entry, force), entry_version=version)
@@ -93,7 +93,7 @@ def plan_month(month: Month, source: str, bucket: Bucket, force: bool = False) -
 
 
 def plan_against(month: Month, source: str, entry: Entry | None, force: bool = False) -> Plan:
-    """Compare what is published with an entry, wherever that is kept; see `plan_month`."""
+    """Compare the published file with an entry, wherever that is kept; see `plan_month`."""
     try:
         published = look(source, month)
     except NotPublished as error:
@@ -103,12 +103,12 @@ def plan_against(month: Month, source: str, entry: Entry | None, force: bool = F
 
 
 def due_in_warehouse(plan: Plan, held: Held | None, warehouse: str) -> Plan:
-    """The plan of a month that must be in a warehouse too, as it was loaded.
+    """Return the plan of a month that a warehouse must hold too, unchanged since it was loaded.
 
     Args:
         plan: the month's plan for the bucket.
-        held: what the warehouse has of the month.
-        warehouse: its name, for the reason.
+        held: what the warehouse holds of the month.
+        warehouse: name of the warehouse, for the reason.
     """
     if plan.status is not Status.UNCHANGED or plan.entry is None:
         return plan
@@ -124,10 +124,10 @@ def due_in_warehouse(plan: Plan, held: Held | None, warehouse: str) -> Plan:
 
 
 def _compare(published: RemoteFile[Month], entry: Entry, force: bool) -> tuple[Status, str, bool]:
-    """Status, reason, and whether equal content would settle it.
+    """Return the status, the reason, and whether equal content would settle it.
 
-    TLC touches its files without changing them, so a new modification time beside an
-    equal ETag is no change; without an ETag only the content can tell.
+    TLC touches its files without changing them, so a new modification time with the same
+    ETag is not a change; without an ETag only the content can tell.
     """
     if force:
         return Status.CHANGED, "forced", False
@@ -150,7 +150,7 @@ def _compare(published: RemoteFile[Month], entry: Entry, force: bool) -> tuple[S
 
 
 def _is_outdated(entry: Entry) -> bool:
-    """Whether a later version of the schema says something else of this month."""
+    """Return whether the current schema version would convert this month differently."""
     since = range(entry.schema_version + 1, SCHEMA_VERSION + 1)
     renamed = entry.drift.get("renamed", ())
     other = entry.schema_version > SCHEMA_VERSION
@@ -158,14 +158,14 @@ def _is_outdated(entry: Entry) -> bool:
 
 
 def _only_generated(published: RemoteFile[Month], entry: Entry) -> bool:
-    """Whether a generated month would take the place of one that somebody published."""
+    """Return whether a generated month would replace a published one."""
     return is_generated(published.url) and not entry.is_generated
 
 
 def _damage(bucket: Bucket, month: Month, entry: Entry) -> str | None:
-    """Why the object is not the one that the ledger speaks of; None if it is.
+    """Return why the object is not the one in the ledger, or None if it is.
 
-    A version alone proves nothing: a bucket that was copied has new ones.
+    A version alone proves nothing: copying a bucket changes the versions.
     """
     info = bucket.info(entry.object_key)
     if info is None:

@@ -1,4 +1,4 @@
-"""What a person reads at the end: a table of months, and the quality of one."""
+"""The output for the user at the end of a run: a table of months, and the quality of one."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from monthly.month import Month
 
 @dataclass(frozen=True)
 class MonthResult:
-    """What became of one month in one run.
+    """The result of one month in one run.
 
     Attributes:
-        month: which.
+        month: the month.
         status: loaded, unchanged, not yet published, or failed.
         reason: why it was loaded, skipped or failed.
         rows_read: rows of the published file.
         rows_written: rows of the Parquet object, and of the warehouse.
         rows_rejected: rows that could not be converted.
-        size: of the Parquet object, bytes.
-        seconds: of work in this run.
+        size: size of the Parquet object, bytes.
+        seconds: seconds of work in this run.
         where: the object and the warehouse.
-        report: opens the month's report; empty if none was drawn.
-        warning: what went wrong beside it: the month is as its status says.
-        generated: whether nobody has published the month.
+        report: link to the month's report; empty if none was drawn.
+        warning: a side problem that does not affect the status.
+        generated: whether the month was generated rather than published.
     """
 
     month: Month
@@ -48,7 +48,7 @@ class MonthResult:
 def result_of(
     month: Month, status: str, reason: str, entry: Entry | None, where: str
 ) -> MonthResult:
-    """The line of a month that the ledger knows, or does not."""
+    """Return the result of a month, with the counts of its ledger entry if there is one."""
     if entry is None:
         return MonthResult(month, status, reason)
     rows = (entry.rows_read, entry.rows_written, entry.rows_rejected)
@@ -57,7 +57,7 @@ def result_of(
 
 
 def summary(line: MonthResult) -> str:
-    """Return the line of a month for the log of the run that brings many."""
+    """Return a month's line for the log of a run over many months."""
     what = f"{line.month}: {_status(line)}"
     if not line.where:
         return f"{what}: {line.reason.removeprefix(f'{line.month}: ')}" if line.reason else what
@@ -77,7 +77,7 @@ _HEAD = ("month", "status", "read", "written", "rejected", "bytes", "seconds", "
 
 
 def table(lines: Sequence[MonthResult]) -> str:
-    """The lines as a text table, then the reason of each not simply loaded, then warnings."""
+    """Return the lines as a text table, then reasons of those not simply loaded, then warnings."""
     text = aligned([_HEAD, *(_cells(line) for line in lines)], right=range(2, 7))
     reasons = [
         f"{line.month}: {line.status}: {line.reason.removeprefix(f'{line.month}: ')}"
@@ -89,7 +89,7 @@ def table(lines: Sequence[MonthResult]) -> str:
 
 
 def table_artifact(lines: Sequence[MonthResult]) -> list[dict[str, str]]:
-    """The lines for a table artifact, which takes JSON types only."""
+    """Return the lines for a table artifact, which takes JSON types only."""
     head = (*_HEAD[:-1], "reason", _HEAD[-1], "report")
     return [
         dict(zip(head, (*cells[:-1], line.reason, cells[-1], _shown(line.report) or line.warning)))
@@ -98,12 +98,12 @@ def table_artifact(lines: Sequence[MonthResult]) -> list[dict[str, str]]:
 
 
 def _shown(link: str) -> str:
-    """A path where a browser would refuse the link to it."""
+    """Return the link, or its path if it is a file link, which a browser would refuse to open."""
     return url2pathname(urlsplit(link).path) if link.startswith("file:") else link
 
 
 def quality_markdown(entry: Entry, where: str) -> str:
-    """The quality report of a month in markdown."""
+    """Return the quality report of a month in markdown."""
     odd = [f"| {_words(name)} | {value} |" for name, value in _figures(entry.quality)]
     nulls = entry.quality.get("nulls")
     null_rows = [
@@ -128,7 +128,7 @@ def quality_markdown(entry: Entry, where: str) -> str:
 
 
 def title_of(entry: Entry) -> str:
-    """Return the title of a month's pages, which says that nobody published a generated one."""
+    """Return the title of a month's pages, which marks a generated month."""
     made = " (GENERATED, not published data)" if entry.is_generated else ""
     return f"{entry.dataset} {entry.year_month}{made}"
 
@@ -153,11 +153,11 @@ def _status(line: MonthResult) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Container[int]) -> list[str]:
-    """Lines of text with their cells below each other, the first line underlined.
+    """Return lines of text with aligned columns, the first line underlined.
 
     Args:
-        rows: all of the same length.
-        right: places of the cells that end, rather than begin, below each other.
+        rows: rows of equal length.
+        right: indexes of the columns to align right.
     """
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = [

@@ -1,4 +1,4 @@
-"""Where months are published, what is known of one before its download, and the download."""
+"""The sources of months: file addresses, metadata before the download, and the download."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from core.download.remote_file import (
 from core.errors import UsageError
 from monthly.month import Month
 
-#: Releases of DataTalksClub/nyc-tlc-data, and the links of TLC's trip record data page.
+#: Releases of DataTalksClub/nyc-tlc-data, and the links on TLC's trip record data page.
 SOURCES: Mapping[str, str] = {
     "dtc": "https://github.com/DataTalksClub/nyc-tlc-data/releases/download/"
     "{color}/{color}_tripdata_{year}-{month:02}.csv.gz",
@@ -41,13 +41,13 @@ _FIELDS = "the fields are {color}, {dataset}, {year}, {month} and {year_month}"
 
 
 def look(source: str, month: Month) -> RemoteFile[Month]:
-    """Ask what is published, without downloading it.
+    """Return the metadata of the published file, without downloading it.
 
     Raises:
-        UsageError: the source is none that `address` knows, or the month has not begun.
-        NotPublished: there is no such file (yet).
-        Unreachable: the publisher could not be asked, or asks to come back later.
-        SourceError: the publisher refuses.
+        UsageError: `address` does not accept the source, or the month has not begun.
+        NotPublished: the file does not exist (yet).
+        Unreachable: the publisher could not be reached, or asks to retry later.
+        SourceError: the publisher refuses the request.
     """
     wanted = RemoteFile(month, address(source, month))
     if month.first_day > dt.date.today():
@@ -58,20 +58,20 @@ def look(source: str, month: Month) -> RemoteFile[Month]:
 def download(
     published: RemoteFile[Month], folder: Path, progress: Progress = lambda done, total: None
 ) -> Download[Month]:
-    """Fetch a file into `folder`, complete and checked or not at all, in one attempt.
+    """Download a file into `folder`, complete and checked or not at all, without retries.
 
-    See `core.download.fetch`. A Content-Encoding of gzip is not undone: what was sent is kept,
-    measured and hashed, and its kind is known by its content.
+    See `core.download.fetch`. A gzip Content-Encoding is not decoded: the bytes are kept,
+    measured and hashed as sent, and the format is detected from the content.
 
     Args:
-        published: from `look`; a file that changed since is taken as it is now.
-        folder: made if it is not there.
-        progress: called with the bytes so far and in all (None: unknown), four times a MB.
+        published: from `look`; a file that has changed since is taken as it is now.
+        folder: created if missing.
+        progress: called four times per MB with the bytes so far and the total (None: unknown).
 
     Raises:
         NotPublished, Unreachable, SourceError: as from `look`.
-        BadFile: the file is not what its name says; nothing of it is kept.
-        StorageError: the folder took no more; nothing is kept.
+        BadFile: the file is not what its name says; nothing is kept.
+        StorageError: the folder cannot take the file; nothing is kept.
     """
     path, transport = folder / file_name(published.url), _transport(published.url)
     return whole(
@@ -83,10 +83,10 @@ def download(
 
 
 class Sample:
-    """A month that is generated here; nothing is written before `fetch`."""
+    """A source that generates months; it writes nothing before `fetch`."""
 
     def look(self, wanted: RemoteFile[Month]) -> RemoteFile[Month]:
-        """What decides the content stands for an ETag."""
+        """Return the file with an ETag built from what determines its content."""
         return replace(
             wanted, etag=f"sample-{sample_module().SAMPLE_VERSION}-{sample_rows(wanted.url)}"
         )
@@ -94,8 +94,8 @@ class Sample:
     def fetch(
         self, wanted: RemoteFile[Month], part: PartFile, progress: Progress
     ) -> Download[Month]:
-        """Generate it."""
-        new = part.path.with_name(f"new-{file_name(wanted.url)}")  # the ending is the format
+        """Generate the file."""
+        new = part.path.with_name(f"new-{file_name(wanted.url)}")  # the extension is the format
         sample_module().write_sample(wanted.what, new, sample_rows(wanted.url))
         new.replace(part.path)
         validators = Validators(wanted.url, self.look(wanted).etag, None)
@@ -108,18 +108,18 @@ def _transport(url: str) -> Http | File | Sample:
 
 
 def is_generated(url: str) -> bool:
-    """Tell whether an address is one of the source `sample`."""
+    """Tell whether an address belongs to the source `sample`."""
     return url.startswith("sample:")
 
 
 def address(source: str, month: Month) -> str:
-    """The URL of a month's file.
+    """Return the URL of a month's file.
 
     Args:
-        source: a name of `SOURCES`; `sample` or `sample:ROWS`; or a template of a URL (http,
-            https, file) or of a path, with the fields {color} or {dataset}, {year}, {month}
+        source: a name in `SOURCES`; `sample` or `sample:ROWS`; or a template of a URL (http,
+            https, file) or a path, with the fields {color} or {dataset}, {year}, {month}
             and {year_month}, which take format specs such as {month:02}.
-        month: which.
+        month: the month.
 
     Raises:
         UsageError: the source is none of these.
@@ -137,10 +137,10 @@ def address(source: str, month: Month) -> str:
 
 
 def addresses(source: str, months: Sequence[Month]) -> dict[Month, str]:
-    """The URL of each month's file; see `address`.
+    """Return the URL of each month's file; see `address`.
 
     Raises:
-        UsageError: the source is none, or has the same file for several months.
+        UsageError: the source is invalid, or has the same file for several months.
     """
     found = {month: address(source, month) for month in months}
     first: dict[str, Month] = {}
@@ -156,15 +156,15 @@ def addresses(source: str, months: Sequence[Month]) -> dict[Month, str]:
 
 
 def sample_module() -> ModuleType:
-    """The module that generates months, imported when one is asked for."""
-    # numpy and pyarrow take a quarter of a second, which a month without a sample need not pay.
+    """Return the module that generates months, imported on demand."""
+    # Importing numpy and pyarrow takes a quarter of a second, which only samples need.
     from monthly import sample
 
     return sample
 
 
 def sample_rows(url: str) -> int:
-    """How many rows the address of a sample asks for."""
+    """Return the number of rows in the address of a sample."""
     return int(url.rpartition("=")[2])
 
 

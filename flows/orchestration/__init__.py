@@ -1,1 +1,1 @@
-"""What needs Prefect and is no flow: the command line, blocks, states, notifications."""
+"""Prefect code that is not a flow: the command line, blocks, states, notifications."""

@@ -1,4 +1,4 @@
-"""Tables and pages of a run for a person in the UI."""
+"""Artifacts of a run: tables and pages in the Prefect UI."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from row_groups.report import table_artifact as files_artifact
 
 
 def show_months(lines: Sequence[MonthResult], description: str) -> None:
-    """A table of the months of a parent run."""
+    """Create a table of the months of a parent run."""
     create_table_artifact(  # type: ignore[unused-coroutine] # it is none in a flow that is not async
         table_artifact(lines), key="months", description=description
     )
 
 
 def show_files(lines: Sequence[FileLine], description: str) -> None:
-    """A table of the files of a run."""
+    """Create a table of the files of a run."""
     create_table_artifact(  # type: ignore[unused-coroutine] # it is none in a flow that is not async
         files_artifact(lines), key="row-groups", description=description
     )
 
 
 def show_quality(entry: Entry, where: str) -> None:
-    """The quality report of a month."""
+    """Create the page with the quality report of a month."""
     _show_page(entry, quality_markdown(entry, where), "quality")
 
 
 def show_report(entry: Entry, markdown: str, link: str) -> None:
-    """The report of a month, and a link to it as a file where a browser opens that."""
+    """Create the page with the report of a month, and a link to its file if the UI can open it."""
     _show_page(entry, markdown, "report")
     if not is_web_link(link):
         return
@@ -52,7 +52,7 @@ def show_report(entry: Entry, markdown: str, link: str) -> None:
 
 
 def is_web_link(link: str) -> bool:
-    """Tell whether a page of the UI can open a link: browsers refuse it a file."""
+    """Tell whether the UI can open a link; browsers do not let web pages open file URLs."""
     return link.startswith(("http://", "https://"))
 
 
@@ -65,7 +65,7 @@ def _show_page(entry: Entry, markdown: str, what: str) -> None:
 
 
 def show_chart(found: Monthly, png: bytes) -> None:
-    """The chart of a country by month, and its table."""
+    """Create the page with the monthly chart and table of a country."""
     rows = [f"| {t.year_month} | {t.cases:,} | {t.deaths:,} |" for t in found.totals]
     image = f"![{found.country} by month](data:image/png;base64,{base64.b64encode(png).decode()})"
     table = "\n".join(["| month | cases | deaths |", "|---|---:|---:|", *rows])

@@ -1,7 +1,7 @@
-"""Where a flow takes months from and puts them, by name: the source, bucket and warehouse.
+"""Lookup by name of the source, bucket and warehouse of a flow.
 
-A bucket and a warehouse are blocks, or paths of this machine. The defaults come from variables,
-see `variables`, and where none is set they are the ones that need no account.
+A bucket or a warehouse is a block or a local path. The defaults come from variables (see
+`variables`); those of unset variables need no account.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-#: The embedded default, which works before any block is saved.
+#: The embedded defaults, which work before any block is saved.
 EMBEDDED_BUCKET, EMBEDDED_WAREHOUSE = "local-bucket/zoom", "duckdb-warehouse/zoom"
 SOURCE_SETTING = setting("TRIPS_SOURCE", "dtc")
 BUCKET_SETTING = setting("TRIPS_BUCKET", EMBEDDED_BUCKET)
 WAREHOUSE_SETTING = setting("TRIPS_WAREHOUSE", EMBEDDED_WAREHOUSE)
 SOURCE, BUCKET = SOURCE_SETTING.value, BUCKET_SETTING.value
 WAREHOUSE = WAREHOUSE_SETTING.value
-#: The dataset of BigQuery, and where it is made if it is not there (EU, US, europe-west1).
+#: The BigQuery dataset, and the location (EU, US, europe-west1) to create it in if missing.
 BQ_DATASET = setting("TRIPS_BQ_DATASET", "trips_data_all").value
 BQ_LOCATION = setting("TRIPS_BQ_LOCATION", "").value or None
-#: What `make postgres` saves, and where the zoomcamp's first week puts its months.
+#: The block that `make postgres` saves; the zoomcamp's first week loads its months there.
 POSTGRES = "sqlalchemy-connector/zoom-postgres"
 DATA_SETTING = setting("TRIPS_DATA", str(PROJECT / "data"))
 DATA = Path(DATA_SETTING.value)
-#: Not saved by the way: a second clone of the project would then find the folders of the first.
+#: Never saved implicitly: a second clone of the project would then find the first one's folders.
 EMBEDDED: dict[str, Block] = {
     EMBEDDED_BUCKET: LocalBucket(folder=str(DATA / "bucket")),
     EMBEDDED_WAREHOUSE: DuckDBWarehouse(path=str(DATA / "trips.duckdb"), memory_limit="1GB"),
@@ -62,9 +62,9 @@ class Kind(Generic[T]):
     """A type of block that flows can use.
 
     Attributes:
-        block: import path of its class, imported when it is used: the cloud ones take seconds.
-        opened: turns a loaded block into a bucket or a warehouse.
-        saved_by: the command that saves one.
+        block: import path of its class, imported on first use: cloud ones take seconds.
+        opened: function that turns a loaded block into a bucket or a warehouse.
+        saved_by: the command that saves such a block.
     """
 
     block: str
@@ -73,23 +73,23 @@ class Kind(Generic[T]):
 
 
 def _s3(block: Any) -> Bucket:
-    # Not at the top: boto3 takes half a second, which other buckets need not pay.
+    # Imported late: boto3 takes half a second to import, and other buckets do not need it.
     from core.storage.s3 import S3Store
 
     return S3Store.of(block)
 
 
 def _gcs(block: GcsBucket) -> Bucket:
-    # Not at the top: Google's client takes a second, which only who uses it should pay.
+    # Imported late: Google's client takes a second to import, and other buckets do not need it.
     from core.storage.gcs import GcsStore
 
-    # Not the block's get_bucket: it asks for the bucket itself, which takes a role more.
+    # The block's get_bucket also reads the bucket's metadata, which requires another role.
     client = block.gcp_credentials.get_cloud_storage_client()
     return GcsStore(client.bucket(block.bucket), block.bucket_folder)
 
 
 def _bigquery(block: BigQueryWarehouse) -> Warehouse:
-    # Not at the top, for the same reason.
+    # Imported late, for the same reason.
     from monthly.warehouses.bigquery import BigQuery
 
     client = block.gcp_credentials.get_bigquery_client()
@@ -97,17 +97,17 @@ def _bigquery(block: BigQueryWarehouse) -> Warehouse:
 
 
 def postgres_of(block: Any) -> Postgres:
-    """The PostgreSQL database of a SqlAlchemyConnector block, whatever driver the block names.
+    """Return the PostgreSQL database of a SqlAlchemyConnector block, whatever its driver.
 
     Raises:
-        UsageError: the block speaks of another database.
+        UsageError: the block connects to a database other than PostgreSQL.
     """
-    # Not at the top: a run without Postgres need not import its driver.
+    # Imported late: a run without Postgres does not need its driver.
     from sqlalchemy.engine import make_url
 
     from monthly.warehouses.postgres_connection import postgres_at
 
-    info = block.connection_info  # components, or text
+    info = block.connection_info  # components, or a URL as text
     url = info.create_url() if hasattr(info, "create_url") else make_url(str(info))
     return postgres_at(url, block.connect_args or {})
 
@@ -140,8 +140,8 @@ class Opened(Generic[T]):
 
     Attributes:
         used: the bucket or the warehouse.
-        name: block or path, with who has named it.
-        origin: who has said where it is: a variable, a saved block, a path, the default.
+        name: block or path, and the setting it comes from.
+        origin: source of its location: a variable, a saved block, a path, the default.
     """
 
     used: T
@@ -150,13 +150,13 @@ class Opened(Generic[T]):
 
 
 def open_bucket(name: str) -> Bucket:
-    """Return the bucket of a block, or a folder as one.
+    """Return the bucket of a block or of a local folder.
 
     Args:
-        name: block type and block, `local-bucket/zoom`; or a path, `./folder`.
+        name: block type and name, `local-bucket/zoom`; or a path, `./folder`.
 
     Raises:
-        UsageError: no such block, or it is no bucket.
+        UsageError: the block does not exist or is not a bucket.
     """
     return opened_bucket(name).used
 
@@ -171,14 +171,14 @@ def opened_bucket(name: str) -> Opened[Bucket]:
 
 
 def open_place(name: str, there: bool = False) -> Place:
-    """A folder of a bucket, or of this machine.
+    """Return a folder of a bucket, or a local folder.
 
     Args:
         name: a block with a folder, `s3-bucket/zoom-s3/trip-data`, or a path, `./folder`.
-        there: whether a folder of this machine must be there already.
+        there: whether a local folder must already exist.
 
     Raises:
-        UsageError: it is neither, or there is no such block or folder.
+        UsageError: the name is neither, or the block or folder does not exist.
     """
     if is_path(name):
         path = lasting(name)
@@ -194,13 +194,13 @@ def open_place(name: str, there: bool = False) -> Place:
 
 
 def open_warehouse(name: str) -> Warehouse:
-    """Return the warehouse of a block, or of a DuckDB file.
+    """Return the warehouse of a block or of a DuckDB file.
 
     Args:
-        name: block type and block, `duckdb-warehouse/zoom`; or a path, `my.duckdb`.
+        name: block type and name, `duckdb-warehouse/zoom`; or a path, `my.duckdb`.
 
     Raises:
-        UsageError: no such block, or it is no warehouse.
+        UsageError: the block does not exist or is not a warehouse.
     """
     return opened_warehouse(name).used
 
@@ -242,11 +242,11 @@ def _open(name: str, kinds: dict[str, Kind[T]], known: Setting, what: str) -> Op
 
 
 def _load(name: str, kind: Kind[T], document: str, what: str) -> tuple[Block, str]:
-    if name in EMBEDDED and not DATA_SETTING.is_default:  # a variable outweighs a block
+    if name in EMBEDDED and not DATA_SETTING.is_default:  # a variable overrides a block
         return _embedded(name), DATA_SETTING.why
     block_class: type[Block] = import_object(kind.block)
     try:
-        # A coroutine only in async flows.
+        # Returns a coroutine only in async flows.
         return cast(Block, block_class.load(document)), "saved block"
     except ValueError as error:
         if name in EMBEDDED:
@@ -270,7 +270,7 @@ def _embedded(name: str) -> Block:
 def tell_places(
     source: str, bucket: Opened[Bucket] | None, warehouse: Opened[Any] | None = None
 ) -> None:
-    """Log what a run uses and who has said so; of a month's run its parent tells."""
+    """Log the places a run uses and where each is set; child runs leave this to their parent."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None or context.flow_run.parent_task_run_id:
         return

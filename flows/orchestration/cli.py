@@ -1,4 +1,4 @@
-"""A flow as a command: parameters as options, a table as result, one line for a failure."""
+"""Flows as commands: parameters as options, results as tables, failures in one line."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ def run(
     drawn: Flow[..., Any] | None = None,
     confirm: Show | None = None,
 ) -> None:
-    """Run a flow with the options of the command line; exit code 1 if it fails.
+    """Run a flow with the options of the command line, and exit with code 1 if it fails.
 
     Args:
-        flow: its parameters become options, explained by its docstring.
-        show: turns its result into text; the table of its months by default.
-        drawn: the flow whose graph the option --graph draws in place of running; None for no
-            such option.
-        confirm: turns its result into a question, empty for none; who says yes has it run again
-            with its parameter `yes`.
+        flow: the flow; its parameters become options, documented by its docstring.
+        show: formats the flow's result as text; a table of its months by default.
+        drawn: the flow whose graph the option --graph draws instead of running; None to omit
+            the option.
+        confirm: turns the flow's result into a question, empty for none; if the user answers
+            yes, the flow runs again with its parameter `yes`.
     """
 
     def command(*, traceback: bool, graph: Path | None = None, **parameters: Any) -> None:
@@ -80,7 +80,7 @@ def run(
 
 
 def _show(state: State[Any], show: Show | None) -> None:
-    """Print what a flow has returned: months as a table, anything else as it asks for."""
+    """Print the result of a flow: months as a table, anything else as `show` formats it."""
     result = state.result(raise_on_failure=False)
     if isinstance(result, MonthResult):
         result = [result]
@@ -92,7 +92,7 @@ def _show(state: State[Any], show: Show | None) -> None:
 
 
 def _confirmed(question: str) -> bool:
-    """Ask, where somebody can answer; elsewhere say which option answers."""
+    """Ask on a terminal; elsewhere, fail and name the option that answers."""
     if not question:
         return False
     if not sys.stdin.isatty():
@@ -102,7 +102,7 @@ def _confirmed(question: str) -> bool:
 
 
 def reason_of(state: State[Any]) -> str:
-    """Why a flow failed, in one line for a person."""
+    """Return why a flow failed, in one readable line."""
     error = state.result(raise_on_failure=False)
     if isinstance(error, State):
         return reason_of(error)
@@ -112,7 +112,7 @@ def reason_of(state: State[Any]) -> str:
 
 
 def words_of(error: Exception) -> str:
-    """What went wrong, in one line for a person: an error of this project says it by itself."""
+    """Return the error in one readable line; this project's errors are readable as they are."""
     if isinstance(error, TripsError):
         return str(error)
     return " ".join(f"{type(error).__name__}: {error}".split())
@@ -173,16 +173,16 @@ def _signature(flow: Flow[..., Any], can_be_drawn: bool) -> inspect.Signature:
 
 
 def _option_type(annotation: Any) -> Any:
-    """What is text or something else in the UI is text on the command line."""
+    """Return the type of an option: a union that includes str becomes str on the command line."""
     return str if str in get_args(annotation) else annotation
 
 
 def _from_here(text: str) -> str:
-    """Paths inside the folder that the person is in, as they would write them."""
+    """Return the text with paths inside the current folder made relative."""
     here = Path.cwd()
     if here == here.parent:
         return text  # everything is inside the root
-    # Only where a path begins: in /data, s3://zoom/data/green is none of its files.
+    # Only at the start of a path: from /data, s3://zoom/data/green is not a local file.
     return re.sub(rf"(?<!\S){re.escape(f'{here}{os.sep}')}", "", text)
 
 
@@ -191,28 +191,28 @@ def _one_line(text: str) -> str:
 
 
 def _collect_seldom() -> None:
-    """Keep Python's collector of reference cycles out of the way of a short process.
+    """Make Python's garbage collector run rarely in a short-lived process.
 
-    Prefect makes about a million objects that live to its end while it starts its API, and
-    the collector walks through them again and again: a tenth of the whole command's time.
+    While it starts its API, Prefect creates about a million objects that live until the end.
+    Scanning them repeatedly takes a tenth of the whole command's time.
     """
     gc.freeze()
     gc.set_threshold(50_000)
 
 
 def _hide_prefects_noise() -> None:
-    """What Prefect's own API prints while it runs within a flow's process, harmless as it is."""
-    # The first run of all makes its database.
+    """Hide harmless messages that Prefect's own API prints when it runs in a flow's process."""
+    # Printed by the very first run, which creates the database.
     warnings.filterwarnings("ignore", "Skipped unsupported reflection")
-    # Google's libraries, which Prefect imports by itself, say it of Python 3.10.
+    # Google's libraries, which Prefect imports, print this on Python 3.10.
     warnings.filterwarnings("ignore", "You are using a non-supported Python version")
-    # Python 3.13 looks once more at what the API has compressed, after it was closed.
+    # Python 3.13 finalizes the API's gzip streams again after they were closed.
     shown = sys.unraisablehook
     sys.unraisablehook = lambda found: None if type(found.object) is GzipFile else shown(found)
 
 
 def _hide_tracebacks() -> None:
-    """Keep the reason of a failure and drop where it arose from what is printed."""
+    """Print failures without their traceback."""
     setup_logging()
     for name in ("", "prefect"):
         for handler in logging.getLogger(name).handlers:
@@ -220,14 +220,14 @@ def _hide_tracebacks() -> None:
 
 
 class _WithoutTraceback(logging.Formatter):
-    """Formats a copy: what goes to the server keeps its traceback."""
+    """A formatter that works on a copy: the record sent to the server keeps its traceback."""
 
     def __init__(self, formatter: logging.Formatter) -> None:
         super().__init__()
         self._formatter = formatter
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as it was, with the exception in one line."""
+        """Return the formatted record, with the exception in one line."""
         if not record.exc_info:
             return self._formatter.format(record)
         short = logging.makeLogRecord(record.__dict__ | {"exc_info": None, "exc_text": None})

@@ -1,4 +1,4 @@
-"""Dask as what runs the tasks of a flow: a cluster that is there for one run, or a running one."""
+"""Dask task runners for flows: a temporary cluster for one run, or a running one."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _FLOWS = str(Path(__file__).absolute().parents[1])
 def dask_runner(
     spec: ClusterSpec, workers: int, local: Mapping[str, Any] | None = None
 ) -> DaskTaskRunner:
-    """A runner for a flow's tasks.
+    """Return a Dask runner for a flow's tasks.
 
     Args:
-        spec: which cluster. One that is started here ends with the run.
+        spec: which cluster to use. A cluster started here ends with the run.
         workers: processes of a local cluster.
-        local: more arguments of a local cluster.
+        local: additional arguments of a local cluster.
 
     Raises:
-        UsageError: there is no such class of clusters.
+        UsageError: the cluster class does not exist.
     """
-    # For the workers; Prefect has Dask imported here before this can be read.
+    # For the workers only: in this process, Prefect has already imported Dask.
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")
-    # Workers that are started here look for modules where this process does; Prefect has taken
-    # the folder out again if it was Prefect that loaded the flow.
+    # Workers started here use this process's sys.path, from which Prefect has removed the folder
+    # if it was Prefect that loaded the flow.
     if _FLOWS not in sys.path:
         sys.path.append(_FLOWS)
-    # Not at the top: Dask takes a second, which only who uses it should pay.
+    # Imported late: Dask takes a second to import, and other engines do not need it.
     from prefect_dask.task_runners import DaskTaskRunner
 
     from core.dask.classes import cluster_class, local_options

@@ -1,4 +1,4 @@
-"""The blocks of the embedded default: a folder as bucket and a DuckDB file as warehouse."""
+"""The embedded default blocks: a folder as bucket and a DuckDB file as warehouse."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class LocalBucket(ObjectStorageBlock):
-    """A local folder used like a bucket: every write is whole or not at all."""
+    """A local folder used as a bucket, with atomic writes."""
 
     _block_type_name = "Local Bucket"
     _block_type_slug = "local-bucket"
@@ -28,17 +28,17 @@ class LocalBucket(ObjectStorageBlock):
 
     @validator("folder")
     def _absolute(cls, folder: str) -> str:  # noqa: N805 - pydantic 1 calls it on the class
-        # An agent runs a deployment in a temporary copy of the project: a relative folder
-        # would vanish with it.
+        # An agent runs a deployment in a temporary copy of the project, and a relative folder
+        # would be deleted with it.
         return str(Path(folder).expanduser().absolute())
 
     def bucket(self) -> FolderBucket:
-        """The folder as the flows use it."""
+        """Return the folder as the bucket that flows use."""
         return FolderBucket(Path(self.folder))
 
     @sync_compatible
     async def download_object_to_path(self, from_path: str, to_path: str | Path, **_: Any) -> Path:
-        """Copy an object to a file; returns its path."""
+        """Copy an object to a file, and return its path."""
         await asyncio.to_thread(self.bucket().download, from_path, Path(to_path))
         return Path(to_path)
 
@@ -46,7 +46,7 @@ class LocalBucket(ObjectStorageBlock):
     async def download_object_to_file_object(
         self, from_path: str, to_file_object: BinaryIO, **_: Any
     ) -> BinaryIO:
-        """Copy an object into an open file; returns the file."""
+        """Copy an object into an open file, and return the file."""
         with Path(self.bucket().uri(from_path)).open("rb") as file:
             await asyncio.to_thread(shutil.copyfileobj, file, to_file_object)
         return to_file_object
@@ -55,7 +55,7 @@ class LocalBucket(ObjectStorageBlock):
     async def download_folder_to_path(
         self, from_folder: str, to_folder: str | Path, **_: Any
     ) -> Path:
-        """Copy all objects under a prefix into a folder; returns the folder."""
+        """Copy all objects under a prefix into a folder, and return the folder."""
         for key in self.bucket().keys(from_folder):
             target = Path(to_folder, Path(key).relative_to(from_folder))
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ class LocalBucket(ObjectStorageBlock):
 
     @sync_compatible
     async def upload_from_path(self, from_path: str | Path, to_path: str, **_: Any) -> str:
-        """Copy a file to an object; returns the key."""
+        """Copy a file to an object, and return the key."""
         await asyncio.to_thread(self.bucket().upload, Path(from_path), to_path)
         return to_path
 
@@ -72,13 +72,13 @@ class LocalBucket(ObjectStorageBlock):
     async def upload_from_file_object(
         self, from_file_object: BinaryIO, to_path: str, **_: Any
     ) -> str:
-        """Copy an open file to an object; returns the key."""
+        """Copy an open file to an object, and return the key."""
         await asyncio.to_thread(self.bucket().upload_stream, from_file_object, to_path)
         return to_path
 
     @sync_compatible
     async def upload_from_folder(self, from_folder: str | Path, to_folder: str, **_: Any) -> str:
-        """Copy all files under a folder to objects under a prefix; returns the prefix."""
+        """Copy all files under a folder to objects under a prefix, and return the prefix."""
         for path in sorted(Path(from_folder).rglob("*")):
             if path.is_file():
                 key = Path(to_folder, path.relative_to(from_folder)).as_posix()
@@ -87,7 +87,7 @@ class LocalBucket(ObjectStorageBlock):
 
 
 class DuckDBWarehouse(DatabaseBlock):
-    """A DuckDB file used as warehouse: SQL on all months with nothing to install or to run."""
+    """A DuckDB file used as a warehouse: SQL on all months without a server or an account."""
 
     _block_type_name = "DuckDB Warehouse"
     _block_type_slug = "duckdb-warehouse"
@@ -101,16 +101,16 @@ class DuckDBWarehouse(DatabaseBlock):
         return str(Path(path).expanduser().absolute())
 
     def warehouse(self) -> DuckDBFile:
-        """The file as the flows use it."""
-        # Not at the top: importing DuckDB takes a quarter of a second, which a run that
-        # has nothing to load should not pay.
+        """Return the file as the warehouse that flows use."""
+        # Imported late: DuckDB takes a quarter of a second to import, and a run that has nothing
+        # to load does not need it.
         from monthly.warehouses.duckdb import DuckDBFile
 
         return DuckDBFile(Path(self.path), self.memory_limit)
 
     @sync_compatible
     async def fetch_one(self, operation: str, parameters: Any = None, **_: Any) -> Any:
-        """The first row of a query, or None."""
+        """Return the first row of a query, or None."""
         rows = await self._query(operation, parameters)
         return rows[0] if rows else None
 
@@ -118,19 +118,19 @@ class DuckDBWarehouse(DatabaseBlock):
     async def fetch_many(
         self, operation: str, parameters: Any = None, size: int | None = None, **_: Any
     ) -> list[tuple[Any, ...]]:
-        """The first rows of a query, one without a size."""
+        """Return the first `size` rows of a query, or one row without a size."""
         return (await self._query(operation, parameters))[: size or 1]
 
     @sync_compatible
     async def fetch_all(
         self, operation: str, parameters: Any = None, **_: Any
     ) -> list[tuple[Any, ...]]:
-        """All rows of a query."""
+        """Return all rows of a query."""
         return await self._query(operation, parameters)
 
     @sync_compatible
     async def execute(self, operation: str, parameters: Any = None, **_: Any) -> None:
-        """Run a statement and forget its rows."""
+        """Run a statement and discard its rows."""
         await self._query(operation, parameters)
 
     @sync_compatible

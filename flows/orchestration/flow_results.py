@@ -1,4 +1,4 @@
-"""What a flow ends with: errors of this project in plain words, a month with its seconds."""
+"""Results of flows: this project's errors as plain messages, months with their run time."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ R = TypeVar("R")
 
 
 def plain_failures(fn: Callable[P, R]) -> Callable[P, R]:
-    """Have a flow end Failed with the message of an error of this project, and that alone.
+    """Make a flow fail with only the message of an error, if it is one of this project's.
 
-    Prefect would put words before it, and a traceback into the log. Any other error keeps both:
-    where it arose is all there is to find it by.
+    Prefect would add a prefix to the message and log a traceback. Any other error keeps both,
+    as the traceback is needed to find its cause.
     """
 
     @wraps(fn)
@@ -40,7 +40,7 @@ def plain_failures(fn: Callable[P, R]) -> Callable[P, R]:
 
 
 def timed(fn: Callable[P, R]) -> Callable[P, R]:
-    """Write the seconds of a flow into the line of the month that it returns."""
+    """Set the run time of a flow, in seconds, on the month that it returns."""
 
     @wraps(fn)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -57,12 +57,12 @@ def timed(fn: Callable[P, R]) -> Callable[P, R]:
 
 
 class _Plain(logging.Filter):
-    """Puts the message of an error of this project in place of its traceback."""
+    """A log filter that replaces the traceback of this project's errors with their message."""
 
     off = False
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Change the record, whoever handles it."""
+        """Replace the traceback in the record, for all handlers, and keep the record."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, TripsError) and not _Plain.off:
             record.msg, record.args = "%s", (str(error),)
@@ -71,14 +71,14 @@ class _Plain(logging.Filter):
 
 
 def keep_tracebacks() -> None:
-    """Leave all errors as Prefect shows them, for the rest of the process."""
+    """Show all errors as Prefect does, for the rest of the process."""
     _Plain.off = True
 
 
 def install() -> None:
-    """Change what the runs of this process log, once however often a flow file is loaded."""
+    """Add the filter to Prefect's run loggers, once however often a flow file is loaded."""
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logger = logging.getLogger(name)
-        # By name: Prefect may load this file a second time, and the class is another one then.
+        # By name: Prefect may load this file again, which creates a different class.
         if not any(type(each).__name__ == _Plain.__name__ for each in logger.filters):
             logger.addFilter(_Plain())

@@ -1,4 +1,4 @@
-"""The tasks of a flow and what each waits for, drawn without running any of them."""
+"""Graphs of the tasks of a flow and their dependencies, drawn without running them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _FORMATS = ("svg", "png", "pdf")
 
 
 def draw(flow: Flow[..., Any], path: Path) -> None:
-    """Draw a flow whose body does nothing but call tasks and `mapped`; nothing is run.
+    """Draw a flow whose body only calls tasks and `mapped`, without running anything.
 
     Args:
-        flow: which; its defaults will do for parameters.
-        path: where to; its ending is the format.
+        flow: the flow to draw, with the defaults of its parameters.
+        path: the file to write; its suffix is the format.
 
     Raises:
-        UsageError: another ending, or Graphviz is not installed.
+        UsageError: the suffix is not supported, or Graphviz is not installed.
         StorageError: the file cannot be written.
     """
     kind = path.suffix.lower().removeprefix(".")
@@ -47,17 +47,17 @@ def draw(flow: Flow[..., Any], path: Path) -> None:
 
 
 def mapped(task: Task[..., Any], over: Any, *arguments: Any) -> Any:
-    """Run a task over all that another one returned; the futures, all of them done.
+    """Map a task over the results of another one, and return the futures, all of them done.
 
-    In a graph, which knows no maps, it is one task.
+    A graph cannot show a map, so there it is a single task.
 
     Raises:
-        Exception: of the first that failed.
+        Exception: the error of the first task that failed.
     """
     if TaskVizTrackerState.current is not None:
         return task(over, *arguments)
-    same: Any = unmapped  # which its types take for a method
+    same: Any = unmapped  # its type hints treat it as a method
     futures = task.map(over, *(same(argument) for argument in arguments))
     for future in futures:
-        future.result()  # so that it says why, and not the task that would wait for it
+        future.result()  # raises the error of this task, not of the one that waits for it
     return futures

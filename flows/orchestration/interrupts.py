@@ -1,4 +1,4 @@
-"""Ctrl-C ends a flow's command, whatever Prefect still waits for."""
+"""Ctrl-C handling: it ends a flow's command, whatever Prefect still waits for."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
 
-#: Seconds for Prefect to report the runs as crashed, tell of it, and stop a Dask cluster.
+#: Seconds for Prefect to report the runs as crashed, notify, and stop a Dask cluster.
 REPORT_SECONDS = 15
 
 
 @contextmanager
 def ended_by_ctrl_c() -> Iterator[None]:
-    """Within, Ctrl-C ends the process: when Prefect has reported its runs, or REPORT_SECONDS later.
+    """Make Ctrl-C end the process once Prefect has reported its runs, or after REPORT_SECONDS.
 
-    Prefect 2 reports them as crashed and then can wait for ever, for threads of child flows that
-    wait for its event loop. A second Ctrl-C ends the process at once. Nothing is lost by either:
-    a month is there or not, and the next run completes it.
+    Prefect 2 reports the runs as crashed, but can then wait forever for threads of child flows
+    that wait for its event loop. A second Ctrl-C ends the process at once. Neither loses data:
+    months are written atomically, and the next run completes what is missing.
     """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield  # a shell's background job, which a Ctrl-C for others does not concern
+        yield  # a background job of a shell, which must ignore Ctrl-C
         return
     pressed = threading.Event()
     signal.signal(signal.SIGINT, partial(_press, pressed))
@@ -43,7 +43,7 @@ def _press(pressed: threading.Event, number: int, frame: FrameType | None) -> No
     timer = threading.Timer(REPORT_SECONDS, _kill)
     timer.daemon = True
     timer.start()
-    # Of connections to Prefect's own database that are cut off, a line each.
+    # It would log a line for each interrupted connection to Prefect's own database.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     _say("\nStopping; another Ctrl-C ends it at once.\n")
     raise KeyboardInterrupt
@@ -51,7 +51,7 @@ def _press(pressed: threading.Event, number: int, frame: FrameType | None) -> No
 
 def _end() -> None:
     try:
-        logging.shutdown()  # what Prefect has logged for its server
+        logging.shutdown()  # flushes what Prefect has logged for its server
         with suppress(OSError):
             sys.stdout.flush()
     finally:
@@ -59,13 +59,13 @@ def _end() -> None:
 
 
 def _kill() -> None:
-    """By the signal itself, so that a shell or make that waits for the process knows why."""
+    """End the process by the signal itself, so that a waiting shell or make knows the cause."""
     _say("Stopped. The same command again completes what is missing.\n")
     os.kill(os.getpid(), signal.SIGINT)
-    os._exit(128 + signal.SIGINT)  # the first process of a container does not die of it
+    os._exit(128 + signal.SIGINT)  # PID 1 of a container survives the signal
 
 
 def _say(words: str) -> None:
-    """Not by print, which may be at work; and Ctrl-C has ended what it was piped into as well."""
+    """Write to stderr without print, which may be active; Ctrl-C may have ended a pipe's reader."""
     with suppress(OSError):
         os.write(2, words.encode())

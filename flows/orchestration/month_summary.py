@@ -1,4 +1,4 @@
-"""A month of BigQuery day by day, as a frame: for the month's quality page and for notebooks."""
+"""Daily summary of a month in BigQuery as a data frame, for the month's report and notebooks."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ FROM `{table}` WHERE file_month = DATE '{first_day}' GROUP BY 1 ORDER BY 1
 
 @task(task_run_name="summary {month}", **RETRIES)
 def month_summary(month: Month, warehouse: BigQuery) -> pd.DataFrame:
-    """Trips, amount in USD and mean distance in miles of each day of pickup, read from BigQuery.
+    """Query trips, amount in USD and mean distance in miles per day of pickup from BigQuery.
 
     Raises:
         Unavailable: BigQuery does not answer.
-        StorageError: the account may not read.
+        StorageError: the account has no read permission.
     """
-    # Not at the top: both take seconds, which only who has BigQuery should pay.
+    # Imported late: both take seconds to import, and only BigQuery needs them.
     import pandas_gbq
 
     from core.storage.google_errors import google_errors
@@ -51,12 +51,12 @@ def month_summary(month: Month, warehouse: BigQuery) -> pd.DataFrame:
                 sql, bigquery_client=warehouse.client, progress_bar_type=None, dialect="standard"
             )
         except pandas_gbq.exceptions.GenericGBQException as error:
-            raise (error.__cause__ or error) from None  # Google's own says what can be done
+            raise (error.__cause__ or error) from None  # Google's own error says what to do
 
 
 def days_markdown(month: Month, warehouse: Warehouse) -> str:
-    """The days of a month as a table in markdown; nothing unless the warehouse is BigQuery."""
-    # By its name: importing the class would cost those a second who have another warehouse.
+    """Return the days of a month as a Markdown table; empty unless the warehouse is BigQuery."""
+    # By name: importing the class takes a second, which other warehouses do not need.
     if type(warehouse).__name__ != "BigQuery":
         return ""
     summary: Any = month_summary  # its overloads for return_state do not hold for any task
@@ -64,7 +64,7 @@ def days_markdown(month: Month, warehouse: Warehouse) -> str:
 
 
 def table_of(days: pd.DataFrame) -> str:
-    """The summary of a month in markdown; an amount or a distance that nobody published is `-`."""
+    """Return the summary of a month in Markdown, with `-` for an unpublished amount or distance."""
     rows = [
         f"| {_shown(day)} | {trips:,} | {_shown(total, ',.2f')} | {_shown(distance, '.2f')} |"
         for day, trips, total, distance in days.astype({_TOTAL: float, _MEAN: float}).values
@@ -74,5 +74,5 @@ def table_of(days: pd.DataFrame) -> str:
 
 
 def _shown(value: Any, form: str = "") -> str:
-    # What is null is None, NaN or NaT in a frame; the two last differ from themselves.
+    # A null in a frame is None, NaN or NaT; the latter two do not equal themselves.
     return "-" if value is None or value != value else format(value, form)

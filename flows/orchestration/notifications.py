@@ -1,7 +1,7 @@
-"""Who is told when a run fails or crashes: the block that blocks/make_notification.py saves.
+"""Notifications of failed and crashed runs, through the block of blocks/make_notification.py.
 
-The run itself tells, so it needs no server; a run that is killed can tell nobody, of which the
-server does (see that script).
+The run itself sends them, so they need no server. A run that is killed cannot send any; the
+server does that (see that script).
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from prefect.settings import PREFECT_UI_URL
 
 from orchestration import flow_results, run_log
 
-#: One or none of them is saved.
+#: At most one of them is saved.
 BLOCKS = ("slack-webhook/zoom-notify", "custom-webhook/zoom-notify")
 
 
 async def tell(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Tell of a failed or crashed run; Prefect calls it by these names.
+    """Notify of a failed or crashed run; Prefect passes the arguments by these names.
 
-    Of a month that failed its parent tells, with all that failed.
+    Child runs send nothing: their parent reports all failed months together.
     """
     if flow_run.parent_task_run_id:
         return
     for name in BLOCKS:
         try:
             block: Any = await Block.load(name)
-        except ValueError:  # how Prefect says that none of this name is saved
+        except ValueError:  # Prefect raises it if no such block is saved
             continue
         subject = f"{flow.name} {await _name(flow_run)}: {state.name}"
         await block.notify("\n".join(filter(None, (state.message, _page(flow_run)))), subject)
 
 
 async def _name(flow_run: FlowRun) -> str:
-    """The name that the run was given by its parameters; a crash still has the one before."""
+    """Return the current name of the run, set from its parameters; a crash has the initial one."""
     async with get_client() as client:
         return str((await client.read_flow_run(flow_run.id)).name)
 

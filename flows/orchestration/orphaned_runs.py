@@ -1,8 +1,8 @@
-"""Runs that Prefect takes for running although nothing runs them, and what their containers left.
+"""Detection of orphaned runs, which Prefect lists as running, and removal of old containers.
 
-Prefect 2 learns of the end of a run from the run itself, or from the agent that started it. Where
-both are killed, nobody says it: the run stays Running for ever, and so do the child runs of a
-container that was killed alone.
+Prefect 2 learns of the end of a run from the run itself or from the agent that started it. If
+both are killed, the run stays Running forever, and so do the child runs of a container that was
+killed alone.
 """
 
 from __future__ import annotations
@@ -34,46 +34,46 @@ from prefect.client.schemas.sorting import LogSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed
 
-#: Marks what was started in place of a lost run. It is not started a third time: a run that ends
-#: its machine would do so for ever, and its schedule comes anyway.
+#: Tag of a run started in place of a lost one. It is not started a third time: a run that crashes
+#: its machine would do so forever, and its schedule starts a new run anyway.
 AGAIN = "again"
 _BEGUN = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
-#: What a container says of its run: as agents write it, and as workers do.
+#: Container labels that hold the ID of its run: as agents write it, and as workers do.
 _LABELS = ("prefect.io/flow-run-id", "io.prefect.flow-run-id")
 _PAGE = 200
-#: Seconds by which this machine's clock may be ahead of the server's, which dates the states.
+#: Seconds that this machine's clock may be ahead of the server's, which timestamps the states.
 _CLOCKS_DIFFER = 60.0
-#: By this an agent tells the process that it starts which run to run.
+#: Environment variable in which an agent passes the run ID to the process it starts.
 _RUN_ID = "PREFECT__FLOW_RUN_ID"
 
 
 async def begun_runs(client: PrefectClient) -> AsyncIterator[FlowRun]:
-    """All that Prefect takes for begun and not ended."""
+    """Yield all runs that Prefect lists as begun and not ended."""
     state = FlowRunFilterState(type=FlowRunFilterStateType(any_=_BEGUN), name=None)
     for run in await _runs(client, FlowRunFilter(state=state)):
         yield run
 
 
 async def why_lost(client: PrefectClient, run: FlowRun, silent: dt.timedelta) -> str | None:
-    """Why nothing runs a run any more; None as long as something may.
+    """Return why a run is lost, or None if it may still be running.
 
     Args:
-        client: of Prefect's API.
-        run: one that has begun and not ended.
-        silent: how long a run may say nothing where its process cannot be looked for.
+        client: client of Prefect's API.
+        run: a run that has begun and not ended.
+        silent: how long a run may be silent if its process cannot be checked.
     """
     why = await _why_gone(client, run, silent)
-    # Asked once more: a run that ends says so before its process goes.
+    # Check the state again: a run that ends reports it before its process exits.
     return why if why and await _is_begun(client, run) else None
 
 
 async def settle(client: PrefectClient, run: FlowRun, why: str) -> bool:
     """Report a run as Crashed, and start it again if it came from a deployment.
 
-    One that was being cancelled is Cancelled, as somebody wanted it, and not started again.
+    A run that was being cancelled becomes Cancelled, as requested, and is not started again.
 
     Returns:
-        Whether it was started again.
+        Whether the run was started again.
     """
     wanted = run.state is not None and run.state.is_cancelling()
     ended: State[Any] = (Cancelled if wanted else Crashed)(message=f"Lost: {why}.")
@@ -85,14 +85,14 @@ async def settle(client: PrefectClient, run: FlowRun, why: str) -> bool:
             run.deployment_id,
             parameters=run.parameters,
             tags=[*run.tags, AGAIN],
-            idempotency_key=f"{AGAIN}-{run.id}",  # two who find it start it once
+            idempotency_key=f"{AGAIN}-{run.id}",  # idempotent if found twice
         )
         return True
     return False
 
 
 async def remove_containers(client: PrefectClient, keep: dt.timedelta) -> int:
-    """Remove the containers of runs that ended so long ago; returns how many."""
+    """Remove the containers of runs that ended longer than `keep` ago, and return how many."""
     removed = 0
     with _engine() as engine:
         for container in _exited(engine) if engine else []:
@@ -105,13 +105,13 @@ def _exited(engine: docker.DockerClient) -> list[Container]:
     found: list[Container] = engine.containers.list(
         all=True,
         filters={"status": "exited"},
-        ignore_removed=True,  # by somebody else, since the engine named them
+        ignore_removed=True,  # by another process, since they were listed
     )
     return found
 
 
 def _remove(container: Container) -> bool:
-    """Remove a container; False if somebody else did, is about to, or has started it again."""
+    """Remove a container; return False if another process removed, is removing or restarted it."""
     try:
         container.remove()
     except APIError as error:
@@ -122,9 +122,9 @@ def _remove(container: Container) -> bool:
 
 
 def vanished(run: FlowRun) -> str | None:
-    """What became of the process or container that Prefect noted of a run; None if it may run.
+    """Return what happened to a run's process or container, or None if it may be running.
 
-    Prefect notes `HOST:PID` of the process that an agent started and that runs the flow, or
+    Prefect records `HOST:PID` of the process that an agent started to run the flow, or
     `ENGINE:ID` of a container.
     """
     where, _, what = (run.infrastructure_pid or "").rpartition(":")
@@ -137,13 +137,13 @@ def vanished(run: FlowRun) -> str | None:
 
 
 def _is_here(pid: str) -> bool:
-    """Whether the process or container is one of this machine and runs."""
+    """Tell whether this machine can check the process or container."""
     where, _, what = pid.rpartition(":")
     return (where == platform.node() and what.isdecimal()) or _container(where, what) is not None
 
 
 def _is_alive(number: int, run: FlowRun) -> bool:
-    """Whether the process is there, and no later one that was given its number."""
+    """Tell whether the process exists and is not a later one that reuses its PID."""
     try:
         process = psutil.Process(number)
         return _began_before(process, run) or _was_told(process, run)
@@ -152,10 +152,10 @@ def _is_alive(number: int, run: FlowRun) -> bool:
 
 
 def _began_before(process: psutil.Process, run: FlowRun) -> bool:
-    """Whether a process began before a run said that it runs, or was to be cancelled.
+    """Tell whether a process began before its run was set to Running or Cancelling.
 
-    Not before the start of the run: one that was paused goes on in a new process. And nothing is
-    known of a pending one, whose process begins at any time.
+    The start of the run is not the limit: a paused run resumes in a new process. A pending run
+    sets no limit, as its process may begin at any time.
     """
     if run.state is None or run.state.is_pending():
         return True
@@ -165,16 +165,16 @@ def _began_before(process: psutil.Process, run: FlowRun) -> bool:
 
 
 def _was_told(process: psutil.Process, run: FlowRun) -> bool:
-    """Whether an agent started the process for this run, whatever the clocks say."""
+    """Tell whether an agent started the process for this run, regardless of clock differences."""
     try:
         told: str | None = process.environ().get(_RUN_ID)
-    except psutil.AccessDenied:  # somebody else's
+    except psutil.AccessDenied:  # a process of another user
         return False
     return told == str(run.id)
 
 
 def _container(engine: str, identity: str) -> Container | None:
-    """The container, if the engine of this machine knows it: all engines have the same address."""
+    """Return the container if this machine's engine has it; all engines have the same address."""
     if not engine.startswith(("http", "unix", "npipe")):
         return None
     with _engine() as client, suppress(NotFound):
@@ -184,7 +184,7 @@ def _container(engine: str, identity: str) -> Container | None:
 
 @contextmanager
 def _engine() -> Iterator[docker.DockerClient | None]:
-    """The engine that DOCKER_HOST names, or else this machine's; None where none answers."""
+    """Yield the engine in DOCKER_HOST, or else this machine's; None if none answers."""
     try:
         client = docker.from_env(timeout=10)
         client.ping()
@@ -200,12 +200,12 @@ def _run_of(container: Container) -> str:
 
 
 def _ended_at(container: Container) -> dt.datetime:
-    text: str = container.attrs["State"]["FinishedAt"]  # nanoseconds, which Python 3.10 refuses
+    text: str = container.attrs["State"]["FinishedAt"]  # in nanoseconds, which Python 3.10 rejects
     return dt.datetime.fromisoformat(text[:19]).replace(tzinfo=dt.timezone.utc)
 
 
 async def _may_go(client: PrefectClient, container: Container, keep: dt.timedelta) -> bool:
-    """Whether it is the container of a run of this server that ended so long ago."""
+    """Tell whether the container's run is known to this server and ended longer than `keep` ago."""
     run = _run_of(container)
     if not run or _ended_at(container) + keep > dt.datetime.now(dt.timezone.utc):
         return False
@@ -233,7 +233,7 @@ async def _is_begun(client: PrefectClient, run: FlowRun) -> bool:
 
 async def _parents_end(client: PrefectClient, run: FlowRun) -> str | None:
     if run.parent_task_run_id is None:
-        return None  # started by hand: whoever did sees it
+        return None  # started by hand, so somebody is watching it
     task = await client.read_task_run(run.parent_task_run_id)
     assert task.flow_run_id  # noqa: S101 - None only for tasks outside flows, which start no flow
     parent = await client.read_flow_run(task.flow_run_id)
@@ -242,7 +242,7 @@ async def _parents_end(client: PrefectClient, run: FlowRun) -> str | None:
 
 
 async def _last_sign(client: PrefectClient, run: FlowRun) -> dt.datetime:
-    """When a run or one of its children last changed its state or logged a line."""
+    """Return when a run or one of its descendants last changed its state or logged a line."""
     family = await _family(client, run)
     filters = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[member.id for member in family]))
     logs = await client.read_logs(filters, limit=1, sort=LogSort.TIMESTAMP_DESC)

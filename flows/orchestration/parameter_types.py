@@ -1,7 +1,7 @@
-"""Numbers as parameters of flows, with the bounds that the UI's form and the server hold them to.
+"""Types of numeric flow parameters, with the bounds that the UI's form and the server enforce.
 
-Prefect refuses a run of a deployment outside of them before it is made. They are part of the
-schema alone: called as a command, a flow says by itself what is wrong, with dataset and month.
+Prefect rejects a deployment run with a value out of bounds before creating it. The bounds are
+only in the schema: run as a command, a flow reports the error itself, with dataset and month.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pydantic import Field
 
 from monthly.month import FIRST_MONTHS
 
-#: Years of which TLC has published a dataset, whichever that is.
+#: Years for which TLC has published any dataset.
 Year = Annotated[
     int, Field(json_schema_extra={"minimum": min(year for year, _ in FIRST_MONTHS.values())})
 ]

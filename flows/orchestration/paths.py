@@ -1,4 +1,4 @@
-"""Paths in place of blocks: a folder as bucket, a DuckDB file as warehouse."""
+"""Paths used instead of blocks: a folder as bucket, a DuckDB file as warehouse."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from core.errors import UsageError
 
 
 def is_path(name: str) -> bool:
-    """Tell whether a bucket or a warehouse is named by its path: a block is TYPE/NAME."""
+    """Tell whether the name of a bucket or a warehouse is a path, not a block (TYPE/NAME)."""
     return name.startswith((".", "~", "/")) or name.endswith(".duckdb") or Path(name).is_absolute()
 
 
 def lasting(name: str) -> Path:
-    """Return the absolute path that is meant.
+    """Return the absolute path of a name.
 
     Raises:
-        UsageError: it would be gone with the folder that this process runs in.
+        UsageError: the path is in the temporary folder that this process runs in.
     """
     path = Path(name).expanduser().absolute()
     if copy := passing_folder(path):
@@ -29,15 +29,15 @@ def lasting(name: str) -> Path:
 
 
 def absolute_name(name: str) -> str:
-    """Return a path as absolute, for another process; the name of a block as it is."""
+    """Return a path as absolute, for another process, and a block name unchanged."""
     return str(lasting(name)) if is_path(name) else name
 
 
 def refuse_file_above(folder: Path, what: str) -> None:
-    """Raise if a file stands where a folder, or one above it, must be.
+    """Raise if the folder or one of its parents is a file.
 
     Raises:
-        UsageError: it names the file, and the settings that can name another folder.
+        UsageError: naming the file, and the settings that can choose another folder.
     """
     above = next(path for path in (folder, *folder.parents) if path.exists())
     if not above.is_dir():
@@ -48,9 +48,10 @@ def refuse_file_above(folder: Path, what: str) -> None:
 
 
 def passing_folder(path: Path) -> Path | None:
-    """Return the copy of the project that a path is in, gone when its process ends, or None.
+    """Return the temporary copy of the project that contains a path, or None.
 
-    Prefect makes that folder by tempfile.TemporaryDirectory(suffix="prefect")
+    Prefect deletes the copy when its process ends. It creates the folder with
+    tempfile.TemporaryDirectory(suffix="prefect")
     (prefect/infrastructure/process.py, prefect/workers/process.py).
     """
     temporary = Path(tempfile.gettempdir())

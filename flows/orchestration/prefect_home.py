@@ -1,6 +1,6 @@
 """Prefect's home: the project's own, for `make`, the flows as commands, and `prefect` itself.
 
-Import it before Prefect, which reads its settings as it is imported. `dev/share_home.py` has the
+Import it before Prefect, which reads its settings on import. `dev/share_home.py` makes the
 `prefect` command of an environment do the same.
 """
 
@@ -14,13 +14,13 @@ from pathlib import Path
 
 PROJECT = Path(__file__).absolute().parents[2]
 HOME = PROJECT / "data" / "prefect"
-#: What names another home, or another profile than that of the home.
+#: Variables that select another home, or another profile than that of the home.
 _CHOSEN = ("PREFECT_HOME", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH")
 
 
 def use_project_home() -> None:
-    """Set PREFECT_HOME to the project's, unless the user has chosen another or a profile."""
-    if "prefect" in sys.modules:  # an agent's process, or a worker's: it is settled there
+    """Set PREFECT_HOME to the project's, unless the user has chosen a home or a profile."""
+    if "prefect" in sys.modules:  # in a process of an agent or a worker, it is already set
         return
     _turn_telemetry_off()
     if not any(os.environ.get(name) for name in _CHOSEN) and not _has_profile():
@@ -46,7 +46,7 @@ def _has_profile() -> bool:
 
 
 def _refuse_other_python() -> None:
-    """End with one line where Prefect is not installed: a traceback names no way out."""
+    """Exit with one line if Prefect is not installed: a traceback would suggest no fix."""
     if find_spec("prefect") is None:
         command = " ".join([".venv/bin/python", *sys.argv])
         say = f"Error: {sys.executable} has no Prefect; make run, then: {command}"
@@ -55,17 +55,16 @@ def _refuse_other_python() -> None:
 
 
 def _register_no_blocks() -> None:
-    """Keep the API of a command from importing every package of blocks that there is, for 1.5 s.
+    """Keep a command's API from importing every installed block package, which takes 1.5 s.
 
-    A block that is saved registers its own type, and a server registers all as it starts.
+    Saving a block registers its type, and a server registers all types on startup.
     """
     for name in ("API_BLOCKS_REGISTER_ON_START", "MEMOIZE_BLOCK_AUTO_REGISTRATION"):
         os.environ.setdefault(f"PREFECT_{name}", "false")
 
 
-if (
-    __name__ == "orchestration.prefect_home"
-):  # and not as an interpreter starts, pip's or a server's say
+# Not under another name, at the startup of an interpreter such as pip's or a server's.
+if __name__ == "orchestration.prefect_home":
     _refuse_other_python()
     if "prefect" not in sys.modules:
         _register_no_blocks()

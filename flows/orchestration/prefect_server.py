@@ -1,4 +1,4 @@
-"""Prefect's server, as far as a command needs to know of it: where it is, whether it answers."""
+"""Prefect's server as seen by a command: where it is and whether it answers."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from sqlalchemy.engine import make_url
 
 from core.errors import UsageError
 
-#: Seconds for a server to answer.
+#: Seconds to wait for a server to answer.
 ANSWER_SECONDS = 10
 
 
 def refuse_silent_server() -> None:
-    """Raise unless the server that is set answers; without one, Prefect needs none.
+    """Raise if a server is configured and does not answer; Prefect also works without one.
 
     Raises:
-        UsageError: nothing answers, or nothing that is a Prefect server.
+        UsageError: nothing answers, or what answers is not a Prefect server.
     """
     url = PREFECT_API_URL.value()
     if not url:
         return
     try:
-        # Prefect itself checks the certificate, with settings of its own.
+        # Prefect itself verifies the certificate, with its own settings.
         answer = httpx.get(f"{url.rstrip('/')}/health", timeout=ANSWER_SECONDS, verify=False)  # noqa: S501
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise _silent(url, str(error) or type(error).__name__) from error

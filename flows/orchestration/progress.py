@@ -1,4 +1,4 @@
-"""How far a download is: a bar on a terminal, lines in the log elsewhere."""
+"""Progress of downloads: a bar on a terminal, lines in the log elsewhere."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-#: Seconds between two lines in the log; a month takes less on a good line.
+#: Seconds between two lines in the log; a month takes less on a fast connection.
 LOG_SECONDS = 5.0
 
 Told = Callable[[int, "int | None"], None]
-#: As text: Python 3.10 cannot subscript an adapter while running.
+#: A string: Python 3.10 cannot subscript LoggerAdapter at runtime.
 Log: TypeAlias = "logging.Logger | logging.LoggerAdapter[logging.Logger]"
 
 
 @contextmanager
 def shown_progress(label: str, logger: Log) -> Iterator[Told]:
-    """What a download tells (bytes so far, bytes in all or None), shown to a person."""
+    """Yield a callback that shows a download's progress: bytes so far, total bytes or None."""
     if sys.stderr.isatty():
         with _bar() as bar:
             task = bar.add_task(label, total=None)

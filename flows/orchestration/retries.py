@@ -1,4 +1,4 @@
-"""What the flows try again: only what can pass by itself."""
+"""The retry policy of tasks: only transient errors are retried."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ PASSING = (Unreachable, Busy, Unavailable)
 
 
 def can_pass(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool:
-    """Whether a failed task may succeed by itself; Prefect calls it by these names."""
+    """Tell whether retrying a failed task may succeed; Prefect passes arguments by these names."""
     return isinstance(state.result(raise_on_failure=False), PASSING)
 
 
-#: For a task that reaches over a network: about 2, 4 and 8 s later, spread so that many
-#: months that failed together do not come back together.
+#: For tasks that use a network: retries after about 2, 4 and 8 s, with jitter so that months
+#: that failed together are not retried together.
 RETRIES: dict[str, Any] = {
     "retries": 3,
     "retry_delay_seconds": exponential_backoff(2),

@@ -1,4 +1,4 @@
-"""What `trips` says while it waits, in the log of the run that waits."""
+"""Messages of the logger `trips` about waiting, in the log of the run that waits."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from prefect.exceptions import MissingContextError
 
 
 class RunLog(logging.Handler):
-    """Forwards to the logger of the run; outside of any run to stderr."""
+    """A log handler that forwards to the logger of the run, or to stderr outside a run."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand a record on."""
+        """Forward a record."""
         try:
             get_run_logger().log(record.levelno, "%s", record.getMessage())
         except MissingContextError:
@@ -21,9 +21,9 @@ class RunLog(logging.Handler):
 
 
 def install() -> None:
-    """Have the logger `trips` speak there, once however often a flow file is loaded."""
+    """Add the handler to the logger `trips`, once however often a flow file is loaded."""
     logger = logging.getLogger("trips")
-    # By name: Prefect may load this file a second time, and the class is another one then.
+    # By name: Prefect may load this file again, which creates a different class.
     if not any(type(handler).__name__ == RunLog.__name__ for handler in logger.handlers):
         logger.addHandler(RunLog())
         logger.propagate = False  # Prefect's root handler would print it a second time

@@ -1,6 +1,6 @@
 """Settings and where they come from.
 
-One order holds everywhere: parameter, environment, .env, saved block, default.
+The precedence is the same everywhere: parameter, environment, .env, saved block, default.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dotenv import dotenv_values
 
 PROJECT = Path(__file__).absolute().parents[2]
 FILE = Path(os.environ.get("TRIPS_ENV_FILE") or PROJECT / ".env")
-#: As it is written: a password may have a dollar sign in it.
+#: Without interpolation: a password may contain a dollar sign.
 _IN_FILE = dotenv_values(FILE, interpolate=False)
 
 
@@ -22,9 +22,9 @@ class Setting:
     """A value that a run uses.
 
     Attributes:
-        value: as text.
-        origin: who has set it, for people.
-        overrides: what has set it otherwise, with less weight; empty if nothing has.
+        value: the value as text.
+        origin: where it is set, for display.
+        overrides: the setting with another value that it takes precedence over; empty if none.
     """
 
     value: str
@@ -33,21 +33,21 @@ class Setting:
 
     @property
     def is_default(self) -> bool:
-        """Whether nobody has set it."""
+        """Return whether the value is the default."""
         return self.origin == "default"
 
     def __str__(self) -> str:
-        """Value, origin, and what it overrides."""
+        """Return the value, its origin, and what it overrides."""
         return f"{self.value} ({self.why})"
 
     @property
     def why(self) -> str:
-        """Origin, and what it overrides."""
+        """Return the origin, and what it overrides."""
         return f"{self.origin}, overrides {self.overrides}" if self.overrides else self.origin
 
 
 def setting(variable: str, default: str) -> Setting:
-    """Return what the environment says, or .env; empty is unset, as `.env.example` leaves it."""
+    """Return the value from the environment, else .env; empty means unset, as in `.env.example`."""
     found = [
         Setting(value, f"{variable} in {where}")
         for where, value in (
@@ -70,7 +70,7 @@ def parameter(value: str, known: Setting) -> Setting:
 
 
 def share_with_library(variable: str) -> None:
-    """Let the library and the processes of this run see a variable that only .env has."""
+    """Export a variable that only .env sets to the library and the child processes of this run."""
     found = setting(variable, "")
     if found.value:
         os.environ[variable] = found.value

@@ -1,10 +1,10 @@
-"""Parquet files rewritten into uniform row groups: which, how, and what is remembered of it.
+"""Rewriting of Parquet files into uniform row groups: plan, rewrite, and ledger.
 
-Plain Python without Prefect, which a Dask worker can run. Types, buckets, scratch folders
-and errors are those of `trips`.
+Plain Python without Prefect, so that a Dask worker can run it. Types, buckets, scratch folders
+and errors come from `monthly` and `core`.
 """
 
 import os
 
-# Dask reads it when it is imported; its workers would write a screen of lines into each run.
+# Dask reads this on import; otherwise its workers would flood the log of each run.
 os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")

@@ -1,4 +1,4 @@
-"""A Dask cluster for as long as there is work: a local one, one at an address, or any class."""
+"""A Dask cluster for the duration of a run: local, at an address, or of any cluster class."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from core.errors import ClusterError, UsageError
 from row_groups.job import Job, rewrite_object
 from row_groups.ledger import Entry
 
-#: Seconds until the first worker has come: machines of a cloud take minutes to start.
+#: Seconds to wait for the first worker: cloud machines take minutes to start.
 WORKERS_SECONDS = 600
-#: What a worker needs of this project.
+#: This project's packages that a worker needs.
 PACKAGES = ("row_groups", "monthly", "core")
 
 
 @contextmanager
 def running(spec: ClusterSpec, jobs: int) -> Iterator[Client]:
-    """A client of the cluster, which is stopped at the end, however that comes.
+    """Yield a client of the cluster and stop the cluster on exit, even after an error.
 
-    A cluster at an address was there before and stays. Workers elsewhere get this project's
-    code sent; they need Python, Dask and what requirements.txt names, of the same versions.
+    A cluster at an address keeps running. Workers on other machines are sent this project's
+    code; they need Python, Dask and the packages of requirements.txt in the same versions.
 
     Args:
-        spec: which cluster.
-        jobs: how many there are: a local cluster has no more workers than that.
+        spec: the cluster.
+        jobs: number of jobs, the upper limit for the workers of a local cluster.
 
     Raises:
-        UsageError: there is no such class, or it does not take these arguments.
-        ClusterError: it does not start, or no worker comes.
+        UsageError: the class does not exist or does not accept these arguments.
+        ClusterError: the cluster does not start, or no worker connects.
     """
     with ExitStack() as stack:
         try:
@@ -59,7 +59,7 @@ def running(spec: ClusterSpec, jobs: int) -> Iterator[Client]:
 
 
 def _started(spec: ClusterSpec, jobs: int, stack: ExitStack) -> Any:
-    """The address, or a cluster that ends with the stack."""
+    """Return the address, or a new cluster that the exit stack closes."""
     if spec.is_address:
         return spec.where
     if spec.where == LOCAL:
@@ -83,7 +83,7 @@ def _local(jobs: int, options: Mapping[str, Any]) -> LocalCluster:
 
 
 def _reasons(error: BaseException) -> str:
-    """What it says, and what lay behind it: a worker's own reason comes last."""
+    """Return the messages of an error and its causes; a worker's own reason comes last."""
     said = [str(error) or type(error).__name__]
     while cause := error.__cause__ or error.__context__:
         said.append(str(cause) or type(cause).__name__)
@@ -92,9 +92,9 @@ def _reasons(error: BaseException) -> str:
 
 
 def _send_code(client: Client) -> None:
-    """Give this project's packages to scheduler and workers, as both look at what is submitted.
+    """Upload this project's packages to scheduler and workers, as both unpickle submitted tasks.
 
-    Workers get them too that come later, in place of a lost one.
+    Workers that join later, in place of a lost one, get them too.
     """
     flows = Path(__file__).parents[1]
     with tempfile.TemporaryDirectory() as folder:
@@ -102,7 +102,7 @@ def _send_code(client: Client) -> None:
         with zipfile.ZipFile(path, "w") as archive:
             for file in sorted(f for name in PACKAGES for f in (flows / name).rglob("*.py")):
                 archive.write(file, file.relative_to(flows))
-        # What runs in this process has the packages already, and would lose them to the copy.
+        # Scheduler or workers in this process already have the packages; a copy would shadow them.
         if client.run_on_scheduler(os.getpid) != os.getpid():  # type: ignore[no-untyped-call]
             client.register_plugin(SchedulerUploadFile(str(path)), name="taxi-flows-scheduler")
         if os.getpid() not in client.run(os.getpid).values():
@@ -110,10 +110,10 @@ def _send_code(client: Client) -> None:
 
 
 def rewrite_on(client: Client, job: Job) -> Entry:
-    """Submit one rewrite and wait for it; a lost worker's is done again by another.
+    """Submit one rewrite and wait for it; if its worker is lost, another one retries it.
 
     Raises:
-        ClusterError: several workers were lost with it, or the cluster itself.
+        ClusterError: several workers were lost while running it, or the cluster was lost.
         TripsError: see `rewrite_object`.
     """
     future = client.submit(rewrite_object, job, key=f"{job.file.name}-{uuid4().hex}", pure=False)

@@ -1,4 +1,4 @@
-"""The rewrite of one file from source to sink: what a Dask worker runs."""
+"""The rewrite of one file from source to sink, as a Dask worker runs it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from row_groups.rewrite import Rewritten, dataset_of, rewrite
 
 @dataclass(frozen=True)
 class Job:
-    """A rewrite that is to be done, small enough to send to a worker.
+    """A planned rewrite, small enough to send to a worker.
 
     Attributes:
-        file: which, and what was known of it when it was planned.
-        source: where it is.
-        sink: where it goes, under the same name.
-        rows_per_group: of each row group but the last.
-        utc_times: what times marked as UTC are.
+        file: the file as planned.
+        source: folder with the file.
+        sink: folder of the rewritten file, which keeps its name.
+        rows_per_group: rows of each row group except the last.
+        utc_times: how to read times marked as UTC.
     """
 
     file: Planned
@@ -37,17 +37,17 @@ class Job:
 
 
 def rewrite_object(job: Job) -> Entry:
-    """Download, rewrite, count, replace the object, and last write the ledger entry.
+    """Download a file, rewrite it, count its rows, replace the object, then write its entry.
 
-    Done a second time, because a worker was lost after its work but before its answer say,
-    it changes nothing.
+    Idempotent: a retry, for example after a worker was lost between its work and its answer,
+    changes nothing.
 
     Raises:
         Conflict: the source changed while it was read, or another run was faster.
         TripsError: see `rewrite`, `Bucket`.
     """
     name, source = job.file.name, job.source
-    dataset_of(name)  # a name that cannot be meant costs no download
+    dataset_of(name)  # an invalid name fails before the download
     with scratch_folder(job.file, f"{source.uri(name)} {job.sink.uri(name)}") as folder:
         entry, version = read_entry(job.sink, name)
         if entry and version != job.file.entry_version and _is_of(job, entry):
@@ -64,7 +64,7 @@ def rewrite_object(job: Job) -> Entry:
 
 
 def _is_of(job: Job, entry: Entry) -> bool:
-    """Whether somebody has done this job since it was planned, perhaps this very run."""
+    """Tell whether this job was done after it was planned, possibly by this run."""
     source, name = job.source, job.file.name
     return (
         entry.source_size == _info(source, name).size

@@ -1,6 +1,6 @@
-"""What is remembered of a rewritten file: a JSON object beside it, written last.
+"""The ledger of rewritten files: a JSON object for each, written last.
 
-Without it a file does not count as rewritten, whatever else is in the sink.
+A file without an entry does not count as rewritten, whatever else is in the sink.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from row_groups.places import Place
 
 @dataclass(frozen=True)
 class Entry:
-    """What the ledger says of one file.
+    """The ledger entry of one file.
 
     Attributes:
-        source: where it was taken from.
-        source_size: bytes.
-        source_etag: see `Bucket.etag`.
-        source_modified: UTC, ISO 8601.
-        rows: of the source and of the object, which were compared.
-        row_groups: of the object.
-        rows_per_group: of each row group but the last.
-        schema_version: of the declared types.
-        object_size: bytes.
-        object_version: the sink's own, to notice a change from outside.
-        rewritten_at: UTC, ISO 8601.
+        source: URI of the source file.
+        source_size: size of the source in bytes.
+        source_etag: ETag of the source; see `Bucket.etag`.
+        source_modified: modification time of the source, UTC, ISO 8601.
+        rows: rows of the source and of the object, compared.
+        row_groups: number of row groups of the object.
+        rows_per_group: rows of each row group except the last.
+        schema_version: version of the declared types.
+        object_size: size of the object in bytes.
+        object_version: the sink's version of the object, to detect outside changes.
+        rewritten_at: time of the rewrite, UTC, ISO 8601.
     """
 
     source: str
@@ -45,12 +45,12 @@ class Entry:
 
 
 def entry_key(sink: Place, name: str) -> str:
-    """`_ledger/fhvhv_tripdata_2021-01.json`, which readers of a Parquet folder pass over."""
+    """Return `_ledger/fhvhv_tripdata_2021-01.json`, which readers of a Parquet folder ignore."""
     return sink.key(f"_ledger/{PurePosixPath(name).stem}.json")
 
 
 def read_entry(sink: Place, name: str) -> tuple[Entry | None, str | None]:
-    """A file's entry and its version for a conditional write; None, None without one."""
+    """Return a file's entry and its version for a conditional write; None, None without one."""
     stored = sink.bucket.read(entry_key(sink, name))
     if stored is None:
         return None, None
@@ -64,10 +64,10 @@ def read_entry(sink: Place, name: str) -> tuple[Entry | None, str | None]:
 
 
 def write_entry(sink: Place, name: str, entry: Entry, replacing: str | None) -> None:
-    """Write a file's entry if its version still is `replacing`.
+    """Write a file's entry if its version is still `replacing`.
 
     Raises:
-        Conflict: another run wrote it meanwhile.
+        Conflict: another run wrote the entry meanwhile.
     """
     data = json.dumps(asdict(entry), indent=2, sort_keys=True).encode() + b"\n"
     sink.bucket.write(entry_key(sink, name), data, replacing)

@@ -1,4 +1,4 @@
-"""Where files are taken from and put: a folder of a bucket."""
+"""Sources and sinks of files: folders of buckets."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ class Place:
     """A folder of a bucket; the bucket may itself be a local folder.
 
     Attributes:
-        bucket: folder on this machine, S3, Cloud Storage.
-        folder: prefix of its keys, without a slash at its ends; empty for the whole bucket.
+        bucket: a local folder, S3 or Cloud Storage.
+        folder: key prefix without leading or trailing slash; empty for the whole bucket.
     """
 
     bucket: Bucket
     folder: str = ""
 
     def __str__(self) -> str:
-        """Where it is, for people."""
+        """Return the location for display."""
         return self.uri("_").removesuffix("_")
 
     def key(self, name: str) -> str:
-        """The key of a file of this place."""
+        """Return the key of a file in this place."""
         return f"{self.folder}/{name}" if self.folder else name
 
     def uri(self, name: str) -> str:
-        """Where a file of this place is, for people."""
+        """Return the URI of a file in this place, for display."""
         return self.bucket.uri(self.key(name))
 
     def files(self, pattern: str) -> Sequence[Listed]:
-        """The files directly in this place whose names match a pattern of `*`, `?` and `[…]`."""
+        """Return the files directly in this place whose names match a glob of `*`, `?`, `[…]`."""
         return [f for f in self.bucket.files(self.folder) if fnmatchcase(f.name, pattern)]

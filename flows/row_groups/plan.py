@@ -1,4 +1,4 @@
-"""Which files are to be rewritten, and why: decided from listings and the ledger alone."""
+"""The plan of which files to rewrite and why, based on listings and the ledger alone."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from core.storage.bucket import Listed
 from row_groups.ledger import Entry, read_entry
 from row_groups.places import Place
 
-#: "" is what changed of late, test_subset the first file only, reprocess everything.
+#: "" selects recently changed files, test_subset only the first file, reprocess all files.
 Intent = Literal["", "test_subset", "reprocess"]
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A file of the source, and whether there is work.
+    """A file of the source and whether to rewrite it.
 
     Attributes:
-        name: of the file, in source and sink.
-        modified: when the source was written, UTC, ISO 8601.
-        due: whether it is to be rewritten.
+        name: file name in source and sink.
+        modified: modification time of the source, UTC, ISO 8601.
+        due: whether to rewrite the file.
         reason: why, or why not.
-        entry: what the ledger says of it; None for a file that was never rewritten.
-        entry_version: of that entry, for a conditional write.
+        entry: the file's ledger entry; None if it was never rewritten.
+        entry_version: version of that entry, for a conditional write.
     """
 
     name: str
@@ -39,29 +39,29 @@ class Planned:
 
     @property
     def stem(self) -> str:
-        """The name without its ending."""
+        """Return the name without its extension."""
         return PurePosixPath(self.name).stem
 
     def __str__(self) -> str:
-        """The name."""
+        """Return the name."""
         return self.name
 
 
 def plan_files(
     source: Place, sink: Place, pattern: str, intent: str, days: int, now: dt.datetime
 ) -> list[Planned]:
-    """Look at the files that an intent means, by name; writes nothing.
+    """Plan the files that an intent selects, sorted by name, without writing anything.
 
     Args:
-        source: where the files are.
-        sink: where the rewritten ones are, with their ledger.
-        pattern: of the names.
+        source: folder with the files.
+        sink: folder with the rewritten files and their ledger.
+        pattern: glob pattern of the names.
         intent: one of `Intent`.
-        days: how old a change may be for the intent "".
-        now: with a time zone.
+        days: maximum age of a change for the intent "".
+        now: current time, with a time zone.
 
     Raises:
-        UsageError: an unknown intent, fewer than 0 days, or source and sink are one place.
+        UsageError: the intent is unknown, days is negative, or source and sink are the same.
     """
     _refuse(source, sink, intent, days)
     files = source.files(pattern)
@@ -96,7 +96,7 @@ def _planned(
 
 
 def _changed(file: Listed, source: Place, sink: Place, entry: Entry | None) -> tuple[bool, str]:
-    """Whether there is another content than the ledger speaks of; a new time alone is none."""
+    """Return whether the source or sink differs from the ledger, and why; a new time is ignored."""
     if entry is None:
         return True, "not rewritten yet"
     if file.size != entry.source_size:
@@ -110,7 +110,7 @@ def _changed(file: Listed, source: Place, sink: Place, entry: Entry | None) -> t
 
 
 def is_in_sink(sink: Place, name: str, entry: Entry) -> bool:
-    """Whether the object of an entry is there, and still as it was written."""
+    """Tell whether the object of an entry exists and is unchanged since it was written."""
     info = sink.bucket.info(sink.key(name))
     return info is not None and (info.size, info.version) == (
         entry.object_size,
@@ -119,5 +119,5 @@ def is_in_sink(sink: Place, name: str, entry: Entry) -> bool:
 
 
 def in_work(planned: Sequence[Planned]) -> list[Planned]:
-    """Those that there is work for."""
+    """Return the files that are due."""
     return [file for file in planned if file.due]

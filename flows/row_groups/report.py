@@ -1,4 +1,4 @@
-"""What a person reads at the end: a table of files."""
+"""The report of a run: a table of files."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from row_groups.plan import Planned
 
 @dataclass(frozen=True)
 class FileLine:
-    """What became of one file in one run.
+    """The result of one file in one run.
 
     Attributes:
-        name: of the file.
+        name: file name.
         status: rewritten, unchanged or failed.
-        reason: why.
-        rows: of the file.
-        row_groups: of the rewritten file.
-        size: of the rewritten file, bytes.
-        seconds: of work in this run.
-        where: the rewritten file.
+        reason: reason of the status.
+        rows: number of rows.
+        row_groups: number of row groups of the rewritten file.
+        size: size of the rewritten file in bytes.
+        seconds: seconds of work in this run.
+        where: URI of the rewritten file.
     """
 
     name: str
@@ -39,7 +39,7 @@ class FileLine:
 def line_of(
     file: Planned, status: str, entry: Entry | None, sink: Place, seconds: float = 0.0
 ) -> FileLine:
-    """The line of a file that the ledger knows, or does not."""
+    """Return the report line of a file, with or without a ledger entry."""
     if entry is None:
         return FileLine(file.name, status, file.reason)
     counts = (entry.rows, entry.row_groups, entry.object_size)
@@ -50,14 +50,14 @@ _HEAD = ("file", "status", "rows", "groups", "bytes", "seconds", "where")
 
 
 def table(lines: Sequence[FileLine]) -> str:
-    """The lines as a text table, then the reason of each."""
+    """Return the lines as a text table, followed by the reason of each."""
     rows = aligned([_HEAD, *(_cells(line) for line in lines)], right=range(2, 6))
     reasons = [f"{line.name}: {line.status}: {line.reason}" for line in lines]
     return "\n".join([*rows, "", *reasons]) if lines else "no file"
 
 
 def table_artifact(lines: Sequence[FileLine]) -> list[dict[str, str]]:
-    """The lines for a table artifact, which takes JSON types only."""
+    """Return the lines for a table artifact, which takes JSON types only."""
     return [dict(zip(_HEAD, _cells(line))) | {"reason": line.reason} for line in lines]
 
 

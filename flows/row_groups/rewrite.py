@@ -1,4 +1,4 @@
-"""One Parquet file into uniform row groups with declared types, in memory that stays flat."""
+"""Rewrite of a Parquet file into uniform row groups with declared types, in constant memory."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from monthly.month import Month
 
 _YEAR_MONTH = re.compile(r"(\d{4})-(\d{2})")
 BATCH_ROWS = 1 << 16
-#: Without a small buffer a row group of the source would be read at once, as large as it is.
+#: Without a small buffer, PyArrow would read a whole row group of the source at once.
 BUFFER_BYTES = 1 << 20
-#: A text column comes as numbers into a dictionary, and is written from them: no text is copied.
+#: Text columns are read and written as dictionary indices, so that no text is copied.
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -34,9 +34,9 @@ class Rewritten:
     """A rewritten file.
 
     Attributes:
-        path: the file.
-        rows: of the source, and of this file as its footer says.
-        row_groups: of this file; all have the same number of rows but the last.
+        path: path of the file.
+        rows: rows of the source, and of this file according to its footer.
+        row_groups: number of row groups; all except the last have the same number of rows.
     """
 
     path: Path
@@ -47,21 +47,21 @@ class Rewritten:
 def rewrite(
     source: Path, target: Path, rows_per_group: int, utc_times: UtcTimes = "auto"
 ) -> Rewritten:
-    """Rewrite a Parquet file of trips; the columns stay, each in the type that is declared for it.
+    """Rewrite a Parquet file of trips, converting each column to its declared type.
 
     Args:
-        source: named as TLC names its files, `fhvhv_tripdata_2021-01.parquet`, which says the
-            dataset.
-        target: written complete, or an error is raised.
-        rows_per_group: of each row group but the last.
-        utc_times: what times marked as UTC are; auto leaves it to the month of the name.
+        source: file named as TLC names its files, `fhvhv_tripdata_2021-01.parquet`, which
+            determines the dataset.
+        target: path of the new file, written completely unless an error is raised.
+        rows_per_group: rows of each row group except the last.
+        utc_times: how to read times marked as UTC; auto decides by the month in the name.
 
     Raises:
-        UsageError: rows_per_group is less than 1, or the name says no dataset.
-        BadFile: damaged, without rows, or with a value that does not fit its type.
-        SchemaError: a column that nobody declared.
-        AccountingError: rows in and rows out differ.
-        StorageError: the disk takes no more.
+        UsageError: rows_per_group is less than 1, or the name does not begin with a dataset.
+        BadFile: the file is damaged, has no rows, or has a value that does not fit its type.
+        SchemaError: a column is not declared.
+        AccountingError: the numbers of rows read and written differ.
+        StorageError: the disk is full.
     """
     if rows_per_group < 1:
         raise UsageError(f"rows_per_group {rows_per_group} is less than 1; write 1 or more")
@@ -85,10 +85,10 @@ def _rewrite(source: Path, target: Path, rows_per_group: int, readings: Readings
 
 
 def _month_of(name: str) -> Month:
-    """Return the month of a file name, which decides how its values are read.
+    """Return the month in a file name, which decides how its values are read.
 
     Raises:
-        BadFile: it has none.
+        BadFile: the name has no month.
     """
     dataset, found = dataset_of(name), _YEAR_MONTH.search(name)
     if found is None:
@@ -108,16 +108,16 @@ def _opened(source: Path) -> pq.ParquetFile:
         buffer_size=BUFFER_BYTES,
         pre_buffer=False,
         page_checksum_verification=True,
-        # INT96 is what Spark writes; nanoseconds hold no year after 2262.
+        # Spark writes INT96; nanoseconds cannot represent years after 2262.
         coerce_int96_timestamp_unit="us",
     )
 
 
 def dataset_of(name: str) -> Dataset:
-    """The dataset that a file's name begins with.
+    """Return the dataset that a file's name begins with.
 
     Raises:
-        UsageError: it begins with none.
+        UsageError: the name does not begin with a dataset.
     """
     dataset = DATASETS.get(name.partition("_")[0])
     if dataset is None:
@@ -131,7 +131,7 @@ def dataset_of(name: str) -> Dataset:
 def _write(
     name: str, file: pq.ParquetFile, target: Path, rows_per_group: int, readings: Readings
 ) -> None:
-    """Read and convert the next row group while the one before is written."""
+    """Read and convert each row group while the previous one is written."""
     columns = _columns(name, file.schema_arrow.names)
     kept = {f.name: f.type for f in file.schema_arrow if f.type == DICTIONARY}
     schema = pa.schema([(c.name, _type(c, kept.get(n))) for n, c in columns.items()])
@@ -144,9 +144,9 @@ def _write(
             target,
             schema,
             compression="zstd",
-            # Times hardly repeat: a dictionary of them costs time and makes the file larger.
+            # Times rarely repeat: a dictionary of them costs time and makes the file larger.
             use_dictionary=[f.name for f in schema if not pa.types.is_timestamp(f.type)],
-            # Else readers would get dictionaries in place of text.
+            # Otherwise readers would get dictionaries instead of text.
             store_schema=False,
         ) as parquet,
         ThreadPoolExecutor(1, f"write {name}") as writer,
@@ -165,7 +165,7 @@ def _write_group(parquet: pq.ParquetWriter, group: pa.Table) -> None:
 
 
 def _columns(name: str, published: list[str]) -> dict[str, Column]:
-    """The declared column of each published name."""
+    """Return the declared column of each published name."""
     dataset = dataset_of(name)
     found = {column: dataset.column(column) for column in published}
     unknown = [column for column, declared in found.items() if declared is None]
@@ -191,7 +191,7 @@ def _declared(
     schema: pa.Schema,
     readings: Readings,
 ) -> pa.RecordBatch:
-    """The rows in their declared types."""
+    """Convert a batch to the declared types."""
     try:
         arrays = [
             _checked(values) if kind == DICTIONARY else cast(column, _plain(values), readings)
@@ -203,7 +203,7 @@ def _declared(
 
 
 def _checked(values: pa.DictionaryArray) -> pa.DictionaryArray:
-    values.dictionary.validate(full=True)  # nobody has looked yet whether it is UTF-8
+    values.dictionary.validate(full=True)  # not yet checked for valid UTF-8
     return values
 
 
@@ -212,7 +212,7 @@ def _plain(values: pa.Array) -> pa.Array:
 
 
 def _groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
-    """Tables of so many rows, the last of what is left."""
+    """Yield tables of `rows` rows each, the last with the remainder."""
     waiting: list[pa.RecordBatch] = []
     count = 0
     for batch in batches:
@@ -227,7 +227,7 @@ def _groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema, rows: int) -> 
 
 
 def _counted(target: Path, rows: int, rows_per_group: int) -> Rewritten:
-    """Read the new footer, and compare it with the old one and with what was asked for."""
+    """Compare the new footer with the source's row count and the requested row groups."""
     metadata = pq.read_metadata(target)
     groups = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
     if metadata.num_rows != rows or sum(groups) != rows or {*groups[:-1]} - {rows_per_group}:

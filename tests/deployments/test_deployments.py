@@ -42,7 +42,7 @@ TARGETS = {
     "work pool": work_pool_deploy.TARGET,
 }
 APPLY = {"work pool": work_pool_deploy.apply}
-README = (PROJECT / "README.md").read_text()
+README = (PROJECT / "docs" / "deploy.md").read_text()
 NEW_YORK = ZoneInfo("America/New_York")
 
 

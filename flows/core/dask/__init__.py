@@ -1,1 +1,1 @@
-"""Dask clusters: which one is meant, how it is found or started, and tasks of flows on it."""
+"""Dask clusters: which one to use, how to find or start it, and how flows run tasks on it."""

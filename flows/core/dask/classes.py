@@ -1,4 +1,4 @@
-"""What a Dask cluster is started from: any class by its import path, or this machine's own."""
+"""Cluster classes of Dask: any class by its import path, or this machine's LocalCluster."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _WORKER_PROCESS = str(Path(__file__).with_name("worker_process.py"))
 
 
 def local_options(workers: int) -> dict[str, Any]:
-    """Arguments of distributed.LocalCluster that only this machine can reach.
+    """Return arguments for a distributed.LocalCluster that only this machine can reach.
 
-    One thread a worker: a month, a frame or a rewrite is a process' work.
+    Each worker has one thread: a month, a frame or a rewrite keeps a process busy.
     """
     return {
         "n_workers": workers,
@@ -31,10 +31,10 @@ def local_options(workers: int) -> dict[str, Any]:
 
 
 def cluster_class(path: str) -> Any:
-    """The class, or what makes a cluster as distributed.SSHCluster does.
+    """Return the cluster class at an import path, or the factory distributed.SSHCluster.
 
     Raises:
-        UsageError: there is none of that name, or it is something else.
+        UsageError: the path does not exist, or is not a cluster class.
     """
     module, _, name = path.rpartition(".")
     try:

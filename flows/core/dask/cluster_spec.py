@@ -1,4 +1,4 @@
-"""Which Dask cluster to use, from text; Dask itself is not asked."""
+"""The Dask cluster to use, parsed from text without importing Dask."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from core.errors import UsageError
 
-#: A temporary cluster of this machine.
+#: Stands for a temporary cluster on this machine.
 LOCAL = ""
 _ADDRESS = re.compile(r"[a-z]+://\S+")
 _CLASS = re.compile(r"\w+(\.\w+)+")
@@ -18,12 +18,12 @@ _CLASS = re.compile(r"\w+(\.\w+)+")
 
 @dataclass(frozen=True)
 class ClusterSpec:
-    """Which cluster to use.
+    """The cluster to use.
 
     Attributes:
         where: LOCAL, the address of a scheduler (`tcp://10.0.0.1:8786`), or the import path of a
             cluster class (`coiled.Cluster`).
-        options: arguments of the class, which for LOCAL is distributed.LocalCluster.
+        options: arguments of the class; for LOCAL, of distributed.LocalCluster.
     """
 
     where: str
@@ -31,10 +31,10 @@ class ClusterSpec:
 
     @classmethod
     def of(cls, where: str, options: str | Mapping[str, Any]) -> ClusterSpec:
-        """From text, the options as JSON; nothing is started or imported.
+        """Parse a cluster and its options (JSON text), without starting or importing anything.
 
         Raises:
-            UsageError: it cannot be meant.
+            UsageError: the text is invalid.
         """
         if not (where == LOCAL or _ADDRESS.fullmatch(where) or _CLASS.fullmatch(where)):
             raise UsageError(
@@ -59,10 +59,10 @@ class ClusterSpec:
         return spec
 
     def __str__(self) -> str:
-        """What a message calls it."""
+        """Return the name used in messages."""
         return self.where or "of this machine"
 
     @property
     def is_address(self) -> bool:
-        """Whether the cluster is there already."""
+        """Tell whether the cluster is already running."""
         return bool(_ADDRESS.fullmatch(self.where))

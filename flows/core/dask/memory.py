@@ -1,20 +1,21 @@
-"""How Dask's workers hold on to memory between the blocks of a month."""
+"""Settings that let Dask workers keep freed memory between the blocks of a month."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from typing import Any
 
-#: Bytes. Dask has the C library give back whatever is free beyond 64 KiB, and so each block of a
-#: month asks the system for its pages again. This is the most that glibc takes for the second.
+#: Bytes. Dask sets the trim threshold to 64 KiB, so glibc returns freed memory to the system and
+#: each block of a month has to request its pages again. 32 MiB is the largest mmap threshold that
+#: glibc accepts.
 _KEPT = 32 << 20
-#: Read by glibc as a worker starts; https://man7.org/linux/man-pages/man3/mallopt.3.html
+#: Read by glibc when a worker starts; https://man7.org/linux/man-pages/man3/mallopt.3.html
 WORKER_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(_KEPT), "MALLOC_MMAP_THRESHOLD_": str(_KEPT)}
 
 
 def keeping_memory() -> AbstractContextManager[Any]:
-    """Workers that are started from here meanwhile have WORKER_MEMORY in their environment."""
-    # Not at the top: Dask takes a second, which only who uses it should pay.
+    """Put WORKER_MEMORY into the environment of workers started while the context is open."""
+    # Imported here because Dask takes a second to import, which only its users should pay.
     import dask
     import distributed  # noqa: F401 # its defaults are what is to be changed
 

@@ -1,4 +1,4 @@
-"""What a Dask worker of a cluster of our own loads as it starts."""
+"""Preload script for the workers of the clusters that this project starts."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from types import FrameType
 
 
 def dask_setup(worker: object) -> None:
-    """Ctrl-C, which reaches all that a terminal's command has started, only silences the worker.
+    """Make Ctrl-C, which reaches every process of a terminal's command, only silence the worker.
 
-    It is stopped by the command, which reports the runs that were on it. By itself its loop would
-    end and its thread work on, into hundreds of lines of tracebacks; and if it died, Dask would
-    start another one, with the month anew.
+    The command stops the worker and reports the runs that were on it. By default, the worker's
+    event loop would end while its thread kept working, with hundreds of lines of tracebacks; and
+    if the worker died, Dask would start another one and the month from scratch.
     """
-    if multiprocessing.parent_process():  # else it lives in the command's own process
+    if multiprocessing.parent_process():  # else it runs in the command's own process
         signal.signal(signal.SIGINT, _say_no_more)
 
 

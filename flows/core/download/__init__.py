@@ -1,1 +1,1 @@
-"""Published files, fetched complete and checked or not at all."""
+"""Downloads of published files, complete and checked or not at all."""

@@ -1,4 +1,4 @@
-"""Whether a file is what it should be, by its first and last bytes."""
+"""Checks of a file's format and completeness, by its first and last bytes."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ FileKind: TypeAlias = Literal["csv", "csv.gz", "parquet", "zip"]
 
 _GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
-#: Magic numbers of what some publishers wrap their files in (the formats' own descriptions).
+#: Magic numbers of unsupported compression formats that some publishers use (from the formats'
+#: own descriptions).
 _NOT_READ: Mapping[bytes, str] = {
     b"\xfd7zXZ\x00": "compressed with xz",
     b"\x28\xb5\x2f\xfd": "compressed with zstd",
     b"BZh": "compressed with bzip2",
 }
-#: What an ending promises. Any other ending, .csv too, promises nothing: the content decides,
-#: as some servers compress a .csv on the way.
+#: The format that a file extension promises. Any other extension, even .csv, promises nothing:
+#: the content decides, because some servers compress a .csv in transit.
 _PROMISES: Mapping[str, FileKind] = {".gz": "csv.gz", ".parquet": "parquet", ".zip": "zip"}
-#: Parquet format: PAR1 at both ends, before the last one the length of the footer (4 bytes).
+#: Bytes. Parquet format: PAR1 at both ends, and the footer length (4 bytes) before the last one.
 _PARQUET_FRAME = 12
 _HEAD_BYTES = 4096
 _CHUNK_BYTES = 1 << 20
@@ -36,23 +37,23 @@ _LOOK = "open its address to see what the publisher sends, or choose another sou
 
 
 def kind_of(path: Path) -> FileKind:
-    """What a file is by its first bytes, whatever its name; `csv` if it has no magic number."""
+    """Return the format by the first bytes, not the name; `csv` if there is no magic number."""
     return _kind(_head(path))
 
 
 def check_file(what: object, path: Path, name: str | None = None) -> FileKind:
-    """Refuse a file that is not a complete CSV, gzipped CSV or Parquet file.
+    """Return the format of a file; refuse all but a complete CSV, gzipped CSV, Parquet or zip.
 
-    Of a gzip file the first megabyte is unpacked; whether the rest holds is seen by whoever
-    reads it. A plain CSV that lacks its end cannot be told from a complete one.
+    Only the first megabyte of a gzip file is decompressed; its reader detects damage in the
+    rest. A truncated plain CSV cannot be told from a complete one.
 
     Args:
         what: what the file is about.
         path: the file.
-        name: the published name, where `path` has another one.
+        name: the published name, if `path` has another one.
 
     Raises:
-        BadFile: it is empty, an error page, of another format, cut short or damaged.
+        BadFile: it is empty, an error page, in another format, truncated or damaged.
     """
     name = name or path.name
     head = _head(path)
@@ -77,7 +78,7 @@ def _kind(head: bytes) -> FileKind:
 
 
 def impostor(head: bytes) -> str | None:
-    """What stands in place of any file, by how it begins, and what to do."""
+    """Return what was sent instead of a file, by its first bytes, and what to do; else None."""
     text = _text(head)
     if not text:
         return f"is empty; {_AFRESH}"
@@ -91,7 +92,7 @@ def impostor(head: bytes) -> str | None:
 
 
 def _impostor(head: bytes) -> str | None:
-    """What stands in place of a month's file."""
+    """Return what was sent instead of a month's file, and what to do; else None."""
     if _text(head).startswith((b"{", b"[")):
         return f"is JSON, such as a service's error message; {_LOOK}"
     return impostor(head) or _other_format(head)
@@ -108,7 +109,7 @@ def _other_format(head: bytes) -> str | None:
     for magic, what in _NOT_READ.items():
         if head.startswith(magic):
             return f"is {what}; {readable}"
-    # Text has no NUL byte, UTF-16 apart.
+    # Text has no NUL bytes, except in UTF-16.
     if _kind(head) == "csv" and b"\0" in head and not encoding_of(head):
         return f"is neither text nor a format known here; {readable}"
     return None
@@ -122,7 +123,7 @@ def _broken_promise(name: str, head: bytes) -> str | None:
 
 
 def _check_gzip(path: Path) -> str | None:
-    """Unpack its beginning: the conversion reads all of it, and to do so twice takes time."""
+    """Decompress only the beginning: the conversion reads the rest, and reading twice is slow."""
     try:
         with igzip.open(path, "rb") as file:
             head = file.read(_CHUNK_BYTES)
@@ -135,7 +136,7 @@ def _check_gzip(path: Path) -> str | None:
 
 
 def _check_zip(path: Path) -> str | None:
-    """Read its table of contents, which stands at its end; the rest is seen by whoever reads it."""
+    """Read only the table of contents at the end; the reader of the file detects other damage."""
     return None if zipfile.is_zipfile(path) else f"is a zip archive that is cut short; {_AFRESH}"
 
 

@@ -1,4 +1,4 @@
-"""Fetch a published file, wherever it is."""
+"""The download of a published file, from a web server or this machine."""
 
 from __future__ import annotations
 
@@ -19,29 +19,30 @@ def fetch(
     check: Callable[[Path, str], object],
     progress: Progress = lambda done, total: None,
 ) -> Download[What]:
-    """Fetch a file, complete and checked or not at all, in one attempt.
+    """Download a file, complete and checked or not at all, in one attempt.
 
-    What a broken connection leaves, `<name>.part`, is continued by the next attempt if the
-    publisher still has the same state of it. Two downloads of the same name must not share a
-    folder at the same time.
+    After a broken connection, the next attempt resumes `<name>.part` if the publisher still has
+    the same state of the file. Two concurrent downloads of the same name must not share a
+    folder.
 
     Args:
-        wanted: what and where.
-        path: where to; its folder is made if it is not there.
-        check: refuses what has arrived with a BadFile; gets the file and the name of `path`.
-        progress: called with the bytes so far and in all (None: unknown), four times a MB.
+        wanted: the file and its address.
+        path: target file; its folder is created if needed.
+        check: raises BadFile for a bad file; gets the downloaded file and the name of `path`.
+        progress: called with the bytes so far and in total (None: unknown), four times per MB.
 
     Raises:
-        NotPublished, Unreachable, SourceError: the publisher has none, is silent, or refuses.
+        NotPublished, Unreachable, SourceError: the file is missing, or the publisher is silent
+            or refuses.
         BadFile: from `check`; nothing is kept.
-        StorageError: the folder took no more; nothing is kept.
+        StorageError: the folder's disk is full or not writable; nothing is kept.
     """
     transport = transport_of(wanted.url)
     return whole(wanted.what, path, lambda part: transport.fetch(wanted, part, progress), check)
 
 
 def transport_of(url: str) -> Http | File:
-    """Return what looks at an address and fetches from it."""
+    """Return the transport that queries an address and downloads from it."""
     return File() if urlsplit(url).scheme == "file" else Http()
 
 
@@ -51,7 +52,7 @@ def whole(
     receive: Callable[[PartFile], Download[What]],
     check: Callable[[Path, str], object],
 ) -> Download[What]:
-    """Receive a file beside its path, check it, and put it in place."""
+    """Receive a file beside its path, check it, and move it into place."""
     part = PartFile(path.with_name(f"{path.name}.part"))
     with part.good_or_gone(what):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A web server as the place where files are published."""
+"""Web servers as a source of published files."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from core.download.partial import PartFile, Progress, Validators
 from core.download.remote_file import Download, RemoteFile, What
 from core.errors import NotPublished, SourceError, Unreachable
 
-#: Longest wait for a connection, and longest silence once it is there, seconds.
+#: Timeouts in seconds, for connecting and for silence after that.
 CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 60.0
 TIMEOUT = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
 
 
-#: Headers in which a CDN names itself.
+#: Headers that name a CDN.
 _CDN = ("Server", "Via", "X-Cache", "X-Served-By")
 _CDNS = ("akamai", "cloudflare", "cloudfront", "fastly", "varnish")
-#: What a CDN's page says of a request that it blocks, whatever the file.
+#: Phrases on a CDN's page for a request that it blocks, whatever the file.
 _BLOCKED = (
     b"request blocked",
     b"block access from your country",
     b"you have been blocked",
-    b"just a moment",  # Cloudflare's test of a browser
+    b"just a moment",  # Cloudflare's browser check
     b"attention required",
     b"log in",
     b"login",
@@ -39,13 +39,13 @@ _EXPIRED = (b"request has expired", b"signature")
 
 
 class Http:
-    """A web server, which may continue a download where it broke off.
+    """A web server, which may resume an interrupted download.
 
     Attributes:
-        no_head: statuses that may refuse HEAD and not the file: signed addresses of buckets
-            are made for GET alone.
-        absent: statuses of a file that is not there.
-        passing: statuses that pass by themselves.
+        no_head: statuses that may refuse only HEAD, not the file: signed bucket URLs are valid
+            for GET alone.
+        absent: statuses of a missing file.
+        passing: statuses of transient errors.
     """
 
     no_head = frozenset({403, 405, 501})
@@ -53,7 +53,7 @@ class Http:
     passing = frozenset({408, 429, *range(500, 600)})
 
     def look(self, wanted: RemoteFile[What]) -> RemoteFile[What]:
-        """Ask by HEAD, or by GET for one byte where HEAD is refused."""
+        """Query the file with HEAD, or with a GET for one byte if HEAD is refused."""
         with _client(wanted) as client:
             with client.stream("HEAD", wanted.url) as response:
                 if response.status_code not in self.no_head:
@@ -62,7 +62,7 @@ class Http:
                 return self._seen(wanted, response)
 
     def fetch(self, wanted: RemoteFile[What], part: PartFile, progress: Progress) -> Download[What]:
-        """Get all of it, or the rest of what is there."""
+        """Download the file, or the rest of a partial download."""
         begun = part.begun(wanted.url)
         headers = part.rest_of(begun) if begun else {}
         get = ("GET", wanted.url)
@@ -73,7 +73,7 @@ class Http:
         return self.fetch(wanted, part, progress)
 
     def _seen(self, wanted: RemoteFile[What], response: httpx.Response) -> RemoteFile[What]:
-        # Of an empty file there is no first byte, which is what 416 says.
+        # 416 means an empty file, which has no first byte.
         self._refuse(wanted, response, (200, 206, 416))
         seen = _validators(wanted.url, response)
         return replace(
@@ -121,12 +121,12 @@ class Http:
 
 @cache
 def _certificates() -> ssl.SSLContext:
-    return httpx.create_ssl_context()  # 24 ms each, and a backfill asks for many months
+    return httpx.create_ssl_context()  # 24 ms each, and a backfill requests many months
 
 
 @contextmanager
 def _client(wanted: RemoteFile[Any]) -> Iterator[httpx.Client]:
-    """A client whose failures to reach the publisher are this project's errors."""
+    """Yield a client, and convert its connection failures to errors of this project."""
     headers = {"Accept-Encoding": "identity"}
     try:
         with httpx.Client(
@@ -142,11 +142,11 @@ def _client(wanted: RemoteFile[Any]) -> Iterator[httpx.Client]:
 
 
 def _is_hidden(response: httpx.Response) -> bool:
-    """Whether a bucket or the CDN before it says 403 for a file that is not there.
+    """Tell whether a 403 of a bucket or of its CDN means that the file does not exist.
 
-    S3, where TLC's files are, says so to whoever may not list the bucket (S3 API reference,
-    GetObject); its other refusals have another code. A CDN passes that on, or shows its own
-    page. Whoever is asked to log in, is blocked, or comes with an expired signature is refused.
+    S3, which hosts TLC's files, answers 403 to clients that may not list the bucket (S3 API
+    reference, GetObject); its other refusals have another code. A CDN passes that on, or shows
+    its own page. A login page, a block page or an expired signature is a real refusal.
     """
     if "WWW-Authenticate" in response.headers:
         return False
@@ -164,7 +164,7 @@ def _validators(url: str, response: httpx.Response) -> Validators:
 
 
 def _is_usable(response: httpx.Response, part: PartFile, begun: Validators) -> bool:
-    """Whether to take an answer: not a rest that is of something else, nor that there is none."""
+    """Tell whether a response is usable: not a 416, nor the rest of another state of the file."""
     if response.status_code != 206:
         return response.status_code != 416
     here = response.headers.get("Content-Range", "").startswith(f"bytes {part.size}-")
@@ -172,7 +172,7 @@ def _is_usable(response: httpx.Response, part: PartFile, begun: Validators) -> b
 
 
 def _size(response: httpx.Response) -> int | None:
-    """Bytes of the whole file, also where the answer is a part of it."""
+    """Return the bytes of the whole file, even for a partial response; None if unknown."""
     header = "Content-Length" if response.status_code == 200 else "Content-Range"
     total = response.headers.get(header, "").rpartition("/")[2]
     return int(total) if total.isdecimal() else None
@@ -181,7 +181,7 @@ def _size(response: httpx.Response) -> int | None:
 def _body(
     wanted: RemoteFile[Any], response: httpx.Response, start: int, total: int | None
 ) -> Iterator[bytes]:
-    """The bytes as sent, no Content-Encoding undone."""
+    """Yield the bytes as sent, without decoding any Content-Encoding."""
     done, broken = start, None
     try:
         for chunk in response.iter_raw():

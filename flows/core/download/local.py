@@ -1,4 +1,4 @@
-"""A file of this machine as a published one: it is copied."""
+"""Files on this machine as a source of published files."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from core.download.remote_file import Download, RemoteFile, What, path_of
 from core.errors import NotPublished, SourceError, UsageError
 
 _CHUNK_BYTES = 1 << 18
-#: Names that are shown in place of one that is missing.
+#: Number of similar names to show for a missing one.
 NEAR_NAMES = 3
 
 
 class File:
-    """A file of this machine, which is copied."""
+    """A file on this machine, which is copied."""
 
     def look(self, wanted: RemoteFile[What]) -> RemoteFile[What]:
-        """Ask the disk."""
+        """Query the size and modification time on disk."""
         size, modified = self._seen(wanted)
         return replace(wanted, size=size, etag=None, last_modified=modified)
 
     def fetch(self, wanted: RemoteFile[What], part: PartFile, progress: Progress) -> Download[What]:
-        """Copy it."""
+        """Copy the file."""
         (size, modified), path = self._seen(wanted), path_of(wanted.url)
         if path.parent.samefile(part.path.parent):
             raise UsageError(f"{wanted} is in the scratch folder itself; choose another folder")
@@ -38,7 +38,7 @@ class File:
             return part.download(wanted, part.receive(chunks, size, progress), validators)
 
     def _seen(self, wanted: RemoteFile[Any]) -> tuple[int, str]:
-        """Size, and the modification time as HTTP date."""
+        """Return the size, and the modification time as an HTTP date."""
         try:
             with path_of(wanted.url).open("rb") as file:
                 found = fstat(file.fileno())
@@ -52,7 +52,7 @@ class File:
 
 
 def _nearby(path: Path) -> str:
-    """Return what stands where a path leads nowhere: the names that come closest."""
+    """Return a hint for a path that does not exist: the most similar names."""
     folder = next(above for above in path.parents if above.is_dir())
     missing = path.relative_to(folder).parts[0]
     names = sorted(each.name for each in folder.iterdir() if not each.name.startswith("."))

@@ -1,4 +1,4 @@
-"""A download on its way: what of it has arrived, and how it can be continued."""
+"""A partial download: what has arrived, and how to resume it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from core.disk import refusal
 from core.download.remote_file import Download, RemoteFile, What
 from core.errors import BadFile
 
-#: Called with the bytes so far and those in all, None where that is unknown.
+#: Called with the bytes so far and in total, None if unknown.
 Progress: TypeAlias = Callable[[int, int | None], None]
 
-#: How often progress is told, bytes.
+#: Bytes between two progress calls.
 PROGRESS_BYTES = 1 << 18
 _CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Validators:
-    """What names one state of a published file, so that a later request can ask for its rest.
+    """The identity of one state of a published file, so that a later request can resume it.
 
     Attributes:
         url: its address, before any redirect.
-        etag: as the publisher writes it, quotes included.
+        etag: as the publisher sends it, quotes included.
         last_modified: HTTP date.
     """
 
@@ -38,28 +38,28 @@ class Validators:
 
     @property
     def validator(self) -> str | None:
-        """What `If-Range` may hold: a strong ETag, else the date (RFC 9110, 13.1.5)."""
+        """Return the value for `If-Range`: a strong ETag, else the date (RFC 9110, 13.1.5)."""
         weak = self.etag is None or self.etag.startswith("W/")
         return self.last_modified if weak else self.etag
 
 
 @dataclass(frozen=True)
 class PartFile:
-    """What has arrived of a file, and a note beside it that says of which state.
+    """The part of a file that has arrived, and a note beside it that names its state.
 
     Attributes:
-        path: where; the note is `<path>.json`.
+        path: the partial file; the note is `<path>.json`.
     """
 
     path: Path
 
     @property
     def size(self) -> int:
-        """Bytes that have arrived."""
+        """Return the number of bytes that have arrived."""
         return self.path.stat().st_size
 
     def begun(self, url: str) -> Validators | None:
-        """The state of `url` that can be continued; None without one."""
+        """Return the state of `url` that can be resumed; None if there is none."""
         try:
             found = Validators(**json.loads(self._note.read_text("utf-8")))
             continuable = found.url == url and found.validator and self.size
@@ -68,19 +68,19 @@ class PartFile:
         return found if continuable else None
 
     def rest_of(self, validators: Validators) -> Mapping[str, str]:
-        """The headers of a request for what has not arrived yet."""
+        """Return the request headers for the bytes that have not arrived yet."""
         return {"Range": f"bytes={self.size}-", "If-Range": validators.validator or ""}
 
     def begin(self, validators: Validators) -> None:
-        """Start over with nothing."""
-        # Emptied before it is noted: a kill in between must not give old bytes a new name.
+        """Start over with an empty file."""
+        # Empty the file before the note: a kill in between must not give old bytes a new state.
         self.path.write_bytes(b"")
         self._note.write_text(json.dumps(asdict(validators)), "utf-8")
 
     def receive(
         self, chunks: Iterable[bytes], total: int | None, progress: Progress
     ) -> tuple[int, str]:
-        """Append, and return the size and the SHA-256 (hexadecimal) of all there is then."""
+        """Append chunks, and return the size and the SHA-256 (hexadecimal) of the whole file."""
         done = told = self.size
         digest = self._digest() if done else hashlib.sha256()
         with self.path.open("ab") as file:
@@ -97,25 +97,25 @@ class PartFile:
     def download(
         self, remote: RemoteFile[What], counted: tuple[int, str], validators: Validators
     ) -> Download[What]:
-        """Return the record of what has arrived, from what `receive` counted."""
+        """Return the record of the download, with the counts from `receive`."""
         state = (validators.etag, validators.last_modified)
         return Download(remote.what, self.path, remote.url, *counted, *state)
 
     def forget(self) -> None:
-        """Remove it and its note, as far as the disk lets us."""
+        """Remove the file and its note, ignoring disk errors."""
         for path in (self.path, self._note):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 
     @contextmanager
     def good_or_gone(self, what: object) -> Iterator[None]:
-        """Keep no bad file, and nothing on a disk that took no more.
+        """Remove the file if it is bad, or if the disk refuses a write.
 
         Args:
-            what: whose file it is.
+            what: what the file is about.
 
         Raises:
-            StorageError: for an OSError.
+            StorageError: in place of an OSError.
         """
         try:
             yield

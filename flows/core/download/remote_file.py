@@ -1,4 +1,4 @@
-"""The records of a published file and of its download, and their addresses."""
+"""Records of a published file and of its download, and functions for their addresses."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import httpx
 
 from core.errors import UsageError
 
-#: What a file is about; as text it begins every message.
+#: What a file is about; its text form begins every message.
 What = TypeVar("What")
 
 
 @dataclass(frozen=True)
 class RemoteFile(Generic[What]):
-    """What is known of a published file without fetching it.
+    """The metadata of a published file, known without downloading it.
 
     Attributes:
-        what: what it is about, a month say.
+        what: what the file is about, such as a month.
         url: its address, before any redirect.
-        size: bytes; None where the publisher does not say.
-        etag: as the publisher writes it, quotes included; None for a local file.
-        last_modified: HTTP date; None where the publisher does not say.
+        size: bytes; None if the publisher does not say.
+        etag: as the publisher sends it, quotes included; None for a local file.
+        last_modified: HTTP date; None if the publisher does not say.
     """
 
     what: What
@@ -36,7 +36,7 @@ class RemoteFile(Generic[What]):
     last_modified: str | None = None
 
     def __str__(self) -> str:
-        """What it is about, and its address without its secrets."""
+        """Return what the file is about, and its address without secrets."""
         return f"{self.what}: {without_secrets(self.url)}"
 
 
@@ -45,13 +45,13 @@ class Download(Generic[What]):
     """A published file on this machine, complete and checked.
 
     Attributes:
-        what: what it is about, a month say.
+        what: what the file is about, such as a month.
         path: the file, its bytes as they were sent.
         url: its address, before any redirect.
         size: bytes.
         sha256: of the file, hexadecimal.
-        etag: of the answer that sent it, which may be newer than that of the `RemoteFile`.
-        last_modified: of the same answer, HTTP date.
+        etag: of the response that sent it, which may be newer than that of the `RemoteFile`.
+        last_modified: of the same response, HTTP date.
     """
 
     what: What
@@ -79,7 +79,7 @@ def remote_file(what: What, address: str) -> RemoteFile[What]:
 
 
 def without_secrets(url: str) -> str:
-    """An address to show and to remember: no password, no signature in a query."""
+    """Return an address that is safe to show and store: without user, password and query."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https"):
         return url
@@ -87,25 +87,25 @@ def without_secrets(url: str) -> str:
 
 
 def url_of(address: str) -> str | None:
-    """Return a URL as it is, a path as one; None for a URL that no transport reads."""
-    scheme = re.match(r"([A-Za-z][\w+.-]+):", address)  # one letter is a drive of Windows
+    """Return a URL unchanged, or a path as a file URL; None for an unsupported scheme."""
+    scheme = re.match(r"([A-Za-z][\w+.-]+):", address)  # one letter is a Windows drive
     if not scheme:
         return Path(address).absolute().as_uri()
     return address if scheme[1].lower() in ("http", "https", "file") else None
 
 
 def file_name(url: str) -> str:
-    """The last part of its path, decoded."""
+    """Return the last part of a URL's path, decoded."""
     return unquote(urlsplit(url).path).rpartition("/")[2]
 
 
 def path_of(url: str) -> Path:
-    """The path of a file URL."""
+    """Return the path of a file URL."""
     return Path(url2pathname(urlsplit(url).path))
 
 
 def is_malformed(url: str) -> bool:
-    """Tell whether a URL has no host where it needs one, or no path."""
+    """Tell whether a URL is invalid: no path, no host, or a file URL with a host."""
     try:
         host, parts = httpx.URL(url).host, urlsplit(url)
     except (httpx.InvalidURL, ValueError):

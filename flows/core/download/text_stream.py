@@ -1,4 +1,4 @@
-"""The bytes of a table in a file: unpacked, as UTF-8, whatever the file is."""
+"""The bytes of a table in a file, decompressed and as UTF-8."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from core.errors import BadFile
 
 T = TypeVar("T")
 
-#: How a text that is UTF-16 begins: with a mark, or with a zero in each character of a name.
+#: Byte order marks of UTF-16. Without one, the zero byte in each character of a name tells.
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _CHUNK = 1 << 16
-#: How a zip archive begins, the second one of an empty one.
+#: Magic numbers of a zip archive, the second one of an empty archive.
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 
 @contextmanager
 def unpacked(what: object, path: Path) -> Iterator[io.BufferedIOBase]:
-    """Open the table in a file, gzip and zip undone.
+    """Open the table in a file, decompressing gzip and zip.
 
     Raises:
-        BadFile: a zip archive that has not one table in it, or cannot be read.
+        BadFile: a zip archive does not contain exactly one table, or cannot be read.
     """
     with ExitStack() as opened:
         raw = opened.enter_context(path.open("rb"))
@@ -68,15 +68,15 @@ def _member(what: object, path: Path) -> Iterator[io.BufferedIOBase]:
 
 
 def _is_table(info: zipfile.ZipInfo) -> bool:
-    """Tell a table from a folder and from what macOS puts beside each file."""
+    """Tell a table from a folder and from the files that macOS adds."""
     return not (info.is_dir() or info.filename.startswith("__MACOSX/"))
 
 
 def reading(what: object, path: Path, read: Callable[[], T]) -> T:
-    """Return what a read gives.
+    """Return the result of a read.
 
     Raises:
-        BadFile: what is packed is damaged.
+        BadFile: the compressed or encoded data is damaged.
     """
     try:
         return read()
@@ -94,7 +94,7 @@ def reading(what: object, path: Path, read: Callable[[], T]) -> T:
 
 
 def encoding_of(head: bytes) -> str | None:
-    """Return the UTF-16 that a text begins with; None for one of bytes."""
+    """Return the UTF-16 encoding that a text begins with; None if it is not UTF-16."""
     if head[:2] in _MARKS:
         return _MARKS[head[:2]]
     even, odd = head[:64:2], head[1:64:2]
@@ -104,7 +104,7 @@ def encoding_of(head: bytes) -> str | None:
 
 
 class Recoded(io.RawIOBase):
-    """A text in another encoding, as UTF-8."""
+    """A stream that converts text from another encoding to UTF-8."""
 
     def __init__(self, stream: io.BufferedIOBase | BinaryIO, encoding: str) -> None:
         self._stream, self._left = stream, b""
@@ -116,7 +116,7 @@ class Recoded(io.RawIOBase):
         return True
 
     def readinto(self, space: object) -> int:
-        """Fill what is asked for, or less."""
+        """Fill the buffer, or part of it, and return the number of bytes."""
         view = memoryview(space)  # type: ignore[arg-type] # what BufferedReader gives
         while not self._left:
             chunk = self._stream.read(_CHUNK)

@@ -1,1 +1,1 @@
-"""One module a cloud store: each is a `core.storage.bucket.Bucket` over a client of its own."""
+"""One module per cloud store, each a `core.storage.bucket.Bucket` over its own client."""

@@ -1,4 +1,4 @@
-"""What a month needs from an object store, and the folder that serves as one."""
+"""The object store interface that a month needs, and a local folder that implements it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from core.disk import DATA_SETTING, room_for
 from core.errors import Busy, Conflict, StorageError, UsageError
 from core.waiting import acquire
 
-#: Seconds to wait for another writer; a write takes a second at most, so it must be stuck.
+#: Seconds to wait for another writer; a write takes at most one, so a longer one is stuck.
 LOCK_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A small object with the version that a conditional write compares."""
+    """A small object, and the version that a conditional write compares."""
 
     data: bytes
     version: str
@@ -34,7 +34,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """What a bucket says of an object: its size in bytes and its version."""
+    """The size in bytes and the version of an object."""
 
     size: int
     version: str
@@ -42,12 +42,12 @@ class ObjectInfo:
 
 @dataclass(frozen=True)
 class Listed:
-    """An object of a folder's listing.
+    """An object in a folder's listing.
 
     Attributes:
         name: the last part of its key.
         size: bytes.
-        modified: when it was written, UTC; a new time alone is no new content.
+        modified: when it was written, UTC; a new time does not imply new content.
     """
 
     name: str
@@ -56,102 +56,102 @@ class Listed:
 
 
 class Bucket(Protocol):
-    """An object store. Keys are POSIX paths; every write is whole or not at all."""
+    """An object store. Keys are POSIX paths; every write is atomic."""
 
     def uri(self, key: str) -> str:
-        """Where an object is, for people and for warehouses."""
+        """Return the location of an object, for people and for warehouses."""
 
     def link(self, key: str) -> str:
-        """The address that opens an object in the browser of a person who may read it."""
+        """Return the address that opens an object in the browser of a person with access."""
 
     def info(self, key: str) -> ObjectInfo | None:
-        """Size and version of an object; None if there is none."""
+        """Return the size and version of an object; None if it does not exist."""
 
     def files(self, folder: str) -> list[Listed]:
-        """The objects directly in a folder ("" is the bucket's own), by name; none if it is not."""
+        """List the objects directly in a folder ("" is the root) by name; empty if missing."""
 
     def etag(self, key: str) -> str:
-        """What differs when the content does, and does not when it was only written anew.
+        """Return a tag that changes with the content, but not when the same bytes are rewritten.
 
         Raises:
-            StorageError: there is no such object.
+            StorageError: the object does not exist.
         """
 
     def upload(self, path: Path, key: str) -> ObjectInfo:
-        """Put a file in place of the object; what is returned speaks of exactly this file."""
+        """Upload a file in place of the object, and return the size and version of this file."""
 
     def download(self, key: str, path: Path) -> None:
-        """Get an object into a file.
+        """Download an object into a file.
 
         Raises:
-            StorageError: there is none, or no room for it.
+            StorageError: the object does not exist, or the disk has no room for it.
         """
 
     def read(self, key: str) -> Stored | None:
-        """A small object with its version; None if there is none."""
+        """Return a small object with its version; None if it does not exist."""
 
     def read_part(self, key: str, start: int, size: int) -> bytes:
-        """Some bytes of an object.
+        """Return some bytes of an object.
 
         Raises:
-            StorageError: there is no such object, or it ends before them.
+            StorageError: the object does not exist, or ends before them.
         """
 
     def write(self, key: str, data: bytes, replacing: str | None) -> None:
-        """Put a small object, if its version still is `replacing` (None: there is none).
+        """Write a small object if its version is still `replacing` (None: it does not exist).
 
         Raises:
-            Conflict: another run wrote it meanwhile.
+            Conflict: another run wrote it in the meantime.
         """
 
     def delete(self, key: str) -> None:
-        """Remove an object; none there is fine."""
+        """Delete an object; do nothing if it does not exist."""
 
 
 @dataclass(frozen=True)
 class FolderBucket:
-    """A local folder as an object store; safe for many processes of one machine.
+    """A local folder as an object store, safe for concurrent processes on one machine.
 
     Attributes:
-        folder: absolute path; made when the first object is written.
+        folder: absolute path; created when the first object is written.
     """
 
     folder: Path
 
     def uri(self, key: str) -> str:
-        """The path of the file."""
+        """Return the path of the file."""
         return str(self._path(key))
 
     def link(self, key: str) -> str:
-        """`file://` and the path; see `Bucket`."""
+        """Return `file://` and the path; see `Bucket`."""
         return self._path(key).as_uri()
 
     def info(self, key: str) -> ObjectInfo | None:
-        """Size, and the time of the last write as version; see `Bucket`."""
+        """Return the size, and the time of the last write as version; see `Bucket`."""
         try:
             return _info(self._path(key))
         except FileNotFoundError:
             return None
 
     def files(self, folder: str) -> list[Listed]:
-        """Without what is hidden, which is no object; see `Bucket`."""
+        """List the files except hidden ones, which are not objects; see `Bucket`."""
         place = self._path(folder) if folder else self.folder
         found = sorted(place.iterdir()) if place.is_dir() else []
         return [_listed(p) for p in found if p.is_file() and not p.name.startswith(".")]
 
     def etag(self, key: str) -> str:
-        """The SHA-256 of the file; see `Bucket`."""
+        """Return the SHA-256 of the file; see `Bucket`."""
         try:
             return sha256_of(self._path(key))
         except FileNotFoundError as error:
             raise StorageError(f"{self.uri(key)} is gone; run again") from error
 
     def upload(self, path: Path, key: str) -> ObjectInfo:
-        """Copy beside the target, then rename: readers see the old file or the new one."""
+        """Copy beside the target, then rename: readers see either the old file or the new one."""
         with self._writing(key) as partial:
             shutil.copyfile(path, partial)
-            # Of the partial file, which keeps its time when it is renamed: once the lock is
-            # free, what has this key may be another run's.
+            # Taken from the partial file, whose time survives the rename: once the lock is
+            # released, the object at this key may be another run's.
             return _info(partial)
 
     def download(self, key: str, path: Path) -> None:
@@ -165,7 +165,7 @@ class FolderBucket:
             ) from error
 
     def read(self, key: str) -> Stored | None:
-        """The content, its hash being the version; see `Bucket`."""
+        """Return the content, with its hash as version; see `Bucket`."""
         try:
             data = self._path(key).read_bytes()
         except FileNotFoundError:
@@ -173,7 +173,7 @@ class FolderBucket:
         return Stored(data, hashlib.sha256(data).hexdigest())
 
     def read_part(self, key: str, start: int, size: int) -> bytes:
-        """Bytes of the file; see `Bucket`."""
+        """Return some bytes of the file; see `Bucket`."""
         try:
             with self._path(key).open("rb") as file:
                 file.seek(start)
@@ -190,19 +190,19 @@ class FolderBucket:
             partial.write_bytes(data)
 
     def upload_stream(self, stream: BinaryIO, key: str) -> None:
-        """Copy an open file, as whole as `upload`."""
+        """Copy an open file, atomically like `upload`."""
         with self._writing(key) as partial, partial.open("wb") as file:
             shutil.copyfileobj(stream, file)
 
     def keys(self, prefix: str) -> list[str]:
-        """All keys under a prefix, sorted; what is hidden is no object."""
+        """Return all keys under a prefix, sorted; hidden files are not objects."""
         files = (p for p in self._path(prefix).rglob("*") if p.is_file())
         return sorted(
             p.relative_to(self.folder).as_posix() for p in files if not p.name.startswith(".")
         )
 
     def delete(self, key: str) -> None:
-        """Remove the file; see `Bucket`."""
+        """Delete the file; see `Bucket`."""
         self._path(key).unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
@@ -210,10 +210,10 @@ class FolderBucket:
 
     @contextmanager
     def _writing(self, key: str) -> Iterator[Path]:
-        """A partial file to fill, put in place at the end; one writer at a time.
+        """Yield a partial file to fill, and move it into place at the end; one writer at a time.
 
-        The partial file has one name for each key, so what a killed run left is
-        overwritten by the next one and never taken for an object.
+        The partial file has a fixed name per key, so the next run overwrites what a killed
+        run left, and it is never taken for an object.
         """
         target = self._path(key)
         partial = target.with_name(f".{target.name}.partial")
@@ -244,10 +244,10 @@ class FolderBucket:
 
 
 def put(bucket: Bucket, data: bytes, key: str) -> bool:
-    """Put a small object unless it is there with this content; whether it was put.
+    """Upload a small object unless it already has this content; return whether it did upload.
 
     Raises:
-        StorageError: the bucket or the temporary folder takes no more.
+        StorageError: the bucket or the temporary folder refuses the write.
     """
     there = bucket.read(key)
     if there is not None and there.data == data:
@@ -261,7 +261,7 @@ def put(bucket: Bucket, data: bytes, key: str) -> bool:
 
 
 def whole_part(data: bytes, size: int, uri: str) -> bytes:
-    """The bytes that were read, if they are as many as were asked for.
+    """Return the bytes that were read, if they have the requested size.
 
     Raises:
         StorageError: the object ends before them.
@@ -272,10 +272,10 @@ def whole_part(data: bytes, size: int, uri: str) -> bytes:
 
 
 def parts_of(key: str) -> tuple[str, ...]:
-    """The parts of an object key.
+    """Return the parts of an object key.
 
     Raises:
-        UsageError: it leads out of the bucket.
+        UsageError: the key leads out of the bucket.
     """
     parts = PurePosixPath(key).parts
     if not parts or parts[0] == "/" or ".." in parts:
@@ -295,6 +295,6 @@ def _listed(path: Path) -> Listed:
 
 
 def _persist(path: Path) -> None:
-    """Bytes on the disk before the name: a power cut must not leave a named empty file."""
+    """Flush the bytes to disk before the rename: a power cut must not leave an empty object."""
     with path.open("rb") as file:
         os.fsync(file.fileno())

@@ -1,7 +1,7 @@
-"""A Google Cloud Storage bucket as the flows use one.
+"""A Google Cloud Storage bucket.
 
-The version of an object is its generation, so the ledger's conditional write is Google's own:
-of two writers that read the same generation, one wins.
+The version of an object is its generation, so Google itself enforces the ledger's conditional
+writes: of two writers that read the same generation, one wins.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from core.errors import Conflict, StorageError, Unavailable
 from core.storage.bucket import Listed, ObjectInfo, Stored, parts_of, whole_part
 from core.storage.google_errors import PATIENCE, TIMEOUT, google_errors
 
-#: Bytes of an upload that are in memory at a time; Google's default is twelve times that.
+#: Bytes of an upload held in memory at a time; Google's default is twelve times that.
 CHUNK = 8 * 1024 * 1024
 RETRY = DEFAULT_RETRY.with_timeout(PATIENCE)
 _ROLE = "roles/storage.objectUser on the bucket"
@@ -34,31 +34,31 @@ _WRITER = "written-by"
 
 @dataclass(frozen=True)
 class GcsStore:
-    """A bucket, or a folder of one.
+    """A bucket, or a folder in one.
 
     Attributes:
-        bucket: Google's own handle; nothing is asked before an object is.
-        folder: prefix of all keys, with or without a slash at its end; empty for none.
+        bucket: Google's own handle; sends no request until an object is used.
+        folder: prefix of all keys, with or without a trailing slash; empty for none.
     """
 
     bucket: GoogleBucket
     folder: str = ""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """On its way to another process: Google's client refuses to go along, and is made anew."""
+        """Pickle without Google's client, which cannot be pickled; unpickling creates a new one."""
         client = self.bucket.client
         return _at, (client.project, client._credentials, self.bucket.name, self.folder)
 
     def uri(self, key: str) -> str:
-        """`gs://BUCKET/KEY`, which BigQuery reads by itself."""
+        """Return `gs://BUCKET/KEY`, which BigQuery reads directly."""
         return f"gs://{self.bucket.name}/{self._name(key)}"
 
     def link(self, key: str) -> str:
-        """Google's address for who is logged in there; see `Bucket`."""
+        """Return Google's address for users who are logged in; see `Bucket`."""
         return f"https://storage.cloud.google.com/{self.bucket.name}/{quote(self._name(key))}"
 
     def info(self, key: str) -> ObjectInfo | None:
-        """Size, and the generation as version; see `Bucket`."""
+        """Return the size, and the generation as version; see `Bucket`."""
         blob = self._blob(key)
         with self._asked(key):
             try:
@@ -69,7 +69,7 @@ class GcsStore:
         return _info(blob)
 
     def files(self, folder: str) -> list[Listed]:
-        """All pages of the listing; see `Bucket`."""
+        """List the objects from all pages of the listing; see `Bucket`."""
         parts = [part.strip("/") for part in (self.folder, folder)]
         prefix = "".join(f"{part}/" for part in parts if part)
         with self._asked(folder or "*"):
@@ -80,7 +80,7 @@ class GcsStore:
         return [Listed(b.name[len(prefix) :], int(b.size), b.updated) for b in found]
 
     def etag(self, key: str) -> str:
-        """The MD5, or the CRC32C of an object that was composed; see `Bucket`."""
+        """Return the MD5, or the CRC32C of a composite object; see `Bucket`."""
         blob = self._blob(key)
         with self._asked(key):
             try:
@@ -91,7 +91,7 @@ class GcsStore:
         return str(blob.md5_hash or blob.crc32c)
 
     def upload(self, path: Path, key: str) -> ObjectInfo:
-        """Send a file in chunks; the object appears when Google has it whole; see `Bucket`."""
+        """Upload a file in chunks; the object appears once it is complete; see `Bucket`."""
         blob = self._blob(key)
         blob.chunk_size = CHUNK
         with self._asked(key):
@@ -99,7 +99,7 @@ class GcsStore:
         return _info(blob)
 
     def download(self, key: str, path: Path) -> None:
-        """Get an object into a file, its checksum compared; see `Bucket`."""
+        """Download an object into a file and verify its checksum; see `Bucket`."""
         with self._asked(key), room_for(path.name, path.parent):
             try:
                 self._blob(key).download_to_filename(
@@ -112,7 +112,7 @@ class GcsStore:
                 ) from error
 
     def read(self, key: str) -> Stored | None:
-        """The content with its generation, both of one answer; see `Bucket`."""
+        """Return the content and its generation from one response; see `Bucket`."""
         blob = self._blob(key)
         with self._asked(key):
             try:
@@ -123,7 +123,7 @@ class GcsStore:
         return Stored(data, str(blob.generation))
 
     def read_part(self, key: str, start: int, size: int) -> bytes:
-        """Some bytes of an object, whose checksum Google does not tell; see `Bucket`."""
+        """Return some bytes of an object, for which Google sends no checksum; see `Bucket`."""
         ends = {"start": start, "end": start + size - 1}
         with self._asked(key):
             try:
@@ -136,7 +136,7 @@ class GcsStore:
         return whole_part(data, size, self.uri(key))
 
     def write(self, key: str, data: bytes, replacing: str | None) -> None:
-        """Put a small object if its generation still is the one that was read; see `Bucket`."""
+        """Write a small object if its generation is still the one that was read; see `Bucket`."""
         blob, writer = self._blob(key), uuid.uuid4().hex
         blob.metadata = {_WRITER: writer}
         with self._asked(key):
@@ -150,15 +150,15 @@ class GcsStore:
                     retry=RETRY,
                 )
             except PreconditionFailed as error:
-                # The answer to a write that was carried out may get lost; Google's client
-                # then writes again, and meets its own object.
+                # The response to a successful write may get lost; Google's client then
+                # retries, and conflicts with its own object.
                 if not self._was_written_by(key, writer):
                     raise Conflict(f"{self.uri(key)} was changed by another run; run again") from (
                         error
                     )
 
     def delete(self, key: str) -> None:
-        """Remove an object; see `Bucket`."""
+        """Delete an object; see `Bucket`."""
         with self._asked(key):
             try:
                 self._blob(key).delete(timeout=TIMEOUT, retry=RETRY)
@@ -181,7 +181,7 @@ class GcsStore:
 
     @contextmanager
     def _asked(self, key: str) -> Iterator[None]:
-        """Errors of Google as ours; only a missing bucket arrives here as a NotFound."""
+        """Convert Google's errors to this project's; a NotFound here means a missing bucket."""
         with google_errors(self.uri(key), _ROLE):
             try:
                 yield
@@ -201,7 +201,7 @@ def _at(project: str | None, credentials: Any, bucket: str, folder: str) -> GcsS
 
 
 def _refuse_missing_bucket(error: NotFound) -> None:
-    """Pass a missing object; a missing bucket can be told from it by the text alone."""
+    """Re-raise the error for a missing bucket, which only its text tells from a missing object."""
     if "bucket does not exist" in error.message:
         raise error
 

@@ -1,4 +1,4 @@
-"""What Google's clients raise, as errors of this project."""
+"""Errors of Google's clients, converted to errors of this project."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from google.auth import exceptions as auth
 
 from core.errors import StorageError, Unavailable
 
-#: Seconds for one request, and for one request with all that it is tried again.
+#: Seconds for one request, and for one request including its retries.
 TIMEOUT, PATIENCE = 60, 120
 _PASSING = (
     api.TooManyRequests,
@@ -20,8 +20,8 @@ _PASSING = (
     auth.TransportError,
     requests.ConnectionError,
     requests.Timeout,
-    requests.exceptions.ChunkedEncodingError,  # an answer that was cut short
-    requests.exceptions.ContentDecodingError,  # or damaged
+    requests.exceptions.ChunkedEncodingError,  # a truncated response
+    requests.exceptions.ContentDecodingError,  # or a damaged one
     ConnectionError,
     TimeoutError,
 )
@@ -29,15 +29,15 @@ _PASSING = (
 
 @contextmanager
 def google_errors(what: str, role: str) -> Iterator[None]:
-    """Name what was asked for when Google says no.
+    """Convert errors of Google's clients to StorageErrors that name what was requested.
 
     Args:
         what: the bucket, object or table, and the month if it is known.
         role: the IAM role that the account needs for it.
 
     Raises:
-        Unavailable: no whole answer, 408, 429 or 5xx, even after Google's client tried again.
-        StorageError: anything else.
+        Unavailable: no complete response, 408, 429 or 5xx, even after the client's retries.
+        StorageError: any other error.
     """
     try:
         yield

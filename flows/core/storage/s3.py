@@ -1,4 +1,4 @@
-"""S3, or what speaks like it, as the bucket of the months."""
+"""A bucket of S3 or of an S3-compatible service."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from boto3 import Session
     from mypy_boto3_s3 import S3Client
 
-#: Seconds to reach the service, and seconds that it may then say nothing. What fails once is
-#: asked again at once, the rest is for the flow's own retries, which can be seen.
+#: Timeouts in seconds, for connecting and for silence after that. The client retries once;
+#: further retries are left to the flow, where they are visible.
 _PATIENCE = Config(
     connect_timeout=10, read_timeout=60, retries={"total_max_attempts": 2, "mode": "standard"}
 )
@@ -37,17 +37,17 @@ _WRITER = "written-by"
 
 
 class Credentials(Protocol):
-    """What is used of the credentials of a prefect-aws S3Bucket, AWS's and MinIO's alike."""
+    """The part of a prefect-aws S3Bucket's credentials in use, the same for AWS and MinIO."""
 
     #: With `get_params_override()`: endpoint, certificates and botocore's settings.
     aws_client_parameters: Any
 
     def get_boto3_session(self) -> Session:
-        """A session that signs with these credentials."""
+        """Return a session that signs with these credentials."""
 
 
 class Block(Protocol):
-    """What is used of a prefect-aws S3Bucket."""
+    """The part of a prefect-aws S3Bucket in use."""
 
     bucket_name: str
     bucket_folder: str
@@ -55,7 +55,7 @@ class Block(Protocol):
 
 
 class Connection:
-    """A client that is made when it is first used, and made anew where it is sent to."""
+    """A client that is created on first use, and again in each process it is sent to."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
@@ -66,37 +66,37 @@ class Connection:
         return Connection, (self._credentials,)
 
     def client(self) -> S3Client:
-        """The one client, which threads may share.
+        """Return the one client, which threads may share.
 
         Raises:
-            BotoCoreError: the credentials cannot be meant.
-            StorageError: the address cannot be meant.
+            BotoCoreError: the credentials are invalid.
+            StorageError: the endpoint is invalid.
         """
-        with self._lock:  # making one is not safe for threads, using it is
+        with self._lock:  # creating a client is not thread-safe, using it is
             if self._client is None:
                 self._client = self._connect()
             return self._client
 
     def _connect(self) -> S3Client:
         parameters = dict(self._credentials.aws_client_parameters.get_params_override())
-        # What the block sets itself wins.
+        # The block's own settings take precedence.
         config = _PATIENCE.merge(parameters.pop("config", Config()))
         session = self._credentials.get_boto3_session()
         try:
             client: S3Client = session.client("s3", config=config, **parameters)
-        except ValueError as error:  # how botocore calls an address that is none
+        except ValueError as error:  # botocore's error for an invalid endpoint
             raise StorageError(f"S3: {error}; correct the credentials block's endpoint") from error
         return client
 
 
 @dataclass(frozen=True)
 class S3Store:
-    """A bucket of S3, or a folder of it; see `core.storage.bucket.Bucket`.
+    """An S3 bucket, or a folder in one; see `core.storage.bucket.Bucket`.
 
     Attributes:
-        bucket: its name.
-        folder: what all keys begin with, without the slash; empty for the whole bucket.
-        connection: to the service.
+        bucket: the name of the bucket.
+        folder: prefix of all keys, without the slash; empty for the whole bucket.
+        connection: the connection to the service.
     """
 
     bucket: str
@@ -105,24 +105,24 @@ class S3Store:
 
     @classmethod
     def of(cls, block: Block) -> S3Store:
-        """The bucket of a prefect-aws S3Bucket; asks nothing of the service yet."""
+        """Return the bucket of a prefect-aws S3Bucket, without a request to the service."""
         return cls(block.bucket_name, block.bucket_folder.strip("/"), Connection(block.credentials))
 
     def uri(self, key: str) -> str:
-        """`s3://bucket/folder/key`."""
+        """Return `s3://bucket/folder/key`."""
         return f"s3://{self.bucket}/{self._key(key)}"
 
     def link(self, key: str) -> str:
-        """The object's own address at the service, which asks who reads it; see `Bucket`."""
+        """Return the object's address at the service, which checks who reads it; see `Bucket`."""
         endpoint = self.connection.client().meta.endpoint_url
         return f"{endpoint}/{self.bucket}/{quote(self._key(key))}"
 
     def info(self, key: str) -> ObjectInfo | None:
-        """Size, and the ETag as version.
+        """Return the size, and the ETag as version.
 
         Raises:
-            StorageError: S3 said no.
-            Unavailable: S3 could not be asked.
+            StorageError: S3 refused.
+            Unavailable: S3 cannot be reached.
         """
         with self._asking(key) as client:
             try:
@@ -130,17 +130,17 @@ class S3Store:
             except ClientError as error:
                 if not is_absent(error):
                     raise
-                # The answer to HEAD has no body to say which of the two is absent.
+                # A HEAD response has no body that tells a missing object from a missing bucket.
                 client.head_bucket(Bucket=self.bucket)
                 return None
         return ObjectInfo(answer["ContentLength"], answer["ETag"])
 
     def files(self, folder: str) -> list[Listed]:
-        """All pages of the listing; see `Bucket`.
+        """List the objects from all pages of the listing; see `Bucket`.
 
         Raises:
-            StorageError: S3 said no.
-            Unavailable: S3 could not be asked.
+            StorageError: S3 refused.
+            Unavailable: S3 cannot be reached.
         """
         prefix = self._key(f"{folder}/" if folder else "")
         with self._asking(folder) as client:
@@ -148,15 +148,15 @@ class S3Store:
                 Bucket=self.bucket, Prefix=prefix, Delimiter="/"
             )
             found = [o for page in pages for o in page.get("Contents", []) if o["Key"] != prefix]
-        # The folder itself may be an object of no bytes, as S3's own console makes one.
+        # S3's console creates a folder as an empty object; the filter above leaves it out.
         return [Listed(o["Key"][len(prefix) :], o["Size"], o["LastModified"]) for o in found]
 
     def etag(self, key: str) -> str:
-        """S3's own; see `Bucket`.
+        """Return S3's ETag; see `Bucket`.
 
         Raises:
-            StorageError: there is no such object, or S3 said no.
-            Unavailable: S3 could not be asked.
+            StorageError: the object does not exist, or S3 refused.
+            Unavailable: S3 cannot be reached.
         """
         found = self.info(key)
         if found is None:
@@ -164,11 +164,11 @@ class S3Store:
         return found.version
 
     def upload(self, path: Path, key: str) -> ObjectInfo:
-        """Stream a file into the object in one request, and compare the checksum of the answer.
+        """Upload a file in one request, and verify the checksum in the response.
 
         Raises:
-            StorageError: S3 said no, or has other bytes than were sent.
-            Unavailable: S3 could not be asked.
+            StorageError: S3 refused, or stored other bytes than were sent.
+            Unavailable: S3 cannot be reached.
         """
         with self._asking(key) as client, path.open("rb") as file:
             answer = client.put_object(
@@ -176,7 +176,7 @@ class S3Store:
                 Key=self._key(key),
                 Body=file,
                 ChecksumAlgorithm="SHA256",
-                # Without it a browser keeps a page instead of showing it.
+                # Without it a browser downloads a page instead of showing it.
                 ContentType=guess_type(key)[0] or "application/octet-stream",
             )
         if not _is_same(path, answer.get("ChecksumSHA256"), answer["ETag"]):
@@ -187,11 +187,11 @@ class S3Store:
         return ObjectInfo(path.stat().st_size, answer["ETag"])
 
     def download(self, key: str, path: Path) -> None:
-        """Stream the object into a file.
+        """Download the object into a file.
 
         Raises:
-            StorageError: there is no such object, no room for it, or S3 said no.
-            Unavailable: S3 could not be asked, or stopped in the middle.
+            StorageError: the object does not exist, the disk has no room, or S3 refused.
+            Unavailable: S3 cannot be reached, or the response broke off.
         """
         with (
             self._asking(key) as client,
@@ -203,11 +203,11 @@ class S3Store:
                 file.write(chunk)
 
     def read(self, key: str) -> Stored | None:
-        """The content with the ETag as version; None if there is no such object.
+        """Return the content with the ETag as version; None if the object does not exist.
 
         Raises:
-            StorageError: S3 said no.
-            Unavailable: S3 could not be asked.
+            StorageError: S3 refused.
+            Unavailable: S3 cannot be reached.
         """
         with self._asking(key) as client:
             try:
@@ -219,11 +219,11 @@ class S3Store:
             return Stored(answer["Body"].read(), answer["ETag"])
 
     def read_part(self, key: str, start: int, size: int) -> bytes:
-        """Some bytes of the object; see `Bucket`.
+        """Return some bytes of the object; see `Bucket`.
 
         Raises:
-            StorageError: S3 said no, or the object ends before them.
-            Unavailable: S3 could not be asked.
+            StorageError: S3 refused, or the object ends before them.
+            Unavailable: S3 cannot be reached.
         """
         part = f"bytes={start}-{start + size - 1}"
         with self._asking(key) as client:
@@ -231,12 +231,12 @@ class S3Store:
             return whole_part(answer["Body"].read(), size, self.uri(key))
 
     def write(self, key: str, data: bytes, replacing: str | None) -> None:
-        """Put an object if its ETag still is `replacing` (None: if there is none).
+        """Write an object if its ETag is still `replacing` (None: it does not exist).
 
         Raises:
-            Conflict: another run wrote it meanwhile.
-            StorageError: S3 said no.
-            Unavailable: S3 could not be asked.
+            Conflict: another run wrote it in the meantime.
+            StorageError: S3 refused.
+            Unavailable: S3 cannot be reached.
         """
         writer = uuid.uuid4().hex
         request: Any = {"Key": self._key(key), "Body": data, "Metadata": {_WRITER: writer}}
@@ -245,21 +245,21 @@ class S3Store:
             try:
                 client.put_object(Bucket=self.bucket, **request)
             except ClientError as error:
-                # Absent: what was to be replaced has been deleted.
+                # Absent: the object to replace has been deleted.
                 if not (is_changed(error) or is_absent(error)):
                     raise
-                # The answer to a write that was carried out may get lost; the client then
-                # writes again, and meets its own object.
+                # The response to a successful write may get lost; the client then retries,
+                # and conflicts with its own object.
                 if not self._was_written_by(client, key, writer):
                     message = f"{self.uri(key)} was changed by another run; run again"
                     raise Conflict(message) from error
 
     def delete(self, key: str) -> None:
-        """Remove the object; none there is fine.
+        """Delete the object; do nothing if it does not exist.
 
         Raises:
-            StorageError: S3 said no.
-            Unavailable: S3 could not be asked.
+            StorageError: S3 refused.
+            Unavailable: S3 cannot be reached.
         """
         with self._asking(key) as client:
             client.delete_object(Bucket=self.bucket, Key=self._key(key))
@@ -285,10 +285,10 @@ class S3Store:
 
 
 def _is_same(path: Path, sha256: str | None, etag: str) -> bool:
-    """Whether an answer speaks of this file.
+    """Tell whether a response describes this file.
 
-    Some services that speak like S3 give no SHA-256; their ETag is the MD5 of the object,
-    as S3's is of one that was sent in one request.
+    Some S3-compatible services return no SHA-256; their ETag is the MD5 of the object, as is
+    S3's for an object uploaded in one request.
     """
     if sha256:
         return sha256 == base64.b64encode(bytes.fromhex(sha256_of(path))).decode()

@@ -1,4 +1,4 @@
-"""What S3 and its client say, as errors of ours that say what to do."""
+"""Errors of S3 and its client, converted to errors of this project that say what to do."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from core.errors import StorageError, Unavailable
 
-#: What an operation asks the policy for (the service's own table of actions). Without
-#: s3:ListBucket, S3 denies an object that is not there instead of saying so.
+#: The policy actions that an operation needs (the service's own table of actions). Without
+#: s3:ListBucket, S3 denies access to a missing object instead of reporting it as missing.
 _ACTIONS = {
     "GetObject": "s3:GetObject and s3:ListBucket",
     "HeadObject": "s3:GetObject and s3:ListBucket",
@@ -29,7 +29,7 @@ _NO_CREDENTIALS = (
     exceptions.ProfileNotFound,
     exceptions.CredentialRetrievalError,
 )
-#: A certificate that nobody vouches for is an SSLError and does not pass by itself.
+#: Transient errors, except their subclass SSLError: an untrusted certificate stays untrusted.
 _PASSING = (
     exceptions.ConnectionError,
     exceptions.HTTPClientError,
@@ -41,20 +41,20 @@ _CREDENTIALS = "correct the credentials block of the bucket (python blocks/make_
 
 
 def is_absent(error: ClientError) -> bool:
-    """Whether the object is not there; HEAD does not tell it from an absent bucket."""
+    """Tell whether the object is missing; HEAD gives the same error for a missing bucket."""
     return _code(error) in ("NoSuchKey", "404") and error.operation_name != "HeadBucket"
 
 
 def is_changed(error: ClientError) -> bool:
-    """Whether a conditional write lost: before it began, or to one at the same time."""
+    """Tell whether a conditional write lost to an earlier or a concurrent write."""
     return _code(error) in ("PreconditionFailed", "ConditionalRequestConflict")
 
 
 def refused(uri: str, error: BotoCoreError | ClientError) -> StorageError:
-    """The error for what S3 refused or its client could not do.
+    """Return the error for what S3 refused or its client could not do.
 
     Args:
-        uri: of the object that it was about.
+        uri: of the object concerned.
         error: as the client raised it.
     """
     if isinstance(error, ClientError):

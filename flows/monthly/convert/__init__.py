@@ -1,1 +1,1 @@
-"""From a published file of any vintage to one Parquet file, every row accounted for."""
+"""Conversion of a published file of any vintage to one Parquet file, every row accounted for."""

@@ -1,7 +1,7 @@
 """Small Arrow arrays from Python values, without pandas.
 
-`pa.array` and `pa.scalar` look whether pandas is there by importing it, which costs
-every run half a second for nothing; arrays laid out by hand do not ask.
+`pa.array` and `pa.scalar` import pandas to check for it, which costs every run half a
+second for nothing; building arrays from buffers avoids the import.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ _EPOCH = dt.date(1970, 1, 1)
 
 
 def int64s(values: Sequence[int | None]) -> pa.Array:
-    """An int64 array."""
+    """Return an int64 array."""
     data = struct.pack(f"={len(values)}q", *(value or 0 for value in values))
     return pa.Array.from_buffers(pa.int64(), len(values), [_validity(values), pa.py_buffer(data)])
 
 
 def float64s(values: Sequence[float]) -> pa.Array:
-    """A float64 array."""
+    """Return a float64 array."""
     data = struct.pack(f"={len(values)}d", *values)
     return pa.Array.from_buffers(pa.float64(), len(values), [None, pa.py_buffer(data)])
 
 
 def strings(values: Sequence[str | None]) -> pa.Array:
-    """A string array."""
+    """Return a string array."""
     encoded = [(value or "").encode() for value in values]
     ends = itertools.accumulate(map(len, encoded), initial=0)
     offsets = pa.py_buffer(struct.pack(f"={len(values) + 1}i", *ends))
@@ -38,13 +38,13 @@ def strings(values: Sequence[str | None]) -> pa.Array:
 
 
 def day(value: dt.date, rows: int) -> pa.Array:
-    """A date32 array of one value."""
+    """Return a date32 array that repeats one value."""
     data = struct.pack("=i", (value - _EPOCH).days) * rows
     return pa.Array.from_buffers(pa.date32(), rows, [None, pa.py_buffer(data)])
 
 
 def midnight(value: dt.date) -> pa.Scalar:
-    """The beginning of a day as timestamp[us]."""
+    """Return the start of a day as timestamp[us]."""
     microseconds = (value - _EPOCH).days * 86_400_000_000
     return int64s([microseconds]).view(pa.timestamp("us"))[0]
 

@@ -1,6 +1,6 @@
-"""The values of a published column in its declared type, the same from CSV and from Parquet.
+"""Casts of published columns to their declared types, the same for CSV and for Parquet.
 
-docs/values.md has the table of what each type accepts.
+docs/values.md lists what each type accepts.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-#: What means "no value" in any column: of databases (NULL, \N) and of pandas.
+#: Spellings of "no value" in any column, from databases (NULL, \N) and from pandas.
 NULLS = ("", "NULL", "null", "Null", "None", "\\N", "NaN", "nan", "NaT", "<NA>")
 _NO_VALUE: Mapping[str, str | None] = dict.fromkeys(NULLS)
-#: Below this every whole number has a float of its own.
+#: Below this, a float represents every whole number exactly.
 WHOLE_FLOATS_END = 2.0**53
-#: Microseconds since 1970 at the ends of the years 1 and 9999, which all warehouses share.
+#: First and last microsecond, since 1970, of the years 1 to 9999, which every warehouse can hold.
 TIMES = (-62_135_596_800_000_000, 253_402_300_799_999_999)
 UTC_ZONES = ("UTC", "Etc/UTC", "GMT", "Etc/GMT", "Zulu", "Etc/Zulu", "Z", "+00:00", "-00:00")
 _WHOLE = r"^[+-]?\d+(\.0*)?$"
-#: What a column of flags says instead of Y and N: programs' booleans, and pandas' numbers.
+#: Spellings in flag columns other than Y and N: booleans from programs, numbers from pandas.
 _FLAGS: Mapping[str, str | None] = {
     **dict.fromkeys(NULLS),
     **dict.fromkeys(("true", "True", "TRUE"), "Y"),
@@ -41,11 +41,11 @@ _FLAGS: Mapping[str, str | None] = {
 
 
 class Unreadable(ValueError):
-    """A piece holds a row that is not what its dataset declares; the text is the reason."""
+    """A row of a piece does not match what its dataset declares; the message is the reason."""
 
 
 def cast(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
-    """Return the values in the declared type of their column; what means "no value" as null.
+    """Convert values to the declared type of their column, with "no value" as null.
 
     Raises:
         Unreadable: a value does not fit.
@@ -63,13 +63,13 @@ def cast(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Tell whether values are text, plain or in a dictionary."""
+    """Tell whether a type is text, plain or dictionary-encoded."""
     value_type = kind.value_type if pa.types.is_dictionary(kind) else kind
     return value_type in (pa.string(), pa.large_string(), pa.string_view())
 
 
 def trimmed(values: pa.Array) -> pa.Array:
-    """Return texts without blanks around them; null where they mean "no value"."""
+    """Strip whitespace around texts, and return null for those that mean "no value"."""
     texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
     return _replaced(texts, _NO_VALUE)
 
@@ -82,7 +82,7 @@ def _text(column: Column, values: pa.Array) -> pa.Array:
     if is_text(kind):
         values = _replaced(values.cast(pa.string()), _FLAGS if column.flag else _NO_VALUE)
     elif pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        # pandas turns whole numbers into floats where one of them is missing.
+        # pandas turns whole numbers into floats if any of them is missing.
         values = _number(Column(column.name, "int64", ""), values).cast(pa.string())
     elif column.flag and pa.types.is_boolean(kind):
         values = _replaced(values.cast(pa.string()), _FLAGS)
@@ -94,7 +94,7 @@ def _text(column: Column, values: pa.Array) -> pa.Array:
 
 
 def _replaced(texts: pa.Array, meant: Mapping[str, str | None]) -> pa.Array:
-    """Return texts with those of a table replaced."""
+    """Return texts with those in a mapping replaced."""
     places = pc.index_in(texts, strings([*meant]))
     if places.null_count == len(places):
         return texts
@@ -114,12 +114,12 @@ def _from_text(column: Column, values: pa.Array, readings: Readings) -> pa.Array
 
 
 def _time_text(column: Column, texts: pa.Array, readings: Readings) -> pa.Array:
-    # Not at the top, as in the next one: few files have such text.
+    # Imported here, as in the functions below, because few files have such text.
     from monthly.convert.time_texts import is_plain, read_times
 
     known = texts.drop_null()
     if is_plain(known).all():
-        with suppress(pa.ArrowInvalid):  # what is wrong with it is said below
+        with suppress(pa.ArrowInvalid):  # the error is reported below
             return _near(column, texts.cast(pa.timestamp("us")))
     else:
         _look_if_odd(known, readings)
@@ -133,7 +133,7 @@ def _time_text(column: Column, texts: pa.Array, readings: Readings) -> pa.Array:
 
 
 def _look_if_odd(known: pa.Array, readings: Readings) -> None:
-    """Ask for a look at the file if a text that is not a plain ISO time is a time at all."""
+    """Require a survey of the file if any text that is not a plain ISO time is a valid time."""
     from monthly.convert.time_texts import is_plain, read_under_each
 
     if readings.settled:
@@ -167,7 +167,7 @@ def _finite(column: Column, numbers: pa.Array) -> pa.Array:
 
 
 def _whole(column: Column, numbers: pa.Array) -> pa.Array:
-    """Return int64; what is written as 1e2 by way of a float."""
+    """Return int64, converting texts such as 1e2 through float."""
     if not matching(numbers, _WHOLE).all():
         floats = _finite(column, numbers)
         whole = pc.equal(pc.floor(floats), floats)
@@ -186,7 +186,7 @@ def _refuse(column: Column, texts: pa.Array, good: npt.NDArray[np.bool_], what: 
 
 
 def _spread(values: pa.Array, texts: pa.Array) -> pa.Array:
-    """Return the values of the texts that are not null, with the nulls between them."""
+    """Put the values of the non-null texts back in place, with null for the others."""
     if not texts.null_count:
         return values
     places = pc.cumulative_sum(texts.is_valid().cast(pa.int64()))
@@ -197,20 +197,20 @@ def _spread(values: pa.Array, texts: pa.Array) -> pa.Array:
 
 
 def _number(column: Column, values: pa.Array) -> pa.Array:
-    """Return numbers of any width in the declared type; NaN, which pandas writes, as null."""
+    """Convert numbers of any width to the declared type, with NaN, which pandas writes, as null."""
     kind = values.type
     if pa.types.is_floating(kind):
         values = _known_numbers(column, values)
         if column.kind == "int64" and (pc.max(pc.abs(values)).as_py() or 0) >= WHOLE_FLOATS_END:
             raise Unreadable(f"{column.name}: too large to be read exactly")
     elif not (pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)):
-        # Arrow would take 7 microseconds for 7 passengers, and true for one.
+        # Arrow would cast 7 microseconds to 7 passengers, and true to 1.
         raise Unreadable(f"{column.name}: {kind} is no {column.kind}")
     return _arrow_cast(column, values)
 
 
 def _known_numbers(column: Column, values: pa.Array) -> pa.Array:
-    """Return floats without NaN (a null, as pandas writes it); infinity is refused."""
+    """Return floats with NaN, which is how pandas writes null, as null; refuse infinity."""
     finite = pc.is_finite(values)
     if pc.all(finite).as_py() is not False:
         return values
@@ -220,7 +220,7 @@ def _known_numbers(column: Column, values: pa.Array) -> pa.Array:
 
 
 def _time(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
-    """Return times as New York's clock."""
+    """Convert times to New York local time."""
     kind = values.type
     if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_null(kind)):
         raise Unreadable(f"{column.name}: {kind} is no timestamp")
@@ -253,7 +253,7 @@ def _arrow_cast(column: Column, values: pa.Array, target: pa.DataType | None = N
 
 
 def _near(column: Column, values: pa.Array) -> pa.Array:
-    """Return times that all warehouses can hold."""
+    """Return the times, or refuse them if a warehouse cannot hold one."""
     ends = [end for end in pc.min_max(values.view(pa.int64())).as_py().values() if end is not None]
     if any(not TIMES[0] <= end <= TIMES[1] for end in ends):
         raise Unreadable(f"{column.name}: a year before 1 or after 9999")

@@ -1,4 +1,4 @@
-"""The columns of a piece in the one schema of their dataset, text codes as TLC's numbers."""
+"""Conversion of the columns of a piece to the dataset's schema, text codes to TLC's numbers."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _NUMBER = re.compile(r"\s*-?[0-9]+(\.[0-9]*)?\s*")
 def conform(
     month: Month, found: Mapping[str, pa.Array], rows: int, readings: Readings | None = None
 ) -> pa.RecordBatch:
-    """Bring the columns of a piece into the one schema of the dataset.
+    """Convert the columns of a piece to the schema of the dataset.
 
     Args:
-        month: whose rows they are.
-        found: the columns that the file has, by canonical name, of any type.
-        rows: how many rows each column has.
-        readings: how the file is read.
+        month: the month of the rows.
+        found: the columns in the file, of any type, by canonical name.
+        rows: number of rows in each column.
+        readings: how to read ambiguous values.
 
     Raises:
         Unreadable: a value does not fit its declared type.
@@ -47,7 +47,7 @@ def conform(
 
 
 def _declared(column: Column, values: pa.Array, readings: Readings) -> dict[str, pa.Array]:
-    """Return the column in its type, and the column that keeps its text, if it has one."""
+    """Return the column in its declared type, and the column that keeps its text, if any."""
     if column.codes is not None and (is_text(values.type) or pa.types.is_boolean(values.type)):
         numbers, texts = _decode(column, values.cast(pa.string()) if _is_flag(values) else values)
         return {column.name: numbers} | (
@@ -61,7 +61,7 @@ def _is_flag(values: pa.Array) -> bool:
 
 
 def _decode(column: Column, values: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Return numbers for text codes, and the texts of those that were published as text."""
+    """Return the numbers of text codes, and the texts of those that were published as text."""
     coded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
     published = coded.dictionary.to_pylist()
     numbers = [_code(column, text) for text in published]

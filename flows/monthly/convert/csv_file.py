@@ -1,4 +1,4 @@
-"""CSV files of every vintage as pieces: whole lines of about a megabyte with known line numbers."""
+"""CSV files of every vintage as pieces of whole lines, about a megabyte, with line numbers."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from monthly.month import Month
 
 BLOCK_BYTES = 1 << 20
 _STEP_BYTES = 1 << 16
-#: Where the header must end, and how far rows are looked at for their number of fields.
+#: The header must end within this; the rows within it tell the number of fields.
 HEAD_BYTES = 1 << 16
-#: A TLC line has about 100 bytes; one this long means that the file is no text at all.
+#: A TLC line has about 100 bytes; one this long means that the file is not text.
 LONGEST_LINE = 1 << 20
-#: What may stand between fields, and what it is called.
+#: Accepted delimiters and their names.
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-#: Before the first letter of a text in UTF-8, as some programs write it.
+#: The UTF-8 byte order mark, which some programs write.
 _MARK = b"\xef\xbb\xbf"
 _ANNOUNCED = re.compile(rb'"?sep=([,;\t|])"?')
 
@@ -37,7 +37,7 @@ _ANNOUNCED = re.compile(rb'"?sep=([,;\t|])"?')
 def open_csv(
     month: Month, path: Path, strict: bool, readings: Readings
 ) -> Iterator[tuple[Mapped, Iterator[Lines]]]:
-    """Open a CSV file, packed or not, in whatever encoding: its columns, and its lines in pieces.
+    """Open a CSV file, compressed or not, in any encoding; yield its columns and its pieces.
 
     Raises:
         BadFile: no header, no row under the header, or not text.
@@ -60,7 +60,7 @@ def open_csv(
 
 
 def _notes(encoding: str, header: Header, path: Path, marked: bool) -> tuple[str, ...]:
-    """Return what differs from a plain file: encoding, separator, wrapping."""
+    """Return notes on what differs from a plain file: encoding, delimiter, archive."""
     separator = _DELIMITERS[header.delimiter]
     zipped = kind_of(path) == "zip"
     return tuple(
@@ -77,12 +77,12 @@ def _notes(encoding: str, header: Header, path: Path, marked: bool) -> tuple[str
 
 @dataclass(frozen=True)
 class Header:
-    """The line of names.
+    """The header line.
 
     Attributes:
-        names: as published.
-        end: bytes of the file up to the end of the line.
-        delimiter: what stands between names, and between the fields of rows.
+        names: column names as published.
+        end: bytes of the file through the end of the line.
+        delimiter: the delimiter of the header and of the rows.
     """
 
     names: list[str]
@@ -94,7 +94,7 @@ def _header(month: Month, path: Path, head: bytes) -> Header:
     text = head.removeprefix(_MARK).lstrip()
     line, end, rest = text.partition(b"\n")
     announced = _ANNOUNCED.fullmatch(line.rstrip(b"\r"))
-    if announced:  # as Excel does
+    if announced:  # Excel writes a sep= line
         text = rest.lstrip(b"\r\n")
         line, end, _ = text.partition(b"\n")
     if not line or (not end and len(head) == HEAD_BYTES):
@@ -106,18 +106,18 @@ def _header(month: Month, path: Path, head: bytes) -> Header:
     if not names:
         raise BadFile(f"{month}: {path.name} has no line ends that are known; is it text?")
     while len(names) > 1 and not names[-1].strip():
-        names.pop()  # must be as empty as the fields beyond the header
+        names.pop()  # must be empty, like fields beyond the header
     return Header(names, len(head) - len(text) + len(line) + len(end), delimiter)
 
 
 def _delimiter(month: Month, line: bytes) -> str:
-    """Return the delimiter under which most names are known; a comma if none is better."""
+    """Return the delimiter that yields the most known names, a comma if none is better."""
     known = DATASETS[month.dataset].known_names
     return max(_DELIMITERS, key=lambda d: sum(fold(name) in known for name in _split(line, d)))
 
 
 def _split(line: bytes, delimiter: str) -> list[str]:
-    """The fields of a line, none if it cannot be split."""
+    """Split a line into fields; return none if it cannot be split."""
     text = line.strip(b"\r").decode("utf-8", "backslashreplace")
     try:
         return next(csv.reader([text], delimiter=delimiter), [])
@@ -126,7 +126,7 @@ def _split(line: bytes, delimiter: str) -> list[str]:
 
 
 def _count_fields(lines: Sequence[bytes], names: int, delimiter: str) -> int:
-    """Fields of most rows; some vintages have more than names, the surplus empty."""
+    """Count the fields of most rows; some vintages have more than names, the surplus empty."""
     rows = [_split(line, delimiter) for line in lines]
     counts = Counter(len(row) for row in rows if row and not any(f.strip() for f in row[names:]))
     return max([names, *(fields for fields, _ in counts.most_common(1))])
@@ -135,7 +135,7 @@ def _count_fields(lines: Sequence[bytes], names: int, delimiter: str) -> int:
 def _blocks(
     layout: Layout, path: Path, begun: bytes, stream: io.BufferedIOBase, line: int
 ) -> Iterator[Lines]:
-    """Pieces of about a megabyte, cut after the last end of a line; `begun` was read before."""
+    """Yield pieces of about a megabyte, cut after a line end; `begun` was already read."""
     space = bytearray(LONGEST_LINE + BLOCK_BYTES)
     data = memoryview(space)
     ahead = io.BytesIO(begun)
@@ -164,9 +164,9 @@ def _blocks(
 
 
 def _fill(stream: io.BufferedIOBase, space: memoryview) -> int:
-    """Read until the space is full or the stream ends; how many bytes.
+    """Read until the buffer is full or the stream ends, and return the number of bytes.
 
-    In small steps, whose memory is used again: a new megabyte takes as long as to unpack one.
+    Small steps reuse memory: allocating a new megabyte takes as long as unpacking one.
     """
     done = 0
     while more := stream.readinto(space[done : done + _STEP_BYTES]):

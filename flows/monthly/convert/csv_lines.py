@@ -1,4 +1,4 @@
-"""Lines of a CSV file of any vintage as rows in the canonical schema."""
+"""Conversion of the lines of a CSV file of any vintage to rows in the canonical schema."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _FIELDS = re.compile(r"Expected (\d+) columns, got (\d+)")
 
 
 class Typed(IntEnum):
-    """What Arrow's parser takes in a block, the quickest first; TEXT leaves all to `casting`.
+    """Modes in which Arrow parses a block, fastest first; TEXT leaves every cast to `casting`.
 
-    What one of them accepts, each later one reads as the same.
+    What one mode accepts, every later mode reads identically.
     """
 
-    NUMBERS = 0  # for codes, too
+    NUMBERS = 0  # codes are numbers, too
     CODES = 1
     POINTS = 2  # whole numbers may be written 1.0
     TEXT = 3
@@ -42,12 +42,12 @@ class Layout:
     """How the lines of one file are read.
 
     Attributes:
-        month: whose file it is.
-        mapped: the column of each name of the header.
-        fields: fields of a line; some vintages have more than names, the surplus empty.
-        delimiter: what stands between fields.
-        readings: of what can be read in several ways.
-        typed: the first way that fitted the block before: the next one begins there.
+        month: the month of the file.
+        mapped: the column of each name in the header.
+        fields: fields per line; some vintages have more fields than names, the surplus empty.
+        delimiter: the delimiter between fields.
+        readings: how to read ambiguous values.
+        typed: the first mode that fitted the previous block, and the first to try for the next.
     """
 
     month: Month
@@ -58,16 +58,16 @@ class Layout:
     typed: Typed = Typed.NUMBERS
 
     def names(self) -> list[str]:
-        """One name for each field; those that are no column are named by their place."""
+        """Return one name per field; fields beyond the header are named by their position."""
         known = self.mapped.names
         return known + [f"#{i}" for i in range(len(known), self.fields)]
 
     def wanted(self) -> list[str]:
-        """The fields of columns, twins among them."""
+        """Return the fields that are known columns, twins included."""
         return [n for n, c in zip(self.mapped.names, self.mapped.columns) if c]
 
     def surplus(self) -> list[str]:
-        """The fields beyond the header's names, which must be empty."""
+        """Return the fields beyond the header's names, which must be empty."""
         return self.names()[len(self.mapped.columns) :]
 
 
@@ -76,8 +76,8 @@ class Lines:
     """Whole lines of a CSV file, a `Piece`.
 
     Attributes:
-        layout: how they are read.
-        data: the lines, each with its end but perhaps the last of the file.
+        layout: how to read the lines.
+        data: the lines, each with its line end except possibly the last of the file.
         first: number of the first line; the header is line 1.
     """
 
@@ -87,13 +87,13 @@ class Lines:
 
     @cached_property
     def rows(self) -> int:
-        """Lines that are not blank; see `Piece`."""
+        """Return the number of lines that are not blank; see `Piece`."""
         return sum(1 for line in self.data.split(b"\n") if line.strip(b"\r"))
 
     @cached_property
     def ends(self) -> int:
-        """Ends of lines, those of blank ones too."""
-        # numpy counts them five times as fast as `bytes.count`, which stops at each.
+        """Return the number of line ends, including those of blank lines."""
+        # numpy is five times as fast as `bytes.count`, which stops at each match.
         return int(np.count_nonzero(np.frombuffer(self.data, np.uint8) == 10))
 
     @property
@@ -101,21 +101,21 @@ class Lines:
         return self.ends + (not self.data.endswith(b"\n"))
 
     def convert(self) -> pa.RecordBatch:
-        """All rows in the canonical schema; see `Piece`."""
+        """Convert all rows to the canonical schema; see `Piece`."""
         self._check()
         layout = self.layout
-        # Arrow takes 0x1 for a number, and a point for a decimal mark whatever the file says.
+        # Arrow reads 0x1 as a number, and a point as the decimal mark whatever the file uses.
         by_arrow = not _has_hexadecimal(self.data) and layout.readings.mark is None
         for typed in Typed if by_arrow else ():
             if layout.typed <= typed < Typed.TEXT:
-                with suppress(ValueError):  # what is wrong with it, if anything, is seen below
+                with suppress(ValueError):  # real errors reappear below
                     batch = self._parse(typed)
                     layout.typed = typed
                     return self._conform(batch)
         return self._conform(self.published())
 
     def published(self) -> pa.RecordBatch:
-        """All rows of the known columns as text; see `Piece`."""
+        """Return all rows of the known columns as text; see `Piece`."""
         self._check()
         if not (self.data.isascii() or self.layout.readings.settled):
             try:
@@ -137,7 +137,7 @@ class Lines:
         return conform(self.layout.month, found, batch.num_rows, self.layout.readings)
 
     def halves(self) -> tuple[Lines, Lines]:
-        """The first and the second half of the lines; see `Piece`."""
+        """Return the first and the second half of the lines; see `Piece`."""
         lines = [
             (number, line)
             for number, line in enumerate(self.data.split(b"\n"), self.first)
@@ -147,7 +147,7 @@ class Lines:
         return self._of(lines[:middle]), self._of(lines[middle:])
 
     def reject(self, reason: str) -> Reject:
-        """The only line, as one that could not be converted; see `Piece`."""
+        """Return the only line as a reject; see `Piece`."""
         row = self.data.lstrip(b"\r\n")
         line = self.first + self.data[: -len(row)].count(b"\n")
         text = row.rstrip(b"\r\n").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
@@ -163,11 +163,11 @@ class Lines:
     def _parse(self, typed: Typed) -> pa.RecordBatch:
         layout, data, quoted = self.layout, self.data, b'"' in self.data
         if quoted:
-            # A row of nothing: a quote left open at the end would otherwise go unseen.
+            # Append an empty row; otherwise a quote left open at the end would go unnoticed.
             mark = layout.delimiter.encode()
             data = data.rstrip(b"\r\n") + b'\n""' + mark * (layout.fields - 1) + b"\n"
-        # Not read_csv: that one prepares for signals first, which takes longer than one row does,
-        # and under Python 3.10 as long as a look at every object there is.
+        # Not read_csv: it first sets up signal handling, which takes longer than parsing one row
+        # and, under Python 3.10, as long as a scan of every live object.
         reader = pa_csv.open_csv(
             pa.BufferReader(data),
             read_options=pa_csv.ReadOptions(
@@ -178,7 +178,8 @@ class Lines:
         )
         table = reader.read_all()
         table = table.slice(0, table.num_rows - quoted)
-        # Blank lines are rare, and counting the others takes longer than parsing them.
+        # Check the line count first: blank lines are rare, and counting the others is slower
+        # than parsing them.
         if table.num_rows != self._lines and table.num_rows != self.rows:
             raise Unreadable(_OPEN_QUOTE)
         if any(table.column(name).null_count != table.num_rows for name in layout.surplus()):
@@ -187,19 +188,19 @@ class Lines:
 
 
 def _has_hexadecimal(data: bytes) -> bool:
-    # Two steps, as x is rare and 0 is not.
+    # Search for x first: it is rare, and 0 is not.
     return (b"x" in data or b"X" in data) and (b"0x" in data or b"0X" in data)
 
 
 def _splits_a_line(data: bytes) -> bool:
-    """Whether a carriage return stands elsewhere than at the end of a line."""
+    """Tell whether a carriage return occurs anywhere but at the end of a line."""
     codes = np.frombuffer(data, np.uint8)
     here, after = codes[:-1], codes[1:]
     return bool(np.any((here == 13) & (after != 10) & (after != 13)))
 
 
 def _odd_quotes(data: bytes) -> bool:
-    """Whether some line has an odd number of quotes, as both parts of a broken field have."""
+    """Tell whether any line has an odd number of quotes, as both parts of a broken field do."""
     codes = np.frombuffer(data if data.endswith(b"\n") else data + b"\n", np.uint8)
     marks = codes[(codes == 34) | (codes == 10)]
     quotes = np.diff(np.flatnonzero(marks == 10), prepend=-1) - 1
@@ -229,7 +230,7 @@ def _reading_type(column: Column, typed: Typed) -> pa.DataType:
 
 
 def _readable(reason: str, layout: Layout) -> str:
-    """Arrow's message in the words of the header."""
+    """Reword Arrow's message with the names of the header."""
     if "\n" in reason:
         return _OPEN_QUOTE
     if match := _FIELDS.search(reason):

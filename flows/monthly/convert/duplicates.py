@@ -1,4 +1,4 @@
-"""How many rows of a month stand there more than once, in memory that does not grow with it."""
+"""Count of the duplicate rows of a month, in memory that does not grow with its size."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ import pyarrow as pa
 
 Hashes = npt.NDArray[np.uint64]
 
-#: Hashes that are compared at a time: 2 MiB, whatever the size of the month.
+#: Hashes compared at a time: 2 MiB, whatever the size of the month.
 HASHES_AT_A_TIME = 1 << 18
 _SLOTS = 1 << 18
 _LAST_SLOT = np.uint64(_SLOTS - 1)
 _READ_BYTES = 1 << 20
-#: Odd and without structure (the 64-bit golden ratio), so that neighbours spread.
+#: Odd and without structure (the 64-bit golden ratio), so that nearby values spread.
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
 _NULL = np.uint64(0xD6E8FEB86659FD93)
 
 
 def row_hashes(batch: pa.RecordBatch) -> Hashes:
-    """A 64-bit number for each row; equal rows have equal numbers.
+    """Return a 64-bit hash for each row; equal rows have equal hashes.
 
-    Two different rows share one with a probability of 2**-64: among 20 million rows
+    Two different rows collide with a probability of 2**-64: among 20 million rows,
     that happens once in a hundred thousand months.
     """
     hashes = np.zeros(batch.num_rows, np.uint64)
@@ -52,14 +52,14 @@ def _numbers(values: pa.Array) -> Hashes:
 
 
 def _valid(values: pa.Array) -> npt.NDArray[np.uint8]:
-    """Arrow's own validity bits: asking Arrow for a numpy array would import pandas."""
+    """Unpack Arrow's validity bitmap; Arrow's own conversion to numpy would import pandas."""
     bitmap = np.frombuffer(values.buffers()[0], np.uint8)
     end = values.offset + len(values)
     return np.unpackbits(bitmap, count=end, bitorder="little")[values.offset :]
 
 
 def _bits(values: pa.Array) -> Hashes:
-    """The values as they lie in memory; what lies under a null is anything."""
+    """Return the bits of the values as stored; those under a null are arbitrary."""
     here = slice(values.offset, values.offset + len(values))
     data = values.buffers()[1]
     if pa.types.is_float64(values.type):
@@ -74,9 +74,9 @@ def _text_hash(text: str) -> int:
 
 
 class DuplicateCounter:
-    """Collects the hashes of a month in a scratch file and counts the repeated ones.
+    """Counter of a month's repeated hashes, which it collects in a scratch file.
 
-    A context manager; the scratch file is gone when it ends.
+    A context manager; it deletes the scratch file on exit.
     """
 
     def __init__(self, path: Path) -> None:
@@ -97,23 +97,23 @@ class DuplicateCounter:
         self._path.unlink()
 
     def add(self, hashes: Hashes) -> None:
-        """Take the hashes of some more rows."""
+        """Add the hashes of more rows."""
         self._file.write(hashes.data)
         self._count += len(hashes)
 
     def parts(self) -> list[Callable[[], int]]:
-        """What counts the rows that repeat an earlier one (of three equal rows, two).
+        """Return functions that count rows repeating an earlier one (two of three equal rows).
 
-        The counts of all parts add up; several threads may share them. Nothing can be added
-        any more.
+        The total is the sum of all counts; the functions may run on several threads. Do not
+        add hashes after this call.
         """
         self._file.flush()
         bits = (self._count // HASHES_AT_A_TIME).bit_length()
         return [partial(self._of_part, part, bits) for part in range(1 << bits)]
 
     def _of_part(self, part: int, bits: int) -> int:
-        """How many repeat, of the hashes that begin with the bits of `part`."""
-        # compress takes a fifth of the time that an index of flags does.
+        """Count the repeats among the hashes whose leading bits are `part`."""
+        # compress takes a fifth of the time of indexing with a boolean mask.
         chosen = [
             c.compress(c >> np.uint64(64 - bits) == part) if bits else c for c in self._chunks()
         ]
@@ -127,11 +127,11 @@ class DuplicateCounter:
 
 
 def _repeats(hashes: Hashes) -> int:
-    """How many equal another one before them.
+    """Count the hashes that equal an earlier one.
 
-    In each round all are put into slots, where the last one stays: those that equal it are
-    done, the others go on. A sort takes three times as long, or as long, depending on the CPU:
-    that of numpy is slow by AVX-512 on AMD's.
+    Each round writes all hashes to slots, where the last one stays: hashes that equal it are
+    done, the others go to the next round. Sorting takes as long or three times as long,
+    depending on the CPU: numpy's AVX-512 sort is slow on AMD.
     """
     slots, found = np.empty(_SLOTS, np.int32), 0
     while len(hashes):

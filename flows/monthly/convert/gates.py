@@ -1,4 +1,4 @@
-"""What a month must pass before it takes the place of another one: are these its rows?"""
+"""Checks before a month replaces another one: do the rows belong to it?"""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from monthly.month import Month
 
 
 def refuse_other_rows(month: Month, quality: Quality, rules: Rules, mapped: Mapped) -> None:
-    """Refuse rows that are not those of the month.
+    """Refuse rows that do not belong to the month.
 
     Raises:
-        WrongMonth: too many pickups lie outside the month, or are not known.
+        WrongMonth: too many pickups are outside the month or null.
         SchemaError: (strict) a required column is null in every row.
-        UsageError: the share of the rules is no share.
+        UsageError: max_outside_share is not from 0 to 1.
     """
     if not 0 <= rules.max_outside_share <= 1:
         raise UsageError(
@@ -37,7 +37,7 @@ def _refuse_empty_columns(month: Month, quality: Quality, mapped: Mapped) -> Non
         if c.required and not c.sparse and c.name in there
         if quality.nulls.get(c.name) == quality.rows
     ]
-    # A vendor without a number has its text.
+    # A vendor column without numbers may still have its texts.
     kept = {c.name: c.keeps_text_in for c in DATASETS[month.dataset].columns if c.keeps_text_in}
     empty = [n for n in empty if n not in kept or quality.nulls.get(kept[n]) == quality.rows]
     if empty:

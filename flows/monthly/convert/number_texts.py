@@ -1,4 +1,4 @@
-"""Numbers written as text: which texts are numbers, and what the comma in one of them is."""
+"""Numbers written as text: which texts are numbers, and what a comma in them means."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pyarrow.compute as pc
 from monthly.convert.patterns import Flags, matching
 from monthly.convert.readings import Mark
 
-#: Blanks and apostrophes that set off thousands; they have no other meaning in a number.
+#: Blanks and apostrophes separate thousands; they have no other meaning in a number.
 _GROUPED = r"^([+-]?\d{1,3}(?:[ '\x{a0}\x{202f}\x{2019}]\d{3})+(?:[.,]\d*)?)$"
 _BLANKS = r"[ '\x{a0}\x{202f}\x{2019}]"
 PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _INFINITE = r"^[+-]?[Ii][Nn][Ff]([Ii][Nn][Ii][Tt][Yy])?$"
-#: What only one of the two marks can explain, and what both can.
+#: Texts valid under only one of the two decimal marks, and texts valid under both.
 _POINT = r"^[+-]?(\d{1,3}(,\d{3})+\.\d*|\d{1,3}(,\d{3}){2,}|\d*\.(\d{1,2}|\d{4,}))$"
 _COMMA = r"^[+-]?(\d{1,3}(\.\d{3})+,\d*|\d{1,3}(\.\d{3}){2,}|\d*,(\d{1,2}|\d{4,})?|\d{4,},\d{3})$"
 _EITHER = r"^[+-]?\d{1,3},\d{3}$"
@@ -25,12 +25,12 @@ _WITH_COMMA = r"^[+-]?(\d{1,3}(\.\d{3})+(,\d*)?|\d*,\d+|\d+,)$"
 
 @dataclass(frozen=True)
 class Marks:
-    """Texts by the decimal mark that they speak for.
+    """Counts of texts by the decimal mark that they imply.
 
     Attributes:
-        point: those that only a decimal point explains.
-        comma: those that only a decimal comma explains.
-        either: those with a comma that could set off thousands or decimals.
+        point: texts valid only with a decimal point.
+        comma: texts valid only with a decimal comma.
+        either: texts with a comma that could separate thousands or decimals.
     """
 
     point: int = 0
@@ -38,28 +38,28 @@ class Marks:
     either: int = 0
 
     def __add__(self, other: Marks) -> Marks:
-        """Add what two parts of a file say."""
+        """Add the counts of two parts of a file."""
         return Marks(self.point + other.point, self.comma + other.comma, self.either + other.either)
 
 
 def marks_of(texts: pa.Array) -> Marks:
-    """Count what trimmed texts say of the decimal mark."""
+    """Count trimmed texts by the decimal mark that they imply."""
     ungrouped = _without_blanks(texts)
     return Marks(*(_count(ungrouped, pattern) for pattern in (_POINT, _COMMA, _EITHER)))
 
 
 def needs_mark(texts: pa.Array) -> bool:
-    """Tell whether some text cannot be read before the decimal mark is known."""
+    """Tell whether any text cannot be read without knowing the decimal mark."""
     odd = texts.filter(pa.array(~matching(texts, PLAIN)))
     return bool(_count(_without_blanks(odd), rf"({_POINT})|({_COMMA})|({_EITHER})"))
 
 
 def normal(texts: pa.Array, mark: Mark | None) -> pa.Array:
-    """Return trimmed texts with a point as decimal mark and nothing between thousands."""
+    """Normalize trimmed texts to a decimal point and no thousands separator."""
     plain = _without_blanks(texts)
     if mark == "comma":
         swapped = pc.replace_substring(pc.replace_substring(plain, ".", ""), ",", ".")
-        # A point in a file of decimal commas sets off thousands, or it is not a number.
+        # With decimal commas, a point separates thousands, or the text is not a number.
         pointed = pc.match_substring(plain, ".")
         meant = pa.array(matching(plain, _WITH_COMMA))
         return pc.if_else(meant, swapped, pc.if_else(pointed, "?", plain))
@@ -68,7 +68,7 @@ def normal(texts: pa.Array, mark: Mark | None) -> pa.Array:
 
 
 def are_numbers(texts: pa.Array) -> Flags:
-    """Tell which normal texts are numbers; those that spell infinity are none."""
+    """Tell which normalized texts are numbers; those that spell infinity are not."""
     return matching(texts, PLAIN)
 
 

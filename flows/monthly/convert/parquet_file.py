@@ -20,7 +20,7 @@ from monthly.datasets import Mapped, map_header
 from monthly.month import Month
 
 BATCH_ROWS = 1 << 14
-#: TLC writes a month as one row group: without a small buffer all of it would be read at once.
+#: TLC writes a month as one row group; without a small buffer, all of it would be read at once.
 BUFFER_BYTES = 1 << 20
 
 
@@ -29,11 +29,11 @@ class Rows:
     """Rows of a Parquet file, a `Piece`.
 
     Attributes:
-        month: whose rows they are.
+        month: the month of the rows.
         mapped: the column of each field.
         batch: the rows as published.
         first: number of the first row, from 1.
-        readings: of what can be read in several ways.
+        readings: how to read ambiguous values.
     """
 
     month: Month
@@ -44,15 +44,15 @@ class Rows:
 
     @property
     def rows(self) -> int:
-        """How many rows; see `Piece`."""
+        """Return the number of rows; see `Piece`."""
         return int(self.batch.num_rows)
 
     def convert(self) -> pa.RecordBatch:
-        """All rows in the canonical schema; see `Piece`."""
+        """Convert all rows to the canonical schema; see `Piece`."""
         return conform(self.month, self._found(), self.rows, self.readings)
 
     def published(self) -> pa.RecordBatch:
-        """All rows of the known columns; see `Piece`."""
+        """Return all rows of the known columns; see `Piece`."""
         return pa.RecordBatch.from_pydict(self._found())
 
     def _found(self) -> dict[str, pa.Array]:
@@ -60,7 +60,7 @@ class Rows:
         return {name: _plain(name, values) for name, c, values in fields if c}
 
     def halves(self) -> tuple[Rows, Rows]:
-        """The first and the second half; see `Piece`."""
+        """Return the first and the second half; see `Piece`."""
         middle = self.rows // 2
         return self._slice(0, middle), self._slice(middle, self.rows - middle)
 
@@ -68,29 +68,29 @@ class Rows:
         return replace(self, batch=self.batch.slice(start, rows), first=self.first + start)
 
     def reject(self, reason: str) -> Reject:
-        """The only row, as one that could not be converted; see `Piece`."""
+        """Return the only row as a reject; see `Piece`."""
         pairs = zip(self.batch.schema.names, self.batch.columns)
         text = json.dumps({name: _shown(values) for name, values in pairs}, default=str)
         return Reject(self.first, reason, text)
 
 
 def _plain(name: str, values: pa.Array) -> pa.Array:
-    """Values of their own instead of a dictionary's, which a bad row shares; text that is text."""
+    """Decode dictionaries, which would share a bad row's text, and check that text is UTF-8."""
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     binary = pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type)
     if binary or is_text(values.type):
         try:
-            if binary:  # as Spark writes text
+            if binary:  # how Spark writes text
                 values = values.cast(pa.string())
-            values.validate(full=True)  # nobody has looked yet whether it is UTF-8
+            values.validate(full=True)  # Arrow has not yet checked that it is UTF-8
         except pa.ArrowInvalid as error:
             raise Unreadable(f"{name}: {error}") from error
     return values
 
 
 def _shown(values: pa.Array) -> object:
-    """The only value, as JSON can hold it, even one that Python cannot."""
+    """Return the only value in a form that JSON can hold, even if Python cannot hold it."""
     if pa.types.is_temporal(values.type):
         values = values.cast(pa.string())
     try:
@@ -103,10 +103,10 @@ def _shown(values: pa.Array) -> object:
 def open_parquet(
     month: Month, path: Path, strict: bool, readings: Readings
 ) -> Iterator[tuple[Mapped, Iterator[Rows]]]:
-    """Open a Parquet file: its columns, and its rows in pieces.
+    """Open a Parquet file; yield its columns and its pieces.
 
     Raises:
-        BadFile: damaged, or without rows.
+        BadFile: the file is damaged or has no rows.
         SchemaError: the columns do not fit the dataset.
     """
     with _damage_named(month, path):
@@ -115,7 +115,7 @@ def open_parquet(
             buffer_size=BUFFER_BYTES,
             pre_buffer=False,
             page_checksum_verification=True,
-            # INT96 is what Spark writes; nanoseconds hold no year after 2262.
+            # Spark writes INT96; in nanoseconds, it could not hold years after 2262.
             coerce_int96_timestamp_unit="us",
         )
     with file:
@@ -129,7 +129,7 @@ def open_parquet(
 
 
 def _zones(schema: pa.Schema, mapped: Mapped) -> tuple[str, ...]:
-    """Return what is to be said of columns with a zone, UTC apart, which readings speak of."""
+    """Return notes on columns with a time zone other than UTC, which the readings describe."""
     return tuple(
         f"{c.name}: times of {f.type.tz}, kept as New York's clock"
         for c, f in zip(mapped.columns, schema)

@@ -1,7 +1,7 @@
-"""Regular expressions over Arrow's texts, quick for a handful of them as for a hundred thousand.
+"""Regular expressions over Arrow strings, fast for a handful as for a hundred thousand.
 
-Arrow compiles an expression at each call, which for a few texts takes longer than all else; those
-of a piece that is halved to find a bad row are few.
+Arrow compiles the expression on every call, which dominates for few texts, such as those of a
+piece that is halved to find a bad row.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Flags = npt.NDArray[np.bool_]
-#: Texts up to which Python's own expressions are quicker.
+#: Number of texts up to which Python's `re` is faster.
 FEW = 200
 
 
 def matching(texts: pa.Array, pattern: str) -> Flags:
-    """Tell which texts match an expression somewhere; null ones do not."""
+    """Tell which texts contain a match; nulls do not."""
     if len(texts) <= FEW:
         search = _compiled(pattern).search
         return np.array([t is not None and bool(search(t)) for t in texts.to_pylist()], bool)
@@ -29,7 +29,7 @@ def matching(texts: pa.Array, pattern: str) -> Flags:
 
 
 def parts_of(texts: pa.Array, pattern: str) -> tuple[Flags, dict[str, pa.Array]]:
-    """Tell which texts match, and return the named groups of those, empty where they are not."""
+    """Return which texts match, and their named groups, empty where a group did not match."""
     if len(texts) > FEW:
         found = pc.extract_regex(texts, pattern)
         known = found.drop_null()
@@ -46,7 +46,7 @@ def parts_of(texts: pa.Array, pattern: str) -> tuple[Flags, dict[str, pa.Array]]
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    # As RE2 does: \d is an ASCII digit, and a code point is written with braces.
+    # As in RE2, \d is an ASCII digit, and a code point is written with braces.
     return re.compile(re.sub(r"\\x\{([0-9a-f]+)\}", _escaped, pattern), re.ASCII)
 
 

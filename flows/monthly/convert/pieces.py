@@ -1,4 +1,4 @@
-"""Pieces of a published file: runs of rows that convert, or are halved until a bad row is alone."""
+"""Pieces of a published file: runs of rows that convert or are halved to isolate a bad row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-#: A month in which this many rows, and a tenth of those read, are rejected will not recover.
+#: A month that rejects more than this many rows, and a tenth of those read, will not recover.
 HOPELESS_REJECTS, HOPELESS_SHARE = 1_000, 0.1
 
 
@@ -18,8 +18,8 @@ class Reject:
 
     Attributes:
         line: line of a text file (the header is line 1), or row of a Parquet file (from 1).
-        reason: why, with the column and the value.
-        text: the row as it was published.
+        reason: why it was rejected, with the column and the value.
+        text: the row as published.
     """
 
     line: int
@@ -32,49 +32,49 @@ class Piece(Protocol):
 
     @property
     def first(self) -> int:
-        """Number of the first line or row; no more rows than this end with the first one."""
+        """Return the number of the first line or row, an upper bound on the rows up to it."""
 
     @property
     def rows(self) -> int:
-        """How many rows there are; each is either converted or rejected."""
+        """Return the number of rows; each is either converted or rejected."""
 
     def convert(self) -> pa.RecordBatch:
-        """All rows in the canonical schema.
+        """Convert all rows to the canonical schema.
 
         Raises:
-            ValueError: some row cannot be converted (Unreadable, or Arrow's own).
+            ValueError: a row cannot be converted (Unreadable, or an error from Arrow).
             Unsettled: a value has several readings.
         """
 
     def published(self) -> pa.RecordBatch:
-        """All rows of the known columns as they are in the file, text where it is text.
+        """Return all rows of the known columns as they are in the file, with text as text.
 
         Raises:
-            ValueError: some row has not the fields of the header, or is not text.
+            ValueError: a row does not have the fields of the header, or is not text.
         """
 
     def halves(self) -> tuple[Piece, Piece]:
-        """The first and the second half of the rows."""
+        """Return the first and the second half of the rows."""
 
     def reject(self, reason: str) -> Reject:
-        """The only row, as one that could not be converted."""
+        """Return the only row as a reject."""
 
 
 @dataclass
 class Salvage:
-    """What became of a piece: converted batches in the order of the file, and rejects."""
+    """The result of a piece: converted batches in file order, and rejects."""
 
     batches: list[pa.RecordBatch] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
 
     @property
     def rows(self) -> int:
-        """Rows read: those of a batch were counted in the file before they were parsed."""
+        """Return the number of rows read; the rows of a batch were counted before parsing."""
         return sum(len(batch) for batch in self.batches) + len(self.rejects)
 
 
 def hopeless(rejects: int, rows: int, max_share: float) -> bool:
-    """Whether so many rejects among so many rows say that the month will fail."""
+    """Tell whether this many rejects among this many rows mean that the month will fail."""
     return rejects > max(HOPELESS_REJECTS, HOPELESS_SHARE * rows, max_share * rows)
 
 
@@ -83,11 +83,11 @@ def salvage(
     max_reject_share: float = 1.0,
     read: Callable[[Piece], pa.RecordBatch] = lambda piece: piece.convert(),
 ) -> Salvage:
-    """Convert all rows of a piece that can be converted and reject exactly the others.
+    """Convert every row of a piece that can be converted, and reject exactly the others.
 
-    Halving asks the same conversion again for fewer rows, so there is one meaning of a
-    good row, whatever stands beside it. A hopeless piece is given up: what was found by
-    then says so to whoever asks `hopeless`.
+    Halving repeats the same conversion on fewer rows, so whether a row is good does not
+    depend on its neighbours. A hopeless piece is abandoned: the rejects found so far let
+    the caller's `hopeless` check detect it.
     """
     found = Salvage()
     waiting = [piece]

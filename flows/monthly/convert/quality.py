@@ -1,4 +1,4 @@
-"""What is odd about a month: rows that are valid, kept, and worth knowing about."""
+"""Quality report of a month: rows that are valid and kept, but suspicious."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ZERO = int64s([0])[0].cast(pa.float64())
 _HOUR = 3_600_000_000  # microseconds
 _NO_TIME, _LONGEST = int64s([0, int(BOUNDS.hours * _HOUR)])
 _FARTHEST, _DEAREST = float64s([BOUNDS.distance, BOUNDS.amount])
-#: Microseconds that a mile takes at least.
+#: Minimum microseconds per mile.
 _SPEEDS = float64s([_HOUR / BOUNDS.speed])[0]
 
 
@@ -29,20 +29,20 @@ class Quality:
 
     Attributes:
         rows: rows written.
-        nulls: null values by column, columns without any left out.
+        nulls: null values by column, without columns that have none.
         pickup_outside_month: pickups before or after the month of the file.
         dropoff_before_pickup: trips that end before they begin.
-        zero_distance: trips of no mile; 0 for a dataset without distances.
-        negative_total: negative amounts, refunds mostly; 0 for a dataset without amounts.
-        implausible_distance: trips beyond the distance of `monthly.columns.BOUNDS`; as the next
-            three, 0 for a dataset that lacks what they need.
-        implausible_duration: trips beyond its hours.
-        implausible_speed: trips beyond its speed, on average.
-        implausible_amount: amounts beyond its amount.
+        zero_distance: trips of zero miles; 0 for a dataset without distances.
+        negative_total: negative amounts, mostly refunds; 0 for a dataset without amounts.
+        implausible_distance: trips longer than the distance in `monthly.columns.BOUNDS`; like the
+            next three, 0 for a dataset without the columns it needs.
+        implausible_duration: trips longer than the hours in `BOUNDS`.
+        implausible_speed: trips faster, on average, than the speed in `BOUNDS`.
+        implausible_amount: amounts above the amount in `BOUNDS`.
         duplicates: rows that repeat an earlier row in every column.
         total: sum of the amount in USD, to the cent.
-        first_pickup: earliest pickup, local time; None without any.
-        last_pickup: latest pickup.
+        first_pickup: earliest pickup, local time; None if there are no pickups.
+        last_pickup: latest pickup, likewise.
     """
 
     rows: int
@@ -62,7 +62,7 @@ class Quality:
 
 
 class Tally:
-    """Adds up what is odd, batch by batch."""
+    """Running quality counts, batch by batch."""
 
     def __init__(self, month: Month) -> None:
         self._dataset = DATASETS[month.dataset]
@@ -73,7 +73,7 @@ class Tally:
         self._pickups: list[dt.datetime] = []
 
     def measure(self, batch: pa.RecordBatch) -> Measured:
-        """Measure a batch; the counts are added when `merge` takes the result."""
+        """Measure a batch; pass the result to `merge` to add its counts."""
         dataset = self._dataset
         pickup, dropoff = batch[dataset.pickup], batch[dataset.dropoff]
         outside = pc.or_(pc.less(pickup, self._start), pc.greater_equal(pickup, self._end))
@@ -97,7 +97,7 @@ class Tally:
         return Measured(batch.num_rows, odd, nulls, total or 0.0, [p for p in ends if p])
 
     def merge(self, measured: Measured) -> None:
-        """Take the measures of one batch."""
+        """Add the measures of one batch."""
         self._odd.update({"rows": measured.rows, **measured.odd})
         self._nulls.update(measured.nulls)
         self._total += measured.total
@@ -105,7 +105,7 @@ class Tally:
         self._pickups = [min(ends), max(ends)] if ends else []
 
     def report(self, duplicates: int) -> Quality:
-        """The quality report of all that was merged."""
+        """Return the quality report of all merged batches."""
         odd = self._odd
         first, last = self._pickups or (None, None)
         return Quality(
@@ -138,7 +138,7 @@ class Measured:
 
 
 def _too_fast(miles: pa.Array, took: pa.Array) -> pa.Array:
-    """Which trips are beyond the speed; none that took no time."""
+    """Tell which trips exceed the speed bound; trips without a duration do not."""
     fast = pc.greater(pc.multiply(miles, _SPEEDS), took.cast(pa.float64(), safe=False))
     return pc.and_(fast, pc.greater(took, _NO_TIME))
 

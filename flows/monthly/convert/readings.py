@@ -1,7 +1,7 @@
-"""How the text of a file is read: what a person asks for, what the file settles, what stays open.
+"""Readings of ambiguous values: what the user asks for, what the file settles, what is open.
 
-Most files need nothing of this: ISO times, a decimal point, UTF-8. Only where a value could be
-read in two ways is the whole file looked at, and one reading chosen for all of it.
+Most files have ISO times, a decimal point and UTF-8, and need none of this. Only if a value can be
+read in two ways is the whole file surveyed, and one reading chosen for all of it.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from core.errors import UsageError
 Order = Literal["month-first", "day-first", "year-first"]
 Utc = Literal["local", "utc"]
 Mark = Literal["point", "comma"]
-#: The parameters of the flows: `auto` leaves it to the file.
+#: Parameters of the flows; `auto` lets the file decide.
 DateOrder = Literal["auto", "month-first", "day-first", "year-first"]
 UtcTimes = Literal["auto", "local", "utc"]
 DecimalMark = Literal["auto", "point", "comma"]
 
 
 class Unsettled(Exception):
-    """A value has several readings, and the whole file has not been looked at yet."""
+    """A value has several readings, and the file has not been surveyed yet."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What a person asks of the conversion of a month.
+    """Options of the conversion of a month.
 
     Attributes:
-        strict: an unknown column, or a required one that is absent or empty, is an error.
+        strict: an unknown column, or a required one that is missing or empty, is an error.
         max_reject_share: the month fails if more than this share of its rows is rejected.
-        max_outside_share: the month fails if more than this share of its pickups is not in it.
-        date_order: of dates in digits, 2/1/21.
-        utc_times: what a time marked as UTC is: New York's clock under that mark (local), or
-            an instant (utc).
-        decimal_mark: of numbers written as text.
+        max_outside_share: the month fails if more than this share of its pickups is outside it.
+        date_order: the order of all-digit dates such as 2/1/21.
+        utc_times: the meaning of a time marked as UTC: New York local time despite the mark
+            (local), or an instant (utc).
+        decimal_mark: the decimal mark of numbers written as text.
     """
 
     strict: bool = True
@@ -46,10 +46,10 @@ class Rules:
     decimal_mark: DecimalMark = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse what is not one of the choices.
+        """Refuse values that are not among the choices.
 
         Raises:
-            UsageError: for the first such value.
+            UsageError: a value is not one of its choices.
         """
         for name, choices in (
             ("date_order", DateOrder),
@@ -63,17 +63,17 @@ class Rules:
 
 @dataclass(frozen=True)
 class Readings:
-    """How one file is read.
+    """The readings of one file.
 
     Attributes:
-        near_year: the year of the file, which decides the century of years of two digits.
-        order: of dates in digits; None while none was seen.
-        utc: what times marked as UTC are; None while none was seen.
-        mark: the decimal mark; None while a number without one was seen.
-        encoding: of a text file.
-        empty: places of the columns that are left out: they mean the same as another one and
+        near_year: the year of the file, which decides the century of two-digit years.
+        order: the order of all-digit dates; None until one is seen.
+        utc: the meaning of times marked as UTC; None until one is seen.
+        mark: the decimal mark; None until a number needs one.
+        encoding: the encoding of a text file.
+        empty: positions of the columns to leave out: they mean the same as another column and
             are null in every row.
-        settled: whether the whole file was looked at.
+        settled: whether the whole file was surveyed.
         notes: what was decided, and on what evidence.
     """
 
@@ -88,7 +88,7 @@ class Readings:
 
     @classmethod
     def asked(cls, rules: Rules, near_year: int) -> Readings:
-        """Return what a person decided before the file was looked at."""
+        """Return the readings that the rules set before any survey of the file."""
         return cls(
             near_year=near_year,
             order=None if rules.date_order == "auto" else rules.date_order,
@@ -97,10 +97,10 @@ class Readings:
         )
 
     def look(self) -> None:
-        """Ask for a look at the whole file, unless there was one.
+        """Require a survey of the whole file, unless it was already surveyed.
 
         Raises:
-            Unsettled: there was none yet.
+            Unsettled: the file was not surveyed yet.
         """
         if not self.settled:
             raise Unsettled

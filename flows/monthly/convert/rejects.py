@@ -1,4 +1,4 @@
-"""The rows that could not be converted: kept in a file, and watched lest they become too many."""
+"""Rows that could not be converted: kept in a file, and checked against a threshold."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from monthly.convert.pieces import Reject, hopeless
 from monthly.month import Month
 
 _SHOWN_REJECTS = 3
-#: What differs between two reasons of one kind: the value, and numbers.
+#: Parts that differ between two reasons of one kind: the value, and numbers.
 _VALUE = re.compile(r"'[^']*'|\d+")
 
 
 class RejectsFile:
-    """The CSV of rejected rows, and the watch over their share. A context manager."""
+    """The CSV of rejected rows, with a check on their share. A context manager."""
 
     def __init__(self, month: Month, path: Path, max_share: float) -> None:
         if not 0 <= max_share <= 1:
@@ -41,7 +41,7 @@ class RejectsFile:
             self.path.unlink()
 
     def add(self, rows_read: int, rejects: Iterable[Reject]) -> None:
-        """Take the rejects among `rows_read` more rows."""
+        """Add the rejects among `rows_read` more rows."""
         self.rows_read += rows_read
         for reject in rejects:
             self.count += 1
@@ -51,13 +51,13 @@ class RejectsFile:
             self._fail("so far")
 
     def check_share(self) -> None:
-        """Complete the file; raise TooManyRejects if the threshold allows fewer."""
+        """Flush the file; raise TooManyRejects if the share of rejects exceeds the threshold."""
         self._file.flush()
         if self.count and self.count / self.rows_read > self.max_share:
             self._fail("in all")
 
     def _show(self, reject: Reject) -> None:
-        """Keep the first reject of each of the first kinds: more of a kind say nothing more."""
+        """Keep the first reject of each of the first few kinds; more of one kind add nothing."""
         if len(self._first) < _SHOWN_REJECTS:
             self._first.setdefault(_VALUE.sub("", reject.reason), reject)
 
@@ -71,6 +71,6 @@ class RejectsFile:
 
 
 def _shown(reject: Reject) -> str:
-    """Return a reject in one line; its text where the reason does not have the value."""
+    """Format a reject on one line, with its text if the reason does not quote the value."""
     text = "" if "'" in reject.reason else f": {reject.text[:200]!r}"
     return f"line {reject.line}: {reject.reason}{text}"

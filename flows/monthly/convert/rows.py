@@ -1,4 +1,4 @@
-"""The rows of a published file as a stream in the canonical schema, and what they add up to."""
+"""The rows of a published file as a stream in the canonical schema, and their accounts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from monthly.convert.survey import opened_file, survey
 from monthly.datasets import DATASETS, Mapped
 from monthly.month import Month
 
-#: Arrow parses without holding the interpreter: two threads keep two cores busy.
+#: Arrow releases the GIL while parsing: two threads keep two cores busy.
 PARSERS = 2
 
 T = TypeVar("T")
@@ -34,18 +34,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Accounts:
-    """What the rows of a published file add up to.
+    """The row counts and quality of a published file.
 
     Attributes:
-        month: which.
-        rejects: CSV of line, reason and text of each rejected row; None without any.
+        month: the month of the rows.
+        rejects: CSV of line, reason and text of each rejected row; None if there are none.
         rows_read: rows of the published file.
-        rows_written: rows that arrived where they were written to.
+        rows_written: rows that arrived at the target.
         rows_rejected: rows of `rejects`; read = written + rejected.
-        drift: what differs from the canonical names (renamed, unknown, missing), and how values
+        drift: schema drift from the canonical names (renamed, unknown, missing), and how values
             with several readings were read.
-        quality: what is odd about the rows.
-        schema_version: of the canonical schema.
+        quality: the quality report of the rows.
+        schema_version: the version of the canonical schema.
     """
 
     month: Month
@@ -61,8 +61,8 @@ class Accounts:
 class Rows:
     """The rows of one published file. A context manager.
 
-    They are gone through once, in the order of the file; threads parse and measure ahead of
-    whoever takes them. Then their accounts can be asked for.
+    The rows are read once, in file order, while threads parse and measure ahead of the
+    consumer. The accounts are available afterwards.
     """
 
     def __init__(
@@ -73,14 +73,14 @@ class Rows:
         rules: Rules,
         readings: Readings | None = None,
     ) -> None:
-        """Open nothing yet.
+        """Prepare to read the rows, without opening the file yet.
 
         Args:
-            month: whose file it is.
-            source: the published file, csv, csv.gz or Parquet, whatever its vintage.
-            folder: where rejects are written, and what is needed meanwhile.
-            rules: what is asked of the conversion.
-            readings: how the file is read, from `survey`; what the rules say if None.
+            month: the month of the file.
+            source: the published file, csv, csv.gz or Parquet, of any vintage.
+            folder: the folder for the rejects and temporary files.
+            rules: the options of the conversion.
+            readings: the readings from `survey`; those of the rules if None.
         """
         self.month, self._source, self._rules = month, source, rules
         self._readings = readings or Readings.asked(rules, month.year)
@@ -96,8 +96,8 @@ class Rows:
                 self._readings.look()
             opened.enter_context(self.rejects)
             opened.enter_context(self._duplicates)
-            # Last, so that after an error the files are closed when no thread uses them any more.
-            # One where texts are matched: two take twice the memory and hardly less time.
+            # Last, so that after an error the threads end before the files they use are closed.
+            # One thread if texts are matched: two use twice the memory and save hardly any time.
             parsers = 1 if self._readings.settled else PARSERS
             self._threads = opened.enter_context(ThreadPoolExecutor(parsers, f"parse {self.month}"))
             self._opened = opened.pop_all()
@@ -108,22 +108,22 @@ class Rows:
 
     @property
     def names(self) -> list[str]:
-        """The columns in order, without those that the file lacks and which are null throughout."""
+        """Return the columns in order, without those missing from the file, which are all null."""
         schema = DATASETS[self.month.dataset].schema
         return [name for name in schema.names if name not in self._mapped.missing]
 
     def through(self, use: Callable[[pa.RecordBatch], T]) -> Iterator[list[T]]:
-        """What becomes of the batches of one piece of the file after the other.
+        """Return an iterator over the results of the batches of each piece, in file order.
 
-        The first pieces are begun at once, the others while the results are taken.
+        The first pieces start at once, the others while the results are consumed.
 
         Args:
-            use: called with each batch, on the threads that parse.
+            use: called with each batch, on the parser threads.
 
         Raises:
             BadFile: the file is damaged or has no row.
             TooManyRejects: too many rows could not be converted.
-            Unsettled: a value has several readings, and there are none from `survey`.
+            Unsettled: a value has several readings, and the file was not surveyed.
         """
         work = partial(self._work, use)
         jobs = (self._threads.submit(work, piece) for piece in self._pieces)
@@ -139,10 +139,10 @@ class Rows:
         self._repeats = [self._threads.submit(count) for count in self._duplicates.parts()]
 
     def accounts(self, written: int) -> Accounts:
-        """What it adds up to, when all was gone through.
+        """Return the accounts, after all rows were read.
 
         Args:
-            written: rows that arrived, as whoever keeps them has counted.
+            written: rows that arrived, as counted at the target.
 
         Raises:
             TooManyRejects: too many rows could not be converted.
@@ -174,7 +174,7 @@ class Rows:
 
     def _work(self, use: Callable[[pa.RecordBatch], T], piece: Piece) -> _Work[T]:
         found = salvage(piece, self.rejects.max_share)
-        # What is the same in every row makes no two rows differ.
+        # A column missing from the file is null in every row, so it cannot tell rows apart.
         measured = [
             (use(b), self._tally.measure(b), row_hashes(b.select(self.names)))
             for b in found.batches
@@ -183,16 +183,16 @@ class Rows:
 
 
 def settled(month: Month, source: Path, rules: Rules, run: Callable[[Readings], T]) -> T:
-    """Run with what a person asked for; where that leaves a value open, with what the file says.
+    """Run with the readings of the rules; if they leave a value open, run again with a survey.
 
     Args:
-        month: whose file it is.
+        month: the month of the file.
         source: the published file.
-        rules: what is asked of the conversion.
-        run: goes through the rows; what it wrote of them is undone when it raises.
+        rules: the options of the conversion.
+        run: reads the rows; it must undo its writes if it raises.
 
     Raises:
-        Ambiguous: a value can be read in two ways, and nothing in the file decides.
+        Ambiguous: a value can be read in two ways, and nothing in the file decides which.
     """
     try:
         return run(Readings.asked(rules, month.year))
@@ -208,7 +208,7 @@ class _Work(Generic[T]):
 
 
 def _in_order(waiting: deque[Future[T]], jobs: Iterator[Future[T]]) -> Iterator[T]:
-    """Results in the order of the file; more in work than there are parsers helps nobody."""
+    """Yield results in file order, with no more unfinished jobs queued than parsers can use."""
     try:
         for job in jobs:
             waiting.append(job)

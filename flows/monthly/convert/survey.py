@@ -1,4 +1,4 @@
-"""A look at a whole file: which of several readings its values speak for."""
+"""Survey of a whole file: which of several readings its values support."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from monthly.convert.time_evidence import TO_ONE, TimeEvidence
 from monthly.datasets import DATASETS, Mapped, both_mean
 from monthly.month import Month
 
-#: Numbers without a comma that are looked at in a piece of a column.
+#: Numbers to check per piece of a column if none of them has a comma.
 _SOME = 1_000
-#: Where Latin-1 has control characters, and Windows quotes and dashes.
+#: Bytes that are control characters in Latin-1, and quotes and dashes in Windows-1252.
 _CONTROLS = frozenset(range(0x80, 0xA0))
 
 
 def opened_file(
     month: Month, path: Path, strict: bool, readings: Readings
 ) -> AbstractContextManager[tuple[Mapped, Iterator[Piece]]]:
-    """Open a published file of any kind: its columns, and its rows in pieces."""
+    """Open a published file of any format, for its columns and its pieces."""
     with path.open("rb") as file:
         parquet = file.read(4) == b"PAR1"
     return (open_parquet if parquet else open_csv)(month, path, strict, readings)
 
 
 def survey(month: Month, path: Path, rules: Rules, encoding: str = "utf-8") -> Readings:
-    """Go through a file once and settle how it is read.
+    """Scan a whole file and settle its readings.
 
     Raises:
-        Ambiguous: a value can be read in two ways, and nothing in the file decides.
+        Ambiguous: a value can be read in two ways, and nothing in the file decides which.
         SchemaError: two columns mean the same, and both have values.
         BadFile: the file is damaged or has no row.
     """
@@ -60,7 +60,7 @@ def survey(month: Month, path: Path, rules: Rules, encoding: str = "utf-8") -> R
 
 
 class _Seen:
-    """What a file holds that can be read in several ways."""
+    """The values seen in a file that have several readings."""
 
     def __init__(self, month: Month) -> None:
         self._month = month
@@ -69,17 +69,17 @@ class _Seen:
         self._filled: Counter[str] = Counter()
 
     def add(self, piece: Piece, mapped: Mapped) -> None:
-        """Take the evidence of a piece; rows that cannot be read give none."""
+        """Add the evidence of a piece; rows that cannot be read give none."""
         columns = {n: c for n, c in zip(mapped.names, mapped.columns) if c}
         for batch in salvage(piece, read=lambda piece: piece.published()).batches:
             for name, values in zip(batch.schema.names, batch.columns):
                 self._add(name, columns[name], values)
 
     def settle(self, asked: Readings, mapped: Mapped) -> Readings:
-        """Decide what is open.
+        """Decide the open readings.
 
         Raises:
-            Ambiguous: nothing decides.
+            Ambiguous: nothing in the file decides.
             SchemaError: two columns mean the same, and both have values.
         """
         empty = self._empty_twins(mapped)
@@ -103,11 +103,11 @@ class _Seen:
         if len(with_comma):
             self._number = self._number or with_comma[0].as_py()
             self._marks += marks_of(known)
-        else:  # some of them tell as well as all that there is a decimal point
+        else:  # a sample shows a decimal point as well as all of them do
             self._marks += marks_of(known.slice(0, _SOME))
 
     def _mark(self, asked: Readings) -> Mark | None:
-        """Return the decimal mark, None where no number has another one than a point."""
+        """Return the decimal mark, None if no number has a comma."""
         marks = self._marks
         if asked.mark or not self._number:
             return asked.mark
@@ -122,7 +122,7 @@ class _Seen:
         )
 
     def _empty_twins(self, mapped: Mapped) -> frozenset[int]:
-        """Return the columns to leave out of those that mean the same."""
+        """Return the positions of columns to leave out because another one means the same."""
         empty: set[int] = set()
         for column in {c for p, c in enumerate(mapped.columns) if p in mapped.twins}:
             places = [p for p, c in enumerate(mapped.columns) if c == column]
@@ -135,20 +135,20 @@ class _Seen:
 
 
 class _Letters:
-    """What the bytes of a text beyond ASCII say of its encoding."""
+    """Evidence of the encoding of a text, from its bytes beyond ASCII."""
 
     def __init__(self) -> None:
         self._utf8 = self._letter = self._control = False
 
     @property
     def encoding(self) -> str:
-        """Return the encoding that the bytes speak for; UTF-8 where they are damaged."""
+        """Return the encoding that the bytes imply, UTF-8 if they are damaged."""
         if self._utf8 or not self._letter:
             return "utf-8"
         return "windows-1252" if self._control else "latin-1"
 
     def add(self, data: bytes) -> None:
-        """Take some more lines."""
+        """Add more lines."""
         if data.isascii():
             return
         for line in data.split(b"\n"):

@@ -1,8 +1,8 @@
-"""What the times of a whole file say of how they are read.
+"""Evidence from the times of a whole file on how to read them.
 
-Evidence is what tells two readings apart: pickups that only one of them puts into the file's
-month, then texts that only one of them takes for a date. It decides at a hundred to one, so that
-the few strays of real files change nothing, and three rows that agree are enough.
+Evidence tells two readings apart: first pickups that only one of them puts in the file's month,
+then texts that only one of them accepts as a date. It decides at a hundred to one, so the few
+strays in real files change nothing, and three rows that agree are enough.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from monthly.convert.time_texts import (
 )
 from monthly.month import Month
 
-#: How much of the evidence has to agree.
+#: How many votes to one decide.
 TO_ONE = 100
 _UTC: Mapping[Utc, str] = {
     "local": "New York's clock under that mark",
@@ -43,13 +43,13 @@ C = TypeVar("C", bound=str)
 
 @dataclass
 class Votes:
-    """What tells readings apart.
+    """The evidence that tells readings apart.
 
     Attributes:
-        month: pickups that one reading puts into the month and another does not, by both.
-        valid: texts that one reading takes for a date and another does not, by both.
+        month: pickups that the first reading of a pair puts in the month and the second does not.
+        valid: texts that the first reading of a pair accepts as a date and the second does not.
         inside: pickups in the month, by reading.
-        differ: readings that give two values for one text, in pairs.
+        differ: pairs of readings that read some text differently.
     """
 
     month: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -58,7 +58,7 @@ class Votes:
     differ: set[tuple[str, str]] = field(default_factory=set)
 
     def best(self, choices: Sequence[C]) -> C | None:
-        """Return the reading that beats every other one, None without such a reading."""
+        """Return the reading that beats every other one, None if there is none."""
         for votes in (self.month, self.valid):
             for one in choices:
                 others = [other for other in choices if other != one]
@@ -72,18 +72,18 @@ def _beats(votes: Mapping[tuple[str, str], int], one: str, other: str) -> bool:
 
 
 class TimeEvidence:
-    """Adds up what the times of a file say. Values come without what means "no value"."""
+    """Collected evidence from the times of a file. Values that mean "no value" must be null."""
 
     def __init__(self, month: Month) -> None:
         self._month = month
         self._start, self._end = _microseconds(month), _microseconds(month.next)
         self._orders, self._utc = Votes(), Votes()
         self._pickups = self._shifted = 0
-        #: The first text of each kind, by what is to be said of it.
+        #: The first text of each kind, as the example in notes and errors.
         self._ordered = self._marked = self._other = self._offset = ""
 
     def add(self, values: pa.Array, is_pickup: bool) -> None:
-        """Take some more values of one column: texts, or times with a zone."""
+        """Add more values of one column: texts, or times with a zone."""
         known = values.drop_null()
         if is_text(known.type):
             self._add_texts(known, is_pickup)
@@ -94,10 +94,10 @@ class TimeEvidence:
             self._vote_utc(clock, new_york(clock), is_pickup)
 
     def settle(self, asked: Readings) -> tuple[Order | None, Utc | None, tuple[str, ...]]:
-        """Return the order of dates, what UTC is, and what is to be said of both.
+        """Return the order of dates, the meaning of UTC, and notes on the readings.
 
         Raises:
-            Ambiguous: nothing decides.
+            Ambiguous: nothing in the file decides.
         """
         order, utc = asked.order, asked.utc
         notes: list[str] = []
@@ -115,7 +115,7 @@ class TimeEvidence:
 
     def _best_order(self) -> Order:
         votes, choices = self._orders, tuple(ORDERS)
-        # A third reading that takes next to nothing for a date leaves the choice to two.
+        # A third reading that accepts almost nothing as a date leaves the choice to two.
         left = [c for c in choices if not self._is_out(c, choices)] or choices
         best = votes.best(choices) or votes.best(left)
         if best is None and votes.differ.isdisjoint(permutations(left, 2)):
@@ -125,7 +125,7 @@ class TimeEvidence:
         return best
 
     def _is_out(self, one: Order, choices: Sequence[Order]) -> bool:
-        """Whether every vote between this reading and some other one is against it."""
+        """Tell whether any other reading beats this one."""
         return any(
             _beats(self._orders.month, other, one) or _beats(self._orders.valid, other, one)
             for other in choices

@@ -1,4 +1,4 @@
-"""Times written as text: ISO, American, European, months by name, offsets; strict to the day."""
+"""Times written as text: ISO, American, European, named months, offsets; dates must exist."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CLOCK = (
     r"(?: ?(?P<p>[AaPp])\.?[Mm]\.?)?(?: ?(?P<z>[Zz]|UTC|GMT|E[SD]T|[+-]\d{2}(?::?\d{2})?))?)?$"
 )
 _NAME = r"(?P<n>[A-Za-z]{3,9})\.?"
-#: The first is ISO. Two groups a and c, of one or two digits, need an order of day, month, year.
+#: The first is ISO. Groups a and c, of one or two digits, need an order of day, month, year.
 _DATES = (
     r"^(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})",
     r"^(?P<a>\d{1,2})[-/.](?P<m>\d{1,2})[-/.](?P<c>\d{4}|\d{2})",
@@ -41,7 +41,7 @@ _NUMBER_OF = {
 }
 _PLAIN = r"^\d{4}-\d\d-\d\d([ T]\d\d(:\d\d(:\d\d(\.\d{1,6})?)?)?)?$"
 _UTC_MARKS = ("Z", "z", "UTC", "GMT", "+00", "+0000", "+00:00", "-00", "-0000", "-00:00")
-#: Minutes east of Greenwich; New York's own names for its winter and its summer.
+#: Minutes east of UTC, for New York's standard time and daylight saving time.
 _NAMED = {"EST": -300, "EDT": -240}
 
 
@@ -50,12 +50,12 @@ class Times:
     """Texts read as times under one order of day, month and year.
 
     Attributes:
-        clock: microseconds since 1970 as the clock was written, whatever the zone.
-        valid: which texts are times.
-        utc: which are marked as UTC.
-        offset: minutes east of Greenwich where another offset is written, else 0.
-        shifted: which have such an offset.
-        by_order: which another order would read as another time, or not at all.
+        clock: microseconds since 1970 of the clock as written, whatever the zone.
+        valid: flags of the texts that are times.
+        utc: flags of the times marked as UTC.
+        offset: minutes east of UTC if the text has another offset, else 0.
+        shifted: flags of the times with such an offset.
+        by_order: flags of the texts that another order would read differently, or not at all.
     """
 
     clock: Ints
@@ -66,7 +66,7 @@ class Times:
     by_order: Flags
 
     def local(self, utc: Utc | None) -> Ints:
-        """Return New York's clock, microseconds since 1970."""
+        """Return New York local time, in microseconds since 1970."""
         found = self.clock.copy()
         moved = self.shifted | (self.utc if utc == "utc" else np.zeros_like(self.utc))
         moved &= self.valid
@@ -77,12 +77,12 @@ class Times:
 
 
 def is_plain(texts: pa.Array) -> Flags:
-    """Tell which texts, none of them null, are ISO times to the microsecond without a zone."""
+    """Tell which texts, all non-null, are ISO times without a zone, to the microsecond at most."""
     return matching(texts, _PLAIN)
 
 
 def new_york(instants: Ints) -> Ints:
-    """Return New York's clock at instants, both in microseconds since 1970."""
+    """Convert instants to New York local time, both in microseconds since 1970."""
     values = pa.Array.from_buffers(
         pa.timestamp("us", NEW_YORK), len(instants), [None, pa.py_buffer(instants)]
     )
@@ -90,12 +90,12 @@ def new_york(instants: Ints) -> Ints:
 
 
 def read_times(texts: pa.Array, order: Order, near_year: int) -> Times:
-    """Read texts, trimmed and without nulls, under an order of day, month and year.
+    """Read trimmed, non-null texts under an order of day, month and year.
 
     Args:
         texts: strings.
-        order: of dates in digits that do not begin with a year of four.
-        near_year: years of two digits are those of the nearest century.
+        order: the order of all-digit dates that do not begin with a four-digit year.
+        near_year: two-digit years are read as the nearest to this year.
     """
     return _read(_split(texts), len(texts), order, near_year)
 
@@ -107,7 +107,7 @@ def read_under_each(texts: pa.Array, near_year: int) -> dict[Order, Times]:
 
 
 def _split(texts: pa.Array) -> list[tuple[Ints, _Groups]]:
-    """Return the places of the texts that match a pattern, and their groups, by pattern."""
+    """Return, by pattern, the positions of the matching texts and their groups."""
     left, found = np.arange(len(texts)), []
     for pattern in _DATES:
         if not len(left):
@@ -131,20 +131,20 @@ def _read(split: Sequence[tuple[Ints, _Groups]], size: int, order: Order, near_y
 
 
 class _Groups:
-    """The groups of a pattern, by name."""
+    """The named groups of the texts that match a pattern."""
 
     def __init__(self, parts: Mapping[str, pa.Array], size: int) -> None:
         self._parts, self._size = parts, size
 
     def read(self, order: Order, near_year: int) -> tuple[Ints, Flags, Flags]:
-        """Return microseconds, which of them are times, and which depend on the order."""
+        """Return microseconds, flags of valid times, and flags of those that need the order."""
         year, month, day, good, ordered = self._date(order, near_year)
         days, is_date = _days(year, month, day)
         clock, is_clock = self._clock()
         return days * (86_400 * _SECOND) + clock, good & is_date & is_clock, ordered
 
     def zone(self) -> tuple[Flags, Flags, Ints]:
-        """Return which are marked as UTC, which have another offset, and that in minutes."""
+        """Return flags of UTC marks, flags of other offsets, and those offsets in minutes."""
         marks = self._parts["z"].dictionary_encode()
         names = marks.dictionary.to_pylist()
         is_utc = np.array([name in _UTC_MARKS for name in names], bool)
@@ -185,7 +185,7 @@ class _Groups:
         hour = np.where(twelve, hour % 12 + 12 * after_noon, hour)
         digits = pc.utf8_rpad(self._parts["f"], 9, "0")
         fraction = _ints(digits.cast(pa.int64()))
-        # Finer than a microsecond cannot be kept; nothing is cut off unseen.
+        # Refuse precision finer than a microsecond rather than truncate it silently.
         good &= fraction % 1_000 == 0
         return ((hour * 60 + minute) * 60 + second) * _SECOND + fraction // 1_000, good
 
@@ -195,7 +195,7 @@ class _Groups:
 
 
 def _days(year: Ints, month: Ints, day: Ints) -> tuple[Ints, Flags]:
-    """Return days since 1970, and which are dates: 30 February is none."""
+    """Return days since 1970, and flags of valid dates: 30 February is not one."""
     good = (year >= 1) & (month >= 1) & (month <= 12)
     months = (year - 1970) * 12 + np.where(good, month, 1) - 1
     first = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
@@ -204,7 +204,7 @@ def _days(year: Ints, month: Ints, day: Ints) -> tuple[Ints, Flags]:
 
 
 def _century(year: Ints, near_year: int) -> Ints:
-    """Return years of two digits in the century that brings them nearest to a year."""
+    """Expand two-digit years to the century that puts them nearest to a year."""
     return year + 100 * ((near_year - year + 50) // 100)
 
 

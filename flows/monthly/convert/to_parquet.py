@@ -1,4 +1,4 @@
-"""From a published file to one Parquet file in the canonical schema, in memory that stays flat."""
+"""Conversion of a published file to one Parquet file of the canonical schema, in flat memory."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ROW_GROUP_ROWS = 131_072
 
 @dataclass(frozen=True, kw_only=True)
 class Converted(Accounts):
-    """A converted month in the scratch folder, and what its rows add up to.
+    """A converted month in the scratch folder, and the accounts of its rows.
 
     Attributes:
         path: the Parquet file.
-        size: of the Parquet file, bytes.
-        sha256: of the Parquet file, hexadecimal.
+        size: size of the Parquet file in bytes.
+        sha256: checksum of the Parquet file, hexadecimal.
     """
 
     path: Path
@@ -38,21 +38,21 @@ class Converted(Accounts):
 
 
 def convert(month: Month, source: Path, folder: Path, rules: Rules | None = None) -> Converted:
-    """Convert a published file, csv, csv.gz or Parquet, whatever its vintage.
+    """Convert a published file, csv, csv.gz or Parquet, of any vintage.
 
     Args:
-        month: whose file it is.
+        month: the month of the file.
         source: the published file.
-        folder: where the Parquet file and the rejects are written, complete or not at all.
-        rules: what is asked of the conversion; their defaults if None.
+        folder: the folder for the Parquet file and the rejects, written completely or not at all.
+        rules: the options of the conversion; defaults if None.
 
     Raises:
-        BadFile: the file is damaged or has no row, is another month's (WrongMonth), or has a
-            value with two readings (Ambiguous).
+        BadFile: the file is damaged or has no row, belongs to another month (WrongMonth), or
+            has a value with two readings (Ambiguous).
         SchemaError: its columns are not those of the dataset.
         TooManyRejects: too many rows could not be converted.
         AccountingError: rows read, written and rejected do not add up.
-        StorageError: the disk takes no more.
+        StorageError: the disk is full or refuses the write.
         UsageError: max_reject_share is not from 0 to 1.
     """
     target = folder / f"{month.stem}.parquet"
@@ -77,7 +77,7 @@ def convert(month: Month, source: Path, folder: Path, rules: Rules | None = None
 
 @contextmanager
 def _complete(target: Path, beside: Path) -> Iterator[Path]:
-    """A name to write to; the target appears when all went well, and nothing otherwise."""
+    """Yield a temporary path that atomically becomes the target on success; else remove it."""
     part = target.with_suffix(".part")
     try:
         yield part
@@ -89,7 +89,7 @@ def _complete(target: Path, beside: Path) -> Iterator[Path]:
 
 
 def _write(rows: Rows, target: Path) -> int:
-    """Write the rows on a thread of its own; how many the file's footer says there are."""
+    """Write the rows on a separate thread, and return the row count in the file's footer."""
     with (
         RowGroups(target, DATASETS[rows.month.dataset].schema) as groups,
         ThreadPoolExecutor(1, f"write {rows.month}") as writer,
@@ -110,7 +110,7 @@ def _as_it_is(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 class RowGroups:
-    """A Parquet file of row groups that all have `ROW_GROUP_ROWS` rows but the last."""
+    """A Parquet file whose row groups, except the last, have `ROW_GROUP_ROWS` rows."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._writer = pq.ParquetWriter(
@@ -127,7 +127,7 @@ class RowGroups:
         self._writer.close()
 
     def add(self, batches: Iterable[pa.RecordBatch]) -> None:
-        """Take some more rows."""
+        """Add more rows."""
         for batch in batches:
             self._waiting.append(batch)
             self._rows += batch.num_rows
@@ -135,7 +135,7 @@ class RowGroups:
             self._flush(ROW_GROUP_ROWS)
 
     def finish(self) -> None:
-        """Write the rows that do not fill a row group."""
+        """Write the remaining rows as the last row group."""
         if self._rows:
             self._flush(self._rows)
 
@@ -147,5 +147,5 @@ class RowGroups:
 
 
 def _repetitive(schema: pa.Schema) -> list[str]:
-    """Columns worth a dictionary: one of timestamps costs time and makes the file larger."""
+    """Return columns worth a dictionary; for timestamps, one costs time and enlarges the file."""
     return [field.name for field in schema if not pa.types.is_timestamp(field.type)]

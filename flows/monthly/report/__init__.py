@@ -1,1 +1,1 @@
-"""The report of one month: what is counted, the pictures of it, and the page they stand on."""
+"""The report of one month: its counts, the pictures of them, and the page that shows them."""

@@ -1,4 +1,4 @@
-"""What the pictures of a report have in common: size, colours, axes, and how they become bytes."""
+"""The common parts of a report's pictures: size, colours, axes, and PNG encoding."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 from PIL import Image
 
-#: The page is white, so that a picture is the same in the UI, light or dark, and in a mail.
+#: The page is white, so that a picture looks the same in email and in the UI, light or dark.
 PAPER, INK, FAINT, GRID = "#ffffff", "#1f2937", "#6b7280", "#e5e7eb"
-#: One hue for what is counted; the lighter one for what is to be told apart from it.
+#: One hue for counts; the lighter shade for a second group.
 BLUE, LIGHT = "#2563eb", "#93b8f7"
-#: From few to many, light to dark.
+#: Colour map, light for few to dark for many.
 SHADES = "YlGnBu"
-#: Inches across, as wide as the UI's column, and dots an inch, twice a plain screen's.
+#: Width in inches, that of the UI's column, and dots per inch, twice a standard screen's.
 WIDTH, DPI = 7.4, 200
-#: Of an image's palette: as good to look at as all of them, at a third of the bytes.
+#: Size of an image's palette: no visible loss, at a third of the bytes.
 COLOURS = 128
 _STYLE: dict[Any, Any] = {
-    "font.family": ["DejaVu Sans"],  # which comes with matplotlib, so it is there everywhere
+    "font.family": ["DejaVu Sans"],  # bundled with matplotlib, so always available
     "font.size": 9,
     "text.color": INK,
     "axes.labelcolor": FAINT,
@@ -48,7 +48,7 @@ _STYLE: dict[Any, Any] = {
     "ytick.major.size": 0,
     "legend.frameon": False,
 }
-#: matplotlib's style is one for the process, and months are drawn side by side.
+#: matplotlib's style is global to the process, and months are drawn concurrently.
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -57,10 +57,10 @@ class Picture:
     """One picture of a report.
 
     Attributes:
-        title: what it shows, and of which month; it stands in the picture too.
-        about: what there is to see, for who cannot see it.
+        title: subject and month, also drawn in the picture.
+        about: description for readers who cannot see the image.
         png: the image.
-        note: what it leaves out; empty if nothing.
+        note: what the picture leaves out; empty if nothing.
     """
 
     title: str
@@ -70,12 +70,12 @@ class Picture:
 
 
 class Canvas:
-    """A picture in the making: its axes, and the bytes once it is drawn.
+    """A picture in progress: its axes, and its bytes once drawn.
 
     Attributes:
-        figure: matplotlib's own.
-        axes: what to draw on.
-        png: the image; empty until the picture is done.
+        figure: the matplotlib figure.
+        axes: the axes to draw on.
+        png: the image; empty until the picture is finished.
     """
 
     def __init__(self, title: str, size: tuple[float, float]) -> None:
@@ -85,14 +85,14 @@ class Canvas:
         self.png = b""
 
     def grid(self, axis: Any) -> None:
-        """Lines behind what is counted, whose numbers are short: 40 k, 1.2 M."""
+        """Draw grid lines for the axis of counts and abbreviate its numbers: 40 k, 1.2 M."""
         self.axes.grid(axis=axis)
         ticks = self.axes.yaxis if axis == "y" else self.axes.xaxis
         ticks.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
         ticks.set_major_formatter(EngFormatter(sep=" "))
 
     def finish(self) -> None:
-        """Turn what was drawn into the image."""
+        """Convert the drawing to the PNG image."""
         drawn: Any = FigureCanvasAgg(self.figure)  # its methods have no types
         drawn.draw()
         out, image = io.BytesIO(), Image.fromarray(np.asarray(drawn.buffer_rgba())[..., :3])
@@ -102,7 +102,7 @@ class Canvas:
 
 @contextmanager
 def canvas(title: str, height: float, width: float = WIDTH) -> Iterator[Canvas]:
-    """Something to draw on, of this size in inches; its `png` is there at the end."""
+    """Yield a canvas of this size in inches; its `png` is set on exit."""
     with _ONE_AT_A_TIME, matplotlib.rc_context(_STYLE):
         made = Canvas(title, (width, height))
         yield made

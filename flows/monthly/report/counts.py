@@ -1,4 +1,4 @@
-"""What the pictures of a month show, counted in its Parquet file in flat memory."""
+"""The counts behind a month's pictures, taken from its Parquet file in constant memory."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from monthly.columns import BOUNDS
 from monthly.datasets import DATASETS, Dataset
 from monthly.month import Month
 
-#: What DuckDB may use; the groups below are a few thousand, whatever the month has.
+#: DuckDB's memory limit; a month of any size has only a few thousand of the groups below.
 MEMORY = "256MB"
-#: Side of a cell of the map, degrees: 280 m to the north, 210 m to the east.
+#: Side of a map cell, degrees: 280 m north to south, 210 m east to west.
 CELL = 0.0025
-#: What the map shows, degrees: the city but for the far end of Staten Island.
+#: Extent of the map, degrees: the city except the far end of Staten Island.
 WEST, EAST, SOUTH, NORTH = -74.10, -73.70, 40.57, 40.91
-#: Fares beyond this are counted as this, USD: files hold some of a million.
+#: Higher fares are counted as this, USD: files contain fares of a million.
 LARGEST_FARE = 1_000
 
-#: Steps of a unit in which a middle value is found.
+#: Steps per unit when computing a median.
 STEPS = 100
 
 _SCAN = "SELECT {what}, count(*) FROM read_parquet(?) WHERE {where} GROUP BY ALL ORDER BY ALL"
@@ -32,15 +32,15 @@ _SCAN = "SELECT {what}, count(*) FROM read_parquet(?) WHERE {where} GROUP BY ALL
 
 @dataclass(frozen=True)
 class Typical:
-    """What is usual in a month, and what the bounds of `monthly.columns.BOUNDS` would change.
+    """The typical value of a measure, and the effect of its bound in `monthly.columns.BOUNDS`.
 
     Attributes:
-        what: the measure and its unit, "distance, miles".
-        bound: what it can plausibly be, in that unit.
-        median: half of the trips have less, to a hundredth.
-        mean: of all trips.
-        mean_within: of the trips within the bound.
-        beyond: how many the bound would leave out.
+        what: the measure and its unit, such as "distance, miles".
+        bound: the largest plausible value, in that unit.
+        median: median, to a hundredth.
+        mean: mean of all trips.
+        mean_within: mean of the trips within the bound.
+        beyond: number of trips beyond the bound.
     """
 
     what: str
@@ -53,17 +53,17 @@ class Typical:
 
 @dataclass(frozen=True)
 class Counts:
-    """The counts of one month's trips, by when, where and for how much they began.
+    """The counts of one month's trips by pickup time, pickup place and fare.
 
     Attributes:
-        month: which.
-        hours: trips by day and hour of pickup, local time; of the days of the month alone.
-        fares: trips by fare in cents, from 0 for what is not positive to `LARGEST_FARE`;
-            empty where the file has none.
-        zones: trips by taxi zone of the pickup; empty where the file has none.
+        month: the month.
+        hours: trips by day and hour of pickup, local time; only days of the month.
+        fares: trips by fare in cents, from 0 for fares that are not positive to `LARGEST_FARE`;
+            empty if the file has none.
+        zones: trips by taxi zone of the pickup; empty if the file has none.
         cells: trips by column and row of the map, counted from its south-western corner;
-            empty where the file has no coordinates.
-        typical: distance, duration, speed and amount, those that the file has.
+            empty if the file has no coordinates.
+        typical: distance, duration, speed and amount, as far as the file has them.
     """
 
     month: Month
@@ -92,10 +92,10 @@ def count_month(month: Month, parquet: Path) -> Counts:
 
 @dataclass(frozen=True)
 class _Scan:
-    """Counts groups of a file, one column or two at a time.
+    """A Parquet file, counted in groups by one or two columns at a time.
 
     Attributes:
-        db: where DuckDB runs.
+        db: the DuckDB connection.
         parquet: the file.
     """
 
@@ -103,11 +103,11 @@ class _Scan:
     parquet: Path
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """Rows of a query of the file, which it calls `read_parquet(?)`."""
+        """Return the rows of a query on the file, which the SQL reads as `read_parquet(?)`."""
         return self.db.execute(sql, [glob.escape(str(self.parquet))]).fetchall()
 
     def count(self, what: str, where: str, values: list[object]) -> list[tuple[Any, ...]]:
-        """Rows of each group and how many there are, in order; `what` makes the groups."""
+        """Return each group and its number of rows, in order; `what` defines the groups."""
         query = _SCAN.format(what=what, where=where)
         return self.db.execute(query, [glob.escape(str(self.parquet)), *values]).fetchall()
 
@@ -146,7 +146,7 @@ def _cells(scan: _Scan, dataset: Dataset) -> dict[tuple[int, int], int]:
 
 
 def _typical(scan: _Scan, dataset: Dataset) -> Iterator[Typical]:
-    """Each measure that the file has a value of; a duration or a speed of trips that took time."""
+    """Yield each measure that has values; duration and speed only count trips that took time."""
     minutes = f'date_diff(\'microsecond\', "{dataset.pickup}", "{dataset.dropoff}") / 6e7'
     measures = [("duration, minutes", f"nullif(greatest({minutes}, 0), 0)", BOUNDS.hours * 60)]
     if dataset.distance:
@@ -161,7 +161,7 @@ def _typical(scan: _Scan, dataset: Dataset) -> Iterator[Typical]:
 
 
 def _measured(scan: _Scan, what: str, expression: str, bound: float) -> Typical | None:
-    """One measure; in flat memory, as the middle is found among the steps up to the bound."""
+    """Return one measure; the median is found among the steps up to the bound, to save memory."""
     values = f"SELECT {expression} AS v FROM read_parquet(?) WHERE {expression} IS NOT NULL"
     mean = f"SELECT avg(v), avg(v) FILTER (v <= {bound}), count(*) FILTER (v > {bound})"
     ((of_all, within, beyond),) = scan.query(f"{mean} FROM ({values})")

@@ -1,4 +1,4 @@
-"""The page of a month: its pictures over its quality, in markdown and as one HTML file."""
+"""The page of a month: its pictures, then its quality, in markdown and as one HTML file."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ code {{ background: #f3f4f6; padding: .1rem .3rem; }}
 def page_markdown(
     entry: Entry, where: str, pictures: Iterable[Picture], more: Sequence[str] = ()
 ) -> str:
-    """The page of a month, images inside.
+    """Return the page of a month in markdown, with embedded images.
 
     Args:
-        entry: what the ledger says of the month.
-        where: it is kept.
-        pictures: of its trips.
+        entry: the month's ledger entry.
+        where: where the month is kept.
+        pictures: pictures of its trips.
         more: blocks of markdown that follow the pictures.
     """
     head, *quality = quality_markdown(entry, where).split("\n\n")
@@ -48,7 +48,7 @@ def page_markdown(
 
 
 def typical_markdown(counts: Counts) -> str:
-    """The usual trip of a month: medians, and what the bounds would change; empty without any."""
+    """Return a table of the usual trip: medians and the effect of the bounds; empty without any."""
     rows = [
         f"| {t.what} | {t.median:,.2f} | {t.mean:,.2f} | {t.mean_within:,.2f} | {t.bound:,g} "
         f"| {t.beyond:,} |"
@@ -60,7 +60,7 @@ def typical_markdown(counts: Counts) -> str:
 
 
 def page_html(title: str, markdown: str) -> str:
-    """The same page for a browser: one file that needs no other and no network."""
+    """Return the page as one self-contained HTML file that needs no network."""
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
     return _HTML.format(title=escape(title), body=body)
 

@@ -1,4 +1,4 @@
-"""The pictures of a month: its days, its week, its fares, and where its trips begin."""
+"""The pictures of a month: its days, its week, its fares, and its pickup places."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from monthly.report.zones import ZONES_KEY
 Grid = npt.NDArray[np.float64]
 
 _WEEK = list(calendar.day_abbr)
-#: As many zones as a person compares at a glance.
+#: As many zones as a reader can compare at a glance.
 _ZONES = 12
-#: Share of the trips whose fares the picture shows; a few of a thousand dollars would
-#: press all others together.
+#: Share of the trips whose fares the picture shows; a few fares of a thousand dollars would
+#: squeeze all others together.
 _SHOWN_FARES = 0.99
 
 
-#: What says who looks for names.
+#: Tells readers how to get zone names.
 _NUMBERS = f"TLC's table of zones, put into the bucket as `{ZONES_KEY}`, gives them names."
 
 
 def pictures(counts: Counts, names: Mapping[int, str]) -> Iterator[Picture]:
-    """The pictures that this month has something to show for.
+    """Yield the pictures for which the month has data.
 
     Args:
-        counts: of the month.
-        names: of the taxi zones; what it lacks is shown by its number.
+        counts: counts of the month.
+        names: names of the taxi zones; a zone without a name is shown by its number.
     """
     if counts.hours:
         yield _days(counts)
@@ -49,7 +49,7 @@ def pictures(counts: Counts, names: Mapping[int, str]) -> Iterator[Picture]:
 
 
 def days_of(counts: Counts) -> dict[dt.date, int]:
-    """Trips of each day of the month, those without any as well."""
+    """Return the trips of each day of the month, including days without any."""
     month = counts.month
     last = calendar.monthrange(month.year, month.month)[1]
     days: dict[dt.date, int] = {dt.date(month.year, month.month, n + 1): 0 for n in range(last)}
@@ -105,7 +105,7 @@ def _week(counts: Counts) -> Picture:
 
 
 def _mean_week(counts: Counts) -> Grid:
-    """Trips an hour by weekday and hour, a mean over the days of the month of each weekday."""
+    """Return the mean trips per hour by weekday and hour, over the month's days of each weekday."""
     week = np.zeros((7, 24))
     for (day, hour), count in counts.hours.items():
         week[day.weekday(), hour] += count
@@ -155,7 +155,7 @@ def _fares(counts: Counts) -> Picture:
 
 
 def quantile(counts: Mapping[int, int], share: float) -> int:
-    """The smallest value that this share of all does not exceed; 0 of none."""
+    """Return the smallest value that this share of all does not exceed; 0 if there are none."""
     left = share * sum(counts.values())
     for value in sorted(counts):
         left -= counts[value]
@@ -206,7 +206,7 @@ def _map(counts: Counts) -> Picture:
 
 
 def _grid(counts: Counts) -> Grid:
-    """Trips by row and column of the map; not a number where none began."""
+    """Return the trips by row and column of the map; NaN where none began."""
     rows, columns = round((NORTH - SOUTH) / CELL), round((EAST - WEST) / CELL)
     grid = np.full((rows, columns), np.nan)
     for (column, row), count in counts.cells.items():

@@ -1,4 +1,4 @@
-"""The names of TLC's taxi zones, for those who have put TLC's table of them into the bucket."""
+"""The names of TLC's taxi zones, if the bucket contains TLC's zone lookup table."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from core.errors import SchemaError
 from core.storage.bucket import Bucket
 from monthly.datasets import fold
 
-#: Where TLC's table is looked for; TLC publishes it as "Taxi Zone Lookup Table (CSV)".
+#: Key of TLC's table, which TLC publishes as "Taxi Zone Lookup Table (CSV)".
 ZONES_KEY = "lookup/taxi_zone_lookup.csv"
-#: Its columns as published, beside `service_zone`; compared as those of trips are, as copies of
-#: it have them in lower case.
+#: Its columns as published, besides `service_zone`; compared like those of trips, since some
+#: copies of the table have them in lower case.
 _COLUMNS = ("LocationID", "Borough", "Zone")
-#: What stands there for zones 264 and 265, where nothing is known; text, not an absent value.
+#: Texts for zones 264 and 265, where nothing is known; they are strings, not missing values.
 _NOTHING = ("Unknown", "N/A")
 
 
 def zone_names(bucket: Bucket) -> Mapping[int, str]:
-    """The name of each taxi zone, `Upper East Side South, Manhattan`; none without the table.
+    """Return zone names such as `Upper East Side South, Manhattan`; empty without the table.
 
     Raises:
         SchemaError: the object is not TLC's table.
@@ -53,6 +53,6 @@ def _zone(row: Sequence[str | None], line: int) -> tuple[int, str]:
 
 
 def _name(zone: str, borough: str) -> str:
-    """Zone and borough, or the one of them that says something."""
+    """Return zone and borough, or the one of them that is known."""
     known = dict.fromkeys(part for part in (zone, borough) if part not in _NOTHING)
     return ", ".join(known) or "Unknown"

@@ -1,10 +1,10 @@
-"""A month of trips as it would have been published: any size, deterministic, no network.
+"""Generated months of trips in the published format: any size, deterministic, no network.
 
-Files have the header, the line ends, the spellings and the oddities of their month (see
-monthly.sample.eras), and come with the counts of what was written. Everything is drawn as an
+Files have the header, line endings, spellings and oddities of their month (see
+monthly.sample.eras), and come with counts of what was written. Every value is drawn as an
 integer (cents, hundredths of a mile, seconds) from PCG64, whose stream numpy guarantees,
-so a file's text depends neither on the processor nor on a version of Python or numpy.
-Its compressed bytes are the same wherever zlib is the same.
+so a file's text does not depend on the processor or on the version of Python or numpy.
+Its compressed bytes are the same for the same zlib.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ from monthly.sample.trips import TRIPS, Chunk, as_published
 T = TypeVar("T")
 Sink: TypeAlias = Callable[[Path, Era, Iterator[pa.Table]], None]
 
-#: Rows of a month, by dataset, where nobody asks for another number.
+#: Default number of rows of a month, by dataset.
 DEFAULT_ROWS: Mapping[str, int] = {
     "green": 50_000,
     "yellow": 200_000,
     "fhv": 50_000,
     "fhvhv": 200_000,
 }
-#: Rows that are in memory at a time.
+#: Rows per chunk, held in memory at a time.
 CHUNK = 65_536
-#: Half the time of zlib's usual 6, for files that are a seventh larger.
+#: Takes half the time of zlib's default 6, for files a seventh larger.
 GZIP_LEVEL = 4
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a generated file holds, counted before it was written.
+    """The contents of a generated file, counted before it is written.
 
     Attributes:
         rows: all rows.
@@ -61,10 +61,11 @@ class Facts:
         negative_totals: rows whose total (fhvhv: base fare) is below zero.
         dropoff_before_pickup: rows that end before they begin.
         zero_distance: rows of 0 miles.
-        duplicates: rows that repeat the row before in every field.
-        total_cents: exact sum of the total (fhvhv: base fare), US cents; None without one.
+        duplicates: rows that repeat the previous row in every field.
+        total_cents: exact sum of the total (fhvhv: base fare), US cents; None if the file has
+            no such column.
         payment_types: rows by payment as published (a number, a text, None for null);
-            None where the file has no such column.
+            None if the file has no such column.
         nulls: null values, by published column name.
     """
 
@@ -79,22 +80,22 @@ class Facts:
     nulls: Mapping[str, int]
 
     def __add__(self, other: Facts) -> Facts:
-        """The facts of two parts of one file."""
+        """Return the combined facts of two parts of one file."""
         names = [field.name for field in fields(self)]
         return Facts(*(_plus(getattr(self, name), getattr(other, name)) for name in names))
 
 
 def write_sample(month: Month, path: Path, rows: int | None = None) -> Facts:
-    """Write a month as it would have been published; the file appears complete or not at all.
+    """Write a month in the published format, atomically.
 
     Args:
-        month: decides names, spellings, tariffs and, with `rows`, every value.
-        path: ends in .csv.gz, .csv or .parquet; an older file of this name is replaced.
-        rows: how many, 0 for a header alone; DEFAULT_ROWS if None.
+        month: determines names, spellings, tariffs and, with `rows`, every value.
+        path: ends in .csv.gz, .csv or .parquet; an existing file is replaced.
+        rows: number of rows, 0 for only a header; DEFAULT_ROWS if None.
 
     Raises:
-        UsageError: another ending, or fewer than 0 rows.
-        StorageError: the disk said no.
+        UsageError: another extension, or fewer than 0 rows.
+        StorageError: the file cannot be written.
     """
     rows = DEFAULT_ROWS[month.dataset] if rows is None else rows
     sink = next((_SINKS[ending] for ending in _SINKS if path.name.endswith(ending)), None)
@@ -147,7 +148,7 @@ def _parts(month: Month, era: Era, rows: int, is_parquet: bool) -> Iterator[tupl
 
 
 def _count(month: Month, era: Era, chunk: Chunk) -> Facts:
-    """Count one chunk; a column that the era lacks counts as unremarkable."""
+    """Count the facts of one chunk; a column that the era lacks has no oddities."""
     pickup, total = chunk["pickup"], chunk.get("total", chunk.get("base_fare"))
     start, end = seconds_of(month.first_day), seconds_of(month.next.first_day)
     dropoff = chunk.get("dropoff", pickup)
@@ -192,7 +193,7 @@ def _csv(part: Path, era: Era, tables: Iterator[pa.Table]) -> None:
 
 
 def _csv_gz(part: Path, era: Era, tables: Iterator[pa.Table]) -> None:
-    # no name and no time in the header, so that equal rows are equal bytes
+    # no name or time in the gzip header, so that equal rows give equal bytes
     with part.open("wb") as raw, gzip.GzipFile("", "wb", GZIP_LEVEL, raw, mtime=0) as out:
         out.writelines(_ahead(_lines(era, tables)))
 
@@ -214,7 +215,7 @@ def _parquet(part: Path, era: Era, tables: Iterator[pa.Table]) -> None:
 
 
 def _ahead(items: Iterator[T]) -> Iterator[T]:
-    # zlib lets go of the interpreter: the next item is made while this one is compressed
+    # zlib releases the GIL, so the next item is made while this one is compressed
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, items, None)
         while (item := coming.result()) is not None:

@@ -1,7 +1,7 @@
-"""The rows of a generated month before they are trips: their order, their oddities, their dice.
+"""The rows of a generated month before they are trips: order, oddities, random numbers.
 
-Dice come from PCG64, whose stream numpy guarantees, so they depend on no processor and on
-no version of Python or numpy.
+The random numbers come from PCG64, whose stream numpy guarantees, so they do not depend on
+the processor or on the version of Python or numpy.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ import numpy.typing as npt
 from monthly.month import FIRST_MONTHS, Month
 from monthly.sample.eras import Ints
 
-#: Raised whenever the same month and size come out differently than before.
+#: Incremented whenever the same month and size produce a different file than before.
 SAMPLE_VERSION = 1
-#: How busy the hours of a working day, the hours of a weekend day, and Monday to Sunday are.
+#: Relative traffic in the hours of a working day, of a weekend day, and from Monday to Sunday.
 WORKDAY = (8, 5, 3, 2, 3, 6, 15, 28, 34, 31, 29, 31, 34, 34, 37, 40, 40, 45, 48, 44, 38, 35, 28, 18)
 WEEKEND = (
     (34, 30, 25, 19, 12, 6, 6, 9, 15, 22, 29, 34) + (38, 38, 38, 38, 40, 42, 41, 36) + (35,) * 4
 )
 DAYS = (8, 9, 9, 10, 10, 10, 8)
-#: Percent of rows without a meter record, which come last; from 2019 on.
+#: Percentage of rows without a meter record, which come last; from 2019 on.
 UNMETERED = {"green": 40, "yellow": 5}
 
 
 class Odd(IntEnum):
-    """What can be wrong with one row; a row has one of these at most."""
+    """An oddity of a row; each row has at most one."""
 
     ZERO_DISTANCE = 1
     NEGATIVE = 2
@@ -38,7 +38,7 @@ class Odd(IntEnum):
     TWIN = 5
 
 
-#: Odd rows among 10,000, about as many as in green 2020-10.
+#: Odd rows per 10,000, about as many as in green 2020-10.
 ODD_ROWS = {
     Odd.ZERO_DISTANCE: 300,
     Odd.NEGATIVE: 20,
@@ -49,16 +49,16 @@ ODD_ROWS = {
 
 
 def seconds_of(day: dt.date) -> int:
-    """Seconds from 1970 to the midnight before a day."""
+    """Return the seconds from 1970-01-01 to the start of a day."""
     return (day - dt.date(1970, 1, 1)).days * 86_400
 
 
-#: Numbers drawn for each row, more than any dataset needs.
+#: Random numbers drawn per row, more than any dataset needs.
 DICE = 24
 
 
 def _spread_out() -> Ints:
-    """Which oddity each of 10,000 rows in a row has; the first rows have one of each."""
+    """Return the oddity of each of 10,000 consecutive rows; the first rows have one of each."""
     odd = np.zeros(10_000, np.int64)
     for kind, count in ODD_ROWS.items():
         odd[3 + 2 * kind + np.arange(count) * len(odd) // count] = kind
@@ -69,13 +69,13 @@ _ODD = _spread_out()
 
 
 class Draw:
-    """The rows of one chunk: their numbers, their oddities, when they began, and their dice."""
+    """The rows of one chunk: row numbers, oddities, pickup times and random numbers."""
 
     def __init__(self, month: Month, start: int, stop: int, rows: int) -> None:
         number = np.arange(start, stop)
         odd = _ODD[number % len(_ODD)]
         self.twin = (odd == Odd.TWIN).astype(np.int64)
-        # a twin takes the number and the dice of the row before, which is never odd itself
+        # a twin copies the number and dice of the previous row, which is never odd itself
         source = np.arange(len(number)) - self.twin
         self.month, self.number, self.odd = month, number[source], odd[source]
         self._dice = iter(_dice(month, start, len(number))[:, source])
@@ -87,12 +87,12 @@ class Draw:
         )
 
     def pick(self, choices: Ints) -> Ints:
-        """One of the choices for each row, all equally likely."""
+        """Return one of the choices for each row, all equally likely."""
         chosen: Ints = choices[next(self._dice).astype(np.uint32) * len(choices) >> 16]
         return chosen
 
     def _pickups(self, metered: int, rows: int) -> Ints:
-        """In the order of time, twice over: the rows with a meter record first."""
+        """Return pickups in order of time, first for metered rows, then for unmetered rows."""
         begins, weights = _busy_hours(self.month)
         place = self.number - np.where(self.unmetered, metered, 0)
         places = np.where(self.unmetered, rows - metered, metered)
@@ -104,7 +104,7 @@ class Draw:
         return pickups
 
     def _strays(self) -> Ints:
-        """In the last hour of 2008, in the hour before the month, in the hour after it."""
+        """Return pickups in the last hour of 2008, in the hour before the month and after it."""
         nth = self.number // (len(_ODD) // ODD_ROWS[Odd.OUT_OF_MONTH])
         ends = (dt.date(2009, 1, 1), self.month.first_day, self.month.next.first_day)
         hours = np.array([seconds_of(end) for end in ends]) - [3_600, 3_600, 0]
@@ -121,7 +121,7 @@ def _dice(month: Month, start: int, size: int) -> npt.NDArray[np.uint16]:
 
 @cache
 def _busy_hours(month: Month) -> tuple[Ints, Ints]:
-    """Where each hour begins on a scale that gives busy hours more room, and how busy it is."""
+    """Return each hour's start on a scale that gives busy hours more room, and its weight."""
     days = range((month.next.first_day - month.first_day).days)
     weekdays = [(month.first_day.weekday() + day) % 7 for day in days]
     weights = [

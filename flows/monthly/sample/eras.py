@@ -1,9 +1,9 @@
-"""What published files looked like, era by era: names, line ends, spellings, types, tariffs.
+"""The format of published files by era: names, line endings, spellings, types, tariffs.
 
-Names, nameless fields, blank lines and line ends are those of the published files, which
+Names, nameless fields, blank lines and line endings are those of the published files, which
 were CSV until July 2021 and have been Parquet since; a CSV file of a later month has the
-names of the Parquet file. The generator's own name of each column stands beside the
-published one, so that a sample does not lean on the table of aliases it is to test.
+names of the Parquet file. Each column has the generator's own name next to the published
+one, so that a sample does not depend on the table of aliases that it tests.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from monthly.month import Month
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 
-#: Stands for null among integers.
+#: Represents null among integers.
 NULL = int(np.iinfo(np.int64).min)
-#: Different longitudes, latitudes, distances and paces.
+#: Number of distinct longitudes, latitudes, distances and paces.
 POINTS = 4_096
-#: Last month that was published as CSV.
+#: Last month published as CSV.
 LAST_CSV = (2021, 7)
-#: First month whose Parquet file has narrow ids and large_string. Older ones were written by
-#: pandas, which has no nulls among integers and made such columns double.
+#: First month whose Parquet file has narrow ids and large_string. pandas wrote the older ones;
+#: it has no nulls among integers and made such columns double.
 FIRST_NARROW = (2023, 12)
 
 
 @dataclass(frozen=True)
 class Era:
-    """How the files of one dataset looked from one month on.
+    """The format of one dataset's files from one month on.
 
     Attributes:
         first: year and month.
         header: the names as published, separated by commas.
-        layout: the generator's name of each column, in the order of the file.
+        layout: the generator's name of each column, in file order, separated by spaces.
         blank_lines: empty lines between the header and the rows.
-        row_end: what follows the last named field; commas stand for nameless fields.
+        row_end: text after the last named field; commas represent nameless fields.
         empty: columns that are null in every row.
-        unmetered: columns that are null in the rows without a meter record.
+        unmetered: columns that are null in rows without a meter record.
         texts: the text of each code, by column; a column not named here is published as
             numbers. Files with such texts print numbers with 17 digits (2.6299999999999999).
     """
@@ -59,26 +59,26 @@ class Era:
 
     @property
     def names(self) -> list[str]:
-        """The published names."""
+        """Return the published names."""
         return self.header.split(",")
 
     @property
     def keys(self) -> list[str]:
-        """The generator's names."""
+        """Return the generator's names."""
         return self.layout.split()
 
     def codes(self, key: str) -> tuple[str, ...]:
-        """The text of each code of a column, none if it has numbers."""
+        """Return the text of each code of a column; empty if it has numbers."""
         return self.texts.get(key, _ALWAYS.get(key, ()))
 
     @property
     def preamble(self) -> bytes:
-        """All that stands before the first row of a CSV file."""
+        """Return everything before the first row of a CSV file."""
         return (self.header + "\n" * self.blank_lines + self.row_end.lstrip(",")).encode()
 
 
 def era_of(month: Month, parquet: bool) -> Era:
-    """The era of a month's CSV or Parquet file."""
+    """Return the era of a month's CSV or Parquet file."""
     when = (month.year, month.month)
     eras = _PARQUET if parquet or when > LAST_CSV else _CSV
     return [era for era in eras[month.dataset] if era.first <= when][-1]
@@ -86,7 +86,7 @@ def era_of(month: Month, parquet: bool) -> Era:
 
 _BASES = tuple(f"B{number:05}" for number in range(9, 3_300, 14))
 _YES = ("N", "Y")
-#: Texts by code, of the columns that have texts in every era.
+#: Texts by code, for columns that have texts in every era.
 _ALWAYS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("flag", "shared_request", "shared_match", "wav_request", "wav_match"), _YES),
     **dict.fromkeys(("base", "affiliated"), _BASES),
@@ -172,7 +172,7 @@ _G_ZONES = (
 )
 _G_2019 = f"{_G_ZONES} congestion"
 _F_2017 = "base pickup dropoff pu do"
-# The base stands in Dispatching_base_number, and Dispatching_base_num is empty.
+# Dispatching_base_number holds the base, and Dispatching_base_num is empty.
 _F_2018 = "pickup dropoff pu do shared base no_base"
 _F_2020 = f"{_F_2017} shared affiliated"
 _HV = (
@@ -180,7 +180,7 @@ _HV = (
     "base_fare tolls bcf tax congestion airport tip pay shared_request shared_match access "
     "wav_request wav_match"
 )
-# Payment texts for codes 0 to 5, then once more for vendor 1; 2009 has no word for unknown.
+# Payment texts for codes 0 to 5, then again for vendor 1; 2009 has no text for unknown.
 _OTHER = ("No Charge", "Dispute", "Dispute")
 _TEXTS_2009 = {
     "vendor": ("", "CMT", "VTS", "DDS"),
@@ -261,5 +261,5 @@ _PARQUET: Mapping[str, tuple[Era, ...]] = {
 
 @cache
 def normal_scores() -> list[float]:
-    """The middles of POINTS equally likely slices of the standard normal distribution."""
+    """Return the midpoints of POINTS equally likely slices of the standard normal."""
     return [NormalDist().inv_cdf((place + 0.5) / POINTS) for place in range(POINTS)]

@@ -1,4 +1,4 @@
-"""How the values of a generated month stand in its file: numbers, times, texts, types."""
+"""The representation of a generated month's values in its file: numbers, times, texts, types."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from monthly.sample.eras import FIRST_NARROW, NULL, Era, Ints, normal_scores
 
 _TIMES = ("pickup", "dropoff", "request", "on_scene")
 _MONEY = "fare extra mta tip tolls improvement total congestion airport cbd base_fare bcf tax pay"
-#: Steps below and above zero of each kind of number, and steps to one unit.
+#: Steps below and above zero for each kind of number, and steps per unit.
 _STEPS = {"cents": (40_000, 40_000, 100), "miles": (0, 6_000, 100)}
-#: Degrees in the middle of the city, and how far most trips are from there.
+#: Coordinates of the city centre, and the distance of most trips from it, degrees.
 _CENTRES, _SPREAD = {"lon": -73.97, "lat": 40.75}, 0.03
 _KINDS: Mapping[str, str] = {
     **dict.fromkeys(_MONEY.split(), "cents"),
@@ -23,19 +23,19 @@ _KINDS: Mapping[str, str] = {
     **{f"{end}_{axis}": axis for end in ("pu", "do") for axis in ("lon", "lat")},
 }
 _TAXI, _FHV = ("passengers", "rate", "payment", "trip_type"), ("pu", "do", "shared")
-#: Integers with nulls; yellow payments have none.
+#: Integer columns with nulls; yellow payments have none.
 _DOUBLE_ONCE = {"yellow": _TAXI[:2], "green": _TAXI, "fhv": _FHV, "fhvhv": ()}
 
 
 def published(month: Month, era: Era, key: str, values: Ints, parquet: bool) -> pa.Array:
-    """One column as it stands in the file: numbers, times or texts.
+    """Return one column as it appears in the file: numbers, times or texts.
 
     Args:
-        month: decides the types of a Parquet file.
-        era: decides the texts and how numbers are printed.
+        month: determines the types of a Parquet file.
+        era: determines the texts and the number format.
         key: the generator's name of the column.
-        values: cents, hundredths of a mile, seconds since 1970, codes, or places in a table.
-        parquet: whether to return Parquet's types, or what is printed in a CSV file.
+        values: cents, hundredths of a mile, seconds since 1970, codes, or indexes into a table.
+        parquet: whether to return Parquet's types rather than the values of a CSV file.
     """
     texts, kind = era.codes(key), _KINDS.get(key, "")
     array = _integers(values, _STEPS.get(kind, (0,))[0])

@@ -1,6 +1,6 @@
-"""The trips of a generated month: when, where, how far, for how much, and what is odd.
+"""The trips of a generated month: times, places, distances, amounts and oddities.
 
-Every value is an integer: cents, hundredths of a mile, seconds, codes, places in a table.
+Every value is an integer: cents, hundredths of a mile, seconds, codes, indexes into a table.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from monthly.sample.eras import NULL, POINTS, Era, Ints, normal_scores
 
 Chunk: TypeAlias = dict[str, Ints]
 
-#: First month; then US cents: first charge, a fifth of a mile, improvement surcharge, toll.
+#: First month; then US cents: initial charge, per fifth of a mile, improvement surcharge, toll.
 TARIFFS = (
     ((2009, 1), (250, 40, 0, 457)),
     ((2012, 9), (250, 50, 0, 533)),
@@ -27,11 +27,11 @@ TARIFFS = (
     ((2023, 1), (300, 70, 100, 694)),
 )
 CONGESTION = {"yellow": 250, "green": 275, "fhvhv": 275}
-#: First month in which a charge is known, by column; null before.
+#: First month with a known charge, by column; null before.
 FIRST_CHARGED = {"congestion": (2019, 2), "airport": (2021, 4)}
 CBD_START = dt.date(2025, 1, 5)
 AIRPORTS, UNKNOWN_ZONE = (132, 138), 264
-#: The busiest zones, most popular first; every other zone is a rare one.
+#: The busiest zones, most popular first; all other zones are rare.
 BUSY = {
     "yellow": (237, 236, 161, 132, 186, 170, 142, 162, 48, 230, 138, 239, 163, 141, 234, 68, 79),
     "green": (74, 75, 41, 42, 97, 244, 82, 95, 166, 7, 43, 66, 25, 65, 130, 116, 152, 33, 226),
@@ -45,7 +45,7 @@ def _weighted(weights: Mapping[int, int]) -> Ints:
 
 
 def _skewed(median: int, spread: float) -> Ints:
-    """Equally likely values of a lognormal distribution, lowest first."""
+    """Return equally likely values of a lognormal distribution, lowest first."""
     return np.array([round(median * spread**z) for z in normal_scores()], np.int64)
 
 
@@ -55,28 +55,28 @@ def _zones(busy: tuple[int, ...]) -> Ints:
 
 
 ZONES = {dataset: _zones(busy) for dataset, busy in BUSY.items()}
-#: Hundredths of a mile, by dataset; seconds for one mile.
+#: Hundredths of a mile, by dataset; seconds per mile.
 MILES = {d: _skewed(median, 2.2) for d, median in zip(BUSY, (170, 190, 280, 280))}
 PACES = _skewed(290, 1.35)
 VENDORS = _weighted({1: 35, 2: 55, 3: 10})
 PASSENGERS = _weighted({0: 2, 1: 73, 2: 14, 3: 4, 4: 2, 5: 3, 6: 2})
 RATES = _weighted({1: 960, 2: 25, 3: 2, 4: 1, 5: 11, 99: 1})
 PAYMENTS = _weighted({1: 690, 2: 290, 3: 12, 4: 7, 5: 1})
-#: Percent of the fare.
+#: Percentage of the fare.
 TIPS = _weighted({0: 8, 10: 4, 15: 10, 18: 12, 20: 30, 22: 8, 25: 12})
 PLACES, CENTS, WAITS = np.arange(1, POINTS + 1), np.arange(100), np.arange(60, 600)
 RARELY, MOSTLY, SHARED = map(_weighted, ({0: 97, 1: 3}, {0: 1, 1: 3}, {NULL: 19, 1: 1}))
 #: Uber, Lyft and Via.
 LICENCES = _weighted({0: 70, 1: 29, 2: 1})
-#: Whether an FHV zone is null (0), the unknown one (1) or known (2).
+#: Whether an FHV zone is null (0), the unknown zone (1) or known (2).
 PU_KNOWN, DO_KNOWN = _weighted({0: 32, 1: 52, 2: 16}), _weighted({0: 5, 1: 6, 2: 89})
 
 
 def _trip(draw: Draw) -> Chunk:
-    """What every dataset knows of a trip."""
+    """Return the columns of a trip that every dataset has."""
     dataset = draw.month.dataset
     distance = draw.pick(MILES[dataset])
-    # the last bits come from the row's number: no two rows are equal by chance
+    # the low bits come from the row number, so that no two rows are equal by chance
     seconds = (64 + distance * draw.pick(PACES) // 100) & ~63 | draw.number & 63
     return {
         "pickup": draw.pickup,
@@ -107,14 +107,14 @@ def _taxi(draw: Draw, era: Era) -> Chunk:
 
 
 def _points(draw: Draw) -> Chunk:
-    """Places in the tables of longitudes and latitudes, of which the first is 0."""
+    """Return indexes into the tables of longitudes and latitudes, whose first value is 0."""
     lost = draw.odd == Odd.ZERO_DISTANCE
     keys = ("pu_lon", "pu_lat", "do_lon", "do_lat")
     return {key: np.where(lost, 0, draw.pick(PLACES)) for key in keys}
 
 
 def _meter(draw: Draw, trip: Chunk, card: npt.NDArray[np.bool_]) -> Chunk:
-    """The parts of a taxi's total, cents."""
+    """Return the parts of a taxi's total, cents."""
     first, fifth, improvement, toll = _tariff(draw.month)
     steps = trip["distance"] // 20 + trip["trip_time"] // 180
     fare = first + fifth * steps + draw.pick(CENTS) * draw.unmetered
@@ -130,14 +130,14 @@ def _meter(draw: Draw, trip: Chunk, card: npt.NDArray[np.bool_]) -> Chunk:
 
 
 def _extra(pickup: Ints) -> Ints:
-    """50 cents from 8 pm to 6 am, a dollar from 4 to 8 pm on working days."""
+    """Return the extra: 50 cents from 8 pm to 6 am, a dollar from 4 to 8 pm on working days."""
     hour, weekday = pickup // 3_600 % 24, (pickup // 86_400 + 3) % 7
     rush = (hour >= 16) & (hour < 20) & (weekday < 5)
     return np.where((hour >= 20) | (hour < 6), 50, np.where(rush, 100, 0))
 
 
 def _surcharges(draw: Draw, trip: Chunk) -> Chunk:
-    """Charges for where and when a trip was, cents."""
+    """Return the surcharges for the place and time of a trip, cents."""
     central = draw.pick(MOSTLY)
     begun = trip["pickup"] >= seconds_of(CBD_START)
     return {
@@ -148,7 +148,7 @@ def _surcharges(draw: Draw, trip: Chunk) -> Chunk:
 
 
 def _total(draw: Draw, era: Era, parts: Chunk) -> Chunk:
-    """The parts with their sign, and the sum of those that the file has and that are not null."""
+    """Return the signed parts, and the sum of those that the file has and that are not null."""
     sign = np.where(draw.odd == Odd.NEGATIVE, -1, 1)
     signed = {key: cents * sign for key, cents in parts.items()}
     summed = [
@@ -165,7 +165,7 @@ def _tariff(month: Month) -> tuple[int, int, int, int]:
 
 def _fhv(draw: Draw, era: Era) -> Chunk:
     trip, bases = _trip(draw), len(era.codes("base"))
-    # neighbours have different bases, so that files without a drop-off have no chance twins
+    # adjacent rows have different bases: files without a drop-off have no accidental twins
     base = draw.number * 61 % bases
     return {
         **trip,
@@ -201,7 +201,7 @@ def _fhvhv(draw: Draw, era: Era) -> Chunk:
 
 
 def _ride(draw: Draw, trip: Chunk) -> Chunk:
-    """What a high-volume ride costs and pays, cents."""
+    """Return the charges and the driver pay of a high-volume ride, cents."""
     fare = 300 + trip["distance"] * 2 + trip["trip_time"] // 3 + draw.pick(CENTS)
     return {
         "base_fare": fare,
@@ -215,13 +215,13 @@ def _ride(draw: Draw, trip: Chunk) -> Chunk:
 
 
 def _empty(month: Month, era: Era) -> set[str]:
-    """Columns that are null in every row of the month."""
+    """Return the columns that are null in every row of the month."""
     when = (month.year, month.month)
     return {*era.empty.split(), *(key for key, first in FIRST_CHARGED.items() if when < first)}
 
 
 def as_published(draw: Draw, era: Era, values: Chunk) -> Chunk:
-    """The columns of the file, with their nulls."""
+    """Return the columns of the file, with their nulls."""
     empty, unmetered = _empty(draw.month, era), era.unmetered.split()
     chunk = {"twin": draw.twin}
     for key in era.keys:

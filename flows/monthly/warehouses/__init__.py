@@ -1,4 +1,4 @@
-"""One module a warehouse: each replaces exactly one month, with its ledger row, or nothing."""
+"""Warehouses, one module each: a load replaces one month and its ledger row atomically."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from monthly.month import Month
 
 @dataclass(frozen=True)
 class Held:
-    """What a warehouse has of a month that was loaded into it.
+    """State of a loaded month in a warehouse.
 
     Attributes:
-        sha256: of the object that was loaded, or of the published file where there is none.
-        loaded: rows that the load left.
-        found: rows that are there now.
-        touched: whether something else has changed it since, whatever its rows.
+        sha256: SHA-256 of the loaded object, or of the published file if there is no object.
+        loaded: rows after the load.
+        found: rows now.
+        touched: whether something else has changed the month since, whatever its row count.
     """
 
     sha256: str
@@ -30,55 +30,55 @@ class Held:
     touched: bool = False
 
     def difference(self, warehouse: str) -> str | None:
-        """Return why the month is not as its load left it, None if it is."""
+        """Return how the month differs from what its load left, or None."""
         if self.found != self.loaded:
             return f"{warehouse} has {self.found:,} rows of it where its load left {self.loaded:,}"
         return f"something else than a load changed it in {warehouse}" if self.touched else None
 
     def is_intact(self, sha256: str, warehouse: str) -> bool:
-        """Tell whether it is the month of this object, as its load left it."""
+        """Tell whether the month was loaded from this object and is unchanged since."""
         return self.sha256 == sha256 and self.difference(warehouse) is None
 
 
 class Warehouse(Protocol):
-    """Where months are queried. Loading one replaces it whole, in one transaction."""
+    """A database for querying months; a load replaces a whole month in one transaction."""
 
     def name(self) -> str:
-        """What it is called in reports."""
+        """Return the name used in reports."""
 
     def loaded(self, dataset: str) -> Mapping[Month, str]:
-        """The SHA-256 of the Parquet object that was loaded, by month."""
+        """Return the SHA-256 of the loaded Parquet object by month."""
 
     def held(self, month: Month) -> Held | None:
-        """What is there of a month, its rows counted; None if it was not loaded."""
+        """Return the state of a month, with its row count; None if it was not loaded."""
 
     def rows(self, month: Month) -> int:
-        """Return how many rows of a month are there, whoever put them there."""
+        """Return the number of rows of a month, whoever wrote them."""
 
     def drop(self, month: Month) -> None:
-        """Remove the rows of a month and its ledger row; none there is fine.
+        """Remove the rows of a month and its ledger row, if there are any.
 
         Raises:
-            StorageError: the warehouse could not; run again, it goes on where it stopped.
+            StorageError: the warehouse failed; another run continues where this one stopped.
         """
 
     def load(self, month: Month, entry: Entry, parquet: Path) -> int:
-        """Replace the month by the rows of a Parquet file; how many there are.
+        """Replace the month with the rows of a Parquet file; return the row count.
 
         Raises:
-            AccountingError: the warehouse counted other rows than the ledger.
-            StorageError: the warehouse could not, and the month there is as before.
+            AccountingError: the warehouse's row count differs from the ledger's.
+            StorageError: the warehouse failed, and its month is unchanged.
         """
 
 
 @dataclass(frozen=True)
 class InPlace:
-    """A month's object that stays in the bucket, for a warehouse that reads it there.
+    """A month's object in the bucket, for a warehouse that reads it from there.
 
     Attributes:
-        bucket: where it is.
-        key: its key.
-        version: the bucket's own, which the ledger speaks of.
+        bucket: the bucket with the object.
+        key: key of the object.
+        version: the bucket's version of the object, as recorded in the ledger.
     """
 
     bucket: Bucket
@@ -87,19 +87,19 @@ class InPlace:
 
     @property
     def uri(self) -> str:
-        """Where it is, as the warehouse takes it."""
+        """Return the object's URI in the form that the warehouse takes."""
         return self.bucket.uri(self.key)
 
     def is_there(self) -> bool:
-        """Whether it still is the object that the ledger speaks of."""
+        """Tell whether the object is still the one in the ledger."""
         info = self.bucket.info(self.key)
         return info is not None and info.version == self.version
 
     def confirm(self) -> None:
-        """Make sure of it once the warehouse has read it.
+        """Check the object's version after the warehouse has read it.
 
         Raises:
-            Conflict: another run put another object there meanwhile.
+            Conflict: another run has replaced the object meanwhile.
         """
         if not self.is_there():
             raise Conflict(f"{self.uri} was changed while it was loaded; run again")
@@ -107,14 +107,14 @@ class InPlace:
 
 @runtime_checkable
 class ReadsInPlace(Warehouse, Protocol):
-    """A warehouse that reads some buckets itself, so that no rows pass through the client."""
+    """A warehouse that reads some buckets directly, so that no rows pass through the client."""
 
     def reads(self, uri: str) -> bool:
-        """Whether it reads an object at this address."""
+        """Tell whether the warehouse can read an object at this URI."""
 
     def load_in_place(self, month: Month, entry: Entry, kept: InPlace) -> int:
-        """Replace the month by the rows of an object; see `Warehouse.load`.
+        """Replace the month with the rows of an object; see `Warehouse.load`.
 
         Raises:
-            Conflict: the object or the month was changed by another run meanwhile.
+            Conflict: another run changed the object or the month meanwhile.
         """

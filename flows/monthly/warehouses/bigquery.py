@@ -1,19 +1,19 @@
-"""BigQuery as warehouse: a month is a partition, replaced by one load job or not at all.
+"""A BigQuery warehouse: each month is a partition, replaced atomically by one load job.
 
-**What is loaded** stands in the table `loaded_months`, which no load job can write together
-with the data. So its row is written after the load and holds the time of the partition's last
-change: `loaded` counts a row only while the partition still has that time and that number of
-rows. Whatever else changes the partition makes the month count as not loaded, and a run that is
-killed between load and row leaves the old row, which no longer fits.
+**The ledger** is the table `loaded_months`, which a load job cannot write together with the
+data. Its row is written after the load and holds the time of the partition's last change:
+`loaded` counts a row only while the partition still has that time and that number of rows. Any
+other change to the partition makes the month count as not loaded, and a run that is killed
+between the load and the ledger row leaves the old row, which no longer matches.
 
-**Loads of a month form a sequence**: job 1, job 2, and so on, their ids made of dataset,
-month and number, and Google refuses a second job of one id. The checksum of the object is a
-label of its job, not part of the id: were it, the loads of two objects would not see each
-other. A run looks for the last job of the month. If that one loaded this very object and no row
-says so yet, the run takes it over, so a request that was carried out although its answer got
-lost loads once. Otherwise it takes the next number once the last is done. The row is written
-only if, after the partition's time was read, there is still no later job: a run that was
-overtaken says so (`Conflict`) instead of calling another run's rows its own.
+**The loads of a month form a sequence**: job 1, job 2, and so on. A job's id consists of
+dataset, month and number, and BigQuery refuses a second job with the same id. The checksum of
+the object is a label of its job, not part of the id; otherwise the loads of two objects would
+not see each other. A run looks for the last job of the month. If that job loaded the same object
+and no row records it yet, the run adopts it, so a request that succeeded but whose response was
+lost loads only once. Otherwise the run takes the next number once the last job is done. It
+writes the row only if there is still no later job after it has read the partition's time: a run
+that was overtaken raises `Conflict` instead of recording another run's rows as its own.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ RETRY = DEFAULT_RETRY.with_timeout(PATIENCE)
 #: Seconds to wait for a load job; a month takes less than one minute.
 LOAD_SECONDS = 1800
 _ROLE = "roles/bigquery.dataEditor on the dataset and roles/bigquery.jobUser on the project"
-#: Reasons of a failed job that can pass by themselves (Google's table of BigQuery errors).
+#: Transient reasons of a failed job (from Google's table of BigQuery errors).
 _PASSING = {"backendError", "internalError", "rateLimitExceeded", "jobRateLimitExceeded"}
 _OBJECT = "object_sha256"
 
@@ -51,12 +51,12 @@ Submit = Callable[[TableReference, str, LoadJobConfig, str], LoadJob]
 
 @dataclass(frozen=True)
 class BigQuery:
-    """A dataset of BigQuery.
+    """A BigQuery dataset.
 
     Attributes:
-        client: Google's own; nothing is asked before the first use.
-        dataset: id of the dataset, made by the first load.
-        location: where a new dataset is made, `EU`; Google's default if None.
+        client: Google's client; it sends no request before its first use.
+        dataset: id of the dataset, created by the first load.
+        location: location of a new dataset, such as `EU`; Google's default if None.
     """
 
     client: Client
@@ -64,27 +64,27 @@ class BigQuery:
     location: str | None = None
 
     def name(self) -> str:
-        """`PROJECT.DATASET`."""
+        """Return `PROJECT.DATASET`."""
         return f"{self.client.project}.{self.dataset}"
 
     def loaded(self, dataset: str) -> Mapping[Month, str]:
-        """The SHA-256 of the loaded object by month; see `Warehouse`. Makes nothing."""
+        """Return the loaded object's SHA-256 by month, creating nothing; see `Warehouse`."""
         with google_errors(f"{dataset} in {self.name()}", _ROLE):
             return LoadedMonths(self.client, self.dataset).of(dataset)
 
     def held(self, month: Month) -> Held | None:
-        """What is there of a month; see `Warehouse`. Makes nothing."""
+        """Return the state of a month, creating nothing; see `Warehouse`."""
         with google_errors(f"{month} in {self.name()}", _ROLE):
             return LoadedMonths(self.client, self.dataset).held(month)
 
     def rows(self, month: Month) -> int:
-        """Return the rows of a month's partition; see `Warehouse`."""
+        """Return the row count of a month's partition; see `Warehouse`."""
         with google_errors(f"{month} in {self.name()}", _ROLE), suppress(NotFound):
             return LoadedMonths(self.client, self.dataset).partition(month).row_count
         return 0
 
     def drop(self, month: Month) -> None:
-        """Remove a month's partition, then what is remembered of it; see `Warehouse`."""
+        """Remove a month's partition, then its ledger row; see `Warehouse`."""
         with google_errors(f"{month} in {self.name()}", _ROLE):
             self.client.delete_table(
                 partition_of(self.client, self.dataset, month),
@@ -95,11 +95,11 @@ class BigQuery:
             LoadedMonths(self.client, self.dataset).forget(month)
 
     def reads(self, uri: str) -> bool:
-        """Whether it is an object of Cloud Storage."""
+        """Tell whether the URI is an object in Cloud Storage."""
         return uri.startswith("gs://")
 
     def load_in_place(self, month: Month, entry: Entry, kept: InPlace) -> int:
-        """Replace the month from the bucket; its rows do not pass here; see `ReadsInPlace`."""
+        """Replace the month directly from the bucket; see `ReadsInPlace`."""
 
         def submit(to: TableReference, job: str, config: LoadJobConfig, place: str) -> LoadJob:
             return self.client.load_table_from_uri(
@@ -115,7 +115,7 @@ class BigQuery:
         return self._load(month, entry, submit, kept.confirm)
 
     def load(self, month: Month, entry: Entry, parquet: Path) -> int:
-        """Replace the month by the rows of a local file, which is sent; see `Warehouse`."""
+        """Replace the month with the rows of a local file, which is uploaded; see `Warehouse`."""
 
         def submit(to: TableReference, job: str, config: LoadJobConfig, place: str) -> LoadJob:
             with parquet.open("rb") as file:
@@ -163,19 +163,19 @@ class _Jobs:
         return job
 
     def last(self, after: int) -> tuple[int, LoadJob | None]:
-        """The last job after a number, and its own number; none leaves the number as it is."""
+        """Return the number of the last job after `after` and that job, or `after` and None."""
         number, last = after, None
         while job := self.find(number + 1):
             number, last = number + 1, job
         return number, last
 
     def holds(self, job: LoadJob, entry: Entry) -> bool:
-        """Whether an earlier job, once it is done, has loaded this very object."""
+        """Wait for an earlier job and tell whether it loaded this object."""
         failure = self._failure(job)
         return failure is None and job.labels.get(_OBJECT) == _label(entry)
 
     def run(self, number: int, entry: Entry, submit: Submit) -> None:
-        """Replace the partition by a job of this number, and compare its count of rows."""
+        """Replace the partition with a job of this number and check its row count."""
         job = self._submit(number, entry, submit)
         if failure := self._failure(job):
             raise failure
@@ -193,13 +193,13 @@ class _Jobs:
         except AlreadyExists:
             job = self.find(number)
             if job and job.labels.get(_OBJECT) == _label(entry):
-                return job  # our own request, whose answer got lost
+                return job  # this run's own request, whose response was lost
             raise Busy(
                 f"{self.month}: another run loads another object into {table}; run again"
             ) from None
 
     def _failure(self, job: LoadJob) -> StorageError | None:
-        """Wait for a job; why it failed, in Google's words, or None."""
+        """Wait for a job; return its failure with Google's reasons, or None."""
         try:
             job.result(retry=RETRY, timeout=LOAD_SECONDS)
         except concurrent.futures.TimeoutError as error:
@@ -222,8 +222,8 @@ class _Jobs:
 
 
 def _config(month: Month, entry: Entry) -> LoadJobConfig:
-    # Parquet's timestamps without zone become DATETIME because the schema says so; without
-    # a schema they would be instants in UTC, which New York's local times are not.
+    # The schema maps Parquet timestamps without time zone to DATETIME; without it BigQuery
+    # would read New York's local times as instants in UTC.
     return LoadJobConfig(
         schema=fields_of(DATASETS[month.dataset]),
         source_format="PARQUET",
@@ -234,4 +234,4 @@ def _config(month: Month, entry: Entry) -> LoadJobConfig:
 
 
 def _label(entry: Entry) -> str:
-    return entry.object_sha256[:63]  # Google allows no longer one
+    return entry.object_sha256[:63]  # Google's limit for a label is 63 characters

@@ -1,4 +1,4 @@
-"""The tables of a dataset of BigQuery: trips by month, and which months are loaded."""
+"""The tables of a BigQuery dataset: trips partitioned by month, and the ledger of loads."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.warehouses import Held
 
-#: BigQuery's types by the names that its API answers; DATETIME is a time without zone.
+#: BigQuery's types as its API names them; DATETIME has no time zone.
 TYPES: Mapping[Kind, str] = {
     "int64": "INTEGER",
     "float64": "FLOAT",
@@ -103,11 +103,11 @@ DELETE FROM `{dataset}.loaded_months` WHERE dataset = @dataset AND file_month = 
 
 @dataclass(frozen=True)
 class Partition:
-    """What BigQuery says of the partition of a month.
+    """BigQuery's metadata of a month's partition.
 
     Attributes:
         modified: time of its last change; None while it is empty.
-        row_count: its rows.
+        row_count: number of its rows.
     """
 
     modified: dt.datetime | None
@@ -116,13 +116,13 @@ class Partition:
 
 @dataclass(frozen=True)
 class LoadedMonths:
-    """The table that says which object each month was loaded from."""
+    """The ledger table, which records the object that each month was loaded from."""
 
     client: Client
     dataset: str
 
     def of(self, dataset: str) -> dict[Month, str]:
-        """The SHA-256 of the object of each month whose partition is as its load left it."""
+        """Return the object's SHA-256 of each month whose partition is unchanged since its load."""
         values = {"dataset": dataset, "table": DATASETS[dataset].table}
         try:
             rows = self._query(_LOADED, values)
@@ -134,7 +134,7 @@ class LoadedMonths:
         }
 
     def held(self, month: Month) -> Held | None:
-        """What is there of a month, and whether it is as its load left it."""
+        """Return the state of a month, including whether it has changed since its load."""
         table = DATASETS[month.dataset].table
         values = {"dataset": month.dataset, "file_month": month.first_day, "table": table}
         try:
@@ -144,22 +144,22 @@ class LoadedMonths:
         return next((Held(**dict(row.items())) for row in rows), None)
 
     def number(self, month: Month) -> int:
-        """Number of the last load that is remembered of a month, 0 without any."""
+        """Return the number of a month's last recorded load, or 0."""
         values = {"dataset": month.dataset, "file_month": month.first_day}
         return int(self._query(_NUMBER, values)[0]["number"] or 0)
 
     def partition(self, month: Month) -> Partition:
-        """What is in the partition of a month now."""
+        """Return the current metadata of a month's partition."""
         values = {"table": DATASETS[month.dataset].table, "file_month": month.first_day}
         row = self._query(_PARTITION, values)[0]
         return Partition(row["modified"], int(row["row_count"]))
 
     def has_rows(self, month: Month, entry: Entry) -> bool:
-        """Whether the partition has as many rows as the object; a dropped table has none."""
+        """Tell whether the partition has as many rows as the object; a dropped table has 0."""
         return self.partition(month).row_count == entry.rows_written
 
     def remember(self, month: Month, entry: Entry, number: int, there: Partition) -> None:
-        """Say that a load left the partition as it is."""
+        """Record the partition's current state as the result of a load."""
         values = {
             "dataset": month.dataset,
             "file_month": month.first_day,
@@ -173,7 +173,7 @@ class LoadedMonths:
         self._query(_REMEMBER, values)
 
     def forget(self, month: Month) -> None:
-        """Remove what is remembered of a month."""
+        """Remove a month's ledger row."""
         values = {"dataset": month.dataset, "file_month": month.first_day}
         with suppress(NotFound):  # nothing was ever loaded
             self._query(_FORGET, values)
@@ -197,22 +197,22 @@ def partition_of(client: Client, dataset: str, month: Month) -> TableReference:
 
 
 def fields_of(dataset: Dataset) -> list[SchemaField]:
-    """The columns as declared, with what they mean."""
+    """Return the declared columns with their descriptions."""
     return [SchemaField(c.name, TYPES[c.kind], description=c.about) for c in dataset.columns]
 
 
 def prepare(client: Client, dataset_id: str, location: str | None, month: Month) -> str:
-    """The dataset and its tables as declared, made if absent; where the dataset is.
+    """Create or update the dataset and its tables as declared; return the dataset's location.
 
     Raises:
-        SchemaError: a column of the table has another type, or the table other partitions.
+        SchemaError: a column has another type, or the table is partitioned in another way.
     """
     dataset = DATASETS[month.dataset]
     reference = DatasetReference(client.project, dataset_id)
     place = _dataset(client, reference, location).location
     ledger = Table(reference.table(LEDGER), schema=_LEDGER_FIELDS)
     there = client.create_table(ledger, exists_ok=True, retry=RETRY, timeout=TIMEOUT)
-    if "source" not in {field.name for field in there.schema}:  # a ledger of before 1.1
+    if "source" not in {field.name for field in there.schema}:  # a ledger from before 1.1
         there.schema = [*there.schema, _LEDGER_FIELDS[-1]]
         client.update_table(there, ["schema"], retry=RETRY, timeout=TIMEOUT)
     table = Table(reference.table(dataset.table), schema=fields_of(dataset))
@@ -253,7 +253,7 @@ def _made_by_something_else(month: Month, table: Table, how: str) -> SchemaError
 
 
 def _bring_up_to_date(client: Client, month: Month, dataset: Dataset, table: Table) -> None:
-    """Add columns and descriptions that were declared since; refuse other types."""
+    """Add newly declared columns and descriptions; refuse other types."""
     there = {field.name: field for field in table.schema}
     declared = fields_of(dataset)
     wrong = [

@@ -1,4 +1,4 @@
-"""A DuckDB file as warehouse: SQL on all months with nothing to install or to run."""
+"""A DuckDB file as warehouse: SQL on all months with no server to install or run."""
 
 from __future__ import annotations
 
@@ -34,14 +34,15 @@ TYPES: Mapping[Kind, str] = {
     "date": "DATE",
 }
 LEDGER = "loaded_months"
-#: Seconds to wait while another process has the file open: DuckDB lets in one writer.
+#: Seconds to wait while another process has the file open: DuckDB allows a single writer.
 WAIT_SECONDS = 300
 _POLL_SECONDS = 0.1
-#: Program, process and user, in DuckDB's own words.
+#: Program, process id and user in DuckDB's error message.
 _HOLDER = re.compile(r"lock is held in (.*?\(PID \d+\)(?: by user [\w-]+)?)")
-#: A table of this name, and none of another schema.
+#: Matches a table of this name in the current schema only.
 _HERE = "database_name = current_database() AND schema_name = current_schema() AND table_name = ?"
-#: One thread of this process at a time: DuckDB refuses connections of two kinds to one file.
+#: One thread of this process at a time: DuckDB refuses to mix read-only and read-write
+#: connections to one file.
 _ONE_AT_A_TIME: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
 
@@ -50,19 +51,19 @@ class DuckDBFile:
     """A DuckDB database file.
 
     Attributes:
-        path: absolute path; the file is made by the first load.
-        memory_limit: what DuckDB may use for a load, in its own notation.
+        path: absolute path; the first load creates the file.
+        memory_limit: memory limit of a load, in DuckDB's notation.
     """
 
     path: Path
     memory_limit: str = "1GB"
 
     def name(self) -> str:
-        """The path of the file."""
+        """Return the path of the file."""
         return str(self.path)
 
     def loaded(self, dataset: str) -> dict[Month, str]:
-        """The SHA-256 of the loaded object by month; see `Warehouse`. Makes no file."""
+        """Return the loaded object's SHA-256 by month, creating no file; see `Warehouse`."""
         if not self.path.exists():
             return {}
         with self._connect(read_only=True) as db:
@@ -75,7 +76,7 @@ class DuckDBFile:
         return {Month(dataset, day.year, day.month): sha256 for day, sha256 in rows}
 
     def held(self, month: Month) -> Held | None:
-        """What is there of a month; see `Warehouse`. Makes no file."""
+        """Return the state of a month, creating no file; see `Warehouse`."""
         table = DATASETS[month.dataset].table
         if not self.path.exists():
             return None
@@ -91,7 +92,7 @@ class DuckDBFile:
         return Held(*row) if row else None
 
     def rows(self, month: Month) -> int:
-        """Count the rows of a month; see `Warehouse`. Makes no file."""
+        """Count the rows of a month, creating no file; see `Warehouse`."""
         table = DATASETS[month.dataset].table
         if not self.path.exists():
             return 0
@@ -125,7 +126,7 @@ class DuckDBFile:
         return rows
 
     def query(self, sql: str, parameters: object = None) -> list[tuple[Any, ...]]:
-        """Run one statement, for people; its rows."""
+        """Run one statement and return its rows, for interactive use."""
         with self._connect(read_only=False) as db:
             return db.execute(sql, parameters).fetchall()
 
@@ -138,7 +139,7 @@ class DuckDBFile:
 
 @contextmanager
 def _turn(path: Path) -> Iterator[None]:
-    """Have the file to this thread alone among those of this process."""
+    """Hold the file exclusively among the threads of this process."""
     turn = _ONE_AT_A_TIME[path]
     if not turn.acquire(blocking=False):
         with waiting(f"another month of this run has {path} open", None):
@@ -150,7 +151,7 @@ def _turn(path: Path) -> Iterator[None]:
 
 
 def _open(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
-    said: list[str] = []  # by DuckDB, of who has the file
+    said: list[str] = []  # DuckDB's messages, which name the process that has the file
     try:
         return _opened(path, read_only, said)
     except (duckdb.IOException, Timeout):
@@ -188,15 +189,15 @@ def _open_in_time(path: Path, read_only: bool, said: list[str]) -> duckdb.DuckDB
 
 
 def _holder(said: str) -> str:
-    """Return what DuckDB says of the program that has a file."""
+    """Return the process that has the file, as DuckDB's message names it."""
     found = _HOLDER.search(said)
     return found[1] if found else said.partition("\n")[0]
 
 
 def _make(path: Path) -> None:
-    """Put a new database in place at once.
+    """Create a new database atomically.
 
-    A kill while DuckDB writes its first bytes would leave a file that nobody can open.
+    A kill while DuckDB writes its first bytes would leave a file that cannot be opened.
     """
     new = path.with_name(f".{path.name}.new")
     with room_for(path.name, path.parent, DATA_SETTING):
@@ -204,7 +205,7 @@ def _make(path: Path) -> None:
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=0):
             if path.exists():
                 return
-            new.unlink(missing_ok=True)  # what a kill left
+            new.unlink(missing_ok=True)  # left by a killed process
             try:
                 duckdb.connect(str(new)).close()
                 new.replace(path)
@@ -213,7 +214,7 @@ def _make(path: Path) -> None:
 
 
 def _is_held(error: Exception) -> bool:
-    """Whether another process has the file: DuckDB says so by its text alone, as does Windows."""
+    """Tell whether another process has the file; DuckDB and Windows say so only in the message."""
     said = ("Could not set lock on file", "used by another process")
     return isinstance(error, Timeout) or any(words in str(error) for words in said)
 
@@ -224,7 +225,7 @@ def _exists(db: duckdb.DuckDBPyConnection, table: str) -> bool:
 
 
 def _prepare(db: duckdb.DuckDBPyConnection, month: Month, dataset: Dataset) -> None:
-    """The tables as declared: made if absent, new columns added, other types refused."""
+    """Create the tables or add new columns as declared; refuse other types."""
     is_new = not _exists(db, dataset.table)
     columns = ", ".join(f'"{c.name}" {TYPES[c.kind]}' for c in dataset.columns)
     db.execute(f"CREATE TABLE IF NOT EXISTS {dataset.table} ({columns})")
@@ -233,9 +234,9 @@ def _prepare(db: duckdb.DuckDBPyConnection, month: Month, dataset: Dataset) -> N
         "object_sha256 VARCHAR, rows BIGINT, schema_version INTEGER, loaded_at TIMESTAMP, "
         "source VARCHAR, PRIMARY KEY (dataset, file_month))"
     )
-    # A ledger of before 1.1 has no sources.
+    # A ledger from before 1.1 has no source column.
     db.execute(f"ALTER TABLE {LEDGER} ADD COLUMN IF NOT EXISTS source VARCHAR")
-    if is_new:  # a table that was dropped took its months along
+    if is_new:  # dropping the table dropped its months
         db.execute(f"DELETE FROM {LEDGER} WHERE dataset = ?", [dataset.name])
     query = f"SELECT column_name, data_type, comment FROM duckdb_columns() WHERE {_HERE}"
     found = db.execute(query, [dataset.table]).fetchall()
@@ -276,11 +277,11 @@ def _transaction(db: duckdb.DuckDBPyConnection, month: Month, path: Path) -> Ite
         yield
         db.commit()
     except BaseException as error:
-        with suppress(duckdb.Error):  # what failed may have ended the transaction itself
+        with suppress(duckdb.Error):  # the error may already have ended the transaction
             db.rollback()
         if not isinstance(error, duckdb.Error):
             raise
-        said = str(error).partition("\n")[0]  # and not the statement, with a pointer into it
+        said = str(error).partition("\n")[0]  # the rest repeats the statement
         raise StorageError(
             f"{month}: {path} refused the load ({said}); {free_space(path.parent)} there; "
             "the month is as before"
@@ -289,7 +290,7 @@ def _transaction(db: duckdb.DuckDBPyConnection, month: Month, path: Path) -> Ite
 
 def _replace(db: duckdb.DuckDBPyConnection, month: Month, dataset: Dataset, parquet: Path) -> int:
     day = month.first_day
-    name = glob.escape(str(parquet))  # DuckDB reads it as a pattern
+    name = glob.escape(str(parquet))  # DuckDB expands glob patterns
     db.execute(f"DELETE FROM {dataset.table} WHERE file_month = ?", [day])
     db.execute(f"INSERT INTO {dataset.table} BY NAME SELECT * FROM read_parquet(?)", [name])
     return _count(db, dataset.table, day)

@@ -1,4 +1,4 @@
-"""From the bucket into a warehouse: exactly the object that the ledger speaks of."""
+"""Loads from the bucket into a warehouse: exactly the object in the ledger."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monthly.warehouses import InPlace, ReadsInPlace, Warehouse
 
 
 def kept_entry(bucket: Bucket, month: Month) -> Entry:
-    """The ledger's entry of a month that must be there.
+    """Return the ledger entry of a month, which must exist.
 
     Raises:
         StorageError: the month is not in the bucket.
@@ -27,10 +27,10 @@ def kept_entry(bucket: Bucket, month: Month) -> Entry:
 
 
 def fetch_object(bucket: Bucket, month: Month, entry: Entry, folder: Path) -> Path:
-    """The month's Parquet object in a folder, its checksum compared with the ledger.
+    """Download the month's Parquet object into a folder and compare its checksum with the ledger.
 
     Raises:
-        Conflict: the object is not the one that the ledger speaks of.
+        Conflict: the object is not the one in the ledger.
     """
     path = folder / f"{month.stem}.parquet"
     bucket.download(entry.object_key, path)
@@ -45,13 +45,13 @@ def fetch_object(bucket: Bucket, month: Month, entry: Entry, folder: Path) -> Pa
 def object_for(
     warehouse: Warehouse, bucket: Bucket, month: Month, entry: Entry, folder: Path
 ) -> Path | InPlace:
-    """What the warehouse loads: the object where it is if it can, else a local copy.
+    """Return the object in place if the warehouse can read it there, else a local copy.
 
-    An object of another version than the ledger's, as in a bucket that was copied, is fetched:
-    only its content can tell.
+    An object whose version differs from the ledger's, as in a copied bucket, is downloaded:
+    only its checksum can identify it.
 
     Raises:
-        Conflict: the object is not the one that the ledger speaks of.
+        Conflict: the object is not the one in the ledger.
     """
     kept = InPlace(bucket, entry.object_key, entry.object_version)
     if isinstance(warehouse, ReadsInPlace) and warehouse.reads(kept.uri) and kept.is_there():
@@ -60,7 +60,7 @@ def object_for(
 
 
 def load_object(warehouse: Warehouse, month: Month, entry: Entry, found: Path | InPlace) -> int:
-    """Replace the month by what `object_for` found; how many rows there are."""
+    """Replace the month with what `object_for` returned; return the row count."""
     if isinstance(found, Path):
         return warehouse.load(month, entry, found)
     assert isinstance(warehouse, ReadsInPlace)  # noqa: S101 - no other is given an object in place

@@ -1,4 +1,4 @@
-"""A PostgreSQL database as warehouse: one partition a month, swapped in whole."""
+"""A PostgreSQL database as warehouse: one partition per month, swapped in whole."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 
 #: Seconds to wait for another load of the same month: longer than any month takes.
 WAIT_SECONDS = 300
-#: Seconds to wait for readers to let a month be swapped. New readers queue behind the swap
-#: while it waits, so this is also the longest that they can be kept.
+#: Seconds to wait for readers before a month is swapped. New readers queue behind the waiting
+#: swap, so this is also the longest that they wait.
 SWAP_SECONDS = 3
-#: What passes by itself: a lost connection (08), a server that starts or stops (57P), too
-#: many connections, a deadlock. An error of the client alone, a refused connection say, has
-#: no code.
+#: Transient errors: a lost connection (08), a server that starts or stops (57P), too many
+#: connections, a deadlock, a serialization failure. A client-side error, such as a refused
+#: connection, has no code.
 _PASSING = ("08", "57P", "53300", "40P01", "40001")
-#: What a server says before it has a code for the client, and will say again.
+#: Messages of permanent errors that reach the client without a code.
 _REFUSED = ("authentication failed", "no password supplied", "does not exist", "pg_hba.conf")
 
 
@@ -52,40 +52,40 @@ class Postgres:
     """A PostgreSQL database, version 13 or newer.
 
     Attributes:
-        label: what it is called in reports; without a user or a password.
-        connect: makes a psycopg2 connection.
+        label: name used in reports, without user and password.
+        connect: opens a psycopg2 connection.
     """
 
     label: str
     connect: Callable[[], Connection] = field(repr=False)
 
     def name(self) -> str:
-        """Host, port and database."""
+        """Return host, port and database."""
         return self.label
 
     def loaded(self, dataset: str) -> dict[Month, str]:
-        """The SHA-256 of the loaded object by month; see `Warehouse`. Makes no table."""
+        """Return the loaded object's SHA-256 by month, creating no table; see `Warehouse`."""
         with self._transaction(dataset) as sql:
             return checksums(sql, dataset) if has_ledger(sql) else {}
 
     def held(self, month: Month) -> Held | None:
-        """What is there of a month; see `Warehouse`. Makes no table."""
+        """Return the state of a month, creating no table; see `Warehouse`."""
         with self._transaction(str(month)) as sql:
             return held_in(sql, month) if has_ledger(sql) else None
 
     def entry(self, month: Month) -> Entry | None:
-        """What the ledger said of the month when it was loaded; None if it was not."""
+        """Return the month's ledger entry from when it was loaded; None if it was not."""
         with self._transaction(str(month)) as sql:
             return entry_in(sql, month) if has_ledger(sql) else None
 
     def confirm(self, month: Month, entry: Entry) -> None:
-        """Remember another entry of the object that is loaded, a new ETag say."""
+        """Replace the entry of the loaded object, for example with a new ETag."""
         with self._transaction(str(month)) as sql:
             replace_entry(sql, month, entry)
 
     def load(self, month: Month, entry: Entry, parquet: Path) -> int:
         """Replace the month and its ledger row in one transaction; see `Warehouse`."""
-        # Not at the top: Arrow takes a quarter of a second, which an unchanged month need not pay.
+        # Imported here: Arrow takes 0.25 s to import, and an unchanged month does not need it.
         from monthly.warehouses.postgres_copy import copy_file
 
         with self._replacing(month, entry.object_sha256) as (sql, new):
@@ -96,14 +96,14 @@ class Postgres:
 
     def rows(self, month: Month) -> int:
         """Count the rows of a month's partition; see `Warehouse`."""
-        # Not at the top, here and below: what an unchanged month needs imports no Arrow.
+        # Imported here and below, because an unchanged month needs no Arrow.
         from monthly.warehouses.postgres_tables import count_rows
 
         with self._transaction(str(month)) as sql:
             return count_rows(sql, month)
 
     def drop(self, month: Month) -> None:
-        """Remove a month's partition and what is remembered of it; see `Warehouse`."""
+        """Remove a month's partition, ledger row and rejected rows; see `Warehouse`."""
         from monthly.warehouses.postgres_tables import drop_partition
 
         with self._transaction(str(month)) as sql:
@@ -115,16 +115,16 @@ class Postgres:
                 forget(sql, month)
 
     def ingest(self, rows: Rows, download: Download[Month]) -> Entry:
-        """Replace the month by rows that are converted while they are copied.
+        """Replace the month with rows that are converted while they are copied.
 
         Args:
-            rows: of the published file, not yet gone through.
-            download: the published file; its checksum stands for the Parquet object, as there
-                is none.
+            rows: rows of the published file, not yet iterated.
+            download: the published file; its checksum replaces that of a Parquet object, as
+                there is none.
 
         Raises:
-            AccountingError: PostgreSQL counted other rows than were converted.
-            StorageError: it could not take them, and the month there is as before.
+            AccountingError: PostgreSQL's row count differs from the converted rows.
+            StorageError: PostgreSQL failed, and its month is unchanged.
         """
         from monthly.warehouses.postgres_copy import begin, copy_rows
 
@@ -139,14 +139,14 @@ class Postgres:
 
     @contextmanager
     def _replacing(self, month: Month, sha256: str) -> Iterator[tuple[Cursor, str]]:
-        """A transaction and in it a new table to fill, which is swapped in at its end.
+        """Open a transaction and yield a new table to fill, which is swapped in at the end.
 
-        The table's name is empty if the run that this one waited for has loaded the same.
+        The table's name is empty if the run that this one waited for loaded the same object.
         """
         from monthly.warehouses.postgres_tables import create_new, prepare, swap
 
         with self._transaction(str(month)) as sql:
-            self._take(sql, LEDGER, SWAP_SECONDS)  # one at a time makes or alters what months share
+            self._take(sql, LEDGER, SWAP_SECONDS)  # one run at a time changes shared tables
             make_ledger(sql)
             prepare(sql, month)
             sql.connection.commit()
@@ -163,7 +163,7 @@ class Postgres:
                 swap(sql, month, new)
 
     def _take(self, sql: Cursor, name: str, seconds: int) -> bool:
-        """Have a name to oneself until the transaction ends; whether it was free."""
+        """Hold a name's advisory lock until the transaction ends; tell whether it was free."""
         digest = hashlib.sha256(name.encode()).digest()
         key = [int.from_bytes(digest[:8], "big", signed=True)]
         sql.execute("SELECT pg_try_advisory_xact_lock(%s)", key)
@@ -179,7 +179,7 @@ class Postgres:
         return waiting(f"{what} in {self.label}", seconds, lambda: self._blockers(pid))
 
     def _blockers(self, pid: int) -> str | None:
-        """Return the sessions that a session waits for, None if it waits for none."""
+        """Return the sessions that block a session, or None."""
         query = (
             "SELECT pid, usename, application_name, state FROM pg_stat_activity "
             "WHERE pid = ANY (pg_blocking_pids(%s))"
@@ -201,7 +201,7 @@ class Postgres:
 
     @contextmanager
     def _transaction(self, what: str) -> Iterator[Cursor]:
-        """A transaction on a connection of its own; its errors are told by what they mean."""
+        """Open a transaction on its own connection; translate its errors."""
         try:
             with closing(self.connect()) as db, db, db.cursor() as sql:
                 _begin(sql)
@@ -230,8 +230,8 @@ def _meant(what: str, label: str, error: psycopg2.Error) -> StorageError:
 
 
 def _begin(sql: Cursor) -> None:
-    """What holds for a transaction, to be said first in it."""
-    # A limit that a provider sets for people's queries is none for a month.
+    """Set the timeouts of a transaction; must come first in it."""
+    # A provider's limit for interactive queries must not apply to a month's load.
     sql.execute("SET LOCAL statement_timeout = 0")
     _limit_waiting(sql, SWAP_SECONDS)
 

@@ -1,4 +1,4 @@
-"""How a PostgreSQL database is reached: psycopg2 connections of a SQLAlchemy URL."""
+"""Connections to PostgreSQL: psycopg2 from a SQLAlchemy URL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 from core.errors import UsageError
 from monthly.warehouses.postgres import Postgres
 
-#: Notice within about two minutes that a server is gone which said nothing.
+#: Detect within about two minutes a server that disappeared silently.
 _DEFAULTS: Mapping[str, object] = {
     "connect_timeout": 10,
     "keepalives_idle": 60,
@@ -23,14 +23,14 @@ _DEFAULTS: Mapping[str, object] = {
 
 
 def postgres_at(url: URL, connect_args: Mapping[str, Any]) -> Postgres:
-    """The database of a URL.
+    """Return the database of a URL.
 
     Args:
-        url: of any of PostgreSQL's drivers.
-        connect_args: more arguments of psycopg2's connect; they win.
+        url: URL with any PostgreSQL driver.
+        connect_args: additional arguments of `psycopg2.connect`; they take precedence.
 
     Raises:
-        UsageError: the URL speaks of another database.
+        UsageError: the URL names another kind of database.
     """
     if url.get_backend_name() != "postgresql":
         raise UsageError(

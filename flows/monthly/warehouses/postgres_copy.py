@@ -1,4 +1,4 @@
-"""The rows of a Parquet file into a table of PostgreSQL, by its binary COPY."""
+"""Copies of rows into a PostgreSQL table by binary COPY."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from monthly.convert.rows import Rows
 from monthly.datasets import DATASETS
 from monthly.month import Month
 
-#: Ends a binary COPY: a row of -1 fields.
+#: Trailer of a binary COPY: a row of -1 fields.
 _END = b"\xff\xff"
 
 
 def copy_file(sql: Cursor, month: Month, table: str, parquet: Path) -> int:
-    """Copy a month into an empty table that this transaction made; how many rows arrived.
+    """Copy a month into an empty table created by this transaction; return the row count.
 
     Args:
-        sql: of the transaction.
-        month: whose rows they are.
-        table: has the declared columns, with the declared types: binary COPY puts the bytes
-            of an integer into a column of floats without a word.
+        sql: cursor of the transaction.
+        month: month of the rows.
+        table: table with the declared columns and types: binary COPY silently writes the bytes
+            of an integer into a float column.
         parquet: the canonical file.
 
     Raises:
-        SchemaError: the file has other columns or types than declared.
+        SchemaError: the file's columns or types differ from the declared ones.
     """
     with pq.ParquetFile(parquet, buffer_size=BUFFER_BYTES, pre_buffer=False) as file:
         _refuse_other_types(month, file)
@@ -47,11 +47,11 @@ def copy_file(sql: Cursor, month: Month, table: str, parquet: Path) -> int:
 
 @dataclass(frozen=True)
 class Begun:
-    """The rows of a published file, which threads have begun to convert.
+    """Rows of a published file that threads have started to convert.
 
     Attributes:
-        binary: what encodes them.
-        encoded: the encoded rows, in pieces.
+        binary: encoder of the rows.
+        encoded: the encoded rows, in chunks.
     """
 
     binary: BinaryRows
@@ -59,10 +59,10 @@ class Begun:
 
 
 def begin(rows: Rows) -> Begun:
-    """Begin to convert and to encode, so that the first rows are there when PostgreSQL is.
+    """Start to convert and encode, so that the first rows are ready when PostgreSQL is.
 
-    A column that the file lacks is not sent: nothing is null, too. Nor is the month, which is
-    the table's default. Encoding takes as long as parsing, so the threads that parse do it.
+    Columns missing from the file are not sent, which leaves them null. Neither is the month,
+    which is the column's default. Encoding takes as long as parsing, so the parsing threads do it.
     """
     declared = DATASETS[rows.month.dataset].schema
     names = [name for name in rows.names if name != FILE_MONTH.name]
@@ -80,9 +80,9 @@ def copy_rows(sql: Cursor, table: str, begun: Begun) -> int:
 
 
 def _copy(sql: Cursor, table: str, rows: BinaryRows, encoded: Iterator[bytes]) -> int:
-    """Rows are written frozen, as nobody else can see the table yet.
+    """Copy encoded rows with FREEZE, which is safe as no other session sees the table yet.
 
-    The first readers and the vacuum then need not write them a second time.
+    The first readers and the vacuum then do not have to write them a second time.
     """
     names = ", ".join(f'"{name}"' for name in rows.schema.names)
     copy = f"COPY {table} ({names}) FROM STDIN WITH (FORMAT binary, FREEZE)"
@@ -91,20 +91,20 @@ def _copy(sql: Cursor, table: str, rows: BinaryRows, encoded: Iterator[bytes]) -
         sql.copy_expert(copy, stream)
     except psycopg2.Error:
         if stream.error:
-            raise stream.error from None  # psycopg2 only repeats what it says
+            raise stream.error from None  # psycopg2 only wraps its text
         raise
     return int(sql.rowcount)
 
 
 class _Stream:
-    """Chunks of bytes as the file that psycopg2 reads; each whole, whatever size it asks for."""
+    """Chunks of bytes as a file for psycopg2; a read returns a whole chunk, whatever its size."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = filter(None, chunks)  # an empty one would be the end
+        self._chunks = filter(None, chunks)  # an empty chunk would mean the end
         self.error: BaseException | None = None
 
     def read(self, size: int) -> bytes:
-        """The next chunk; empty at the end."""
+        """Return the next chunk; empty at the end."""
         try:
             return next(self._chunks, b"")
         except BaseException as error:
@@ -113,7 +113,7 @@ class _Stream:
 
 
 def _chunks(rows: BinaryRows, encoded: Iterator[bytes]) -> Iterator[bytes]:
-    """The whole of what a binary COPY reads, header and end included."""
+    """Yield a complete binary COPY stream, with header and trailer."""
     yield ArrowToPostgresBinaryEncoder(rows.schema).write_header()
     yield from encoded
     yield from rows.rest()
@@ -121,9 +121,9 @@ def _chunks(rows: BinaryRows, encoded: Iterator[bytes]) -> Iterator[bytes]:
 
 
 class BinaryRows:
-    """Rows as a binary COPY reads them, encoded by several threads.
+    """Encoder of rows for binary COPY, used by several threads.
 
-    Encoders are used again, as each keeps its memory; and keeps back a few rows to the end.
+    Encoders are reused, as each keeps its allocated memory and holds back a few rows to the end.
     """
 
     def __init__(self, schema: pa.Schema) -> None:
@@ -131,20 +131,20 @@ class BinaryRows:
         self._idle: deque[ArrowToPostgresBinaryEncoder] = deque()
 
     def encode(self, batch: pa.RecordBatch) -> bytes:
-        """All rows of a batch, or but some that come at the end."""
+        """Encode a batch, except for rows that the encoder holds back."""
         encoder = self._encoder()
         encoded = encoder.write_batch(batch)
         self._idle.append(encoder)
         return encoded
 
     def rest(self) -> Iterator[bytes]:
-        """The rows that were kept back."""
+        """Return the rows that were held back."""
         return (encoder.finish().removesuffix(_END) for encoder in self._idle)
 
     def _encoder(self) -> ArrowToPostgresBinaryEncoder:
         try:
             return self._idle.pop()
-        except IndexError:  # all are at work
+        except IndexError:  # all are in use
             encoder = ArrowToPostgresBinaryEncoder(self.schema)
             encoder.write_header()
             return encoder

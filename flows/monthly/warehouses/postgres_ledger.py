@@ -1,7 +1,7 @@
-"""What a PostgreSQL database remembers of its months: where each came from, and what it lost.
+"""The ledger of a PostgreSQL database: the source of each month, and its rejected rows.
 
-`loaded_months` has a row for each month, `rejected_rows` one for each row that
-`flows/ingest_data.py` could not convert: there is no bucket to keep those in.
+`loaded_months` has one row per month, `rejected_rows` one per row that `flows/ingest_data.py`
+could not convert, as there is no bucket to keep those in.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from monthly.month import Month
 from monthly.warehouses import Held
 
 LEDGER, REJECTED = "loaded_months", "rejected_rows"
-#: The rows of a dataset whose partitions are there: a table that was dropped took its months along.
-#: Its name is put together here: monthly.datasets imports Arrow, which an unchanged month need not.
+#: A dataset's ledger rows whose partitions exist: dropping the table drops its months.
+#: The table name is built here: monthly.datasets imports Arrow, which an unchanged month avoids.
 _LOADED = f"""
 FROM {LEDGER} WHERE dataset = %s AND EXISTS (
   SELECT FROM pg_inherits WHERE inhparent = to_regclass(dataset || '_trips')
@@ -28,11 +28,10 @@ FROM {LEDGER} WHERE dataset = %s AND EXISTS (
 """
 
 
-#: Rows that were loaded, and whether the statistics of the partition prove that they are there:
-#: a month is a table of its own, so its counters began at zero with the load. TRUNCATE leaves the
-#: counters and empties the table; a reset or a crash begins them again, after the load. A session
-#: tells its counts when it ends or falls idle, within some seconds: until then its change is not
-#: seen.
+#: Loaded rows, and whether the partition's statistics prove that they are still there: each month
+#: is its own table, so its counters start at zero with the load. TRUNCATE empties the table but
+#: keeps the counters; a reset or a crash restarts them, after the load. A session reports its
+#: counts within seconds of ending or going idle: until then its changes are not visible.
 _PROVEN = f"""
 SELECT object_sha256, rows, part.oid::regclass::text,
   pg_stat_get_tuples_inserted(part.oid) = rows AND pg_stat_get_tuples_updated(part.oid) = 0
@@ -49,20 +48,20 @@ WHERE dataset = %s AND file_month = %s
 
 
 def has_ledger(sql: Cursor) -> bool:
-    """Whether any month was ever loaded."""
+    """Tell whether the ledger exists; without it, no month was ever loaded."""
     sql.execute("SELECT to_regclass(%s) IS NOT NULL", [LEDGER])
     return bool(sql.fetchone()[0])
 
 
 def make_ledger(sql: Cursor) -> None:
-    """Make the tables if they are not there."""
+    """Create the ledger tables if they do not exist."""
     sql.execute(
         f"CREATE TABLE IF NOT EXISTS {LEDGER} (dataset text, file_month date, "
         "object_sha256 text NOT NULL, rows bigint NOT NULL, schema_version integer NOT NULL, "
         "loaded_at timestamptz NOT NULL, entry jsonb NOT NULL, source text, "
         "PRIMARY KEY (dataset, file_month))"
     )
-    if not _has_sources(sql):  # a ledger of before 1.1
+    if not _has_sources(sql):  # a ledger from before 1.1
         sql.execute(f"ALTER TABLE {LEDGER} ADD COLUMN source text")
         sql.execute(f"UPDATE {LEDGER} SET source = entry ->> 'url'")
     sql.execute(
@@ -72,13 +71,13 @@ def make_ledger(sql: Cursor) -> None:
 
 
 def checksums(sql: Cursor, dataset: str) -> dict[Month, str]:
-    """The SHA-256 of the loaded object by month."""
+    """Return the SHA-256 of the loaded object by month."""
     sql.execute(f"SELECT file_month, object_sha256 {_LOADED}", [dataset])
     return {Month(dataset, day.year, day.month): sha256 for day, sha256 in sql}
 
 
 def held_in(sql: Cursor, month: Month) -> Held | None:
-    """What is there of a month that was loaded; its rows are counted unless proven."""
+    """Return the state of a loaded month; count its rows unless statistics prove them."""
     sql.execute(_PROVEN, _key(month))
     row = sql.fetchone()
     if row is None:
@@ -92,9 +91,9 @@ def held_in(sql: Cursor, month: Month) -> Held | None:
 
 
 def entry_in(sql: Cursor, month: Month) -> Entry | None:
-    """Return what was said of the month when it was loaded, None if it was not.
+    """Return the month's entry from when it was loaded, None if it was not.
 
-    The entry outlives a table that was dropped or detached: `held_in` says what is left.
+    The entry outlives a dropped or detached table: `held_in` returns the actual state.
     """
     sql.execute(f"SELECT entry FROM {LEDGER} WHERE dataset = %s AND file_month = %s", _key(month))
     found = sql.fetchone()
@@ -102,12 +101,12 @@ def entry_in(sql: Cursor, month: Month) -> Entry | None:
 
 
 def remember(sql: Cursor, month: Month, entry: Entry, rejects: Path | None) -> None:
-    """Put what was loaded in place of what was said of the month before.
+    """Replace the month's ledger row and rejected rows with those of a load.
 
     Args:
-        sql: of the transaction that loads the month.
-        month: which.
-        entry: what was loaded.
+        sql: cursor of the transaction that loads the month.
+        month: the month.
+        entry: ledger entry of the load.
         rejects: CSV of line, reason and text, as `monthly.convert.rejects` writes it.
     """
     sql.execute(
@@ -133,7 +132,7 @@ def remember(sql: Cursor, month: Month, entry: Entry, rejects: Path | None) -> N
 
 
 def replace_entry(sql: Cursor, month: Month, entry: Entry) -> None:
-    """Remember another entry of the object that is loaded, a new ETag say."""
+    """Replace the entry of the loaded object, for example with a new ETag."""
     sql.execute(
         f"UPDATE {LEDGER} SET entry = %s, source = %s "
         "WHERE dataset = %s AND file_month = %s AND object_sha256 = %s",
@@ -142,7 +141,7 @@ def replace_entry(sql: Cursor, month: Month, entry: Entry) -> None:
 
 
 def forget(sql: Cursor, month: Month) -> None:
-    """Remove what is remembered of a month."""
+    """Remove a month's ledger row and rejected rows."""
     for table in (LEDGER, REJECTED):
         sql.execute(f"DELETE FROM {table} WHERE dataset = %s AND file_month = %s", _key(month))
 

@@ -1,4 +1,4 @@
-"""A dataset's table in PostgreSQL and its partitions, one a month."""
+"""A dataset's table in PostgreSQL and its partitions, one per month."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monthly.columns import Column, Kind
 from monthly.datasets import DATASETS, Dataset
 from monthly.month import Month
 
-#: As PostgreSQL's catalog spells them.
+#: Type names as PostgreSQL's catalog spells them.
 TYPES: Mapping[Kind, str] = {
     "int64": "bigint",
     "float64": "double precision",
@@ -23,15 +23,15 @@ TYPES: Mapping[Kind, str] = {
 
 
 def partition_of(month: Month) -> str:
-    """`green_trips_2020_10`, the table with the rows of one month."""
+    """Return the table with the rows of one month, `green_trips_2020_10`."""
     return f"{DATASETS[month.dataset].table}_{month.year_month.replace('-', '_')}"
 
 
 def prepare(sql: Cursor, month: Month) -> None:
-    """The dataset's table as declared: made if absent, new columns added, another one refused.
+    """Create the dataset's table or add new columns as declared.
 
     Raises:
-        SchemaError: there is a table of that name that was made by something else.
+        SchemaError: something else created a table of that name.
     """
     dataset = DATASETS[month.dataset]
     if not _exists(sql, dataset.table):
@@ -49,12 +49,12 @@ def prepare(sql: Cursor, month: Month) -> None:
 
 
 def create_new(sql: Cursor, month: Month) -> str:
-    """An empty table for the month, not yet a partition; its name.
+    """Create an empty table for the month, not yet a partition, and return its name.
 
-    It is made like the partition that it will replace, indexes included, or from the columns
-    in the catalog: a LIKE of the dataset's table would lock that one until the rows are here.
-    Its CHECK spares the swap a look at every row, its default whoever copies into it a column.
-    It vanishes with the transaction.
+    It copies the partition that it will replace, indexes included, or else the columns in the
+    catalog: a LIKE of the dataset's table would lock that table until the rows have arrived.
+    Its CHECK saves the swap a scan of all rows, its default saves copying the month's column.
+    It disappears if the transaction rolls back.
     """
     partition, table = partition_of(month), DATASETS[month.dataset].table
     if _exists(sql, partition):
@@ -76,7 +76,7 @@ def swap(sql: Cursor, month: Month, new: str) -> None:
     """Put a filled table in place of the month's partition."""
     partition, table = partition_of(month), DATASETS[month.dataset].table
     drop_partition(sql, month)
-    if _exists(sql, partition):  # somebody detached it, and may want it
+    if _exists(sql, partition):  # somebody detached it and may need it
         sql.execute(f"ALTER TABLE {partition} RENAME TO {_free_name(sql, f'{partition}_detached')}")
     sql.execute(f"ALTER TABLE {new} RENAME TO {partition}")
     sql.execute(
@@ -88,7 +88,7 @@ def swap(sql: Cursor, month: Month, new: str) -> None:
 
 
 def count_rows(sql: Cursor, month: Month) -> int:
-    """Count the rows of the month's partition, 0 without one."""
+    """Count the rows of the month's partition; 0 without one."""
     partition = partition_of(month)
     if not _is_partition(sql, partition, DATASETS[month.dataset].table):
         return 0
@@ -114,7 +114,7 @@ def _exists(sql: Cursor, table: str) -> bool:
 
 
 def _free_name(sql: Cursor, name: str) -> str:
-    """Return the name, or with the first number that makes it free."""
+    """Return the name, with the first number that makes it free if it is taken."""
     names = (name if n == 1 else f"{name}_{n}" for n in itertools.count(1))
     return next(free for free in names if not _exists(sql, free))
 
@@ -129,7 +129,7 @@ def _is_partition(sql: Cursor, partition: str, table: str) -> bool:
 
 
 def _columns(sql: Cursor, table: str) -> dict[str, tuple[str, str | None]]:
-    """Type and comment of each column, in order, from the catalog, which locks no table."""
+    """Return each column's type and comment in order, from the catalog, which locks no table."""
     sql.execute(
         "SELECT attname, format_type(atttypid, atttypmod), col_description(attrelid, attnum) "
         "FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 "

@@ -469,7 +469,7 @@ def roles(database: Database) -> Iterator[None]:
 @pytest.mark.usefixtures("roles")
 def test_the_rights_of_the_readme_suffice(database: Database, tmp_path: Path) -> None:
     """A loader that may make tables in a schema, and a reader that still reads after a reload."""
-    readme = (Path(__file__).absolute().parents[3] / "README.md").read_text()
+    readme = (Path(__file__).absolute().parents[3] / "docs" / "postgres.md").read_text()
     for_loader, *for_reader = [
         line.strip() for line in readme.splitlines() if line.startswith("    GRANT ")
     ]
