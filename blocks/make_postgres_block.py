@@ -15,7 +15,7 @@ def blocks(settings: Settings) -> Blocks:
     """Yield the connector, built from components: it rejects some URLs that Postgres accepts."""
     port = settings.get("POSTGRES_PORT", "5432")
     if not port.isdecimal() or int(port) > 65535:
-        raise settings.wrong("POSTGRES_PORT", f"is {port!r}, which is no port")
+        raise settings.wrong("POSTGRES_PORT", f"is {port!r}, which is not a port")
     components = ConnectionComponents(
         driver=SyncDriver.POSTGRESQL_PSYCOPG2,
         host=settings.get("POSTGRES_HOST", "127.0.0.1"),

@@ -94,7 +94,7 @@ class Settings:
         value = self.get(name)
         parts = urlsplit(value)
         if value and (parts.scheme not in ("http", "https") or not parts.netloc):
-            raise self.wrong(name, "is no address that begins with http:// or https://")
+            raise self.wrong(name, "is not an address that begins with http:// or https://")
         return value
 
     def hidden(self, text: str) -> str:

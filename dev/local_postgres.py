@@ -64,7 +64,9 @@ def _password() -> str:
         return PASSWORD.read_text().strip()
     if (FOLDER / "cluster" / "PG_VERSION").exists():
         PASSWORD.unlink()
-        raise StorageError(f"{PASSWORD} is gone; put it back, or remove {FOLDER} to begin anew")
+        raise StorageError(
+            f"{PASSWORD} is gone; put it back, or remove {FOLDER} to start from scratch"
+        )
     with os.fdopen(file, "w") as opened:
         opened.write(secrets.token_urlsafe())
     return PASSWORD.read_text()
@@ -112,7 +114,7 @@ def _refuse_another(connector: type, name: str) -> None:
     there = (getattr(found, "host", None), getattr(found, "database", None))
     if there != (HOST, DATABASE):
         raise UsageError(
-            f"block {POSTGRES} speaks of {there[0]}/{there[1]}, not of this server; "
+            f"block {POSTGRES} points to {there[0]}/{there[1]}, not to this server; "
             "rename or delete that block, then run again"
         )
 

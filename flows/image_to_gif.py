@@ -80,10 +80,10 @@ def split_file(source: Place) -> list[Frame]:
     bucket, key = _opened(source)
     found = bucket.read(key)
     if found is None:
-        raise StorageError(f"{bucket.uri(key)} is gone; run again to download it anew")
+        raise StorageError(f"{bucket.uri(key)} is gone; run again to download it again")
     frames = split(found.data)
     if not frames:
-        raise BadFile(f"{bucket.uri(key)} has no frames; remove it to download it anew")
+        raise BadFile(f"{bucket.uri(key)} has no frames; remove it to download it again")
     return frames
 
 
@@ -180,7 +180,7 @@ def _runner(engine: Engine, workers: int, cluster: str) -> BaseTaskRunner:
     if workers < 1:
         raise UsageError(f"workers {workers}: at least one has to do the work")
     if cluster and "://" not in cluster:
-        raise UsageError(f"cluster {cluster!r} is no address; write it like tcp://HOST:8786")
+        raise UsageError(f"cluster {cluster!r} is not an address; write it like tcp://HOST:8786")
     return dask_runner(ClusterSpec(cluster), workers)
 
 
@@ -202,7 +202,7 @@ def _frame(place: Place) -> bytes:
     bucket, key = _opened(place)
     found = bucket.read(key)
     if found is None:
-        raise StorageError(f"{bucket.uri(key)} is gone; run again to write it anew")
+        raise StorageError(f"{bucket.uri(key)} is gone; run again to write it again")
     return found.data
 
 

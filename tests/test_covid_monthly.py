@@ -106,7 +106,7 @@ def test_the_next_day_fetches_the_next_edition(
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (SMALL[:-20], "is no whole JSON"),
+        (SMALL[:-20], "is not complete JSON"),
         (b"<html>maintenance</html>", "is a web page"),
         (b'{"error": 1}', "JSON without a list of records"),
     ],

@@ -245,3 +245,16 @@ def test_the_readme_is_short_and_leads_to_every_page() -> None:
     assert text.count("\n") <= 180
     for page in (PROJECT / "docs").glob("*.md"):
         assert f"(docs/{page.name}" in text, page.name
+
+
+#: Phrases that a native engineer would not write.
+_TICS = (r"(?<!there )is no [a-z]\w*", "speaks? of", "anew", "for ever", "cannot be meant")
+
+
+def test_code_and_docs_are_free_of_tics() -> None:
+    folders = ("flows", "blocks", "deployments", "dev", "docs")
+    pages = [p for folder in folders for p in (PROJECT / folder).rglob("*") if p.is_file()]
+    texts = [p for p in [*pages, PROJECT / "README.md"] if p.suffix in (".py", ".md")]
+    tics = re.compile(rf"\b(?:{'|'.join(_TICS)})\b", re.IGNORECASE)
+    found = [f"{p.name}: {match[0]}" for p in texts for match in tics.finditer(p.read_text())]
+    assert not found

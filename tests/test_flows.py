@@ -391,9 +391,7 @@ def test_the_warehouse_refuses_an_object_that_the_ledger_does_not_speak_of(place
     (place / "bucket/data/green/green_tripdata_2020-10.parquet").write_bytes(b"PAR1PAR1")
     call: Any = etl_gcs_to_bq
     state = call("green", 2020, 10, return_state=True)
-    assert "is not the object that the ledger speaks of" in str(
-        state.result(raise_on_failure=False)
-    )
+    assert "is not the object that the ledger names" in str(state.result(raise_on_failure=False))
     assert bring_all(place, "10").name == "Completed"
     assert totals(place) == {"2020-10": (1, 10.5)}
 

@@ -164,7 +164,7 @@ def test_a_frame_that_is_no_image_is_named_by_its_number(server: Web, here: Path
     server.serve("/all.img", b"\n\n\n\n".join(parts))
     said = reason(make(server))
     assert f"{here}/image-data.img: frame 1, 8 bytes from" in said
-    assert "is no image" in said
+    assert "is not an image" in said
     assert made_in(here) == {"image-data.img", "frame_00.gif", "frame_02.gif"}
 
 
@@ -183,7 +183,7 @@ def test_a_gif_in_place_of_its_own_file_is_refused(server: Web, here: Path) -> N
 def test_an_address_that_is_none_is_refused_before_anything_is_written(here: Path) -> None:
     call: Any = flow_file.image_to_gif
     state = call(url="ftp://host/all.img", engine="threads", return_state=True)
-    assert "'ftp://host/all.img' is no address of a file" in reason(state)
+    assert "'ftp://host/all.img' is not an address of a file" in reason(state)
     assert made_in(here) == set()
 
 

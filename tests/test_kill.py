@@ -110,7 +110,7 @@ class Walk:
     def check_refused(self, root: Path) -> None:
         """An object without its entry is never loaded, and the plan says that there is work."""
         bucket = FolderBucket(root / "bucket")
-        with pytest.raises(Conflict, match="is not the object that the ledger speaks of"):
+        with pytest.raises(Conflict, match="is not the object that the ledger names"):
             fetch_object(bucket, MONTH, kept_entry(bucket, MONTH), self.folder)
         assert plan_month(MONTH, str(self.source), bucket).status is Status.CHANGED
 

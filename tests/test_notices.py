@@ -134,7 +134,7 @@ def test_of_a_killed_run_the_server_tells(webhook: Webhook) -> None:
 
 
 def test_without_a_block_nobody_is_told(place: Path) -> None:
-    """A failed run is no more than that."""
+    """A failed run is not a more than that."""
     from etl_gcs_to_bq import etl_gcs_to_bq
 
     call: Any = etl_gcs_to_bq

@@ -53,7 +53,7 @@ def read_edition(path: Path, name: str) -> Sequence[Record]:
     except (EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
-        wrong = impostor(head) or f"is no whole JSON: {error}; run again to download it afresh"
+        wrong = impostor(head) or f"is not complete JSON: {error}; run again to download it afresh"
         raise BadFile(f"{name}, which begins with {head[:40]!r}, {wrong}") from error
     return _records(found, name)
 
@@ -121,4 +121,6 @@ def number(record: Record, field: str) -> int | None:
     if not isinstance(value, bool) and _WHOLE.fullmatch(str(value)):
         return int(str(value).partition(".")[0])
     where = f"{record[COUNTRY]}, {record.get('dateRep', 'a day without date')}"
-    raise SchemaError(f"{where}: {field} {value!r} is no whole number; give another edition's url")
+    raise SchemaError(
+        f"{where}: {field} {value!r} is not a whole number; give another edition's url"
+    )

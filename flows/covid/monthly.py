@@ -88,7 +88,7 @@ def _year_month(record: Record) -> str:
     year, month = number(record, YEAR), number(record, MONTH)
     if not (year and month and 1 <= month <= 12 and 1000 <= year <= 9999):
         raise SchemaError(
-            f"{record[COUNTRY]}: {record[YEAR]!r}-{record[MONTH]!r} is no month; "
+            f"{record[COUNTRY]}: {record[YEAR]!r}-{record[MONTH]!r} is not a month; "
             "give another edition's url"
         )
     return f"{year}_{month:02}"

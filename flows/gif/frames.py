@@ -75,7 +75,7 @@ def as_gif(data: bytes, frame: Frame, file: str) -> bytes:
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise BadFile(
             f"{file}: frame {frame.number}, {frame.size} bytes from {frame.start} on, which begin "
-            f"with {data[:20]!r}, is no image ({error}); remove the file to download it anew, "
+            f"with {data[:20]!r}, is not an image ({error}); remove the file to download it again, "
             "or give another url"
         ) from error
 

@@ -28,7 +28,7 @@ class Place:
             UsageError: the path is empty.
         """
         if not path.strip("/. "):
-            raise UsageError(f"{path!r} is no name of a file; write it like clip.gif")
+            raise UsageError(f"{path!r} is not a file name; write it like clip.gif")
         return cls(bucket, path if bucket else str(Path(path).absolute()))
 
     def beside(self, name: str) -> Place:

@@ -179,6 +179,6 @@ def _parse(bucket: Bucket, month: Month, stored: Stored) -> Entry:
         return Entry(**json.loads(stored.data))
     except (ValueError, TypeError) as error:
         raise StorageError(
-            f"{month}: {bucket.uri(entry_key(month))} is no ledger entry ({error}); "
+            f"{month}: {bucket.uri(entry_key(month))} is not a ledger entry ({error}); "
             "remove that object, then run again"
         ) from error

@@ -116,7 +116,7 @@ def may_be_unpublished(month: Month, today: dt.date) -> bool:
 def _range(dataset: str, text: str, year: int) -> list[Month]:
     ends = [_one(dataset, end, year) for end in text.split(":")]
     if len(ends) > 2 or ends[0] > ends[-1]:
-        raise UsageError(f"{dataset}: {text.strip()!r} is no range; write 2020-01:2020-12")
+        raise UsageError(f"{dataset}: {text.strip()!r} is not a range; write 2020-01:2020-12")
     found = [ends[0]]
     while found[-1] < ends[-1]:
         found.append(found[-1].next)
@@ -129,5 +129,7 @@ def _one(dataset: str, text: str, year: int) -> Month:
         return Month(dataset, year, int(text))
     match = _YEAR_MONTH.fullmatch(text)
     if not match:
-        raise UsageError(f"{dataset}: {text!r} is no month; write 2021-01, or 1 to 12 with a year")
+        raise UsageError(
+            f"{dataset}: {text!r} is not a month; write 2021-01, or 1 to 12 with a year"
+        )
     return Month(dataset, int(match[1]), int(match[2]))

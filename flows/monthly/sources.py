@@ -171,7 +171,7 @@ def sample_rows(url: str) -> int:
 def _sample_address(month: Month, rows: str) -> str:
     rows = rows or str(sample_module().DEFAULT_ROWS[month.dataset])
     if not re.fullmatch("[0-9]+", rows):
-        raise UsageError(f"{month}: {rows!r} is no number of rows; write sample:1000")
+        raise UsageError(f"{month}: {rows!r} is not a number of rows; write sample:1000")
     return f"sample:///{month.stem}.csv.gz?rows={int(rows)}"
 
 
@@ -189,7 +189,7 @@ def _filled(source: str, month: Month) -> str:
         unknown = [f for f, spec in parsed if f is not None and (f not in fields or "{" in spec)]
         filled = "" if unknown else template.format_map(fields)
     except ValueError as error:
-        message = f"{month}: source {source!r} is no template: {error}; {_FIELDS}"
+        message = f"{month}: source {source!r} is not a template: {error}; {_FIELDS}"
         raise UsageError(message) from error
     if unknown:
         raise UsageError(f"{month}: source {source!r} has the field {unknown[0]!r}; {_FIELDS}")
@@ -200,6 +200,6 @@ def _refuse_malformed(source: str, month: Month, url: str) -> None:
     name = "" if is_malformed(url) else file_name(url)
     if name in ("", ".", "..") or not name.isprintable():
         raise UsageError(
-            f"{month}: source {source!r} gives {url!r}, which is no address of a file; write it "
+            f"{month}: source {source!r} gives {url!r}, which is not a file address; write it "
             "like https://host/folder/file.csv.gz or file:///folder/file.csv.gz"
         )

@@ -183,13 +183,13 @@ def open_place(name: str, there: bool = False) -> Place:
     if is_path(name):
         path = lasting(name)
         if there and not path.is_dir():
-            raise UsageError(f"{path} is no folder of this machine; correct its name")
+            raise UsageError(f"{path} is not a folder on this machine; correct its name")
         return Place(FolderBucket(path))
     slug, _, rest = name.partition("/")
     document, _, folder = rest.partition("/")
     if slug not in _BUCKETS or not document:
         known = " or ".join(f"{slug}/NAME/FOLDER" for slug in _BUCKETS)
-        raise UsageError(f"{name!r} is no place for files; write {known}, or a path as ./folder")
+        raise UsageError(f"{name!r} is not a place for files; write {known}, or a path as ./folder")
     return Place(open_bucket(f"{slug}/{document}"), folder.strip("/"))
 
 

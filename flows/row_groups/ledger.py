@@ -58,7 +58,7 @@ def read_entry(sink: Place, name: str) -> tuple[Entry | None, str | None]:
         return Entry(**json.loads(stored.data)), stored.version
     except (ValueError, TypeError) as error:
         raise StorageError(
-            f"{name}: {sink.bucket.uri(entry_key(sink, name))} is no ledger entry ({error}); "
+            f"{name}: {sink.bucket.uri(entry_key(sink, name))} is not a ledger entry ({error}); "
             "remove that object, then run again"
         ) from error
 

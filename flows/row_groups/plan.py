@@ -105,7 +105,7 @@ def _changed(file: Listed, source: Place, sink: Place, entry: Entry | None) -> t
     if not same_time and source.bucket.etag(source.key(file.name)) != entry.source_etag:
         return True, "changed: the same size, another ETag"
     if not is_in_sink(sink, file.name, entry):
-        return True, "what the sink has is not what its ledger speaks of"
+        return True, "what the sink has is not what its ledger names"
     return False, "same size and time" if same_time else "a new time, but the same size and ETag"
 
 

@@ -250,7 +250,7 @@ def test_the_embedded_blocks_have_absolute_paths(
 
 @SERVER
 def test_failed_and_crashed_runs_are_told_once(run: Run, values: dict[str, str]) -> None:
-    """One policy, however often the script runs; the address is no plain field of the block."""
+    """One policy, however often the script runs; the address is not a plain field of the block."""
     import asyncio
 
     from prefect import get_client
@@ -352,16 +352,16 @@ MALFORMED = [
     (make_gcp_blocks, "GCP_SERVICE_ACCOUNT", '{"type": "service_account"}', "cannot be used"),
     (make_gcp_blocks, "GCS_BUCKET", "gs://my-taxi", "is 'gs://my-taxi', but must be the bucket's"),
     (make_s3_block, "S3_BUCKET", "my-taxi/trips", "is 'my-taxi/trips', but must be the bucket's"),
-    (make_s3_block, "S3_ENDPOINT_URL", "minio:9000", "is no address"),
+    (make_s3_block, "S3_ENDPOINT_URL", "minio:9000", "is not an address"),
     (make_s3_block, "AWS_SECRET_ACCESS_KEY", "", "is not set, but the other one is"),
-    (make_postgres_block, "POSTGRES_PORT", "5432x", "is '5432x', which is no port"),
-    (make_postgres_block, "POSTGRES_PORT", "70000", "is '70000', which is no port"),
+    (make_postgres_block, "POSTGRES_PORT", "5432x", "is '5432x', which is not a port"),
+    (make_postgres_block, "POSTGRES_PORT", "70000", "is '70000', which is not a port"),
     (make_docker_block, "DOCKER_IMAGE", "host:5000/flows", "has no tag of its own"),
     (make_docker_block, "DOCKER_IMAGE", "flows:latest", "has no tag of its own"),
     (make_docker_block, "DOCKER_DATA", "data/volume", "neither a name nor an absolute folder"),
     (make_docker_block, "DOCKER_IMAGE_PULL_POLICY", "SOMETIMES", "IF_NOT_PRESENT, ALWAYS, NEVER"),
-    (make_github_block, "GITHUB_STORAGE_REPOSITORY", "you/flows", "is no address"),
-    (make_notification, "NOTIFY_WEBHOOK_URL", "hooks.slack.com/services/x", "is no address"),
+    (make_github_block, "GITHUB_STORAGE_REPOSITORY", "you/flows", "is not an address"),
+    (make_notification, "NOTIFY_WEBHOOK_URL", "hooks.slack.com/services/x", "is not an address"),
 ]
 
 

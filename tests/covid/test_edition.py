@@ -36,7 +36,7 @@ def test_edition_cut_short_is_refused(tmp_path: Path, published: bytes, share: f
     """At any place, compressed or not; the message says how the file begins."""
     with pytest.raises(BadFile, match=r"^covid: http://here/json/, which begins with b") as said:
         read(tmp_path, published[: int(share * len(published))])
-    assert "is no whole JSON" in str(said.value)
+    assert "is not complete JSON" in str(said.value)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_edition_cut_short_is_refused(tmp_path: Path, published: bytes, share: f
         (b"", "is empty"),
         (b"<!doctype html><title>Moved</title>", "is a web page"),
         (b"<?xml version='1.0'?><Error/>", "is an XML document"),
-        (b"day,month,cases\n1,3,5\n", "is no whole JSON"),
-        (b"\xff\xfe{}", "is no whole JSON"),
+        (b"day,month,cases\n1,3,5\n", "is not complete JSON"),
+        (b"\xff\xfe{}", "is not complete JSON"),
         (b'{"error": "come back later"}', "JSON without a list of records"),
         (b'{"records": []}', "JSON without a list of records"),
         (b"[1, 2]", "JSON without a list of records"),
@@ -112,7 +112,7 @@ def test_no_value_is_none(value: Any) -> None:
 
 @pytest.mark.parametrize("value", ["N/A", 1.5, "1.5", True, [], "1_0", float("nan"), "1e3"])
 def test_what_is_no_whole_number_is_named_with_its_day(value: Any) -> None:
-    with pytest.raises(SchemaError, match=r"^Germany, 01/3/2020: cases .* is no whole number"):
+    with pytest.raises(SchemaError, match=r"^Germany, 01/3/2020: cases .* is not a whole number"):
         number(record("Germany", 2020, 3, value, 0), "cases")
 
 
@@ -129,5 +129,5 @@ def test_real_editions_are_read_whole(name: str) -> None:
 @pytest.mark.real
 def test_real_edition_cut_in_a_text_is_refused() -> None:
     path = real_file("bad/casedistribution_2020-12-14.truncated.json")
-    with pytest.raises(BadFile, match="is no whole JSON: Unterminated string"):
+    with pytest.raises(BadFile, match="is not complete JSON: Unterminated string"):
         read_edition(path, path.name)

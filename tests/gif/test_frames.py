@@ -92,7 +92,7 @@ def test_places_without_a_bucket_are_absolute(
 
 @pytest.mark.parametrize("path", ["", ".", "/", ".."])
 def test_a_place_needs_a_name(path: str) -> None:
-    with pytest.raises(UsageError, match="is no name of a file"):
+    with pytest.raises(UsageError, match="is not a file name"):
         Place.of("local-bucket/zoom", path)
 
 

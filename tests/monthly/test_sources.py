@@ -157,7 +157,7 @@ def test_relative_path_is_taken_from_the_current_folder(
         ("https://h:port/{year}.csv", "no address of a file"),
         ("file://data/{year}.csv", "file:///folder/file.csv.gz"),
         ("file:data/{year}.csv", "file:///folder/file.csv.gz"),
-        ("sample:many", "'many' is no number of rows; write sample:1000"),
+        ("sample:many", "'many' is not a number of rows; write sample:1000"),
         ("sample:-1", "'-1'"),
     ],
 )
@@ -736,10 +736,10 @@ def test_complete_file_is_known_by_its_content(
         ("x.csv.gz", b"version https://git-lfs.github.com/spec/v1\noid", "git-LFS pointer"),
         ("x.csv", b'{"error": "not found"}', "is JSON"),
         ("x.csv", b'\n[{"error": "not found"}]', "is JSON"),
-        ("x.csv.gz", CSV, "is no csv.gz file, as its name says"),
-        ("x.csv.gz", PARQUET, "is no csv.gz file"),
-        ("x.parquet", CSV, "is no parquet file"),
-        ("x.PARQUET", GZ, "is no parquet file"),
+        ("x.csv.gz", CSV, "is not a csv.gz file, as its name says"),
+        ("x.csv.gz", PARQUET, "is not a csv.gz file"),
+        ("x.parquet", CSV, "is not a parquet file"),
+        ("x.PARQUET", GZ, "is not a parquet file"),
         ("x.csv.gz", GZ + b"garbage that follows", "is cut short or damaged: Not a gzipped file"),
         ("x.csv.gz", GZ[:-8] + b"\0\0\0\0" + GZ[-4:], "damaged: CRC check failed"),
         ("x.csv.gz", GZ[:40] + b"\xff" * 40 + GZ[80:], "is cut short or damaged"),
@@ -839,7 +839,7 @@ def _refuse(part: Path, name: str) -> None:
 
 @pytest.mark.parametrize("address", ["ftp://host/a", "http://", "http:///a", "s3://bucket/key"])
 def test_an_address_of_no_file_is_refused(address: str) -> None:
-    with pytest.raises(UsageError, match=f"covid: '{address}' is no address of a file"):
+    with pytest.raises(UsageError, match=f"covid: '{address}' is not an address of a file"):
         remote_file("covid", address)
 
 

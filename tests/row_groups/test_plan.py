@@ -159,7 +159,7 @@ def test_an_object_that_is_gone_or_altered_is_made_again(site: Site) -> None:
     site.run()
     site.sink.bucket.delete(site.sink.key(JANUARY))
     assert site.due() == [JANUARY]
-    assert "is not what its ledger speaks of" in site.plan()[0].reason
+    assert "is not what its ledger names" in site.plan()[0].reason
     site.run()
     assert site.due() == []
     site.sink.bucket.upload(site.folder / "made" / JANUARY, site.sink.key(JANUARY))
@@ -193,7 +193,7 @@ def test_the_ledger_of_a_folder_hides_from_readers_of_it(tmp_path: Path) -> None
 def test_a_ledger_entry_that_is_none_is_named(site: Site) -> None:
     site.publish(1)
     site.sink.bucket.write(entry_key(site.sink, JANUARY), b"[1]", None)
-    with pytest.raises(StorageError, match=r"_ledger/fhvhv_.*\.json is no ledger entry"):
+    with pytest.raises(StorageError, match=r"_ledger/fhvhv_.*\.json is not a ledger entry"):
         site.plan()
 
 

@@ -142,7 +142,7 @@ def test_text_of_many_different_values_stays_itself(tmp_path: Path, target: Path
     [
         (pa.array([1.5]), "trip_time: .*1.5"),
         (pa.array(["many"]), "trip_time: .*many"),
-        (pa.array([dt.datetime(2021, 1, 1)]), "trip_time: timestamp.* is no int64"),
+        (pa.array([dt.datetime(2021, 1, 1)]), "trip_time: timestamp.* is not int64"),
     ],
 )
 def test_a_value_that_does_not_fit_is_named(

@@ -119,7 +119,7 @@ def _broken_promise(name: str, head: bytes) -> str | None:
     promised = _PROMISES.get(Path(name).suffix.lower())
     if promised in (None, _kind(head)):
         return None
-    return f"is no {promised} file, as its name says; {_LOOK}"
+    return f"is not a {promised} file, as its name says; {_LOOK}"
 
 
 def _check_gzip(path: Path) -> str | None:

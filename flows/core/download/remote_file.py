@@ -72,7 +72,7 @@ def remote_file(what: What, address: str) -> RemoteFile[What]:
     url = url_of(address)
     if not url or is_malformed(url):
         raise UsageError(
-            f"{what}: {address!r} is no address of a file; write it like "
+            f"{what}: {address!r} is not an address of a file; write it like "
             "https://host/folder/file, file:///folder/file or folder/file"
         )
     return RemoteFile(what, url)

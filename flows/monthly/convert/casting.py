@@ -151,7 +151,7 @@ def _number_text(column: Column, texts: pa.Array, readings: Readings) -> pa.Arra
         readings.look()
     numbers = number_texts.normal(known, readings.mark)
     if number_texts.are_infinite(numbers).any():
-        raise Unreadable(f"{column.name}: an infinite number is no {column.kind}")
+        raise Unreadable(f"{column.name}: an infinite number is not {column.kind}")
     good = number_texts.are_numbers(numbers)
     if not good.all():
         what = "a whole number" if column.kind == "int64" else "a number"
@@ -205,7 +205,7 @@ def _number(column: Column, values: pa.Array) -> pa.Array:
             raise Unreadable(f"{column.name}: too large to be read exactly")
     elif not (pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)):
         # Arrow would cast 7 microseconds to 7 passengers, and true to 1.
-        raise Unreadable(f"{column.name}: {kind} is no {column.kind}")
+        raise Unreadable(f"{column.name}: {kind} is not {column.kind}")
     return _arrow_cast(column, values)
 
 
@@ -215,7 +215,7 @@ def _known_numbers(column: Column, values: pa.Array) -> pa.Array:
     if pc.all(finite).as_py() is not False:
         return values
     if pc.any(pc.is_inf(values)).as_py():
-        raise Unreadable(f"{column.name}: an infinite number is no {column.kind}")
+        raise Unreadable(f"{column.name}: an infinite number is not {column.kind}")
     return pc.if_else(finite, values, None)
 
 
@@ -223,7 +223,7 @@ def _time(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
     """Convert times to New York local time."""
     kind = values.type
     if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_null(kind)):
-        raise Unreadable(f"{column.name}: {kind} is no timestamp")
+        raise Unreadable(f"{column.name}: {kind} is not a timestamp")
     zone = kind.tz if pa.types.is_timestamp(kind) else None
     if zone:
         values = _arrow_cast(column, values, pa.timestamp("us", zone))

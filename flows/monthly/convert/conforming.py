@@ -85,5 +85,5 @@ def _code(column: Column, text: str) -> int | None:
     if number.is_integer() and abs(number) < WHOLE_FLOATS_END:
         return int(number)
     raise Unreadable(
-        f"{column.name}: {text!r} is no known code; declare it in flows/monthly/columns.py"
+        f"{column.name}: {text!r} is not a known code; declare it in flows/monthly/columns.py"
     )

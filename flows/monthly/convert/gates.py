@@ -19,7 +19,7 @@ def refuse_other_rows(month: Month, quality: Quality, rules: Rules, mapped: Mapp
     """
     if not 0 <= rules.max_outside_share <= 1:
         raise UsageError(
-            f"{month}: max_outside_share {rules.max_outside_share} is no share of the rows; "
+            f"{month}: max_outside_share {rules.max_outside_share} is not a share of the rows; "
             "write it from 0 to 1, 0.5 for half of them"
         )
     if not quality.rows:

@@ -22,7 +22,7 @@ class RejectsFile:
     def __init__(self, month: Month, path: Path, max_share: float) -> None:
         if not 0 <= max_share <= 1:
             raise UsageError(
-                f"{month}: max_reject_share {max_share} is no share of the rows; "
+                f"{month}: max_reject_share {max_share} is not a share of the rows; "
                 "write it from 0 to 1, 0.01 for one in a hundred"
             )
         self.month, self.path, self.max_share = month, path, max_share

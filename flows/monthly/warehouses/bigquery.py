@@ -159,7 +159,7 @@ class _Jobs:
         except NotFound:
             return None
         if not isinstance(job, LoadJob):
-            raise StorageError(f"{self.month}: job {job.job_id} is no load of this project")
+            raise StorageError(f"{self.month}: job {job.job_id} was not submitted by this project")
         return job
 
     def last(self, after: int) -> tuple[int, LoadJob | None]:

@@ -170,7 +170,7 @@ def _opened(path: Path, read_only: bool, said: list[str]) -> duckdb.DuckDBPyConn
             raise
         raise StorageError(
             f"{path} cannot be opened ({error}); {free_space(path.parent)} there; "
-            f"name a path where DuckDB can write ({DATA_SETTING}), or remove what is no database"
+            f"name a path where DuckDB can write ({DATA_SETTING}), or remove what is not a database"
         ) from error
 
 

@@ -36,7 +36,7 @@ def fetch_object(bucket: Bucket, month: Month, entry: Entry, folder: Path) -> Pa
     bucket.download(entry.object_key, path)
     if sha256_of(path) != entry.object_sha256:
         raise Conflict(
-            f"{month}: {bucket.uri(entry.object_key)} is not the object that the ledger speaks of; "
+            f"{month}: {bucket.uri(entry.object_key)} is not the object that the ledger names; "
             "run flows/etl_web_to_gcs.py for it again, with --force if it says unchanged"
         )
     return path

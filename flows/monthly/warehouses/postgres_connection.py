@@ -34,7 +34,7 @@ def postgres_at(url: URL, connect_args: Mapping[str, Any]) -> Postgres:
     """
     if url.get_backend_name() != "postgresql":
         raise UsageError(
-            f"the block speaks of {url.get_backend_name()}, which is no warehouse here; "
+            f"the block points to {url.get_backend_name()}, which is not a warehouse here; "
             "make one with the driver postgresql+psycopg2"
         )
     url = url.set(drivername="postgresql+psycopg2")

@@ -395,9 +395,9 @@ def test_a_code_means_the_same_whatever_stands_beside_it(
         kept for text, kept in zip(texts, texts_kept) if text not in ("0x1", "1.5", "?")
     ]
     assert [(line, why.split(";")[0]) for line, why, _ in outcome.rejects] == [
-        (5, "VendorID: '0x1' is no known code"),
-        (11, "VendorID: '1.5' is no known code"),
-        (15, "VendorID: '?' is no known code"),
+        (5, "VendorID: '0x1' is not a known code"),
+        (11, "VendorID: '1.5' is not a known code"),
+        (15, "VendorID: '?' is not a known code"),
     ]
 
 
@@ -406,7 +406,7 @@ def test_infinity_is_a_reject(text: str, tmp_path: Path) -> None:
     data = "\n".join([YELLOW_HEADER, YELLOW_LINE, yellow(total_amount=text), YELLOW_LINE])
     outcome = converted(tmp_path, data, YELLOW, **ANY)
     assert outcome.rejected_lines == [3]
-    assert outcome.rejects[0][1] == "total_amount: an infinite number is no float64"
+    assert outcome.rejects[0][1] == "total_amount: an infinite number is not float64"
 
 
 @pytest.mark.parametrize(
@@ -421,7 +421,7 @@ def test_an_unknown_payment_code_is_a_reject_that_says_where_to_declare_it(
     ((line, why, _),) = outcome.rejects
     assert (line, why) == (
         3,
-        f"payment_type: {text!r} is no known code; declare it in flows/monthly/columns.py",
+        f"payment_type: {text!r} is not a known code; declare it in flows/monthly/columns.py",
     )
 
 

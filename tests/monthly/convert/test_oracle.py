@@ -31,7 +31,7 @@ MONTHS = [Month(name, *era.first) for name, eras in ERAS.items() for era in eras
 
 
 def header_of(month: Month) -> list[tuple[str, str, str]]:
-    """Published and canonical name and type of each column of an era that is no code."""
+    """Published and canonical name and type of each column of an era that is not a code."""
     schema = DATASETS[month.dataset].schema
     (era,) = [era for era in ERAS[month.dataset] if era.first == (month.year, month.month)]
     names = [(name, canonical(month.dataset, name, schema)) for name in era.names]

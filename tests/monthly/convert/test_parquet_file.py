@@ -161,7 +161,7 @@ def test_a_month_of_many_row_groups_and_batches_keeps_its_order(
         ("PUlocationID", pa.array([1.0, 2.0**53, 3.0]), "PUlocationID: too large"),
         ("PUlocationID", pa.array(["1", "north", "3"]), "PUlocationID: .*'north'"),
         ("pickup_datetime", pa.array(["2017-01-01", "soon", "2017-01-02"]), "pickup_.*'soon'"),
-        ("SR_Flag", pa.array(["Y", "maybe", "N"]), "SR_Flag: 'maybe' is no known code"),
+        ("SR_Flag", pa.array(["Y", "maybe", "N"]), "SR_Flag: 'maybe' is not a known code"),
         ("SR_Flag", pa.array(["Y", "maybe", "N"]).dictionary_encode(), "SR_Flag: 'maybe' is no"),
     ],
 )
@@ -206,9 +206,13 @@ def test_text_that_is_no_text_is_a_reject_that_shows_its_bytes(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("column", "values", "said"),
     [
-        ("PUlocationID", pa.array([AT] * 3), r"PUlocationID: timestamp\[us\] is no int64"),
-        ("pickup_datetime", pa.array([1, 2, 3]), "pickup_datetime: int64 is no timestamp"),
-        ("pickup_datetime", pa.array([1.0, 2.0, 3.0]), "pickup_datetime: double is no timestamp"),
+        ("PUlocationID", pa.array([AT] * 3), r"PUlocationID: timestamp\[us\] is not int64"),
+        ("pickup_datetime", pa.array([1, 2, 3]), "pickup_datetime: int64 is not a timestamp"),
+        (
+            "pickup_datetime",
+            pa.array([1.0, 2.0, 3.0]),
+            "pickup_datetime: double is not a timestamp",
+        ),
         ("dispatching_base_num", pa.array([AT] * 3), r"timestamp\[us\] is not text"),
         ("PUlocationID", pa.array([[1], [2], [3]]), "PUlocationID: "),
     ],

@@ -310,5 +310,5 @@ def test_a_rule_that_is_no_choice_is_refused(rule: str) -> None:
 
 @pytest.mark.parametrize("share", [-0.1, 5])
 def test_a_share_of_pickups_that_is_none_is_refused(share: float, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=f"max_outside_share {share} is no share"):
+    with pytest.raises(UsageError, match=f"max_outside_share {share} is not a share"):
         converted(tmp_path, fhv_file(2), max_outside_share=share)

@@ -1,4 +1,4 @@
-"""What goes from the bucket into a warehouse is the object that the ledger speaks of."""
+"""What goes from the bucket into a warehouse is the object that the ledger names."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_object_of_another_run_is_not_handed_on(
 ) -> None:
     (tmp_path / "other").write_bytes(b"contenT")
     bucket.upload(tmp_path / "other", object_key(MONTH))
-    with pytest.raises(Conflict, match=r"\.parquet is not the object that the ledger speaks of"):
+    with pytest.raises(Conflict, match=r"\.parquet is not the object that the ledger names"):
         fetch_object(bucket, MONTH, entry, tmp_path)
 
 

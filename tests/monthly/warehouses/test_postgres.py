@@ -257,7 +257,7 @@ def test_a_new_column_is_added(database: Database, tmp_path: Path) -> None:
 def test_a_month_whose_table_is_gone_is_not_loaded(
     database: Database, tmp_path: Path, dropped: str
 ) -> None:
-    """The ledger's row alone is no month; loaded again it is one."""
+    """The ledger's row alone is not a month; loaded again it is one."""
     warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["10.5"])
     warehouse.load(*october)
     database.query(f"DROP TABLE {dropped}")
@@ -491,7 +491,7 @@ def test_the_rights_of_the_readme_suffice(database: Database, tmp_path: Path) ->
 
 def test_another_database_than_postgres_is_refused() -> None:
     """A block of SQLAlchemy may speak of any."""
-    with pytest.raises(UsageError, match="speaks of mysql"):
+    with pytest.raises(UsageError, match="points to mysql"):
         postgres_at(make_url("mysql://somewhere/trips"), {})
 
 
