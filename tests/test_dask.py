@@ -319,8 +319,8 @@ def test_a_cluster_class_with_its_arguments(shared: Path) -> None:
         ({"cluster": "tcp://127.0.0.1:9"}, "no Dask scheduler answers at tcp://127.0.0.1:9"),
         ({"cluster": "subprocess.Popen"}, "'subprocess.Popen' is not a cluster class of Dask"),
         ({"cluster": "dask_moon.Base"}, "cluster 'dask_moon.Base' cannot be imported"),
-        ({"cluster_options": "[1]"}, "cluster_options '[1]' is not JSON object"),
-        ({"cluster_options": "{n: 1}"}, "cluster_options '{n: 1}' is not JSON object"),
+        ({"cluster_options": "[1]"}, "cluster_options '[1]' is not a JSON object"),
+        ({"cluster_options": "{n: 1}"}, "cluster_options '{n: 1}' is not a JSON object"),
         (
             {"cluster": "tcp://127.0.0.1:9", "cluster_options": {"n_workers": 2}},
             "is there already and takes no cluster_options",

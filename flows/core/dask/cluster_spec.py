@@ -47,7 +47,7 @@ class ClusterSpec:
             found = str(error)
         if not isinstance(found, dict):
             raise UsageError(
-                f"cluster_options {options!r} is not JSON object ({found}); "
+                f"cluster_options {options!r} is not a JSON object ({found}); "
                 'write it like {"n_workers": 4}'
             )
         spec = cls(where, found)
