@@ -20,7 +20,7 @@ from postgres_server import free_port
 from slow_web import slow_web
 
 BENCH = Path(__file__).parent
-FLOWS = BENCH.parent / "flows"
+FLOWS = BENCH.parents[1] / "flows"
 _HOST = "127.0.0.1"
 _STOP_SECONDS = 30
 _START_SECONDS = 120

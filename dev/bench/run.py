@@ -45,15 +45,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         sources = {times: _sample(folder, times) for times in (1, 4, 10)}
-        figures = [
-            *_conversion(sources[1], folder),
-            *_memory(sources, folder),
-            *_processes(sources[1], folder),
-            *postgres_figures.figures(sources, ROWS, ROUNDS),
-            *fan_out_figures.figures(sources[1], folder, ROUNDS),
-            *row_group_figures.figures(folder, ROUNDS),
-        ]
-    _print(figures)
+        measured = (
+            _conversion(sources[1], folder),
+            _memory(sources, folder),
+            _processes(sources[1], folder),
+            postgres_figures.figures(sources, ROWS, ROUNDS),
+            fan_out_figures.figures(sources[1], folder, ROUNDS),
+            row_group_figures.figures(folder, ROUNDS),
+        )
+        figures = [_printed(figure) for group in measured for figure in group]
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps({"machine": _machine(), "figures": [asdict(f) for f in figures]}))
     if not all(figure.ok for figure in figures):
@@ -139,11 +139,12 @@ def _command(command: list[str], environment: dict[str, str]) -> float:
     return time.perf_counter() - started
 
 
-def _print(figures: Iterable[Figure]) -> None:
-    for figure in figures:
-        mark = "" if not figure.target else ("ok" if figure.ok else "MISSED")
-        value = f"{figure.value:9.2f} {figure.unit}"
-        print(f"{figure.what:<42}{value:<14}{figure.target:<9}{mark}")
+def _printed(figure: Figure) -> Figure:
+    """Print a figure as soon as it is measured: the next one may fail."""
+    mark = "" if not figure.target else ("ok" if figure.ok else "MISSED")
+    value = f"{figure.value:9.2f} {figure.unit}"
+    print(f"{figure.what:<42}{value:<14}{figure.target:<9}{mark}", flush=True)
+    return figure
 
 
 def _machine() -> dict[str, object]:
