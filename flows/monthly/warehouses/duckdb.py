@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import glob
-import re
-import threading
-import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,16 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from filelock import FileLock, Timeout
 
-from core.disk import DATA_SETTING, free_space, room_for
-from core.errors import AccountingError, Busy, SchemaError, StorageError
-from core.waiting import waiting
+from core.disk import free_space
+from core.errors import AccountingError, SchemaError, StorageError
 from monthly.columns import Column, Kind
 from monthly.datasets import DATASETS, Dataset
 from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.warehouses import Held
+from monthly.warehouses.duckdb_opening import opened
 
 TYPES: Mapping[Kind, str] = {
     "int64": "BIGINT",
@@ -34,16 +29,8 @@ TYPES: Mapping[Kind, str] = {
     "date": "DATE",
 }
 LEDGER = "loaded_months"
-#: Seconds to wait while another process has the file open: DuckDB allows a single writer.
-WAIT_SECONDS = 300
-_POLL_SECONDS = 0.1
-#: Program, process id and user in DuckDB's error message.
-_HOLDER = re.compile(r"lock is held in (.*?\(PID \d+\)(?: by user [\w-]+)?)")
 #: Matches a table of this name in the current schema only.
 _HERE = "database_name = current_database() AND schema_name = current_schema() AND table_name = ?"
-#: One thread of this process at a time: DuckDB refuses to mix read-only and read-write
-#: connections to one file.
-_ONE_AT_A_TIME: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
 
 @dataclass(frozen=True)
@@ -132,91 +119,9 @@ class DuckDBFile:
 
     @contextmanager
     def _connect(self, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        with _turn(self.path), _open(self.path, read_only) as db:
+        with opened(self.path, read_only) as db:
             db.execute("SET memory_limit = ?", [self.memory_limit])
             yield db
-
-
-@contextmanager
-def _turn(path: Path) -> Iterator[None]:
-    """Hold the file exclusively among the threads of this process."""
-    turn = _ONE_AT_A_TIME[path]
-    if not turn.acquire(blocking=False):
-        with waiting(f"another month of this run has {path} open", None):
-            turn.acquire()
-    try:
-        yield
-    finally:
-        turn.release()
-
-
-def _open(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
-    said: list[str] = []  # DuckDB's messages, which name the process that has the file
-    try:
-        return _opened(path, read_only, said)
-    except (duckdb.IOException, Timeout):
-        with waiting(f"{path} is open elsewhere", WAIT_SECONDS, lambda: _holder(said[-1])):
-            return _open_in_time(path, read_only, said)
-
-
-def _opened(path: Path, read_only: bool, said: list[str]) -> duckdb.DuckDBPyConnection:
-    try:
-        if not read_only and not path.exists():
-            _make(path)
-        return duckdb.connect(str(path), read_only=read_only)
-    except (duckdb.IOException, Timeout) as error:
-        said.append(str(error))
-        if _is_held(error):
-            raise
-        raise StorageError(
-            f"{path} cannot be opened ({error}); {free_space(path.parent)} there; "
-            f"name a path where DuckDB can write ({DATA_SETTING}), or remove what is not a database"
-        ) from error
-
-
-def _open_in_time(path: Path, read_only: bool, said: list[str]) -> duckdb.DuckDBPyConnection:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while True:
-        try:
-            return _opened(path, read_only, said)
-        except (duckdb.IOException, Timeout) as error:
-            if time.monotonic() > deadline:
-                raise Busy(
-                    f"{path} has been open elsewhere for {WAIT_SECONDS} s; "
-                    f"close it there, then run again ({error})"
-                ) from error
-            time.sleep(_POLL_SECONDS)
-
-
-def _holder(said: str) -> str:
-    """Return the process that has the file, as DuckDB's message names it."""
-    found = _HOLDER.search(said)
-    return found[1] if found else said.partition("\n")[0]
-
-
-def _make(path: Path) -> None:
-    """Create a new database atomically.
-
-    A kill while DuckDB writes its first bytes would leave a file that cannot be opened.
-    """
-    new = path.with_name(f".{path.name}.new")
-    with room_for(path.name, path.parent, DATA_SETTING):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{path.name}.lock"), timeout=0):
-            if path.exists():
-                return
-            new.unlink(missing_ok=True)  # left by a killed process
-            try:
-                duckdb.connect(str(new)).close()
-                new.replace(path)
-            finally:
-                new.unlink(missing_ok=True)
-
-
-def _is_held(error: Exception) -> bool:
-    """Tell whether another process has the file; DuckDB and Windows say so only in the message."""
-    said = ("Could not set lock on file", "used by another process")
-    return isinstance(error, Timeout) or any(words in str(error) for words in said)
 
 
 def _exists(db: duckdb.DuckDBPyConnection, table: str) -> bool:

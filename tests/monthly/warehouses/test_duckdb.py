@@ -21,8 +21,7 @@ from core.errors import AccountingError, Busy, SchemaError, StorageError
 from fakes.entries import entry_of
 from monthly.datasets import DATASETS
 from monthly.month import Month
-from monthly.warehouses import Held
-from monthly.warehouses import duckdb as warehouses_duckdb
+from monthly.warehouses import Held, duckdb_opening
 from monthly.warehouses.duckdb import LEDGER, DuckDBFile
 
 JANUARY, FEBRUARY = Month("yellow", 2021, 1), Month("yellow", 2021, 2)
@@ -308,7 +307,7 @@ def test_loaded_of_a_file_without_our_ledger_is_empty(warehouse: DuckDBFile) -> 
 def test_file_that_is_no_database_is_refused_at_once(
     warehouse: DuckDBFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(warehouses_duckdb, "WAIT_SECONDS", 0)
+    monkeypatch.setattr(duckdb_opening, "WAIT_SECONDS", 0)
     warehouse.path.parent.mkdir()
     warehouse.path.write_bytes(b"block by block " * 1000)
     with pytest.raises(StorageError, match=r"trips\.duckdb cannot be opened .*valid") as caught:
@@ -321,7 +320,7 @@ def test_name_with_lock_in_it_is_not_taken_for_a_lock(
     tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The path stands in the text by which DuckDB tells that a file is locked."""
-    monkeypatch.setattr(warehouses_duckdb, "WAIT_SECONDS", 0)
+    monkeypatch.setattr(duckdb_opening, "WAIT_SECONDS", 0)
     (tmp_path / folder / "trips.duckdb").mkdir(parents=True)
     with pytest.raises(StorageError, match="cannot be opened") as caught:
         DuckDBFile(tmp_path / folder / "trips.duckdb").loaded("yellow")
@@ -367,7 +366,7 @@ def test_load_waits_for_another_process_to_close_the_file(
         asleep.append(seconds)
         holder.communicate()  # it closes the file while the load waits
 
-    monkeypatch.setattr(warehouses_duckdb.time, "sleep", sleep)  # type: ignore[attr-defined]
+    monkeypatch.setattr(duckdb_opening.time, "sleep", sleep)  # type: ignore[attr-defined]
     assert load(warehouse, JANUARY, [2], "b") == 1
     assert len(asleep) == 1
     assert sums(warehouse) == {"2021-01-01": (1, 2)}
@@ -378,8 +377,8 @@ def test_load_that_waits_too_long_says_who_has_the_file(
 ) -> None:
     load(warehouse, JANUARY, [1], "a")
     holder = held(warehouse)
-    monkeypatch.setattr(warehouses_duckdb, "WAIT_SECONDS", 0)
-    monkeypatch.setattr(warehouses_duckdb, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(duckdb_opening, "WAIT_SECONDS", 0)
+    monkeypatch.setattr(duckdb_opening, "_POLL_SECONDS", 0)
     for use in (lambda: load(warehouse, JANUARY, [2], "b"), lambda: warehouse.loaded("yellow")):
         with pytest.raises(Busy, match=r"trips\.duckdb has been open elsewhere for 0 s; close it"):
             use()
