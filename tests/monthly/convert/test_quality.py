@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fakes.real_data import real_file
 from fakes.trip_files import FHV, FHV_HEADER, converted
 from monthly.convert import csv_file, duplicates
 from monthly.convert.duplicates import DuplicateCounter, row_hashes
+from monthly.convert.to_parquet import convert
 from monthly.month import Month
 
 GREEN = Month("green", 2024, 12)
@@ -53,6 +56,53 @@ def test_an_odd_row_is_counted_under_its_oddity_alone_and_kept(what: str, tmp_pa
         name: int(name == what) for name in ODD
     }
     assert quality.rows == 4
+
+
+NOON, LATER = f"{DAY} 12:00:00", f"{DAY} 13:00:00"
+BEYOND = {
+    "implausible_distance": green_line(NOON, NOON, miles="200.01"),
+    "implausible_duration": green_line(NOON, "2024-12-25 00:00:00.000001"),
+    "implausible_speed": green_line(NOON, LATER, miles="100.01"),
+    "implausible_amount": green_line(NOON, NOON, total="1000.01"),
+}
+AT_THE_BOUND = [
+    green_line(NOON, NOON, miles="200"),
+    green_line(NOON, "2024-12-25 00:00:00"),
+    green_line(NOON, LATER, miles="100"),
+    green_line(NOON, NOON, total="1000"),
+    green_line(LATER, NOON, miles="150"),
+    green_line(NOON, "", miles="", total=""),
+]
+
+
+@pytest.mark.parametrize("what", BEYOND)
+def test_an_implausible_row_is_counted_under_its_bound_alone_and_kept(
+    what: str, tmp_path: Path
+) -> None:
+    """Not at the bound itself, and no speed of a trip that took no time."""
+    data = "\n".join([HEADER, *AT_THE_BOUND, BEYOND[what]])
+    quality = converted(tmp_path, data, GREEN).result.quality
+    assert {name: getattr(quality, name) for name in BEYOND} == {
+        name: int(name == what) for name in BEYOND
+    }
+    assert quality.rows == len(AT_THE_BOUND) + 1
+
+
+@pytest.mark.real
+def test_a_real_month_has_the_implausible_trips_that_duckdb_counts(tmp_path: Path) -> None:
+    source = real_file("tlc/green/green_tripdata_2020-10.csv.gz")
+    quality = convert(Month("green", 2020, 10), source, tmp_path).quality
+    took = "date_diff('second', lpep_pickup_datetime, lpep_dropoff_datetime)"
+    query = (
+        "SELECT count(*) FILTER (trip_distance > 200), "
+        f"count(*) FILTER ({took} > 12 * 3600), "
+        f"count(*) FILTER ({took} > 0 AND trip_distance / ({took} / 3600) > 100), "
+        "count(*) FILTER (total_amount > 1000) FROM read_csv(?)"
+    )
+    with duckdb.connect() as db:
+        (counted,) = db.execute(query, [str(source)]).fetchall()
+    assert counted == tuple(getattr(quality, name) for name in BEYOND)
+    assert counted[:2] == (31, 257)
 
 
 def test_the_first_moment_of_the_next_month_is_outside(tmp_path: Path) -> None:

@@ -104,3 +104,24 @@ def test_for_hire_months_are_counted_by_what_they_have(month: Month, tmp_path: P
     assert counts.cells == {}
     if month.dataset == "fhv":
         assert counts.fares == {}
+
+
+def test_the_usual_trip_is_its_median_and_the_bounds_leave_out_what_is_beyond(
+    tmp_path: Path,
+) -> None:
+    """One trip of 9,999 USD lifts the mean and not the median; it stays in the file."""
+    path = tmp_path / "green.csv"
+    rows = (
+        f"2,2020-10-03 10:00:00,2020-10-03 10:30:00,N,1,74,41,1,{miles},5,0,0,0,0,,0,{usd},1,1,0\n"
+        for miles, usd in (("1", "4"), ("2", "6"), ("3", "8"), ("4", "10"), ("90", "9999"))
+    )
+    path.write_text(HEADER + "".join(rows))
+    path = convert(GREEN, path, tmp_path).path
+    typical = {found.what: found for found in count_month(GREEN, path).typical}
+    amount = typical["amount, USD"]
+    assert (amount.median, amount.mean_within, amount.beyond) == (8.0, 7.0, 1)
+    assert amount.mean == pytest.approx(10_027 / 5)
+    assert (typical["distance, miles"].median, typical["distance, miles"].beyond) == (3.0, 0)
+    assert typical["duration, minutes"].median == 30.0
+    speed = typical["speed, miles an hour"]
+    assert (speed.median, speed.mean_within, speed.beyond) == (6.0, 5.0, 1)
