@@ -269,7 +269,7 @@ def test_bucket_that_was_copied_has_nothing_to_do(
 
 def test_unreadable_entry_stops_the_plan(web: Web, bucket: FolderBucket) -> None:
     bucket.write("ledger/yellow/yellow_tripdata_2021-01.json", b"{", None)
-    with pytest.raises(StorageError, match="no ledger entry"):
+    with pytest.raises(StorageError, match="not a ledger entry"):
         plan_month(MONTH, web.serve(f"/{NAME}", PAGE), bucket)
 
 
