@@ -215,13 +215,8 @@ def opened_warehouse(name: str) -> Opened[Warehouse]:
     return _open(name, _WAREHOUSES, WAREHOUSE_SETTING, "warehouse")
 
 
-def open_postgres(name: str) -> Postgres:
-    """Return the PostgreSQL database of a block; see `open_bucket`."""
-    return opened_postgres(name).used
-
-
 def opened_postgres(name: str) -> Opened[Postgres]:
-    """Return the database with its origin; see `open_bucket`."""
+    """Return the PostgreSQL database of a block with its origin; see `open_bucket`."""
     return _open(name, _POSTGRES, Setting(POSTGRES), "Postgres")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal, get_args
@@ -116,8 +115,3 @@ def is_in_sink(sink: Place, name: str, entry: Entry) -> bool:
         entry.object_size,
         entry.object_version,
     )
-
-
-def in_work(planned: Sequence[Planned]) -> list[Planned]:
-    """Return the files that are due."""
-    return [file for file in planned if file.due]
