@@ -27,7 +27,7 @@ from monthly.ledger import Entry, keep, write_entry
 from monthly.month import Color, Month
 from monthly.plan import Plan, Status, plan_month
 from monthly.result import MonthResult, result_of
-from monthly.sources import download
+from monthly.sources import chosen, download
 from orchestration import cli
 from orchestration.artifacts import show_quality
 from orchestration.block_registry import BUCKET, SOURCE, opened_bucket, tell_places
@@ -128,7 +128,8 @@ def etl_web_to_gcs(
     """
     rules = Rules(strict, max_reject_share, max_outside_share, date_order, utc_times, decimal_mark)
     which, opened, logger = Month(color, year, month), opened_bucket(bucket), get_run_logger()
-    tell_places(source, opened)
+    source = chosen(source, color)
+    tell_places(source, opened, dataset=color)
     with scratch_folder(which, f"{source} {bucket}") as folder:
         try:
             return _bring(which, source, opened.used, folder, force, rules)

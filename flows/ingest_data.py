@@ -25,6 +25,7 @@ from monthly.ledger import Entry
 from monthly.month import Color, Month
 from monthly.plan import Plan, due_in_warehouse, plan_against
 from monthly.result import MonthResult, result_of
+from monthly.sources import chosen
 from orchestration import cli
 from orchestration.artifacts import show_quality
 from orchestration.block_registry import POSTGRES, SOURCE, opened_postgres, tell_places
@@ -109,7 +110,8 @@ def ingest_data(
     """
     rules = Rules(strict, max_reject_share, max_outside_share, date_order, utc_times, decimal_mark)
     which, opened = Month(color, year, month), opened_postgres(warehouse)
-    tell_places(source, None, opened)
+    source = chosen(source, color)
+    tell_places(source, None, opened, color)
     target = opened.used
     with scratch_folder(which, f"{source} {warehouse}") as folder:
         planned = plan(which, source, target, force)

@@ -29,7 +29,7 @@ from monthly.convert.readings import DateOrder, DecimalMark, UtcTimes
 from monthly.month import Color, Month, latest_months, may_be_unpublished, months_of
 from monthly.plan import Plan, Status, due_in_warehouse, plan_month
 from monthly.result import MonthResult, result_of
-from monthly.sources import SOURCES, addresses
+from monthly.sources import addresses, chosen, published_at
 from monthly.warehouses import Warehouse
 from orchestration import cli
 from orchestration.artifacts import show_months
@@ -133,10 +133,11 @@ def etl_parent_flow(
     """
     crew = EngineConfig(engine, workers, cluster, cluster_options, deployment)
     wanted = _wanted(color, year, months, due_months)
+    source = chosen(source, color)
     addresses(source, wanted)  # an invalid source fails here, once, not for each month
     bucket, warehouse = absolute_name(bucket), absolute_name(warehouse)
     opened, loaded = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
-    tell_places(source, opened, loaded)
+    tell_places(source, opened, loaded, color)
     store, target = opened.used, loaded.used if loaded else None
     plans = side_by_side(
         ((month, plan_one, (month, source, store, target, force)) for month in wanted), PLANNED
@@ -180,7 +181,7 @@ def _or_failed(plan: Plan | MonthResult, source: str) -> Plan | MonthResult:
     """Return the plan, or a failed line for a month that should be published but is not."""
     if not isinstance(plan, Plan) or plan.status is not Status.NOT_YET_PUBLISHED:
         return plan
-    if source in SOURCES and may_be_unpublished(plan.month, _today()):
+    if source in published_at(plan.month.dataset) and may_be_unpublished(plan.month, _today()):
         return plan
     return MonthResult(plan.month, "failed", f"{plan.reason}; skip_missing leaves such months out")
 

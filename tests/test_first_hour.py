@@ -71,14 +71,14 @@ def test_a_missing_month_is_forgiven_where_it_is_expected(
 ) -> None:
     """For the parameter, for months that are due, and for young ones at their publisher."""
     import parameterized_flow
-    from monthly import sources
+    from monthly.datasets import DATASETS
 
     monkeypatch.setattr(parameterized_flow, "_today", lambda: dt.date(2021, 1, 31))
     publish(place, "2020-09", ["1"])
     assert bring_all(place, "9,10", skip_missing=True).name == "Completed"
     assert bring_all(place, "due", due_months=3).name == "Skipped"
     assert failure(bring_all(place, "9,10")).startswith("1 of 2 months failed: green 2020-10: ")
-    monkeypatch.setitem(sources.SOURCES, "tlc", source(place))
+    monkeypatch.setitem(DATASETS["green"].declared.sources, "tlc", source(place))
     assert bring_all(place, "10,11", source="tlc").name == "Skipped"
     assert failure(bring_all(place, "8,10", source="tlc")).startswith("1 of 2 months failed: green")
 

@@ -92,11 +92,12 @@ def _declared(data: bytes) -> object:
     import pyarrow as pa
     import pyarrow.csv as pa_csv
 
-    from monthly.datasets import ARROW_TYPES, DATASETS, fold
+    from monthly.columns import fold
+    from monthly.datasets import DATASETS
 
     known = DATASETS["yellow"].known_names
     names = data[: data.index(b"\n")].decode().strip().split(",")
-    types: dict[str, pa.DataType] = {n: ARROW_TYPES[known[fold(n)].kind] for n in names}
+    types: dict[str, pa.DataType] = {n: known[fold(n)].arrow for n in names}
     return pa_csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=True)
 
 

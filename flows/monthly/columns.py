@@ -1,277 +1,131 @@
-"""The columns of the four datasets, with every name they have had since 2009.
-
-Names, meanings and codes come from TLC's data dictionaries (yellow 2015-09-28 and
-2025-03-18, green 2018-05-01, FHV 2018-10-18, high-volume FHV 2022-05-11 and 2025-03-18);
-older names come from the headers of the published files. Header names are compared ignoring
-case, spaces, underscores and punctuation, so `Dropoff_ latitude` and `pu_location_id` need no
-alias of their own.
-"""
+"""A column of a dataset: its names and its type in every vintage."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Literal, Union
 
-#: Incremented whenever a column is added or its meaning changes: a month whose ledger entry has
-#: an older version is converted again if `CHANGED_IN` says that the change affects it.
-SCHEMA_VERSION = 2
-#: The drift entry of the months that a schema version affects; a version that is not listed
-#: affects every month. 2: in the for-hire files of 2018, `Dispatching_base_number` holds the
-#: dispatching base and `Dispatching_base_num` is empty (as published;
-#: toddwschneider/nyc-taxi-data imports them the same way).
-CHANGED_IN: Mapping[int, str] = {2: "Dispatching_base_number -> Affiliated_base_number"}
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Kind = Literal["int64", "float64", "string", "timestamp", "date", "boolean", "decimal"]
+Code = Union[str, int, bool, None]  # noqa: UP007 - Python 3.10 evaluates it
 
 
 @dataclass(frozen=True)
-class Bounds:
-    """The plausible limits of a trip; rows beyond them are counted and kept unchanged.
+class Span:
+    """The months in which the publisher's files have a column.
 
     Attributes:
-        distance: miles.
-        hours: from pickup to drop-off.
-        speed: average, miles per hour.
-        amount: USD.
+        since: first month, such as (2013, 8); None for the dataset's first.
+        until: last month; None for no end.
     """
 
-    distance: float = 200.0
-    hours: float = 12.0
-    speed: float = 100.0
-    amount: float = 1_000.0
+    since: tuple[int, int] | None = None
+    until: tuple[int, int] | None = None
+
+    def covers(self, year: int, month: int) -> bool:
+        """Tell whether a month is in the span."""
+        when = (year, month)
+        return (self.since or when) <= when <= (self.until or when)
 
 
-BOUNDS = Bounds()
-
-Kind = Literal["int64", "float64", "string", "timestamp", "date"]
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Column:
     """One column of a dataset, the same in every vintage.
 
     Attributes:
-        name: TLC's newest spelling.
-        kind: the only type; timestamps are local New York time in microseconds, without a zone.
-        about: TLC's description.
+        name: the canonical name.
+        kind: the only type; timestamps are the dataset's local time in microseconds, without a
+            zone.
+        about: what it means.
         aliases: names in older vintages.
-        required: whether every vintage has the column, so that its absence is an error.
-        codes: text codes of older vintages (upper case) and TLC's number for each; None
-            where TLC never assigned a number. Plain numbers are kept as they are.
+        required: the months whose files have the column, so that its absence is an error.
+        codes: published texts (upper case) and the value of each; None where the publisher never
+            assigned one. Numbers are kept as they are.
         keeps_text_in: the column that keeps a text code as published.
         derived: whether it is filled during conversion, never read from a file.
         sparse: whether a required column may have no values in a published month.
         flag: whether a text column holds Y or N, which some files write as true and false.
+        joined: names of the published columns whose texts, joined by a space, are its value.
+        formats: how its times are written, as `strptime` formats; empty to recognize them.
+        zone: the zone or the offset of its times in the file; empty for the dataset's.
+        digits: of a decimal, all digits and those after the point.
     """
 
     name: str
     kind: Kind
     about: str
     aliases: tuple[str, ...] = ()
-    required: bool = False
-    codes: Mapping[str, int | None] | None = None
+    required: Span | None = None
+    codes: Mapping[str, Code] | None = None
     keeps_text_in: str | None = None
     derived: bool = False
     sparse: bool = False
     flag: bool = False
+    joined: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+    zone: str = ""
+    digits: tuple[int, int] = (38, 9)
+
+    def is_required(self, year: int, month: int) -> bool:
+        """Tell whether the files of a month have the column."""
+        return self.required is not None and self.required.covers(year, month)
+
+    @property
+    def type(self) -> str:
+        """Return the type as a declaration writes it, such as `decimal(10,2)`."""
+        whole, scale = self.digits
+        return f"decimal({whole},{scale})" if self.kind == "decimal" else self.kind
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """Return the Arrow type."""
+        return _arrow(self.kind, self.digits)
+
+    @property
+    def signature(self) -> str:
+        """Return what determines a value of the column: its type, and a checksum of the rest."""
+        rest = [
+            sorted((k, v) for k, v in (self.codes or {}).items() if v is not None),
+            sorted(k for k, v in (self.codes or {}).items() if v is None),
+            *(self.keeps_text_in, self.flag, self.joined, self.formats, self.zone),
+        ]
+        if not any(rest):
+            return self.type
+        return f"{self.type}/{hashlib.sha256(json.dumps(rest).encode()).hexdigest()[:8]}"
 
 
-def _int(name: str, about: str, *aliases: str, required: bool = False) -> Column:
-    return Column(name, "int64", about, aliases, required)
-
-
-def _float(name: str, about: str, *aliases: str, required: bool = False) -> Column:
-    return Column(name, "float64", about, aliases, required)
-
-
-def _text(name: str, about: str, *aliases: str, required: bool = False) -> Column:
-    return Column(name, "string", about, aliases, required)
-
-
-def _flag(name: str, about: str, *aliases: str, required: bool = False) -> Column:
-    return Column(name, "string", about, aliases, required, sparse=True, flag=True)
-
-
-def _time(name: str, about: str, *aliases: str, required: bool = False) -> Column:
-    return Column(name, "timestamp", about, aliases, required)
-
-
-#: Vendors of 2009-2014. No TLC dictionary assigns a number to DDS (Digital Dispatch Systems).
-VENDORS: Mapping[str, int | None] = {"CMT": 1, "VTS": 2, "DDS": None}
-#: Payment texts of 2009-2014, whose spelling changed from year to year.
-PAYMENTS: Mapping[str, int | None] = {
-    **dict.fromkeys(("CREDIT", "CRE", "CRD"), 1),
-    **dict.fromkeys(("CASH", "CAS", "CSH"), 2),
-    **dict.fromkeys(("NO CHARGE", "NOC", "NO"), 3),
-    **dict.fromkeys(("DISPUTE", "DIS"), 4),
-    **dict.fromkeys(("UNKNOWN", "UNK", "NA"), 5),
-    **dict.fromkeys(("VOIDED TRIP", "VOID", "VOI"), 6),
-}
-#: SR_Flag is 1 for a shared trip and null otherwise; some files of 2021 use Y and N.
-SHARED: Mapping[str, int | None] = {"Y": 1, "N": 0, "TRUE": 1, "FALSE": 0}
-
+#: The last column of every dataset.
 FILE_MONTH = Column(
     "file_month",
     "date",
-    "First day of the month of the published file; not the month of the pickup.",
+    "First day of the month of the published file; the row's own time may be outside it.",
     derived=True,
 )
-_RATECODE = (
-    "Final rate code: 1 standard, 2 JFK, 3 Newark, 4 Nassau or Westchester, 5 negotiated, "
-    "6 group ride, 99 unknown."
-)
-_FLAG = "Held in vehicle memory before sending (store and forward): Y or N, as published."
-_PAYMENT = (
-    "How the passenger paid: 0 flex fare, 1 credit card, 2 cash, 3 no charge, 4 dispute, "
-    "5 unknown, 6 voided trip."
-)
-_COORDINATES = (
-    _float("pickup_longitude", "Longitude of the pickup; until June 2016.", "Start_Lon"),
-    _float("pickup_latitude", "Latitude of the pickup; until June 2016.", "Start_Lat"),
-    _float("dropoff_longitude", "Longitude of the drop-off; until June 2016.", "End_Lon"),
-    _float("dropoff_latitude", "Latitude of the drop-off; until June 2016.", "End_Lat"),
-)
-_ZONES = (
-    _int("PULocationID", "TLC taxi zone of the pickup; from July 2016."),
-    _int("DOLocationID", "TLC taxi zone of the drop-off; from July 2016."),
-)
-_MTA = "MTA tax, triggered by the metered rate in use, USD."
-_TIP = "Tip, USD; credit card tips only."
-_EXTRA = "Miscellaneous extras and surcharges, USD."
-_IMPROVEMENT = _float("improvement_surcharge", "Improvement surcharge, USD; from 2015.")
-_CONGESTION = _float("congestion_surcharge", "New York State congestion surcharge, USD; from 2019.")
-_CBD = _float("cbd_congestion_fee", "MTA Congestion Relief Zone charge, USD; from 2025-01-05.")
 
-YELLOW = (
-    Column(
-        "VendorID",
-        "int64",
-        "Provider of the record: 1 Creative Mobile, 2 Curb (VeriFone), 6 Myle, 7 Helix.",
-        ("vendor_name", "vendor_id"),
-        required=True,
-        codes=VENDORS,
-        keeps_text_in="vendor_name",
-    ),
-    _time(
-        "tpep_pickup_datetime",
-        "When the meter was engaged.",
-        *("Trip_Pickup_DateTime", "pickup_datetime"),
-        required=True,
-    ),
-    _time(
-        "tpep_dropoff_datetime",
-        "When the meter was disengaged.",
-        *("Trip_Dropoff_DateTime", "dropoff_datetime"),
-        required=True,
-    ),
-    _int("passenger_count", "Passengers, as the driver entered them.", required=True),
-    _float("trip_distance", "Distance by the taximeter, miles.", required=True),
-    # Published empty in 2009, like the flag and the tax below.
-    replace(_int("RatecodeID", _RATECODE, "Rate_Code", required=True), sparse=True),
-    _flag("store_and_fwd_flag", _FLAG, "store_and_forward", required=True),
-    *_ZONES,
-    Column(
-        "payment_type",
-        "int64",
-        _PAYMENT,
-        required=True,
-        codes=PAYMENTS,
-        keeps_text_in="payment_type_name",
-    ),
-    _float("fare_amount", "Time-and-distance fare, USD.", "Fare_Amt", required=True),
-    _float("extra", _EXTRA, "surcharge", required=True),
-    replace(_float("mta_tax", _MTA, required=True), sparse=True),
-    _float("tip_amount", _TIP, "Tip_Amt", required=True),
-    _float("tolls_amount", "Tolls, USD.", "Tolls_Amt", required=True),
-    _IMPROVEMENT,
-    _float("total_amount", "Total charged, USD; no cash tips.", "Total_Amt", required=True),
-    _CONGESTION,
-    _float("airport_fee", "Pickup at LaGuardia or John F. Kennedy airport, USD."),
-    _CBD,
-    *_COORDINATES,
-    Column("vendor_name", "string", "The vendor as published in 2009-2014.", derived=True),
-    Column("payment_type_name", "string", "The payment as published in 2009-2014.", derived=True),
-    FILE_MONTH,
-)
 
-GREEN = (
-    _int("VendorID", "Provider of the record: 1 Creative Mobile, 2 VeriFone.", required=True),
-    _time("lpep_pickup_datetime", "When the meter was engaged.", required=True),
-    _time("lpep_dropoff_datetime", "When the meter was disengaged.", required=True),
-    _flag("store_and_fwd_flag", _FLAG, required=True),
-    _int("RatecodeID", _RATECODE, required=True),
-    *_ZONES,
-    _int("passenger_count", "Passengers, as the driver entered them.", required=True),
-    _float("trip_distance", "Distance by the taximeter, miles.", required=True),
-    _float("fare_amount", "Time-and-distance fare, USD.", required=True),
-    _float("extra", _EXTRA, required=True),
-    _float("mta_tax", _MTA, required=True),
-    _float("tip_amount", _TIP, required=True),
-    _float("tolls_amount", "Tolls, USD.", required=True),
-    _float("ehail_fee", "E-hail fee, USD; in practice always empty."),
-    _IMPROVEMENT,
-    _float("total_amount", "Total charged, USD; no cash tips.", required=True),
-    _int("payment_type", _PAYMENT, required=True),
-    _int("trip_type", "1 street-hail, 2 dispatch."),
-    _CONGESTION,
-    _CBD,
-    *_COORDINATES,
-    FILE_MONTH,
-)
+@cache
+def _arrow(kind: Kind, digits: tuple[int, int]) -> pa.DataType:
+    # Imported here: an unchanged month does not need Arrow.
+    import pyarrow as pa
 
-_SR_FLAG = Column(
-    "SR_Flag", "int64", "1 for a trip in a shared ride chain, else null.", codes=SHARED
-)
-_DISPATCHING = _text(
-    "dispatching_base_num",
-    "TLC licence of the dispatching base.",
-    # Used in the files of 2018, whose `Dispatching_base_num` is empty in every row.
-    "Dispatching_base_number",
-    required=True,
-)
-_AFFILIATED = _text(
-    "Affiliated_base_number",
-    "Base that the vehicle is affiliated with.",
-    "Affiliated_base_num",
-)
+    types: Mapping[str, pa.DataType] = {
+        "int64": pa.int64(),
+        "float64": pa.float64(),
+        "string": pa.string(),
+        "timestamp": pa.timestamp("us"),
+        "date": pa.date32(),
+        "boolean": pa.bool_(),
+        "decimal": pa.decimal128(*digits),
+    }
+    return types[kind]
 
-FHV = (
-    _DISPATCHING,
-    _time("pickup_datetime", "Date and time of the pickup.", "Pickup_date", required=True),
-    _time("dropOff_datetime", "Date and time of the drop-off; from 2017."),
-    _int("PUlocationID", "TLC taxi zone where the trip began.", "locationID"),
-    _int("DOlocationID", "TLC taxi zone where the trip ended; from 2017."),
-    _SR_FLAG,
-    _AFFILIATED,
-    FILE_MONTH,
-)
 
-FHVHV = (
-    _text("hvfhs_license_num", "HV0002 Juno, HV0003 Uber, HV0004 Via, HV0005 Lyft."),
-    _DISPATCHING,
-    _text("originating_base_num", "Base that received the original request."),
-    _time("request_datetime", "When the passenger asked to be picked up."),
-    _time("on_scene_datetime", "When the driver arrived; accessible vehicles only."),
-    _time("pickup_datetime", "Date and time of the pickup.", required=True),
-    _time("dropoff_datetime", "Date and time of the drop-off.", required=True),
-    _int("PULocationID", "TLC taxi zone where the trip began.", required=True),
-    _int("DOLocationID", "TLC taxi zone where the trip ended.", required=True),
-    _float("trip_miles", "Passenger trip, miles."),
-    _int("trip_time", "Passenger trip, seconds."),
-    _float("base_passenger_fare", "Fare before tolls, tips, taxes and fees, USD."),
-    _float("tolls", "Tolls, USD."),
-    _float("bcf", "Black Car Fund, USD."),
-    _float("sales_tax", "New York State sales tax, USD."),
-    _CONGESTION,
-    _float("airport_fee", "Airport fee at LaGuardia, Newark and John F. Kennedy, USD."),
-    _float("tips", "Tips, USD."),
-    _float("driver_pay", "Driver pay without tolls and tips, net of commission and taxes, USD."),
-    _flag("shared_request_flag", "Did the passenger agree to share? Y or N."),
-    _flag("shared_match_flag", "Was the vehicle shared? Y or N."),
-    _flag("access_a_ride_flag", "Administered for the MTA? Y, N, or one space as published."),
-    _flag("wav_request_flag", "Wheelchair-accessible vehicle requested? Y or N."),
-    _flag("wav_match_flag", "Wheelchair-accessible vehicle used? Y or N."),
-    _CBD,
-    _SR_FLAG,
-    _AFFILIATED,
-    FILE_MONTH,
-)
+def fold(name: str) -> str:
+    """Return a name in lower case, without spaces, underscores and punctuation."""
+    return "".join(filter(str.isalnum, name)).lower()

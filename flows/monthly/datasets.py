@@ -1,73 +1,139 @@
-"""The four datasets, and the mapping from a published header to the schema of each."""
+"""The datasets, each declared in `datasets/NAME.toml` or in a folder of the user's own."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+import difflib
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
+from pydantic import ValidationError
 
-from core.errors import SchemaError
-from monthly import columns
-from monthly.columns import Column, Kind
-from monthly.month import Month
+from core.errors import UsageError
+from monthly.columns import FILE_MONTH, Column, Kind, Span, fold
+from monthly.declaration import Bounds, Declaration, Map, Roles, Units, Words, Written
+from monthly.declaration import Column as Declared
+from monthly.declaration import Span as DeclaredSpan
+from monthly.toml_lines import line_at, lines_of, tomllib
 
-ARROW_TYPES: Mapping[Kind, pa.DataType] = {
-    "int64": pa.int64(),
-    "float64": pa.float64(),
-    "string": pa.string(),
-    "timestamp": pa.timestamp("us"),
-    "date": pa.date32(),
-}
-#: Row-number columns that pandas left in some published files (yellow 2010-02 and 2010-03).
-_ROW_NUMBERS = frozenset({"indexlevel0", "unnamed0", "index"})
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from monthly.declaration_faults import Fault
+
+#: The declarations that the project ships.
+SHIPPED = Path(__file__).parents[1] / "datasets"
+#: Names a folder with declarations of the user's own.
+VARIABLE = "TRIPS_DATASETS"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
-    """One of TLC's datasets.
+    """A dataset that is published monthly, as declared.
 
     Attributes:
-        name: yellow, green, fhv or fhvhv.
-        columns: every column of every vintage, in TLC's order.
-        pickup: name of the pickup time column.
-        dropoff: name of the drop-off time column.
-        distance: name of the distance column, miles, if any.
-        total: name of the column whose amount must not be negative, if any.
-        fare: name of the column with the fare without tips, tolls and fees, if any.
-        zone: name of the column with the taxi zone of the pickup.
+        name: the name of its declaration.
+        declared: the declaration.
+        path: the file of the declaration.
+        columns: every column of every vintage, in order, `file_month` last.
     """
 
     name: str
+    declared: Declaration
+    path: Path
     columns: tuple[Column, ...]
-    pickup: str
-    dropoff: str
-    distance: str | None = None
-    total: str | None = None
-    fare: str | None = None
-    zone: str = "PULocationID"
+
+    @property
+    def place(self) -> str:
+        """Return where it is declared, as messages say it."""
+        here = Path(__file__).parents[2]
+        return str(self.path.relative_to(here) if self.path.is_relative_to(here) else self.path)
 
     @property
     def table(self) -> str:
         """Return the name of the dataset's table in a warehouse."""
-        return f"{self.name}_trips"
+        return self.declared.table or self.name
+
+    @property
+    def roles(self) -> Roles:
+        """Return the columns that quality, gates and report use; empty where there is none."""
+        return self.declared.roles
+
+    @property
+    def words(self) -> Words:
+        """Return what the dataset's rows, times and amounts are called."""
+        return self.declared.words
+
+    @property
+    def units(self) -> Units:
+        """Return the units of distance and amount."""
+        return self.declared.units
+
+    @property
+    def bounds(self) -> Bounds:
+        """Return the largest plausible values."""
+        return self.declared.bounds
+
+    @property
+    def map(self) -> Map | None:
+        """Return the extent of the report's map."""
+        return self.declared.map
+
+    @property
+    def text(self) -> Written:
+        """Return how values are written, where the files do not show it."""
+        return self.declared.text
+
+    @property
+    def zone(self) -> str:
+        """Return the time zone of its times; empty if undeclared."""
+        return self.declared.time_zone
+
+    @property
+    def first_month(self) -> tuple[int, int]:
+        """Return year and month of the first published file."""
+        return year_month(self.declared.first_month)
 
     @cached_property
     def schema(self) -> pa.Schema:
         """Return the canonical Arrow schema, the same for every vintage."""
+        # Imported here: an unchanged month does not need Arrow.
+        import pyarrow as pa
+
         return pa.schema(
-            [
-                pa.field(c.name, ARROW_TYPES[c.kind], metadata={"description": c.about})
-                for c in self.columns
-            ]
+            [pa.field(c.name, c.arrow, metadata={"description": c.about}) for c in self.columns]
         )
 
     @cached_property
     def known_names(self) -> Mapping[str, Column]:
         """Return every name a published file may use for a column, folded."""
-        readable = [c for c in self.columns if not c.derived]
+        readable = [c for c in self.columns if not c.derived and not c.joined]
         return {fold(name): c for c in readable for name in (*c.aliases, c.name)}
+
+    @cached_property
+    def parts(self) -> Mapping[str, Column]:
+        """Return the published columns that are joined into others, by folded name."""
+        names = [part for c in self.columns for part in c.joined]
+        texts = (Column(name, "string", "") for name in names)
+        return {fold(c.name): self.known_names.get(fold(c.name), c) for c in texts}
+
+    @cached_property
+    def signatures(self) -> Mapping[str, str]:
+        """Return what determines the values of each column, and of the whole file."""
+        text = self.declared.text
+        whole = [text.decimal, text.nulls, self.zone, self.declared.interval]
+        shared = hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:8]
+        return {c.name: c.signature for c in self.columns} | {"*": shared}
+
+    @cached_property
+    def schema_version(self) -> int:
+        """Return the version of the schema, a checksum of the signatures that fits 32 bits."""
+        return int(hashlib.sha256(json.dumps(self.signatures).encode()).hexdigest()[:7], 16)
 
     def column(self, name: str) -> Column | None:
         """Return the column with this name in a file of any vintage or in a converted file."""
@@ -75,148 +141,149 @@ class Dataset:
         return next(own, self.known_names.get(fold(name)))
 
 
-@dataclass(frozen=True)
-class Mapped:
-    """The mapping of a published file's fields to columns.
-
-    Attributes:
-        columns: one entry per field of the file; None for a field to leave out.
-        renamed: published and canonical name where they differ.
-        unknown: names that are not declared.
-        missing: columns of the dataset that the file lacks; null in every row.
-        published: the published name of each field.
-        twins: indexes of fields that map to the same column as an earlier field.
-        read: further notes on how the file is read.
-    """
-
-    columns: tuple[Column | None, ...]
-    renamed: tuple[tuple[str, str], ...]
-    unknown: tuple[str, ...]
-    missing: tuple[str, ...]
-    published: tuple[str, ...] = ()
-    twins: frozenset[int] = frozenset()
-    read: tuple[str, ...] = ()
-
-    @property
-    def names(self) -> list[str]:
-        """Return a unique name for each field: its column's name, or its index."""
-        return [
-            c.name if c and place not in self.twins else f"#{place}"
-            for place, c in enumerate(self.columns)
-        ]
+def year_month(text: str) -> tuple[int, int]:
+    """Return year and month of a text like 2013-08."""
+    year, _, month = text.partition("-")
+    return int(year), int(month)
 
 
-DATASETS: Mapping[str, Dataset] = {
-    "yellow": Dataset(
-        "yellow",
-        columns.YELLOW,
-        "tpep_pickup_datetime",
-        "tpep_dropoff_datetime",
-        "trip_distance",
-        "total_amount",
-        "fare_amount",
-    ),
-    "green": Dataset(
-        "green",
-        columns.GREEN,
-        "lpep_pickup_datetime",
-        "lpep_dropoff_datetime",
-        "trip_distance",
-        "total_amount",
-        "fare_amount",
-    ),
-    "fhv": Dataset("fhv", columns.FHV, "pickup_datetime", "dropOff_datetime", zone="PUlocationID"),
-    "fhvhv": Dataset(
-        "fhvhv",
-        columns.FHVHV,
-        "pickup_datetime",
-        "dropoff_datetime",
-        "trip_miles",
-        "base_passenger_fare",
-        "base_passenger_fare",
-    ),
-}
+class Datasets(Mapping[str, Dataset]):
+    """The datasets by name, each read when it is first asked for."""
+
+    def __getitem__(self, name: str) -> Dataset:
+        """Return a dataset.
+
+        Raises:
+            KeyError: there is none of this name.
+            UsageError: its declaration is wrong.
+        """
+        return _dataset(self._paths()[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths())
+
+    def __len__(self) -> int:
+        return len(self._paths())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._paths()
+
+    def _paths(self) -> dict[str, Path]:
+        return _paths_of(os.environ.get(VARIABLE, ""))
 
 
-def map_header(
-    month: Month, names: Sequence[str], strict: bool = True, empty: Container[int] = ()
-) -> Mapped:
-    """Find the column of each published name.
+DATASETS: Mapping[str, Dataset] = Datasets()
 
-    Args:
-        month: the month of the file.
-        names: the names as published, in file order.
-        strict: whether an unknown column or a missing required column is an error.
-        empty: indexes of fields to leave out, each replaced by another field.
+
+def dataset(name: str) -> Dataset:
+    """Return the dataset of this name.
 
     Raises:
-        SchemaError: no name is known, the names belong to another dataset, or (strict) a name
-            is unknown or a required column is missing.
+        UsageError: there is none, or its declaration is wrong.
     """
-    dataset = DATASETS[month.dataset]
-    known = [dataset.known_names.get(fold(name)) for name in names]
-    found = [None if place in empty else c for place, c in enumerate(known)]
-    present = {c.name for c in found if c}
-    _refuse_other_dataset(month, names, present)
-    unknown = [n for n, c in zip(names, known) if not c and not _is_row_number(n)]
-    missing = [c for c in dataset.columns if c.name not in present and not c.derived]
-    if strict:
-        _refuse_drift(month, unknown, [c.name for c in missing if c.required])
-    renamed = [(n, c.name) for n, c in zip(names, found) if c and n != c.name]
-    absent = tuple(c.name for c in missing)
-    return Mapped(tuple(found), tuple(renamed), tuple(unknown), absent, tuple(names), _twins(found))
+    if name not in DATASETS:
+        near = difflib.get_close_matches(name.lower(), list(DATASETS), 1)
+        guess = f", did you mean {near[0]}?" if near else ""
+        raise UsageError(
+            f"dataset {name!r} is not one of {', '.join(DATASETS)}{guess}; "
+            f"declare it in a file {name}.toml, in {SHIPPED} or in the folder that {VARIABLE} names"
+        )
+    return DATASETS[name]
 
 
-def fold(name: str) -> str:
-    """Return a name in lower case, without spaces, underscores and punctuation."""
-    return "".join(filter(str.isalnum, name)).lower()
+@cache
+def _paths_of(own: str) -> dict[str, Path]:
+    """Return the files of all declarations: the shipped ones, then the user's own by name."""
+    shipped = {name: SHIPPED / f"{name}.toml" for name in ("yellow", "green", "fhv", "fhvhv")}
+    found = shipped | {path.stem: path for path in sorted(SHIPPED.glob("*.toml"))}
+    if not own:
+        return found
+    if not Path(own).is_dir():
+        raise UsageError(f"{VARIABLE} is {own}, which is not a folder; name one, or unset it")
+    for path in sorted(Path(own).absolute().glob("*.toml")):
+        if path.stem in found:
+            raise UsageError(
+                f"{path} and {found[path.stem]} declare the same dataset; rename one of them"
+            )
+        found[path.stem] = path
+    return found
 
 
-def both_mean(month: Month, one: str, other: str, column: str) -> SchemaError:
-    """Return the error for two published columns that both hold values of one column."""
-    return SchemaError(
-        f"{month}: columns {one!r} and {other!r} both mean {column}, and both have values; "
-        "remove one from the file"
+@cache
+def _dataset(path: Path) -> Dataset:
+    return read_dataset(path)
+
+
+def read_dataset(path: Path) -> Dataset:
+    """Return the dataset of a declaration.
+
+    Raises:
+        UsageError: the declaration is wrong; the message lists all faults by line.
+    """
+    try:
+        text = path.read_text("utf-8")
+        raw = tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: {error}") from error
+    try:
+        declared = Declaration.model_validate(raw)
+    except ValidationError as error:
+        from monthly.declaration_faults import faults_of_shape
+
+        raise _wrong(path, text, [*faults_of_shape(raw)]) from error
+    from monthly.declaration_faults import faults_of_meaning
+
+    if faults := [*faults_of_meaning(path.stem, declared)]:
+        raise _wrong(path, text, faults)
+    return Dataset(path.stem, declared, path, _columns(declared))
+
+
+def _wrong(path: Path, text: str, faults: list[Fault]) -> UsageError:
+    lines = lines_of(text)
+    told = sorted({(line_at(lines, f.path), _key(f.path), f.message) for f in faults})
+    said = [f"{path}, line {line}: {key} {message}".rstrip() for line, key, message in told]
+    return UsageError("\n".join(said))
+
+
+def _key(path: tuple[str | int, ...]) -> str:
+    return ".".join(str(part) for part in path)
+
+
+def _columns(declared: Declaration) -> tuple[Column, ...]:
+    kept = {c.keep_text for c in declared.columns.values()}
+    own = [_column(name, c, name in kept) for name, c in declared.columns.items()]
+    return (*own, FILE_MONTH)
+
+
+def _column(name: str, declared: Declared, derived: bool) -> Column:
+    kind, _, digits = declared.type.partition("(")
+    codes = {text.strip().upper(): value for text, value in declared.codes.items()}
+    without = {text.strip().upper(): None for text in declared.without_code}
+    whole, _, scale = digits.rstrip(")").partition(",")
+    kinds: Mapping[str, Kind] = {
+        name: name
+        for name in ("int64", "float64", "string", "timestamp", "date", "boolean", "decimal")
+    }
+    return Column(
+        name=name,
+        kind=kinds[kind],
+        about=declared.description,
+        aliases=tuple(declared.aliases),
+        required=_span(declared.required),
+        codes={**codes, **without} or None,
+        keeps_text_in=declared.keep_text or None,
+        derived=derived,
+        sparse=declared.may_be_empty or declared.flag,
+        flag=declared.flag,
+        joined=tuple(declared.join),
+        formats=tuple(declared.formats),
+        zone=declared.zone,
+        digits=(int(whole), int(scale)) if digits else (38, 9),
     )
 
 
-def _is_row_number(name: str) -> bool:
-    return not name.strip() or fold(name) in _ROW_NUMBERS
-
-
-def _twins(found: Sequence[Column | None]) -> frozenset[int]:
-    names = [c.name if c else "" for c in found]
-    return frozenset(p for p, name in enumerate(names) if name and name in names[:p])
-
-
-def _refuse_other_dataset(month: Month, names: Sequence[str], present: Container[str]) -> None:
-    """Raise if another dataset fits the header better; some datasets share most names."""
-    folded = {fold(name) for name in names}
-    fits = {name: len(folded & d.known_names.keys()) for name, d in DATASETS.items()}
-    best = max(fits, key=lambda name: fits[name])
-    own = DATASETS[month.dataset]
-    if not fits[best]:
-        raise SchemaError(
-            f"{month}: no column of the file is known, the first is {''.join(names[:1])[:80]!r}; "
-            f"is it a file of {own.name} trips?"
-        )
-    lacks = [c.name for c in own.columns if c.required and c.name not in present]
-    if fits[best] > fits[own.name] and (lacks or "hvfhslicensenum" in folded):
-        raise SchemaError(
-            f"{month}: this is a file of {best} trips: {best} has {fits[best]} of its columns, "
-            f"{own.name} {fits[own.name]}; run it as {best}, or correct its address"
-        )
-
-
-def _refuse_drift(month: Month, unknown: Sequence[str], absent: Sequence[str]) -> None:
-    way_out = f"declare it under {month.dataset.upper()} in flows/monthly/columns.py"
-    if unknown:
-        raise SchemaError(
-            f"{month}: unknown column {', '.join(map(repr, unknown))}; {way_out}, "
-            "or run with --no-strict to leave it out"
-        )
-    if absent:
-        raise SchemaError(
-            f"{month}: the file has no column {', '.join(absent)}, which every vintage of "
-            f"{month.dataset} has; check the file, or run with --no-strict to load nulls"
-        )
+def _span(declared: DeclaredSpan | None) -> Span | None:
+    if declared is None:
+        return None
+    ends = [year_month(text) if text else None for text in (declared.since, declared.until)]
+    return Span(*ends)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from core.download.remote_file import Download, without_secrets
 from core.errors import StorageError
 from core.storage.bucket import Bucket, Stored
+from monthly.datasets import DATASETS
 from monthly.month import Month
 from monthly.sources import is_generated
 
@@ -29,7 +30,7 @@ class Entry:
     """The ledger entry of one month.
 
     Attributes:
-        dataset: yellow, green, fhv or fhvhv.
+        dataset: name of the dataset.
         year_month: for example `2021-01`.
         url: source of the published file, without a password or signature.
         etag: the publisher's ETag, if any.
@@ -39,8 +40,8 @@ class Entry:
         rows_read: rows of the published file = written + rejected.
         rows_written: rows of the Parquet object.
         rows_rejected: rows that could not be converted.
-        schema_version: version of the canonical schema as written.
-        drift: schema drift: columns renamed, unknown and missing.
+        schema_version: version of the declared schema as written.
+        drift: schema drift: columns renamed, unknown, missing and kept.
         quality: the quality report, see `monthly.convert.quality.Quality`.
         object_key: key of the Parquet object.
         object_size: size of the Parquet object, bytes.
@@ -49,6 +50,7 @@ class Entry:
         object_version: the bucket's version of the object, to detect external changes.
         rejects_key: key of the CSV of rejected rows; None if there are none.
         converted_at: time of conversion, UTC, ISO 8601.
+        signatures: what determined the values of each column; empty in an entry of before 1.2.
     """
 
     dataset: str
@@ -70,6 +72,7 @@ class Entry:
     object_version: str
     rejects_key: str | None
     converted_at: str
+    signatures: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_generated(self) -> bool:
@@ -164,13 +167,14 @@ def entry_of(month: Month, download: Download[Month], accounts: Accounts) -> Ent
         rows_rejected=accounts.rows_rejected,
         schema_version=accounts.schema_version,
         drift={name: list(found) for name, found in accounts.drift.items()},
-        quality=asdict(accounts.quality),
+        quality=accounts.quality.figures(DATASETS[month.dataset]),
         object_key="",
         object_size=download.size,
         object_sha256=download.sha256,
         object_version="",
         rejects_key=None,
         converted_at=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
+        signatures=accounts.signatures,
     )
 
 

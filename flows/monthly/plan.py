@@ -11,7 +11,8 @@ from core.checksums import sha256_of
 from core.download.remote_file import RemoteFile, without_secrets
 from core.errors import NotPublished
 from core.storage.bucket import Bucket
-from monthly.columns import CHANGED_IN, SCHEMA_VERSION
+from monthly.columns import fold
+from monthly.datasets import DATASETS, Dataset
 from monthly.ledger import Entry, read_entry
 from monthly.month import Month
 from monthly.sources import is_generated, look
@@ -126,7 +127,7 @@ def due_in_warehouse(plan: Plan, held: Held | None, warehouse: str) -> Plan:
 def _compare(published: RemoteFile[Month], entry: Entry, force: bool) -> tuple[Status, str, bool]:
     """Return the status, the reason, and whether equal content would settle it.
 
-    TLC touches its files without changing them, so a new modification time with the same
+    Publishers touch files without changing them, so a new modification time with the same
     ETag is not a change; without an ETag only the content can tell.
     """
     if force:
@@ -134,8 +135,8 @@ def _compare(published: RemoteFile[Month], entry: Entry, force: bool) -> tuple[S
     if _only_generated(published, entry):
         reason = f"was published at {entry.url}; only --force puts a generated month in its place"
         return Status.UNCHANGED, reason, False
-    if _is_outdated(entry):
-        return Status.CHANGED, f"schema version {entry.schema_version} -> {SCHEMA_VERSION}", False
+    if change := _schema_change(entry):
+        return Status.CHANGED, change, False
     if (url := without_secrets(published.url)) != entry.url:
         return Status.CHANGED, f"published at {url}, was {entry.url}", True
     if published.size is not None and published.size != entry.source_size:
@@ -149,12 +150,42 @@ def _compare(published: RemoteFile[Month], entry: Entry, force: bool) -> tuple[S
     return Status.CHANGED, "new modification time, no ETag; the content will be compared", True
 
 
-def _is_outdated(entry: Entry) -> bool:
-    """Return whether the current schema version would convert this month differently."""
-    since = range(entry.schema_version + 1, SCHEMA_VERSION + 1)
-    renamed = entry.drift.get("renamed", ())
-    other = entry.schema_version > SCHEMA_VERSION
-    return other or any(v not in CHANGED_IN or CHANGED_IN[v] in renamed for v in since)
+def _schema_change(entry: Entry) -> str:
+    """Return what in the declaration would convert this month differently now; empty if nothing."""
+    dataset = DATASETS[entry.dataset]
+    if entry.schema_version == dataset.schema_version:
+        return ""
+    if not entry.signatures:
+        return _legacy_change(entry, dataset)
+    changed = [
+        f"{name} {old} -> {new}"
+        for name, new in dataset.signatures.items()
+        if (old := entry.signatures.get(name, new)) != new
+    ]
+    gone = entry.signatures.keys() - dataset.signatures.keys() - {*entry.drift.get("missing", ())}
+    changed += [f"{name} is not declared any more" for name in sorted(gone)]
+    changed += [f"{name} is declared now" for name in _newly_known(entry, dataset)]
+    return f"the declaration changed: {', '.join(changed)}" if changed else ""
+
+
+def _newly_known(entry: Entry, dataset: Dataset) -> list[str]:
+    """Return the columns of the published file that were undeclared when it was converted."""
+    undeclared = [*entry.drift.get("unknown", ()), *entry.drift.get("kept", ())]
+    known = dataset.known_names.keys() | dataset.parts.keys()
+    return [name for name in undeclared if fold(name) in known]
+
+
+def _legacy_change(entry: Entry, dataset: Dataset) -> str:
+    """Return the change since a schema version numbered by hand; empty if there is none."""
+    legacy, renamed = dataset.declared.legacy, entry.drift.get("renamed", ())
+    change = f"schema version {entry.schema_version} -> {dataset.schema_version}"
+    if legacy is None or entry.schema_version not in legacy.versions:
+        return change
+    outdated = any(
+        drift in renamed and entry.schema_version < since
+        for drift, since in legacy.outdated.items()
+    )
+    return change if outdated or legacy.equals != dataset.schema_version else ""
 
 
 def _only_generated(published: RemoteFile[Month], entry: Entry) -> bool:

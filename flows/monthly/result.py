@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from monthly.columns import BOUNDS
+from monthly.datasets import DATASETS, Dataset
 from monthly.ledger import Entry
 from monthly.month import Month
 
@@ -67,12 +67,6 @@ def summary(line: MonthResult) -> str:
     )
 
 
-_BEYOND = {
-    "implausible_distance": f"distance over {BOUNDS.distance:g} miles",
-    "implausible_duration": f"duration over {BOUNDS.hours:g} hours",
-    "implausible_speed": f"speed over {BOUNDS.speed:g} miles an hour",
-    "implausible_amount": f"amount over {BOUNDS.amount:,g} USD",
-}
 _HEAD = ("month", "status", "read", "written", "rejected", "bytes", "seconds", "where")
 
 
@@ -104,7 +98,11 @@ def _shown(link: str) -> str:
 
 def quality_markdown(entry: Entry, where: str) -> str:
     """Return the quality report of a month in markdown."""
-    odd = [f"| {_words(name)} | {value} |" for name, value in _figures(entry.quality)]
+    beyond = _beyond(DATASETS[entry.dataset])
+    odd = [
+        f"| {beyond.get(name, name.replace('_', ' '))} | {value} |"
+        for name, value in _figures(entry.quality)
+    ]
     nulls = entry.quality.get("nulls")
     null_rows = [
         f"| `{name}` | {count:,} | {count / entry.rows_written:.1%} |"
@@ -138,8 +136,15 @@ def _figures(quality: Mapping[str, object]) -> list[tuple[str, str]]:
     return [(n, f"{v:,}" if isinstance(v, int | float) else str(v)) for n, v in shown.items()]
 
 
-def _words(name: str) -> str:
-    return _BEYOND.get(name, name.replace("_", " "))
+def _beyond(dataset: Dataset) -> dict[str, str]:
+    """Return what is counted under the bounds of a dataset, by name."""
+    bounds, units = dataset.bounds, dataset.units
+    return {
+        "implausible_distance": f"distance over {bounds.distance or 0:g} {units.distance}",
+        "implausible_duration": f"duration over {bounds.hours or 0:g} hours",
+        "implausible_speed": f"speed over {bounds.speed or 0:g} {units.distance} an hour",
+        "implausible_amount": f"amount over {bounds.amount or 0:,g} {units.amount}",
+    }
 
 
 def _cells(line: MonthResult) -> tuple[str, ...]:

@@ -26,17 +26,9 @@ from core.download.remote_file import (
     without_secrets,
 )
 from core.errors import UsageError
+from monthly.datasets import DATASETS
 from monthly.month import Month
 
-#: Releases of DataTalksClub/nyc-tlc-data, and the links on TLC's trip record data page.
-SOURCES: Mapping[str, str] = {
-    "dtc": "https://github.com/DataTalksClub/nyc-tlc-data/releases/download/"
-    "{color}/{color}_tripdata_{year}-{month:02}.csv.gz",
-    "tlc": "https://d37ci6vzurychx.cloudfront.net/trip-data/"
-    "{color}_tripdata_{year}-{month:02}.parquet",
-}
-_NAMES = (*SOURCES, "sample")
-_WRITE = f"write {', '.join(_NAMES)}, sample:ROWS, a path, or an http, https or file URL"
 _FIELDS = "the fields are {color}, {dataset}, {year}, {month} and {year_month}"
 
 
@@ -116,22 +108,24 @@ def address(source: str, month: Month) -> str:
     """Return the URL of a month's file.
 
     Args:
-        source: a name in `SOURCES`; `sample` or `sample:ROWS`; or a template of a URL (http,
-            https, file) or a path, with the fields {color} or {dataset}, {year}, {month}
-            and {year_month}, which take format specs such as {month:02}.
+        source: a declared name, empty for the first; `sample` or `sample:ROWS`; or a template
+            of a URL (http, https, file) or a path, with the fields {color} or {dataset}, {year},
+            {month} and {year_month}, which take format specs such as {month:02}.
         month: the month.
 
     Raises:
         UsageError: the source is none of these.
     """
+    source = chosen(source, month.dataset)
     name, _, rows = source.partition(":")
     if name == "sample":
         return _sample_address(month, rows)
-    if source not in SOURCES and re.fullmatch(r"[\w-]*", source):
-        raise UsageError(f"{month}: no source is named {source!r}{_closest(name)}; {_WRITE}")
+    hint = f"{_closest(name, month.dataset)}; {_write(month.dataset)}"
+    if source not in published_at(month.dataset) and re.fullmatch(r"[\w-]*", source):
+        raise UsageError(f"{month}: no source is named {source!r}{hint}")
     url = url_of(_filled(source, month))
     if not url:
-        raise UsageError(f"{month}: source {source!r} cannot be read{_closest(name)}; {_WRITE}")
+        raise UsageError(f"{month}: source {source!r} cannot be read{hint}")
     _refuse_malformed(source, month, url)
     return url
 
@@ -175,13 +169,35 @@ def _sample_address(month: Month, rows: str) -> str:
     return f"sample:///{month.stem}.csv.gz?rows={int(rows)}"
 
 
-def _closest(name: str) -> str:
-    near = difflib.get_close_matches(name.lower(), _NAMES)
+def chosen(source: str, dataset: str) -> str:
+    """Return a source, or for an empty one the first that the dataset declares.
+
+    Raises:
+        UsageError: the dataset declares none.
+    """
+    first = next(iter(published_at(dataset)), "")
+    if not (source or first):
+        raise UsageError(f"{dataset} declares no source; {_write(dataset)}")
+    return source or first
+
+
+def published_at(dataset: str) -> Mapping[str, str]:
+    """Return the addresses of a dataset's publishers, by the name of the source."""
+    return {name: str(url) for name, url in DATASETS[dataset].declared.sources.items()}
+
+
+def _write(dataset: str) -> str:
+    names = ", ".join([*published_at(dataset), "sample"])
+    return f"write {names}, sample:ROWS, a path, or an http, https or file URL"
+
+
+def _closest(name: str, dataset: str) -> str:
+    near = difflib.get_close_matches(name.lower(), [*published_at(dataset), "sample"])
     return f", did you mean {' or '.join(near)}?" if near else ""
 
 
 def _filled(source: str, month: Month) -> str:
-    template = SOURCES.get(source, source)
+    template = published_at(month.dataset).get(source, source)
     values = {"color": month.dataset, "dataset": month.dataset, "year": month.year}
     fields = values | {"month": month.month, "year_month": month.year_month}
     try:

@@ -19,6 +19,7 @@ from prefect.utilities.importtools import import_object
 from core.download.remote_file import without_secrets
 from core.errors import UsageError
 from core.storage.bucket import Bucket, FolderBucket
+from monthly.sources import published_at
 from monthly.warehouses import Warehouse
 from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket
 from orchestration.paths import is_path, lasting, passing_folder, refuse_file_above
@@ -37,7 +38,7 @@ T = TypeVar("T")
 
 #: The embedded defaults, which work before any block is saved.
 EMBEDDED_BUCKET, EMBEDDED_WAREHOUSE = "local-bucket/zoom", "duckdb-warehouse/zoom"
-SOURCE_SETTING = setting("TRIPS_SOURCE", "dtc")
+SOURCE_SETTING = setting("TRIPS_SOURCE", "")
 BUCKET_SETTING = setting("TRIPS_BUCKET", EMBEDDED_BUCKET)
 WAREHOUSE_SETTING = setting("TRIPS_WAREHOUSE", EMBEDDED_WAREHOUSE)
 SOURCE, BUCKET = SOURCE_SETTING.value, BUCKET_SETTING.value
@@ -263,13 +264,25 @@ def _embedded(name: str) -> Block:
 
 
 def tell_places(
-    source: str, bucket: Opened[Bucket] | None, warehouse: Opened[Any] | None = None
+    source: str,
+    bucket: Opened[Bucket] | None,
+    warehouse: Opened[Any] | None = None,
+    dataset: str = "",
 ) -> None:
-    """Log the places a run uses and where each is set; child runs leave this to their parent."""
+    """Log the places a run uses and where each is set; child runs leave this to their parent.
+
+    Args:
+        source: the source; empty if the run reads none.
+        bucket: the bucket, if any.
+        warehouse: the warehouse, if any.
+        dataset: the dataset whose first source is the default.
+    """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None or context.flow_run.parent_task_run_id:
         return
-    shown = replace(parameter(source, SOURCE_SETTING), value=without_secrets(source))
+    first = next(iter(published_at(dataset)), "") if dataset else ""
+    default = SOURCE_SETTING if SOURCE_SETTING.value else Setting(first)
+    shown = replace(parameter(source, default), value=without_secrets(source))
     parts = [f"source {shown}"] if source else []
     if bucket:
         folder = bucket.used.uri("data").removesuffix("data").rstrip("/\\")

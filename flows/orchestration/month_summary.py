@@ -39,9 +39,9 @@ def month_summary(month: Month, warehouse: BigQuery) -> pd.DataFrame:
 
     dataset = DATASETS[month.dataset]
     sql = _BY_DAY.format(
-        pickup=dataset.pickup,
-        total=dataset.total or "CAST(NULL AS FLOAT64)",
-        distance=dataset.distance or "CAST(NULL AS FLOAT64)",
+        pickup=dataset.roles.time,
+        total=dataset.roles.amount or "CAST(NULL AS FLOAT64)",
+        distance=dataset.roles.distance or "CAST(NULL AS FLOAT64)",
         table=f"{warehouse.name()}.{dataset.table}",
         first_day=month.first_day,
     )

@@ -10,12 +10,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from monthly.month import FIRST_MONTHS
-
-#: Years for which TLC has published any dataset.
-Year = Annotated[
-    int, Field(json_schema_extra={"minimum": min(year for year, _ in FIRST_MONTHS.values())})
-]
+#: The month itself knows the first year of its dataset.
+Year = Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": 9999})]
 MonthOfYear = Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": 12})]
 Share = Annotated[float, Field(json_schema_extra={"minimum": 0, "maximum": 1})]
 AtLeastNone = Annotated[int, Field(json_schema_extra={"minimum": 0})]

@@ -9,7 +9,6 @@ from pathlib import Path
 from core.errors import Conflict, StorageError
 from core.scratch import scratch_folder, subfolder
 from core.storage.bucket import ObjectInfo
-from monthly.columns import SCHEMA_VERSION
 from monthly.convert.readings import UtcTimes
 from row_groups.ledger import Entry, read_entry, write_entry
 from row_groups.places import Place
@@ -92,7 +91,7 @@ def _keep(job: Job, found: ObjectInfo, etag: str, done: Rewritten, replacing: st
         rows=done.rows,
         row_groups=done.row_groups,
         rows_per_group=job.rows_per_group,
-        schema_version=SCHEMA_VERSION,
+        schema_version=dataset_of(name).schema_version,
         object_size=kept.size,
         object_version=kept.version,
         rewritten_at=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),

@@ -18,7 +18,7 @@ from monthly.columns import Column
 from monthly.convert.casting import Unreadable, cast
 from monthly.convert.readings import Readings, Rules, Unsettled, UtcTimes
 from monthly.convert.survey import survey
-from monthly.datasets import ARROW_TYPES, DATASETS, Dataset
+from monthly.datasets import DATASETS, Dataset
 from monthly.month import Month
 
 _YEAR_MONTH = re.compile(r"(\d{4})-(\d{2})")
@@ -171,8 +171,7 @@ def _columns(name: str, published: list[str]) -> dict[str, Column]:
     unknown = [column for column, declared in found.items() if declared is None]
     if unknown:
         raise SchemaError(
-            f"{name}: unknown column {', '.join(map(repr, unknown))}; declare it under "
-            f"{dataset.name.upper()} in flows/monthly/columns.py"
+            f"{name}: unknown column {', '.join(map(repr, unknown))}; declare it in {dataset.place}"
         )
     declared = {column: known for column, known in found.items() if known}
     if len({known.name for known in declared.values()}) < len(published):
@@ -181,7 +180,7 @@ def _columns(name: str, published: list[str]) -> dict[str, Column]:
 
 
 def _type(column: Column, dictionary: pa.DataType | None) -> pa.DataType:
-    return dictionary if dictionary and column.kind == "string" else ARROW_TYPES[column.kind]
+    return dictionary if dictionary and column.kind == "string" else column.arrow
 
 
 def _declared(

@@ -8,9 +8,9 @@ from typing import Any
 
 from core.checksums import sha256_of
 from core.download.remote_file import Download
-from monthly.columns import SCHEMA_VERSION
 from monthly.convert.quality import Quality
 from monthly.convert.to_parquet import Converted
+from monthly.datasets import DATASETS
 from monthly.ledger import Entry, object_key
 from monthly.month import Month
 
@@ -32,7 +32,7 @@ def entry_of(month: Month, **fields: Any) -> Entry:
         "rows_read": 4,
         "rows_written": 3,
         "rows_rejected": 1,
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": DATASETS[month.dataset].schema_version,
         "drift": {"renamed": [], "unknown": [], "missing": ["airport_fee"]},
         "quality": {"rows": 3, "nulls": {"airport_fee": 2}, "total": 1234.5},
         "object_key": object_key(month),
@@ -71,6 +71,8 @@ def converted_of(
         sha256=hashlib.sha256(content).hexdigest(),
         drift={"renamed": (), "unknown": (), "missing": ("airport_fee",)},
         quality=QUALITY,
+        schema_version=DATASETS[month.dataset].schema_version,
+        signatures=DATASETS[month.dataset].signatures,
     )
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from core.errors import SchemaError
 from fakes.trip_files import YELLOW, YELLOW_HEADER, YELLOW_LINE, converted
-from monthly.datasets import ARROW_TYPES, DATASETS, map_header
+from monthly.datasets import DATASETS
+from monthly.header import map_header
 from monthly.month import Month
 
 AT, TO = dt.datetime(2019, 2, 1, 0, 5, 18), dt.datetime(2019, 2, 1, 0, 14, 57)
@@ -131,15 +132,15 @@ def test_each_column_has_its_declared_type_and_tlcs_description(dataset: str) ->
     schema = DATASETS[dataset].schema
     for column in DATASETS[dataset].columns:
         field = schema.field(column.name)
-        assert field.type == ARROW_TYPES[column.kind]
+        assert field.type == column.arrow
         assert field.metadata[b"description"].decode() == column.about != ""
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_what_quality_measures_and_what_keeps_a_text_are_columns(dataset: str) -> None:
     known = DATASETS[dataset]
-    named = {known.pickup, known.dropoff, known.distance, known.total, "file_month", None}
-    assert named | {c.keeps_text_in for c in known.columns} <= {*known.schema.names, None}
+    named = {*known.roles.model_dump().values(), *(c.keeps_text_in for c in known.columns)}
+    assert named - {"", None} <= {*known.schema.names}
     assert known.table == f"{dataset}_trips"
 
 

@@ -133,13 +133,16 @@ def test_relative_path_is_taken_from_the_current_folder(
     assert address("{color}.csv", MONTH) == (tmp_path / "yellow.csv").as_uri()
 
 
+def test_without_a_source_the_first_declared_one_is_taken() -> None:
+    assert address("", MONTH) == address("dtc", MONTH)
+
+
 @pytest.mark.parametrize(
     ("source", "named"),
     [
         ("dct", "'dct', did you mean dtc"),
         ("TCL", "did you mean tlc"),
         ("somewhere", "'somewhere'; write dtc, tlc, sample, sample:ROWS"),
-        ("", "''"),
         ("sampel:100", "'sampel:100' cannot be read, did you mean sample"),
         ("gs://bucket/{month}.csv", "'gs://bucket/{month}.csv' cannot be read"),
         ("https://h/{colour}.csv", "'colour'; the fields are {color}"),

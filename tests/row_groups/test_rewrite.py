@@ -155,7 +155,8 @@ def test_a_value_that_does_not_fit_is_named(
 
 def test_a_column_that_nobody_declared_is_named(tmp_path: Path, target: Path) -> None:
     source = written(tmp_path, trips(trip_time=pa.array([1]), surprise=pa.array([1])))
-    with pytest.raises(SchemaError, match=r"unknown column 'surprise'; declare it under FHVHV"):
+    said = r"unknown column 'surprise'; declare it in flows/datasets/fhvhv\.toml"
+    with pytest.raises(SchemaError, match=said):
         rewrite(source, target, 10)
 
 

@@ -22,6 +22,13 @@ def int64s(values: Sequence[int | None]) -> pa.Array:
     return pa.Array.from_buffers(pa.int64(), len(values), [_validity(values), pa.py_buffer(data)])
 
 
+def booleans(values: Sequence[bool | None]) -> pa.Array:
+    """Return a boolean array."""
+    bits = sum(1 << place for place, value in enumerate(values) if value)
+    data = pa.py_buffer(bits.to_bytes(len(values) // 8 + 1, "little"))
+    return pa.Array.from_buffers(pa.bool_(), len(values), [_validity(values), data])
+
+
 def float64s(values: Sequence[float]) -> pa.Array:
     """Return a float64 array."""
     data = struct.pack(f"={len(values)}d", *values)

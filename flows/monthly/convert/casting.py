@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, NoReturn
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,27 +17,31 @@ from monthly.columns import Column
 from monthly.convert.arrays import strings
 from monthly.convert.patterns import matching
 from monthly.convert.readings import Readings
-from monthly.datasets import ARROW_TYPES
+from monthly.convert.zones import UTC_ZONES, local_clock, utc_instants
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from monthly.convert.time_texts import Times
+
 #: Spellings of "no value" in any column, from databases (NULL, \N) and from pandas.
 NULLS = ("", "NULL", "null", "Null", "None", "\\N", "NaN", "nan", "NaT", "<NA>")
-_NO_VALUE: Mapping[str, str | None] = dict.fromkeys(NULLS)
 #: Below this, a float represents every whole number exactly.
 WHOLE_FLOATS_END = 2.0**53
 #: First and last microsecond, since 1970, of the years 1 to 9999, which every warehouse can hold.
 TIMES = (-62_135_596_800_000_000, 253_402_300_799_999_999)
-UTC_ZONES = ("UTC", "Etc/UTC", "GMT", "Etc/GMT", "Zulu", "Etc/Zulu", "Z", "+00:00", "-00:00")
 _WHOLE = r"^[+-]?\d+(\.0*)?$"
 #: Spellings in flag columns other than Y and N: booleans from programs, numbers from pandas.
 _FLAGS: Mapping[str, str | None] = {
-    **dict.fromkeys(NULLS),
     **dict.fromkeys(("true", "True", "TRUE"), "Y"),
     **dict.fromkeys(("false", "False", "FALSE"), "N"),
     **{"1.0": "1", "0.0": "0"},
+}
+#: Spellings of a boolean.
+_TRUTHS: Mapping[str, str] = {
+    **dict.fromkeys(("true", "t", "yes", "y", "1", "1.0"), "true"),
+    **dict.fromkeys(("false", "f", "no", "n", "0", "0.0"), "false"),
 }
 
 
@@ -52,13 +57,15 @@ def cast(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
         Unsettled: a value has several readings.
     """
     if column.kind == "string":
-        return _text(column, values)
+        return _text(column, values, readings)
     if column.kind == "date":
-        return _arrow_cast(column, values)
+        return _date(column, values, readings)
     if is_text(values.type):
         return _from_text(column, values, readings)
     if column.kind == "timestamp":
         return _time(column, values, readings)
+    if column.kind == "boolean":
+        return _boolean(column, values)
     return _number(column, values)
 
 
@@ -68,19 +75,25 @@ def is_text(kind: pa.DataType) -> bool:
     return value_type in (pa.string(), pa.large_string(), pa.string_view())
 
 
-def trimmed(values: pa.Array) -> pa.Array:
+def trimmed(values: pa.Array, nulls: tuple[str, ...]) -> pa.Array:
     """Strip whitespace around texts, and return null for those that mean "no value"."""
     texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
-    return _replaced(texts, _NO_VALUE)
+    return _replaced(texts, _meanings(nulls))
+
+
+@cache
+def _meanings(nulls: tuple[str, ...], flag: bool = False) -> Mapping[str, str | None]:
+    return {**dict.fromkeys((*NULLS, *nulls)), **(_FLAGS if flag else {})}
 
 
 # ---- text columns
 
 
-def _text(column: Column, values: pa.Array) -> pa.Array:
+def _text(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
     kind = values.type
     if is_text(kind):
-        values = _replaced(values.cast(pa.string()), _FLAGS if column.flag else _NO_VALUE)
+        meanings = _meanings(readings.nulls, column.flag)
+        values = _replaced(values.cast(pa.string()), meanings)
     elif pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         # pandas turns whole numbers into floats if any of them is missing.
         values = _number(Column(column.name, "int64", ""), values).cast(pa.string())
@@ -105,38 +118,53 @@ def _replaced(texts: pa.Array, meant: Mapping[str, str | None]) -> pa.Array:
 
 
 def _from_text(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
-    texts = trimmed(values)
+    texts = trimmed(values, readings.nulls)
     if texts.null_count == len(texts):
-        return pa.nulls(len(texts), ARROW_TYPES[column.kind])
+        return pa.nulls(len(texts), column.arrow)
     if column.kind == "timestamp":
         return _time_text(column, texts, readings)
+    if column.kind == "boolean":
+        return _boolean_text(column, texts)
     return _number_text(column, texts, readings)
 
 
 def _time_text(column: Column, texts: pa.Array, readings: Readings) -> pa.Array:
     # Imported here, as in the functions below, because few files have such text.
-    from monthly.convert.time_texts import is_plain, read_times
+    from monthly.convert.time_texts import is_plain
 
     known = texts.drop_null()
-    if is_plain(known).all():
+    if not (column.formats or column.zone) and is_plain(known).all():
         with suppress(pa.ArrowInvalid):  # the error is reported below
             return _near(column, texts.cast(pa.timestamp("us")))
-    else:
-        _look_if_odd(known, readings)
-    times = read_times(known, readings.order or "month-first", readings.near_year)
+    times = _times_of(column, known, readings)
     if not times.valid.all():
         _refuse(column, known, times.valid, "a time")
-    local = pa.Array.from_buffers(
-        pa.timestamp("us"), len(known), [None, pa.py_buffer(times.local(readings.utc))]
-    )
-    return _spread(_near(column, local), texts)
+    if not readings.zone and times.marked.any():
+        _refuse(column, known, ~times.marked, "a time without a zone; declare time_zone, then")
+    try:
+        # A declared format with a zone leaves no doubt about what its mark means.
+        utc = "utc" if column.formats else readings.utc
+        local = times.local(utc, readings.zone, column.zone)
+    except ValueError as error:
+        raise Unreadable(f"{column.name}: {error}") from error
+    found = pa.Array.from_buffers(pa.timestamp("us"), len(known), [None, pa.py_buffer(local)])
+    return _spread(_near(column, found), texts)
+
+
+def _times_of(column: Column, known: pa.Array, readings: Readings) -> Times:
+    from monthly.convert.time_texts import read_formatted, read_times
+
+    if column.formats:
+        return read_formatted(known, column.formats, readings.near_year)
+    _look_if_odd(known, readings)
+    return read_times(known, readings.order or "month-first", readings.near_year)
 
 
 def _look_if_odd(known: pa.Array, readings: Readings) -> None:
     """Require a survey of the file if any text that is not a plain ISO time is a valid time."""
     from monthly.convert.time_texts import is_plain, read_under_each
 
-    if readings.settled:
+    if readings.settled or is_plain(known).all():
         return
     odd = known.filter(pa.array(~is_plain(known)))
     if any(times.valid.any() for times in read_under_each(odd, readings.near_year).values()):
@@ -157,9 +185,25 @@ def _number_text(column: Column, texts: pa.Array, readings: Readings) -> pa.Arra
         what = "a whole number" if column.kind == "int64" else "a number"
         _refuse(column, known, good, what)
     unsigned = pc.utf8_ltrim(numbers, "+")
-    return _spread(
-        _whole(column, unsigned) if column.kind == "int64" else _finite(column, unsigned), texts
-    )
+    read = {"int64": _whole, "decimal": _exact}.get(column.kind, _finite)
+    return _spread(read(column, unsigned), texts)
+
+
+def _exact(column: Column, numbers: pa.Array) -> pa.Array:
+    """Return decimals, or refuse a number with more digits than declared."""
+    try:
+        return numbers.cast(column.arrow)
+    except pa.ArrowInvalid as error:
+        raise Unreadable(f"{column.name}: a number does not fit {column.type}: {error}") from error
+
+
+def _boolean_text(column: Column, texts: pa.Array) -> pa.Array:
+    truths = _replaced(pc.utf8_lower(texts), _TRUTHS)
+    known = truths.drop_null()
+    if not all(text in ("true", "false") for text in known.unique().to_pylist()):
+        good = [text in ("true", "false") for text in known.to_pylist()]
+        _refuse(column, texts.drop_null(), good, "true or false")
+    return truths.cast(pa.bool_())
 
 
 def _finite(column: Column, numbers: pa.Array) -> pa.Array:
@@ -180,7 +224,9 @@ def _whole(column: Column, numbers: pa.Array) -> pa.Array:
         raise Unreadable(f"{column.name}: too large to be read exactly") from error
 
 
-def _refuse(column: Column, texts: pa.Array, good: npt.NDArray[np.bool_], what: str) -> None:
+def _refuse(
+    column: Column, texts: pa.Array, good: npt.NDArray[np.bool_] | list[bool], what: str
+) -> NoReturn:
     first = next(place for place, is_good in enumerate(good) if not is_good)
     raise Unreadable(f"{column.name}: {texts[first].as_py()!r} is not {what}")
 
@@ -219,31 +265,67 @@ def _known_numbers(column: Column, values: pa.Array) -> pa.Array:
     return pc.if_else(finite, values, None)
 
 
+def _boolean(column: Column, values: pa.Array) -> pa.Array:
+    """Convert booleans, and numbers that are 0 or 1."""
+    if pa.types.is_boolean(values.type) or pa.types.is_null(values.type):
+        return values.cast(pa.bool_())
+    whole = _number(Column(column.name, "int64", ""), values)
+    ends = pc.min_max(whole).as_py()
+    if any(end not in (0, 1, None) for end in ends.values()):
+        raise Unreadable(f"{column.name}: a number that is neither 0 nor 1 is not boolean")
+    return whole.cast(pa.bool_())
+
+
+def _date(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
+    """Convert days, and times at midnight."""
+    if pa.types.is_date32(values.type):
+        return values
+    times = _time_text if is_text(values.type) else _time
+    if is_text(values.type):
+        values = trimmed(values, readings.nulls)
+    if values.null_count == len(values):
+        return pa.nulls(len(values), pa.date32())
+    # Arrow refuses a time of day, which a date would lose.
+    return _arrow_cast(column, times(column, values, readings))
+
+
 def _time(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
-    """Convert times to New York local time."""
+    """Convert times to the dataset's local time."""
     kind = values.type
     if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_null(kind)):
         raise Unreadable(f"{column.name}: {kind} is not a timestamp")
     zone = kind.tz if pa.types.is_timestamp(kind) else None
     if zone:
         values = _arrow_cast(column, values, pa.timestamp("us", zone))
-        values = _clock_of(values, zone, readings)
-    return _near(column, _arrow_cast(column, values))
+        values = _clock_of(column, values, zone, readings)
+    values = _near(column, _arrow_cast(column, values, pa.timestamp("us")))
+    return _moved(column, values, readings.zone) if column.zone and not zone else values
 
 
-def _clock_of(values: pa.Array, zone: str, readings: Readings) -> pa.Array:
-    from monthly.convert.time_texts import NEW_YORK
+def _moved(column: Column, values: pa.Array, zone: str) -> pa.Array:
+    """Return the times of the column's zone as the local time of another."""
+    clock = values.drop_null().view(pa.int64()).to_numpy()
+    try:
+        local = local_clock(utc_instants(clock, column.zone), zone)
+    except ValueError as error:
+        raise Unreadable(f"{column.name}: {error}") from error
+    found = pa.Array.from_buffers(pa.timestamp("us"), len(clock), [None, pa.py_buffer(local)])
+    return _spread(found, values)
 
+
+def _clock_of(column: Column, values: pa.Array, zone: str, readings: Readings) -> pa.Array:
+    if not readings.zone:
+        raise Unreadable(f"{column.name}: times of {zone}; declare time_zone to convert them")
     if zone in UTC_ZONES:
         if values.null_count < len(values):
             readings.look()
         if readings.utc != "utc":
             return values.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
-    return pc.local_timestamp(values.cast(pa.timestamp("us", NEW_YORK)))
+    return pc.local_timestamp(values.cast(pa.timestamp("us", readings.zone)))
 
 
 def _arrow_cast(column: Column, values: pa.Array, target: pa.DataType | None = None) -> pa.Array:
-    target = target or ARROW_TYPES[column.kind]
+    target = target or column.arrow
     if values.type == target:
         return values
     try:

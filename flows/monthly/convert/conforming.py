@@ -1,29 +1,32 @@
-"""Conversion of the columns of a piece to the dataset's schema, text codes to TLC's numbers."""
+"""Conversion of the columns of a piece to the dataset's schema, codes to their values."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from monthly.columns import FILE_MONTH, Column
-from monthly.convert.arrays import day, int64s, strings
-from monthly.convert.casting import NULLS, WHOLE_FLOATS_END, Unreadable, cast, is_text
+from monthly.columns import FILE_MONTH, Code, Column, fold
+from monthly.convert.arrays import booleans, day, int64s, strings
+from monthly.convert.casting import NULLS, WHOLE_FLOATS_END, Unreadable, cast, is_text, trimmed
 from monthly.convert.readings import Readings
-from monthly.datasets import ARROW_TYPES, DATASETS
+from monthly.header import Mapped
 from monthly.month import Month
 
 _NUMBER = re.compile(r"\s*-?[0-9]+(\.[0-9]*)?\s*")
 
 
 def conform(
-    month: Month, found: Mapping[str, pa.Array], rows: int, readings: Readings | None = None
+    month: Month, mapped: Mapped, found: Mapping[str, pa.Array], rows: int, readings: Readings
 ) -> pa.RecordBatch:
     """Convert the columns of a piece to the schema of the dataset.
 
     Args:
         month: the month of the rows.
+        mapped: the columns of the file.
         found: the columns in the file, of any type, by canonical name.
         rows: number of rows in each column.
         readings: how to read ambiguous values.
@@ -32,58 +35,71 @@ def conform(
         Unreadable: a value does not fit its declared type.
         Unsettled: a value has several readings.
     """
-    readings = readings or Readings(near_year=month.year)
-    dataset = DATASETS[month.dataset]
     arrays: dict[str, pa.Array] = {}
-    for column in dataset.columns:
-        if column.name in found:
-            arrays.update(_declared(column, found[column.name], readings))
+    for column in mapped.outcome:
+        if column.joined and column.name not in mapped.missing:
+            arrays[column.name] = cast(column, _joined(column, mapped, found, readings), readings)
+        elif column.name in found:
+            arrays.update(_declared(column, found[column.name], readings, mapped.dataset.place))
     arrays[FILE_MONTH.name] = day(month.first_day, rows)
     columns = [
-        arrays[c.name] if c.name in arrays else pa.nulls(rows, ARROW_TYPES[c.kind])
-        for c in dataset.columns
+        arrays[c.name] if c.name in arrays else pa.nulls(rows, c.arrow) for c in mapped.outcome
     ]
-    return pa.record_batch(columns, schema=dataset.schema)
+    return pa.record_batch(columns, schema=mapped.schema)
 
 
-def _declared(column: Column, values: pa.Array, readings: Readings) -> dict[str, pa.Array]:
+def _joined(
+    column: Column, mapped: Mapped, found: Mapping[str, pa.Array], readings: Readings
+) -> pa.Array:
+    """Return the texts of the parts of a column, joined by a space; null if one of them is."""
+    text = Column(column.name, "string", "")
+    parts = [found[mapped.dataset.parts[fold(part)].name] for part in column.joined]
+    parts = [p.cast(pa.string()) if pa.types.is_temporal(p.type) else p for p in parts]
+    texts = [trimmed(cast(text, part, readings), readings.nulls) for part in parts]
+    return pc.binary_join_element_wise(*texts, " ")
+
+
+def _declared(
+    column: Column, values: pa.Array, readings: Readings, place: str
+) -> dict[str, pa.Array]:
     """Return the column in its declared type, and the column that keeps its text, if any."""
     if column.codes is not None and (is_text(values.type) or pa.types.is_boolean(values.type)):
-        numbers, texts = _decode(column, values.cast(pa.string()) if _is_flag(values) else values)
-        return {column.name: numbers} | (
+        values = values.cast(pa.string()) if pa.types.is_boolean(values.type) else values
+        decoded, texts = _decode(column, values, readings.nulls, place)
+        return {column.name: decoded} | (
             {column.keeps_text_in: texts} if column.keeps_text_in else {}
         )
     return {column.name: cast(column, values, readings)}
 
 
-def _is_flag(values: pa.Array) -> bool:
-    return bool(pa.types.is_boolean(values.type))
-
-
-def _decode(column: Column, values: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Return the numbers of text codes, and the texts of those that were published as text."""
+def _decode(
+    column: Column, values: pa.Array, nulls: tuple[str, ...], place: str
+) -> tuple[pa.Array, pa.Array]:
+    """Return the values of text codes, and the texts of those that were published as text."""
     coded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
     published = coded.dictionary.to_pylist()
-    numbers = [_code(column, text) for text in published]
-    texts = [None if _is_no_code(text) else text for text in published]
+    known = [None if text.strip() in (*NULLS, *nulls) else text for text in published]
+    decoded = [None if text is None else _code(column, text, place) for text in known]
+    is_number = _NUMBER.fullmatch if column.kind == "int64" else lambda text: None
+    texts = [None if text is None or is_number(text) else text for text in known]
     return (
-        int64s(numbers).take(coded.indices),
+        _ARRAYS[column.kind](decoded).take(coded.indices),
         strings(texts).take(coded.indices),
     )
 
 
-def _is_no_code(text: str) -> bool:
-    return bool(_NUMBER.fullmatch(text)) or not text.strip() or text.strip() in NULLS
+_ARRAYS: Mapping[str, Any] = {"int64": int64s, "string": strings, "boolean": booleans}
 
 
-def _code(column: Column, text: str) -> int | None:
-    codes: Mapping[str, int | None] = column.codes or {}
-    code = text.strip().upper()
-    if not code or text.strip() in NULLS or code in codes:
-        return codes.get(code)
-    number = float(code) if _NUMBER.fullmatch(code) else 0.5
-    if number.is_integer() and abs(number) < WHOLE_FLOATS_END:
-        return int(number)
-    raise Unreadable(
-        f"{column.name}: {text!r} is not a known code; declare it in flows/monthly/columns.py"
-    )
+def _code(column: Column, text: str, place: str) -> Code:
+    """Return the value of a text: of a code, of a number among codes, or the value itself."""
+    codes, code = column.codes or {}, text.strip().upper()
+    if code in codes:
+        return codes[code]
+    if column.kind == "int64" and _NUMBER.fullmatch(code):
+        number = float(code)
+        if number.is_integer() and abs(number) < WHOLE_FLOATS_END:
+            return int(number)
+    elif code in (values := {str(value).upper(): value for value in codes.values()}):
+        return values[code]
+    raise Unreadable(f"{column.name}: {text!r} is not a known code; declare it in {place}")

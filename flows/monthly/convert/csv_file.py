@@ -15,9 +15,11 @@ from pathlib import Path
 from core.download.checks import kind_of
 from core.download.text_stream import Recoded, encoding_of, reading, unpacked
 from core.errors import BadFile
+from monthly.columns import fold
 from monthly.convert.csv_lines import Layout, Lines
 from monthly.convert.readings import Readings
-from monthly.datasets import DATASETS, Mapped, fold, map_header
+from monthly.datasets import DATASETS
+from monthly.header import Mapped, map_header
 from monthly.month import Month
 
 BLOCK_BYTES = 1 << 20
@@ -51,24 +53,29 @@ def open_csv(
         head = reading(month, path, partial(stream.read, HEAD_BYTES))
         header = _header(month, path, head)
         mapped = map_header(month, header.names, strict, readings.empty)
-        mapped = replace(mapped, read=_notes(encoding, header, path, start.startswith(_MARK)))
+        is_marked = start.startswith(_MARK)
+        mapped = replace(mapped, read=_notes(month, encoding, header, path, is_marked))
         rows = head[header.end :]
         fields = _count_fields(rows.split(b"\n"), len(header.names), header.delimiter)
-        layout = Layout(month, mapped, fields, header.delimiter, readings)
+        short = DATASETS[month.dataset].text.short_rows
+        layout = Layout(month, mapped, fields, header.delimiter, readings, short_rows=short)
         line = head.count(b"\n", 0, header.end) + 1
         yield mapped, _blocks(layout, path, rows, stream, line)
 
 
-def _notes(encoding: str, header: Header, path: Path, marked: bool) -> tuple[str, ...]:
+def _notes(
+    month: Month, encoding: str, header: Header, path: Path, marked: bool
+) -> tuple[str, ...]:
     """Return notes on what differs from a plain file: encoding, delimiter, archive."""
     separator = _DELIMITERS[header.delimiter]
     zipped = kind_of(path) == "zip"
+    declared = DATASETS[month.dataset].text.separator
     return tuple(
         note
         for note, is_said in (
             (f"encoded as {encoding}", encoding != "utf-8"),
             ("encoded as utf-8 with a byte order mark", marked),
-            (f"fields separated by {separator}", header.delimiter != ","),
+            (f"fields separated by {separator}", header.delimiter not in (",", declared)),
             ("unpacked from a zip archive", zipped),
         )
         if is_said
@@ -91,17 +98,18 @@ class Header:
 
 
 def _header(month: Month, path: Path, head: bytes) -> Header:
-    text = head.removeprefix(_MARK).lstrip()
-    line, end, rest = text.partition(b"\n")
-    announced = _ANNOUNCED.fullmatch(line.rstrip(b"\r"))
-    if announced:  # Excel writes a sep= line
-        text = rest.lstrip(b"\r\n")
-        line, end, _ = text.partition(b"\n")
+    text, delimiter = _before_header(month, path, head)
+    declared = DATASETS[month.dataset].text
+    if declared.header:
+        line = text.partition(b"\n")[0]
+        found = delimiter or declared.separator or _delimiter(month, line, len(declared.header))
+        return Header(declared.header, len(head) - len(text), found)
+    line, end, _ = text.partition(b"\n")
     if not line or (not end and len(head) == HEAD_BYTES):
         raise BadFile(f"{month}: {path.name} has no header; is it the right file?")
     if b"\0" in line:
         raise BadFile(f"{month}: {path.name} is not text: its first line has a NUL byte")
-    delimiter = announced[1].decode() if announced else _delimiter(month, line)
+    delimiter = delimiter or declared.separator or _delimiter(month, line)
     names = _split(line, delimiter)
     if not names:
         raise BadFile(f"{month}: {path.name} has no line ends that are known; is it text?")
@@ -110,10 +118,33 @@ def _header(month: Month, path: Path, head: bytes) -> Header:
     return Header(names, len(head) - len(text) + len(line) + len(end), delimiter)
 
 
-def _delimiter(month: Month, line: bytes) -> str:
-    """Return the delimiter that yields the most known names, a comma if none is better."""
-    known = DATASETS[month.dataset].known_names
-    return max(_DELIMITERS, key=lambda d: sum(fold(name) in known for name in _split(line, d)))
+def _before_header(month: Month, path: Path, head: bytes) -> tuple[bytes, str]:
+    """Return the text from the header on, and the delimiter that a line before it announces."""
+    text = head.removeprefix(_MARK)
+    for number in range(DATASETS[month.dataset].text.lines_before_header):
+        _, end, text = text.partition(b"\n")
+        if not end:
+            raise BadFile(
+                f"{month}: {path.name} has {number + 1} lines where more are declared before the "
+                "header; is it the right file?"
+            )
+    text = text.lstrip()
+    announced = _ANNOUNCED.fullmatch(text.partition(b"\n")[0].rstrip(b"\r"))
+    if announced:  # Excel writes a sep= line
+        return text.partition(b"\n")[2].lstrip(b"\r\n"), announced[1].decode()
+    return text, ""
+
+
+def _delimiter(month: Month, line: bytes, fields: int | None = None) -> str:
+    """Return the delimiter that gives the most known names, or the number of fields, or a comma."""
+    dataset = DATASETS[month.dataset]
+    known = dataset.known_names.keys() | dataset.parts.keys()
+
+    def score(delimiter: str) -> int:
+        names = _split(line, delimiter)
+        return len(names) == fields if fields else sum(fold(name) in known for name in names)
+
+    return max(_DELIMITERS, key=score)
 
 
 def _split(line: bytes, delimiter: str) -> list[str]:

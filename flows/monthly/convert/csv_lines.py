@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,12 +18,16 @@ from monthly.convert.casting import NULLS, Unreadable
 from monthly.convert.conforming import conform
 from monthly.convert.pieces import Reject
 from monthly.convert.readings import Readings
-from monthly.datasets import ARROW_TYPES, Mapped
+from monthly.header import Mapped
 from monthly.month import Month
 
 _CONVERSION = re.compile(r"In CSV column #(\d+): .*?(?:CSV conversion error to )(.*)", re.DOTALL)
 _OPEN_QUOTE = "a quote without its other one in the line"
 _FIELDS = re.compile(r"Expected (\d+) columns, got (\d+)")
+
+
+#: Kinds that `casting` reads from text alone.
+_AS_TEXT = ("boolean", "date", "decimal", "string")
 
 
 class Typed(IntEnum):
@@ -48,6 +53,7 @@ class Layout:
         delimiter: the delimiter between fields.
         readings: how to read ambiguous values.
         typed: the first mode that fitted the previous block, and the first to try for the next.
+        short_rows: whether rows may lack their last fields, which are then empty.
     """
 
     month: Month
@@ -56,6 +62,7 @@ class Layout:
     delimiter: str = ","
     readings: Readings = field(default_factory=Readings)
     typed: Typed = Typed.NUMBERS
+    short_rows: bool = False
 
     def names(self) -> list[str]:
         """Return one name per field; fields beyond the header are named by their position."""
@@ -133,8 +140,8 @@ class Lines:
             raise Unreadable(_OPEN_QUOTE)
 
     def _conform(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        found = dict(zip(batch.schema.names, batch.columns))
-        return conform(self.layout.month, found, batch.num_rows, self.layout.readings)
+        found, layout = dict(zip(batch.schema.names, batch.columns)), self.layout
+        return conform(layout.month, layout.mapped, found, batch.num_rows, layout.readings)
 
     def halves(self) -> tuple[Lines, Lines]:
         """Return the first and the second half of the lines; see `Piece`."""
@@ -160,8 +167,16 @@ class Lines:
         )
         return Lines(self.layout, data, lines[0][0])
 
+    def _padded(self) -> bytes:
+        """Return the lines, with the fields that a single short one lacks, if that is declared."""
+        if not self.layout.short_rows or self.rows != 1:
+            return self.data
+        line = self.data.strip(b"\r\n")
+        fields = next(csv.reader([line.decode()], delimiter=self.layout.delimiter), [])
+        return line + self.layout.delimiter.encode() * (self.layout.fields - len(fields)) + b"\n"
+
     def _parse(self, typed: Typed) -> pa.RecordBatch:
-        layout, data, quoted = self.layout, self.data, b'"' in self.data
+        layout, data, quoted = self.layout, self._padded(), b'"' in self.data
         if quoted:
             # Append an empty row; otherwise a quote left open at the end would go unnoticed.
             mark = layout.delimiter.encode()
@@ -213,20 +228,20 @@ def _convert_options(layout: Layout, typed: Typed) -> pa_csv.ConvertOptions:
     return pa_csv.ConvertOptions(
         column_types=types | {name: pa.string() for name in layout.surplus()},
         include_columns=layout.wanted() + layout.surplus(),
-        null_values=NULLS,
+        null_values=[*NULLS, *layout.readings.nulls],
         strings_can_be_null=True,
         timestamp_parsers=(pa_csv.ISO8601,),
     )
 
 
 def _reading_type(column: Column, typed: Typed) -> pa.DataType:
-    if typed is Typed.TEXT:
+    if typed is Typed.TEXT or column.kind in _AS_TEXT or column.formats or column.zone:
         return pa.string()
-    if column.codes is not None and typed is not Typed.NUMBERS:
+    if column.codes is not None and typed is not Typed.NUMBERS and column.kind == "int64":
         return pa.dictionary(pa.int32(), pa.string())
     if typed is Typed.POINTS and column.kind == "int64":
         return pa.float64()
-    return ARROW_TYPES[column.kind]
+    return column.arrow
 
 
 def _readable(reason: str, layout: Layout) -> str:

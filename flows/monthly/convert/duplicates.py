@@ -47,6 +47,8 @@ def _numbers(values: pa.Array) -> Hashes:
         return np.array(texts, np.uint64)[np.frombuffer(coded.indices.buffers()[1], np.int32)]
     if pa.types.is_date32(values.type):
         values = values.cast(pa.int32()).cast(pa.int64())
+    if pa.types.is_boolean(values.type):
+        values = values.cast(pa.int64())
     bits = _bits(values)
     return np.where(_valid(values), bits, _NULL) if values.null_count else bits
 
@@ -62,6 +64,9 @@ def _bits(values: pa.Array) -> Hashes:
     """Return the bits of the values as stored; those under a null are arbitrary."""
     here = slice(values.offset, values.offset + len(values))
     data = values.buffers()[1]
+    if pa.types.is_decimal(values.type):
+        words = np.frombuffer(data, np.uint64).reshape(-1, 2)[here]
+        return words[:, 0] ^ (words[:, 1] * _FACTOR)
     if pa.types.is_float64(values.type):
         floats = np.frombuffer(data, np.float64)[here] + 0.0  # minus zero equals zero
         return floats.view(np.uint64)

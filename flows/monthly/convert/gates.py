@@ -5,7 +5,8 @@ from __future__ import annotations
 from core.errors import SchemaError, UsageError, WrongMonth
 from monthly.convert.quality import Quality
 from monthly.convert.readings import Rules
-from monthly.datasets import DATASETS, Mapped
+from monthly.datasets import DATASETS
+from monthly.header import Mapped
 from monthly.month import Month
 
 
@@ -13,7 +14,7 @@ def refuse_other_rows(month: Month, quality: Quality, rules: Rules, mapped: Mapp
     """Refuse rows that do not belong to the month.
 
     Raises:
-        WrongMonth: too many pickups are outside the month or null.
+        WrongMonth: too many times are outside the month or null.
         SchemaError: (strict) a required column is null in every row.
         UsageError: max_outside_share is not from 0 to 1.
     """
@@ -26,7 +27,8 @@ def refuse_other_rows(month: Month, quality: Quality, rules: Rules, mapped: Mapp
         return
     if rules.strict:
         _refuse_empty_columns(month, quality, mapped)
-    _refuse_outside(month, quality, rules.max_outside_share)
+    if DATASETS[month.dataset].roles.time:
+        _refuse_outside(month, quality, rules.max_outside_share)
 
 
 def _refuse_empty_columns(month: Month, quality: Quality, mapped: Mapped) -> None:
@@ -34,7 +36,7 @@ def _refuse_empty_columns(month: Month, quality: Quality, mapped: Mapped) -> Non
     empty = [
         c.name
         for c in DATASETS[month.dataset].columns
-        if c.required and not c.sparse and c.name in there
+        if c.is_required(month.year, month.month) and not c.sparse and c.name in there
         if quality.nulls.get(c.name) == quality.rows
     ]
     # A vendor column without numbers may still have its texts.
@@ -48,16 +50,16 @@ def _refuse_empty_columns(month: Month, quality: Quality, mapped: Mapped) -> Non
 
 
 def _refuse_outside(month: Month, quality: Quality, share: float) -> None:
-    pickup = DATASETS[month.dataset].pickup
-    unknown = quality.nulls.get(pickup, 0)
-    outside = quality.pickup_outside_month + unknown
+    dataset = DATASETS[month.dataset]
+    time, word = dataset.roles.time, dataset.words.time
+    outside = quality.outside_month + quality.nulls.get(time, 0)
     if outside <= share * quality.rows:
         return
-    span = f"{pickup} is from {quality.first_pickup} to {quality.last_pickup}"
-    if quality.first_pickup is None:
-        span = f"{pickup} is null in every row"
+    span = f"{time} is from {quality.first_time} to {quality.last_time}"
+    if quality.first_time is None:
+        span = f"{time} is null in every row"
     raise WrongMonth(
-        f"{month}: {outside:,} of {quality.rows:,} pickups ({outside / quality.rows:.1%}) are not "
+        f"{month}: {outside:,} of {quality.rows:,} {word}s ({outside / quality.rows:.1%}) are not "
         f"in the month, more than {share:.0%}: {span}; is it the file of another month? Correct "
         "its address or its name, or allow it with --max-outside-share 1"
     )

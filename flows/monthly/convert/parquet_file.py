@@ -1,4 +1,4 @@
-"""TLC's Parquet files of every vintage as pieces."""
+"""Parquet files of every vintage as pieces."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.errors import BadFile
-from monthly.convert.casting import UTC_ZONES, Unreadable, is_text
+from monthly.convert.casting import Unreadable, is_text
 from monthly.convert.conforming import conform
 from monthly.convert.pieces import Reject
 from monthly.convert.readings import Readings
-from monthly.datasets import Mapped, map_header
+from monthly.convert.zones import UTC_ZONES, place_of
+from monthly.header import Mapped, map_header
 from monthly.month import Month
 
 BATCH_ROWS = 1 << 14
@@ -49,7 +50,7 @@ class Rows:
 
     def convert(self) -> pa.RecordBatch:
         """Convert all rows to the canonical schema; see `Piece`."""
-        return conform(self.month, self._found(), self.rows, self.readings)
+        return conform(self.month, self.mapped, self._found(), self.rows, self.readings)
 
     def published(self) -> pa.RecordBatch:
         """Return all rows of the known columns; see `Piece`."""
@@ -123,15 +124,15 @@ def open_parquet(
             raise BadFile(f"{month}: {path.name} has no row; the month stays as it was")
         mapped = map_header(month, file.schema_arrow.names, strict, readings.empty)
         yield (
-            replace(mapped, read=_zones(file.schema_arrow, mapped)),
+            replace(mapped, read=_zones(file.schema_arrow, mapped, readings.zone)),
             _pieces(month, mapped, path, file, readings),
         )
 
 
-def _zones(schema: pa.Schema, mapped: Mapped) -> tuple[str, ...]:
+def _zones(schema: pa.Schema, mapped: Mapped, zone: str) -> tuple[str, ...]:
     """Return notes on columns with a time zone other than UTC, which the readings describe."""
     return tuple(
-        f"{c.name}: times of {f.type.tz}, kept as New York's clock"
+        f"{c.name}: times of {f.type.tz}, kept as {place_of(zone)}'s clock"
         for c, f in zip(mapped.columns, schema)
         if c and pa.types.is_timestamp(f.type) and f.type.tz and f.type.tz not in UTC_ZONES
     )

@@ -6,10 +6,14 @@ read in two ways is the whole file surveyed, and one reading chosen for all of i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from core.errors import UsageError
+from monthly.convert.zones import UTC_ZONES
+from monthly.datasets import DATASETS
+from monthly.month import Month
 
 Order = Literal["month-first", "day-first", "year-first"]
 Utc = Literal["local", "utc"]
@@ -33,7 +37,7 @@ class Rules:
         max_reject_share: the month fails if more than this share of its rows is rejected.
         max_outside_share: the month fails if more than this share of its pickups is outside it.
         date_order: the order of all-digit dates such as 2/1/21.
-        utc_times: the meaning of a time marked as UTC: New York local time despite the mark
+        utc_times: the meaning of a time marked as UTC: the dataset's local time despite the mark
             (local), or an instant (utc).
         decimal_mark: the decimal mark of numbers written as text.
     """
@@ -67,6 +71,8 @@ class Readings:
 
     Attributes:
         near_year: the year of the file, which decides the century of two-digit years.
+        zone: the time zone of the dataset; empty if it is not declared.
+        nulls: texts that mean "no value" in this dataset, besides the usual ones.
         order: the order of all-digit dates; None until one is seen.
         utc: the meaning of times marked as UTC; None until one is seen.
         mark: the decimal mark; None until a number needs one.
@@ -78,6 +84,8 @@ class Readings:
     """
 
     near_year: int = 2020
+    zone: str = "America/New_York"
+    nulls: tuple[str, ...] = ()
     order: Order | None = None
     utc: Utc | None = None
     mark: Mark | None = None
@@ -87,13 +95,20 @@ class Readings:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def asked(cls, rules: Rules, near_year: int) -> Readings:
-        """Return the readings that the rules set before any survey of the file."""
+    def asked(cls, rules: Rules, month: Month) -> Readings:
+        """Return what rules and declaration say before any survey of the file."""
+        dataset = DATASETS[month.dataset]
+        marks: Mapping[str | None, Mark | None] = {",": "comma", ".": "point", None: None}
         return cls(
-            near_year=near_year,
+            near_year=month.year,
+            zone=dataset.zone,
+            nulls=tuple(dataset.text.nulls),
             order=None if rules.date_order == "auto" else rules.date_order,
-            utc=None if rules.utc_times == "auto" else rules.utc_times,
-            mark=None if rules.decimal_mark == "auto" else rules.decimal_mark,
+            utc=_utc_of(dataset.zone) if rules.utc_times == "auto" else rules.utc_times,
+            mark=marks[dataset.text.decimal]
+            if rules.decimal_mark == "auto"
+            else rules.decimal_mark,
+            encoding=dataset.text.encoding or "utf-8",
         )
 
     def look(self) -> None:
@@ -104,3 +119,10 @@ class Readings:
         """
         if not self.settled:
             raise Unsettled
+
+
+def _utc_of(zone: str) -> Utc | None:
+    """Return the only meaning of a time marked as UTC in some zones; None where there are two."""
+    if zone in UTC_ZONES:
+        return "utc"
+    return None if zone else "local"

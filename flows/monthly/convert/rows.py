@@ -15,7 +15,6 @@ from typing import Generic, TypeVar
 import pyarrow as pa
 
 from core.errors import AccountingError
-from monthly.columns import SCHEMA_VERSION
 from monthly.convert.duplicates import DuplicateCounter, Hashes, row_hashes
 from monthly.convert.gates import refuse_other_rows
 from monthly.convert.pieces import Piece, Reject, salvage
@@ -23,7 +22,8 @@ from monthly.convert.quality import Measured, Quality, Tally
 from monthly.convert.readings import Readings, Rules, Unsettled
 from monthly.convert.rejects import RejectsFile
 from monthly.convert.survey import opened_file, survey
-from monthly.datasets import DATASETS, Mapped
+from monthly.datasets import DATASETS
+from monthly.header import Mapped
 from monthly.month import Month
 
 #: Arrow releases the GIL while parsing: two threads keep two cores busy.
@@ -42,10 +42,11 @@ class Accounts:
         rows_read: rows of the published file.
         rows_written: rows that arrived at the target.
         rows_rejected: rows of `rejects`; read = written + rejected.
-        drift: schema drift from the canonical names (renamed, unknown, missing), and how values
-            with several readings were read.
+        drift: schema drift from the canonical names (renamed, unknown, missing, kept), and how
+            values with several readings were read.
         quality: the quality report of the rows.
-        schema_version: the version of the canonical schema.
+        schema_version: the version of the declared schema.
+        signatures: what determined the values of each column; see `monthly.datasets`.
     """
 
     month: Month
@@ -55,7 +56,8 @@ class Accounts:
     rows_rejected: int
     drift: Mapping[str, tuple[str, ...]]
     quality: Quality
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int
+    signatures: Mapping[str, str]
 
 
 class Rows:
@@ -83,7 +85,7 @@ class Rows:
             readings: the readings from `survey`; those of the rules if None.
         """
         self.month, self._source, self._rules = month, source, rules
-        self._readings = readings or Readings.asked(rules, month.year)
+        self._readings = readings or Readings.asked(rules, month)
         share = rules.max_reject_share
         self.rejects = RejectsFile(month, folder / f"{month.stem}.rejects.csv", share)
         self._duplicates = DuplicateCounter(folder / f"{month.stem}.hashes")
@@ -107,10 +109,14 @@ class Rows:
         self._opened.close()
 
     @property
+    def schema(self) -> pa.Schema:
+        """Return the schema of the rows, known once the file is open."""
+        return self._mapped.schema
+
+    @property
     def names(self) -> list[str]:
         """Return the columns in order, without those missing from the file, which are all null."""
-        schema = DATASETS[self.month.dataset].schema
-        return [name for name in schema.names if name not in self._mapped.missing]
+        return [name for name in self.schema.names if name not in self._mapped.missing]
 
     def through(self, use: Callable[[pa.RecordBatch], T]) -> Iterator[list[T]]:
         """Return an iterator over the results of the batches of each piece, in file order.
@@ -152,6 +158,7 @@ class Rows:
         """
         repeats = sum(count.result() for count in self._repeats)
         rejects, quality = self.rejects, self._tally.report(repeats)
+        dataset = DATASETS[self.month.dataset]
         rejects.check_share()
         refuse_other_rows(self.month, quality, self._rules, self._mapped)
         if not rejects.rows_read == written + rejects.count == quality.rows + rejects.count:
@@ -167,6 +174,8 @@ class Rows:
             rows_rejected=rejects.count,
             drift=_drift(self._mapped, self._readings),
             quality=quality,
+            schema_version=dataset.schema_version,
+            signatures=dataset.signatures,
         )
 
     def _open(self) -> AbstractContextManager[tuple[Mapped, Iterator[Piece]]]:
@@ -195,7 +204,7 @@ def settled(month: Month, source: Path, rules: Rules, run: Callable[[Readings], 
         Ambiguous: a value can be read in two ways, and nothing in the file decides which.
     """
     try:
-        return run(Readings.asked(rules, month.year))
+        return run(Readings.asked(rules, month))
     except Unsettled:
         return run(survey(month, source, rules))
 
@@ -226,5 +235,6 @@ def _drift(mapped: Mapped, readings: Readings) -> dict[str, tuple[str, ...]]:
         "renamed": tuple(f"{old} -> {new}" for old, new in mapped.renamed),
         "unknown": mapped.unknown,
         "missing": mapped.missing,
+        "kept": tuple(c.name for c in mapped.kept),
         "read": (*mapped.read, *readings.notes),
     }

@@ -21,11 +21,13 @@ from monthly.convert.parquet_file import open_parquet
 from monthly.convert.pieces import Piece, salvage
 from monthly.convert.readings import Mark, Readings, Rules
 from monthly.convert.time_evidence import TO_ONE, TimeEvidence
-from monthly.datasets import DATASETS, Mapped, both_mean
+from monthly.datasets import DATASETS
+from monthly.header import Mapped, both_mean
 from monthly.month import Month
 
 #: Numbers to check per piece of a column if none of them has a comma.
 _SOME = 1_000
+_NUMBERS = ("int64", "float64", "decimal")
 #: Bytes that are control characters in Latin-1, and quotes and dashes in Windows-1252.
 _CONTROLS = frozenset(range(0x80, 0xA0))
 
@@ -47,7 +49,7 @@ def survey(month: Month, path: Path, rules: Rules, encoding: str = "utf-8") -> R
         SchemaError: two columns mean the same, and both have values.
         BadFile: the file is damaged or has no row.
     """
-    asked = replace(Readings.asked(rules, month.year), settled=True, encoding=encoding)
+    asked = replace(Readings.asked(rules, month), settled=True, encoding=encoding)
     seen, letters = _Seen(month), _Letters()
     with opened_file(month, path, rules.strict, asked) as (mapped, pieces):
         for piece in pieces:
@@ -63,7 +65,7 @@ class _Seen:
     """The values seen in a file that have several readings."""
 
     def __init__(self, month: Month) -> None:
-        self._month = month
+        self._month, self._dataset = month, DATASETS[month.dataset]
         self._times = TimeEvidence(month)
         self._marks, self._number = Marks(), ""
         self._filled: Counter[str] = Counter()
@@ -91,11 +93,12 @@ class _Seen:
         return replace(asked, order=order, utc=utc, mark=mark, empty=empty, notes=notes)
 
     def _add(self, name: str, column: Column, values: pa.Array) -> None:
-        texts = trimmed(values) if is_text(values.type) else values
+        nulls = tuple(self._dataset.text.nulls)
+        texts = trimmed(values, nulls) if is_text(values.type) else values
         self._filled[name] += len(texts) - texts.null_count
-        if column.kind == "timestamp":
-            self._times.add(texts, column.name == DATASETS[self._month.dataset].pickup)
-        elif column.kind in ("int64", "float64") and column.codes is None and is_text(values.type):
+        if column.kind in ("timestamp", "date") and not column.formats:
+            self._times.add(texts, column.name == self._dataset.roles.time)
+        elif column.kind in _NUMBERS and column.codes is None and is_text(values.type):
             self._add_numbers(texts.drop_null())
 
     def _add_numbers(self, known: pa.Array) -> None:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from core.errors import Ambiguous
 from monthly.convert.arrays import midnight
-from monthly.convert.casting import UTC_ZONES, is_text
+from monthly.convert.casting import is_text
 from monthly.convert.readings import Order, Readings, Utc
 from monthly.convert.time_texts import (
     ORDERS,
@@ -27,16 +27,17 @@ from monthly.convert.time_texts import (
     Ints,
     Times,
     is_plain,
-    new_york,
     read_under_each,
 )
+from monthly.convert.zones import UTC_ZONES, local_clock, place_of
+from monthly.datasets import DATASETS
 from monthly.month import Month
 
 #: How many votes to one decide.
 TO_ONE = 100
 _UTC: Mapping[Utc, str] = {
-    "local": "New York's clock under that mark",
-    "utc": "instants, an earlier hour in New York",
+    "local": "{place}'s clock under that mark",
+    "utc": "instants, another hour in {place}",
 }
 C = TypeVar("C", bound=str)
 
@@ -76,6 +77,7 @@ class TimeEvidence:
 
     def __init__(self, month: Month) -> None:
         self._month = month
+        self._zone = DATASETS[month.dataset].zone or "UTC"
         self._start, self._end = _microseconds(month), _microseconds(month.next)
         self._orders, self._utc = Votes(), Votes()
         self._pickups = self._shifted = 0
@@ -91,7 +93,7 @@ class TimeEvidence:
             self._marked = self._marked or f"{known[0].as_py():%Y-%m-%d %H:%M:%S} {known.type.tz}"
             clock = _ints(known.cast(pa.timestamp("us", "UTC")).view(pa.int64()))
             self._pickups += len(known) * is_pickup
-            self._vote_utc(clock, new_york(clock), is_pickup)
+            self._vote_utc(clock, local_clock(clock, self._zone), is_pickup)
 
     def settle(self, asked: Readings) -> tuple[Order | None, Utc | None, tuple[str, ...]]:
         """Return the order of dates, the meaning of UTC, and notes on the readings.
@@ -106,9 +108,10 @@ class TimeEvidence:
             notes.append(f"dates like {self._ordered!r} as {ORDERS[order]}{self._said(order)}")
         if self._marked:
             utc = utc or self._best_utc()
-            notes.append(f"times marked UTC like {self._marked!r} as {_UTC[utc]}")
+            notes.append(f"times marked UTC like {self._marked!r} as {self._meanings()[utc]}")
         if self._offset:
-            notes.append(f"times with an offset like {self._offset!r} as New York's clock")
+            place = place_of(self._zone)
+            notes.append(f"times with an offset like {self._offset!r} as {place}'s clock")
         if self._other:
             notes.append(f"times like {self._other!r}")
         return order, utc, tuple(notes)
@@ -135,8 +138,11 @@ class TimeEvidence:
     def _best_utc(self) -> Utc:
         best = self._utc.best(tuple(_UTC))
         if best is None:
-            raise self._ambiguous("utc_times", self._marked, _UTC)
+            raise self._ambiguous("utc_times", self._marked, self._meanings())
         return best
+
+    def _meanings(self) -> dict[Utc, str]:
+        return {utc: text.format(place=place_of(self._zone)) for utc, text in _UTC.items()}
 
     def _said(self, order: Order) -> str:
         counts = self._orders.inside
@@ -165,7 +171,7 @@ class TimeEvidence:
         if times.utc.any():
             self._marked = self._marked or _first(odd, times.utc)
             at = times.utc
-            self._vote_utc(times.clock[at], new_york(times.clock[at]), is_pickup)
+            self._vote_utc(times.clock[at], local_clock(times.clock[at], self._zone), is_pickup)
         if times.shifted.any():
             self._offset = self._offset or _first(odd, times.shifted)
         rest = times.valid & ~(times.by_order | times.utc | times.shifted)

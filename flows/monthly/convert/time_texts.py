@@ -10,17 +10,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from monthly.convert.arrays import strings
 from monthly.convert.patterns import matching, parts_of
 from monthly.convert.readings import Order, Utc
+from monthly.convert.time_formats import pattern_of
+from monthly.convert.zones import local_clock, utc_instants
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-NEW_YORK = "America/New_York"
 _SECOND = 1_000_000
 _CLOCK = (
     r"(?:(?:[ T]|, ?) *(?P<H>\d{1,2})(?::(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?)?"
-    r"(?: ?(?P<p>[AaPp])\.?[Mm]\.?)?(?: ?(?P<z>[Zz]|UTC|GMT|E[SD]T|[+-]\d{2}(?::?\d{2})?))?)?$"
+    r"(?: ?(?P<p>[AaPp])\.?[Mm]\.?)?(?: ?(?P<z>[Zz]|UTC|GMT|E[SD]T|CES?T"
+    r"|[+-]\d{2}(?::?\d{2})?))?)?$"
 )
 _NAME = r"(?P<n>[A-Za-z]{3,9})\.?"
 #: The first is ISO. Groups a and c, of one or two digits, need an order of day, month, year.
@@ -33,6 +36,7 @@ _DATES = (
     rf"^(?P<a>\d{{1,2}})[- ]{_NAME}[- ](?P<c>\d{{2}})",
     r"^(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})",
 )
+_TIMES = tuple(f"{date}{_CLOCK}" for date in _DATES)
 _MONTHS = "january february march april may june july august september october november december"
 _NUMBER_OF = {
     text: number
@@ -41,8 +45,8 @@ _NUMBER_OF = {
 }
 _PLAIN = r"^\d{4}-\d\d-\d\d([ T]\d\d(:\d\d(:\d\d(\.\d{1,6})?)?)?)?$"
 _UTC_MARKS = ("Z", "z", "UTC", "GMT", "+00", "+0000", "+00:00", "-00", "-0000", "-00:00")
-#: Minutes east of UTC, for New York's standard time and daylight saving time.
-_NAMED = {"EST": -300, "EDT": -240}
+#: Minutes east of UTC, for the standard time and the summer time of New York and of Berlin.
+_NAMED = {"EST": -300, "EDT": -240, "CET": 60, "CEST": 120}
 
 
 @dataclass(frozen=True)
@@ -65,28 +69,37 @@ class Times:
     shifted: Flags
     by_order: Flags
 
-    def local(self, utc: Utc | None) -> Ints:
-        """Return New York local time, in microseconds since 1970."""
+    @property
+    def marked(self) -> Flags:
+        """Return flags of the times that name a zone, UTC or another."""
+        return self.valid & (self.utc | self.shifted)
+
+    def local(self, utc: Utc | None, zone: str, written_in: str = "") -> Ints:
+        """Return the local time of a zone, in microseconds since 1970.
+
+        Args:
+            utc: the meaning of times marked as UTC.
+            zone: the zone to return the time of.
+            written_in: the zone or offset of times that name none; empty for `zone`.
+
+        Raises:
+            ValueError: a time stands twice in `written_in`, or does not exist there.
+        """
         found = self.clock.copy()
         moved = self.shifted | (self.utc if utc == "utc" else np.zeros_like(self.utc))
         moved &= self.valid
         if moved.any():
             instants = self.clock[moved] - self.offset[moved] * (60 * _SECOND)
-            found[moved] = new_york(instants)
+            found[moved] = local_clock(instants, zone)
+        if written_in:
+            bare = self.valid & ~self.marked
+            found[bare] = local_clock(utc_instants(self.clock[bare], written_in), zone)
         return found
 
 
 def is_plain(texts: pa.Array) -> Flags:
     """Tell which texts, all non-null, are ISO times without a zone, to the microsecond at most."""
     return matching(texts, _PLAIN)
-
-
-def new_york(instants: Ints) -> Ints:
-    """Convert instants to New York local time, both in microseconds since 1970."""
-    values = pa.Array.from_buffers(
-        pa.timestamp("us", NEW_YORK), len(instants), [None, pa.py_buffer(instants)]
-    )
-    return _ints(pc.local_timestamp(values).view(pa.int64()))
 
 
 def read_times(texts: pa.Array, order: Order, near_year: int) -> Times:
@@ -106,14 +119,20 @@ def read_under_each(texts: pa.Array, near_year: int) -> dict[Order, Times]:
     return {order: _read(split, len(texts), order, near_year) for order in ORDERS}
 
 
-def _split(texts: pa.Array) -> list[tuple[Ints, _Groups]]:
+def read_formatted(texts: pa.Array, formats: Sequence[str], near_year: int) -> Times:
+    """Read trimmed, non-null texts under declared formats; the first that fits a text counts."""
+    split = _split(texts, [pattern_of(text) for text in formats])
+    return _read(split, len(texts), "month-first", near_year)
+
+
+def _split(texts: pa.Array, patterns: Sequence[str] = _TIMES) -> list[tuple[Ints, _Groups]]:
     """Return, by pattern, the positions of the matching texts and their groups."""
     left, found = np.arange(len(texts)), []
-    for pattern in _DATES:
+    for pattern in patterns:
         if not len(left):
             break
         rest = texts if len(left) == len(texts) else texts.take(pa.array(left))
-        here, parts = parts_of(rest, pattern + _CLOCK)
+        here, parts = parts_of(rest, pattern)
         if here.any():
             found.append((left[here], _Groups(parts, int(here.sum()))))
             left = left[~here]
@@ -145,7 +164,7 @@ class _Groups:
 
     def zone(self) -> tuple[Flags, Flags, Ints]:
         """Return flags of UTC marks, flags of other offsets, and those offsets in minutes."""
-        marks = self._parts["z"].dictionary_encode()
+        marks = self._text("z").dictionary_encode()
         names = marks.dictionary.to_pylist()
         is_utc = np.array([name in _UTC_MARKS for name in names], bool)
         minutes = np.array([_minutes(name) for name in names], np.int64)
@@ -157,7 +176,8 @@ class _Groups:
         everywhere, nowhere = np.ones(self._size, bool), np.zeros(self._size, bool)
         month = self._month()
         if "y" in self._parts:
-            return self._int("y"), month, self._int("d"), everywhere, nowhere
+            day = self._int("d") if "d" in self._parts else np.ones(self._size, np.int64)
+            return self._year(near_year), month, day, everywhere, nowhere
         first, last = self._int("a"), self._int("c")
         long_year = _flags(pc.equal(pc.utf8_length(self._parts["c"]), 4))
         named = "n" in self._parts
@@ -177,20 +197,31 @@ class _Groups:
 
     def _clock(self) -> tuple[Ints, Flags]:
         hour, minute, second = self._int("H"), self._int("M"), self._int("S")
-        half = self._parts["p"]
+        half = self._text("p")
         twelve = _flags(pc.not_equal(half, ""))
         after_noon = _flags(pc.is_in(half, pa.array(["p", "P"])))
         good = (minute < 60) & (second < 60)
-        good &= np.where(twelve, (hour >= 1) & (hour <= 12), hour < 24)
+        midnight = (hour == 24) & (minute == 0) & (second == 0)
+        good &= np.where(twelve, (hour >= 1) & (hour <= 12), (hour < 24) | midnight)
         hour = np.where(twelve, hour % 12 + 12 * after_noon, hour)
-        digits = pc.utf8_rpad(self._parts["f"], 9, "0")
+        digits = pc.utf8_rpad(self._text("f"), 9, "0")
         fraction = _ints(digits.cast(pa.int64()))
         # Refuse precision finer than a microsecond rather than truncate it silently.
         good &= fraction % 1_000 == 0
         return ((hour * 60 + minute) * 60 + second) * _SECOND + fraction // 1_000, good
 
+    def _year(self, near_year: int) -> Ints:
+        """Return the years of the group y, of four digits or, in some formats, of two."""
+        year = self._int("y")
+        short = _flags(pc.equal(pc.utf8_length(self._parts["y"]), 2))
+        return np.where(short, _century(year, near_year), year) if short.any() else year
+
+    def _text(self, name: str) -> pa.Array:
+        """Return a group; empty texts if the pattern does not have it."""
+        return self._parts[name] if name in self._parts else strings([""] * self._size)
+
     def _int(self, name: str) -> Ints:
-        texts = self._parts[name]
+        texts = self._text(name)
         return _ints(pc.if_else(pc.equal(texts, ""), "0", texts).cast(pa.int64()))
 
 

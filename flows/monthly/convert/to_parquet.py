@@ -16,7 +16,6 @@ from core.disk import room_for
 from core.errors import UsageError
 from monthly.convert.readings import Readings, Rules
 from monthly.convert.rows import Accounts, Rows, settled
-from monthly.datasets import DATASETS
 from monthly.month import Month
 
 ROW_GROUP_ROWS = 131_072
@@ -91,7 +90,7 @@ def _complete(target: Path, beside: Path) -> Iterator[Path]:
 def _write(rows: Rows, target: Path) -> int:
     """Write the rows on a separate thread, and return the row count in the file's footer."""
     with (
-        RowGroups(target, DATASETS[rows.month.dataset].schema) as groups,
+        RowGroups(target, rows.schema) as groups,
         ThreadPoolExecutor(1, f"write {rows.month}") as writer,
     ):
         written: Future[None] | None = None

@@ -11,7 +11,6 @@ from typing import Any
 
 import duckdb
 
-from monthly.columns import BOUNDS
 from monthly.datasets import DATASETS, Dataset
 from monthly.month import Month
 
@@ -19,8 +18,6 @@ from monthly.month import Month
 MEMORY = "256MB"
 #: Side of a map cell, degrees: 280 m north to south, 210 m east to west.
 CELL = 0.0025
-#: Extent of the map, degrees: the city except the far end of Staten Island.
-WEST, EAST, SOUTH, NORTH = -74.10, -73.70, 40.57, 40.91
 #: Higher fares are counted as this, USD: files contain fares of a million.
 LARGEST_FARE = 1_000
 
@@ -32,7 +29,7 @@ _SCAN = "SELECT {what}, count(*) FROM read_parquet(?) WHERE {where} GROUP BY ALL
 
 @dataclass(frozen=True)
 class Typical:
-    """The typical value of a measure, and the effect of its bound in `monthly.columns.BOUNDS`.
+    """The typical value of a measure, and the effect of its declared bound.
 
     Attributes:
         what: the measure and its unit, such as "distance, miles".
@@ -113,7 +110,7 @@ class _Scan:
 
 
 def _hours(scan: _Scan, month: Month) -> dict[tuple[dt.date, int], int]:
-    pickup = DATASETS[month.dataset].pickup
+    pickup = DATASETS[month.dataset].roles.time
     first = month.first_day
     after = (first + dt.timedelta(days=31)).replace(day=1)
     what = f'CAST("{pickup}" AS DATE), hour("{pickup}")'
@@ -122,39 +119,43 @@ def _hours(scan: _Scan, month: Month) -> dict[tuple[dt.date, int], int]:
 
 
 def _fares(scan: _Scan, dataset: Dataset) -> dict[int, int]:
-    if dataset.fare is None:
+    if not dataset.roles.price:
         return {}
-    what = f'CAST(round(greatest(least("{dataset.fare}", {LARGEST_FARE}), 0) * 100) AS INTEGER)'
-    return dict(scan.count(what, f'"{dataset.fare}" IS NOT NULL', []))
+    price = dataset.roles.price
+    what = f'CAST(round(greatest(least("{price}", {LARGEST_FARE}), 0) * 100) AS INTEGER)'
+    return dict(scan.count(what, f'"{price}" IS NOT NULL', []))
 
 
 def _zones(scan: _Scan, dataset: Dataset) -> dict[int, int]:
-    return dict(scan.count(f'"{dataset.zone}"', f'"{dataset.zone}" IS NOT NULL', []))
+    place = dataset.roles.place
+    return dict(scan.count(f'"{place}"', f'"{place}" IS NOT NULL', [])) if place else {}
 
 
 def _cells(scan: _Scan, dataset: Dataset) -> dict[tuple[int, int], int]:
-    longitude, latitude = "pickup_longitude", "pickup_latitude"
-    if longitude not in dataset.schema.names:
+    longitude, latitude, extent = dataset.roles.longitude, dataset.roles.latitude, dataset.map
+    if not (longitude and latitude and extent):
         return {}
     what = (
-        f"CAST(floor(({longitude} - ({WEST})) / {CELL}) AS INTEGER), "
-        f"CAST(floor(({latitude} - {SOUTH}) / {CELL}) AS INTEGER)"
+        f"CAST(floor(({longitude} - ({extent.west})) / {CELL}) AS INTEGER), "
+        f"CAST(floor(({latitude} - ({extent.south})) / {CELL}) AS INTEGER)"
     )
     inside = f"{longitude} >= ? AND {longitude} < ? AND {latitude} >= ? AND {latitude} < ?"
-    rows = scan.count(what, inside, [WEST, EAST, SOUTH, NORTH])
+    rows = scan.count(what, inside, [extent.west, extent.east, extent.south, extent.north])
     return {(column, row): count for column, row, count in rows}
 
 
 def _typical(scan: _Scan, dataset: Dataset) -> Iterator[Typical]:
     """Yield each measure that has values; duration and speed only count trips that took time."""
-    minutes = f'date_diff(\'microsecond\', "{dataset.pickup}", "{dataset.dropoff}") / 6e7'
-    measures = [("duration, minutes", f"nullif(greatest({minutes}, 0), 0)", BOUNDS.hours * 60)]
-    if dataset.distance:
-        speed = f'"{dataset.distance}" * 60 / nullif(greatest({minutes}, 0), 0)'
-        measures.insert(0, ("distance, miles", f'"{dataset.distance}"', BOUNDS.distance))
-        measures.append(("speed, miles an hour", speed, BOUNDS.speed))
-    if dataset.total:
-        measures.append(("amount, USD", f'"{dataset.total}"', BOUNDS.amount))
+    roles, bounds = dataset.roles, dataset.bounds
+    minutes = f'date_diff(\'microsecond\', "{roles.time}", "{roles.end}") / 6e7'
+    longest = (bounds.hours or 0) * 60
+    measures = [("duration, minutes", f"nullif(greatest({minutes}, 0), 0)", longest)]
+    if roles.distance:
+        speed = f'"{roles.distance}" * 60 / nullif(greatest({minutes}, 0), 0)'
+        measures.insert(0, ("distance, miles", f'"{roles.distance}"', bounds.distance or 0))
+        measures.append(("speed, miles an hour", speed, bounds.speed or 0))
+    if roles.amount:
+        measures.append(("amount, USD", f'"{roles.amount}"', bounds.amount or 0))
     for what, expression, bound in measures:
         if found := _measured(scan, what, expression, bound):
             yield found

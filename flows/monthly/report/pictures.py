@@ -12,8 +12,10 @@ import numpy.typing as npt
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import MultipleLocator
 
+from monthly.datasets import DATASETS
+from monthly.declaration import Map
 from monthly.report.canvas import BLUE, FAINT, INK, LIGHT, PAPER, SHADES, Canvas, Picture, canvas
-from monthly.report.counts import CELL, EAST, NORTH, SOUTH, WEST, Counts
+from monthly.report.counts import CELL, Counts
 from monthly.report.zones import ZONES_KEY
 
 Grid = npt.NDArray[np.float64]
@@ -184,15 +186,16 @@ def _zones(counts: Counts, names: Mapping[int, str]) -> Picture:
 
 def _map(counts: Counts) -> Picture:
     title = f"Where trips begin, {counts.month}"
+    extent = _extent(counts)
     with canvas(title, 5.2, 6) as drawn:
         axes = drawn.axes
         shades = axes.imshow(
-            _grid(counts),
+            _grid(counts, extent),
             cmap=SHADES,
             norm=LogNorm(vmin=1),
             origin="lower",
-            extent=(WEST, EAST, SOUTH, NORTH),
-            aspect=1 / np.cos(np.radians((SOUTH + NORTH) / 2)),
+            extent=(extent.west, extent.east, extent.south, extent.north),
+            aspect=1 / np.cos(np.radians((extent.south + extent.north) / 2)),
         )
         axes.xaxis.set_major_locator(MultipleLocator(0.1))
         axes.yaxis.set_major_locator(MultipleLocator(0.1))
@@ -205,9 +208,16 @@ def _map(counts: Counts) -> Picture:
     return Picture(title, f"{inside:,} pickups on a map of New York.", drawn.png)
 
 
-def _grid(counts: Counts) -> Grid:
+def _extent(counts: Counts) -> Map:
+    extent = DATASETS[counts.month.dataset].map
+    assert extent is not None  # noqa: S101 - without one, no cells are counted
+    return extent
+
+
+def _grid(counts: Counts, extent: Map) -> Grid:
     """Return the trips by row and column of the map; NaN where none began."""
-    rows, columns = round((NORTH - SOUTH) / CELL), round((EAST - WEST) / CELL)
+    rows = round((extent.north - extent.south) / CELL)
+    columns = round((extent.east - extent.west) / CELL)
     grid = np.full((rows, columns), np.nan)
     for (column, row), count in counts.cells.items():
         grid[min(row, rows - 1), min(column, columns - 1)] = count

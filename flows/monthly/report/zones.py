@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from core.errors import SchemaError
 from core.storage.bucket import Bucket
-from monthly.datasets import fold
+from monthly.columns import fold
 
 #: Key of TLC's table, which TLC publishes as "Taxi Zone Lookup Table (CSV)".
 ZONES_KEY = "lookup/taxi_zone_lookup.csv"

@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from monthly.month import FIRST_MONTHS, Month
+from monthly.month import Month
 from monthly.sample.eras import Ints
 
 #: Incremented whenever the same month and size produce a different file than before.
@@ -26,6 +26,10 @@ WEEKEND = (
 DAYS = (8, 9, 9, 10, 10, 10, 8)
 #: Percentage of rows without a meter record, which come last; from 2019 on.
 UNMETERED = {"green": 40, "yellow": 5}
+
+
+#: The order decides what is drawn.
+DATASETS = ("yellow", "green", "fhv", "fhvhv")
 
 
 class Odd(IntEnum):
@@ -113,7 +117,7 @@ class Draw:
 
 
 def _dice(month: Month, start: int, size: int) -> npt.NDArray[np.uint16]:
-    dataset = [*FIRST_MONTHS].index(month.dataset)
+    dataset = DATASETS.index(month.dataset)
     bits = np.random.PCG64([SAMPLE_VERSION, dataset, month.year, month.month, start])
     raw = bits.random_raw(size * DICE // 4).astype("<u8").view("<u2")
     return raw.reshape(DICE, size)

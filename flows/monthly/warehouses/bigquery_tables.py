@@ -24,7 +24,7 @@ from google.cloud.bigquery.retry import DEFAULT_RETRY
 
 from core.errors import SchemaError
 from core.storage.google_errors import PATIENCE, TIMEOUT
-from monthly.columns import Kind
+from monthly.columns import Column, Kind
 from monthly.datasets import DATASETS, Dataset
 from monthly.ledger import Entry
 from monthly.month import Month
@@ -37,6 +37,7 @@ TYPES: Mapping[Kind, str] = {
     "string": "STRING",
     "timestamp": "DATETIME",
     "date": "DATE",
+    "boolean": "BOOLEAN",
 }
 BY_MONTH = TimePartitioning(type_="MONTH", field="file_month")
 LEDGER = "loaded_months"
@@ -196,9 +197,17 @@ def partition_of(client: Client, dataset: str, month: Month) -> TableReference:
     return TableReference.from_string(f"{client.project}.{dataset}.{table}")
 
 
+def type_of(column: Column) -> str:
+    """Return BigQuery's type of a column."""
+    whole, scale = column.digits
+    if column.kind == "decimal":
+        return "NUMERIC" if scale <= 9 and whole - scale <= 29 else "BIGNUMERIC"
+    return TYPES[column.kind]
+
+
 def fields_of(dataset: Dataset) -> list[SchemaField]:
     """Return the declared columns with their descriptions."""
-    return [SchemaField(c.name, TYPES[c.kind], description=c.about) for c in dataset.columns]
+    return [SchemaField(c.name, type_of(c), description=c.about) for c in dataset.columns]
 
 
 def prepare(client: Client, dataset_id: str, location: str | None, month: Month) -> str:
@@ -217,11 +226,17 @@ def prepare(client: Client, dataset_id: str, location: str | None, month: Month)
         client.update_table(there, ["schema"], retry=RETRY, timeout=TIMEOUT)
     table = Table(reference.table(dataset.table), schema=fields_of(dataset))
     table.time_partitioning = BY_MONTH
-    table.clustering_fields = [c.name for c in dataset.columns if c.name.lower() == "pulocationid"]
+    table.clustering_fields = _clustering(dataset)
     there = client.create_table(table, exists_ok=True, retry=RETRY, timeout=TIMEOUT)
     _refuse_other_partitions(month, there)
     _bring_up_to_date(client, month, dataset, there)
     return str(place)
+
+
+def _clustering(dataset: Dataset) -> list[str]:
+    """Return the column that queries filter by, if it can cluster a table."""
+    column = dataset.column(dataset.roles.place) if dataset.roles.place else None
+    return [column.name] if column and column.kind in ("int64", "string") else []
 
 
 def _dataset(client: Client, reference: DatasetReference, location: str | None) -> GoogleDataset:

@@ -27,6 +27,7 @@ TYPES: Mapping[Kind, str] = {
     "string": "VARCHAR",
     "timestamp": "TIMESTAMP",
     "date": "DATE",
+    "boolean": "BOOLEAN",
 }
 LEDGER = "loaded_months"
 #: Matches a table of this name in the current schema only.
@@ -132,7 +133,7 @@ def _exists(db: duckdb.DuckDBPyConnection, table: str) -> bool:
 def _prepare(db: duckdb.DuckDBPyConnection, month: Month, dataset: Dataset) -> None:
     """Create the tables or add new columns as declared; refuse other types."""
     is_new = not _exists(db, dataset.table)
-    columns = ", ".join(f'"{c.name}" {TYPES[c.kind]}' for c in dataset.columns)
+    columns = ", ".join(f'"{c.name}" {type_of(c)}' for c in dataset.columns)
     db.execute(f"CREATE TABLE IF NOT EXISTS {dataset.table} ({columns})")
     db.execute(
         f"CREATE TABLE IF NOT EXISTS {LEDGER} (dataset VARCHAR, file_month DATE, "
@@ -150,18 +151,16 @@ def _prepare(db: duckdb.DuckDBPyConnection, month: Month, dataset: Dataset) -> N
     _refuse_other_types(month, dataset, there)
     for column in dataset.columns:
         if column.name not in there:
-            db.execute(
-                f'ALTER TABLE {dataset.table} ADD COLUMN "{column.name}" {TYPES[column.kind]}'
-            )
+            db.execute(f'ALTER TABLE {dataset.table} ADD COLUMN "{column.name}" {type_of(column)}')
         if described.get(column.name) != column.about:
             _describe(db, dataset, column)
 
 
 def _refuse_other_types(month: Month, dataset: Dataset, there: Mapping[str, str]) -> None:
     wrong = [
-        f"{c.name} is {there[c.name]}, not {TYPES[c.kind]}"
+        f"{c.name} is {there[c.name]}, not {type_of(c)}"
         for c in dataset.columns
-        if c.name in there and there[c.name] != TYPES[c.kind]
+        if c.name in there and there[c.name] != type_of(c)
     ]
     if wrong:
         raise SchemaError(
@@ -173,6 +172,11 @@ def _refuse_other_types(month: Month, dataset: Dataset, there: Mapping[str, str]
 def _describe(db: duckdb.DuckDBPyConnection, dataset: Dataset, column: Column) -> None:
     about = column.about.replace("'", "''")
     db.execute(f"COMMENT ON COLUMN {dataset.table}.\"{column.name}\" IS '{about}'")
+
+
+def type_of(column: Column) -> str:
+    """Return DuckDB's type of a column."""
+    return column.type.upper() if column.kind == "decimal" else TYPES[column.kind]
 
 
 @contextmanager

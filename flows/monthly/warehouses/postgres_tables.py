@@ -19,7 +19,14 @@ TYPES: Mapping[Kind, str] = {
     "string": "text",
     "timestamp": "timestamp without time zone",
     "date": "date",
+    "boolean": "boolean",
 }
+
+
+def type_of(column: Column) -> str:
+    """Return PostgreSQL's type of a column."""
+    whole, scale = column.digits
+    return f"numeric({whole},{scale})" if column.kind == "decimal" else TYPES[column.kind]
 
 
 def partition_of(month: Month) -> str:
@@ -105,7 +112,7 @@ def drop_partition(sql: Cursor, month: Month) -> None:
 
 
 def _definition(column: Column) -> str:
-    return f'"{column.name}" {TYPES[column.kind]}'
+    return f'"{column.name}" {type_of(column)}'
 
 
 def _exists(sql: Cursor, table: str) -> bool:
@@ -155,9 +162,9 @@ def _refuse_other_kind(sql: Cursor, month: Month, dataset: Dataset) -> None:
 
 def _refuse_other_types(month: Month, dataset: Dataset, there: Mapping[str, str]) -> None:
     wrong = [
-        f"{c.name} is {there[c.name]}, not {TYPES[c.kind]}"
+        f"{c.name} is {there[c.name]}, not {type_of(c)}"
         for c in dataset.columns
-        if c.name in there and there[c.name] != TYPES[c.kind]
+        if c.name in there and there[c.name] != type_of(c)
     ]
     if wrong:
         raise SchemaError(

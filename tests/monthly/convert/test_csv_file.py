@@ -421,7 +421,7 @@ def test_an_unknown_payment_code_is_a_reject_that_says_where_to_declare_it(
     ((line, why, _),) = outcome.rejects
     assert (line, why) == (
         3,
-        f"payment_type: {text!r} is not a known code; declare it in flows/monthly/columns.py",
+        f"payment_type: {text!r} is not a known code; declare it in flows/datasets/yellow.toml",
     )
 
 

@@ -14,6 +14,8 @@ from monthly.convert import pieces
 from monthly.convert.casting import Unreadable
 from monthly.convert.conforming import conform
 from monthly.convert.pieces import Reject, hopeless, salvage
+from monthly.convert.readings import Readings, Rules
+from monthly.header import map_header
 from monthly.month import Month
 
 YELLOW = Month("yellow", 2010, 3)
@@ -112,7 +114,8 @@ def test_a_month_is_hopeless_past_a_thousand_and_a_tenth_and_the_threshold(
 
 
 def conformed(**found: pa.Array) -> dict[str, Any]:
-    (row,) = conform(YELLOW, found, 1).to_pylist()
+    mapped = map_header(YELLOW, [*found], strict=False)
+    (row,) = conform(YELLOW, mapped, found, 1, Readings.asked(Rules(), YELLOW)).to_pylist()
     return dict(row)
 
 

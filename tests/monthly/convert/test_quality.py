@@ -18,6 +18,7 @@ from fakes.trip_files import FHV, FHV_HEADER, converted
 from monthly.convert import csv_file, duplicates
 from monthly.convert.duplicates import DuplicateCounter, row_hashes
 from monthly.convert.to_parquet import convert
+from monthly.datasets import DATASETS
 from monthly.month import Month
 
 GREEN = Month("green", 2024, 12)
@@ -52,9 +53,8 @@ NO_GATE: dict[str, Any] = {"strict": False, "max_outside_share": 1.0}
 @pytest.mark.parametrize("what", ODD)
 def test_an_odd_row_is_counted_under_its_oddity_alone_and_kept(what: str, tmp_path: Path) -> None:
     quality = converted(tmp_path, "\n".join([HEADER, *ORDINARY, ODD[what]]), GREEN).result.quality
-    assert {name: getattr(quality, name) for name in ODD} == {
-        name: int(name == what) for name in ODD
-    }
+    figures = quality.figures(DATASETS["green"])
+    assert {name: figures[name] for name in ODD} == {name: int(name == what) for name in ODD}
     assert quality.rows == 4
 
 
@@ -107,29 +107,26 @@ def test_a_real_month_has_the_implausible_trips_that_duckdb_counts(tmp_path: Pat
 
 def test_the_first_moment_of_the_next_month_is_outside(tmp_path: Path) -> None:
     data = "\n".join([HEADER, green_line("2025-01-01 00:00:00", "2025-01-01 00:00:00")])
-    assert (
-        converted(tmp_path, data, GREEN, max_outside_share=1.0).result.quality.pickup_outside_month
-        == 1
-    )
+    assert converted(tmp_path, data, GREEN, max_outside_share=1.0).result.quality.outside_month == 1
 
 
 def test_nulls_total_and_ends_are_those_of_all_blocks(tmp_path: Path) -> None:
     with mock.patch.object(csv_file, "BLOCK_BYTES", 100):
         outcome = converted(tmp_path, "\n".join([HEADER, *ODD.values(), *ORDINARY]), GREEN)
     quality = outcome.result.quality
-    assert quality.total == 19.99
+    assert quality.amount == 19.99
     assert quality.nulls["total_amount"] == quality.nulls["lpep_dropoff_datetime"] == 1
     assert quality.nulls["ehail_fee"] == 7
     assert "VendorID" not in quality.nulls
-    assert quality.first_pickup == "2024-11-30 23:59:59.999999"
-    assert quality.last_pickup == "2024-12-31 23:59:59.999999"
+    assert quality.first_time == "2024-11-30 23:59:59.999999"
+    assert quality.last_time == "2024-12-31 23:59:59.999999"
 
 
 def test_a_month_without_pickups_distances_or_amounts_has_none_to_report(tmp_path: Path) -> None:
     quality = converted(tmp_path, f"{FHV_HEADER}\nB1,,,1,2\n", **NO_GATE).result.quality
-    assert (quality.first_pickup, quality.last_pickup) == (None, None)
-    assert (quality.zero_distance, quality.negative_total, quality.total) == (0, 0, 0.0)
-    assert (quality.pickup_outside_month, quality.nulls["pickup_datetime"]) == (0, 1)
+    assert (quality.first_time, quality.last_time) == (None, None)
+    assert (quality.zero_distance, quality.negative_amount, quality.amount) == (0, 0, 0.0)
+    assert (quality.outside_month, quality.nulls["pickup_datetime"]) == (0, 1)
 
 
 def test_cents_of_a_hundred_thousand_rows_add_up_exactly(tmp_path: Path) -> None:
@@ -139,7 +136,7 @@ def test_cents_of_a_hundred_thousand_rows_add_up_exactly(tmp_path: Path) -> None
     ]
     cents = sum(n % 1000 * 100 + n % 100 for n in range(30_000))
     quality = converted(tmp_path, "\n".join([HEADER, *lines]), GREEN).result.quality
-    assert round(quality.total * 100) == cents
+    assert round(quality.amount * 100) == cents
     assert quality.duplicates == 30_000 - 1_000
 
 

@@ -68,11 +68,11 @@ def test_a_month_of_every_era_is_converted_to_what_was_put_into_it(
     quality = outcome.result.quality
     assert outcome.result.rows_rejected == 0
     assert (quality.rows, quality.duplicates) == (facts.rows, facts.duplicates)
-    assert quality.pickup_outside_month == facts.out_of_month > 0
-    assert quality.dropoff_before_pickup == facts.dropoff_before_pickup
+    assert quality.outside_month == facts.out_of_month > 0
+    assert quality.end_before_time == facts.dropoff_before_pickup
     assert quality.zero_distance == facts.zero_distance
-    assert quality.negative_total == facts.negative_totals
-    assert round(quality.total * 100) == (facts.total_cents or 0)
+    assert quality.negative_amount == facts.negative_totals
+    assert round(quality.amount * 100) == (facts.total_cents or 0)
     assert payments(outcome) == expected_payments(facts)
     left_out = {"Dispatching_base_num"} if "Dispatching_base_number" in facts.nulls else set()
     assert all(facts.nulls[name] == facts.rows for name in left_out)
@@ -133,7 +133,7 @@ def test_what_differs_from_the_canonical_names_is_noted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        (f"{FHV_HEADER},Mood", "unknown column 'Mood'; declare it under FHV"),
+        (f"{FHV_HEADER},Mood", "unknown column 'Mood'; declare it in flows/datasets/fhv.toml"),
         (FHV_HEADER.replace("Pickup_DateTime", "Mood"), "unknown column 'Mood'"),
         (FHV_HEADER.replace("Pickup_DateTime,", ""), "has no column pickup_datetime"),
     ],
@@ -256,7 +256,7 @@ def test_file_month_is_the_month_of_the_file_in_every_row(tmp_path: Path) -> Non
         tmp_path, fhv_file(3).replace(b"2017-01-01", b"2008-12-31"), max_outside_share=1.0
     )
     assert [str(day) for day in outcome.column("file_month")] == ["2017-01-01"] * 3
-    assert outcome.result.quality.pickup_outside_month == 3
+    assert outcome.result.quality.outside_month == 3
 
 
 def test_a_converted_file_is_converted_again_to_the_same_rows(tmp_path: Path) -> None:

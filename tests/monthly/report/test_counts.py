@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 
 from monthly.convert.to_parquet import convert
+from monthly.datasets import DATASETS
 from monthly.month import Month
-from monthly.report.counts import CELL, SOUTH, WEST, count_month
+from monthly.report.counts import CELL, count_month
 from monthly.sample import write_sample
 
+EXTENT = DATASETS["green"].map
+assert EXTENT is not None
+WEST, SOUTH = EXTENT.west, EXTENT.south
 GREEN = Month("green", 2020, 10)
 HEADER = (
     "VendorID,lpep_pickup_datetime,lpep_dropoff_datetime,store_and_fwd_flag,RatecodeID,"

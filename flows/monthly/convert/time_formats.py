@@ -1,0 +1,50 @@
+"""Declared time formats, such as `%d.%m.%Y %H:%M`, as patterns over texts."""
+
+from __future__ import annotations
+
+import re
+
+#: Python's directives, and the group that each gives; see `monthly.convert.time_texts`.
+_GROUPS = {
+    "Y": r"(?P<y>\d{4})",
+    "y": r"(?P<y>\d{2})",
+    "m": r"(?P<m>\d{1,2})",
+    "d": r"(?P<d>\d{1,2})",
+    "b": r"(?P<n>[A-Za-z]{3,9})\.?",
+    "B": r"(?P<n>[A-Za-z]{3,9})",
+    "H": r"(?P<H>\d{1,2})",
+    "I": r"(?P<H>\d{1,2})",
+    "p": r"(?P<p>[AaPp])\.?[Mm]\.?",
+    "M": r"(?P<M>\d{1,2})",
+    "S": r"(?P<S>\d{1,2})",
+    "f": r"(?P<f>\d{1,9})",
+    "z": r"(?P<z>[Zz]|UTC|GMT|[+-]\d{2}(?::?\d{2})?)",
+    "%": "%",
+}
+_DIRECTIVE = re.compile(r"%(.?)")
+_KNOWN = ", ".join(f"%{letter}" for letter in _GROUPS)
+
+
+class UnknownFormat(ValueError):
+    """A format that is not understood; the message says why and what is."""
+
+
+def pattern_of(text: str) -> str:
+    """Return the pattern of a format, with the groups of its parts.
+
+    Raises:
+        UnknownFormat: a directive is unknown or stands twice, or year or month is missing.
+    """
+    parts, at = [], 0
+    for match in _DIRECTIVE.finditer(text):
+        if match[1] not in _GROUPS:
+            raise UnknownFormat(f"{text!r} has {match[0]!r}; the directives are {_KNOWN}")
+        parts += [re.escape(text[at : match.start()]), _GROUPS[match[1]]]
+        at = match.end()
+    pattern = "".join([*parts, re.escape(text[at:])])
+    names = re.findall(r"\?P<(\w)>", pattern)
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise UnknownFormat(f"{text!r} has the same part twice ({', '.join(sorted(twice))})")
+    if "y" not in names or not {"m", "n"} & {*names}:
+        raise UnknownFormat(f"{text!r} has no year or no month; a time needs both")
+    return f"^{pattern}$"

@@ -1,0 +1,244 @@
+"""The format of a dataset's declaration, `datasets/NAME.toml`.
+
+Editors complete and check it by `datasets/schema.json`, which is made from these models.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+#: What all warehouses take as a name, quoted or not.
+NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
+YEAR_MONTH = r"^[0-9]{4}-(0[1-9]|1[0-2])$"
+#: Texts reach log lines, tables and pages: no line breaks or other control characters.
+TEXT = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+TYPE = (
+    r"^(int64|float64|string|timestamp|date|boolean"
+    r"|decimal\( ?([1-9]|[12][0-9]|3[0-8]) ?, ?([0-9]|[12][0-9]|3[0-8]) ?\))$"
+)
+
+Name = Annotated[str, Field(pattern=NAME)]
+Text = Annotated[str, Field(pattern=TEXT, max_length=1000)]
+YearMonth = Annotated[str, Field(pattern=YEAR_MONTH)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Degrees = Annotated[float, Field(ge=-180, le=180)]
+
+
+class Strict(BaseModel):
+    """A table of a declaration: no other keys, no value converted from another type."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Span(Strict):
+    """The months in which the publisher's files have a column, inclusive."""
+
+    since: YearMonth = Field(default="", description="first month, such as 2013-08")
+    until: YearMonth = Field(default="", description="last month, such as 2016-06")
+
+
+def _span(value: Any) -> Any:
+    """Read `true` as the span of all months, `false` as none."""
+    return ({} if value else None) if isinstance(value, bool) else value
+
+
+_SPAN = {"anyOf": [{"type": "boolean"}, Span.model_json_schema()]}
+
+
+class Column(Strict):
+    """A column."""
+
+    type: Annotated[str, Field(pattern=TYPE)] = Field(
+        description="int64, float64, decimal(DIGITS,SCALE), string, boolean, date or timestamp"
+    )
+    description: Text = Field(description="what the column means, a text in quotes")
+    aliases: list[Text] = Field(
+        default=[], description="names in the files besides the column's own, as a list"
+    )
+    required: Annotated[Span | None, BeforeValidator(_span), WithJsonSchema(_SPAN)] = Field(
+        default=None,
+        description="true or false, or the months that have the column: { since = '2013-08' }",
+    )
+    may_be_empty: bool = Field(
+        default=False, description="true if a required column may have no value in a month"
+    )
+    codes: dict[Text, int | str | bool] = Field(
+        default={}, description="a table of published texts and the value that each stands for"
+    )
+    without_code: list[Text] = Field(
+        default=[], description="published texts that stand for no value, as a list"
+    )
+    keep_text: Name = Field(default="", description="the string column that keeps a coded text")
+    flag: bool = Field(default=False, description="true if the column holds Y or N")
+    join: list[Text] = Field(
+        default=[],
+        description="the published columns that make up the value, such as date and hour",
+    )
+    formats: list[Text] = Field(
+        default=[], description="how times are written, such as ['%d.%m.%Y %H:%M']"
+    )
+    zone: Text = Field(
+        default="",
+        description="the zone of the times in the file, such as UTC, +01:00 or Europe/Berlin",
+    )
+
+
+class Source(Strict):
+    """A source whose files need more than an address."""
+
+    url: Text | list[Text] = Field(
+        description="an address, or a list of them if a month has several files"
+    )
+    member: Text = Field(
+        default="", description="the file inside a zip archive; * stands for any text"
+    )
+
+
+class Written(Strict):
+    """How values are written, where the files do not show it."""
+
+    separator: Literal[",", ";", "\t", "|"] | None = Field(
+        default=None, description="the character between fields: a comma, semicolon, tab or bar"
+    )
+    encoding: Literal["utf-8", "latin-1", "windows-1252", "utf-16"] | None = Field(
+        default=None, description="utf-8, latin-1, windows-1252 or utf-16"
+    )
+    lines_before_header: int = Field(
+        default=0, ge=0, le=1000, description="lines to leave out before the header, a whole number"
+    )
+    header: list[Text] = Field(
+        default=[], description="the names of the fields, as a list, if files have no header"
+    )
+    short_rows: bool = Field(
+        default=False, description="true if rows may lack their last fields, which are then empty"
+    )
+    decimal: Literal[".", ","] | None = Field(
+        default=None, description="the decimal mark, a point or a comma"
+    )
+    nulls: list[Text] = Field(default=[], description="texts that stand for no value, as a list")
+
+
+class Roles(Strict):
+    """The columns that quality, gates and report use."""
+
+    time: Name = Field(
+        default="", description="a timestamp or date column: when the row's event began"
+    )
+    end: Name = Field(default="", description="a timestamp column: when the event ended")
+    amount: Name = Field(default="", description="a number column: the amount that is summed up")
+    price: Name = Field(default="", description="a number column: the amount that the report draws")
+    distance: Name = Field(default="", description="a number column: how far")
+    place: Name = Field(default="", description="a column: where, by number or name")
+    latitude: Name = Field(default="", description="a number column: where, degrees north")
+    longitude: Name = Field(default="", description="a number column: where, degrees east")
+
+
+class Words(Strict):
+    """The words of the dataset, for quality, messages and report."""
+
+    row: Text = Field(default="row", description="what a row is, such as trip")
+    time: Text = Field(default="time", description="what the time is, such as pickup")
+    end: Text = Field(default="end", description="what the end is, such as dropoff")
+    amount: Text = Field(default="amount", description="what the amount is, such as total")
+    price: Text = Field(default="amount", description="what the drawn amount is, such as fare")
+    place: Text = Field(default="place", description="what the place is, such as zone")
+
+
+class Units(Strict):
+    """The units of the roles."""
+
+    distance: Text = Field(default="", description="the unit of the distance, such as miles")
+    amount: Text = Field(default="", description="the unit of amount and price, such as USD")
+
+
+class Bounds(Strict):
+    """The largest plausible values; rows beyond them are counted and kept."""
+
+    distance: float | None = Field(
+        default=None, gt=0, description="in the distance's unit, a number"
+    )
+    hours: float | None = Field(default=None, gt=0, description="from time to end, a number")
+    speed: float | None = Field(default=None, gt=0, description="distance an hour, a number")
+    amount: float | None = Field(default=None, description="in the amount's unit, a number")
+
+
+class Map(Strict):
+    """The extent of the report's map, degrees; by default, that of most rows."""
+
+    west: Degrees = Field(description="degrees east, a number from -180 to 180")
+    east: Degrees = Field(description="degrees east, a number from -180 to 180")
+    south: Degrees = Field(description="degrees north, a number from -90 to 90")
+    north: Degrees = Field(description="degrees north, a number from -90 to 90")
+
+
+class Limits(Strict):
+    """The shares of rows above which a month fails, unless a parameter says otherwise."""
+
+    rejected: Share = Field(default=0.001, description="rows that cannot be converted, from 0 to 1")
+    outside: Share = Field(
+        default=0.5, description="rows whose time is outside the month, from 0 to 1"
+    )
+
+
+class Schedule(Strict):
+    """When the deployment of the dataset looks for new and changed months."""
+
+    cron: Text = Field(description="a cron line, such as '0 19 * * 1-5'")
+    zone: Text = Field(default="UTC", description="the time zone of the cron line")
+    active: bool = Field(default=False, description="true to run it as soon as it is deployed")
+
+
+class Legacy(Strict):
+    """The schema versions that were numbered by hand, before they were computed."""
+
+    versions: list[int] = Field(description="whole numbers, as a list")
+    equals: int = Field(description="the computed version that they equal, a whole number")
+    outdated: dict[Text, int] = Field(
+        default={}, description="renamed columns, and the version that reads them otherwise"
+    )
+
+
+class Declaration(Strict):
+    """A dataset that is published monthly."""
+
+    title: Text = Field(description="what the dataset is, a text in quotes")
+    publisher: Text = Field(description="who publishes it, a text in quotes")
+    licence: Text = Field(default="", description="the terms of use, a text in quotes")
+    homepage: Annotated[str, Field(pattern=r"^https?://[^\s<>\"]+$")] = Field(
+        default="", description="an http or https address"
+    )
+    first_month: YearMonth = Field(description="the first published month, such as 2013-08")
+    published_after: int = Field(
+        default=3, ge=0, le=120, description="months that the publisher may take, a whole number"
+    )
+    time_zone: Text = Field(
+        default="", description="the zone of the times, such as America/New_York"
+    )
+    interval: Literal["start", "end"] = Field(
+        default="start", description="whether the time is the start or the end of an interval"
+    )
+    table: Name = Field(
+        default="", description="the table in a warehouse: letters, digits, underscores"
+    )
+    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*\{year_month\}[A-Za-z0-9_-]*$")] = Field(
+        default="{dataset}_{year_month}",
+        description="the name of a month's objects: letters, digits, and {year_month}",
+    )
+    new_columns: Literal["fail", "drop", "keep"] = Field(
+        default="fail", description="what to do with an undeclared column: fail, drop or keep"
+    )
+    sources: dict[str, Text | list[Text] | Source] = Field(
+        default={}, description="a table of names and addresses with {year} and {month:02}"
+    )
+    text: Written = Field(default=Written(), description="a table: how values are written")
+    columns: dict[str, Column] = Field(description="a table of columns, each [columns.NAME]")
+    roles: Roles = Field(default=Roles(), description="a table of roles and columns")
+    words: Words = Field(default=Words(), description="a table of words")
+    units: Units = Field(default=Units(), description="a table of units")
+    bounds: Bounds = Field(default=Bounds(), description="a table of bounds")
+    map: Map | None = Field(default=None, description="a table: west, east, south, north")
+    limits: Limits = Field(default=Limits(), description="a table of shares")
+    schedule: Schedule | None = Field(default=None, description="a table: cron, zone, active")
+    legacy: Legacy | None = Field(default=None, description="a table: versions, equals, outdated")

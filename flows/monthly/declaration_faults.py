@@ -1,0 +1,265 @@
+"""The faults of a declaration, all at once, each with its key and what is expected there."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from string import Formatter
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from monthly.columns import fold
+from monthly.convert.time_formats import UnknownFormat, pattern_of
+from monthly.declaration import NAME, Column, Declaration, Source
+from monthly.toml_lines import Path
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+
+#: Fields of an address.
+FIELDS = ("color", "dataset", "year", "month", "year_month")
+_NUMBERS = ("int64", "float64", "decimal")
+_KINDS: Mapping[str, Collection[str]] = {
+    "time": ("timestamp", "date"),
+    "end": ("timestamp",),
+    **dict.fromkeys(("amount", "price", "distance", "latitude", "longitude"), _NUMBERS),
+}
+_OFFSET = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault of a declaration.
+
+    Attributes:
+        path: the key.
+        message: what is wrong with it, and what is expected.
+    """
+
+    path: Path
+    message: str
+
+
+def faults_of_shape(declared: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield the keys that are missing, unknown or of another type than the format's."""
+    # Imported here: only a wrong declaration needs it.
+    from jsonschema import Draft202012Validator
+
+    schema = Declaration.model_json_schema()
+    for error in Draft202012Validator(schema).iter_errors(declared):
+        yield from _faults_of(tuple(error.absolute_path), error)
+
+
+def _faults_of(path: Path, error: ValidationError) -> Iterator[Fault]:
+    properties = error.schema.get("properties", {})
+    if error.validator == "additionalProperties":
+        for key in error.instance.keys() - properties.keys():
+            yield Fault((*path, key), f"is not a key here{_near(key, properties)}")
+    elif error.validator == "required":
+        for key in error.schema["required"]:
+            if key not in error.instance:
+                yield Fault((*path, key), f"is missing; write {properties[key]['description']}")
+    else:
+        yield Fault(path, f"is {_shown(error.instance)}; write {_expected(path, error)}")
+
+
+def _expected(path: Path, error: ValidationError) -> str:
+    """Return the description of the key, or of the table or list that the key is in."""
+    text = str(error.schema.get("description") or (error.parent and error.parent.schema) or "")
+    if not text:
+        text = _described(path)
+    choices = error.schema.get("enum", ())
+    near = _near(str(error.instance), [str(choice) for choice in choices])
+    return text + near
+
+
+def _described(path: Path) -> str:
+    """Return the description of the innermost key of a path that has one."""
+    schema: Any = Declaration.model_json_schema()
+    definitions, text = schema["$defs"], ""
+    for part in path:
+        schema = schema.get("properties", {}).get(part) or schema.get("additionalProperties") or {}
+        text = schema.get("description", text)
+        schema = definitions[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    return str(text)
+
+
+def _shown(value: object) -> str:
+    text = "a table" if isinstance(value, dict) else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _near(key: str, known: Collection[str]) -> str:
+    found = difflib.get_close_matches(key, list(known), 1)
+    return f", did you mean {found[0]}?" if found else ""
+
+
+def faults_of_meaning(name: str, declared: Declaration) -> Iterator[Fault]:
+    """Yield the values that contradict each other or do not exist."""
+    yield from _names(name, declared)
+    yield from _aliases(declared)
+    for key, column in declared.columns.items():
+        for fault in _column(declared, key, column):
+            yield Fault(("columns", key, *fault.path), fault.message)
+    yield from _roles(declared)
+    for key, source in declared.sources.items():
+        for message in _source(source):
+            yield Fault(("sources", key), message)
+    yield from _zones(declared)
+    yield from _extent(declared)
+
+
+def _names(name: str, declared: Declaration) -> Iterator[Fault]:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
+        message = f"the file's name {name!r} names the dataset: lower-case letters, digits, _"
+        yield Fault((), message)
+    lower = Counter(key.lower() for key in declared.columns)
+    for key in declared.columns:
+        if not re.fullmatch(NAME, key):
+            message = (
+                "is not a column name: write letters, digits and underscores, not a digit first, "
+                "63 at most, and the published name under aliases"
+            )
+            yield Fault(("columns", key), message)
+        elif key.lower() == "file_month":
+            yield Fault(("columns", key), "is the column that every dataset gets; choose another")
+        elif lower[key.lower()] > 1:
+            yield Fault(("columns", key), "differs from another column only in its case")
+    if not declared.columns:
+        yield Fault(("columns",), "is empty; declare a column as [columns.NAME]")
+
+
+def _aliases(declared: Declaration) -> Iterator[Fault]:
+    owners: dict[str, str] = {}
+    kept = {column.keep_text for column in declared.columns.values()}
+    for key, column in declared.columns.items():
+        for alias in column.aliases if key in kept or column.join else (key, *column.aliases):
+            if not fold(alias):
+                message = f"{alias!r} has no letter or digit to be known by"
+                yield Fault(("columns", key, "aliases"), message)
+            owner = owners.setdefault(fold(alias), key)
+            if owner != key:
+                message = f"{alias!r} is a name of {owner}, too; a name means one column"
+                yield Fault(("columns", key, "aliases"), message)
+
+
+def _column(declared: Declaration, key: str, column: Column) -> Iterator[Fault]:
+    """Yield the faults of a column, with paths relative to it."""
+    yield from _codes(column)
+    keeper = declared.columns.get(column.keep_text)
+    if column.keep_text and (keeper is None or keeper.type != "string"):
+        yield Fault(
+            ("keep_text",),
+            f"is {column.keep_text!r}, which is not a string column"
+            f"{_near(column.keep_text, declared.columns)}; declare it",
+        )
+    if column.keep_text and not (column.codes or column.without_code):
+        yield Fault(("keep_text",), "keeps the texts of codes, and there are none; declare codes")
+    if column.flag and column.type != "string":
+        yield Fault(("flag",), f"is for a string column, not {column.type}")
+    if column.formats and column.type not in ("timestamp", "date"):
+        yield Fault(("formats",), f"are for times, not {column.type}")
+    if column.zone and column.type != "timestamp":
+        yield Fault(("zone",), f"is for timestamps, not {column.type}")
+    for text in column.formats:
+        try:
+            pattern_of(text)
+        except UnknownFormat as error:
+            yield Fault(("formats",), str(error))
+    if len(column.join) == 1:
+        yield Fault(("join",), "names one column; write two or more, or use aliases")
+    span = column.required
+    if span and span.since and span.until and span.since > span.until:
+        yield Fault(("required",), f"ends in {span.until} before it begins in {span.since}")
+
+
+def _codes(column: Column) -> Iterator[Fault]:
+    texts = [*column.codes, *column.without_code]
+    kinds = {"int64": int, "string": str, "boolean": bool}
+    wanted = kinds.get(column.type)
+    if texts and wanted is None:
+        yield Fault(("codes",), f"are for int64, string and boolean columns, not {column.type}")
+        return
+    for text, value in column.codes.items():
+        if type(value) is not wanted:
+            expected = f"{column.type}, as the column"
+            yield Fault(("codes", text), f"is {value!r}; write a value of {expected}")
+    for text, count in Counter(t.strip().upper() for t in texts).items():
+        if count > 1:
+            yield Fault(("codes",), f"have {text!r} twice; case does not tell codes apart")
+
+
+def _roles(declared: Declaration) -> Iterator[Fault]:
+    for role, key in declared.roles.model_dump().items():
+        path, column = ("roles", role), declared.columns.get(key)
+        if not key:
+            continue
+        if column is None:
+            near = _near(key, declared.columns)
+            yield Fault(path, f"is {key!r}, which is not a declared column{near}")
+        elif column.type.partition("(")[0] not in _KINDS.get(role, (column.type,)):
+            kinds = " or ".join(_KINDS[role])
+            yield Fault(path, f"is {key!r}, a column of type {column.type}; it must be {kinds}")
+    roles = declared.roles
+    if roles.end and not roles.time:
+        yield Fault(("roles", "end"), "needs a time, too; declare roles.time")
+    if bool(roles.latitude) != bool(roles.longitude):
+        yield Fault(("roles",), "have one of latitude and longitude; declare both or neither")
+
+
+def _source(source: str | list[str] | Source) -> Iterator[str]:
+    url = source.url if isinstance(source, Source) else source
+    for template in [url] if isinstance(url, str) else url:
+        try:
+            fields = [(field, spec or "") for _, field, spec, _ in Formatter().parse(template)]
+        except ValueError as error:
+            yield f"{template!r} is not a template: {error}"
+            continue
+        for field, spec in fields:
+            if field is not None and (field not in FIELDS or not re.fullmatch(r"0?\d?d?", spec)):
+                shown = f"{{{field}{':' if spec else ''}{spec}}}"
+                yield f"has the field {shown}{_near(field, FIELDS)}; there are {', '.join(FIELDS)}"
+    if not url:
+        yield "has no address"
+
+
+def _zones(declared: Declaration) -> Iterator[Fault]:
+    zones: dict[Path, str] = {("time_zone",): declared.time_zone}
+    zones |= {("columns", key, "zone"): c.zone for key, c in declared.columns.items()}
+    if declared.schedule:
+        zones["schedule", "zone"] = declared.schedule.zone
+        yield from _cron(declared.schedule.cron)
+    for path, zone in zones.items():
+        if zone and not is_zone(zone) and not (path[0] == "columns" and _OFFSET.fullmatch(zone)):
+            yield Fault(
+                path, f"is {zone!r}, which is not a time zone; write one like Europe/Berlin"
+            )
+    for key, column in declared.columns.items():
+        if column.zone and not declared.time_zone:
+            message = "needs time_zone, too: the zone in which the times are kept"
+            yield Fault(("columns", key, "zone"), message)
+
+
+def _cron(line: str) -> Iterator[Fault]:
+    # Imported here: Prefect brings it, and only schedules need it.
+    from croniter import croniter
+
+    if len(line.split()) != 5 or not croniter.is_valid(line):
+        yield Fault(("schedule", "cron"), f"is {line!r}, which is not a cron line of five fields")
+
+
+def is_zone(name: str) -> bool:
+    """Tell whether a time zone exists."""
+    try:
+        return bool(ZoneInfo(name))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+
+
+def _extent(declared: Declaration) -> Iterator[Fault]:
+    extent = declared.map
+    if extent and not (extent.west < extent.east and extent.south < extent.north):
+        yield Fault(("map",), "has no extent: west must be less than east, south than north")

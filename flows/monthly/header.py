@@ -1,0 +1,212 @@
+"""The mapping of a published header, of any vintage, to the columns of its dataset."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import pyarrow as pa
+
+from core.errors import SchemaError
+from monthly.columns import Column, fold
+from monthly.datasets import DATASETS, Dataset
+from monthly.month import Month
+
+#: What becomes of a column that is not declared.
+NewColumns = Literal["fail", "drop", "keep"]
+#: Row-number columns that pandas left in some published files (yellow 2010-02 and 2010-03).
+_ROW_NUMBERS = frozenset({"indexlevel0", "unnamed0", "index"})
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """The mapping of a published file's fields to columns.
+
+    Attributes:
+        dataset: the dataset of the file.
+        columns: one entry per field of the file; None for a field to leave out.
+        renamed: published and canonical name where they differ.
+        unknown: names that are not declared.
+        missing: columns of the dataset that the file lacks; null in every row.
+        published: the published name of each field.
+        twins: indexes of fields that map to the same column as an earlier field.
+        kept: undeclared columns that are kept as text.
+        read: further notes on how the file is read.
+    """
+
+    dataset: Dataset
+    columns: tuple[Column | None, ...]
+    renamed: tuple[tuple[str, str], ...]
+    unknown: tuple[str, ...]
+    missing: tuple[str, ...]
+    published: tuple[str, ...] = ()
+    twins: frozenset[int] = frozenset()
+    kept: tuple[Column, ...] = ()
+    read: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """Return a unique name for each field: its column's name, or its index."""
+        return [
+            c.name if c and place not in self.twins else f"#{place}"
+            for place, c in enumerate(self.columns)
+        ]
+
+    @cached_property
+    def outcome(self) -> tuple[Column, ...]:
+        """Return the columns of the converted file: those of the dataset, then those kept."""
+        return (*self.dataset.columns, *self.kept)
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Return the Arrow schema of the converted file."""
+        schema = self.dataset.schema
+        for column in self.kept:
+            about = {"description": column.about}
+            schema = schema.append(pa.field(column.name, column.arrow, metadata=about))
+        return schema
+
+
+def map_header(
+    month: Month,
+    names: Sequence[str],
+    strict: bool = True,
+    empty: Container[int] = (),
+    new_columns: NewColumns | None = None,
+) -> Mapped:
+    """Find the column of each published name.
+
+    Args:
+        month: the month of the file.
+        names: the names as published, in file order.
+        strict: whether an undeclared column (unless `new_columns` says otherwise) or a missing
+            required column is an error.
+        empty: indexes of fields to leave out, each replaced by another field.
+        new_columns: what becomes of undeclared columns; the dataset's own choice if None.
+
+    Raises:
+        SchemaError: no name is known, the names belong to another dataset, or (strict) a name
+            is unknown or a required column is missing.
+    """
+    dataset = DATASETS[month.dataset]
+    known = [_known(dataset, name) for name in names]
+    _refuse_other_dataset(month, dataset, names)
+    unknown = [n for n, c in zip(names, known) if not c and not _is_row_number(n)]
+    choice = new_columns or dataset.declared.new_columns
+    kept = _kept(dataset, unknown) if choice == "keep" else {}
+    found = [
+        None if place in empty else c or kept.get(n)
+        for place, (n, c) in enumerate(zip(names, known))
+    ]
+    missing = [c for c in dataset.columns if not c.derived and not _is_there(dataset, c, found)]
+    if strict:
+        required = [c.name for c in missing if c.is_required(month.year, month.month)]
+        _refuse_drift(month, dataset, unknown if choice == "fail" else [], required)
+    renamed = [(n, c.name) for n, c in zip(names, found) if c and n != c.name]
+    return Mapped(
+        dataset,
+        tuple(found),
+        tuple(renamed),
+        tuple(name for name in unknown if name not in kept),
+        tuple(c.name for c in missing),
+        tuple(names),
+        _twins(found),
+        tuple(kept.values()),
+    )
+
+
+def both_mean(month: Month, one: str, other: str, column: str) -> SchemaError:
+    """Return the error for two published columns that both hold values of one column."""
+    return SchemaError(
+        f"{month}: columns {one!r} and {other!r} both mean {column}, and both have values; "
+        "remove one from the file"
+    )
+
+
+def _known(dataset: Dataset, name: str) -> Column | None:
+    folded = fold(name)
+    return dataset.known_names.get(folded) or dataset.parts.get(folded)
+
+
+def _is_there(dataset: Dataset, column: Column, found: Sequence[Column | None]) -> bool:
+    """Tell whether a column can be read from the columns that were found."""
+    if column.joined:
+        return all(dataset.parts[fold(part)] in found for part in column.joined)
+    return column in found
+
+
+def _kept(dataset: Dataset, unknown: Sequence[str]) -> dict[str, Column]:
+    """Return a text column for each undeclared name, under that name as far as tables take it."""
+    taken = {c.name.lower() for c in dataset.columns}
+    kept: dict[str, Column] = {}
+    for published in unknown:
+        name = _free(re.sub(r"[^A-Za-z0-9_]", "_", published.strip())[:60], taken)
+        taken.add(name.lower())
+        shown = "".join(filter(str.isprintable, published))[:100]
+        kept[published] = Column(name, "string", f"{KEPT} {shown!r}.")
+    return kept
+
+
+#: How the description of a column begins that is kept although nothing declares it.
+KEPT = "Undeclared; as published in the column"
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    """Return a column name that is not taken yet."""
+    name = name if name and not name[0].isdigit() else f"_{name}"
+    choices: Iterator[str] = (f"{name}_{number}" for number in range(2, 1000))
+    return name if name.lower() not in taken else next(n for n in choices if n.lower() not in taken)
+
+
+def _is_row_number(name: str) -> bool:
+    return not name.strip() or fold(name) in _ROW_NUMBERS
+
+
+def _twins(found: Sequence[Column | None]) -> frozenset[int]:
+    names = [c.name if c else "" for c in found]
+    return frozenset(p for p, name in enumerate(names) if name and name in names[:p])
+
+
+def _refuse_other_dataset(month: Month, own: Dataset, names: Sequence[str]) -> None:
+    """Raise if another dataset fits the header better; some datasets share most names."""
+    folded = {fold(name) for name in names}
+    mine = _fitting(own, folded)
+    required = [c for c in own.columns if c.is_required(month.year, month.month) and not c.joined]
+    lacks = [c for c in required if not mine & {fold(name) for name in (c.name, *c.aliases)}]
+    if mine == folded and not lacks:
+        return
+    fits = {name: _fitting(other, folded) for name, other in DATASETS.items()}
+    best = max(fits, key=lambda name: len(fits[name]))
+    if not fits[best]:
+        raise SchemaError(
+            f"{month}: no column of the file is known, the first is {''.join(names[:1])[:80]!r}; "
+            f"is it a file of {own.name} {own.words.row}s?"
+        )
+    if len(fits[best]) > len(mine) and (lacks or mine < fits[best]):
+        raise SchemaError(
+            f"{month}: this is a file of {best} {DATASETS[best].words.row}s: {best} has "
+            f"{len(fits[best])} of its columns, {own.name} {len(mine)}; run it as {best}, or "
+            "correct its address"
+        )
+
+
+def _fitting(dataset: Dataset, folded: set[str]) -> set[str]:
+    return folded & (dataset.known_names.keys() | dataset.parts.keys())
+
+
+def _refuse_drift(
+    month: Month, dataset: Dataset, unknown: Sequence[str], absent: Sequence[str]
+) -> None:
+    if unknown:
+        raise SchemaError(
+            f"{month}: unknown column {', '.join(map(repr, unknown))}; declare it in "
+            f"{dataset.place}, or run with --no-strict to leave it out"
+        )
+    if absent:
+        raise SchemaError(
+            f"{month}: the file has no column {', '.join(absent)}, which every vintage of "
+            f"{month.dataset} has; check the file, or run with --no-strict to load nulls"
+        )
