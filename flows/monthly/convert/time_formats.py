@@ -19,9 +19,11 @@ _GROUPS = {
     "S": r"(?P<S>\d{1,2})",
     "f": r"(?P<f>\d{1,9})",
     "z": r"(?P<z>[Zz]|UTC|GMT|[+-]\d{2}(?::?\d{2})?)",
+    "Z": r"(?P<z>UTC|GMT|E[SD]T|P[SD]T|CES?T|EES?T|WES?T)",
     "%": "%",
 }
 _DIRECTIVE = re.compile(r"%(.?)")
+#: Zones like CST and IST are left out: their names mean several offsets.
 _KNOWN = ", ".join(f"%{letter}" for letter in _GROUPS)
 
 

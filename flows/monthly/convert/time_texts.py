@@ -45,8 +45,11 @@ _NUMBER_OF = {
 }
 _PLAIN = r"^\d{4}-\d\d-\d\d([ T]\d\d(:\d\d(:\d\d(\.\d{1,6})?)?)?)?$"
 _UTC_MARKS = ("Z", "z", "UTC", "GMT", "+00", "+0000", "+00:00", "-00", "-0000", "-00:00")
-#: Minutes east of UTC, for the standard time and the summer time of New York and of Berlin.
-_NAMED = {"EST": -300, "EDT": -240, "CET": 60, "CEST": 120}
+#: Minutes east of UTC, of zones whose names mean one offset.
+_NAMED = {
+    **{"EST": -300, "EDT": -240, "PST": -480, "PDT": -420},
+    **{"WET": 0, "WEST": 60, "CET": 60, "CEST": 120, "EET": 120, "EEST": 180},
+}
 
 
 @dataclass(frozen=True)
