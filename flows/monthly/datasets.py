@@ -230,7 +230,7 @@ def read_dataset(path: Path) -> Dataset:
     except ValidationError as error:
         from monthly.declaration_faults import faults_of_shape
 
-        raise _wrong(path, text, [*faults_of_shape(raw)]) from error
+        raise _wrong(path, text, [*faults_of_shape(raw, error)]) from error
     from monthly.declaration_faults import faults_of_meaning
 
     if faults := [*faults_of_meaning(path.stem, declared)]:
@@ -287,3 +287,9 @@ def _span(declared: DeclaredSpan | None) -> Span | None:
         return None
     ends = [year_month(text) if text else None for text in (declared.since, declared.until)]
     return Span(*ends)
+
+
+def forget() -> None:
+    """Read declarations again, after a folder of them has changed."""
+    _paths_of.cache_clear()
+    _dataset.cache_clear()

@@ -11,6 +11,8 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from pydantic import ValidationError as Refused
+
 from monthly.columns import fold
 from monthly.convert.time_formats import UnknownFormat, pattern_of
 from monthly.declaration import NAME, Column, Declaration, Source
@@ -43,37 +45,48 @@ class Fault:
     message: str
 
 
-def faults_of_shape(declared: Mapping[str, Any]) -> Iterator[Fault]:
-    """Yield the keys that are missing, unknown or of another type than the format's."""
+def faults_of_shape(declared: Mapping[str, Any], refused: Refused) -> Iterator[Fault]:
+    """Yield the keys that are missing, unknown or of another type than the format's.
+
+    Args:
+        declared: the declaration as parsed.
+        refused: what the models say of it, in words that name no key of a union.
+    """
     # Imported here: only a wrong declaration needs it.
     from jsonschema import Draft202012Validator
 
-    schema = Declaration.model_json_schema()
-    for error in Draft202012Validator(schema).iter_errors(declared):
-        yield from _faults_of(tuple(error.absolute_path), error)
+    errors = list(Draft202012Validator(Declaration.model_json_schema()).iter_errors(declared))
+    for error in errors:
+        for inner in _inner(error):
+            yield from _faults_of(tuple(inner.absolute_path), inner)
+    # JSON knows no difference between 2 and 2.0.
+    for each in () if errors else refused.errors():
+        yield Fault(each["loc"], f"is {each['input']!r}; write {_described(each['loc'])}")
+
+
+def _inner(error: ValidationError) -> list[ValidationError]:
+    """Return the errors inside a table of which the format has several kinds, else the error."""
+    if not isinstance(error.instance, dict):
+        return [error]
+    inner = [e for e in error.context or () if e.absolute_path != error.absolute_path]
+    return inner or [e for e in error.context or () if e.validator != "type"] or [error]
 
 
 def _faults_of(path: Path, error: ValidationError) -> Iterator[Fault]:
-    properties = error.schema.get("properties", {})
+    schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
+    properties = schema.get("properties", {})
     if error.validator == "additionalProperties":
         for key in error.instance.keys() - properties.keys():
             yield Fault((*path, key), f"is not a key here{_near(key, properties)}")
     elif error.validator == "required":
-        for key in error.schema["required"]:
+        for key in schema["required"]:
             if key not in error.instance:
                 yield Fault((*path, key), f"is missing; write {properties[key]['description']}")
     else:
-        yield Fault(path, f"is {_shown(error.instance)}; write {_expected(path, error)}")
-
-
-def _expected(path: Path, error: ValidationError) -> str:
-    """Return the description of the key, or of the table or list that the key is in."""
-    text = str(error.schema.get("description") or (error.parent and error.parent.schema) or "")
-    if not text:
-        text = _described(path)
-    choices = error.schema.get("enum", ())
-    near = _near(str(error.instance), [str(choice) for choice in choices])
-    return text + near
+        text = schema.get("description") or _described(path)
+        choices = schema.get("enum", text.split(", ") if path[-1:] == ("type",) else ())
+        near = _near(str(error.instance), [str(choice) for choice in choices])
+        yield Fault(path, f"is {_shown(error.instance)}; write {text}{near}")
 
 
 def _described(path: Path) -> str:
@@ -83,7 +96,9 @@ def _described(path: Path) -> str:
     for part in path:
         schema = schema.get("properties", {}).get(part) or schema.get("additionalProperties") or {}
         text = schema.get("description", text)
-        schema = definitions[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+        for inner in [schema, *schema.get("anyOf", ())]:
+            if "$ref" in inner:
+                schema = definitions[inner["$ref"].rpartition("/")[2]]
     return str(text)
 
 
@@ -106,6 +121,8 @@ def faults_of_meaning(name: str, declared: Declaration) -> Iterator[Fault]:
             yield Fault(("columns", key, *fault.path), fault.message)
     yield from _roles(declared)
     for key, source in declared.sources.items():
+        if key == "sample" or not re.fullmatch(r"[\w-]+", key):
+            yield Fault(("sources", key), "is not a name that a source can have; choose another")
         for message in _source(source):
             yield Fault(("sources", key), message)
     yield from _zones(declared)
@@ -158,6 +175,9 @@ def _column(declared: Declaration, key: str, column: Column) -> Iterator[Fault]:
         )
     if column.keep_text and not (column.codes or column.without_code):
         yield Fault(("keep_text",), "keeps the texts of codes, and there are none; declare codes")
+    digits = [int(text) for text in re.findall(r"\d+", column.type)]
+    if column.type.startswith("decimal") and digits[0] < digits[1]:
+        yield Fault(("type",), f"is {column.type}; of {digits[0]} digits, {digits[1]} are too many")
     if column.flag and column.type != "string":
         yield Fault(("flag",), f"is for a string column, not {column.type}")
     if column.formats and column.type not in ("timestamp", "date"):
