@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from string import Formatter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError as Refused
@@ -74,19 +74,19 @@ def _inner(error: ValidationError) -> list[ValidationError]:
 
 def _faults_of(path: Path, error: ValidationError) -> Iterator[Fault]:
     schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
-    properties = schema.get("properties", {})
+    properties, there = schema.get("properties", {}), cast(Any, error.instance)
     if error.validator == "additionalProperties":
-        for key in error.instance.keys() - properties.keys():
+        for key in there.keys() - properties.keys():
             yield Fault((*path, key), f"is not a key here{_near(key, properties)}")
     elif error.validator == "required":
         for key in schema["required"]:
-            if key not in error.instance:
+            if key not in there:
                 yield Fault((*path, key), f"is missing; write {properties[key]['description']}")
     else:
         text = schema.get("description") or _described(path)
         choices = schema.get("enum", text.split(", ") if path[-1:] == ("type",) else ())
-        near = _near(str(error.instance), [str(choice) for choice in choices])
-        yield Fault(path, f"is {_shown(error.instance)}; write {text}{near}")
+        near = _near(str(there), [str(choice) for choice in choices])
+        yield Fault(path, f"is {_shown(there)}; write {text}{near}")
 
 
 def _described(path: Path) -> str:
