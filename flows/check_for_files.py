@@ -34,7 +34,7 @@ from orchestration.retries import RETRIES
 from row_groups.job import Job
 from row_groups.places import Place
 from row_groups.plan import Intent, Planned, plan_files
-from row_groups.report import FileLine, line_of, table
+from row_groups.report import FileLine, Outcome, line_of, table
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -58,7 +58,7 @@ def rewrite(job: Job, client: Client) -> FileLine:
     started = time.perf_counter()
     entry = rewrite_on(client, job)
     get_run_logger().info("%s: %s rows, %s groups", job.file, f"{entry.rows:,}", entry.row_groups)
-    return line_of(job.file, "rewritten", entry, job.sink, time.perf_counter() - started)
+    return line_of(job.file, Outcome.REWRITTEN, entry, job.sink, time.perf_counter() - started)
 
 
 def _run_name() -> str:
@@ -108,7 +108,7 @@ def check_for_files(
     places = open_place(source, there=True), open_place(sink)
     get_run_logger().info("%s", f"{pattern} of {places[0]} into {places[1]}")
     planned = find(*places, pattern, intent, days)
-    lines = [line_of(file, "unchanged", file.entry, places[1]) for file in planned]
+    lines = [line_of(file, Outcome.UNCHANGED, file.entry, places[1]) for file in planned]
     jobs = [Job(file, *places, rows_per_group, utc_times) for file in planned if file.due]
     if not lines and not skip_missing:
         raise NotPublished(_no_such_file(places[0], pattern))
@@ -144,7 +144,7 @@ def _result(job: Job, future: PrefectFuture[Any, Any]) -> FileLine:
     if state.is_completed():
         line: FileLine = state.result()
         return line
-    return FileLine(job.file.name, "failed", cli.reason_of(state))
+    return FileLine(job.file.name, Outcome.FAILED, cli.reason_of(state))
 
 
 def _no_such_file(source: Place, pattern: str) -> str:
@@ -163,11 +163,11 @@ def _nothing(lines: list[FileLine], what: str) -> State[Any]:
 
 
 def _verdict(lines: list[FileLine]) -> State[Any]:
-    failed = [line for line in lines if line.status == "failed"]
+    failed = [line for line in lines if line.status is Outcome.FAILED]
     if failed:
         named = "; ".join(f"{line.name}: {line.reason}" for line in failed)
         return Failed(message=f"{len(failed)} of {len(lines)} files failed: {named}", data=lines)
-    counts = Counter(line.status for line in lines)
+    counts = Counter(line.status.value for line in lines)
     message = ", ".join(f"{count} {status}" for status, count in counts.items())
     return Completed(message=message, data=lines)
 

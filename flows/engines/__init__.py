@@ -16,7 +16,7 @@ from engines.mark_crashed import reported_after_ctrl_c
 from engines.month import jobs_of
 from engines.run_plan import EngineConfig, RunPlan
 from engines.verify_results import all_arrived
-from monthly.result import MonthResult, summary
+from monthly.result import MonthResult, Outcome, summary
 from monthly.warehouses import Warehouse
 from orchestration.progress import Log
 
@@ -39,13 +39,13 @@ def run_months(
         with reported_after_ctrl_c({"parent_flow_run_id": {"any_": [flow_run.id]}}):
             return side_by_side(jobs_of(work), engine.workers, tell)
     if engine.name == "dask":
-        return all_arrived(run_on_dask(work, engine, tell), store, warehouse, work.report)
-    lines = all_arrived(run_on_agents(work, engine), store, warehouse, work.report)
-    for line in lines:  # runs on agents do not return their counts
+        return all_arrived(run_on_dask(work, engine, tell), store, warehouse)
+    lines = all_arrived(run_on_agents(work, engine), store, warehouse)
+    for line in lines:
         tell(line)
     return lines
 
 
 def _tell(log: Log, line: MonthResult) -> None:
     """Log a finished month with its counts."""
-    log.log(logging.ERROR if line.status == "failed" else logging.INFO, "%s", summary(line))
+    log.log(logging.ERROR if line.status is Outcome.FAILED else logging.INFO, "%s", summary(line))

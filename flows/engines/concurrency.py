@@ -10,7 +10,7 @@ from prefect import Task
 from prefect.futures import PrefectFuture
 
 from monthly.month import Month
-from monthly.result import MonthResult
+from monthly.result import failed_month
 from orchestration import cli
 
 Job = tuple[Month, Task[..., Any], tuple[Any, ...]]
@@ -44,8 +44,4 @@ def side_by_side(
 
 def _result(month: Month, future: PrefectFuture[Any, Any]) -> Any:
     state: Any = future.wait()
-    return (
-        state.result()
-        if state.is_completed()
-        else MonthResult(month, "failed", cli.reason_of(state))
-    )
+    return state.result() if state.is_completed() else failed_month(month, cli.reason_of(state))

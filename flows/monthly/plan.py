@@ -34,7 +34,7 @@ class Plan:
     Attributes:
         month: the month.
         status: NEW and CHANGED months are run.
-        reason: human-readable reason for the status.
+        reason: human-readable reason for the status, without the month's name.
         published: the published file; None if there is none.
         entry: the ledger entry; None if there is none.
         entry_version: version for the conditional write of the next entry.
@@ -97,7 +97,7 @@ def plan_against(month: Month, source: str, entry: Entry | None, force: bool = F
     try:
         published = look(source, month)
     except NotPublished as error:
-        return Plan(month, Status.NOT_YET_PUBLISHED, str(error), None, entry)
+        return Plan(month, Status.NOT_YET_PUBLISHED, month.unprefixed(str(error)), None, entry)
     status, reason, by_content = _compare(published, entry, force) if entry else _NEW
     return Plan(month, status, reason, published, entry, None, by_content)
 

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from enum import Enum
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from monthly.columns import BOUNDS
 from monthly.ledger import Entry
 from monthly.month import Month
+from monthly.plan import Status
+
+
+class Outcome(str, Enum):
+    """The outcome of a month in one run."""
+
+    LOADED = "loaded"
+    UNCHANGED = "unchanged"
+    NOT_YET_PUBLISHED = "not yet published"
+    FAILED = "failed"
+    DRAWN = "drawn"
+    TO_BE_DROPPED = "to be dropped"
+    DROPPED = "dropped"
+    NOT_THERE = "not there"
 
 
 @dataclass(frozen=True)
@@ -18,8 +34,8 @@ class MonthResult:
 
     Attributes:
         month: the month.
-        status: loaded, unchanged, not yet published, or failed.
-        reason: why it was loaded, skipped or failed.
+        status: the outcome, or the plan's status if the month was only planned.
+        reason: why it was loaded, skipped or failed, without the month's name.
         rows_read: rows of the published file.
         rows_written: rows of the Parquet object, and of the warehouse.
         rows_rejected: rows that could not be converted.
@@ -32,7 +48,7 @@ class MonthResult:
     """
 
     month: Month
-    status: str
+    status: Outcome | Status
     reason: str = ""
     rows_read: int = 0
     rows_written: int = 0
@@ -45,8 +61,13 @@ class MonthResult:
     generated: bool = False
 
 
+def failed_month(month: Month, reason: str) -> MonthResult:
+    """Return the result of a failed month."""
+    return MonthResult(month, Outcome.FAILED, month.unprefixed(reason))
+
+
 def result_of(
-    month: Month, status: str, reason: str, entry: Entry | None, where: str
+    month: Month, status: Outcome | Status, reason: str, entry: Entry | None, where: str
 ) -> MonthResult:
     """Return the result of a month, with the counts of its ledger entry if there is one."""
     if entry is None:
@@ -56,11 +77,24 @@ def result_of(
     return MonthResult(month, status, reason, *rows, size, where=where, generated=made)
 
 
+def to_record(line: MonthResult) -> dict[str, Any]:
+    """Return the result of a run as JSON types, for another process."""
+    return asdict(line) | {"status": line.status.value}
+
+
+def from_record(record: Mapping[str, Any]) -> MonthResult:
+    """Return the result that `to_record` wrote, by this version of the project or another."""
+    named = {field.name for field in fields(MonthResult)}
+    known = {name: value for name, value in record.items() if name in named}
+    month, status = Month(**record["month"]), Outcome(record["status"])
+    return MonthResult(**known | {"month": month, "status": status})
+
+
 def summary(line: MonthResult) -> str:
     """Return a month's line for the log of a run over many months."""
     what = f"{line.month}: {_status(line)}"
     if not line.where:
-        return f"{what}: {line.reason.removeprefix(f'{line.month}: ')}" if line.reason else what
+        return f"{what}: {line.reason}" if line.reason else what
     return (
         f"{what}, {line.rows_read:,} rows read = {line.rows_written:,} written + "
         f"{line.rows_rejected:,} rejected, {line.seconds:.1f} s"
@@ -79,11 +113,7 @@ _HEAD = ("month", "status", "read", "written", "rejected", "bytes", "seconds", "
 def table(lines: Sequence[MonthResult]) -> str:
     """Return the lines as a text table, then reasons of those not simply loaded, then warnings."""
     text = aligned([_HEAD, *(_cells(line) for line in lines)], right=range(2, 7))
-    reasons = [
-        f"{line.month}: {line.status}: {line.reason.removeprefix(f'{line.month}: ')}"
-        for line in lines
-        if line.reason
-    ]
+    reasons = [f"{line.month}: {line.status.value}: {line.reason}" for line in lines if line.reason]
     reasons += [f"{line.month}: warning: {line.warning}" for line in lines if line.warning]
     return "\n".join([*text, *(["", *reasons] if reasons else [])])
 
@@ -149,7 +179,7 @@ def _cells(line: MonthResult) -> tuple[str, ...]:
 
 
 def _status(line: MonthResult) -> str:
-    return f"{line.status}, GENERATED" if line.generated else line.status
+    return f"{line.status.value}, GENERATED" if line.generated else line.status.value
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Container[int]) -> list[str]:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from monthly.result import aligned
 from row_groups.ledger import Entry
 from row_groups.places import Place
 from row_groups.plan import Planned
+
+
+class Outcome(str, Enum):
+    """The outcome of a file in one run."""
+
+    REWRITTEN = "rewritten"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -17,7 +26,7 @@ class FileLine:
 
     Attributes:
         name: file name.
-        status: rewritten, unchanged or failed.
+        status: the outcome.
         reason: reason of the status.
         rows: number of rows.
         row_groups: number of row groups of the rewritten file.
@@ -27,7 +36,7 @@ class FileLine:
     """
 
     name: str
-    status: str
+    status: Outcome
     reason: str
     rows: int = 0
     row_groups: int = 0
@@ -37,7 +46,7 @@ class FileLine:
 
 
 def line_of(
-    file: Planned, status: str, entry: Entry | None, sink: Place, seconds: float = 0.0
+    file: Planned, status: Outcome, entry: Entry | None, sink: Place, seconds: float = 0.0
 ) -> FileLine:
     """Return the report line of a file, with or without a ledger entry."""
     if entry is None:
@@ -52,7 +61,7 @@ _HEAD = ("file", "status", "rows", "groups", "bytes", "seconds", "where")
 def table(lines: Sequence[FileLine]) -> str:
     """Return the lines as a text table, followed by the reason of each."""
     rows = aligned([_HEAD, *(_cells(line) for line in lines)], right=range(2, 6))
-    reasons = [f"{line.name}: {line.status}: {line.reason}" for line in lines]
+    reasons = [f"{line.name}: {line.status.value}: {line.reason}" for line in lines]
     return "\n".join([*rows, "", *reasons]) if lines else "no file"
 
 
@@ -64,4 +73,4 @@ def table_artifact(lines: Sequence[FileLine]) -> list[dict[str, str]]:
 def _cells(line: FileLine) -> tuple[str, ...]:
     counts = (line.rows, line.row_groups, line.size)
     shown = (f"{count:,}" for count in counts) if line.where else ("-",) * 3
-    return line.name, line.status, *shown, f"{line.seconds:.1f}", line.where or "-"
+    return line.name, line.status.value, *shown, f"{line.seconds:.1f}", line.where or "-"
