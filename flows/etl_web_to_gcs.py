@@ -36,6 +36,7 @@ from orchestration.notifications import NOTICES
 from orchestration.parameter_types import MonthOfYear, Share, Year
 from orchestration.progress import shown_progress
 from orchestration.retries import RETRIES
+from orchestration.wording import in_ui
 
 if TYPE_CHECKING:
     from monthly.convert.to_parquet import Converted
@@ -175,7 +176,8 @@ def _confirm(planned: Plan, found: Download[Month], store: Bucket) -> Plan:
 def _skipped(planned: Plan, store: Bucket) -> State[MonthResult]:
     where = store.uri(planned.entry.object_key) if planned.entry else ""
     line = result_of(planned.month, Outcome.UNCHANGED, planned.reason, planned.entry, where)
-    return Completed(name="Skipped", message=f"{planned.month}: {planned.reason}", data=line)
+    message = f"{planned.month}: {in_ui(planned.reason, planned.remedies)}"
+    return Completed(name="Skipped", message=message, data=replace(line, remedies=planned.remedies))
 
 
 if __name__ == "__main__":

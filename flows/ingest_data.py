@@ -32,6 +32,7 @@ from orchestration.flow_results import plain_failures, timed
 from orchestration.notifications import NOTICES
 from orchestration.parameter_types import MonthOfYear, Share, Year
 from orchestration.retries import RETRIES
+from orchestration.wording import in_ui
 
 if TYPE_CHECKING:
     from monthly.warehouses.postgres import Postgres
@@ -136,7 +137,8 @@ def _confirm(planned: Plan, found: Download[Month], target: Postgres) -> None:
 
 def _skipped(planned: Plan, reason: str, target: Postgres) -> State[MonthResult]:
     line = result_of(planned.month, Outcome.UNCHANGED, reason, planned.entry, target.name())
-    return Completed(name="Skipped", message=f"{planned.month}: {reason}", data=line)
+    message = f"{planned.month}: {in_ui(reason, planned.remedies)}"
+    return Completed(name="Skipped", message=message, data=replace(line, remedies=planned.remedies))
 
 
 if __name__ == "__main__":

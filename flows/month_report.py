@@ -22,7 +22,7 @@ from monthly.warehouses.load import fetch_object, kept_entry
 from orchestration import cli
 from orchestration.artifacts import is_web_link, show_report
 from orchestration.block_registry import BUCKET, opened_bucket, tell_places
-from orchestration.flow_results import plain_failures, timed
+from orchestration.flow_results import plain_failures, readable, timed
 from orchestration.month_summary import days_markdown
 from orchestration.notifications import NOTICES
 from orchestration.parameter_types import MonthOfYear, Year
@@ -98,7 +98,7 @@ def try_report(
         days = days_markdown(month, warehouse)
         return Reported(link=report(month, entry, found, bucket, where, days))
     except Exception as error:
-        failure = f"the report failed: {month.unprefixed(cli.words_of(error))}"
+        failure = f"the report failed: {month.unprefixed(readable(error).message)}"
         get_run_logger().error("%s is loaded, but %s", month, failure)
         return Reported(failure=failure)
 

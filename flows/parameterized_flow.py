@@ -19,7 +19,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from core.errors import UsageError
+from core.errors import NotPublished, Remedy, UsageError
 from core.scratch import sweep_scratch
 from core.storage.bucket import Bucket
 from engines import run_months
@@ -46,6 +46,7 @@ from orchestration.notifications import NOTICES
 from orchestration.parameter_types import AtLeastOne, MonthOfYear, Share, Year
 from orchestration.paths import absolute_name
 from orchestration.retries import RETRIES
+from orchestration.wording import in_ui
 
 #: Months planned concurrently; each sends a request to the publisher.
 PLANNED = 8
@@ -183,7 +184,8 @@ def _or_failed(plan: Plan | MonthResult, source: str) -> Plan | MonthResult:
         return plan
     if source in SOURCES and may_be_unpublished(plan.month, _today()):
         return plan
-    return failed_month(plan.month, f"{plan.reason}; skip_missing leaves such months out")
+    remedy = Remedy("skip_missing", True, "to leave such months out")
+    return failed_month(plan.month, NotPublished(plan.reason, remedy))
 
 
 #: Outcomes of months that are planned without work.
@@ -203,7 +205,7 @@ def _planned(plan: Plan | MonthResult, store: Bucket) -> MonthResult:
         return plan
     where = store.uri(plan.entry.object_key) if plan.entry else ""
     line = result_of(plan.month, plan.status, plan.reason, plan.entry, where)
-    return replace(line, generated=plan.is_generated)
+    return replace(line, generated=plan.is_generated, remedies=plan.remedies)
 
 
 def _idle(plan: Plan | MonthResult, store: Bucket) -> MonthResult:
@@ -212,9 +214,9 @@ def _idle(plan: Plan | MonthResult, store: Bucket) -> MonthResult:
 
 
 def _verdict(lines: Sequence[MonthResult], name: str | None = None) -> State[Any]:
-    failed = [line for line in lines if line.status is Outcome.FAILED]
+    failed = [line for line in lines if line.is_failed]
     if failed:
-        named = "; ".join(f"{line.month}: {line.reason}" for line in failed)
+        named = "; ".join(f"{line.month}: {in_ui(line.reason, line.remedies)}" for line in failed)
         message = f"{len(failed)} of {len(lines)} months failed: {named}"
         return Failed(message=message, data=list(lines))
     loaded = any(line.status is Outcome.LOADED for line in lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 
 from prefect import get_run_logger
@@ -16,9 +15,10 @@ from engines.mark_crashed import reported_after_ctrl_c
 from engines.month import jobs_of
 from engines.run_plan import EngineConfig, RunPlan
 from engines.verify_results import all_arrived
-from monthly.result import MonthResult, Outcome, summary
+from monthly.result import MonthResult, summary
 from monthly.warehouses import Warehouse
 from orchestration.progress import Log
+from orchestration.wording import in_ui
 
 
 def run_months(
@@ -47,5 +47,8 @@ def run_months(
 
 
 def _tell(log: Log, line: MonthResult) -> None:
-    """Log a finished month with its counts."""
-    log.log(logging.ERROR if line.status is Outcome.FAILED else logging.INFO, "%s", summary(line))
+    """Log a finished month with its counts, or with the reason of its failure."""
+    if line.is_failed:
+        log.error("%s: %s", summary(line), in_ui(line.reason, line.remedies))
+    else:
+        log.info("%s", summary(line))

@@ -21,7 +21,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled
 from prefect.utilities.asyncutils import sync_compatible
 
-from core.errors import UsageError
+from core.errors import Advice, ClusterError, Remedy, TripsError, UsageError
 from core.waiting import Pace
 from engines.run_plan import EngineConfig, RunPlan
 from monthly.month import Month
@@ -73,10 +73,12 @@ async def _deployment(client: PrefectClient, name: str) -> str:
     if not name and len(names) == 1:
         return names.popitem()[1]
     what = f"there is no deployment {name!r}" if name else "no deployment was named"
-    there = ", ".join(sorted(names.values()))
-    hint = f"write deployment as one of {there}" if there else "apply deployments/local_deploy.py"
     server = PREFECT_API_URL.value() or "not set, so none runs"
-    raise UsageError(f"{what}; {hint} (PREFECT_API_URL, the server of agents, is {server})")
+    there: list[Advice] = [Remedy("deployment", each) for each in sorted(names.values())]
+    raise UsageError(
+        f"{what} (PREFECT_API_URL, the server of agents, is {server})",
+        *(there or ["apply deployments/local_deploy.py"]),
+    )
 
 
 class _Flight:
@@ -157,7 +159,7 @@ class _Flight:
 
     def _end(self, run_id: UUID, reason: str) -> None:
         month = self._flying.pop(run_id).month
-        self._lines.append(failed_month(month, reason))
+        self._lines.append(failed_month(month, ClusterError(reason)))
 
     async def _call_off(self) -> None:
         """Cancel the runs not yet picked up, which must not start when nobody waits for them."""
@@ -239,5 +241,6 @@ def _unreported(month: Month, run: FlowRun) -> MonthResult:
         return MonthResult(month, Outcome.UNCHANGED if skipped else Outcome.LOADED)
     said = (state.message or "") if state else "no state"
     if state is not None and state.is_failed():
-        return failed_month(month, said)
-    return failed_month(month, f"run {run.name} ended {state.name if state else '?'}: {said}")
+        return failed_month(month, TripsError(said))
+    ended = f"run {run.name} ended {state.name if state else '?'}: {said}"
+    return failed_month(month, TripsError(ended))

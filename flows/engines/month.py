@@ -20,7 +20,7 @@ from month_report import month_report
 from monthly.month import Month
 from monthly.plan import Plan, Status
 from monthly.result import MonthResult, Outcome
-from orchestration import cli
+from orchestration.flow_results import error_of
 
 
 def jobs_of(work: RunPlan) -> Iterator[Job]:
@@ -83,7 +83,7 @@ def _with_report(line: MonthResult, which: dict[str, Any], bucket: str) -> Month
     draw: Any = month_report  # its overloads for return_state are wrong
     state = draw(**which, bucket=bucket, return_state=True)
     if state.is_failed():
-        reason = line.month.unprefixed(cli.reason_of(state))
+        reason = line.month.unprefixed(error_of(state).message)
         return replace(line, warning=f"the report failed: {reason}")
     return replace(line, report=state.result().report)
 

@@ -10,13 +10,13 @@ from typing import Any
 from prefect import task
 from prefect.client.schemas.objects import State
 
-from core.errors import TripsError
+from core.errors import StorageError, TripsError
 from core.storage.bucket import Bucket
 from monthly.ledger import object_key, read_entry
 from monthly.month import Month
 from monthly.result import MonthResult, Outcome, failed_month, result_of
 from monthly.warehouses import Warehouse
-from orchestration import cli
+from orchestration.flow_results import error_of
 from orchestration.retries import PASSING, RETRIES
 
 #: Months looked up at a time, with one request to the bucket each.
@@ -48,7 +48,7 @@ def all_arrived(
 def _found(asked: Sequence[MonthResult], state: State[list[MonthResult]]) -> Sequence[MonthResult]:
     if state.is_completed():
         return state.result()
-    return [failed_month(line.month, cli.reason_of(state)) for line in asked]
+    return [failed_month(line.month, error_of(state)) for line in asked]
 
 
 @task(name="loaded", task_run_name="loaded {dataset}", **RETRIES)
@@ -72,7 +72,7 @@ def arrived(
         except TripsError as error:
             if isinstance(error, PASSING):
                 raise  # the task is retried for all months
-            return failed_month(line.month, str(error))
+            return failed_month(line.month, error)
 
     with ThreadPoolExecutor(ASKED) as asking:
         return list(asking.map(look, lines))
@@ -86,8 +86,10 @@ def _arrived(
         missing = where.removeprefix(" -> ") if entry else store.uri(object_key(line.month))
         return failed_month(
             line.month,
-            f"was run ({line.status.value}), but is not in {missing}; "
-            "name a bucket and a warehouse that all machines share",
+            StorageError(
+                f"was run ({line.status.value}), but is not in {missing}; "
+                "name a bucket and a warehouse that all machines share"
+            ),
         )
     full = result_of(
         line.month, line.status, line.reason, entry, store.uri(entry.object_key) + where

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from core.errors import SchemaError
+from core.errors import Remedy, SchemaError
 from monthly import columns
 from monthly.columns import Column, Kind
 from monthly.month import Month
@@ -212,11 +212,14 @@ def _refuse_drift(month: Month, unknown: Sequence[str], absent: Sequence[str]) -
     way_out = f"declare it under {month.dataset.upper()} in flows/monthly/columns.py"
     if unknown:
         raise SchemaError(
-            f"{month}: unknown column {', '.join(map(repr, unknown))}; {way_out}, "
-            "or run with --no-strict to leave it out"
+            f"{month}: unknown column {', '.join(map(repr, unknown))}",
+            way_out,
+            Remedy("strict", False, "to leave it out"),
         )
     if absent:
         raise SchemaError(
             f"{month}: the file has no column {', '.join(absent)}, which every vintage of "
-            f"{month.dataset} has; check the file, or run with --no-strict to load nulls"
+            f"{month.dataset} has",
+            "check the file",
+            Remedy("strict", False, "to load nulls"),
         )

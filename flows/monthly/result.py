@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from core.errors import Advice, Remedy, TripsError
 from monthly.columns import BOUNDS
 from monthly.ledger import Entry
 from monthly.month import Month
@@ -45,6 +46,8 @@ class MonthResult:
         report: link to the month's report; empty if none was drawn.
         warning: a side problem that does not affect the status.
         generated: whether the month was generated rather than published.
+        remedies: what helps against the reason.
+        error: name of the class of the error; empty if the month did not fail.
     """
 
     month: Month
@@ -59,11 +62,23 @@ class MonthResult:
     report: str = ""
     warning: str = ""
     generated: bool = False
+    remedies: tuple[Advice, ...] = ()
+    error: str = ""
+
+    @property
+    def is_failed(self) -> bool:
+        """Return whether the month failed."""
+        return self.status is Outcome.FAILED
 
 
-def failed_month(month: Month, reason: str) -> MonthResult:
+#: Words a message and its remedies for the reader: see `orchestration.wording`.
+Voice = Callable[[str, Sequence[Advice]], str]
+
+
+def failed_month(month: Month, error: TripsError) -> MonthResult:
     """Return the result of a failed month."""
-    return MonthResult(month, Outcome.FAILED, month.unprefixed(reason))
+    reason, name = month.unprefixed(error.message), type(error).__name__
+    return MonthResult(month, Outcome.FAILED, reason, remedies=error.remedies, error=name)
 
 
 def result_of(
@@ -87,14 +102,15 @@ def from_record(record: Mapping[str, Any]) -> MonthResult:
     named = {field.name for field in fields(MonthResult)}
     known = {name: value for name, value in record.items() if name in named}
     month, status = Month(**record["month"]), Outcome(record["status"])
-    return MonthResult(**known | {"month": month, "status": status})
+    remedies = tuple(r if isinstance(r, str) else Remedy(**r) for r in record.get("remedies", ()))
+    return MonthResult(**known | {"month": month, "status": status, "remedies": remedies})
 
 
 def summary(line: MonthResult) -> str:
-    """Return a month's line for the log of a run over many months."""
+    """Return a month's line for the log of a run over many months, without reasons."""
     what = f"{line.month}: {_status(line)}"
     if not line.where:
-        return f"{what}: {line.reason}" if line.reason else what
+        return what
     return (
         f"{what}, {line.rows_read:,} rows read = {line.rows_written:,} written + "
         f"{line.rows_rejected:,} rejected, {line.seconds:.1f} s"
@@ -110,21 +126,32 @@ _BEYOND = {
 _HEAD = ("month", "status", "read", "written", "rejected", "bytes", "seconds", "where")
 
 
-def table(lines: Sequence[MonthResult]) -> str:
+def table(lines: Sequence[MonthResult], voice: Voice) -> str:
     """Return the lines as a text table, then reasons of those not simply loaded, then warnings."""
     text = aligned([_HEAD, *(_cells(line) for line in lines)], right=range(2, 7))
-    reasons = [f"{line.month}: {line.status.value}: {line.reason}" for line in lines if line.reason]
+    reasons = [
+        f"{line.month}: {line.status.value}: {voice(line.reason, line.remedies)}"
+        for line in lines
+        if line.reason
+    ]
     reasons += [f"{line.month}: warning: {line.warning}" for line in lines if line.warning]
     return "\n".join([*text, *(["", *reasons] if reasons else [])])
 
 
-def table_artifact(lines: Sequence[MonthResult]) -> list[dict[str, str]]:
+def table_artifact(lines: Sequence[MonthResult], voice: Voice) -> list[dict[str, str]]:
     """Return the lines for a table artifact, which takes JSON types only."""
-    head = (*_HEAD[:-1], "reason", _HEAD[-1], "report")
-    return [
-        dict(zip(head, (*cells[:-1], line.reason, cells[-1], _shown(line.report) or line.warning)))
-        for line, cells in ((line, _cells(line)) for line in lines)
-    ]
+    return [_row(line, voice) for line in lines]
+
+
+def _row(line: MonthResult, voice: Voice) -> dict[str, str]:
+    row = dict(zip(_HEAD, _cells(line)))
+    where = row.pop("where")
+    report = _shown(line.report) or line.warning
+    return row | {
+        "reason": voice(line.reason, line.remedies),
+        "where": where,
+        "report": report,
+    }
 
 
 def _shown(link: str) -> str:

@@ -22,6 +22,7 @@ from prefect.runtime import deployment
 from covid.monthly import Monthly
 from monthly.ledger import Entry
 from monthly.result import MonthResult, from_record, quality_markdown, table_artifact, to_record
+from orchestration.wording import in_ui
 from row_groups.report import FileLine
 from row_groups.report import table_artifact as files_artifact
 
@@ -32,7 +33,7 @@ MONTHS = "month-results"
 def show_months(lines: Sequence[MonthResult], description: str) -> None:
     """Create a table of the months of a parent run."""
     create_table_artifact(  # type: ignore[unused-coroutine] # it is none in a flow that is not async
-        table_artifact(lines), key="months", description=description
+        table_artifact(lines, in_ui), key="months", description=description
     )
 
 
@@ -59,7 +60,7 @@ async def returned_months(client: PrefectClient, run_id: UUID) -> list[MonthResu
 def show_files(lines: Sequence[FileLine], description: str) -> None:
     """Create a table of the files of a run."""
     create_table_artifact(  # type: ignore[unused-coroutine] # it is none in a flow that is not async
-        files_artifact(lines), key="row-groups", description=description
+        files_artifact(lines, in_ui), key="row-groups", description=description
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from monthly.result import aligned
+from core.errors import Advice, TripsError
+from monthly.result import Voice, aligned
 from row_groups.ledger import Entry
 from row_groups.places import Place
 from row_groups.plan import Planned
@@ -33,6 +34,8 @@ class FileLine:
         size: size of the rewritten file in bytes.
         seconds: seconds of work in this run.
         where: URI of the rewritten file.
+        remedies: what helps against the reason.
+        error: name of the class of the error; empty if the file did not fail.
     """
 
     name: str
@@ -43,6 +46,21 @@ class FileLine:
     size: int = 0
     seconds: float = 0.0
     where: str = ""
+    remedies: tuple[Advice, ...] = ()
+    error: str = ""
+
+    @property
+    def is_failed(self) -> bool:
+        """Return whether the file failed."""
+        return self.status is Outcome.FAILED
+
+
+def failed_file(name: str, error: TripsError) -> FileLine:
+    """Return the report line of a failed file."""
+    reason = error.message.removeprefix(f"{name}: ")
+    return FileLine(
+        name, Outcome.FAILED, reason, remedies=error.remedies, error=type(error).__name__
+    )
 
 
 def line_of(
@@ -58,16 +76,21 @@ def line_of(
 _HEAD = ("file", "status", "rows", "groups", "bytes", "seconds", "where")
 
 
-def table(lines: Sequence[FileLine]) -> str:
+def table(lines: Sequence[FileLine], voice: Voice) -> str:
     """Return the lines as a text table, followed by the reason of each."""
     rows = aligned([_HEAD, *(_cells(line) for line in lines)], right=range(2, 6))
-    reasons = [f"{line.name}: {line.status.value}: {line.reason}" for line in lines]
+    reasons = [
+        f"{line.name}: {line.status.value}: {voice(line.reason, line.remedies)}" for line in lines
+    ]
     return "\n".join([*rows, "", *reasons]) if lines else "no file"
 
 
-def table_artifact(lines: Sequence[FileLine]) -> list[dict[str, str]]:
+def table_artifact(lines: Sequence[FileLine], voice: Voice) -> list[dict[str, str]]:
     """Return the lines for a table artifact, which takes JSON types only."""
-    return [dict(zip(_HEAD, _cells(line))) | {"reason": line.reason} for line in lines]
+    return [
+        dict(zip(_HEAD, _cells(line))) | {"reason": voice(line.reason, line.remedies)}
+        for line in lines
+    ]
 
 
 def _cells(line: FileLine) -> tuple[str, ...]:
