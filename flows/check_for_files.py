@@ -10,6 +10,7 @@ import difflib
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
@@ -21,20 +22,21 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from core.dask.cluster_spec import ClusterSpec
-from core.errors import NotPublished, UsageError
+from core.errors import NotPublished, Remedy, UsageError
 from core.scratch import sweep_scratch
 from monthly.convert.readings import UtcTimes
 from orchestration import cli
 from orchestration.artifacts import show_files
 from orchestration.block_registry import BUCKET, open_place
-from orchestration.flow_results import plain_failures
+from orchestration.flow_results import error_of, plain_failures
 from orchestration.notifications import NOTICES
 from orchestration.parameter_types import AtLeastNone, AtLeastOne
 from orchestration.retries import RETRIES
+from orchestration.wording import in_ui, on_command_line
 from row_groups.job import Job
 from row_groups.places import Place
 from row_groups.plan import Intent, Planned, plan_files
-from row_groups.report import FileLine, line_of, table
+from row_groups.report import FileLine, Outcome, failed_file, line_of, table
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -58,7 +60,7 @@ def rewrite(job: Job, client: Client) -> FileLine:
     started = time.perf_counter()
     entry = rewrite_on(client, job)
     get_run_logger().info("%s: %s rows, %s groups", job.file, f"{entry.rows:,}", entry.row_groups)
-    return line_of(job.file, "rewritten", entry, job.sink, time.perf_counter() - started)
+    return line_of(job.file, Outcome.REWRITTEN, entry, job.sink, time.perf_counter() - started)
 
 
 def _run_name() -> str:
@@ -108,10 +110,10 @@ def check_for_files(
     places = open_place(source, there=True), open_place(sink)
     get_run_logger().info("%s", f"{pattern} of {places[0]} into {places[1]}")
     planned = find(*places, pattern, intent, days)
-    lines = [line_of(file, "unchanged", file.entry, places[1]) for file in planned]
+    lines = [line_of(file, Outcome.UNCHANGED, file.entry, places[1]) for file in planned]
     jobs = [Job(file, *places, rows_per_group, utc_times) for file in planned if file.due]
     if not lines and not skip_missing:
-        raise NotPublished(_no_such_file(places[0], pattern))
+        raise _no_such_file(places[0], pattern)
     if not jobs:
         return _nothing(lines, f"{pattern} in {places[0]}")
     sweep_scratch()
@@ -144,16 +146,17 @@ def _result(job: Job, future: PrefectFuture[Any, Any]) -> FileLine:
     if state.is_completed():
         line: FileLine = state.result()
         return line
-    return FileLine(job.file.name, "failed", cli.reason_of(state))
+    return failed_file(job.file.name, error_of(state))
 
 
-def _no_such_file(source: Place, pattern: str) -> str:
+def _no_such_file(source: Place, pattern: str) -> NotPublished:
     names = [file.name for file in source.files("*")]
     near = difflib.get_close_matches(pattern, names) or names[:3]
     there = f"{len(names)} files, {', '.join(near)} among them" if names else "no file at all"
-    return (
-        f"no file of {source} matches {pattern}; it has {there}; correct source or pattern, or "
-        "set skip_missing where files are to come"
+    return NotPublished(
+        f"no file of {source} matches {pattern}; it has {there}",
+        "correct source or pattern",
+        Remedy("skip_missing", True, "if files are still to come"),
     )
 
 
@@ -163,14 +166,14 @@ def _nothing(lines: list[FileLine], what: str) -> State[Any]:
 
 
 def _verdict(lines: list[FileLine]) -> State[Any]:
-    failed = [line for line in lines if line.status == "failed"]
+    failed = [line for line in lines if line.is_failed]
     if failed:
-        named = "; ".join(f"{line.name}: {line.reason}" for line in failed)
+        named = "; ".join(f"{line.name}: {in_ui(line.reason, line.remedies)}" for line in failed)
         return Failed(message=f"{len(failed)} of {len(lines)} files failed: {named}", data=lines)
-    counts = Counter(line.status for line in lines)
+    counts = Counter(line.status.value for line in lines)
     message = ", ".join(f"{count} {status}" for status, count in counts.items())
     return Completed(message=message, data=lines)
 
 
 if __name__ == "__main__":
-    cli.run(check_for_files, table)
+    cli.run(check_for_files, partial(table, voice=on_command_line))

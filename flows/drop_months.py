@@ -18,7 +18,7 @@ from prefect.states import Completed
 from core.storage.bucket import Bucket
 from monthly.dropping import Remains, drop_month, find_remains
 from monthly.month import Color, Month, months_of
-from monthly.result import MonthResult
+from monthly.result import MonthResult, Outcome
 from monthly.warehouses import Warehouse
 from orchestration import cli
 from orchestration.artifacts import show_months
@@ -100,12 +100,12 @@ def drop_months(
 
 def _line(remains: Remains, bucket: Bucket, warehouse: Warehouse | None, yes: bool) -> MonthResult:
     if not remains.is_there:
-        return MonthResult(remains.month, "not there")
+        return MonthResult(remains.month, Outcome.NOT_THERE)
     where = [bucket.uri(remains.keys[-1])] if remains.keys else []
     where += [warehouse.name()] if warehouse and (remains.rows or remains.is_remembered) else []
     return MonthResult(
         remains.month,
-        "dropped" if yes else "to be dropped",
+        Outcome.DROPPED if yes else Outcome.TO_BE_DROPPED,
         f"{remains.rows:,} rows, {len(remains.keys)} objects",
         rows_written=remains.rows,
         size=remains.size,
@@ -124,7 +124,7 @@ def _verdict(lines: Sequence[MonthResult], there: int, yes: bool) -> State[Any]:
 
 def _question(lines: Sequence[MonthResult]) -> str:
     """Return the question that names the months to drop, or an empty string if there are none."""
-    there = [str(line.month) for line in lines if line.status == "to be dropped"]
+    there = [str(line.month) for line in lines if line.status is Outcome.TO_BE_DROPPED]
     return f"Remove {', '.join(there)} for good?" if there else ""
 
 

@@ -20,7 +20,7 @@ from core.storage.bucket import Bucket
 from month_report import Reported, try_report
 from monthly.ledger import Entry
 from monthly.month import Color, Month
-from monthly.result import MonthResult, result_of
+from monthly.result import MonthResult, Outcome, result_of
 from monthly.warehouses import InPlace, Warehouse
 from monthly.warehouses.load import kept_entry, load_object, object_for
 from orchestration import cli
@@ -103,13 +103,13 @@ def _bring(
 ) -> MonthResult | State[MonthResult]:
     entry, is_there = plan(which, store, target)
     if is_there and not force:
-        line = result_of(which, "unchanged", "same checksum", entry, target.name())
+        line = result_of(which, Outcome.UNCHANGED, "same checksum", entry, target.name())
         message = f"{which}: {target.name()} has this object"
         return Completed(name="Skipped", message=message, data=line)
     found = extract(which, entry, store, folder, target)
     load(which, entry, found, target)
     drawn = try_report(which, entry, found, store, target) if report else Reported()
-    line = result_of(which, "loaded", "", entry, target.name())
+    line = result_of(which, Outcome.LOADED, "", entry, target.name())
     return replace(line, report=drawn.link, warning=drawn.failure)
 
 

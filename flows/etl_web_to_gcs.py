@@ -26,7 +26,7 @@ from monthly.convert.readings import DateOrder, DecimalMark, Rules, UtcTimes
 from monthly.ledger import Entry, keep, write_entry
 from monthly.month import Color, Month
 from monthly.plan import Plan, Status, plan_month
-from monthly.result import MonthResult, result_of
+from monthly.result import MonthResult, Outcome, result_of
 from monthly.sources import chosen, download
 from orchestration import cli
 from orchestration.artifacts import show_quality
@@ -36,6 +36,7 @@ from orchestration.notifications import NOTICES
 from orchestration.parameter_types import MonthOfYear, Share, Year
 from orchestration.progress import shown_progress
 from orchestration.retries import RETRIES
+from orchestration.wording import in_ui
 
 if TYPE_CHECKING:
     from monthly.convert.to_parquet import Converted
@@ -148,7 +149,7 @@ def _bring(
 ) -> MonthResult | State[MonthResult]:
     planned = plan(which, source, store, force)
     if planned.published is None:
-        raise NotPublished(planned.reason)
+        raise NotPublished(f"{which}: {planned.reason}")
     if not planned.has_work:
         return _skipped(planned, store)
     found = extract(planned.published, folder)
@@ -156,7 +157,7 @@ def _bring(
         return _skipped(_confirm(planned, found, store), store)
     entry = load(planned, found, transform(found, folder, rules), store)
     reason = planned.reason if planned.entry else ""
-    return result_of(which, "loaded", reason, entry, store.uri(entry.object_key))
+    return result_of(which, Outcome.LOADED, reason, entry, store.uri(entry.object_key))
 
 
 def _confirm(planned: Plan, found: Download[Month], store: Bucket) -> Plan:
@@ -175,8 +176,9 @@ def _confirm(planned: Plan, found: Download[Month], store: Bucket) -> Plan:
 
 def _skipped(planned: Plan, store: Bucket) -> State[MonthResult]:
     where = store.uri(planned.entry.object_key) if planned.entry else ""
-    line = result_of(planned.month, "unchanged", planned.reason, planned.entry, where)
-    return Completed(name="Skipped", message=f"{planned.month}: {planned.reason}", data=line)
+    line = result_of(planned.month, Outcome.UNCHANGED, planned.reason, planned.entry, where)
+    message = f"{planned.month}: {in_ui(planned.reason, planned.remedies)}"
+    return Completed(name="Skipped", message=message, data=replace(line, remedies=planned.remedies))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from orchestration.block_registry import (
 )
 from orchestration.flow_results import plain_failures
 from orchestration.notifications import NOTICES
+from orchestration.wording import on_command_line
 from parameterized_flow import etl_parent_flow
 
 MONTHS = (("green", "2020-10:2020-11"), ("yellow", "2021-01"))
@@ -65,7 +66,7 @@ def first_run(
         for color, months in MONTHS
     ]
     lines = [line for state in states for line in _lines(state)]
-    failed = [cli.reason_of(state) for state in states if state.is_failed()]
+    failed = [state.message for state in states if state.is_failed()]
     if failed:
         return Failed(message="; ".join(failed), data=lines)
     return Completed(message=f"{len(lines)} months", data=lines)
@@ -77,7 +78,7 @@ def _lines(state: State[Any]) -> list[MonthResult]:
 
 
 def _shown(lines: Sequence[MonthResult]) -> str:
-    return table(lines) + "\n" + _REAL_DATA.format(python=sys.executable)
+    return table(lines, on_command_line) + "\n" + _REAL_DATA.format(python=sys.executable)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from monthly.convert.readings import DateOrder, DecimalMark, Readings, Rules, Ut
 from monthly.ledger import Entry
 from monthly.month import Color, Month
 from monthly.plan import Plan, due_in_warehouse, plan_against
-from monthly.result import MonthResult, result_of
+from monthly.result import MonthResult, Outcome, result_of
 from monthly.sources import chosen
 from orchestration import cli
 from orchestration.artifacts import show_quality
@@ -33,6 +33,7 @@ from orchestration.flow_results import plain_failures, timed
 from orchestration.notifications import NOTICES
 from orchestration.parameter_types import MonthOfYear, Share, Year
 from orchestration.retries import RETRIES
+from orchestration.wording import in_ui
 
 if TYPE_CHECKING:
     from monthly.warehouses.postgres import Postgres
@@ -116,7 +117,7 @@ def ingest_data(
     with scratch_folder(which, f"{source} {warehouse}") as folder:
         planned = plan(which, source, target, force)
         if planned.published is None:
-            raise NotPublished(planned.reason)
+            raise NotPublished(f"{which}: {planned.reason}")
         if not planned.has_work:
             return _skipped(planned, planned.reason, target)
         found = extract(planned.published, folder)
@@ -125,7 +126,7 @@ def ingest_data(
             return _skipped(planned, f"{planned.reason}, but the same content", target)
         entry = transform_and_load(found, folder, target, rules)
     reason = planned.reason if planned.entry else ""
-    return result_of(which, "loaded", reason, entry, target.name())
+    return result_of(which, Outcome.LOADED, reason, entry, target.name())
 
 
 def _confirm(planned: Plan, found: Download[Month], target: Postgres) -> None:
@@ -137,8 +138,9 @@ def _confirm(planned: Plan, found: Download[Month], target: Postgres) -> None:
 
 
 def _skipped(planned: Plan, reason: str, target: Postgres) -> State[MonthResult]:
-    line = result_of(planned.month, "unchanged", reason, planned.entry, target.name())
-    return Completed(name="Skipped", message=f"{planned.month}: {reason}", data=line)
+    line = result_of(planned.month, Outcome.UNCHANGED, reason, planned.entry, target.name())
+    message = f"{planned.month}: {in_ui(reason, planned.remedies)}"
+    return Completed(name="Skipped", message=message, data=replace(line, remedies=planned.remedies))
 
 
 if __name__ == "__main__":

@@ -16,13 +16,13 @@ from core.scratch import scratch_folder, subfolder
 from core.storage.bucket import Bucket
 from monthly.ledger import Entry, report_key
 from monthly.month import Color, Month
-from monthly.result import MonthResult, result_of, title_of
+from monthly.result import MonthResult, Outcome, result_of, title_of
 from monthly.warehouses import InPlace, Warehouse
 from monthly.warehouses.load import fetch_object, kept_entry
 from orchestration import cli
 from orchestration.artifacts import is_web_link, show_report
 from orchestration.block_registry import BUCKET, opened_bucket, tell_places
-from orchestration.flow_results import plain_failures, timed
+from orchestration.flow_results import plain_failures, readable, timed
 from orchestration.month_summary import days_markdown
 from orchestration.notifications import NOTICES
 from orchestration.parameter_types import MonthOfYear, Year
@@ -98,7 +98,7 @@ def try_report(
         days = days_markdown(month, warehouse)
         return Reported(link=report(month, entry, found, bucket, where, days))
     except Exception as error:
-        failure = f"the report failed: {cli.words_of(error)}"
+        failure = f"the report failed: {month.unprefixed(readable(error).message)}"
         get_run_logger().error("%s is loaded, but %s", month, failure)
         return Reported(failure=failure)
 
@@ -125,7 +125,7 @@ def month_report(
     entry = plan(which, store)
     found = InPlace(store, entry.object_key, entry.object_version)
     link = report(which, entry, found, store, store.uri(entry.object_key), "")
-    line = result_of(which, "drawn", "", entry, store.uri(report_key(which)))
+    line = result_of(which, Outcome.DRAWN, "", entry, store.uri(report_key(which)))
     return replace(line, report=link)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from core.errors import UsageError
+from core.errors import NotPublished, Remedy, UsageError
 from core.scratch import sweep_scratch
 from core.storage.bucket import Bucket
 from engines import run_months
@@ -28,11 +28,11 @@ from engines.run_plan import WORKERS, EngineConfig, Name, RunPlan
 from monthly.convert.readings import DateOrder, DecimalMark, UtcTimes
 from monthly.month import Color, Month, latest_months, may_be_unpublished, months_of
 from monthly.plan import Plan, Status, due_in_warehouse, plan_month
-from monthly.result import MonthResult, result_of
+from monthly.result import MonthResult, Outcome, failed_month, result_of
 from monthly.sources import addresses, chosen, published_at
 from monthly.warehouses import Warehouse
 from orchestration import cli
-from orchestration.artifacts import show_months
+from orchestration.artifacts import return_months, show_months
 from orchestration.block_registry import (
     BUCKET,
     SOURCE,
@@ -46,6 +46,7 @@ from orchestration.notifications import NOTICES
 from orchestration.parameter_types import AtLeastOne, MonthOfYear, Share, Year
 from orchestration.paths import absolute_name
 from orchestration.retries import RETRIES
+from orchestration.wording import in_ui
 
 #: Months planned concurrently; each sends a request to the publisher.
 PLANNED = 8
@@ -162,6 +163,7 @@ def etl_parent_flow(
     done = {line.month: line for line in run_months(work, crew, store, target)}
     lines = [done.get(p.month) or _idle(p, store) for p in plans]
     show_months(lines, f"{color} {months}")
+    return_months(lines)
     return _verdict(lines)
 
 
@@ -183,7 +185,15 @@ def _or_failed(plan: Plan | MonthResult, source: str) -> Plan | MonthResult:
         return plan
     if source in published_at(plan.month.dataset) and may_be_unpublished(plan.month, _today()):
         return plan
-    return MonthResult(plan.month, "failed", f"{plan.reason}; skip_missing leaves such months out")
+    remedy = Remedy("skip_missing", True, "to leave such months out")
+    return failed_month(plan.month, NotPublished(plan.reason, remedy))
+
+
+#: Outcomes of months that are planned without work.
+_IDLE: Mapping[Status | Outcome, Outcome] = {
+    Status.UNCHANGED: Outcome.UNCHANGED,
+    Status.NOT_YET_PUBLISHED: Outcome.NOT_YET_PUBLISHED,
+}
 
 
 def _has_work(plan: Plan | MonthResult) -> bool:
@@ -195,25 +205,23 @@ def _planned(plan: Plan | MonthResult, store: Bucket) -> MonthResult:
     if isinstance(plan, MonthResult):
         return plan
     where = store.uri(plan.entry.object_key) if plan.entry else ""
-    line = result_of(plan.month, plan.status.value, plan.reason, plan.entry, where)
-    return replace(line, generated=plan.is_generated)
+    line = result_of(plan.month, plan.status, plan.reason, plan.entry, where)
+    return replace(line, generated=plan.is_generated, remedies=plan.remedies)
 
 
 def _idle(plan: Plan | MonthResult, store: Bucket) -> MonthResult:
     line = _planned(plan, store)
-    return replace(line, status=line.status.lower())
+    return replace(line, status=_IDLE.get(line.status, line.status))
 
 
 def _verdict(lines: Sequence[MonthResult], name: str | None = None) -> State[Any]:
-    failed = [line for line in lines if line.status == "failed"]
+    failed = [line for line in lines if line.is_failed]
     if failed:
-        named = "; ".join(
-            f"{line.month}: {line.reason.removeprefix(f'{line.month}: ')}" for line in failed
-        )
+        named = "; ".join(f"{line.month}: {in_ui(line.reason, line.remedies)}" for line in failed)
         message = f"{len(failed)} of {len(lines)} months failed: {named}"
         return Failed(message=message, data=list(lines))
-    loaded = any(line.status == "loaded" for line in lines)
-    counts = Counter(line.status.lower() for line in lines)
+    loaded = any(line.status is Outcome.LOADED for line in lines)
+    counts = Counter(line.status.value.lower() for line in lines)
     counts["without a report"] = sum(bool(line.warning) for line in lines)
     message = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     return Completed(

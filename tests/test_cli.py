@@ -64,9 +64,10 @@ def test_a_failure_ends_in_its_reason_without_a_traceback(
     found = run(environment, "etl_web_to_gcs.py", *options, "--source", f"{tmp_path}/green.csv")
     assert found.returncode == 1
     assert "Traceback" not in found.stdout + found.stderr
-    last = found.stderr.strip().splitlines()[-1]
-    assert last.startswith("Error: green 2020-10: ")
-    assert "web page" in last
+    *_, error, help_line = found.stderr.strip().splitlines()
+    assert error.startswith("Error: green 2020-10: ")
+    assert "web page" in error
+    assert help_line == "Help: docs/troubleshooting.md#badfile"
     assert not (tmp_path / "data").exists()
     asked = run(
         environment,

@@ -19,7 +19,7 @@ from engines.run_plan import EngineConfig
         ),
         (
             {"cluster": "distributed.LocalCluster", "cluster_options": '{"n_workers": 2}'},
-            "is for the engine dask, and this one is threads; write engine dask, or leave cluster",
+            "is for the engine dask, and this one is threads; leave cluster out",
         ),
         (
             {"name": "agents", "cluster_options": {"n_workers": 2}},

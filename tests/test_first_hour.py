@@ -401,7 +401,10 @@ def test_a_command_that_drops_asks_or_takes_yes(place: Path, prefect_server: Non
     script = PROJECT / "flows" / "drop_months.py"
     asked = command(script, known, *options)
     assert asked.returncode == 2
-    assert "Remove green 2020-10 for good? Add --yes to say so" in asked.stderr
+    assert (
+        "Remove green 2020-10 for good? There is no terminal to answer on; run again with --yes"
+        in asked.stderr
+    )
     assert totals(place) == {"2020-10": (2, 3.0)}
     done = command(script, known, *options, "--yes")
     assert done.returncode == 0, done.stderr

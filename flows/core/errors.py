@@ -19,12 +19,57 @@
 
 Only Unreachable, Busy and Unavailable are worth a retry; Conflict calls for a new plan.
 Every message names its subject (dataset, month, file, line or column), the offending
-value, and what to do.
+value, and what to do. Where a parameter helps, the error has it as a `Remedy`: an option on the
+command line and a field in the UI differ, so that the front end words it.
 """
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A parameter with which a failed run can succeed.
+
+    Attributes:
+        parameter: name of the parameter.
+        value: the value to give it.
+        effect: what that does, to end a sentence: "to load nulls".
+        flow: file name of the flow to run instead, without `.py`; empty for the one that failed.
+    """
+
+    parameter: str
+    value: bool | float | str
+    effect: str = ""
+    flow: str = ""
+
+
+#: A remedy, or advice that needs no parameter: "check the file".
+Advice: TypeAlias = Remedy | str
 
 
 class TripsError(Exception):
-    """Base class of every error that this project raises on purpose."""
+    """Base class of every error that this project raises on purpose.
+
+    Args:
+        message: what is wrong.
+        remedies: what helps; any one of them.
+    """
+
+    def __init__(self, message: str, *remedies: Advice) -> None:
+        super().__init__(message, *remedies)  # all of them, or they would be lost in a pickle
+        self.message, self.remedies = message, remedies
+
+    def __str__(self) -> str:
+        """Return the message and the advice that reads the same everywhere."""
+        return "; ".join([self.message, *(r for r in self.remedies if isinstance(r, str))])
+
+    @property
+    def page(self) -> str:
+        """Return the part of the documentation about errors of this class."""
+        return page_of(type(self).__name__)
 
 
 class UsageError(TripsError):
@@ -85,3 +130,8 @@ class Conflict(StorageError):
 
 class ClusterError(TripsError):
     """A Dask cluster did not start, or was lost together with its work."""
+
+
+def page_of(error: str) -> str:
+    """Return the part of the documentation about errors of a class, by the class's name."""
+    return f"docs/troubleshooting.md#{error.lower()}" if error != TripsError.__name__ else ""

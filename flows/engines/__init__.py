@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 
 from prefect import get_run_logger
@@ -19,6 +18,7 @@ from engines.verify_results import all_arrived
 from monthly.result import MonthResult, summary
 from monthly.warehouses import Warehouse
 from orchestration.progress import Log
+from orchestration.wording import in_ui
 
 
 def run_months(
@@ -39,13 +39,16 @@ def run_months(
         with reported_after_ctrl_c({"parent_flow_run_id": {"any_": [flow_run.id]}}):
             return side_by_side(jobs_of(work), engine.workers, tell)
     if engine.name == "dask":
-        return all_arrived(run_on_dask(work, engine, tell), store, warehouse, work.report)
-    lines = all_arrived(run_on_agents(work, engine), store, warehouse, work.report)
-    for line in lines:  # runs on agents do not return their counts
+        return all_arrived(run_on_dask(work, engine, tell), store, warehouse)
+    lines = all_arrived(run_on_agents(work, engine), store, warehouse)
+    for line in lines:
         tell(line)
     return lines
 
 
 def _tell(log: Log, line: MonthResult) -> None:
-    """Log a finished month with its counts."""
-    log.log(logging.ERROR if line.status == "failed" else logging.INFO, "%s", summary(line))
+    """Log a finished month with its counts, or with the reason of its failure."""
+    if line.is_failed:
+        log.error("%s: %s", summary(line), in_ui(line.reason, line.remedies))
+    else:
+        log.info("%s", summary(line))

@@ -21,12 +21,13 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled
 from prefect.utilities.asyncutils import sync_compatible
 
-from core.errors import UsageError
+from core.errors import Advice, ClusterError, Remedy, TripsError, UsageError
 from core.waiting import Pace
 from engines.run_plan import EngineConfig, RunPlan
 from monthly.month import Month
-from monthly.plan import Plan, Status
-from monthly.result import MonthResult
+from monthly.plan import Plan
+from monthly.result import MonthResult, Outcome, failed_month
+from orchestration.artifacts import returned_months
 
 FLOW = "etl-parent-flow"
 #: Seconds between two polls of the runs.
@@ -72,10 +73,12 @@ async def _deployment(client: PrefectClient, name: str) -> str:
     if not name and len(names) == 1:
         return names.popitem()[1]
     what = f"there is no deployment {name!r}" if name else "no deployment was named"
-    there = ", ".join(sorted(names.values()))
-    hint = f"write deployment as one of {there}" if there else "apply deployments/local_deploy.py"
     server = PREFECT_API_URL.value() or "not set, so none runs"
-    raise UsageError(f"{what}; {hint} (PREFECT_API_URL, the server of agents, is {server})")
+    there: list[Advice] = [Remedy("deployment", each) for each in sorted(names.values())]
+    raise UsageError(
+        f"{what} (PREFECT_API_URL, the server of agents, is {server})",
+        *(there or ["apply deployments/local_deploy.py"]),
+    )
 
 
 class _Flight:
@@ -143,7 +146,9 @@ class _Flight:
 
     async def _judge(self, run: FlowRun) -> None:
         if run.state is None or run.state.is_final():
-            self._lines.append(_line(self._flying.pop(run.id), run))
+            month = self._flying.pop(run.id).month
+            lines = await returned_months(self._client, run.id)
+            self._lines.append(lines[0] if lines else _unreported(month, run))
         elif _is_waiting(run):
             if time.monotonic() - self._moved > PICKUP_SECONDS:
                 await self._cancel(run.id)
@@ -154,7 +159,7 @@ class _Flight:
 
     def _end(self, run_id: UUID, reason: str) -> None:
         month = self._flying.pop(run_id).month
-        self._lines.append(MonthResult(month, "failed", f"{month}: {reason}"))
+        self._lines.append(failed_month(month, ClusterError(reason)))
 
     async def _call_off(self) -> None:
         """Cancel the runs not yet picked up, which must not start when nobody waits for them."""
@@ -224,23 +229,18 @@ def _nobody(run: FlowRun) -> str:
     )
 
 
-def _line(plan: Plan, run: FlowRun) -> MonthResult:
-    """Return the result of a month whose run has ended; its counts are in the ledger."""
-    month, state = plan.month, run.state
-    seconds = run.total_run_time.total_seconds()
+def _unreported(month: Month, run: FlowRun) -> MonthResult:
+    """Return the result of a month whose run has ended without storing one.
+
+    A run that fails before it plans the month stores none, and neither do deployments of an
+    earlier version. A completed month is looked up in the ledger like every other.
+    """
+    state = run.state
     if state is not None and state.is_completed():
-        status = "unchanged" if state.name == "Skipped" else "loaded"
-        reason = plan.reason if plan.status is Status.CHANGED else ""
-        return MonthResult(month, status, reason, seconds=seconds, warning=_warning(run, state))
+        skipped = state.name == "Skipped"
+        return MonthResult(month, Outcome.UNCHANGED if skipped else Outcome.LOADED)
     said = (state.message or "") if state else "no state"
     if state is not None and state.is_failed():
-        reason = said.removeprefix("1 of 1 months failed: ")
-    else:
-        reason = f"{month}: run {run.name} ended {state.name if state else '?'}: {said}"
-    return MonthResult(month, "failed", reason, seconds=seconds)
-
-
-def _warning(run: FlowRun, state: State[Any]) -> str:
-    """Return a warning if the run's message mentions a failed report; the run's page says why."""
-    lacks = "without a report" in (state.message or "")
-    return f"the report failed; the page of run {run.name} says why" if lacks else ""
+        return failed_month(month, TripsError(said))
+    ended = f"run {run.name} ended {state.name if state else '?'}: {said}"
+    return failed_month(month, TripsError(ended))

@@ -10,8 +10,8 @@ from prefect import Task
 from prefect.futures import PrefectFuture
 
 from monthly.month import Month
-from monthly.result import MonthResult
-from orchestration import cli
+from monthly.result import failed_month
+from orchestration.flow_results import error_of
 
 Job = tuple[Month, Task[..., Any], tuple[Any, ...]]
 
@@ -44,8 +44,4 @@ def side_by_side(
 
 def _result(month: Month, future: PrefectFuture[Any, Any]) -> Any:
     state: Any = future.wait()
-    return (
-        state.result()
-        if state.is_completed()
-        else MonthResult(month, "failed", cli.reason_of(state))
-    )
+    return state.result() if state.is_completed() else failed_month(month, error_of(state))

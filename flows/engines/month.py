@@ -19,8 +19,8 @@ from etl_web_to_gcs import etl_web_to_gcs
 from month_report import month_report
 from monthly.month import Month
 from monthly.plan import Plan, Status
-from monthly.result import MonthResult
-from orchestration import cli
+from monthly.result import MonthResult, Outcome
+from orchestration.flow_results import error_of
 
 
 def jobs_of(work: RunPlan) -> Iterator[Job]:
@@ -51,9 +51,10 @@ def bring_and_load(
     started = time.perf_counter()
     with _tagged():
         lines = list(_lines(planned.month, options, warehouse, report))
+    loaded = any(line.status is Outcome.LOADED for line in lines)
     return replace(
         lines[0],
-        status="loaded" if any(line.status == "loaded" for line in lines) else "unchanged",
+        status=Outcome.LOADED if loaded else Outcome.UNCHANGED,
         reason=planned.reason if planned.status is Status.CHANGED else "",
         seconds=time.perf_counter() - started,
         where=" -> ".join(line.where for line in lines),
@@ -69,7 +70,7 @@ def _lines(
     which = {"color": month.dataset, "year": month.year, "month": month.month}
     line = _child(etl_web_to_gcs, **which, **options)
     if not warehouse:
-        drawn = report and line.status == "loaded"
+        drawn = report and line.status is Outcome.LOADED
         yield _with_report(line, which, options["bucket"]) if drawn else line
         return
     yield line
@@ -82,7 +83,8 @@ def _with_report(line: MonthResult, which: dict[str, Any], bucket: str) -> Month
     draw: Any = month_report  # its overloads for return_state are wrong
     state = draw(**which, bucket=bucket, return_state=True)
     if state.is_failed():
-        return replace(line, warning=f"the report failed: {cli.reason_of(state)}")
+        reason = line.month.unprefixed(error_of(state).message)
+        return replace(line, warning=f"the report failed: {reason}")
     return replace(line, report=state.result().report)
 
 

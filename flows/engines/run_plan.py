@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from core.dask.cluster_spec import ClusterSpec
-from core.errors import UsageError
+from core.errors import Remedy, UsageError
 from monthly.plan import Plan
 
 Name = Literal["threads", "dask", "agents"]
@@ -49,8 +49,9 @@ class EngineConfig:
         ):
             if value and self.name != engine:
                 raise UsageError(
-                    f"{option} {value!r} is for the engine {engine}, and this one is {self.name}; "
-                    f"write engine {engine}, or leave {option} out"
+                    f"{option} {value!r} is for the engine {engine}, and this one is {self.name}",
+                    f"leave {option} out",
+                    Remedy("engine", engine),
                 )
 
     @property

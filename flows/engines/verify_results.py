@@ -10,13 +10,13 @@ from typing import Any
 from prefect import task
 from prefect.client.schemas.objects import State
 
-from core.errors import TripsError
+from core.errors import StorageError, TripsError
 from core.storage.bucket import Bucket
-from monthly.ledger import object_key, read_entry, report_key
+from monthly.ledger import object_key, read_entry
 from monthly.month import Month
-from monthly.result import MonthResult, result_of
+from monthly.result import MonthResult, Outcome, failed_month, result_of
 from monthly.warehouses import Warehouse
-from orchestration import cli
+from orchestration.flow_results import error_of
 from orchestration.retries import PASSING, RETRIES
 
 #: Months looked up at a time, with one request to the bucket each.
@@ -24,7 +24,7 @@ ASKED = 8
 
 
 def all_arrived(
-    lines: Sequence[MonthResult], store: Bucket, warehouse: Warehouse | None, report: bool
+    lines: Sequence[MonthResult], store: Bucket, warehouse: Warehouse | None
 ) -> list[MonthResult]:
     """Return the results of months that ran elsewhere, completed from bucket and warehouse.
 
@@ -34,14 +34,13 @@ def all_arrived(
         lines: results as the other processes reported them.
         store: the bucket as this process sees it.
         warehouse: the warehouse as this process sees it, if there is one.
-        report: whether each month's report was to be drawn once it was loaded.
     """
-    asked = [line for line in lines if line.status != "failed"]
+    asked = [line for line in lines if line.status is not Outcome.FAILED]
     if not asked:
         return list(lines)
     loaded = loaded_months(asked[0].month.dataset, warehouse) if warehouse else None
     where = f" -> {warehouse.name()}" if warehouse else ""
-    state: Any = arrived(asked, store, loaded, where, report, return_state=True)
+    state: Any = arrived(asked, store, loaded, where, return_state=True)
     found = {line.month: line for line in _found(asked, state)}
     return [found.get(line.month, line) for line in lines]
 
@@ -49,7 +48,7 @@ def all_arrived(
 def _found(asked: Sequence[MonthResult], state: State[list[MonthResult]]) -> Sequence[MonthResult]:
     if state.is_completed():
         return state.result()
-    return [MonthResult(line.month, "failed", cli.reason_of(state)) for line in asked]
+    return [failed_month(line.month, error_of(state)) for line in asked]
 
 
 @task(name="loaded", task_run_name="loaded {dataset}", **RETRIES)
@@ -64,43 +63,35 @@ def arrived(
     store: Bucket,
     loaded: Mapping[Month, str] | None,
     where: str,
-    report: bool,
 ) -> list[MonthResult]:
     """Look up each month in the bucket and among the warehouse's loaded months."""
 
     def look(line: MonthResult) -> MonthResult:
         try:
-            return _arrived(line, store, loaded, where, report)
+            return _arrived(line, store, loaded, where)
         except TripsError as error:
             if isinstance(error, PASSING):
                 raise  # the task is retried for all months
-            return MonthResult(line.month, "failed", str(error))
+            return failed_month(line.month, error)
 
     with ThreadPoolExecutor(ASKED) as asking:
         return list(asking.map(look, lines))
 
 
 def _arrived(
-    line: MonthResult, store: Bucket, loaded: Mapping[Month, str] | None, where: str, report: bool
+    line: MonthResult, store: Bucket, loaded: Mapping[Month, str] | None, where: str
 ) -> MonthResult:
     entry, _ = read_entry(store, line.month)
     if entry is None or (loaded is not None and loaded.get(line.month) != entry.object_sha256):
         missing = where.removeprefix(" -> ") if entry else store.uri(object_key(line.month))
-        return MonthResult(
+        return failed_month(
             line.month,
-            "failed",
-            f"{line.month}: was run ({line.status}), but is not in {missing}; "
-            "name a bucket and a warehouse that all machines share",
+            StorageError(
+                f"was run ({line.status.value}), but is not in {missing}; "
+                "name a bucket and a warehouse that all machines share"
+            ),
         )
     full = result_of(
         line.month, line.status, line.reason, entry, store.uri(entry.object_key) + where
     )
-    page = line.report or (_page(line, store) if report else "")
-    return replace(full, seconds=line.seconds, report=page, warning=line.warning)
-
-
-def _page(line: MonthResult, store: Bucket) -> str:
-    """Return the link of a report that an agent's run drew; empty if there is none."""
-    key = report_key(line.month)
-    drawn = line.status == "loaded" and not line.warning and store.info(key) is not None
-    return store.link(key) if drawn else ""
+    return replace(full, seconds=line.seconds, report=line.report, warning=line.warning)

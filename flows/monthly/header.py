@@ -10,7 +10,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from core.errors import SchemaError
+from core.errors import Remedy, SchemaError
 from monthly.columns import Column, fold
 from monthly.datasets import DATASETS, Dataset
 from monthly.month import Month
@@ -202,11 +202,14 @@ def _refuse_drift(
 ) -> None:
     if unknown:
         raise SchemaError(
-            f"{month}: unknown column {', '.join(map(repr, unknown))}; declare it in "
-            f"{dataset.place}, or run with --no-strict to leave it out"
+            f"{month}: unknown column {', '.join(map(repr, unknown))}",
+            f"declare it in {dataset.place}",
+            Remedy("strict", False, "to leave it out"),
         )
     if absent:
         raise SchemaError(
             f"{month}: the file has no column {', '.join(absent)}, which every vintage of "
-            f"{month.dataset} has; check the file, or run with --no-strict to load nulls"
+            f"{month.dataset} has",
+            "check the file",
+            Remedy("strict", False, "to load nulls"),
         )

@@ -65,6 +65,10 @@ class Month:
         years, month = divmod(self.month, 12)
         return Month(self.dataset, self.year + years, month + 1)
 
+    def unprefixed(self, message: str) -> str:
+        """Return a message without the month's name, where it begins with it."""
+        return message.removeprefix(f"{self}: ")
+
     def __str__(self) -> str:
         return f"{self.dataset} {self.year_month}"
 

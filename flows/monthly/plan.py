@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.checksums import sha256_of
 from core.download.remote_file import RemoteFile, without_secrets
-from core.errors import NotPublished
+from core.errors import Advice, NotPublished, Remedy
 from core.storage.bucket import Bucket
 from monthly.columns import fold
 from monthly.datasets import DATASETS, Dataset
@@ -35,12 +35,13 @@ class Plan:
     Attributes:
         month: the month.
         status: NEW and CHANGED months are run.
-        reason: human-readable reason for the status.
+        reason: human-readable reason for the status, without the month's name.
         published: the published file; None if there is none.
         entry: the ledger entry; None if there is none.
         entry_version: version for the conditional write of the next entry.
         settled_by_content: whether there is nothing to do if the published bytes are the same
             as those of the entry.
+        remedies: what would give the month work to do.
     """
 
     month: Month
@@ -50,6 +51,7 @@ class Plan:
     entry: Entry | None = None
     entry_version: str | None = None
     settled_by_content: bool = False
+    remedies: tuple[Advice, ...] = ()
 
     @property
     def is_generated(self) -> bool:
@@ -68,6 +70,8 @@ class Plan:
         return self.settled_by_content and sha256 == known
 
 
+#: Generated months never replace published ones unasked.
+REPLACE = Remedy("force", True, "to put a generated month in its place")
 _NEW = (Status.NEW, "not in the ledger", False)
 
 
@@ -98,9 +102,11 @@ def plan_against(month: Month, source: str, entry: Entry | None, force: bool = F
     try:
         published = look(source, month)
     except NotPublished as error:
-        return Plan(month, Status.NOT_YET_PUBLISHED, str(error), None, entry)
+        return Plan(month, Status.NOT_YET_PUBLISHED, month.unprefixed(str(error)), None, entry)
     status, reason, by_content = _compare(published, entry, force) if entry else _NEW
-    return Plan(month, status, reason, published, entry, None, by_content)
+    plan = Plan(month, status, reason, published, entry, None, by_content)
+    spared = entry and not force and _only_generated(published, entry)
+    return replace(plan, remedies=(REPLACE,)) if spared else plan
 
 
 def due_in_warehouse(plan: Plan, held: Held | None, warehouse: str) -> Plan:
@@ -133,8 +139,7 @@ def _compare(published: RemoteFile[Month], entry: Entry, force: bool) -> tuple[S
     if force:
         return Status.CHANGED, "forced", False
     if _only_generated(published, entry):
-        reason = f"was published at {entry.url}; only --force puts a generated month in its place"
-        return Status.UNCHANGED, reason, False
+        return Status.UNCHANGED, f"was published at {entry.url}", False
     if change := _schema_change(entry):
         return Status.CHANGED, change, False
     if (url := without_secrets(published.url)) != entry.url:

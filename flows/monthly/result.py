@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from enum import Enum
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from core.errors import Advice, Remedy, TripsError
 from monthly.datasets import DATASETS, Dataset
 from monthly.ledger import Entry
 from monthly.month import Month
+from monthly.plan import Status
+
+
+class Outcome(str, Enum):
+    """The outcome of a month in one run."""
+
+    LOADED = "loaded"
+    UNCHANGED = "unchanged"
+    NOT_YET_PUBLISHED = "not yet published"
+    FAILED = "failed"
+    DRAWN = "drawn"
+    TO_BE_DROPPED = "to be dropped"
+    DROPPED = "dropped"
+    NOT_THERE = "not there"
 
 
 @dataclass(frozen=True)
@@ -18,8 +35,8 @@ class MonthResult:
 
     Attributes:
         month: the month.
-        status: loaded, unchanged, not yet published, or failed.
-        reason: why it was loaded, skipped or failed.
+        status: the outcome, or the plan's status if the month was only planned.
+        reason: why it was loaded, skipped or failed, without the month's name.
         rows_read: rows of the published file.
         rows_written: rows of the Parquet object, and of the warehouse.
         rows_rejected: rows that could not be converted.
@@ -29,10 +46,12 @@ class MonthResult:
         report: link to the month's report; empty if none was drawn.
         warning: a side problem that does not affect the status.
         generated: whether the month was generated rather than published.
+        remedies: what helps against the reason.
+        error: name of the class of the error; empty if the month did not fail.
     """
 
     month: Month
-    status: str
+    status: Outcome | Status
     reason: str = ""
     rows_read: int = 0
     rows_written: int = 0
@@ -43,10 +62,27 @@ class MonthResult:
     report: str = ""
     warning: str = ""
     generated: bool = False
+    remedies: tuple[Advice, ...] = ()
+    error: str = ""
+
+    @property
+    def is_failed(self) -> bool:
+        """Return whether the month failed."""
+        return self.status is Outcome.FAILED
+
+
+#: Words a message and its remedies for the reader: see `orchestration.wording`.
+Voice = Callable[[str, Sequence[Advice]], str]
+
+
+def failed_month(month: Month, error: TripsError) -> MonthResult:
+    """Return the result of a failed month."""
+    reason, name = month.unprefixed(error.message), type(error).__name__
+    return MonthResult(month, Outcome.FAILED, reason, remedies=error.remedies, error=name)
 
 
 def result_of(
-    month: Month, status: str, reason: str, entry: Entry | None, where: str
+    month: Month, status: Outcome | Status, reason: str, entry: Entry | None, where: str
 ) -> MonthResult:
     """Return the result of a month, with the counts of its ledger entry if there is one."""
     if entry is None:
@@ -56,11 +92,25 @@ def result_of(
     return MonthResult(month, status, reason, *rows, size, where=where, generated=made)
 
 
+def to_record(line: MonthResult) -> dict[str, Any]:
+    """Return the result of a run as JSON types, for another process."""
+    return asdict(line) | {"status": line.status.value}
+
+
+def from_record(record: Mapping[str, Any]) -> MonthResult:
+    """Return the result that `to_record` wrote, by this version of the project or another."""
+    named = {field.name for field in fields(MonthResult)}
+    known = {name: value for name, value in record.items() if name in named}
+    month, status = Month(**record["month"]), Outcome(record["status"])
+    remedies = tuple(r if isinstance(r, str) else Remedy(**r) for r in record.get("remedies", ()))
+    return MonthResult(**known | {"month": month, "status": status, "remedies": remedies})
+
+
 def summary(line: MonthResult) -> str:
-    """Return a month's line for the log of a run over many months."""
+    """Return a month's line for the log of a run over many months, without reasons."""
     what = f"{line.month}: {_status(line)}"
     if not line.where:
-        return f"{what}: {line.reason.removeprefix(f'{line.month}: ')}" if line.reason else what
+        return what
     return (
         f"{what}, {line.rows_read:,} rows read = {line.rows_written:,} written + "
         f"{line.rows_rejected:,} rejected, {line.seconds:.1f} s"
@@ -70,11 +120,11 @@ def summary(line: MonthResult) -> str:
 _HEAD = ("month", "status", "read", "written", "rejected", "bytes", "seconds", "where")
 
 
-def table(lines: Sequence[MonthResult]) -> str:
+def table(lines: Sequence[MonthResult], voice: Voice) -> str:
     """Return the lines as a text table, then reasons of those not simply loaded, then warnings."""
     text = aligned([_HEAD, *(_cells(line) for line in lines)], right=range(2, 7))
     reasons = [
-        f"{line.month}: {line.status}: {line.reason.removeprefix(f'{line.month}: ')}"
+        f"{line.month}: {line.status.value}: {voice(line.reason, line.remedies)}"
         for line in lines
         if line.reason
     ]
@@ -82,13 +132,20 @@ def table(lines: Sequence[MonthResult]) -> str:
     return "\n".join([*text, *(["", *reasons] if reasons else [])])
 
 
-def table_artifact(lines: Sequence[MonthResult]) -> list[dict[str, str]]:
+def table_artifact(lines: Sequence[MonthResult], voice: Voice) -> list[dict[str, str]]:
     """Return the lines for a table artifact, which takes JSON types only."""
-    head = (*_HEAD[:-1], "reason", _HEAD[-1], "report")
-    return [
-        dict(zip(head, (*cells[:-1], line.reason, cells[-1], _shown(line.report) or line.warning)))
-        for line, cells in ((line, _cells(line)) for line in lines)
-    ]
+    return [_row(line, voice) for line in lines]
+
+
+def _row(line: MonthResult, voice: Voice) -> dict[str, str]:
+    row = dict(zip(_HEAD, _cells(line)))
+    where = row.pop("where")
+    report = _shown(line.report) or line.warning
+    return row | {
+        "reason": voice(line.reason, line.remedies),
+        "where": where,
+        "report": report,
+    }
 
 
 def _shown(link: str) -> str:
@@ -154,7 +211,7 @@ def _cells(line: MonthResult) -> tuple[str, ...]:
 
 
 def _status(line: MonthResult) -> str:
-    return f"{line.status}, GENERATED" if line.generated else line.status
+    return f"{line.status.value}, GENERATED" if line.generated else line.status.value
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Container[int]) -> list[str]:

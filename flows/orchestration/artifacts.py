@@ -3,33 +3,64 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
 
 from prefect.artifacts import (
+    Artifact,
     create_link_artifact,
     create_markdown_artifact,
     create_table_artifact,
 )
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import ArtifactFilter
+from prefect.runtime import deployment
 
 from covid.monthly import Monthly
 from monthly.ledger import Entry
-from monthly.result import MonthResult, quality_markdown, table_artifact
+from monthly.result import MonthResult, from_record, quality_markdown, table_artifact, to_record
+from orchestration.wording import in_ui
 from row_groups.report import FileLine
 from row_groups.report import table_artifact as files_artifact
+
+#: Type of the artifact with the results of a run's months.
+MONTHS = "month-results"
 
 
 def show_months(lines: Sequence[MonthResult], description: str) -> None:
     """Create a table of the months of a parent run."""
     create_table_artifact(  # type: ignore[unused-coroutine] # it is none in a flow that is not async
-        table_artifact(lines), key="months", description=description
+        table_artifact(lines, in_ui), key="months", description=description
     )
+
+
+def return_months(lines: Sequence[MonthResult]) -> None:
+    """Store the results of a deployment's run for a run that waits for it in another process.
+
+    Prefect returns no result across processes unless they share a result storage, which agents
+    need not have. An artifact is in the database of the API that they do share.
+    """
+    if deployment.id:
+        made: Any = Artifact  # its type hints require what it does not
+        made(type=MONTHS, data=[to_record(line) for line in lines]).create()
+
+
+async def returned_months(client: PrefectClient, run_id: UUID) -> list[MonthResult]:
+    """Return the results that a run has stored; empty if it ended before it stored any."""
+    which = ArtifactFilter.parse_obj(
+        {"flow_run_id": {"any_": [run_id]}, "type": {"any_": [MONTHS]}}
+    )
+    found = await client.read_artifacts(artifact_filter=which)
+    return [from_record(record) for each in found for record in json.loads(str(each.data))]
 
 
 def show_files(lines: Sequence[FileLine], description: str) -> None:
     """Create a table of the files of a run."""
     create_table_artifact(  # type: ignore[unused-coroutine] # it is none in a flow that is not async
-        files_artifact(lines), key="row-groups", description=description
+        files_artifact(lines, in_ui), key="row-groups", description=description
     )
 
 

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from gzip import GzipFile
 from pathlib import Path
@@ -21,12 +21,13 @@ from prefect.client.schemas.objects import State
 from prefect.logging.configuration import setup_logging
 from prefect.utilities.callables import parameter_docstrings
 
-from core.errors import TripsError, UsageError
+from core.errors import Remedy, TripsError, UsageError, page_of
 from monthly.result import MonthResult, table
-from orchestration.flow_results import keep_tracebacks
+from orchestration.flow_results import error_of, keep_tracebacks
 from orchestration.graph import draw
 from orchestration.interrupts import ended_by_ctrl_c
 from orchestration.prefect_server import refuse_silent_server
+from orchestration.wording import on_command_line
 
 Show = Callable[[Any], str]
 
@@ -38,6 +39,19 @@ def run(
     confirm: Show | None = None,
 ) -> None:
     """Run a flow with the options of the command line, and exit with code 1 if it fails.
+
+    See `app_of` for the arguments.
+    """
+    app_of(flow, show, drawn, confirm)()
+
+
+def app_of(
+    flow: Flow[..., Any],
+    show: Show | None = None,
+    drawn: Flow[..., Any] | None = None,
+    confirm: Show | None = None,
+) -> typer.Typer:
+    """Return the command of a flow.
 
     Args:
         flow: the flow; its parameters become options, documented by its docstring.
@@ -70,13 +84,13 @@ def run(
                 state = call(**{**parameters, "yes": True}, return_state=True)
             _show(state, show)
         if state.is_failed() or state.is_crashed():
-            _fail(reason_of(state))
+            _fail_as(state)
 
     command.__signature__ = _signature(flow, drawn is not None)  # type: ignore[attr-defined] # what typer reads
     about = inspect.cleandoc(flow.fn.__doc__ or "").split("\n\nArgs:")[0]
     app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
     app.command(help=about)(command)
-    app()
+    return app
 
 
 def _show(state: State[Any], show: Show | None) -> None:
@@ -86,7 +100,7 @@ def _show(state: State[Any], show: Show | None) -> None:
         result = [result]
     if isinstance(result, list):
         result = [replace(line, where=_from_here(line.where)) for line in result]
-        print(_from_here(show(result) if show else table(result)))
+        print(_from_here(show(result) if show else table(result, on_command_line)))
     elif show and not isinstance(result, BaseException | State):
         print(_from_here(show(result)))
 
@@ -96,33 +110,17 @@ def _confirmed(question: str) -> bool:
     if not question:
         return False
     if not sys.stdin.isatty():
-        _fail(f"{question} Add --yes to say so", code=2)
+        nobody = f"{question} There is no terminal to answer on"
+        _fail(UsageError(nobody, Remedy("yes", True)))
     sys.stdout.flush()
     return typer.confirm(question)
-
-
-def reason_of(state: State[Any]) -> str:
-    """Return why a flow failed, in one readable line."""
-    error = state.result(raise_on_failure=False)
-    if isinstance(error, State):
-        return reason_of(error)
-    if isinstance(error, Exception):
-        return words_of(error)
-    return state.message or state.name or "failed"
-
-
-def words_of(error: Exception) -> str:
-    """Return the error in one readable line; this project's errors are readable as they are."""
-    if isinstance(error, TripsError):
-        return str(error)
-    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _draw(flow: Flow[..., Any], path: Path) -> None:
     try:
         draw(flow, path)
     except TripsError as error:
-        _fail(str(error))
+        _fail(error)
     print(f"drawn: {path}")
 
 
@@ -130,12 +128,31 @@ def _refuse_silent_server() -> None:
     try:
         refuse_silent_server()
     except UsageError as error:
-        _fail(str(error), code=2)
+        _fail(error)
 
 
-def _fail(reason: str, code: int = 1) -> NoReturn:
+def _fail_as(state: State[Any]) -> NoReturn:
+    """End as a flow did; its table has the reasons of single months or files."""
+    lines = state.result(raise_on_failure=False)
+    if not isinstance(lines, list):
+        _fail(error_of(state))
+    failed = [line for line in lines if line.is_failed]
+    what = "months" if isinstance(lines[0], MonthResult) else "files"
+    pages = sorted({page_of(line.error) for line in failed} - {""})
+    _end(f"{len(failed)} of {len(lines)} {what} failed", pages)
+
+
+def _fail(error: TripsError) -> NoReturn:
+    """Print an error; exit with code 2 if a parameter is to blame."""
+    code = 2 if isinstance(error, UsageError) else 1
+    _end(on_command_line(error.message, error.remedies), filter(None, [error.page]), code)
+
+
+def _end(reason: str, pages: Iterable[str], code: int = 1) -> NoReturn:
     sys.stdout.flush()
     print(f"Error: {reason}", file=sys.stderr)
+    for page in pages:
+        print(f"Help: {page}", file=sys.stderr)
     raise typer.Exit(code)
 
 

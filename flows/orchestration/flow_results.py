@@ -14,6 +14,7 @@ from prefect.states import Failed
 
 from core.errors import TripsError
 from monthly.result import MonthResult
+from orchestration.wording import words_in_ui
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,10 +34,27 @@ def plain_failures(fn: Callable[P, R]) -> Callable[P, R]:
         except TripsError as error:
             if _Plain.off:
                 raise
-            failed: Any = Failed(message=str(error), data=error)
+            failed: Any = Failed(message=words_in_ui(error), data=error)
             return failed  # type: ignore[no-any-return] # a flow may return a state for its result
 
     return run
+
+
+def error_of(state: State[Any]) -> TripsError:
+    """Return why a run failed; an error of another library is wrapped in one of this project's."""
+    error = state.result(raise_on_failure=False)
+    if isinstance(error, State):
+        return error_of(error)
+    if isinstance(error, Exception):
+        return readable(error)
+    return TripsError(state.message or state.name or "failed")
+
+
+def readable(error: Exception) -> TripsError:
+    """Return an error with a message of one line; this project's errors have one already."""
+    if isinstance(error, TripsError):
+        return error
+    return TripsError(" ".join(f"{type(error).__name__}: {error}".split()))
 
 
 def timed(fn: Callable[P, R]) -> Callable[P, R]:
@@ -65,7 +83,7 @@ class _Plain(logging.Filter):
         """Replace the traceback in the record, for all handlers, and keep the record."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, TripsError) and not _Plain.off:
-            record.msg, record.args = "%s", (str(error),)
+            record.msg, record.args = "%s", (words_in_ui(error),)
             record.exc_info = record.exc_text = None
         return True
 

@@ -19,7 +19,7 @@ from distributed.scheduler import KilledWorker
 
 from core.dask.classes import cluster_class, local_options
 from core.dask.cluster_spec import LOCAL, ClusterSpec
-from core.errors import ClusterError, UsageError
+from core.errors import ClusterError, Remedy, UsageError
 from row_groups.job import Job, rewrite_object
 from row_groups.ledger import Entry
 
@@ -122,7 +122,9 @@ def rewrite_on(client: Client, job: Job) -> Entry:
     except KilledWorker as error:
         raise ClusterError(
             f"{job.file.name}: {error.allowed_failures + 1} workers were lost with it, "
-            "most likely for want of memory; give them more, or lower rows_per_group"
+            "most likely for want of memory",
+            "give them more",
+            Remedy("rows_per_group", max(job.rows_per_group // 2, 1)),
         ) from error
     except FutureCancelledError as error:
         raise ClusterError(f"{job.file.name}: the cluster was lost ({error}); run again") from error

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
-from monthly.result import aligned
+from core.errors import Advice, TripsError
+from monthly.result import Voice, aligned
 from row_groups.ledger import Entry
 from row_groups.places import Place
 from row_groups.plan import Planned
+
+
+class Outcome(str, Enum):
+    """The outcome of a file in one run."""
+
+    REWRITTEN = "rewritten"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -17,27 +27,44 @@ class FileLine:
 
     Attributes:
         name: file name.
-        status: rewritten, unchanged or failed.
+        status: the outcome.
         reason: reason of the status.
         rows: number of rows.
         row_groups: number of row groups of the rewritten file.
         size: size of the rewritten file in bytes.
         seconds: seconds of work in this run.
         where: URI of the rewritten file.
+        remedies: what helps against the reason.
+        error: name of the class of the error; empty if the file did not fail.
     """
 
     name: str
-    status: str
+    status: Outcome
     reason: str
     rows: int = 0
     row_groups: int = 0
     size: int = 0
     seconds: float = 0.0
     where: str = ""
+    remedies: tuple[Advice, ...] = ()
+    error: str = ""
+
+    @property
+    def is_failed(self) -> bool:
+        """Return whether the file failed."""
+        return self.status is Outcome.FAILED
+
+
+def failed_file(name: str, error: TripsError) -> FileLine:
+    """Return the report line of a failed file."""
+    reason = error.message.removeprefix(f"{name}: ")
+    return FileLine(
+        name, Outcome.FAILED, reason, remedies=error.remedies, error=type(error).__name__
+    )
 
 
 def line_of(
-    file: Planned, status: str, entry: Entry | None, sink: Place, seconds: float = 0.0
+    file: Planned, status: Outcome, entry: Entry | None, sink: Place, seconds: float = 0.0
 ) -> FileLine:
     """Return the report line of a file, with or without a ledger entry."""
     if entry is None:
@@ -49,19 +76,24 @@ def line_of(
 _HEAD = ("file", "status", "rows", "groups", "bytes", "seconds", "where")
 
 
-def table(lines: Sequence[FileLine]) -> str:
+def table(lines: Sequence[FileLine], voice: Voice) -> str:
     """Return the lines as a text table, followed by the reason of each."""
     rows = aligned([_HEAD, *(_cells(line) for line in lines)], right=range(2, 6))
-    reasons = [f"{line.name}: {line.status}: {line.reason}" for line in lines]
+    reasons = [
+        f"{line.name}: {line.status.value}: {voice(line.reason, line.remedies)}" for line in lines
+    ]
     return "\n".join([*rows, "", *reasons]) if lines else "no file"
 
 
-def table_artifact(lines: Sequence[FileLine]) -> list[dict[str, str]]:
+def table_artifact(lines: Sequence[FileLine], voice: Voice) -> list[dict[str, str]]:
     """Return the lines for a table artifact, which takes JSON types only."""
-    return [dict(zip(_HEAD, _cells(line))) | {"reason": line.reason} for line in lines]
+    return [
+        dict(zip(_HEAD, _cells(line))) | {"reason": voice(line.reason, line.remedies)}
+        for line in lines
+    ]
 
 
 def _cells(line: FileLine) -> tuple[str, ...]:
     counts = (line.rows, line.row_groups, line.size)
     shown = (f"{count:,}" for count in counts) if line.where else ("-",) * 3
-    return line.name, line.status, *shown, f"{line.seconds:.1f}", line.where or "-"
+    return line.name, line.status.value, *shown, f"{line.seconds:.1f}", line.where or "-"

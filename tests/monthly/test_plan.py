@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from core.download.remote_file import Download
-from core.errors import StorageError, UsageError
+from core.errors import Remedy, StorageError, UsageError
 from core.storage.bucket import FolderBucket
 from fakes.entries import converted_of, entry_of
 from fakes.web import Page, Web
@@ -146,7 +146,10 @@ def test_a_generated_month_takes_the_place_of_a_published_one_only_by_force(
         (tmp_path / "bucket" / key).unlink()
     plan = plan_month(MONTH, "sample:10", bucket)
     assert said(plan)[0] == "UNCHANGED"
-    assert f"published at {url}; only --force" in plan.reason
+    assert plan.reason == f"was published at {url}"
+    assert [(r.parameter, r.value) for r in plan.remedies if isinstance(r, Remedy)] == [
+        ("force", True)
+    ]
     assert not plan.has_work
     assert plan_month(MONTH, "sample:10", bucket, force=True).has_work
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.errors import SchemaError, UsageError, WrongMonth
+from core.errors import Remedy, SchemaError, UsageError, WrongMonth
 from monthly.convert.quality import Quality
 from monthly.convert.readings import Rules
 from monthly.datasets import DATASETS
@@ -44,8 +44,9 @@ def _refuse_empty_columns(month: Month, quality: Quality, mapped: Mapped) -> Non
     empty = [n for n in empty if n not in kept or quality.nulls.get(kept[n]) == quality.rows]
     if empty:
         raise SchemaError(
-            f"{month}: {', '.join(empty)} has no value in any of the {quality.rows:,} rows; "
-            "check the file, or run with --no-strict to load nulls"
+            f"{month}: {', '.join(empty)} has no value in any of the {quality.rows:,} rows",
+            "check the file",
+            Remedy("strict", False, "to load nulls"),
         )
 
 
@@ -60,6 +61,7 @@ def _refuse_outside(month: Month, quality: Quality, share: float) -> None:
         span = f"{time} is null in every row"
     raise WrongMonth(
         f"{month}: {outside:,} of {quality.rows:,} {word}s ({outside / quality.rows:.1%}) are not "
-        f"in the month, more than {share:.0%}: {span}; is it the file of another month? Correct "
-        "its address or its name, or allow it with --max-outside-share 1"
+        f"in the month, more than {share:.0%}: {span}; is it the file of another month?",
+        "correct its address or its name",
+        Remedy("max_outside_share", 1.0, "to allow it"),
     )

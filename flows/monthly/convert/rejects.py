@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from core.errors import TooManyRejects, UsageError
+from core.errors import Remedy, TooManyRejects, UsageError
 from monthly.convert.pieces import Reject, hopeless
 from monthly.month import Month
 
@@ -65,9 +66,16 @@ class RejectsFile:
         shown = "; ".join(map(_shown, self._first.values()))
         raise TooManyRejects(
             f"{self.month}: {self.count} of {self.rows_read} rows {when} could not be converted, "
-            f"more than {self.max_share:.2%} ({shown}); correct the file, "
-            "or raise the threshold with --max-reject-share"
+            f"more than {self.max_share:.2%} ({shown})",
+            "correct the file",
+            Remedy("max_reject_share", _above(self.count / self.rows_read), "to load the others"),
         )
+
+
+def _above(share: float) -> float:
+    """Return a share rounded up to two digits, to allow it in a parameter."""
+    scale = 10.0 ** (1 - math.floor(math.log10(share)))
+    return min(math.ceil(share * scale) / scale, 1.0)
 
 
 def _shown(reject: Reject) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.errors import Ambiguous
+from core.errors import Ambiguous, Remedy
 from monthly.columns import Column
 from monthly.convert.casting import is_text, trimmed
 from monthly.convert.csv_file import open_csv
@@ -121,7 +122,8 @@ class _Seen:
         raise Ambiguous(
             f"{self._month}: numbers like {self._number!r} can have a comma between thousands or "
             f"before decimals, and the file does not decide ({marks.point:,} numbers speak for a "
-            f"decimal point, {marks.comma:,} for a comma); say which: --decimal-mark point or comma"
+            f"decimal point, {marks.comma:,} for a comma)",
+            *(Remedy("decimal_mark", mark) for mark in get_args(Mark)),
         )
 
     def _empty_twins(self, mapped: Mapped) -> frozenset[int]:

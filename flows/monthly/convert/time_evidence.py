@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.errors import Ambiguous
+from core.errors import Ambiguous, Remedy
 from monthly.convert.arrays import midnight
 from monthly.convert.casting import is_text
 from monthly.convert.readings import Order, Readings, Utc
@@ -152,10 +152,10 @@ class TimeEvidence:
 
     def _ambiguous(self, parameter: str, example: str, readings: Mapping[C, str]) -> Ambiguous:
         named = " or ".join(f"{text} ({choice})" for choice, text in readings.items())
-        option = parameter.replace("_", "-")
         return Ambiguous(
             f"{self._month}: times like {example!r} can be read as {named}, and nothing in the "
-            f"file decides; say which: --{option} {' or '.join(readings)}"
+            "file decides",
+            *(Remedy(parameter, choice) for choice in readings),
         )
 
     def _add_texts(self, texts: pa.Array, is_pickup: bool) -> None:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from core.errors import Conflict
+from core.errors import Conflict, Remedy
 from core.storage.bucket import Bucket
 from monthly.ledger import Entry
 from monthly.month import Month
+
+#: What repairs the object of a month, which a load into a warehouse only reads.
+AGAIN = Remedy("force", True, "for it", flow="etl_web_to_gcs")
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.cloud.bigquery import Client, LoadJob, LoadJobConfig, TableReference
 from google.cloud.bigquery.retry import DEFAULT_RETRY
 
-from core.errors import AccountingError, Busy, Conflict, StorageError, Unavailable
+from core.errors import AccountingError, Busy, Conflict, Remedy, StorageError, Unavailable
 from core.storage.google_errors import PATIENCE, TIMEOUT, google_errors
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
@@ -182,8 +182,8 @@ class _Jobs:
         if job.output_rows != entry.rows_written:
             raise AccountingError(
                 f"{self.month}: BigQuery counted {job.output_rows} rows where the ledger has "
-                f"{entry.rows_written} (job {job.job_id}); the month counts as not loaded; "
-                "run again with --force"
+                f"{entry.rows_written} (job {job.job_id}); the month counts as not loaded",
+                Remedy("force", True),
             )
 
     def _submit(self, number: int, entry: Entry, submit: Submit) -> LoadJob:

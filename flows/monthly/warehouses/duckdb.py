@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from core.disk import free_space
-from core.errors import AccountingError, SchemaError, StorageError
+from core.errors import AccountingError, Remedy, SchemaError, StorageError
 from monthly.columns import Column, Kind
 from monthly.datasets import DATASETS, Dataset
 from monthly.ledger import Entry
@@ -108,7 +108,8 @@ class DuckDBFile:
             if rows != entry.rows_written:
                 raise AccountingError(
                     f"{month}: {self.path} counted {rows} rows where the ledger has "
-                    f"{entry.rows_written}; nothing was changed; run again with --force"
+                    f"{entry.rows_written}; nothing was changed",
+                    Remedy("force", True),
                 )
             _remember(db, month, entry)
         return rows

@@ -9,7 +9,7 @@ from core.errors import Conflict, StorageError
 from core.storage.bucket import Bucket
 from monthly.ledger import Entry, read_entry
 from monthly.month import Month
-from monthly.warehouses import InPlace, ReadsInPlace, Warehouse
+from monthly.warehouses import AGAIN, InPlace, ReadsInPlace, Warehouse
 
 
 def kept_entry(bucket: Bucket, month: Month) -> Entry:
@@ -36,8 +36,8 @@ def fetch_object(bucket: Bucket, month: Month, entry: Entry, folder: Path) -> Pa
     bucket.download(entry.object_key, path)
     if sha256_of(path) != entry.object_sha256:
         raise Conflict(
-            f"{month}: {bucket.uri(entry.object_key)} is not the object that the ledger names; "
-            "run flows/etl_web_to_gcs.py for it again, with --force if it says unchanged"
+            f"{month}: {bucket.uri(entry.object_key)} is not the object that the ledger names",
+            AGAIN,
         )
     return path
 

@@ -14,7 +14,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from core.download.remote_file import Download
-from core.errors import AccountingError, Busy, StorageError, Unavailable
+from core.errors import AccountingError, Busy, Remedy, StorageError, Unavailable
 from core.waiting import waiting
 from monthly.ledger import Entry, entry_of
 from monthly.month import Month
@@ -196,7 +196,8 @@ class Postgres:
         if rows != entry.rows_written:
             raise AccountingError(
                 f"{month}: {self.label} counted {rows} rows where the ledger has "
-                f"{entry.rows_written}; nothing was changed; run again with --force"
+                f"{entry.rows_written}; nothing was changed",
+                Remedy("force", True),
             )
 
     @contextmanager

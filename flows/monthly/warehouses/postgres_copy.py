@@ -20,6 +20,7 @@ from monthly.convert.parquet_file import BATCH_ROWS, BUFFER_BYTES
 from monthly.convert.rows import Rows
 from monthly.datasets import DATASETS
 from monthly.month import Month
+from monthly.warehouses import AGAIN
 
 #: Trailer of a binary COPY: a row of -1 fields.
 _END = b"\xff\xff"
@@ -159,6 +160,6 @@ def _refuse_other_types(month: Month, file: pq.ParquetFile) -> None:
     ]
     if wrong:
         raise SchemaError(
-            f"{month}: the Parquet object has other columns than declared ({'; '.join(wrong)}); "
-            "run flows/etl_web_to_gcs.py for it again, with --force"
+            f"{month}: the Parquet object has other columns than declared ({'; '.join(wrong)})",
+            AGAIN,
         )

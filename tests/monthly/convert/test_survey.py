@@ -13,7 +13,7 @@ from unittest import mock
 import pyarrow as pa
 import pytest
 
-from core.errors import Ambiguous, BadFile, SchemaError, UsageError, WrongMonth
+from core.errors import Ambiguous, BadFile, Remedy, SchemaError, UsageError, WrongMonth
 from fakes.trip_files import (
     FHV,
     FHV_HEADER,
@@ -85,9 +85,13 @@ def test_two_orders_that_both_fit_are_refused_with_both_named(tmp_path: Path) ->
     with pytest.raises(
         Ambiguous,
         match=r"fhv 2017-02: times like '2/3/2017 10:00' .* month/day/year \(month-first\) or "
-        r"day/month/year \(day-first\).*--date-order month-first or day-first",
-    ):
+        r"day/month/year \(day-first\), and nothing in the file decides",
+    ) as refused:
         picked_up(tmp_path, texts, FEBRUARY)
+    assert refused.value.remedies == (
+        Remedy("date_order", "month-first"),
+        Remedy("date_order", "day-first"),
+    )
     found = picked_up(tmp_path, texts, FEBRUARY, date_order="day-first", max_outside_share=0.5)
     assert pickups(found) == ["2017-03-02 10:00:00", "2017-02-03 10:00:00"]
 
@@ -105,9 +109,10 @@ def test_a_time_marked_utc_in_the_middle_of_the_month_is_refused_with_both_readi
     mark: str, tmp_path: Path
 ) -> None:
     with pytest.raises(
-        Ambiguous, match=r"New York's clock .*\(local\) or instants.*\(utc\).*--utc-"
-    ):
+        Ambiguous, match=r"New York's clock .*\(local\) or instants.*\(utc\)"
+    ) as refused:
         picked_up(tmp_path, [f"2017-01-15 10:00:00{mark}"])
+    assert refused.value.remedies == (Remedy("utc_times", "local"), Remedy("utc_times", "utc"))
 
 
 @pytest.mark.parametrize(
@@ -272,9 +277,10 @@ def test_a_month_whose_pickups_are_of_another_one_is_refused_unless_allowed(tmp_
     with pytest.raises(
         WrongMonth,
         match=r"fhv 2017-01: 2 of 3 pickups \(66.7%\) are not in the month, more than 50%: "
-        r"pickup_datetime is from 2017-01-01 00:00:02 to 2019-05-04 10:00:00.*--max-outside-sh",
-    ):
+        r"pickup_datetime is from 2017-01-01 00:00:02 to 2019-05-04 10:00:00",
+    ) as refused:
         converted(tmp_path, data)
+    assert Remedy("max_outside_share", 1.0, "to allow it") in refused.value.remedies
     assert len(converted(tmp_path, data, max_outside_share=0.7).rows(*NAMES)) == 3
 
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.checksums import sha256_of
-from core.errors import AccountingError, BadFile, SchemaError, TooManyRejects, UsageError
+from core.errors import AccountingError, BadFile, Remedy, SchemaError, TooManyRejects, UsageError
 from fakes.trip_files import (
     FHV,
     FHV_HEADER,
@@ -144,8 +144,10 @@ def test_a_strict_conversion_refuses_a_header_that_drifted_and_a_lenient_one_not
     fields = {"Dispatching_base_num": "B1", "DropOff_datetime": "2017-01-01 11:00:00"}
     fields |= {"Pickup_DateTime": "2017-01-01 10:00:00"}
     data = "\n".join([header, ",".join(fields.get(n, "7") for n in header.split(","))])
-    with pytest.raises(SchemaError, match=f"fhv 2017-01: .*{said}.*--no-strict"):
+    with pytest.raises(SchemaError, match=f"fhv 2017-01: .*{said}") as refused:
         converted(tmp_path, data)
+    (remedy,) = (each for each in refused.value.remedies if isinstance(each, Remedy))
+    assert (remedy.parameter, remedy.value) == ("strict", False)
     outcome = converted(tmp_path, data, strict=False, max_outside_share=1.0)
     assert outcome.column("PUlocationID") == [7]
     assert ("Pickup_DateTime" in header) == (outcome.table["pickup_datetime"].null_count == 0)
