@@ -75,7 +75,7 @@ def drop_months(
     run completes it. A scheduled run loads a month again if it is still published.
 
     Args:
-        color: Dataset - yellow, green, fhv or fhvhv.
+        color: Dataset, by the name of its declaration.
         year: Year of the months given by number.
         months: Numbers ([1, 2] or 1,2), months (2020-11), or an inclusive range
             (2020-01:2020-12).

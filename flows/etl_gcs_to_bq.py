@@ -1,4 +1,4 @@
-"""Loading of one month of trips from the bucket into the warehouse, as an atomic replacement.
+"""Loading of one month from the bucket into the warehouse, as an atomic replacement.
 
 python flows/etl_gcs_to_bq.py --color green --year 2020 --month 10
 """
@@ -74,12 +74,12 @@ def etl_gcs_to_bq(
     force: bool = False,
     report: bool = True,
 ) -> MonthResult | State[MonthResult]:
-    """Load one month of trips from the bucket into the warehouse, replacing exactly that month.
+    """Load one month from the bucket into the warehouse, replacing exactly that month.
 
     The run skips a month whose object the warehouse already has.
 
     Args:
-        color: Dataset - yellow, green, fhv or fhvhv.
+        color: Dataset, by the name of its declaration.
         year: Year of the file, four digits.
         month: Month of the file, 1 to 12.
         bucket: Block of the bucket, as TYPE/NAME.

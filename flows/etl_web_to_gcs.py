@@ -1,4 +1,4 @@
-"""Transfer of one month of trips from the web to the bucket: extract, transform, load.
+"""Transfer of one month from the web to the bucket: extract, transform, load.
 
 python flows/etl_web_to_gcs.py --color green --year 2020 --month 10
 """
@@ -22,7 +22,7 @@ from core.download.remote_file import Download, RemoteFile, without_secrets
 from core.errors import Conflict, NotPublished
 from core.scratch import scratch_folder, subfolder
 from core.storage.bucket import Bucket
-from monthly.convert.readings import DateOrder, DecimalMark, Rules, UtcTimes
+from monthly.convert.readings import DateOrder, DecimalMark, NewColumns, Rules, UtcTimes
 from monthly.ledger import Entry, keep, write_entry
 from monthly.month import Color, Month
 from monthly.plan import Plan, Status, plan_month
@@ -33,7 +33,7 @@ from orchestration.artifacts import show_quality
 from orchestration.block_registry import BUCKET, SOURCE, opened_bucket, tell_places
 from orchestration.flow_results import plain_failures, timed
 from orchestration.notifications import NOTICES
-from orchestration.parameter_types import MonthOfYear, Share, Year
+from orchestration.parameter_types import DeclaredShare, MonthOfYear, Year
 from orchestration.progress import shown_progress
 from orchestration.retries import RETRIES
 from orchestration.wording import in_ui
@@ -101,33 +101,40 @@ def etl_web_to_gcs(
     bucket: str = BUCKET,
     force: bool = False,
     strict: bool = True,
-    max_reject_share: Share = 0.001,
-    max_outside_share: Share = 0.5,
+    max_reject_share: DeclaredShare = None,
+    max_outside_share: DeclaredShare = None,
     date_order: DateOrder = "auto",
     utc_times: UtcTimes = "auto",
     decimal_mark: DecimalMark = "auto",
+    new_columns: NewColumns = "auto",
 ) -> MonthResult | State[MonthResult]:
-    """Convert one month of trips from the web to one well-typed Parquet file in the bucket.
+    """Convert one month from the web to one well-typed Parquet file in the bucket.
 
     The run skips a month that is in the ledger and has not changed at the publisher.
 
     Args:
-        color: Dataset - yellow, green, fhv or fhvhv.
+        color: Dataset, by the name of its declaration.
         year: Year of the file, four digits.
         month: Month of the file, 1 to 12.
-        source: dtc (DataTalksClub csv.gz), tlc (TLC's Parquet), sample (generated locally;
-            sample:ROWS sets the size), or a URL template with {color}, {year} and {month:02}.
+        source: A declared source, such as dtc (DataTalksClub csv.gz) or tlc (TLC's Parquet);
+            empty for the first one. Or sample (generated locally; sample:ROWS sets the size), or
+            a URL template with {color}, {year} and {month:02}.
         bucket: Block of the bucket, as TYPE/NAME.
         force: Run the month even if nothing has changed.
         strict: Fail on an unknown column, or on a required one that is missing or empty.
-        max_reject_share: Fail if more than this share of the rows cannot be converted.
-        max_outside_share: Fail if more than this share of the pickups is outside the month.
+        max_reject_share: Fail if more than this share of the rows cannot be converted; empty
+            for the dataset's limit, 0.001 unless declared.
+        max_outside_share: Fail if more than this share of the times is outside the month; empty
+            for the dataset's limit, 0.5 unless declared.
         date_order: Order of the parts of dates like 2/1/21 - auto decides by the month of the file.
-        utc_times: How to read times marked as UTC - local (New York's clock despite the mark)
-            or utc (instants); auto decides by the month of the file.
+        utc_times: How to read times marked as UTC - local (the clock of the dataset's zone
+            despite the mark) or utc (instants); auto decides by the month of the file.
         decimal_mark: Decimal mark in numbers like 1,234 - auto decides by the file's other numbers.
+        new_columns: Undeclared columns - fail, drop, or keep as text; auto for what the dataset
+            declares.
     """
-    rules = Rules(strict, max_reject_share, max_outside_share, date_order, utc_times, decimal_mark)
+    readings = (date_order, utc_times, decimal_mark)
+    rules = Rules(strict, max_reject_share, max_outside_share, *readings, new_columns)
     which, opened, logger = Month(color, year, month), opened_bucket(bucket), get_run_logger()
     source = chosen(source, color)
     tell_places(source, opened, dataset=color)

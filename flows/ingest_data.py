@@ -1,4 +1,4 @@
-"""Direct load of one month of trips from the web into Postgres, converted while it is copied.
+"""Direct load of one month from the web into Postgres, converted while it is copied.
 
 python flows/ingest_data.py --color green --year 2020 --month 10
 """
@@ -20,7 +20,7 @@ from core.download.remote_file import Download, without_secrets
 from core.errors import NotPublished
 from core.scratch import scratch_folder, subfolder
 from etl_web_to_gcs import extract, tell
-from monthly.convert.readings import DateOrder, DecimalMark, Readings, Rules, UtcTimes
+from monthly.convert.readings import DateOrder, DecimalMark, NewColumns, Readings, Rules, UtcTimes
 from monthly.ledger import Entry
 from monthly.month import Color, Month
 from monthly.plan import Plan, due_in_warehouse, plan_against
@@ -31,7 +31,7 @@ from orchestration.artifacts import show_quality
 from orchestration.block_registry import POSTGRES, SOURCE, opened_postgres, tell_places
 from orchestration.flow_results import plain_failures, timed
 from orchestration.notifications import NOTICES
-from orchestration.parameter_types import MonthOfYear, Share, Year
+from orchestration.parameter_types import DeclaredShare, MonthOfYear, Year
 from orchestration.retries import RETRIES
 from orchestration.wording import in_ui
 
@@ -82,34 +82,41 @@ def ingest_data(
     warehouse: str = POSTGRES,
     force: bool = False,
     strict: bool = True,
-    max_reject_share: Share = 0.001,
-    max_outside_share: Share = 0.5,
+    max_reject_share: DeclaredShare = None,
+    max_outside_share: DeclaredShare = None,
     date_order: DateOrder = "auto",
     utc_times: UtcTimes = "auto",
     decimal_mark: DecimalMark = "auto",
+    new_columns: NewColumns = "auto",
 ) -> MonthResult | State[MonthResult]:
-    """Load one month of trips from the web directly into Postgres, replacing exactly that month.
+    """Load one month from the web directly into Postgres, replacing exactly that month.
 
     The run skips a month that is in the database and has not changed at the publisher. Rows that
     cannot be converted go to the table rejected_rows, with line, reason and text.
 
     Args:
-        color: Dataset - yellow, green, fhv or fhvhv.
+        color: Dataset, by the name of its declaration.
         year: Year of the file, four digits.
         month: Month of the file, 1 to 12.
-        source: dtc (DataTalksClub csv.gz), tlc (TLC's Parquet), sample (generated locally;
-            sample:ROWS sets the size), or a URL template with {color}, {year} and {month:02}.
+        source: A declared source, such as dtc (DataTalksClub csv.gz) or tlc (TLC's Parquet);
+            empty for the first one. Or sample (generated locally; sample:ROWS sets the size), or
+            a URL template with {color}, {year} and {month:02}.
         warehouse: Block of the Postgres database, as sqlalchemy-connector/NAME.
         force: Run the month even if nothing has changed.
         strict: Fail on an unknown column, or on a required one that is missing or empty.
-        max_reject_share: Fail if more than this share of the rows cannot be converted.
-        max_outside_share: Fail if more than this share of the pickups is outside the month.
+        max_reject_share: Fail if more than this share of the rows cannot be converted; empty
+            for the dataset's limit, 0.001 unless declared.
+        max_outside_share: Fail if more than this share of the times is outside the month; empty
+            for the dataset's limit, 0.5 unless declared.
         date_order: Order of the parts of dates like 2/1/21 - auto decides by the month of the file.
-        utc_times: How to read times marked as UTC - local (New York's clock despite the mark)
-            or utc (instants); auto decides by the month of the file.
+        utc_times: How to read times marked as UTC - local (the clock of the dataset's zone
+            despite the mark) or utc (instants); auto decides by the month of the file.
         decimal_mark: Decimal mark in numbers like 1,234 - auto decides by the file's other numbers.
+        new_columns: Undeclared columns - fail, drop, or keep as text; auto for what the dataset
+            declares.
     """
-    rules = Rules(strict, max_reject_share, max_outside_share, date_order, utc_times, decimal_mark)
+    readings = (date_order, utc_times, decimal_mark)
+    rules = Rules(strict, max_reject_share, max_outside_share, *readings, new_columns)
     which, opened = Month(color, year, month), opened_postgres(warehouse)
     source = chosen(source, color)
     tell_places(source, None, opened, color)

@@ -114,7 +114,7 @@ def month_report(
     Loading a month draws its report automatically; this flow draws a missing one, or redraws it.
 
     Args:
-        color: Dataset - yellow, green, fhv or fhvhv.
+        color: Dataset, by the name of its declaration.
         year: Year of the file, four digits.
         month: Month of the file, 1 to 12.
         bucket: Block of the bucket, as TYPE/NAME.

@@ -25,7 +25,7 @@ from core.storage.bucket import Bucket
 from engines import run_months
 from engines.concurrency import side_by_side
 from engines.run_plan import WORKERS, EngineConfig, Name, RunPlan
-from monthly.convert.readings import DateOrder, DecimalMark, UtcTimes
+from monthly.convert.readings import DateOrder, DecimalMark, NewColumns, UtcTimes
 from monthly.month import Color, Month, latest_months, may_be_unpublished, months_of
 from monthly.plan import Plan, Status, due_in_warehouse, plan_month
 from monthly.result import MonthResult, Outcome, failed_month, result_of
@@ -43,7 +43,7 @@ from orchestration.block_registry import (
 )
 from orchestration.flow_results import plain_failures
 from orchestration.notifications import NOTICES
-from orchestration.parameter_types import AtLeastOne, MonthOfYear, Share, Year
+from orchestration.parameter_types import AtLeastOne, DeclaredShare, MonthOfYear, Year
 from orchestration.paths import absolute_name
 from orchestration.retries import RETRIES
 from orchestration.wording import in_ui
@@ -82,11 +82,12 @@ def etl_parent_flow(
     plan: bool = False,
     force: bool = False,
     strict: bool = True,
-    max_reject_share: Share = 0.001,
-    max_outside_share: Share = 0.5,
+    max_reject_share: DeclaredShare = None,
+    max_outside_share: DeclaredShare = None,
     date_order: DateOrder = "auto",
     utc_times: UtcTimes = "auto",
     decimal_mark: DecimalMark = "auto",
+    new_columns: NewColumns = "auto",
     due_months: AtLeastOne = 12,
     skip_missing: bool = False,
     report: bool = True,
@@ -102,23 +103,28 @@ def etl_parent_flow(
     others continue; the run then fails at the end and names each failed month.
 
     Args:
-        color: Dataset - yellow, green, fhv or fhvhv.
+        color: Dataset, by the name of its declaration.
         year: Year of the months given by number.
         months: Numbers ([1, 2] or 1,2), months (2020-11), an inclusive range
             (2020-01:2020-12), or due - the new or changed ones of the last due_months.
-        source: dtc (DataTalksClub csv.gz), tlc (TLC's Parquet), sample (generated locally;
-            sample:ROWS sets the size), or a URL template with {color}, {year} and {month:02}.
+        source: A declared source, such as dtc (DataTalksClub csv.gz) or tlc (TLC's Parquet);
+            empty for the first one. Or sample (generated locally; sample:ROWS sets the size), or
+            a URL template with {color}, {year} and {month:02}.
         bucket: Block of the bucket, as TYPE/NAME.
         warehouse: Block of the warehouse, as TYPE/NAME; empty for the bucket only.
         plan: Show what there is to do, without writing anything.
         force: Run months even if nothing has changed.
         strict: Fail on an unknown column, or on a required one that is missing or empty.
-        max_reject_share: Fail a month if more than this share of its rows cannot be converted.
-        max_outside_share: Fail a month if more than this share of its pickups is outside it.
+        max_reject_share: Fail a month if more than this share of its rows cannot be converted;
+            empty for the dataset's limit, 0.001 unless declared.
+        max_outside_share: Fail a month if more than this share of its times is outside it; empty
+            for the dataset's limit, 0.5 unless declared.
         date_order: Order of the parts of dates like 2/1/21 - auto decides by the month of the file.
-        utc_times: How to read times marked as UTC - local (New York's clock despite the mark)
-            or utc (instants); auto decides by the month of the file.
+        utc_times: How to read times marked as UTC - local (the clock of the dataset's zone
+            despite the mark) or utc (instants); auto decides by the month of the file.
         decimal_mark: Decimal mark in numbers like 1,234 - auto decides by the file's other numbers.
+        new_columns: Undeclared columns - fail, drop, or keep as text; auto for what the dataset
+            declares.
         due_months: Number of past months that due checks.
         skip_missing: Skip unpublished months. Otherwise they fail unless they are due or, for dtc
             and tlc, less than three months old.
@@ -158,6 +164,7 @@ def etl_parent_flow(
         "date_order": date_order,
         "utc_times": utc_times,
         "decimal_mark": decimal_mark,
+        "new_columns": new_columns,
     }
     work = RunPlan([p for p in plans if _has_work(p)], options, warehouse, report)
     done = {line.month: line for line in run_months(work, crew, store, target)}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -15,8 +15,9 @@ from monthly.columns import Column, fold
 from monthly.datasets import DATASETS, Dataset
 from monthly.month import Month
 
-#: What becomes of a column that is not declared.
-NewColumns = Literal["fail", "drop", "keep"]
+if TYPE_CHECKING:
+    from monthly.convert.readings import NewColumns
+
 #: Row-number columns that pandas left in some published files (yellow 2010-02 and 2010-03).
 _ROW_NUMBERS = frozenset({"indexlevel0", "unnamed0", "index"})
 
@@ -75,7 +76,7 @@ def map_header(
     names: Sequence[str],
     strict: bool = True,
     empty: Container[int] = (),
-    new_columns: NewColumns | None = None,
+    new_columns: NewColumns = "auto",
 ) -> Mapped:
     """Find the column of each published name.
 
@@ -85,7 +86,7 @@ def map_header(
         strict: whether an undeclared column (unless `new_columns` says otherwise) or a missing
             required column is an error.
         empty: indexes of fields to leave out, each replaced by another field.
-        new_columns: what becomes of undeclared columns; the dataset's own choice if None.
+        new_columns: what becomes of undeclared columns.
 
     Raises:
         SchemaError: no name is known, the names belong to another dataset, or (strict) a name
@@ -95,7 +96,7 @@ def map_header(
     known = [_known(dataset, name) for name in names]
     _refuse_other_dataset(month, dataset, names)
     unknown = [n for n, c in zip(names, known) if not c and not _is_row_number(n)]
-    choice = new_columns or dataset.declared.new_columns
+    choice = dataset.declared.new_columns if new_columns == "auto" else new_columns
     kept = _kept(dataset, unknown) if choice == "keep" else {}
     found = [
         None if place in empty else c or kept.get(n)

@@ -166,7 +166,9 @@ def _signature(flow: Flow[..., Any], can_be_drawn: bool) -> inspect.Signature:
             default=parameter.default,
             annotation=Annotated[
                 _option_type(types[name]),
-                typer.Option(help=_one_line(helps.get(name, "")), case_sensitive=False),
+                typer.Option(
+                    *_spellings(name), help=_one_line(helps.get(name, "")), case_sensitive=False
+                ),
             ],
         )
         for name, parameter in inspect.signature(flow.fn).parameters.items()
@@ -187,6 +189,11 @@ def _signature(flow: Flow[..., Any], can_be_drawn: bool) -> inspect.Signature:
         ],
     )
     return inspect.Signature([*options, *([graph] if can_be_drawn else []), traceback])
+
+
+def _spellings(name: str) -> list[str]:
+    """Return the spellings of an option that has more than one; else Typer makes it."""
+    return ["--color", "--dataset"] if name == "color" else []
 
 
 def _option_type(annotation: Any) -> Any:

@@ -14,5 +14,7 @@ from pydantic import Field
 Year = Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": 9999})]
 MonthOfYear = Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": 12})]
 Share = Annotated[float, Field(json_schema_extra={"minimum": 0, "maximum": 1})]
+#: Empty for what the dataset declares.
+DeclaredShare = Annotated[float | None, Field(json_schema_extra={"minimum": 0, "maximum": 1})]
 AtLeastNone = Annotated[int, Field(json_schema_extra={"minimum": 0})]
 AtLeastOne = Annotated[int, Field(json_schema_extra={"minimum": 1})]

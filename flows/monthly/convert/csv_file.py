@@ -52,7 +52,7 @@ def open_csv(
         stream = bare if encoding == "utf-8" else io.BufferedReader(Recoded(bare, encoding))
         head = reading(month, path, partial(stream.read, HEAD_BYTES))
         header = _header(month, path, head)
-        mapped = map_header(month, header.names, strict, readings.empty)
+        mapped = map_header(month, header.names, strict, readings.empty, readings.new_columns)
         is_marked = start.startswith(_MARK)
         mapped = replace(mapped, read=_notes(month, encoding, header, path, is_marked))
         rows = head[header.end :]

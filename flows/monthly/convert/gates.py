@@ -18,9 +18,10 @@ def refuse_other_rows(month: Month, quality: Quality, rules: Rules, mapped: Mapp
         SchemaError: (strict) a required column is null in every row.
         UsageError: max_outside_share is not from 0 to 1.
     """
-    if not 0 <= rules.max_outside_share <= 1:
+    limit = rules.limit_outside(month)
+    if not 0 <= limit <= 1:
         raise UsageError(
-            f"{month}: max_outside_share {rules.max_outside_share} is not a share of the rows; "
+            f"{month}: max_outside_share {limit} is not a share of the rows; "
             "write it from 0 to 1, 0.5 for half of them"
         )
     if not quality.rows:
@@ -28,7 +29,7 @@ def refuse_other_rows(month: Month, quality: Quality, rules: Rules, mapped: Mapp
     if rules.strict:
         _refuse_empty_columns(month, quality, mapped)
     if DATASETS[month.dataset].roles.time:
-        _refuse_outside(month, quality, rules.max_outside_share)
+        _refuse_outside(month, quality, limit)
 
 
 def _refuse_empty_columns(month: Month, quality: Quality, mapped: Mapped) -> None:

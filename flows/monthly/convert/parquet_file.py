@@ -122,7 +122,8 @@ def open_parquet(
     with file:
         if not file.metadata.num_rows:
             raise BadFile(f"{month}: {path.name} has no row; the month stays as it was")
-        mapped = map_header(month, file.schema_arrow.names, strict, readings.empty)
+        names = file.schema_arrow.names
+        mapped = map_header(month, names, strict, readings.empty, readings.new_columns)
         yield (
             replace(mapped, read=_zones(file.schema_arrow, mapped, readings.zone)),
             _pieces(month, mapped, path, file, readings),

@@ -22,6 +22,8 @@ Mark = Literal["point", "comma"]
 DateOrder = Literal["auto", "month-first", "day-first", "year-first"]
 UtcTimes = Literal["auto", "local", "utc"]
 DecimalMark = Literal["auto", "point", "comma"]
+#: The same for undeclared columns; `auto` is what the declaration says.
+NewColumns = Literal["auto", "fail", "drop", "keep"]
 
 
 class Unsettled(Exception):
@@ -34,20 +36,24 @@ class Rules:
 
     Attributes:
         strict: an unknown column, or a required one that is missing or empty, is an error.
-        max_reject_share: the month fails if more than this share of its rows is rejected.
-        max_outside_share: the month fails if more than this share of its pickups is outside it.
+        max_reject_share: the month fails if more than this share of its rows is rejected; None
+            for the limit that the dataset declares.
+        max_outside_share: the month fails if more than this share of its times is outside it;
+            None likewise.
         date_order: the order of all-digit dates such as 2/1/21.
         utc_times: the meaning of a time marked as UTC: the dataset's local time despite the mark
             (local), or an instant (utc).
         decimal_mark: the decimal mark of numbers written as text.
+        new_columns: what becomes of undeclared columns.
     """
 
     strict: bool = True
-    max_reject_share: float = 0.001
-    max_outside_share: float = 0.5
+    max_reject_share: float | None = None
+    max_outside_share: float | None = None
     date_order: DateOrder = "auto"
     utc_times: UtcTimes = "auto"
     decimal_mark: DecimalMark = "auto"
+    new_columns: NewColumns = "auto"
 
     def __post_init__(self) -> None:
         """Refuse values that are not among the choices.
@@ -59,10 +65,21 @@ class Rules:
             ("date_order", DateOrder),
             ("utc_times", UtcTimes),
             ("decimal_mark", DecimalMark),
+            ("new_columns", NewColumns),
         ):
             value = getattr(self, name)
             if value not in get_args(choices):
                 raise UsageError(f"{name} {value!r}: write {', '.join(get_args(choices))}")
+
+    def limit_of_rejects(self, month: Month) -> float:
+        """Return the share of rejected rows above which the month fails."""
+        declared = DATASETS[month.dataset].declared.limits.rejected
+        return declared if self.max_reject_share is None else self.max_reject_share
+
+    def limit_outside(self, month: Month) -> float:
+        """Return the share of times outside the month above which it fails."""
+        declared = DATASETS[month.dataset].declared.limits.outside
+        return declared if self.max_outside_share is None else self.max_outside_share
 
 
 @dataclass(frozen=True)
@@ -77,6 +94,7 @@ class Readings:
         utc: the meaning of times marked as UTC; None until one is seen.
         mark: the decimal mark; None until a number needs one.
         encoding: the encoding of a text file.
+        new_columns: what becomes of undeclared columns.
         empty: positions of the columns to leave out: they mean the same as another column and
             are null in every row.
         settled: whether the whole file was surveyed.
@@ -90,6 +108,7 @@ class Readings:
     utc: Utc | None = None
     mark: Mark | None = None
     encoding: str = "utf-8"
+    new_columns: NewColumns = "auto"
     empty: frozenset[int] = frozenset()
     settled: bool = False
     notes: tuple[str, ...] = ()
@@ -109,6 +128,7 @@ class Readings:
             if rules.decimal_mark == "auto"
             else rules.decimal_mark,
             encoding=dataset.text.encoding or "utf-8",
+            new_columns=rules.new_columns,
         )
 
     def look(self) -> None:

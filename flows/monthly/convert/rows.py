@@ -86,7 +86,7 @@ class Rows:
         """
         self.month, self._source, self._rules = month, source, rules
         self._readings = readings or Readings.asked(rules, month)
-        share = rules.max_reject_share
+        share = rules.limit_of_rejects(month)
         self.rejects = RejectsFile(month, folder / f"{month.stem}.rejects.csv", share)
         self._duplicates = DuplicateCounter(folder / f"{month.stem}.hashes")
         self._tally = Tally(month)
