@@ -1,4 +1,4 @@
-"""Schedules: all crons of the project, each with its time zone and reason.
+"""Schedules of the jobs, each with its time zone and reason; a dataset declares its own.
 
 TLC published each month of 2023 and 2024 on a weekday between 09:20 and 18:45 New York time (its
 files' own modification times), about two months late and on no fixed day. A check each weekday
@@ -12,9 +12,6 @@ from prefect.client.schemas.schedules import CronSchedule
 
 NEW_YORK = "America/New_York"
 
-YELLOW_DUE = CronSchedule(cron="0 19 * * 1-5", timezone=NEW_YORK)
-#: After yellow: both at once would need the memory of four months.
-GREEN_DUE = CronSchedule(cron="15 19 * * 1-5", timezone=NEW_YORK)
 #: After the months, so that a file published that day is rewritten the same evening.
 ROW_GROUPS = CronSchedule(cron="0 20 * * 1-5", timezone=NEW_YORK)
 #: ECDC published each day's edition in the European morning, before 13:00 UTC.

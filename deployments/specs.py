@@ -13,7 +13,8 @@ import settings  # noqa: F401 - puts flows/ on the path
 from prefect import Flow
 from prefect.client.schemas.schedules import CronSchedule
 
-from schedules import COVID_DAILY, GREEN_DUE, ROW_GROUPS, TIDY, YELLOW_DUE
+from monthly.datasets import DATASETS, Dataset
+from schedules import COVID_DAILY, ROW_GROUPS, TIDY
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class DeploymentSpec:
         places: parameters set to the block that .env or the target names.
         folders: parameters set to a folder of the bucket, prefixed with the bucket's block.
         schedule: when it runs automatically.
+        active: whether the schedule runs as soon as it is deployed; else somebody turns it on.
         about: text that precedes the flow's own description.
         beside_agent: whether it always runs as a process on the agent's machine, whatever the
             target, because it inspects what else runs there.
@@ -39,6 +41,7 @@ class DeploymentSpec:
     places: tuple[str, ...] = ()
     folders: Mapping[str, str] = field(default_factory=dict)
     schedule: CronSchedule | None = None
+    active: bool = True
     about: str = ""
     beside_agent: bool = False
     tag: str = "trips"
@@ -61,27 +64,29 @@ class DeploymentSpec:
 
 
 _BOTH = ("bucket", "warehouse")
-_DUE = {"months": "due", "source": "tlc"}
+
+
+def _due(dataset: Dataset) -> DeploymentSpec:
+    """Return the deployment of a dataset with a schedule: months that are new or changed."""
+    schedule = dataset.declared.schedule
+    assert schedule is not None  # noqa: S101 - only such datasets are asked
+    when = f"on the schedule {schedule.cron} of {schedule.zone}"
+    return DeploymentSpec(
+        "parameterized_flow:etl_parent_flow",
+        variant="" if dataset.name == "yellow" else f"-{dataset.name}",
+        parameters={"color": dataset.name, "months": "due", "source": schedule.source},
+        places=_BOTH,
+        schedule=CronSchedule(cron=schedule.cron, timezone=schedule.zone),
+        active=schedule.active,
+        about=f"{dataset.declared.title}: months that are new or changed, {when}.",
+    )
+
 
 SPECS = (
     DeploymentSpec("etl_web_to_gcs:etl_web_to_gcs", places=("bucket",)),
     DeploymentSpec("etl_gcs_to_bq:etl_gcs_to_bq", places=_BOTH),
     DeploymentSpec("ingest_data:ingest_data"),
-    DeploymentSpec(
-        "parameterized_flow:etl_parent_flow",
-        parameters={"color": "yellow", **_DUE},
-        places=_BOTH,
-        schedule=YELLOW_DUE,
-        about="Yellow months that are new or changed, weekdays at 19:00 of New York.",
-    ),
-    DeploymentSpec(
-        "parameterized_flow:etl_parent_flow",
-        variant="-green",
-        parameters={"color": "green", **_DUE},
-        places=_BOTH,
-        schedule=GREEN_DUE,
-        about="Green months that are new or changed, weekdays at 19:15 of New York.",
-    ),
+    *(_due(dataset) for dataset in DATASETS.values() if dataset.declared.schedule),
     DeploymentSpec(
         "covid_monthly:covid_monthly", places=("bucket",), schedule=COVID_DAILY, tag="covid"
     ),

@@ -23,6 +23,7 @@ import httpx
 from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import MinimalDeploymentSchedule
 from prefect.deployments.deployments import Deployment
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import PREFECT_API_URL
@@ -118,7 +119,7 @@ def apply(row: DeploymentSpec, target: Target, settings: Settings) -> None:
             work_pool_name=target.pool.name,
             work_queue_name=target.queue,
             parameters=parameters_of(row, target, settings),
-            schedules=[row.schedule] if row.schedule else [],
+            schedules=_schedules(row),
             tags=[row.tag],
             description=row.description(),
             enforce_parameter_schema=True,  # rejects a wrong parameter before the run starts
@@ -127,6 +128,12 @@ def apply(row: DeploymentSpec, target: Target, settings: Settings) -> None:
             ignore_file=str(PROJECT / ".prefectignore"),
         )
         deployment.apply()
+
+
+def _schedules(row: DeploymentSpec) -> list[MinimalDeploymentSchedule]:
+    if row.schedule is None:
+        return []
+    return [MinimalDeploymentSchedule(schedule=row.schedule, active=row.active)]
 
 
 def loaded(reference: str) -> Any:
@@ -228,7 +235,8 @@ def _described(row: DeploymentSpec, target: Target, settings: Settings) -> str:
 
 
 def _schedule(row: DeploymentSpec) -> str:
-    return f"{row.schedule.cron} {row.schedule.timezone}" if row.schedule else "-"
+    off = "" if row.active else ", off until turned on"
+    return f"{row.schedule.cron} {row.schedule.timezone}{off}" if row.schedule else "-"
 
 
 def _from(target: Target) -> str:

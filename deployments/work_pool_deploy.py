@@ -63,7 +63,10 @@ async def _apply(
             job_variables=container,
             parameters=parameters,
             parameter_openapi_schema=schema.dict(),
-            schedules=[DeploymentScheduleCreate(schedule=s) for s in filter(None, [row.schedule])],
+            schedules=[
+                DeploymentScheduleCreate(schedule=s, active=row.active)
+                for s in filter(None, [row.schedule])
+            ],
             tags=[row.tag],
             description=row.description(),
             enforce_parameter_schema=True,

@@ -85,20 +85,12 @@ class Column(Strict):
     )
 
 
-class Source(Strict):
-    """A source whose files need more than an address."""
-
-    url: Text | list[Text] = Field(
-        description="an address, or a list of them if a month has several files"
-    )
-    member: Text = Field(
-        default="", description="the file inside a zip archive; * stands for any text"
-    )
-
-
 class Written(Strict):
     """How values are written, where the files do not show it."""
 
+    member: Text = Field(
+        default="", description="the files in a zip archive, such as '*-tripdata*.csv'"
+    )
     separator: Literal[",", ";", "\t", "|"] | None = Field(
         default=None, description="the character between fields: a comma, semicolon, tab or bar"
     )
@@ -187,6 +179,9 @@ class Schedule(Strict):
 
     cron: Text = Field(description="a cron line, such as '0 19 * * 1-5'")
     zone: Text = Field(default="UTC", description="the time zone of the cron line")
+    source: Text = Field(
+        default="", description="the source to look at; by default, the first of sources"
+    )
     active: bool = Field(default=False, description="true to run it as soon as it is deployed")
 
 
@@ -229,8 +224,10 @@ class Declaration(Strict):
     new_columns: Literal["fail", "drop", "keep"] = Field(
         default="fail", description="what to do with an undeclared column: fail, drop or keep"
     )
-    sources: dict[str, Text | list[Text] | Source] = Field(
-        default={}, description="a table of names and addresses with {year} and {month:02}"
+    sources: dict[str, Text | list[Text]] = Field(
+        default={},
+        description="a table of names and addresses with {year} and {month:02}; a list of "
+        "addresses if a month has several files",
     )
     text: Written = Field(default=Written(), description="a table: how values are written")
     columns: dict[str, Column] = Field(description="a table of columns, each [columns.NAME]")
@@ -240,5 +237,7 @@ class Declaration(Strict):
     bounds: Bounds = Field(default=Bounds(), description="a table of bounds")
     map: Map | None = Field(default=None, description="a table: west, east, south, north")
     limits: Limits = Field(default=Limits(), description="a table of shares")
-    schedule: Schedule | None = Field(default=None, description="a table: cron, zone, active")
+    schedule: Schedule | None = Field(
+        default=None, description="a table: cron, zone, source, active"
+    )
     legacy: Legacy | None = Field(default=None, description="a table: versions, equals, outdated")

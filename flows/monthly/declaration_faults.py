@@ -15,7 +15,7 @@ from pydantic import ValidationError as Refused
 
 from monthly.columns import fold
 from monthly.convert.time_formats import UnknownFormat, pattern_of
-from monthly.declaration import NAME, Column, Declaration, Source
+from monthly.declaration import NAME, Column, Declaration
 from monthly.toml_lines import Path
 
 if TYPE_CHECKING:
@@ -230,9 +230,8 @@ def _roles(declared: Declaration) -> Iterator[Fault]:
         yield Fault(("roles",), "have one of latitude and longitude; declare both or neither")
 
 
-def _source(source: str | list[str] | Source) -> Iterator[str]:
-    url = source.url if isinstance(source, Source) else source
-    for template in [url] if isinstance(url, str) else url:
+def _source(source: str | list[str]) -> Iterator[str]:
+    for template in [source] if isinstance(source, str) else source:
         try:
             fields = [(field, spec or "") for _, field, spec, _ in Formatter().parse(template)]
         except ValueError as error:
@@ -242,7 +241,7 @@ def _source(source: str | list[str] | Source) -> Iterator[str]:
             if field is not None and (field not in FIELDS or not re.fullmatch(r"0?\d?d?", spec)):
                 shown = f"{{{field}{':' if spec else ''}{spec}}}"
                 yield f"has the field {shown}{_near(field, FIELDS)}; there are {', '.join(FIELDS)}"
-    if not url:
+    if not source:
         yield "has no address"
 
 
@@ -252,6 +251,10 @@ def _zones(declared: Declaration) -> Iterator[Fault]:
     if declared.schedule:
         zones["schedule", "zone"] = declared.schedule.zone
         yield from _cron(declared.schedule.cron)
+        source = declared.schedule.source
+        if source and source not in declared.sources:
+            message = f"is {source!r}, which is not declared{_near(source, declared.sources)}"
+            yield Fault(("schedule", "source"), message)
     for path, zone in zones.items():
         if zone and not is_zone(zone) and not (path[0] == "columns" and _OFFSET.fullmatch(zone)):
             yield Fault(

@@ -17,7 +17,9 @@ from core.download.fetch import transport_of, whole
 from core.download.http import Http
 from core.download.local import File
 from core.download.partial import PartFile, Progress, Validators
+from core.download.parts import Parts
 from core.download.remote_file import (
+    AND,
     Download,
     RemoteFile,
     file_name,
@@ -95,8 +97,10 @@ class Sample:
         return part.download(wanted, counted, validators)
 
 
-def _transport(url: str) -> Http | File | Sample:
-    return Sample() if is_generated(url) else transport_of(url)
+def _transport(url: str) -> Http | File | Parts | Sample:
+    if is_generated(url):
+        return Sample()
+    return Parts() if AND in url else transport_of(url)
 
 
 def is_generated(url: str) -> bool:
@@ -123,11 +127,12 @@ def address(source: str, month: Month) -> str:
     hint = f"{_closest(name, month.dataset)}; {_write(month.dataset)}"
     if source not in published_at(month.dataset) and re.fullmatch(r"[\w-]*", source):
         raise UsageError(f"{month}: no source is named {source!r}{hint}")
-    url = url_of(_filled(source, month))
-    if not url:
+    urls = [url_of(part) for part in _filled(source, month).split(AND)]
+    if not all(urls):
         raise UsageError(f"{month}: source {source!r} cannot be read{hint}")
-    _refuse_malformed(source, month, url)
-    return url
+    for url in filter(None, urls):
+        _refuse_malformed(source, month, url)
+    return AND.join(filter(None, urls))
 
 
 def addresses(source: str, months: Sequence[Month]) -> dict[Month, str]:
@@ -183,7 +188,10 @@ def chosen(source: str, dataset: str) -> str:
 
 def published_at(dataset: str) -> Mapping[str, str]:
     """Return the addresses of a dataset's publishers, by the name of the source."""
-    return {name: str(url) for name, url in DATASETS[dataset].declared.sources.items()}
+    return {
+        name: url if isinstance(url, str) else AND.join(url)
+        for name, url in DATASETS[dataset].declared.sources.items()
+    }
 
 
 def _write(dataset: str) -> str:

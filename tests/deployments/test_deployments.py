@@ -25,7 +25,6 @@ import local_deploy
 import make_docker_block
 import make_github_block
 import make_process_blocks
-import schedules
 import work_pool_deploy
 from block_specs import main as save
 from postgres_server import free_port
@@ -243,7 +242,10 @@ def test_a_server_that_does_not_answer_is_named_with_what_to_do(
     assert "; start it (make serve), or run without one: prefect config unset" in line
 
 
-@pytest.mark.parametrize("schedule", [schedules.YELLOW_DUE, schedules.GREEN_DUE])
+DUE = {spec.parameters["color"]: spec for spec in SPECS if spec.parameters.get("months") == "due"}
+
+
+@pytest.mark.parametrize("schedule", [DUE["yellow"].schedule, DUE["green"].schedule])
 @pytest.mark.parametrize("clocks_change", [dt.date(2026, 3, 8), dt.date(2026, 11, 1)])
 def test_months_are_looked_for_once_each_weekday_evening_of_new_york(
     schedule: Any, clocks_change: dt.date

@@ -13,6 +13,8 @@ import httpx
 
 from core.errors import UsageError
 
+#: Between the addresses of files that are published together.
+AND = " + "
 #: What a file is about; its text form begins every message.
 What = TypeVar("What")
 
@@ -80,6 +82,10 @@ def remote_file(what: What, address: str) -> RemoteFile[What]:
 
 def without_secrets(url: str) -> str:
     """Return an address that is safe to show and store: without user, password and query."""
+    return AND.join(map(_without_secrets, url.split(AND)))
+
+
+def _without_secrets(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https"):
         return url
@@ -95,7 +101,9 @@ def url_of(address: str) -> str | None:
 
 
 def file_name(url: str) -> str:
-    """Return the last part of a URL's path, decoded."""
+    """Return the last part of a URL's path, decoded; of several, that of the first, zipped."""
+    if AND in url:
+        return f"{file_name(url.partition(AND)[0])}.zip"
     return unquote(urlsplit(url).path).rpartition("/")[2]
 
 

@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
@@ -22,11 +23,19 @@ _MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _CHUNK = 1 << 16
 #: Magic numbers of a zip archive, the second one of an empty archive.
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_GZIP = b"\x1f\x8b"
+#: The comment of an archive of files that are published together and read one after the other.
+TOGETHER = b"published together"
 
 
 @contextmanager
-def unpacked(what: object, path: Path) -> Iterator[io.BufferedIOBase]:
+def unpacked(what: object, path: Path, member: str = "") -> Iterator[io.BufferedIOBase]:
     """Open the table in a file, decompressing gzip and zip.
+
+    Args:
+        what: what the file is about.
+        path: the file.
+        member: one of `tables_in`, of an archive; empty for its only table.
 
     Raises:
         BadFile: a zip archive does not contain exactly one table, or cannot be read.
@@ -35,36 +44,59 @@ def unpacked(what: object, path: Path) -> Iterator[io.BufferedIOBase]:
         raw = opened.enter_context(path.open("rb"))
         magic = raw.peek(4)
         if magic.startswith(ZIP):
-            yield opened.enter_context(_member(what, path))
-        elif magic.startswith(b"\x1f\x8b"):
+            name = member or tables_in(what, path)[0]
+            yield opened.enter_context(_member(what, path, name))
+        elif magic.startswith(_GZIP):
             yield igzip.open(raw, "rb")
         else:
             yield raw
 
 
-@contextmanager
-def _member(what: object, path: Path) -> Iterator[io.BufferedIOBase]:
+def tables_in(what: object, path: Path, pattern: str = "") -> list[str]:
+    """Return the names of the tables in an archive, in order; one empty name for another file.
+
+    Args:
+        what: what the file is about.
+        path: the file.
+        pattern: the tables to read, with * for any text; empty if there must be only one.
+
+    Raises:
+        BadFile: no table fits the pattern, or there are several without one.
+    """
+    with path.open("rb") as raw:
+        if not raw.read(4).startswith(ZIP):
+            return [""]
     with reading(what, path, lambda: zipfile.ZipFile(path)) as archive:
         names = [info.filename for info in archive.infolist() if _is_table(info)]
-        if len(names) != 1:
-            held = ", ".join(map(repr, names[:5])) or "nothing"
-            raise BadFile(
-                f"{what}: {path.name} is a zip archive of {len(names)} files ({held}); one table "
-                "is read: unpack it, or choose another source"
-            )
+        if archive.comment == TOGETHER:
+            return names
+    found = sorted(name for name in names if fnmatchcase(name, pattern)) if pattern else names
+    if (pattern and found) or len(found) == 1:
+        return found
+    held = ", ".join(map(repr, names[:5])) or "nothing"
+    which = f"and none of them is {pattern}" if pattern else "one table is read"
+    raise BadFile(
+        f"{what}: {path.name} is a zip archive of {len(names)} files ({held}); {which}: unpack "
+        "it, declare a member, or choose another source"
+    )
+
+
+@contextmanager
+def _member(what: object, path: Path, name: str) -> Iterator[io.BufferedIOBase]:
+    with reading(what, path, lambda: zipfile.ZipFile(path)) as archive:
         try:
-            member = cast(zipfile.ZipExtFile, archive.open(names[0]))
+            member = cast(zipfile.ZipExtFile, archive.open(name))
         except (RuntimeError, NotImplementedError) as error:
             raise BadFile(
-                f"{what}: {names[0]!r} in the zip archive {path.name} cannot be unpacked "
+                f"{what}: {name!r} in the zip archive {path.name} cannot be unpacked "
                 f"({error}); unpack it yourself, or choose another source"
             ) from error
         with member:
-            if reading(what, path, lambda: member.peek(4)).startswith(b"PAR1"):
-                raise BadFile(
-                    f"{what}: {path.name} is a zip archive of a Parquet file; unpack it first"
-                )
-            yield member
+            magic = reading(what, path, lambda: member.peek(4))
+            if magic.startswith((b"PAR1", *ZIP)):
+                inner = "a Parquet file" if magic.startswith(b"PAR1") else "another archive"
+                raise BadFile(f"{what}: {path.name} is a zip archive of {inner}; unpack it first")
+            yield igzip.open(member, "rb") if magic.startswith(_GZIP) else member
 
 
 def _is_table(info: zipfile.ZipInfo) -> bool:

@@ -285,8 +285,11 @@ def _date(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
         values = trimmed(values, readings.nulls)
     if values.null_count == len(values):
         return pa.nulls(len(values), pa.date32())
-    # Arrow refuses a time of day, which a date would lose.
-    return _arrow_cast(column, times(column, values, readings))
+    found = times(column, values, readings)
+    days = found.cast(pa.date32())
+    if not pc.all(pc.equal(days.cast(pa.timestamp("us")), found)).as_py():
+        raise Unreadable(f"{column.name}: a time of day, which a date would lose")
+    return days
 
 
 def _time(column: Column, values: pa.Array, readings: Readings) -> pa.Array:

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from core.download.checks import kind_of
-from core.download.text_stream import Recoded, encoding_of, reading, unpacked
-from core.errors import BadFile
+from core.download.text_stream import Recoded, encoding_of, reading, tables_in, unpacked
+from core.errors import BadFile, SchemaError
 from monthly.columns import fold
 from monthly.convert.csv_lines import Layout, Lines
 from monthly.convert.readings import Readings
@@ -45,10 +46,33 @@ def open_csv(
         BadFile: no header, no row under the header, or not text.
         SchemaError: the header does not fit the dataset.
     """
-    with unpacked(month, path) as bare:
+    first, *others = tables_in(month, path, DATASETS[month.dataset].text.member)
+    with _table(month, path, first, strict, readings) as (mapped, pieces):
+        rest = (_rest(month, path, name, strict, readings, mapped) for name in others)
+        yield mapped, chain(pieces, chain.from_iterable(rest))
+
+
+def _rest(
+    month: Month, path: Path, name: str, strict: bool, readings: Readings, first: Mapped
+) -> Iterator[Lines]:
+    """Yield the pieces of a further table of the archive."""
+    with _table(month, path, name, strict, readings) as (mapped, pieces):
+        if (mapped.missing, {*mapped.names}) != (first.missing, {*first.names}):
+            raise SchemaError(
+                f"{month}: {name!r} in {path.name} has other columns than the tables before it"
+            )
+        yield from (replace(piece, member=name) for piece in pieces)
+
+
+@contextmanager
+def _table(
+    month: Month, path: Path, name: str, strict: bool, readings: Readings
+) -> Iterator[tuple[Mapped, Iterator[Lines]]]:
+    declared = DATASETS[month.dataset].text
+    with unpacked(month, path, name) as bare:
         start = reading(month, path, partial(bare.read, HEAD_BYTES))
     encoding = encoding_of(start) or readings.encoding
-    with unpacked(month, path) as bare:
+    with unpacked(month, path, name) as bare:
         stream = bare if encoding == "utf-8" else io.BufferedReader(Recoded(bare, encoding))
         head = reading(month, path, partial(stream.read, HEAD_BYTES))
         header = _header(month, path, head)
@@ -57,8 +81,9 @@ def open_csv(
         mapped = replace(mapped, read=_notes(month, encoding, header, path, is_marked))
         rows = head[header.end :]
         fields = _count_fields(rows.split(b"\n"), len(header.names), header.delimiter)
-        short = DATASETS[month.dataset].text.short_rows
-        layout = Layout(month, mapped, fields, header.delimiter, readings, short_rows=short)
+        layout = Layout(
+            month, mapped, fields, header.delimiter, readings, short_rows=declared.short_rows
+        )
         line = head.count(b"\n", 0, header.end) + 1
         yield mapped, _blocks(layout, path, rows, stream, line)
 

@@ -86,11 +86,13 @@ class Lines:
         layout: how to read the lines.
         data: the lines, each with its line end except possibly the last of the file.
         first: number of the first line; the header is line 1.
+        member: name of the table in an archive of several; empty for the first or only one.
     """
 
     layout: Layout
     data: bytes
     first: int
+    member: str = ""
 
     @cached_property
     def rows(self) -> int:
@@ -158,14 +160,15 @@ class Lines:
         row = self.data.lstrip(b"\r\n")
         line = self.first + self.data[: -len(row)].count(b"\n")
         text = row.rstrip(b"\r\n").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
-        return Reject(line, _readable(reason, self.layout), text)
+        place = f"{self.member}: " if self.member else ""
+        return Reject(line, f"{place}{_readable(reason, self.layout)}", text)
 
     def _of(self, lines: list[tuple[int, bytes]]) -> Lines:
         data = b"".join(
             line + b"\n" * (later - number)
             for (number, line), later in zip(lines, [n for n, _ in lines[1:]] + [lines[-1][0] + 1])
         )
-        return Lines(self.layout, data, lines[0][0])
+        return Lines(self.layout, data, lines[0][0], self.member)
 
     def _padded(self) -> bytes:
         """Return the lines, with the fields that a single short one lacks, if that is declared."""

@@ -30,7 +30,10 @@ def utc_instants(clock: Ints, zone: str) -> Ints:
     if offset := _OFFSET.fullmatch(zone):
         minutes = int(offset[2]) * 60 + int(offset[3])
         return clock - (minutes if offset[1] == "+" else -minutes) * _MINUTE
-    found = pc.assume_timezone(_times(clock), zone, ambiguous="raise", nonexistent="raise")
+    try:
+        found = pc.assume_timezone(_times(clock), zone, ambiguous="raise", nonexistent="raise")
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"a time that stands twice or not at all in {zone}") from error
     return _ints(found.view(pa.int64()))
 
 

@@ -1,0 +1,393 @@
+"""What a declaration says of a file's text and columns, each on a file of a few rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import zipfile
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from core.errors import BadFile, SchemaError, TooManyRejects
+from fakes.web import Page, Web
+from monthly import datasets
+from monthly.convert.readings import Rules
+from monthly.convert.to_parquet import Converted, convert
+from monthly.month import Month
+from monthly.sources import download, look
+
+HEAD = """\
+title = "Prices"
+publisher = "An exchange"
+first_month = "2020-01"
+"""
+AT = '[columns.at]\ntype = "timestamp"\ndescription = "When."\n'
+PRICE = '[columns.price]\ntype = "float64"\ndescription = "Price."\n'
+TIME = '[roles]\ntime = "at"\n'
+Convert = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture
+def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Declare the dataset `prices`."""
+    folder = tmp_path / "datasets"
+    folder.mkdir()
+    monkeypatch.setenv(datasets.VARIABLE, str(folder))
+
+    def write(text: str) -> None:
+        (folder / "prices.toml").write_text(HEAD + text, encoding="utf-8")
+        datasets.forget()
+
+    return write
+
+
+def converted(
+    folder: Path, data: str | bytes, name: str = "prices.csv", month: int = 3, **rules: Any
+) -> Converted:
+    source, target = folder / name, folder / "converted"
+    source.write_bytes(data.encode() if isinstance(data, str) else data)
+    target.mkdir(exist_ok=True)
+    return convert(Month("prices", 2020, month), source, target, Rules(**rules))
+
+
+def rows(folder: Path, data: str | bytes, name: str = "prices.csv", **rules: Any) -> list[Any]:
+    """The converted rows, without the month of the file."""
+    found = pq.read_table(converted(folder, data, name, **rules).path)
+    return [tuple(row.values())[:-1] for row in found.to_pylist()]
+
+
+def when(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text)
+
+
+DAY = "2020-03-02"
+NOON = when(f"{DAY} 12:00")
+#: A declaration after its head, a file, and the rows that must come of it.
+FILES: dict[str, tuple[str, str | bytes, list[tuple[Any, ...]]]] = {
+    "semicolons and decimal commas": (
+        f'[text]\nseparator = ";"\ndecimal = ","\n{AT}{PRICE}',
+        f"at;price\n{DAY} 12:00;1.234,5\n{DAY} 12:00;0,25\n{DAY} 12:00;7\n",
+        [(NOON, 1234.5), (NOON, 0.25), (NOON, 7.0)],
+    ),
+    "a decimal comma alone, which could part thousands": (
+        f'[text]\nseparator = ";"\ndecimal = ","\n{AT}{PRICE}',
+        f"at;price\n{DAY} 12:00;1,234\n",
+        [(NOON, 1.234)],
+    ),
+    "lines before the header, one of them blank": (
+        f"[text]\nlines_before_header = 3\n{AT}{PRICE}",
+        f'"Station","x, y"\n\nat,price\nat,price\n{DAY} 12:00,1\n',
+        [(NOON, 1.0)],
+    ),
+    "no header": (
+        f'[text]\nheader = ["at", "price"]\n{AT}{PRICE}',
+        f"{DAY} 12:00,1\n{DAY} 12:00,2\n",
+        [(NOON, 1.0), (NOON, 2.0)],
+    ),
+    "no header, separated by bars": (
+        f'[text]\nheader = ["at", "price"]\n{AT}{PRICE}',
+        f"{DAY} 12:00|1\n",
+        [(NOON, 1.0)],
+    ),
+    "an encoding": (
+        '[text]\nencoding = "windows-1252"\n[columns.name]\ntype = "string"\ndescription = "x"\n',
+        "name\nMünchen € Süd\n".encode("windows-1252"),
+        [("München € Süd",)],
+    ),
+    "texts that stand for no value": (
+        f'[text]\nnulls = ["n/a", "-"]\n{AT}{PRICE}',
+        f"at,price\n{DAY} 12:00,n/a\nn/a,-\n{DAY} 12:00,-1\n",
+        [(NOON, None), (None, None), (NOON, -1.0)],
+    ),
+    "short rows": (
+        f"[text]\nshort_rows = true\n{AT}{PRICE}",
+        f"at,price\n{DAY} 12:00\n{DAY} 12:00,1\n",
+        [(NOON, None), (NOON, 1.0)],
+    ),
+    "leading zeros": (
+        '[columns.bike]\ntype = "string"\ndescription = "x"\n',
+        "bike\n0042\n42\n",
+        [("0042",), ("42",)],
+    ),
+    "date and clock in two columns": (
+        AT + 'join = ["day", "clock"]\n',
+        f"day,clock\n{DAY},12:00:00.5\n{DAY},7\n{DAY},\n",
+        [(NOON + dt.timedelta(seconds=0.5),), (when(f"{DAY} 07:00"),), (None,)],
+    ),
+    "an hour of 24": (
+        AT + 'join = ["day", "hour"]\n',
+        f"day,hour\n{DAY},24:00\n",
+        [(when("2020-03-03 00:00"),)],
+    ),
+    "the month alone": (
+        '[columns.month]\ntype = "date"\ndescription = "x"\nformats = ["%Y-%m"]\n',
+        "Month\n2020-03\n\n2020-04\n",
+        [(dt.date(2020, 3, 1),), (dt.date(2020, 4, 1),)],
+    ),
+    "a format with two readings otherwise": (
+        AT + 'formats = ["%d/%m/%y %H.%M"]\n',
+        "at\n02/03/20 12.00\n",
+        [(NOON,)],
+    ),
+    "two formats": (
+        AT + 'formats = ["%d.%m.%Y %H:%M", "%b %d %Y %I:%M %p"]\n',
+        "at\n02.03.2020 12:00\nMar 2 2020 1:30 pm\n",
+        [(NOON,), (when(f"{DAY} 13:30"),)],
+    ),
+    "a format with a zone's name": (
+        'time_zone = "Europe/Berlin"\n' + AT + 'formats = ["%Y-%m-%d %H:%M %Z"]\n',
+        "at\n2020-03-29 01:59 CET\n2020-03-29 03:00 CEST\n2020-03-29 01:00 UTC\n",
+        [(when("2020-03-29 01:59"),), (when("2020-03-29 03:00"),), (when("2020-03-29 03:00"),)],
+    ),
+    "times of UTC kept as another zone's": (
+        'time_zone = "Europe/Berlin"\n' + AT + 'zone = "UTC"\n',
+        "at\n2020-03-02 11:00\n2020-03-29 01:00\n",
+        [(NOON,), (when("2020-03-29 03:00"),)],
+    ),
+    "times at a fixed offset": (
+        'time_zone = "Europe/Berlin"\n' + AT + 'zone = "+01:00"\n',
+        "at\n2020-03-02 12:00\n2020-03-29 02:00\n",
+        [(NOON,), (when("2020-03-29 03:00"),)],
+    ),
+    "a date": (
+        '[columns.day]\ntype = "date"\ndescription = "x"\n',
+        f"day\n{DAY}\n{DAY} 00:00:00\n\n02.03.2020\n13.03.2020\n",
+        [*[(dt.date(2020, 3, 2),)] * 3, (dt.date(2020, 3, 13),)],
+    ),
+    "a boolean": (
+        '[columns.ok]\ntype = "boolean"\ndescription = "x"\n',
+        "ok,x\ntrue,\nF,\n1,\nno,\nNULL,\n",
+        [(True,), (False,), (True,), (False,), (None,)],
+    ),
+    "codes of a boolean": (
+        '[columns.ok]\ntype = "boolean"\ndescription = "x"\ncodes = { ja = true, nein = false }\n',
+        "ok\nJa\nnein\n",
+        [(True,), (False,)],
+    ),
+    "decimals": (
+        '[columns.price]\ntype = "decimal(20,3)"\ndescription = "x"\n',
+        "price\n0.1\n-12345678901234567.891\n1e2\n+5\n",
+        [(Decimal(text),) for text in ("0.100", "-12345678901234567.891", "100.000", "5.000")],
+    ),
+    "texts for texts": (
+        '[columns.kind]\ntype = "string"\ndescription = "x"\nkeep_text = "published"\n'
+        "codes = { Subscriber = 'member', Customer = 'casual' }\n"
+        '[columns.published]\ntype = "string"\ndescription = "x"\n',
+        "kind\nSubscriber\nmember\ncustomer\nNULL\n",
+        [
+            ("member", "Subscriber"),
+            ("member", "member"),
+            ("casual", "customer"),
+            (None, None),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FILES)
+def test_a_file_is_read_as_its_declaration_says(
+    what: str, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declared, data, expected = FILES[what]
+    declare(declared)
+    strict = {"strict": False} if what == "a boolean" else {}
+    assert rows(tmp_path, data, **strict) == expected
+
+
+REFUSED = {
+    "more digits than declared": (
+        '[columns.price]\ntype = "decimal(5,2)"\ndescription = "x"\n',
+        "price\n1.234\n",
+        "line 2: price: a number does not fit decimal",
+    ),
+    "a time of day in a date": (
+        '[columns.day]\ntype = "date"\ndescription = "x"\n',
+        f"day\n{DAY} 10:00:00\n",
+        "line 2: day: a time of day",
+    ),
+    "neither true nor false": (
+        '[columns.ok]\ntype = "boolean"\ndescription = "x"\n',
+        "ok\nmaybe\n",
+        "line 2: ok: 'maybe' is not true or false",
+    ),
+    "a text that is no code": (
+        "[columns.kind]\ntype = 'string'\ndescription = 'x'\ncodes = { A = 'b' }\n",
+        "kind\nc\n",
+        "line 2: kind: 'c' is not a known code; declare it in",
+    ),
+    "another format": (
+        AT + 'formats = ["%d.%m.%Y"]\n',
+        f"at\n{DAY}\n",
+        f"line 2: at: '{DAY}' is not a time",
+    ),
+    "a zone in a dataset without one": (
+        AT,
+        f"at\n{DAY} 10:00:00+05:00\n",
+        "declare time_zone",
+    ),
+    "an hour that does not exist": (
+        'time_zone = "UTC"\n' + AT + 'zone = "Europe/Berlin"\n',
+        "at\n2020-03-29 02:30\n",
+        "line 2: at: a time that stands twice or not at all in Europe/Berlin",
+    ),
+    "a short row that is not declared": (AT + PRICE, f"at,price\n{DAY}\n", "1 fields where 2"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_value_that_does_not_fit_its_declaration_is_rejected(
+    what: str, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declared, data, said = REFUSED[what]
+    declare(declared)
+    with pytest.raises(TooManyRejects) as caught:
+        converted(tmp_path, data)
+    assert said in str(caught.value)
+
+
+def test_the_last_interval_of_a_month_may_end_in_the_next(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    data = "at,price\n2020-03-01 00:00,1\n2020-03-01 00:15,1\n2020-04-01 00:00,1\n"
+    for interval, outside in (("start", 1), ("end", 1)):
+        declare(f'interval = "{interval}"\n{TIME}{AT}{PRICE}')
+        assert converted(tmp_path, data).quality.outside_month == outside
+    declare(f'interval = "end"\n{TIME}{AT}{PRICE}')
+    assert converted(tmp_path, data.replace("2020-03-01 00:00", DAY)).quality.outside_month == 0
+
+
+def test_a_dataset_without_a_time_has_no_month_to_be_outside_of(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(PRICE)
+    found = converted(tmp_path, "price\n1\n")
+    assert {*found.quality.figures(datasets.DATASETS["prices"])} == {"rows", "nulls", "duplicates"}
+
+
+def test_an_hour_that_stands_twice_is_two_rows(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(f'time_zone = "Europe/Berlin"\n{TIME}{AT}{PRICE}')
+    data = "at,price\n2020-10-25 02:00,1\n2020-10-25 02:00,2\n"
+    found = converted(tmp_path, data, month=10)
+    assert (found.rows_written, found.quality.duplicates) == (2, 0)
+
+
+@pytest.mark.parametrize("where", ["declaration", "parameter"])
+def test_undeclared_columns_fail_are_dropped_or_are_kept(
+    where: str, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    data = f"at,price,Mood (1-5),order\n{DAY} 12:00,1,07,a\n"
+    for choice in ("fail", "drop", "keep"):
+        declare((f'new_columns = "{choice}"\n' if where == "declaration" else "") + AT + PRICE)
+        rules = {"new_columns": choice} if where == "parameter" else {}
+        if choice == "fail":
+            with pytest.raises(SchemaError, match=r"unknown column 'Mood \(1-5\)', 'order'"):
+                converted(tmp_path, data, **rules)
+            continue
+        found = converted(tmp_path, data, **rules)
+        (row,) = pq.read_table(found.path).to_pylist()
+        kept = {"Mood__1_5_": "07", "order": "a"} if choice == "keep" else {}
+        first = {"at": NOON, "price": 1.0, "file_month": dt.date(2020, 3, 1)}
+        assert row == first | kept
+        assert found.drift["kept"] == tuple(kept)
+        assert found.drift["unknown"] == (() if kept else ("Mood (1-5)", "order"))
+
+
+def test_a_kept_column_gets_a_name_of_its_own(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare('new_columns = "keep"\n' + AT)
+    found = converted(tmp_path, f"at,é?,2nd,file_month\n{DAY},a,b,c\n")
+    assert found.drift["kept"] == ("__", "_2nd", "file_month_2")
+
+
+def test_a_column_is_required_in_its_months_alone(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(AT + PRICE + 'required = { since = "2020-02", until = "2020-03" }\n')
+    assert converted(tmp_path, "at\n2020-01-02\n", month=1).drift["missing"] == ("price",)
+    assert converted(tmp_path, "at\n2020-04-02\n", month=4).drift["missing"] == ("price",)
+    with pytest.raises(SchemaError, match="the file has no column price"):
+        converted(tmp_path, f"at\n{DAY}\n")
+
+
+def test_a_joined_column_lacks_what_one_of_its_parts_lacks(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(AT + 'join = ["day", "clock"]\nrequired = true\n' + PRICE)
+    with pytest.raises(SchemaError, match="the file has no column at"):
+        converted(tmp_path, f"day,price\n{DAY},1\n")
+
+
+# ---- archives, and several files
+
+
+def zipped(folder: Path, **tables: str) -> bytes:
+    path = folder / "made.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in tables.items():
+            archive.writestr(f"{name}.csv", text)
+    return path.read_bytes()
+
+
+def test_tables_of_an_archive_that_fit_the_pattern_are_read_one_after_the_other(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    one, two = f"at,price\n{DAY} 12:00,1\n", f"price,at\n2,{DAY} 12:00\n"
+    data = zipped(tmp_path, prices_2=two, prices_1=one, readme="x,y\n")
+    declare(f'[text]\nmember = "prices_*.csv"\n{AT}{PRICE}')
+    assert rows(tmp_path, data, "prices.zip") == [(NOON, 1.0), (NOON, 2.0)]
+    declare(f'[text]\nmember = "costs*"\n{AT}{PRICE}')
+    with pytest.raises(BadFile, match=r"archive of 3 files .*'prices_2\.csv'.* and none .* costs"):
+        rows(tmp_path, data, "prices.zip")
+
+
+def test_a_row_of_a_further_table_is_rejected_under_its_name(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    data = zipped(tmp_path, a=f"at,price\n{DAY},1\n", b=f"at,price\n{DAY},1\n{DAY},x\n")
+    declare(f'[text]\nmember = "*"\n{AT}{PRICE}')
+    with pytest.raises(TooManyRejects, match=r"line 3: b\.csv: price: 'x' is not a number"):
+        converted(tmp_path, data, "prices.zip")
+
+
+def test_tables_of_one_archive_must_have_the_same_columns(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    data = zipped(tmp_path, a=f"at,price\n{DAY},1\n", b=f"at\n{DAY}\n")
+    declare(f'[text]\nmember = "*"\n{AT}{PRICE}')
+    with pytest.raises(SchemaError, match=r"'b\.csv' in prices\.zip has other columns"):
+        converted(tmp_path, data, "prices.zip")
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with Web() as server:
+        yield server
+
+
+def test_files_of_one_month_are_downloaded_and_read_together(
+    declare: Callable[[str], None], web: Web, tmp_path: Path
+) -> None:
+    pages = {
+        "/2020-03-a.csv": f"at,price\n{DAY} 12:00,1\n".encode(),
+        "/2020-03-b.csv.gz": gzip.compress(f"at,price\n{DAY} 12:00,2\n".encode()),
+    }
+    urls = [web.serve(path, Page(body, etag=f'"{path}"')) for path, body in pages.items()]
+    templates = ", ".join(f'"{url.replace("2020-03", "{year_month}")}"' for url in urls)
+    declare(f"[sources]\nweb = [{templates}]\n{AT}{PRICE}")
+    month = Month("prices", 2020, 3)
+    seen = look("", month)
+    assert (seen.size, seen.url) == (sum(map(len, pages.values())), " + ".join(urls))
+    found = download(seen, tmp_path / "published")
+    assert (found.size, found.etag) == (seen.size, seen.etag)
+    (tmp_path / "converted").mkdir()
+    table = pq.read_table(convert(month, found.path, tmp_path / "converted").path)
+    assert table["price"].to_pylist() == [1.0, 2.0]
+    assert download(look("", month), tmp_path / "again").sha256 == found.sha256
