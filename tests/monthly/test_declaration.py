@@ -123,7 +123,6 @@ FAULTS = {
         6,
         "sources.web is 5; write a table of name",
     ),
-    "url": ("[roles]", '[sources]\nweb = { ulr = "https://h" }\n[roles]', 6, "did you mean url?"),
     "sample": (
         "[roles]",
         '[sources]\nsample = "https://h"\n[roles]',

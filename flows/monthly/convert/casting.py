@@ -40,8 +40,8 @@ _FLAGS: Mapping[str, str | None] = {
 }
 #: Spellings of a boolean.
 _TRUTHS: Mapping[str, str] = {
-    **dict.fromkeys(("true", "t", "yes", "y", "1", "1.0"), "true"),
-    **dict.fromkeys(("false", "f", "no", "n", "0", "0.0"), "false"),
+    **dict.fromkeys(("true", "t", "yes", "y", "1"), "true"),
+    **dict.fromkeys(("false", "f", "no", "n", "0"), "false"),
 }
 
 
@@ -198,7 +198,8 @@ def _exact(column: Column, numbers: pa.Array) -> pa.Array:
 
 
 def _boolean_text(column: Column, texts: pa.Array) -> pa.Array:
-    truths = _replaced(pc.utf8_lower(texts), _TRUTHS)
+    plain = pc.replace_substring_regex(pc.utf8_lower(texts), r"^([01])\.0*$", r"\1")
+    truths = _replaced(plain, _TRUTHS)
     known = truths.drop_null()
     if not all(text in ("true", "false") for text in known.unique().to_pylist()):
         good = [text in ("true", "false") for text in known.to_pylist()]

@@ -1,0 +1,94 @@
+"""The datasets beside TLC's that the project ships, on files in their publishers' shape."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zipfile
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from monthly.convert.to_parquet import Converted, convert
+from monthly.month import Month
+from monthly.sources import address
+
+
+def converted(folder: Path, month: Month, text: str | bytes, member: str = "") -> Converted:
+    data = text.encode() if isinstance(text, str) else text
+    source, target = folder / f"{month.stem}.csv", folder / month.stem
+    if member:
+        with zipfile.ZipFile(source, "w") as archive:
+            archive.writestr(member, data)
+            archive.writestr("readme.html", "<html></html>")
+    else:
+        source.write_bytes(data)
+    target.mkdir()
+    return convert(month, source, target)
+
+
+def first_row(found: Converted) -> dict[str, Any]:
+    row = pq.read_table(found.path).to_pylist()[0]
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def test_citi_bike_of_both_eras_is_one_table(tmp_path: Path) -> None:
+    old = (
+        '"tripduration","starttime","stoptime","start station id","start station name",'
+        '"start station latitude","start station longitude","end station id","end station name",'
+        '"end station latitude","end station longitude","bikeid","usertype","birth year","gender"\n'
+        '134,"2018-02-01 07:38:15.8650","2018-02-01 07:40:30.5820",3183,"Pier 1",40.5,-74.25,3184,'
+        '"Pier 2",40.75,-74.5,29615,"Subscriber",1966,1\n'
+    )
+    new = (
+        "ride_id,rideable_type,started_at,ended_at,start_station_name,start_station_id,"
+        "end_station_name,end_station_id,start_lat,start_lng,end_lat,end_lng,member_casual\n"
+        "121DD7DD,docked_bike,2021-02-03 23:11:28,2021-02-03 23:18:28,Pier 1,JC105,,,40.5,-74.25,,,"
+        "casual\n"
+        "121DD7DE,docked_bike,2021-02-03 23:11:28,2021-02-03 23:18:28,Pier 1,JC105,Pier 2,JC106,"
+        "40.5,-74.25,40.75,-74.5,member\n"
+    )
+    row = first_row(converted(tmp_path, Month("citibike_jc", 2018, 2), old))
+    assert (row["member_casual"], row["usertype"], row["birth_year"]) == (
+        "member",
+        "Subscriber",
+        1966,
+    )
+    assert row["started_at"] == dt.datetime(2018, 2, 1, 7, 38, 15, 865_000)
+    assert row["start_station_id"] == "3183"
+    row = first_row(converted(tmp_path, Month("citibike_jc", 2021, 2), new))
+    assert (row["start_station_id"], row["member_casual"]) == ("JC105", "casual")
+    assert "duration" not in row
+    assert "end_lat" not in row
+
+
+def test_flights_are_read_from_the_only_table_of_their_archive(tmp_path: Path) -> None:
+    text = (
+        '"Year","FlightDate","Reporting_Airline","Tail_Number","Flight_Number_Reporting_Airline",'
+        '"Origin","Dest","CRSDepTime","DepDelay","ArrDelay","Cancelled","Diverted","Distance",\n'
+        '2024,2024-01-20,"9E","N1","0042","SFO","HNL","0905",-3.00,12.00,0.00,0.00,2398.00,\n'
+        '2024,2024-01-20,"9E",,"0042","SFO","HNL","2359",,,1.00,0.00,2398.00,\n'
+    )
+    found = converted(tmp_path, Month("flights_us", 2024, 1), text, "On_Time_2024_1.csv")
+    assert (found.rows_written, found.rows_rejected) == (2, 0)
+    assert found.drift["unknown"] == ("Year",)
+    row = first_row(found)
+    assert row["scheduled_departure"] == dt.datetime(2024, 1, 20, 9, 5)
+    assert (row["flight_number"], row["cancelled"], row["departure_delay"]) == ("0042", False, -3.0)
+    assert address("", Month("flights_us", 2024, 1)).endswith("_present_2024_1.zip")
+
+
+def test_fuel_prices_have_decimal_commas_and_days_before_months(tmp_path: Path) -> None:
+    text = (
+        "\ufeffRegiao - Sigla;Estado - Sigla;Municipio;Revenda;CNPJ da Revenda;Nome da Rua;"
+        "Numero Rua;Complemento;Bairro;Cep;Produto;Data da Coleta;Valor de Venda;Valor de Compra;"
+        "Unidade de Medida;Bandeira\r\n"
+        "SE;SP;SAO PAULO;POSTO A; 00.000.000/0001-00;RUA A;0001;;;01000-000;GASOLINA;03/01/2023;"
+        "5,999;;R$ / litro;BRANCA\r\n"
+    )
+    row = first_row(converted(tmp_path, Month("fuel_brazil", 2023, 1), text))
+    assert row["collected_on"] == dt.date(2023, 1, 3)
+    assert row["sale_price"] == Decimal("5.999")
+    assert row["street_number"] == "0001"
+    assert "purchase_price" not in row
