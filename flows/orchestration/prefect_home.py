@@ -63,9 +63,18 @@ def _register_no_blocks() -> None:
         os.environ.setdefault(f"PREFECT_{name}", "false")
 
 
+def _share_declarations() -> None:
+    """Let .env name the folder of declarations, which parameters offer as they are imported."""
+    # Not at the top: an interpreter without the requirements is told so first.
+    from orchestration.variables import share_with_library
+
+    share_with_library("TRIPS_DATASETS")
+
+
 # Not under another name, at the startup of an interpreter such as pip's or a server's.
 if __name__ == "orchestration.prefect_home":
     _refuse_other_python()
     if "prefect" not in sys.modules:
         _register_no_blocks()
+    _share_declarations()
 use_project_home()

@@ -119,13 +119,13 @@ def dataset_of(name: str) -> Dataset:
     Raises:
         UsageError: the name does not begin with a dataset.
     """
-    dataset = DATASETS.get(name.partition("_")[0])
-    if dataset is None:
+    named = [known for known in DATASETS if name.startswith(f"{known}_")]
+    if not named:
         raise UsageError(
-            f"{name}: the name does not say whose trips these are; it must begin with "
+            f"{name}: the name does not say whose rows these are; it must begin with "
             f"{', '.join(f'{known}_' for known in DATASETS)}"
         )
-    return dataset
+    return DATASETS[max(named, key=len)]
 
 
 def _write(
