@@ -195,7 +195,7 @@ def test_a_file_is_read_as_its_declaration_says(
 ) -> None:
     declared, data, expected = FILES[what]
     declare(declared)
-    strict = {"strict": False} if what == "a boolean" else {}
+    strict: dict[str, Any] = {"strict": False} if what == "a boolean" else {}
     assert rows(tmp_path, data, **strict) == expected
 
 
@@ -285,7 +285,7 @@ def test_undeclared_columns_fail_are_dropped_or_are_kept(
     data = f"at,price,Mood (1-5),order\n{DAY} 12:00,1,07,a\n"
     for choice in ("fail", "drop", "keep"):
         declare((f'new_columns = "{choice}"\n' if where == "declaration" else "") + AT + PRICE)
-        rules = {"new_columns": choice} if where == "parameter" else {}
+        rules: dict[str, Any] = {"new_columns": choice} if where == "parameter" else {}
         if choice == "fail":
             with pytest.raises(SchemaError, match=r"unknown column 'Mood \(1-5\)', 'order'"):
                 converted(tmp_path, data, **rules)
