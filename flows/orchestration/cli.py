@@ -44,7 +44,7 @@ def run(
         sys.exit(app(standalone_mode=False))
     except click.ClickException as error:
         _fail(UsageError(" ".join(error.format_message().split())))
-    except click.Abort:  # Ctrl-C, or the end of the input, at a question
+    except typer.Abort:  # Ctrl-C, or the end of the input, at a question
         sys.exit(1)
 
 
