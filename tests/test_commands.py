@@ -16,12 +16,13 @@ pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
 @pytest.fixture(autouse=True)
 def formatters() -> Iterator[None]:
-    """Commands change how the log is formatted: for one test only."""
+    """Commands change how the log is formatted and filtered: for one test only."""
     handlers = [*logging.getLogger().handlers, *logging.getLogger("prefect").handlers]
-    before = [handler.formatter for handler in handlers]
+    before = [(handler.formatter, [*handler.filters]) for handler in handlers]
     yield
-    for handler, formatter in zip(handlers, before):
+    for handler, (formatter, filters) in zip(handlers, before):
         handler.setFormatter(formatter)
+        handler.filters[:] = filters
 
 
 def command(monkeypatch: pytest.MonkeyPatch, flow: object, *options: str) -> int:
@@ -104,6 +105,29 @@ def test_a_failed_month_ends_in_one_line_and_exit_code_1(
         "Help: docs/troubleshooting.md#schemaerror",
     ]
     assert "Traceback" not in printed.err
+
+
+def test_a_wrong_option_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With what it may have been."""
+    from etl_gcs_to_bq import etl_gcs_to_bq
+
+    assert command(monkeypatch, etl_gcs_to_bq, "--yaer", "2020") == 2
+    assert capsys.readouterr().err == "Error: No such option: --yaer Did you mean --year?\n"
+
+
+def test_a_usage_error_is_one_line(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where the flow has found it: nothing of its run is printed."""
+    from etl_gcs_to_bq import etl_gcs_to_bq
+
+    assert command(monkeypatch, etl_gcs_to_bq, "--bucket", "file/x") == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    assert line.startswith("Error: bucket 'file/x' is neither a block that this project loads")
 
 
 def test_help_explains_every_option_in_the_words_of_the_docstring(

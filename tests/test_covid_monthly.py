@@ -211,8 +211,8 @@ def test_as_a_command_it_prints_the_file(
     assert written
     assert Path(written[1]).read_bytes() == SMALL_CSV
     failed = run(environment, "covid_monthly.py", "--country", "X", "--url", server.url("/json/"))
-    assert failed.returncode == 1
-    assert failed.stderr.strip().splitlines()[-2].startswith("Error: country 'X' is not in this")
+    assert failed.returncode == 2
+    assert failed.stderr.strip().splitlines()[-1].startswith("Error: country 'X' is not in this")
 
 
 def test_killed_while_downloading_it_goes_on_where_it_stopped(

@@ -269,10 +269,10 @@ def test_without_graphviz_the_graph_says_what_to_install(
 def test_the_command_draws_the_graph_or_says_why_not(
     environment: dict[str, str], here: Path, tmp_path: Path
 ) -> None:
-    """Exit code 1 and one line without Graphviz."""
+    """Exit code 2 and one line without Graphviz."""
     found = run(environment | {"PATH": str(tmp_path)}, "image_to_gif.py", "--graph", "out.svg")
-    assert found.returncode == 1
-    assert found.stderr.strip().splitlines()[-2].startswith("Error: a graph is drawn by Graphviz")
+    assert found.returncode == 2
+    assert found.stderr.strip().splitlines()[-1].startswith("Error: a graph is drawn by Graphviz")
     assert made_in(here) == set()
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import logging
-import sys
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
+from rich.console import Console
+from rich.progress import Task, TaskID
 
 from orchestration import progress
-from orchestration.progress import shown_progress
+from orchestration.progress import counted_months, shown_progress
 
 
 @pytest.fixture
@@ -35,9 +37,59 @@ def test_the_log_has_a_line_every_few_seconds(
     assert caplog.messages == ["green 2020-10: 3.0 MB (75%)", "green 2020-10: 3.6 MB"]
 
 
-def test_a_terminal_has_a_bar(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """And the log has nothing."""
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with shown_progress("green 2020-10", logging.getLogger("download")) as tell:
-        tell(1, 2)
-        tell(2, 2)
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """What a terminal is sent."""
+    sent = io.StringIO()
+    shown = Console(file=sent, force_terminal=True, width=120)
+    monkeypatch.setattr(progress, "console", lambda: shown)
+    monkeypatch.setattr(progress, "is_terminal", lambda: True)
+    progress._screen.cache_clear()
+    yield sent
+    progress._screen.cache_clear()
+
+
+def test_a_terminal_has_a_bar_for_each_download(
+    terminal: io.StringIO, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Several share one display, and the log has nothing."""
+    log = logging.getLogger("download")
+    with (
+        caplog.at_level(logging.INFO),
+        shown_progress("green 2020-10", log) as tell,
+        shown_progress("green 2020-11", log) as tell_other,
+    ):
+        tell(1_000_000, 2_000_000)
+        tell_other(3_000_000, None)
+        progress._screen()._live.refresh()
+    assert "green 2020-10" in terminal.getvalue()
+    assert "1.0/2.0 MB" in terminal.getvalue()
+    assert "3.0/? MB" in terminal.getvalue()
+    assert not caplog.messages
+
+
+def test_a_terminal_has_one_line_of_months_beside_the_downloads(terminal: io.StringIO) -> None:
+    with counted_months(4) as count, shown_progress("green", logging.getLogger("download")):
+        count.add(is_failed=False)
+        count.add(is_failed=True)
+        progress._screen()._live.refresh()
+    assert "2 of 4 done, 1 failed, 2 left" in terminal.getvalue()
+    assert not progress._screen()._live.is_started
+    assert not progress._screen().months.tasks
+
+
+def test_months_are_counted_without_a_terminal_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """For the lines of the log."""
+    with counted_months(2) as count:
+        count.add(is_failed=False)
+        assert str(count) == "1 of 2 months"
+        count.add(is_failed=True)
+        assert str(count) == "2 of 2 months, 1 failed"
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_rate_is_that_of_the_months_done() -> None:
+    """Two of six in a minute: two more minutes."""
+    task = Task(TaskID(0), "months", 6, 2, _get_time=lambda: 60.0)
+    task.start_time = 0.0
+    assert progress._Pace().render(task).plain == "2.0 a minute, 0:02:00 remaining"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from prefect import get_run_logger
@@ -17,7 +18,7 @@ from engines.run_plan import EngineConfig, RunPlan
 from engines.verify_results import all_arrived
 from monthly.result import MonthResult, summary
 from monthly.warehouses import Warehouse
-from orchestration.progress import Log
+from orchestration.progress import Log, MonthCount, counted_months
 from orchestration.wording import in_ui
 
 
@@ -34,21 +35,35 @@ def run_months(
     """
     if not work.plans:
         return []
-    tell = partial(_tell, get_run_logger())  # this run's logger, wherever the months run
+    logger = get_run_logger()  # this run's logger, wherever the months run
+    with counted_months(len(work.plans)) as count:
+        return _run(work, engine, store, warehouse, partial(_tell, logger, count))
+
+
+def _run(
+    work: RunPlan,
+    engine: EngineConfig,
+    store: Bucket,
+    warehouse: Warehouse | None,
+    tell: Callable[[MonthResult], None],
+) -> list[MonthResult]:
     if engine.name == "threads":
         with reported_after_ctrl_c({"parent_flow_run_id": {"any_": [flow_run.id]}}):
             return side_by_side(jobs_of(work), engine.workers, tell)
     if engine.name == "dask":
         return all_arrived(run_on_dask(work, engine, tell), store, warehouse)
-    lines = all_arrived(run_on_agents(work, engine), store, warehouse)
-    for line in lines:
-        tell(line)
-    return lines
+    return all_arrived(run_on_agents(work, engine, tell), store, warehouse)
 
 
-def _tell(log: Log, line: MonthResult) -> None:
-    """Log a finished month with its counts, or with the reason of its failure."""
+def _tell(log: Log, count: MonthCount, line: MonthResult) -> None:
+    """Log a finished month with its counts, or with the reason of its failure.
+
+    A command prints the reasons at its end.
+    """
+    count.add(line.is_failed)
+    said = f"{summary(line)} ({count})"
     if line.is_failed:
-        log.error("%s: %s", summary(line), in_ui(line.reason, line.remedies))
+        reason = in_ui(line.reason, line.remedies)
+        log.error("%s: %s", said, reason, extra={"terminal": said})
     else:
-        log.info("%s", summary(line))
+        log.info("%s", said)

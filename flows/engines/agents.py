@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -39,23 +39,32 @@ RUN_SECONDS = 3600.0
 _HINT = "its agent may be gone; cancel that run in the UI, then run again"
 
 
-def run_on_agents(work: RunPlan, engine: EngineConfig) -> list[MonthResult]:
+def run_on_agents(
+    work: RunPlan, engine: EngineConfig, tell: Callable[[MonthResult], None]
+) -> list[MonthResult]:
     """Run each month on agents, at most `workers` at a time.
+
+    Args:
+        work: the months to run.
+        engine: engine configuration with the number of runs in flight and their deployment.
+        tell: called with the result of each finished month.
 
     Raises:
         UsageError: there is no deployment to run.
     """
-    flown: Any = _run_all(work, engine)  # a coroutine only in an async flow
+    flown: Any = _run_all(work, engine, tell)  # a coroutine only in an async flow
     lines: list[MonthResult] = flown
     return lines
 
 
 @sync_compatible
-async def _run_all(work: RunPlan, engine: EngineConfig) -> list[MonthResult]:
+async def _run_all(
+    work: RunPlan, engine: EngineConfig, tell: Callable[[MonthResult], None]
+) -> list[MonthResult]:
     async with get_client() as client:
         deployment = await _deployment(client, engine.deployment)
         get_run_logger().info("%d months on %s", len(work.plans), deployment)
-        return await _Flight(client, deployment, work, engine.workers).lines()
+        return await _Flight(client, deployment, work, engine.workers, tell).lines()
 
 
 async def _deployment(client: PrefectClient, name: str) -> str:
@@ -84,9 +93,16 @@ async def _deployment(client: PrefectClient, name: str) -> str:
 class _Flight:
     """The flow runs in flight, one per month."""
 
-    def __init__(self, client: PrefectClient, deployment: str, work: RunPlan, width: int) -> None:
+    def __init__(
+        self,
+        client: PrefectClient,
+        deployment: str,
+        work: RunPlan,
+        width: int,
+        tell: Callable[[MonthResult], None],
+    ) -> None:
         self._client, self._deployment = client, deployment
-        self._work, self._width = work, width
+        self._work, self._width, self._tell = work, width, tell
         self._waiting = deque(work.plans)
         self._flying: dict[UUID, Plan] = {}
         self._lines: list[MonthResult] = []
@@ -148,7 +164,7 @@ class _Flight:
         if run.state is None or run.state.is_final():
             month = self._flying.pop(run.id).month
             lines = await returned_months(self._client, run.id)
-            self._lines.append(lines[0] if lines else _unreported(month, run))
+            self._add(lines[0] if lines else _unreported(month, run))
         elif _is_waiting(run):
             if time.monotonic() - self._moved > PICKUP_SECONDS:
                 await self._cancel(run.id)
@@ -159,7 +175,11 @@ class _Flight:
 
     def _end(self, run_id: UUID, reason: str) -> None:
         month = self._flying.pop(run_id).month
-        self._lines.append(failed_month(month, ClusterError(reason)))
+        self._add(failed_month(month, ClusterError(reason)))
+
+    def _add(self, line: MonthResult) -> None:
+        self._lines.append(line)
+        self._tell(line)
 
     async def _call_off(self) -> None:
         """Cancel the runs not yet picked up, which must not start when nobody waits for them."""

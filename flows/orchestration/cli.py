@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
-import logging
 import os
 import re
 import sys
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from gzip import GzipFile
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_args, get_type_hints
 
+import click
 import typer
 from prefect import Flow
 from prefect.client.schemas.objects import State
-from prefect.logging.configuration import setup_logging
 from prefect.utilities.callables import parameter_docstrings
 
 from core.errors import Remedy, TripsError, UsageError, page_of
@@ -27,6 +23,7 @@ from orchestration.flow_results import error_of, keep_tracebacks
 from orchestration.graph import draw
 from orchestration.interrupts import ended_by_ctrl_c
 from orchestration.prefect_server import refuse_silent_server
+from orchestration.terminal import collect_seldom, hide_noise, show_own_lines
 from orchestration.wording import on_command_line
 
 Show = Callable[[Any], str]
@@ -42,7 +39,13 @@ def run(
 
     See `app_of` for the arguments.
     """
-    app_of(flow, show, drawn, confirm)()
+    app = app_of(flow, show, drawn, confirm)
+    try:
+        sys.exit(app(standalone_mode=False))
+    except click.ClickException as error:
+        _fail(UsageError(" ".join(error.format_message().split())))
+    except typer.Abort:  # Ctrl-C, or the end of the input, at a question
+        sys.exit(1)
 
 
 def app_of(
@@ -62,17 +65,15 @@ def app_of(
             yes, the flow runs again with its parameter `yes`.
     """
 
-    def command(*, traceback: bool, graph: Path | None = None, **parameters: Any) -> None:
+    def command(
+        *, traceback: bool, verbose: bool, graph: Path | None = None, **parameters: Any
+    ) -> None:
         if graph and drawn:
             _draw(drawn, graph)
             return
         _refuse_silent_server()
-        if traceback:
-            keep_tracebacks()
-        else:
-            _hide_tracebacks()
-        _hide_prefects_noise()
-        _collect_seldom()
+        _set_up_log(traceback, verbose)
+        collect_seldom()
         call: Any = flow  # its overloads for return_state do not hold for any flow
         with ended_by_ctrl_c():
             state: State[Any] = call(**parameters, return_state=True)
@@ -131,6 +132,14 @@ def _refuse_silent_server() -> None:
         _fail(error)
 
 
+def _set_up_log(traceback: bool, verbose: bool) -> None:
+    if traceback:
+        keep_tracebacks()
+    if not verbose:
+        show_own_lines(traceback)
+    hide_noise()
+
+
 def _fail_as(state: State[Any]) -> NoReturn:
     """End as a flow did; its table has the reasons of single months or files."""
     lines = state.result(raise_on_failure=False)
@@ -144,16 +153,24 @@ def _fail_as(state: State[Any]) -> NoReturn:
 
 def _fail(error: TripsError) -> NoReturn:
     """Print an error; exit with code 2 if a parameter is to blame."""
-    code = 2 if isinstance(error, UsageError) else 1
-    _end(on_command_line(error.message, error.remedies), filter(None, [error.page]), code)
+    said = on_command_line(error.message, error.remedies)
+    if isinstance(error, UsageError):
+        _end(said, code=2)
+    _end(said, filter(None, [error.page]))
 
 
-def _end(reason: str, pages: Iterable[str], code: int = 1) -> NoReturn:
+def _end(reason: str, pages: Iterable[str] = (), code: int = 1) -> NoReturn:
     sys.stdout.flush()
     print(f"Error: {reason}", file=sys.stderr)
     for page in pages:
         print(f"Help: {page}", file=sys.stderr)
-    raise typer.Exit(code)
+    sys.exit(code)
+
+
+_SWITCHES = {
+    "traceback": "Show where a failure arose.",
+    "verbose": "Show Prefect's own log lines too.",
+}
 
 
 def _signature(flow: Flow[..., Any], can_be_drawn: bool) -> inspect.Signature:
@@ -173,12 +190,15 @@ def _signature(flow: Flow[..., Any], can_be_drawn: bool) -> inspect.Signature:
         )
         for name, parameter in inspect.signature(flow.fn).parameters.items()
     ]
-    traceback = inspect.Parameter(
-        "traceback",
-        inspect.Parameter.KEYWORD_ONLY,
-        default=False,
-        annotation=Annotated[bool, typer.Option("--traceback", help="Show where a failure arose.")],
-    )
+    switches = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=False,
+            annotation=Annotated[bool, typer.Option(f"--{name}", help=about)],
+        )
+        for name, about in _SWITCHES.items()
+    ]
     graph = inspect.Parameter(
         "graph",
         inspect.Parameter.KEYWORD_ONLY,
@@ -188,7 +208,7 @@ def _signature(flow: Flow[..., Any], can_be_drawn: bool) -> inspect.Signature:
             typer.Option(help="Draw the tasks into this file (svg, png, pdf) and run nothing."),
         ],
     )
-    return inspect.Signature([*options, *([graph] if can_be_drawn else []), traceback])
+    return inspect.Signature([*options, *([graph] if can_be_drawn else []), *switches])
 
 
 def _spellings(name: str) -> list[str]:
@@ -212,48 +232,3 @@ def _from_here(text: str) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _collect_seldom() -> None:
-    """Make Python's garbage collector run rarely in a short-lived process.
-
-    While it starts its API, Prefect creates about a million objects that live until the end.
-    Scanning them repeatedly takes a tenth of the whole command's time.
-    """
-    gc.freeze()
-    gc.set_threshold(50_000)
-
-
-def _hide_prefects_noise() -> None:
-    """Hide harmless messages that Prefect's own API prints when it runs in a flow's process."""
-    # Printed by the very first run, which creates the database.
-    warnings.filterwarnings("ignore", "Skipped unsupported reflection")
-    # Google's libraries, which Prefect imports, print this on Python 3.10.
-    warnings.filterwarnings("ignore", "You are using a non-supported Python version")
-    # Python 3.13 finalizes the API's gzip streams again after they were closed.
-    shown = sys.unraisablehook
-    sys.unraisablehook = lambda found: None if type(found.object) is GzipFile else shown(found)
-
-
-def _hide_tracebacks() -> None:
-    """Print failures without their traceback."""
-    setup_logging()
-    for name in ("", "prefect"):
-        for handler in logging.getLogger(name).handlers:
-            handler.setFormatter(_WithoutTraceback(handler.formatter or logging.Formatter()))
-
-
-class _WithoutTraceback(logging.Formatter):
-    """A formatter that works on a copy: the record sent to the server keeps its traceback."""
-
-    def __init__(self, formatter: logging.Formatter) -> None:
-        super().__init__()
-        self._formatter = formatter
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the formatted record, with the exception in one line."""
-        if not record.exc_info:
-            return self._formatter.format(record)
-        short = logging.makeLogRecord(record.__dict__ | {"exc_info": None, "exc_text": None})
-        short.msg, short.args = f"{record.getMessage()} {record.exc_info[1]}", None
-        return self._formatter.format(short)

@@ -14,6 +14,7 @@ from prefect.states import Failed
 
 from core.errors import TripsError
 from monthly.result import MonthResult
+from orchestration.retries import PASSING
 from orchestration.wording import words_in_ui
 
 P = ParamSpec("P")
@@ -84,6 +85,7 @@ class _Plain(logging.Filter):
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, TripsError) and not _Plain.off:
             record.msg, record.args = "%s", (words_in_ui(error),)
+            record.is_transient = isinstance(error, PASSING)  # an attempt of several
             record.exc_info = record.exc_text = None
         return True
 

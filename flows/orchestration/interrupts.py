@@ -60,6 +60,8 @@ def _end() -> None:
 
 def _kill() -> None:
     """End the process by the signal itself, so that a waiting shell or make knows the cause."""
+    if os.isatty(2):
+        _say("\x1b[?25h")  # the cursor, which a live display hides
     _say("Stopped. The same command again completes what is missing.\n")
     os.kill(os.getpid(), signal.SIGINT)
     os._exit(128 + signal.SIGINT)  # PID 1 of a container survives the signal

@@ -54,6 +54,15 @@ def _refuse_other_python() -> None:
         sys.exit(2)
 
 
+def _refuse_usage_errors() -> None:
+    """Exit with one line if a flow file is run as a command with wrong parameters."""
+    command = Path(getattr(sys.modules["__main__"], "__file__", None) or "").absolute()
+    if command.parent == PROJECT / "flows":
+        from orchestration.early_checks import refuse_early  # not in `prefect` and its workers
+
+        refuse_early(command.name, sys.argv[1:])
+
+
 def _register_no_blocks() -> None:
     """Keep a command's API from importing every installed block package, which takes 1.5 s.
 
@@ -75,6 +84,7 @@ def _share_declarations() -> None:
 if __name__ == "orchestration.prefect_home":
     _refuse_other_python()
     if "prefect" not in sys.modules:
+        _refuse_usage_errors()
         _register_no_blocks()
     _share_declarations()
 use_project_home()

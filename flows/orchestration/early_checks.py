@@ -1,0 +1,63 @@
+"""Usage errors of a command that need no Prefect, found before its import, which takes seconds.
+
+The flows check their parameters themselves, whoever starts them; this only finds the usual slips
+sooner. What it cannot decide it leaves to them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import cast, get_args
+
+from core.errors import UsageError
+from monthly.month import Color, Month, months_of
+from monthly.sources import addresses
+
+#: Commands of one month and of many, with the defaults of the parameters that are checked.
+MONTH = {"color": "yellow", "year": "2021", "month": "1"}
+MONTHS = {"color": "yellow", "year": "2021", "months": "2021-01"}
+COMMANDS: Mapping[str, Mapping[str, str]] = {
+    "etl_web_to_gcs.py": MONTH,
+    "etl_gcs_to_bq.py": MONTH,
+    "ingest_data.py": MONTH,
+    "month_report.py": MONTH,
+    "parameterized_flow.py": MONTHS,
+    "drop_months.py": MONTHS,
+    "first_run.py": MONTHS,
+}
+
+
+def refuse_early(command: str, arguments: Sequence[str]) -> None:
+    """Exit with code 2 and one line if a command's arguments name invalid months or sources."""
+    if command not in COMMANDS or "--help" in arguments:
+        return
+    try:
+        _check({**COMMANDS[command], **_given(arguments)})
+    except UsageError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _given(arguments: Sequence[str]) -> dict[str, str]:
+    """Return the values of options, written as `--name value` or `--name=value`."""
+    found = {}
+    for argument, after in zip(arguments, [*arguments[1:], ""]):
+        name, assigned, value = argument.partition("=")
+        found[name.removeprefix("--")] = value if assigned else after
+    return found
+
+
+def _check(given: Mapping[str, str]) -> None:
+    color = given["color"].lower()
+    if color not in get_args(Color) or not given["year"].isdigit():
+        return  # the command line's parser names the choices
+    months = _months(cast(Color, color), int(given["year"]), given)
+    if "source" in given:
+        addresses(given["source"], months)
+
+
+def _months(color: Color, year: int, given: Mapping[str, str]) -> Sequence[Month]:
+    if "months" in given:
+        return () if given["months"] == "due" else months_of(color, given["months"], year)
+    return (Month(color, year, int(given["month"])),) if given["month"].isdigit() else ()

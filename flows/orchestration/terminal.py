@@ -1,0 +1,113 @@
+"""The log of a command: this project's lines, without Prefect's own and without tracebacks."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import sys
+import warnings
+from gzip import GzipFile
+from pathlib import Path
+
+import prefect
+from prefect.logging.configuration import setup_logging
+from prefect.logging.handlers import PrefectConsoleHandler
+from rich.console import Console
+from rich.theme import Theme
+
+_PREFECT = str(Path(prefect.__file__).parent) + os.sep
+#: Functions of prefect.engine that log how a run failed, which the command says at its end.
+REPORTS = (
+    "begin_flow_run",
+    "create_and_begin_subflow_run",
+    "orchestrate_flow_run",
+    "begin_task_run",
+    "orchestrate_task_run",
+    "report_flow_run_crashes",
+    "report_task_run_crashes",
+)
+
+
+def show_own_lines(tracebacks: bool) -> None:
+    """Print only this project's lines and other warnings; the UI gets all of them.
+
+    Args:
+        tracebacks: whether to print failures of runs where they arise, with their traceback.
+    """
+    setup_logging()
+    for handler in _handlers():
+        handler.addFilter(_OwnLines(tracebacks))
+        if not tracebacks:
+            handler.setFormatter(_ForTerminal(handler.formatter or logging.Formatter()))
+
+
+def is_terminal() -> bool:
+    """Return whether the log goes to a terminal; a display replaces `sys.stderr`."""
+    return os.isatty(2)
+
+
+def console() -> Console:
+    """Return the console that the log is printed on, which a live display must share."""
+    for handler in _handlers():
+        handler.console.push_theme(Theme())  # its own lacks the styles of bars
+        return handler.console
+    return Console(stderr=True)
+
+
+def _handlers() -> list[PrefectConsoleHandler]:
+    loggers = (logging.getLogger(name) for name in ("", "prefect"))
+    handlers = (handler for logger in loggers for handler in logger.handlers)
+    return [handler for handler in handlers if isinstance(handler, PrefectConsoleHandler)]
+
+
+class _OwnLines(logging.Filter):
+    """A filter that hides what Prefect's engine logs about each task and flow."""
+
+    def __init__(self, tracebacks: bool) -> None:
+        super().__init__()
+        self._tracebacks = tracebacks
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether to print a record, by the code that logged it."""
+        if not record.pathname.startswith(_PREFECT) or getattr(record, "is_transient", False):
+            return True
+        reported = record.funcName in REPORTS and not self._tracebacks
+        return record.levelno >= logging.WARNING and not reported
+
+
+class _ForTerminal(logging.Formatter):
+    """A formatter that works on a copy: the record sent to the server keeps what it leaves out."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self._formatter = formatter
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record with an exception in one line, or its `terminal` text if it has one."""
+        text = getattr(record, "terminal", record.getMessage())
+        if record.exc_info:
+            text = f"{text} {record.exc_info[1]}"
+        short = record.__dict__ | {"exc_info": None, "exc_text": None, "msg": text, "args": None}
+        return self._formatter.format(logging.makeLogRecord(short))
+
+
+def hide_noise() -> None:
+    """Hide harmless messages that Prefect's own API prints when it runs in a flow's process."""
+    # Printed by the very first run, which creates the database.
+    warnings.filterwarnings("ignore", "Skipped unsupported reflection")
+    # Google's libraries, which Prefect imports, print this on Python 3.10.
+    warnings.filterwarnings("ignore", "You are using a non-supported Python version")
+    # Python 3.13 finalizes the API's gzip streams again after they were closed.
+    shown = sys.unraisablehook
+    sys.unraisablehook = lambda found: None if type(found.object) is GzipFile else shown(found)
+
+
+def collect_seldom() -> None:
+    """Make Python's garbage collector run rarely in a short-lived process.
+
+    While it starts its API, Prefect creates about a million objects that live until the end.
+    Scanning them repeatedly takes a tenth of the whole command's time.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000)

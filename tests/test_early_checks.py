@@ -1,0 +1,70 @@
+"""Usage errors that a command finds before it imports Prefect."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from orchestration.early_checks import COMMANDS, refuse_early
+
+FLOWS = Path(__file__).absolute().parents[1] / "flows"
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "said"),
+    [
+        ("parameterized_flow.py", ["--months", "2020-13"], "yellow: month 13 is not between"),
+        ("parameterized_flow.py", ["--months=2020-12:2020-10"], "'2020-12:2020-10' is not a range"),
+        ("parameterized_flow.py", ["--months", "2"], None),
+        ("parameterized_flow.py", ["--months", "due"], None),
+        ("parameterized_flow.py", ["--source", "dtcc"], "no source is named 'dtcc', did you mean"),
+        ("parameterized_flow.py", ["--months", "13", "--help"], None),
+        ("parameterized_flow.py", ["--color", "purple", "--months", "13"], None),
+        ("etl_web_to_gcs.py", ["--color", "green", "--month", "0"], "month 0 is not between"),
+        ("etl_web_to_gcs.py", ["--color", "GREEN", "--year", "2012"], "green"),
+        ("etl_web_to_gcs.py", ["--month", "ten"], None),
+        ("etl_web_to_gcs.py", [], None),
+        ("drop_months.py", [], None),
+        ("covid_monthly.py", ["--months", "13"], None),
+    ],
+)
+def test_a_slip_is_one_line_and_exit_code_2(
+    command: str, arguments: list[str], said: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it cannot decide, it leaves to the command's parser or to the flow."""
+    if said is None:
+        refuse_early(command, arguments)
+        return
+    with pytest.raises(SystemExit) as ended:
+        refuse_early(command, arguments)
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("Error: ")
+    assert said in line
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_its_defaults_are_those_of_the_flow(command: str) -> None:
+    """Months but for: any will do for a source."""
+    name = command.removesuffix(".py")
+    flow = getattr(import_module(name), {"parameterized_flow": "etl_parent_flow"}.get(name, name))
+    known = inspect.signature(flow.fn).parameters
+    for parameter, default in COMMANDS[command].items():
+        if parameter in known and parameter != "months":
+            assert str(known[parameter].default) == default
+
+
+def test_no_prefect_is_imported_for_it() -> None:
+    """Which takes seconds: -X importtime lists what was imported."""
+    command = [sys.executable, "-X", "importtime", str(FLOWS / "parameterized_flow.py")]
+    done = subprocess.run(
+        [*command, "--months", "2020-13"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "monthly.month" in done.stderr
+    assert "prefect.flows" not in done.stderr

@@ -1,0 +1,70 @@
+"""What a command prints of the log."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from pathlib import Path
+
+import prefect
+import prefect.engine
+import pytest
+
+from core.errors import SchemaError, Unreachable
+from orchestration import flow_results, terminal
+
+ENGINE = str(Path(prefect.__file__).with_name("engine.py"))
+OURS = str(Path(terminal.__file__).with_name("run_log.py"))
+
+
+def record(path: str, level: int, function: str = "orchestrate_task_run") -> logging.LogRecord:
+    return logging.LogRecord("prefect.task_runs", level, path, 1, "said", (), None, function)
+
+
+@pytest.mark.parametrize(
+    ("path", "level", "function", "shown"),
+    [
+        (OURS, logging.INFO, "emit", True),
+        (OURS, logging.ERROR, "emit", True),
+        (ENGINE, logging.INFO, "orchestrate_task_run", False),
+        (ENGINE, logging.ERROR, "orchestrate_task_run", False),
+        (ENGINE, logging.INFO, "_run_flow_hooks", False),
+        (ENGINE, logging.ERROR, "_run_flow_hooks", True),
+        (ENGINE, logging.WARNING, "begin_task_map", True),
+    ],
+)
+def test_a_command_shows_its_own_lines(path: str, level: int, function: str, shown: bool) -> None:
+    """And of Prefect's what is amiss, but for the failure that the command reports itself."""
+    hide = terminal._OwnLines(tracebacks=False)
+    assert hide.filter(record(path, level, function)) is shown
+
+
+def test_with_tracebacks_failures_are_shown_where_they_arise() -> None:
+    assert terminal._OwnLines(tracebacks=True).filter(record(ENGINE, logging.ERROR))
+
+
+@pytest.mark.parametrize(("error", "shown"), [(Unreachable, True), (SchemaError, False)])
+def test_an_attempt_that_is_repeated_is_shown(error: type[Exception], shown: bool) -> None:
+    """Or a run would wait in silence."""
+    said = record(ENGINE, logging.ERROR)
+    said.exc_info = (error, error("it does not answer"), None)
+    assert flow_results._Plain().filter(said)
+    assert terminal._OwnLines(tracebacks=False).filter(said) is shown
+
+
+def test_the_functions_whose_reports_are_hidden_are_those_of_prefect() -> None:
+    for name in terminal.REPORTS:
+        assert inspect.isfunction(getattr(prefect.engine, name))
+
+
+def test_a_line_can_read_otherwise_on_a_terminal() -> None:
+    """The server's keeps its reason, and its traceback."""
+    said = record(OURS, logging.ERROR)
+    said.terminal = "short"
+    formatter = terminal._ForTerminal(logging.Formatter("%(levelname)s %(message)s"))
+    assert formatter.format(said) == "ERROR short"
+    assert said.getMessage() == "said"
+    failed = record(OURS, logging.ERROR)
+    failed.exc_info = (ValueError, ValueError("five"), None)
+    assert formatter.format(failed) == "ERROR said five"
+    assert failed.exc_info
