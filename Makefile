@@ -3,6 +3,7 @@
 # make test-slow   the tests that take more than 5 s each
 # make test-cluster   months on Dask workers and on an agent
 # make lint   style and types
+# make docs   README and docs/ as a site, build/site/index.html; a broken link fails
 # make bench  speed and memory, against the naive way and the floor
 # make serve  Prefect's server and UI, an agent and the deployments, without Docker
 # make doctor  what is used here, who has said so, and whether it answers
@@ -24,7 +25,7 @@ PORT ?= 4200
 IMAGE ?= zoom-flows:1
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run doctor serve test test-slow test-cluster test-docker test-browser lint bench postgres postgres-stop image constraints clean python-version
+.PHONY: run doctor serve test test-slow test-cluster test-docker test-browser lint docs bench postgres postgres-stop image constraints clean python-version
 
 run: $(VENV)/run
 	@$(BIN)/python flows/first_run.py
@@ -53,6 +54,12 @@ lint: $(VENV)/dev
 	@$(BIN)/deptry .
 	@$(BIN)/codespell
 
+docs: $(VENV)/docs
+	@rm -rf build/site
+	@$(VENV)/sphinx/bin/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet \
+		--conf-dir docs --doctree-dir build/doctrees --fresh-env . build/site
+	@echo "build/site/index.html"
+
 bench: $(VENV)/bench
 	@$(BIN)/python dev/bench/run.py
 
@@ -74,6 +81,8 @@ test-docker: $(VENV)/dev
 constraints: $(VENV)/dev
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-annotate \
 		--custom-compile-command "make constraints" requirements-dev.txt -o constraints.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-annotate \
+		--custom-compile-command "make constraints" docs/requirements.txt -o docs/constraints.txt
 
 clean:
 	rm -rf $(VENV) build
@@ -103,6 +112,13 @@ $(VENV)/dev: requirements-dev.txt $(VENV)/run
 $(VENV)/bench: dev/bench/dlt-requirements.txt $(VENV)/dev
 	@$(BIN)/uv venv --quiet --clear $(VENV)/dlt
 	@$(BIN)/uv pip install --quiet --python $(VENV)/dlt/bin/python -r dev/bench/dlt-requirements.txt
+	@touch $@
+
+# Sphinx, in an environment of its own: on Python 3.10 it needs older packages than the flows.
+$(VENV)/docs: docs/requirements.txt docs/constraints.txt $(VENV)/dev
+	@$(BIN)/uv venv --quiet --clear $(VENV)/sphinx
+	@$(BIN)/uv pip install --quiet --python $(VENV)/sphinx/bin/python -r docs/requirements.txt \
+		-c docs/constraints.txt
 	@touch $@
 
 python-version:

@@ -215,7 +215,7 @@ def test_every_error_of_the_troubleshooting_guide_is_one_of_ours() -> None:
     """Its heading is text that the code raises; Prefect's own are named here."""
     theirs = {"Can't locate revision identified by", "Could not connect to Docker"}
     guide = (PROJECT / "docs" / "troubleshooting.md").read_text()
-    headings = re.findall(r"^### `(.*)`$", guide, re.MULTILINE)
+    headings = re.findall(r"^## `(.*)`$", guide, re.MULTILINE)
     messages = _messages()
     missing = [h for h in headings if h.strip("… ") not in messages and h not in theirs]
     assert headings
