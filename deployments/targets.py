@@ -29,6 +29,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.utilities.importtools import import_object
 
 from block_specs import no_answer, server_answers
+from orchestration.exit_codes import ExitCode
 from orchestration.prefect_server import place_of_blocks
 from specs import SPECS, DeploymentSpec
 
@@ -167,7 +168,7 @@ def main(
     target: Target,
     arguments: Sequence[str] | None = None,
     apply_one: Callable[[DeploymentSpec, Target, Settings], None] = apply,
-) -> int:
+) -> ExitCode:
     """Run the command of a script: apply every row of the table to a target.
 
     Args:
@@ -176,17 +177,16 @@ def main(
         apply_one: applies one row.
 
     Returns:
-        The exit code: 1 if a block is missing or a request fails, 2 if Prefect's server does not
-        answer.
+        FAILED if a block is missing or a request fails; USAGE if Prefect's server does not answer.
     """
     options = _options(arguments)
     settings = Settings.read(options.env)
     taken = [(row, found) for row in SPECS if (found := taken_by(row, target))]
     if options.dry_run:
         print("\n\n".join(_described(row, found, settings) for row, found in taken))
-        return 0
+        return ExitCode.DONE
     if not server_answers():
-        return 2
+        return ExitCode.USAGE
     try:
         for _, found in taken:  # fails before anything is created
             loaded(found.infrastructure)
@@ -196,13 +196,13 @@ def main(
             print(f"applied {name_of(row, found)}")
     except ValueError as error:  # a block is missing
         print(f"Error: {_one_line(error)}", file=sys.stderr)
-        return 1
+        return ExitCode.FAILED
     except httpx.HTTPError as error:
         print(f"Error: {no_answer(_one_line(error))}", file=sys.stderr)
-        return 1
+        return ExitCode.FAILED
     if not PREFECT_API_URL.value():
         print(_NO_SERVER, file=sys.stderr)
-    return 0
+    return ExitCode.DONE
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
