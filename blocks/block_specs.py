@@ -31,8 +31,9 @@ class BlockSpec:
     Attributes:
         needs: required variables; without them there is nothing to make.
         blocks: makes the blocks from the settings.
-        checks: by block name, a function that connects with the block and describes in a few
-            words what answered; any error it raises is the reason for the failure.
+        checks: for each block that `blocks` can make, by type and name, a function that connects
+            with the block and describes in a few words what answered; any error it raises is the
+            reason for the failure.
         after: called with the document id of the last block once that is saved.
     """
 
@@ -100,7 +101,8 @@ def _saved(spec: BlockSpec, settings: Settings) -> bool:
 def _checked(spec: BlockSpec, settings: Settings) -> Iterator[bool]:
     try:
         for name, block in _made(spec, settings):
-            yield _answers(_reference(name, block), spec.checks[name], block, settings)
+            reference = _reference(name, block)
+            yield _answers(reference, spec.checks[reference], block, settings)
     except SettingError as error:
         print(f"no: {_line(settings, error)}")
         yield False

@@ -154,6 +154,17 @@ SERVER = pytest.mark.usefixtures("prefect_server")
 EMBEDDED = pytest.mark.usefixtures("forgotten")
 
 
+@pytest.mark.parametrize("spec", make_blocks.SPECS, ids=lambda spec: next(iter(spec.checks)))
+def test_a_script_has_a_check_for_each_of_its_blocks_and_no_other(
+    spec: BlockSpec, values: dict[str, str]
+) -> None:
+    """The reference takes from there which blocks a script makes."""
+    webhooks = (WEBHOOK, "https://hooks.slack.com/services/T000/B000/s3cret")
+    found = [Settings(values | {"NOTIFY_WEBHOOK_URL": url}, Path(".env")) for url in webhooks]
+    made = [pair for settings in found for pair in spec.blocks(settings)]
+    assert {f"{block.get_block_type_slug()}/{name}" for name, block in made} == set(spec.checks)
+
+
 @SERVER
 def test_the_blocks_of_google_refer_to_their_credentials(run: Run, values: dict[str, str]) -> None:
     """A file's path is absolute; a bucket's folder ends in a slash, which Prefect relies on."""
