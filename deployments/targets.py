@@ -218,7 +218,7 @@ def _described(row: DeploymentSpec, target: Target, settings: Settings) -> str:
     lines = [
         name_of(row, target),
         f"  flow        {row.entrypoint()}",
-        f"  runs in     {_block(target.infrastructure)}, from {_from(target)}",
+        f"  runs in     {short_reference(target.infrastructure)}, from {_from(target)}",
         f"  work queue  {target.pool.name}/{target.queue}",
         f"  schedule    {_schedule(row)}",
         f"  parameters  {' '.join(f'{k}={v}' for k, v in parameters.items()) or '-'}",
@@ -232,10 +232,10 @@ def _schedule(row: DeploymentSpec) -> str:
 
 
 def _from(target: Target) -> str:
-    return _block(target.storage) if target.storage else str(target.path)
+    return short_reference(target.storage) if target.storage else str(target.path)
 
 
-def _block(reference: str) -> str:
+def short_reference(reference: str) -> str:
     """Return the short form of `prefect.infrastructure.DockerContainer/zoom-docker`."""
     path, _, name = reference.partition("/")
     block: Any = import_object(path)

@@ -21,7 +21,10 @@ class ExitCode(IntEnum):
         member.meaning = meaning
         return member
 
-    DONE = 0, "everything asked for is there, or there was nothing to do"
-    FAILED = 1, "a month, a file or a block failed; the last line says why"
-    USAGE = 2, "invalid usage or no answer from Prefect's server; nothing was started"
-    INTERRUPTED = 130, "Ctrl-C; the same command run again completes what is missing"
+    DONE = 0, "Done: everything asked for is there, or there was nothing to do."
+    FAILED = 1, "Failed: a month, a file or a block. The last line says why."
+    USAGE = (
+        2,
+        "Usage error, such as month 13 or an unsaved block; or Prefect's server does not answer.",
+    )
+    INTERRUPTED = 130, "Interrupted by Ctrl-C. The same command again completes what is missing."

@@ -29,35 +29,37 @@ class Variable:
     help: str
 
 
-SOURCE = Variable("TRIPS_SOURCE", "dtc", "source of every flow that does not name one")
-BUCKET = Variable("TRIPS_BUCKET", "local-bucket/zoom", "bucket: a block, or a folder as `./folder`")
+SOURCE = Variable("TRIPS_SOURCE", "dtc", "Source of every flow that does not name one.")
+BUCKET = Variable(
+    "TRIPS_BUCKET", "local-bucket/zoom", "Bucket: a block, or a folder as `./folder`."
+)
 WAREHOUSE = Variable(
-    "TRIPS_WAREHOUSE", "duckdb-warehouse/zoom", "warehouse: a block, or a file as `./my.duckdb`"
+    "TRIPS_WAREHOUSE", "duckdb-warehouse/zoom", "Warehouse: a block, or a file as `./my.duckdb`."
 )
 BQ_DATASET = Variable(
     "TRIPS_BQ_DATASET",
     "trips_data_all",
-    "BigQuery dataset; the first load creates it if the account may",
+    "BigQuery dataset. The first load creates it if the account may.",
 )
 BQ_LOCATION = Variable(
     "TRIPS_BQ_LOCATION",
     "",
-    "where that dataset is created, such as `EU` or `europe-west1`, compatible with the bucket's "
-    "location; Google's default is `US`",
+    "Location in which that dataset is created, such as `EU` or `europe-west1`. It must be "
+    "compatible with the bucket's. By default Google chooses `US`.",
 )
 DATA = Variable(
     "TRIPS_DATA",
     str(PROJECT / "data"),
-    "folder of the embedded bucket and warehouse; overrides their saved blocks",
+    "Folder of the embedded bucket and warehouse. It overrides their saved blocks.",
 )
 SCRATCH = Variable(
     "TRIPS_SCRATCH",
     "",
-    "folder where months are downloaded and converted, with room for twice the largest file; by "
-    "default `trips-scratch-UID` in the system's temporary folder",
+    "Folder where months are downloaded and converted, with room for twice the largest file. By "
+    "default it is `trips-scratch-UID` in the system's temporary folder.",
 )
 ENVIRONMENT_FILE = Variable(
-    "TRIPS_ENV_FILE", str(PROJECT / ".env"), "file to read in place of `.env`; environment only"
+    "TRIPS_ENV_FILE", str(PROJECT / ".env"), "File to read in place of `.env`."
 )
 VARIABLES = (
     SOURCE,
