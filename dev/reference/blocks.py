@@ -35,10 +35,14 @@ _READS = {"get", "required", "address", "bucket"}
 
 def section() -> str:
     """Describe the script and the variables of every block."""
-    scripts = sorted((PROJECT / "blocks").glob("make_*.py"))
-    described = [_described(path) for path in scripts if path.name != "make_blocks.py"]
     fields = table(("block type", "field", "type", "default", "description"), _fields())
-    return "\n".join([_BLOCKS, *described, _OWN, fields])
+    return "\n".join([_BLOCKS, *map(_described, scripts()), _OWN, fields])
+
+
+def scripts() -> list[Path]:
+    """Return the scripts that make blocks, without make_blocks.py, which runs them all."""
+    found = (PROJECT / "blocks").glob("make_*.py")
+    return sorted(path for path in found if path.name != "make_blocks.py")
 
 
 def variables() -> str:
@@ -99,7 +103,7 @@ def explained() -> dict[str, str]:
 
 def _fields() -> Iterator[tuple[str, str, str, str, str]]:
     for block in (LocalBucket, DuckDBWarehouse):
-        slug = block.get_block_type_slug()
+        slug = block._block_type_slug
         for name, field in block.__fields__.items():
             if about := field.field_info.description:
                 default = "required" if field.required else shown(field.default)

@@ -13,7 +13,8 @@ from reference.markdown import code, one_line, table
 from specs import SPECS, DeploymentSpec
 from targets import Target, short_reference, taken_by
 
-_SCRIPTS = (local_deploy, docker_deploy, github_deploy, work_pool_deploy)
+#: One for each target.
+SCRIPTS = (local_deploy, docker_deploy, github_deploy, work_pool_deploy)
 _DEPLOYMENTS = """\
 Each script in `deployments/` applies these deployments to one target, whose name completes theirs:
 `etl-parent-flow/…-green` becomes `etl-parent-flow/local-flow-green`. [Deploy and
@@ -27,7 +28,7 @@ def section() -> str:
     """Describe the deployments and their targets."""
     head = ("deployment", "schedule", "parameters", "description")
     deployments = table(head, map(_deployment, SPECS))
-    targets = table(("script", "names", "queue", "runs in", "default blocks"), map(_row, _SCRIPTS))
+    targets = table(("script", "names", "queue", "runs in", "default blocks"), map(_row, SCRIPTS))
     return "\n".join([_DEPLOYMENTS, deployments, _TARGETS, targets])
 
 
@@ -43,7 +44,7 @@ def _deployment(spec: DeploymentSpec) -> tuple[str, str, str, str]:
 
 
 def _missing(spec: DeploymentSpec) -> str:
-    names = [code(found.TARGET.name) for found in _SCRIPTS if not taken_by(spec, found.TARGET)]
+    names = [code(found.TARGET.name) for found in SCRIPTS if not taken_by(spec, found.TARGET)]
     return f"Not as {', '.join(names)}." if names else ""
 
 
