@@ -36,8 +36,9 @@ DEPLOYMENTS: dict[str, Flow[..., Any]] = {
 }
 #: A command at the start of a line, or after its environment, another command, or an image.
 _COMMAND = re.compile(
-    r"(?:^\s*|[A-Z]=\S* +|&& |zoom-flows:1 )(?:\S*/)?"
-    r"((?:python \w+/\w+\.py|make|prefect|dask) [^&|]*)"
+    r"(?:^\s*|\w=\S* +|&& |zoom-flows:1 )(?:\S*/)?"
+    r"((?:python \w+/\w+\.py\b|(?:make|prefect|dask) )[^&|]*)",
+    re.MULTILINE,
 )
 
 
@@ -149,9 +150,12 @@ def test_a_block_is_one_that_a_script_saves(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_deployment_is_one_of_the_specs(page: Path) -> None:
-    """By flow and name, of any target."""
+    """By flow and name, of any target; `…` stands for the flow, or for the target."""
     named = re.findall(rf"[a-z-]+/(?:{'|'.join(t.name for t in TARGETS)})[\w-]*", page.read_text())
     assert set(named) <= set(DEPLOYMENTS)
+    assert set(re.findall(r"…/([a-z-]+)", page.read_text())) <= {t.name for t in TARGETS}
+    variants = {f"{spec.loaded().name}/…{spec.variant}" for spec in SPECS}
+    assert set(re.findall(r"(?<!python )\b[a-z-]+/…[a-z-]*", page.read_text())) <= variants
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -186,3 +190,19 @@ def test_a_file_is_there(page: Path) -> None:
     }
     missing = [n for n in named if not any((PROJECT / f / n).is_file() for f in ("", "flows"))]
     assert not missing
+
+
+#: Limitations are about what there is not.
+OPENING = [page for page in PAGES[2:] if page.stem != "limitations"]
+
+
+@pytest.mark.parametrize("page", OPENING, ids=lambda page: page.stem)
+def test_a_page_opens_with_what_it_is_for_and_a_command(page: Path) -> None:
+    """Before its first section, within half a screen."""
+    tokens = MarkdownIt().parse(page.read_text())
+    assert [token.type for token in tokens[:4]][::3] == ["heading_open", "paragraph_open"]
+    code = next(token for token in tokens if token.type in ("fence", "code_block"))
+    heading = next((t.map[0] for t in tokens[3:] if t.type == "heading_open" and t.map), 99)
+    assert code.map
+    assert code.map[0] < min(heading, 20)
+    assert _COMMAND.search(code.content)
