@@ -8,7 +8,7 @@
 # make test-slow  runs the tests that take more than 5 s each: killed processes, large files
 # make test-cluster  runs months on Dask workers and on an agent, some of them killed
 # make test-docker  tests deployments, agents and containers on a Docker engine, which it installs and starts if none is running (as root, on Debian)
-# make test-browser  tests the UI in a browser, on a server of its own; prints where the screenshots are
+# make test-browser  tests the UI, on a server of its own, and the site of `make docs` in a browser; prints where the screenshots are
 # make lint  checks style, types, layers, requirements and spelling
 # make docs  builds README and `docs/` into a site, `build/site/index.html`; fails on a broken link
 # make reference  writes `docs/reference.md`
@@ -44,7 +44,7 @@ test-slow: $(VENV)/dev
 test-cluster: $(VENV)/dev
 	@$(BIN)/python -m pytest -m cluster
 
-test-browser: $(VENV)/dev
+test-browser: $(VENV)/dev docs
 	@BROWSER=$$(tests/browser/install) && export BROWSER && \
 		$(BIN)/python -m pytest -m browser -s tests/browser
 

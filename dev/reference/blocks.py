@@ -35,7 +35,7 @@ _READS = {"get", "required", "address", "bucket"}
 
 def section() -> str:
     """Describe the script and the variables of every block."""
-    fields = table(("block type", "field", "type", "default", "description"), _fields())
+    fields = table(("block type", "field", "description", "type", "default"), _fields())
     return "\n".join([_BLOCKS, *map(_described, scripts()), _OWN, fields])
 
 
@@ -47,8 +47,8 @@ def scripts() -> list[Path]:
 
 def variables() -> str:
     """Describe the variables of flows and of compose.yaml."""
-    head = ("variable", "default", "description")
-    flows = [(code(v.name), _in_project(v.default), one_line(v.help)) for v in VARIABLES]
+    head = ("variable", "description", "default")
+    flows = [(code(v.name), one_line(v.help), _in_project(v.default)) for v in VARIABLES]
     return "\n".join([_VARIABLES, table(head, flows), _COMPOSE, table(head, _of_compose())])
 
 
@@ -57,8 +57,8 @@ def _described(script: Path) -> str:
     needs, blocks = spec_of(tree)
     about = (ast.get_docstring(tree) or "").split("\n\n")[0]
     names = sorted({*needs, *read_by(tree)}, key=list(explained()).index)
-    rows = [(code(name), shown(name in needs), explained()[name]) for name in names]
-    read = table(("variable", "required", "description"), rows)
+    rows = [(code(name), explained()[name], shown(name in needs)) for name in names]
+    read = table(("variable", "description", "required"), rows)
     return f"### {script.name}\n\n{prose(about)}\nBlocks: {codes(blocks)}.\n\n{read}"
 
 
@@ -107,7 +107,7 @@ def _fields() -> Iterator[tuple[str, str, str, str, str]]:
         for name, field in block.__fields__.items():
             if about := field.field_info.description:
                 default = "required" if field.required else shown(field.default)
-                yield code(slug), code(name), kind(field.outer_type_), default, one_line(about)
+                yield code(slug), code(name), one_line(about), kind(field.outer_type_), default
 
 
 def _of_compose() -> Iterator[tuple[str, str, str]]:
@@ -115,7 +115,7 @@ def _of_compose() -> Iterator[tuple[str, str, str]]:
     found = dict(re.findall(r"\$\{(\w+):([-?][^}]*)\}", text))
     for name, fallback in found.items():
         default = "required" if fallback.startswith("?") else shown(fallback[1:])
-        yield code(name), default, explained()[name]
+        yield code(name), explained()[name], default
 
 
 def _in_project(default: str) -> str:

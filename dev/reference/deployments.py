@@ -26,7 +26,7 @@ _TARGETS = "The targets:\n"
 
 def section() -> str:
     """Describe the deployments and their targets."""
-    head = ("deployment", "schedule", "parameters", "description")
+    head = ("deployment", "description", "schedule", "parameters")
     deployments = table(head, map(_deployment, SPECS))
     targets = table(("script", "names", "queue", "runs in", "default blocks"), map(_row, SCRIPTS))
     return "\n".join([_DEPLOYMENTS, deployments, _TARGETS, targets])
@@ -40,7 +40,7 @@ def _deployment(spec: DeploymentSpec) -> tuple[str, str, str, str]:
     own = {**spec.parameters, **folders}
     parameters = ", ".join(code(f"{name}={value}") for name, value in own.items())
     about = one_line(spec.description().split("\n\n")[0])
-    return name, when, parameters or "none", f"{about} {_missing(spec)}".strip()
+    return name, f"{about} {_missing(spec)}".strip(), when, parameters or "none"
 
 
 def _missing(spec: DeploymentSpec) -> str:

@@ -47,7 +47,7 @@ def flows() -> Iterator[tuple[Path, Flow[..., Any]]]:
 def _described(file: Path, flow: Flow[..., Any]) -> str:
     about = inspect.cleandoc(flow.fn.__doc__ or "").split("\n\nArgs:")[0]
     entrypoint = f"Entrypoint: `flows/{file.name}:{flow.fn.__name__}`"
-    rows = table(("parameter", "type", "default", "description"), _parameters(flow))
+    rows = table(("parameter", "description", "type", "default"), _parameters(flow))
     return f"### {flow.name}\n\n{prose(about)}\n{entrypoint}\n\n{rows}"
 
 
@@ -61,7 +61,7 @@ def _parameters(flow: Flow[..., Any]) -> Iterator[tuple[str, str, str, str]]:
     types = get_type_hints(flow.fn, include_extras=True)
     for name, parameter in inspect.signature(flow.fn).parameters.items():
         about = one_line(helps[name]).replace(" - ", ": ")  # Prefect would split it at a colon
-        yield code(name), kind(types[name]), shown(parameter.default), about
+        yield code(name), about, kind(types[name]), shown(parameter.default)
 
 
 def kind(annotation: Any) -> str:
