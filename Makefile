@@ -1,17 +1,20 @@
-# make run    two months of green and one of yellow, generated here, from web to warehouse
-# make test   the tests, with all that they need
-# make test-slow   the tests that take more than 5 s each
-# make test-cluster   months on Dask workers and on an agent
-# make lint   style and types
-# make bench  speed and memory, against the naive way and the floor
-# make serve  Prefect's server and UI, an agent and the deployments, without Docker
-# make doctor  what is used here, who has said so, and whether it answers
-# make postgres       a PostgreSQL server of the project's own, under data/postgres
-# make postgres-stop  stop it
-# make image        the Docker image of the flows; IMAGE= names it, BUILD= is for docker build
-# make test-browser  the UI in a browser
-# make test-docker  deployments, agents and containers, on a Docker engine
-# make constraints  resolve all versions anew
+# make run  loads generated months from web to warehouse
+# make serve  runs Prefect's server with its UI, an agent and the deployments on 127.0.0.1, without Docker
+# make doctor  shows each setting in use, where it was set, and whether it answers
+# make postgres  starts the project's own PostgreSQL server on 127.0.0.1 and saves its block
+# make postgres-stop  stops that server; its months stay
+# make image  builds the Docker image of the flows; `IMAGE=` names it, `BUILD=` adds options of `docker build`
+# make test  runs the tests, and installs what they need
+# make test-slow  runs the tests that take more than 5 s each: killed processes, large files
+# make test-cluster  runs months on Dask workers and on an agent, some of them killed
+# make test-docker  tests deployments, agents and containers on a Docker engine, which it installs and starts if none is running (as root, on Debian)
+# make test-browser  tests the UI, on a server of its own, and the site of `make docs` in a browser; prints where the screenshots are
+# make lint  checks style, types, layers, requirements and spelling
+# make docs  builds README and `docs/` into a site, `build/site/index.html`; fails on a broken link
+# make reference  writes `docs/reference.md`
+# make bench  measures speed and memory; fails if a target is missed
+# make constraints  resolves all versions again, into `constraints.txt` and `docs/constraints.txt`
+# make clean  removes `.venv` and `build`; the months in `data` stay
 
 PYTHON ?= python3
 VENV := .venv
@@ -24,7 +27,7 @@ PORT ?= 4200
 IMAGE ?= zoom-flows:1
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run doctor serve test test-slow test-cluster test-docker test-browser lint bench postgres postgres-stop image constraints clean python-version
+.PHONY: run serve doctor postgres postgres-stop image test test-slow test-cluster test-docker test-browser lint docs reference bench constraints clean python-version
 
 run: $(VENV)/run
 	@$(BIN)/python flows/first_run.py
@@ -41,7 +44,7 @@ test-slow: $(VENV)/dev
 test-cluster: $(VENV)/dev
 	@$(BIN)/python -m pytest -m cluster
 
-test-browser: $(VENV)/dev
+test-browser: $(VENV)/dev docs
 	@BROWSER=$$(tests/browser/install) && export BROWSER && \
 		$(BIN)/python -m pytest -m browser -s tests/browser
 
@@ -52,6 +55,15 @@ lint: $(VENV)/dev
 	@PYTHONPATH=flows $(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/deptry .
 	@$(BIN)/codespell
+
+docs: $(VENV)/docs
+	@rm -rf build/site
+	@$(VENV)/sphinx/bin/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet \
+		--conf-dir docs --doctree-dir build/doctrees --fresh-env . build/site
+	@echo "build/site/index.html"
+
+reference: $(VENV)/run
+	@$(BIN)/python dev/reference
 
 bench: $(VENV)/bench
 	@$(BIN)/python dev/bench/run.py
@@ -74,6 +86,8 @@ test-docker: $(VENV)/dev
 constraints: $(VENV)/dev
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-annotate \
 		--custom-compile-command "make constraints" requirements-dev.txt -o constraints.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-annotate \
+		--custom-compile-command "make constraints" docs/requirements.txt -o docs/constraints.txt
 
 clean:
 	rm -rf $(VENV) build
@@ -103,6 +117,13 @@ $(VENV)/dev: requirements-dev.txt $(VENV)/run
 $(VENV)/bench: dev/bench/dlt-requirements.txt $(VENV)/dev
 	@$(BIN)/uv venv --quiet --clear $(VENV)/dlt
 	@$(BIN)/uv pip install --quiet --python $(VENV)/dlt/bin/python -r dev/bench/dlt-requirements.txt
+	@touch $@
+
+# Sphinx, in an environment of its own: on Python 3.10 it needs older packages than the flows.
+$(VENV)/docs: docs/requirements.txt docs/constraints.txt $(VENV)/dev
+	@$(BIN)/uv venv --quiet --clear $(VENV)/sphinx
+	@$(BIN)/uv pip install --quiet --python $(VENV)/sphinx/bin/python -r docs/requirements.txt \
+		-c docs/constraints.txt
 	@touch $@
 
 python-version:

@@ -17,6 +17,7 @@ from prefect.blocks.core import Block
 from prefect.settings import PREFECT_API_URL
 
 from core.errors import UsageError
+from orchestration.exit_codes import ExitCode
 from orchestration.prefect_server import refuse_silent_server
 
 #: Named blocks. Each is saved before the next is made, so that the next can refer to it.
@@ -30,8 +31,9 @@ class BlockSpec:
     Attributes:
         needs: required variables; without them there is nothing to make.
         blocks: makes the blocks from the settings.
-        checks: by block name, a function that connects with the block and describes in a few
-            words what answered; any error it raises is the reason for the failure.
+        checks: for each block that `blocks` can make, by type and name, a function that connects
+            with the block and describes in a few words what answered; any error it raises is the
+            reason for the failure.
         after: called with the document id of the last block once that is saved.
     """
 
@@ -45,25 +47,25 @@ class BlockSpec:
         return [name for name in self.needs if not settings.get(name)]
 
 
-def main(specs: Sequence[BlockSpec], arguments: Sequence[str] | None = None) -> int:
+def main(specs: Sequence[BlockSpec], arguments: Sequence[str] | None = None) -> ExitCode:
     """Run the command of a script: save all its blocks, or report what they lack.
 
     Returns:
-        The exit code: 1 if a block could not be made, or did not connect with --check;
-        2 if Prefect's server does not answer.
+        FAILED if a block could not be made, or did not connect with --check; USAGE if Prefect's
+        server does not answer.
     """
     options = _options(arguments)
     settings = Settings.read(options.env)
     if not options.check and not server_answers():
-        return 2
+        return ExitCode.USAGE
     if options.check:
         went_well = [line for spec in specs for line in _checked(spec, settings)]
     else:
         went_well = [_saved(spec, settings) for spec in specs]  # saves all, whatever fails
-    return 0 if all(went_well) else 1
+    return ExitCode.DONE if all(went_well) else ExitCode.FAILED
 
 
-def main_of_all(specs: Sequence[BlockSpec], arguments: Sequence[str] | None = None) -> int:
+def main_of_all(specs: Sequence[BlockSpec], arguments: Sequence[str] | None = None) -> ExitCode:
     """Run `main` for the specs whose variables are set, and name the variables of the others."""
     settings = Settings.read(_options(arguments).env)
     for spec in specs:
@@ -99,7 +101,8 @@ def _saved(spec: BlockSpec, settings: Settings) -> bool:
 def _checked(spec: BlockSpec, settings: Settings) -> Iterator[bool]:
     try:
         for name, block in _made(spec, settings):
-            yield _answers(_reference(name, block), spec.checks[name], block, settings)
+            reference = _reference(name, block)
+            yield _answers(reference, spec.checks[reference], block, settings)
     except SettingError as error:
         print(f"no: {_line(settings, error)}")
         yield False

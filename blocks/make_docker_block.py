@@ -79,7 +79,15 @@ def check_volume(block: LocalBucket | DuckDBWarehouse) -> str:
     return f"{block.folder if isinstance(block, LocalBucket) else block.path} in each container"
 
 
-SPEC = BlockSpec(("DOCKER_IMAGE",), blocks, {"zoom-docker": check, "zoom-volume": check_volume})
+SPEC = BlockSpec(
+    ("DOCKER_IMAGE",),
+    blocks,
+    {
+        "docker-container/zoom-docker": check,
+        "local-bucket/zoom-volume": check_volume,
+        "duckdb-warehouse/zoom-volume": check_volume,
+    },
+)
 
 if __name__ == "__main__":
     sys.exit(main([SPEC]))

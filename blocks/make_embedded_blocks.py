@@ -30,7 +30,7 @@ def check(block: LocalBucket | DuckDBWarehouse) -> str:
     return f"{path}, {free_space(path)}"
 
 
-SPEC = BlockSpec((), blocks, {"zoom": check})
+SPEC = BlockSpec((), blocks, {"local-bucket/zoom": check, "duckdb-warehouse/zoom": check})
 
 if __name__ == "__main__":
     sys.exit(main([SPEC]))

@@ -75,9 +75,9 @@ SPEC = BlockSpec(
     ("GCP_SERVICE_ACCOUNT", "GCS_BUCKET"),
     blocks,
     {
-        "zoom-gcp-creds": check_credentials,
-        "zoom-gcs": check_bucket,
-        "zoom-bq": check_warehouse,
+        "gcp-credentials/zoom-gcp-creds": check_credentials,
+        "gcs-bucket/zoom-gcs": check_bucket,
+        "bigquery-warehouse/zoom-bq": check_warehouse,
     },
 )
 

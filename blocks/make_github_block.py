@@ -48,7 +48,7 @@ def _names(refs: str, reference: str) -> bool:
     return bool(known & {f"refs/heads/{reference}", f"refs/tags/{reference}"})
 
 
-SPEC = BlockSpec(("GITHUB_STORAGE_REPOSITORY",), blocks, {"zoom-github": check})
+SPEC = BlockSpec(("GITHUB_STORAGE_REPOSITORY",), blocks, {"github/zoom-github": check})
 
 if __name__ == "__main__":
     sys.exit(main([SPEC]))

@@ -80,7 +80,12 @@ def _address(block: SlackWebhook | CustomWebhookNotificationBlock) -> str:
     return str(block.secrets.get_secret_value()["address"])
 
 
-SPEC = BlockSpec(("NOTIFY_WEBHOOK_URL",), blocks, {"zoom-notify": check}, after=tell)
+SPEC = BlockSpec(
+    ("NOTIFY_WEBHOOK_URL",),
+    blocks,
+    {"slack-webhook/zoom-notify": check, "custom-webhook/zoom-notify": check},
+    after=tell,
+)
 
 if __name__ == "__main__":
     sys.exit(main([SPEC]))

@@ -38,7 +38,9 @@ def check(block: SqlAlchemyConnector) -> str:
 
 
 SPEC = BlockSpec(
-    ("POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD"), blocks, {"zoom-postgres": check}
+    ("POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD"),
+    blocks,
+    {"sqlalchemy-connector/zoom-postgres": check},
 )
 
 if __name__ == "__main__":

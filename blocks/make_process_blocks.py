@@ -37,7 +37,7 @@ def check(block: Process) -> str:
     return f"runs in {folder or 'a temporary folder'}, data in {block.env['TRIPS_DATA']}"
 
 
-SPEC = BlockSpec((), blocks, {"zoom-local": check, "zoom-fetched": check})
+SPEC = BlockSpec((), blocks, {"process/zoom-local": check, "process/zoom-fetched": check})
 
 if __name__ == "__main__":
     sys.exit(main([SPEC]))

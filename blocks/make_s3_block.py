@@ -58,7 +58,9 @@ def check_bucket(block: S3Bucket) -> str:
 
 
 SPEC = BlockSpec(
-    ("S3_BUCKET",), blocks, {"zoom-aws-creds": check_credentials, "zoom-s3": check_bucket}
+    ("S3_BUCKET",),
+    blocks,
+    {"aws-credentials/zoom-aws-creds": check_credentials, "s3-bucket/zoom-s3": check_bucket},
 )
 
 if __name__ == "__main__":

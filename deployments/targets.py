@@ -30,6 +30,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.utilities.importtools import import_object
 
 from block_specs import no_answer, server_answers
+from orchestration.exit_codes import ExitCode
 from orchestration.prefect_server import place_of_blocks
 from specs import SPECS, DeploymentSpec
 
@@ -174,7 +175,7 @@ def main(
     target: Target,
     arguments: Sequence[str] | None = None,
     apply_one: Callable[[DeploymentSpec, Target, Settings], None] = apply,
-) -> int:
+) -> ExitCode:
     """Run the command of a script: apply every row of the table to a target.
 
     Args:
@@ -183,17 +184,16 @@ def main(
         apply_one: applies one row.
 
     Returns:
-        The exit code: 1 if a block is missing or a request fails, 2 if Prefect's server does not
-        answer.
+        FAILED if a block is missing or a request fails; USAGE if Prefect's server does not answer.
     """
     options = _options(arguments)
     settings = Settings.read(options.env)
     taken = [(row, found) for row in SPECS if (found := taken_by(row, target))]
     if options.dry_run:
         print("\n\n".join(_described(row, found, settings) for row, found in taken))
-        return 0
+        return ExitCode.DONE
     if not server_answers():
-        return 2
+        return ExitCode.USAGE
     try:
         for _, found in taken:  # fails before anything is created
             loaded(found.infrastructure)
@@ -203,13 +203,13 @@ def main(
             print(f"applied {name_of(row, found)}")
     except ValueError as error:  # a block is missing
         print(f"Error: {_one_line(error)}", file=sys.stderr)
-        return 1
+        return ExitCode.FAILED
     except httpx.HTTPError as error:
         print(f"Error: {no_answer(_one_line(error))}", file=sys.stderr)
-        return 1
+        return ExitCode.FAILED
     if not PREFECT_API_URL.value():
         print(_NO_SERVER, file=sys.stderr)
-    return 0
+    return ExitCode.DONE
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -225,7 +225,7 @@ def _described(row: DeploymentSpec, target: Target, settings: Settings) -> str:
     lines = [
         name_of(row, target),
         f"  flow        {row.entrypoint()}",
-        f"  runs in     {_block(target.infrastructure)}, from {_from(target)}",
+        f"  runs in     {short_reference(target.infrastructure)}, from {_from(target)}",
         f"  work queue  {target.pool.name}/{target.queue}",
         f"  schedule    {_schedule(row)}",
         f"  parameters  {' '.join(f'{k}={v}' for k, v in parameters.items()) or '-'}",
@@ -240,10 +240,10 @@ def _schedule(row: DeploymentSpec) -> str:
 
 
 def _from(target: Target) -> str:
-    return _block(target.storage) if target.storage else str(target.path)
+    return short_reference(target.storage) if target.storage else str(target.path)
 
 
-def _block(reference: str) -> str:
+def short_reference(reference: str) -> str:
     """Return the short form of `prefect.infrastructure.DockerContainer/zoom-docker`."""
     path, _, name = reference.partition("/")
     block: Any = import_object(path)

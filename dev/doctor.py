@@ -9,6 +9,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from orchestration.block_registry import (
     opened_warehouse,
 )
 from orchestration.prefect_server import place_of_blocks, refuse_silent_server
-from orchestration.variables import setting
+from orchestration.variables import SCRATCH, setting
 
 _PACKAGES = ("prefect", "pandas", "pyarrow", "duckdb", "sqlalchemy", "psycopg2-binary")
 #: A key that no month uses.
@@ -58,7 +59,7 @@ def _parts() -> Iterator[tuple[str, str, Callable[[], str]]]:
     yield "server", f"{PREFECT_API_URL.value() or 'none, each run has its own'}", _server
     yield "blocks", place_of_blocks(), str
     yield "data", str(DATA_SETTING), lambda: _writable(DATA)
-    yield "scratch", str(setting("TRIPS_SCRATCH", str(scratch_root()))), _scratch
+    yield "scratch", str(setting(replace(SCRATCH, default=str(scratch_root())))), _scratch
     source = without_secrets(SOURCE_SETTING.value)
     yield "source", f"{source} ({SOURCE_SETTING.why})", str
     yield "bucket", str(BUCKET_SETTING), _bucket

@@ -30,7 +30,7 @@ os.environ["PREFECT_MEMOIZE_BLOCK_AUTO_REGISTRATION"] = "false"
 os.environ["TRIPS_ENV_FILE"] = os.devnull
 for name in ("PREFECT_API_URL", "PREFECT_PROFILE", "TRIPS_BUCKET", "TRIPS_WAREHOUSE"):
     os.environ.pop(name, None)
-for name in ("TRIPS_BQ_DATASET", "TRIPS_BQ_LOCATION"):
+for name in ("TRIPS_BQ_DATASET", "TRIPS_BQ_LOCATION", "TRIPS_DATA", "TRIPS_SOURCE"):
     os.environ.pop(name, None)
 
 # A shell's background job ignores SIGINT, and so does all that it starts; an agent that is to stop

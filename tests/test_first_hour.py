@@ -154,18 +154,19 @@ def test_settings_have_one_order(
     in_file: dict[str, str | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Parameter, environment, .env, default; what is overridden is named."""
-    assert str(variables.setting("TRIPS_DATA", "d")) == "d (default)"
+    data = variables.Variable("TRIPS_DATA", default="d", help="")
+    assert str(variables.setting(data)) == "d (default)"
     in_file["TRIPS_DATA"] = "f"
-    assert str(variables.setting("TRIPS_DATA", "d")) == "f (TRIPS_DATA in .env)"
+    assert str(variables.setting(data)) == "f (TRIPS_DATA in .env)"
     monkeypatch.setenv("TRIPS_DATA", "e")
-    known = variables.setting("TRIPS_DATA", "d")
+    known = variables.setting(data)
     assert str(known) == "e (TRIPS_DATA in the environment, overrides TRIPS_DATA in .env)"
     assert variables.parameter("e", known) is known
     said = "p (parameter, overrides TRIPS_DATA in the environment)"
     assert str(variables.parameter("p", known)) == said
     in_file["TRIPS_DATA"] = ""
     monkeypatch.setenv("TRIPS_DATA", "")
-    assert variables.setting("TRIPS_DATA", "d").is_default
+    assert variables.setting(data).is_default
 
 
 @flows_run

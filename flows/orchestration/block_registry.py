@@ -21,10 +21,11 @@ from core.errors import UsageError
 from core.storage.bucket import Bucket, FolderBucket
 from monthly.sources import published_at
 from monthly.warehouses import Warehouse
+from orchestration import variables
 from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket
 from orchestration.paths import is_path, lasting, passing_folder, refuse_file_above
 from orchestration.prefect_server import place_of_blocks
-from orchestration.variables import PROJECT, Setting, parameter, setting, share_with_library
+from orchestration.variables import Setting, parameter, setting, share_with_library
 from row_groups.places import Place
 
 if TYPE_CHECKING:
@@ -37,25 +38,25 @@ T = TypeVar("T")
 
 
 #: The embedded defaults, which work before any block is saved.
-EMBEDDED_BUCKET, EMBEDDED_WAREHOUSE = "local-bucket/zoom", "duckdb-warehouse/zoom"
-SOURCE_SETTING = setting("TRIPS_SOURCE", "")
-BUCKET_SETTING = setting("TRIPS_BUCKET", EMBEDDED_BUCKET)
-WAREHOUSE_SETTING = setting("TRIPS_WAREHOUSE", EMBEDDED_WAREHOUSE)
+EMBEDDED_BUCKET, EMBEDDED_WAREHOUSE = variables.BUCKET.default, variables.WAREHOUSE.default
+SOURCE_SETTING = setting(variables.SOURCE)
+BUCKET_SETTING = setting(variables.BUCKET)
+WAREHOUSE_SETTING = setting(variables.WAREHOUSE)
 SOURCE, BUCKET = SOURCE_SETTING.value, BUCKET_SETTING.value
 WAREHOUSE = WAREHOUSE_SETTING.value
 #: The BigQuery dataset, and the location (EU, US, europe-west1) to create it in if missing.
-BQ_DATASET = setting("TRIPS_BQ_DATASET", "trips_data_all").value
-BQ_LOCATION = setting("TRIPS_BQ_LOCATION", "").value or None
+BQ_DATASET = setting(variables.BQ_DATASET).value
+BQ_LOCATION = setting(variables.BQ_LOCATION).value or None
 #: The block that `make postgres` saves; the zoomcamp's first week loads its months there.
 POSTGRES = "sqlalchemy-connector/zoom-postgres"
-DATA_SETTING = setting("TRIPS_DATA", str(PROJECT / "data"))
+DATA_SETTING = setting(variables.DATA)
 DATA = Path(DATA_SETTING.value)
 #: Never saved implicitly: a second clone of the project would then find the first one's folders.
 EMBEDDED: dict[str, Block] = {
     EMBEDDED_BUCKET: LocalBucket(folder=str(DATA / "bucket")),
     EMBEDDED_WAREHOUSE: DuckDBWarehouse(path=str(DATA / "trips.duckdb"), memory_limit="1GB"),
 }
-share_with_library("TRIPS_SCRATCH")
+share_with_library(variables.SCRATCH)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
 
+from orchestration.exit_codes import ExitCode
+
 #: Seconds for Prefect to report the runs as crashed, notify, and stop a Dask cluster.
 REPORT_SECONDS = 15
 
@@ -64,7 +66,7 @@ def _kill() -> None:
         _say("\x1b[?25h")  # the cursor, which a live display hides
     _say("Stopped. The same command again completes what is missing.\n")
     os.kill(os.getpid(), signal.SIGINT)
-    os._exit(128 + signal.SIGINT)  # PID 1 of a container survives the signal
+    os._exit(ExitCode.INTERRUPTED)  # PID 1 of a container survives the signal
 
 
 def _say(words: str) -> None:

@@ -75,9 +75,9 @@ def _register_no_blocks() -> None:
 def _share_declarations() -> None:
     """Let .env name the folder of declarations, which parameters offer as they are imported."""
     # Not at the top: an interpreter without the requirements is told so first.
-    from orchestration.variables import share_with_library
+    from orchestration.variables import DATASETS, share_with_library
 
-    share_with_library("TRIPS_DATASETS")
+    share_with_library(DATASETS)
 
 
 # Not under another name, at the startup of an interpreter such as pip's or a server's.

@@ -12,7 +12,78 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 PROJECT = Path(__file__).absolute().parents[2]
-FILE = Path(os.environ.get("TRIPS_ENV_FILE") or PROJECT / ".env")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable that flows read from the environment, or else from .env.
+
+    Attributes:
+        name: its name.
+        default: what applies if it has no value; empty if `help` says what does.
+        help: its description in docs/reference.md.
+    """
+
+    name: str
+    default: str
+    help: str
+
+
+SOURCE = Variable(
+    "TRIPS_SOURCE",
+    "",
+    "Source of every flow that does not name one. By default it is the first that the dataset "
+    "declares, `dtc` for TLC's.",
+)
+DATASETS = Variable(
+    "TRIPS_DATASETS",
+    "",
+    "Folder of declarations of your own datasets, besides those in `flows/datasets`.",
+)
+BUCKET = Variable(
+    "TRIPS_BUCKET", "local-bucket/zoom", "Bucket: a block, or a folder as `./folder`."
+)
+WAREHOUSE = Variable(
+    "TRIPS_WAREHOUSE", "duckdb-warehouse/zoom", "Warehouse: a block, or a file as `./my.duckdb`."
+)
+BQ_DATASET = Variable(
+    "TRIPS_BQ_DATASET",
+    "trips_data_all",
+    "BigQuery dataset. The first load creates it if the account may.",
+)
+BQ_LOCATION = Variable(
+    "TRIPS_BQ_LOCATION",
+    "",
+    "Location in which that dataset is created, such as `EU` or `europe-west1`. It must be "
+    "compatible with the bucket's. By default Google chooses `US`.",
+)
+DATA = Variable(
+    "TRIPS_DATA",
+    str(PROJECT / "data"),
+    "Folder of the embedded bucket and warehouse. It overrides their saved blocks.",
+)
+SCRATCH = Variable(
+    "TRIPS_SCRATCH",
+    "",
+    "Folder where months are downloaded and converted, with room for twice the largest file. By "
+    "default it is `trips-scratch-UID` in the system's temporary folder.",
+)
+ENVIRONMENT_FILE = Variable(
+    "TRIPS_ENV_FILE", str(PROJECT / ".env"), "File to read in place of `.env`."
+)
+VARIABLES = (
+    SOURCE,
+    BUCKET,
+    WAREHOUSE,
+    BQ_DATASET,
+    BQ_LOCATION,
+    DATASETS,
+    DATA,
+    SCRATCH,
+    ENVIRONMENT_FILE,
+)
+
+FILE = Path(os.environ.get(ENVIRONMENT_FILE.name) or ENVIRONMENT_FILE.default)
 #: Without interpolation: a password may contain a dollar sign.
 _IN_FILE = dotenv_values(FILE, interpolate=False)
 
@@ -46,18 +117,18 @@ class Setting:
         return f"{self.origin}, overrides {self.overrides}" if self.overrides else self.origin
 
 
-def setting(variable: str, default: str) -> Setting:
+def setting(variable: Variable) -> Setting:
     """Return the value from the environment, else .env; empty means unset, as in `.env.example`."""
     found = [
-        Setting(value, f"{variable} in {where}")
+        Setting(value, f"{variable.name} in {where}")
         for where, value in (
-            ("the environment", os.environ.get(variable)),
-            (FILE.name, _IN_FILE.get(variable)),
+            ("the environment", os.environ.get(variable.name)),
+            (FILE.name, _IN_FILE.get(variable.name)),
         )
         if value
     ]
     if not found:
-        return Setting(default)
+        return Setting(variable.default)
     over = found[1].origin if len({each.value for each in found}) > 1 else ""
     return Setting(found[0].value, found[0].origin, over)
 
@@ -69,8 +140,8 @@ def parameter(value: str, known: Setting) -> Setting:
     return Setting(value, "parameter", "" if known.is_default else known.origin)
 
 
-def share_with_library(variable: str) -> None:
+def share_with_library(variable: Variable) -> None:
     """Export a variable that only .env sets to the library and the child processes of this run."""
-    found = setting(variable, "")
+    found = setting(variable)
     if found.value:
-        os.environ[variable] = found.value
+        os.environ[variable.name] = found.value

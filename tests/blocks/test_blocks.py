@@ -32,7 +32,7 @@ import make_notification
 import make_postgres_block
 import make_process_blocks
 import make_s3_block
-from block_specs import BlockSpec, main, main_of_all
+from block_specs import BlockSpec, _reference, main, main_of_all
 from fakes.google import Google
 from fakes.postgres import Database
 from fakes.s3 import REGION, S3
@@ -152,6 +152,17 @@ def forgotten(prefect_server: None) -> Iterator[None]:
 
 SERVER = pytest.mark.usefixtures("prefect_server")
 EMBEDDED = pytest.mark.usefixtures("forgotten")
+
+
+@pytest.mark.parametrize("spec", make_blocks.SPECS, ids=lambda spec: next(iter(spec.checks)))
+def test_a_script_has_a_check_for_each_of_its_blocks_and_no_other(
+    spec: BlockSpec, values: dict[str, str]
+) -> None:
+    """The reference takes from there which blocks a script makes."""
+    webhooks = (WEBHOOK, "https://hooks.slack.com/services/T000/B000/s3cret")
+    found = [Settings(values | {"NOTIFY_WEBHOOK_URL": url}, Path(".env")) for url in webhooks]
+    made = [_reference(*pair) for settings in found for pair in spec.blocks(settings)]
+    assert set(made) == set(spec.checks)
 
 
 @SERVER

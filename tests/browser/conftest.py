@@ -1,4 +1,4 @@
-"""Everything that `make serve` starts, and a browser to look at it."""
+"""A browser, and everything that `make serve` starts to look at."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from fakes.served import PROJECT, Served, serving
 
@@ -40,12 +40,18 @@ def shots() -> Path:
 
 
 @pytest.fixture
-def page(served: Served) -> Iterator[Page]:
-    """A page of a browser, with the UI of the server."""
+def browser() -> Iterator[Browser]:
+    """A browser of one test's own."""
     executable = os.environ.get("BROWSER")
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=executable, args=_OPTIONS)
-        opened = browser.new_page(viewport=_SIZE, base_url=served.url)  # type: ignore[arg-type]
-        opened.set_default_timeout(60_000)
+        opened = play.chromium.launch(executable_path=executable, args=_OPTIONS)
         yield opened
-        browser.close()
+        opened.close()
+
+
+@pytest.fixture
+def page(served: Served, browser: Browser) -> Page:
+    """A page with the UI of the server."""
+    opened = browser.new_page(viewport=_SIZE, base_url=served.url)  # type: ignore[arg-type]
+    opened.set_default_timeout(60_000)
+    return opened

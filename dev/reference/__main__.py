@@ -1,0 +1,28 @@
+"""Write docs/reference.md.
+
+python dev/reference
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).absolute().parents[2]
+
+
+def main() -> None:
+    """Generate the page as for somebody who has set nothing, and write it."""
+    for name in [name for name in os.environ if name.startswith("TRIPS_")]:
+        del os.environ[name]
+    os.environ["TRIPS_ENV_FILE"] = os.devnull
+    sys.path[:0] = [str(PROJECT / folder) for folder in ("dev", "blocks", "deployments", "flows")]
+    # Only now: flows read their defaults from the environment as they are imported.
+    from reference.page import FILE, page
+
+    FILE.write_text(page())
+
+
+if __name__ == "__main__":
+    main()
