@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from prefect import Flow
@@ -26,6 +26,7 @@ _WORDS = {
     bool: "yes or no",
     list: "list",
     dict: "JSON object",
+    NoneType: "empty",
 }
 
 

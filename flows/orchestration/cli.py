@@ -19,6 +19,7 @@ from prefect.utilities.callables import parameter_docstrings
 
 from core.errors import Remedy, TripsError, UsageError, page_of
 from monthly.result import MonthResult, table
+from orchestration.exit_codes import ExitCode
 from orchestration.flow_results import error_of, keep_tracebacks
 from orchestration.graph import draw
 from orchestration.interrupts import ended_by_ctrl_c
@@ -155,11 +156,11 @@ def _fail(error: TripsError) -> NoReturn:
     """Print an error; exit with code 2 if a parameter is to blame."""
     said = on_command_line(error.message, error.remedies)
     if isinstance(error, UsageError):
-        _end(said, code=2)
+        _end(said, code=ExitCode.USAGE)
     _end(said, filter(None, [error.page]))
 
 
-def _end(reason: str, pages: Iterable[str] = (), code: int = 1) -> NoReturn:
+def _end(reason: str, pages: Iterable[str] = (), code: ExitCode = ExitCode.FAILED) -> NoReturn:
     sys.stdout.flush()
     print(f"Error: {reason}", file=sys.stderr)
     for page in pages:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import cast, get_args
+from typing import get_args
 
 from core.errors import UsageError
 from monthly.month import Color, Month, months_of
 from monthly.sources import addresses
+from orchestration.exit_codes import ExitCode
 
 #: Commands of one month and of many, with the defaults of the parameters that are checked.
 MONTH = {"color": "yellow", "year": "2021", "month": "1"}
@@ -36,7 +37,7 @@ def refuse_early(command: str, arguments: Sequence[str]) -> None:
         _check({**COMMANDS[command], **_given(arguments)})
     except UsageError as error:
         print(f"Error: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(ExitCode.USAGE)
 
 
 def _given(arguments: Sequence[str]) -> dict[str, str]:
@@ -44,7 +45,8 @@ def _given(arguments: Sequence[str]) -> dict[str, str]:
     found = {}
     for argument, after in zip(arguments, [*arguments[1:], ""]):
         name, assigned, value = argument.partition("=")
-        found[name.removeprefix("--")] = value if assigned else after
+        option = "color" if name == "--dataset" else name.removeprefix("--")
+        found[option] = value if assigned else after
     return found
 
 
@@ -52,7 +54,7 @@ def _check(given: Mapping[str, str]) -> None:
     color = given["color"].lower()
     if color not in get_args(Color) or not given["year"].isdigit():
         return  # the command line's parser names the choices
-    months = _months(cast(Color, color), int(given["year"]), given)
+    months = _months(color, int(given["year"]), given)
     if "source" in given:
         addresses(given["source"], months)
 
