@@ -18,6 +18,7 @@ from fakes.prefect_home import copy_database, one_certificate
 
 if TYPE_CHECKING:
     from fakes.google import Google
+    from fakes.in_process import Commands
     from fakes.postgres import Database
     from fakes.s3 import S3
     from postgres_server import Server
@@ -77,6 +78,19 @@ def prefect_server(
         {PREFECT_API_DATABASE_CONNECTION_URL: url, PREFECT_API_DATABASE_MIGRATE_ON_START: False}
     ):
         yield
+
+
+@pytest.fixture
+def command(
+    prefect_server: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> Commands:
+    """Runs flows as commands within this process; tests/test_cli.py starts real ones."""
+    from fakes.in_process import Commands
+
+    return Commands(monkeypatch, capsys, caplog)
 
 
 @pytest.fixture
