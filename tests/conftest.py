@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -74,9 +74,11 @@ def prefect_server(
     path = tmp_path_factory.mktemp("prefect") / "prefect.db"
     prefect_database(path)
     url = f"sqlite+aiosqlite:///{path}"
-    with temporary_settings(
-        {PREFECT_API_DATABASE_CONNECTION_URL: url, PREFECT_API_DATABASE_MIGRATE_ON_START: False}
-    ):
+    settings: dict[Any, Any] = {
+        PREFECT_API_DATABASE_CONNECTION_URL: url,
+        PREFECT_API_DATABASE_MIGRATE_ON_START: False,
+    }
+    with temporary_settings(settings):
         yield
 
 
