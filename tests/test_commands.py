@@ -93,3 +93,12 @@ def test_help_explains_every_option_in_the_words_of_the_docstring(
     assert "--color [yellow|green|fhv|fhvhv] Dataset - yellow, green, fhv or fhvhv." in text
     assert "--warehouse TEXT Block of the warehouse, as TYPE/NAME. [default: duckdb-" in text
     assert "--traceback Show where a failure arose." in text
+
+
+def test_a_wrong_option_is_refused_before_anything_runs(command: Commands) -> None:
+    """The message names the choices."""
+    from etl_gcs_to_bq import etl_gcs_to_bq
+
+    said = command(etl_gcs_to_bq, "--color", "purple")
+    assert said.code == 2
+    assert "'purple' is not one of 'yellow', 'green', 'fhv', 'fhvhv'" in said.err
