@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fakes.prefect_home import copy_database, one_certificate
+
 if TYPE_CHECKING:
     from fakes.google import Google
+    from fakes.in_process import Commands
     from fakes.postgres import Database
     from fakes.s3 import S3
     from postgres_server import Server
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 # Before Prefect is imported: its settings are read then.
 _HOME = tempfile.TemporaryDirectory(prefix="prefect-home-")
 os.environ["PREFECT_HOME"] = _HOME.name
+os.environ["PREFECT_API_SSL_CERT_FILE"] = str(one_certificate(Path(_HOME.name)))
 os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
 # Not every package of blocks at each start of an API.
@@ -48,17 +53,46 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
-    """Prefect's own test server, started once for all flow tests."""
-    from prefect.server.database.dependencies import provide_database_interface
-    from prefect.testing.utilities import prefect_test_harness
+def prefect_database(pytestconfig: pytest.Config) -> Callable[[Path], None]:
+    """Copies an empty database of Prefect, as its migrations make it, to a path."""
+    # Kept between the runs of pytest, and shared by its workers.
+    cache = pytestconfig.cache.mkdir(f"prefect-{version('prefect')}")
+    return partial(copy_database, cache)
 
-    with prefect_test_harness():
-        # Prefect makes its database at the first call and gives up after 30 s, which a busy
-        # machine can take; here there is no such limit.
-        database: Any = provide_database_interface()  # typed in part
-        asyncio.run(database.create_db())
+
+@pytest.fixture(scope="session")
+def prefect_server(
+    prefect_database: Callable[[Path], None], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Prefect's own API in this process, on a database of the session's own."""
+    from prefect.settings import (
+        PREFECT_API_DATABASE_CONNECTION_URL,
+        PREFECT_API_DATABASE_MIGRATE_ON_START,
+        temporary_settings,
+    )
+
+    path = tmp_path_factory.mktemp("prefect") / "prefect.db"
+    prefect_database(path)
+    url = f"sqlite+aiosqlite:///{path}"
+    settings: dict[Any, Any] = {
+        PREFECT_API_DATABASE_CONNECTION_URL: url,
+        PREFECT_API_DATABASE_MIGRATE_ON_START: False,
+    }
+    with temporary_settings(settings):
         yield
+
+
+@pytest.fixture
+def command(
+    prefect_server: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> Commands:
+    """Runs flows as commands within this process; tests/test_cli.py starts real ones."""
+    from fakes.in_process import Commands
+
+    return Commands(monkeypatch, capsys, caplog)
 
 
 @pytest.fixture

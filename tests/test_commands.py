@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from fakes.in_process import Commands
 from test_flows import publish, source
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
 
-@pytest.fixture(autouse=True)
-def formatters() -> Iterator[None]:
-    """Commands change how the log is formatted and filtered: for one test only."""
-    handlers = [*logging.getLogger().handlers, *logging.getLogger("prefect").handlers]
-    before = [(handler.formatter, [*handler.filters]) for handler in handlers]
-    yield
-    for handler, (formatter, filters) in zip(handlers, before):
-        handler.setFormatter(formatter)
-        handler.filters[:] = filters
-
-
-def command(monkeypatch: pytest.MonkeyPatch, flow: object, *options: str) -> int:
-    from orchestration import cli
-
-    monkeypatch.setattr(sys, "argv", ["flow.py", *options])
-    with pytest.raises(SystemExit) as ended:
-        cli.run(flow)  # type: ignore[arg-type] # any flow
-    return int(ended.value.code or 0)
-
-
 def test_a_month_is_shown_as_a_table_with_paths_from_here(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    place: Path, monkeypatch: pytest.MonkeyPatch, command: Commands
 ) -> None:
     """Month, status, counts and where; a path inside the current folder is relative."""
     from etl_web_to_gcs import etl_web_to_gcs
@@ -43,8 +21,9 @@ def test_a_month_is_shown_as_a_table_with_paths_from_here(
     publish(place, "2020-10", ["10.5", "4"])
     monkeypatch.chdir(place)
     options = ("--color", "green", "--year", "2020", "--month", "10", "--source", source(place))
-    assert command(monkeypatch, etl_web_to_gcs, *options) == 0
-    head, _, row = capsys.readouterr().out.splitlines()[:3]
+    said = command(etl_web_to_gcs, *options)
+    assert said.code == 0
+    head, _, row = said.out.splitlines()[:3]
     assert head.split() == [
         "month",
         "status",
@@ -86,17 +65,15 @@ def test_from_the_root_an_address_keeps_its_slashes(monkeypatch: pytest.MonkeyPa
     assert cli._from_here(text) == text
 
 
-def test_a_failed_month_ends_in_one_line_and_exit_code_1(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_failed_month_ends_in_one_line_and_exit_code_1(place: Path, command: Commands) -> None:
     """The table shows what was done, and why not; the last lines count."""
     from parameterized_flow import etl_parent_flow
 
     publish(place, "2020-10", ["10.5"])
     (place / "web/green_tripdata_2020-11.csv").write_text("Not,a,header\n1,2,3\n")
     options = ("--color", "green", "--months", "2020-10:2020-11", "--source", source(place))
-    assert command(monkeypatch, etl_parent_flow, *options) == 1
-    printed = capsys.readouterr()
+    printed = command(etl_parent_flow, *options)
+    assert printed.code == 1
     assert "green 2020-10  loaded" in printed.out
     assert "green 2020-11  failed" in printed.out
     assert printed.out.count("green 2020-11: failed: ") == 1
@@ -107,37 +84,42 @@ def test_a_failed_month_ends_in_one_line_and_exit_code_1(
     assert "Traceback" not in printed.err
 
 
-def test_a_wrong_option_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wrong_option_is_one_line(command: Commands) -> None:
     """With what it may have been."""
     from etl_gcs_to_bq import etl_gcs_to_bq
 
-    assert command(monkeypatch, etl_gcs_to_bq, "--yaer", "2020") == 2
-    assert capsys.readouterr().err == "Error: No such option: --yaer Did you mean --year?\n"
+    said = command(etl_gcs_to_bq, "--yaer", "2020")
+    assert (said.code, said.err) == (2, "Error: No such option: --yaer Did you mean --year?\n")
 
 
-def test_a_usage_error_is_one_line(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_usage_error_is_one_line(place: Path, command: Commands) -> None:
     """Also where the flow has found it: nothing of its run is printed."""
     from etl_gcs_to_bq import etl_gcs_to_bq
 
-    assert command(monkeypatch, etl_gcs_to_bq, "--bucket", "file/x") == 2
-    said = capsys.readouterr()
-    assert said.out == ""
+    said = command(etl_gcs_to_bq, "--bucket", "file/x")
+    assert (said.code, said.out) == (2, "")
     (line,) = said.err.splitlines()
     assert line.startswith("Error: bucket 'file/x' is neither a block that this project loads")
 
 
 def test_help_explains_every_option_in_the_words_of_the_docstring(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command: Commands,
 ) -> None:
     """With its choices and its default."""
     from etl_gcs_to_bq import etl_gcs_to_bq
 
-    assert command(monkeypatch, etl_gcs_to_bq, "--help") == 0
-    text = " ".join(capsys.readouterr().out.split())
+    said = command(etl_gcs_to_bq, "--help")
+    assert said.code == 0
+    text = " ".join(said.out.split())
     assert "--color [yellow|green|fhv|fhvhv] Dataset - yellow, green, fhv or fhvhv." in text
     assert "--warehouse TEXT Block of the warehouse, as TYPE/NAME. [default: duckdb-" in text
     assert "--traceback Show where a failure arose." in text
+
+
+def test_a_wrong_option_is_refused_before_anything_runs(command: Commands) -> None:
+    """The message names the choices."""
+    from etl_gcs_to_bq import etl_gcs_to_bq
+
+    said = command(etl_gcs_to_bq, "--color", "purple")
+    assert said.code == 2
+    assert "'purple' is not one of 'yellow', 'green', 'fhv', 'fhvhv'" in said.err

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fakes.s3 import S3, Objects, block
-from test_flows import bring, bring_all, publish, source, totals
+from test_flows import bring, bring_all, publish, totals
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -136,37 +132,19 @@ def _own_scratch(place: Path) -> Any:
     return lambda month, purpose: scratch_folder(month, f"{next(number)}")
 
 
-@pytest.mark.parametrize("old", [True, False], ids=["correction", "first"])
-@pytest.mark.parametrize(
-    ("effect", "when"),
-    [("upload", "before"), ("upload", "after"), ("write", "before"), ("write", "after")],
-)
-def test_killed_at_any_effect_a_month_is_there_once(
-    place: Path, objects: Objects, s3: S3, effect: str, when: str, old: bool
+def test_a_month_that_was_killed_before_its_ledger_entry_is_completed(
+    place: Path, objects: Objects
 ) -> None:
-    """SIGKILL: what has not come through to the warehouse is still to be done, and then done."""
-    save(block(s3.url, objects.name))
-    if old:
-        publish(place, "2020-10", ["1", "2", "3"])
-        bring_all(place, "10", bucket=BUCKET)
+    """An object alone is a month that is still to be done; tests/test_kill_in_s3.py kills."""
     publish(place, "2020-10", ["10.5", "4"])
-    assert killed_at(effect, when, s3.url, objects.name, source(place), str(place))
+    bring(place, 10, bucket=BUCKET)
+    ledger = "taxi/ledger/green/green_tripdata_2020-10.json"
+    objects.client.delete_object(Bucket=objects.name, Key=ledger)
     (line,) = bring_all(place, "10", bucket=BUCKET, plan=True).result()
-    assert line.status in ("NEW", "CHANGED")
+    assert line.status == "NEW"
     assert bring_all(place, "10", bucket=BUCKET).name == "Completed"
-    key, ledger = OCTOBER.removeprefix("taxi/"), "ledger/green/green_tripdata_2020-10.json"
-    assert set(objects.listing()) == {key, ledger}
+    assert set(objects.listing()) == {OCTOBER, ledger}
     assert totals(place) == {"2020-10": (2, 14.5)}
-
-
-def killed_at(*arguments: str) -> bool:
-    """Whether the process ended by its own SIGKILL."""
-    tests = Path(__file__).parent
-    path = os.pathsep.join([str(tests), str(tests.parent / "flows")])
-    script = tests / "fakes" / "killed_in_s3.py"
-    environment = os.environ | {"PYTHONPATH": path}
-    done = subprocess.run([sys.executable, str(script), *arguments], env=environment, check=False)
-    return done.returncode == -signal.SIGKILL
 
 
 def test_a_bucket_that_is_not_there_ends_the_run_with_its_name(place: Path, s3: S3) -> None:

@@ -14,10 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 
+import local_postgres
+from fakes.in_process import Commands
 from fakes.postgres import PASSWORD, Database
 from postgres_server import DATABASE, Server, free_port
-from test_cli import environment, run
+from test_cli import environment
 
 pytestmark = pytest.mark.flow
 
@@ -27,16 +30,22 @@ SCRIPT = Path(__file__).absolute().parents[2] / "dev" / "local_postgres.py"
 
 
 @pytest.fixture
-def settings(environment: dict[str, str]) -> Iterator[dict[str, str]]:
+def data(prefect_server: None, place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A data folder that the server's account may enter, even as root; stopped at the end."""
     folder = Path(tempfile.mkdtemp(prefix="local-postgres-"))
     folder.chmod(0o755)
-    found = environment | {"TRIPS_DATA": str(folder / "data")}
+    use(folder / "data", monkeypatch)
     _forget_the_block()
-    yield found
-    local_postgres(found, "--stop")
+    yield folder / "data"
+    local_postgres.main(stop=True)
     _forget_the_block()
     shutil.rmtree(folder)
+
+
+def use(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the script use a data folder, as TRIPS_DATA would in a process of its own."""
+    monkeypatch.setattr(local_postgres, "FOLDER", data / "postgres")
+    monkeypatch.setattr(local_postgres, "PASSWORD", data / "postgres" / "password")
 
 
 def _forget_the_block() -> None:
@@ -47,45 +56,55 @@ def _forget_the_block() -> None:
         SqlAlchemyConnector.delete("zoom-postgres")
 
 
-def local_postgres(settings: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), *options],
-        env=settings,
+def test_started_used_stopped_and_started_again(
+    data: Path,
+    environment: dict[str, str],
+    command: Commands,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The block works at once; months outlive a stop; the password is nobody else's."""
+    from ingest_data import ingest_data
+
+    # As a command, which ends: the server stays.
+    first = subprocess.run(
+        [sys.executable, str(SCRIPT)],
+        env=environment | {"TRIPS_DATA": str(data)},
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-def test_started_used_stopped_and_started_again(settings: dict[str, str]) -> None:
-    """The block works at once; months outlive a stop; the password is nobody else's."""
-    first = local_postgres(settings)
     assert first.returncode == 0, first.stderr
     assert re.search(r"^PostgreSQL runs on 127.0.0.1:\d+: database ny_taxi", first.stdout)
-    password = Path(settings["TRIPS_DATA"], "postgres", "password")
+    password = data / "postgres" / "password"
     assert stat.S_IMODE(password.stat().st_mode) == 0o600
     assert password.read_text() not in first.stdout + first.stderr
-    again = local_postgres(settings)
-    assert again.stdout.startswith("PostgreSQL has been running on 127.0.0.1:")
+
+    def said(stop: bool = False) -> str:
+        local_postgres.main(stop)
+        return capsys.readouterr().out
+
+    assert said().startswith("PostgreSQL has been running on 127.0.0.1:")
     options = ("--color", "green", "--year", "2020", "--month", "10", "--source", "sample:100")
-    loaded = run(settings, "ingest_data.py", *options)
-    assert re.search(r"green 2020-10 +loaded, GENERATED +100 +100", loaded.stdout), loaded.stderr
-    assert "its months stay" in local_postgres(settings, "--stop").stdout
-    assert local_postgres(settings, "--stop").stdout == "PostgreSQL is not running\n"
-    assert local_postgres(settings).returncode == 0
-    assert "unchanged" in run(settings, "ingest_data.py", *options).stdout
+    loaded = command(ingest_data, *options)
+    assert re.search(r"green 2020-10 +loaded, GENERATED +100 +100", loaded.out), loaded.err
+    assert "its months stay" in said(stop=True)
+    assert said(stop=True) == "PostgreSQL is not running\n"
+    assert said().startswith("PostgreSQL runs on 127.0.0.1:")
+    assert "unchanged" in command(ingest_data, *options).out
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="not root")
 def test_a_folder_that_the_server_cannot_enter_is_named(
-    environment: dict[str, str], tmp_path: Path
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As root, with a data folder in a home that nobody else may enter; it is not opened."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    found = local_postgres(environment | {"TRIPS_DATA": str(closed / "data")})
-    assert found.returncode == 1
-    assert f"cannot enter {closed}" in found.stderr
+    use(closed / "data", monkeypatch)
+    with pytest.raises(typer.Exit) as ended:
+        local_postgres.main()
+    assert ended.value.exit_code == 1
+    assert f"cannot enter {closed}" in capsys.readouterr().err
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
 
 

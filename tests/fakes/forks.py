@@ -1,7 +1,8 @@
 """Processes that run one month each, that start together, and that are killed at a given step.
 
 A `Forks` is a process that has imported everything and started no thread; each job is a fork
-of it, which costs milliseconds where a new interpreter costs half a second.
+of it, which costs milliseconds where a new interpreter costs half a second. What a fork does with
+its job says the module that the process runs: `serve` is its main loop.
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ class Outcome:
 
 
 class Forks:
-    """Runs one job at a time; a context manager."""
+    """Runs one job at a time, by a module; a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = "fakes.forks") -> None:
         # No thread may be there when a process is forked, and OpenBLAS starts some.
         folders = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "flows")]
         env = os.environ | {"PYTHONPATH": os.pathsep.join(folders), "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "fakes.forks"],
+            [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=env,
@@ -72,14 +73,28 @@ class Forks:
         return self.outcome()
 
     def prepare(
-        self, root: Path, source: Path, scratch: Path | None = None, kill_at: int = 0
+        self,
+        root: Path,
+        source: Path,
+        scratch: Path | None = None,
+        kill_at: int = 0,
+        more: dict[str, str] | None = None,
     ) -> None:
-        """Fork a process that is about to run a month; returns when it is."""
+        """Fork a process that is about to run a month; returns when it is.
+
+        Args:
+            root: folder of bucket, warehouse and scratch.
+            source: the published file.
+            scratch: another scratch folder.
+            kill_at: kill it before this change of a file or the database; 0 for never.
+            more: what the module's job needs beside these.
+        """
         job = {
             "root": str(root),
             "source": str(source),
             "scratch": str(scratch or root / "scratch"),
             "kill_at": kill_at,
+            **(more or {}),
         }
         self._send(json.dumps(job) + "\n")
         assert self._hear() == "ready"
@@ -175,27 +190,26 @@ class Counted:
         return self._db.execute(sql, *parameters)
 
 
-def _serve() -> None:
-    from fakes import one_month
-
+def serve(work: Callable[[dict[str, Any]], Any]) -> None:
+    """Fork for each job that comes in, and tell how it ended."""
     while line := sys.stdin.buffer.readline():
         process = os.fork()
         if process == 0:
             try:
-                _child(json.loads(line), one_month.run_month)
+                _child(json.loads(line), work)
             finally:
                 os._exit(0)
         _say({"exit": os.waitpid(process, 0)[1]})
 
 
-def _child(job: dict[str, Any], run_month: Callable[[Path, Path], Any]) -> None:
+def _child(job: dict[str, Any], work: Callable[[dict[str, Any]], Any]) -> None:
     os.environ["TRIPS_SCRATCH"] = job["scratch"]
     if job["kill_at"]:
         _watch(Changes(job["root"], job["kill_at"]))
     _say("ready")
     os.read(0, 1)
     try:
-        _say({"result": run_month(Path(job["root"]), Path(job["source"]))})
+        _say({"result": work(job)})
     except Exception as error:
         _say({"error": f"{type(error).__name__}: {error}"})
 
@@ -217,5 +231,11 @@ def _say(what: object) -> None:
     os.write(1, json.dumps(what).encode() + b"\n")
 
 
+def _run_month() -> None:
+    from fakes.one_month import run_month
+
+    serve(lambda job: run_month(Path(job["root"]), Path(job["source"])))
+
+
 if __name__ == "__main__":
-    _serve()
+    _run_month()

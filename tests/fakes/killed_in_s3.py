@@ -1,40 +1,36 @@
-"""Bring one month into an S3 bucket, and kill this process (SIGKILL) at one of its effects.
+"""Brings a month into a bucket of S3, and kills its process (SIGKILL) at one of its effects.
 
-killed_in_s3.py EFFECT WHEN URL BUCKET SOURCE FOLDER
-
-EFFECT is `upload` of the object or `write` of the ledger entry, WHEN before or after it.
+A module for `fakes.forks.Forks`.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
-from pathlib import Path
 from typing import Any
 
 from core.storage.s3 import S3Store
-from fakes.s3 import block
-from monthly.convert.to_parquet import convert
-from monthly.ledger import keep
-from monthly.month import Month
-from monthly.plan import plan_month
-from monthly.sources import download
-
-effect, when, url, bucket, source, folder = sys.argv[1:]
-does = getattr(S3Store, effect)
+from fakes.forks import serve
+from fakes.one_month import bring
+from fakes.s3 import store
 
 
-def killed(*arguments: Any) -> None:
-    """Never returns."""
-    if when == "after":
-        does(*arguments)
-    os.kill(os.getpid(), signal.SIGKILL)
+def bring_and_be_killed(job: dict[str, Any]) -> None:
+    """Bring the month, until the effect: `upload` of an object, or `write` of the ledger entry.
+
+    Args:
+        job: `url` of the S3, `bucket`, `source`, `effect`, and `when`: before or after it.
+    """
+    does = getattr(S3Store, job["effect"])
+
+    def killed(*arguments: Any) -> None:
+        if job["when"] == "after":
+            does(*arguments)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(S3Store, job["effect"], killed)
+    bring(job["source"], store(job["url"], job["bucket"]))
 
 
-setattr(S3Store, effect, killed)
-month, store = Month("green", 2020, 10), S3Store.of(block(url, bucket))
-plan = plan_month(month, source, store)
-assert plan.published is not None
-found = download(plan.published, Path(folder))
-keep(store, month, found, convert(month, found.path, Path(folder)), plan.entry_version)
+if __name__ == "__main__":
+    serve(bring_and_be_killed)

@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from moto.server import ThreadedMotoServer
+
+from core.storage.s3 import Connection, S3Store
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -42,6 +43,9 @@ class S3:
     """The server, which runs inside `with S3() as s3:`."""
 
     def __init__(self) -> None:
+        # Not at the top: a process that only uses the server need not import it.
+        from moto.server import ThreadedMotoServer
+
         self._server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
 
     def __enter__(self) -> S3:
@@ -93,6 +97,25 @@ def block(
         aws_client_parameters=AwsClientParameters(endpoint_url=url),
     )
     return S3Bucket(bucket_name=bucket, bucket_folder=folder, credentials=credentials)
+
+
+class _Keys:
+    """Credentials as those of a prefect-aws block, for a process without Prefect."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.aws_client_parameters = self
+
+    def get_params_override(self) -> dict[str, Any]:
+        return {"endpoint_url": self._url}
+
+    def get_boto3_session(self) -> boto3.Session:
+        return boto3.Session(KEY, SECRET, region_name=REGION)
+
+
+def store(url: str, bucket: str) -> S3Store:
+    """A bucket as the flows use it, without its block."""
+    return S3Store(bucket, "", Connection(_Keys(url)))
 
 
 def sized(path: Path, size: int) -> Path:

@@ -1,0 +1,64 @@
+"""Flows as commands within this process: parsed and printed as ever, without a new Python."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended.
+
+    Attributes:
+        code: exit code.
+        out: what it printed.
+        err: what it printed to the standard error, but for the log.
+        log: messages of the log, one a line.
+    """
+
+    code: int
+    out: str
+    err: str
+    log: str
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Runs flows as commands."""
+
+    monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
+    caplog: pytest.LogCaptureFixture
+
+    def __call__(self, flow: Any, *options: str) -> Said:
+        """Run a flow with the options of its command line."""
+        from orchestration import cli
+
+        self.caplog.clear()
+        self.capsys.readouterr()
+        self.monkeypatch.setattr(sys, "argv", ["flow.py", *options])
+        with pytest.raises(SystemExit) as ended, _formatters_kept():
+            cli.run(flow)
+        printed = self.capsys.readouterr()
+        messages = "\n".join(self.caplog.messages)
+        return Said(int(ended.value.code or 0), printed.out, printed.err, messages)
+
+
+@contextmanager
+def _formatters_kept() -> Iterator[None]:
+    """Commands change how the log is formatted and filtered: for one command only."""
+    handlers = [*logging.getLogger().handlers, *logging.getLogger("prefect").handlers]
+    before = [(handler.formatter, [*handler.filters]) for handler in handlers]
+    try:
+        yield
+    finally:
+        for handler, (formatter, filters) in zip(handlers, before):
+            handler.setFormatter(formatter)
+            handler.filters[:] = filters

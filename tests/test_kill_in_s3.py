@@ -1,0 +1,96 @@
+"""A month that is killed on its way into S3 is there once after the next run."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from core.storage.s3 import S3Store
+from fakes.forks import Forks
+from fakes.one_month import (
+    ENTRY,
+    MONTH,
+    OBJECT,
+    bring,
+    in_warehouse,
+    load,
+    publish,
+    warehouse_of,
+)
+from fakes.s3 import S3, Objects, store
+from monthly.plan import Status, due_in_warehouse, plan_month
+
+OLD = list(range(1_000, 1_003))
+NEW = list(range(5_000, 5_002))
+
+
+@dataclass(frozen=True)
+class Killed:
+    """What brings a month into a bucket and is killed.
+
+    Attributes:
+        forks: of `fakes.killed_in_s3`.
+        url: of the S3.
+        objects: its bucket, empty at first.
+    """
+
+    forks: Forks
+    url: str
+    objects: Objects
+
+    def store(self) -> S3Store:
+        """The bucket as the next run uses it."""
+        return store(self.url, self.objects.name)
+
+    def at(self, effect: str, when: str, root: Path, source: Path) -> bool:
+        """Bring the month until it is killed; whether it was."""
+        job = {"effect": effect, "when": when, "url": self.url, "bucket": self.objects.name}
+        self.forks.prepare(root, source, more=job)
+        self.forks.go()
+        return self.forks.outcome().killed
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    with Forks("fakes.killed_in_s3") as found:
+        yield found
+
+
+@pytest.fixture
+def killed(forks: Forks, s3: S3) -> Killed:
+    return Killed(forks, s3.url, s3.new_bucket("killed"))
+
+
+@pytest.mark.parametrize("old", [True, False], ids=["correction", "first"])
+@pytest.mark.parametrize(
+    ("effect", "when"),
+    [("upload", "before"), ("upload", "after"), ("write", "before"), ("write", "after")],
+)
+def test_killed_at_any_effect_a_month_is_there_once(
+    killed: Killed, tmp_path: Path, effect: str, when: str, old: bool
+) -> None:
+    """SIGKILL: what has not come through to the warehouse is still to be done, and then done."""
+    source, bucket, warehouse = tmp_path / "yellow.csv.gz", killed.store(), warehouse_of(tmp_path)
+    if old:
+        publish(source, OLD)
+        assert (bring(source, bucket), load(bucket, warehouse)) == ("loaded", "loaded")
+    publish(source, NEW)
+    assert killed.at(effect, when, tmp_path, source)
+    plan = due_in_warehouse(
+        plan_month(MONTH, str(source), bucket), warehouse.held(MONTH), warehouse.name()
+    )
+    assert plan.status in (Status.NEW, Status.CHANGED)
+    bring(source, bucket)
+    assert load(bucket, warehouse) == "loaded"
+    listing = killed.objects.listing()
+    assert set(listing) == {OBJECT, ENTRY}
+    read = pq.read_table(io.BytesIO(listing[OBJECT]), columns=["total_amount"]).column(0)
+    assert sorted(round(total * 100) for total in read.to_pylist()) == NEW
+    found = in_warehouse(tmp_path)
+    assert found is not None
+    assert found[0] == NEW
