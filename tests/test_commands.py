@@ -111,7 +111,8 @@ def test_help_explains_every_option_in_the_words_of_the_docstring(
     said = command(etl_gcs_to_bq, "--help")
     assert said.code == 0
     text = " ".join(said.out.split())
-    assert "--color [yellow|green|fhv|fhvhv] Dataset - yellow, green, fhv or fhvhv." in text
+    assert "--color, --dataset [yellow|green|fhv|fhvhv|" in text
+    assert "] Dataset, by the name of its declaration. [default: yellow]" in text
     assert "--warehouse TEXT Block of the warehouse, as TYPE/NAME. [default: duckdb-" in text
     assert "--traceback Show where a failure arose." in text
 
