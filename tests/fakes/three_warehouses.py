@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pytest
 
 from core.storage.bucket import Bucket, FolderBucket
 from fakes.google.months import bring
@@ -67,6 +68,15 @@ class Place:
     def table(self, dataset: str) -> str:
         """Return the table of a dataset as all three take it in a query."""
         return f'{self.schema}"{DATASETS[dataset].table}"'
+
+
+def place_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> Place:
+    """A bucket and an empty warehouse of a kind."""
+    if kind == "DuckDB":
+        return duckdb_place(folder)
+    if kind == "Postgres":
+        return postgres_place(request.getfixturevalue("database"), folder)
+    return bigquery_place(request.getfixturevalue("google"), folder)
 
 
 def duckdb_place(folder: Path) -> Place:

@@ -11,8 +11,12 @@ from typing import Any
 import pytest
 
 from core.errors import SchemaError
-from fakes.three_warehouses import KINDS, Place, bigquery_place, duckdb_place, postgres_place
+from fakes.entries import published_download
+from fakes.postgres import Database
+from fakes.three_warehouses import KINDS, Place, place_of
 from monthly.columns import KEPT
+from monthly.convert.readings import Rules
+from monthly.convert.rows import Rows
 from monthly.datasets import VARIABLE
 from monthly.month import Month
 from monthly.plan import Status, plan_month
@@ -25,11 +29,7 @@ Declare = Callable[..., None]
 @pytest.fixture(params=KINDS)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """A bucket and an empty warehouse of each kind."""
-    if request.param == "DuckDB":
-        return duckdb_place(tmp_path)
-    if request.param == "Postgres":
-        return postgres_place(request.getfixturevalue("database"), tmp_path)
-    return bigquery_place(request.getfixturevalue("google"), tmp_path)
+    return place_of(request.param, request, tmp_path)
 
 
 @pytest.fixture
@@ -195,6 +195,21 @@ def test_undeclared_columns_are_kept_as_text(place: Place, declare: Declare) -> 
     assert extra == "extra"
 
 
+def test_a_kept_column_gets_a_name_that_every_warehouse_takes(
+    place: Place, declare: Declare
+) -> None:
+    """Names of the databases, of the month, too long ones, ones of other signs or of none."""
+    names = ["xmin", "_PARTITIONTIME", "file_month", "order", "1st", "n" * 90, "a.b", "a b", "°"]
+    declare("kept", column("a", "int64"), rest=KEEP)
+    line = ",".join(str(number) for number in range(len(names)))
+    entry = place.publish(of("kept"), f"a,{','.join(names)}\n7,{line}\n")
+    assert list(entry.kept.values()) == names
+    columns = ", ".join(f'"{name}"' for name in entry.kept)
+    found = place.ask(f"SELECT {columns} FROM {place.table('kept')}")
+    assert found == [tuple(str(number) for number in range(len(names)))]
+    place.publish(of("kept"), f"a,{','.join(names)}\n7,{line}\n")
+
+
 @pytest.mark.parametrize(
     ("kind", "value"),
     [("int64", 7), ("string", "007"), ("boolean", None), ("decimal(9,3)", Decimal(7))],
@@ -238,6 +253,30 @@ def test_kept_columns_that_differ_in_case_are_one_or_two(place: Place, declare: 
     both = " , ".join(f'"{name}"' for name in names)
     found = place.ask(f"SELECT coalesce({both}, NULL) FROM {place.table('kept')} ORDER BY a")
     assert found == [("x",), ("y",)]
+
+
+def test_a_direct_load_keeps_columns_and_replaces_them(
+    database: Database, declare: Declare, tmp_path: Path
+) -> None:
+    """As a load from the bucket does; decimals, dates and truth values are exact."""
+    text = PUBLISHED.replace("\n", ",12345678901234567890.123,2020-03-01,false\n")
+    text = text.replace(",12345678901234567890.123,2020-03-01,false", ",n,d,t", 1)
+    kinds = {"a": "int64", "n": "decimal(30,3)", "d": "date", "t": "boolean"}
+    columns = "".join(column(name, kind) for name, kind in kinds.items())
+    path = tmp_path / "kept.csv"
+    path.write_text(text, "utf-8")
+    expected = (1, Decimal("12345678901234567890.123"), dt.date(2020, 3, 1), False)
+    for kind, value in (("", "007"), ("int64", 7)):
+        declare("kept", columns + (column("extra", kind) if kind else ""), rest=KEEP)
+        month = of("kept")
+        with Rows(month, path, tmp_path, Rules()) as rows:
+            entry = database.warehouse().ingest(rows, published_download(month, path))
+            database.query("UPDATE loaded_months SET object_sha256 = 'of before'")
+        assert ("extra" in entry.kept) is not bool(kind)
+        assert database.query("SELECT a, n, d, t, extra FROM kept") == [(*expected, value)]
+        about = "SELECT col_description('kept'::regclass, attnum) FROM pg_attribute WHERE attname"
+        ((found,),) = database.query(f"{about} = 'extra' AND attrelid = 'kept'::regclass")
+        assert found == ("About." if kind else f"{KEPT} 'extra'.")
 
 
 # ---- a declaration that changes
