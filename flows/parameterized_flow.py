@@ -19,7 +19,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from core.errors import NotPublished, Remedy, UsageError
+from core.errors import NotPublished, Remedy, SchemaError, UsageError
 from core.scratch import sweep_scratch
 from core.storage.bucket import Bucket
 from engines import run_months
@@ -61,6 +61,12 @@ def plan_one(
     if warehouse is None:
         return planned
     return due_in_warehouse(planned, warehouse.held(month), warehouse.name())
+
+
+@task(task_run_name="compare the table of {dataset}", **RETRIES)
+def table_refusal(dataset: str, warehouse: Warehouse) -> SchemaError | None:
+    """Return why the warehouse's table cannot take the columns as they are declared now."""
+    return warehouse.refusal(dataset)
 
 
 def _run_name() -> str:
@@ -151,6 +157,9 @@ def etl_parent_flow(
     )
     if not (skip_missing or months == "due"):
         plans = [_or_failed(p, source) for p in plans]
+    if target and any(map(_has_work, plans)):
+        refusal = table_refusal(color, target)
+        plans = [_or_refused(p, refusal) for p in plans]
     if plan:
         return _verdict([_planned(p, store) for p in plans], "Planned")
     sweep_scratch()
@@ -194,6 +203,13 @@ def _or_failed(plan: Plan | MonthResult, source: str) -> Plan | MonthResult:
         return plan
     remedy = Remedy("skip_missing", True, "to leave such months out")
     return failed_month(plan.month, NotPublished(plan.reason, remedy))
+
+
+def _or_refused(plan: Plan | MonthResult, refusal: SchemaError | None) -> Plan | MonthResult:
+    """Return the plan, or a failed line for a month that the warehouse would refuse."""
+    if refusal is None or not isinstance(plan, Plan) or not plan.has_work:
+        return plan
+    return failed_month(plan.month, refusal)
 
 
 #: Outcomes of months that are planned without work.

@@ -192,6 +192,23 @@ def test_a_plan_writes_nothing_and_says_why(place: Path) -> None:
     assert not (place / "bucket").exists()
 
 
+def test_a_plan_says_that_the_warehouse_would_refuse_a_month(place: Path) -> None:
+    """Of the months with work alone; the unchanged one is not concerned, nothing is loaded."""
+    publish(place, "2020-10", ["10.5"])
+    bring_all(place, "10")
+    publish(place, "2020-11", ["4"])
+    with duckdb.connect(str(place / "trips.duckdb")) as db:
+        db.execute("ALTER TABLE green_trips ALTER total_amount TYPE DECIMAL(10,2)")
+    before = listing(place / "bucket")
+    for options in ({"plan": True}, {}):
+        state = bring_all(place, "10,11", **options)
+        assert state.is_failed()
+        said = "1 of 2 months failed: green 2020-11: table green_trips has other types than"
+        assert said in state.message
+        assert "total_amount is DECIMAL(10,2), not DOUBLE" in state.message
+    assert listing(place / "bucket") == before
+
+
 @pytest.mark.parametrize(
     ("harm", "found"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -107,6 +108,26 @@ FILE_MONTH = Column(
     "First day of the month of the published file; the row's own time may be outside it.",
     derived=True,
 )
+
+#: How the description of a column begins that is kept although nothing declares it.
+KEPT = "Undeclared; as published in the column"
+#: Names that Postgres (its system columns) and BigQuery (these beginnings) keep for themselves.
+_RESERVED = re.compile(
+    r"tableoid|ctid|[cx]m(in|ax)|"
+    r"_(table_|file_|partition|row_timestamp|_root__|colidentifier|change_(seq|type|time)).*",
+    re.IGNORECASE,
+)
+
+
+def kept_column(name: str, published: str) -> Column:
+    """Return the text column that keeps an undeclared column."""
+    shown = "".join(filter(str.isprintable, published))[:100]
+    return Column(name, "string", f"{KEPT} {shown!r}.")
+
+
+def is_reserved(name: str) -> bool:
+    """Tell whether a warehouse refuses the name for a column, quoted or not."""
+    return _RESERVED.fullmatch(name) is not None
 
 
 @cache

@@ -155,9 +155,11 @@ class Datasets(Mapping[str, Dataset]):
 
         Raises:
             KeyError: there is none of this name.
-            UsageError: its declaration is wrong.
+            UsageError: its declaration is wrong, or another declares the same table.
         """
-        return _dataset(self._paths()[name])
+        found = _dataset(self._paths()[name])
+        _refuse_same_table(found.path, os.environ.get(VARIABLE, ""))
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._paths())
@@ -212,6 +214,28 @@ def _paths_of(own: str) -> dict[str, Path]:
 @cache
 def _dataset(path: Path) -> Dataset:
     return read_dataset(path)
+
+
+@cache
+def _refuse_same_table(path: Path, own: str) -> None:
+    table = _dataset(path).table
+    for other in _paths_of(own).values():
+        if other != path and _table_in(other).lower() == table.lower():
+            raise UsageError(
+                f"{path} and {other} both load the table {table}; declare another table in one"
+            )
+
+
+@cache
+def _table_in(path: Path) -> str:
+    """Return the table that a declaration names, or that it gets by its own name.
+
+    The declaration may be wrong otherwise, which those learn who use it.
+    """
+    try:
+        return str(tomllib.loads(path.read_text("utf-8")).get("table") or path.stem)
+    except (OSError, ValueError):
+        return path.stem
 
 
 def read_dataset(path: Path) -> Dataset:
@@ -293,3 +317,5 @@ def forget() -> None:
     """Read declarations again, after a folder of them has changed."""
     _paths_of.cache_clear()
     _dataset.cache_clear()
+    _table_in.cache_clear()
+    _refuse_same_table.cache_clear()

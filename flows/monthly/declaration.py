@@ -11,6 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 #: What all warehouses take as a name, quoted or not.
 NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
+#: Postgres' names have 63 bytes, and those of a month's partition 21 more than the table's.
+TABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,39}$"
 YEAR_MONTH = r"^[0-9]{4}-(0[1-9]|1[0-2])$"
 #: Texts reach log lines, tables and pages: no line breaks or other control characters.
 TEXT = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
@@ -214,8 +216,9 @@ class Declaration(Strict):
     interval: Literal["start", "end"] = Field(
         default="start", description="whether the time is the start or the end of an interval"
     )
-    table: Name = Field(
-        default="", description="the table in a warehouse: letters, digits, underscores"
+    table: Annotated[str, Field(pattern=TABLE)] = Field(
+        default="",
+        description="the table in a warehouse: letters, digits, underscores, 40 at most",
     )
     file: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*\{year_month\}[A-Za-z0-9_-]*$")] = Field(
         default="{dataset}_{year_month}",

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError as Refused
 
-from monthly.columns import fold
+from monthly.columns import fold, is_reserved
 from monthly.convert.time_formats import UnknownFormat, pattern_of
 from monthly.declaration import NAME, Column, Declaration
 from monthly.toml_lines import Path
@@ -29,6 +29,11 @@ _KINDS: Mapping[str, Collection[str]] = {
     "end": ("timestamp",),
     **dict.fromkeys(("amount", "price", "distance", "latitude", "longitude"), _NUMBERS),
 }
+#: Tables of a warehouse beside those of the datasets.
+LEDGERS = ("loaded_months", "rejected_rows")
+_OF_DATABASES = ("pg_", "duckdb_", "sqlite_", "pragma_", "information_schema")
+#: Postgres' partition of a month, the one that replaces it, one that somebody detached.
+_PARTITION = re.compile(r"\w+_\d{4}_\d\d(_new|_detached\w*)?")
 _OFFSET = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d")
 
 
@@ -115,6 +120,7 @@ def _near(key: str, known: Collection[str]) -> str:
 def faults_of_meaning(name: str, declared: Declaration) -> Iterator[Fault]:
     """Yield the values that contradict each other or do not exist."""
     yield from _names(name, declared)
+    yield from _table(declared.table or name)
     yield from _aliases(declared)
     for key, column in declared.columns.items():
         for fault in _column(declared, key, column):
@@ -145,8 +151,22 @@ def _names(name: str, declared: Declaration) -> Iterator[Fault]:
             yield Fault(("columns", key), "is the column that every dataset gets; choose another")
         elif lower[key.lower()] > 1:
             yield Fault(("columns", key), "differs from another column only in its case")
+        elif is_reserved(key):
+            message = "is a name that Postgres or BigQuery keeps for itself; choose another"
+            yield Fault(("columns", key), message)
     if not declared.columns:
         yield Fault(("columns",), "is empty; declare a column as [columns.NAME]")
+
+
+def _table(name: str) -> Iterator[Fault]:
+    if name.lower() in LEDGERS:
+        yield Fault(("table",), f"is {name!r}, the ledger of a warehouse; choose another name")
+    elif name.lower().startswith(_OF_DATABASES):
+        begins = ", ".join(_OF_DATABASES)
+        yield Fault(("table",), f"is {name!r}; databases keep the names that begin with {begins}")
+    elif _PARTITION.fullmatch(name):
+        message = f"is {name!r}, which can be a month of another table; leave out the month"
+        yield Fault(("table",), message)
 
 
 def _aliases(declared: Declaration) -> Iterator[Fault]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from core.errors import Remedy, SchemaError
-from monthly.columns import Column, fold
+from monthly.columns import Column, fold, is_reserved, kept_column
 from monthly.datasets import DATASETS, Dataset
 from monthly.month import Month
 
@@ -146,17 +146,13 @@ def _kept(dataset: Dataset, unknown: Sequence[str]) -> dict[str, Column]:
     for published in unknown:
         name = _free(re.sub(r"[^A-Za-z0-9_]", "_", published.strip())[:60], taken)
         taken.add(name.lower())
-        shown = "".join(filter(str.isprintable, published))[:100]
-        kept[published] = Column(name, "string", f"{KEPT} {shown!r}.")
+        kept[published] = kept_column(name, published)
     return kept
-
-
-#: How the description of a column begins that is kept although nothing declares it.
-KEPT = "Undeclared; as published in the column"
 
 
 def _free(name: str, taken: Container[str]) -> str:
     """Return a column name that is not taken yet."""
+    name = f"published_{name}" if is_reserved(name) else name
     name = name if name and not name[0].isdigit() else f"_{name}"
     choices: Iterator[str] = (f"{name}_{number}" for number in range(2, 1000))
     return name if name.lower() not in taken else next(n for n in choices if n.lower() not in taken)

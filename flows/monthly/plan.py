@@ -175,7 +175,7 @@ def _schema_change(entry: Entry) -> str:
 
 def _newly_known(entry: Entry, dataset: Dataset) -> list[str]:
     """Return the columns of the published file that were undeclared when it was converted."""
-    undeclared = [*entry.drift.get("unknown", ()), *entry.drift.get("kept", ())]
+    undeclared = [*entry.drift.get("unknown", ()), *entry.kept.values()]
     known = dataset.known_names.keys() | dataset.parts.keys()
     return [name for name in undeclared if fold(name) in known]
 

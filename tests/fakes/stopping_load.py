@@ -25,7 +25,7 @@ from monthly.convert.readings import Rules  # noqa: E402
 from monthly.convert.rows import Rows  # noqa: E402
 from monthly.ledger import Entry  # noqa: E402
 from monthly.month import Month  # noqa: E402
-from monthly.warehouses import postgres, postgres_copy, postgres_tables  # noqa: E402
+from monthly.warehouses import postgres, postgres_copy  # noqa: E402
 from monthly.warehouses.postgres_connection import postgres_at  # noqa: E402
 
 #: In the order in which a load comes to them.
@@ -74,12 +74,12 @@ def stopping_within(encoded: Callable[..., Iterator[bytes]]) -> Callable[..., It
 def stop_at(step: str) -> None:
     """Put the stop where the step is."""
     places: dict[str, tuple[Any, str, Callable[..., Any]]] = {
-        "prepare": (postgres_tables, "prepare", stopping_before),
-        "create_new": (postgres_tables, "create_new", stopping_before),
+        "prepare": (postgres, "prepare", stopping_before),
+        "create_new": (postgres, "create_new", stopping_before),
         "copying": (postgres_copy, "_chunks", stopping_within),
         "remember": (postgres, "remember", stopping_before),
-        "swap": (postgres_tables, "swap", stopping_before),
-        "commit": (postgres_tables, "swap", stopping_after),
+        "swap": (postgres, "swap", stopping_before),
+        "commit": (postgres, "swap", stopping_after),
     }
     if step in places:
         module, name, stopping = places[step]

@@ -150,6 +150,23 @@ FAULTS = {
         5,
         "table is 'my table'; write the table in",
     ),
+    "long table": ("[roles]", f'table = "{"t" * 41}"\n[roles]', 5, "underscores, 40 at most"),
+    "ledger": ("[roles]", 'table = "Loaded_Months"\n[roles]', 5, "the ledger of a warehouse; choo"),
+    "catalog": ("[roles]", 'table = "pg_class"\n[roles]', 5, "databases keep the names that begin"),
+    "a month's table": (
+        "[roles]",
+        'table = "trips_2020_01"\n[roles]',
+        5,
+        "is 'trips_2020_01', which can be a month of another table",
+    ),
+    "a new month's": ("[roles]", 'table = "t_2020_01_new"\n[roles]', 5, "a month of another table"),
+    "system column": (
+        "columns.price",
+        "columns.xmin",
+        11,
+        "a name that Postgres or BigQuery keeps",
+    ),
+    "pseudo column": ("columns.price", "columns._PartitionTime", 11, "Postgres or BigQuery keeps"),
     "path": (
         "[roles]",
         'file = "../{year_month}"\n[roles]',
@@ -227,6 +244,21 @@ def test_a_dataset_cannot_be_declared_twice(
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     with pytest.raises(UsageError, match=r"green\.toml and .*green\.toml declare the same"):
         list(DATASETS)
+
+
+@pytest.mark.parametrize("table", ["Prices", "green_TRIPS"])
+def test_two_datasets_cannot_have_the_same_table(
+    table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever is used, both files are named; others are not concerned."""
+    written(tmp_path, GOOD)
+    written(tmp_path, GOOD.replace("[roles]", f"table = '{table}'\n[roles]"), "others")
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    other = {"Prices": "prices", "green_TRIPS": "green"}[table]
+    for name, twin in (("others", other), (other, "others")):
+        with pytest.raises(UsageError, match=rf"{name}\.toml and .*{twin}\.toml both load the tab"):
+            dataset(name)
+    assert dataset("yellow").table == "yellow_trips"
 
 
 def test_a_folder_that_is_not_there_is_named(

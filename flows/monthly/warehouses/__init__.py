@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from core.errors import Conflict, Remedy
+from core.errors import Conflict, Remedy, SchemaError
 from core.storage.bucket import Bucket
 from monthly.ledger import Entry
 from monthly.month import Month
@@ -65,11 +65,18 @@ class Warehouse(Protocol):
             StorageError: the warehouse failed; another run continues where this one stopped.
         """
 
+    def refusal(self, dataset: str) -> SchemaError | None:
+        """Return why the dataset's table cannot take the declared columns, or None.
+
+        A load of any month would raise it. Nothing is written.
+        """
+
     def load(self, month: Month, entry: Entry, parquet: Path) -> int:
         """Replace the month with the rows of a Parquet file; return the row count.
 
         Raises:
             AccountingError: the warehouse's row count differs from the ledger's.
+            SchemaError: the table cannot take the columns; see `refusal`.
             StorageError: the warehouse failed, and its month is unchanged.
         """
 

@@ -19,31 +19,39 @@ that was overtaken raises `Conflict` instead of recording another run's rows as 
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from google.api_core.exceptions import Conflict as AlreadyExists
 from google.api_core.exceptions import GoogleAPICallError, NotFound
-from google.cloud.bigquery import Client, LoadJob, LoadJobConfig, TableReference
-from google.cloud.bigquery.retry import DEFAULT_RETRY
+from google.cloud.bigquery import Client, LoadJob, LoadJobConfig, SchemaField, TableReference
 
-from core.errors import AccountingError, Busy, Conflict, Remedy, StorageError, Unavailable
-from core.storage.google_errors import PATIENCE, TIMEOUT, google_errors
+from core.errors import (
+    AccountingError,
+    Busy,
+    Conflict,
+    Remedy,
+    SchemaError,
+    StorageError,
+    Unavailable,
+)
+from core.storage.google_errors import TIMEOUT, google_errors
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.warehouses import Held, InPlace
-from monthly.warehouses.bigquery_tables import LoadedMonths, fields_of, partition_of, prepare
+from monthly.warehouses.bigquery_ledger import RETRY, LoadedMonths
+from monthly.warehouses.bigquery_tables import LOAD_SECONDS, partition_of, prepare, refusal_in
+from monthly.warehouses.table_columns import kept_columns
 
-RETRY = DEFAULT_RETRY.with_timeout(PATIENCE)
-#: Seconds to wait for a load job; a month takes less than one minute.
-LOAD_SECONDS = 1800
 _ROLE = "roles/bigquery.dataEditor on the dataset and roles/bigquery.jobUser on the project"
 #: Transient reasons of a failed job (from Google's table of BigQuery errors).
 _PASSING = {"backendError", "internalError", "rateLimitExceeded", "jobRateLimitExceeded"}
 _OBJECT = "object_sha256"
+#: BigQuery takes the first that holds the digits of a Parquet decimal.
+_DECIMALS = ["NUMERIC", "BIGNUMERIC"]
 
 #: Sends a load job: partition, id, settings, location.
 Submit = Callable[[TableReference, str, LoadJobConfig, str], LoadJob]
@@ -94,6 +102,11 @@ class BigQuery:
             )
             LoadedMonths(self.client, self.dataset).forget(month)
 
+    def refusal(self, dataset: str) -> SchemaError | None:
+        """Return why the table cannot take the declared columns; see `Warehouse`."""
+        with google_errors(f"{dataset} in {self.name()}", _ROLE):
+            return refusal_in(self.client, self.dataset, DATASETS[dataset])
+
     def reads(self, uri: str) -> bool:
         """Tell whether the URI is an object in Cloud Storage."""
         return uri.startswith("gs://")
@@ -127,9 +140,10 @@ class BigQuery:
 
     def _load(self, month: Month, entry: Entry, submit: Submit, confirm: Callable[[], None]) -> int:
         with google_errors(f"{month} into {self.name()}", _ROLE):
-            place = prepare(self.client, self.dataset, self.location, month)
+            kept = kept_columns(DATASETS[month.dataset], entry)
+            place, fields = prepare(self.client, self.dataset, self.location, month, kept)
             months = LoadedMonths(self.client, self.dataset)
-            jobs = _Jobs(self.client, self.dataset, place, month)
+            jobs = _Jobs(self.client, self.dataset, place, month, fields)
             number, last = jobs.last(after=months.number(month))
             if not (last and jobs.holds(last, entry) and months.has_rows(month, entry)):
                 number += 1
@@ -150,6 +164,7 @@ class _Jobs:
     dataset: str
     place: str
     month: Month
+    fields: Sequence[SchemaField]
 
     def find(self, number: int) -> LoadJob | None:
         try:
@@ -189,7 +204,7 @@ class _Jobs:
     def _submit(self, number: int, entry: Entry, submit: Submit) -> LoadJob:
         table = partition_of(self.client, self.dataset, self.month)
         try:
-            return submit(table, self._id(number), _config(self.month, entry), self.place)
+            return submit(table, self._id(number), _config(self.fields, entry), self.place)
         except AlreadyExists:
             job = self.find(number)
             if job and job.labels.get(_OBJECT) == _label(entry):
@@ -221,16 +236,22 @@ class _Jobs:
         return f"trips-{self.dataset}-{month.dataset}-{month.year_month}-{number}"
 
 
-def _config(month: Month, entry: Entry) -> LoadJobConfig:
-    # The schema maps Parquet timestamps without time zone to DATETIME; without it BigQuery
-    # would read New York's local times as instants in UTC.
-    return LoadJobConfig(
-        schema=fields_of(DATASETS[month.dataset]),
+def _config(fields: Sequence[SchemaField], entry: Entry) -> LoadJobConfig:
+    # The schema maps Parquet timestamps without time zone to DATETIME; without it BigQuery would
+    # read local times as instants in UTC. It has all columns of the table, or BigQuery refuses
+    # to write to a partition; a column that the object lacks is null.
+    config = LoadJobConfig(
+        schema=fields,
         source_format="PARQUET",
         write_disposition="WRITE_TRUNCATE",
         create_disposition="CREATE_NEVER",
         labels={_OBJECT: _label(entry)},
     )
+    if any(field.field_type in _DECIMALS for field in fields):
+        config.decimal_target_types = _DECIMALS
+    if entry.signatures.keys() - {"*"} - {field.name for field in fields}:
+        config.ignore_unknown_values = True  # a column that is not declared any more
+    return config
 
 
 def _label(entry: Entry) -> str:

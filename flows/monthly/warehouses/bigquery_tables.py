@@ -1,34 +1,28 @@
-"""The tables of a BigQuery dataset: trips partitioned by month, and the ledger of loads."""
+"""A dataset's table in BigQuery, partitioned by month."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from google.api_core.exceptions import NotFound
 from google.cloud.bigquery import (
     Client,
     DatasetReference,
     QueryJobConfig,
-    ScalarQueryParameter,
     SchemaField,
     Table,
     TableReference,
     TimePartitioning,
 )
 from google.cloud.bigquery import Dataset as GoogleDataset
-from google.cloud.bigquery.retry import DEFAULT_RETRY
 
 from core.errors import SchemaError
-from core.storage.google_errors import PATIENCE, TIMEOUT
+from core.storage.google_errors import TIMEOUT
 from monthly.columns import Column, Kind
 from monthly.datasets import DATASETS, Dataset
-from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.warehouses import Held
+from monthly.warehouses.bigquery_ledger import RETRY, make_ledger
+from monthly.warehouses.table_columns import Changes, Found, changes_of, other_types, refuse
 
 #: BigQuery's types as its API names them; DATETIME has no time zone.
 TYPES: Mapping[Kind, str] = {
@@ -40,155 +34,8 @@ TYPES: Mapping[Kind, str] = {
     "boolean": "BOOLEAN",
 }
 BY_MONTH = TimePartitioning(type_="MONTH", field="file_month")
-LEDGER = "loaded_months"
-_LEDGER_FIELDS = (
-    SchemaField("dataset", "STRING"),
-    SchemaField("file_month", "DATE"),
-    SchemaField("object_sha256", "STRING", description="Of the Parquet object."),
-    SchemaField("load_number", "INTEGER", description="Of the load job in the month's sequence."),
-    SchemaField("row_count", "INTEGER", description="Rows of the partition after the load."),
-    SchemaField("modified", "TIMESTAMP", description="Change of the partition by the load."),
-    SchemaField("schema_version", "INTEGER", description="Of the columns."),
-    SchemaField("source", "STRING", description="Where the published file came from."),
-)
-RETRY = DEFAULT_RETRY.with_timeout(PATIENCE)
-_LOADED = """
-SELECT kept.file_month, kept.object_sha256
-FROM `{dataset}.loaded_months` AS kept
-LEFT JOIN `{dataset}.INFORMATION_SCHEMA.PARTITIONS` AS there
-  ON there.table_name = @table AND there.partition_id = FORMAT_DATE('%Y%m', kept.file_month)
-WHERE kept.dataset = @dataset
-  AND kept.modified IS NOT DISTINCT FROM there.last_modified_time
-  AND kept.row_count = COALESCE(there.total_rows, 0)
-"""
-_HELD = """
-SELECT kept.object_sha256 AS sha256, kept.row_count AS loaded,
-  COALESCE(there.total_rows, 0) AS found,
-  kept.modified IS DISTINCT FROM there.last_modified_time AS touched
-FROM `{dataset}.loaded_months` AS kept
-LEFT JOIN `{dataset}.INFORMATION_SCHEMA.PARTITIONS` AS there
-  ON there.table_name = @table AND there.partition_id = FORMAT_DATE('%Y%m', kept.file_month)
-WHERE kept.dataset = @dataset AND kept.file_month = @file_month
-"""
-_NUMBER = """
-SELECT MAX(load_number) AS number FROM `{dataset}.loaded_months`
-WHERE dataset = @dataset AND file_month = @file_month
-"""
-_PARTITION = """
-SELECT MAX(last_modified_time) AS modified, COALESCE(SUM(total_rows), 0) AS row_count
-FROM `{dataset}.INFORMATION_SCHEMA.PARTITIONS`
-WHERE table_name = @table AND partition_id = FORMAT_DATE('%Y%m', @file_month)
-"""
-_REMEMBER = """
-MERGE INTO `{dataset}.loaded_months` AS kept
-USING (
-  SELECT @dataset AS dataset, @file_month AS file_month, @object_sha256 AS object_sha256,
-    @load_number AS load_number, @row_count AS row_count, @modified AS modified,
-    @schema_version AS schema_version, @source AS source
-) AS new
-ON kept.dataset = new.dataset AND kept.file_month = new.file_month
-WHEN MATCHED AND kept.load_number <= new.load_number THEN UPDATE SET
-  object_sha256 = new.object_sha256, load_number = new.load_number,
-  row_count = new.row_count, modified = new.modified, schema_version = new.schema_version,
-  source = new.source
-WHEN NOT MATCHED THEN
-  INSERT (dataset, file_month, object_sha256, load_number, row_count, modified, schema_version,
-    source)
-  VALUES (new.dataset, new.file_month, new.object_sha256, new.load_number, new.row_count,
-    new.modified, new.schema_version, new.source)
-"""
-_FORGET = """
-DELETE FROM `{dataset}.loaded_months` WHERE dataset = @dataset AND file_month = @file_month
-"""
-
-
-@dataclass(frozen=True)
-class Partition:
-    """BigQuery's metadata of a month's partition.
-
-    Attributes:
-        modified: time of its last change; None while it is empty.
-        row_count: number of its rows.
-    """
-
-    modified: dt.datetime | None
-    row_count: int
-
-
-@dataclass(frozen=True)
-class LoadedMonths:
-    """The ledger table, which records the object that each month was loaded from."""
-
-    client: Client
-    dataset: str
-
-    def of(self, dataset: str) -> dict[Month, str]:
-        """Return the object's SHA-256 of each month whose partition is unchanged since its load."""
-        values = {"dataset": dataset, "table": DATASETS[dataset].table}
-        try:
-            rows = self._query(_LOADED, values)
-        except NotFound:  # nothing was ever loaded
-            return {}
-        return {
-            Month(dataset, row["file_month"].year, row["file_month"].month): row["object_sha256"]
-            for row in rows
-        }
-
-    def held(self, month: Month) -> Held | None:
-        """Return the state of a month, including whether it has changed since its load."""
-        table = DATASETS[month.dataset].table
-        values = {"dataset": month.dataset, "file_month": month.first_day, "table": table}
-        try:
-            rows = self._query(_HELD, values)
-        except NotFound:  # nothing was ever loaded
-            return None
-        return next((Held(**dict(row.items())) for row in rows), None)
-
-    def number(self, month: Month) -> int:
-        """Return the number of a month's last recorded load, or 0."""
-        values = {"dataset": month.dataset, "file_month": month.first_day}
-        return int(self._query(_NUMBER, values)[0]["number"] or 0)
-
-    def partition(self, month: Month) -> Partition:
-        """Return the current metadata of a month's partition."""
-        values = {"table": DATASETS[month.dataset].table, "file_month": month.first_day}
-        row = self._query(_PARTITION, values)[0]
-        return Partition(row["modified"], int(row["row_count"]))
-
-    def has_rows(self, month: Month, entry: Entry) -> bool:
-        """Tell whether the partition has as many rows as the object; a dropped table has 0."""
-        return self.partition(month).row_count == entry.rows_written
-
-    def remember(self, month: Month, entry: Entry, number: int, there: Partition) -> None:
-        """Record the partition's current state as the result of a load."""
-        values = {
-            "dataset": month.dataset,
-            "file_month": month.first_day,
-            "object_sha256": entry.object_sha256,
-            "load_number": number,
-            "row_count": there.row_count,
-            "modified": there.modified,
-            "schema_version": entry.schema_version,
-            "source": entry.url,
-        }
-        self._query(_REMEMBER, values)
-
-    def forget(self, month: Month) -> None:
-        """Remove a month's ledger row."""
-        values = {"dataset": month.dataset, "file_month": month.first_day}
-        with suppress(NotFound):  # nothing was ever loaded
-            self._query(_FORGET, values)
-
-    def _query(self, sql: str, values: Mapping[str, Any]) -> list[Any]:
-        types = {field.name: field.field_type for field in _LEDGER_FIELDS} | {"table": "STRING"}
-        config = QueryJobConfig(
-            query_parameters=[
-                ScalarQueryParameter(name, types[name], value) for name, value in values.items()
-            ]
-        )
-        text = sql.format(dataset=f"{self.client.project}.{self.dataset}")
-        job = self.client.query(text, job_config=config, retry=RETRY, timeout=TIMEOUT)
-        return list(job.result(retry=RETRY, timeout=PATIENCE))
+#: Seconds to wait for a job; a month takes less than one minute.
+LOAD_SECONDS = 1800
 
 
 def partition_of(client: Client, dataset: str, month: Month) -> TableReference:
@@ -205,13 +52,24 @@ def type_of(column: Column) -> str:
     return TYPES[column.kind]
 
 
-def fields_of(dataset: Dataset) -> list[SchemaField]:
-    """Return the declared columns with their descriptions."""
-    return [SchemaField(c.name, type_of(c), description=c.about) for c in dataset.columns]
+def prepare(
+    client: Client,
+    dataset_id: str,
+    location: str | None,
+    month: Month,
+    kept: Sequence[Column] = (),
+) -> tuple[str, list[SchemaField]]:
+    """Create the dataset and its tables, or change their columns as declared.
 
+    Args:
+        client: Google's client.
+        dataset_id: id of the dataset in BigQuery.
+        location: location of a new dataset.
+        month: the month to load.
+        kept: undeclared columns of the month, kept as text.
 
-def prepare(client: Client, dataset_id: str, location: str | None, month: Month) -> str:
-    """Create or update the dataset and its tables as declared; return the dataset's location.
+    Returns:
+        The dataset's location, and all columns of the table.
 
     Raises:
         SchemaError: a column has another type, or the table is partitioned in another way.
@@ -219,18 +77,31 @@ def prepare(client: Client, dataset_id: str, location: str | None, month: Month)
     dataset = DATASETS[month.dataset]
     reference = DatasetReference(client.project, dataset_id)
     place = _dataset(client, reference, location).location
-    ledger = Table(reference.table(LEDGER), schema=_LEDGER_FIELDS)
-    there = client.create_table(ledger, exists_ok=True, retry=RETRY, timeout=TIMEOUT)
-    if "source" not in {field.name for field in there.schema}:  # a ledger from before 1.1
-        there.schema = [*there.schema, _LEDGER_FIELDS[-1]]
-        client.update_table(there, ["schema"], retry=RETRY, timeout=TIMEOUT)
-    table = Table(reference.table(dataset.table), schema=fields_of(dataset))
+    make_ledger(client, reference)
+    columns = (*dataset.columns, *kept)
+    table = Table(reference.table(dataset.table), schema=list(map(_field, columns)))
     table.time_partitioning = BY_MONTH
     table.clustering_fields = _clustering(dataset)
+    table.description = dataset.declared.title
     there = client.create_table(table, exists_ok=True, retry=RETRY, timeout=TIMEOUT)
-    _refuse_other_partitions(month, there)
-    _bring_up_to_date(client, month, dataset, there)
-    return str(place)
+    changes = _changes(columns, there)
+    refuse(month, _other_partitions(there) or _other_types(dataset, there, changes))
+    return str(place), _bring_up_to_date(client, dataset, there, changes)
+
+
+def refusal_in(client: Client, dataset_id: str, dataset: Dataset) -> SchemaError | None:
+    """Return why the dataset's table cannot take its columns, or None."""
+    reference = DatasetReference(client.project, dataset_id).table(dataset.table)
+    try:
+        there = client.get_table(reference, retry=RETRY, timeout=TIMEOUT)
+    except NotFound:
+        return None
+    changes = _changes(dataset.columns, there)
+    return _other_partitions(there) or _other_types(dataset, there, changes)
+
+
+def _field(column: Column) -> SchemaField:
+    return SchemaField(column.name, type_of(column), description=column.about)
 
 
 def _clustering(dataset: Dataset) -> list[str]:
@@ -249,36 +120,76 @@ def _dataset(client: Client, reference: DatasetReference, location: str | None) 
         return client.get_dataset(reference, retry=RETRY, timeout=TIMEOUT)
 
 
-def _refuse_other_partitions(month: Month, table: Table) -> None:
+def _other_partitions(table: Table) -> SchemaError | None:
     by = table.time_partitioning
     if by is not None and (by.type_, by.field) == (BY_MONTH.type_, BY_MONTH.field):
-        return
+        return None
     if by is not None:
         found = f"partitioned by {by.type_} of {by.field or 'the time of loading'}"
     else:
         found = "partitioned by numbers" if table.range_partitioning else "not partitioned"
-    raise _made_by_something_else(month, table, f"it is {found}, not by MONTH of file_month")
-
-
-def _made_by_something_else(month: Month, table: Table, how: str) -> SchemaError:
     return SchemaError(
-        f"{month}: table {table.full_table_id or table.reference} was made by something else "
-        f"({how}); rename or drop it, then run again"
+        f"table {_name(table)} was made by something else (it is {found}, not by MONTH of "
+        "file_month)",
+        "rename or drop it, then run again",
     )
 
 
-def _bring_up_to_date(client: Client, month: Month, dataset: Dataset, table: Table) -> None:
-    """Add newly declared columns and descriptions; refuse other types."""
-    there = {field.name: field for field in table.schema}
-    declared = fields_of(dataset)
-    wrong = [
-        f"{field.name} is {there[field.name].field_type}, not {field.field_type}"
-        for field in declared
-        if field.name in there and there[field.name].field_type != field.field_type
-    ]
-    if wrong:
-        raise _made_by_something_else(month, table, "; ".join(wrong))
-    if [there.get(field.name) for field in declared] != declared:
-        names = {field.name for field in declared}
-        table.schema = [*declared, *(f for name, f in there.items() if name not in names)]
-        client.update_table(table, ["schema"], retry=RETRY, timeout=TIMEOUT)
+def _other_types(dataset: Dataset, table: Table, changes: Changes) -> SchemaError | None:
+    return other_types(dataset, _name(table), changes, f"rename or drop {_name(table)}")
+
+
+def _name(table: Table) -> str:
+    return str(table.full_table_id or table.reference)
+
+
+def _changes(columns: Sequence[Column], table: Table) -> Changes:
+    """Compare the columns with those of a table; BigQuery ignores the case of names."""
+    fields = {
+        f.name.lower(): Found(f.name, f.field_type, f.description or "") for f in table.schema
+    }
+    there = {c.name: fields[c.name.lower()] for c in columns if c.name.lower() in fields}
+    return changes_of(columns, there, type_of)
+
+
+def _bring_up_to_date(
+    client: Client, dataset: Dataset, table: Table, changes: Changes
+) -> list[SchemaField]:
+    """Change columns and descriptions as declared; return all columns of the table."""
+    fields = list(table.schema)
+    if changes.replaced:
+        table = _without(client, table, [column.name.lower() for column in changes.replaced])
+    if not changes.described and table.description == dataset.declared.title:
+        return fields
+    table.schema = _changed(fields, changes)
+    table.description = dataset.declared.title
+    return list(
+        client.update_table(table, ["schema", "description"], retry=RETRY, timeout=TIMEOUT).schema
+    )
+
+
+def _changed(fields: Sequence[SchemaField], changes: Changes) -> list[SchemaField]:
+    """Return the columns of a table in order, new ones last: BigQuery inserts none between."""
+    new = {column.name.lower(): _field(column) for column in changes.described}
+    moved = {column.name.lower() for column in changes.replaced}
+    stay = [new.pop(f.name.lower(), f) for f in fields if f.name.lower() not in moved]
+    return [*stay, *new.values()]
+
+
+def _without(client: Client, table: Table, names: Sequence[str]) -> Table:
+    """Overwrite a table with its rows less these columns, and return it.
+
+    Dropping a column would reserve its name for some days. The months then count as changed, and
+    each is loaded again by the next run that plans it.
+    """
+    config = QueryJobConfig(
+        destination=table.reference,
+        write_disposition="WRITE_TRUNCATE",
+        time_partitioning=BY_MONTH,
+        clustering_fields=table.clustering_fields,
+    )
+    dropped = ", ".join(f"`{name}`" for name in names)
+    name = f"{table.project}.{table.dataset_id}.{table.table_id}"
+    sql = f"SELECT * EXCEPT ({dropped}) FROM `{name}`"
+    client.query(sql, job_config=config, retry=RETRY, timeout=TIMEOUT).result(timeout=LOAD_SECONDS)
+    return client.get_table(table.reference, retry=RETRY, timeout=TIMEOUT)

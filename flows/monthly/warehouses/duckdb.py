@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import glob
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,24 +14,13 @@ import duckdb
 
 from core.disk import free_space
 from core.errors import AccountingError, Remedy, SchemaError, StorageError
-from monthly.columns import Column, Kind
 from monthly.datasets import DATASETS, Dataset
 from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.warehouses import Held
 from monthly.warehouses.duckdb_opening import opened
-
-TYPES: Mapping[Kind, str] = {
-    "int64": "BIGINT",
-    "float64": "DOUBLE",
-    "string": "VARCHAR",
-    "timestamp": "TIMESTAMP",
-    "date": "DATE",
-    "boolean": "BOOLEAN",
-}
-LEDGER = "loaded_months"
-#: Matches a table of this name in the current schema only.
-_HERE = "database_name = current_database() AND schema_name = current_schema() AND table_name = ?"
+from monthly.warehouses.duckdb_tables import LEDGER, exists, prepare, refusal, table_of
+from monthly.warehouses.table_columns import kept_columns
 
 
 @dataclass(frozen=True)
@@ -55,7 +44,7 @@ class DuckDBFile:
         if not self.path.exists():
             return {}
         with self._connect(read_only=True) as db:
-            if not (_exists(db, LEDGER) and _exists(db, DATASETS[dataset].table)):
+            if not (exists(db, LEDGER) and exists(db, DATASETS[dataset].table)):
                 return {}
             rows = db.execute(
                 f"SELECT file_month, object_sha256 FROM {LEDGER} WHERE dataset = ?",
@@ -65,15 +54,16 @@ class DuckDBFile:
 
     def held(self, month: Month) -> Held | None:
         """Return the state of a month, creating no file; see `Warehouse`."""
-        table = DATASETS[month.dataset].table
+        dataset = DATASETS[month.dataset]
         if not self.path.exists():
             return None
         with self._connect(read_only=True) as db:
-            if not _exists(db, LEDGER):
+            if not exists(db, LEDGER):
                 return None
-            there = f"SELECT count(*) FROM {table} WHERE file_month = $2"
+            there = f"SELECT count(*) FROM {table_of(dataset)} WHERE file_month = $2"
             row = db.execute(
-                f"SELECT object_sha256, rows, ({there if _exists(db, table) else 'SELECT 0'}) "
+                "SELECT object_sha256, rows, "
+                f"({there if exists(db, dataset.table) else 'SELECT 0'}) "
                 f"FROM {LEDGER} WHERE dataset = $1 AND file_month = $2",
                 [month.dataset, month.first_day],
             ).fetchone()
@@ -81,30 +71,39 @@ class DuckDBFile:
 
     def rows(self, month: Month) -> int:
         """Count the rows of a month, creating no file; see `Warehouse`."""
-        table = DATASETS[month.dataset].table
+        dataset = DATASETS[month.dataset]
         if not self.path.exists():
             return 0
         with self._connect(read_only=True) as db:
-            return _count(db, table, month.first_day) if _exists(db, table) else 0
+            return _count(db, dataset, month.first_day) if exists(db, dataset.table) else 0
 
     def drop(self, month: Month) -> None:
         """Remove a month and its ledger row in one transaction; see `Warehouse`."""
         if not self.path.exists():
             return
-        table, day = DATASETS[month.dataset].table, month.first_day
+        dataset, day = DATASETS[month.dataset], month.first_day
         with self._connect(read_only=False) as db, _transaction(db, month, self.path):
-            if _exists(db, table):
-                db.execute(f"DELETE FROM {table} WHERE file_month = ?", [day])
-            if _exists(db, LEDGER):
+            if exists(db, dataset.table):
+                db.execute(f"DELETE FROM {table_of(dataset)} WHERE file_month = ?", [day])
+            if exists(db, LEDGER):
                 which = [month.dataset, day]
                 db.execute(f"DELETE FROM {LEDGER} WHERE dataset = ? AND file_month = ?", which)
+
+    def refusal(self, dataset: str) -> SchemaError | None:
+        """Return why the table cannot take the declared columns, creating no file."""
+        if not self.path.exists():
+            return None
+        with self._connect(read_only=True) as db:
+            return refusal(db, DATASETS[dataset])
 
     def load(self, month: Month, entry: Entry, parquet: Path) -> int:
         """Replace the month and its ledger row in one transaction; see `Warehouse`."""
         dataset = DATASETS[month.dataset]
+        kept = kept_columns(dataset, entry)
+        names = [column.name for column in (*dataset.columns, *kept)]
         with self._connect(read_only=False) as db, _transaction(db, month, self.path):
-            _prepare(db, month, dataset)
-            rows = _replace(db, month, dataset, parquet)
+            prepare(db, month, kept)
+            rows = _replace(db, month, parquet, names)
             if rows != entry.rows_written:
                 raise AccountingError(
                     f"{month}: {self.path} counted {rows} rows where the ledger has "
@@ -126,60 +125,6 @@ class DuckDBFile:
             yield db
 
 
-def _exists(db: duckdb.DuckDBPyConnection, table: str) -> bool:
-    query = f"SELECT count(*) FROM duckdb_tables() WHERE {_HERE}"
-    return db.execute(query, [table]).fetchone() == (1,)
-
-
-def _prepare(db: duckdb.DuckDBPyConnection, month: Month, dataset: Dataset) -> None:
-    """Create the tables or add new columns as declared; refuse other types."""
-    is_new = not _exists(db, dataset.table)
-    columns = ", ".join(f'"{c.name}" {type_of(c)}' for c in dataset.columns)
-    db.execute(f"CREATE TABLE IF NOT EXISTS {dataset.table} ({columns})")
-    db.execute(
-        f"CREATE TABLE IF NOT EXISTS {LEDGER} (dataset VARCHAR, file_month DATE, "
-        "object_sha256 VARCHAR, rows BIGINT, schema_version INTEGER, loaded_at TIMESTAMP, "
-        "source VARCHAR, PRIMARY KEY (dataset, file_month))"
-    )
-    # A ledger from before 1.1 has no source column.
-    db.execute(f"ALTER TABLE {LEDGER} ADD COLUMN IF NOT EXISTS source VARCHAR")
-    if is_new:  # dropping the table dropped its months
-        db.execute(f"DELETE FROM {LEDGER} WHERE dataset = ?", [dataset.name])
-    query = f"SELECT column_name, data_type, comment FROM duckdb_columns() WHERE {_HERE}"
-    found = db.execute(query, [dataset.table]).fetchall()
-    there = {name: data_type for name, data_type, _ in found}
-    described = {name: comment for name, _, comment in found}
-    _refuse_other_types(month, dataset, there)
-    for column in dataset.columns:
-        if column.name not in there:
-            db.execute(f'ALTER TABLE {dataset.table} ADD COLUMN "{column.name}" {type_of(column)}')
-        if described.get(column.name) != column.about:
-            _describe(db, dataset, column)
-
-
-def _refuse_other_types(month: Month, dataset: Dataset, there: Mapping[str, str]) -> None:
-    wrong = [
-        f"{c.name} is {there[c.name]}, not {type_of(c)}"
-        for c in dataset.columns
-        if c.name in there and there[c.name] != type_of(c)
-    ]
-    if wrong:
-        raise SchemaError(
-            f"{month}: table {dataset.table} was made by something else ({'; '.join(wrong)}); "
-            "rename or drop it, then run again"
-        )
-
-
-def _describe(db: duckdb.DuckDBPyConnection, dataset: Dataset, column: Column) -> None:
-    about = column.about.replace("'", "''")
-    db.execute(f"COMMENT ON COLUMN {dataset.table}.\"{column.name}\" IS '{about}'")
-
-
-def type_of(column: Column) -> str:
-    """Return DuckDB's type of a column."""
-    return column.type.upper() if column.kind == "decimal" else TYPES[column.kind]
-
-
 @contextmanager
 def _transaction(db: duckdb.DuckDBPyConnection, month: Month, path: Path) -> Iterator[None]:
     db.begin()
@@ -198,16 +143,24 @@ def _transaction(db: duckdb.DuckDBPyConnection, month: Month, path: Path) -> Ite
         ) from error
 
 
-def _replace(db: duckdb.DuckDBPyConnection, month: Month, dataset: Dataset, parquet: Path) -> int:
-    day = month.first_day
-    name = glob.escape(str(parquet))  # DuckDB expands glob patterns
-    db.execute(f"DELETE FROM {dataset.table} WHERE file_month = ?", [day])
-    db.execute(f"INSERT INTO {dataset.table} BY NAME SELECT * FROM read_parquet(?)", [name])
-    return _count(db, dataset.table, day)
+def _replace(
+    db: duckdb.DuckDBPyConnection, month: Month, parquet: Path, names: Sequence[str]
+) -> int:
+    """Replace the rows; a column that the file lacks is null, one of no name is left out."""
+    dataset, day = DATASETS[month.dataset], month.first_day
+    file = glob.escape(str(parquet))  # DuckDB expands glob patterns
+    db.execute(f"DELETE FROM {table_of(dataset)} WHERE file_month = ?", [day])
+    db.execute(
+        f"INSERT INTO {table_of(dataset)} BY NAME "
+        "SELECT COLUMNS(lambda name: list_contains($1, name)) FROM read_parquet($2)",
+        [names, file],
+    )
+    return _count(db, dataset, day)
 
 
-def _count(db: duckdb.DuckDBPyConnection, table: str, day: dt.date) -> int:
-    row = db.execute(f"SELECT count(*) FROM {table} WHERE file_month = ?", [day]).fetchone()
+def _count(db: duckdb.DuckDBPyConnection, dataset: Dataset, day: dt.date) -> int:
+    query = f"SELECT count(*) FROM {table_of(dataset)} WHERE file_month = ?"
+    row = db.execute(query, [day]).fetchone()
     return int(row[0]) if row else 0
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from core.checksums import sha256_of
 from core.errors import Conflict, StorageError
 from core.storage.bucket import Bucket
+from monthly.datasets import DATASETS
 from monthly.ledger import Entry, read_entry
 from monthly.month import Month
 from monthly.warehouses import AGAIN, InPlace, ReadsInPlace, Warehouse
+from monthly.warehouses.table_columns import refuse_outdated
 
 
 def kept_entry(bucket: Bucket, month: Month) -> Entry:
@@ -60,7 +62,12 @@ def object_for(
 
 
 def load_object(warehouse: Warehouse, month: Month, entry: Entry, found: Path | InPlace) -> int:
-    """Replace the month with what `object_for` returned; return the row count."""
+    """Replace the month with what `object_for` returned; return the row count.
+
+    Raises:
+        SchemaError: a column of the object, or of the table, has another type than is declared.
+    """
+    refuse_outdated(month, DATASETS[month.dataset], entry)
     if isinstance(found, Path):
         return warehouse.load(month, entry, found)
     assert isinstance(warehouse, ReadsInPlace)  # noqa: S101 - no other is given an object in place

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +14,17 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from core.download.remote_file import Download
-from core.errors import AccountingError, Busy, Remedy, StorageError, Unavailable
+from core.errors import (
+    AccountingError,
+    Busy,
+    Remedy,
+    SchemaError,
+    StorageError,
+    Unavailable,
+)
 from core.waiting import waiting
+from monthly.columns import Column
+from monthly.datasets import DATASETS
 from monthly.ledger import Entry, entry_of
 from monthly.month import Month
 from monthly.warehouses import Held
@@ -30,6 +39,15 @@ from monthly.warehouses.postgres_ledger import (
     remember,
     replace_entry,
 )
+from monthly.warehouses.postgres_tables import (
+    count_rows,
+    create_new,
+    drop_partition,
+    prepare,
+    refusal_in,
+    swap,
+)
+from monthly.warehouses.table_columns import kept_columns
 
 if TYPE_CHECKING:
     from monthly.convert.rows import Rows
@@ -88,24 +106,27 @@ class Postgres:
         # Imported here: Arrow takes 0.25 s to import, and an unchanged month does not need it.
         from monthly.warehouses.postgres_copy import copy_file
 
-        with self._replacing(month, entry.object_sha256) as (sql, new):
+        dataset = DATASETS[month.dataset]
+        kept = kept_columns(dataset, entry)
+        with self._replacing(month, entry.object_sha256, kept) as (sql, new):
             if new:
-                self._compare(month, copy_file(sql, month, new, parquet), entry)
+                rows = copy_file(sql, month, new, parquet, (*dataset.columns, *kept))
+                self._compare(month, rows, entry)
                 remember(sql, month, entry, None)
         return entry.rows_written
 
+    def refusal(self, dataset: str) -> SchemaError | None:
+        """Return why the table cannot take the declared columns; see `Warehouse`."""
+        with self._transaction(dataset) as sql:
+            return refusal_in(sql, DATASETS[dataset])
+
     def rows(self, month: Month) -> int:
         """Count the rows of a month's partition; see `Warehouse`."""
-        # Imported here and below, because an unchanged month needs no Arrow.
-        from monthly.warehouses.postgres_tables import count_rows
-
         with self._transaction(str(month)) as sql:
             return count_rows(sql, month)
 
     def drop(self, month: Month) -> None:
         """Remove a month's partition, ledger row and rejected rows; see `Warehouse`."""
-        from monthly.warehouses.postgres_tables import drop_partition
-
         with self._transaction(str(month)) as sql:
             self._take(sql, month.stem, WAIT_SECONDS)
             _limit_waiting(sql, SWAP_SECONDS)
@@ -129,7 +150,7 @@ class Postgres:
         from monthly.warehouses.postgres_copy import begin, copy_rows
 
         month, begun = rows.month, begin(rows)
-        with self._replacing(month, download.sha256) as (sql, new):
+        with self._replacing(month, download.sha256, begun.kept) as (sql, new):
             if not new and (there := entry_in(sql, month)):
                 return there
             accounts = rows.accounts(copy_rows(sql, new, begun))
@@ -138,17 +159,17 @@ class Postgres:
         return entry
 
     @contextmanager
-    def _replacing(self, month: Month, sha256: str) -> Iterator[tuple[Cursor, str]]:
+    def _replacing(
+        self, month: Month, sha256: str, kept: Sequence[Column]
+    ) -> Iterator[tuple[Cursor, str]]:
         """Open a transaction and yield a new table to fill, which is swapped in at the end.
 
         The table's name is empty if the run that this one waited for loaded the same object.
         """
-        from monthly.warehouses.postgres_tables import create_new, prepare, swap
-
         with self._transaction(str(month)) as sql:
             self._take(sql, LEDGER, SWAP_SECONDS)  # one run at a time changes shared tables
             make_ledger(sql)
-            prepare(sql, month)
+            prepare(sql, month, kept)
             sql.connection.commit()
             _begin(sql)
             waited = not self._take(sql, month.stem, WAIT_SECONDS)

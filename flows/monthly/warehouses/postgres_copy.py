@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,18 +15,21 @@ from pgpq import ArrowToPostgresBinaryEncoder
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
 from core.errors import SchemaError
-from monthly.columns import FILE_MONTH
+from monthly.columns import FILE_MONTH, Column
 from monthly.convert.parquet_file import BATCH_ROWS, BUFFER_BYTES
 from monthly.convert.rows import Rows
 from monthly.datasets import DATASETS
 from monthly.month import Month
 from monthly.warehouses import AGAIN
+from monthly.warehouses.postgres_tables import quoted
 
 #: Trailer of a binary COPY: a row of -1 fields.
 _END = b"\xff\xff"
 
 
-def copy_file(sql: Cursor, month: Month, table: str, parquet: Path) -> int:
+def copy_file(
+    sql: Cursor, month: Month, table: str, parquet: Path, columns: Sequence[Column]
+) -> int:
     """Copy a month into an empty table created by this transaction; return the row count.
 
     Args:
@@ -35,14 +38,16 @@ def copy_file(sql: Cursor, month: Month, table: str, parquet: Path) -> int:
         table: table with the declared columns and types: binary COPY silently writes the bytes
             of an integer into a float column.
         parquet: the canonical file.
+        columns: the columns of the table; one that the file lacks is null, another column of
+            the file is left out.
 
     Raises:
-        SchemaError: the file's columns or types differ from the declared ones.
+        SchemaError: a type in the file differs from that of the table.
     """
     with pq.ParquetFile(parquet, buffer_size=BUFFER_BYTES, pre_buffer=False) as file:
-        _refuse_other_types(month, file)
-        batches = file.iter_batches(batch_size=BATCH_ROWS, use_threads=False)
-        rows = BinaryRows(file.schema_arrow)
+        schema = _schema_of(month, file, columns)
+        batches = file.iter_batches(batch_size=BATCH_ROWS, columns=schema.names, use_threads=False)
+        rows = BinaryRows(schema)
         return _copy(sql, table, rows, map(rows.encode, batches))
 
 
@@ -51,10 +56,12 @@ class Begun:
     """Rows of a published file that threads have started to convert.
 
     Attributes:
+        kept: the undeclared columns that are kept.
         binary: encoder of the rows.
         encoded: the encoded rows, in chunks.
     """
 
+    kept: tuple[Column, ...]
     binary: BinaryRows
     encoded: Iterator[bytes]
 
@@ -65,14 +72,19 @@ def begin(rows: Rows) -> Begun:
     Columns missing from the file are not sent, which leaves them null. Neither is the month,
     which is the column's default. Encoding takes as long as parsing, so the parsing threads do it.
     """
-    declared = DATASETS[rows.month.dataset].schema
     names = [name for name in rows.names if name != FILE_MONTH.name]
-    binary = BinaryRows(pa.schema([declared.field(name) for name in names]))
+    binary = BinaryRows(pa.schema([rows.schema.field(name) for name in names]))
 
     def encode(batch: pa.RecordBatch) -> bytes:
         return binary.encode(batch.select(names))
 
-    return Begun(binary, chain.from_iterable(rows.through(encode)))
+    return Begun(_kept(rows), binary, chain.from_iterable(rows.through(encode)))
+
+
+def _kept(rows: Rows) -> tuple[Column, ...]:
+    declared = {column.name for column in DATASETS[rows.month.dataset].columns}
+    others = [field for field in rows.schema if field.name not in declared]
+    return tuple(Column(f.name, "string", f.metadata[b"description"].decode()) for f in others)
 
 
 def copy_rows(sql: Cursor, table: str, begun: Begun) -> int:
@@ -85,8 +97,8 @@ def _copy(sql: Cursor, table: str, rows: BinaryRows, encoded: Iterator[bytes]) -
 
     The first readers and the vacuum then do not have to write them a second time.
     """
-    names = ", ".join(f'"{name}"' for name in rows.schema.names)
-    copy = f"COPY {table} ({names}) FROM STDIN WITH (FORMAT binary, FREEZE)"
+    names = ", ".join(map(quoted, rows.schema.names))
+    copy = f"COPY {quoted(table)} ({names}) FROM STDIN WITH (FORMAT binary, FREEZE)"
     stream = _Stream(_chunks(rows, encoded))
     try:
         sql.copy_expert(copy, stream)
@@ -151,15 +163,14 @@ class BinaryRows:
             return encoder
 
 
-def _refuse_other_types(month: Month, file: pq.ParquetFile) -> None:
-    declared = DATASETS[month.dataset].schema
-    wrong = [
-        f"{found.name} is {found.type}"
-        for found in file.schema_arrow
-        if found.name not in declared.names or declared.field(found.name).type != found.type
-    ]
+def _schema_of(month: Month, file: pq.ParquetFile, columns: Sequence[Column]) -> pa.Schema:
+    """Return the fields of a file that a table has, all of the table's types."""
+    types = {column.name: column.arrow for column in columns}
+    fields = [field for field in file.schema_arrow if field.name in types]
+    wrong = [f"{f.name} is {f.type}" for f in fields if f.type != types[f.name]]
     if wrong:
         raise SchemaError(
-            f"{month}: the Parquet object has other columns than declared ({'; '.join(wrong)})",
+            f"{month}: the Parquet object has other types than declared ({'; '.join(wrong)})",
             AGAIN,
         )
+    return pa.schema(fields)

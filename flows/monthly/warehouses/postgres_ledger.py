@@ -14,17 +14,17 @@ from pathlib import Path
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from psycopg2.extras import execute_values
 
+from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.warehouses import Held
 
 LEDGER, REJECTED = "loaded_months", "rejected_rows"
 #: A dataset's ledger rows whose partitions exist: dropping the table drops its months.
-#: The table name is built here: monthly.datasets imports Arrow, which an unchanged month avoids.
 _LOADED = f"""
-FROM {LEDGER} WHERE dataset = %s AND EXISTS (
-  SELECT FROM pg_inherits WHERE inhparent = to_regclass(dataset || '_trips')
-  AND inhrelid = to_regclass(dataset || '_trips_' || to_char(file_month, 'YYYY_MM')))
+FROM {LEDGER} WHERE dataset = %(dataset)s AND EXISTS (
+  SELECT FROM pg_inherits WHERE inhparent = to_regclass(quote_ident(%(table)s))
+  AND inhrelid = to_regclass(quote_ident(%(table)s || to_char(file_month, '_YYYY_MM'))))
 """
 
 
@@ -40,10 +40,10 @@ SELECT object_sha256, rows, part.oid::regclass::text,
     (SELECT stats_reset FROM pg_stat_database WHERE datname = current_database())), '-infinity')
   AND (rows = 0) = (pg_relation_size(part.oid) = 0)
 FROM {LEDGER} LEFT JOIN pg_class AS part
-  ON part.oid = to_regclass(dataset || '_trips_' || to_char(file_month, 'YYYY_MM'))
+  ON part.oid = to_regclass(quote_ident(%(table)s || to_char(file_month, '_YYYY_MM')))
   AND EXISTS (SELECT FROM pg_inherits WHERE inhrelid = part.oid
-    AND inhparent = to_regclass(dataset || '_trips'))
-WHERE dataset = %s AND file_month = %s
+    AND inhparent = to_regclass(quote_ident(%(table)s)))
+WHERE dataset = %(dataset)s AND file_month = %(file_month)s
 """
 
 
@@ -72,13 +72,15 @@ def make_ledger(sql: Cursor) -> None:
 
 def checksums(sql: Cursor, dataset: str) -> dict[Month, str]:
     """Return the SHA-256 of the loaded object by month."""
-    sql.execute(f"SELECT file_month, object_sha256 {_LOADED}", [dataset])
+    values = {"dataset": dataset, "table": DATASETS[dataset].table}
+    sql.execute(f"SELECT file_month, object_sha256 {_LOADED}", values)
     return {Month(dataset, day.year, day.month): sha256 for day, sha256 in sql}
 
 
 def held_in(sql: Cursor, month: Month) -> Held | None:
     """Return the state of a loaded month; count its rows unless statistics prove them."""
-    sql.execute(_PROVEN, _key(month))
+    values = {"dataset": month.dataset, "table": DATASETS[month.dataset].table}
+    sql.execute(_PROVEN, values | {"file_month": month.first_day})
     row = sql.fetchone()
     if row is None:
         return None

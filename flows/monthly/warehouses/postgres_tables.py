@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
@@ -11,6 +12,7 @@ from core.errors import SchemaError
 from monthly.columns import Column, Kind
 from monthly.datasets import DATASETS, Dataset
 from monthly.month import Month
+from monthly.warehouses.table_columns import Changes, Found, changes_of, other_types, refuse
 
 #: Type names as PostgreSQL's catalog spells them.
 TYPES: Mapping[Kind, str] = {
@@ -34,25 +36,53 @@ def partition_of(month: Month) -> str:
     return f"{DATASETS[month.dataset].table}_{month.year_month.replace('-', '_')}"
 
 
-def prepare(sql: Cursor, month: Month) -> None:
-    """Create the dataset's table or add new columns as declared.
+def quoted(name: str) -> str:
+    """Return a name as SQL takes it, whatever its case, a reserved word too."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def prepare(sql: Cursor, month: Month, kept: Sequence[Column]) -> None:
+    """Create the dataset's table or change its columns as declared.
+
+    Args:
+        sql: cursor of a transaction that changes nothing else.
+        month: the month to load.
+        kept: undeclared columns of the month, kept as text.
 
     Raises:
-        SchemaError: something else created a table of that name.
+        SchemaError: something else created a table of that name, or a column has another type.
     """
     dataset = DATASETS[month.dataset]
+    table = quoted(dataset.table)
     if not _exists(sql, dataset.table):
         columns = ", ".join(_definition(column) for column in dataset.columns)
-        sql.execute(f"CREATE TABLE {dataset.table} ({columns}) PARTITION BY LIST (file_month)")
-    _refuse_other_kind(sql, month, dataset)
-    there = _columns(sql, dataset.table)
-    _refuse_other_types(month, dataset, {name: found for name, (found, _) in there.items()})
-    for column in dataset.columns:
-        if column.name not in there:
-            sql.execute(f"ALTER TABLE {dataset.table} ADD COLUMN {_definition(column)}")
-        if there.get(column.name, ("", None))[1] != column.about:
-            name = f'{dataset.table}."{column.name}"'
-            sql.execute(f"COMMENT ON COLUMN {name} IS %s", [column.about])
+        sql.execute(f"CREATE TABLE {table} ({columns}) PARTITION BY LIST (file_month)")
+    there = _table(sql, dataset.table)
+    assert there is not None  # noqa: S101 - it was just created
+    refuse(month, _other_kind(there))
+    if there.about != dataset.declared.title:
+        sql.execute(f"COMMENT ON TABLE {table} IS %s", [dataset.declared.title])
+    changes = changes_of((*dataset.columns, *kept), _columns(sql, dataset.table), type_of)
+    refuse(month, _other_types(dataset, there, changes))
+    _carry_out(sql, table, changes)
+
+
+def refusal_in(sql: Cursor, dataset: Dataset) -> SchemaError | None:
+    """Return why the dataset's table cannot take its columns, or None."""
+    there = _table(sql, dataset.table)
+    if there is None:
+        return None
+    changes = changes_of(dataset.columns, _columns(sql, dataset.table), type_of)
+    return _other_kind(there) or _other_types(dataset, there, changes)
+
+
+def _carry_out(sql: Cursor, table: str, changes: Changes) -> None:
+    for column in changes.replaced:
+        sql.execute(f"ALTER TABLE {table} DROP COLUMN {quoted(column.name)}")
+    for column in (*changes.replaced, *changes.added):
+        sql.execute(f"ALTER TABLE {table} ADD COLUMN {_definition(column)}")
+    for column in changes.described:
+        sql.execute(f"COMMENT ON COLUMN {table}.{quoted(column.name)} IS %s", [column.about])
 
 
 def create_new(sql: Cursor, month: Month) -> str:
@@ -65,32 +95,34 @@ def create_new(sql: Cursor, month: Month) -> str:
     """
     partition, table = partition_of(month), DATASETS[month.dataset].table
     if _exists(sql, partition):
-        columns = f"LIKE {partition} INCLUDING ALL"
+        columns = f"LIKE {quoted(partition)} INCLUDING ALL"
     else:
-        found = _columns(sql, table).items()
-        columns = ", ".join(f'"{name}" {type_name}' for name, (type_name, _) in found)
-    new = f"{partition}_new"
-    day = month.first_day
+        found = _columns(sql, table).values()
+        columns = ", ".join(f"{quoted(column.name)} {column.type}" for column in found)
+    new, day = f"{partition}_new", month.first_day
     sql.execute(
-        f"CREATE TABLE {new} ({columns}, CONSTRAINT {new}_month "
+        f"CREATE TABLE {quoted(new)} ({columns}, CONSTRAINT {quoted(f'{new}_month')} "
         f"CHECK (file_month IS NOT NULL AND file_month = DATE '{day}'))"
     )
-    sql.execute(f"ALTER TABLE {new} ALTER file_month SET DEFAULT DATE '{day}'")
+    sql.execute(f"ALTER TABLE {quoted(new)} ALTER file_month SET DEFAULT DATE '{day}'")
     return new
 
 
 def swap(sql: Cursor, month: Month, new: str) -> None:
     """Put a filled table in place of the month's partition."""
-    partition, table = partition_of(month), DATASETS[month.dataset].table
+    name = partition_of(month)
+    partition, table = quoted(name), quoted(DATASETS[month.dataset].table)
     drop_partition(sql, month)
-    if _exists(sql, partition):  # somebody detached it and may need it
-        sql.execute(f"ALTER TABLE {partition} RENAME TO {_free_name(sql, f'{partition}_detached')}")
-    sql.execute(f"ALTER TABLE {new} RENAME TO {partition}")
+    if _exists(sql, name):  # somebody detached it and may need it
+        free = _free_name(sql, f"{name}_detached")
+        sql.execute(f"ALTER TABLE {partition} RENAME TO {quoted(free)}")
+    sql.execute(f"ALTER TABLE {quoted(new)} RENAME TO {partition}")
     sql.execute(
         f"ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES IN ('{month.first_day}')"
     )
     sql.execute(
-        f"ALTER TABLE {partition} DROP CONSTRAINT {new}_month, ALTER file_month DROP DEFAULT"
+        f"ALTER TABLE {partition} DROP CONSTRAINT {quoted(f'{new}_month')}, "
+        "ALTER file_month DROP DEFAULT"
     )
 
 
@@ -99,7 +131,7 @@ def count_rows(sql: Cursor, month: Month) -> int:
     partition = partition_of(month)
     if not _is_partition(sql, partition, DATASETS[month.dataset].table):
         return 0
-    sql.execute(f"SELECT count(*) FROM {partition}")
+    sql.execute(f"SELECT count(*) FROM {quoted(partition)}")
     return int(sql.fetchone()[0])
 
 
@@ -107,16 +139,16 @@ def drop_partition(sql: Cursor, month: Month) -> None:
     """Remove the month's partition; a table that somebody detached stays."""
     partition, table = partition_of(month), DATASETS[month.dataset].table
     if _is_partition(sql, partition, table):
-        sql.execute(f"ALTER TABLE {table} DETACH PARTITION {partition}")
-        sql.execute(f"DROP TABLE {partition}")
+        sql.execute(f"ALTER TABLE {quoted(table)} DETACH PARTITION {quoted(partition)}")
+        sql.execute(f"DROP TABLE {quoted(partition)}")
 
 
 def _definition(column: Column) -> str:
-    return f'"{column.name}" {type_of(column)}'
+    return f"{quoted(column.name)} {type_of(column)}"
 
 
 def _exists(sql: Cursor, table: str) -> bool:
-    sql.execute("SELECT to_regclass(%s) IS NOT NULL", [table])
+    sql.execute("SELECT to_regclass(%s) IS NOT NULL", [quoted(table)])
     return bool(sql.fetchone()[0])
 
 
@@ -130,45 +162,60 @@ def _is_partition(sql: Cursor, partition: str, table: str) -> bool:
     sql.execute(
         "SELECT EXISTS (SELECT FROM pg_inherits "
         "WHERE inhrelid = to_regclass(%s) AND inhparent = to_regclass(%s))",
-        [partition, table],
+        [quoted(partition), quoted(table)],
     )
     return bool(sql.fetchone()[0])
 
 
-def _columns(sql: Cursor, table: str) -> dict[str, tuple[str, str | None]]:
-    """Return each column's type and comment in order, from the catalog, which locks no table."""
+@dataclass(frozen=True)
+class _Table:
+    """A table of the catalog.
+
+    Attributes:
+        name: the name as SQL takes it, quoted if need be.
+        key: the partition key, such as `LIST (file_month)`; None if it is not partitioned.
+        about: the comment; empty if there is none.
+    """
+
+    name: str
+    key: str | None
+    about: str
+
+
+def _table(sql: Cursor, table: str) -> _Table | None:
     sql.execute(
-        "SELECT attname, format_type(atttypid, atttypmod), col_description(attrelid, attnum) "
+        "SELECT oid::regclass::text, pg_get_partkeydef(oid), "
+        "coalesce(obj_description(oid, 'pg_class'), '') FROM pg_class WHERE oid = to_regclass(%s)",
+        [quoted(table)],
+    )
+    row = sql.fetchone()
+    return _Table(*row) if row else None
+
+
+def _columns(sql: Cursor, table: str) -> dict[str, Found]:
+    """Return the columns in order by name, from the catalog, which locks no table."""
+    sql.execute(
+        "SELECT attname, format_type(atttypid, atttypmod), "
+        "coalesce(col_description(attrelid, attnum), '') "
         "FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 "
         "AND NOT attisdropped ORDER BY attnum",
-        [table],
+        [quoted(table)],
     )
-    return {name: (type_name, comment) for name, type_name, comment in sql}
+    return {row[0]: Found(*row) for row in sql}
 
 
-def _refuse_other_kind(sql: Cursor, month: Month, dataset: Dataset) -> None:
-    sql.execute(
-        "SELECT pg_get_partkeydef(oid) FROM pg_class WHERE oid = to_regclass(%s)", [dataset.table]
+def _other_kind(table: _Table) -> SchemaError | None:
+    if table.key == "LIST (file_month)":
+        return None
+    how = f"partitioned by {table.key}" if table.key else "not partitioned, as to_sql makes them"
+    bare = table.name.strip('"')
+    old = quoted(f"{bare}_old") if bare != table.name else f"{bare}_old"
+    return SchemaError(
+        f"table {table.name} was made by something else (it is {how})",
+        f"ALTER TABLE {table.name} RENAME TO {old}, or drop it, then run again",
     )
-    key = sql.fetchone()[0]
-    if key != "LIST (file_month)":
-        found = f"partitioned by {key}" if key else "not partitioned, as to_sql makes them"
-        raise SchemaError(
-            f"{month}: table {dataset.table} was made by something else (it is {found}); "
-            f"ALTER TABLE {dataset.table} RENAME TO {dataset.table}_old, or drop it, "
-            "then run again"
-        )
 
 
-def _refuse_other_types(month: Month, dataset: Dataset, there: Mapping[str, str]) -> None:
-    wrong = [
-        f"{c.name} is {there[c.name]}, not {type_of(c)}"
-        for c in dataset.columns
-        if c.name in there and there[c.name] != type_of(c)
-    ]
-    if wrong:
-        raise SchemaError(
-            f"{month}: table {dataset.table} was made by something else ({'; '.join(wrong)}); "
-            f"DROP TABLE {dataset.table}, or rename it and each of its partitions, then run again: "
-            "its months count as not loaded"
-        )
+def _other_types(dataset: Dataset, table: _Table, changes: Changes) -> SchemaError | None:
+    way_out = f"DROP TABLE {table.name}, or rename it and each of its partitions"
+    return other_types(dataset, table.name, changes, way_out)

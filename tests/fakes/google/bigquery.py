@@ -22,8 +22,12 @@ _LOAD_SETTINGS = {
     "sourceUris",
     "writeDisposition",
     "createDisposition",
+    "decimalTargetTypes",
+    "ignoreUnknownValues",
 }
 _QUERY_SETTINGS = {"query", "queryParameters", "parameterMode", "useLegacySql"}
+#: What a query job has that overwrites a table with its result.
+_OVERWRITE = {"destinationTable", "writeDisposition", "timePartitioning", "clustering"}
 _AT_ONCE = {
     "requestId",
     "location",
@@ -140,7 +144,10 @@ class BigQuery:
                 raise _JobFailed(**self._failures.pop(0))
             with self._uploads.file(data) as sent:
                 path = sent or self._storage.file_of(load["sourceUris"][0])
-                rows = self.tables.replace(load["destinationTable"], load["schema"], path)
+                unknown = load.get("ignoreUnknownValues", False)
+                target, schema = load["destinationTable"], load["schema"]
+                _decimals(load, schema)
+                rows = self.tables.replace(target, schema, path, unknown)
         except (_JobFailed, Refused) as error:
             reason = error.reason if isinstance(error, _JobFailed) else "invalid"
             said = {"reason": reason, "message": str(error)}
@@ -149,8 +156,15 @@ class BigQuery:
             job["statistics"] = {"load": {"outputRows": str(rows)}}
 
     def _query(self, number: str, job: dict[str, Any], query: Mapping[str, Any]) -> None:
-        _only(query, _QUERY_SETTINGS, "a query")
+        overwrites = "destinationTable" in query
+        _only(query, _QUERY_SETTINGS | (_OVERWRITE if overwrites else set()), "a query")
         sql, values = translated(query, self.tables.need)
+        if overwrites:
+            _only({query["writeDisposition"]: 0}, {"WRITE_TRUNCATE"}, "a disposition")
+            self.tables.overwrite(query["destinationTable"], sql)
+            self._results[number] = ([], [])
+            job["statistics"] = {"query": {"statementType": "SELECT"}}
+            return
         try:
             fields, rows, changed = rows_of(self.tables.db, sql, values)
         except duckdb.Error as error:
@@ -188,6 +202,13 @@ class _JobFailed(Exception):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+def _decimals(load: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+    """Without both types listed, a long decimal of Parquet would become an error."""
+    has_long = any(field["type"] == "BIGNUMERIC" for field in schema["fields"])
+    if has_long and load.get("decimalTargetTypes") != ["NUMERIC", "BIGNUMERIC"]:
+        raise Refused(400, "decimalTargetTypes has no type for the digits")
 
 
 _DETAIL = {"reason": "invalid", "message": "row 17 of the file"}

@@ -19,9 +19,13 @@ TYPES = {
     "DATE": "DATE",
     "TIMESTAMP": "TIMESTAMP WITH TIME ZONE",
     "BOOLEAN": "BOOLEAN",
+    "NUMERIC": "DECIMAL(38,9)",
+    # Of the 38 digits after the point that BigQuery has: DuckDB has 38 in all.
+    "BIGNUMERIC": "DECIMAL(38,18)",
 }
 ALIASES = {"INT64": "INTEGER", "FLOAT64": "FLOAT"}
 _NAME = re.compile(r"`(?:([\w-]+)\.)?(\w+)\.(INFORMATION_SCHEMA\.PARTITIONS|\w+)`")
+_COLUMN = re.compile(r"`(\w+)`")
 _PARAMETER = re.compile(r"@(\w+)")
 
 
@@ -48,7 +52,8 @@ def translated(
             raise Refused(400, f"Query parameter '{match[1]}' not found")
         return f"CAST(${match[1]} AS {TYPES[types[match[1]]]})"
 
-    sql = _PARAMETER.sub(bound, _NAME.sub(named, query["query"]))
+    sql = _COLUMN.sub(r'"\1"', _NAME.sub(named, query["query"]))
+    sql = _PARAMETER.sub(bound, sql.replace("* EXCEPT (", "* EXCLUDE ("))
     return sql, {name: p["parameterValue"].get("value") for name, p in given.items()}
 
 

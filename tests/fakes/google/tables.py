@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,19 +82,34 @@ class Tables:
             raise Refused(404, f"Not found: Table {dataset}.{table} was not found in location US")
         return self.tables[dataset, table]
 
-    def replace(self, target: Mapping[str, str], schema: Resource, path: Path) -> int:
-        """Put the rows of a Parquet file in place of those of a partition; how many."""
+    def replace(
+        self, target: Mapping[str, str], schema: Resource, path: Path, unknown: bool = False
+    ) -> int:
+        """Put the rows of a Parquet file in place of those of a partition; how many.
+
+        Args:
+            target: the partition.
+            schema: of the rows.
+            path: the file.
+            unknown: whether columns that the schema lacks are left out, and no error.
+        """
         dataset = target["datasetId"]
         table, _, partition = target["tableId"].partition("$")
         resource = self.need(dataset, table)
         if not partition:
             raise Refused(501, "only partitions are replaced in this double")
-        _same_types(resource["schema"], schema)
+        _same_columns(resource["schema"], schema)
         name, column = f'"{dataset}"."{table}"', resource["timePartitioning"]["field"]
-        self._check(resource, path, f"strftime({column}, '%Y%m')", partition)
+        self._check(resource, path, unknown)
+        self._check_months(path, f"strftime({column}, '%Y%m')", partition)
+        names = [f["name"].lower() for f in resource["schema"]["fields"]]
         self.db.begin()
         self.db.execute(f"DELETE FROM {name} WHERE strftime({column}, '%Y%m') = ?", [partition])
-        self.db.execute(f"INSERT INTO {name} BY NAME FROM read_parquet(?)", [str(path)])
+        self.db.execute(
+            f"INSERT INTO {name} BY NAME "
+            "SELECT COLUMNS(lambda name: list_contains($1, lower(name))) FROM read_parquet($2)",
+            [names, str(path)],
+        )
         counted = self.db.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()
         rows = int(counted[0]) if counted else 0
         self._note(dataset, table, partition, rows)
@@ -110,18 +126,35 @@ class Tables:
             values = [table, partition, rows, self._clock.isoformat()]
             self.db.execute(f"INSERT INTO {name} VALUES (?, ?, ?, ?)", values)
 
-    def _check(self, resource: Resource, path: Path, month: str, partition: str) -> None:
-        """Types of the Parquet file, and that each row belongs to the partition."""
-        wanted = {f["name"]: TYPES[f["type"]] for f in resource["schema"]["fields"]}
+    def overwrite(self, target: Mapping[str, str], sql: str) -> None:
+        """Put the rows of a query in place of all rows of a table, with the query's columns."""
+        dataset, table = target["datasetId"], target["tableId"]
+        resource, name = self.need(dataset, table), f'"{dataset}"."{table}"'
+        self.db.execute(f"CREATE OR REPLACE TABLE {name} AS {sql}")
+        there = {row[0] for row in self.db.execute(f"DESCRIBE {name}").fetchall()}
+        fields = [f for f in resource["schema"]["fields"] if f["name"] in there]
+        # A query's columns have no descriptions.
+        plain = [{"name": f["name"], "type": f["type"], "mode": "NULLABLE"} for f in fields]
+        resource["schema"] = {"fields": plain}
+        column = resource["timePartitioning"]["field"]
+        query = f"SELECT strftime({column}, '%Y%m'), count(*) FROM {name} GROUP BY 1"
+        for partition, rows in self.db.execute(query).fetchall():
+            self._note(dataset, table, partition, rows)
+
+    def _check(self, resource: Resource, path: Path, unknown: bool) -> None:
+        """Types of the Parquet file."""
+        wanted = {f["name"].lower(): f["type"] for f in resource["schema"]["fields"]}
         try:
             found = self.db.execute("DESCRIBE FROM read_parquet(?)", [str(path)]).fetchall()
         except duckdb.Error as error:
             raise Refused(400, f"Error while reading data: {error}") from error
         for name, kind, *_ in found:
-            if wanted.get(name) != kind:
-                raise Refused(
-                    400, f"Parquet column '{name}' has type {kind}, not {wanted.get(name)}"
-                )
+            type_ = wanted.get(name.lower())
+            if not ((unknown and type_ is None) or _fits(kind, type_)):
+                raise Refused(400, f"Parquet column '{name}' has type {kind}, not {type_}")
+
+    def _check_months(self, path: Path, month: str, partition: str) -> None:
+        """That each row belongs to the partition."""
         query = f"SELECT count(*) FROM read_parquet(?) WHERE {month} IS DISTINCT FROM ?"
         if self.db.execute(query, [str(path), partition]).fetchone() != (0,):
             raise Refused(400, f"Some rows belong to different partitions than {partition}")
@@ -158,15 +191,16 @@ class Tables:
 
     def _change(self, dataset: str, table: str, change: Resource) -> Resource:
         resource = self.need(dataset, table)
-        if set(change) != {"schema"}:
+        if not set(change) <= {"schema", "description"}:
             raise Refused(501, f"a change of {set(change)} is not part of this double")
-        there = {f["name"] for f in resource["schema"]["fields"]}
+        there = [f["name"] for f in resource["schema"]["fields"]]
         fields = _fields(change["schema"])
-        for field in fields:
-            if field["name"] not in there:
-                column = f'"{field["name"]}" {TYPES[field["type"]]}'
-                self.db.execute(f'ALTER TABLE "{dataset}"."{table}" ADD COLUMN {column}')
-        resource["schema"] = {"fields": fields}
+        if [f["name"] for f in fields][: len(there)] != there:
+            raise Refused(400, f"Provided Schema does not match Table {dataset}.{table}")
+        for field in fields[len(there) :]:
+            column = f'"{field["name"]}" {TYPES[field["type"]]}'
+            self.db.execute(f'ALTER TABLE "{dataset}"."{table}" ADD COLUMN {column}')
+        resource |= change | {"schema": {"fields": fields}}
         return resource
 
 
@@ -175,8 +209,25 @@ def _fields(schema: Resource) -> list[Resource]:
     return [{**f, "type": ALIASES.get(f["type"], f["type"])} for f in schema["fields"]]
 
 
-def _same_types(there: Resource, sent: Resource) -> None:
+def _same_columns(there: Resource, sent: Resource) -> None:
+    """A load into a partition says all columns of the table, and no others."""
     wanted = {f["name"]: f["type"] for f in there["fields"]}
     for field in _fields(sent):
-        if wanted.get(field["name"]) != field["type"]:
+        if wanted.pop(field["name"], None) != field["type"]:
             raise Refused(400, f"Provided Schema does not match Table. Field {field['name']}")
+    if wanted:
+        name = min(wanted)
+        raise Refused(
+            400, f"Provided Schema does not match Table. Field {name} is missing in new schema"
+        )
+
+
+def _fits(kind: str, type_: str | None) -> bool:
+    """Tell whether values of one of DuckDB's types are those of one of BigQuery's."""
+    digits = [int(text) for text in re.findall(r"\d+", kind)]
+    if not kind.startswith("DECIMAL"):
+        return type_ is not None and TYPES[type_] == kind
+    fits = digits[1] <= 9 and digits[0] - digits[1] <= 29
+    if type_ == "BIGNUMERIC" and not fits and (digits[1] > 18 or digits[0] - digits[1] > 20):
+        raise Refused(501, f"{kind} has more digits than this double")
+    return type_ == ("NUMERIC" if fits else "BIGNUMERIC")

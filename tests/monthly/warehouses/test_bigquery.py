@@ -20,7 +20,8 @@ from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.sample import write_sample
 from monthly.warehouses import Held
-from monthly.warehouses.bigquery_tables import LoadedMonths, prepare
+from monthly.warehouses.bigquery_ledger import LoadedMonths
+from monthly.warehouses.bigquery_tables import prepare
 from monthly.warehouses.duckdb import DuckDBFile
 from monthly.warehouses.load import load_object, object_for
 from orchestration.retries import PASSING

@@ -22,7 +22,8 @@ from fakes.entries import entry_of
 from monthly.datasets import DATASETS
 from monthly.month import Month
 from monthly.warehouses import Held, duckdb_opening
-from monthly.warehouses.duckdb import LEDGER, DuckDBFile
+from monthly.warehouses.duckdb import DuckDBFile
+from monthly.warehouses.duckdb_tables import LEDGER
 
 JANUARY, FEBRUARY = Month("yellow", 2021, 1), Month("yellow", 2021, 2)
 GREEN = Month("green", 2021, 1)
@@ -238,8 +239,10 @@ def test_table_of_other_types_is_refused_with_every_difference(warehouse: DuckDB
     with pytest.raises(SchemaError) as caught:
         load(warehouse, JANUARY, [1])
     assert str(caught.value) == (
-        "yellow 2021-01: table yellow_trips was made by something else (VendorID is VARCHAR, "
-        "not BIGINT; total_amount is INTEGER, not DOUBLE); rename or drop it, then run again"
+        "yellow 2021-01: table yellow_trips has other types than flows/datasets/yellow.toml "
+        "declares (VendorID is VARCHAR, not BIGINT; total_amount is INTEGER, not DOUBLE); declare "
+        "these types, or rename or drop yellow_trips, then run again: its months then count as "
+        "not loaded"
     )
     assert rows(warehouse, "FROM yellow_trips") == [("x", 1, 2)]
     assert rows(warehouse, "SELECT table_name FROM duckdb_tables()") == [("yellow_trips",)]

@@ -1,0 +1,126 @@
+"""The tables of a DuckDB file: one of each dataset, and the ledger of loads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import duckdb
+
+from core.errors import SchemaError
+from monthly.columns import Column, Kind
+from monthly.datasets import DATASETS, Dataset
+from monthly.month import Month
+from monthly.warehouses.table_columns import Changes, Found, changes_of, other_types, refuse
+
+TYPES: Mapping[Kind, str] = {
+    "int64": "BIGINT",
+    "float64": "DOUBLE",
+    "string": "VARCHAR",
+    "timestamp": "TIMESTAMP",
+    "date": "DATE",
+    "boolean": "BOOLEAN",
+}
+LEDGER = "loaded_months"
+#: Matches a table of this name in the current schema only. DuckDB ignores the case of names.
+_HERE = (
+    "database_name = current_database() AND schema_name = current_schema() "
+    "AND lower(table_name) = lower(?)"
+)
+
+
+def type_of(column: Column) -> str:
+    """Return DuckDB's type of a column."""
+    return column.type.upper() if column.kind == "decimal" else TYPES[column.kind]
+
+
+def table_of(dataset: Dataset) -> str:
+    """Return the dataset's table as SQL takes it; its name may be a reserved word."""
+    return _name(dataset.table)
+
+
+def exists(db: duckdb.DuckDBPyConnection, table: str) -> bool:
+    """Tell whether there is a table of this name."""
+    return _comment(db, table) is not None
+
+
+def prepare(db: duckdb.DuckDBPyConnection, month: Month, kept: Sequence[Column]) -> None:
+    """Create the tables or change their columns as declared.
+
+    Args:
+        db: connection in the transaction of a load.
+        month: the month to load.
+        kept: undeclared columns of the month, kept as text.
+
+    Raises:
+        SchemaError: a column has another type; nothing is changed.
+    """
+    dataset = DATASETS[month.dataset]
+    _make_ledger(db)
+    comment = _comment(db, dataset.table)
+    if comment is None:  # whoever dropped the table dropped its months
+        db.execute(
+            f"CREATE TABLE {table_of(dataset)} ({', '.join(map(_defined, dataset.columns))})"
+        )
+        db.execute(f"DELETE FROM {LEDGER} WHERE dataset = ?", [dataset.name])
+    if comment != dataset.declared.title:
+        db.execute(f"COMMENT ON TABLE {table_of(dataset)} IS {_text(dataset.declared.title)}")
+    changes = _changes(db, dataset, kept)
+    refuse(month, _error(dataset, changes))
+    _carry_out(db, table_of(dataset), changes)
+
+
+def refusal(db: duckdb.DuckDBPyConnection, dataset: Dataset) -> SchemaError | None:
+    """Return why the dataset's table cannot take its columns, or None."""
+    return _error(dataset, _changes(db, dataset, ()))
+
+
+def _make_ledger(db: duckdb.DuckDBPyConnection) -> None:
+    db.execute(
+        f"CREATE TABLE IF NOT EXISTS {LEDGER} (dataset VARCHAR, file_month DATE, "
+        "object_sha256 VARCHAR, rows BIGINT, schema_version INTEGER, loaded_at TIMESTAMP, "
+        "source VARCHAR, PRIMARY KEY (dataset, file_month))"
+    )
+    # A ledger from before 1.1 has no source column.
+    db.execute(f"ALTER TABLE {LEDGER} ADD COLUMN IF NOT EXISTS source VARCHAR")
+
+
+def _changes(db: duckdb.DuckDBPyConnection, dataset: Dataset, kept: Sequence[Column]) -> Changes:
+    query = f"SELECT column_name, data_type, comment FROM duckdb_columns() WHERE {_HERE}"
+    found = [Found(n, t, c or "") for n, t, c in db.execute(query, [dataset.table]).fetchall()]
+    by_name = {column.name.lower(): column for column in found}
+    columns = (*dataset.columns, *kept)
+    there = {c.name: by_name[c.name.lower()] for c in columns if c.name.lower() in by_name}
+    return changes_of(columns, there, type_of)
+
+
+def _error(dataset: Dataset, changes: Changes) -> SchemaError | None:
+    return other_types(dataset, dataset.table, changes, f"rename or drop {dataset.table}")
+
+
+def _carry_out(db: duckdb.DuckDBPyConnection, table: str, changes: Changes) -> None:
+    for column in changes.replaced:
+        db.execute(f"ALTER TABLE {table} DROP COLUMN {_name(column.name)}")
+    for column in (*changes.replaced, *changes.added):
+        db.execute(f"ALTER TABLE {table} ADD COLUMN {_defined(column)}")
+    for column in changes.described:
+        db.execute(f"COMMENT ON COLUMN {table}.{_name(column.name)} IS {_text(column.about)}")
+
+
+def _comment(db: duckdb.DuckDBPyConnection, table: str) -> str | None:
+    """Return the comment of a table, which may be empty; None if there is no such table."""
+    query = f"SELECT coalesce(comment, '') FROM duckdb_tables() WHERE {_HERE}"
+    row = db.execute(query, [table]).fetchone()
+    return str(row[0]) if row else None
+
+
+def _defined(column: Column) -> str:
+    return f"{_name(column.name)} {type_of(column)}"
+
+
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(text: str) -> str:
+    """Return a text as a literal: a comment takes no parameter."""
+    return "'" + text.replace("'", "''") + "'"

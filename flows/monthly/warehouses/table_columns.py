@@ -1,0 +1,134 @@
+"""The columns of a dataset's table: what a load changes in them first, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from core.errors import SchemaError
+from monthly.columns import KEPT, Column, kept_column
+from monthly.datasets import Dataset
+from monthly.ledger import Entry
+from monthly.month import Month
+from monthly.warehouses import AGAIN
+
+
+@dataclass(frozen=True)
+class Found:
+    """A column of an existing table.
+
+    Attributes:
+        name: the name as the table spells it.
+        type: the type as the warehouse spells it.
+        about: the description; empty if there is none.
+    """
+
+    name: str
+    type: str
+    about: str
+
+    @property
+    def is_kept(self) -> bool:
+        """Tell whether the column was kept as text while nothing declared it."""
+        return self.about.startswith(KEPT)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a load changes in a table before it adds rows.
+
+    Attributes:
+        added: columns that the table lacks.
+        replaced: columns that it kept as text and that have another type now. All months that
+            had them are converted again, as the plan finds.
+        described: columns whose description differs, the added and replaced ones included.
+        wrong: columns of another type, each as `NAME is TYPE, not TYPE`.
+    """
+
+    added: tuple[Column, ...]
+    replaced: tuple[Column, ...]
+    described: tuple[Column, ...]
+    wrong: tuple[str, ...]
+
+
+def changes_of(
+    columns: Sequence[Column], there: Mapping[str, Found], type_of: Callable[[Column], str]
+) -> Changes:
+    """Compare the columns of a load with those of the table.
+
+    Args:
+        columns: those that the dataset declares, and those kept of the month.
+        there: the columns of the table, each under the name by which `columns` have it.
+        type_of: returns the warehouse's type of a column.
+    """
+    known = [(column, there[column.name]) for column in columns if column.name in there]
+    other = [(column, found) for column, found in known if found.type != type_of(column)]
+    added = tuple(column for column in columns if column.name not in there)
+    replaced = tuple(c for c, found in other if found.is_kept)
+    described = [c for c, f in known if not _says(f, c) and c not in replaced]
+    return Changes(
+        added,
+        replaced,
+        (*added, *replaced, *described),
+        tuple(f"{c.name} is {f.type}, not {type_of(c)}" for c, f in other if not f.is_kept),
+    )
+
+
+def _says(found: Found, column: Column) -> bool:
+    """Tell whether a description is right; a kept column keeps that of the first month."""
+    is_kept = found.is_kept and column.about.startswith(KEPT)
+    return is_kept or found.about == column.about
+
+
+def kept_columns(dataset: Dataset, entry: Entry) -> tuple[Column, ...]:
+    """Return the columns of a month's object that were kept, and that are undeclared still."""
+    declared = {column.name.lower() for column in dataset.columns}
+    return tuple(
+        kept_column(name, published)
+        for name, published in entry.kept.items()
+        if name.lower() not in declared
+    )
+
+
+def other_types(dataset: Dataset, table: str, changes: Changes, way_out: str) -> SchemaError | None:
+    """Return the error for a table of other types; None if there are none.
+
+    Args:
+        dataset: the dataset.
+        table: the table, as the warehouse names it.
+        changes: the comparison with the table.
+        way_out: how to make room for a new table.
+    """
+    if not changes.wrong:
+        return None
+    return SchemaError(
+        f"table {table} has other types than {dataset.place} declares ({'; '.join(changes.wrong)})",
+        f"declare these types, or {way_out}, then run again: its months then count as not loaded",
+    )
+
+
+def refuse(month: Month, error: SchemaError | None) -> None:
+    """Raise an error of a table as that of a month; do nothing if there is none."""
+    if error:
+        raise SchemaError(f"{month}: {error.message}", *error.remedies)
+
+
+def refuse_outdated(month: Month, dataset: Dataset, entry: Entry) -> None:
+    """Raise if the object has a column of another type than is declared now.
+
+    Some warehouses would convert the values, and not as the published texts are read.
+    """
+    was = {name: text.partition("/")[0] for name, text in entry.signatures.items()}
+    was |= dict.fromkeys(entry.kept, "string")
+    was = {name.lower(): type_ for name, type_ in was.items()}
+    wrong = [
+        f"{c.name} is {was[c.name.lower()]}, not {c.type}"
+        for c in dataset.columns
+        if was.get(c.name.lower(), c.type) != c.type
+    ]
+    if wrong:
+        raise SchemaError(
+            f"{month}: its object in the bucket was converted before {dataset.place} changed "
+            f"({'; '.join(wrong)})",
+            AGAIN,
+        )

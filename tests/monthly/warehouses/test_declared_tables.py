@@ -1,0 +1,340 @@
+"""Tables of declared datasets, in all three warehouses: types, names, texts and their changes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import SchemaError
+from fakes.entries import published_download
+from fakes.postgres import Database
+from fakes.three_warehouses import KINDS, Place, place_of
+from monthly.columns import KEPT
+from monthly.convert.readings import Rules
+from monthly.convert.rows import Rows
+from monthly.datasets import VARIABLE
+from monthly.month import Month
+from monthly.plan import Status, plan_month
+from monthly.warehouses import Held
+
+MARCH, APRIL = (2020, 3), (2020, 4)
+Declare = Callable[..., None]
+
+
+@pytest.fixture(params=KINDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """A bucket and an empty warehouse of each kind."""
+    return place_of(request.param, request, tmp_path)
+
+
+@pytest.fixture
+def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Declare:
+    """Declares a dataset, or declares it anew."""
+
+    def declared(name: str, columns: str, title: str = "'A title.'", rest: str = "") -> None:
+        folder = tmp_path / f"declared {len(list(tmp_path.glob('declared *')))}"
+        folder.mkdir()
+        head = f"title = {title}\npublisher = 'P'\nfirst_month = '2020-01'\n{rest}\n"
+        (folder / f"{name}.toml").write_text(head + columns, "utf-8")
+        monkeypatch.setenv(VARIABLE, str(folder))
+
+    return declared
+
+
+def column(name: str, kind: str, about: str = "'About.'", rest: str = "") -> str:
+    """One column of a declaration."""
+    return f"[columns.{name}]\ntype = '{kind}'\ndescription = {about}\n{rest}\n"
+
+
+def of(name: str, months: tuple[int, int] = MARCH) -> Month:
+    return Month(name, *months)
+
+
+# ---- values
+
+ENDS = {
+    "whole": ("int64", ["-9223372036854775808", "9223372036854775807", ""]),
+    "double": ("float64", ["1.7976931348623157e308", "-0.1", ""]),
+    "word": ("string", ['"it\'s; ""so"" \\N %s {}"', "Ж\U0001f695", ""]),
+    "moment": ("timestamp", ["2020-03-01 00:00:00.000001", "2020-03-31 23:59:59.999999", ""]),
+    "day": ("date", ["1900-02-28", "9999-12-31", ""]),
+    "truth": ("boolean", ["true", "false", ""]),
+    "cents": ("decimal(10,2)", ["-99999999.99", "0.10", ""]),
+    "most": ("decimal(38,9)", ["99999999999999999999999999999.999999999", "-0.000000001", ""]),
+    "fine": ("decimal(18,15)", ["-999.999999999999999", "0.000000000000001", ""]),
+}
+READ: dict[str, Callable[[str], Any]] = {
+    "int64": int,
+    "float64": float,
+    "string": lambda text: text.strip('"').replace('""', '"'),
+    "timestamp": dt.datetime.fromisoformat,
+    "date": dt.date.fromisoformat,
+    "boolean": lambda text: text == "true",
+}
+
+
+def test_every_type_arrives_to_the_last_digit(place: Place, declare: Declare) -> None:
+    """The ends of each type, and nulls."""
+    declare("ends", "".join(column(name, kind) for name, (kind, _) in ENDS.items()))
+    header = ",".join(ENDS)
+    lines = [",".join(row) for row in zip(*(texts for _, texts in ENDS.values()))]
+    # An empty line would be skipped: the row of nulls has its separators.
+    place.publish(of("ends"), "\n".join([header, *lines]) + "\n")
+    names = ", ".join(f'"{name}"' for name in ENDS)
+    found = place.ask(f"SELECT {names} FROM {place.table('ends')} ORDER BY whole NULLS LAST")
+    expected = [
+        tuple(
+            READ.get(kind, Decimal)(texts[row]) if texts[row] else None
+            for kind, texts in ENDS.values()
+        )
+        for row in range(3)
+    ]
+    assert found == expected
+
+
+# ---- names
+
+RESERVED = ("order", "user", "Group", "TABLE", "select", "end", "rowid", "month", "Ledger")
+
+
+@pytest.mark.parametrize("table", ["order", "Group", "SELECT", "user", "T" * 40])
+def test_names_may_be_reserved_words_of_any_case(
+    place: Place, declare: Declare, table: str
+) -> None:
+    """Load, replace, count, compare, drop."""
+    columns = "".join(column(name, "int64") for name in RESERVED)
+    declare("analyze", columns, rest=f"table = '{table}'")
+    march, april = of("analyze"), of("analyze", APRIL)
+    header, line = ",".join(RESERVED), ",".join(str(n) for n in range(len(RESERVED)))
+    place.publish(march, f"{header}\n{line}\n")
+    entry = place.publish(april, f"{header}\n{line}\n{line}\n")
+    again = place.publish(march, f"{header}\n{line}\n{line}\n{line}\n")
+    names = ", ".join(f'"{name}"' for name in RESERVED)
+    assert place.ask(f"SELECT DISTINCT {names} FROM {place.table('analyze')}") == [
+        tuple(range(len(RESERVED)))
+    ]
+    warehouse = place.warehouse
+    assert warehouse.loaded("analyze") == {march: again.object_sha256, april: entry.object_sha256}
+    assert (warehouse.rows(march), warehouse.rows(april)) == (3, 2)
+    assert warehouse.held(march) == Held(again.object_sha256, 3, 3)
+    assert warehouse.refusal("analyze") is None
+    warehouse.drop(march)
+    assert warehouse.loaded("analyze") == {april: entry.object_sha256}
+    assert (warehouse.rows(march), warehouse.rows(april)) == (0, 2)
+
+
+# ---- texts
+
+HOSTILE = (
+    "'; DROP TABLE victim; --",
+    '"; DROP TABLE "victim"; --',
+    "`; DROP TABLE `victim`; --",
+    "\\'; DROP TABLE victim; --",
+    "%s %(dataset)s %% %",
+    "{} {0} {table} {{",
+    "$1 ? :name @table",
+    "\\n \\0 \\u0000 \\x00 E'\\\\'",
+    "/* -- */ $$ $a$",
+    "<script>alert(1)</script>",
+    "NULL",
+    "\U0001f695 Ж ‮",
+    "x" * 1000,
+    "'" * 1000,
+)
+
+
+def toml(text: str) -> str:
+    """A text as TOML writes it."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def test_descriptions_are_text_whatever_they_say(place: Place, declare: Declare) -> None:
+    """All of them reach the catalog as they are, twice, and drop nothing."""
+    hostile = "".join(column(f"c{n}", "int64", toml(text)) for n, text in enumerate(HOSTILE))
+    for title in (HOSTILE[0], HOSTILE[3], HOSTILE[4], HOSTILE[-1]):
+        declare("victim", column("a", "int64", toml(title)) + hostile, toml(title))
+        place.publish(of("victim"), "a\n1\n")
+        about, columns = place.comments("victim")
+        assert about == title
+        expected = {"a": title} | {f"c{n}": text for n, text in enumerate(HOSTILE)}
+        del columns["file_month"]
+        assert columns == expected
+    assert place.ask(f"SELECT a FROM {place.table('victim')}") == [(1,)]
+
+
+def test_an_empty_description_is_none(place: Place, declare: Declare) -> None:
+    """And no change at the next load."""
+    declare("plain", column("a", "int64", "''"), "''")
+    for _ in range(2):
+        place.publish(of("plain"), "a\n1\n")
+    about, columns = place.comments("plain")
+    assert (about or "", columns["a"] or "") == ("", "")
+
+
+# ---- columns that nothing declares
+
+KEEP = "new_columns = 'keep'"
+PUBLISHED = "a,Dew Point (°C),extra\n1,-3.50,007\n"
+
+
+def test_undeclared_columns_are_kept_as_text(place: Place, declare: Declare) -> None:
+    """With the published name in the comment; another month lacks them."""
+    declare("kept", column("a", "int64"), rest=KEEP)
+    entry = place.publish(of("kept"), PUBLISHED)
+    place.publish(of("kept", APRIL), "a\n2\n")
+    dew, extra = entry.drift["kept"]
+    rows = f'SELECT a, "{dew}", "{extra}" FROM {place.table("kept")} ORDER BY a'
+    assert place.ask(rows) == [(1, "-3.50", "007"), (2, None, None)]
+    _, columns = place.comments("kept")
+    assert columns[dew] == f"{KEPT} 'Dew Point (°C)'."
+    assert extra == "extra"
+
+
+def test_a_kept_column_gets_a_name_that_every_warehouse_takes(
+    place: Place, declare: Declare
+) -> None:
+    """Names of the databases, of the month, too long ones, ones of other signs or of none."""
+    names = ["xmin", "_PARTITIONTIME", "file_month", "order", "1st", "n" * 90, "a.b", "a b", "°"]
+    declare("kept", column("a", "int64"), rest=KEEP)
+    line = ",".join(str(number) for number in range(len(names)))
+    entry = place.publish(of("kept"), f"a,{','.join(names)}\n7,{line}\n")
+    assert list(entry.kept.values()) == names
+    columns = ", ".join(f'"{name}"' for name in entry.kept)
+    found = place.ask(f"SELECT {columns} FROM {place.table('kept')}")
+    assert found == [tuple(str(number) for number in range(len(names)))]
+    place.publish(of("kept"), f"a,{','.join(names)}\n7,{line}\n")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("int64", 7), ("string", "007"), ("boolean", None), ("decimal(9,3)", Decimal(7))],
+)
+def test_a_kept_column_can_be_declared_with_any_type(
+    place: Place, declare: Declare, kind: str, value: object
+) -> None:
+    """The plan converts its months again, and their load replaces it."""
+    text = PUBLISHED if value is not None else PUBLISHED.replace("007", "")
+    declare("kept", column("a", "int64"), rest=KEEP)
+    march, april = of("kept"), of("kept", APRIL)
+    old = place.publish(march, text)
+    other = place.publish(april, text.replace("\n1", "\n2"))
+    declare("kept", column("a", "int64") + column("extra", kind, "'Now.'"), rest=KEEP)
+    assert place.warehouse.refusal("kept") is None
+    published = place.folder / f"{march}.csv"
+    planned = plan_month(march, str(published), place.bucket)
+    assert planned.status is Status.CHANGED
+    assert planned.reason == "the declaration changed: extra is declared now"
+    if kind != "string":
+        with pytest.raises(
+            SchemaError, match=f"converted before .*extra is string, not {kind[:5]}"
+        ):
+            place.load(march, old)
+    place.publish(march, text)
+    rows = f"SELECT a, extra FROM {place.table('kept')} ORDER BY a"
+    assert place.ask(rows) == [(1, value), (2, value if kind == "string" else None)]
+    assert place.comments("kept")[1]["extra"] == "Now."
+    assert place.comments("kept")[1][old.drift["kept"][0]].startswith(KEPT)
+    place.publish(april, text.replace("\n1", "\n2"))
+    assert place.ask(rows) == [(1, value), (2, value)]
+    assert other.object_sha256 not in place.warehouse.loaded("kept").values()
+
+
+def test_kept_columns_that_differ_in_case_are_one_or_two(place: Place, declare: Declare) -> None:
+    """Of two months; Postgres has two columns then, the others one."""
+    declare("kept", column("a", "int64"), rest=KEEP)
+    place.publish(of("kept"), "a,Extra\n1,x\n")
+    place.publish(of("kept", APRIL), "a,extra\n2,y\n")
+    names = [name for name in place.comments("kept")[1] if name.lower() == "extra"]
+    both = " , ".join(f'"{name}"' for name in names)
+    found = place.ask(f"SELECT coalesce({both}, NULL) FROM {place.table('kept')} ORDER BY a")
+    assert found == [("x",), ("y",)]
+
+
+def test_a_direct_load_keeps_columns_and_replaces_them(
+    database: Database, declare: Declare, tmp_path: Path
+) -> None:
+    """As a load from the bucket does; decimals, dates and truth values are exact."""
+    text = PUBLISHED.replace("\n", ",12345678901234567890.123,2020-03-01,false\n")
+    text = text.replace(",12345678901234567890.123,2020-03-01,false", ",n,d,t", 1)
+    kinds = {"a": "int64", "n": "decimal(30,3)", "d": "date", "t": "boolean"}
+    columns = "".join(column(name, kind) for name, kind in kinds.items())
+    path = tmp_path / "kept.csv"
+    path.write_text(text, "utf-8")
+    expected = (1, Decimal("12345678901234567890.123"), dt.date(2020, 3, 1), False)
+    for kind, value in (("", "007"), ("int64", 7)):
+        declare("kept", columns + (column("extra", kind) if kind else ""), rest=KEEP)
+        month = of("kept")
+        with Rows(month, path, tmp_path, Rules()) as rows:
+            entry = database.warehouse().ingest(rows, published_download(month, path))
+            database.query("UPDATE loaded_months SET object_sha256 = 'of before'")
+        assert ("extra" in entry.kept) is not bool(kind)
+        assert database.query("SELECT a, n, d, t, extra FROM kept") == [(*expected, value)]
+        about = "SELECT col_description('kept'::regclass, attnum) FROM pg_attribute WHERE attname"
+        ((found,),) = database.query(f"{about} = 'extra' AND attrelid = 'kept'::regclass")
+        assert found == ("About." if kind else f"{KEPT} 'extra'.")
+
+
+# ---- a declaration that changes
+
+
+def test_another_type_is_refused_before_anything_is_replaced(
+    place: Place, declare: Declare
+) -> None:
+    """The plan can ask; the message says what to do; the month stays as it was."""
+    declare("typed", column("a", "int64") + column("b", "string"))
+    march = of("typed")
+    entry = place.publish(march, "a,b\n1,x\n")
+    assert place.warehouse.refusal("typed") is None
+    declare("typed", column("a", "float64") + column("b", "string", "'Other.'"))
+    new = place.bring(march, "a,b\n1.5,x\n2.5,y\n")
+    refusal = place.warehouse.refusal("typed")
+    assert refusal
+    with pytest.raises(SchemaError) as raised:
+        place.load(march, new)
+    assert str(raised.value) == f"typed 2020-03: {refusal}"
+    assert "typed has other types than " in refusal.message
+    assert "typed.toml declares (a is " in refusal.message
+    assert "declare these types, or" in str(refusal)
+    assert place.ask(f"SELECT a, b FROM {place.table('typed')}") == [(1, "x")]
+    assert place.comments("typed")[1]["b"] == "About."
+    assert place.warehouse.loaded("typed") == {march: entry.object_sha256}
+
+
+def test_an_object_of_before_a_column_was_declared_loads_with_nulls(
+    place: Place, declare: Declare
+) -> None:
+    """Into the old table and into a new one; the description is that of now."""
+    declare("grown", column("a", "int64"))
+    march, april = of("grown"), of("grown", APRIL)
+    old = place.publish(march, "a\n1\n")
+    declare("grown", column("a", "int64", "'Better.'") + column("b", "decimal(5,1)"), "'New.'")
+    assert place.load(march, old) == 1
+    place.publish(april, "a,b\n2,0.5\n")
+    rows = f"SELECT a, b FROM {place.table('grown')} ORDER BY a"
+    assert place.ask(rows) == [(1, None), (2, Decimal("0.5"))]
+    about, columns = place.comments("grown")
+    assert (about, columns["a"]) == ("New.", "Better.")
+
+
+def test_an_object_with_a_column_that_is_declared_no_more_loads_without_it(
+    place: Place, declare: Declare
+) -> None:
+    """A new table does not get the column, an old one keeps it."""
+    both = column("a", "int64") + column("gone", "int64")
+    declare("shrunk", both)
+    march, april = of("shrunk"), of("shrunk", APRIL)
+    old, other = place.bring(march, "a\n1\n"), place.bring(april, "a\n2\n")
+    declare("shrunk", column("a", "int64"))
+    assert place.load(march, old) == 1
+    assert sorted(place.comments("shrunk")[1]) == ["a", "file_month"]
+    declare("shrunk", both)
+    place.load(april, other)
+    declare("shrunk", column("a", "int64"))
+    place.load(march, old)
+    rows = f"SELECT a, gone FROM {place.table('shrunk')} ORDER BY a"
+    assert place.ask(rows) == [(1, None), (2, None)]
