@@ -1,4 +1,4 @@
-"""The report of one month: charts of its trips and its data quality, in the UI and as HTML.
+"""The report of one month: charts of its rows and its data quality, in the UI and as HTML.
 
 python flows/month_report.py --color green --year 2020 --month 10
 """
@@ -14,6 +14,7 @@ from prefect import flow, get_run_logger, task
 
 from core.scratch import scratch_folder, subfolder
 from core.storage.bucket import Bucket
+from monthly.datasets import DATASETS
 from monthly.ledger import Entry, report_key
 from monthly.month import Color, Month
 from monthly.result import MonthResult, Outcome, result_of, title_of
@@ -62,7 +63,8 @@ def report(
     with scratch_folder(month, f"report {where}") as folder:
         parquet = _local(found, month, entry, subfolder(folder, "object"))
         counts = count_month(month, parquet)
-        drawn = pictures(counts, zone_names(bucket))
+        names = zone_names(bucket, DATASETS[month.dataset].declared.place_names)
+        drawn = pictures(counts, names)
         more = filter(None, [typical_markdown(counts), days])
         page = page_markdown(entry, where, drawn, list(more))
         link = _keep(page, month, entry, bucket, folder)
@@ -109,7 +111,7 @@ def try_report(
 def month_report(
     color: Color = "yellow", year: Year = 2021, month: MonthOfYear = 1, bucket: str = BUCKET
 ) -> MonthResult:
-    """Draw the report of a month in the bucket: its days, week, fares and busiest zones.
+    """Draw the report of a month in the bucket: its days, week, amounts and busiest places.
 
     Loading a month draws its report automatically; this flow draws a missing one, or redraws it.
 

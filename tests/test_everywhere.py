@@ -15,7 +15,7 @@ from fakes.postgres import Database
 from fakes.real_data import answers, real_file
 from fakes.s3 import S3, block
 from monthly.month import Month
-from monthly.sample import write_sample
+from monthly.sample.tlc import write_sample
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 

@@ -18,7 +18,7 @@ import pytest
 from fakes.google import Google
 from fakes.google.answers import Fault
 from monthly.month import Month
-from monthly.sample import write_sample
+from monthly.sample.tlc import write_sample
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 

@@ -18,7 +18,7 @@ def test_what_nobody_published_is_a_dash() -> None:
             "mean_distance": [1.5, None],
         }
     )
-    assert table_of(DATASETS["fhv"], days).splitlines()[4:] == [
+    assert table_of(DATASETS["fhvhv"], days).splitlines()[4:] == [
         "| - | 3 | - | 1.50 |",
         "| 2015-01-01 | 1,234 | - | - |",
     ]

@@ -13,6 +13,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 #: Postgres' names have 63 bytes, and those of a month's partition 21 more than the table's.
 TABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,39}$"
+#: An object of a bucket; no part begins with a point.
+KEY = r"^([A-Za-z0-9_-][A-Za-z0-9_.-]*/)*[A-Za-z0-9_-][A-Za-z0-9_.-]*$"
 YEAR_MONTH = r"^[0-9]{4}-(0[1-9]|1[0-2])$"
 #: Texts reach log lines, tables and pages: no line breaks or other control characters.
 TEXT = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
@@ -236,6 +238,11 @@ class Declaration(Strict):
     columns: dict[str, Column] = Field(description="a table of columns, each [columns.NAME]")
     roles: Roles = Field(default=Roles(), description="a table of roles and columns")
     words: Words = Field(default=Words(), description="a table of words")
+    place_names: Annotated[str, Field(pattern=KEY)] = Field(
+        default="",
+        description="the key, in the bucket, of a table that names numbered places: LocationID, "
+        "Borough, Zone",
+    )
     units: Units = Field(default=Units(), description="a table of units")
     bounds: Bounds = Field(default=Bounds(), description="a table of bounds")
     map: Map | None = Field(default=None, description="a table: west, east, south, north")

@@ -12,6 +12,7 @@ from urllib.request import url2pathname
 from core.errors import Advice, Remedy, TripsError
 from monthly.datasets import DATASETS, Dataset
 from monthly.ledger import Entry
+from monthly.markdown import code, escaped
 from monthly.month import Month
 from monthly.plan import Status
 
@@ -157,7 +158,7 @@ def quality_markdown(entry: Entry, where: str) -> str:
     """Return the quality report of a month in markdown."""
     beyond = _beyond(DATASETS[entry.dataset])
     odd = [
-        f"| {beyond.get(name, name.replace('_', ' '))} | {value} |"
+        f"| {escaped(beyond.get(name, name.replace('_', ' ')))} | {value} |"
         for name, value in _figures(entry.quality)
     ]
     nulls = entry.quality.get("nulls")
@@ -165,12 +166,16 @@ def quality_markdown(entry: Entry, where: str) -> str:
         f"| `{name}` | {count:,} | {count / entry.rows_written:.1%} |"
         for name, count in (nulls.items() if isinstance(nulls, Mapping) else ())
     ]
-    drift = [f"- {name}: {', '.join(found)}" for name, found in entry.drift.items() if found]
+    drift = [
+        f"- {escaped(name)}: {', '.join(map(escaped, found))}"
+        for name, found in entry.drift.items()
+        if found
+    ]
     blocks = [
         [f"# {title_of(entry)}"],
         [
             f"{entry.rows_read:,} rows read = {entry.rows_written:,} written + "
-            f"{entry.rows_rejected:,} rejected. Kept in `{where}`, from {entry.url}"
+            f"{entry.rows_rejected:,} rejected. Kept in {code(where)}, from {code(entry.url)}"
         ],
         ["## Odd but valid, and kept"],
         ["| what | |", "|---|---:|", *odd],

@@ -81,9 +81,8 @@ class Sample:
 
     def look(self, wanted: RemoteFile[Month]) -> RemoteFile[Month]:
         """Return the file with an ETag built from what determines its content."""
-        return replace(
-            wanted, etag=f"sample-{sample_module().SAMPLE_VERSION}-{sample_rows(wanted.url)}"
-        )
+        version = sample_module().version_of(wanted.what.dataset)
+        return replace(wanted, etag=f"sample-{version}-{sample_rows(wanted.url)}")
 
     def fetch(
         self, wanted: RemoteFile[Month], part: PartFile, progress: Progress
@@ -168,7 +167,7 @@ def sample_rows(url: str) -> int:
 
 
 def _sample_address(month: Month, rows: str) -> str:
-    rows = rows or str(sample_module().DEFAULT_ROWS[month.dataset])
+    rows = rows or str(sample_module().default_rows(month.dataset))
     if not re.fullmatch("[0-9]+", rows):
         raise UsageError(f"{month}: {rows!r} is not a number of rows; write sample:1000")
     return f"sample:///{month.stem}.csv.gz?rows={int(rows)}"

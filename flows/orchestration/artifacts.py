@@ -77,7 +77,7 @@ def show_report(entry: Entry, markdown: str, link: str) -> None:
     create_link_artifact(  # type: ignore[unused-coroutine] # it is none in a task that is not async
         link,
         link_text=link,
-        key=f"{entry.dataset}-{entry.year_month}-report-link",
+        key=_key(entry, "report-link"),
         description=f"Report of {entry.dataset} {entry.year_month} as a page of HTML",
     )
 
@@ -90,9 +90,14 @@ def is_web_link(link: str) -> bool:
 def _show_page(entry: Entry, markdown: str, what: str) -> None:
     create_markdown_artifact(  # type: ignore[unused-coroutine] # it is none in a task that is not async
         markdown,
-        key=f"{entry.dataset}-{entry.year_month}-{what}",
+        key=_key(entry, what),
         description=f"{what.capitalize()} of {entry.dataset} {entry.year_month}",
     )
+
+
+def _key(entry: Entry, what: str) -> str:
+    """Return the key of a month's artifact; Prefect's keys have no underscores."""
+    return f"{entry.dataset.replace('_', '-')}-{entry.year_month}-{what}"
 
 
 def show_chart(found: Monthly, png: bytes) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
 
 from monthly.datasets import DATASETS, Dataset
+from monthly.markdown import escaped
 from monthly.month import Month
+from monthly.report.wording import Wording, labelled
 from monthly.warehouses import Warehouse
 from orchestration.retries import RETRIES
 
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
 _TOTAL, _MEAN = "total_amount", "mean_distance"
 _BY_DAY = """
 SELECT CAST({time} AS DATE) AS day, COUNT(*) AS trips,
-  SUM({total}) AS total_amount, AVG({distance}) AS mean_distance
+  SUM({amount}) AS total_amount, AVG({distance}) AS mean_distance
 FROM `{table}` WHERE file_month = DATE '{first_day}' GROUP BY 1 ORDER BY 1
 """
 
 
 @task(task_run_name="summary {month}", **RETRIES)
 def month_summary(month: Month, warehouse: BigQuery) -> pd.DataFrame:
-    """Query rows, amount and mean distance by day from BigQuery.
+    """Query rows, amount and mean distance per day from BigQuery.
 
     Raises:
         Unavailable: BigQuery does not answer.
@@ -40,8 +41,8 @@ def month_summary(month: Month, warehouse: BigQuery) -> pd.DataFrame:
 
     dataset = DATASETS[month.dataset]
     sql = _BY_DAY.format(
-        time=_column(dataset.roles.time),
-        total=_column(dataset.roles.amount),
+        time=_day_of(dataset),
+        amount=_column(dataset.roles.amount),
         distance=_column(dataset.roles.distance),
         table=f"{warehouse.name()}.{dataset.table}",
         first_day=month.first_day,
@@ -55,42 +56,44 @@ def month_summary(month: Month, warehouse: BigQuery) -> pd.DataFrame:
             raise (error.__cause__ or error) from None  # Google's own error says what to do
 
 
-def _column(name: str) -> str:
-    """Return a column as SQL takes it; null for a role that no column has."""
-    return f"`{name}`" if name else "CAST(NULL AS FLOAT64)"
-
-
 def days_markdown(month: Month, warehouse: Warehouse) -> str:
-    """Return the days of a month as a Markdown table.
-
-    It is empty unless the warehouse is BigQuery and the dataset has a time.
-    """
+    """Return the days of a month as a Markdown table; empty unless BigQuery has their times."""
+    dataset = DATASETS[month.dataset]
     # By name: importing the class takes a second, which other warehouses do not need.
-    if type(warehouse).__name__ != "BigQuery" or not DATASETS[month.dataset].roles.time:
+    if type(warehouse).__name__ != "BigQuery" or not dataset.roles.time:
         return ""
     summary: Any = month_summary  # its overloads for return_state do not hold for any task
-    return table_of(DATASETS[month.dataset], summary(month, warehouse))
+    return table_of(dataset, summary(month, warehouse))
+
+
+def _day_of(dataset: Dataset) -> str:
+    """Return the time whose day counts; one that ends an interval belongs to the day before it."""
+    time = f"`{dataset.roles.time}`"
+    if dataset.declared.interval == "end":
+        return f"DATETIME_SUB(CAST({time} AS DATETIME), INTERVAL 1 MICROSECOND)"
+    return time
+
+
+def _column(name: str) -> str:
+    return f"`{name}`" if name else "CAST(NULL AS FLOAT64)"
 
 
 def table_of(dataset: Dataset, days: pd.DataFrame) -> str:
     """Return the summary of a month in Markdown, with `-` for an unpublished amount or distance."""
-    words, units = dataset.words, dataset.units
-    names = [
-        _in(f"{words.row}s", ""),
-        _in(words.amount, units.amount),
-        _in("mean distance", units.distance),
-    ]
     rows = [
         f"| {_shown(day)} | {trips:,} | {_shown(total, ',.2f')} | {_shown(distance, '.2f')} |"
         for day, trips, total, distance in days.astype({_TOTAL: float, _MEAN: float}).values
     ]
-    head = [f"## By day of {_in(words.time, '')}", "", f"| day | {' | '.join(names)} |"]
-    return "\n".join([*head, "|---|---:|---:|---:|", *rows])
+    return "\n".join([*_head(dataset), "|---|---:|---:|---:|", *rows])
 
 
-def _in(what: str, unit: str) -> str:
-    """Return a heading; its words are declared, and must not become markup or a column."""
-    return html.escape(f"{what}, {unit}" if unit else what).replace("|", "&#124;")
+def _head(dataset: Dataset) -> list[str]:
+    wording = Wording.of(dataset)
+    amount = labelled(dataset.words.amount, wording.unit)
+    distance = labelled("mean distance", dataset.units.distance)
+    names = " | ".join(escaped(name) for name in (wording.rows, amount, distance))
+    of_what = f" of {escaped(wording.time)}" if wording.time else ""
+    return [f"## By day{of_what}", "", f"| day | {names} |"]
 
 
 def _shown(value: Any, form: str = "") -> str:

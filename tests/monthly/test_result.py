@@ -92,7 +92,7 @@ def test_quality_says_what_was_read_written_and_rejected_and_from_where() -> Non
     text = quality_markdown(entry, "/bucket/object")
     assert text.startswith("# yellow 2021-01\n")
     assert "2,000 rows read = 1,998 written + 2 rejected" in text
-    assert "`/bucket/object`, from https://h/file.csv.gz" in text
+    assert "`/bucket/object`, from `https://h/file.csv.gz`" in text
 
 
 def test_quality_shows_each_figure_and_the_share_of_nulls() -> None:
@@ -107,7 +107,7 @@ def test_quality_shows_each_figure_and_the_share_of_nulls() -> None:
 def test_quality_names_columns_that_differ_or_says_that_none_does() -> None:
     drift = {"renamed": ["Trip_Distance -> trip_distance"], "unknown": [], "missing": ["a", "b"]}
     text = quality_markdown(entry_of(MONTH, drift=drift), "w")
-    assert "- renamed: Trip_Distance -> trip_distance\n- missing: a, b" in text
+    assert r"- renamed: Trip\_Distance -\> trip\_distance" "\n- missing: a, b" in text
     assert "unknown" not in text
     same = quality_markdown(entry_of(MONTH, drift={"renamed": [], "missing": []}), "w")
     assert same.endswith("- none")

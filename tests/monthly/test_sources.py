@@ -654,7 +654,9 @@ def stub_sample(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Month, str, int]]
         written.append((month, path.name, rows))
         path.write_bytes(GZ)
 
-    stub = SimpleNamespace(DEFAULT_ROWS={"yellow": 7}, SAMPLE_VERSION=3, write_sample=write_sample)
+    stub = SimpleNamespace(
+        default_rows={"yellow": 7}.get, version_of={"yellow": "3"}.get, write_sample=write_sample
+    )
     monkeypatch.setitem(sys.modules, "monthly.sample", stub)
     monkeypatch.setattr(monthly, "sample", stub, raising=False)
     return written

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import matplotlib
@@ -14,6 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import EngFormatter, MaxNLocator
 from PIL import Image
 
@@ -31,6 +33,7 @@ _STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],  # bundled with matplotlib, so always available
     "font.size": 9,
     "text.color": INK,
+    "text.parse_math": False,  # a $ in a name is a dollar
     "axes.labelcolor": FAINT,
     "axes.edgecolor": GRID,
     "axes.facecolor": PAPER,
@@ -57,7 +60,7 @@ class Picture:
     """One picture of a report.
 
     Attributes:
-        title: subject and month, also drawn in the picture.
+        title: subject and month, also drawn in the picture; plain text, like the others.
         about: description for readers who cannot see the image.
         png: the image.
         note: what the picture leaves out; empty if nothing.
@@ -81,15 +84,27 @@ class Canvas:
     def __init__(self, title: str, size: tuple[float, float]) -> None:
         self.figure = Figure(figsize=size, dpi=DPI, layout="constrained")
         self.axes: Axes = self.figure.subplots()
-        self.figure.suptitle(title, x=0.016, ha="left", fontsize=11, fontweight="bold")
+        self.figure.suptitle(drawable(title), x=0.016, ha="left", fontsize=11, fontweight="bold")
         self.png = b""
 
-    def grid(self, axis: Any) -> None:
-        """Draw grid lines for the axis of counts and abbreviate its numbers: 40 k, 1.2 M."""
+    def grid(self, axis: Any, counts: bool = True) -> None:
+        """Draw grid lines for an axis of numbers and abbreviate them: 40 k, 1.2 M."""
         self.axes.grid(axis=axis)
         ticks = self.axes.yaxis if axis == "y" else self.axes.xaxis
-        ticks.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
+        ticks.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=counts))
         ticks.set_major_formatter(EngFormatter(sep=" "))
+
+    def label(self, x: str = "", y: str = "") -> None:
+        """Label the axes."""
+        self.axes.set_xlabel(drawable(x))
+        self.axes.set_ylabel(drawable(y))
+
+    def colour_bar(self, shades: Any, label: str, **settings: Any) -> None:
+        """Draw what the shades of a picture mean."""
+        bar = self.figure.colorbar(
+            shades, ax=self.axes, label=drawable(label), pad=0.02, **settings
+        )
+        bar.outline.set_visible(False)
 
     def finish(self) -> None:
         """Convert the drawing to the PNG image."""
@@ -98,6 +113,16 @@ class Canvas:
         out, image = io.BytesIO(), Image.fromarray(np.asarray(drawn.buffer_rgba())[..., :3])
         image.quantize(COLOURS, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
         self.png = out.getvalue()
+
+
+@cache
+def _glyphs() -> Container[int]:
+    return get_font(findfont("DejaVu Sans")).get_charmap()
+
+
+def drawable(text: str) -> str:
+    """Return a text with a box for each character that the font lacks, such as Chinese ones."""
+    return "".join(letter if ord(letter) in _glyphs() else "\u25a1" for letter in text)
 
 
 @contextmanager

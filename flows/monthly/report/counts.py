@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import datetime as dt
-import glob
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import duckdb
 
 from monthly.datasets import DATASETS, Dataset
+from monthly.markdown import brief
 from monthly.month import Month
+from monthly.report.amounts import Amounts, amounts_of
+from monthly.report.places import Cells, Places, cells_of, places_of
+from monthly.report.scan import Scan, scanning
+from monthly.report.wording import LONGEST, Wording, labelled
 
-#: DuckDB's memory limit; a month of any size has only a few thousand of the groups below.
-MEMORY = "256MB"
-#: Side of a map cell, degrees: 280 m north to south, 210 m east to west.
-CELL = 0.0025
-#: Higher fares are counted as this, USD: files contain fares of a million.
-LARGEST_FARE = 1_000
+#: Share of the month's hours or days that have the same number of rows in a time series.
+_EVEN = 0.9
 
-#: Steps per unit when computing a median.
-STEPS = 100
 
-_SCAN = "SELECT {what}, count(*) FROM read_parquet(?) WHERE {where} GROUP BY ALL ORDER BY ALL"
+@dataclass(frozen=True)
+class Level:
+    """The amounts of one hour or day.
+
+    Attributes:
+        rows: rows that have an amount.
+        total: their sum.
+        low: the least amount.
+        high: the largest amount.
+    """
+
+    rows: int
+    total: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -33,150 +43,136 @@ class Typical:
 
     Attributes:
         what: the measure and its unit, such as "distance, miles".
-        bound: the largest plausible value, in that unit.
-        median: median, to a hundredth.
-        mean: mean of all trips.
-        mean_within: mean of the trips within the bound.
-        beyond: number of trips beyond the bound.
+        median: the median.
+        mean: mean of all rows.
+        bound: the largest plausible value, in that unit; None if none is declared.
+        mean_within: mean of the rows within the bound.
+        beyond: number of rows beyond the bound.
     """
 
     what: str
-    bound: float
     median: float
     mean: float
+    bound: float | None
     mean_within: float
     beyond: int
 
 
 @dataclass(frozen=True)
 class Counts:
-    """The counts of one month's trips by pickup time, pickup place and fare.
+    """The counts of one month's rows by the columns that have a role.
 
     Attributes:
         month: the month.
-        hours: trips by day and hour of pickup, local time; only days of the month.
-        fares: trips by fare in cents, from 0 for fares that are not positive to `LARGEST_FARE`;
-            empty if the file has none.
-        zones: trips by taxi zone of the pickup; empty if the file has none.
-        cells: trips by column and row of the map, counted from its south-western corner;
-            empty if the file has no coordinates.
+        hours: rows by day and hour, local time; only days of the month. Empty if there is no
+            time, or no more of it than the month.
+        has_hours: whether times have hours; if not, all rows of a day are in its hour 0.
+        levels: amounts by day and hour, if the month is a time series: the same number of rows
+            in nearly every hour or, without hours, on nearly every day. None if it is not.
+        amounts: the spread of the amount; None if there are none.
+        places: the places with the most rows; None if there are none.
+        cells: rows by cell of a map; None if there are no coordinates.
         typical: distance, duration, speed and amount, as far as the file has them.
     """
 
     month: Month
     hours: Mapping[tuple[dt.date, int], int]
-    fares: Mapping[int, int]
-    zones: Mapping[int, int]
-    cells: Mapping[tuple[int, int], int]
+    has_hours: bool = True
+    levels: Mapping[tuple[dt.date, int], Level] | None = None
+    amounts: Amounts | None = None
+    places: Places | None = None
+    cells: Cells | None = None
     typical: tuple[Typical, ...] = ()
 
 
 def count_month(month: Month, parquet: Path) -> Counts:
-    """Count the trips of a month's Parquet file, as `monthly.convert.to_parquet` writes it."""
+    """Count the rows of a month's Parquet file, as `monthly.convert.to_parquet` writes it."""
     dataset = DATASETS[month.dataset]
-    with duckdb.connect(config={"memory_limit": MEMORY}) as db:
-        db.execute("SET preserve_insertion_order = false")
-        scan = _Scan(db, parquet)
+    with scanning(parquet) as scan:
+        hours, levels, has_hours = _hours(scan, month)
         return Counts(
             month=month,
-            hours=_hours(scan, month),
-            fares=_fares(scan, dataset),
-            zones=_zones(scan, dataset),
-            cells=_cells(scan, dataset),
+            hours=hours,
+            has_hours=has_hours,
+            levels=levels if _is_series(month, hours, has_hours) else None,
+            amounts=amounts_of(scan, dataset),
+            places=places_of(scan, dataset),
+            cells=cells_of(scan, dataset),
             typical=tuple(_typical(scan, dataset)),
         )
 
 
-@dataclass(frozen=True)
-class _Scan:
-    """A Parquet file, counted in groups by one or two columns at a time.
-
-    Attributes:
-        db: the DuckDB connection.
-        parquet: the file.
-    """
-
-    db: duckdb.DuckDBPyConnection
-    parquet: Path
-
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """Return the rows of a query on the file, which the SQL reads as `read_parquet(?)`."""
-        return self.db.execute(sql, [glob.escape(str(self.parquet))]).fetchall()
-
-    def count(self, what: str, where: str, values: list[object]) -> list[tuple[Any, ...]]:
-        """Return each group and its number of rows, in order; `what` defines the groups."""
-        query = _SCAN.format(what=what, where=where)
-        return self.db.execute(query, [glob.escape(str(self.parquet)), *values]).fetchall()
+Hours = dict[tuple[dt.date, int], int]
+Levels = dict[tuple[dt.date, int], Level]
 
 
-def _hours(scan: _Scan, month: Month) -> dict[tuple[dt.date, int], int]:
-    pickup = DATASETS[month.dataset].roles.time
-    first = month.first_day
-    after = (first + dt.timedelta(days=31)).replace(day=1)
-    what = f'CAST("{pickup}" AS DATE), hour("{pickup}")'
-    rows = scan.count(what, f'"{pickup}" >= ? AND "{pickup}" < ?', [first, after])
-    return {(day, hour): count for day, hour, count in rows}
-
-
-def _fares(scan: _Scan, dataset: Dataset) -> dict[int, int]:
-    if not dataset.roles.price:
-        return {}
-    price = dataset.roles.price
-    what = f'CAST(round(greatest(least("{price}", {LARGEST_FARE}), 0) * 100) AS INTEGER)'
-    return dict(scan.count(what, f'"{price}" IS NOT NULL', []))
-
-
-def _zones(scan: _Scan, dataset: Dataset) -> dict[int, int]:
-    place = dataset.roles.place
-    return dict(scan.count(f'"{place}"', f'"{place}" IS NOT NULL', [])) if place else {}
-
-
-def _cells(scan: _Scan, dataset: Dataset) -> dict[tuple[int, int], int]:
-    longitude, latitude, extent = dataset.roles.longitude, dataset.roles.latitude, dataset.map
-    if not (longitude and latitude and extent):
-        return {}
-    what = (
-        f"CAST(floor(({longitude} - ({extent.west})) / {CELL}) AS INTEGER), "
-        f"CAST(floor(({latitude} - ({extent.south})) / {CELL}) AS INTEGER)"
+def _hours(scan: Scan, month: Month) -> tuple[Hours, Levels, bool]:
+    """Return rows and amounts by day and hour, and whether the times have hours."""
+    roles, is_end = DATASETS[month.dataset].roles, _is_end(month.dataset)
+    if not roles.time:
+        return {}, {}, False
+    # A time that ends an interval belongs to the hour before it.
+    time = f'CAST("{roles.time}" AS TIMESTAMP) - INTERVAL {int(is_end)} MICROSECOND'
+    drawn = roles.price or roles.amount
+    amount = f'CAST("{drawn}" AS DOUBLE)' if drawn else "NULL::DOUBLE"
+    first = dt.datetime.combine(month.first_day, dt.time())
+    after = first + dt.timedelta(days=(month.next.first_day - month.first_day).days)
+    rows = scan.query(
+        f"SELECT CAST(t AS DATE), hour(t), count(*), count(a), sum(a), min(a), max(a) "
+        f"FROM (SELECT {time} AS t, CASE WHEN abs({amount}) < 1e100 THEN {amount} END AS a "
+        "FROM month) WHERE t >= $first AND t < $after GROUP BY ALL ORDER BY ALL",
+        {"first": first, "after": after},
     )
-    inside = f"{longitude} >= ? AND {longitude} < ? AND {latitude} >= ? AND {latitude} < ?"
-    rows = scan.count(what, inside, [extent.west, extent.east, extent.south, extent.north])
-    return {(column, row): count for column, row, count in rows}
+    hours = {(day, hour): count for day, hour, count, *_ in rows}
+    levels = {(day, hour): Level(*found) for day, hour, _, *found in rows if found[0]}
+    has_hours = bool({hour for _, hour in hours} - {23 if is_end else 0})
+    if not has_hours:
+        hours = {(day, 0): count for (day, _), count in hours.items()}
+        levels = {(day, 0): level for (day, _), level in levels.items()}
+    return (hours, levels, has_hours) if has_hours or len(hours) > 1 else ({}, {}, False)
 
 
-def _typical(scan: _Scan, dataset: Dataset) -> Iterator[Typical]:
-    """Yield each measure that has values; duration and speed only count trips that took time."""
-    roles, bounds = dataset.roles, dataset.bounds
-    minutes = f'date_diff(\'microsecond\', "{roles.time}", "{roles.end}") / 6e7'
-    longest = (bounds.hours or 0) * 60
-    measures = [("duration, minutes", f"nullif(greatest({minutes}, 0), 0)", longest)]
+def _is_end(dataset: str) -> bool:
+    return DATASETS[dataset].declared.interval == "end"
+
+
+def _is_series(month: Month, hours: Hours, has_hours: bool) -> bool:
+    """Tell whether about every hour, or every day, has the same number of rows."""
+    days = (month.next.first_day - month.first_day).days
+    ((_, often),) = Counter(hours.values()).most_common(1) or [(0, 0)]
+    return often >= _EVEN * days * (24 if has_hours else 1)
+
+
+def _typical(scan: Scan, dataset: Dataset) -> Iterator[Typical]:
+    """Yield each measure that has values; duration and speed only count rows that took time."""
+    roles, bounds, wording = dataset.roles, dataset.bounds, Wording.of(dataset)
+    unit = brief(dataset.units.distance, LONGEST)
+    started, ended = (f'CAST("{name}" AS TIMESTAMP)' for name in (roles.time, roles.end))
+    minutes = f"nullif(greatest(date_diff('microsecond', {started}, {ended}) / 6e7, 0), 0)"
+    distance = f'"{roles.distance}"'
     if roles.distance:
-        speed = f'"{roles.distance}" * 60 / nullif(greatest({minutes}, 0), 0)'
-        measures.insert(0, ("distance, miles", f'"{roles.distance}"', bounds.distance or 0))
-        measures.append(("speed, miles an hour", speed, bounds.speed or 0))
-    if roles.amount:
-        measures.append(("amount, USD", f'"{roles.amount}"', bounds.amount or 0))
-    for what, expression, bound in measures:
-        if found := _measured(scan, what, expression, bound):
-            yield found
+        yield from _measured(scan, labelled("distance", unit), distance, bounds.distance)
+    if roles.end:
+        longest = bounds.hours and bounds.hours * 60
+        yield from _measured(scan, "duration, minutes", minutes, longest)
+    if roles.distance and roles.end:
+        what = f"speed, {unit} an hour" if unit else "speed, distance an hour"
+        yield from _measured(scan, what, f"{distance} * 60 / {minutes}", bounds.speed)
+    amount = roles.amount or roles.price
+    if amount:
+        word = dataset.words.amount if roles.amount else dataset.words.price
+        what = labelled(brief(word, LONGEST), wording.unit)
+        yield from _measured(scan, what, f'"{amount}"', bounds.amount)
 
 
-def _measured(scan: _Scan, what: str, expression: str, bound: float) -> Typical | None:
-    """Return one measure; the median is found among the steps up to the bound, to save memory."""
-    values = f"SELECT {expression} AS v FROM read_parquet(?) WHERE {expression} IS NOT NULL"
-    mean = f"SELECT avg(v), avg(v) FILTER (v <= {bound}), count(*) FILTER (v > {bound})"
-    ((of_all, within, beyond),) = scan.query(f"{mean} FROM ({values})")
-    if within is None:
-        return None
-    step = f"CAST(round(greatest(least(v, {bound}), -{bound}) * {STEPS}) AS BIGINT)"
-    steps = scan.query(f"SELECT {step}, count(*) FROM ({values}) GROUP BY 1 ORDER BY 1")
-    return Typical(what, bound, _middle(steps) / STEPS, of_all, within, beyond)
-
-
-def _middle(steps: list[tuple[int, int]]) -> int:
-    half, so_far = sum(count for _, count in steps) / 2, 0
-    for step, count in steps:
-        so_far += count
-        if so_far >= half:
-            return step
-    return 0
+def _measured(scan: Scan, what: str, expression: str, bound: float | None) -> Iterator[Typical]:
+    """Yield one measure, if it has values."""
+    spread = scan.spread(expression)
+    if not spread.rows:
+        return
+    v = f"SELECT {spread.value} AS v FROM month"
+    limit = "v" if bound is None else repr(float(bound))
+    means = f"avg(v), avg(v) FILTER (v <= {limit}), count(*) FILTER (v > {limit})"
+    ((of_all, within, beyond),) = scan.query(f"SELECT {means} FROM ({v})")
+    middle = spread.quantile(0.5)
+    yield Typical(what, middle, of_all, bound, of_all if within is None else within, beyond)

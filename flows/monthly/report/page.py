@@ -8,9 +8,12 @@ from html import escape
 
 from markdown_it import MarkdownIt
 
+from monthly.datasets import DATASETS
 from monthly.ledger import Entry
+from monthly.markdown import escaped
 from monthly.report.canvas import Picture
-from monthly.report.counts import Counts
+from monthly.report.counts import Counts, Typical
+from monthly.report.wording import Wording, number
 from monthly.result import quality_markdown
 
 _HTML = """<!doctype html>
@@ -32,6 +35,12 @@ code {{ background: #f3f4f6; padding: .1rem .3rem; }}
 """
 
 
+_NO_PICTURES = (
+    "No pictures: they need columns with a role (time, amount, place or coordinates) in the "
+    "declaration, and values in them."
+)
+
+
 def page_markdown(
     entry: Entry, where: str, pictures: Iterable[Picture], more: Sequence[str] = ()
 ) -> str:
@@ -40,23 +49,35 @@ def page_markdown(
     Args:
         entry: the month's ledger entry.
         where: where the month is kept.
-        pictures: pictures of its trips.
+        pictures: pictures of its rows.
         more: blocks of markdown that follow the pictures.
     """
     head, *quality = quality_markdown(entry, where).split("\n\n")
-    return "\n\n".join([head, *map(_picture, pictures), *more, *quality])
+    shown = [_picture(picture) for picture in pictures] or [_NO_PICTURES]
+    return "\n\n".join([head, _about(entry), *shown, *more, *quality])
+
+
+def _about(entry: Entry) -> str:
+    """Return what the dataset is, who publishes it, and under which terms."""
+    declared = DATASETS[entry.dataset].declared
+    terms = [declared.title, f"published by {declared.publisher}", declared.licence]
+    return f"{', '.join(escaped(term) for term in terms if term)}."
 
 
 def typical_markdown(counts: Counts) -> str:
-    """Return a table of the usual trip: medians and the effect of the bounds; empty without any."""
-    rows = [
-        f"| {t.what} | {t.median:,.2f} | {t.mean:,.2f} | {t.mean_within:,.2f} | {t.bound:,g} "
-        f"| {t.beyond:,} |"
-        for t in counts.typical
-    ]
+    """Return a table of the usual row: medians and the effect of the bounds; empty without any."""
+    rows = [f"| {' | '.join(_cells(typical))} |" for typical in counts.typical]
     head = ["| | median | mean | mean within the bound | bound | rows beyond |"]
     table = "\n".join([*head, "|---|---:|---:|---:|---:|---:|", *rows])
-    return f"## The usual trip\n\n{table}" if rows else ""
+    row = escaped(Wording.of(DATASETS[counts.month.dataset]).row)
+    return f"## The usual {row}\n\n{table}" if rows else ""
+
+
+def _cells(typical: Typical) -> tuple[str, ...]:
+    usual = escaped(typical.what), number(typical.median), number(typical.mean)
+    if typical.bound is None:
+        return (*usual, "-", "-", "-")
+    return (*usual, number(typical.mean_within), f"{typical.bound:,g}", f"{typical.beyond:,}")
 
 
 def page_html(title: str, markdown: str) -> str:
@@ -67,5 +88,6 @@ def page_html(title: str, markdown: str) -> str:
 
 def _picture(picture: Picture) -> str:
     image = base64.b64encode(picture.png).decode()
-    shown = f"![{picture.title}. {picture.about}](data:image/png;base64,{image})"
-    return "\n\n".join([shown, " ".join(filter(None, (picture.about, picture.note)))])
+    shown = f"![{escaped(f'{picture.title}. {picture.about}')}](data:image/png;base64,{image})"
+    texts = (escaped(text) for text in (picture.about, picture.note) if text)
+    return "\n\n".join([shown, " ".join(texts)])

@@ -1,4 +1,4 @@
-"""The names of TLC's taxi zones, if the bucket contains TLC's zone lookup table."""
+"""The names of numbered places such as TLC's taxi zones, if the bucket has a table of them."""
 
 from __future__ import annotations
 
@@ -9,30 +9,31 @@ from core.errors import SchemaError
 from core.storage.bucket import Bucket
 from monthly.columns import fold
 
-#: Key of TLC's table, which TLC publishes as "Taxi Zone Lookup Table (CSV)".
-ZONES_KEY = "lookup/taxi_zone_lookup.csv"
-#: Its columns as published, besides `service_zone`; compared like those of trips, since some
-#: copies of the table have them in lower case.
+#: The columns of TLC's "Taxi Zone Lookup Table (CSV)" as published, besides `service_zone`;
+#: compared like those of trips, since some copies of the table have them in lower case.
 _COLUMNS = ("LocationID", "Borough", "Zone")
 #: Texts for zones 264 and 265, where nothing is known; they are strings, not missing values.
 _NOTHING = ("Unknown", "N/A")
 
 
-def zone_names(bucket: Bucket) -> Mapping[int, str]:
+def zone_names(bucket: Bucket, key: str) -> Mapping[int, str]:
     """Return zone names such as `Upper East Side South, Manhattan`; empty without the table.
 
+    Args:
+        bucket: the bucket.
+        key: the key of the table, as the dataset declares it; empty for none.
+
     Raises:
-        SchemaError: the object is not TLC's table.
+        SchemaError: the object is not such a table.
     """
-    stored = bucket.read(ZONES_KEY)
+    stored = bucket.read(key) if key else None
     if stored is None:
         return {}
     try:
         return _parse(stored.data.decode("utf-8-sig"))
     except (ValueError, csv.Error) as error:
         raise SchemaError(
-            f"{bucket.uri(ZONES_KEY)} is not TLC's table of taxi zones ({error}); "
-            "replace or remove it"
+            f"{bucket.uri(key)} is not TLC's table of taxi zones ({error}); replace or remove it"
         ) from error
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fakes.trip_files import canonical, converted, converted_table
 from monthly.datasets import DATASETS
 from monthly.month import Month
-from monthly.sample.eras import _CSV as ERAS
+from monthly.sample.tlc.eras import _CSV as ERAS
 
 NOTHING = ["", "NULL", "null", "None", "NaN", "nan", "NaT", "<NA>", "\\N"]
 CELLS = {

@@ -36,7 +36,7 @@ from monthly.convert import rows as conversion_rows
 from monthly.convert import to_parquet as conversion
 from monthly.convert.pieces import Piece, Salvage, salvage
 from monthly.month import Month
-from monthly.sample import Facts, write_sample
+from monthly.sample.tlc import Facts, write_sample
 
 FLOWS = Path(conversion.__file__).parents[2]
 #: Each change of a header, a spelling or a type; by dataset, first month of the era.

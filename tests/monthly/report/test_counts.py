@@ -10,14 +10,11 @@ from pathlib import Path
 import pytest
 
 from monthly.convert.to_parquet import convert
-from monthly.datasets import DATASETS
 from monthly.month import Month
-from monthly.report.counts import CELL, count_month
+from monthly.report.counts import count_month
+from monthly.report.places import Places
 from monthly.sample import write_sample
 
-EXTENT = DATASETS["green"].map
-assert EXTENT is not None
-WEST, SOUTH = EXTENT.west, EXTENT.south
 GREEN = Month("green", 2020, 10)
 HEADER = (
     "VendorID,lpep_pickup_datetime,lpep_dropoff_datetime,store_and_fwd_flag,RatecodeID,"
@@ -51,26 +48,34 @@ def test_trips_are_counted_by_day_and_hour_of_the_month_alone(tmp_path: Path) ->
     }
 
 
-def test_fares_are_counted_to_the_cent_and_what_is_far_out_at_its_end(tmp_path: Path) -> None:
-    """Refunds as 0, a million as the largest; a trip without a fare not at all."""
-    fares = ["5.5", "5.50", "5.51", "0", "-3", "1000000", ""]
-    path = green(tmp_path, [("2020-10-03 10:00:00", "74", fare) for fare in fares])
-    assert count_month(GREEN, path).fares == {0: 2, 550: 2, 551: 1, 100_000: 1}
+def test_fares_are_counted_in_bars_and_what_is_far_out_beside_them(tmp_path: Path) -> None:
+    """Neither a refund nor a million makes the others small; no fare is none of 0."""
+    fares = ["0.5"] * 10 + ["5.5", "5.50", "5.51"] * 100 + ["9.99"] * 100
+    path = green(
+        tmp_path, [("2020-10-03 10:00:00", "74", fare) for fare in [*fares, "-3", "1000000", ""]]
+    )
+    found = count_month(GREEN, path).amounts
+    assert found is not None
+    assert (found.rows, found.median, found.below, found.above) == (412, 5.5, 1, 1)
+    assert (found.low, found.width, found.high) == (0.0, 0.2, 10.0)
+    bars = {place: count for place, count in enumerate(found.bars) if count}
+    assert bars == {2: 10, 27: 300, 49: 100}
 
 
 def test_zones_are_counted_where_there_are_any(tmp_path: Path) -> None:
     """A trip without a zone is none of zone 0."""
     zones = ["74", "74", "41", ""]
     counts = count_month(GREEN, green(tmp_path, [("2020-10-03 10:00:00", z, "5") for z in zones]))
-    assert counts.zones == {74: 2, 41: 1}
-    assert counts.cells == {}
+    assert counts.places == Places(((74, 2), (41, 1)), 3)
+    assert counts.cells is None
 
 
 def test_a_path_with_signs_that_mean_more_to_duckdb_is_a_path(tmp_path: Path) -> None:
     """The file of [1] and none of 1."""
     folder = tmp_path / "[1]*"
     folder.mkdir()
-    assert count_month(GREEN, green(folder, [("2020-10-03 10:00:00", "74", "5")])).zones == {74: 1}
+    counts = count_month(GREEN, green(folder, [("2020-10-03 10:00:00", "74", "5")]))
+    assert counts.places == Places(((74, 1),), 1)
 
 
 def test_an_old_month_is_counted_on_the_map(tmp_path: Path) -> None:
@@ -82,32 +87,36 @@ def test_an_old_month_is_counted_on_the_map(tmp_path: Path) -> None:
     with source.open() as file:
         rows = [{name.strip(): text for name, text in row.items()} for row in csv.DictReader(file)]
     pickups = [(float(row["pickup_longitude"]), float(row["pickup_latitude"])) for row in rows]
-    for (column, row), count in counts.cells.items():
-        west, south = WEST + column * CELL, SOUTH + row * CELL
-        near = 1e-9  # sides of cells are no binary numbers
-        inside = [
-            (x, y)
-            for x, y in pickups
-            if west - near <= x < west + CELL + near and south - near <= y < south + CELL + near
-        ]
+    cells = counts.cells
+    assert cells is not None
+    assert cells.rows == sum((x, y) != (0, 0) for x, y in pickups)
+    near = 1e-9  # sides of cells are no binary numbers
+    for (column, row), count in cells.counts.items():
+        west = cells.extent.west + column * cells.side - near
+        south = cells.extent.south + row * cells.side - near
+        far = cells.side + 2 * near
+        inside = [(x, y) for x, y in pickups if 0 <= x - west < far and 0 <= y - south < far]
         assert len(inside) >= count
-    assert sum(counts.cells.values()) > 400
-    assert counts.zones == {}
+    assert sum(cells.counts.values()) > 400
+    assert counts.places is None
 
 
 @pytest.mark.parametrize("month", [Month("fhv", 2020, 4), Month("fhvhv", 2020, 4)], ids=str)
 def test_for_hire_months_are_counted_by_what_they_have(month: Month, tmp_path: Path) -> None:
-    """No fares in fhv; zones under that dataset's own spelling."""
+    """No fares in CSV files; zones under that dataset's own spelling."""
     source = tmp_path / f"{month.stem}.csv"
     write_sample(month, source, 300)
     counts = count_month(month, convert(month, source, tmp_path).path)
     with source.open() as file:
         rows = list(csv.DictReader(file))
     name = next(n for n in rows[0] if n.lower() == "pulocationid")
-    assert counts.zones == Counter(int(row[name]) for row in rows if row[name])
-    assert counts.cells == {}
-    if month.dataset == "fhv":
-        assert counts.fares == {}
+    zones: Counter[int | str] = Counter(int(row[name]) for row in rows if row[name])
+    assert counts.places is not None
+    assert counts.places.rows == sum(zones.values())
+    assert [zones[place] for place, _ in counts.places.most] == [n for _, n in counts.places.most]
+    assert counts.places.most[0][1] == zones.most_common(1)[0][1]
+    assert counts.cells is None
+    assert counts.amounts is None
 
 
 def test_the_usual_trip_is_its_median_and_the_bounds_leave_out_what_is_beyond(
@@ -122,7 +131,7 @@ def test_the_usual_trip_is_its_median_and_the_bounds_leave_out_what_is_beyond(
     path.write_text(HEADER + "".join(rows))
     path = convert(GREEN, path, tmp_path).path
     typical = {found.what: found for found in count_month(GREEN, path).typical}
-    amount = typical["amount, USD"]
+    amount = typical["total, USD"]
     assert (amount.median, amount.mean_within, amount.beyond) == (8.0, 7.0, 1)
     assert amount.mean == pytest.approx(10_027 / 5)
     assert (typical["distance, miles"].median, typical["distance, miles"].beyond) == (3.0, 0)

@@ -38,7 +38,7 @@ def test_the_pictures_stand_between_the_head_and_the_quality() -> None:
     text = page_markdown(entry_of(MONTH), "/bucket/object", PICTURES, ["## By day"])
     places = [text.index(part) for part in ("# yellow 2021-01", "![", "## By day", "rows read")]
     assert places == sorted(places)
-    assert "Half cost $9. Not shown: 2." in text
+    assert r"Half cost \$9. Not shown: 2." in text
 
 
 def test_an_image_is_inside_the_page() -> None:

@@ -18,7 +18,7 @@ from fakes.google.months import bring
 from fakes.google.places import open_bigquery, open_store
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.sample import write_sample
+from monthly.sample.tlc import write_sample
 from monthly.warehouses import Held
 from monthly.warehouses.bigquery_ledger import LoadedMonths
 from monthly.warehouses.bigquery_tables import prepare

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from monthly.month import Month
-from monthly.sample.draw import Draw, Odd, seconds_of
-from monthly.sample.eras import NULL, POINTS, Era, Ints, normal_scores
+from monthly.sample.tlc.draw import Draw, Odd, seconds_of
+from monthly.sample.tlc.eras import NULL, POINTS, Era, Ints, normal_scores
 
 Chunk: TypeAlias = dict[str, Ints]
 

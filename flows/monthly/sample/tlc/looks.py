@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from monthly.month import Month
-from monthly.sample.eras import FIRST_NARROW, NULL, Era, Ints, normal_scores
+from monthly.sample.tlc.eras import FIRST_NARROW, NULL, Era, Ints, normal_scores
 
 _TIMES = ("pickup", "dropoff", "request", "on_scene")
 _MONEY = "fare extra mta tip tolls improvement total congestion airport cbd base_fare bcf tax pay"

@@ -1,0 +1,91 @@
+"""How the amounts of a month are spread, in bars of a width that suits their unit and scale."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from monthly.datasets import Dataset
+from monthly.report.scan import Scan, Spread
+
+#: Bars of a picture, about.
+_BARS = 60
+#: Shares of the rows below which and above which amounts are not drawn: a few of a thousand
+#: dollars would squeeze all others together.
+_LEAST, _MOST = 0.005, 0.99
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """The spread of a month's amounts.
+
+    Attributes:
+        rows: rows that have an amount.
+        median: half of them have this amount or less.
+        whole: whether all amounts are whole numbers.
+        first: the first bar's amount, in widths of a bar.
+        width: the width of a bar, in the unit of the amount.
+        bars: rows by bar.
+        below: rows below the first bar.
+        above: rows above the last one.
+    """
+
+    rows: int
+    median: float
+    whole: bool
+    first: int
+    width: float
+    bars: tuple[int, ...]
+    below: int
+    above: int
+
+    @property
+    def low(self) -> float:
+        """Return the least amount of the first bar."""
+        return self.first * self.width
+
+    @property
+    def high(self) -> float:
+        """Return the amount at which the last bar ends."""
+        return (self.first + len(self.bars)) * self.width
+
+
+def amounts_of(scan: Scan, dataset: Dataset) -> Amounts | None:
+    """Count the amounts that the report draws; None if there are none."""
+    name = dataset.roles.price or dataset.roles.amount
+    spread = scan.spread(f'"{name}"') if name else None
+    if spread is None or not spread.rows:
+        return None
+    low, high = _ends(spread)
+    width = nice((high - low or abs(high) or 1.0) / _BARS)
+    width = max(width, 1.0) if spread.whole else width
+    first, last = math.floor(low / width + 1e-9), math.floor(high / width + 1e-9)
+    counts = _bars(spread, width, first, last)
+    bars = tuple(counts.get(place, 0) for place in range(first, last + 1))
+    below, above = counts.get(first - 1, 0), counts.get(last + 1, 0)
+    median = spread.quantile(0.5)
+    return Amounts(spread.rows, median, spread.whole, first, width, bars, below, above)
+
+
+def _ends(spread: Spread) -> tuple[float, float]:
+    """Return the range to draw: from zero, unless the amounts are far from it or below it."""
+    low, high = spread.quantile(_LEAST), spread.quantile(_MOST)
+    return (0.0, high) if 0 <= low < high / 2 else (low, high)
+
+
+def _bars(spread: Spread, width: float, first: int, last: int) -> dict[int, int]:
+    """Return rows by bar; those below the first and above the last are in one bar each."""
+    place = f"floor(v / {width!r} + 1e-9)"
+    bar = f"CAST(least(greatest({place}, {first - 1}), {last + 1}) AS BIGINT)"
+    rows = spread.scan.query(
+        f"SELECT {bar}, count(*) FROM (SELECT {spread.value} AS v FROM month) "
+        "WHERE v IS NOT NULL GROUP BY 1 ORDER BY 1"
+    )
+    return dict(rows)
+
+
+def nice(least: float, digits: tuple[float, ...] = (1, 2, 5, 10)) -> float:
+    """Return the smallest round number that is at least `least`, such as 0.02 or 500."""
+    power = math.floor(math.log10(least))
+    rounded = (float(f"{digit}e{power}") for digit in digits)
+    return next(value for value in rounded if value >= least * (1 - 1e-9))
