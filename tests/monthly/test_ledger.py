@@ -142,3 +142,17 @@ def test_month_that_another_run_kept_meanwhile_is_a_conflict(
     with pytest.raises(Conflict):
         kept(bucket, tmp_path / "scratch", content=b"of the other run")
     assert read_entry(bucket, MONTH)[0] == first
+
+
+def test_kept_columns_are_known_by_their_published_names() -> None:
+    """Whatever else was renamed, and with an arrow in the name."""
+    drift = {
+        "kept": ["Temp___C_", "extra", "a____b"],
+        "renamed": ["Temp (°C) -> Temp___C_", "Extra Fee -> extra_fee", "a -> b -> a____b"],
+    }
+    assert dict(entry_of(MONTH, drift=drift).kept) == {
+        "Temp___C_": "Temp (°C)",
+        "extra": "extra",
+        "a____b": "a -> b",
+    }
+    assert entry_of(MONTH).kept == {}

@@ -13,7 +13,7 @@ import pytest
 from core.errors import SchemaError
 from fakes.entries import published_download
 from fakes.postgres import Database
-from fakes.three_warehouses import KINDS, Place, place_of
+from fakes.three_warehouses import KINDS, Place, duckdb_place, place_of
 from monthly.columns import KEPT
 from monthly.convert.readings import Rules
 from monthly.convert.rows import Rows
@@ -338,3 +338,22 @@ def test_an_object_with_a_column_that_is_declared_no_more_loads_without_it(
     place.load(march, old)
     rows = f"SELECT a, gone FROM {place.table('shrunk')} ORDER BY a"
     assert place.ask(rows) == [(1, None), (2, None)]
+
+
+def test_a_column_kept_under_another_name_is_converted_again_once_declared(
+    declare: Declare, tmp_path: Path
+) -> None:
+    """The plan knows it by the published name, of any script."""
+    place = duckdb_place(tmp_path)
+    declare("kept", column("a", "int64"), rest=KEEP)
+    month, text = of("kept"), "a,Übertemperatur\n1,2.5\n"
+    place.publish(month, text)
+    declare(
+        "kept",
+        column("a", "int64") + column("t", "float64", rest="aliases = ['übertemperatur']"),
+        rest=KEEP,
+    )
+    planned = plan_month(month, str(tmp_path / f"{month}.csv"), place.bucket)
+    assert planned.reason == "the declaration changed: Übertemperatur is declared now"
+    place.publish(month, text)
+    assert place.ask(f"SELECT t FROM {place.table('kept')}") == [(2.5,)]
