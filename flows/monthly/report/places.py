@@ -21,7 +21,7 @@ _GROUPS, _LARGEST = 65_536, 1_024
 _CELLS = (24, 160)
 #: Share of the rows left out on each side of an extent that is not declared; and its margin.
 _LEFT_OUT, _MARGIN = 0.01, 0.1
-#: An extent is no smaller, degrees: about a kilometre.
+#: The least side of an extent, degrees: about a kilometre.
 _SMALLEST = 0.01
 
 
