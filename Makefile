@@ -1,5 +1,6 @@
 # make run    two months of green and one of yellow, generated here, from web to warehouse
 # make test   the tests, with all that they need
+# make coverage   the same, and which lines of flows/, blocks/ and deployments/ they run
 # make test-slow   the tests that take more than 5 s each
 # make test-cluster   months on Dask workers and on an agent
 # make lint   style and types
@@ -24,7 +25,7 @@ PORT ?= 4200
 IMAGE ?= zoom-flows:1
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run doctor serve test test-slow test-cluster test-docker test-browser lint bench postgres postgres-stop image constraints clean python-version
+.PHONY: run doctor serve test coverage test-slow test-cluster test-docker test-browser lint bench postgres postgres-stop image constraints clean python-version
 
 run: $(VENV)/run
 	@$(BIN)/python flows/first_run.py
@@ -33,7 +34,10 @@ serve: $(VENV)/run
 	@$(BIN)/python dev/serve.py --port $(PORT)
 
 test: $(VENV)/dev
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --cov --cov-report=term
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+coverage: $(VENV)/dev
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --cov --cov-report=term
 
 test-slow: $(VENV)/dev
 	@$(BIN)/python -m pytest -m "slow and not docker and not browser"
