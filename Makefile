@@ -5,6 +5,7 @@
 # make postgres-stop  stops that server; its months stay
 # make image  builds the Docker image of the flows; `IMAGE=` names it, `BUILD=` adds options of `docker build`
 # make test  runs the tests, and installs what they need
+# make coverage  runs the tests of `make test` and shows which lines they miss
 # make test-slow  runs the tests that take more than 5 s each: killed processes, large files
 # make test-cluster  runs months on Dask workers and on an agent, some of them killed
 # make test-docker  tests deployments, agents and containers on a Docker engine, which it installs and starts if none is running (as root, on Debian)
@@ -27,7 +28,7 @@ PORT ?= 4200
 IMAGE ?= zoom-flows:1
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run serve doctor postgres postgres-stop image test test-slow test-cluster test-docker test-browser lint docs reference bench constraints clean python-version
+.PHONY: run serve doctor postgres postgres-stop image test coverage test-slow test-cluster test-docker test-browser lint docs reference bench constraints clean python-version
 
 run: $(VENV)/run
 	@$(BIN)/python flows/first_run.py
@@ -36,7 +37,10 @@ serve: $(VENV)/run
 	@$(BIN)/python dev/serve.py --port $(PORT)
 
 test: $(VENV)/dev
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --cov --cov-report=term
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+coverage: $(VENV)/dev
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --cov --cov-report=term
 
 test-slow: $(VENV)/dev
 	@$(BIN)/python -m pytest -m "slow and not docker and not browser"

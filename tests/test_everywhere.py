@@ -87,7 +87,7 @@ def run(bucket: str, warehouse: str, template: str) -> Any:
     from parameterized_flow import etl_parent_flow
 
     call: Any = etl_parent_flow
-    options = {"source": template, "bucket": bucket, "warehouse": warehouse}
+    options = {"source": template, "bucket": bucket, "warehouse": warehouse, "report": False}
     return call("green", 2020, "10", **options, return_state=True)
 
 

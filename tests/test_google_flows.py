@@ -55,10 +55,11 @@ def source(folder: Path) -> str:
 
 
 def bring_all(folder: Path, months: str, **options: Any) -> Any:
+    """Run the parent flow; without reports, whose pictures take a second each."""
     from parameterized_flow import etl_parent_flow
 
     call: Any = etl_parent_flow
-    options = {"source": source(folder), **BLOCKS} | options
+    options = {"source": source(folder), "report": False, **BLOCKS} | options
     return call("green", 2020, months, **options, return_state=True)
 
 
@@ -124,7 +125,7 @@ def test_a_flow_comes_through_what_can_pass(google: Google, blocks: None, tmp_pa
         google.fail(Fault("GET", "/o/", skip=2)),
     ]
     total = publish(tmp_path, 10, ROWS_OF_TWO_CHUNKS)
-    state = bring_all(tmp_path, "10", report=False)
+    state = bring_all(tmp_path, "10")
     assert [fault.reached.is_set() for fault in faults] == [True] * 4
     assert [line.status for line in state.result()] == ["loaded"]
     assert in_bigquery(google) == {"2020-10": (ROWS_OF_TWO_CHUNKS, total)}
@@ -144,7 +145,7 @@ def test_the_quality_page_has_the_days_that_bigquery_counted(
         return {artifact.key: artifact.data for artifact in found}["green-2020-10-report"]
 
     publish(tmp_path, 10, 60)
-    assert bring_all(tmp_path, "10").name == "Completed"
+    assert bring_all(tmp_path, "10", report=True).name == "Completed"
     shown = re.findall(r"^\| (\d{4}-\d\d-\d\d) \| (\d+) \|", asyncio.run(page()), re.MULTILINE)
     with duckdb.connect() as db:
         days = db.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -37,6 +38,14 @@ class Objects:
     def put(self, key: str, data: bytes) -> None:
         """Change one behind the project's back."""
         self.client.put_object(Bucket=self.name, Key=key, Body=data)
+
+    def fill(self, keys: Iterable[str]) -> None:
+        """Put small objects, without a request for each."""
+        from moto.core.models import DEFAULT_ACCOUNT_ID
+        from moto.s3.models import s3_backends
+
+        for key in keys:
+            s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_object(self.name, key, b"1")
 
 
 class S3:

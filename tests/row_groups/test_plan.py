@@ -301,11 +301,11 @@ def test_a_folder_made_old_by_hand_is_old(tmp_path: Path) -> None:
 def test_a_bucket_lists_more_objects_than_one_answer_holds(s3: S3, google: Google) -> None:
     """S3 and Google answer with a thousand at a time."""
     objects = s3.new_bucket("many")
-    for n in range(1_001):
-        objects.put(f"zoom/f/{n:04}", b"1")
-        google.storage.put("taxi", f"zoom/f/{n:04}", b"1")
-    objects.put("zoom/f/", b"")
     names = [f"{n:04}" for n in range(1_001)]
+    objects.fill([f"zoom/f/{name}" for name in names])
+    for name in names:
+        google.storage.put("taxi", f"zoom/f/{name}", b"1")
+    objects.put("zoom/f/", b"")
     assert [f.name for f in S3Store.of(block(s3.url, "many", "zoom")).files("f")] == names
     assert [f.name for f in open_store().files("f")] == names
 
