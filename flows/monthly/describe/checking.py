@@ -1,0 +1,193 @@
+"""The check of a draft: it converts the files that it was made from, and every value is compared."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from monthly.convert.casting import is_text, trimmed
+from monthly.convert.number_texts import normal
+from monthly.convert.readings import Mark, Rules
+from monthly.convert.to_parquet import Converted, convert
+from monthly.convert.to_parquet import ROW_GROUP_ROWS
+from monthly.datasets import drafted
+from monthly.describe.columns import Drafted
+from monthly.describe.draft import Draft
+from monthly.describe.published import Published, opened
+from monthly.describe.zones import repeats
+from monthly.month import Month
+
+#: Formats that Arrow reads by itself, so that it can check the conversion.
+_KNOWN = re.compile(r"^[^%]*(%[YmdHMS][^%]*)*$")
+
+
+@dataclass
+class Checked:
+    """What the conversion of a file with the draft came to.
+
+    Attributes:
+        file: the file.
+        rows: rows that it has.
+        converted: the month as converted.
+        different: columns whose values are not those of the file, and in how many rows.
+        compared: how many columns were compared value by value.
+        repeated: times to which the file goes back by an hour.
+        left: rows that were rejected, as text.
+    """
+
+    file: Published
+    converted: Converted
+    different: Counter[str] = field(default_factory=Counter)
+    compared: int = 0
+    repeated: list[dt.datetime] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """Return the rows of the file."""
+        return self.file.rows + self.file.rejected
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether every row and every value of the file is there."""
+        return self.converted.rows_written == self.rows and not self.different
+
+
+def checked(draft: Draft, path: Path, folder: Path) -> Iterator[Checked]:
+    """Convert each file with the draft, and compare all values.
+
+    Args:
+        draft: the draft.
+        path: the draft as written.
+        folder: for the converted files.
+
+    Raises:
+        TripsError: a file cannot be converted at all.
+    """
+    with drafted(path):
+        for number, (file, month) in enumerate(zip(draft.files, draft.months)):
+            there = folder / str(number)
+            there.mkdir()
+            yield _check(draft, number, file, Month(draft.name, *month), there)
+
+
+def _check(draft: Draft, number: int, file: Published, month: Month, folder: Path) -> Checked:
+    rules = Rules(max_reject_share=1.0, max_outside_share=1.0)
+    found = Checked(file, convert(month, file.path, folder, rules))
+    if found.converted.rejects:
+        lines = found.converted.rejects.read_text("utf-8").splitlines()
+        found.left = [line[:300] for line in lines[1:4]]
+    time = draft.roles.get("time")
+    if time and number in time.seen:
+        for group in _groups(found.converted.path, [time.name]):
+            if pa.types.is_timestamp(group.column(0).type):
+                found.repeated += repeats(group.column(0).combine_chunks())
+    if not found.converted.rows_rejected:
+        _compare(draft, number, found)
+    return found
+
+
+def _groups(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, columns=columns, use_threads=False)
+
+
+def _compare(draft: Draft, number: int, found: Checked) -> None:
+    columns = [c for c in draft.columns if number in c.places and not c.is_part]
+    columns = [c for c in columns if _is_comparable(c)]
+    found.compared = len(columns)
+    with opened(found.file, draft.nulls) as pieces:
+        batches = (batch for read, _ in pieces for batch in read)
+        for texts, table in _side_by_side(batches, _groups(found.converted.path)):
+            for column in columns:
+                published = texts.column(column.places[number]).combine_chunks()
+                kept = table.column(column.name).combine_chunks()
+                wrong = _differences(column, published, kept, draft)
+                if wrong:
+                    found.different[column.name] += wrong
+
+
+def _is_comparable(column: Drafted) -> bool:
+    """Tell whether another reader than the conversion's can read the values."""
+    formats = column.verdict.formats
+    return all(_KNOWN.match(text) for text in formats) and len(formats) < 2
+
+
+def _side_by_side(
+    batches: Iterable[pa.RecordBatch], groups: Iterable[pa.Table]
+) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Yield the same rows as published and as converted, a row group at a time."""
+    waiting: list[pa.RecordBatch] = []
+    source = iter(batches)
+    for group in groups:
+        while sum(batch.num_rows for batch in waiting) < group.num_rows:
+            batch = next(source, None)
+            if batch is None:
+                return
+            waiting.append(batch)
+        table = pa.Table.from_batches(waiting)
+        yield table.slice(0, group.num_rows), group
+        waiting = table.slice(group.num_rows).to_batches()
+
+
+def _differences(column: Drafted, published: pa.Array, kept: pa.Array, draft: Draft) -> int:
+    """Count the rows whose value is not the published one."""
+    read = _read(column, published, draft)
+    if read is None:
+        return 0
+    both_null = pc.and_(read.is_null(), kept.is_null())
+    same = pc.or_(both_null, pc.fill_null(pc.equal(read, kept), False))
+    return len(same) - (pc.sum(same).as_py() or 0)
+
+
+def _read(column: Drafted, published: pa.Array, draft: Draft) -> pa.Array | None:
+    """Return published values in the type of their column, by Arrow's own reading."""
+    kind, target = column.verdict.kind, _arrow(column)
+    if not is_text(published.type):
+        return _read_native(published, target)
+    if kind == "string":
+        return published.cast(pa.string())
+    texts = trimmed(published, tuple(draft.nulls))
+    if kind in ("int64", "float64", "decimal"):
+        return _number(texts, draft.mark, target)
+    if kind == "boolean":
+        return pc.equal(pc.utf8_lower(texts), "true")
+    if column.verdict.formats:
+        text = column.verdict.formats[0] + ("" if "%d" in column.verdict.formats[0] else " %d")
+        days = texts if "%d" in column.verdict.formats[0] else pc.binary_join_element_wise(texts, "1", " ")
+        return pc.strptime(days, format=text, unit="us", error_is_null=True).cast(target)
+    return texts.cast(pa.timestamp("us")).cast(target)
+
+
+def _number(texts: pa.Array, mark: Mark, target: pa.DataType) -> pa.Array:
+    plain = normal(texts, mark) if pc.any(pc.match_substring_regex(texts, r"[^0-9.eE+-]")).as_py() else texts
+    return pc.utf8_ltrim(plain, "+").cast(pa.float64() if target != pa.int64() else target).cast(target)
+
+
+def _read_native(published: pa.Array, target: pa.DataType) -> pa.Array | None:
+    """Return the values of a Parquet file in another type; None where zones are converted."""
+    kind = published.type
+    if pa.types.is_timestamp(kind) and kind.tz:
+        return None
+    if pa.types.is_floating(kind):
+        published = pc.if_else(pc.is_finite(published), published, None)
+    if pa.types.is_binary(kind) or pa.types.is_dictionary(kind):
+        return published.cast(pa.string())
+    return published.cast(target)
+
+
+def _arrow(column: Drafted) -> pa.DataType:
+    from monthly.columns import Column
+
+    kind, _, digits = column.verdict.type.partition("(")
+    whole, _, scale = digits.rstrip(")").partition(",")
+    return Column(column.name, column.verdict.kind, "", digits=(int(whole or 38), int(scale or 9))).arrow
