@@ -10,7 +10,6 @@ from core.download.checks import check_file
 from core.download.fetch import fetch, transport_of
 from core.download.local import File
 from core.download.remote_file import file_name, path_of, remote_file
-from core.errors import TripsError, UsageError
 from monthly.describe.addresses import month_in
 from monthly.describe.checking import Checked, checked
 from monthly.describe.draft import Draft, draft_of
@@ -70,8 +69,8 @@ def _note(draft: Draft, check: Checked) -> None:
     """Add to the draft what the conversion shows."""
     quality = check.converted.quality
     draft.outside = draft.outside or quality.outside_month * 2 > quality.rows
-    if check.repeated and not draft.time_zone and not draft.proposals:
-        zone = zone_of_repeats(check.repeated) or "Europe/Berlin"
+    zone = zone_of_repeats(check.repeated) if check.repeated else ""
+    if zone and not draft.time_zone:
         draft.proposals = [
             f'time_zone = "{zone}" # {check.repeated[0]} stands twice, as where summer time ends'
         ]

@@ -26,7 +26,7 @@ from monthly.describe.zones import repeats
 from monthly.month import Month
 
 #: Formats that Arrow reads by itself, so that it can check the conversion.
-_KNOWN = re.compile(r"^[^%]*(%[YmdHMS][^%]*)*$")
+_KNOWN = re.compile(r"[^%]*(%[YmdHMS][^%]*)*")
 
 
 @dataclass
@@ -103,7 +103,8 @@ def _groups(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Tab
 
 def _compare(draft: Draft, number: int, found: Checked) -> None:
     columns = [c for c in draft.columns if number in c.places and not c.is_part]
-    columns = [c for c in columns if _is_comparable(c)]
+    formats = {c.name: _format_of(c, number) for c in columns}
+    columns = [c for c in columns if formats[c.name] is not None]
     found.compared = len(columns)
     with opened(found.file, draft.nulls) as pieces:
         batches = (batch for read, _ in pieces for batch in read)
@@ -111,15 +112,22 @@ def _compare(draft: Draft, number: int, found: Checked) -> None:
             for column in columns:
                 published = texts.column(column.places[number]).combine_chunks()
                 kept = table.column(column.name).combine_chunks()
-                wrong = _differences(column, published, kept, draft)
+                read = _read(column, published, draft, formats[column.name] or "")
+                wrong = _differences(read, kept) if read is not None else 0
                 if wrong:
                     found.different[column.name] += wrong
 
 
-def _is_comparable(column: Drafted) -> bool:
-    """Tell whether another reader than the conversion's can read the values."""
-    formats = column.verdict.formats
-    return all(_KNOWN.match(text) for text in formats) and len(formats) < 2
+def _format_of(column: Drafted, number: int) -> str | None:
+    """Return the format of times in one file, empty for ISO; None if Arrow cannot read it."""
+    if not column.verdict.formats:
+        return ""
+    forms = [*column.seen[number].times.forms.values()]
+    if all(form.is_plain for form in forms) and forms:
+        return ""
+    formats = {reading.format for form in forms for reading in form.readings}
+    shared = [text for text in column.verdict.formats if text in formats or not forms]
+    return shared[0] if len(shared) == 1 and _KNOWN.fullmatch(shared[0]) else None
 
 
 def _side_by_side(
@@ -139,17 +147,14 @@ def _side_by_side(
         waiting = table.slice(group.num_rows).to_batches()
 
 
-def _differences(column: Drafted, published: pa.Array, kept: pa.Array, draft: Draft) -> int:
+def _differences(read: pa.Array, kept: pa.Array) -> int:
     """Count the rows whose value is not the published one."""
-    read = _read(column, published, draft)
-    if read is None:
-        return 0
     both_null = pc.and_(read.is_null(), kept.is_null())
     same = pc.or_(both_null, pc.fill_null(pc.equal(read, kept), False))
     return len(same) - (pc.sum(same).as_py() or 0)
 
 
-def _read(column: Drafted, published: pa.Array, draft: Draft) -> pa.Array | None:
+def _read(column: Drafted, published: pa.Array, draft: Draft, written: str) -> pa.Array | None:
     """Return published values in the type of their column, by Arrow's own reading."""
     kind, target = column.verdict.kind, _arrow(column)
     if not is_text(published.type):
@@ -161,10 +166,10 @@ def _read(column: Drafted, published: pa.Array, draft: Draft) -> pa.Array | None
         return _number(texts, draft.mark, target)
     if kind == "boolean":
         return pc.equal(pc.utf8_lower(texts), "true")
-    if column.verdict.formats:
-        text = column.verdict.formats[0] + ("" if "%d" in column.verdict.formats[0] else " %d")
-        days = texts if "%d" in column.verdict.formats[0] else pc.binary_join_element_wise(texts, "1", " ")
-        return pc.strptime(days, format=text, unit="us", error_is_null=True).cast(target)
+    if written:
+        days = texts if "%d" in written else pc.binary_join_element_wise(texts, "1", " ")
+        written += "" if "%d" in written else " %d"
+        return pc.strptime(days, format=written, unit="us", error_is_null=True).cast(target)
     return texts.cast(pa.timestamp("us")).cast(target)
 
 
