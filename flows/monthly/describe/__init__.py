@@ -67,8 +67,9 @@ def _checked(draft: Draft, folder: Path, tell: Tell) -> str:
 
 def _note(draft: Draft, check: Checked) -> None:
     """Add to the draft what the conversion shows."""
-    quality = check.converted.quality
-    draft.outside = draft.outside or quality.outside_month * 2 > quality.rows
+    if check.converted:
+        quality = check.converted.quality
+        draft.outside = draft.outside or quality.outside_month * 2 > quality.rows
     zone = zone_of_repeats(check.repeated) if check.repeated else ""
     if zone and not draft.time_zone:
         draft.proposals = [
@@ -78,10 +79,13 @@ def _note(draft: Draft, check: Checked) -> None:
 
 def _outcome(check: Checked) -> list[str]:
     name, done = check.file.name, check.converted
-    lines = [
+    if not done:
+        return [f"{name}: the draft does not load it: {line}" for line in check.left]
+    compared = f"the values of {check.compared} columns compared" if check.compared else ""
+    outcome = (
         f"{name}: the draft reads {done.rows_read:,} rows, writes {done.rows_written:,}, rejects "
-        f"{done.rows_rejected:,}; the values of {check.compared} columns compared"
-        + ("" if check.different else ", all equal")
-    ]
+        f"{done.rows_rejected:,}; {compared}"
+    )
+    lines = [f"{outcome}, all equal" if check.is_whole else outcome.rstrip("; ")]
     lines += [f"{name}: {column} differs in {n:,} rows" for column, n in check.different.items()]
-    return lines + [f"{name}: rejected: line {line}" for line in check.left]
+    return lines + [f"{name}: rejected: {line}" for line in check.left]

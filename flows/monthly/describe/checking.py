@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from core.errors import TooManyRejects
 from monthly.convert.casting import is_text, trimmed
 from monthly.convert.number_texts import normal
 from monthly.convert.readings import Mark, Rules
@@ -22,11 +23,16 @@ from monthly.datasets import drafted
 from monthly.describe.columns import Drafted
 from monthly.describe.draft import Draft
 from monthly.describe.published import Published, opened
+from monthly.describe.toml_text import bare
 from monthly.describe.zones import repeats
 from monthly.month import Month
 
 #: Formats that Arrow reads by itself, so that it can check the conversion.
 _KNOWN = re.compile(r"[^%]*(%[YmdHMS][^%]*)*")
+#: All times may be outside the month, and no more rows be rejected than a few.
+_RULES = Rules(max_reject_share=0.01, max_outside_share=1.0)
+#: Rejected rows that are shown.
+_SHOWN = 3
 
 
 @dataclass
@@ -36,7 +42,7 @@ class Checked:
     Attributes:
         file: the file.
         rows: rows that it has.
-        converted: the month as converted.
+        converted: the month as converted; None if too many of its rows are rejected.
         different: columns whose values are not those of the file, and in how many rows.
         compared: how many columns were compared value by value.
         repeated: times to which the file goes back by an hour.
@@ -44,7 +50,7 @@ class Checked:
     """
 
     file: Published
-    converted: Converted
+    converted: Converted | None
     different: Counter[str] = field(default_factory=Counter)
     compared: int = 0
     repeated: list[dt.datetime] = field(default_factory=list)
@@ -58,7 +64,8 @@ class Checked:
     @property
     def is_whole(self) -> bool:
         """Tell whether every row and every value of the file is there."""
-        return self.converted.rows_written == self.rows and not self.different
+        written = self.converted.rows_written if self.converted else 0
+        return written == self.rows and not self.different
 
 
 def checked(draft: Draft, path: Path, folder: Path) -> Iterator[Checked]:
@@ -80,18 +87,21 @@ def checked(draft: Draft, path: Path, folder: Path) -> Iterator[Checked]:
 
 
 def _check(draft: Draft, number: int, file: Published, month: Month, folder: Path) -> Checked:
-    rules = Rules(max_reject_share=1.0, max_outside_share=1.0)
-    found = Checked(file, convert(month, file.path, folder, rules))
+    try:
+        found = Checked(file, convert(month, file.path, folder, _RULES))
+    except TooManyRejects as error:
+        return Checked(file, None, left=[str(error)])
+    assert found.converted
     if found.converted.rejects:
         lines = found.converted.rejects.read_text("utf-8").splitlines()
-        found.left = [line[:300] for line in lines[1:4]]
+        found.left = [f"line {bare(line, 200)}" for line in lines[1 : _SHOWN + 1]]
     time = draft.roles.get("time")
     if time and number in time.seen:
         for group in _groups(found.converted.path, [time.name]):
             if pa.types.is_timestamp(group.column(0).type):
                 found.repeated += repeats(group.column(0).combine_chunks())
     if not found.converted.rows_rejected:
-        _compare(draft, number, found)
+        _compare(draft, number, found, found.converted.path)
     return found
 
 
@@ -101,16 +111,16 @@ def _groups(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Tab
             yield file.read_row_group(group, columns=columns, use_threads=False)
 
 
-def _compare(draft: Draft, number: int, found: Checked) -> None:
-    columns = [c for c in draft.columns if number in c.places and not c.is_part]
+def _compare(draft: Draft, number: int, found: Checked, path: Path) -> None:
+    columns = [c for c in draft.columns if number in c.seen and not c.is_part]
     formats = {c.name: _format_of(c, number) for c in columns}
     columns = [c for c in columns if formats[c.name] is not None]
     found.compared = len(columns)
     with opened(found.file, draft.nulls) as pieces:
         batches = (batch for read, _ in pieces for batch in read)
-        for texts, table in _side_by_side(batches, _groups(found.converted.path)):
+        for texts, table in _side_by_side(batches, _groups(path)):
             for column in columns:
-                published = texts.column(column.places[number]).combine_chunks()
+                published = _published(column, texts, number)
                 kept = table.column(column.name).combine_chunks()
                 read = _read(column, published, draft, formats[column.name] or "")
                 wrong = _differences(read, kept) if read is not None else 0
@@ -118,15 +128,25 @@ def _compare(draft: Draft, number: int, found: Checked) -> None:
                     found.different[column.name] += wrong
 
 
+def _published(column: Drafted, texts: pa.Table, number: int) -> pa.Array:
+    """Return the values of a column as published, those of its parts joined."""
+    parts = [
+        texts.column(part.places[number]).combine_chunks() for part in column.parts or [column]
+    ]
+    if not column.parts:
+        return parts[0]
+    return pc.binary_join_element_wise(*(part.cast(pa.string()) for part in parts), " ")
+
+
 def _format_of(column: Drafted, number: int) -> str | None:
     """Return the format of times in one file, empty for ISO; None if Arrow cannot read it."""
     if not column.verdict.formats:
         return ""
     forms = [*column.seen[number].times.forms.values()]
-    if all(form.is_plain for form in forms) and forms:
+    if all(form.is_plain for form in forms) and forms and not column.parts:
         return ""
     formats = {reading.format for form in forms for reading in form.readings}
-    shared = [text for text in column.verdict.formats if text in formats or not forms]
+    shared = [text for text in column.verdict.formats if text in formats or column.parts or not forms]
     return shared[0] if len(shared) == 1 and _KNOWN.fullmatch(shared[0]) else None
 
 

@@ -10,6 +10,7 @@ from monthly.columns import fold
 from monthly.convert.readings import Mark
 from monthly.describe.addresses import YearMonth
 from monthly.describe.naming import identifiers, likeness
+from monthly.describe.numbers import Range
 from monthly.describe.published import Published
 from monthly.describe.toml_text import as_toml
 from monthly.describe.values import Values
@@ -32,8 +33,8 @@ class Drafted:
         places: its place in each of those files.
         verdict: its type.
         aliases: other names in the files.
-        renamed: the name in older files, if a likeness alone says so.
-        join: the published columns that make it up.
+        renamed: the names in older files of which a likeness alone says so.
+        parts: the columns that make it up.
         ends_interval: whether it is the end of an interval, by its hours from 1 to 24.
         is_part: whether it is left out, as others are made of it.
         notes: what is not sure about it.
@@ -46,12 +47,17 @@ class Drafted:
     places: dict[int, int]
     verdict: Verdict
     aliases: list[str] = field(default_factory=list)
-    renamed: str = ""
-    join: list[str] = field(default_factory=list)
+    renamed: Sequence[str] = ()
+    parts: Sequence[Drafted] = ()
     ends_interval: bool = False
     is_part: bool = False
     notes: list[str] = field(default_factory=list)
     proposals: list[str] = field(default_factory=list)
+
+    @property
+    def join(self) -> list[str]:
+        """Return the published columns that make it up."""
+        return [part.published for part in self.parts]
 
     @property
     def known(self) -> int:
@@ -61,11 +67,19 @@ class Drafted:
 
 @dataclass
 class _Found:
-    """A published column of some files, the newest name first."""
+    """A published column of some files, the newest name first.
+
+    Attributes:
+        names: its names.
+        seen: its values, by the place of the file.
+        places: its place in each of those files.
+        renamed: the names that a likeness alone adds.
+    """
 
     names: list[str]
     seen: dict[int, Values]
     places: dict[int, int]
+    renamed: list[str] = field(default_factory=list)
 
     def verdict(self, months: Sequence[YearMonth], mark: Mark) -> Verdict:
         """Return the type of its values."""
@@ -84,15 +98,10 @@ def columns_of(
         mark: their decimal mark.
         by_place: whether the draft names the fields itself, by their place.
     """
-    found = _by_place(files) if by_place else _by_name(files)
-    pairs = {} if by_place else _renamed(found, months, mark)
-    kept = [each for n, each in enumerate(found) if n not in pairs.values()]
-    older = {id(found[new]): found[old] for new, old in pairs.items()}
+    found = _by_place(files) if by_place else _as_one(_by_name(files), months, mark)
     published = [name for each in found for name in each.names]
-    names = identifiers([each.names[0] for each in kept], published)
-    drafted = [
-        _drafted(name, each, older.get(id(each)), months, mark) for name, each in zip(names, kept)
-    ]
+    names = identifiers([each.names[0] for each in found], published)
+    drafted = [_drafted(name, each, months, mark) for name, each in zip(names, found)]
     if by_place:
         for column in drafted:
             column.notes[:0] = [f"Published as {column.published!r}."] if column.published else []
@@ -133,13 +142,7 @@ def _by_name(files: Sequence[Published]) -> list[_Found]:
     return list(found.values())
 
 
-def _drafted(
-    name: str, found: _Found, older: _Found | None, months: Sequence[YearMonth], mark: Mark
-) -> Drafted:
-    renamed = older.names[0] if older else ""
-    if older:
-        names, seen = [*found.names, *older.names], older.seen | found.seen
-        found = _Found(names, seen, older.places | found.places)
+def _drafted(name: str, found: _Found, months: Sequence[YearMonth], mark: Mark) -> Drafted:
     folded = {fold(name)}
     aliases = []
     for published in found.names:
@@ -147,32 +150,46 @@ def _drafted(
             aliases.append(published)
             folded.add(fold(published))
     kind = found.verdict(months, mark)
-    notes = list(kind.notes)
     return Drafted(
-        name, found.names[0], found.seen, found.places, kind, aliases, renamed, notes=notes
+        name,
+        found.names[0],
+        found.seen,
+        found.places,
+        kind,
+        aliases,
+        found.renamed,
+        notes=[*kind.notes],
     )
 
 
-def _renamed(found: Sequence[_Found], months: Sequence[YearMonth], mark: Mark) -> dict[int, int]:
-    """Return the columns of newer files that have another name in older ones, likest first."""
-    pairs: dict[int, int] = {}
-    for _, new, old in sorted(_alike(found, months, mark), reverse=True):
-        if new not in pairs and old not in pairs.values():
-            pairs[new] = old
-    return pairs
+def _as_one(found: list[_Found], months: Sequence[YearMonth], mark: Mark) -> list[_Found]:
+    """Return the columns, those of different eras that mean the same as one, likest first."""
+    pairs = sorted(_alike(found, months, mark), reverse=True)
+    while pairs:
+        _, new, old = pairs[0]
+        one, other = found[new], found[old]
+        merged = _Found(
+            [*one.names, *other.names],
+            other.seen | one.seen,
+            other.places | one.places,
+            [*one.renamed, *other.names],
+        )
+        found = [merged if n == new else each for n, each in enumerate(found) if n != old]
+        pairs = sorted(_alike(found, months, mark), reverse=True)
+    return found
 
 
 def _alike(
     found: Sequence[_Found], months: Sequence[YearMonth], mark: Mark
 ) -> Iterator[tuple[float, int, int]]:
-    news = [n for n, each in enumerate(found) if min(each.seen) > 0]
-    for new in news:
-        for old, each in enumerate(found):
-            if max(each.seen) >= min(found[new].seen):
+    for new, one in enumerate(found):
+        for old, other in enumerate(found):
+            if max(other.seen) >= min(one.seen):
                 continue
-            score = max(likeness(a, b) for a in found[new].names for b in each.names)
-            one, other = found[new].verdict(months, mark), each.verdict(months, mark)
-            if score >= _ALIKE and _fit(one, other) and _same_sort(found[new], each, mark):
+            score = max(likeness(a, b) for a in one.names for b in other.names)
+            if score < _ALIKE or not _same_sort(one, other, mark):
+                continue
+            if _fit(one.verdict(months, mark), other.verdict(months, mark)):
                 yield score, new, old
 
 
@@ -183,13 +200,22 @@ def _fit(one: Verdict, other: Verdict) -> bool:
 
 def _same_sort(one: _Found, other: _Found, mark: Mark) -> bool:
     """Tell whether two columns have values of one sort: keys, or numbers of the same size."""
-    a, b = [*one.seen.values()][0], [*other.seen.values()][0]
-    if not (a.known and b.known):
+    a, b = ([v for v in each.seen.values() if v.known] for each in (one, other))
+    if not (a and b):
         return False
-    ranges = a.numbers.range[mark], b.numbers.range[mark]
+    ranges = [_range(values, mark) for values in (a, b)]
     apart = ranges[0].low > ranges[1].high or ranges[1].low > ranges[0].high
-    is_number = a.numbers.count and b.numbers.count
-    return bool(a.is_key == b.is_key or a.times.forms) and not (is_number and apart)
+    are_numbers = all(each.low <= each.high for each in ranges)
+    same_keys = all(v.is_key for v in a) == all(v.is_key for v in b)
+    return not apart if are_numbers else same_keys or bool(a[0].times.forms)
+
+
+def _range(seen: Sequence[Values], mark: Mark) -> Range:
+    found = Range()
+    for values in seen:
+        found.widen(values.numbers.range[mark])
+        found.widen(values.range)
+    return found
 
 
 def _propose_codes(columns: Sequence[Drafted]) -> None:

@@ -11,7 +11,7 @@ from monthly.convert.number_texts import Marks
 from monthly.convert.readings import Mark
 from monthly.describe.addresses import YearMonth
 from monthly.describe.columns import Drafted, columns_of, is_left_out
-from monthly.describe.joins import joined
+from monthly.describe.joins import joined, propose_zones
 from monthly.describe.layout import TextLayout
 from monthly.describe.months import month_of
 from monthly.describe.published import Published
@@ -91,6 +91,7 @@ def draft_of(name: str, files: Sequence[Published]) -> Draft:
     _refuse_apart(files, by_place)
     mark, is_declared, notes = _mark_of(files)
     published = columns_of(files, months, mark, by_place)
+    propose_zones(published)
     columns = joined(published)
     roles = roles_of(columns, months, mark)
     draft = Draft(

@@ -7,8 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from monthly.describe.columns import Drafted
 from monthly.describe.naming import words_of
+from monthly.describe.toml_text import as_toml
 from monthly.describe.verdicts import Verdict
 
+#: Names of zones that a format with %Z reads.
+ZONE_NAMES = frozenset("UTC GMT CET CEST EET EEST WET WEST EST EDT PST PDT".split())
 _DAY = 86_400_000_000  # microseconds
 _CLOCK = re.compile("%[HI]")
 _DATE_WORDS = re.compile(r"(^|_)(fecha|date|datum|day|dia|data|tag|jour|dt)(_|$)")
@@ -30,6 +33,30 @@ def joined(columns: Sequence[Drafted]) -> list[Drafted]:
     if not any(c.verdict.times for c in found) and (apart := _apart(columns)):
         found.insert(0, apart)
     return found
+
+
+def propose_zones(columns: Sequence[Drafted]) -> None:
+    """Propose an instant made of a date, a clock and the name of a zone."""
+    for place, zone in enumerate(columns):
+        texts = {text for values in zone.seen.values() for text in values.distinct}
+        clocks = [c for c in columns[:place] if _is_clock(c)]
+        dates = [c for c in columns[:place] if _is_date(c)]
+        if texts and texts <= ZONE_NAMES and clocks and dates:
+            date, clock = dates[-1], clocks[-1]
+            parts = as_toml([date.published, clock.published, zone.published])
+            day = (date.verdict.formats or ("%Y-%m-%d",))[0]
+            formats = as_toml([f"{day} {text} %Z" for text in _clock_formats(clock)])
+            zone.proposals = [
+                "Names of zones, which tell hours apart that stand twice. To keep instants in the "
+                "dataset's time_zone, write:",
+                f'[columns.instant] type = "timestamp" join = {parts} formats = {formats}',
+            ]
+            return
+
+
+def _clock_formats(clock: Drafted) -> list[str]:
+    formats = {text for values in clock.seen.values() for text in values.times.clock_formats}
+    return sorted(formats or {"%H"})
 
 
 def _pairs(columns: Sequence[Drafted]) -> Iterator[tuple[Drafted, Drafted]]:
@@ -73,8 +100,7 @@ def _day(time: int | None) -> int | None:
 
 
 def _of_date_and_clock(date: Drafted, clock: Drafted, taken: set[str]) -> Drafted:
-    formats = [text for values in clock.seen.values() for text in values.times.clock_formats]
-    clocks = sorted({*formats} or {"%H"})
+    clocks = _clock_formats(clock)
     dates = date.verdict.formats
     rest = _DATE_WORDS.sub("_", date.name).strip("_")
     name = f"{rest}_at" if rest else "date_time"
@@ -88,7 +114,7 @@ def _of_date_and_clock(date: Drafted, clock: Drafted, taken: set[str]) -> Drafte
             tuple(f"{each} {text}" for each in dates for text in clocks),
             times=date.verdict.times,
         ),
-        join=[date.published, clock.published],
+        parts=[date, clock],
         ends_interval=_ends_at_24(clock),
     )
 
@@ -118,5 +144,5 @@ def _apart(columns: Sequence[Drafted]) -> Drafted | None:
         seen=used[0].seen,
         places={},
         verdict=Verdict("timestamp" if "%H" in parts else "date", (" ".join(parts),)),
-        join=[column.published for column in used],
+        parts=used,
     )

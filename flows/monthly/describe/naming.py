@@ -25,6 +25,7 @@ _SAME = {
         "longitude": "lon lng long longitude longitud laenge",
         "identifier": "id number no num nr code key",
         "name": "name label",
+        "amount": "amount amt betrag importe montant",
         "duration": "duration tripduration seconds",
         "user": "user member usertype rider customer",
         "type": "type category kind casual",

@@ -143,7 +143,8 @@ def _column(draft: Draft, column: Drafted) -> Iterator[str]:
     yield f"type = {as_toml(column.verdict.type)}"
     yield f"description = {as_toml(bare(column.published) or column.name)}"
     if column.renamed:
-        yield comment(f"{column.renamed!r} by its likeness in name and values.")
+        named = ", ".join(map(repr, column.renamed))
+        yield comment(f"{named}: by a likeness in name and values.")
     if column.aliases:
         yield f"aliases = {as_toml([bare(name) for name in column.aliases])}"
     if column.join:
@@ -186,7 +187,9 @@ def _shown(column: Drafted, mark: Mark) -> Iterator[str]:
     if column.verdict.times:
         lows = [each.low for each in column.verdict.times if each.low is not None]
         highs = [each.high for each in column.verdict.times if each.high is not None]
-        yield f"From {_time(min(lows))} to {_time(max(highs))}{lacking}."
+        cut = len("2020-01-31") if column.join or column.verdict.type == "date" else None
+        first, last = (_time(time)[:cut] for time in (min(lows), max(highs)))
+        yield f"{'Days from' if column.join else 'From'} {first} to {last}{lacking}."
     elif column.verdict.kind in ("int64", "float64", "decimal"):
         yield f"{_range(column, mark)}{lacking}."
     elif column.verdict.type == "string" and not column.join:
@@ -200,7 +203,7 @@ def _time(micros: int) -> str:
 def _range(column: Drafted, mark: Mark) -> str:
     ranges = [r for v in column.seen.values() for r in (v.numbers.range[mark], v.range)]
     low, high = min(r.low for r in ranges), max(r.high for r in ranges)
-    return f"From {low:,.15g} to {high:,.15g}" if math.isfinite(low) else "Numbers"
+    return f"From {low:.15g} to {high:.15g}" if math.isfinite(low) else "Numbers"
 
 
 def _texts(column: Drafted) -> str:

@@ -20,15 +20,17 @@ _AMOUNTS = (
     r"(^|_)(price|amount|preis|precio|cost|total_load_value|load)(_|$)",
     r"(^|_)(gesamtverbrauch|netzlast|consumption|demand|value|wert|valor)(_|$)",
 )
-_DISTANCE = r"(^|_)(distance|trip_miles|miles|dist|distanz|distancia)(_|$)|_km$"
+_DISTANCE = r"(^|_)(distance|trip_miles|dist|distanz|distancia|entfernung)(_|$)"
 _LATITUDE = r"(^|_)(lat|latitude|latitud)(_|$)"
 _LONGITUDE = r"(^|_)(lon|lng|long|longitude|longitud)(_|$)"
+#: Words of places, where a row begins, and names of the only place of a row, plainest first.
+_PLACE_WORDS = frozenset(
+    "station estacion zone location locationid stop dock airport site aeropuerto".split()
+)
 _PLACES = (
-    r"^(start|pickup|from|pu|origin)_.*(name|zone|location)",
-    r"^pu_?location_?id$|^(start|pickup|from|origin)_station_id$",
-    r"^(origin|departure_airport|from_station)$",
     r"^(station|station_name|site|zone|location|borough|district|town_city|city|airport|area)$",
-    r"^(site_code|station_id|lsoa_name|district_name|ward|location_name|area_name|map_code)$",
+    r"^(origin|departure_airport|origin_airport|site_code|station_id|lsoa_name|district_name)$",
+    r"^(ward|location_name|area_name|map_code)$",
 )
 _START = frozenset({"start"})
 _END = frozenset({"end"})
@@ -47,7 +49,7 @@ def roles_of(
     found["amount"] = _first(numbers, _AMOUNTS)
     found["distance"] = _first(numbers, (_DISTANCE,))
     found |= _position(numbers, mark)
-    found["place"] = _first([c for c in there if c.verdict.kind in ("string", "int64")], _PLACES)
+    found["place"] = _place([c for c in there if c.verdict.kind in ("string", "int64")])
     return {role: column for role, column in found.items() if column}
 
 
@@ -101,6 +103,13 @@ def _follows(column: Drafted, time: Drafted) -> bool:
 def _first(columns: Sequence[Drafted], patterns: Sequence[str]) -> Drafted | None:
     found = (c for pattern in patterns for c in columns if re.search(pattern, c.name))
     return next(found, None)
+
+
+def _place(columns: Sequence[Drafted]) -> Drafted | None:
+    """Return where a row begins, rather its name than its number; else its only place."""
+    starts = [c for c in columns if words_of(c.name) & _START and words_of(c.name) & _PLACE_WORDS]
+    named = [c for c in starts if "name" in words_of(c.name)]
+    return next(iter(named or starts), None) or _first(columns, _PLACES)
 
 
 def _position(numbers: Sequence[Drafted], mark: Mark) -> dict[str, Drafted | None]:

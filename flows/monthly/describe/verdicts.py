@@ -63,9 +63,8 @@ def verdict(seen: Sequence[Values], months: Sequence[YearMonth | None], mark: Ma
     full = [(values, month) for values, month in zip(seen, months) if values.known]
     if not full:
         return Verdict("string", notes=("Empty in every row.",))
-    natives = [values for values, _ in full if not values.has_text]
-    if natives:
-        return _of_natives(natives, [values for values, _ in full])
+    if not all(values.has_text for values, _ in full):
+        return _of_natives(full, mark)
     texts = [values for values, _ in full]
     odd = {text for values in texts for text in values.odd}
     found = _typed(full, mark)
@@ -163,39 +162,66 @@ def _contradict(formats: Sequence[str]) -> bool:
     return len({*parts}) < len(parts)
 
 
-def _of_natives(natives: Sequence[Values], full: Sequence[Values]) -> Verdict:
-    """Return the type of columns that a Parquet file gives a type."""
-    kinds = {_native(values) for values in natives}
-    texts = [values for values in full if values.has_text]
-    if texts and not all(v.is_only("numbers") and v.numbers.are_numbers("point") for v in texts):
-        return Verdict("string")
-    if texts:
-        kinds.add("int64" if all(v.numbers.are_whole("point") for v in texts) else "float64")
-    if kinds <= {"int64", "whole"}:
-        return Verdict("int64", notes=() if "int64" in kinds else _WHOLE)
-    kinds = {"float64" if kind in ("whole", "int64") else kind for kind in kinds}
-    times = tuple(values.compact for values in natives if values.compact.good)
-    if kinds <= {"date", "timestamp"}:
-        return Verdict("timestamp" if "timestamp" in kinds else "date", times=times)
-    return Verdict(kinds.pop() if len(kinds) == 1 else "string")
+def _of_natives(full: Sequence[tuple[Values, YearMonth | None]], mark: Mark) -> Verdict:
+    """Return the type of columns that a Parquet file gives a type, with those of text files."""
+    kinds = {_native(values) for values, _ in full if not values.has_text}
+    texts = [(values, month) for values, month in full if values.has_text]
+    found = _typed(texts, mark) if texts else None
+    if texts and found is None:
+        return Verdict("string", notes=("Text in one file, and not in another.",))
+    formats, notes = (found.formats, found.notes) if found else ((), ())
+    kinds |= {found.type} if found else set()
+    times = tuple(
+        values.compact if not values.has_text else _times_of(values, month, mark)
+        for values, month in full
+        if kinds <= _TIMES
+    )
+    return Verdict(_common(kinds), formats, notes=notes + _on_floats(kinds), times=times)
 
 
-_WHOLE = ("Whole numbers, published as floats, as pandas writes them where some are missing.",)
+_TIMES = frozenset({"date", "timestamp"})
+#: Floats that are whole in every row, some of them missing or none.
+_WHOLE, _FULL = "whole", "whole and full"
+
+
+def _times_of(values: Values, month: YearMonth | None, mark: Mark) -> Reading:
+    found = _typed([(values, month)], mark)
+    return found.times[0] if found and found.times else values.compact
+
+
+def _common(kinds: set[str]) -> str:
+    """Return the one type for values of several."""
+    if len(kinds) == 1 and not kinds & {_WHOLE, _FULL}:
+        return next(iter(kinds))
+    if kinds <= {"int64", _WHOLE, _FULL} and kinds != {_FULL}:
+        return "int64"
+    if kinds <= {"int64", "float64", _WHOLE, _FULL}:
+        return "float64"
+    return "timestamp" if kinds <= _TIMES else "string"
+
+
+def _on_floats(kinds: set[str]) -> tuple[str, ...]:
+    if kinds == {_FULL}:
+        return ("All are whole: int64 if they are counts or codes.",)
+    if kinds <= {_WHOLE, _FULL}:
+        return ("Whole numbers as floats, as pandas writes them where some are missing.",)
+    return ()
 
 
 def _native(values: Values) -> str:
     kind = values.native
     if pa.types.is_floating(kind):
-        return "whole" if values.is_whole and values.known < values.rows else "float64"
-    if pa.types.is_integer(kind):
-        return "int64"
-    if pa.types.is_decimal(kind) and kind.precision <= 38 and kind.scale >= 0:
-        return f"decimal({kind.precision},{kind.scale})"
-    if pa.types.is_boolean(kind):
-        return "boolean"
-    if pa.types.is_date(kind):
-        return "date"
-    return "timestamp" if pa.types.is_timestamp(kind) else "string"
+        is_full = values.known == values.rows
+        return (_FULL if is_full else _WHOLE) if values.is_whole else "float64"
+    if pa.types.is_decimal(kind):
+        return f"decimal({kind.precision},{kind.scale})" if kind.scale >= 0 else "float64"
+    kinds = {
+        "int64": pa.types.is_integer,
+        "boolean": pa.types.is_boolean,
+        "date": pa.types.is_date,
+        "timestamp": pa.types.is_timestamp,
+    }
+    return next((name for name, is_it in kinds.items() if is_it(kind)), "string")
 
 
 def _is_stored_as_text(texts: Sequence[Values]) -> bool:

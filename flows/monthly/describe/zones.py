@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 
+from monthly.convert.time_texts import Ints
 from monthly.describe.times import Reading
 
 #: Zones that publishers often use, one for each rule of summer time and offset.
@@ -21,6 +22,7 @@ _ZONES = (
 )
 _UTC_NAME = re.compile(r"(^|[^a-z])(utc|gmt|zulu)([^a-z]|$)", re.IGNORECASE)
 _HOUR = 3_600_000_000  # microseconds
+_NEARLY_ALL = 0.99
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 
 
@@ -52,14 +54,24 @@ def zone_of_repeats(repeated: Iterable[dt.datetime]) -> str:
 
 
 def repeats(clock: pa.Array) -> Iterator[dt.datetime]:
-    """Yield the times to which a series goes back by an hour at most."""
+    """Yield the times to which a series goes back by an hour at most, or that it has twice."""
     micros = clock.drop_null().view(pa.int64()).to_numpy(zero_copy_only=False)
     steps = np.diff(micros)
-    back = (steps < 0) & (steps >= -_HOUR)
-    if back.sum() * 100 > len(steps):
+    if not len(steps):
+        return
+    again = (steps < 0) & (steps >= -_HOUR)
+    if _is_regular(steps):
+        again |= steps == 0
+    if again.sum() * 100 > len(steps):
         return  # the rows are not in the order of time
-    for place in np.flatnonzero(back)[:10]:
+    for place in np.flatnonzero(again)[:10]:
         yield (_EPOCH + dt.timedelta(microseconds=int(micros[place + 1]))).replace(tzinfo=None)
+
+
+def _is_regular(steps: Ints) -> bool:
+    """Tell whether nearly all steps of a series are the same, and an hour at most."""
+    usual = np.median(steps)
+    return 0 < usual <= _HOUR and bool((steps == usual).mean() > _NEARLY_ALL)
 
 
 def _minutes(zone: str, instant: int) -> float:
