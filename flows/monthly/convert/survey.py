@@ -41,7 +41,7 @@ def opened_file(
     return (open_parquet if parquet else open_csv)(month, path, strict, readings)
 
 
-def survey(month: Month, path: Path, rules: Rules, encoding: str = "utf-8") -> Readings:
+def survey(month: Month, path: Path, rules: Rules, encoding: str = "") -> Readings:
     """Scan a whole file and settle its readings.
 
     Raises:
@@ -49,14 +49,15 @@ def survey(month: Month, path: Path, rules: Rules, encoding: str = "utf-8") -> R
         SchemaError: two columns mean the same, and both have values.
         BadFile: the file is damaged or has no row.
     """
-    asked = replace(Readings.asked(rules, month), settled=True, encoding=encoding)
+    asked = replace(Readings.asked(rules, month), settled=True)
+    asked = replace(asked, encoding=encoding or asked.encoding)
     seen, letters = _Seen(month), _Letters()
     with opened_file(month, path, rules.strict, asked) as (mapped, pieces):
         for piece in pieces:
             if isinstance(piece, Lines):
                 letters.add(piece.data)
             seen.add(piece, mapped)
-    if encoding == "utf-8" and letters.encoding != encoding:
+    if asked.encoding == "utf-8" and letters.encoding != asked.encoding:
         return survey(month, path, rules, letters.encoding)
     return seen.settle(asked, mapped)
 

@@ -69,6 +69,8 @@ def _note(draft: Draft, check: Checked) -> None:
     """Add to the draft what the conversion shows."""
     if check.converted:
         quality = check.converted.quality
+        share = check.converted.rows_rejected / check.converted.rows_read
+        draft.rejected = max(draft.rejected, share)
         draft.outside = draft.outside or quality.outside_month * 2 > quality.rows
     zone = zone_of_repeats(check.repeated) if check.repeated else ""
     if zone and not draft.time_zone:

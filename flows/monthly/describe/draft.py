@@ -38,6 +38,7 @@ class Draft:
         time_zone: the zone of the times, if they name one.
         interval: start or end.
         outside: whether most times are outside the month of their file.
+        rejected: the share of rows that cannot be read, of the file that has most.
         notes: what is not sure about the whole.
         proposals: lines of TOML that may be right.
     """
@@ -53,6 +54,7 @@ class Draft:
     time_zone: str
     interval: str
     outside: bool = False
+    rejected: float = 0.0
     notes: list[str] = field(default_factory=list)
     proposals: list[str] = field(default_factory=list)
 
@@ -115,9 +117,11 @@ def _needs_names(file: Published) -> bool:
     """Tell whether the header of a file does not tell its fields apart."""
     if file.layout is None:
         return False
+    names = file.layout.names
     nameless = [v for v in file.columns if not fold(v.name) and v.known]
-    is_numbered = nameless == file.columns[:1] and nameless[0].numbers.whole and nameless[0].is_key
-    return not file.layout.is_plain or bool(nameless and not is_numbered)
+    if nameless == file.columns[:1] and nameless[0].numbers.whole and nameless[0].is_key:
+        names, nameless = names[1:], []  # the numbers of the rows, which pandas writes
+    return bool(nameless) or not file.layout.can_tell(names)
 
 
 def _refuse_apart(files: Sequence[Published], by_place: bool) -> None:
@@ -198,9 +202,16 @@ def _notes(draft: Draft) -> list[str]:
         + ("it has no name." if v.native is None else f"a table has no type {v.native}.")
         for v in draft.left_out
     ]
+    notes += [
+        f"{file.name} ends in notes, which are rejected: {file.notes} lines."
+        for file in draft.files
+        if file.notes
+    ]
     encodings = {layout.encoding for layout in draft.layouts}
     if len(encodings) > 1:
         notes.append(f"The files are encoded differently: {', '.join(sorted(encodings))}.")
     if "time" not in draft.roles:
+        unknown = [file.name for file in draft.files if not file.month]
+        notes += [f"Nothing says the month of {name}." for name in unknown]
         notes.append("No column is a time: nothing tells whether a file is of its month.")
     return notes

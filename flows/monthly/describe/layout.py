@@ -56,16 +56,19 @@ class TextLayout:
     is_announced: bool
     has_units: bool = False
 
-    @property
-    def is_plain(self) -> bool:
-        """Tell whether the header can be read as it is: each name is there and can be told apart."""
-        folded = [fold(name) for name in self.names]
+    def can_tell(self, names: Sequence[str]) -> bool:
+        """Tell whether the header can be read as it is, as each of its names is another."""
+        folded = [fold(name) for name in names]
         are_different = bool(folded) and all(folded) and len({*folded}) == len(folded)
         return are_different and not self.has_units
 
     def lacks_fields(self, line: str) -> bool:
-        """Tell whether a line has fewer fields than most."""
-        return len(_split(line, self.separator)) < self.fields
+        """Tell whether a line, which is whole, has fewer fields than most."""
+        return line.count('"') % 2 == 0 and len(_split(line, self.separator)) < self.fields
+
+    def is_note(self, line: str) -> bool:
+        """Tell whether a line is no row: it lacks fields, and begins with words."""
+        return self.lacks_fields(line) and not _is_typed(next(iter(_split(line, self.separator)), ""))
 
 
 def layout_of(what: str, path: Path) -> TextLayout:

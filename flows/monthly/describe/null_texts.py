@@ -11,6 +11,6 @@ NULL_TEXTS = frozenset(
         *("-", "--", "---", "\u2013", "\u2014", ".", "..", "...", "*", "**", "?", "x", "X", ":"),
         *("k.A.", "s/d", "S/D", "M", "m", "Missing", "missing", "MISSING", "none", "NONE"),
         *("nil", "NIL", "Nil", "(null)", "NAN", "-nan", "#VALUE!", "#DIV/0!", "No data", "no data"),
-        *("No Data", "unknown", "Unknown", "0000-00-00", "0000-00-00 00:00:00"),
+        *("No Data", "n/e", "unknown", "Unknown", "0000-00-00", "0000-00-00 00:00:00"),
     ]
 )

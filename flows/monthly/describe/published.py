@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 from core.download.checks import kind_of
 from core.errors import BadFile
 from monthly.convert.csv_file import open_csv
+from monthly.convert.csv_lines import Lines
 from monthly.convert.parquet_file import BATCH_ROWS, BUFFER_BYTES
-from monthly.convert.pieces import Piece, Reject, salvage
+from monthly.convert.pieces import Reject, salvage
 from monthly.convert.readings import Readings, Rules
 from monthly.datasets import drafted
 from monthly.describe.addresses import YearMonth
@@ -46,6 +47,8 @@ class Published:
         rows: rows that could be read.
         rejects: rows that do not have the fields of the others, or are not text.
         rejected: how many of those.
+        notes: how many of those are the last lines of the file, and no rows.
+        end: the number of the last line.
     """
 
     address: str
@@ -57,6 +60,8 @@ class Published:
     rows: int = 0
     rejects: list[Reject] = field(default_factory=list)
     rejected: int = 0
+    notes: int = 0
+    end: int = 0
 
     @property
     def name(self) -> str:
@@ -81,16 +86,33 @@ def read_published(file: Published) -> Published:
         columns = [Values(name, near_year) for name in names]
         found = replace(file, layout=layout, columns=columns)
     _measure(found)
-    if found.layout and not found.short_rows and any(found.layout.lacks_fields(r.text) for r in found.rejects):
+    if found.layout and _has_short_rows(found, found.layout):
         return read_published(replace(file, short_rows=True))
     if not found.rows:
         raise BadFile(f"{file.name}: no row can be read; is it the right file?")
     return found
 
 
+def _has_short_rows(file: Published, layout: TextLayout) -> bool:
+    """Tell whether rows lack their last fields, and count the notes at the end, which are none."""
+    short = [reject for reject in file.rejects if layout.lacks_fields(reject.text)]
+    if file.rejected == len(file.rejects) == len(short) and _are_notes(file, layout):
+        file.notes = len(short)
+        return False
+    return bool(short) and not file.short_rows
+
+
+def _are_notes(file: Published, layout: TextLayout) -> bool:
+    """Tell whether all rejects are notes that stand at the end of the file."""
+    if not file.rejects or not all(layout.is_note(reject.text) for reject in file.rejects):
+        return False
+    lines = [reject.line for reject in file.rejects]
+    return lines[-1] == file.end and lines[-1] - lines[0] < _REJECTS
+
+
 def _measure(file: Published) -> None:
     with opened(file) as pieces:
-        for batches, rejects in pieces:
+        for batches, rejects, file.end in pieces:
             file.rejected += len(rejects)
             file.rejects += rejects[: _REJECTS - len(file.rejects)]
             for batch in batches:
@@ -99,7 +121,8 @@ def _measure(file: Published) -> None:
                     values.add(column)
 
 
-Read = tuple[Sequence[pa.RecordBatch], Sequence[Reject]]
+#: Rows, the lines that are none, and the number of the last line.
+Read = tuple[Sequence[pa.RecordBatch], Sequence[Reject], int]
 
 
 @contextmanager
@@ -112,13 +135,17 @@ def opened(file: Published, nulls: Sequence[str] = ()) -> Iterator[Iterator[Read
         draft = stack.enter_context(_text_alone(file, file.layout, nulls))
         month = Month(draft, *(file.month or ANY_MONTH))
         readings = replace(Readings.asked(Rules(), month), settled=True)
-        _, pieces = stack.enter_context(open_csv(month, file.path, True, readings))
-        yield (_texts(piece) for piece in pieces)
+        try:
+            _, pieces = stack.enter_context(open_csv(month, file.path, True, readings))
+            yield (_texts(piece) for piece in pieces)
+        except BadFile as error:
+            raise BadFile(str(error).removeprefix(f"{month}: ")) from error
 
 
-def _texts(piece: Piece) -> Read:
+def _texts(piece: Lines) -> Read:
     found = salvage(piece, read=lambda piece: piece.published())
-    return found.batches, found.rejects
+    lines = piece.data.rstrip(b"\r\n").count(b"\n")
+    return found.batches, found.rejects, piece.first + lines
 
 
 @contextmanager
@@ -156,7 +183,7 @@ def _parquet(file: Published) -> Iterator[Read]:
             coerce_int96_timestamp_unit="us",
         ) as opened_file:
             for batch in opened_file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
-                yield [batch], []
+                yield [batch], [], 0
     except pa.ArrowInvalid as error:
         said = " ".join(str(error).split())
         raise BadFile(f"{file.name} is damaged Parquet ({said}); get it again") from error

@@ -10,6 +10,7 @@ import numpy as np
 
 from core.download.remote_file import without_secrets
 from monthly.convert.readings import Mark
+from monthly.declaration import Limits
 from monthly.describe.addresses import filled, last_days, month_in, templates
 from monthly.describe.columns import Drafted
 from monthly.describe.draft import Draft
@@ -29,8 +30,7 @@ def rendered(draft: Draft) -> str:
         *_sources(draft),
         *_text(draft),
         *_roles(draft),
-        *(["[limits]", "outside = 1.0 # most times are outside the month of their file", ""])
-        * draft.outside,
+        *_limits(draft),
     ]
     for column in draft.columns:
         if not column.is_part:
@@ -58,7 +58,7 @@ def _head(draft: Draft) -> Iterator[str]:
     yield from (f"# {line}" for line in draft.proposals)
     if draft.interval == "end":
         yield 'interval = "end" # the last time is the start of the next month'
-    if draft.left_out:
+    if any(values.native is not None for values in draft.left_out):
         yield 'new_columns = "drop" # for the columns that are left out'
     yield ""
 
@@ -128,7 +128,20 @@ def _header(draft: Draft) -> Iterator[str]:
     yield f"header = {as_toml([*draft.header])}"
 
 
+def _limits(draft: Draft) -> Iterator[str]:
+    lines = []
+    if draft.rejected > Limits().rejected:
+        share = math.ceil(draft.rejected * 100) / 100
+        lines.append(f"rejected = {share} # some lines of the files are no rows")
+    if draft.outside:
+        lines.append("outside = 1.0 # most times are outside the month of their file")
+    if lines:
+        yield from ("[limits]", *lines, "")
+
+
 def _roles(draft: Draft) -> Iterator[str]:
+    if not draft.roles:
+        return
     yield "[roles]"
     for role in _ROLES:
         if role in draft.roles:

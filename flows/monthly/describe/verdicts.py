@@ -13,7 +13,7 @@ from monthly.convert.readings import Mark
 from monthly.describe.addresses import YearMonth
 from monthly.describe.naming import identifier
 from monthly.describe.null_texts import NULL_TEXTS
-from monthly.describe.times import Form, Reading
+from monthly.describe.times import Form, Reading, formats_of
 from monthly.describe.values import Values
 
 _DATE_NAMES = re.compile(r"(^|_)(date|day|datum|fecha|dia|jour|tag|data|dt|ymd)(_|$)|date$|datum$")
@@ -235,11 +235,15 @@ def _are_clocks(texts: Sequence[Values]) -> bool:
 
 def _near_misses(texts: Sequence[Values], odd: set[str]) -> tuple[str, ...]:
     """Return what keeps a column from another type, if it is little."""
+    text = next((text for values in texts for text in values.distinct), "")
+    halves = text.split(" - ")
+    if len(halves) == 2 and all(map(formats_of, halves)):
+        return ("Two times in one text, which no format reads.",)
     codes = any(values.numbers.codes for values in texts)
     numbers = sum(values.numbers.count for values in texts)
     times = sum(f.count for values in texts for f in values.times.forms.values())
     if codes and not odd and not times:
-        return ("Digits, but codes: a number would lose leading zeros.",)
+        return ("Digits, but codes: a number would lose leading zeros, or the last of many.",)
     what = "numbers" if numbers >= times else "times"
     if not odd or len(odd) > _FEW or max(numbers, times) < 10 * len(odd):
         return ()
