@@ -49,7 +49,10 @@ def _options() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "files", nargs="+", metavar="URL_OR_FILE", help="a published file, one month or more of them"
+        "files",
+        nargs="+",
+        metavar="URL_OR_FILE",
+        help="a published file, one month or more of them",
     )
     parser.add_argument("--name", required=True, type=_name, help="the name of the dataset")
     parser.add_argument("-o", "--output", type=Path, help="the file to write instead of stdout")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 from urllib.parse import unquote
 
 from core.download.remote_file import file_name
@@ -37,9 +38,9 @@ def template_of(address: str, month: YearMonth) -> str:
     """Return an address with its month replaced by fields; empty if it is not in there."""
     text = address.replace("{", "{{").replace("}", "}}")
     for pattern in _WRITTEN:
-        text = re.sub(pattern, lambda match: _fields(match, month), text)
+        text = re.sub(pattern, partial(_fields, month), text)
     for pattern, fields in _DAYS:
-        text = re.sub(pattern, lambda match, f=fields: _day_fields(match, f, month), text)  # type: ignore[misc] # mypy takes no default in a lambda
+        text = re.sub(pattern, partial(_day_fields, month, fields), text)
     if "{year" not in text:
         text = _apart(text, month)
     named = [part for part in ("{year", "{month") if part in text]
@@ -68,7 +69,7 @@ def last_days(address: str) -> Iterable[str]:
     return [day for day in days if int(day) > 28]
 
 
-def _fields(match: re.Match[str], month: YearMonth) -> str:
+def _fields(month: YearMonth, match: re.Match[str]) -> str:
     if (int(match["y"]), int(match["m"])) != month:
         return match[0]
     if match.start("m") < match.start("y"):
@@ -76,7 +77,7 @@ def _fields(match: re.Match[str], month: YearMonth) -> str:
     return "{year_month}" if match["s"] == "-" else f"{{year}}{match['s']}{{month:02}}"
 
 
-def _day_fields(match: re.Match[str], fields: str, month: YearMonth) -> str:
+def _day_fields(month: YearMonth, fields: str, match: re.Match[str]) -> str:
     is_it = (int(match["y"]), int(match["m"])) == month
     return fields.format(d=match["d"]) if is_it else match[0]
 
@@ -85,8 +86,8 @@ def _apart(text: str, month: YearMonth) -> str:
     """Replace a year, and a month that stands apart after it."""
     year = rf"(?<!\d){month[0]}(?!\d)"
     for number, field in ((f"{month[1]:02}", "{month:02}"), (str(month[1]), "{month}")):
-        pattern = rf"({year})(.*?)(?<!\d){number}(?!\d)"
-        if re.search(pattern, text):
-            text = re.sub(pattern, lambda m, f=field: f"{m[1]}{m[2]}{f}", text, count=1)  # type: ignore[misc] # as above
+        match = re.search(rf"{year}.*?(?<!\d)({number})(?!\d)", text)
+        if match:
+            text = text[: match.start(1)] + field + text[match.end(1) :]
             return re.sub(year, "{year}", text)
     return text

@@ -1,4 +1,4 @@
-"""The check of a draft: it converts the files that it was made from, and every value is compared."""
+"""The check of a draft: the files that it was made from are converted, and values compared."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from monthly.convert.casting import is_text, trimmed
 from monthly.convert.number_texts import normal
 from monthly.convert.readings import Mark, Rules
 from monthly.convert.to_parquet import Converted, convert
-from monthly.convert.to_parquet import ROW_GROUP_ROWS
 from monthly.datasets import drafted
 from monthly.describe.columns import Drafted
 from monthly.describe.draft import Draft
@@ -83,20 +82,20 @@ def checked(draft: Draft, path: Path, folder: Path) -> Iterator[Checked]:
 
 def _check(draft: Draft, number: int, file: Published, month: Month, folder: Path) -> Checked:
     try:
-        found = Checked(file, convert(month, file.path, folder, _RULES))
+        converted = convert(month, file.path, folder, _RULES)
     except TooManyRejects as error:
         return Checked(file, None, left=[str(error)])
-    assert found.converted
-    if found.converted.rejects:
-        lines = found.converted.rejects.read_text("utf-8").splitlines()
+    found = Checked(file, converted)
+    if converted.rejects:
+        lines = converted.rejects.read_text("utf-8").splitlines()
         found.left = [f"line {bare(line, 200)}" for line in lines[1 : _SHOWN + 1]]
     time = draft.roles.get("time")
     if time and number in time.seen:
-        for group in _groups(found.converted.path, [time.name]):
+        for group in _groups(converted.path, [time.name]):
             if pa.types.is_timestamp(group.column(0).type):
                 found.repeated += repeats(group.column(0).combine_chunks())
-    if found.converted.rows_rejected == found.file.rejected:
-        _compare(draft, number, found, found.converted.path)
+    if converted.rows_rejected == file.rejected:
+        _compare(draft, number, found, converted.path)
     return found
 
 
@@ -117,7 +116,8 @@ def _compare(draft: Draft, number: int, found: Checked, path: Path) -> None:
             for column in columns:
                 published = _published(column, texts, number)
                 kept = table.column(column.name).combine_chunks()
-                read = _read(column, published, draft, formats[column.name] or "")
+                written = formats[column.name] or ""
+                read = _read(column, published, draft, written, kept.type)
                 wrong = _differences(published, read, kept) if read is not None else 0
                 if wrong:
                     found.different[column.name] += wrong
@@ -141,7 +141,9 @@ def _format_of(column: Drafted, number: int) -> str | None:
     if all(form.is_plain for form in forms) and forms and not column.parts:
         return ""
     formats = {reading.format for form in forms for reading in form.readings}
-    shared = [text for text in column.verdict.formats if text in formats or column.parts or not forms]
+    shared = [
+        text for text in column.verdict.formats if text in formats or column.parts or not forms
+    ]
     return shared[0] if len(shared) == 1 and _KNOWN.fullmatch(shared[0]) else None
 
 
@@ -172,28 +174,34 @@ def _differences(published: pa.Array, read: pa.Array, kept: pa.Array) -> int:
     return len(same) - (pc.sum(same).as_py() or 0)
 
 
-def _read(column: Drafted, published: pa.Array, draft: Draft, written: str) -> pa.Array | None:
+def _read(
+    column: Drafted, published: pa.Array, draft: Draft, written: str, target: pa.DataType
+) -> pa.Array | None:
     """Return published values in the type of their column, by Arrow's own reading."""
-    kind, target = column.verdict.kind, _arrow(column)
     if not is_text(published.type):
         return _read_native(published, target)
-    if kind == "string":
+    if column.verdict.kind == "string":
         return published.cast(pa.string())
     texts = trimmed(published, tuple(draft.nulls))
-    if kind in ("int64", "float64", "decimal"):
-        return _number(texts, draft.mark, target)
-    if kind == "boolean":
+    if column.verdict.kind in ("int64", "float64", "decimal"):
+        return _numbers(texts, draft.mark, target)
+    if column.verdict.kind == "boolean":
         return pc.equal(pc.utf8_lower(texts), "true")
-    if written:
-        days = texts if "%d" in written else pc.binary_join_element_wise(texts, "1", " ")
-        written += "" if "%d" in written else " %d"
-        return pc.strptime(days, format=written, unit="us", error_is_null=True).cast(target)
-    return texts.cast(pa.timestamp("us")).cast(target)
+    times = _times(texts, written) if written else texts.cast(pa.timestamp("us"))
+    return times.cast(target)
 
 
-def _number(texts: pa.Array, mark: Mark, target: pa.DataType) -> pa.Array:
-    plain = normal(texts, mark) if pc.any(pc.match_substring_regex(texts, r"[^0-9.eE+-]")).as_py() else texts
-    return pc.utf8_ltrim(plain, "+").cast(pa.float64() if target != pa.int64() else target).cast(target)
+def _times(texts: pa.Array, written: str) -> pa.Array:
+    if "%d" not in written:  # the first day of a month
+        texts, written = pc.binary_join_element_wise(texts, "1", " "), f"{written} %d"
+    return pc.strptime(texts, format=written, unit="us", error_is_null=True)
+
+
+def _numbers(texts: pa.Array, mark: Mark, target: pa.DataType) -> pa.Array:
+    if pc.any(pc.match_substring_regex(texts, r"[^0-9.eE+-]")).as_py():
+        texts = normal(texts, mark)
+    unsigned = pc.utf8_ltrim(texts, "+")
+    return unsigned.cast(target if target == pa.int64() else pa.float64()).cast(target)
 
 
 def _read_native(published: pa.Array, target: pa.DataType) -> pa.Array | None:
@@ -206,11 +214,3 @@ def _read_native(published: pa.Array, target: pa.DataType) -> pa.Array | None:
     if pa.types.is_binary(kind) or pa.types.is_dictionary(kind):
         return published.cast(pa.string())
     return published.cast(target)
-
-
-def _arrow(column: Drafted) -> pa.DataType:
-    from monthly.columns import Column
-
-    kind, _, digits = column.verdict.type.partition("(")
-    whole, _, scale = digits.rstrip(")").partition(",")
-    return Column(column.name, column.verdict.kind, "", digits=(int(whole or 38), int(scale or 9))).arrow

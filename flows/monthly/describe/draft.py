@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from core.errors import UsageError
 from monthly.columns import fold
 from monthly.convert.number_texts import Marks
@@ -168,7 +170,8 @@ def _header(columns: Iterable[Drafted], files: Sequence[Published]) -> list[str]
 
 def _zone(columns: Sequence[Drafted], roles: Mapping[str, Drafted]) -> str:
     readings = [reading for column in columns for reading in column.verdict.times]
-    stored = [v.native.tz for c in columns for v in c.seen.values() if hasattr(v.native, "tz")]
+    natives = [values.native for column in columns for values in column.seen.values()]
+    stored = [getattr(native, "tz", None) for native in natives]
     if any(reading.offsets for reading in readings):
         return zone_of(readings)
     if any(stored) or any(says_utc(column.published) for column in roles.values()):
@@ -190,8 +193,6 @@ def _interval(roles: Mapping[str, Drafted], months: Sequence[YearMonth]) -> str:
 
 def _first_moment(month: YearMonth, later: int = 0) -> int:
     """Return the start of a month, or of one later, in microseconds since 1970."""
-    import numpy as np
-
     first = np.datetime64(f"{month[0]:04}-{month[1]:02}", "M") + later
     return int(first.astype("datetime64[us]").astype(np.int64))
 

@@ -11,7 +11,9 @@ from monthly.describe.toml_text import as_toml
 from monthly.describe.verdicts import Verdict
 
 #: Names of zones that a format with %Z reads.
-ZONE_NAMES = frozenset("UTC GMT CET CEST EET EEST WET WEST EST EDT PST PDT".split())
+ZONE_NAMES = frozenset(
+    ["UTC", "GMT", "CET", "CEST", "EET", "EEST", "WET", "WEST", "EST", "EDT", "PST", "PDT"]
+)
 _DAY = 86_400_000_000  # microseconds
 _CLOCK = re.compile("%[HI]")
 _DATE_WORDS = re.compile(r"(^|_)(fecha|date|datum|day|dia|data|tag|jour|dt)(_|$)")

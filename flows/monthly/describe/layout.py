@@ -68,7 +68,9 @@ class TextLayout:
 
     def is_note(self, line: str) -> bool:
         """Tell whether a line is no row: it lacks fields, and begins with words."""
-        return self.lacks_fields(line) and not _is_typed(next(iter(_split(line, self.separator)), ""))
+        return self.lacks_fields(line) and not _is_typed(
+            next(iter(_split(line, self.separator)), "")
+        )
 
 
 def layout_of(what: str, path: Path) -> TextLayout:

@@ -11,10 +11,9 @@ import numpy as np
 from core.download.remote_file import without_secrets
 from monthly.convert.readings import Mark
 from monthly.declaration import Limits
-from monthly.describe.addresses import filled, last_days, month_in, templates
+from monthly.describe.addresses import filled, last_days, templates
 from monthly.describe.columns import Drafted
 from monthly.describe.draft import Draft
-from monthly.describe.roles import largest
 from monthly.describe.toml_text import as_toml, bare, comment
 
 _ROLES = ("time", "end", "amount", "distance", "place", "latitude", "longitude")
@@ -50,7 +49,7 @@ def _head(draft: Draft) -> Iterator[str]:
     yield f"publisher = {as_toml(bare(host))} # who publishes it"
     yield '# licence = "" # the terms of use'
     year, month = draft.months[0]
-    yield f'first_month = "{year:04}-{month:02}" # the first of these files; write the publisher\'s first'
+    yield f'first_month = "{year:04}-{month:02}" # of these files; write the publisher\'s first'
     if draft.time_zone:
         yield f"time_zone = {as_toml(draft.time_zone)} # of the times, as the files show it"
     elif "time" in draft.roles and not draft.proposals:
@@ -121,7 +120,9 @@ def _have_nulls(draft: Draft) -> bool:
 def _header(draft: Draft) -> Iterator[str]:
     has_names = any(layout.names for layout in draft.layouts)
     if has_names:
-        why = "The names in the file cannot be told apart, or units follow them; these replace them."
+        why = (
+            "The names in the file cannot be told apart, or units follow them; these replace them."
+        )
     else:
         why = "The file has no header: replace these names, here and below, by the publisher's."
     yield comment(why)

@@ -25,7 +25,18 @@ _LATITUDE = r"(^|_)(lat|latitude|latitud)(_|$)"
 _LONGITUDE = r"(^|_)(lon|lng|long|longitude|longitud)(_|$)"
 #: Words of places, where a row begins, and names of the only place of a row, plainest first.
 _PLACE_WORDS = frozenset(
-    "station estacion zone location locationid stop dock airport site aeropuerto".split()
+    [
+        "station",
+        "estacion",
+        "zone",
+        "location",
+        "locationid",
+        "stop",
+        "dock",
+        "airport",
+        "site",
+        "aeropuerto",
+    ]
 )
 _PLACES = (
     r"^(station|station_name|site|zone|location|borough|district|town_city|city|airport|area)$",

@@ -196,11 +196,12 @@ class TimeTexts:
             texts = taken(texts, _CLOCK_ALONE, self._add_clocks)
         for form in list(self.forms.values()):
             texts = self._taken(texts, form)
-        while len(texts) and len(self.forms) < _MOST and (form := self._new(texts[0].as_py())):
-            if form.pattern in self.forms:
-                break  # a date that does not exist
-            self.forms[form.pattern] = form
-            texts = self._taken(texts, form)
+        while len(texts) and len(self.forms) < _MOST:
+            new = self._new(texts[0].as_py())
+            if new is None or new.pattern in self.forms:
+                break  # not a time, or a date that does not exist
+            self.forms[new.pattern] = new
+            texts = self._taken(texts, new)
         return texts
 
     def _add_clocks(self, texts: pa.Array) -> None:

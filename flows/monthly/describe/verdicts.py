@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -103,7 +104,9 @@ def _of_numbers(texts: Sequence[Values], nulls: frozenset[str], mark: Mark) -> V
     if mark == "point" and all(n.zeros == n.point and not n.grouped for n in numbers):
         notes = ("All are whole, like 5.0: int64 if they are counts or codes.",)
     if any(each.longest >= _LONG for each in numbers):
-        notes = ("Some have more digits than float64 keeps; decimal(38,18) keeps 18 after the point.",)
+        notes = (
+            "Some have more digits than float64 keeps; decimal(38,18) keeps 18 after the point.",
+        )
     return Verdict("float64", nulls=nulls, notes=notes)
 
 
@@ -209,7 +212,7 @@ def _on_floats(kinds: set[str]) -> tuple[str, ...]:
 
 
 def _native(values: Values) -> str:
-    kind = values.native
+    kind: Any = values.native
     if pa.types.is_floating(kind):
         is_full = values.known == values.rows
         return (_FULL if is_full else _WHOLE) if values.is_whole else "float64"

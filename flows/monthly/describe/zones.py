@@ -71,7 +71,7 @@ def repeats(clock: pa.Array) -> Iterator[dt.datetime]:
 def _is_regular(steps: Ints) -> bool:
     """Tell whether nearly all steps of a series are the same, and an hour at most."""
     usual = np.median(steps)
-    return 0 < usual <= _HOUR and bool((steps == usual).mean() > _NEARLY_ALL)
+    return bool(0 < usual <= _HOUR and (steps == usual).mean() > _NEARLY_ALL)
 
 
 def _minutes(zone: str, instant: int) -> float:
