@@ -198,7 +198,7 @@ def _times(texts: pa.Array, written: str) -> pa.Array:
 
 
 def _numbers(texts: pa.Array, mark: Mark, target: pa.DataType) -> pa.Array:
-    if pc.any(pc.match_substring_regex(texts, r"[^0-9.eE+-]")).as_py():
+    if mark == "comma" or pc.any(pc.match_substring_regex(texts, r"[^0-9.eE+-]")).as_py():
         texts = normal(texts, mark)
     unsigned = pc.utf8_ltrim(texts, "+")
     return unsigned.cast(target if target == pa.int64() else pa.float64()).cast(target)
