@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -171,10 +172,30 @@ class Datasets(Mapping[str, Dataset]):
         return name in self._paths()
 
     def _paths(self) -> dict[str, Path]:
-        return _paths_of(os.environ.get(VARIABLE, ""))
+        found = _paths_of(os.environ.get(VARIABLE, ""))
+        return found | _DRAFTS if _DRAFTS else found
 
 
 DATASETS: Mapping[str, Dataset] = Datasets()
+_DRAFTS: dict[str, Path] = {}
+
+
+@contextmanager
+def drafted(path: Path) -> Iterator[Dataset]:
+    """Use a declaration that lies elsewhere, even if another one has its name.
+
+    Raises:
+        UsageError: the declaration is wrong.
+    """
+    found = read_dataset(path)
+    before = _DRAFTS.get(found.name)
+    _DRAFTS[found.name] = path
+    try:
+        yield found
+    finally:
+        del _DRAFTS[found.name]
+        if before:
+            _DRAFTS[found.name] = before
 
 
 def dataset(name: str) -> Dataset:

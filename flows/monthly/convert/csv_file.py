@@ -33,6 +33,8 @@ LONGEST_LINE = 1 << 20
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 #: The UTF-8 byte order mark, which some programs write.
 _MARK = b"\xef\xbb\xbf"
+#: Not every blank: a line that begins with a tab has an empty first field.
+_BLANK_LINES = re.compile(rb"\A(?:[ \r]*\n)+")
 _ANNOUNCED = re.compile(rb'"?sep=([,;\t|])"?')
 
 
@@ -153,10 +155,10 @@ def _before_header(month: Month, path: Path, head: bytes) -> tuple[bytes, str]:
                 f"{month}: {path.name} has {number + 1} lines where more are declared before the "
                 "header; is it the right file?"
             )
-    text = text.lstrip()
+    text = _BLANK_LINES.sub(b"", text)
     announced = _ANNOUNCED.fullmatch(text.partition(b"\n")[0].rstrip(b"\r"))
     if announced:  # Excel writes a sep= line
-        return text.partition(b"\n")[2].lstrip(b"\r\n"), announced[1].decode()
+        return _BLANK_LINES.sub(b"", text.partition(b"\n")[2]), announced[1].decode()
     return text, ""
 
 

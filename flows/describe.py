@@ -1,0 +1,80 @@
+"""Draft a dataset's declaration from one or several published files.
+
+python flows/describe.py https://s3.amazonaws.com/tripdata/JC-202001-citibike-tripdata.csv.zip \
+    --name citibike -o flows/datasets/citibike.toml
+python flows/describe.py data/2019-10-street.csv data/2020-01-street.csv --name street_crime
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from core.errors import TripsError, UsageError
+
+_EXAMPLES = """examples:
+  python flows/describe.py https://s3.amazonaws.com/tripdata/JC-202001-citibike-tripdata.csv.zip \\
+      --name citibike -o flows/datasets/citibike.toml
+  python flows/describe.py data/2019-10-street.csv data/2020-01-street.csv --name street_crime
+"""
+
+
+def main() -> int:
+    """Write the draft to stdout or to a file, and all else to stderr; return the exit code."""
+    options = _options()
+    # Imported here, so that a wrong option is told at once.
+    from monthly.describe import describe
+
+    try:
+        draft = describe(options.files, options.name, lambda line: print(line, file=sys.stderr))
+        if options.output:
+            options.output.write_text(draft, "utf-8")
+            print(f"written: {options.output}", file=sys.stderr)
+        else:
+            sys.stdout.write(draft)
+    except UsageError as error:
+        return _fail(error, 2)
+    except (TripsError, OSError) as error:
+        return _fail(error, 1)
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Draft a dataset's declaration from published files: csv, csv.gz, zip, "
+        "Parquet. The draft is checked: it loads the files that it was made from.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="URL_OR_FILE",
+        help="a published file, one month or more of them",
+    )
+    parser.add_argument("--name", required=True, type=_name, help="the name of the dataset")
+    parser.add_argument("-o", "--output", type=Path, help="the file to write instead of stdout")
+    parser.add_argument("--force", action="store_true", help="replace that file")
+    options = parser.parse_args()
+    if options.output and options.output.exists() and not options.force:
+        parser.error(f"{options.output} exists; add --force to replace it")
+    return options
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a name: lower-case letters, digits and _, a letter first"
+        )
+    return text
+
+
+def _fail(error: Exception, code: int) -> int:
+    print(f"Error: {error}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Months in the addresses of files, and templates of addresses made from them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import partial
+from urllib.parse import unquote
+
+from core.download.remote_file import file_name
+
+YearMonth = tuple[int, int]
+
+_YEAR, _MONTH = r"(?P<y>(?:19|20)\d\d)", r"(?P<m>0[1-9]|1[0-2])"
+#: Year and month as addresses have them, most telling first.
+_WRITTEN = (
+    rf"(?<!\d){_YEAR}(?P<s>[-_./]?){_MONTH}(?!\d)",
+    rf"(?<!\d){_MONTH}(?P<s>[-_.]?){_YEAR}(?!\d)",
+)
+_DAY = r"(?P<d>0[1-9]|[12]\d|3[01])"
+_DAYS = (
+    (rf"(?<!\d){_YEAR}{_MONTH}{_DAY}(?!\d)", "{{year}}{{month:02}}{d}"),
+    (rf"(?<!\d){_MONTH}{_DAY}{_YEAR}(?!\d)", "{{month:02}}{d}{{year}}"),
+    (rf"(?<!\d){_DAY}{_MONTH}{_YEAR}(?!\d)", "{d}{{month:02}}{{year}}"),
+)
+
+
+def month_in(address: str) -> YearMonth | None:
+    """Return the month that an address names, in its file's name if possible."""
+    for text in (file_name(address), unquote(address)):
+        for pattern in _WRITTEN:
+            if found := list(re.finditer(pattern, text)):
+                return int(found[-1]["y"]), int(found[-1]["m"])
+    return None
+
+
+def template_of(address: str, month: YearMonth) -> str:
+    """Return an address with its month replaced by fields; empty if it is not in there."""
+    text = address.replace("{", "{{").replace("}", "}}")
+    for pattern in _WRITTEN:
+        text = re.sub(pattern, partial(_fields, month), text)
+    for pattern, fields in _DAYS:
+        text = re.sub(pattern, partial(_day_fields, month, fields), text)
+    if "{year" not in text:
+        text = _apart(text, month)
+    named = [part for part in ("{year", "{month") if part in text]
+    return text if "{year_month}" in text or len(named) == 2 else ""
+
+
+def templates(addresses: Mapping[str, YearMonth]) -> list[str]:
+    """Return the templates that make up all addresses, none twice, newest first."""
+    newest = sorted(addresses, key=lambda address: addresses[address], reverse=True)
+    found: list[str] = []
+    for address in newest:
+        year, month = addresses[address]
+        if not any(filled(template, year, month) == address for template in found):
+            found.append(template_of(address, (year, month)))
+    return [template for template in found if template]
+
+
+def filled(template: str, year: int, month: int) -> str:
+    """Return the address of a month."""
+    return template.format(year=year, month=month, year_month=f"{year:04}-{month:02}")
+
+
+def last_days(address: str) -> Iterable[str]:
+    """Return the days in an address that not every month has."""
+    days = (m["d"] for pattern, _ in _DAYS for m in re.finditer(pattern, address))
+    return [day for day in days if int(day) > 28]
+
+
+def _fields(month: YearMonth, match: re.Match[str]) -> str:
+    if (int(match["y"]), int(match["m"])) != month:
+        return match[0]
+    if match.start("m") < match.start("y"):
+        return f"{{month:02}}{match['s']}{{year}}"
+    return "{year_month}" if match["s"] == "-" else f"{{year}}{match['s']}{{month:02}}"
+
+
+def _day_fields(month: YearMonth, fields: str, match: re.Match[str]) -> str:
+    is_it = (int(match["y"]), int(match["m"])) == month
+    return fields.format(d=match["d"]) if is_it else match[0]
+
+
+def _apart(text: str, month: YearMonth) -> str:
+    """Replace a year, and a month that stands apart after it."""
+    year = rf"(?<!\d){month[0]}(?!\d)"
+    for number, field in ((f"{month[1]:02}", "{month:02}"), (str(month[1]), "{month}")):
+        match = re.search(rf"{year}.*?(?<!\d)({number})(?!\d)", text)
+        if match:
+            text = text[: match.start(1)] + field + text[match.end(1) :]
+            return re.sub(year, "{year}", text)
+    return text

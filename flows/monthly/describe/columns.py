@@ -1,0 +1,245 @@
+"""The columns of one or several files: those of different eras that mean the same, as one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from monthly.columns import fold
+from monthly.convert.readings import Mark
+from monthly.describe.addresses import YearMonth
+from monthly.describe.naming import identifiers, likeness
+from monthly.describe.numbers import Range
+from monthly.describe.published import Published
+from monthly.describe.toml_text import as_toml
+from monthly.describe.values import Values
+from monthly.describe.verdicts import Verdict, verdict
+
+#: Names at least this alike may mean the same column.
+_ALIKE = 0.6
+#: A column of at most this many different texts is a category.
+_FEW = 12
+
+
+@dataclass
+class Drafted:
+    """A column of the draft.
+
+    Attributes:
+        name: the name in the draft.
+        published: its name in the newest file that has it.
+        seen: its values, by the place of the file.
+        places: its place in each of those files.
+        verdict: its type.
+        aliases: other names in the files.
+        renamed: the names in older files of which a likeness alone says so.
+        parts: the columns that make it up.
+        ends_interval: whether it is the end of an interval, by its hours from 1 to 24.
+        is_part: whether it is left out, as others are made of it.
+        notes: what is not sure about it.
+        proposals: lines of TOML that may be right.
+    """
+
+    name: str
+    published: str
+    seen: dict[int, Values]
+    places: dict[int, int]
+    verdict: Verdict
+    aliases: list[str] = field(default_factory=list)
+    renamed: Sequence[str] = ()
+    parts: Sequence[Drafted] = ()
+    ends_interval: bool = False
+    is_part: bool = False
+    notes: list[str] = field(default_factory=list)
+    proposals: list[str] = field(default_factory=list)
+
+    @property
+    def join(self) -> list[str]:
+        """Return the published columns that make it up."""
+        return [part.published for part in self.parts]
+
+    @property
+    def known(self) -> int:
+        """Return how many rows have a value."""
+        return sum(values.known for values in self.seen.values())
+
+
+@dataclass
+class _Found:
+    """A published column of some files, the newest name first.
+
+    Attributes:
+        names: its names.
+        seen: its values, by the place of the file.
+        places: its place in each of those files.
+        renamed: the names that a likeness alone adds.
+    """
+
+    names: list[str]
+    seen: dict[int, Values]
+    places: dict[int, int]
+    renamed: list[str] = field(default_factory=list)
+
+    def verdict(self, months: Sequence[YearMonth], mark: Mark) -> Verdict:
+        """Return the type of its values."""
+        files = sorted(self.seen)
+        return verdict([self.seen[n] for n in files], [months[n] for n in files], mark)
+
+
+def columns_of(
+    files: Sequence[Published], months: Sequence[YearMonth], mark: Mark, by_place: bool
+) -> list[Drafted]:
+    """Return the columns of the files, in the order of the newest.
+
+    Args:
+        files: the files, oldest first.
+        months: their months.
+        mark: their decimal mark.
+        by_place: whether the draft names the fields itself, by their place.
+    """
+    found = _by_place(files) if by_place else _as_one(_by_name(files), months, mark)
+    published = [name for each in found for name in each.names]
+    names = identifiers([each.names[0] for each in found], published)
+    drafted = [_drafted(name, each, months, mark) for name, each in zip(names, found)]
+    if by_place:
+        for column in drafted:
+            column.notes[:0] = [f"Published as {column.published!r}."] if column.published else []
+            column.published, column.aliases = column.name, []
+    _propose_codes(drafted)
+    return drafted
+
+
+def is_left_out(values: Values) -> bool:
+    """Tell whether a column cannot be declared: it has no name, or a type that no table has."""
+    return not fold(values.name) or not (values.has_text or values.has_known_type)
+
+
+def _by_place(files: Sequence[Published]) -> list[_Found]:
+    """Return the columns by their place, which must be the same in all files."""
+    first = files[-1]
+    return [
+        _Found(
+            [values.name],
+            {n: f.columns[place] for n, f in enumerate(files) if place < len(f.columns)},
+            {n: place for n, f in enumerate(files) if place < len(f.columns)},
+        )
+        for place, values in enumerate(first.columns)
+    ]
+
+
+def _by_name(files: Sequence[Published]) -> list[_Found]:
+    """Return the columns by their folded names, those of the newest file first."""
+    found: dict[str, _Found] = {}
+    for number, file in reversed(list(enumerate(files))):
+        for place, values in enumerate(file.columns):
+            if is_left_out(values):
+                continue
+            column = found.setdefault(fold(values.name), _Found([], {}, {}))
+            if number not in column.seen:
+                column.names += [values.name] if values.name not in column.names else []
+                column.seen[number], column.places[number] = values, place
+    return list(found.values())
+
+
+def _drafted(name: str, found: _Found, months: Sequence[YearMonth], mark: Mark) -> Drafted:
+    folded = {fold(name)}
+    aliases = []
+    for published in found.names:
+        if fold(published) not in folded:
+            aliases.append(published)
+            folded.add(fold(published))
+    kind = found.verdict(months, mark)
+    return Drafted(
+        name,
+        found.names[0],
+        found.seen,
+        found.places,
+        kind,
+        aliases,
+        found.renamed,
+        notes=[*kind.notes],
+    )
+
+
+def _as_one(found: list[_Found], months: Sequence[YearMonth], mark: Mark) -> list[_Found]:
+    """Return the columns, those of different eras that mean the same as one, likest first."""
+    pairs = sorted(_alike(found, months, mark), reverse=True)
+    while pairs:
+        _, new, old = pairs[0]
+        one, other = found[new], found[old]
+        merged = _Found(
+            [*one.names, *other.names],
+            other.seen | one.seen,
+            other.places | one.places,
+            [*one.renamed, *other.names],
+        )
+        found = [merged if n == new else each for n, each in enumerate(found) if n != old]
+        pairs = sorted(_alike(found, months, mark), reverse=True)
+    return found
+
+
+def _alike(
+    found: Sequence[_Found], months: Sequence[YearMonth], mark: Mark
+) -> Iterator[tuple[float, int, int]]:
+    for new, one in enumerate(found):
+        for old, other in enumerate(found):
+            if max(other.seen) >= min(one.seen):
+                continue
+            score = max(likeness(a, b) for a in one.names for b in other.names)
+            if score < _ALIKE or not _same_sort(one, other, mark):
+                continue
+            if _fit(one.verdict(months, mark), other.verdict(months, mark)):
+                yield score, new, old
+
+
+def _fit(one: Verdict, other: Verdict) -> bool:
+    numbers = ("int64", "float64")
+    return one.type == other.type or (one.type in numbers and other.type in numbers)
+
+
+def _same_sort(one: _Found, other: _Found, mark: Mark) -> bool:
+    """Tell whether two columns have values of one sort: keys, or numbers of the same size."""
+    a, b = ([v for v in each.seen.values() if v.known] for each in (one, other))
+    if not (a and b):
+        return False
+    ranges = [_range(values, mark) for values in (a, b)]
+    apart = ranges[0].low > ranges[1].high or ranges[1].low > ranges[0].high
+    are_numbers = all(each.low <= each.high for each in ranges)
+    same_keys = all(v.is_key for v in a) == all(v.is_key for v in b)
+    return not apart if are_numbers else same_keys or bool(a[0].times.forms)
+
+
+def _range(seen: Sequence[Values], mark: Mark) -> Range:
+    found = Range()
+    for values in seen:
+        found.widen(values.numbers.range[mark])
+        found.widen(values.range)
+    return found
+
+
+def _propose_codes(columns: Sequence[Drafted]) -> None:
+    """Propose a category of newer files as another name and other codes of one of older files."""
+    categories = [c for c in columns if c.verdict.type == "string" and 1 < len(_texts(c)) <= _FEW]
+    for new in categories:
+        for old in categories:
+            apart = max(old.seen) < min(new.seen) and not new.renamed
+            if apart and len(_texts(old)) == len(_texts(new)) and not new.proposals:
+                codes = dict(zip(_texts(old), _texts(new)))
+                new.proposals = [
+                    f"Perhaps {old.published!r} of older files, with other texts (here paired by "
+                    f"how frequent they are). If so, remove [columns.{old.name}] and write:",
+                    f"aliases = {as_toml([old.published])}",
+                    f"codes = {as_toml(codes)}",
+                ]
+
+
+def _texts(column: Drafted) -> list[str]:
+    """Return the different texts of a category, the most frequent first; none if it is not one."""
+    files = list(column.seen.values())
+    if not all(values.categories for values in files):
+        return []
+    counts = Counter[str]()
+    for values in files:
+        counts.update(values.distinct)
+    return [text for text, _ in counts.most_common()]

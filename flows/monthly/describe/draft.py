@@ -1,0 +1,218 @@
+"""The draft of a declaration: everything that the files show, before it is written as TOML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from core.errors import UsageError
+from monthly.columns import fold
+from monthly.convert.number_texts import Marks
+from monthly.convert.readings import Mark
+from monthly.describe.addresses import YearMonth
+from monthly.describe.columns import Drafted, columns_of, is_left_out
+from monthly.describe.joins import joined, propose_zones
+from monthly.describe.layout import TextLayout
+from monthly.describe.months import month_of
+from monthly.describe.published import Published
+from monthly.describe.roles import roles_of
+from monthly.describe.values import Values
+from monthly.describe.zones import says_utc, zone_of
+
+_NO_LAYOUT = TextLayout("utf-8", ",", 0, 0, (), 0, False)
+
+
+@dataclass
+class Draft:
+    """The draft of a declaration.
+
+    Attributes:
+        name: the dataset.
+        files: the files, oldest first.
+        months: their months.
+        columns: the columns, parts of joined ones included.
+        mark: the decimal mark.
+        is_mark_declared: whether numbers need it.
+        header: the names of the fields, if the draft names them itself.
+        roles: the columns of roles.
+        time_zone: the zone of the times, if they name one.
+        interval: start or end.
+        outside: whether most times are outside the month of their file.
+        rejected: the share of rows that cannot be read, of the file that has most.
+        notes: what is not sure about the whole.
+        proposals: lines of TOML that may be right.
+    """
+
+    name: str
+    files: Sequence[Published]
+    months: Sequence[YearMonth]
+    columns: Sequence[Drafted]
+    mark: Mark
+    is_mark_declared: bool
+    header: Sequence[str]
+    roles: Mapping[str, Drafted]
+    time_zone: str
+    interval: str
+    outside: bool = False
+    rejected: float = 0.0
+    notes: list[str] = field(default_factory=list)
+    proposals: list[str] = field(default_factory=list)
+
+    @property
+    def layouts(self) -> list[TextLayout]:
+        """Return the layouts of the text files."""
+        return [file.layout for file in self.files if file.layout]
+
+    @property
+    def nulls(self) -> list[str]:
+        """Return the texts that stand for no value."""
+        return sorted({text for c in self.columns for text in c.verdict.nulls})
+
+    @property
+    def left_out(self) -> list[Values]:
+        """Return the published columns with values that are not declared."""
+        if self.header:
+            return []
+        return [v for file in self.files for v in file.columns if v.known and is_left_out(v)]
+
+    @property
+    def lines(self) -> int:
+        """Return the lines before the header, or before the first row if the draft names fields."""
+        return max((x.skipped if self.header else x.lines for x in self.layouts), default=0)
+
+
+def draft_of(name: str, files: Sequence[Published]) -> Draft:
+    """Return the draft of a dataset.
+
+    Raises:
+        UsageError: one declaration cannot hold for all of the files.
+    """
+    ordered = sorted(((month_of(file), file.address, file) for file in files), key=lambda f: f[:2])
+    months, files = [month for month, _, _ in ordered], [file for _, _, file in ordered]
+    by_place = any(map(_needs_names, files))
+    _refuse_apart(files, by_place)
+    mark, is_declared, notes = _mark_of(files)
+    published = columns_of(files, months, mark, by_place)
+    propose_zones(published)
+    columns = joined(published)
+    roles = roles_of(columns, months, mark)
+    draft = Draft(
+        name,
+        files,
+        months,
+        columns,
+        mark,
+        is_declared,
+        _header(published, files) if by_place else (),
+        roles,
+        _zone(columns, roles),
+        _interval(roles, months),
+        notes=notes,
+    )
+    draft.notes += _notes(draft)
+    return draft
+
+
+def _needs_names(file: Published) -> bool:
+    """Tell whether the header of a file does not tell its fields apart."""
+    if file.layout is None:
+        return False
+    names = file.layout.names
+    nameless = [v for v in file.columns if not fold(v.name) and v.known]
+    if nameless == file.columns[:1] and nameless[0].numbers.whole and nameless[0].is_key:
+        names, nameless = names[1:], []  # the numbers of the rows, which pandas writes
+    return bool(nameless) or not file.layout.can_tell(names)
+
+
+def _refuse_apart(files: Sequence[Published], by_place: bool) -> None:
+    """Refuse files that one `[text]` table cannot describe."""
+    layouts = {file.name: file.layout or _NO_LAYOUT for file in files if file.layout or by_place}
+    first = next(iter(layouts), "")
+    for name, layout in layouts.items():
+        lines = (layouts[first].lines, layout.lines)
+        if by_place:
+            lines = (layouts[first].skipped, layout.skipped)
+        fields = (layouts[first].fields, layout.fields) if by_place else (0, 0)
+        for what, (one, other) in (("lines before the rows", lines), ("fields", fields)):
+            if one != other:
+                raise UsageError(
+                    f"{first} has {one} {what}, {name} {other}; one declaration cannot hold for "
+                    "both: describe them apart"
+                )
+
+
+def _mark_of(files: Sequence[Published]) -> tuple[Mark, bool, list[str]]:
+    """Return the decimal mark, whether it must be declared, and what is not sure about it."""
+    numbers = [v.numbers for file in files for v in file.columns if v.is_only("numbers")]
+    grouped = [each for each in numbers if each.grouped]
+    if not grouped:
+        return "point", False, []
+    marks = sum((each.marks for each in grouped), Marks())
+    point = marks.point + sum(each.point for each in numbers if not each.are_thousands)
+    if marks.comma or point:
+        return ("comma" if marks.comma > point else "point"), True, []
+    separators = {file.layout.separator for file in files if file.layout}
+    has_small = any(each.whole for each in grouped)
+    mark: Mark = "comma" if separators == {";"} and not has_small else "point"
+    meaning = "decimals" if mark == "comma" else "thousands"
+    example = grouped[0].example
+    return mark, True, [f"Nothing decides what the comma in {example!r} is: {meaning} are assumed."]
+
+
+def _header(columns: Iterable[Drafted], files: Sequence[Published]) -> list[str]:
+    """Return the names of the fields, without those at the end that are always empty."""
+    names = [column.name for column in columns]
+    last = max(n for file in files for n, v in enumerate(file.columns) if fold(v.name) or v.known)
+    return names[: last + 1]
+
+
+def _zone(columns: Sequence[Drafted], roles: Mapping[str, Drafted]) -> str:
+    readings = [reading for column in columns for reading in column.verdict.times]
+    natives = [values.native for column in columns for values in column.seen.values()]
+    stored = [getattr(native, "tz", None) for native in natives]
+    if any(reading.offsets for reading in readings):
+        return zone_of(readings)
+    if any(stored) or any(says_utc(column.published) for column in roles.values()):
+        return next((zone for zone in stored if zone), "UTC")
+    return ""
+
+
+def _interval(roles: Mapping[str, Drafted], months: Sequence[YearMonth]) -> str:
+    """Return whether the last time is the first moment of the next month, and none is of this."""
+    column = roles.get("time")
+    if not column:
+        return "start"
+    ends = [
+        _first_moment(months[n], 1) == times.high and (times.low or 0) > _first_moment(months[n])
+        for n, times in zip(sorted(column.seen), column.verdict.times)
+    ]
+    return "end" if column.ends_interval or (ends and all(ends)) else "start"
+
+
+def _first_moment(month: YearMonth, later: int = 0) -> int:
+    """Return the start of a month, or of one later, in microseconds since 1970."""
+    first = np.datetime64(f"{month[0]:04}-{month[1]:02}", "M") + later
+    return int(first.astype("datetime64[us]").astype(np.int64))
+
+
+def _notes(draft: Draft) -> list[str]:
+    notes = [
+        f"Column {v.name!r} is left out: "
+        + ("it has no name." if v.native is None else f"a table has no type {v.native}.")
+        for v in draft.left_out
+    ]
+    notes += [
+        f"{file.name} ends in notes, which are rejected: {file.notes} lines."
+        for file in draft.files
+        if file.notes
+    ]
+    encodings = {layout.encoding for layout in draft.layouts}
+    if len(encodings) > 1:
+        notes.append(f"The files are encoded differently: {', '.join(sorted(encodings))}.")
+    if "time" not in draft.roles:
+        unknown = [file.name for file in draft.files if not file.month]
+        notes += [f"Nothing says the month of {name}." for name in unknown]
+        notes.append("No column is a time: nothing tells whether a file is of its month.")
+    return notes

@@ -1,0 +1,150 @@
+"""Times in several columns: a date and a clock, or year, month and day apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from monthly.describe.columns import Drafted
+from monthly.describe.naming import words_of
+from monthly.describe.toml_text import as_toml
+from monthly.describe.verdicts import Verdict
+
+#: Names of zones that a format with %Z reads.
+ZONE_NAMES = frozenset(
+    ["UTC", "GMT", "CET", "CEST", "EET", "EEST", "WET", "WEST", "EST", "EDT", "PST", "PDT"]
+)
+_DAY = 86_400_000_000  # microseconds
+_CLOCK = re.compile("%[HI]")
+_DATE_WORDS = re.compile(r"(^|_)(fecha|date|datum|day|dia|data|tag|jour|dt)(_|$)")
+_APART = {
+    "%Y": r"year|anio|ano|annee|jahr|yyyy",
+    "%m": r"month|mes|mois|monat|mm",
+    "%d": r"day|dia|jour|tag|dd|day_?of_?month",
+    "%H": r"hour|hora|heure|stunde",
+}
+
+
+def joined(columns: Sequence[Drafted]) -> list[Drafted]:
+    """Return the columns with those that several published ones make up; their parts are left."""
+    found = [*columns]
+    for date, clock in list(_pairs(columns)):
+        whole = _of_date_and_clock(date, clock, {c.name for c in found})
+        found.insert(found.index(date), whole)
+        date.is_part, clock.is_part = date.known == clock.known, True
+    if not any(c.verdict.times for c in found) and (apart := _apart(columns)):
+        found.insert(0, apart)
+    return found
+
+
+def propose_zones(columns: Sequence[Drafted]) -> None:
+    """Propose an instant made of a date, a clock and the name of a zone."""
+    for place, zone in enumerate(columns):
+        texts = {text for values in zone.seen.values() for text in values.distinct}
+        clocks = [c for c in columns[:place] if _is_clock(c)]
+        dates = [c for c in columns[:place] if _is_date(c)]
+        if texts and texts <= ZONE_NAMES and clocks and dates:
+            date, clock = dates[-1], clocks[-1]
+            parts = as_toml([date.published, clock.published, zone.published])
+            day = (date.verdict.formats or ("%Y-%m-%d",))[0]
+            formats = as_toml([f"{day} {text} %Z" for text in _clock_formats(clock)])
+            zone.proposals = [
+                "Names of zones, which tell hours apart that stand twice. To keep instants in the "
+                "dataset's time_zone, write:",
+                f'[columns.instant] type = "timestamp" join = {parts} formats = {formats}',
+            ]
+            return
+
+
+def _clock_formats(clock: Drafted) -> list[str]:
+    formats = {text for values in clock.seen.values() for text in values.times.clock_formats}
+    return sorted(formats or {"%H"})
+
+
+def _pairs(columns: Sequence[Drafted]) -> Iterator[tuple[Drafted, Drafted]]:
+    """Yield dates and the clocks that belong to them, unless a column has both."""
+    used: set[str] = set()
+    for place, date in enumerate(columns):
+        if not _is_date(date) or any(_has_both(c, date) for c in columns):
+            continue
+        clocks = [c for c in columns if _is_clock(c) and c.name not in used and c.known == c.known]
+        after = columns[place + 1 : place + 2]
+        alike = [c for c in clocks if words_of(c.published) == words_of(date.published)]
+        near = [c for c in clocks if c in after]
+        for clock in (alike or near or (clocks if len(clocks) == 1 else []))[:1]:
+            used.add(clock.name)
+            yield date, clock
+
+
+def _is_date(column: Drafted) -> bool:
+    formats = column.verdict.formats
+    return column.verdict.type == "date" and all("%d" in text for text in formats)
+
+
+def _is_clock(column: Drafted) -> bool:
+    if column.verdict.is_clock:
+        return True
+    ranges = [values.numbers.range["point"] for values in column.seen.values()]
+    is_hour = column.verdict.type == "int64" and re.search(_APART["%H"], column.name)
+    return bool(is_hour) and all(r.low >= 0 and r.high <= 24 for r in ranges)
+
+
+def _has_both(column: Drafted, date: Drafted) -> bool:
+    """Tell whether a column has the days of another one, with the time of day."""
+    if column.verdict.type != "timestamp" or column.seen.keys() != date.seen.keys():
+        return False
+    pairs = zip(column.verdict.times, date.verdict.times)
+    return all(_day(a.low) == b.low and _day(a.high) == b.high for a, b in pairs)
+
+
+def _day(time: int | None) -> int | None:
+    return None if time is None else time - time % _DAY
+
+
+def _of_date_and_clock(date: Drafted, clock: Drafted, taken: set[str]) -> Drafted:
+    clocks = _clock_formats(clock)
+    dates = date.verdict.formats
+    rest = _DATE_WORDS.sub("_", date.name).strip("_")
+    name = f"{rest}_at" if rest else "date_time"
+    return Drafted(
+        name=name if name not in taken else f"{date.name}_{clock.name}",
+        published=f"{date.published} and {clock.published}",
+        seen=date.seen,
+        places={},
+        verdict=Verdict(
+            "timestamp",
+            tuple(f"{each} {text}" for each in dates for text in clocks),
+            times=date.verdict.times,
+        ),
+        parts=[date, clock],
+        ends_interval=_ends_at_24(clock),
+    )
+
+
+def _ends_at_24(clock: Drafted) -> bool:
+    """Tell whether hours are counted to 24, so that they name the end of an interval."""
+    ranges = [values.numbers.range["point"].high for values in clock.seen.values()]
+    texts = [text for values in clock.seen.values() for text in values.distinct]
+    return 24 in ranges or any(text.startswith("24:") for text in texts)
+
+
+def _apart(columns: Sequence[Drafted]) -> Drafted | None:
+    """Return a time made of year, month and, if they are there, day and hour."""
+    found: dict[str, Drafted] = {}
+    for part, names in _APART.items():
+        for column in columns:
+            if re.fullmatch(names, column.name) and column.known:
+                found.setdefault(part, column)
+    if not {"%Y", "%m"} <= found.keys():
+        return None
+    parts = ["%Y", "%m", "%d", "%H"][: 2 + ("%d" in found) + ("%d" in found and "%H" in found)]
+    name = "date" if all(column.name != "date" for column in columns) else "date_of_parts"
+    used = [found[part] for part in parts]
+    return Drafted(
+        name=name,
+        published=" ".join(column.published for column in used),
+        seen=used[0].seen,
+        places={},
+        verdict=Verdict("timestamp" if "%H" in parts else "date", (" ".join(parts),)),
+        parts=used,
+    )

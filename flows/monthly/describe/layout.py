@@ -1,0 +1,217 @@
+"""The layout of a text file: separator, lines before the header, the header or its absence.
+
+Read from the first lines, as the conversion does; types are read from all of them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from core.download.text_stream import Recoded, reading, unpacked
+from core.errors import BadFile
+from monthly.columns import fold
+from monthly.convert.csv_file import HEAD_BYTES
+from monthly.describe.letters import encoding
+from monthly.describe.null_texts import NULL_TEXTS
+
+SEPARATORS = (",", ";", "\t", "|")
+#: Rows of which this share has the same number of fields are a table.
+_MOST = 0.8
+_TYPED = re.compile(
+    r"[+-]?[\d.,'\u00a0\u202f\u2019 ]*\d[\d.,]*([eE][+-]?\d+)?"  # a number
+    r"|\d{1,4}[-/.]([A-Za-z]{3,9}|\d{1,2})([-/.]\d{2,4})?([ T].*)?"  # a date, a time
+    r"|\d{1,2}:\d{2}.*"
+)
+_ANNOUNCED = re.compile(r'"?sep=([,;\t|])"?')
+
+
+@dataclass(frozen=True)
+class TextLayout:
+    """The layout of a text file.
+
+    Attributes:
+        encoding: as in `monthly.describe.letters`.
+        separator: between fields.
+        lines: lines before the header; 0 if they are blank or announce the separator.
+        skipped: lines before the first row, the header included.
+        names: the published names; empty if there is no header.
+        fields: fields of most rows, or of the header if it has more.
+        is_announced: whether a line such as `sep=;` stands first.
+        has_units: whether a line of units follows the header.
+    """
+
+    encoding: str
+    separator: str
+    lines: int
+    skipped: int
+    names: tuple[str, ...]
+    fields: int
+    is_announced: bool
+    has_units: bool = False
+
+    def can_tell(self, names: Sequence[str]) -> bool:
+        """Tell whether the header can be read as it is, as each of its names is another."""
+        folded = [fold(name) for name in names]
+        are_different = bool(folded) and all(folded) and len({*folded}) == len(folded)
+        return are_different and not self.has_units
+
+    def lacks_fields(self, line: str) -> bool:
+        """Tell whether a line, which is whole, has fewer fields than most."""
+        return line.count('"') % 2 == 0 and len(_split(line, self.separator)) < self.fields
+
+    def is_note(self, line: str) -> bool:
+        """Tell whether a line is no row: it lacks fields, and begins with words."""
+        return self.lacks_fields(line) and not _is_typed(
+            next(iter(_split(line, self.separator)), "")
+        )
+
+
+def layout_of(what: str, path: Path) -> TextLayout:
+    """Return the layout of a text file, compressed or not.
+
+    Raises:
+        BadFile: it is damaged, or has no line.
+    """
+    used = encoding(what, path)
+    with unpacked(what, path) as bare:
+        stream = bare if used == "utf-8" else io.BufferedReader(Recoded(bare, used))
+        head = reading(what, path, partial(stream.read, HEAD_BYTES))
+    text = head.decode("utf-8", "replace").removeprefix("\ufeff")
+    lines = [line.rstrip("\r") for line in text.split("\n")]
+    if len(head) == HEAD_BYTES and len(lines) > 1:
+        lines.pop()  # is cut short
+    if not any(line.strip() for line in lines):
+        raise BadFile(f"{what}: the file is empty; is it the right file?")
+    return _laid_out(used, lines)
+
+
+def _laid_out(used: str, lines: Sequence[str]) -> TextLayout:
+    first = next(n for n, line in enumerate(lines) if line.strip())
+    announced = _ANNOUNCED.fullmatch(lines[first].strip())
+    separator = announced[1] if announced else _separator(lines)
+    rows = [[] if n == first and announced else _split(t, separator) for n, t in enumerate(lines)]
+    table = _Table(rows)
+    header, begin = table.header, table.begin
+    names = [] if header is None else [name.strip() for name in rows[header]]
+    while len(names) > 1 and not names[-1]:
+        names.pop()
+    before = begin if header is None else header
+    is_needed = any(lines[n].strip() for n in range(before) if not (announced and n == first))
+    return TextLayout(
+        encoding=used,
+        separator=separator,
+        lines=before if is_needed else 0,
+        skipped=begin,
+        names=tuple(names),
+        fields=max(table.fields, len(names)),
+        is_announced=bool(announced),
+        has_units=header is not None and begin > header + 1,
+    )
+
+
+def _split(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:
+        return []
+
+
+def _separator(lines: Sequence[str]) -> str:
+    """Return the separator that makes a table: as many fields in each row, and values in them."""
+
+    def score(separator: str) -> tuple[bool, float, int]:
+        rows = [row for line in lines if (row := _split(line, separator)) and any(row)]
+        fields = _fields(rows)
+        table = [row for row in rows if len(row) == fields]
+        values = [field for row in table for field in row if field.strip()]
+        typed = sum(map(_is_typed, values)) / max(len(values), 1)
+        return fields > 1 and len(table) >= _MOST * len(rows) / 2, round(typed, 1), fields
+
+    return max(SEPARATORS, key=score)
+
+
+def _fields(rows: Sequence[Sequence[str]]) -> int:
+    """Return the number of fields of most rows; of the later ones, as notes may stand first."""
+    counts = Counter(len(row) for row in rows[len(rows) // 3 :])
+    return counts.most_common(1)[0][0] if counts else 0
+
+
+def _is_typed(field: str) -> bool:
+    return bool(_TYPED.fullmatch(field.strip()))
+
+
+class _Table:
+    """The rows of the first lines: which of them is the header, and which the first row."""
+
+    def __init__(self, rows: Sequence[Sequence[str]]) -> None:
+        self._rows = rows
+        self.fields = _fields([row for row in rows if any(row)])
+        self._typed = frozenset(self._typed_places())
+        self.header = self._header()
+        self.begin = self._first_row()
+
+    def _typed_places(self) -> Iterator[int]:
+        table = [row for row in self._rows if len(row) == self.fields]
+        later = table[len(table) // 3 :] if len(table) > 2 else table[1:] or table
+        for place in range(self.fields):
+            values = [row[place] for row in later if row[place].strip()]
+            if values and sum(map(_is_typed, values)) >= _MOST * len(values):
+                yield place
+
+    def _is_row(self, row: Sequence[str]) -> bool:
+        """Tell a row of values from names, by the columns that hold numbers or times."""
+        fields = [row[place] for place in self._typed if place < len(row) and row[place].strip()]
+        return sum(map(_is_typed, fields)) * 2 > len(fields) if fields else False
+
+    def _has_units(self, row: Sequence[str]) -> bool:
+        """Tell a line of units: words in the columns that hold numbers or times."""
+        fields = [row[p].strip() for p in self._typed if p < len(row)]
+        words = [f for f in fields if f and not _is_typed(f) and f not in NULL_TEXTS]
+        return len(words) * 2 > len(fields) and len({*words, *fields} - {*words, ""}) == 0
+
+    def _candidates(self) -> list[int]:
+        """Return the lines before the first row that may be the header."""
+        found: list[int] = []
+        for number, row in enumerate(self._rows):
+            if len(row) == self.fields and any(row):
+                if self._typed and self._is_row(row):
+                    break
+                found.append(number)
+            elif len(row) * 2 >= self.fields > 2 and any(row) and not self._is_row(row):
+                found.append(number)
+        return found
+
+    def _header(self) -> int | None:
+        candidates = self._candidates()
+        if not self._typed:
+            return None if self._repeats(candidates) else next(iter(candidates), None)
+        return max(candidates, key=self._looks_like_names) if candidates else None
+
+    def _looks_like_names(self, number: int) -> tuple[bool, float, int]:
+        """Rank a candidate: as many names as fields, all different; of equals, the last."""
+        row = [field.strip() for field in self._rows[number]]
+        different = len({field for field in row if field and not _is_typed(field)})
+        return len(row) >= self.fields - 1, different / max(len(row), 1), number
+
+    def _repeats(self, candidates: Sequence[int]) -> bool:
+        """Tell whether the first of all lines has values of later ones, so that it is a row."""
+        if len(candidates) < 2:
+            return False
+        first, *later = ([f.strip() for f in self._rows[n]] for n in candidates)
+        pairs = ((f, {row[p] for row in later if p < len(row)}) for p, f in enumerate(first) if f)
+        return any(field in values for field, values in pairs)
+
+    def _first_row(self) -> int:
+        """Return the line of the first row, after the header and a line of units."""
+        if self.header is not None:
+            after = self.header + 1
+            return after + (after < len(self._rows) and self._has_units(self._rows[after]))
+        full = (n for n, row in enumerate(self._rows) if len(row) == self.fields and any(row))
+        return next(full, 0)

@@ -1,0 +1,53 @@
+"""The encoding of a whole text file, by its bytes."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from core.download.text_stream import encoding_of, reading, unpacked
+
+_CHUNK = 1 << 20
+#: Bytes that Windows-1252 does not use.
+_UNUSED = bytes((0x81, 0x8D, 0x8F, 0x90, 0x9D))
+#: A text is damaged UTF-8, and not of another encoding, if this many letters to one are good.
+_GOOD_TO_ONE = 10
+
+
+def encoding(what: str, path: Path) -> str:
+    """Return the encoding: utf-8, utf-16-le, utf-16-be, windows-1252 or latin-1.
+
+    Raises:
+        BadFile: the compressed data is damaged.
+    """
+    chunks = _chunks(what, path)
+    start = next(chunks, b"")
+    if wide := encoding_of(start):
+        return wide
+    if _is_utf8(what, path):
+        return "utf-8"
+    unused = any(byte in chunk for chunk in _chunks(what, path) for byte in _UNUSED)
+    return "latin-1" if unused else "windows-1252"
+
+
+def _is_utf8(what: str, path: Path) -> bool:
+    """Tell whether a text is UTF-8, whole or damaged in a few places."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    bad = letters = 0
+    for chunk in _chunks(what, path):
+        if chunk.isascii():
+            decoder.reset()
+            continue
+        text = decoder.decode(chunk)
+        if not text.isascii():
+            bad += text.count("\ufffd")
+            letters += len(text) - len(text.encode("ascii", "ignore"))
+    return not bad or letters - bad > bad * _GOOD_TO_ONE
+
+
+def _chunks(what: str, path: Path) -> Iterator[bytes]:
+    with unpacked(what, path) as stream:
+        while chunk := reading(what, path, partial(stream.read, _CHUNK)):
+            yield chunk

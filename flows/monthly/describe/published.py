@@ -1,0 +1,189 @@
+"""Published files as they are: rows of text from a text file, of any type from a Parquet file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.download.checks import kind_of
+from core.errors import BadFile
+from monthly.convert.csv_file import open_csv
+from monthly.convert.csv_lines import Lines
+from monthly.convert.parquet_file import BATCH_ROWS, BUFFER_BYTES
+from monthly.convert.pieces import Reject, salvage
+from monthly.convert.readings import Readings, Rules
+from monthly.datasets import drafted
+from monthly.describe.addresses import YearMonth
+from monthly.describe.layout import TextLayout, layout_of
+from monthly.describe.toml_text import as_toml
+from monthly.describe.values import Values
+from monthly.month import Month
+
+#: The name under which a file is read as text; messages show it.
+_AS_TEXT = "text"
+#: A month that every declaration may have, for a file whose month is not known yet.
+ANY_MONTH: YearMonth = (2020, 1)
+#: Rows that were left out are remembered up to this many.
+_REJECTS = 20
+
+
+@dataclass
+class Published:
+    """A published file, and what its values look like.
+
+    Attributes:
+        address: where it is published.
+        path: the file on this machine.
+        month: year and month that its name says; None if it says none.
+        layout: of a text file; None for a Parquet file.
+        short_rows: whether rows lack their last fields.
+        columns: its columns, in order.
+        rows: rows that could be read.
+        rejects: rows that do not have the fields of the others, or are not text.
+        rejected: how many of those.
+        notes: how many of those are the last lines of the file, and no rows.
+        end: the number of the last line.
+    """
+
+    address: str
+    path: Path
+    month: YearMonth | None
+    layout: TextLayout | None = None
+    short_rows: bool = False
+    columns: list[Values] = field(default_factory=list)
+    rows: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+    rejected: int = 0
+    notes: int = 0
+    end: int = 0
+
+    @property
+    def name(self) -> str:
+        """Return the file's name, for messages."""
+        return self.path.name
+
+
+def read_published(file: Published) -> Published:
+    """Return a file with what the values of all its rows look like.
+
+    Raises:
+        BadFile: it is damaged, has no row, or is not text.
+    """
+    near_year = (file.month or ANY_MONTH)[0]
+    if kind_of(file.path) == "parquet":
+        schema = pq.read_schema(file.path)
+        columns = [Values(f.name, near_year, f.type) for f in schema]
+        found = replace(file, columns=columns)
+    else:
+        layout = layout_of(file.name, file.path)
+        names = [*layout.names, *[""] * (layout.fields - len(layout.names))]
+        columns = [Values(name, near_year) for name in names]
+        found = replace(file, layout=layout, columns=columns)
+    _measure(found)
+    if found.layout and _has_short_rows(found, found.layout):
+        return read_published(replace(file, short_rows=True))
+    if not found.rows:
+        raise BadFile(f"{file.name}: no row can be read; is it the right file?")
+    return found
+
+
+def _has_short_rows(file: Published, layout: TextLayout) -> bool:
+    """Tell whether rows lack their last fields, and count the notes at the end, which are none."""
+    short = [reject for reject in file.rejects if layout.lacks_fields(reject.text)]
+    if file.rejected == len(file.rejects) == len(short) and _are_notes(file, layout):
+        file.notes = len(short)
+        return False
+    return bool(short) and not file.short_rows
+
+
+def _are_notes(file: Published, layout: TextLayout) -> bool:
+    """Tell whether all rejects are notes that stand at the end of the file."""
+    if not file.rejects or not all(layout.is_note(reject.text) for reject in file.rejects):
+        return False
+    lines = [reject.line for reject in file.rejects]
+    return lines[-1] == file.end and lines[-1] - lines[0] < _REJECTS
+
+
+def _measure(file: Published) -> None:
+    with opened(file) as pieces:
+        for batches, rejects, file.end in pieces:
+            file.rejected += len(rejects)
+            file.rejects += rejects[: _REJECTS - len(file.rejects)]
+            for batch in batches:
+                file.rows += batch.num_rows
+                for values, column in zip(file.columns, batch.columns):
+                    values.add(column)
+
+
+#: Rows, the lines that are none, and the number of the last line.
+Read = tuple[Sequence[pa.RecordBatch], Sequence[Reject], int]
+
+
+@contextmanager
+def opened(file: Published, nulls: Sequence[str] = ()) -> Iterator[Iterator[Read]]:
+    """Open a file for its rows, all columns in order, and the rows that cannot be read."""
+    with ExitStack() as stack:
+        if file.layout is None:
+            yield _parquet(file)
+            return
+        draft = stack.enter_context(_text_alone(file, file.layout, nulls))
+        month = Month(draft, *(file.month or ANY_MONTH))
+        readings = replace(Readings.asked(Rules(), month), settled=True)
+        try:
+            _, pieces = stack.enter_context(open_csv(month, file.path, True, readings))
+            yield (_texts(piece) for piece in pieces)
+        except BadFile as error:
+            raise BadFile(str(error).removeprefix(f"{month}: ")) from error
+
+
+def _texts(piece: Lines) -> Read:
+    found = salvage(piece, read=lambda piece: piece.published())
+    lines = piece.data.rstrip(b"\r\n").count(b"\n")
+    return found.batches, found.rejects, piece.first + lines
+
+
+@contextmanager
+def _text_alone(file: Published, layout: TextLayout, nulls: Sequence[str]) -> Iterator[str]:
+    """Declare a file whose columns are all text, in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"{_AS_TEXT}.toml")
+        path.write_text(_declared(file, layout, nulls), "utf-8")
+        with drafted(path) as dataset:
+            yield dataset.name
+
+
+def _declared(file: Published, layout: TextLayout, nulls: Sequence[str]) -> str:
+    names = [f"f{place}" for place in range(len(file.columns))]
+    is_declared = not layout.encoding.startswith("utf")
+    lines = [
+        f'title = {as_toml(file.name)}\npublisher = ""\nfirst_month = "1900-01"\n[text]',
+        f"separator = {as_toml(layout.separator)}",
+        f"lines_before_header = {layout.skipped}",
+        f"header = {as_toml(names)}",
+        f"short_rows = {as_toml(file.short_rows)}",
+        f"nulls = {as_toml([*nulls])}",
+        f"encoding = {as_toml(layout.encoding)}" if is_declared else "",
+    ]
+    columns = [f'[columns.{name}]\ntype = "string"\ndescription = ""' for name in names]
+    return "\n".join([*lines, *columns, ""])
+
+
+def _parquet(file: Published) -> Iterator[Read]:
+    try:
+        with pq.ParquetFile(
+            file.path,
+            buffer_size=BUFFER_BYTES,
+            pre_buffer=False,
+            coerce_int96_timestamp_unit="us",
+        ) as opened_file:
+            for batch in opened_file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
+                yield [batch], [], 0
+    except pa.ArrowInvalid as error:
+        said = " ".join(str(error).split())
+        raise BadFile(f"{file.name} is damaged Parquet ({said}); get it again") from error

@@ -1,0 +1,229 @@
+"""A draft as the text of a declaration, with what is not sure about it as comments."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from core.download.remote_file import without_secrets
+from monthly.convert.readings import Mark
+from monthly.declaration import Limits
+from monthly.describe.addresses import filled, last_days, templates
+from monthly.describe.columns import Drafted
+from monthly.describe.draft import Draft
+from monthly.describe.toml_text import as_toml, bare, comment
+
+_ROLES = ("time", "end", "amount", "distance", "place", "latitude", "longitude")
+#: Different texts that a comment lists, and their characters.
+_LISTED, _LISTED_LENGTH = 40, 300
+_EXAMPLES = 3
+
+
+def rendered(draft: Draft) -> str:
+    """Return the text of the declaration."""
+    parts = [
+        *_head(draft),
+        *_sources(draft),
+        *_text(draft),
+        *_roles(draft),
+        *_limits(draft),
+    ]
+    for column in draft.columns:
+        if not column.is_part:
+            parts += [*_column(draft, column), ""]
+    return "\n".join(parts).rstrip("\n") + "\n"
+
+
+def _head(draft: Draft) -> Iterator[str]:
+    yield "# Drafted from:"
+    for file, (year, month) in zip(draft.files, draft.months):
+        yield f"#   {bare(without_secrets(file.address))}: {year}-{month:02}, {file.rows:,} rows"
+    yield "# The comments say what the files show and what they leave open."
+    for note in draft.notes:
+        yield comment(note)
+    yield f"title = {as_toml(draft.name.replace('_', ' ').capitalize())} # what it is"
+    host = urlsplit(draft.files[-1].address).hostname or "unknown"
+    yield f"publisher = {as_toml(bare(host))} # who publishes it"
+    yield '# licence = "" # the terms of use'
+    year, month = draft.months[0]
+    yield f'first_month = "{year:04}-{month:02}" # of these files; write the publisher\'s first'
+    if draft.time_zone:
+        yield f"time_zone = {as_toml(draft.time_zone)} # of the times, as the files show it"
+    elif "time" in draft.roles and not draft.proposals:
+        yield '# time_zone = "Europe/Berlin" # the files do not say it'
+    yield from (f"# {line}" for line in draft.proposals)
+    if draft.interval == "end":
+        yield 'interval = "end" # the last time is the start of the next month'
+    if any(values.native is not None for values in draft.left_out):
+        yield 'new_columns = "drop" # for the columns that are left out'
+    yield ""
+
+
+def _sources(draft: Draft) -> Iterator[str]:
+    addresses = {f.address: month for f, month in zip(draft.files, draft.months)}
+    found = templates(addresses)
+    yield "[sources]"
+    for number, template in enumerate(found, 1):
+        kind = "files" if template.startswith("file:") else "web"
+        name = kind if number == 1 else f"{kind}_{number}"
+        yield f"{name} = {as_toml(template)}"
+    named = [address for address, month in addresses.items() if _is_named(address, month, found)]
+    for address in addresses.keys() - {*named}:
+        yield comment(f"The month is not in {without_secrets(address)}: write an address with it.")
+    for day in sorted({day for address in named for day in last_days(address)}):
+        yield comment(f"Not every month has a day {day}, which the address names.")
+    if any(address.startswith("file:") for address in addresses):
+        yield "# A file of this machine: write the publisher's address."
+    yield ""
+
+
+def _is_named(address: str, month: tuple[int, int], found: Sequence[str]) -> bool:
+    return any(filled(template, *month) == address for template in found)
+
+
+def _text(draft: Draft) -> Iterator[str]:
+    lines = [*_text_lines(draft)]
+    if lines:
+        yield from ("[text]", *lines, "")
+
+
+def _text_lines(draft: Draft) -> Iterator[str]:
+    separators = {layout.separator for layout in draft.layouts}
+    encodings = {layout.encoding for layout in draft.layouts}
+    if len(separators) == 1 and (separators != {","} or draft.header):
+        yield f"separator = {as_toml(separators.pop())}"
+    if len(encodings) == 1 and not encodings <= {"utf-8", "utf-16-le", "utf-16-be"}:
+        yield f"encoding = {as_toml(encodings.pop())}"
+    if draft.lines:
+        yield f"lines_before_header = {draft.lines}"
+    if draft.header:
+        yield from _header(draft)
+    if any(file.short_rows for file in draft.files):
+        yield "short_rows = true # some rows lack their last fields"
+    if draft.is_mark_declared:
+        yield f"decimal = {as_toml(',' if draft.mark == 'comma' else '.')}"
+    if draft.nulls:
+        yield "# Also where they stand in a text column." if _have_nulls(draft) else ""
+        yield f"nulls = {as_toml(draft.nulls)}"
+
+
+def _have_nulls(draft: Draft) -> bool:
+    """Tell whether a text column has a text that stands for no value elsewhere."""
+    texts = [c for c in draft.columns if c.verdict.type == "string"]
+    seen = {text for c in texts for values in c.seen.values() for text in values.distinct}
+    return not seen.isdisjoint(draft.nulls)
+
+
+def _header(draft: Draft) -> Iterator[str]:
+    has_names = any(layout.names for layout in draft.layouts)
+    if has_names:
+        why = (
+            "The names in the file cannot be told apart, or units follow them; these replace them."
+        )
+    else:
+        why = "The file has no header: replace these names, here and below, by the publisher's."
+    yield comment(why)
+    yield f"header = {as_toml([*draft.header])}"
+
+
+def _limits(draft: Draft) -> Iterator[str]:
+    lines = []
+    if draft.rejected > Limits().rejected:
+        share = math.ceil(draft.rejected * 100) / 100
+        lines.append(f"rejected = {share} # some lines of the files are no rows")
+    if draft.outside:
+        lines.append("outside = 1.0 # most times are outside the month of their file")
+    if lines:
+        yield from ("[limits]", *lines, "")
+
+
+def _roles(draft: Draft) -> Iterator[str]:
+    if not draft.roles:
+        return
+    yield "[roles]"
+    for role in _ROLES:
+        if role in draft.roles:
+            yield f"{role} = {as_toml(draft.roles[role].name)}"
+    yield ""
+
+
+def _column(draft: Draft, column: Drafted) -> Iterator[str]:
+    yield f"[columns.{column.name}]"
+    for note in [*column.notes, *_shown(column, draft.mark)]:
+        yield comment(note)
+    yield f"type = {as_toml(column.verdict.type)}"
+    yield f"description = {as_toml(bare(column.published) or column.name)}"
+    if column.renamed:
+        named = ", ".join(map(repr, column.renamed))
+        yield comment(f"{named}: by a likeness in name and values.")
+    if column.aliases:
+        yield f"aliases = {as_toml([bare(name) for name in column.aliases])}"
+    if column.join:
+        yield f"join = {as_toml([bare(name) for name in column.join])}"
+    if column.verdict.formats:
+        yield f"formats = {as_toml([*column.verdict.formats])}"
+    yield from _required(draft, column)
+    for proposal in column.proposals:
+        yield comment(proposal)
+
+
+def _required(draft: Draft, column: Drafted) -> Iterator[str]:
+    """Yield the months that have a column, as far as several files show it."""
+    is_time = draft.roles.get("time") is column
+    there, last = sorted(column.seen), len(draft.files) - 1
+    span: dict[str, str] = {}
+    if there[0] > 0:
+        span["since"] = _text_of(draft.months[there[0]])
+    if there[-1] < last:
+        span["until"] = _text_of(draft.months[there[-1]])
+    is_everywhere = len(there) == len(draft.files)
+    if len(there) < there[-1] - there[0] + 1 or not (is_time or span or last):
+        return  # some files between have it not, or one file alone says nothing
+    yield f"required = {as_toml(True if is_everywhere else span)}"
+    if any(not values.known for values in column.seen.values()):
+        yield "may_be_empty = true"
+
+
+def _text_of(month: tuple[int, int]) -> str:
+    return f"{month[0]:04}-{month[1]:02}"
+
+
+def _shown(column: Drafted, mark: Mark) -> Iterator[str]:
+    """Yield what the values of a column are: their range, categories or examples."""
+    seen = [*column.seen.values()]
+    rows = sum(values.rows for values in seen)
+    lacking = f"; {rows - column.known:,} of {rows:,} rows have none" * (column.known < rows)
+    if not column.known:
+        return
+    if column.verdict.times:
+        lows = [each.low for each in column.verdict.times if each.low is not None]
+        highs = [each.high for each in column.verdict.times if each.high is not None]
+        cut = len("2020-01-31") if column.join or column.verdict.type == "date" else None
+        first, last = (_time(time)[:cut] for time in (min(lows), max(highs)))
+        yield f"{'Days from' if column.join else 'From'} {first} to {last}{lacking}."
+    elif column.verdict.kind in ("int64", "float64", "decimal"):
+        yield f"{_range(column, mark)}{lacking}."
+    elif column.verdict.type == "string" and not column.join:
+        yield f"{_texts(column)}{lacking}."
+
+
+def _time(micros: int) -> str:
+    return str(np.datetime64(micros, "us")).replace("T", " ").removesuffix(".000000")
+
+
+def _range(column: Drafted, mark: Mark) -> str:
+    ranges = [r for v in column.seen.values() for r in (v.numbers.range[mark], v.range)]
+    low, high = min(r.low for r in ranges), max(r.high for r in ranges)
+    return f"From {low:.15g} to {high:.15g}" if math.isfinite(low) else "Numbers"
+
+
+def _texts(column: Drafted) -> str:
+    seen = [*column.seen.values()]
+    texts = list(dict.fromkeys(text for values in seen for text in values.distinct))
+    if all(values.categories for values in seen if values.known) and len(texts) <= _LISTED:
+        word = "text" if len(texts) == 1 else "texts"
+        return bare(f"{len(texts)} {word}: {', '.join(texts)}", _LISTED_LENGTH)
+    return bare(f"Texts such as {', '.join(map(repr, texts[:_EXAMPLES]))}", _LISTED_LENGTH)

@@ -1,0 +1,147 @@
+"""The roles of columns, where their names and values make them plain."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from monthly.convert.readings import Mark
+from monthly.describe.addresses import YearMonth
+from monthly.describe.columns import Drafted
+from monthly.describe.naming import words_of
+
+_NUMBERS = ("int64", "float64", "decimal")
+#: Names of amounts, the plainest first.
+_AMOUNTS = (
+    r"^total_amount$|^amount_total$",
+    r"^total_(price|cost|fare|charge)$|^(trip|fare)_total$",
+    r"^(price|amount|cost|preis|precio|importe|betrag|montant|prix|sale_price|base_passenger_fare)$",
+    r"(^|_)(price|amount|preis|precio|cost|total_load_value|load)(_|$)",
+    r"(^|_)(gesamtverbrauch|netzlast|consumption|demand|value|wert|valor)(_|$)",
+)
+_DISTANCE = r"(^|_)(distance|trip_miles|dist|distanz|distancia|entfernung)(_|$)"
+_LATITUDE = r"(^|_)(lat|latitude|latitud)(_|$)"
+_LONGITUDE = r"(^|_)(lon|lng|long|longitude|longitud)(_|$)"
+#: Words of places, where a row begins, and names of the only place of a row, plainest first.
+_PLACE_WORDS = frozenset(
+    [
+        "station",
+        "estacion",
+        "zone",
+        "location",
+        "locationid",
+        "stop",
+        "dock",
+        "airport",
+        "site",
+        "aeropuerto",
+    ]
+)
+_PLACES = (
+    r"^(station|station_name|site|zone|location|borough|district|town_city|city|airport|area)$",
+    r"^(origin|departure_airport|origin_airport|site_code|station_id|lsoa_name|district_name)$",
+    r"^(ward|location_name|area_name|map_code)$",
+)
+_START = frozenset({"start"})
+_END = frozenset({"end"})
+#: A time of the month: this share of it is in the month of the file.
+_INSIDE = 0.5
+
+
+def roles_of(
+    columns: Sequence[Drafted], months: Sequence[YearMonth], mark: Mark
+) -> Mapping[str, Drafted]:
+    """Return the column of each role that is plain."""
+    there = [column for column in columns if not column.is_part and column.known]
+    found: dict[str, Drafted | None] = {"time": time_of(there, months)}
+    found["end"] = _end(there, found["time"])
+    numbers = [c for c in there if c.verdict.kind in _NUMBERS]
+    found["amount"] = _first(numbers, _AMOUNTS)
+    found["distance"] = _first(numbers, (_DISTANCE,))
+    found |= _position(numbers, mark)
+    found["place"] = _place([c for c in there if c.verdict.kind in ("string", "int64")])
+    return {role: column for role, column in found.items() if column}
+
+
+def time_of(columns: Sequence[Drafted], months: Sequence[YearMonth]) -> Drafted | None:
+    """Return the column that says when a row began; None if there is no time."""
+    times = [c for c in columns if (c.verdict.times or c.join) and c.known]
+
+    def rank(column: Drafted) -> tuple[bool, float, bool, bool, bool]:
+        words = words_of(column.name)
+        inside = inside_share(column, months)
+        return (
+            _knows_all(column),
+            round(inside if inside >= _INSIDE else 0.0, 1),
+            not words & _END,
+            column.verdict.kind == "timestamp",
+            bool(words & _START),
+        )
+
+    return max(times, key=rank) if times else None
+
+
+def inside_share(column: Drafted, months: Sequence[YearMonth]) -> float:
+    """Return the share of a column's different times that are in the months of the files."""
+    pairs = list(zip(column.verdict.times, (months[n] for n in sorted(column.seen))))
+    inside = sum(times.months[year * 12 + month - 1] for times, (year, month) in pairs)
+    return inside / max(sum(times.good for times, _ in pairs), 1)
+
+
+def _knows_all(column: Drafted) -> bool:
+    """Tell whether at most few rows lack the time."""
+    rows = sum(values.rows for values in column.seen.values())
+    return column.known * 10 >= rows * 9
+
+
+def _end(columns: Sequence[Drafted], time: Drafted | None) -> Drafted | None:
+    """Return the time of the same kind, named as an end, that is nowhere before the other."""
+    if not time or time.verdict.type != "timestamp":
+        return None
+    for column in columns:
+        same = column.verdict.type == "timestamp" and column.seen.keys() == time.seen.keys()
+        if column is not time and same and words_of(column.name) & _END and _follows(column, time):
+            return column
+    return None
+
+
+def _follows(column: Drafted, time: Drafted) -> bool:
+    pairs = zip(column.verdict.times, time.verdict.times)
+    return all((a.high or 0) >= (b.high or 0) for a, b in pairs)
+
+
+def _first(columns: Sequence[Drafted], patterns: Sequence[str]) -> Drafted | None:
+    found = (c for pattern in patterns for c in columns if re.search(pattern, c.name))
+    return next(found, None)
+
+
+def _place(columns: Sequence[Drafted]) -> Drafted | None:
+    """Return where a row begins, rather its name than its number; else its only place."""
+    starts = [c for c in columns if words_of(c.name) & _START and words_of(c.name) & _PLACE_WORDS]
+    named = [c for c in starts if "name" in words_of(c.name)]
+    return next(iter(named or starts), None) or _first(columns, _PLACES)
+
+
+def _position(numbers: Sequence[Drafted], mark: Mark) -> dict[str, Drafted | None]:
+    """Return latitude and longitude, both or neither; the start's, if there are several."""
+    found = {
+        "latitude": _coordinate(numbers, _LATITUDE, 90, mark),
+        "longitude": _coordinate(numbers, _LONGITUDE, 180, mark),
+    }
+    return found if all(found.values()) else {}
+
+
+def _coordinate(
+    numbers: Sequence[Drafted], pattern: str, most: float, mark: Mark
+) -> Drafted | None:
+    named = [c for c in numbers if re.search(pattern, c.name) and largest(c, mark) <= most]
+    key: Callable[[Drafted], bool] = lambda column: not words_of(column.name) & _START  # noqa: E731
+    return min(named, key=key, default=None)
+
+
+def largest(column: Drafted, mark: Mark) -> float:
+    """Return the largest number of a column, whatever its sign."""
+    ranges = [r for v in column.seen.values() for r in (v.numbers.range[mark], v.range)]
+    ends = [abs(end) for r in ranges for end in (r.low, r.high) if math.isfinite(end)]
+    return max(ends, default=0.0)

@@ -1,0 +1,272 @@
+"""What the times of a published column look like: their formats, and what each reads."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monthly.convert.arrays import strings
+from monthly.convert.patterns import matching
+from monthly.convert.time_formats import pattern_of
+from monthly.convert.time_texts import Flags, Ints, is_plain, read_formatted
+from monthly.describe.numbers import taken
+
+_MONTH = (
+    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec|january|february|march|april|june"
+    r"|july|august|september|october|november|december)"
+)
+#: Dates, and their formats with the separator as %s; more than one where the order is open.
+_DATES: Sequence[tuple[str, tuple[str, ...]]] = (
+    (r"\d{4}(?P<s>[-/.])\d{1,2}(?P=s)\d{1,2}", ("%Y{s}%m{s}%d",)),
+    (r"\d{1,2}(?P<s>[-/. ])\d{1,2}(?P=s)\d{4}", ("%d{s}%m{s}%Y", "%m{s}%d{s}%Y")),
+    (r"\d{1,2}(?P<s>[-/.])\d{1,2}(?P=s)\d{2}", ("%d{s}%m{s}%y", "%m{s}%d{s}%y", "%y{s}%m{s}%d")),
+    (rf"\d{{1,2}}(?P<s>[-/. ]){_MONTH}(?P=s)\d{{4}}", ("%d{s}%b{s}%Y",)),
+    (rf"\d{{1,2}}(?P<s>[-/. ]){_MONTH}(?P=s)\d{{2}}", ("%d{s}%b{s}%y",)),
+    (rf"\d{{4}}(?P<s>[-/. ]){_MONTH}(?P=s)\d{{1,2}}", ("%Y{s}%b{s}%d",)),
+    (rf"(?P<s>){_MONTH} \d{{1,2}}, \d{{4}}", ("%b %d, %Y",)),
+    (rf"(?P<s>){_MONTH} \d{{1,2}} \d{{4}}", ("%b %d %Y",)),
+    (r"(?P<s>)\d{8}(?=[ T])", ("%Y%m%d",)),
+)
+#: Months, which no clock follows.
+_MONTHS: Sequence[tuple[str, tuple[str, ...]]] = (
+    (r"\d{4}(?P<s>[-/.])\d{1,2}", ("%Y{s}%m",)),
+    (r"\d{1,2}(?P<s>[-/])\d{4}", ("%m{s}%Y",)),
+    (rf"{_MONTH}(?P<s>[-/ ])\d{{4}}", ("%b{s}%Y",)),
+    (rf"{_MONTH}(?P<s>[-/ ])\d{{2}}", ("%b{s}%y",)),
+    (rf"\d{{4}}(?P<s>[-/ ]){_MONTH}", ("%Y{s}%b",)),
+)
+_CLOCK = re.compile(
+    r"(?P<t>T|,? {1,2})(?:(?P<m>\d{1,2}:\d{2})(?P<sec>:\d{2})?(?P<f>[.,]\d{1,9})?|\d{1,2})"
+    r"(?P<p> ?[AaPp]\.?[Mm]\.?)?"
+    r"(?P<z> ?(?:Z|z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2}))?(?P<name> ?(?:E[SD]T|P[SD]T|CES?T|EES?T"
+    r"|WES?T))?"
+)
+_CLOCK_ALONE = r"^\d{1,2}:\d{2}(:\d{2}(\.\d{1,6})?)?( ?[AaPp]\.?[Mm]\.?)?$"
+#: Directives that Arrow's reader does not have, or reads otherwise.
+_SLOW = re.compile("%[yfzZbBp]")
+#: Days that a month may be too short by.
+_DAYS_OVER = 3
+#: Texts that show how times of day are written as well as all of them do.
+_SOME = 200
+#: Formats of one column.
+_MOST = 6
+_MINUTE = 60_000_000  # microseconds
+
+
+@dataclass
+class Reading:
+    """What the different texts of one form are under one format.
+
+    Attributes:
+        format: the format.
+        good: how many are times.
+        months: how many are in each month, counted from year 0.
+        low: the first time, microseconds since 1970 of the clock as written.
+        high: the last time.
+        offsets: minutes east of UTC, and the instants from the first to the last that have them.
+    """
+
+    format: str
+    good: int = 0
+    months: Counter[int] = field(default_factory=Counter)
+    low: int | None = None
+    high: int | None = None
+    offsets: dict[int, list[int]] = field(default_factory=dict)
+
+    def add(self, texts: pa.Array, near_year: int) -> Flags:
+        """Add more texts, and tell which of them are times."""
+        if not _SLOW.search(self.format):
+            return self._add_fast(texts, near_year)
+        return self._add_slowly(texts, near_year)
+
+    def _add_fast(self, texts: pa.Array, near_year: int) -> Flags:
+        """Let Arrow read what it reads right: it knows no 24:00, and 31 February is 2 March."""
+        found = pc.strptime(texts, format=self.format, unit="us", error_is_null=True)
+        sure = _flags(pc.fill_null(pc.greater(pc.day(found), _DAYS_OVER), False))
+        clock = found.filter(pa.array(sure)).view(pa.int64())
+        self.add_clock(clock.to_numpy(zero_copy_only=False))
+        valid = sure.copy()
+        if not sure.all():
+            valid[~sure] = self._add_slowly(texts.filter(pa.array(~sure)), near_year)
+        return valid
+
+    def _add_slowly(self, texts: pa.Array, near_year: int) -> Flags:
+        times = read_formatted(texts, [self.format], near_year)
+        clock = times.clock[times.valid]
+        self.add_clock(clock)
+        if len(clock) and "%z" in self.format.lower():
+            self._add_offsets(clock, times.offset[times.valid])
+        return times.valid
+
+    def add_clock(self, clock: Ints) -> None:
+        """Add more times, in microseconds since 1970."""
+        self.good += len(clock)
+        if len(clock):
+            self.months.update(months_of(clock))
+            low, high = int(clock.min()), int(clock.max())
+            self.low = low if self.low is None else min(self.low, low)
+            self.high = high if self.high is None else max(self.high, high)
+
+    def widen(self, other: Reading) -> None:
+        """Add the times of another reading."""
+        self.good += other.good
+        self.months.update(other.months)
+        lows = [low for low in (self.low, other.low) if low is not None]
+        highs = [high for high in (self.high, other.high) if high is not None]
+        self.low, self.high = min(lows, default=None), max(highs, default=None)
+        for minutes, ends in other.offsets.items():
+            both = [*self.offsets.get(minutes, []), *ends]
+            self.offsets[minutes] = [min(both), max(both)]
+
+    def _add_offsets(self, clock: Ints, offset: Ints) -> None:
+        for minutes in np.unique(offset):
+            here = clock[offset == minutes] - minutes * _MINUTE
+            known = self.offsets.get(int(minutes), [])
+            ends = [*known, int(here.min()), int(here.max())]
+            self.offsets[int(minutes)] = [min(ends), max(ends)]
+
+
+def months_of(clock: Ints) -> Counter[int]:
+    """Count times, in microseconds since 1970, by month, counted from year 0."""
+    months = clock.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
+    found, counts = np.unique(months, return_counts=True)
+    return Counter({int(m) + 1970 * 12: int(n) for m, n in zip(found, counts)})
+
+
+@dataclass
+class Form:
+    """The texts of one form, under each format that fits it.
+
+    Attributes:
+        pattern: of the texts.
+        readings: one for each format.
+        count: how many different texts.
+        is_plain: whether they are ISO times, which need no format.
+    """
+
+    pattern: str
+    readings: tuple[Reading, ...]
+    count: int = 0
+    is_plain: bool = False
+
+    def add(self, texts: pa.Array, near_year: int) -> pa.Array:
+        """Add more texts, and return those that are not times under any format."""
+        if self.is_plain:
+            with suppress(pa.ArrowInvalid):  # a date that does not exist is found below
+                clock = texts.cast(pa.timestamp("us")).view(pa.int64())
+                self.count += len(texts)
+                self.readings[0].add_clock(clock.to_numpy(zero_copy_only=False))
+                return texts.slice(0, 0)
+        valid = np.zeros(len(texts), bool)
+        for reading in self.readings:
+            valid |= reading.add(texts, near_year)
+        self.count += int(valid.sum())
+        # What one format reads and another does not, nobody wrote in the other.
+        whole = tuple(reading for reading in self.readings if reading.good == self.count)
+        self.readings = whole or self.readings
+        return texts.slice(0, 0) if valid.all() else texts.filter(pa.array(~valid))
+
+
+@dataclass
+class TimeTexts:
+    """The times of a column.
+
+    Attributes:
+        near_year: the year that decides the century of two-digit years.
+        forms: the forms in which they are written.
+        clocks: how many texts are a time of day alone.
+        clock_formats: the formats of those.
+    """
+
+    near_year: int
+    forms: dict[str, Form] = field(default_factory=dict)
+    clocks: int = 0
+    clock_formats: set[str] = field(default_factory=set)
+
+    def take(self, texts: pa.Array) -> pa.Array:
+        """Count the texts that are times, and return the others."""
+        if self.clocks or not self.forms:
+            texts = taken(texts, _CLOCK_ALONE, self._add_clocks)
+        for form in list(self.forms.values()):
+            texts = self._taken(texts, form)
+        while len(texts) and len(self.forms) < _MOST:
+            new = self._new(texts[0].as_py())
+            if new is None or new.pattern in self.forms:
+                break  # not a time, or a date that does not exist
+            self.forms[new.pattern] = new
+            texts = self._taken(texts, new)
+        return texts
+
+    def _add_clocks(self, texts: pa.Array) -> None:
+        self.clocks += len(texts)
+        some = texts.slice(0, _SOME).to_pylist()
+        self.clock_formats |= {(_clock_of(f" {text}") or "").strip() for text in some}
+
+    def _taken(self, texts: pa.Array, form: Form) -> pa.Array:
+        if not len(texts):
+            return texts
+        flags = matching(texts, form.pattern)
+        if flags.all():
+            return form.add(texts, self.near_year)
+        if not flags.any():
+            return texts
+        odd = form.add(texts.filter(pa.array(flags)), self.near_year)
+        return pa.concat_arrays([texts.filter(pa.array(~flags)), odd])
+
+    @staticmethod
+    def _new(text: str) -> Form | None:
+        """Return the form of a text, if it is a time."""
+        formats = formats_of(text)
+        if not formats:
+            return None
+        plain = bool(is_plain(strings([text])).all())
+        pattern = _exactly(text) if plain else pattern_of(formats[0])
+        return Form(pattern, tuple(map(Reading, formats)), is_plain=plain)
+
+
+def _flags(values: pa.Array) -> Flags:
+    return np.asarray(values.to_numpy(zero_copy_only=False), bool)
+
+
+def _exactly(text: str) -> str:
+    """Return the pattern of ISO times with the parts that this one has."""
+    whole, point, _ = text.partition(".")
+    return f"^{re.sub('[0-9]', '[0-9]', whole)}{'[.][0-9]{1,6}' if point else ''}$"
+
+
+def formats_of(text: str) -> tuple[str, ...]:
+    """Return the formats that fit a text; none if it is not a time."""
+    for pattern, formats in _DATES:
+        match = re.match(pattern, text, re.IGNORECASE)
+        if match and (clock := _clock_of(text[match.end() :])) is not None:
+            return tuple(f.format(s=match["s"]) + clock for f in formats)
+    for pattern, formats in _MONTHS:
+        if match := re.fullmatch(pattern, text, re.IGNORECASE):
+            return tuple(f.format(s=match["s"]) for f in formats)
+    return ()
+
+
+def _clock_of(text: str) -> str | None:
+    """Return the format of what follows a date; None if it is not a time of day."""
+    if not text:
+        return ""
+    match = _CLOCK.fullmatch(text)
+    if not match:
+        return None
+    half = match["p"] or ""
+    clock = "%I" if half else "%H"
+    clock += ":%M" if match["m"] else ""
+    clock += ":%S" if match["sec"] else ""
+    clock += f"{match['f'][0]}%f" if match["f"] else ""
+    clock += f"{' ' if half.startswith(' ') else ''}%p" if half else ""
+    for group, mark in (("z", "%z"), ("name", "%Z")):
+        found = match[group] or ""
+        clock += f"{' ' if found.startswith(' ') else ''}{mark}" if found else ""
+    return match["t"] + clock

@@ -1,0 +1,163 @@
+"""What the values of a published column look like, over a whole file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monthly.convert.casting import is_text, trimmed
+from monthly.describe.numbers import Numbers, Range, taken
+from monthly.describe.times import Reading, TimeTexts
+
+#: Different texts that are remembered of a column; with more it is not a category.
+CATEGORIES = 40
+#: Different texts that fit no type, beyond which the column is text.
+_ODD = 20
+_TRUTH = r"^(?i:true|false)$"
+_TODAY, _FIRST = 2_100_12_31, 1_900_01_01
+
+
+@dataclass
+class Values:
+    """What the values of a column look like.
+
+    Attributes:
+        name: the published name.
+        near_year: the year that decides the century of two-digit years.
+        native: the type in a Parquet file; None in a text file.
+        rows: all rows.
+        known: rows with a value.
+        distinct: how often each text occurs; more than `CATEGORIES` of them are not complete.
+        is_key: whether no text occurred twice in one piece of the file.
+        numbers: the texts that are numbers.
+        times: the texts that are times.
+        compact: whole numbers like 20200131, as dates.
+        truths: how many texts are true or false.
+        odd: texts that fit no type.
+        longest: characters of the longest text.
+    """
+
+    name: str
+    near_year: int
+    native: pa.DataType | None = None
+    rows: int = 0
+    known: int = 0
+    distinct: dict[str, int] = field(default_factory=dict)
+    is_key: bool = True
+    numbers: Numbers = field(default_factory=Numbers)
+    truths: int = 0
+    odd: dict[str, None] = field(default_factory=dict)
+    range: Range = field(default_factory=Range)
+    is_whole: bool = True
+    compact: Reading = field(default_factory=lambda: Reading("%Y%m%d"))
+
+    def __post_init__(self) -> None:
+        """Begin without times."""
+        self.times = TimeTexts(self.near_year)
+
+    @property
+    def is_text(self) -> bool:
+        """Tell whether many texts fit no type."""
+        return len(self.odd) > _ODD
+
+    @property
+    def has_text(self) -> bool:
+        """Tell whether the values are text."""
+        kind = self.native
+        return kind is None or is_text(kind) or pa.types.is_binary(kind)
+
+    @property
+    def has_known_type(self) -> bool:
+        """Tell whether the type of a Parquet file is one that a declaration has."""
+        kind = self.native
+        return kind is not None and any(
+            is_it(kind)
+            for is_it in (
+                *(pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal128),
+                *(pa.types.is_boolean, pa.types.is_date, pa.types.is_timestamp, pa.types.is_null),
+            )
+        )
+
+    def is_only(self, what: Literal["numbers", "times", "clocks", "truths"]) -> bool:
+        """Tell whether all texts but the odd ones are of one sort."""
+        counts = {
+            "numbers": self.numbers.count,
+            "codes": self.numbers.codes,
+            "times": sum(form.count for form in self.times.forms.values()),
+            "clocks": self.times.clocks,
+            "truths": self.truths,
+        }
+        return not self.is_text and [name for name, count in counts.items() if count] == [what]
+
+    @property
+    def categories(self) -> list[str]:
+        """Return the different texts, the most frequent first; none if there are many."""
+        if len(self.distinct) > CATEGORIES:
+            return []
+        return sorted(self.distinct, key=lambda text: (-self.distinct[text], text))
+
+    def add(self, values: pa.Array) -> None:
+        """Add more rows."""
+        self.rows += len(values)
+        known = values.drop_null()
+        if not len(known):
+            return
+        self.known += len(known)
+        if pa.types.is_binary(known.type):  # how Spark writes text
+            known = known.cast(pa.string())
+        if is_text(known.type):
+            self._add_texts(known.cast(pa.string()))
+        else:
+            self._add_natives(known)
+
+    def _add_texts(self, known: pa.Array) -> None:
+        if self.is_text and len(self.distinct) > CATEGORIES and not self.is_key:
+            return
+        counts = pc.value_counts(known)
+        texts = counts.field(0)
+        self.is_key &= len(texts) == len(known)
+        self._remember(counts)
+        if not self.is_text:
+            self._classify(trimmed(texts, ()).drop_null())
+
+    def _remember(self, counts: pa.StructArray) -> None:
+        if len(self.distinct) > CATEGORIES:
+            return
+        some = counts.slice(0, CATEGORIES + 1)
+        for text, count in zip(some.field(0).to_pylist(), some.field(1).to_pylist()):
+            self.distinct[text] = self.distinct.get(text, 0) + count
+
+    def _classify(self, texts: pa.Array) -> None:
+        if self.times.forms and not self.numbers.count:
+            texts = self.times.take(texts)
+        whole = self.numbers.whole
+        rest = self.numbers.take(texts)
+        if len(texts) and self.numbers.whole - whole == len(texts):
+            self._add_compact(texts)
+        rest = taken(rest, _TRUTH, self._add_truths)
+        rest = self.times.take(rest)
+        for text in rest.slice(0, _ODD + 1).to_pylist():
+            self.odd[text] = None
+
+    def _add_truths(self, texts: pa.Array) -> None:
+        self.truths += len(texts)
+
+    def _add_compact(self, texts: pa.Array) -> None:
+        """Read whole numbers of eight digits as dates."""
+        seen = self.numbers.range["point"]
+        if seen.low >= _FIRST and seen.high <= _TODAY:
+            self.compact.add(texts, self.near_year)
+
+    def _add_natives(self, known: pa.Array) -> None:
+        kind = known.type
+        if pa.types.is_floating(kind):
+            known = known.filter(pc.is_finite(known))
+            self.is_whole &= bool(pc.all(pc.equal(pc.floor(known), known)).as_py() is not False)
+        if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
+            self.range.add(known.cast(pa.float64(), safe=False))
+        if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+            clock = known.cast(pa.timestamp("us", getattr(kind, "tz", None)), safe=False)
+            self.compact.add_clock(clock.view(pa.int64()).to_numpy(zero_copy_only=False))

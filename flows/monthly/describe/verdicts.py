@@ -1,0 +1,254 @@
+"""The type of a column, by what its values look like in every file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from monthly.columns import Kind
+from monthly.convert.readings import Mark
+from monthly.describe.addresses import YearMonth
+from monthly.describe.naming import identifier
+from monthly.describe.null_texts import NULL_TEXTS
+from monthly.describe.times import Form, Reading, formats_of
+from monthly.describe.values import Values
+
+_DATE_NAMES = re.compile(r"(^|_)(date|day|datum|fecha|dia|jour|tag|data|dt|ymd)(_|$)|date$|datum$")
+#: A format with a time of day.
+_CLOCK = re.compile("%[HI]")
+#: Characters of a number from which on a float may not keep every digit.
+_LONG = 20
+#: Texts of no type that are named in a comment.
+_FEW = 5
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The type of a column.
+
+    Attributes:
+        type: as a declaration writes it.
+        formats: how its times are written; none if they are ISO.
+        nulls: texts that stand for no value.
+        notes: what is not sure about it.
+        times: what its times are in each file, in the order of the files.
+        is_clock: whether its texts are times of day.
+    """
+
+    type: str
+    formats: tuple[str, ...] = ()
+    nulls: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+    times: tuple[Reading, ...] = ()
+    is_clock: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        """Return the type without its digits."""
+        kind: Kind = self.type.partition("(")[0]  # type: ignore[assignment] # as made below
+        return kind
+
+
+def verdict(seen: Sequence[Values], months: Sequence[YearMonth | None], mark: Mark) -> Verdict:
+    """Return the type that fits all values of a column.
+
+    Args:
+        seen: its values in each file that has it.
+        months: the months of those files.
+        mark: the decimal mark of the files.
+    """
+    full = [(values, month) for values, month in zip(seen, months) if values.known]
+    if not full:
+        return Verdict("string", notes=("Empty in every row.",))
+    if not all(values.has_text for values, _ in full):
+        return _of_natives(full, mark)
+    texts = [values for values, _ in full]
+    odd = {text for values in texts for text in values.odd}
+    found = _typed(full, mark)
+    if found and found.kind in ("int64", "float64", "boolean") and _is_stored_as_text(texts):
+        return Verdict("string", notes=(f"Stored as text, though all of it is {found.type}.",))
+    if found is None or odd - NULL_TEXTS:
+        return Verdict("string", notes=_near_misses(texts, odd), is_clock=_are_clocks(texts))
+    return found
+
+
+def _typed(full: Sequence[tuple[Values, YearMonth | None]], mark: Mark) -> Verdict | None:
+    """Return the type that fits all texts but those that stand for no value."""
+    texts = [values for values, _ in full]
+    nulls = frozenset(text for values in texts for text in values.odd)
+    if all(values.is_only("truths") for values in texts):
+        return Verdict("boolean", nulls=nulls)
+    if all(values.is_only("times") for values in texts):
+        return _of_times(full, nulls)
+    if not all(values.is_only("numbers") for values in texts):
+        return None
+    if all(values.compact.good == values.numbers.count for values in texts) and _DATE_NAMES.search(
+        identifier(texts[0].name, 0)
+    ):
+        times = tuple(values.compact for values in texts)
+        return Verdict("date", (times[0].format,), nulls, times=times)
+    return _of_numbers(texts, nulls, mark)
+
+
+def _of_numbers(texts: Sequence[Values], nulls: frozenset[str], mark: Mark) -> Verdict | None:
+    numbers = [values.numbers for values in texts]
+    if not all(each.are_numbers(mark) for each in numbers):
+        return None
+    if all(each.are_whole(mark) for each in numbers):
+        return Verdict("int64", nulls=nulls)
+    notes: tuple[str, ...] = ()
+    if mark == "point" and all(n.zeros == n.point and not n.grouped for n in numbers):
+        notes = ("All are whole, like 5.0: int64 if they are counts or codes.",)
+    if any(each.longest >= _LONG for each in numbers):
+        notes = (
+            "Some have more digits than float64 keeps; decimal(38,18) keeps 18 after the point.",
+        )
+    return Verdict("float64", nulls=nulls, notes=notes)
+
+
+def _of_times(
+    full: Sequence[tuple[Values, YearMonth | None]], nulls: frozenset[str]
+) -> Verdict | None:
+    chosen: list[tuple[Form, Reading]] = []
+    times: list[Reading] = []
+    notes: list[str] = []
+    for values, month in full:
+        forms = values.times.forms.values()
+        readings = [(form, *_chosen(form, month)) for form in forms]
+        if any(reading.good < form.count for form, reading, _ in readings):
+            return None
+        chosen += [(form, reading) for form, reading, _ in readings]
+        times.append(_together([reading for _, reading, _ in readings]))
+        notes += [note for _, _, note in readings if note]
+    formats = list(dict.fromkeys(reading.format for _, reading in chosen))
+    kind = "timestamp" if any(map(_CLOCK.search, formats)) else "date"
+    if _contradict(formats):
+        notes.append("Day and month stand in another order in each file, which decides by itself.")
+        formats = []
+    is_plain = all(form.is_plain for form, _ in chosen)
+    return Verdict(
+        kind, () if is_plain else tuple(formats), nulls, tuple(dict.fromkeys(notes)), tuple(times)
+    )
+
+
+def _chosen(form: Form, month: YearMonth | None) -> tuple[Reading, str]:
+    """Return the reading of a form that puts most times into the month, and what is not sure."""
+    number = month[0] * 12 + month[1] - 1 if month else None
+
+    def rank(reading: Reading) -> tuple[int, int, int]:
+        inside = reading.months[number] if number is not None else 0
+        top = max(reading.months.values(), default=0)
+        return reading.good, inside, top
+
+    ranked = sorted(form.readings, key=rank, reverse=True)
+    if len(ranked) > 1 and rank(ranked[0]) == rank(ranked[1]):
+        formats = " or ".join(reading.format for reading in ranked)
+        return ranked[0], f"Nothing in the file decides between {formats}."
+    return ranked[0], ""
+
+
+def _together(readings: Sequence[Reading]) -> Reading:
+    """Return the readings of several forms as one, under the format of the first."""
+    found = Reading(readings[0].format)
+    for reading in readings:
+        found.widen(reading)
+    return found
+
+
+def _contradict(formats: Sequence[str]) -> bool:
+    """Tell whether two formats read the same texts otherwise."""
+    parts = ["".join(sorted(re.sub("%[dm]", "%d", text))) for text in formats]
+    return len({*parts}) < len(parts)
+
+
+def _of_natives(full: Sequence[tuple[Values, YearMonth | None]], mark: Mark) -> Verdict:
+    """Return the type of columns that a Parquet file gives a type, with those of text files."""
+    kinds = {_native(values) for values, _ in full if not values.has_text}
+    texts = [(values, month) for values, month in full if values.has_text]
+    found = _typed(texts, mark) if texts else None
+    if texts and found is None:
+        return Verdict("string", notes=("Text in one file, and not in another.",))
+    formats, notes = (found.formats, found.notes) if found else ((), ())
+    kinds |= {found.type} if found else set()
+    times = tuple(
+        values.compact if not values.has_text else _times_of(values, month, mark)
+        for values, month in full
+        if kinds <= _TIMES
+    )
+    return Verdict(_common(kinds), formats, notes=notes + _on_floats(kinds), times=times)
+
+
+_TIMES = frozenset({"date", "timestamp"})
+#: Floats that are whole in every row, some of them missing or none.
+_WHOLE, _FULL = "whole", "whole and full"
+
+
+def _times_of(values: Values, month: YearMonth | None, mark: Mark) -> Reading:
+    found = _typed([(values, month)], mark)
+    return found.times[0] if found and found.times else values.compact
+
+
+def _common(kinds: set[str]) -> str:
+    """Return the one type for values of several."""
+    if len(kinds) == 1 and not kinds & {_WHOLE, _FULL}:
+        return next(iter(kinds))
+    if kinds <= {"int64", _WHOLE, _FULL} and kinds != {_FULL}:
+        return "int64"
+    if kinds <= {"int64", "float64", _WHOLE, _FULL}:
+        return "float64"
+    return "timestamp" if kinds <= _TIMES else "string"
+
+
+def _on_floats(kinds: set[str]) -> tuple[str, ...]:
+    if kinds == {_FULL}:
+        return ("All are whole: int64 if they are counts or codes.",)
+    if kinds <= {_WHOLE, _FULL}:
+        return ("Whole numbers as floats, as pandas writes them where some are missing.",)
+    return ()
+
+
+def _native(values: Values) -> str:
+    kind: Any = values.native
+    if pa.types.is_floating(kind):
+        is_full = values.known == values.rows
+        return (_FULL if is_full else _WHOLE) if values.is_whole else "float64"
+    if pa.types.is_decimal(kind):
+        return f"decimal({kind.precision},{kind.scale})" if kind.scale >= 0 else "float64"
+    kinds = {
+        "int64": pa.types.is_integer,
+        "boolean": pa.types.is_boolean,
+        "date": pa.types.is_date,
+        "timestamp": pa.types.is_timestamp,
+    }
+    return next((name for name, is_it in kinds.items() if is_it(kind)), "string")
+
+
+def _is_stored_as_text(texts: Sequence[Values]) -> bool:
+    """Tell whether a Parquet file, which has types, has text."""
+    return any(values.native is not None for values in texts)
+
+
+def _are_clocks(texts: Sequence[Values]) -> bool:
+    return all(values.is_only("clocks") for values in texts)
+
+
+def _near_misses(texts: Sequence[Values], odd: set[str]) -> tuple[str, ...]:
+    """Return what keeps a column from another type, if it is little."""
+    text = next((text for values in texts for text in values.distinct), "")
+    halves = text.split(" - ")
+    if len(halves) == 2 and all(map(formats_of, halves)):
+        return ("Two times in one text, which no format reads.",)
+    codes = any(values.numbers.codes for values in texts)
+    numbers = sum(values.numbers.count for values in texts)
+    times = sum(f.count for values in texts for f in values.times.forms.values())
+    if codes and not odd and not times:
+        return ("Digits, but codes: a number would lose leading zeros, or the last of many.",)
+    what = "numbers" if numbers >= times else "times"
+    if not odd or len(odd) > _FEW or max(numbers, times) < 10 * len(odd):
+        return ()
+    named = ", ".join(repr(text) for text in sorted(odd))
+    return (f"All are {what} but {named}: if these stand for no value, name them in [text] nulls.",)

@@ -1,0 +1,560 @@
+"""Drafts of declarations from files with the oddities that publishers have."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import zipfile
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from core.errors import BadFile, NotPublished, UsageError
+from fakes.drafts import Drafted, draft, draft_of, values
+
+DAYS = [dt.date(2020, 1, day) for day in range(1, 32)]
+
+
+def days(*lines: str, head: str = "day,n") -> str:
+    """A file with a row for each day of January 2020: each line with {d} and {i} filled in."""
+    rows = [line.format(d=day, i=i) for i, day in enumerate(DAYS) for line in lines]
+    return "\n".join([head, *rows, ""])
+
+
+def loads(found: Drafted, name: str = "t-2020-01.csv", month: str = "2020-01") -> pa.Table:
+    return found.loaded(found.path.parent / name, month)
+
+
+def test_types_are_those_of_all_rows_not_of_the_first(tmp_path: Path) -> None:
+    """The last row of each column has the value that decides its type."""
+    lines = ["day,whole,real,code,id,word,flag", *["2020-01-05,1,2,3,4,5,true"] * 9_000]
+    text = "\n".join([*lines, "2020-01-06,2,2.5,007,A4,x,FALSE", ""])
+    found = draft(tmp_path, {"t-2020-01.csv": text})
+    assert found.types == {
+        "day": "date",
+        "whole": "int64",
+        "real": "float64",
+        "code": "string",
+        "id": "string",
+        "word": "string",
+        "flag": "boolean",
+    }
+    table = loads(found)
+    assert len(table) == 9_001
+    assert [table[name][-1].as_py() for name in found.types] == [
+        *(dt.date(2020, 1, 6), 2, 2.5, "007", "A4", "x", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("187274E857401066", "string"),  # a ride id, infinite as a number
+        ("4E2", "string"),
+        ("12345678901234567890", "string"),
+        ("01.10", "string"),  # an industry, not a number
+        ("1.5e-3", "float64"),
+        ("1e+06", "float64"),
+        ("-7", "int64"),
+        ("+7", "int64"),
+        ("5.0", "float64"),
+        ("1E400", "string"),
+    ],
+)
+def test_a_text_becomes_a_number_only_if_no_digit_is_lost(
+    tmp_path: Path, text: str, kind: str
+) -> None:
+    """Identifiers that look like numbers stay as they are."""
+    found = draft(tmp_path, {"t-2020-01.csv": f"day,x\n2020-01-05,1\n2020-01-06,{text}\n"})
+    assert found.types["x"] == kind
+    assert values(loads(found), "x")[1] == (text if kind == "string" else float(text))
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|", ","])
+def test_the_separator_is_found(tmp_path: Path, separator: str) -> None:
+    """By the rows that it makes, though texts have the other separators."""
+    head = separator.join(["day", "n", "text"])
+    line = separator.join(["{d}", "{i}", '"a,b;c|d"'])
+    found = draft(tmp_path, {"t-2020-01.csv": days(line, head=head)})
+    assert (found.declared.text.separator or ",") == separator
+    assert values(loads(found), "text") == ["a,b;c|d"] * 31
+
+
+def test_decimal_commas_and_points_between_thousands(tmp_path: Path) -> None:
+    """One mark for the whole file, by the numbers that only it explains."""
+    text = days("{d};{i},5;1.{i:03},25;1.234", head="day;small;large;whole")
+    found = draft(tmp_path, {"t-2020-01.csv": text})
+    assert found.declared.text.decimal == ","
+    assert found.types == {"day": "date", "small": "float64", "large": "float64", "whole": "int64"}
+    table = loads(found)
+    assert values(table, "small") == [i + 0.5 for i in range(31)]
+    assert values(table, "large") == [1000 + i + 0.25 for i in range(31)]
+    assert values(table, "whole") == [1234] * 31
+
+
+def test_commas_between_thousands(tmp_path: Path) -> None:
+    """Nothing decides but that some numbers are small; the draft says so."""
+    text = days('{d},"1,{i:03}"', "{d},{i}")
+    found = draft(tmp_path, {"t-2020-01.csv": text})
+    assert found.declared.text.decimal == "."
+    assert "Nothing decides what the comma in '1,000' is: thousands are assumed." in found.text
+    assert values(loads(found), "n")[:4] == [1000, 0, 1001, 1]
+
+
+@pytest.mark.parametrize("encoding", ["windows-1252", "latin-1", "utf-8-sig", "utf-16"])
+def test_the_encoding_is_that_of_the_whole_file(tmp_path: Path, encoding: str) -> None:
+    """Names and values arrive as published; € and “ exist in Windows-1252 alone."""
+    mark = "\x85" if encoding == "latin-1" else "“"
+    last = "2020-01-31;Straße;\x81\n" if encoding == "latin-1" else ""
+    text = days("{d};Königsallee " + mark + ";{i}", head="Tag;Straße;Größe (m²)") + last
+    found = draft(tmp_path, {"t-2020-01.csv": text.encode(encoding)})
+    assert list(found.columns) == ["tag", "strasse", "grosse_m2"]
+    assert found.columns["strasse"].aliases == ["Straße"]
+    assert values(loads(found), "strasse")[0] == f"Königsallee {mark}"
+    declared = found.declared.text.encoding
+    assert declared == (encoding if encoding in ("windows-1252", "latin-1") else None)
+
+
+def test_lines_before_the_header(tmp_path: Path) -> None:
+    """Of two fields each, blank, or padded with separators as spreadsheets do."""
+    notes = 'Station,"MONTREAL"\nLatitude,45.5\n\nReport,,\n,,\n'
+    text = notes + days("{d},{i},x", head="Date,Value,Note")
+    found = draft(tmp_path, {"t-2020-01.csv": text})
+    assert found.declared.text.lines_before_header == 5
+    assert found.types == {"date": "date", "value": "int64", "note": "string"}
+    assert values(loads(found), "value") == [*range(31)]
+
+
+def test_a_line_of_units_under_the_header(tmp_path: Path) -> None:
+    """The draft names the fields itself, so that the line can be left out."""
+    text = days("{d};{i},5;{i}", head="Zeit;Temperatur;Wind\n;°C;km/h")
+    found = draft(tmp_path, {"t-2020-01.csv": text})
+    assert found.declared.text.header == ["zeit", "temperatur", "wind"]
+    assert values(loads(found), "temperatur") == [i + 0.5 for i in range(31)]
+
+
+def test_no_header(tmp_path: Path) -> None:
+    """House prices are published so: quoted, a time at midnight, some fields empty."""
+    line = '"{{0A{i:02}}}","1{i:02}000","{d} 00:00","SW1A 1AA","","LONDON"'
+    text = days(line, head="").lstrip("\n")
+    found = draft(tmp_path, {"pp-2020-01.csv": text})
+    assert found.declared.text.header == [f"column_{n}" for n in range(1, 7)]
+    assert found.declared.roles.time == "column_3"
+    table = loads(found, "pp-2020-01.csv")
+    assert values(table, "column_2") == [100_000 + i * 1000 for i in range(31)]
+    assert values(table, "column_3") == [dt.datetime(2020, 1, day) for day in range(1, 32)]
+
+
+def test_names_that_cannot_be_told_apart(tmp_path: Path) -> None:
+    """The same name twice, names that differ in punctuation alone, and one of no letter."""
+    text = days("{d},A,{i},B,1,2,x", head="day,flag,value,flag,a b,A-B,%")
+    found = draft(tmp_path, {"t-2020-01.csv": text})
+    names = ["day", "flag", "value", "flag_2", "a_b", "a_b_2", "column_7"]
+    assert found.declared.text.header == names
+    table = loads(found)
+    assert values(table, "flag") == ["A"] * 31
+    assert values(table, "flag_2") == ["B"] * 31
+    assert values(table, "a_b_2") == [2] * 31
+
+
+def test_an_announced_separator(tmp_path: Path) -> None:
+    """Excel writes a line sep=; before the header."""
+    found = draft(tmp_path, {"t-2020-01.csv": "sep=;\r\n" + days("{d};{i}", head="day;n")})
+    assert values(loads(found), "n") == [*range(31)]
+
+
+def test_the_numbers_of_rows_are_left_out(tmp_path: Path) -> None:
+    """As pandas writes them, without a name, also before a tab."""
+    text = days("{i}\t{d}\tx", head="\tday\ttext")
+    found = draft(tmp_path, {"t-2020-01.csv": text})
+    assert list(found.columns) == ["day", "text"]
+    assert "Column '' is left out: it has no name." in found.text
+    assert values(loads(found), "day") == DAYS
+
+
+def test_fields_beyond_the_header(tmp_path: Path) -> None:
+    """Flights have a comma at the end of each line, and 109 columns."""
+    names = ",".join(f'"Div{n}Airport"' for n in range(108))
+    text = days("{d}" + "," * 108 + ",", head=f'"FlightDate",{names},')
+    found = draft(tmp_path, {"On_Time_2020_1.csv": text})
+    assert len(found.columns) == 109
+    assert found.columns["div7_airport"].description == "Div7Airport"
+    assert found.declared.sources["files"] == f"{tmp_path.as_uri()}/On_Time_{{year}}_{{month}}.csv"
+    assert values(loads(found, "On_Time_2020_1.csv"), "flight_date") == DAYS
+
+
+def test_short_rows(tmp_path: Path) -> None:
+    """Their last fields are empty."""
+    found = draft(tmp_path, {"t-2020-01.csv": days("{d},{i},x", "{d}", head="day,n,text")})
+    assert found.declared.text.short_rows
+    assert values(loads(found), "n")[:4] == [0, None, 1, None]
+
+
+def test_notes_after_the_last_row(tmp_path: Path) -> None:
+    """They are rejected, and do not make text of the first column."""
+    found = draft(tmp_path, {"t-2020-01.csv": days("{d},{i},x", head="day,n,text") + "\nSource: us\n"})
+    assert found.types["day"] == "date"
+    assert found.declared.limits.rejected == 0.04  # one of 32 lines, rounded up
+    assert "t-2020-01.csv ends in notes, which are rejected: 1 lines." in found.text
+    assert len(loads(found)) == 31
+
+
+def test_texts_for_no_value(tmp_path: Path) -> None:
+    """Where they stand among numbers and times; not where all else is text."""
+    text = days("{d},{i},NA,NA", "n/e,-,1.5,snow", head="day,n,x,weather")
+    found = draft(tmp_path, {"t-2020-01.csv": text})
+    assert found.declared.text.nulls == ["-", "NA", "n/e"]
+    assert "Also where they stand in a text column." in found.text
+    table = loads(found)
+    assert values(table, "n")[:2] == [0, None]
+    assert values(table, "x")[:2] == [None, 1.5]
+
+
+def test_a_text_that_is_no_value_only_among_texts_stays(tmp_path: Path) -> None:
+    """NA is Namibia, or weather not observed."""
+    found = draft(tmp_path, {"t-2020-01.csv": days("{d},NA", "{d},DE", head="day,country")})
+    assert found.declared.text.nulls == []
+    assert values(loads(found), "country")[:2] == ["NA", "DE"]
+
+
+def test_numbers_but_for_a_few_texts_are_named(tmp_path: Path) -> None:
+    """The column stays text, as no value may be lost, and the draft says what it takes."""
+    found = draft(tmp_path, {"t-2020-01.csv": days("{d},{i}") + "2020-01-31,trace\n"})
+    assert found.types["n"] == "string"
+    assert "All are numbers but 'trace'" in found.text
+
+
+TIMES = {
+    "{d:%d/%m/%Y} 05:06": ("%d/%m/%Y %H:%M", dt.time(5, 6)),
+    "{d:%m/%d/%Y} 5:06:07 PM": ("%m/%d/%Y %I:%M:%S %p", dt.time(17, 6, 7)),
+    "{d:%d.%m.%y} 05:06": ("%d.%m.%y %H:%M", dt.time(5, 6)),
+    "{d:%d-%b-%Y} 05:06": ("%d-%b-%Y %H:%M", dt.time(5, 6)),
+    '"{d:%b %d, %Y} 05:06"': ("%b %d, %Y %H:%M", dt.time(5, 6)),
+    "{d:%Y/%m/%d} 05": ("%Y/%m/%d %H", dt.time(5)),
+    "{d:%Y%m%d} 05:06": ("%Y%m%d %H:%M", dt.time(5, 6)),
+    "{d} 05:06:07.1234": ("", dt.time(5, 6, 7, 123400)),
+    "{d}T05:06:07": ("", dt.time(5, 6, 7)),
+}
+
+
+@pytest.mark.parametrize(("text", "written"), TIMES.items())
+def test_how_times_are_written(
+    tmp_path: Path, text: str, written: tuple[str, dt.time]
+) -> None:
+    """The format that puts all of them into the month; none for ISO times."""
+    found = draft(tmp_path, {"t-2020-01.csv": days(f"{text},{{i}}", head="at,n")})
+    assert found.columns["at"].type == "timestamp"
+    assert found.columns["at"].formats == [written[0]] * bool(written[0])
+    assert found.declared.roles.time == "at"
+    assert values(loads(found), "at") == [dt.datetime.combine(day, written[1]) for day in DAYS]
+
+
+@pytest.mark.parametrize(
+    ("text", "formats"),
+    [("{d:%d.%m.%Y}", ["%d.%m.%Y"]), ("{d:%Y%m%d}", ["%Y%m%d"]), ("{d}", [])],
+)
+def test_dates(tmp_path: Path, text: str, formats: list[str]) -> None:
+    """Of eight digits only under a name that says so."""
+    found = draft(tmp_path, {"t-2020-01.csv": days(f"{text},20200101", head="sale_date,n")})
+    assert (found.types["sale_date"], found.types["n"]) == ("date", "int64")
+    assert found.columns["sale_date"].formats == formats
+    assert values(loads(found), "sale_date") == DAYS
+
+
+@pytest.mark.parametrize(("text", "fmt"), [("2020-01", "%Y-%m"), ("01/2020", "%m/%Y")])
+def test_a_month_alone(tmp_path: Path, text: str, fmt: str) -> None:
+    """Street crime has no other time."""
+    found = draft(tmp_path, {"t-2020-01.csv": f"Month,Type\n{text},Theft\n{text},Drugs\n"})
+    assert found.columns["month"].formats == [fmt]
+    assert values(loads(found), "month") == [dt.date(2020, 1, 1)] * 2
+
+
+def test_day_and_month_are_settled_by_the_month_of_the_file(tmp_path: Path) -> None:
+    """All days are months, too: the file's name decides."""
+    text = "day,n\n" + "".join(f"0{n}/05/2020,{n}\n" for n in range(1, 10))
+    found = draft(tmp_path, {"t-2020-05.csv": text})
+    assert found.columns["day"].formats == ["%d/%m/%Y"]
+    assert values(loads(found, "t-2020-05.csv", "2020-05"), "day")[0] == dt.date(2020, 5, 1)
+
+
+def test_what_nothing_decides_is_said(tmp_path: Path) -> None:
+    """5 May is 5 May either way."""
+    found = draft(tmp_path, {"t-2020-05.csv": "day,n\n" + "05/05/2020,1\n" * 3})
+    assert "Nothing in the file decides between %d/%m/%Y or %m/%d/%Y." in found.text
+
+
+def test_date_and_clock_in_two_columns(tmp_path: Path) -> None:
+    """They become one time, twice: by their names, not by their places."""
+    head = "bici,fecha_retiro,fecha_arribo,hora_retiro,hora_arribo"
+    found = draft(tmp_path, {"t-2020-01.csv": days("007,{d},{d},05:06:07,05:59:00.25", head=head)})
+    assert list(found.columns) == ["bici", "retiro_at", "arribo_at"]
+    assert found.columns["arribo_at"].join == ["fecha_arribo", "hora_arribo"]
+    assert found.declared.roles.model_dump(exclude_defaults=True) == {
+        "time": "retiro_at",
+        "end": "arribo_at",
+    }
+    assert values(loads(found), "arribo_at")[2] == dt.datetime(2020, 1, 3, 5, 59, 0, 250_000)
+
+
+@pytest.mark.parametrize("head", ["Datum;Stunde;Preis", "Fecha;Hora;Precio"])
+def test_hours_from_1_to_24(tmp_path: Path, head: str) -> None:
+    """They name the end of an interval, the last one at the start of the next month."""
+    lines = [f"{{d:%d.%m.%Y}};{hour};{hour},5" for hour in range(1, 25)]
+    found = draft(tmp_path, {"t-2020-01.csv": days(*lines, head=head)})
+    assert found.declared.interval == "end"
+    at = values(loads(found), found.declared.roles.time)
+    assert (at[0], at[-1]) == (dt.datetime(2020, 1, 1, 1), dt.datetime(2020, 2, 1))
+
+
+def test_the_end_of_an_interval(tmp_path: Path) -> None:
+    """The last time is the start of the next month, and none is of this one."""
+    hours = [dt.datetime(2020, 1, 1) + dt.timedelta(hours=n) for n in range(1, 745)]
+    text = "until,mw\n" + "".join(f"{hour},1\n" for hour in hours)
+    found = draft(tmp_path, {"t-2020-01.csv": text})
+    assert found.declared.interval == "end"
+    assert values(loads(found), "until") == hours
+
+
+def test_year_month_and_day_apart(tmp_path: Path) -> None:
+    """They become a date, and stay columns of their own."""
+    found = draft(tmp_path, {"t-2020-01.csv": days("{d:%Y},{d.month},{d.day}", head="anio,mes,dia")})
+    assert found.columns["date"].join == ["anio", "mes", "dia"]
+    table = loads(found)
+    assert values(table, "date") == DAYS
+    assert values(table, "dia") == [*range(1, 32)]
+
+
+def test_times_in_utc(tmp_path: Path) -> None:
+    """Whether each time says so, or their name."""
+    found = draft(tmp_path, {"t-2020-01.csv": days("{d}T05:00:00Z,{i}", head="at,n")})
+    assert (found.declared.time_zone, found.columns["at"].formats) == ("UTC", ["%Y-%m-%dT%H:%M:%S%z"])
+    assert values(loads(found), "at")[0] == dt.datetime(2020, 1, 1, 5)
+    text = days("{d} 05:00,{i}", head="DateTime(UTC),n")
+    assert draft(tmp_path, {"u-2020-01.csv": text}).declared.time_zone == "UTC"
+
+
+def test_offsets_name_a_zone_that_has_them(tmp_path: Path) -> None:
+    """Summer time begins on 29 March 2020, so that the clock stays as written."""
+    days_of_march = [dt.date(2020, 3, day) for day in range(1, 32)]
+    rows = [f"{day}T05:00:00+0{1 + (day.day >= 29)}:00,1" for day in days_of_march]
+    found = draft(tmp_path, {"t-2020-03.csv": "\n".join(["at,n", *rows, ""])})
+    assert found.declared.time_zone == "Europe/Berlin"
+    assert {at.hour for at in values(loads(found, "t-2020-03.csv", "2020-03"), "at")} == {5}
+
+
+@pytest.mark.parametrize("minutes", [15, 60])
+def test_an_hour_that_stands_twice_proposes_a_zone(tmp_path: Path, minutes: int) -> None:
+    """A comment, as the file does not say it; the rows are all there."""
+    start = dt.datetime(2020, 10, 1, tzinfo=dt.timezone.utc) - dt.timedelta(hours=2)
+    steps = (31 * 24 + 1) * 60 // minutes
+    zone = dt.timezone(dt.timedelta(hours=2)), dt.timezone(dt.timedelta(hours=1))
+    change = dt.datetime(2020, 10, 25, 1, tzinfo=dt.timezone.utc)
+    instants = [start + dt.timedelta(minutes=minutes * n) for n in range(steps)]
+    clock = [instant.astimezone(zone[instant >= change]) for instant in instants]
+    text = "at,zone,mw\n" + "".join(f"{at:%Y-%m-%d %H:%M},CET,1\n" for at in clock)
+    found = draft(tmp_path, {"t-2020-10.csv": text})
+    assert '# time_zone = "Europe/Berlin" # 2020-10-25 02:00:00 stands twice' in found.text
+    assert len(loads(found, "t-2020-10.csv", "2020-10")) == steps
+
+
+def test_roles_that_are_plain(tmp_path: Path) -> None:
+    """By names and values: a latitude of 200 is none."""
+    head = "ended_at,started_at,start_station,start_lat,start_lng,lat,trip_distance,price,total_amount"
+    line = "{d} 06:00,{d} 05:00,Pier {i},40.5,-74.25,200.5,1.5,3.5,4.5"
+    found = draft(tmp_path, {"t-2020-01.csv": days(line, head=head)})
+    assert found.declared.roles.model_dump(exclude_defaults=True) == {
+        "time": "started_at",
+        "end": "ended_at",
+        "place": "start_station",
+        "latitude": "start_lat",
+        "longitude": "start_lng",
+        "distance": "trip_distance",
+        "amount": "total_amount",
+    }
+
+
+ERAS = {
+    "Trips_2019-12.csv": "trip_id,starttime,stoptime,from_station_id,from station name,bikeid,usertype\n"
+    + "".join(
+        f"{n},12/{day}/2019 0:04,12/{day}/2019 0:14,{n % 7},Pier {n % 7},{n % 5},{user}\n"
+        for n, (day, user) in enumerate(
+            (day, user) for day in range(1, 32) for user in ("Subscriber", "Subscriber", "Customer")
+        )
+    ),
+    "202004-trips.csv": "ride_id,started_at,ended_at,start_station_id,start_station_name,member_casual\n"
+    + "".join(
+        f"A{n:07X},2020-04-{day:02} 10:00:01,2020-04-{day:02} 10:00:02,JC{n % 7},Pier {n % 7},{user}\n"
+        for n, (day, user) in enumerate(
+            (day, user) for day in range(1, 31) for user in ("member", "member", "casual")
+        )
+    ),
+}
+
+
+def test_columns_of_two_eras_are_one(tmp_path: Path) -> None:
+    """By likeness in name and values: a bike is no ride, and other codes are only proposed."""
+    found = draft(tmp_path, ERAS)
+    columns = found.columns
+    assert columns["started_at"].aliases == ["starttime"]
+    assert columns["ended_at"].aliases == ["stoptime"]
+    assert columns["start_station_name"].aliases == ["from station name"]
+    assert {"bikeid", "ride_id", "usertype", "member_casual"} <= columns.keys()
+    assert '# codes = { Subscriber = "member", Customer = "casual" }' in found.text
+    spans = {name: c.required and c.required.model_dump() for name, c in columns.items()}
+    assert spans["ride_id"] == {"since": "2020-04", "until": ""}
+    assert spans["bikeid"] == {"since": "", "until": "2019-12"}
+    assert spans["started_at"] == {"since": "", "until": ""}
+    old = loads(found, "Trips_2019-12.csv", "2019-12")
+    assert values(old, "started_at")[0] == dt.datetime(2019, 12, 1, 0, 4)
+    assert values(loads(found, "202004-trips.csv", "2020-04"), "started_at")[0] == dt.datetime(
+        2020, 4, 1, 10, 0, 1
+    )
+
+
+def test_a_column_is_text_if_it_is_text_in_one_era(tmp_path: Path) -> None:
+    """Numbers of an older era stay as written."""
+    files = {f"t-2020-0{n}.csv": f"day,id\n2020-0{n}-01,{v}\n" for n, v in ((1, "31"), (2, "JC1"))}
+    found = draft(tmp_path, files)
+    assert found.types["id"] == "string"
+    assert values(loads(found), "id") == ["31"]
+
+
+def test_parquet_has_types_of_its_own(tmp_path: Path) -> None:
+    """Decimals, dates and zones are kept; what no table has is left out, and said."""
+    table = pa.table(
+        {
+            "at": pa.array(
+                [dt.datetime(2020, 1, 1, 5, tzinfo=dt.timezone.utc)],
+                pa.timestamp("us", "Europe/Berlin"),
+            ),
+            "day": pa.array([dt.date(2020, 1, 1)]),
+            "money": pa.array([Decimal("1.25")], pa.decimal128(10, 2)),
+            "zip": pa.array(["10115"]),
+            "Was It": pa.array([True]),
+            "tags": pa.array([["a"]]),
+            "raw": pa.array([b"text"]),
+        }
+    )
+    pq.write_table(table, tmp_path / "t-2020-01.parquet")
+    found = draft_of(tmp_path / "t-2020-01.parquet", folder=tmp_path)
+    assert found.types == {
+        "at": "timestamp",
+        "day": "date",
+        "money": "decimal(10,2)",
+        "zip": "string",
+        "was_it": "boolean",
+        "raw": "string",
+    }
+    assert found.declared.time_zone == "Europe/Berlin"
+    assert "Column 'tags' is left out: a table has no type list" in found.text
+    row = loads(found, "t-2020-01.parquet").to_pylist()[0]
+    assert row == {
+        "at": dt.datetime(2020, 1, 1, 6),
+        "day": dt.date(2020, 1, 1),
+        "money": Decimal("1.25"),
+        "zip": "10115",
+        "was_it": True,
+        "raw": "text",
+        "file_month": dt.date(2020, 1, 1),
+    }
+
+
+def test_parquet_and_text_of_two_eras(tmp_path: Path) -> None:
+    """Whole floats of pandas, and times with and without a type, become one type."""
+    (tmp_path / "t-2020-01.csv").write_text("at,riders\n2020-01-02 05:06:07,3\n2020-01-02 05:06,\n")
+    at = pa.array([dt.datetime(2020, 2, 1), dt.datetime(2020, 2, 2)], pa.timestamp("ns"))
+    pq.write_table(pa.table({"at": at, "riders": [2.0, None]}), tmp_path / "t-2020-02.parquet")
+    found = draft_of(tmp_path / "t-2020-01.csv", tmp_path / "t-2020-02.parquet", folder=tmp_path)
+    assert found.types == {"at": "timestamp", "riders": "int64"}
+    assert values(loads(found), "riders") == [3, None]
+    assert values(loads(found, "t-2020-02.parquet", "2020-02"), "riders") == [2, None]
+
+
+@pytest.mark.parametrize("kind", ["gz", "zip"])
+def test_compressed_files(tmp_path: Path, kind: str) -> None:
+    """As publishers pack them."""
+    name, text = f"t-2020-01.csv.{kind}", days("{d},{i}")
+    if kind == "gz":
+        (tmp_path / name).write_bytes(gzip.compress(text.encode()))
+    else:
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("t.csv", text)
+    found = draft_of(tmp_path / name, folder=tmp_path)
+    assert values(loads(found, name), "n") == [*range(31)]
+
+
+def test_the_month_of_a_file_is_that_of_its_times(tmp_path: Path) -> None:
+    """If its name has none."""
+    found = draft(tmp_path, {"latest.csv": days("{d},{i}")})
+    assert found.declared.first_month == "2020-01"
+    assert "The month is not in" in found.text
+    assert len(loads(found, "latest.csv")) == 31
+
+
+def test_times_outside_the_month(tmp_path: Path) -> None:
+    """A file of a month may list what happened before; the draft lets it."""
+    found = draft(tmp_path, {"t-2020-03.csv": days("{d},{i}")})
+    assert found.declared.limits.outside == 1.0
+    assert len(loads(found, "t-2020-03.csv", "2020-03")) == 31
+
+
+def test_hostile_names_and_values(tmp_path: Path) -> None:
+    """They cannot end a text, a comment or a line of the draft."""
+    head = 'day,"x""] = 1",file_month,123,"\'; DROP TABLE t; --",<script>,日本,{{year}}'
+    found = draft(tmp_path, {"t-2020-01.csv": days('{d},a # "b"\x1b[31m,1,2,3,4,5,6', head=head)})
+    assert list(found.columns) == [
+        *("day", "x_1", "file_month_published", "column_123", "drop_table_t", "script"),
+        *("column_7", "year"),
+    ]
+    assert "\x1b" not in found.text
+    assert values(loads(found), "x_1") == ['a # "b"\x1b[31m'] * 31
+
+
+def test_what_is_told(tmp_path: Path) -> None:
+    """Each file, then what the draft makes of it."""
+    found = draft(tmp_path, {"t-2020-01.csv": days("{d},{i}")})
+    assert found.told == [
+        "t-2020-01.csv: 31 rows, 2 columns",
+        "t-2020-01.csv: the draft reads 31 rows, writes 31, rejects 0; "
+        "the values of 2 columns compared, all equal",
+    ]
+
+
+def test_lines_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    """A quoted text over two lines is two lines that are no rows."""
+    found = draft(tmp_path, {"t-2020-01.csv": days("{d},x") + '2020-01-31,"a\nb"\n'})
+    assert "rejects 2" in found.told[1]
+    assert found.told[2].startswith("t-2020-01.csv: rejected: line 33,a quote without its other one")
+    assert len(loads(found)) == 31
+
+
+def test_files_that_one_declaration_cannot_hold(tmp_path: Path) -> None:
+    """Different lines before the header cannot be declared."""
+    files = {"t-2020-01.csv": days("{d},{i}"), "t-2020-02.csv": "Notes,\n\n" + days("{d},{i}")}
+    with pytest.raises(UsageError, match="t-2020-01.csv has 0 lines before the rows, .* 2; one"):
+        draft(tmp_path, files)
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"", "is empty"),
+        (b"<html>", "is a web page"),
+        (b"day,n\n", r"^t-2020-01.csv has a header but no row"),
+        (gzip.compress(b"day,n\n" * 1000)[:-9], "is cut short or damaged"),
+    ],
+)
+def test_files_that_cannot_be_read(tmp_path: Path, content: bytes, error: str) -> None:
+    """One line says why."""
+    with pytest.raises(BadFile, match=error):
+        draft(tmp_path, {"t-2020-01.csv": content})
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    """The error names similar ones."""
+    (tmp_path / "t-2020-01.csv").write_text(days("{d},{i}"))
+    with pytest.raises(NotPublished, match="has no t-2020-02.csv, but t-2020-01.csv"):
+        draft_of(tmp_path / "t-2020-02.csv", folder=tmp_path)
