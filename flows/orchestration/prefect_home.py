@@ -54,6 +54,18 @@ def _refuse_other_python() -> None:
         sys.exit(2)
 
 
+def _end_command_quietly() -> None:
+    """Let Ctrl-C end a file of flows/ without a traceback while it still imports Prefect."""
+    # Imported here: this file also runs on its own, at each start of an interpreter.
+    from multiprocessing import parent_process
+
+    from orchestration.interrupts import end_quietly
+
+    # A worker process of Dask has the command's arguments too.
+    if Path(sys.argv[0]).absolute().parent == PROJECT / "flows" and not parent_process():
+        end_quietly()
+
+
 def _register_no_blocks() -> None:
     """Keep a command's API from importing every installed block package, which takes 1.5 s.
 
@@ -66,6 +78,7 @@ def _register_no_blocks() -> None:
 # Not under another name, at the startup of an interpreter such as pip's or a server's.
 if __name__ == "orchestration.prefect_home":
     _refuse_other_python()
+    _end_command_quietly()
     if "prefect" not in sys.modules:
         _register_no_blocks()
 use_project_home()
