@@ -77,7 +77,8 @@ def _lines(state: State[Any]) -> list[MonthResult]:
 
 
 def _shown(lines: Sequence[MonthResult]) -> str:
-    return table(lines) + "\n" + _REAL_DATA.format(python=sys.executable)
+    made = any(line.generated for line in lines)
+    return table(lines) + ("\n" + _REAL_DATA.format(python=sys.executable) if made else "")
 
 
 if __name__ == "__main__":
