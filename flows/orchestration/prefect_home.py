@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,6 +26,8 @@ def use_project_home() -> None:
     _turn_telemetry_off()
     if not any(os.environ.get(name) for name in _CHOSEN) and not _has_profile():
         os.environ["PREFECT_HOME"] = str(HOME)
+        with suppress(OSError):  # a command that needs the home refuses to run without it
+            HOME.parent.mkdir(exist_ok=True)  # Prefect creates its home, but not the folder above
 
 
 def _turn_telemetry_off() -> None:
