@@ -106,7 +106,8 @@ $(VENV)/run: requirements.txt constraints.txt | python-version $(PREFECT_DATA)
 
 # Also where data/ was removed since: Prefect makes its folder, but not the one above it.
 $(PREFECT_DATA):
-	@mkdir -p $@
+	@mkdir -p $@ || { echo "Error: $@ cannot be created; work in a folder of your own, or name" \
+		"others: export PREFECT_HOME=FOLDER TRIPS_DATA=FOLDER" >&2; exit 1; }
 
 # The programs of PostgreSQL, which a run without it need not download.
 $(VENV)/postgres: $(VENV)/run

@@ -11,7 +11,7 @@ from settings import PROJECT, Settings
 from block_specs import Blocks, BlockSpec, main
 
 from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket  # isort: skip - settings: flows/ on path
-from core.disk import free_space  # isort: skip
+from core.disk import free_space, nearest  # isort: skip
 
 
 def blocks(settings: Settings) -> Blocks:
@@ -24,7 +24,7 @@ def blocks(settings: Settings) -> Blocks:
 def check(block: LocalBucket | DuckDBWarehouse) -> str:
     """Check that the folder is writable, or can be created."""
     path = Path(block.folder if isinstance(block, LocalBucket) else block.path)
-    there = next(parent for parent in (path, *path.parents) if parent.exists())
+    there = nearest(path)
     if not os.access(there, os.W_OK):
         raise PermissionError(f"{there} cannot be written to")
     return f"{path}, {free_space(path)}"

@@ -55,8 +55,8 @@ class Settings:
         The environment takes precedence.
         """
         # No interpolation: a password may contain a dollar sign.
-        both = dotenv_values(file, interpolate=False) | os.environ
-        return cls({name: value for name, value in both.items() if value}, file)
+        places = dotenv_values(file, interpolate=False), os.environ
+        return cls({n: value for found in places for n, value in found.items() if value}, file)
 
     def get(self, name: str, default: str = "") -> str:
         """Return the value of a variable, or the default."""

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).absolute().parents[1] / "flows"))
 
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME
 
-from core.disk import free_space
+from core.disk import free_space, nearest
 from core.download.remote_file import without_secrets
 from core.errors import TripsError, UsageError
 from core.scratch import scratch_root
@@ -91,7 +91,7 @@ def _scratch() -> str:
 
 def _writable(folder: Path) -> str:
     """Return the free space of a folder, which need not exist yet."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    there = nearest(folder)
     if not there.is_dir():
         raise UsageError(f"{there} is a file, so there can be no folder {folder}")
     if not os.access(there, os.W_OK | os.X_OK):
@@ -100,12 +100,14 @@ def _writable(folder: Path) -> str:
 
 
 def _bucket() -> str:
+    refuse_silent_server()  # the database that a block is loaded from
     opened = opened_bucket(BUCKET)
     opened.used.read(_NO_KEY)
     return f"{opened.used.uri('data')} answers ({opened.origin})"
 
 
 def _warehouse() -> str:
+    refuse_silent_server()
     opened = opened_warehouse(WAREHOUSE)
     months = opened.used.loaded("yellow"), opened.used.loaded("green")
     return f"{opened.used.name()} answers ({opened.origin}), {sum(map(len, months))} months"

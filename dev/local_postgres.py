@@ -20,8 +20,10 @@ import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it 
 
 import typer
 
+from core.disk import room_for
 from core.errors import StorageError, TripsError, UsageError
 from orchestration.block_registry import DATA, POSTGRES
+from orchestration.prefect_server import refuse_silent_server
 from postgres_server import DATABASE, HOST, USER, Server, free_port, places
 
 FOLDER = DATA.absolute() / "postgres"
@@ -35,11 +37,13 @@ def main(stop: bool = False) -> None:
         print(_stop() if stop else _start())
     except TripsError as error:
         print(f"Error: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
+        raise typer.Exit(2 if isinstance(error, UsageError) else 1) from error
 
 
 def _start() -> str:
-    server = Server(FOLDER / "cluster", _password())
+    refuse_silent_server()  # which the block is saved on
+    with room_for("PostgreSQL's password", FOLDER, "TRIPS_DATA"):
+        server = Server(FOLDER / "cluster", _password())
     running = server.is_running()
     if not running:
         server.start(_port())

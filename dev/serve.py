@@ -132,16 +132,22 @@ def _alone(folder: Path, port: int) -> Iterator[None]:
     """Hold the lock on this Prefect home: two schedulers on one database start runs twice.
 
     Raises:
-        CannotServe: another process holds it; the message names its address and PID.
+        CannotServe: another process holds it, whose address and PID the message has; or this user
+            may not write the home.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     lock, note = FileLock(folder / "lock"), folder / "running"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout as error:
         raise CannotServe(
             f"make serve is at work here already: {note.read_text().strip()}; use that one, or "
             "stop it first (Ctrl-C where it was started)"
+        ) from error
+    except OSError as error:
+        raise CannotServe(
+            f"{folder} cannot be written ({error.strerror}); correct its permissions, or name "
+            "another home: export PREFECT_HOME=FOLDER"
         ) from error
     try:
         note.write_text(f"http://{HOST}:{port}, PID {os.getpid()}")
@@ -152,6 +158,8 @@ def _alone(folder: Path, port: int) -> Iterator[None]:
 
 
 def _refuse_taken(port: int) -> None:
+    if not 0 < port < 1 << 16:
+        raise CannotServe(f"there is no port {port}; take another one: make serve PORT=4201")
     with socket.socket() as found:
         # Like the server: recently closed connections (TIME_WAIT) do not block the port.
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

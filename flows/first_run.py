@@ -78,7 +78,9 @@ def _lines(state: State[Any]) -> list[MonthResult]:
 
 
 def _shown(lines: Sequence[MonthResult]) -> str:
-    return table(lines, on_command_line) + "\n" + _REAL_DATA.format(python=sys.executable)
+    made = any(line.generated for line in lines)
+    more = "\n" + _REAL_DATA.format(python=sys.executable) if made else ""
+    return table(lines, on_command_line) + more
 
 
 if __name__ == "__main__":

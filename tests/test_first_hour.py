@@ -306,12 +306,19 @@ def silent() -> Iterator[str]:
 
 @pytest.mark.parametrize(
     "script",
-    ["flows/tidy_runs.py", "blocks/make_embedded_blocks.py", "deployments/local_deploy.py"],
+    [
+        "flows/tidy_runs.py",
+        "blocks/make_embedded_blocks.py",
+        "deployments/local_deploy.py",
+        "dev/local_postgres.py",
+    ],
 )
-def test_a_server_that_is_gone_is_one_line(silent: str, script: str) -> None:
-    """With the two ways out, and exit code 2."""
-    done = command(PROJECT / script, {"PREFECT_API_URL": silent})
+def test_a_server_that_is_gone_is_one_line(silent: str, script: str, tmp_path: Path) -> None:
+    """With the two ways out, and exit code 2; nothing is made."""
+    data = tmp_path / "data"
+    done = command(PROJECT / script, {"PREFECT_API_URL": silent, "TRIPS_DATA": str(data)})
     assert done.returncode == 2
+    assert not data.exists()
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"Error: Prefect's server at {silent} does not answer (")
     assert line.endswith("start it (make serve), or run without one: unset PREFECT_API_URL")

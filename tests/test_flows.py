@@ -427,3 +427,9 @@ def test_the_first_run_loads_three_generated_months(place: Path) -> None:
     assert {line.rows_read for line in first} == {300}
     second = call("sample:300", return_state=True).result()
     assert {line.status for line in second} == {"unchanged"}
+
+
+def test_a_first_run_without_months_does_not_say_that_they_were_generated() -> None:
+    import first_run
+
+    assert "generated" not in first_run._shown([])

@@ -103,6 +103,24 @@ def test_a_job_in_the_background_is_left_alone(monkeypatch: pytest.MonkeyPatch) 
         pass
 
 
+def test_a_command_that_still_imports_ends_without_a_traceback(tmp_path: Path) -> None:
+    """In its first seconds, which Prefect takes; here in place of Prefect comes Ctrl-C."""
+    (tmp_path / "prefect").mkdir()
+    ctrl_c = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"
+    (tmp_path / "prefect" / "__init__.py").write_text(ctrl_c)
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    script = PROJECT / "flows" / "etl_web_to_gcs.py"
+    start = f"import runpy, sys; sys.argv = [{str(script)!r}]; runpy.run_path({str(script)!r}, "
+    done = subprocess.run(
+        [sys.executable, "-c", f"{heard}{start}run_name='__main__')"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(PROJECT / "flows")])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
 @pytest.mark.cluster
 @pytest.mark.parametrize(("engine", "count"), [("threads", 2), ("dask", 3)])
 def test_the_runs_of_a_stopped_command_have_crashed(

@@ -13,7 +13,30 @@ import pytest
 PROJECT = Path(__file__).absolute().parents[1]
 
 
-@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+needs_make = pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+#: Not what make tells those that it starts itself, as these tests mostly are.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+
+
+@needs_make
+def test_a_home_that_cannot_be_created_is_named_with_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    home = str(tmp_path / "file" / "home")
+    done = subprocess.run(
+        ["make", home],
+        cwd=PROJECT,
+        env=ENVIRONMENT | {"PREFECT_HOME": home},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert line.startswith(f"Error: {home} cannot be created; ")
+    assert line.endswith("export PREFECT_HOME=FOLDER TRIPS_DATA=FOLDER")
+
+
+@needs_make
 @pytest.mark.parametrize(
     ("version", "refused"),
     [((3, 9, 19), True), ((3, 10, 0), False), ((3, 13, 9), False), ((3, 14, 0), True)],
@@ -28,10 +51,8 @@ def test_a_python_outside_the_range_gets_one_line_and_no_environment(
     python.chmod(0o755)
     target = "run" if refused else "python-version"  # the others would be installed for
     command = ["make", "--no-print-directory", target, f"PYTHON={python}", f"VENV={tmp_path}/v"]
-    # Not what make tells those that it starts itself, as these tests mostly are.
-    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     done = subprocess.run(
-        command, cwd=PROJECT, env=env, capture_output=True, text=True, check=False
+        command, cwd=PROJECT, env=ENVIRONMENT, capture_output=True, text=True, check=False
     )
     said = [line for line in done.stderr.splitlines() if not line.startswith("make: ")]
     found = f"{version[0]}.{version[1]}"

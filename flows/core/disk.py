@@ -61,9 +61,29 @@ def refusal(
     )
 
 
+@contextmanager
+def allowed(path: Path, setting: str = DATA_SETTING) -> Iterator[Path]:
+    """Yield the path; raise a StorageError that names it if this user may not read or remove it.
+
+    Raises:
+        StorageError: the user lacks the permission.
+    """
+    try:
+        yield path
+    except PermissionError as error:
+        raise StorageError(
+            f"cannot use {path}: {error}; correct its permissions, or name another folder "
+            f"({setting})"
+        ) from error
+
+
 def free_space(folder: Path) -> str:
     """Return `1,234 MB are free` for the disk of a folder, which need not exist yet."""
-    folder = folder.absolute()
-    # Not Path.is_dir, which raises PermissionError inside a folder that this user may not read.
-    there = next(f for f in (folder, *folder.parents) if os.path.isdir(f))  # noqa: PTH112
-    return f"{shutil.disk_usage(there).free / 1e6:,.0f} MB are free"
+    return f"{shutil.disk_usage(nearest(folder)).free / 1e6:,.0f} MB are free"
+
+
+def nearest(path: Path) -> Path:
+    """Return the path, or its closest parent that exists as far as this user can see."""
+    path = path.absolute()
+    # Not Path.exists, which raises PermissionError inside a folder that this user may not enter.
+    return next(each for each in (path, *path.parents) if os.path.exists(each))  # noqa: PTH110

@@ -90,10 +90,18 @@ def subfolder(folder: Path, name: str) -> Path:
 
 
 def sweep_scratch() -> None:
-    """Remove what killed runs left, except partial downloads, which the next run resumes."""
-    for folder in filter(Path.is_dir, scratch_root().glob("*_tripdata_*")):
+    """Remove what killed runs left, except partial downloads, which the next run resumes.
+
+    Raises:
+        StorageError: this user may not enter the folder.
+    """
+    root = scratch_root()
+    with room_for("the files of a run", root):
+        left = [path for path in root.glob("*_tripdata_*") if path.is_dir()]
+    for folder in left:
         lock = FileLock(folder.with_name(f"{folder.name}.lock"))
-        with suppress(Timeout), lock.acquire(timeout=0):  # a live run keeps its folder
+        # A live run keeps its folder, and so does another user where the root is shared.
+        with suppress(Timeout, PermissionError), lock.acquire(timeout=0):
             if not any(folder.glob("published/*.part")):
                 shutil.rmtree(folder)
 

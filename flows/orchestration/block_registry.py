@@ -23,7 +23,7 @@ from monthly.sources import published_at
 from monthly.warehouses import Warehouse
 from orchestration import variables
 from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket
-from orchestration.paths import is_path, lasting, passing_folder, refuse_file_above
+from orchestration.paths import is_path, lasting, passing_folder, refuse_unusable
 from orchestration.prefect_server import place_of_blocks
 from orchestration.variables import Setting, parameter, setting, share_with_library
 from row_groups.places import Place
@@ -167,7 +167,7 @@ def opened_bucket(name: str) -> Opened[Bucket]:
     """Return the bucket with its origin; see `open_bucket`."""
     if is_path(name):
         path = lasting(name)
-        refuse_file_above(path, f"bucket {name}")
+        refuse_unusable(path, f"bucket {name}")
         return Opened(FolderBucket(path), parameter(name, BUCKET_SETTING), "path")
     return _open(name, _BUCKETS, BUCKET_SETTING, "bucket")
 
@@ -211,7 +211,7 @@ def opened_warehouse(name: str) -> Opened[Warehouse]:
     """Return the warehouse with its origin; see `open_warehouse`."""
     if is_path(name):
         path = lasting(name)
-        refuse_file_above(path.parent, f"warehouse {name}")
+        refuse_unusable(path.parent, f"warehouse {name}")
         found = DuckDBWarehouse(path=str(path), memory_limit="1GB").warehouse()
         return Opened(found, parameter(name, WAREHOUSE_SETTING), "path")
     return _open(name, _WAREHOUSES, WAREHOUSE_SETTING, "warehouse")
@@ -232,9 +232,9 @@ def _open(name: str, kinds: dict[str, Kind[T]], known: Setting, what: str) -> Op
         )
     block, origin = _load(name, kinds[slug], document, what)
     if isinstance(block, LocalBucket):
-        refuse_file_above(Path(block.folder), f"bucket {name}")
+        refuse_unusable(Path(block.folder), f"bucket {name}")
     if isinstance(block, DuckDBWarehouse):
-        refuse_file_above(Path(block.path).parent, f"warehouse {name}")
+        refuse_unusable(Path(block.path).parent, f"warehouse {name}")
     return Opened(kinds[slug].opened(block), parameter(name, known), origin)
 
 

@@ -18,6 +18,12 @@ from orchestration.exit_codes import ExitCode
 REPORT_SECONDS = 15
 
 
+def end_quietly() -> None:
+    """Make Ctrl-C end a command that still starts at once: a traceback of imports helps nobody."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def ended_by_ctrl_c() -> Iterator[None]:
     """Make Ctrl-C end the process once Prefect has reported its runs, or after REPORT_SECONDS.
@@ -26,7 +32,7 @@ def ended_by_ctrl_c() -> Iterator[None]:
     that wait for its event loop. A second Ctrl-C ends the process at once. Neither loses data:
     months are written atomically, and the next run completes what is missing.
     """
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    if signal.getsignal(signal.SIGINT) not in (signal.default_int_handler, signal.SIG_DFL):
         yield  # a background job of a shell, which must ignore Ctrl-C
         return
     pressed = threading.Event()

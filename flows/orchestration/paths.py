@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
+from core.disk import nearest
 from core.errors import UsageError
 
 
@@ -33,17 +35,22 @@ def absolute_name(name: str) -> str:
     return str(lasting(name)) if is_path(name) else name
 
 
-def refuse_file_above(folder: Path, what: str) -> None:
-    """Raise if the folder or one of its parents is a file.
+def refuse_unusable(folder: Path, what: str) -> None:
+    """Raise if the folder or one of its parents is a file, or closed to this user.
 
     Raises:
-        UsageError: naming the file, and the settings that can choose another folder.
+        UsageError: naming it, and the settings that can choose another folder.
     """
-    above = next(path for path in (folder, *folder.parents) if path.exists())
+    above = nearest(folder)
     if not above.is_dir():
         raise UsageError(
             f"{what}: {above} is a file, so there can be no folder {folder}; "
             "correct TRIPS_DATA, the block or the path"
+        )
+    if not os.access(above, os.X_OK):
+        raise UsageError(
+            f"{what}: this user may not enter {above}; correct its permissions, or name another "
+            "folder: TRIPS_DATA, the block or the path"
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,6 +26,8 @@ def use_project_home() -> None:
     _turn_telemetry_off()
     if not any(os.environ.get(name) for name in _CHOSEN) and not _has_profile():
         os.environ["PREFECT_HOME"] = str(HOME)
+        with suppress(OSError):  # a command that needs the home refuses to run without it
+            HOME.parent.mkdir(exist_ok=True)  # Prefect creates its home, but not the folder above
 
 
 def _turn_telemetry_off() -> None:
@@ -63,6 +66,18 @@ def _refuse_usage_errors() -> None:
         refuse_early(command.name, sys.argv[1:])
 
 
+def _end_command_quietly() -> None:
+    """Let Ctrl-C end a file of flows/ without a traceback while it still imports Prefect."""
+    # Imported here: this file also runs on its own, at each start of an interpreter.
+    from multiprocessing import parent_process
+
+    from orchestration.interrupts import end_quietly
+
+    # A worker process of Dask has the command's arguments too.
+    if Path(sys.argv[0]).absolute().parent == PROJECT / "flows" and not parent_process():
+        end_quietly()
+
+
 def _register_no_blocks() -> None:
     """Keep a command's API from importing every installed block package, which takes 1.5 s.
 
@@ -83,8 +98,9 @@ def _share_declarations() -> None:
 # Not under another name, at the startup of an interpreter such as pip's or a server's.
 if __name__ == "orchestration.prefect_home":
     _refuse_other_python()
+    _end_command_quietly()
+    _share_declarations()
     if "prefect" not in sys.modules:
         _refuse_usage_errors()
         _register_no_blocks()
-    _share_declarations()
 use_project_home()

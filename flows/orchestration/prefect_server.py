@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import httpx
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_API_URL
 from sqlalchemy.engine import make_url
 
+from core.disk import nearest
 from core.errors import UsageError
 
 #: Seconds to wait for a server to answer.
@@ -18,10 +20,12 @@ def refuse_silent_server() -> None:
     """Raise if a server is configured and does not answer; Prefect also works without one.
 
     Raises:
-        UsageError: nothing answers, or what answers is not a Prefect server.
+        UsageError: nothing answers, or what answers is not a Prefect server; without a server,
+            this user may not write Prefect's own database.
     """
     url = PREFECT_API_URL.value()
     if not url:
+        _refuse_closed_database()
         return
     try:
         # Prefect itself verifies the certificate, with its own settings.
@@ -30,6 +34,25 @@ def refuse_silent_server() -> None:
         raise _silent(url, str(error) or type(error).__name__) from error
     if answer.status_code == httpx.codes.NOT_FOUND:
         raise _silent(url, "what answers there is no Prefect server")
+
+
+def _refuse_closed_database() -> None:
+    """Raise if this user may not write the database that Prefect uses without a server.
+
+    Prefect would print a traceback for every request, and then might never end.
+    """
+    url = make_url(PREFECT_API_DATABASE_CONNECTION_URL.value())
+    file = Path(url.database or "")
+    if url.get_backend_name() != "sqlite" or not file.is_absolute():
+        return
+    folder = nearest(file.parent)  # SQLite creates files beside the database
+    closed = [] if os.access(folder, os.W_OK | os.X_OK) else [folder]
+    closed += [] if os.access(nearest(file), os.W_OK) else [nearest(file)]
+    if closed:
+        raise UsageError(
+            f"Prefect's database {file} cannot be written: this user may not write {closed[0]}; "
+            "correct its permissions, or name another home: export PREFECT_HOME=FOLDER"
+        )
 
 
 def place_of_blocks() -> str:

@@ -392,8 +392,9 @@ def test_a_malformed_value_is_named_with_where_to_set_it(
 def test_the_environment_wins_over_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where it says nothing, the file speaks; dollar signs are what they are."""
+    """Where it says nothing or has an empty value, the file speaks; dollars are what they are."""
     monkeypatch.setenv("POSTGRES_DB", "from the environment")
+    monkeypatch.setenv("POSTGRES_PASSWORD", "")
     file = env_file(tmp_path, {"POSTGRES_DB": "from the file", "POSTGRES_PASSWORD": PASSWORD})
     found = Settings.read(file)
     assert found.get("POSTGRES_DB") == "from the environment"

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 import serve
+from fakes.humble import humble
+from postgres_server import free_port
 
 PROJECT = Path(__file__).absolute().parents[2]
 
@@ -35,6 +37,28 @@ def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:
     assert done.stderr.startswith(f"Error: port {port} of 127.0.0.1 cannot be used")
     assert "make serve PORT=" in done.stderr
     assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536, 80000])
+def test_a_port_that_does_not_exist_is_refused(port: int) -> None:
+    with pytest.raises(serve.CannotServe, match=rf"no port {port}; .* make serve PORT="):
+        serve._refuse_taken(port)
+
+
+def test_a_home_that_this_user_may_not_write_is_named_with_its_setting(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o555)
+    done = subprocess.run(
+        humble(sys.executable, str(PROJECT / "dev" / "serve.py"), "--port", str(free_port())),
+        env=os.environ | {"PREFECT_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"Error: {home / 'serve'} cannot be written (Permission denied); ")
+    assert "export PREFECT_HOME=" in line
 
 
 @contextmanager

@@ -195,7 +195,9 @@ def test_short_rows(tmp_path: Path) -> None:
 
 def test_notes_after_the_last_row(tmp_path: Path) -> None:
     """They are rejected, and do not make text of the first column."""
-    found = draft(tmp_path, {"t-2020-01.csv": days("{d},{i},x", head="day,n,text") + "\nSource: us\n"})
+    found = draft(
+        tmp_path, {"t-2020-01.csv": days("{d},{i},x", head="day,n,text") + "\nSource: us\n"}
+    )
     assert found.types["day"] == "date"
     assert found.declared.limits.rejected == 0.04  # one of 32 lines, rounded up
     assert "t-2020-01.csv ends in notes, which are rejected: 1 lines." in found.text
@@ -241,9 +243,7 @@ TIMES = {
 
 
 @pytest.mark.parametrize(("text", "written"), TIMES.items())
-def test_how_times_are_written(
-    tmp_path: Path, text: str, written: tuple[str, dt.time]
-) -> None:
+def test_how_times_are_written(tmp_path: Path, text: str, written: tuple[str, dt.time]) -> None:
     """The format that puts all of them into the month; none for ISO times."""
     found = draft(tmp_path, {"t-2020-01.csv": days(f"{text},{{i}}", head="at,n")})
     assert found.columns["at"].type == "timestamp"
@@ -320,7 +320,9 @@ def test_the_end_of_an_interval(tmp_path: Path) -> None:
 
 def test_year_month_and_day_apart(tmp_path: Path) -> None:
     """They become a date, and stay columns of their own."""
-    found = draft(tmp_path, {"t-2020-01.csv": days("{d:%Y},{d.month},{d.day}", head="anio,mes,dia")})
+    found = draft(
+        tmp_path, {"t-2020-01.csv": days("{d:%Y},{d.month},{d.day}", head="anio,mes,dia")}
+    )
     assert found.columns["date"].join == ["anio", "mes", "dia"]
     table = loads(found)
     assert values(table, "date") == DAYS
@@ -330,7 +332,10 @@ def test_year_month_and_day_apart(tmp_path: Path) -> None:
 def test_times_in_utc(tmp_path: Path) -> None:
     """Whether each time says so, or their name."""
     found = draft(tmp_path, {"t-2020-01.csv": days("{d}T05:00:00Z,{i}", head="at,n")})
-    assert (found.declared.time_zone, found.columns["at"].formats) == ("UTC", ["%Y-%m-%dT%H:%M:%S%z"])
+    assert (found.declared.time_zone, found.columns["at"].formats) == (
+        "UTC",
+        ["%Y-%m-%dT%H:%M:%S%z"],
+    )
     assert values(loads(found), "at")[0] == dt.datetime(2020, 1, 1, 5)
     text = days("{d} 05:00,{i}", head="DateTime(UTC),n")
     assert draft(tmp_path, {"u-2020-01.csv": text}).declared.time_zone == "UTC"
@@ -362,7 +367,9 @@ def test_an_hour_that_stands_twice_proposes_a_zone(tmp_path: Path, minutes: int)
 
 def test_roles_that_are_plain(tmp_path: Path) -> None:
     """By names and values: a latitude of 200 is none."""
-    head = "ended_at,started_at,start_station,start_lat,start_lng,lat,trip_distance,price,total_amount"
+    head = (
+        "ended_at,started_at,start_station,start_lat,start_lng,lat,trip_distance,price,total_amount"
+    )
     line = "{d} 06:00,{d} 05:00,Pier {i},40.5,-74.25,200.5,1.5,3.5,4.5"
     found = draft(tmp_path, {"t-2020-01.csv": days(line, head=head)})
     assert found.declared.roles.model_dump(exclude_defaults=True) == {
@@ -527,7 +534,9 @@ def test_lines_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     """A quoted text over two lines is two lines that are no rows."""
     found = draft(tmp_path, {"t-2020-01.csv": days("{d},x") + '2020-01-31,"a\nb"\n'})
     assert "rejects 2" in found.told[1]
-    assert found.told[2].startswith("t-2020-01.csv: rejected: line 33,a quote without its other one")
+    assert found.told[2].startswith(
+        "t-2020-01.csv: rejected: line 33,a quote without its other one"
+    )
     assert len(loads(found)) == 31
 
 

@@ -55,7 +55,10 @@ def _nearby(path: Path) -> str:
     """Return a hint for a path that does not exist: the most similar names."""
     folder = next(above for above in path.parents if above.is_dir())
     missing = path.relative_to(folder).parts[0]
-    names = sorted(each.name for each in folder.iterdir() if not each.name.startswith("."))
+    try:
+        names = sorted(each.name for each in folder.iterdir() if not each.name.startswith("."))
+    except PermissionError:
+        return f"{folder} has no {missing}, and this user may not list what it has"
     close = difflib.get_close_matches(missing, names, NEAR_NAMES, cutoff=0.6)
     if close:
         return f"{folder} has no {missing}, but {', '.join(close)}"

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
@@ -16,7 +16,7 @@ from typing import BinaryIO, Protocol
 from filelock import FileLock, Timeout
 
 from core.checksums import sha256_of
-from core.disk import DATA_SETTING, room_for
+from core.disk import DATA_SETTING, allowed, room_for
 from core.errors import Busy, Conflict, StorageError, UsageError
 from core.waiting import acquire
 
@@ -128,23 +128,20 @@ class FolderBucket:
 
     def info(self, key: str) -> ObjectInfo | None:
         """Return the size, and the time of the last write as version; see `Bucket`."""
-        try:
-            return _info(self._path(key))
-        except FileNotFoundError:
-            return None
+        with suppress(FileNotFoundError), allowed(self._path(key)) as path:
+            return _info(path)
+        return None
 
     def files(self, folder: str) -> list[Listed]:
         """List the files except hidden ones, which are not objects; see `Bucket`."""
-        place = self._path(folder) if folder else self.folder
-        found = sorted(place.iterdir()) if place.is_dir() else []
+        with allowed(self._path(folder) if folder else self.folder) as place:
+            found = sorted(place.iterdir()) if place.is_dir() else []
         return [_listed(p) for p in found if p.is_file() and not p.name.startswith(".")]
 
     def etag(self, key: str) -> str:
         """Return the SHA-256 of the file; see `Bucket`."""
-        try:
-            return sha256_of(self._path(key))
-        except FileNotFoundError as error:
-            raise StorageError(f"{self.uri(key)} is gone; run again") from error
+        with self._there(key) as path:
+            return sha256_of(path)
 
     def upload(self, path: Path, key: str) -> ObjectInfo:
         """Copy beside the target, then rename: readers see either the old file or the new one."""
@@ -156,30 +153,23 @@ class FolderBucket:
 
     def download(self, key: str, path: Path) -> None:
         """Copy the file; see `Bucket`."""
-        try:
+        with self._there(key, "run flows/etl_web_to_gcs.py for its month again") as there:
+            there.open("rb").close()  # an error of reading is not one of writing
             with room_for(path.name, path.parent):
-                shutil.copyfile(self._path(key), path)
-        except FileNotFoundError as error:
-            raise StorageError(
-                f"{self.uri(key)} is gone; run flows/etl_web_to_gcs.py for its month again"
-            ) from error
+                shutil.copyfile(there, path)
 
     def read(self, key: str) -> Stored | None:
         """Return the content, with its hash as version; see `Bucket`."""
-        try:
-            data = self._path(key).read_bytes()
-        except FileNotFoundError:
-            return None
-        return Stored(data, hashlib.sha256(data).hexdigest())
+        with suppress(FileNotFoundError), allowed(self._path(key)) as path:
+            data = path.read_bytes()
+            return Stored(data, hashlib.sha256(data).hexdigest())
+        return None
 
     def read_part(self, key: str, start: int, size: int) -> bytes:
         """Return some bytes of the file; see `Bucket`."""
-        try:
-            with self._path(key).open("rb") as file:
-                file.seek(start)
-                return whole_part(file.read(size), size, self.uri(key))
-        except FileNotFoundError as error:
-            raise StorageError(f"{self.uri(key)} is gone; run again") from error
+        with self._there(key) as path, path.open("rb") as file:
+            file.seek(start)
+            return whole_part(file.read(size), size, self.uri(key))
 
     def write(self, key: str, data: bytes, replacing: str | None) -> None:
         """Compare and replace under the lock of the object; see `Bucket`."""
@@ -203,10 +193,20 @@ class FolderBucket:
 
     def delete(self, key: str) -> None:
         """Delete the file; see `Bucket`."""
-        self._path(key).unlink(missing_ok=True)
+        with allowed(self._path(key)) as path:
+            path.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         return self.folder.joinpath(*parts_of(key))
+
+    @contextmanager
+    def _there(self, key: str, remedy: str = "run again") -> Iterator[Path]:
+        """Yield the path of an object that must exist."""
+        try:
+            with allowed(self._path(key)) as path:
+                yield path
+        except FileNotFoundError as error:
+            raise StorageError(f"{self.uri(key)} is gone; {remedy}") from error
 
     @contextmanager
     def _writing(self, key: str) -> Iterator[Path]:

@@ -70,10 +70,16 @@ def _opened(path: Path, read_only: bool, said: list[str]) -> duckdb.DuckDBPyConn
         said.append(str(error))
         if _is_held(error):
             raise
-        raise StorageError(
-            f"{path} cannot be opened ({error}); {free_space(path.parent)} there; "
-            f"name a path where DuckDB can write ({DATA_SETTING}), or remove what is not a database"
-        ) from error
+        raise StorageError(f"{path} cannot be opened ({error}); {_remedy(path, error)}") from error
+
+
+def _remedy(path: Path, error: Exception) -> str:
+    if "Permission denied" in str(error):
+        return f"correct its permissions, or name another path ({DATA_SETTING})"
+    return (
+        f"{free_space(path.parent)} there; name a path where DuckDB can write ({DATA_SETTING}), "
+        "or remove what is not a database"
+    )
 
 
 def _open_in_time(path: Path, read_only: bool, said: list[str]) -> duckdb.DuckDBPyConnection:

@@ -1,0 +1,97 @@
+"""Somebody with a copy of the project, an empty home, and an environment that make installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sysconfig
+import venv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fakes.humble import humble
+
+PROJECT = Path(__file__).absolute().parents[2]
+_FOLDERS = ("flows", "blocks", "deployments", "dev")
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """A person's copy of the project, and what they type there.
+
+    Attributes:
+        folder: has all of it: the project, the home and the temporary folder.
+    """
+
+    folder: Path
+
+    @property
+    def project(self) -> Path:
+        """The copy."""
+        return self.folder / "project"
+
+    @property
+    def home(self) -> Path:
+        """Where Prefect keeps its own in a home of nobody's choice."""
+        return self.folder / "home"
+
+    @property
+    def python(self) -> str:
+        """The interpreter of the environment."""
+        return str(self.folder / "env" / "bin" / "python")
+
+    @property
+    def prefect(self) -> str:
+        """The environment's own command, as a script of its interpreter."""
+        return str(self.folder / "env" / "bin" / "prefect")
+
+    def install(self) -> None:
+        """Do what `make run` does first, with the packages that are here already."""
+        for name in _FOLDERS:
+            shutil.copytree(PROJECT / name, self.project / name)
+        for folder in (self.home, self.folder / "tmp"):
+            folder.mkdir()
+        venv.create(self.folder / "env", symlinks=True)
+        (packages,) = (self.folder / "env" / "lib").glob("python*/site-packages")
+        (packages / "installed.pth").write_text(sysconfig.get_path("purelib"))
+        Path(self.prefect).write_text("from prefect.cli import app\n\napp()\n")
+        upgrade = (self.prefect, "server", "database", "upgrade", "-y")
+        for command in (("dev/share_home.py",), upgrade):
+            done = self.types(*command, PYTHONWARNINGS="ignore")
+            assert done.returncode == 0, done.stderr
+        shutil.copytree(self.project / "data", self.folder / "first")
+
+    def start_over(self) -> None:
+        """Forget all data, runs and settings of before."""
+        for left in (self.project / "data", self.home, self.folder / "tmp"):
+            shutil.rmtree(left)
+        for folder in (self.home, self.folder / "tmp"):
+            folder.mkdir()
+        (self.project / ".env").unlink(missing_ok=True)
+        shutil.copytree(self.folder / "first", self.project / "data")
+
+    def command(self, words: Sequence[str], is_humble: bool = False) -> list[str]:
+        """What runs for `.venv/bin/python WORDS`."""
+        typed = [self.python, *words]
+        return humble(*typed) if is_humble else typed
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        """Nothing but what a login gives, and these."""
+        login = {"HOME": str(self.home), "PATH": os.defpath, "TMPDIR": str(self.folder / "tmp")}
+        return login | variables
+
+    def types(
+        self, *words: str, is_humble: bool = False, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end in the project's folder."""
+        return subprocess.run(
+            self.command(words, is_humble),
+            cwd=self.project,
+            env=self.environment(**variables),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
