@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from core import errors
 from core.dask.memory import WORKER_MEMORY
 from core.errors import TripsError
 from orchestration.variables import ENVIRONMENT_FILE, VARIABLES
@@ -137,3 +138,11 @@ def test_code_and_docs_are_free_of_tics() -> None:
     tics = re.compile(rf"\b(?:{'|'.join(_TICS)})\b", re.IGNORECASE)
     found = [f"{p.name}: {match[0]}" for p in texts for match in tics.finditer(p.read_text())]
     assert not found
+
+
+def test_an_error_names_a_heading_of_the_guide() -> None:
+    headings = re.findall(r"^### (\w+)$", (PROJECT / "docs/troubleshooting.md").read_text(), re.M)
+    anchors = {f"docs/troubleshooting.md#{heading.lower()}" for heading in headings}
+    classes = [found for found in vars(errors).values() if isinstance(found, type)]
+    raised = [found for found in classes if issubclass(found, errors.TripsError)]
+    assert {errors.page_of(found.__name__) for found in raised} - {""} <= anchors
