@@ -67,7 +67,7 @@ class TextLayout:
         return line.count('"') % 2 == 0 and len(_split(line, self.separator)) < self.fields
 
     def is_note(self, line: str) -> bool:
-        """Tell whether a line is no row: it lacks fields, and begins with words."""
+        """Tell whether a line is a remark, not a row: it lacks fields and begins with words."""
         return self.lacks_fields(line) and not _is_typed(
             next(iter(_split(line, self.separator)), "")
         )
