@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from core.disk import room_for
 from core.errors import AccountingError, BadFile, SchemaError, UsageError
 from monthly.columns import Column
-from monthly.convert.casting import Unreadable, cast
+from monthly.convert.casting import cast
+from monthly.convert.published_values import Unreadable
 from monthly.convert.readings import Readings, Rules, Unsettled, UtcTimes
 from monthly.convert.survey import survey
 from monthly.datasets import DATASETS, Dataset

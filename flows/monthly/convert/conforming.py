@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from monthly.columns import FILE_MONTH, Code, Column, fold
 from monthly.convert.arrays import booleans, day, int64s, strings
-from monthly.convert.casting import NULLS, WHOLE_FLOATS_END, Unreadable, cast, is_text, trimmed
+from monthly.convert.casting import WHOLE_FLOATS_END, cast
+from monthly.convert.published_values import NULLS, Unreadable, is_text, trimmed
 from monthly.convert.readings import Readings
 from monthly.header import Mapped
 from monthly.month import Month

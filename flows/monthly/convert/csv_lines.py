@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from monthly.columns import Column
-from monthly.convert.casting import NULLS, Unreadable
 from monthly.convert.conforming import conform
 from monthly.convert.pieces import Reject
+from monthly.convert.published_values import NULLS, Unreadable
 from monthly.convert.readings import Readings
 from monthly.header import Mapped
 from monthly.month import Month

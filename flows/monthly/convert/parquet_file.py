@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.errors import BadFile
-from monthly.convert.casting import Unreadable, is_text
 from monthly.convert.conforming import conform
 from monthly.convert.pieces import Reject
+from monthly.convert.published_values import Unreadable, is_text
 from monthly.convert.readings import Readings
 from monthly.convert.zones import UTC_ZONES, place_of
 from monthly.header import Mapped, map_header

@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 
 from core.errors import Ambiguous, Remedy
 from monthly.columns import Column
-from monthly.convert.casting import is_text, trimmed
 from monthly.convert.csv_file import open_csv
 from monthly.convert.csv_lines import Lines
 from monthly.convert.number_texts import Marks, marks_of
 from monthly.convert.parquet_file import open_parquet
 from monthly.convert.pieces import Piece, salvage
+from monthly.convert.published_values import is_text, trimmed
 from monthly.convert.readings import Mark, Readings, Rules
 from monthly.convert.time_evidence import TO_ONE, TimeEvidence
 from monthly.datasets import DATASETS

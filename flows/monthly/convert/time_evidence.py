@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from core.errors import Ambiguous, Remedy
 from monthly.convert.arrays import midnight
-from monthly.convert.casting import is_text
+from monthly.convert.published_values import is_text
 from monthly.convert.readings import Order, Readings, Utc
 from monthly.convert.time_texts import (
     ORDERS,

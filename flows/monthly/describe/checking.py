@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.errors import TooManyRejects
-from monthly.convert.casting import is_text, trimmed
 from monthly.convert.number_texts import normal
+from monthly.convert.published_values import is_text, trimmed
 from monthly.convert.readings import Mark, Rules
 from monthly.convert.to_parquet import Converted, convert
 from monthly.datasets import drafted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monthly.convert.casting import NULLS
+from monthly.convert.published_values import NULLS
 
 NULL_TEXTS = frozenset(
     [

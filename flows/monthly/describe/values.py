@@ -8,7 +8,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monthly.convert.casting import is_text, trimmed
+from monthly.convert.published_values import is_text, trimmed
 from monthly.describe.numbers import Numbers, Range, taken
 from monthly.describe.times import Reading, TimeTexts
 

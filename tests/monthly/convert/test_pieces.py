@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monthly.convert import pieces
-from monthly.convert.casting import Unreadable
 from monthly.convert.conforming import conform
 from monthly.convert.pieces import Reject, hopeless, salvage
+from monthly.convert.published_values import Unreadable
 from monthly.convert.readings import Readings, Rules
 from monthly.header import map_header
 from monthly.month import Month

@@ -21,7 +21,7 @@ from fakes.trip_files import (
     converted,
     converted_table,
 )
-from monthly.convert.casting import NULLS
+from monthly.convert.published_values import NULLS
 from monthly.month import Month
 
 PAGE = (Path(__file__).parents[3] / "docs" / "values.md").read_text("utf-8")

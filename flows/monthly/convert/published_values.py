@@ -1,0 +1,87 @@
+"""The values of a column as published: which mean nothing, and which cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, NoReturn
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monthly.columns import Column
+from monthly.convert.arrays import strings
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+#: Spellings of "no value" in any column, from databases (NULL, \N) and from pandas.
+NULLS = ("", "NULL", "null", "Null", "None", "\\N", "NaN", "nan", "NaT", "<NA>")
+#: Spellings in flag columns other than Y and N: booleans from programs, numbers from pandas.
+_FLAGS: Mapping[str, str | None] = {
+    **dict.fromkeys(("true", "True", "TRUE"), "Y"),
+    **dict.fromkeys(("false", "False", "FALSE"), "N"),
+    **{"1.0": "1", "0.0": "0"},
+}
+
+
+class Unreadable(ValueError):
+    """A row of a piece does not match what its dataset declares; the message is the reason."""
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Tell whether a type is text, plain or dictionary-encoded."""
+    value_type = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return value_type in (pa.string(), pa.large_string(), pa.string_view())
+
+
+def trimmed(values: pa.Array, nulls: tuple[str, ...]) -> pa.Array:
+    """Strip whitespace around texts, and return null for those that mean "no value"."""
+    texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
+    return replaced(texts, meanings(nulls))
+
+
+@cache
+def meanings(nulls: tuple[str, ...], flag: bool = False) -> Mapping[str, str | None]:
+    """Return the texts that mean no value, and those that flags spell otherwise."""
+    return {**dict.fromkeys((*NULLS, *nulls)), **(_FLAGS if flag else {})}
+
+
+def replaced(texts: pa.Array, meant: Mapping[str, str | None]) -> pa.Array:
+    """Return texts with those in a mapping replaced."""
+    places = pc.index_in(texts, strings([*meant]))
+    if places.null_count == len(places):
+        return texts
+    return pc.if_else(places.is_valid(), strings([*meant.values()]).take(places), texts)
+
+
+def refuse(
+    column: Column, texts: pa.Array, good: npt.NDArray[np.bool_] | list[bool], what: str
+) -> NoReturn:
+    """Raise for the first text that is not good."""
+    first = next(place for place, is_good in enumerate(good) if not is_good)
+    raise Unreadable(f"{column.name}: {texts[first].as_py()!r} is not {what}")
+
+
+def spread(values: pa.Array, texts: pa.Array) -> pa.Array:
+    """Put the values of the non-null texts back in place, with null for the others."""
+    if not texts.null_count:
+        return values
+    places = pc.cumulative_sum(texts.is_valid().cast(pa.int64()))
+    return values.take(pc.if_else(texts.is_valid(), pc.subtract(places, 1), None))
+
+
+def arrow_cast(column: Column, values: pa.Array, target: pa.DataType | None = None) -> pa.Array:
+    """Convert values as Arrow does, by default to the type of their column.
+
+    Raises:
+        Unreadable: a value does not fit.
+    """
+    target = target or column.arrow
+    if values.type == target:
+        return values
+    try:
+        return values.cast(target)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise Unreadable(f"{column.name}: {error}") from error
