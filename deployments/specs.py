@@ -13,7 +13,8 @@ import settings  # noqa: F401 - puts flows/ on the path
 from prefect import Flow
 from prefect.client.schemas.schedules import CronSchedule
 
-from monthly.datasets import DATASETS, Dataset
+from monthly.dataset import Dataset
+from monthly.datasets import DATASETS
 from schedules import COVID_DAILY, ROW_GROUPS, TIDY
 
 

@@ -3,149 +3,30 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from core.errors import UsageError
-from monthly.columns import FILE_MONTH, Column, Kind, Span, fold
-from monthly.declaration import Bounds, Declaration, Map, Roles, Units, Words, Written
+from monthly.columns import FILE_MONTH, Column, Kind, Span
+from monthly.dataset import Dataset, year_month
 from monthly.declaration import Column as Declared
+from monthly.declaration import Declaration
 from monthly.declaration import Span as DeclaredSpan
 from monthly.toml_lines import line_at, lines_of, tomllib
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from monthly.declaration_faults import Fault
 
 #: The declarations that the project ships.
 SHIPPED = Path(__file__).parents[1] / "datasets"
 #: Names a folder with declarations of the user's own.
 VARIABLE = "TRIPS_DATASETS"
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """A dataset that is published monthly, as declared.
-
-    Attributes:
-        name: the name of its declaration.
-        declared: the declaration.
-        path: the file of the declaration.
-        columns: every column of every vintage, in order, `file_month` last.
-    """
-
-    name: str
-    declared: Declaration
-    path: Path
-    columns: tuple[Column, ...]
-
-    @property
-    def place(self) -> str:
-        """Return where it is declared, as messages say it."""
-        here = Path(__file__).parents[2]
-        return str(self.path.relative_to(here) if self.path.is_relative_to(here) else self.path)
-
-    @property
-    def table(self) -> str:
-        """Return the name of the dataset's table in a warehouse."""
-        return self.declared.table or self.name
-
-    @property
-    def roles(self) -> Roles:
-        """Return the columns that quality, gates and report use; empty where there is none."""
-        return self.declared.roles
-
-    @property
-    def words(self) -> Words:
-        """Return what the dataset's rows, times and amounts are called."""
-        return self.declared.words
-
-    @property
-    def units(self) -> Units:
-        """Return the units of distance and amount."""
-        return self.declared.units
-
-    @property
-    def bounds(self) -> Bounds:
-        """Return the largest plausible values."""
-        return self.declared.bounds
-
-    @property
-    def map(self) -> Map | None:
-        """Return the extent of the report's map."""
-        return self.declared.map
-
-    @property
-    def text(self) -> Written:
-        """Return how values are written, where the files do not show it."""
-        return self.declared.text
-
-    @property
-    def zone(self) -> str:
-        """Return the time zone of its times; empty if undeclared."""
-        return self.declared.time_zone
-
-    @property
-    def first_month(self) -> tuple[int, int]:
-        """Return year and month of the first published file."""
-        return year_month(self.declared.first_month)
-
-    @cached_property
-    def schema(self) -> pa.Schema:
-        """Return the canonical Arrow schema, the same for every vintage."""
-        # Imported here: an unchanged month does not need Arrow.
-        import pyarrow as pa
-
-        return pa.schema(
-            [pa.field(c.name, c.arrow, metadata={"description": c.about}) for c in self.columns]
-        )
-
-    @cached_property
-    def known_names(self) -> Mapping[str, Column]:
-        """Return every name a published file may use for a column, folded."""
-        readable = [c for c in self.columns if not c.derived and not c.joined]
-        return {fold(name): c for c in readable for name in (*c.aliases, c.name)}
-
-    @cached_property
-    def parts(self) -> Mapping[str, Column]:
-        """Return the published columns that are joined into others, by folded name."""
-        names = [part for c in self.columns for part in c.joined]
-        texts = (Column(name, "string", "") for name in names)
-        return {fold(c.name): self.known_names.get(fold(c.name), c) for c in texts}
-
-    @cached_property
-    def signatures(self) -> Mapping[str, str]:
-        """Return what determines the values of each column, and of the whole file."""
-        text = self.declared.text
-        whole = [text.decimal, text.nulls, self.zone, self.declared.interval]
-        shared = hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:8]
-        return {c.name: c.signature for c in self.columns} | {"*": shared}
-
-    @cached_property
-    def schema_version(self) -> int:
-        """Return the version of the schema, a checksum of the signatures that fits 32 bits."""
-        return int(hashlib.sha256(json.dumps(self.signatures).encode()).hexdigest()[:7], 16)
-
-    def column(self, name: str) -> Column | None:
-        """Return the column with this name in a file of any vintage or in a converted file."""
-        own = (c for c in self.columns if c.name == name)
-        return next(own, self.known_names.get(fold(name)))
-
-
-def year_month(text: str) -> tuple[int, int]:
-    """Return year and month of a text like 2013-08."""
-    year, _, month = text.partition("-")
-    return int(year), int(month)
 
 
 class Datasets(Mapping[str, Dataset]):

@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from core.errors import Remedy, SchemaError
 from monthly.columns import Column, fold, is_reserved, kept_column
-from monthly.datasets import DATASETS, Dataset
+from monthly.dataset import Dataset
+from monthly.datasets import DATASETS
 from monthly.month import Month
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from core.download.remote_file import RemoteFile, without_secrets
 from core.errors import Advice, NotPublished, Remedy
 from core.storage.bucket import Bucket
 from monthly.columns import fold
-from monthly.datasets import DATASETS, Dataset
+from monthly.dataset import Dataset
+from monthly.datasets import DATASETS
 from monthly.ledger import Entry, read_entry
 from monthly.month import Month
 from monthly.sources import is_generated, look

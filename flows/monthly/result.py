@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from core.errors import Advice, Remedy, TripsError
-from monthly.datasets import DATASETS, Dataset
+from monthly.dataset import Dataset
+from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.markdown import code, escaped
 from monthly.month import Month

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import task
 
-from monthly.datasets import DATASETS, Dataset
+from monthly.dataset import Dataset
+from monthly.datasets import DATASETS
 from monthly.markdown import escaped
 from monthly.month import Month
 from monthly.report.wording import Wording, labelled

@@ -19,7 +19,8 @@ from monthly.convert.casting import cast
 from monthly.convert.published_values import Unreadable
 from monthly.convert.readings import Readings, Rules, Unsettled, UtcTimes
 from monthly.convert.survey import survey
-from monthly.datasets import DATASETS, Dataset
+from monthly.dataset import Dataset
+from monthly.datasets import DATASETS
 from monthly.month import Month
 
 _YEAR_MONTH = re.compile(r"(\d{4})-(\d{2})")

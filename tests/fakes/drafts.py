@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from monthly.convert.readings import Rules
 from monthly.convert.to_parquet import convert
-from monthly.datasets import Dataset, drafted
+from monthly.dataset import Dataset
+from monthly.datasets import drafted
 from monthly.declaration import Column, Declaration
 from monthly.describe import describe
 from monthly.month import Month

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from monthly.datasets import Dataset
+from monthly.dataset import Dataset
 from monthly.report.scan import Scan, Spread
 
 #: Bars of a picture, about.

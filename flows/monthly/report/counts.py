@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from monthly.datasets import DATASETS, Dataset
+from monthly.dataset import Dataset
+from monthly.datasets import DATASETS
 from monthly.markdown import brief
 from monthly.month import Month
 from monthly.report.amounts import Amounts, amounts_of

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from monthly.datasets import DATASETS, Dataset
+from monthly.dataset import Dataset
+from monthly.datasets import DATASETS
 from monthly.markdown import brief
 from monthly.report.amounts import Amounts
 from monthly.report.calendars import pictures_by_time

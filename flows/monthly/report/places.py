@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from monthly.datasets import Dataset
+from monthly.dataset import Dataset
 from monthly.declaration import Map
 from monthly.report.amounts import nice
 from monthly.report.scan import Scan

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from monthly.datasets import Dataset
+from monthly.dataset import Dataset
 from monthly.declaration import Words
 from monthly.markdown import brief
 

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from core.errors import UsageError
 from monthly.columns import Column
 from monthly.convert.arrays import strings
-from monthly.datasets import DATASETS, Dataset
+from monthly.dataset import Dataset
+from monthly.datasets import DATASETS
 from monthly.month import Month
 from monthly.sample.clock import Clock
 from monthly.sample.draw import SAMPLE_VERSION, Draw, as_arrow

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 
 from monthly.columns import Column
 from monthly.convert.arrays import strings
-from monthly.datasets import DATASETS, Dataset
+from monthly.dataset import Dataset
+from monthly.datasets import DATASETS
 from monthly.month import Month
 from monthly.sample.clock import Clock, unit_of
 from monthly.sample.draw import MOST, Draw, Ints, as_arrow

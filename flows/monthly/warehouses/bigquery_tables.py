@@ -19,7 +19,8 @@ from google.cloud.bigquery import Dataset as GoogleDataset
 from core.errors import SchemaError
 from core.storage.google_errors import TIMEOUT
 from monthly.columns import Column, Kind
-from monthly.datasets import DATASETS, Dataset
+from monthly.dataset import Dataset
+from monthly.datasets import DATASETS
 from monthly.month import Month
 from monthly.warehouses.bigquery_ledger import RETRY, make_ledger
 from monthly.warehouses.table_columns import Changes, Found, changes_of, other_types, refuse

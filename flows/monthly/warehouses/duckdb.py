@@ -14,7 +14,8 @@ import duckdb
 
 from core.disk import free_space
 from core.errors import AccountingError, Remedy, SchemaError, StorageError
-from monthly.datasets import DATASETS, Dataset
+from monthly.dataset import Dataset
+from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.warehouses import Held

@@ -8,7 +8,8 @@ import duckdb
 
 from core.errors import SchemaError
 from monthly.columns import Column, Kind
-from monthly.datasets import DATASETS, Dataset
+from monthly.dataset import Dataset
+from monthly.datasets import DATASETS
 from monthly.month import Month
 from monthly.warehouses.table_columns import Changes, Found, changes_of, other_types, refuse
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from core.errors import SchemaError
 from monthly.columns import KEPT, Column, kept_column
-from monthly.datasets import Dataset
+from monthly.dataset import Dataset
 from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.warehouses import AGAIN
