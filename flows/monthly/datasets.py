@@ -21,7 +21,7 @@ from monthly.declaration import Span as DeclaredSpan
 from monthly.toml_lines import line_at, lines_of, tomllib
 
 if TYPE_CHECKING:
-    from monthly.declaration_faults import Fault
+    from monthly.declaration_shape import Fault
 
 #: The declarations that the project ships.
 SHIPPED = Path(__file__).parents[1] / "datasets"
@@ -154,7 +154,7 @@ def read_dataset(path: Path) -> Dataset:
     try:
         declared = Declaration.model_validate(raw)
     except ValidationError as error:
-        from monthly.declaration_faults import faults_of_shape
+        from monthly.declaration_shape import faults_of_shape
 
         raise _wrong(path, text, [*faults_of_shape(raw, error)]) from error
     from monthly.declaration_faults import faults_of_meaning

@@ -1,25 +1,22 @@
-"""The faults of a declaration, all at once, each with its key and what is expected there."""
+"""What a declaration of the right shape says wrongly, all at once."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from string import Formatter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from pydantic import ValidationError as Refused
 
 from monthly.columns import fold, is_reserved
 from monthly.convert.time_formats import UnknownFormat, pattern_of
 from monthly.declaration import NAME, Column, Declaration
+from monthly.declaration_shape import Fault, near
 from monthly.toml_lines import Path
 
 if TYPE_CHECKING:
-    from jsonschema import ValidationError
+    pass
 
 #: Fields of an address.
 FIELDS = ("color", "dataset", "year", "month", "year_month")
@@ -35,86 +32,6 @@ _OF_DATABASES = ("pg_", "duckdb_", "sqlite_", "pragma_", "information_schema")
 #: Postgres' partition of a month, the one that replaces it, one that somebody detached.
 _PARTITION = re.compile(r"\w+_\d{4}_\d\d(_new|_detached\w*)?")
 _OFFSET = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d")
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One fault of a declaration.
-
-    Attributes:
-        path: the key.
-        message: what is wrong with it, and what is expected.
-    """
-
-    path: Path
-    message: str
-
-
-def faults_of_shape(declared: Mapping[str, Any], refused: Refused) -> Iterator[Fault]:
-    """Yield the keys that are missing, unknown or of another type than the format's.
-
-    Args:
-        declared: the declaration as parsed.
-        refused: what the models say of it, in words that name no key of a union.
-    """
-    # Imported here: only a wrong declaration needs it.
-    from jsonschema import Draft202012Validator
-
-    errors = list(Draft202012Validator(Declaration.model_json_schema()).iter_errors(declared))
-    for error in errors:
-        for inner in _inner(error):
-            yield from _faults_of(tuple(inner.absolute_path), inner)
-    # JSON knows no difference between 2 and 2.0.
-    for each in () if errors else refused.errors():
-        yield Fault(each["loc"], f"is {each['input']!r}; write {_described(each['loc'])}")
-
-
-def _inner(error: ValidationError) -> list[ValidationError]:
-    """Return the errors inside a table of which the format has several kinds, else the error."""
-    if not isinstance(error.instance, dict):
-        return [error]
-    inner = [e for e in error.context or () if e.absolute_path != error.absolute_path]
-    return inner or [e for e in error.context or () if e.validator != "type"] or [error]
-
-
-def _faults_of(path: Path, error: ValidationError) -> Iterator[Fault]:
-    schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
-    properties, there = schema.get("properties", {}), cast(Any, error.instance)
-    if error.validator == "additionalProperties":
-        for key in there.keys() - properties.keys():
-            yield Fault((*path, key), f"is not a key here{_near(key, properties)}")
-    elif error.validator == "required":
-        for key in schema["required"]:
-            if key not in there:
-                yield Fault((*path, key), f"is missing; write {properties[key]['description']}")
-    else:
-        text = schema.get("description") or _described(path)
-        choices = schema.get("enum", text.split(", ") if path[-1:] == ("type",) else ())
-        near = _near(str(there), [str(choice) for choice in choices])
-        yield Fault(path, f"is {_shown(there)}; write {text}{near}")
-
-
-def _described(path: Path) -> str:
-    """Return the description of the innermost key of a path that has one."""
-    schema: Any = Declaration.model_json_schema()
-    definitions, text = schema["$defs"], ""
-    for part in path:
-        schema = schema.get("properties", {}).get(part) or schema.get("additionalProperties") or {}
-        text = schema.get("description", text)
-        for inner in [schema, *schema.get("anyOf", ())]:
-            if "$ref" in inner:
-                schema = definitions[inner["$ref"].rpartition("/")[2]]
-    return str(text)
-
-
-def _shown(value: object) -> str:
-    text = "a table" if isinstance(value, dict) else repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _near(key: str, known: Collection[str]) -> str:
-    found = difflib.get_close_matches(key, list(known), 1)
-    return f", did you mean {found[0]}?" if found else ""
 
 
 def faults_of_meaning(name: str, declared: Declaration) -> Iterator[Fault]:
@@ -191,7 +108,7 @@ def _column(declared: Declaration, key: str, column: Column) -> Iterator[Fault]:
         yield Fault(
             ("keep_text",),
             f"is {column.keep_text!r}, which is not a string column"
-            f"{_near(column.keep_text, declared.columns)}; declare it",
+            f"{near(column.keep_text, declared.columns)}; declare it",
         )
     if column.keep_text and not (column.codes or column.without_code):
         yield Fault(("keep_text",), "keeps the texts of codes, and there are none; declare codes")
@@ -238,8 +155,8 @@ def _roles(declared: Declaration) -> Iterator[Fault]:
         if not key:
             continue
         if column is None:
-            near = _near(key, declared.columns)
-            yield Fault(path, f"is {key!r}, which is not a declared column{near}")
+            guess = near(key, declared.columns)
+            yield Fault(path, f"is {key!r}, which is not a declared column{guess}")
         elif column.type.partition("(")[0] not in _KINDS.get(role, (column.type,)):
             kinds = " or ".join(_KINDS[role])
             yield Fault(path, f"is {key!r}, a column of type {column.type}; it must be {kinds}")
@@ -260,7 +177,7 @@ def _source(source: str | list[str]) -> Iterator[str]:
         for field, spec in fields:
             if field is not None and (field not in FIELDS or not re.fullmatch(r"0?\d?d?", spec)):
                 shown = f"{{{field}{':' if spec else ''}{spec}}}"
-                yield f"has the field {shown}{_near(field, FIELDS)}; there are {', '.join(FIELDS)}"
+                yield f"has the field {shown}{near(field, FIELDS)}; there are {', '.join(FIELDS)}"
     if not source:
         yield "has no address"
 
@@ -273,7 +190,7 @@ def _zones(declared: Declaration) -> Iterator[Fault]:
         yield from _cron(declared.schedule.cron)
         source = declared.schedule.source
         if source and source not in declared.sources:
-            message = f"is {source!r}, which is not declared{_near(source, declared.sources)}"
+            message = f"is {source!r}, which is not declared{near(source, declared.sources)}"
             yield Fault(("schedule", "source"), message)
     for path, zone in zones.items():
         if zone and not is_zone(zone) and not (path[0] == "columns" and _OFFSET.fullmatch(zone)):
