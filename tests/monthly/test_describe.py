@@ -130,10 +130,10 @@ def test_lines_before_the_header(tmp_path: Path) -> None:
 
 def test_a_line_of_units_under_the_header(tmp_path: Path) -> None:
     """The draft names the fields itself, so that the line can be left out."""
-    text = days("{d};{i},5;{i}", head="Zeit;Temperatur;Wind\n;°C;km/h")
+    text = days("{d};{i},5;{i}", head="Zeit;Wasser;Wind\n;°C;km/h")
     found = draft(tmp_path, {"t-2020-01.csv": text})
-    assert found.declared.text.header == ["zeit", "temperatur", "wind"]
-    assert values(loads(found), "temperatur") == [i + 0.5 for i in range(31)]
+    assert found.declared.text.header == ["zeit", "wasser", "wind"]
+    assert values(loads(found), "wasser") == [i + 0.5 for i in range(31)]
 
 
 def test_no_header(tmp_path: Path) -> None:
@@ -494,6 +494,35 @@ def test_compressed_files(tmp_path: Path, kind: str) -> None:
     assert values(loads(found, name), "n") == [*range(31)]
 
 
+@pytest.mark.parametrize(
+    ("members", "pattern"),
+    [
+        (["On_Time_2020_1.csv", "readme.html"], "On_Time_*_*.csv"),
+        (["202001-trips_1.csv", "202001-trips_2.csv", "__MACOSX/._1.csv"], "*-trips_*.csv"),
+        (["a.csv", "b.csv", "notes.pdf"], "*.csv"),
+    ],
+)
+def test_tables_in_an_archive(tmp_path: Path, members: list[str], pattern: str) -> None:
+    """One beside a note, or the parts of one; the draft reads all of them."""
+    with zipfile.ZipFile(tmp_path / "t-2020-01.zip", "w") as archive:
+        for name in members:
+            is_table = name.endswith(".csv") and "/" not in name
+            archive.writestr(name, days("{d},{i}") if is_table else "\0note")
+    found = draft_of(tmp_path / "t-2020-01.zip", folder=tmp_path)
+    assert found.declared.text.member == pattern
+    tables = sum(name.endswith(".csv") and "/" not in name for name in members)
+    assert values(loads(found, "t-2020-01.zip"), "n") == [*range(31)] * tables
+
+
+def test_tables_of_an_archive_that_differ(tmp_path: Path) -> None:
+    """One dataset has one header."""
+    with zipfile.ZipFile(tmp_path / "t-2020-01.zip", "w") as archive:
+        archive.writestr("a.csv", days("{d},{i}"))
+        archive.writestr("b.csv", "x,y\n1,2\n")
+    with pytest.raises(BadFile, match=r"2 files \('a.csv', 'b.csv'\); one table is read"):
+        draft_of(tmp_path / "t-2020-01.zip", folder=tmp_path)
+
+
 def test_the_month_of_a_file_is_that_of_its_times(tmp_path: Path) -> None:
     """If its name has none."""
     found = draft(tmp_path, {"latest.csv": days("{d},{i}")})
@@ -556,6 +585,7 @@ def test_files_that_one_declaration_cannot_hold(tmp_path: Path) -> None:
         (b"day,n\n", r"^t-2020-01.csv has a header but no row"),
         (gzip.compress(b"day,n\n" * 1000)[:-9], "is cut short or damaged"),
     ],
+    ids=["empty", "page", "header", "gzip"],
 )
 def test_files_that_cannot_be_read(tmp_path: Path, content: bytes, error: str) -> None:
     """One line says why."""

@@ -24,7 +24,8 @@ from monthly.describe.times import formats_of
         ("2019", "column_2019"),
         ("%", "column_4"),
         ("日本", "column_4"),
-        ("x" * 100, "x" * 60),
+        ("x" * 100, "x" * 55),
+        ("1" * 100, "column_" + "1" * 48),
     ],
 )
 def test_names_become_identifiers(name: str, found: str) -> None:

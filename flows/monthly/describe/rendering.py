@@ -92,6 +92,9 @@ def _text(draft: Draft) -> Iterator[str]:
 
 def _text_lines(draft: Draft) -> Iterator[str]:
     separators = {layout.separator for layout in draft.layouts}
+    members = sorted({file.member for file in draft.files if file.member})
+    if members:
+        yield f"member = {as_toml(members[0] if len(members) == 1 else '*.csv')}"
     encodings = {layout.encoding for layout in draft.layouts}
     if len(separators) == 1 and (separators != {","} or draft.header):
         yield f"separator = {as_toml(separators.pop())}"
