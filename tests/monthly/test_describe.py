@@ -84,14 +84,14 @@ def test_the_separator_is_found(tmp_path: Path, separator: str) -> None:
 
 
 def test_decimal_commas_and_points_between_thousands(tmp_path: Path) -> None:
-    """One mark for the whole file, by the numbers that only it explains."""
-    text = days("{d};{i},5;1.{i:03},25;1.234", head="day;small;large;whole")
-    found = draft(tmp_path, {"t-2020-01.csv": text})
+    """One mark for the whole file, whose encoding holds while its numbers are surveyed."""
+    text = days("{d};{i},5;1.{i:03},25;1.234", head="day;small;Groß €;whole")
+    found = draft(tmp_path, {"t-2020-01.csv": text.encode("windows-1252")})
     assert found.declared.text.decimal == ","
-    assert found.types == {"day": "date", "small": "float64", "large": "float64", "whole": "int64"}
+    assert found.types == {"day": "date", "small": "float64", "gross": "float64", "whole": "int64"}
     table = loads(found)
     assert values(table, "small") == [i + 0.5 for i in range(31)]
-    assert values(table, "large") == [1000 + i + 0.25 for i in range(31)]
+    assert values(table, "gross") == [1000 + i + 0.25 for i in range(31)]
     assert values(table, "whole") == [1234] * 31
 
 
@@ -130,10 +130,10 @@ def test_lines_before_the_header(tmp_path: Path) -> None:
 
 def test_a_line_of_units_under_the_header(tmp_path: Path) -> None:
     """The draft names the fields itself, so that the line can be left out."""
-    text = days("{d};{i},5;{i}", head="Zeit;Temperatur;Wind\n;°C;km/h")
+    text = days("{d};{i},5;{i}", head="Zeit;Wasser;Wind\n;°C;km/h")
     found = draft(tmp_path, {"t-2020-01.csv": text})
-    assert found.declared.text.header == ["zeit", "temperatur", "wind"]
-    assert values(loads(found), "temperatur") == [i + 0.5 for i in range(31)]
+    assert found.declared.text.header == ["zeit", "wasser", "wind"]
+    assert values(loads(found), "wasser") == [i + 0.5 for i in range(31)]
 
 
 def test_no_header(tmp_path: Path) -> None:
@@ -383,27 +383,28 @@ def test_roles_that_are_plain(tmp_path: Path) -> None:
     }
 
 
-ERAS = {
-    "Trips_2019-12.csv": "trip_id,starttime,stoptime,from_station_id,from station name,bikeid,usertype\n"
-    + "".join(
-        f"{n},12/{day}/2019 0:04,12/{day}/2019 0:14,{n % 7},Pier {n % 7},{n % 5},{user}\n"
-        for n, (day, user) in enumerate(
-            (day, user) for day in range(1, 32) for user in ("Subscriber", "Subscriber", "Customer")
-        )
-    ),
-    "202004-trips.csv": "ride_id,started_at,ended_at,start_station_id,start_station_name,member_casual\n"
-    + "".join(
-        f"A{n:07X},2020-04-{day:02} 10:00:01,2020-04-{day:02} 10:00:02,JC{n % 7},Pier {n % 7},{user}\n"
-        for n, (day, user) in enumerate(
-            (day, user) for day in range(1, 31) for user in ("member", "member", "casual")
-        )
-    ),
-}
+USERS = ("Subscriber", "Subscriber", "Customer"), ("member", "member", "casual")
+
+
+def eras() -> dict[str, str]:
+    """A bike system before and after its columns had other names."""
+    old = ["trip_id,starttime,stoptime,from_station_id,from station name,bikeid,usertype"]
+    new = ["ride_id,started_at,ended_at,start_station_id,start_station_name,member_casual"]
+    for n in range(90):
+        day, was, became = n // 3 + 1, USERS[0][n % 3], USERS[1][n % 3]
+        times = f"12/{day}/2019 0:04,12/{day}/2019 0:14"
+        old.append(f"{n},{times},{n % 7},Pier {n % 7},{n % 5},{was}")
+        times = f"2020-04-{day:02} 10:00:01,2020-04-{day:02} 10:00:02"
+        new.append(f"A{n:07X},{times},JC{n % 7},Pier {n % 7},{became}")
+    return {
+        "Trips_2019-12.csv": "\n".join([*old, ""]),
+        "202004-trips.csv": "\n".join([*new, ""]),
+    }
 
 
 def test_columns_of_two_eras_are_one(tmp_path: Path) -> None:
     """By likeness in name and values: a bike is no ride, and other codes are only proposed."""
-    found = draft(tmp_path, ERAS)
+    found = draft(tmp_path, eras())
     columns = found.columns
     assert columns["started_at"].aliases == ["starttime"]
     assert columns["ended_at"].aliases == ["stoptime"]
@@ -493,6 +494,35 @@ def test_compressed_files(tmp_path: Path, kind: str) -> None:
     assert values(loads(found, name), "n") == [*range(31)]
 
 
+@pytest.mark.parametrize(
+    ("members", "pattern"),
+    [
+        (["On_Time_2020_1.csv", "readme.html"], "On_Time_*_*.csv"),
+        (["202001-trips_1.csv", "202001-trips_2.csv", "__MACOSX/._1.csv"], "*-trips_*.csv"),
+        (["a.csv", "b.csv", "notes.pdf"], "*.csv"),
+    ],
+)
+def test_tables_in_an_archive(tmp_path: Path, members: list[str], pattern: str) -> None:
+    """One beside a note, or the parts of one; the draft reads all of them."""
+    with zipfile.ZipFile(tmp_path / "t-2020-01.zip", "w") as archive:
+        for name in members:
+            is_table = name.endswith(".csv") and "/" not in name
+            archive.writestr(name, days("{d},{i}") if is_table else "\0note")
+    found = draft_of(tmp_path / "t-2020-01.zip", folder=tmp_path)
+    assert found.declared.text.member == pattern
+    tables = sum(name.endswith(".csv") and "/" not in name for name in members)
+    assert values(loads(found, "t-2020-01.zip"), "n") == [*range(31)] * tables
+
+
+def test_tables_of_an_archive_that_differ(tmp_path: Path) -> None:
+    """One dataset has one header."""
+    with zipfile.ZipFile(tmp_path / "t-2020-01.zip", "w") as archive:
+        archive.writestr("a.csv", days("{d},{i}"))
+        archive.writestr("b.csv", "x,y\n1,2\n")
+    with pytest.raises(BadFile, match=r"2 files \('a.csv', 'b.csv'\); one table is read"):
+        draft_of(tmp_path / "t-2020-01.zip", folder=tmp_path)
+
+
 def test_the_month_of_a_file_is_that_of_its_times(tmp_path: Path) -> None:
     """If its name has none."""
     found = draft(tmp_path, {"latest.csv": days("{d},{i}")})
@@ -543,7 +573,7 @@ def test_lines_that_cannot_be_read_are_told(tmp_path: Path) -> None:
 def test_files_that_one_declaration_cannot_hold(tmp_path: Path) -> None:
     """Different lines before the header cannot be declared."""
     files = {"t-2020-01.csv": days("{d},{i}"), "t-2020-02.csv": "Notes,\n\n" + days("{d},{i}")}
-    with pytest.raises(UsageError, match="t-2020-01.csv has 0 lines before the rows, .* 2; one"):
+    with pytest.raises(UsageError, match=r"t-2020-01\.csv has 0 lines before the rows, .* 2; one"):
         draft(tmp_path, files)
 
 
@@ -555,6 +585,7 @@ def test_files_that_one_declaration_cannot_hold(tmp_path: Path) -> None:
         (b"day,n\n", r"^t-2020-01.csv has a header but no row"),
         (gzip.compress(b"day,n\n" * 1000)[:-9], "is cut short or damaged"),
     ],
+    ids=["empty", "page", "header", "gzip"],
 )
 def test_files_that_cannot_be_read(tmp_path: Path, content: bytes, error: str) -> None:
     """One line says why."""
@@ -565,5 +596,5 @@ def test_files_that_cannot_be_read(tmp_path: Path, content: bytes, error: str) -
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """The error names similar ones."""
     (tmp_path / "t-2020-01.csv").write_text(days("{d},{i}"))
-    with pytest.raises(NotPublished, match="has no t-2020-02.csv, but t-2020-01.csv"):
+    with pytest.raises(NotPublished, match=r"has no t-2020-02\.csv, but t-2020-01\.csv"):
         draft_of(tmp_path / "t-2020-02.csv", folder=tmp_path)

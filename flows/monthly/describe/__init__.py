@@ -33,7 +33,7 @@ def describe(addresses: Sequence[str], name: str, tell: Tell = lambda line: None
         SourceError: a file cannot be fetched or read.
     """
     with tempfile.TemporaryDirectory(prefix="describe-") as folder:
-        files = [_read(a, Path(folder, str(n)), tell) for n, a in enumerate(addresses)]
+        files = [_read(a, Path(folder, "published", str(n)), tell) for n, a in enumerate(addresses)]
         draft = draft_of(name, files)
         return _checked(draft, Path(folder), tell)
 
@@ -56,7 +56,7 @@ def _checked(draft: Draft, folder: Path, tell: Tell) -> str:
     """Check the draft by converting its files, and return it with what that shows."""
     path = folder / f"{draft.name}.toml"
     path.write_text(rendered(draft), "utf-8")
-    for check in checked(draft, path, folder):
+    for check in checked(draft, path, folder / "converted"):
         _note(draft, check)
         for line in _outcome(check):
             tell(line)

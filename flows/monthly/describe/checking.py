@@ -76,7 +76,7 @@ def checked(draft: Draft, path: Path, folder: Path) -> Iterator[Checked]:
     with drafted(path):
         for number, (file, month) in enumerate(zip(draft.files, draft.months)):
             there = folder / str(number)
-            there.mkdir()
+            there.mkdir(parents=True)
             yield _check(draft, number, file, Month(draft.name, *month), there)
 
 

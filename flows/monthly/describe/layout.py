@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from core.download.text_stream import Recoded, reading, unpacked
+from core.download.text_stream import Recoded, reading, tables_in, unpacked
 from core.errors import BadFile
 from monthly.columns import fold
 from monthly.convert.csv_file import HEAD_BYTES
@@ -73,14 +73,20 @@ class TextLayout:
         )
 
 
-def layout_of(what: str, path: Path) -> TextLayout:
+def layout_of(what: str, path: Path, member: str = "") -> TextLayout:
     """Return the layout of a text file, compressed or not.
+
+    Args:
+        what: what the file is about.
+        path: the file.
+        member: the pattern of the tables to read, if it is an archive.
 
     Raises:
         BadFile: it is damaged, or has no line.
     """
-    used = encoding(what, path)
-    with unpacked(what, path) as bare:
+    tables = tables_in(what, path, member)
+    used = encoding(what, path, tables)
+    with unpacked(what, path, tables[0]) as bare:
         stream = bare if used == "utf-8" else io.BufferedReader(Recoded(bare, used))
         head = reading(what, path, partial(stream.read, HEAD_BYTES))
     text = head.decode("utf-8", "replace").removeprefix("\ufeff")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,27 +16,32 @@ _UNUSED = bytes((0x81, 0x8D, 0x8F, 0x90, 0x9D))
 _GOOD_TO_ONE = 10
 
 
-def encoding(what: str, path: Path) -> str:
+def encoding(what: str, path: Path, tables: Sequence[str] = ("",)) -> str:
     """Return the encoding: utf-8, utf-16-le, utf-16-be, windows-1252 or latin-1.
+
+    Args:
+        what: what the file is about.
+        path: the file.
+        tables: the tables to read, if it is an archive.
 
     Raises:
         BadFile: the compressed data is damaged.
     """
-    chunks = _chunks(what, path)
+    chunks = _chunks(what, path, tables)
     start = next(chunks, b"")
     if wide := encoding_of(start):
         return wide
-    if _is_utf8(what, path):
+    if _is_utf8(what, path, tables):
         return "utf-8"
-    unused = any(byte in chunk for chunk in _chunks(what, path) for byte in _UNUSED)
+    unused = any(byte in chunk for chunk in _chunks(what, path, tables) for byte in _UNUSED)
     return "latin-1" if unused else "windows-1252"
 
 
-def _is_utf8(what: str, path: Path) -> bool:
+def _is_utf8(what: str, path: Path, tables: Sequence[str]) -> bool:
     """Tell whether a text is UTF-8, whole or damaged in a few places."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     bad = letters = 0
-    for chunk in _chunks(what, path):
+    for chunk in _chunks(what, path, tables):
         if chunk.isascii():
             decoder.reset()
             continue
@@ -47,7 +52,8 @@ def _is_utf8(what: str, path: Path) -> bool:
     return not bad or letters - bad > bad * _GOOD_TO_ONE
 
 
-def _chunks(what: str, path: Path) -> Iterator[bytes]:
-    with unpacked(what, path) as stream:
-        while chunk := reading(what, path, partial(stream.read, _CHUNK)):
-            yield chunk
+def _chunks(what: str, path: Path, tables: Sequence[str]) -> Iterator[bytes]:
+    for table in tables:
+        with unpacked(what, path, table) as stream:
+            while chunk := reading(what, path, partial(stream.read, _CHUNK)):
+                yield chunk

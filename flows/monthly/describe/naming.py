@@ -13,7 +13,8 @@ from monthly.columns import FILE_MONTH, fold
 _LETTERS = str.maketrans({"ß": "ss", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "Ae", "ł": "l", "đ": "d"})
 #: A capital begins a word, except in units such as MWh and kPa.
 _WORD = re.compile(r"(?<=[a-z0-9]{2})(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})")
-_LONGEST = 60
+#: Characters, so that a number can follow.
+_LONGEST = 55
 #: Words that publishers use for the same, in one spelling.
 _SAME = {
     word: meaning
@@ -38,9 +39,10 @@ def identifier(name: str, place: int) -> str:
     """Return a lower-case identifier for a published name, by its place if it has no letters."""
     plain = unicodedata.normalize("NFKD", _WORD.sub("_", name.translate(_LETTERS)))
     word = re.sub(r"[^a-z0-9]+", "_", plain.encode("ascii", "ignore").decode().lower())
-    word = word.strip("_")[:_LONGEST].strip("_")
+    word = word.strip("_")
     if not word or word[0].isdigit():
         word = f"column_{word or place + 1}"
+    word = word[:_LONGEST].strip("_")
     return f"{word}_published" if word == FILE_MONTH.name else word
 
 

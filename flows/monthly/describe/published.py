@@ -21,6 +21,7 @@ from monthly.convert.readings import Readings, Rules
 from monthly.datasets import drafted
 from monthly.describe.addresses import YearMonth
 from monthly.describe.layout import TextLayout, layout_of
+from monthly.describe.members import member_of
 from monthly.describe.toml_text import as_toml
 from monthly.describe.values import Values
 from monthly.month import Month
@@ -41,6 +42,7 @@ class Published:
         address: where it is published.
         path: the file on this machine.
         month: year and month that its name says; None if it says none.
+        member: the pattern of the tables in an archive, if it has several files.
         layout: of a text file; None for a Parquet file.
         short_rows: whether rows lack their last fields.
         columns: its columns, in order.
@@ -54,6 +56,7 @@ class Published:
     address: str
     path: Path
     month: YearMonth | None
+    member: str = ""
     layout: TextLayout | None = None
     short_rows: bool = False
     columns: list[Values] = field(default_factory=list)
@@ -81,7 +84,8 @@ def read_published(file: Published) -> Published:
         columns = [Values(f.name, near_year, f.type) for f in schema]
         found = replace(file, columns=columns)
     else:
-        layout = layout_of(file.name, file.path)
+        file = replace(file, member=member_of(file.name, file.path))
+        layout = layout_of(file.name, file.path, file.member)
         names = [*layout.names, *[""] * (layout.fields - len(layout.names))]
         columns = [Values(name, near_year) for name in names]
         found = replace(file, layout=layout, columns=columns)
@@ -163,6 +167,7 @@ def _declared(file: Published, layout: TextLayout, nulls: Sequence[str]) -> str:
     is_declared = not layout.encoding.startswith("utf")
     lines = [
         f'title = {as_toml(file.name)}\npublisher = ""\nfirst_month = "1900-01"\n[text]',
+        f"member = {as_toml(file.member)}",
         f"separator = {as_toml(layout.separator)}",
         f"lines_before_header = {layout.skipped}",
         f"header = {as_toml(names)}",

@@ -92,6 +92,9 @@ def _text(draft: Draft) -> Iterator[str]:
 
 def _text_lines(draft: Draft) -> Iterator[str]:
     separators = {layout.separator for layout in draft.layouts}
+    members = sorted({file.member for file in draft.files if file.member})
+    if members:
+        yield f"member = {as_toml(members[0] if len(members) == 1 else '*.csv')}"
     encodings = {layout.encoding for layout in draft.layouts}
     if len(separators) == 1 and (separators != {","} or draft.header):
         yield f"separator = {as_toml(separators.pop())}"
@@ -154,6 +157,8 @@ def _column(draft: Draft, column: Drafted) -> Iterator[str]:
     yield f"[columns.{column.name}]"
     for note in [*column.notes, *_shown(column, draft.mark)]:
         yield comment(note)
+    if column.verdict.type == "float64" and draft.roles.get("amount") is column:
+        yield comment("decimal(12,2) keeps sums of money exact, and rejects a third decimal.")
     yield f"type = {as_toml(column.verdict.type)}"
     yield f"description = {as_toml(bare(column.published) or column.name)}"
     if column.renamed:
@@ -223,7 +228,8 @@ def _range(column: Drafted, mark: Mark) -> str:
 def _texts(column: Drafted) -> str:
     seen = [*column.seen.values()]
     texts = list(dict.fromkeys(text for values in seen for text in values.distinct))
-    if all(values.categories for values in seen if values.known) and len(texts) <= _LISTED:
+    is_listed = all(values.categories for values in seen if values.known)
+    if is_listed and len(texts) <= min(_LISTED, max(column.known // 2, 1)):
         word = "text" if len(texts) == 1 else "texts"
         return bare(f"{len(texts)} {word}: {', '.join(texts)}", _LISTED_LENGTH)
     return bare(f"Texts such as {', '.join(map(repr, texts[:_EXAMPLES]))}", _LISTED_LENGTH)

@@ -120,6 +120,7 @@ def _place(columns: Sequence[Drafted]) -> Drafted | None:
     """Return where a row begins, rather its name than its number; else its only place."""
     starts = [c for c in columns if words_of(c.name) & _START and words_of(c.name) & _PLACE_WORDS]
     named = [c for c in starts if "name" in words_of(c.name)]
+    named = named or [c for c in starts if "identifier" not in words_of(c.name)]
     return next(iter(named or starts), None) or _first(columns, _PLACES)
 
 

@@ -1,0 +1,50 @@
+"""The tables in a zip archive: one beside a note to the reader, or one in several parts."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+
+from core.download.checks import kind_of
+from core.download.text_stream import reading, tables_in, unpacked
+
+#: The header of a table ends within this.
+_HEAD_BYTES = 1 << 14
+_TABLE = re.compile(r"\.(csv|tsv|txt|dat)(\.gz)?$", re.IGNORECASE)
+_NOTE = re.compile(r"readme|license|licence|metadata|dictionary", re.IGNORECASE)
+
+
+def member_of(what: str, path: Path) -> str:
+    """Return the pattern of the tables in an archive that belong together; empty for its only one.
+
+    Raises:
+        BadFile: the archive is damaged, or its tables differ.
+    """
+    if kind_of(path) != "zip":
+        return ""
+    with reading(what, path, lambda: zipfile.ZipFile(path)) as archive:
+        names = [i.filename for i in archive.infolist() if not i.is_dir()]
+    names = [name for name in names if not name.startswith("__MACOSX/")]
+    tables = [name for name in names if _TABLE.search(name) and not _NOTE.search(name)]
+    if len(names) > 1 and tables and len({_first_line(what, path, name) for name in tables}) == 1:
+        return _pattern(tables, [name for name in names if name not in tables])
+    tables_in(what, path)  # one, or an error that names them
+    return ""
+
+
+def _first_line(what: str, path: Path, name: str) -> bytes:
+    with unpacked(what, path, name) as stream:
+        return reading(what, path, partial(stream.read, _HEAD_BYTES)).partition(b"\n")[0].strip()
+
+
+def _pattern(tables: Sequence[str], others: Sequence[str]) -> str:
+    """Return a pattern of the tables alone: their name without its numbers, if it is one name."""
+    for pattern in (re.sub(r"\d+", "*", tables[0]), f"*{Path(tables[0]).suffix}"):
+        fits = [name for name in (*tables, *others) if fnmatchcase(name, pattern)]
+        if fits == [*tables]:
+            return pattern
+    return tables[0] if len(tables) == 1 else "*"

@@ -1,0 +1,103 @@
+"""Names of columns, and months in addresses."""
+
+from __future__ import annotations
+
+import pytest
+
+from monthly.describe.addresses import month_in, template_of, templates
+from monthly.describe.naming import identifier, identifiers, likeness
+from monthly.describe.times import formats_of
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("start station id", "start_station_id"),
+        ("VendorID", "vendor_id"),
+        ("PULocationID", "pu_location_id"),
+        ("DateTime", "date_time"),
+        ("Wasserkraft [MWh]", "wasserkraft_mwh"),
+        ("Stn Press (kPa)", "stn_press_kpa"),
+        ("Größe (m²)", "grosse_m2"),
+        ("  Trip  ", "trip"),
+        ("file_month", "file_month_published"),
+        ("2019", "column_2019"),
+        ("%", "column_4"),
+        ("日本", "column_4"),
+        ("x" * 100, "x" * 55),
+        ("1" * 100, "column_" + "1" * 48),
+    ],
+)
+def test_names_become_identifiers(name: str, found: str) -> None:
+    """In lower case, of letters that every warehouse takes; by the place if none is left."""
+    assert identifier(name, 3) == found
+
+
+def test_no_identifier_is_a_name_of_another_column() -> None:
+    """A declaration knows names without their punctuation."""
+    names = ["größe", "grosse", "a b"]
+    assert identifiers(names, names) == ["grosse_2", "grosse", "a_b"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_alike"),
+    [
+        ("starttime", "started_at", True),
+        ("start station latitude", "start_lat", True),
+        ("Trip_Pickup_DateTime", "tpep_pickup_datetime", False),  # half of their words
+        ("from_station_name", "start_station_name", True),
+        ("end station latitude", "start_lat", False),
+        ("bikeid", "ride_id", False),
+        ("usertype", "member_casual", False),
+    ],
+)
+def test_names_of_the_same_words_are_alike(one: str, other: str, are_alike: bool) -> None:
+    """Whatever their order, and in one word or several."""
+    assert (likeness(one, other) > 0.6) is are_alike
+
+
+@pytest.mark.parametrize(
+    ("address", "month", "template"),
+    [
+        ("h/JC-202001-trips.csv.zip", (2020, 1), "h/JC-{year}{month:02}-trips.csv.zip"),
+        ("h/2020-10/2020-10-city.csv", (2020, 10), "h/{year_month}/{year_month}-city.csv"),
+        ("h/2020/10/trips.csv", (2020, 10), "h/{year}/{month:02}/trips.csv"),
+        ("h/2020_01_load.csv", (2020, 1), "h/{year}_{month:02}_load.csv"),
+        ("h/10-2020.csv", (2020, 10), "h/{month:02}-{year}.csv"),
+        ("h/On_Time_2020_1.zip", None, "h/On_Time_{year}_{month}.zip"),
+        ("h/2020/trips_01.csv", None, "h/{year}/trips_{month:02}.csv"),
+        ("h/01012020-01312020.csv", None, "h/{month:02}01{year}-{month:02}31{year}.csv"),
+        ("h/{a}/202001.csv", (2020, 1), "h/{{a}}/{year}{month:02}.csv"),
+        ("h/v202001234.csv", None, ""),
+        ("h/latest.csv", None, ""),
+    ],
+)
+def test_months_in_addresses(address: str, month: tuple[int, int] | None, template: str) -> None:
+    """They become fields; where the name alone is not clear, by the month of the times."""
+    assert month_in(address) == month
+    assert template_of(address, month or (2020, 1)) == template
+
+
+def test_one_template_for_all_files_that_it_makes() -> None:
+    """Another one for those of another name."""
+    addresses = {"h/t-202001.csv": (2020, 1), "h/t-202002.csv": (2020, 2), "h/T_2019-01": (2019, 1)}
+    assert templates(addresses) == ["h/t-{year}{month:02}.csv", "h/T_{year_month}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "formats"),
+    [
+        ("2020-01-01T00:00:00.1230Z", ("%Y-%m-%dT%H:%M:%S.%f%z",)),
+        ("2020-01-01 00:00 CEST", ("%Y-%m-%d %H:%M %Z",)),
+        ("1-Jan-20", ("%d-%b-%y",)),
+        ("Jan-20", ("%b-%y",)),
+        ("2020.01.01, 00:00", ("%Y.%m.%d, %H:%M",)),
+        ("Street 5", ()),
+        ("Unit-12", ()),
+        ("1.5", ()),
+        ("2020-01-01 to 2020-01-02", ()),
+    ],
+)
+def test_formats_of_a_time(text: str, formats: tuple[str, ...]) -> None:
+    """None, if a text is not a time."""
+    assert formats_of(text) == formats

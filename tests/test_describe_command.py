@@ -1,0 +1,98 @@
+"""The command that drafts declarations."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import describe
+from fakes.web import Web
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
+    """The exit code of the command with these options."""
+    monkeypatch.setattr(sys, "argv", ["describe.py", *options])
+    return describe.main()
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    path = tmp_path / "t-2020-01.csv"
+    path.write_text("day,n\n2020-01-05,1\n")
+    return path
+
+
+def test_the_draft_alone_is_on_stdout(
+    published: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So that it can be redirected; the rest is told on stderr."""
+    assert command(monkeypatch, str(published), "--name", "own") == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("# Drafted from:")
+    assert "[columns.day]" in shown.out
+    assert shown.err.splitlines()[-1].endswith("the values of 2 columns compared, all equal")
+
+
+def test_a_file_is_replaced_only_by_force(
+    published: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A declaration has been edited since it was drafted."""
+    target = tmp_path / "own.toml"
+    options = (str(published), "--name", "own", "-o", str(target))
+    assert command(monkeypatch, *options) == 0
+    assert capsys.readouterr().out == ""
+    target.write_text("edited")
+    with pytest.raises(SystemExit, match="2"):
+        command(monkeypatch, *options)
+    assert f"{target} exists; add --force to replace it" in capsys.readouterr().err
+    assert target.read_text() == "edited"
+    assert command(monkeypatch, *options, "--force") == 0
+    assert target.read_text().startswith("# Drafted from:")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "error"),
+    [
+        (["nowhere-2020-01.csv", "--name", "own"], 1, "Error: nowhere-2020-01.csv: "),
+        (["ftp://host/t.csv", "--name", "own"], 2, "Error: ftp://host/t.csv: "),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    code: int,
+    error: str,
+) -> None:
+    """With exit code 1 for a file, 2 for a wrong use."""
+    assert command(monkeypatch, *options) == code
+    shown = capsys.readouterr().err
+    assert shown.startswith(error)
+    assert shown.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["Own", "1st", "a-b", ""])
+def test_a_name_that_no_dataset_may_have(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """It is refused before anything is fetched."""
+    with pytest.raises(SystemExit, match="2"):
+        command(monkeypatch, "nowhere.csv", "--name", name)
+    assert "is not a name: lower-case letters, digits and _" in capsys.readouterr().err
+
+
+def test_a_url_is_fetched(
+    published: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its month becomes a field of the source, and its host the publisher."""
+    with Web() as web:
+        url = web.serve("/2020/t-202001.csv", published.read_bytes())
+        assert command(monkeypatch, url, "--name", "own") == 0
+        shown = capsys.readouterr().out
+    assert f'web = "{web.url("/2020/t-{year}{month:02}.csv")}"' in shown
+    assert 'publisher = "127.0.0.1"' in shown
