@@ -31,7 +31,7 @@ JANUARY, FEBRUARY = "fhvhv_tripdata_2021-01.parquet", "fhvhv_tripdata_2021-02.pa
 #: A cluster of this process, where a test is not about the cluster.
 INSIDE = {
     "cluster": "distributed.LocalCluster",
-    "cluster_options": '{"processes": false, "n_workers": 1, "dashboard_address": null}',
+    "cluster_options": '{"processes": false, "n_workers": 1, "dashboard_address": "127.0.0.1:0"}',
 }
 
 
@@ -119,7 +119,10 @@ def test_an_unknown_intent_is_refused(place: Path, web: Path) -> None:
         ({"cluster": "tcp://127.0.0.1:1"}, "is there already and takes no cluster_options"),
         ({"cluster": "no_such.Cluster"}, "cluster 'no_such.Cluster' cannot be imported"),
         ({"cluster": "distributed.Clustre"}, "cluster 'distributed.Clustre' cannot be imported"),
-        ({"cluster_options": '{"x_y": 1}'}, "unexpected keyword argument 'x_y'"),
+        (
+            {"cluster_options": '{"x_y": 1, "dashboard_address": "127.0.0.1:0"}'},
+            "unexpected keyword argument 'x_y'",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_named(
