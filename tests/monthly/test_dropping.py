@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from core.storage.bucket import FolderBucket
+from core.storage.bucket import Bucket, FolderBucket
+from core.storage.s3 import S3Store
 from fakes.entries import entry_of
 from fakes.google import Google
-from fakes.google.places import open_bigquery
+from fakes.google.places import open_bigquery, open_store
 from fakes.postgres import Database
+from fakes.s3 import S3, block
 from monthly.convert.to_parquet import convert
 from monthly.dropping import drop_month, find_remains
 from monthly.ledger import entry_key, object_key, rejects_key, report_key, write_entry
@@ -24,43 +30,140 @@ from monthly.warehouses import Warehouse
 from monthly.warehouses.duckdb import DuckDBFile
 
 OCTOBER, NOVEMBER = Month("green", 2020, 10), Month("green", 2020, 11)
-ROOT = Path(__file__).absolute().parents[2]
-#: A removal that is killed before its n-th effect.
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from core.storage.bucket import FolderBucket
-from monthly.dropping import drop_month, find_remains
-from monthly.month import Month
-from monthly.warehouses.duckdb import DuckDBFile
-left = int(sys.argv[2])
-def counted(effect):
-    def run(*args):
-        global left
-        left -= 1
-        if not left:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return effect(*args)
-    return run
-FolderBucket.delete = counted(FolderBucket.delete)
-DuckDBFile.drop = counted(DuckDBFile.drop)
-root = Path(sys.argv[1])
-bucket, warehouse = FolderBucket(root / "bucket"), DuckDBFile(root / "trips.duckdb")
-drop_month(find_remains(Month("green", 2020, 10), bucket, warehouse), bucket, warehouse)
-"""
+TESTS = Path(__file__).absolute().parents[1]
 
 
-def bring(month: Month, folder: Path, bucket: FolderBucket, warehouse: Warehouse) -> None:
+@dataclass(frozen=True)
+class Place:
+    """A bucket and a warehouse with two months.
+
+    Attributes:
+        bucket: the bucket.
+        warehouse: the warehouse.
+        keys: what the bucket has, as its own client lists it.
+        address: the place as `fakes/killed_while_dropping.py` takes it.
+        effects: how many a removal has there.
+    """
+
+    bucket: Bucket
+    warehouse: Warehouse
+    keys: Callable[[], set[str]]
+    address: dict[str, str]
+    effects: int
+
+
+def folder_and_duckdb(request: pytest.FixtureRequest, folder: Path) -> Place:
+    """One transaction, four files."""
+    bucket, warehouse = FolderBucket(folder / "bucket"), DuckDBFile(folder / "trips.duckdb")
+
+    def keys() -> set[str]:
+        return {*bucket.keys("data"), *bucket.keys("ledger")}
+
+    return Place(bucket, warehouse, keys, {"folder": str(folder)}, 5)
+
+
+def s3_and_postgres(request: pytest.FixtureRequest, folder: Path) -> Place:
+    """A partition detached and dropped, two rows deleted, a commit; four objects."""
+    s3: S3 = request.getfixturevalue("s3")
+    database: Database = request.getfixturevalue("database")
+    objects = s3.new_bucket("dropping")
+    bucket = S3Store.of(block(s3.url, objects.name))
+    url = database.url.render_as_string(hide_password=False)
+    address = {"s3": s3.url, "bucket": objects.name, "database": url}
+    return Place(bucket, database.warehouse(), lambda: set(objects.listing()), address, 9)
+
+
+def cloud_storage_and_bigquery(request: pytest.FixtureRequest, folder: Path) -> Place:
+    """A partition deleted, and a ledger row; four objects."""
+    google: Google = request.getfixturevalue("google")
+
+    def keys() -> set[str]:
+        return {name.removeprefix("zoom/") for name in google.storage.objects("taxi")}
+
+    address = {"gcs": "taxi", "folder": "zoom"}
+    return Place(open_store("taxi", "zoom"), open_bigquery(), keys, address, 6)
+
+
+@pytest.fixture(params=[folder_and_duckdb, s3_and_postgres, cloud_storage_and_bigquery])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    opened: Place = request.param(request, tmp_path)
+    for month in (OCTOBER, NOVEMBER):
+        bring(month, tmp_path, opened)
+    return opened
+
+
+def bring(month: Month, folder: Path, place: Place) -> None:
     """A month of ten trips with all that there can be of it."""
     source = folder / f"{month.stem}.csv.gz"
     write_sample(month, source, 10)
     path = convert(month, source, folder).path
-    info = bucket.upload(path, object_key(month))
+    info = place.bucket.upload(path, object_key(month))
     for key in (rejects_key(month), report_key(month)):
-        bucket.write(key, b"x", None)
+        place.bucket.write(key, b"x", None)
     entry = entry_of(month, rows_written=10, object_size=info.size, object_version=info.version)
-    write_entry(bucket, month, entry, None)
-    warehouse.load(month, entry, path)
+    write_entry(place.bucket, month, entry, None)
+    place.warehouse.load(month, entry, path)
+
+
+def keys_of(month: Month) -> tuple[str, ...]:
+    return entry_key(month), object_key(month), rejects_key(month), report_key(month)
+
+
+def check_dropped(place: Place) -> None:
+    """October is gone; November is there, and nothing else."""
+    assert not find_remains(OCTOBER, place.bucket, place.warehouse).is_there
+    assert place.keys() == set(keys_of(NOVEMBER))
+    assert (place.warehouse.rows(OCTOBER), place.warehouse.rows(NOVEMBER)) == (0, 10)
+    assert place.warehouse.held(OCTOBER) is None
+    assert place.warehouse.loaded("green").keys() == {NOVEMBER}
+
+
+def test_a_month_is_dropped_once_and_can_be_loaded_again(place: Place, tmp_path: Path) -> None:
+    found = find_remains(OCTOBER, place.bucket, place.warehouse)
+    assert (found.keys, found.rows, found.is_remembered) == (keys_of(OCTOBER), 10, True)
+    for _ in range(2):
+        drop_month(
+            find_remains(OCTOBER, place.bucket, place.warehouse), place.bucket, place.warehouse
+        )
+        check_dropped(place)
+    bring(OCTOBER, tmp_path, place)
+    assert place.warehouse.rows(OCTOBER) == 10
+
+
+def test_a_removal_that_is_killed_before_any_effect_is_completed_by_the_next(
+    place: Place, tmp_path: Path
+) -> None:
+    """The entry goes before the other objects, and all of them after the rows."""
+    path = os.pathsep.join([str(TESTS), str(TESTS.parent / "flows")])
+    with subprocess.Popen(
+        [sys.executable, "-m", "fakes.killed_while_dropping", json.dumps(place.address)],
+        env=os.environ | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as killer:
+        for step in count(1):
+            if not killed_at(step, killer):
+                break
+            found = find_remains(OCTOBER, place.bucket, place.warehouse)
+            objects = min(4, place.effects + 1 - step)
+            assert found.keys == keys_of(OCTOBER)[4 - objects :]
+            assert found.rows == 0 or objects == 4
+            drop_month(found, place.bucket, place.warehouse)
+            check_dropped(place)
+            bring(OCTOBER, tmp_path, place)
+    assert step == place.effects + 1
+    check_dropped(place)
+
+
+def killed_at(step: int, killer: subprocess.Popen[str]) -> bool:
+    """Whether a removal had this effect, and was killed before it."""
+    assert killer.stdin
+    assert killer.stdout
+    print(step, file=killer.stdin, flush=True)
+    code = int(killer.stdout.readline())
+    assert code in (0, -signal.SIGKILL)
+    return code != 0
 
 
 @pytest.fixture
@@ -68,50 +171,15 @@ def bucket(tmp_path: Path) -> FolderBucket:
     return FolderBucket(tmp_path / "bucket")
 
 
-def check_drop(tmp_path: Path, bucket: FolderBucket, warehouse: Warehouse) -> None:
-    """Two months are there; one is dropped, then once more."""
-    bring(OCTOBER, tmp_path, bucket, warehouse)
-    bring(NOVEMBER, tmp_path, bucket, warehouse)
-    kept = [key for key in bucket.keys("data") + bucket.keys("ledger") if "2020-11" in key]
-    found = find_remains(OCTOBER, bucket, warehouse)
-    assert found.keys == (
-        entry_key(OCTOBER),
-        object_key(OCTOBER),
-        rejects_key(OCTOBER),
-        report_key(OCTOBER),
-    )
-    assert (found.rows, found.is_remembered) == (10, True)
-    for _ in range(2):
-        drop_month(find_remains(OCTOBER, bucket, warehouse), bucket, warehouse)
-        assert not find_remains(OCTOBER, bucket, warehouse).is_there
-        assert bucket.keys("data") + bucket.keys("ledger") == kept
-        assert (warehouse.rows(OCTOBER), warehouse.rows(NOVEMBER)) == (0, 10)
-        assert warehouse.held(OCTOBER) is None
-        assert warehouse.loaded("green").keys() == {NOVEMBER}
-    entry = entry_of(OCTOBER, rows_written=10)
-    assert warehouse.load(OCTOBER, entry, tmp_path / f"{OCTOBER.stem}.parquet") == 10
-    assert warehouse.rows(OCTOBER) == 10
-
-
-def test_a_month_is_dropped_from_duckdb(tmp_path: Path, bucket: FolderBucket) -> None:
-    check_drop(tmp_path, bucket, DuckDBFile(tmp_path / "trips.duckdb"))
-
-
-def test_a_month_is_dropped_from_postgres(
+def test_a_partition_that_somebody_detached_stays(
     tmp_path: Path, bucket: FolderBucket, database: Database
 ) -> None:
-    """Its partition, and what is remembered of it."""
-    check_drop(tmp_path, bucket, database.warehouse())
+    warehouse = database.warehouse()
+    bring(OCTOBER, tmp_path, Place(bucket, warehouse, set, {}, 0))
     database.query("ALTER TABLE green_trips DETACH PARTITION green_trips_2020_10")
-    drop_month(find_remains(OCTOBER, bucket, database.warehouse()), bucket, database.warehouse())
+    drop_month(find_remains(OCTOBER, bucket, warehouse), bucket, warehouse)
     assert database.query("SELECT count(*) FROM green_trips_2020_10") == [(10,)]
-    assert database.query("SELECT count(*) FROM loaded_months") == [(1,)]
-
-
-def test_a_month_is_dropped_from_bigquery(
-    tmp_path: Path, bucket: FolderBucket, google: Google
-) -> None:
-    check_drop(tmp_path, bucket, open_bigquery())
+    assert database.query("SELECT count(*) FROM loaded_months") == [(0,)]
 
 
 def test_nothing_is_dropped_where_nothing_is(
@@ -126,21 +194,3 @@ def test_nothing_is_dropped_where_nothing_is(
     assert not file.path.exists()
     assert database.tables() == set()
     assert not bucket.folder.exists()
-
-
-@pytest.mark.parametrize("step", range(1, 6))
-def test_a_killed_removal_is_completed_by_the_next(
-    step: int, tmp_path: Path, bucket: FolderBucket
-) -> None:
-    """Before the warehouse, and before each object."""
-    warehouse = DuckDBFile(tmp_path / "trips.duckdb")
-    bring(OCTOBER, tmp_path, bucket, warehouse)
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "flows")}
-    command = [sys.executable, "-c", KILLED, str(tmp_path), str(step)]
-    killed = subprocess.run(command, env=environment, check=False)
-    assert killed.returncode == -signal.SIGKILL
-    found = find_remains(OCTOBER, bucket, warehouse)
-    assert found.is_there
-    assert len(found.keys) == min(4, 6 - step)
-    drop_month(found, bucket, warehouse)
-    assert not find_remains(OCTOBER, bucket, warehouse).is_there

@@ -1,0 +1,149 @@
+"""Drops of green 2020-10, each killed (SIGKILL) before one of its effects.
+
+python -m fakes.killed_while_dropping PLACES
+
+PLACES is JSON: {"folder": PATH}, {"s3": URL, "bucket": NAME, "database": URL}, or {"gcs": NAME,
+"folder": PREFIX}. For each number on standard input a fork of this process is killed before its
+effect of that number; its exit code is printed, 0 if it had fewer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+from core.storage.bucket import Bucket, FolderBucket
+from monthly.dropping import drop_month, find_remains
+from monthly.month import Month
+from monthly.warehouses import Warehouse
+
+#: None has a connection before its first use, which is in a fork.
+Opened = tuple[Bucket, Warehouse]
+_MONTH = Month("green", 2020, 10)
+_STATEMENTS = ("ALTER", "DELETE", "DROP")
+_REQUESTS = ("DELETE", "PATCH", "POST", "PUT")
+
+
+class Effects:
+    """Counts effects, and kills this process before the last that it may have.
+
+    Attributes:
+        left: effects until then; counts for nothing as long as it is 0.
+    """
+
+    left = 0
+
+    def count(self) -> None:
+        """One more is about to be."""
+        if self.left:
+            self.left -= 1
+            if not self.left:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+effects = Effects()
+
+
+def open_folder(where: dict[str, str]) -> Opened:
+    """A folder and a DuckDB file: each removal, and the one transaction."""
+    from monthly.warehouses.duckdb import DuckDBFile
+
+    class Counted(DuckDBFile):
+        def drop(self, month: Month) -> None:
+            effects.count()
+            super().drop(month)
+
+    sys.addaudithook(lambda event, args: effects.count() if event == "os.remove" else None)
+    root = Path(where["folder"])
+    return FolderBucket(root / "bucket"), Counted(root / "trips.duckdb")
+
+
+def open_s3(where: dict[str, str]) -> Opened:
+    """S3 and Postgres: each request and statement that changes something, and each commit."""
+    import boto3
+    from psycopg2 import extensions
+    from sqlalchemy.engine import make_url
+
+    from core.storage.s3 import Connection, S3Store
+    from fakes.s3 import KEY, REGION, SECRET
+    from monthly.warehouses.postgres_connection import postgres_at
+
+    class Credentials:
+        aws_client_parameters: Any = property(lambda self: self)
+
+        def get_params_override(self) -> dict[str, str]:
+            return {"endpoint_url": where["s3"]}
+
+        def get_boto3_session(self) -> Any:
+            return boto3.Session(KEY, SECRET, region_name=REGION)
+
+    class CountedConnection(extensions.connection):
+        def commit(self) -> None:
+            effects.count()
+            super().commit()
+
+    class CountedCursor(extensions.cursor):
+        def execute(self, query: str, values: Any = None) -> None:
+            if query.startswith(_STATEMENTS):
+                effects.count()
+            super().execute(query, values)
+
+    _count_requests()
+    counted = {"connection_factory": CountedConnection, "cursor_factory": CountedCursor}
+    database = postgres_at(make_url(where["database"]), counted)
+    store = S3Store(where["bucket"], "", Connection(Credentials()))
+    store.connection.client()  # once, as it takes a third of a second
+    return store, database
+
+
+def open_google(where: dict[str, str]) -> Opened:
+    """Cloud Storage and BigQuery: each request that changes something."""
+    import google.auth
+    from google.cloud import bigquery, storage
+
+    from core.storage.gcs import GcsStore
+    from monthly.warehouses.bigquery import BigQuery
+
+    _count_requests()
+    account, project = google.auth.default()
+    bucket = storage.Client(project, account).bucket(where["gcs"])
+    return GcsStore(bucket, where["folder"]), BigQuery(bigquery.Client(), "trips_data_all")
+
+
+def _count_requests() -> None:
+    send: Callable[..., None] = HTTPConnection.putrequest
+
+    def counted(self: HTTPConnection, method: str, *arguments: Any, **named: Any) -> None:
+        if method in _REQUESTS:
+            effects.count()
+        send(self, method, *arguments, **named)
+
+    HTTPConnection.putrequest = counted  # type: ignore[method-assign] # counts in its place
+
+
+def _drop(bucket: Bucket, warehouse: Warehouse, before: int) -> None:
+    remains = find_remains(_MONTH, bucket, warehouse)
+    effects.left = before
+    drop_month(remains, bucket, warehouse)
+
+
+def _main() -> None:
+    where = json.loads(sys.argv[1])
+    opened = open_s3 if "s3" in where else open_google if "gcs" in where else open_folder
+    bucket, warehouse = opened(where)
+    for number in sys.stdin:
+        process = os.fork()
+        if not process:
+            _drop(bucket, warehouse, int(number))
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+
+
+if __name__ == "__main__":
+    _main()
