@@ -83,12 +83,12 @@ def open_s3(where: dict[str, str]) -> Opened:
         def get_boto3_session(self) -> Any:
             return boto3.Session(KEY, SECRET, region_name=REGION)
 
-    class CountedConnection(extensions.connection):
+    class CountedConnection(extensions.connection):  # type: ignore[misc] # psycopg2 ships no types
         def commit(self) -> None:
             effects.count()
             super().commit()
 
-    class CountedCursor(extensions.cursor):
+    class CountedCursor(extensions.cursor):  # type: ignore[misc] # the same
         def execute(self, query: str, values: Any = None) -> None:
             if query.startswith(_STATEMENTS):
                 effects.count()
