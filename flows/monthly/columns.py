@@ -1,4 +1,4 @@
-"""A column of a dataset: its names and its type in every vintage."""
+"""A column of a dataset: its names in every vintage, and its type."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Span:
     until: tuple[int, int] | None = None
 
     def covers(self, year: int, month: int) -> bool:
-        """Tell whether a month is in the span."""
+        """Return whether a month is in the span."""
         when = (year, month)
         return (self.since or when) <= when <= (self.until or when)
 
@@ -41,21 +41,21 @@ class Column:
 
     Attributes:
         name: the canonical name.
-        kind: the only type; timestamps are the dataset's local time in microseconds, without a
+        kind: the type; timestamps are in the dataset's local time, in microseconds, without a
             zone.
         about: what it means.
         aliases: names in older vintages.
-        required: the months whose files have the column, so that its absence is an error.
-        codes: published texts (upper case) and the value of each; None where the publisher never
-            assigned one. Numbers are kept as they are.
-        keeps_text_in: the column that keeps a text code as published.
-        derived: whether it is filled during conversion, never read from a file.
-        sparse: whether a required column may have no values in a published month.
+        required: the months whose files must have the column.
+        codes: published texts (upper case) and their values; None where the publisher never
+            assigned one. Numbers are kept unchanged.
+        keeps_text_in: the column that keeps a coded text as published.
+        derived: whether it is filled in during conversion instead of read from a file.
+        sparse: whether a required column may be empty in a published month.
         flag: whether a text column holds Y or N, which some files write as true and false.
-        joined: names of the published columns whose texts, joined by a space, are its value.
-        formats: how its times are written, as `strptime` formats; empty to recognize them.
-        zone: the zone or the offset of its times in the file; empty for the dataset's.
-        digits: of a decimal, all digits and those after the point.
+        joined: names of the published columns whose texts, joined by spaces, make up its value.
+        formats: `strptime` formats of its times; empty to detect them.
+        zone: the zone or offset of its times in the file; empty for the dataset's zone.
+        digits: precision and scale of a decimal.
     """
 
     name: str
@@ -74,12 +74,12 @@ class Column:
     digits: tuple[int, int] = (38, 9)
 
     def is_required(self, year: int, month: int) -> bool:
-        """Tell whether the files of a month have the column."""
+        """Return whether the files of a month have the column."""
         return self.required is not None and self.required.covers(year, month)
 
     @property
     def type(self) -> str:
-        """Return the type as a declaration writes it, such as `decimal(10,2)`."""
+        """Return the type as written in a declaration, such as `decimal(10,2)`."""
         whole, scale = self.digits
         return f"decimal({whole},{scale})" if self.kind == "decimal" else self.kind
 
@@ -90,7 +90,7 @@ class Column:
 
     @property
     def signature(self) -> str:
-        """Return what determines a value of the column: its type, and a checksum of the rest."""
+        """Return what determines the column's values: its type and a checksum of the rest."""
         rest = [
             sorted((k, v) for k, v in (self.codes or {}).items() if v is not None),
             sorted(k for k, v in (self.codes or {}).items() if v is None),
@@ -109,9 +109,9 @@ FILE_MONTH = Column(
     derived=True,
 )
 
-#: How the description of a column begins that is kept although nothing declares it.
+#: Start of the description of an undeclared column that is kept.
 KEPT = "Undeclared; as published in the column"
-#: Names that Postgres (its system columns) and BigQuery (these beginnings) keep for themselves.
+#: Names reserved by Postgres (its system columns) and BigQuery (these prefixes).
 _RESERVED = re.compile(
     r"tableoid|ctid|[cx]m(in|ax)|"
     r"_(table_|file_|partition|row_timestamp|_root__|colidentifier|change_(seq|type|time)).*",
@@ -126,13 +126,13 @@ def kept_column(name: str, published: str) -> Column:
 
 
 def is_reserved(name: str) -> bool:
-    """Tell whether a warehouse refuses the name for a column, quoted or not."""
+    """Return whether a warehouse rejects the column name even when quoted."""
     return _RESERVED.fullmatch(name) is not None
 
 
 @cache
 def _arrow(kind: Kind, digits: tuple[int, int]) -> pa.DataType:
-    # Imported here: an unchanged month does not need Arrow.
+    # Imported here because an unchanged month does not need Arrow.
     import pyarrow as pa
 
     types: Mapping[str, pa.DataType] = {

@@ -1,4 +1,4 @@
-"""A dataset that is published monthly, as its declaration says."""
+"""A monthly published dataset, as declared."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A dataset that is published monthly, as declared.
+    """A monthly published dataset.
 
     Attributes:
         name: the name of its declaration.
         declared: the declaration.
         path: the file of the declaration.
-        columns: every column of every vintage, in order, `file_month` last.
+        columns: the columns of all vintages, in order, with `file_month` last.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Dataset:
 
     @property
     def place(self) -> str:
-        """Return where it is declared, as messages say it."""
+        """Return where it is declared, for messages."""
         here = Path(__file__).parents[2]
         return str(self.path.relative_to(here) if self.path.is_relative_to(here) else self.path)
 
@@ -46,7 +46,7 @@ class Dataset:
 
     @property
     def roles(self) -> Roles:
-        """Return the columns that quality, gates and report use; empty where there is none."""
+        """Return the columns that quality, gates and report use; empty for a role without one."""
         return self.declared.roles
 
     @property
@@ -71,7 +71,7 @@ class Dataset:
 
     @property
     def text(self) -> Written:
-        """Return how values are written, where the files do not show it."""
+        """Return how values are written where the files do not show it."""
         return self.declared.text
 
     @property
@@ -81,13 +81,13 @@ class Dataset:
 
     @property
     def first_month(self) -> tuple[int, int]:
-        """Return year and month of the first published file."""
+        """Return the year and month of the first published file."""
         return year_month(self.declared.first_month)
 
     @cached_property
     def schema(self) -> pa.Schema:
         """Return the canonical Arrow schema, the same for every vintage."""
-        # Imported here: an unchanged month does not need Arrow.
+        # Imported here because an unchanged month does not need Arrow.
         import pyarrow as pa
 
         return pa.schema(
@@ -96,7 +96,7 @@ class Dataset:
 
     @cached_property
     def known_names(self) -> Mapping[str, Column]:
-        """Return every name a published file may use for a column, folded."""
+        """Return every folded name that a published file may use for a column."""
         readable = [c for c in self.columns if not c.derived and not c.joined]
         return {fold(name): c for c in readable for name in (*c.aliases, c.name)}
 
@@ -109,7 +109,7 @@ class Dataset:
 
     @cached_property
     def signatures(self) -> Mapping[str, str]:
-        """Return what determines the values of each column, and of the whole file."""
+        """Return what determines the values of each column and of the whole file."""
         text = self.declared.text
         whole = [text.decimal, text.nulls, self.zone, self.declared.interval]
         shared = hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:8]
@@ -117,7 +117,7 @@ class Dataset:
 
     @cached_property
     def schema_version(self) -> int:
-        """Return the version of the schema, a checksum of the signatures that fits 32 bits."""
+        """Return the version of the schema, a 32-bit checksum of the signatures."""
         return int(hashlib.sha256(json.dumps(self.signatures).encode()).hexdigest()[:7], 16)
 
     def column(self, name: str) -> Column | None:
@@ -127,6 +127,6 @@ class Dataset:
 
 
 def year_month(text: str) -> tuple[int, int]:
-    """Return year and month of a text like 2013-08."""
+    """Return the year and month of a text like 2013-08."""
     year, _, month = text.partition("-")
     return int(year), int(month)

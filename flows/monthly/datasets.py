@@ -1,4 +1,4 @@
-"""The datasets, each declared in `datasets/NAME.toml` or in a folder of the user's own."""
+"""The datasets, each declared in `datasets/NAME.toml` or in a folder of the user's."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 #: The declarations that the project ships.
 SHIPPED = Path(__file__).parents[1] / "datasets"
-#: Names a folder with declarations of the user's own.
+#: The variable that names the folder of the user's declarations.
 VARIABLE = "TRIPS_DATASETS"
 
 
 class Datasets(Mapping[str, Dataset]):
-    """The datasets by name, each read when it is first asked for."""
+    """The datasets by name, each read on first use."""
 
     def __getitem__(self, name: str) -> Dataset:
         """Return a dataset.
 
         Raises:
-            KeyError: there is none of this name.
-            UsageError: its declaration is wrong, or another declares the same table.
+            KeyError: no dataset has this name.
+            UsageError: its declaration is invalid, or another declares the same table.
         """
         found = _dataset(self._paths()[name])
         _refuse_same_table(found.path, os.environ.get(VARIABLE, ""))
@@ -63,10 +63,10 @@ _DRAFTS: dict[str, Path] = {}
 
 @contextmanager
 def drafted(path: Path) -> Iterator[Dataset]:
-    """Use a declaration that lies elsewhere, even if another one has its name.
+    """Use a declaration from elsewhere, even if another one has the same name.
 
     Raises:
-        UsageError: the declaration is wrong.
+        UsageError: the declaration is invalid.
     """
     found = read_dataset(path)
     before = _DRAFTS.get(found.name)
@@ -80,10 +80,10 @@ def drafted(path: Path) -> Iterator[Dataset]:
 
 
 def dataset(name: str) -> Dataset:
-    """Return the dataset of this name.
+    """Return the dataset with this name.
 
     Raises:
-        UsageError: there is none, or its declaration is wrong.
+        UsageError: there is none, or its declaration is invalid.
     """
     if name not in DATASETS:
         near = difflib.get_close_matches(name.lower(), list(DATASETS), 1)
@@ -97,7 +97,7 @@ def dataset(name: str) -> Dataset:
 
 @cache
 def _paths_of(own: str) -> dict[str, Path]:
-    """Return the files of all declarations: the shipped ones, then the user's own by name."""
+    """Return the files of all declarations: the shipped ones, then the user's."""
     shipped = {name: SHIPPED / f"{name}.toml" for name in ("yellow", "green", "fhv", "fhvhv")}
     found = shipped | {path.stem: path for path in sorted(SHIPPED.glob("*.toml"))}
     if not own:
@@ -130,9 +130,9 @@ def _refuse_same_table(path: Path, own: str) -> None:
 
 @cache
 def _table_in(path: Path) -> str:
-    """Return the table that a declaration names, or that it gets by its own name.
+    """Return the table that a declaration names, else the name of its file.
 
-    The declaration may be wrong otherwise, which those learn who use it.
+    The rest of the declaration is not checked here; an error in it is raised on use.
     """
     try:
         return str(tomllib.loads(path.read_text("utf-8")).get("table") or path.stem)
@@ -144,7 +144,7 @@ def read_dataset(path: Path) -> Dataset:
     """Return the dataset of a declaration.
 
     Raises:
-        UsageError: the declaration is wrong; the message lists all faults by line.
+        UsageError: the declaration is invalid; the message lists all faults by line.
     """
     try:
         text = path.read_text("utf-8")
@@ -216,7 +216,7 @@ def _span(declared: DeclaredSpan | None) -> Span | None:
 
 
 def forget() -> None:
-    """Read declarations again, after a folder of them has changed."""
+    """Clear the cached declarations, after a folder of them has changed."""
     _paths_of.cache_clear()
     _dataset.cache_clear()
     _table_in.cache_clear()

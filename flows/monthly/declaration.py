@@ -1,6 +1,6 @@
 """The format of a dataset's declaration, `datasets/NAME.toml`.
 
-Editors complete and check it by `datasets/schema.json`, which is made from these models.
+Editors use `datasets/schema.json`, generated from these models, to complete and validate it.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-#: What all warehouses take as a name, quoted or not.
+#: A name that every warehouse accepts, quoted or not.
 NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
-#: Postgres' names have 63 bytes, and those of a month's partition 21 more than the table's.
+#: Postgres limits names to 63 bytes; a partition's name is 21 bytes longer than its table's.
 TABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,39}$"
-#: An object of a bucket; no part begins with a point.
+#: A key in a bucket; no part begins with a dot.
 KEY = r"^([A-Za-z0-9_-][A-Za-z0-9_.-]*/)*[A-Za-z0-9_-][A-Za-z0-9_.-]*$"
 YEAR_MONTH = r"^[0-9]{4}-(0[1-9]|1[0-2])$"
-#: Texts reach log lines, tables and pages: no line breaks or other control characters.
+#: Texts appear in log lines, tables and pages, so they have no control characters.
 TEXT = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
 TYPE = (
     r"^(int64|float64|string|timestamp|date|boolean"
@@ -31,7 +31,7 @@ Degrees = Annotated[float, Field(ge=-180, le=180)]
 
 
 class Strict(BaseModel):
-    """A table of a declaration: no other keys, no value converted from another type."""
+    """A table of a declaration, without unknown keys or type coercion."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -44,7 +44,7 @@ class Span(Strict):
 
 
 def _span(value: Any) -> Any:
-    """Read `true` as the span of all months, `false` as none."""
+    """Read `true` as a span of all months and `false` as none."""
     return ({} if value else None) if isinstance(value, bool) else value
 
 

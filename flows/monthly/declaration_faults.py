@@ -1,4 +1,4 @@
-"""What a declaration of the right shape says wrongly, all at once."""
+"""All errors in a declaration of the right shape."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from monthly.toml_lines import Path
 if TYPE_CHECKING:
     pass
 
-#: Fields of an address.
+#: Fields that an address may have.
 FIELDS = ("color", "dataset", "year", "month", "year_month")
 _NUMBERS = ("int64", "float64", "decimal")
 _KINDS: Mapping[str, Collection[str]] = {
@@ -26,16 +26,16 @@ _KINDS: Mapping[str, Collection[str]] = {
     "end": ("timestamp",),
     **dict.fromkeys(("amount", "price", "distance", "latitude", "longitude"), _NUMBERS),
 }
-#: Tables of a warehouse beside those of the datasets.
+#: Tables of a warehouse besides those of the datasets.
 LEDGERS = ("loaded_months", "rejected_rows")
 _OF_DATABASES = ("pg_", "duckdb_", "sqlite_", "pragma_", "information_schema")
-#: Postgres' partition of a month, the one that replaces it, one that somebody detached.
+#: Postgres partitions: of a month, its replacement, and one that somebody detached.
 _PARTITION = re.compile(r"\w+_\d{4}_\d\d(_new|_detached\w*)?")
 _OFFSET = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d")
 
 
 def faults_of_meaning(name: str, declared: Declaration) -> Iterator[Fault]:
-    """Yield the values that contradict each other or do not exist."""
+    """Yield the values that contradict each other or refer to something that does not exist."""
     yield from _names(name, declared)
     yield from _table(declared.table or name)
     yield from _aliases(declared)
@@ -204,7 +204,7 @@ def _zones(declared: Declaration) -> Iterator[Fault]:
 
 
 def _cron(line: str) -> Iterator[Fault]:
-    # Imported here: Prefect brings it, and only schedules need it.
+    # Imported here because only schedules need it; Prefect installs it.
     from croniter import croniter
 
     if len(line.split()) != 5 or not croniter.is_valid(line):
@@ -212,7 +212,7 @@ def _cron(line: str) -> Iterator[Fault]:
 
 
 def is_zone(name: str) -> bool:
-    """Tell whether a time zone exists."""
+    """Return whether a time zone exists."""
     try:
         return bool(ZoneInfo(name))
     except (ZoneInfoNotFoundError, ValueError, OSError):

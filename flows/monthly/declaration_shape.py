@@ -1,4 +1,4 @@
-"""The shape of a declaration: keys that are missing, unknown or of another type."""
+"""Checks the shape of a declaration: keys that are missing, unknown or of the wrong type."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Fault:
 
     Attributes:
         path: the key.
-        message: what is wrong with it, and what is expected.
+        message: what is wrong with it and what is expected.
     """
 
     path: Path
@@ -30,26 +30,26 @@ class Fault:
 
 
 def faults_of_shape(declared: Mapping[str, Any], refused: Refused) -> Iterator[Fault]:
-    """Yield the keys that are missing, unknown or of another type than the format's.
+    """Yield the keys that are missing, unknown or of the wrong type.
 
     Args:
-        declared: the declaration as parsed.
-        refused: what the models say of it, in words that name no key of a union.
+        declared: the parsed declaration.
+        refused: the models' validation error, which does not name keys inside a union.
     """
-    # Imported here: only a wrong declaration needs it.
+    # Imported here because only an invalid declaration needs it.
     from jsonschema import Draft202012Validator
 
     errors = list(Draft202012Validator(Declaration.model_json_schema()).iter_errors(declared))
     for error in errors:
         for inner in _inner(error):
             yield from _faults_of(tuple(inner.absolute_path), inner)
-    # JSON knows no difference between 2 and 2.0.
+    # JSON does not distinguish 2 from 2.0, so the schema misses these.
     for each in () if errors else refused.errors():
         yield Fault(each["loc"], f"is {each['input']!r}; write {_described(each['loc'])}")
 
 
 def _inner(error: ValidationError) -> list[ValidationError]:
-    """Return the errors inside a table of which the format has several kinds, else the error."""
+    """Return the errors inside a table that may take several forms, else the error itself."""
     if not isinstance(error.instance, dict):
         return [error]
     inner = [e for e in error.context or () if e.absolute_path != error.absolute_path]
@@ -92,6 +92,6 @@ def _shown(value: object) -> str:
 
 
 def near(key: str, known: Collection[str]) -> str:
-    """Return a guess at what a misspelt key means; empty without one."""
+    """Return a guess at what a misspelt key means; empty if there is none."""
     found = difflib.get_close_matches(key, list(known), 1)
     return f", did you mean {found[0]}?" if found else ""

@@ -1,4 +1,4 @@
-"""The mapping of a published header, of any vintage, to the columns of its dataset."""
+"""Maps a published header of any vintage to the columns of its dataset."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Mapped:
 
     Attributes:
         dataset: the dataset of the file.
-        columns: one entry per field of the file; None for a field to leave out.
-        renamed: published and canonical name where they differ.
-        unknown: names that are not declared.
-        missing: columns of the dataset that the file lacks; null in every row.
+        columns: one entry per field of the file; None for a field to skip.
+        renamed: published and canonical names where they differ.
+        unknown: undeclared names.
+        missing: columns of the dataset that the file lacks and that are null in every row.
         published: the published name of each field.
         twins: indexes of fields that map to the same column as an earlier field.
         kept: undeclared columns that are kept as text.
-        read: further notes on how the file is read.
+        read: other notes on how the file is read.
     """
 
     dataset: Dataset
@@ -59,7 +59,7 @@ class Mapped:
 
     @cached_property
     def outcome(self) -> tuple[Column, ...]:
-        """Return the columns of the converted file: those of the dataset, then those kept."""
+        """Return the columns of the converted file: the dataset's, then those kept."""
         return (*self.dataset.columns, *self.kept)
 
     @cached_property
@@ -86,12 +86,12 @@ def map_header(
         names: the names as published, in file order.
         strict: whether an undeclared column (unless `new_columns` says otherwise) or a missing
             required column is an error.
-        empty: indexes of fields to leave out, each replaced by another field.
-        new_columns: what becomes of undeclared columns.
+        empty: indexes of fields to skip, each replaced by another field.
+        new_columns: what to do with undeclared columns.
 
     Raises:
-        SchemaError: no name is known, the names belong to another dataset, or (strict) a name
-            is unknown or a required column is missing.
+        SchemaError: all names are unknown, the names belong to another dataset, or (strict) a
+            name is unknown or a required column is missing.
     """
     dataset = DATASETS[month.dataset]
     known = [_known(dataset, name) for name in names]
@@ -134,14 +134,14 @@ def _known(dataset: Dataset, name: str) -> Column | None:
 
 
 def _is_there(dataset: Dataset, column: Column, found: Sequence[Column | None]) -> bool:
-    """Tell whether a column can be read from the columns that were found."""
+    """Return whether a column can be read from the columns that were found."""
     if column.joined:
         return all(dataset.parts[fold(part)] in found for part in column.joined)
     return column in found
 
 
 def _kept(dataset: Dataset, unknown: Sequence[str]) -> dict[str, Column]:
-    """Return a text column for each undeclared name, under that name as far as tables take it."""
+    """Return a text column for each undeclared name, renamed only if tables do not allow it."""
     taken = {c.name.lower() for c in dataset.columns}
     kept: dict[str, Column] = {}
     for published in unknown:
@@ -169,7 +169,7 @@ def _twins(found: Sequence[Column | None]) -> frozenset[int]:
 
 
 def _refuse_other_dataset(month: Month, own: Dataset, names: Sequence[str]) -> None:
-    """Raise if another dataset fits the header better; some datasets share most names."""
+    """Raise if another dataset fits the header better; some datasets share most of their names."""
     folded = {fold(name) for name in names}
     mine = _fitting(own, folded)
     required = [c for c in own.columns if c.is_required(month.year, month.month) and not c.joined]

@@ -1,4 +1,4 @@
-"""The lines of a TOML file on which its keys stand, which Python's parser does not tell."""
+"""Line numbers of the keys in a TOML file, which Python's parser does not report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-#: A key of a table or of an array of tables, and its position.
+#: The path to a key; an int is a position in an array of tables.
 Path = tuple[str | int, ...]
 
 _TABLE = re.compile(r"\s*(\[\[?)(.+?)\]\]?\s*(#.*)?")
@@ -40,7 +40,7 @@ def lines_of(text: str) -> Mapping[Path, int]:
 
 
 def line_at(lines: Mapping[Path, int], path: Path) -> int:
-    """Return the line of a key, or of the closest table around it; 1 if there is none."""
+    """Return the line of a key, or of the innermost table that contains it; 1 if there is none."""
     for end in range(len(path), 0, -1):
         if path[:end] in lines:
             return lines[path[:end]]
@@ -48,7 +48,7 @@ def line_at(lines: Mapping[Path, int], path: Path) -> int:
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines that begin a statement, not those inside a long text or an array."""
+    """Yield the lines that begin a statement, but not those inside a multi-line string or array."""
     quote, depth = "", 0
     for number, line in enumerate(text.splitlines(), 1):
         if not quote and not depth:
@@ -57,7 +57,7 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _after(line: str, quote: str, depth: int) -> tuple[str, int]:
-    """Return the long quote and the number of brackets that are open after a line."""
+    """Return the multi-line quote and the number of brackets still open after a line."""
     is_table = not quote and not depth and _TABLE.fullmatch(line)
     while True:
         if quote:
@@ -79,7 +79,7 @@ def _brackets(line: str) -> int:
 
 
 def _parts(key: str) -> Path:
-    """Split a dotted key, with TOML's own parser, as a part may be quoted."""
+    """Split a dotted key with the TOML parser, since its parts may be quoted."""
     parts: list[str] = []
     inner: Any = tomllib.loads(f"{key} = 0")
     while isinstance(inner, dict):

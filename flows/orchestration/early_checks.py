@@ -1,7 +1,7 @@
-"""Usage errors of a command that need no Prefect, found before its import, which takes seconds.
+"""Checks a command's arguments before the import of Prefect, which takes seconds.
 
-The flows check their parameters themselves, whoever starts them; this only finds the usual slips
-sooner. What it cannot decide it leaves to them.
+The flows always check their parameters themselves; this only catches common mistakes sooner and
+leaves the rest to them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from monthly.month import Color, Month, months_of
 from monthly.sources import addresses
 from orchestration.exit_codes import ExitCode
 
-#: Commands of one month and of many, with the defaults of the parameters that are checked.
+#: Commands for one month and for several, with defaults of the parameters to check.
 MONTH = {"color": "yellow", "year": "2021", "month": "1"}
 MONTHS = {"color": "yellow", "year": "2021", "months": "2021-01"}
 COMMANDS: Mapping[str, Mapping[str, str]] = {
@@ -30,7 +30,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
 
 
 def refuse_early(command: str, arguments: Sequence[str]) -> None:
-    """Exit with code 2 and one line if a command's arguments name invalid months or sources."""
+    """Exit with code 2 and a one-line error if the months or the source are invalid."""
     if command not in COMMANDS or "--help" in arguments:
         return
     try:
@@ -41,7 +41,7 @@ def refuse_early(command: str, arguments: Sequence[str]) -> None:
 
 
 def _given(arguments: Sequence[str]) -> dict[str, str]:
-    """Return the values of options, written as `--name value` or `--name=value`."""
+    """Return the values of options given as `--name value` or `--name=value`."""
     found = {}
     for argument, after in zip(arguments, [*arguments[1:], ""]):
         name, assigned, value = argument.partition("=")
@@ -53,7 +53,7 @@ def _given(arguments: Sequence[str]) -> dict[str, str]:
 def _check(given: Mapping[str, str]) -> None:
     color = given["color"].lower()
     if color not in get_args(Color) or not given["year"].isdigit():
-        return  # the command line's parser names the choices
+        return  # the command-line parser lists the choices
     months = _months(color, int(given["year"]), given)
     if "source" in given:
         addresses(given["source"], months)

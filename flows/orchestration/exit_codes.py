@@ -15,7 +15,7 @@ class ExitCode(IntEnum):
     meaning: str
 
     def __new__(cls, code: int, meaning: str) -> ExitCode:
-        """Make a member that is its code."""
+        """Create a member whose value is its code."""
         member = int.__new__(cls, code)
         member._value_ = code
         member.meaning = meaning

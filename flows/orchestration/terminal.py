@@ -1,4 +1,4 @@
-"""The log of a command: this project's lines, without Prefect's own and without tracebacks."""
+"""The log of a command: this project's lines, without Prefect's and without tracebacks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.theme import Theme
 
 _PREFECT = str(Path(prefect.__file__).parent) + os.sep
-#: Functions of prefect.engine that log how a run failed, which the command says at its end.
+#: Functions of prefect.engine that log why a run failed, which the command reports at its end.
 REPORTS = (
     "begin_flow_run",
     "create_and_begin_subflow_run",
@@ -30,10 +30,10 @@ REPORTS = (
 
 
 def show_own_lines(tracebacks: bool) -> None:
-    """Print only this project's lines and other warnings; the UI gets all of them.
+    """Print only this project's lines and others' warnings; the UI shows everything.
 
     Args:
-        tracebacks: whether to print failures of runs where they arise, with their traceback.
+        tracebacks: whether to print a failure when it occurs, with its traceback.
     """
     setup_logging()
     for handler in _handlers():
@@ -43,14 +43,14 @@ def show_own_lines(tracebacks: bool) -> None:
 
 
 def is_terminal() -> bool:
-    """Return whether the log goes to a terminal; a display replaces `sys.stderr`."""
+    """Return whether the log goes to a terminal, even while a display replaces `sys.stderr`."""
     return os.isatty(2)
 
 
 def console() -> Console:
-    """Return the console that the log is printed on, which a live display must share."""
+    """Return the console of the log, which a live display must share."""
     for handler in _handlers():
-        handler.console.push_theme(Theme())  # its own lacks the styles of bars
+        handler.console.push_theme(Theme())  # its own theme lacks the styles of progress bars
         return handler.console
     return Console(stderr=True)
 
@@ -69,7 +69,7 @@ class _OwnLines(logging.Filter):
         self._tracebacks = tracebacks
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether to print a record, by the code that logged it."""
+        """Return whether to print a record, based on the code that logged it."""
         if not record.pathname.startswith(_PREFECT) or getattr(record, "is_transient", False):
             return True
         reported = record.funcName in REPORTS and not self._tracebacks
@@ -77,14 +77,14 @@ class _OwnLines(logging.Filter):
 
 
 class _ForTerminal(logging.Formatter):
-    """A formatter that works on a copy: the record sent to the server keeps what it leaves out."""
+    """A formatter that works on a copy, so the record sent to the server stays complete."""
 
     def __init__(self, formatter: logging.Formatter) -> None:
         super().__init__()
         self._formatter = formatter
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record with an exception in one line, or its `terminal` text if it has one."""
+        """Return the record's `terminal` text, or its message, and any exception in one line."""
         text = getattr(record, "terminal", record.getMessage())
         if record.exc_info:
             text = f"{text} {record.exc_info[1]}"
@@ -93,12 +93,12 @@ class _ForTerminal(logging.Formatter):
 
 
 def hide_noise() -> None:
-    """Hide harmless messages that Prefect's own API prints when it runs in a flow's process."""
-    # Printed by the very first run, which creates the database.
+    """Hide harmless messages that Prefect's API prints when it runs in a flow's process."""
+    # Printed by the first run, which creates the database.
     warnings.filterwarnings("ignore", "Skipped unsupported reflection")
     # Google's libraries, which Prefect imports, print this on Python 3.10.
     warnings.filterwarnings("ignore", "You are using a non-supported Python version")
-    # Python 3.13 finalizes the API's gzip streams again after they were closed.
+    # Python 3.13 finalizes the API's gzip streams after they are closed.
     shown = sys.unraisablehook
     sys.unraisablehook = lambda found: None if type(found.object) is GzipFile else shown(found)
 
@@ -106,8 +106,8 @@ def hide_noise() -> None:
 def collect_seldom() -> None:
     """Make Python's garbage collector run rarely in a short-lived process.
 
-    While it starts its API, Prefect creates about a million objects that live until the end.
-    Scanning them repeatedly takes a tenth of the whole command's time.
+    Starting its API, Prefect creates about a million objects that live until the process ends.
+    Scanning them repeatedly takes a tenth of the command's time.
     """
     gc.freeze()
     gc.set_threshold(50_000)

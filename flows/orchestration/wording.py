@@ -1,4 +1,4 @@
-"""Errors and their remedies in words: options on a command line, parameters in the UI."""
+"""Words errors and their remedies: as options on the command line, as parameters in the UI."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def in_ui(message: str, remedies: Sequence[Advice]) -> str:
 
 
 def words_in_ui(error: TripsError) -> str:
-    """Return an error in the words of the UI."""
+    """Return an error as worded in the UI."""
     return in_ui(error.message, error.remedies)
 
 
@@ -44,7 +44,7 @@ def _advice(
     setting: Callable[[Remedy], str],
     name: Callable[[str], str],
 ) -> str:
-    """Return the advice of one remedy, shorter if the one before is about the same flow."""
+    """Return the advice for one remedy, shorter if the previous one is about the same flow."""
     is_said = isinstance(before, Remedy) and before.flow == remedy.flow
     verb = "" if is_said else f"run {name(remedy.flow) if remedy.flow else 'again'} "
     return f"{verb}with {setting(remedy)} {remedy.effect}".rstrip()

@@ -1,4 +1,4 @@
-"""Files that are published together: each downloaded, then kept as one archive."""
+"""Files published together: downloaded one by one and kept as one archive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.download.text_stream import TOGETHER
 
 
 class Parts:
-    """The transport of an address that consists of several."""
+    """The transport for an address that consists of several."""
 
     def look(self, wanted: RemoteFile[What]) -> RemoteFile[What]:
         """Return the metadata of all files: the sum of their sizes, a checksum of their ETags."""
@@ -31,7 +31,7 @@ class Parts:
         )
 
     def fetch(self, wanted: RemoteFile[What], part: PartFile, progress: Progress) -> Download[What]:
-        """Download the files one after the other, and put them into an archive."""
+        """Download the files one after the other and pack them into an archive."""
         found = [
             fetch(
                 replace(wanted, url=url),
@@ -62,7 +62,7 @@ def _archive(target: Path, files: list[Path]) -> None:
 
 
 def _joint(etags: list[str | None]) -> str | None:
-    """Return one ETag for several, None if one of them is missing."""
+    """Return one ETag for several; None if any is missing."""
     together = _together(etags)
     return together and f'"{hashlib.sha256(together.encode()).hexdigest()}"'
 

@@ -23,13 +23,13 @@ from monthly.convert.zones import UTC_ZONES, local_clock, utc_instants
 if TYPE_CHECKING:
     from monthly.convert.time_texts import Times
 
-#: First and last microsecond, since 1970, of the years 1 to 9999, which every warehouse can hold.
+#: First and last microsecond since 1970 of years 1 to 9999, which every warehouse can store.
 TIMES = (-62_135_596_800_000_000, 253_402_300_799_999_999)
 
 
 def times_of_texts(column: Column, texts: pa.Array, readings: Readings) -> pa.Array:
     """Convert trimmed texts to the dataset's local time; see `cast`."""
-    # Imported here, as in the functions below, because few files have such text.
+    # Imported here, as in the functions below, because few files need it.
     from monthly.convert.time_texts import is_plain
 
     known = texts.drop_null()
@@ -42,7 +42,7 @@ def times_of_texts(column: Column, texts: pa.Array, readings: Readings) -> pa.Ar
     if not readings.zone and times.marked.any():
         refuse(column, known, ~times.marked, "a time without a zone; declare time_zone, then")
     try:
-        # A declared format with a zone leaves no doubt about what its mark means.
+        # A declared format with a zone is unambiguous.
         utc = "utc" if column.formats else readings.utc
         local = times.local(utc, readings.zone, column.zone)
     except ValueError as error:
@@ -61,7 +61,7 @@ def _times_of(column: Column, known: pa.Array, readings: Readings) -> Times:
 
 
 def _look_if_odd(known: pa.Array, readings: Readings) -> None:
-    """Require a survey of the file if any text that is not a plain ISO time is a valid time."""
+    """Require a survey of the file if any text is a valid time but not a plain ISO time."""
     from monthly.convert.time_texts import is_plain, read_under_each
 
     if readings.settled or is_plain(known).all():
@@ -72,7 +72,7 @@ def _look_if_odd(known: pa.Array, readings: Readings) -> None:
 
 
 def dates(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
-    """Convert days, and times at midnight."""
+    """Convert dates and times at midnight to dates."""
     if pa.types.is_date32(values.type):
         return values
     times = times_of_texts if is_text(values.type) else times_of_values
@@ -101,7 +101,7 @@ def times_of_values(column: Column, values: pa.Array, readings: Readings) -> pa.
 
 
 def _moved(column: Column, values: pa.Array, zone: str) -> pa.Array:
-    """Return the times of the column's zone as the local time of another."""
+    """Convert times from the column's zone to the local time of another."""
     clock = values.drop_null().view(pa.int64()).to_numpy()
     try:
         local = local_clock(utc_instants(clock, column.zone), zone)
@@ -123,7 +123,7 @@ def _clock_of(column: Column, values: pa.Array, zone: str, readings: Readings) -
 
 
 def _near(column: Column, values: pa.Array) -> pa.Array:
-    """Return the times, or refuse them if a warehouse cannot hold one."""
+    """Return the times; raise if a warehouse cannot store one of them."""
     ends = [end for end in pc.min_max(values.view(pa.int64())).as_py().values() if end is not None]
     if any(not TIMES[0] <= end <= TIMES[1] for end in ends):
         raise Unreadable(f"{column.name}: a year before 1 or after 9999")

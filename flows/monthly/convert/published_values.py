@@ -1,4 +1,4 @@
-"""The values of a column as published: which mean nothing, and which cannot be read."""
+"""Published values of a column: which mean "no value", and which cannot be read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: Spellings of "no value" in any column, from databases (NULL, \N) and from pandas.
 NULLS = ("", "NULL", "null", "Null", "None", "\\N", "NaN", "nan", "NaT", "<NA>")
-#: Spellings in flag columns other than Y and N: booleans from programs, numbers from pandas.
+#: Spellings in flag columns besides Y and N: booleans from programs, numbers from pandas.
 _FLAGS: Mapping[str, str | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), "Y"),
     **dict.fromkeys(("false", "False", "FALSE"), "N"),
@@ -27,29 +27,29 @@ _FLAGS: Mapping[str, str | None] = {
 
 
 class Unreadable(ValueError):
-    """A row of a piece does not match what its dataset declares; the message is the reason."""
+    """A row of a piece does not match the declaration; the message is the reason."""
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Tell whether a type is text, plain or dictionary-encoded."""
+    """Return whether a type is text, plain or dictionary-encoded."""
     value_type = kind.value_type if pa.types.is_dictionary(kind) else kind
     return value_type in (pa.string(), pa.large_string(), pa.string_view())
 
 
 def trimmed(values: pa.Array, nulls: tuple[str, ...]) -> pa.Array:
-    """Strip whitespace around texts, and return null for those that mean "no value"."""
+    """Strip whitespace around texts and replace those that mean "no value" with null."""
     texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
     return replaced(texts, meanings(nulls))
 
 
 @cache
 def meanings(nulls: tuple[str, ...], flag: bool = False) -> Mapping[str, str | None]:
-    """Return the texts that mean no value, and those that flags spell otherwise."""
+    """Return the texts to replace: spellings of "no value" and, for flags, of Y and N."""
     return {**dict.fromkeys((*NULLS, *nulls)), **(_FLAGS if flag else {})}
 
 
 def replaced(texts: pa.Array, meant: Mapping[str, str | None]) -> pa.Array:
-    """Return texts with those in a mapping replaced."""
+    """Replace the texts that are in a mapping."""
     places = pc.index_in(texts, strings([*meant]))
     if places.null_count == len(places):
         return texts
@@ -59,13 +59,13 @@ def replaced(texts: pa.Array, meant: Mapping[str, str | None]) -> pa.Array:
 def refuse(
     column: Column, texts: pa.Array, good: npt.NDArray[np.bool_] | list[bool], what: str
 ) -> NoReturn:
-    """Raise for the first text that is not good."""
+    """Raise for the first invalid text."""
     first = next(place for place, is_good in enumerate(good) if not is_good)
     raise Unreadable(f"{column.name}: {texts[first].as_py()!r} is not {what}")
 
 
 def spread(values: pa.Array, texts: pa.Array) -> pa.Array:
-    """Put the values of the non-null texts back in place, with null for the others."""
+    """Put the values of the non-null texts back in place, with null elsewhere."""
     if not texts.null_count:
         return values
     places = pc.cumulative_sum(texts.is_valid().cast(pa.int64()))

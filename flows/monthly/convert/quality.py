@@ -1,4 +1,4 @@
-"""Quality report of a month: rows that are valid and kept, but suspicious."""
+"""Quality report of a month: rows that are valid and kept but suspicious."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ _HOUR = 3_600_000_000  # microseconds
 
 @dataclass(frozen=True)
 class Quality:
-    """The quality report of one month; what a dataset has no role or bound for is 0.
+    """The quality report of one month; a figure without a role or bound in the dataset is 0.
 
     Attributes:
         rows: rows written.
         nulls: null values by column, without columns that have none.
-        outside_month: times before or after the month of the file.
+        outside_month: times outside the month of the file.
         end_before_time: rows that end before they begin.
-        zero_distance: rows of distance zero.
+        zero_distance: rows with distance zero.
         negative_amount: negative amounts, mostly refunds.
         implausible_distance: distances above the declared bound.
         implausible_duration: durations above the declared bound.
         implausible_speed: mean speeds above the declared bound.
         implausible_amount: amounts above the declared bound.
         duplicates: rows that repeat an earlier row in every column.
-        amount: sum of the amount; of money, to the cent.
+        amount: sum of the amounts; for money, to the cent.
         first_time: earliest time, local; None if there are no times.
-        last_time: latest time, likewise.
+        last_time: latest time, local; None if there are no times.
     """
 
     rows: int
@@ -59,7 +59,7 @@ class Quality:
     last_time: str | None
 
     def figures(self, dataset: Dataset) -> dict[str, object]:
-        """Return the figures by the dataset's own words, such as `pickup_outside_month`."""
+        """Return the figures under the dataset's own terms, such as `pickup_outside_month`."""
         return {"rows": self.rows, "nulls": self.nulls} | dict(self._figures(dataset))
 
     def _figures(self, dataset: Dataset) -> Iterator[tuple[str, object]]:
@@ -126,7 +126,7 @@ class Tally:
         return Measured(batch.num_rows, odd, nulls, total or 0.0, times)
 
     def _outside(self, time: pa.Array) -> pa.Array:
-        """Tell which times are outside the month; the end of its last interval is inside."""
+        """Return which times are outside the month; the end of its last interval is inside."""
         if self._dataset.declared.interval == "end":
             return pc.or_(pc.less_equal(time, self._start), pc.greater(time, self._end))
         return pc.or_(pc.less(time, self._start), pc.greater_equal(time, self._end))
@@ -163,7 +163,7 @@ class Tally:
         return odd
 
     def merge(self, measured: Measured) -> None:
-        """Add the measures of one batch."""
+        """Add the measurements of one batch."""
         self._odd.update({"rows": measured.rows, **measured.odd})
         self._nulls.update(measured.nulls)
         self._amount += measured.amount
@@ -195,7 +195,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Measured:
-    """The measures of one batch; see `Quality` for their meaning."""
+    """The measurements of one batch; see `Quality` for their meaning."""
 
     rows: int
     odd: Mapping[str, int]
@@ -205,7 +205,7 @@ class Measured:
 
 
 def _too_fast(distance: pa.Array, took: pa.Array, bound: float) -> pa.Array:
-    """Tell which rows exceed the speed bound; rows without a duration do not."""
+    """Return which rows exceed the speed bound; rows without a duration do not."""
     shortest = pc.multiply(distance, float64s([_HOUR / bound])[0])
     fast = pc.greater(shortest, took.cast(pa.float64(), safe=False))
     return pc.and_(fast, pc.greater(took, _NO_TIME))

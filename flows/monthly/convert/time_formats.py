@@ -1,10 +1,10 @@
-"""Declared time formats, such as `%d.%m.%Y %H:%M`, as patterns over texts."""
+"""Converts declared time formats, such as `%d.%m.%Y %H:%M`, to patterns."""
 
 from __future__ import annotations
 
 import re
 
-#: Python's directives, and the group that each gives; see `monthly.convert.time_texts`.
+#: Python's directives and the group that each becomes; see `monthly.convert.time_texts`.
 _GROUPS = {
     "Y": r"(?P<y>\d{4})",
     "y": r"(?P<y>\d{2})",
@@ -23,19 +23,19 @@ _GROUPS = {
     "%": "%",
 }
 _DIRECTIVE = re.compile(r"%(.?)")
-#: Zones like CST and IST are left out: their names mean several offsets.
+#: Zones like CST and IST are left out because their names are ambiguous.
 _KNOWN = ", ".join(f"%{letter}" for letter in _GROUPS)
 
 
 class UnknownFormat(ValueError):
-    """A format that is not understood; the message says why and what is."""
+    """An unsupported format; the message says why and what is supported."""
 
 
 def pattern_of(text: str) -> str:
-    """Return the pattern of a format, with the groups of its parts.
+    """Return the pattern of a format, with a group for each part.
 
     Raises:
-        UnknownFormat: a directive is unknown or stands twice, or year or month is missing.
+        UnknownFormat: a directive is unknown or repeated, or the year or month is missing.
     """
     parts, at = [], 0
     for match in _DIRECTIVE.finditer(text):

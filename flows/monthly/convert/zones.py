@@ -1,4 +1,4 @@
-"""Time zones: from a clock to instants, and from instants to another clock."""
+"""Conversion between local times and instants."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def utc_instants(clock: Ints, zone: str) -> Ints:
     """Convert the local time of a zone or offset to instants, both in microseconds since 1970.
 
     Raises:
-        ValueError: a time stands twice, when summer time ends, or does not exist.
+        ValueError: a time is ambiguous or does not exist because the clocks change.
     """
     if offset := _OFFSET.fullmatch(zone):
         minutes = int(offset[2]) * 60 + int(offset[3])
@@ -38,7 +38,7 @@ def utc_instants(clock: Ints, zone: str) -> Ints:
 
 
 def place_of(zone: str) -> str:
-    """Return the place whose clock a zone is, such as New York."""
+    """Return the place that a zone is named after, such as New York."""
     return zone.rpartition("/")[2].replace("_", " ")
 
 

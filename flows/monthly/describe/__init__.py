@@ -1,4 +1,4 @@
-"""Drafts of declarations: what published files show, and what they leave open."""
+"""Drafts declarations from published files, and notes what the files leave open."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Tell = Callable[[str], None]
 
 
 def describe(addresses: Sequence[str], name: str, tell: Tell = lambda line: None) -> str:
-    """Return the draft of a declaration that loads some published files.
+    """Return a draft declaration that loads the given files.
 
     Args:
         addresses: URLs or paths of files: csv, csv.gz, zip or Parquet.
@@ -29,7 +29,7 @@ def describe(addresses: Sequence[str], name: str, tell: Tell = lambda line: None
         tell: called with each line about the work and its outcome.
 
     Raises:
-        UsageError: an address is not one, or no declaration can hold for all of the files.
+        UsageError: an address is invalid, or no single declaration fits all files.
         SourceError: a file cannot be fetched or read.
     """
     with tempfile.TemporaryDirectory(prefix="describe-") as folder:
@@ -53,7 +53,7 @@ def _read(address: str, folder: Path, tell: Tell) -> Published:
 
 
 def _checked(draft: Draft, folder: Path, tell: Tell) -> str:
-    """Check the draft by converting its files, and return it with what that shows."""
+    """Check the draft by converting its files, and return it with the findings."""
     path = folder / f"{draft.name}.toml"
     path.write_text(rendered(draft), "utf-8")
     for check in checked(draft, path, folder / "converted"):
@@ -66,7 +66,7 @@ def _checked(draft: Draft, folder: Path, tell: Tell) -> str:
 
 
 def _note(draft: Draft, check: Checked) -> None:
-    """Add to the draft what the conversion shows."""
+    """Add the findings of the conversion to the draft."""
     if check.converted:
         quality = check.converted.quality
         share = check.converted.rows_rejected / check.converted.rows_read

@@ -1,4 +1,4 @@
-"""Months in the addresses of files, and templates of addresses made from them."""
+"""Finds months in file addresses, and turns the addresses into templates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.download.remote_file import file_name
 YearMonth = tuple[int, int]
 
 _YEAR, _MONTH = r"(?P<y>(?:19|20)\d\d)", r"(?P<m>0[1-9]|1[0-2])"
-#: Year and month as addresses have them, most telling first.
+#: Year and month as written in addresses, the most distinctive first.
 _WRITTEN = (
     rf"(?<!\d){_YEAR}(?P<s>[-_./]?){_MONTH}(?!\d)",
     rf"(?<!\d){_MONTH}(?P<s>[-_.]?){_YEAR}(?!\d)",
@@ -26,7 +26,7 @@ _DAYS = (
 
 
 def month_in(address: str) -> YearMonth | None:
-    """Return the month that an address names, in its file's name if possible."""
+    """Return the month in an address, preferably in its file name; None if there is none."""
     for text in (file_name(address), unquote(address)):
         for pattern in _WRITTEN:
             if found := list(re.finditer(pattern, text)):
@@ -35,7 +35,7 @@ def month_in(address: str) -> YearMonth | None:
 
 
 def template_of(address: str, month: YearMonth) -> str:
-    """Return an address with its month replaced by fields; empty if it is not in there."""
+    """Return an address with its month replaced by fields; empty if it does not contain it."""
     text = address.replace("{", "{{").replace("}", "}}")
     for pattern in _WRITTEN:
         text = re.sub(pattern, partial(_fields, month), text)
@@ -48,7 +48,7 @@ def template_of(address: str, month: YearMonth) -> str:
 
 
 def templates(addresses: Mapping[str, YearMonth]) -> list[str]:
-    """Return the templates that make up all addresses, none twice, newest first."""
+    """Return the distinct templates that produce all addresses, newest first."""
     newest = sorted(addresses, key=lambda address: addresses[address], reverse=True)
     found: list[str] = []
     for address in newest:
@@ -64,7 +64,7 @@ def filled(template: str, year: int, month: int) -> str:
 
 
 def last_days(address: str) -> Iterable[str]:
-    """Return the days in an address that not every month has."""
+    """Return the days in an address that some months lack."""
     days = (m["d"] for pattern, _ in _DAYS for m in re.finditer(pattern, address))
     return [day for day in days if int(day) > 28]
 
@@ -83,7 +83,7 @@ def _day_fields(month: YearMonth, fields: str, match: re.Match[str]) -> str:
 
 
 def _apart(text: str, month: YearMonth) -> str:
-    """Replace a year, and a month that stands apart after it."""
+    """Replace a year and a month that follows it separately."""
     year = rf"(?<!\d){month[0]}(?!\d)"
     for number, field in ((f"{month[1]:02}", "{month:02}"), (str(month[1]), "{month}")):
         match = re.search(rf"{year}.*?(?<!\d)({number})(?!\d)", text)

@@ -1,4 +1,4 @@
-"""The check of a draft: the files that it was made from are converted, and values compared."""
+"""Checks a draft: converts the files behind it and compares the values."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ from monthly.describe.toml_text import bare
 from monthly.describe.zones import repeats
 from monthly.month import Month
 
-#: Formats that Arrow reads by itself, so that it can check the conversion.
+#: Formats that Arrow can parse itself, to check the conversion.
 _KNOWN = re.compile(r"[^%]*(%[YmdHMS][^%]*)*")
-#: All times may be outside the month, and no more rows be rejected than a few.
+#: All times may be outside the month, but only a few rows may be rejected.
 _RULES = Rules(max_reject_share=0.1, max_outside_share=1.0)
-#: Rejected rows that are shown.
+#: Number of rejected rows to show.
 _SHOWN = 3
 
 
 @dataclass
 class Checked:
-    """What the conversion of a file with the draft came to.
+    """The result of converting a file with the draft.
 
     Attributes:
         file: the file.
         rows: rows that it has.
-        converted: the month as converted; None if too many of its rows are rejected.
-        different: columns whose values are not those of the file, and in how many rows.
-        compared: how many columns were compared value by value.
-        repeated: times to which the file goes back by an hour.
-        left: rows that were rejected, as text.
+        converted: the converted month; None if too many of its rows are rejected.
+        different: columns whose values differ from the file, and in how many rows.
+        compared: number of columns compared value by value.
+        repeated: times to which the file jumps back by an hour.
+        left: rejected rows, as text.
     """
 
     file: Published
@@ -57,18 +57,18 @@ class Checked:
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether every row and every value of the file is there."""
+        """Return whether every row and value of the file was converted."""
         written = self.converted.rows_written if self.converted else 0
         return written == self.file.rows and not self.different
 
 
 def checked(draft: Draft, path: Path, folder: Path) -> Iterator[Checked]:
-    """Convert each file with the draft, and compare all values.
+    """Convert each file with the draft and compare all values.
 
     Args:
         draft: the draft.
-        path: the draft as written.
-        folder: for the converted files.
+        path: the file of the draft.
+        folder: the folder for the converted files.
 
     Raises:
         TripsError: a file cannot be converted at all.
@@ -124,7 +124,7 @@ def _compare(draft: Draft, number: int, found: Checked, path: Path) -> None:
 
 
 def _published(column: Drafted, texts: pa.Table, number: int) -> pa.Array:
-    """Return the values of a column as published, those of its parts joined."""
+    """Return the published values of a column, with those of its parts joined."""
     parts = [
         texts.column(part.places[number]).combine_chunks() for part in column.parts or [column]
     ]
@@ -134,7 +134,7 @@ def _published(column: Drafted, texts: pa.Table, number: int) -> pa.Array:
 
 
 def _format_of(column: Drafted, number: int) -> str | None:
-    """Return the format of times in one file, empty for ISO; None if Arrow cannot read it."""
+    """Return the format of times in one file; empty for ISO, None if Arrow cannot parse it."""
     if not column.verdict.formats:
         return ""
     forms = [*column.seen[number].times.forms.values()]
@@ -150,7 +150,7 @@ def _format_of(column: Drafted, number: int) -> str | None:
 def _side_by_side(
     batches: Iterable[pa.RecordBatch], groups: Iterable[pa.Table]
 ) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Yield the same rows as published and as converted, a row group at a time."""
+    """Yield the same rows, published and converted, one row group at a time."""
     waiting: list[pa.RecordBatch] = []
     source = iter(batches)
     for group in groups:
@@ -165,10 +165,10 @@ def _side_by_side(
 
 
 def _differences(published: pa.Array, read: pa.Array, kept: pa.Array) -> int:
-    """Count the rows whose value is not the published one."""
+    """Count the rows whose value differs from the published one."""
     both_null = pc.and_(read.is_null(), kept.is_null())
     same = pc.or_(both_null, pc.fill_null(pc.equal(read, kept), False))
-    if is_text(published.type):  # what Arrow cannot read, such as 24:00, must be there
+    if is_text(published.type):  # accept any value where Arrow cannot parse, such as 24:00
         unread = pc.and_(published.is_valid(), pc.and_(read.is_null(), kept.is_valid()))
         same = pc.or_(same, unread)
     return len(same) - (pc.sum(same).as_py() or 0)
@@ -177,7 +177,7 @@ def _differences(published: pa.Array, read: pa.Array, kept: pa.Array) -> int:
 def _read(
     column: Drafted, published: pa.Array, draft: Draft, written: str, target: pa.DataType
 ) -> pa.Array | None:
-    """Return published values in the type of their column, by Arrow's own reading."""
+    """Convert published values to the type of their column with Arrow alone."""
     if not is_text(published.type):
         return _read_native(published, target)
     if column.verdict.kind == "string":
@@ -205,7 +205,7 @@ def _numbers(texts: pa.Array, mark: Mark, target: pa.DataType) -> pa.Array:
 
 
 def _read_native(published: pa.Array, target: pa.DataType) -> pa.Array | None:
-    """Return the values of a Parquet file in another type; None where zones are converted."""
+    """Convert the values of a Parquet file to another type; None for times with a zone."""
     kind = published.type
     if pa.types.is_timestamp(kind) and kind.tz:
         return None

@@ -1,4 +1,4 @@
-"""The columns of one or several files: those of different eras that mean the same, as one."""
+"""Collects the columns of files, and merges those that were renamed between eras."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from monthly.describe.toml_text import as_toml
 from monthly.describe.values import Values
 from monthly.describe.verdicts import Verdict, verdict
 
-#: Names at least this alike may mean the same column.
+#: Names with at least this likeness may mean the same column.
 _ALIKE = 0.6
-#: A column of at most this many different texts is a category.
+#: A column with at most this many distinct texts is a category.
 _FEW = 12
 
 
@@ -29,16 +29,16 @@ class Drafted:
     Attributes:
         name: the name in the draft.
         published: its name in the newest file that has it.
-        seen: its values, by the place of the file.
-        places: its place in each of those files.
+        seen: its values, by index of the file.
+        places: its position in each of those files.
         verdict: its type.
         aliases: other names in the files.
-        renamed: the names in older files of which a likeness alone says so.
-        parts: the columns that make it up.
-        ends_interval: whether it is the end of an interval, by its hours from 1 to 24.
-        is_part: whether it is left out, as others are made of it.
-        notes: what is not sure about it.
-        proposals: lines of TOML that may be right.
+        renamed: names in older files that were matched by likeness alone.
+        parts: the columns that it is joined from.
+        ends_interval: whether it is the end of an interval, since its hours reach 24.
+        is_part: whether it is left out because it is part of another column.
+        notes: what is uncertain about it.
+        proposals: lines of TOML to consider.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Drafted:
 
     @property
     def join(self) -> list[str]:
-        """Return the published columns that make it up."""
+        """Return the published columns that it is joined from."""
         return [part.published for part in self.parts]
 
     @property
@@ -71,9 +71,9 @@ class _Found:
 
     Attributes:
         names: its names.
-        seen: its values, by the place of the file.
-        places: its place in each of those files.
-        renamed: the names that a likeness alone adds.
+        seen: its values, by index of the file.
+        places: its position in each of those files.
+        renamed: names matched by likeness alone.
     """
 
     names: list[str]
@@ -90,13 +90,13 @@ class _Found:
 def columns_of(
     files: Sequence[Published], months: Sequence[YearMonth], mark: Mark, by_place: bool
 ) -> list[Drafted]:
-    """Return the columns of the files, in the order of the newest.
+    """Return the columns of the files, in the order of the newest file.
 
     Args:
         files: the files, oldest first.
         months: their months.
         mark: their decimal mark.
-        by_place: whether the draft names the fields itself, by their place.
+        by_place: whether columns are matched by position because the draft names the fields.
     """
     found = _by_place(files) if by_place else _as_one(_by_name(files), months, mark)
     published = [name for each in found for name in each.names]
@@ -111,12 +111,12 @@ def columns_of(
 
 
 def is_left_out(values: Values) -> bool:
-    """Tell whether a column cannot be declared: it has no name, or a type that no table has."""
+    """Return whether a column cannot be declared: it has no name or an unsupported type."""
     return not fold(values.name) or not (values.has_text or values.has_known_type)
 
 
 def _by_place(files: Sequence[Published]) -> list[_Found]:
-    """Return the columns by their place, which must be the same in all files."""
+    """Return the columns by position, which must be the same in all files."""
     first = files[-1]
     return [
         _Found(
@@ -129,7 +129,7 @@ def _by_place(files: Sequence[Published]) -> list[_Found]:
 
 
 def _by_name(files: Sequence[Published]) -> list[_Found]:
-    """Return the columns by their folded names, those of the newest file first."""
+    """Return the columns by folded name, those of the newest file first."""
     found: dict[str, _Found] = {}
     for number, file in reversed(list(enumerate(files))):
         for place, values in enumerate(file.columns):
@@ -163,7 +163,7 @@ def _drafted(name: str, found: _Found, months: Sequence[YearMonth], mark: Mark) 
 
 
 def _as_one(found: list[_Found], months: Sequence[YearMonth], mark: Mark) -> list[_Found]:
-    """Return the columns, those of different eras that mean the same as one, likest first."""
+    """Merge columns of different eras that mean the same, the most alike first."""
     pairs = sorted(_alike(found, months, mark), reverse=True)
     while pairs:
         _, new, old = pairs[0]
@@ -199,7 +199,7 @@ def _fit(one: Verdict, other: Verdict) -> bool:
 
 
 def _same_sort(one: _Found, other: _Found, mark: Mark) -> bool:
-    """Tell whether two columns have values of one sort: keys, or numbers of the same size."""
+    """Return whether two columns have similar values: both keys, or numbers in the same range."""
     a, b = ([v for v in each.seen.values() if v.known] for each in (one, other))
     if not (a and b):
         return False
@@ -219,7 +219,7 @@ def _range(seen: Sequence[Values], mark: Mark) -> Range:
 
 
 def _propose_codes(columns: Sequence[Drafted]) -> None:
-    """Propose a category of newer files as another name and other codes of one of older files."""
+    """Propose that a category in newer files is one in older files with another name and codes."""
     categories = [c for c in columns if c.verdict.type == "string" and 1 < len(_texts(c)) <= _FEW]
     for new in categories:
         for old in categories:
@@ -235,7 +235,7 @@ def _propose_codes(columns: Sequence[Drafted]) -> None:
 
 
 def _texts(column: Drafted) -> list[str]:
-    """Return the different texts of a category, the most frequent first; none if it is not one."""
+    """Return the distinct texts of a category, most frequent first; empty if it is not one."""
     files = list(column.seen.values())
     if not all(values.categories for values in files):
         return []

@@ -1,4 +1,4 @@
-"""The draft of a declaration: everything that the files show, before it is written as TOML."""
+"""The draft of a declaration, before it is written as TOML."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ class Draft:
         name: the dataset.
         files: the files, oldest first.
         months: their months.
-        columns: the columns, parts of joined ones included.
+        columns: the columns, including parts of joined ones.
         mark: the decimal mark.
-        is_mark_declared: whether numbers need it.
-        header: the names of the fields, if the draft names them itself.
-        roles: the columns of roles.
-        time_zone: the zone of the times, if they name one.
-        interval: start or end.
+        is_mark_declared: whether the mark must be declared.
+        header: the names of the fields, if the draft names them.
+        roles: the column of each role.
+        time_zone: the zone of the times, if known.
+        interval: whether times are the start or end of intervals.
         outside: whether most times are outside the month of their file.
-        rejected: the share of rows that cannot be read, of the file that has most.
-        notes: what is not sure about the whole.
-        proposals: lines of TOML that may be right.
+        rejected: the largest share of unreadable rows in any file.
+        notes: what is uncertain about the dataset.
+        proposals: lines of TOML to consider.
     """
 
     name: str
@@ -67,12 +67,12 @@ class Draft:
 
     @property
     def nulls(self) -> list[str]:
-        """Return the texts that stand for no value."""
+        """Return the texts that mean null."""
         return sorted({text for c in self.columns for text in c.verdict.nulls})
 
     @property
     def left_out(self) -> list[Values]:
-        """Return the published columns with values that are not declared."""
+        """Return the published columns that have values but cannot be declared."""
         if self.header:
             return []
         return [v for file in self.files for v in file.columns if v.known and is_left_out(v)]
@@ -87,7 +87,7 @@ def draft_of(name: str, files: Sequence[Published]) -> Draft:
     """Return the draft of a dataset.
 
     Raises:
-        UsageError: one declaration cannot hold for all of the files.
+        UsageError: no single declaration fits all files.
     """
     ordered = sorted(((month_of(file), file.address, file) for file in files), key=lambda f: f[:2])
     months, files = [month for month, _, _ in ordered], [file for _, _, file in ordered]
@@ -116,18 +116,18 @@ def draft_of(name: str, files: Sequence[Published]) -> Draft:
 
 
 def _needs_names(file: Published) -> bool:
-    """Tell whether the header of a file does not tell its fields apart."""
+    """Return whether the header of a file fails to distinguish its fields."""
     if file.layout is None:
         return False
     names = file.layout.names
     nameless = [v for v in file.columns if not fold(v.name) and v.known]
     if nameless == file.columns[:1] and nameless[0].numbers.whole and nameless[0].is_key:
-        names, nameless = names[1:], []  # the numbers of the rows, which pandas writes
+        names, nameless = names[1:], []  # row numbers, as pandas writes them
     return bool(nameless) or not file.layout.can_tell(names)
 
 
 def _refuse_apart(files: Sequence[Published], by_place: bool) -> None:
-    """Refuse files that one `[text]` table cannot describe."""
+    """Raise if one `[text]` table cannot describe all files."""
     layouts = {file.name: file.layout or _NO_LAYOUT for file in files if file.layout or by_place}
     first = next(iter(layouts), "")
     for name, layout in layouts.items():
@@ -144,7 +144,7 @@ def _refuse_apart(files: Sequence[Published], by_place: bool) -> None:
 
 
 def _mark_of(files: Sequence[Published]) -> tuple[Mark, bool, list[str]]:
-    """Return the decimal mark, whether it must be declared, and what is not sure about it."""
+    """Return the decimal mark, whether it must be declared, and what is uncertain about it."""
     numbers = [v.numbers for file in files for v in file.columns if v.is_only("numbers")]
     grouped = [each for each in numbers if each.grouped]
     if not grouped:
@@ -162,7 +162,7 @@ def _mark_of(files: Sequence[Published]) -> tuple[Mark, bool, list[str]]:
 
 
 def _header(columns: Iterable[Drafted], files: Sequence[Published]) -> list[str]:
-    """Return the names of the fields, without those at the end that are always empty."""
+    """Return the names of the fields, without trailing ones that are always empty."""
     names = [column.name for column in columns]
     last = max(n for file in files for n, v in enumerate(file.columns) if fold(v.name) or v.known)
     return names[: last + 1]
@@ -180,7 +180,7 @@ def _zone(columns: Sequence[Drafted], roles: Mapping[str, Drafted]) -> str:
 
 
 def _interval(roles: Mapping[str, Drafted], months: Sequence[YearMonth]) -> str:
-    """Return whether the last time is the first moment of the next month, and none is of this."""
+    """Return "end" if hours reach 24 or times run to the start of the next month, else "start"."""
     column = roles.get("time")
     if not column:
         return "start"
@@ -192,7 +192,7 @@ def _interval(roles: Mapping[str, Drafted], months: Sequence[YearMonth]) -> str:
 
 
 def _first_moment(month: YearMonth, later: int = 0) -> int:
-    """Return the start of a month, or of one later, in microseconds since 1970."""
+    """Return the start of a month, or of a later one, in microseconds since 1970."""
     first = np.datetime64(f"{month[0]:04}-{month[1]:02}", "M") + later
     return int(first.astype("datetime64[us]").astype(np.int64))
 

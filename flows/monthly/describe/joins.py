@@ -1,4 +1,4 @@
-"""Times in several columns: a date and a clock, or year, month and day apart."""
+"""Joins times that span several columns: date and clock, or year, month and day."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from monthly.describe.naming import words_of
 from monthly.describe.toml_text import as_toml
 from monthly.describe.verdicts import Verdict
 
-#: Names of zones that a format with %Z reads.
+#: Zone names that %Z in a format accepts.
 ZONE_NAMES = frozenset(
     ["UTC", "GMT", "CET", "CEST", "EET", "EEST", "WET", "WEST", "EST", "EDT", "PST", "PDT"]
 )
@@ -26,7 +26,7 @@ _APART = {
 
 
 def joined(columns: Sequence[Drafted]) -> list[Drafted]:
-    """Return the columns with those that several published ones make up; their parts are left."""
+    """Return the columns and those joined from several of them; parts stay in the list."""
     found = [*columns]
     for date, clock in list(_pairs(columns)):
         whole = _of_date_and_clock(date, clock, {c.name for c in found})
@@ -38,7 +38,7 @@ def joined(columns: Sequence[Drafted]) -> list[Drafted]:
 
 
 def propose_zones(columns: Sequence[Drafted]) -> None:
-    """Propose an instant made of a date, a clock and the name of a zone."""
+    """Propose an instant joined from a date, a clock and a zone name."""
     for place, zone in enumerate(columns):
         texts = {text for values in zone.seen.values() for text in values.distinct}
         clocks = [c for c in columns[:place] if _is_clock(c)]
@@ -62,7 +62,7 @@ def _clock_formats(clock: Drafted) -> list[str]:
 
 
 def _pairs(columns: Sequence[Drafted]) -> Iterator[tuple[Drafted, Drafted]]:
-    """Yield dates and the clocks that belong to them, unless a column has both."""
+    """Yield dates and their clocks, unless a column has both."""
     used: set[str] = set()
     for place, date in enumerate(columns):
         if not _is_date(date) or any(_has_both(c, date) for c in columns):
@@ -90,7 +90,7 @@ def _is_clock(column: Drafted) -> bool:
 
 
 def _has_both(column: Drafted, date: Drafted) -> bool:
-    """Tell whether a column has the days of another one, with the time of day."""
+    """Return whether a column has the same days as another, plus the time of day."""
     if column.verdict.type != "timestamp" or column.seen.keys() != date.seen.keys():
         return False
     pairs = zip(column.verdict.times, date.verdict.times)
@@ -122,14 +122,14 @@ def _of_date_and_clock(date: Drafted, clock: Drafted, taken: set[str]) -> Drafte
 
 
 def _ends_at_24(clock: Drafted) -> bool:
-    """Tell whether hours are counted to 24, so that they name the end of an interval."""
+    """Return whether hours run to 24 and so mark the end of an interval."""
     ranges = [values.numbers.range["point"].high for values in clock.seen.values()]
     texts = [text for values in clock.seen.values() for text in values.distinct]
     return 24 in ranges or any(text.startswith("24:") for text in texts)
 
 
 def _apart(columns: Sequence[Drafted]) -> Drafted | None:
-    """Return a time made of year, month and, if they are there, day and hour."""
+    """Return a time joined from year, month and, if present, day and hour."""
     found: dict[str, Drafted] = {}
     for part, names in _APART.items():
         for column in columns:

@@ -1,6 +1,6 @@
-"""The layout of a text file: separator, lines before the header, the header or its absence.
+"""The layout of a text file: its separator, the lines before the header, and the header if any.
 
-Read from the first lines, as the conversion does; types are read from all of them.
+The layout is detected from the first lines, as in the conversion; types come from all lines.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from monthly.describe.letters import encoding
 from monthly.describe.null_texts import NULL_TEXTS
 
 SEPARATORS = (",", ";", "\t", "|")
-#: Rows of which this share has the same number of fields are a table.
+#: Share of the rows that must agree: on the number of fields, or on a typed column.
 _MOST = 0.8
 _TYPED = re.compile(
     r"[+-]?[\d.,'\u00a0\u202f\u2019 ]*\d[\d.,]*([eE][+-]?\d+)?"  # a number
@@ -38,12 +38,12 @@ class TextLayout:
 
     Attributes:
         encoding: as in `monthly.describe.letters`.
-        separator: between fields.
-        lines: lines before the header; 0 if they are blank or announce the separator.
-        skipped: lines before the first row, the header included.
+        separator: the separator of fields.
+        lines: lines before the header; 0 if they are blank or declare the separator.
+        skipped: lines before the first row, including the header.
         names: the published names; empty if there is no header.
-        fields: fields of most rows, or of the header if it has more.
-        is_announced: whether a line such as `sep=;` stands first.
+        fields: number of fields in most rows, or in the header if it has more.
+        is_announced: whether the file begins with a line such as `sep=;`.
         has_units: whether a line of units follows the header.
     """
 
@@ -57,17 +57,17 @@ class TextLayout:
     has_units: bool = False
 
     def can_tell(self, names: Sequence[str]) -> bool:
-        """Tell whether the header can be read as it is, as each of its names is another."""
+        """Return whether the names can serve as a header: all present and distinct, no units."""
         folded = [fold(name) for name in names]
         are_different = bool(folded) and all(folded) and len({*folded}) == len(folded)
         return are_different and not self.has_units
 
     def lacks_fields(self, line: str) -> bool:
-        """Tell whether a line, which is whole, has fewer fields than most."""
+        """Return whether a complete line has fewer fields than most."""
         return line.count('"') % 2 == 0 and len(_split(line, self.separator)) < self.fields
 
     def is_note(self, line: str) -> bool:
-        """Tell whether a line is a remark, not a row: it lacks fields and begins with words."""
+        """Return whether a line is a note, not a row: it lacks fields and begins with words."""
         return self.lacks_fields(line) and not _is_typed(
             next(iter(_split(line, self.separator)), "")
         )
@@ -82,7 +82,7 @@ def layout_of(what: str, path: Path, member: str = "") -> TextLayout:
         member: the pattern of the tables to read, if it is an archive.
 
     Raises:
-        BadFile: it is damaged, or has no line.
+        BadFile: it is damaged or empty.
     """
     tables = tables_in(what, path, member)
     used = encoding(what, path, tables)
@@ -92,7 +92,7 @@ def layout_of(what: str, path: Path, member: str = "") -> TextLayout:
     text = head.decode("utf-8", "replace").removeprefix("\ufeff")
     lines = [line.rstrip("\r") for line in text.split("\n")]
     if len(head) == HEAD_BYTES and len(lines) > 1:
-        lines.pop()  # is cut short
+        lines.pop()  # may be cut off
     if not any(line.strip() for line in lines):
         raise BadFile(f"{what}: the file is empty; is it the right file?")
     return _laid_out(used, lines)
@@ -130,7 +130,7 @@ def _split(line: str, separator: str) -> list[str]:
 
 
 def _separator(lines: Sequence[str]) -> str:
-    """Return the separator that makes a table: as many fields in each row, and values in them."""
+    """Return the separator that yields a table: equally many fields per row, with typed values."""
 
     def score(separator: str) -> tuple[bool, float, int]:
         rows = [row for line in lines if (row := _split(line, separator)) and any(row)]
@@ -144,7 +144,7 @@ def _separator(lines: Sequence[str]) -> str:
 
 
 def _fields(rows: Sequence[Sequence[str]]) -> int:
-    """Return the number of fields of most rows; of the later ones, as notes may stand first."""
+    """Return the most common number of fields, skipping the first rows, which may be notes."""
     counts = Counter(len(row) for row in rows[len(rows) // 3 :])
     return counts.most_common(1)[0][0] if counts else 0
 
@@ -154,7 +154,7 @@ def _is_typed(field: str) -> bool:
 
 
 class _Table:
-    """The rows of the first lines: which of them is the header, and which the first row."""
+    """The first lines of a file: which is the header, and which the first row."""
 
     def __init__(self, rows: Sequence[Sequence[str]]) -> None:
         self._rows = rows
@@ -172,18 +172,18 @@ class _Table:
                 yield place
 
     def _is_row(self, row: Sequence[str]) -> bool:
-        """Tell a row of values from names, by the columns that hold numbers or times."""
+        """Return whether a line is a row rather than names, by its typed columns."""
         fields = [row[place] for place in self._typed if place < len(row) and row[place].strip()]
         return sum(map(_is_typed, fields)) * 2 > len(fields) if fields else False
 
     def _has_units(self, row: Sequence[str]) -> bool:
-        """Tell a line of units: words in the columns that hold numbers or times."""
+        """Return whether a line holds units: words in the columns of numbers or times."""
         fields = [row[p].strip() for p in self._typed if p < len(row)]
         words = [f for f in fields if f and not _is_typed(f) and f not in NULL_TEXTS]
         return len(words) * 2 > len(fields) and len({*words, *fields} - {*words, ""}) == 0
 
     def _candidates(self) -> list[int]:
-        """Return the lines before the first row that may be the header."""
+        """Return the lines before the first row that could be the header."""
         found: list[int] = []
         for number, row in enumerate(self._rows):
             if len(row) == self.fields and any(row):
@@ -201,13 +201,13 @@ class _Table:
         return max(candidates, key=self._looks_like_names) if candidates else None
 
     def _looks_like_names(self, number: int) -> tuple[bool, float, int]:
-        """Rank a candidate: as many names as fields, all different; of equals, the last."""
+        """Rank a candidate: as many names as fields, all distinct; of equals, the last one."""
         row = [field.strip() for field in self._rows[number]]
         different = len({field for field in row if field and not _is_typed(field)})
         return len(row) >= self.fields - 1, different / max(len(row), 1), number
 
     def _repeats(self, candidates: Sequence[int]) -> bool:
-        """Tell whether the first of all lines has values of later ones, so that it is a row."""
+        """Return whether the first candidate shares values with later ones and so is a row."""
         if len(candidates) < 2:
             return False
         first, *later = ([f.strip() for f in self._rows[n]] for n in candidates)
@@ -215,7 +215,7 @@ class _Table:
         return any(field in values for field, values in pairs)
 
     def _first_row(self) -> int:
-        """Return the line of the first row, after the header and a line of units."""
+        """Return the line of the first row, after the header and any line of units."""
         if self.header is not None:
             after = self.header + 1
             return after + (after < len(self._rows) and self._has_units(self._rows[after]))

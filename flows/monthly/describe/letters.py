@@ -1,4 +1,4 @@
-"""The encoding of a whole text file, by its bytes."""
+"""Detects the encoding of a text file from all its bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.download.text_stream import encoding_of, reading, unpacked
 _CHUNK = 1 << 20
 #: Bytes that Windows-1252 does not use.
 _UNUSED = bytes((0x81, 0x8D, 0x8F, 0x90, 0x9D))
-#: A text is damaged UTF-8, and not of another encoding, if this many letters to one are good.
+#: With more valid letters than this per invalid one, a text is damaged UTF-8.
 _GOOD_TO_ONE = 10
 
 
@@ -38,7 +38,7 @@ def encoding(what: str, path: Path, tables: Sequence[str] = ("",)) -> str:
 
 
 def _is_utf8(what: str, path: Path, tables: Sequence[str]) -> bool:
-    """Tell whether a text is UTF-8, whole or damaged in a few places."""
+    """Return whether a text is UTF-8, valid or damaged in a few places."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     bad = letters = 0
     for chunk in _chunks(what, path, tables):

@@ -1,4 +1,4 @@
-"""The tables in a zip archive: one beside a note to the reader, or one in several parts."""
+"""Finds the tables in a zip archive: one next to a readme, or several parts of one."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 from core.download.checks import kind_of
 from core.download.text_stream import reading, tables_in, unpacked
 
-#: The header of a table ends within this.
+#: The header of a table ends within these bytes.
 _HEAD_BYTES = 1 << 14
 _TABLE = re.compile(r"\.(csv|tsv|txt|dat)(\.gz)?$", re.IGNORECASE)
 _NOTE = re.compile(r"readme|license|licence|metadata|dictionary", re.IGNORECASE)
 
 
 def member_of(what: str, path: Path) -> str:
-    """Return the pattern of the tables in an archive that belong together; empty for its only one.
+    """Return a pattern for the tables in an archive that belong together; empty for a single one.
 
     Raises:
         BadFile: the archive is damaged, or its tables differ.
@@ -32,7 +32,7 @@ def member_of(what: str, path: Path) -> str:
     tables = [name for name in names if _TABLE.search(name) and not _NOTE.search(name)]
     if len(names) > 1 and tables and len({_first_line(what, path, name) for name in tables}) == 1:
         return _pattern(tables, [name for name in names if name not in tables])
-    tables_in(what, path)  # one, or an error that names them
+    tables_in(what, path)  # raise unless there is exactly one
     return ""
 
 
@@ -42,7 +42,7 @@ def _first_line(what: str, path: Path, name: str) -> bytes:
 
 
 def _pattern(tables: Sequence[str], others: Sequence[str]) -> str:
-    """Return a pattern of the tables alone: their name without its numbers, if it is one name."""
+    """Return a pattern that matches only the tables: a name without its numbers, if shared."""
     for pattern in (re.sub(r"\d+", "*", tables[0]), f"*{Path(tables[0]).suffix}"):
         fits = [name for name in (*tables, *others) if fnmatchcase(name, pattern)]
         if fits == [*tables]:

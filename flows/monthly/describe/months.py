@@ -1,4 +1,4 @@
-"""The month of a published file: by its name, or by its times."""
+"""The month of a published file, from its name or its times."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from monthly.describe.times import Reading
 
 
 def month_of(file: Published) -> YearMonth:
-    """Return the month that the file's name says, else that of most of its times."""
+    """Return the month in the file's name, else the one of most of its times."""
     if file.month:
         return file.month
     tops = [(_top(reading), reading) for reading in _readings(file) if reading.months]
@@ -21,7 +21,7 @@ def month_of(file: Published) -> YearMonth:
 
 
 def _top(reading: Reading) -> tuple[int, float]:
-    """Return the most frequent month, and its share."""
+    """Return the most frequent month and its share."""
     month, count = reading.months.most_common(1)[0]
     return month, round(count / reading.good, 2)
 

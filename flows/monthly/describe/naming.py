@@ -1,4 +1,4 @@
-"""Names of columns: identifiers made from published names, and how alike two names are."""
+"""Column names: identifiers from published names, and the likeness of two names."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from monthly.columns import FILE_MONTH, fold
 
 #: Letters that Unicode does not decompose.
 _LETTERS = str.maketrans({"ß": "ss", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "Ae", "ł": "l", "đ": "d"})
-#: A capital begins a word, except in units such as MWh and kPa.
+#: A capital starts a word, except in units such as MWh and kPa.
 _WORD = re.compile(r"(?<=[a-z0-9]{2})(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})")
-#: Characters, so that a number can follow.
+#: Longest identifier, which leaves room for a number.
 _LONGEST = 55
-#: Words that publishers use for the same, in one spelling.
+#: Synonyms that publishers use, with one spelling for each.
 _SAME = {
     word: meaning
     for meaning, words in {
@@ -36,7 +36,7 @@ _SAME = {
 
 
 def identifier(name: str, place: int) -> str:
-    """Return a lower-case identifier for a published name, by its place if it has no letters."""
+    """Return a lower-case identifier for a published name, or for its position if necessary."""
     plain = unicodedata.normalize("NFKD", _WORD.sub("_", name.translate(_LETTERS)))
     word = re.sub(r"[^a-z0-9]+", "_", plain.encode("ascii", "ignore").decode().lower())
     word = word.strip("_")
@@ -47,11 +47,11 @@ def identifier(name: str, place: int) -> str:
 
 
 def identifiers(names: Sequence[str], published: Collection[str]) -> list[str]:
-    """Return an identifier for each name that no other column is known by.
+    """Return an identifier for each name that does not clash with another column.
 
     Args:
         names: the names.
-        published: all names by which the files know columns.
+        published: all names of columns in the files.
     """
     known = {fold(name) for name in published}
     found: list[str] = []
@@ -70,13 +70,13 @@ def identifiers(names: Sequence[str], published: Collection[str]) -> list[str]:
 
 
 def words_of(name: str) -> frozenset[str]:
-    """Return the words of a name, those that mean the same in one spelling."""
+    """Return the words of a name, with one spelling for synonyms."""
     parts = re.split(r"[_\d]+", identifier(name, 0))
     return frozenset(word for part in parts if part for word in _split(part))
 
 
 def likeness(one: str, other: str) -> float:
-    """Return how alike two names are, from 0 to 1."""
+    """Return the likeness of two names, from 0 to 1."""
     a, b = words_of(one), words_of(other)
     shared = len(a & b)
     inside = 0.75 * shared / min(len(a), len(b)) if shared > 1 else 0.0
@@ -84,7 +84,7 @@ def likeness(one: str, other: str) -> float:
 
 
 def _split(part: str) -> list[str]:
-    """Split a word like starttime in two if both are known."""
+    """Split a word like starttime in two if both parts are known."""
     if part in _SAME:
         return [_SAME[part]]
     for cut in range(2, len(part) - 1):

@@ -1,4 +1,4 @@
-"""Texts that publishers write where there is no value."""
+"""Texts that publishers use for a missing value."""
 
 from __future__ import annotations
 

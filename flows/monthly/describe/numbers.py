@@ -1,4 +1,4 @@
-"""What the numbers of a published column look like."""
+"""Profiles the numbers of a published column."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ from monthly.convert.number_texts import Marks, are_numbers, marks_of, normal
 from monthly.convert.patterns import matching
 from monthly.convert.readings import Mark
 
-#: A whole number that a 64-bit integer holds, and that a leading zero does not make a code.
+#: A whole number that fits a 64-bit integer and is not a code with leading zeros.
 _WHOLE = r"^[+-]?(0|[1-9]\d{0,17})$"
 _CODE = r"^[+-]?(0\d+(\.\d*)?|\d{19,})$"
 #: An exponent has a sign or follows a point; 187E45 is a code.
 _POINT = r"^[+-]?((\d+\.\d*|\.\d+)([eE][+-]?\d{1,2})?|\d+[eE][+-]\d{1,2})$"
 _PADDED = r"^[+-]?0\d"
-#: A point that could separate thousands.
+#: A number whose point could separate thousands.
 _THOUSANDS = r"^[+-]?\d{1,3}\.\d{3}$"
 _MARKS = r"[.,' \x{a0}\x{202f}\x{2019}]"
 _GROUPED = rf"^[+-]?(\d{{1,3}}({_MARKS}\d{{3}})+([.,]\d*)?|\d*,\d+|\d+,)$"
-#: Characters of a number that a float, and an integer, may not hold.
+#: A number of this many characters may not fit a float or an integer.
 _LONG = 19
-#: Texts that show as well as all of them what a comma means.
+#: A sample of this many texts suffices to tell what a comma means.
 _SOME = 200
 
 
 @dataclass
 class Range:
-    """The least and the greatest number."""
+    """The smallest and the largest number."""
 
     low: float = math.inf
     high: float = -math.inf
 
     def add(self, numbers: pa.Array) -> None:
-        """Widen the range by more numbers."""
+        """Widen the range to include more numbers."""
         ends = pc.min_max(numbers).as_py()
         if ends["min"] is not None:
             self.low, self.high = min(self.low, ends["min"]), max(self.high, ends["max"])
 
     def widen(self, other: Range) -> None:
-        """Widen the range by another one."""
+        """Widen the range to include another one."""
         self.low, self.high = min(self.low, other.low), max(self.high, other.high)
 
 
 @dataclass
 class Grouped:
-    """Numbers with a comma or with thousands separated, under one decimal mark.
+    """Numbers with a comma or thousands separators, under one decimal mark.
 
     Attributes:
         good: how many of them are numbers.
@@ -62,20 +62,20 @@ class Grouped:
 
 @dataclass
 class Numbers:
-    """Counts of different texts by the number that they are.
+    """Counts of distinct texts by kind of number.
 
     Attributes:
         whole: whole numbers without any mark.
-        codes: digits that a number would lose: leading zeros, more than 18 digits.
+        codes: texts that lose digits as a number: leading zeros, or more than 18 digits.
         point: numbers with a decimal point or an exponent.
-        zeros: of those, the ones that are whole, such as 5.0.
-        are_thousands: whether in each of those the point could separate thousands.
-        longest: characters of the longest of those.
-        grouped: numbers with a comma or with thousands separated.
-        by: those by decimal mark.
-        marks: the decimal mark that those imply.
-        example: one of those.
-        range: of the numbers, by decimal mark.
+        zeros: how many of `point` are whole, such as 5.0.
+        are_thousands: whether the point could separate thousands in all of `point`.
+        longest: length of the longest of `point`.
+        grouped: numbers with a comma or thousands separators.
+        by: what `grouped` amounts to under each decimal mark.
+        marks: the decimal marks that `grouped` implies.
+        example: one of `grouped`.
+        range: the range of the numbers, by decimal mark.
     """
 
     whole: int = 0
@@ -98,7 +98,7 @@ class Numbers:
         return self.whole + self.point + self.grouped
 
     def take(self, texts: pa.Array) -> pa.Array:
-        """Count the texts that are numbers, and return the others."""
+        """Count the texts that are numbers and return the others."""
         if len(texts) and (self._take_plain(texts) or self._take_commas(texts)):
             return texts.slice(0, 0)
         for pattern, add in (
@@ -111,12 +111,12 @@ class Numbers:
         return texts
 
     def are_numbers(self, mark: Mark) -> bool:
-        """Tell whether all texts are numbers under a decimal mark."""
+        """Return whether all texts are numbers under a decimal mark."""
         good = not self.codes and self.by[mark].good == self.grouped
         return good and (mark == "point" or not self.point or self.are_thousands)
 
     def are_whole(self, mark: Mark) -> bool:
-        """Tell whether all texts are whole numbers under a decimal mark, and look like it."""
+        """Return whether all texts are whole numbers under a decimal mark, without decimals."""
         points = self.point if mark == "point" else 0
         return not points and self.by[mark].whole == self.grouped
 
@@ -142,9 +142,9 @@ class Numbers:
         self.range["point"].add(numbers)
 
     def _take_plain(self, texts: pa.Array) -> bool:
-        """Count texts that are all numbers without a comma or an exponent, if they are.
+        """Count the texts if all are numbers without a comma or exponent; return whether they are.
 
-        Arrow reads them in a fraction of the time that a pattern takes.
+        Arrow parses them in a fraction of the time that a pattern takes.
         """
         numbers = _floats(texts) if len(texts) else texts
         if numbers is None or not len(texts):
@@ -158,7 +158,7 @@ class Numbers:
         return True
 
     def _take_commas(self, texts: pa.Array) -> bool:
-        """Count texts that are all numbers with a decimal comma, if they are."""
+        """Count the texts if all are numbers with a decimal comma; return whether they are."""
         if not self.grouped or pc.any(pc.match_substring(texts, ".")).as_py():
             return False
         numbers = _floats(pc.replace_substring(texts, ",", "."))
@@ -189,7 +189,7 @@ class Numbers:
 
 
 def _floats(texts: pa.Array) -> pa.Array | None:
-    """Return texts as floats if all of them are digits with a sign or a point, not codes."""
+    """Return texts as floats if all have only digits, a sign and a point and none is a code."""
     try:
         numbers = texts.cast(pa.float64())
     except pa.ArrowInvalid:
@@ -203,7 +203,7 @@ def _floats(texts: pa.Array) -> pa.Array | None:
 
 
 def taken(texts: pa.Array, pattern: str, add: Callable[[pa.Array], None]) -> pa.Array:
-    """Add the texts that match a pattern, and return the others."""
+    """Add the texts that match a pattern and return the others."""
     if not len(texts):
         return texts
     flags = matching(texts, pattern)

@@ -1,4 +1,4 @@
-"""Published files as they are: rows of text from a text file, of any type from a Parquet file."""
+"""Reads published files before any declaration: text columns from CSV, typed ones from Parquet."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ from monthly.describe.toml_text import as_toml
 from monthly.describe.values import Values
 from monthly.month import Month
 
-#: The name under which a file is read as text; messages show it.
+#: Dataset name under which a file is read as text; it appears in messages.
 _AS_TEXT = "text"
-#: A month that every declaration may have, for a file whose month is not known yet.
+#: A placeholder for a file whose month is not yet known.
 ANY_MONTH: YearMonth = (2020, 1)
-#: Rows that were left out are remembered up to this many.
+#: Number of rejected rows to remember.
 _REJECTS = 20
 
 
 @dataclass
 class Published:
-    """A published file, and what its values look like.
+    """A published file and the profile of its values.
 
     Attributes:
         address: where it is published.
-        path: the file on this machine.
-        month: year and month that its name says; None if it says none.
-        member: the pattern of the tables in an archive, if it has several files.
-        layout: of a text file; None for a Parquet file.
-        short_rows: whether rows lack their last fields.
+        path: the local file.
+        month: year and month from its name; None if the name has none.
+        member: the pattern of the tables in an archive of several files.
+        layout: the layout of a text file; None for a Parquet file.
+        short_rows: whether rows may lack their last fields.
         columns: its columns, in order.
-        rows: rows that could be read.
-        rejects: rows that do not have the fields of the others, or are not text.
-        rejected: how many of those.
-        notes: how many of those are the last lines of the file, and no rows.
+        rows: number of readable rows.
+        rejects: the first rows with another number of fields or invalid text.
+        rejected: number of all such rows.
+        notes: how many of those are notes at the end of the file.
         end: the number of the last line.
     """
 
@@ -73,10 +73,10 @@ class Published:
 
 
 def read_published(file: Published) -> Published:
-    """Return a file with what the values of all its rows look like.
+    """Return a file with the profile of all its values.
 
     Raises:
-        BadFile: it is damaged, has no row, or is not text.
+        BadFile: it is damaged, has no rows, or is not text.
     """
     near_year = (file.month or ANY_MONTH)[0]
     if kind_of(file.path) == "parquet":
@@ -98,7 +98,7 @@ def read_published(file: Published) -> Published:
 
 
 def _has_short_rows(file: Published, layout: TextLayout) -> bool:
-    """Tell whether rows lack their last fields, and count the notes at the end, which are none."""
+    """Return whether rows lack their last fields; count notes at the end instead."""
     short = [reject for reject in file.rejects if layout.lacks_fields(reject.text)]
     if file.rejected == len(file.rejects) == len(short) and _are_notes(file, layout):
         file.notes = len(short)
@@ -107,7 +107,7 @@ def _has_short_rows(file: Published, layout: TextLayout) -> bool:
 
 
 def _are_notes(file: Published, layout: TextLayout) -> bool:
-    """Tell whether all rejects are notes that stand at the end of the file."""
+    """Return whether all rejects are notes at the end of the file."""
     if not file.rejects or not all(layout.is_note(reject.text) for reject in file.rejects):
         return False
     lines = [reject.line for reject in file.rejects]
@@ -125,13 +125,13 @@ def _measure(file: Published) -> None:
                     values.add(column)
 
 
-#: Rows, the lines that are none, and the number of the last line.
+#: Rows, rejected lines, and the number of the last line.
 Read = tuple[Sequence[pa.RecordBatch], Sequence[Reject], int]
 
 
 @contextmanager
 def opened(file: Published, nulls: Sequence[str] = ()) -> Iterator[Iterator[Read]]:
-    """Open a file for its rows, all columns in order, and the rows that cannot be read."""
+    """Open a file to read its rows, with all columns in order, and its unreadable rows."""
     with ExitStack() as stack:
         if file.layout is None:
             yield _parquet(file)
@@ -154,7 +154,7 @@ def _texts(piece: Lines) -> Read:
 
 @contextmanager
 def _text_alone(file: Published, layout: TextLayout, nulls: Sequence[str]) -> Iterator[str]:
-    """Declare a file whose columns are all text, in a folder of its own."""
+    """Declare a file with text columns only, in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"{_AS_TEXT}.toml")
         path.write_text(_declared(file, layout, nulls), "utf-8")

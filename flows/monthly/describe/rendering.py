@@ -1,4 +1,4 @@
-"""A draft as the text of a declaration, with what is not sure about it as comments."""
+"""Renders a draft as a declaration, with comments on what is uncertain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from monthly.describe.draft import Draft
 from monthly.describe.toml_text import as_toml, bare, comment
 
 _ROLES = ("time", "end", "amount", "distance", "place", "latitude", "longitude")
-#: Different texts that a comment lists, and their characters.
+#: Limits of a comment that lists texts: their number and total length.
 _LISTED, _LISTED_LENGTH = 40, 300
 _EXAMPLES = 3
 
@@ -114,7 +114,7 @@ def _text_lines(draft: Draft) -> Iterator[str]:
 
 
 def _have_nulls(draft: Draft) -> bool:
-    """Tell whether a text column has a text that stands for no value elsewhere."""
+    """Return whether a text column has a text that means null elsewhere."""
     texts = [c for c in draft.columns if c.verdict.type == "string"]
     seen = {text for c in texts for values in c.seen.values() for text in values.distinct}
     return not seen.isdisjoint(draft.nulls)
@@ -176,7 +176,7 @@ def _column(draft: Draft, column: Drafted) -> Iterator[str]:
 
 
 def _required(draft: Draft, column: Drafted) -> Iterator[str]:
-    """Yield the months that have a column, as far as several files show it."""
+    """Yield the months that have a column, if several files show them."""
     is_time = draft.roles.get("time") is column
     there, last = sorted(column.seen), len(draft.files) - 1
     span: dict[str, str] = {}
@@ -186,7 +186,7 @@ def _required(draft: Draft, column: Drafted) -> Iterator[str]:
         span["until"] = _text_of(draft.months[there[-1]])
     is_everywhere = len(there) == len(draft.files)
     if len(there) < there[-1] - there[0] + 1 or not (is_time or span or last):
-        return  # some files between have it not, or one file alone says nothing
+        return  # a file in between lacks it, or there is only one file
     yield f"required = {as_toml(True if is_everywhere else span)}"
     if any(not values.known for values in column.seen.values()):
         yield "may_be_empty = true"
@@ -197,7 +197,7 @@ def _text_of(month: tuple[int, int]) -> str:
 
 
 def _shown(column: Drafted, mark: Mark) -> Iterator[str]:
-    """Yield what the values of a column are: their range, categories or examples."""
+    """Yield a summary of a column's values: their range, categories or examples."""
     seen = [*column.seen.values()]
     rows = sum(values.rows for values in seen)
     lacking = f"; {rows - column.known:,} of {rows:,} rows have none" * (column.known < rows)

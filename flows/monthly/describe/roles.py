@@ -1,4 +1,4 @@
-"""The roles of columns, where their names and values make them plain."""
+"""Finds the roles of columns, where their names and values make them clear."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monthly.describe.columns import Drafted
 from monthly.describe.naming import words_of
 
 _NUMBERS = ("int64", "float64", "decimal")
-#: Names of amounts, the plainest first.
+#: Names of amounts, the clearest first.
 _AMOUNTS = (
     r"^total_amount$|^amount_total$",
     r"^total_(price|cost|fare|charge)$|^(trip|fare)_total$",
@@ -23,7 +23,7 @@ _AMOUNTS = (
 _DISTANCE = r"(^|_)(distance|trip_miles|dist|distanz|distancia|entfernung)(_|$)"
 _LATITUDE = r"(^|_)(lat|latitude|latitud)(_|$)"
 _LONGITUDE = r"(^|_)(lon|lng|long|longitude|longitud)(_|$)"
-#: Words of places, where a row begins, and names of the only place of a row, plainest first.
+#: Words for the place where a row begins, and names of a row's only place, the clearest first.
 _PLACE_WORDS = frozenset(
     [
         "station",
@@ -45,14 +45,14 @@ _PLACES = (
 )
 _START = frozenset({"start"})
 _END = frozenset({"end"})
-#: A time of the month: this share of it is in the month of the file.
+#: Least share of a column's times in the month of the file, to count for its rank.
 _INSIDE = 0.5
 
 
 def roles_of(
     columns: Sequence[Drafted], months: Sequence[YearMonth], mark: Mark
 ) -> Mapping[str, Drafted]:
-    """Return the column of each role that is plain."""
+    """Return the column of each role that is clear."""
     there = [column for column in columns if not column.is_part and column.known]
     found: dict[str, Drafted | None] = {"time": time_of(there, months)}
     found["end"] = _end(there, found["time"])
@@ -65,7 +65,7 @@ def roles_of(
 
 
 def time_of(columns: Sequence[Drafted], months: Sequence[YearMonth]) -> Drafted | None:
-    """Return the column that says when a row began; None if there is no time."""
+    """Return the column of a row's start time; None if there is no time."""
     times = [c for c in columns if (c.verdict.times or c.join) and c.known]
 
     def rank(column: Drafted) -> tuple[bool, float, bool, bool, bool]:
@@ -83,20 +83,20 @@ def time_of(columns: Sequence[Drafted], months: Sequence[YearMonth]) -> Drafted 
 
 
 def inside_share(column: Drafted, months: Sequence[YearMonth]) -> float:
-    """Return the share of a column's different times that are in the months of the files."""
+    """Return the share of a column's distinct times that are in the months of the files."""
     pairs = list(zip(column.verdict.times, (months[n] for n in sorted(column.seen))))
     inside = sum(times.months[year * 12 + month - 1] for times, (year, month) in pairs)
     return inside / max(sum(times.good for times, _ in pairs), 1)
 
 
 def _knows_all(column: Drafted) -> bool:
-    """Tell whether at most few rows lack the time."""
+    """Return whether nearly all rows have the time."""
     rows = sum(values.rows for values in column.seen.values())
     return column.known * 10 >= rows * 9
 
 
 def _end(columns: Sequence[Drafted], time: Drafted | None) -> Drafted | None:
-    """Return the time of the same kind, named as an end, that is nowhere before the other."""
+    """Return the timestamp named as an end whose latest time is not before the start's."""
     if not time or time.verdict.type != "timestamp":
         return None
     for column in columns:
@@ -117,7 +117,7 @@ def _first(columns: Sequence[Drafted], patterns: Sequence[str]) -> Drafted | Non
 
 
 def _place(columns: Sequence[Drafted]) -> Drafted | None:
-    """Return where a row begins, rather its name than its number; else its only place."""
+    """Return the place where a row begins, preferably its name; else the row's only place."""
     starts = [c for c in columns if words_of(c.name) & _START and words_of(c.name) & _PLACE_WORDS]
     named = [c for c in starts if "name" in words_of(c.name)]
     named = named or [c for c in starts if "identifier" not in words_of(c.name)]
@@ -125,7 +125,7 @@ def _place(columns: Sequence[Drafted]) -> Drafted | None:
 
 
 def _position(numbers: Sequence[Drafted], mark: Mark) -> dict[str, Drafted | None]:
-    """Return latitude and longitude, both or neither; the start's, if there are several."""
+    """Return latitude and longitude, both or neither; those of the start if there are several."""
     found = {
         "latitude": _coordinate(numbers, _LATITUDE, 90, mark),
         "longitude": _coordinate(numbers, _LONGITUDE, 180, mark),
@@ -142,7 +142,7 @@ def _coordinate(
 
 
 def largest(column: Drafted, mark: Mark) -> float:
-    """Return the largest number of a column, whatever its sign."""
+    """Return the largest absolute value in a column."""
     ranges = [r for v in column.seen.values() for r in (v.numbers.range[mark], v.range)]
     ends = [abs(end) for r in ranges for end in (r.low, r.high) if math.isfinite(end)]
     return max(ends, default=0.0)

@@ -1,4 +1,4 @@
-"""What the times of a published column look like: their formats, and what each reads."""
+"""Profiles the times of a published column: their formats, and how each reads them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MONTH = (
     r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec|january|february|march|april|june"
     r"|july|august|september|october|november|december)"
 )
-#: Dates, and their formats with the separator as %s; more than one where the order is open.
+#: Dates and their formats, with {s} for the separator; several where the order is ambiguous.
 _DATES: Sequence[tuple[str, tuple[str, ...]]] = (
     (r"\d{4}(?P<s>[-/.])\d{1,2}(?P=s)\d{1,2}", ("%Y{s}%m{s}%d",)),
     (r"\d{1,2}(?P<s>[-/. ])\d{1,2}(?P=s)\d{4}", ("%d{s}%m{s}%Y", "%m{s}%d{s}%Y")),
@@ -34,7 +34,7 @@ _DATES: Sequence[tuple[str, tuple[str, ...]]] = (
     (rf"(?P<s>){_MONTH} \d{{1,2}} \d{{4}}", ("%b %d %Y",)),
     (r"(?P<s>)\d{8}(?=[ T])", ("%Y%m%d",)),
 )
-#: Months, which no clock follows.
+#: Months, which have no time of day.
 _MONTHS: Sequence[tuple[str, tuple[str, ...]]] = (
     (r"\d{4}(?P<s>[-/.])\d{1,2}", ("%Y{s}%m",)),
     (r"\d{1,2}(?P<s>[-/])\d{4}", ("%m{s}%Y",)),
@@ -49,28 +49,28 @@ _CLOCK = re.compile(
     r"|WES?T))?"
 )
 _CLOCK_ALONE = r"^\d{1,2}:\d{2}(:\d{2}(\.\d{1,6})?)?( ?[AaPp]\.?[Mm]\.?)?$"
-#: Directives that Arrow's reader does not have, or reads otherwise.
+#: Directives that Arrow does not support or parses differently.
 _SLOW = re.compile("%[yfzZbBp]")
-#: Days that a month may be too short by.
+#: The most days by which an invalid date can overflow into the next month.
 _DAYS_OVER = 3
-#: Texts that show how times of day are written as well as all of them do.
+#: A sample of this many texts suffices to tell the format of times of day.
 _SOME = 200
-#: Formats of one column.
+#: Most forms in one column.
 _MOST = 6
 _MINUTE = 60_000_000  # microseconds
 
 
 @dataclass
 class Reading:
-    """What the different texts of one form are under one format.
+    """The distinct texts of one form, read in one format.
 
     Attributes:
         format: the format.
-        good: how many are times.
+        good: how many are valid times.
         months: how many are in each month, counted from year 0.
-        low: the first time, microseconds since 1970 of the clock as written.
-        high: the last time.
-        offsets: minutes east of UTC, and the instants from the first to the last that have them.
+        low: the first time, as written, in microseconds since 1970.
+        high: the last time, likewise.
+        offsets: minutes east of UTC, and the first and last instant with each.
     """
 
     format: str
@@ -81,13 +81,13 @@ class Reading:
     offsets: dict[int, list[int]] = field(default_factory=dict)
 
     def add(self, texts: pa.Array, near_year: int) -> Flags:
-        """Add more texts, and tell which of them are times."""
+        """Add more texts and return which of them are times."""
         if not _SLOW.search(self.format):
             return self._add_fast(texts, near_year)
         return self._add_slowly(texts, near_year)
 
     def _add_fast(self, texts: pa.Array, near_year: int) -> Flags:
-        """Let Arrow read what it reads right: it knows no 24:00, and 31 February is 2 March."""
+        """Add what Arrow parses right: it rejects 24:00 and moves 31 February to March."""
         found = pc.strptime(texts, format=self.format, unit="us", error_is_null=True)
         sure = _flags(pc.fill_null(pc.greater(pc.day(found), _DAYS_OVER), False))
         clock = found.filter(pa.array(sure)).view(pa.int64())
@@ -134,7 +134,7 @@ class Reading:
 
 
 def months_of(clock: Ints) -> Counter[int]:
-    """Count times, in microseconds since 1970, by month, counted from year 0."""
+    """Count times, in microseconds since 1970, by month since year 0."""
     months = clock.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
     found, counts = np.unique(months, return_counts=True)
     return Counter({int(m) + 1970 * 12: int(n) for m, n in zip(found, counts)})
@@ -142,12 +142,12 @@ def months_of(clock: Ints) -> Counter[int]:
 
 @dataclass
 class Form:
-    """The texts of one form, under each format that fits it.
+    """The texts of one form, read in each format that fits it.
 
     Attributes:
-        pattern: of the texts.
+        pattern: the pattern of the texts.
         readings: one for each format.
-        count: how many different texts.
+        count: number of distinct texts.
         is_plain: whether they are ISO times, which need no format.
     """
 
@@ -157,9 +157,9 @@ class Form:
     is_plain: bool = False
 
     def add(self, texts: pa.Array, near_year: int) -> pa.Array:
-        """Add more texts, and return those that are not times under any format."""
+        """Add more texts and return those that are not times in any format."""
         if self.is_plain:
-            with suppress(pa.ArrowInvalid):  # a date that does not exist is found below
+            with suppress(pa.ArrowInvalid):  # invalid dates are found below
                 clock = texts.cast(pa.timestamp("us")).view(pa.int64())
                 self.count += len(texts)
                 self.readings[0].add_clock(clock.to_numpy(zero_copy_only=False))
@@ -168,7 +168,7 @@ class Form:
         for reading in self.readings:
             valid |= reading.add(texts, near_year)
         self.count += int(valid.sum())
-        # What one format reads and another does not, nobody wrote in the other.
+        # A format that fails on some texts is not the one they were written in.
         whole = tuple(reading for reading in self.readings if reading.good == self.count)
         self.readings = whole or self.readings
         return texts.slice(0, 0) if valid.all() else texts.filter(pa.array(~valid))
@@ -181,7 +181,7 @@ class TimeTexts:
     Attributes:
         near_year: the year that decides the century of two-digit years.
         forms: the forms in which they are written.
-        clocks: how many texts are a time of day alone.
+        clocks: number of texts that are only a time of day.
         clock_formats: the formats of those.
     """
 
@@ -191,7 +191,7 @@ class TimeTexts:
     clock_formats: set[str] = field(default_factory=set)
 
     def take(self, texts: pa.Array) -> pa.Array:
-        """Count the texts that are times, and return the others."""
+        """Count the texts that are times and return the others."""
         if self.clocks or not self.forms:
             texts = taken(texts, _CLOCK_ALONE, self._add_clocks)
         for form in list(self.forms.values()):
@@ -199,7 +199,7 @@ class TimeTexts:
         while len(texts) and len(self.forms) < _MOST:
             new = self._new(texts[0].as_py())
             if new is None or new.pattern in self.forms:
-                break  # not a time, or a date that does not exist
+                break  # not a time, or an invalid date
             self.forms[new.pattern] = new
             texts = self._taken(texts, new)
         return texts
@@ -222,7 +222,7 @@ class TimeTexts:
 
     @staticmethod
     def _new(text: str) -> Form | None:
-        """Return the form of a text, if it is a time."""
+        """Return the form of a text; None if it is not a time."""
         formats = formats_of(text)
         if not formats:
             return None
@@ -236,13 +236,13 @@ def _flags(values: pa.Array) -> Flags:
 
 
 def _exactly(text: str) -> str:
-    """Return the pattern of ISO times with the parts that this one has."""
+    """Return the pattern of ISO times with the same parts as this one."""
     whole, point, _ = text.partition(".")
     return f"^{re.sub('[0-9]', '[0-9]', whole)}{'[.][0-9]{1,6}' if point else ''}$"
 
 
 def formats_of(text: str) -> tuple[str, ...]:
-    """Return the formats that fit a text; none if it is not a time."""
+    """Return the formats that fit a text; empty if it is not a time."""
     for pattern, formats in _DATES:
         match = re.match(pattern, text, re.IGNORECASE)
         if match and (clock := _clock_of(text[match.end() :])) is not None:

@@ -1,4 +1,4 @@
-"""Values and comments as the text of a TOML file."""
+"""Writes values and comments as TOML."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 import re
 import textwrap
 
-#: What a TOML text and a comment cannot hold, and what a declaration refuses in a text.
+#: Characters that TOML strings, comments or declarations do not allow.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _WIDTH = 98
 
 
 def as_toml(value: object) -> str:
-    """Return a value as TOML writes it."""
+    """Return a value as TOML."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list):
@@ -24,13 +24,13 @@ def as_toml(value: object) -> str:
 
 
 def bare(text: str, longest: int = 1000) -> str:
-    """Return a text without line breaks and control characters, shortened if need be."""
+    """Return a text without line breaks and control characters, shortened if necessary."""
     plain = " ".join(_CONTROLS.sub(" ", text).split())
     return plain if len(plain) <= longest else f"{plain[: longest - 3]}..."
 
 
 def comment(text: str) -> str:
-    """Return a text as lines of comments."""
+    """Return a text as comment lines."""
     return "\n".join(f"# {line}" for line in textwrap.wrap(bare(text, 2000), _WIDTH - 2))
 
 

@@ -1,4 +1,4 @@
-"""What the values of a published column look like, over a whole file."""
+"""Profiles the values of a published column over a whole file."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from monthly.convert.published_values import is_text, trimmed
 from monthly.describe.numbers import Numbers, Range, taken
 from monthly.describe.times import Reading, TimeTexts
 
-#: Different texts that are remembered of a column; with more it is not a category.
+#: Distinct texts to remember of a column; with more, it is not a category.
 CATEGORIES = 40
-#: Different texts that fit no type, beyond which the column is text.
+#: With more distinct texts than this that fit no type, a column is text.
 _ODD = 20
 _TRUTH = r"^(?i:true|false)$"
 _TODAY, _FIRST = 2_100_12_31, 1_900_01_01
@@ -22,22 +22,22 @@ _TODAY, _FIRST = 2_100_12_31, 1_900_01_01
 
 @dataclass
 class Values:
-    """What the values of a column look like.
+    """The profile of a column's values.
 
     Attributes:
         name: the published name.
         near_year: the year that decides the century of two-digit years.
         native: the type in a Parquet file; None in a text file.
-        rows: all rows.
+        rows: number of rows.
         known: rows with a value.
-        distinct: how often each text occurs; more than `CATEGORIES` of them are not complete.
-        is_key: whether no text occurred twice in one piece of the file.
+        distinct: how often each text occurs; incomplete above `CATEGORIES` texts.
+        is_key: whether no text occurs twice in any piece of the file.
         numbers: the texts that are numbers.
         times: the texts that are times.
-        compact: whole numbers like 20200131, as dates.
-        truths: how many texts are true or false.
+        compact: whole numbers like 20200131, read as dates.
+        truths: number of texts that are true or false.
         odd: texts that fit no type.
-        longest: characters of the longest text.
+        longest: length of the longest text.
     """
 
     name: str
@@ -55,23 +55,23 @@ class Values:
     compact: Reading = field(default_factory=lambda: Reading("%Y%m%d"))
 
     def __post_init__(self) -> None:
-        """Begin without times."""
+        """Start without times."""
         self.times = TimeTexts(self.near_year)
 
     @property
     def is_text(self) -> bool:
-        """Tell whether many texts fit no type."""
+        """Return whether many texts fit no type."""
         return len(self.odd) > _ODD
 
     @property
     def has_text(self) -> bool:
-        """Tell whether the values are text."""
+        """Return whether the values are text."""
         kind = self.native
         return kind is None or is_text(kind) or pa.types.is_binary(kind)
 
     @property
     def has_known_type(self) -> bool:
-        """Tell whether the type of a Parquet file is one that a declaration has."""
+        """Return whether a declaration supports the type of a Parquet column."""
         kind = self.native
         return kind is not None and any(
             is_it(kind)
@@ -82,7 +82,7 @@ class Values:
         )
 
     def is_only(self, what: Literal["numbers", "times", "clocks", "truths"]) -> bool:
-        """Tell whether all texts but the odd ones are of one sort."""
+        """Return whether all texts except the odd ones are of one kind."""
         counts = {
             "numbers": self.numbers.count,
             "codes": self.numbers.codes,
@@ -94,7 +94,7 @@ class Values:
 
     @property
     def categories(self) -> list[str]:
-        """Return the different texts, the most frequent first; none if there are many."""
+        """Return the distinct texts, most frequent first; empty if there are many."""
         if len(self.distinct) > CATEGORIES:
             return []
         return sorted(self.distinct, key=lambda text: (-self.distinct[text], text))
@@ -106,7 +106,7 @@ class Values:
         if not len(known):
             return
         self.known += len(known)
-        if pa.types.is_binary(known.type):  # how Spark writes text
+        if pa.types.is_binary(known.type):  # as Spark writes text
             known = known.cast(pa.string())
         if is_text(known.type):
             self._add_texts(known.cast(pa.string()))

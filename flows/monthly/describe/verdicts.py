@@ -1,4 +1,4 @@
-"""The type of a column, by what its values look like in every file."""
+"""Decides the type of a column from its values in every file."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from monthly.describe.values import Values
 _DATE_NAMES = re.compile(r"(^|_)(date|day|datum|fecha|dia|jour|tag|data|dt|ymd)(_|$)|date$|datum$")
 #: A format with a time of day.
 _CLOCK = re.compile("%[HI]")
-#: Characters of a number from which on a float may not keep every digit.
+#: A float may not keep every digit of a number with this many characters.
 _LONG = 20
-#: Texts of no type that are named in a comment.
+#: Most odd texts that a comment names.
 _FEW = 5
 
 
@@ -31,11 +31,11 @@ class Verdict:
     """The type of a column.
 
     Attributes:
-        type: as a declaration writes it.
-        formats: how its times are written; none if they are ISO.
-        nulls: texts that stand for no value.
-        notes: what is not sure about it.
-        times: what its times are in each file, in the order of the files.
+        type: the type as written in a declaration.
+        formats: the formats of its times; empty if they are ISO.
+        nulls: texts that mean null.
+        notes: what is uncertain about it.
+        times: the reading of its times in each file, in the order of the files.
         is_clock: whether its texts are times of day.
     """
 
@@ -49,7 +49,7 @@ class Verdict:
     @property
     def kind(self) -> Kind:
         """Return the type without its digits."""
-        kind: Kind = self.type.partition("(")[0]  # type: ignore[assignment] # as made below
+        kind: Kind = self.type.partition("(")[0]  # type: ignore[assignment] # as built below
         return kind
 
 
@@ -77,7 +77,7 @@ def verdict(seen: Sequence[Values], months: Sequence[YearMonth | None], mark: Ma
 
 
 def _typed(full: Sequence[tuple[Values, YearMonth | None]], mark: Mark) -> Verdict | None:
-    """Return the type that fits all texts but those that stand for no value."""
+    """Return the type that fits all texts except those that mean null."""
     texts = [values for values, _ in full]
     nulls = frozenset(text for values in texts for text in values.odd)
     if all(values.is_only("truths") for values in texts):
@@ -136,7 +136,7 @@ def _of_times(
 
 
 def _chosen(form: Form, month: YearMonth | None) -> tuple[Reading, str]:
-    """Return the reading of a form that puts most times into the month, and what is not sure."""
+    """Return the reading of a form with most times in the month, and what is uncertain."""
     number = month[0] * 12 + month[1] - 1 if month else None
 
     def rank(reading: Reading) -> tuple[int, int, int]:
@@ -152,7 +152,7 @@ def _chosen(form: Form, month: YearMonth | None) -> tuple[Reading, str]:
 
 
 def _together(readings: Sequence[Reading]) -> Reading:
-    """Return the readings of several forms as one, under the format of the first."""
+    """Merge the readings of several forms under the format of the first."""
     found = Reading(readings[0].format)
     for reading in readings:
         found.widen(reading)
@@ -160,13 +160,13 @@ def _together(readings: Sequence[Reading]) -> Reading:
 
 
 def _contradict(formats: Sequence[str]) -> bool:
-    """Tell whether two formats read the same texts otherwise."""
+    """Return whether two formats read the same texts differently."""
     parts = ["".join(sorted(re.sub("%[dm]", "%d", text))) for text in formats]
     return len({*parts}) < len(parts)
 
 
 def _of_natives(full: Sequence[tuple[Values, YearMonth | None]], mark: Mark) -> Verdict:
-    """Return the type of columns that a Parquet file gives a type, with those of text files."""
+    """Return the type of a column that is typed in a Parquet file, and maybe text in others."""
     kinds = {_native(values) for values, _ in full if not values.has_text}
     texts = [(values, month) for values, month in full if values.has_text]
     found = _typed(texts, mark) if texts else None
@@ -183,7 +183,7 @@ def _of_natives(full: Sequence[tuple[Values, YearMonth | None]], mark: Mark) -> 
 
 
 _TIMES = frozenset({"date", "timestamp"})
-#: Floats that are whole in every row, some of them missing or none.
+#: Floats that are all whole numbers, with or without missing values.
 _WHOLE, _FULL = "whole", "whole and full"
 
 
@@ -193,7 +193,7 @@ def _times_of(values: Values, month: YearMonth | None, mark: Mark) -> Reading:
 
 
 def _common(kinds: set[str]) -> str:
-    """Return the one type for values of several."""
+    """Return the common type of several."""
     if len(kinds) == 1 and not kinds & {_WHOLE, _FULL}:
         return next(iter(kinds))
     if kinds <= {"int64", _WHOLE, _FULL} and kinds != {_FULL}:
@@ -228,7 +228,7 @@ def _native(values: Values) -> str:
 
 
 def _is_stored_as_text(texts: Sequence[Values]) -> bool:
-    """Tell whether a Parquet file, which has types, has text."""
+    """Return whether a Parquet file stores the values as text."""
     return any(values.native is not None for values in texts)
 
 
@@ -237,7 +237,7 @@ def _are_clocks(texts: Sequence[Values]) -> bool:
 
 
 def _near_misses(texts: Sequence[Values], odd: set[str]) -> tuple[str, ...]:
-    """Return what keeps a column from another type, if it is little."""
+    """Return why a text column narrowly misses another type; empty if it does not."""
     text = next((text for values in texts for text in values.distinct), "")
     halves = text.split(" - ")
     if len(halves) == 2 and all(map(formats_of, halves)):

@@ -1,4 +1,4 @@
-"""The zone of times: by their offsets, or by the hour that stands twice."""
+"""Infers the zone of times from their offsets or from a repeated hour."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from monthly.convert.time_texts import Ints
 from monthly.describe.times import Reading
 
-#: Zones that publishers often use, one for each rule of summer time and offset.
+#: Zones that publishers often use, one for each combination of offset and DST rule.
 _ZONES = (
     *("UTC", "Europe/London", "Europe/Berlin", "Europe/Helsinki", "America/New_York"),
     *("America/Chicago", "America/Denver", "America/Los_Angeles", "America/Halifax"),
@@ -27,7 +27,7 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 
 
 def zone_of(readings: Iterable[Reading]) -> str:
-    """Return the first of some zones that has the offsets of all times; UTC if none has."""
+    """Return the first known zone that has the offsets of all times; UTC if none has."""
     known = [
         (minutes, instant)
         for reading in readings
@@ -41,12 +41,12 @@ def zone_of(readings: Iterable[Reading]) -> str:
 
 
 def says_utc(name: str) -> bool:
-    """Tell whether the name of a column says that its times are UTC."""
+    """Return whether a column's name says that its times are UTC."""
     return bool(_UTC_NAME.search(name))
 
 
 def zone_of_repeats(repeated: Iterable[dt.datetime]) -> str:
-    """Return a zone where the hours that stand twice are those when summer time ends."""
+    """Return a zone whose clocks go back at the repeated hours; empty if there is none."""
     for zone in _ZONES[1:]:
         if all(_is_ambiguous(zone, time) for time in repeated):
             return zone
@@ -54,7 +54,7 @@ def zone_of_repeats(repeated: Iterable[dt.datetime]) -> str:
 
 
 def repeats(clock: pa.Array) -> Iterator[dt.datetime]:
-    """Yield the times to which a series goes back by an hour at most, or that it has twice."""
+    """Yield the times to which a series jumps back by at most an hour, or that it repeats."""
     micros = clock.drop_null().view(pa.int64()).to_numpy(zero_copy_only=False)
     steps = np.diff(micros)
     if not len(steps):
@@ -63,13 +63,13 @@ def repeats(clock: pa.Array) -> Iterator[dt.datetime]:
     if _is_regular(steps):
         again |= steps == 0
     if again.sum() * 100 > len(steps):
-        return  # the rows are not in the order of time
+        return  # the rows are not in time order
     for place in np.flatnonzero(again)[:10]:
         yield (_EPOCH + dt.timedelta(microseconds=int(micros[place + 1]))).replace(tzinfo=None)
 
 
 def _is_regular(steps: Ints) -> bool:
-    """Tell whether nearly all steps of a series are the same, and an hour at most."""
+    """Return whether nearly all steps of a series are equal and at most an hour."""
     usual = np.median(steps)
     return bool(0 < usual <= _HOUR and (steps == usual).mean() > _NEARLY_ALL)
 

@@ -1,1 +1,1 @@
-"""The report of one month: its counts, the pictures of them, and the page that shows them."""
+"""The report of one month: its counts, their pictures, and the page that shows them."""

@@ -1,4 +1,4 @@
-"""How the amounts of a month are spread, in bars of a width that suits their unit and scale."""
+"""The histogram of a month's amounts, with bars of a round width that suits their scale."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from monthly.dataset import Dataset
 from monthly.report.scan import Scan, Spread
 
-#: Bars of a picture, about.
+#: Approximate number of bars in a picture.
 _BARS = 60
-#: Shares of the rows below which and above which amounts are not drawn: a few of a thousand
-#: dollars would squeeze all others together.
+#: Amounts outside these quantiles are not drawn: a few of a thousand dollars would squeeze all
+#: others together.
 _LEAST, _MOST = 0.005, 0.99
 
 
 @dataclass(frozen=True)
 class Amounts:
-    """The spread of a month's amounts.
+    """The histogram of a month's amounts.
 
     Attributes:
         rows: rows that have an amount.
-        median: half of them have this amount or less.
+        median: the median amount.
         whole: whether all amounts are whole numbers.
-        first: the first bar's amount, in widths of a bar.
+        first: the first bar's amount, in bar widths.
         width: the width of a bar, in the unit of the amount.
         bars: rows by bar.
         below: rows below the first bar.
@@ -41,12 +41,12 @@ class Amounts:
 
     @property
     def low(self) -> float:
-        """Return the least amount of the first bar."""
+        """Return the lower end of the first bar."""
         return self.first * self.width
 
     @property
     def high(self) -> float:
-        """Return the amount at which the last bar ends."""
+        """Return the upper end of the last bar."""
         return (self.first + len(self.bars)) * self.width
 
 
@@ -68,13 +68,13 @@ def amounts_of(scan: Scan, dataset: Dataset) -> Amounts | None:
 
 
 def _ends(spread: Spread) -> tuple[float, float]:
-    """Return the range to draw: from zero, unless the amounts are far from it or below it."""
+    """Return the range to draw, from zero unless amounts are negative or far from zero."""
     low, high = spread.quantile(_LEAST), spread.quantile(_MOST)
     return (0.0, high) if 0 <= low < high / 2 else (low, high)
 
 
 def _bars(spread: Spread, width: float, first: int, last: int) -> dict[int, int]:
-    """Return rows by bar; those below the first and above the last are in one bar each."""
+    """Return rows by bar, with one more bar for all rows below the first and one above the last."""
     place = f"floor(v / {width!r} + 1e-9)"
     bar = f"CAST(least(greatest({place}, {first - 1}), {last + 1}) AS BIGINT)"
     rows = spread.scan.query(

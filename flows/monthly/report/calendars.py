@@ -1,4 +1,4 @@
-"""The pictures of a month by time: its days, and the hours of its week."""
+"""The pictures of a month by time: its days and its mean week."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WEEK = list(calendar.day_abbr)
 
 
 def pictures_by_time(counts: Counts) -> Iterator[Picture]:
-    """Yield the pictures by day and by hour of the week, of rows or, in a time series, amounts."""
+    """Yield pictures by day and by hour of the week: of rows or, for a time series, amounts."""
     wording = Wording.of(DATASETS[counts.month.dataset])
     if counts.levels:
         yield _amounts_by_day(counts, counts.levels, wording)
@@ -41,7 +41,7 @@ def days_of(month: Month) -> list[dt.date]:
 
 
 def rows_by_day(counts: Counts) -> dict[dt.date, int]:
-    """Return the rows of each day of the month, including days without any."""
+    """Return the rows of each day of the month, including days without rows."""
     days = dict.fromkeys(days_of(counts.month), 0)
     for (day, _), count in counts.hours.items():
         days[day] += count
@@ -85,7 +85,7 @@ def _rows_of_week(counts: Counts, wording: Wording) -> Picture:
 
 
 def _mean_week(counts: Counts) -> Grid:
-    """Return the mean rows per hour by weekday and hour, over the month's days of each weekday."""
+    """Return the mean number of rows by weekday and hour."""
     week = np.zeros((7, 24))
     for (day, hour), count in counts.hours.items():
         week[day.weekday(), hour] += count
@@ -117,7 +117,7 @@ def _amounts_by_day(
 
 
 def _ends(days: Mapping[dt.date, Level], wording: Wording) -> str:
-    """Return the mean of all amounts, and the days of the highest and of the lowest one."""
+    """Return the mean of all amounts and the days with the highest and lowest one."""
     known = {day: level for day, level in days.items() if level.rows}
     total, rows = (sum(getattr(v, of) for v in known.values()) for of in ("total", "rows"))
     top, bottom = max(known, key=lambda d: known[d].high), min(known, key=lambda d: known[d].low)
@@ -150,7 +150,7 @@ def _amounts_of_week(
 
 
 def _level(levels: list[Level]) -> Level:
-    """Return the amounts of several hours together; NaN for the ends of none."""
+    """Combine the amounts of several hours; the extremes of none are NaN."""
     if not levels:
         return Level(0, 0.0, np.nan, np.nan)
     return Level(

@@ -25,7 +25,7 @@ PAPER, INK, FAINT, GRID = "#ffffff", "#1f2937", "#6b7280", "#e5e7eb"
 BLUE, LIGHT = "#2563eb", "#93b8f7"
 #: Colour map, light for few to dark for many.
 SHADES = "YlGnBu"
-#: Width in inches, that of the UI's column, and dots per inch, twice a standard screen's.
+#: Width in inches, as wide as the UI's column, and dots per inch, twice a standard screen's.
 WIDTH, DPI = 7.4, 200
 #: Size of an image's palette: no visible loss, at a third of the bytes.
 COLOURS = 128
@@ -60,7 +60,7 @@ class Picture:
     """One picture of a report.
 
     Attributes:
-        title: subject and month, also drawn in the picture; plain text, like the others.
+        title: subject and month, also drawn in the picture; plain text, like `about` and `note`.
         about: description for readers who cannot see the image.
         png: the image.
         note: what the picture leaves out; empty if nothing.
@@ -100,7 +100,7 @@ class Canvas:
         self.axes.set_ylabel(drawable(y))
 
     def colour_bar(self, shades: Any, label: str, **settings: Any) -> None:
-        """Draw what the shades of a picture mean."""
+        """Draw the legend of a picture's shades."""
         bar = self.figure.colorbar(
             shades, ax=self.axes, label=drawable(label), pad=0.02, **settings
         )

@@ -1,4 +1,4 @@
-"""The counts behind a month's pictures, taken from its Parquet file in constant memory."""
+"""The counts behind a month's pictures, from its Parquet file in constant memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from monthly.report.places import Cells, Places, cells_of, places_of
 from monthly.report.scan import Scan, scanning
 from monthly.report.wording import LONGEST, Wording, labelled
 
-#: Share of the month's hours or days that have the same number of rows in a time series.
+#: Least share of hours or days with the same number of rows that makes a time series.
 _EVEN = 0.9
 
 
@@ -28,7 +28,7 @@ class Level:
     Attributes:
         rows: rows that have an amount.
         total: their sum.
-        low: the least amount.
+        low: the smallest amount.
         high: the largest amount.
     """
 
@@ -61,19 +61,19 @@ class Typical:
 
 @dataclass(frozen=True)
 class Counts:
-    """The counts of one month's rows by the columns that have a role.
+    """The counts of one month's rows, by the columns with a role.
 
     Attributes:
         month: the month.
-        hours: rows by day and hour, local time; only days of the month. Empty if there is no
-            time, or no more of it than the month.
-        has_hours: whether times have hours; if not, all rows of a day are in its hour 0.
+        hours: rows by day and hour, in local time, for days of the month only. Empty if there is
+            no time or only the month is known.
+        has_hours: whether times have hours; if not, all rows of a day are in hour 0.
         levels: amounts by day and hour, if the month is a time series: the same number of rows
-            in nearly every hour or, without hours, on nearly every day. None if it is not.
-        amounts: the spread of the amount; None if there are none.
+            in nearly every hour or, without hours, on nearly every day. Otherwise None.
+        amounts: the histogram of the amounts; None if there are none.
         places: the places with the most rows; None if there are none.
         cells: rows by cell of a map; None if there are no coordinates.
-        typical: distance, duration, speed and amount, as far as the file has them.
+        typical: those of distance, duration, speed and amount that the file has.
     """
 
     month: Month
@@ -138,14 +138,14 @@ def _is_end(dataset: str) -> bool:
 
 
 def _is_series(month: Month, hours: Hours, has_hours: bool) -> bool:
-    """Tell whether about every hour, or every day, has the same number of rows."""
+    """Return whether nearly every hour or day has the same number of rows."""
     days = (month.next.first_day - month.first_day).days
     ((_, often),) = Counter(hours.values()).most_common(1) or [(0, 0)]
     return often >= _EVEN * days * (24 if has_hours else 1)
 
 
 def _typical(scan: Scan, dataset: Dataset) -> Iterator[Typical]:
-    """Yield each measure that has values; duration and speed only count rows that took time."""
+    """Yield each measure with values; duration and speed skip rows with no duration."""
     roles, bounds, wording = dataset.roles, dataset.bounds, Wording.of(dataset)
     unit = brief(dataset.units.distance, LONGEST)
     started, ended = (f'CAST("{name}" AS TIMESTAMP)' for name in (roles.time, roles.end))
@@ -167,7 +167,7 @@ def _typical(scan: Scan, dataset: Dataset) -> Iterator[Typical]:
 
 
 def _measured(scan: Scan, what: str, expression: str, bound: float | None) -> Iterator[Typical]:
-    """Yield one measure, if it has values."""
+    """Yield one measure if it has values."""
     spread = scan.spread(expression)
     if not spread.rows:
         return

@@ -1,4 +1,4 @@
-"""The page of a month: its pictures, then its quality, in markdown and as one HTML file."""
+"""The page of a month: its pictures, then its quality, as markdown or one HTML file."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ _NO_PICTURES = (
 def page_markdown(
     entry: Entry, where: str, pictures: Iterable[Picture], more: Sequence[str] = ()
 ) -> str:
-    """Return the page of a month in markdown, with embedded images.
+    """Return the page of a month as markdown with embedded images.
 
     Args:
         entry: the month's ledger entry.
-        where: where the month is kept.
+        where: where the month is stored.
         pictures: pictures of its rows.
-        more: blocks of markdown that follow the pictures.
+        more: blocks of markdown to add after the pictures.
     """
     head, *quality = quality_markdown(entry, where).split("\n\n")
     shown = [_picture(picture) for picture in pictures] or [_NO_PICTURES]
@@ -58,14 +58,14 @@ def page_markdown(
 
 
 def _about(entry: Entry) -> str:
-    """Return what the dataset is, who publishes it, and under which terms."""
+    """Return what the dataset is, who publishes it and under which terms."""
     declared = DATASETS[entry.dataset].declared
     terms = [declared.title, f"published by {declared.publisher}", declared.licence]
     return f"{', '.join(escaped(term) for term in terms if term)}."
 
 
 def typical_markdown(counts: Counts) -> str:
-    """Return a table of the usual row: medians and the effect of the bounds; empty without any."""
+    """Return a table of medians and the effect of the bounds; empty if there are none."""
     rows = [f"| {' | '.join(_cells(typical))} |" for typical in counts.typical]
     head = ["| | median | mean | mean within the bound | bound | rows beyond |"]
     table = "\n".join([*head, "|---|---:|---:|---:|---:|---:|", *rows])
@@ -81,7 +81,7 @@ def _cells(typical: Typical) -> tuple[str, ...]:
 
 
 def page_html(title: str, markdown: str) -> str:
-    """Return the page as one self-contained HTML file that needs no network."""
+    """Return the page as one self-contained HTML file that works offline."""
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
     return _HTML.format(title=escape(title), body=body)
 

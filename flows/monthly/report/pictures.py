@@ -1,4 +1,4 @@
-"""The pictures of a month: its days and week, its amounts, and where its rows are."""
+"""The pictures of a month: by time, by amount and by place."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from monthly.report.wording import Wording, plural, title
 
 Grid = npt.NDArray[np.float64]
 
-#: Longer names of places would leave no room for their bars.
+#: Longer place names would leave no room for their bars.
 _LONGEST = 40
 
 
@@ -30,7 +30,7 @@ def pictures(counts: Counts, names: Mapping[int, str]) -> Iterator[Picture]:
 
     Args:
         counts: counts of the month.
-        names: names of numbered places; a place without a name is shown by its number.
+        names: names of numbered places; an unnamed place is shown by its number.
     """
     dataset = DATASETS[counts.month.dataset]
     wording = Wording.of(dataset)
@@ -111,7 +111,7 @@ def _label(place: int | str, names: Mapping[int, str], word: str) -> str:
 
 
 def _how_to_name(dataset: Dataset, names: Mapping[int, str]) -> str:
-    """Return how readers get the names of numbered places that a declared table has."""
+    """Return a hint on how to add the declared table of place names; empty if not needed."""
     key = dataset.declared.place_names
     if names or not key:
         return ""
@@ -146,26 +146,26 @@ def _map(cells: Cells, dataset: Dataset, month: str) -> Picture:
 
 
 def _shrunk(degrees: float, cells: Cells) -> float:
-    """Return degrees east as the degrees north that are as far."""
+    """Convert degrees of longitude to degrees of latitude of the same length."""
     middle = np.radians((cells.extent.south + cells.extent.north) / 2)
     return float(degrees * max(np.cos(middle), 0.01))
 
 
 def _size(cells: Cells) -> tuple[int, int]:
-    """Return the columns and rows of the map."""
+    """Return the number of columns and rows of the map."""
     extent, side = cells.extent, cells.side
     wide, tall = (extent.east - extent.west) / side, (extent.north - extent.south) / side
     return int(np.ceil(wide - 1e-6)), int(np.ceil(tall - 1e-6))
 
 
 def _frame(cells: Cells) -> tuple[float, float, float, float]:
-    """Return west, east, south and north of the map's whole cells."""
+    """Return west, east, south and north of the map, extended to whole cells."""
     (columns, rows), west, south = _size(cells), cells.extent.west, cells.extent.south
     return west, west + columns * cells.side, south, south + rows * cells.side
 
 
 def _grid(cells: Cells) -> Grid:
-    """Return the rows by row and column of the map; NaN where there are none."""
+    """Return the counts by row and column of the map; NaN for an empty cell."""
     columns, rows = _size(cells)
     grid = np.full((rows, columns), np.nan)
     for (column, row), count in cells.counts.items():

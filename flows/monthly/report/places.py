@@ -1,4 +1,4 @@
-"""Where the rows of a month are: the places with the most rows, and the cells of a map."""
+"""Counts where the rows of a month are: the busiest places and the cells of a map."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from monthly.declaration import Map
 from monthly.report.amounts import nice
 from monthly.report.scan import Scan
 
-#: As many places as a reader can compare at a glance.
+#: Number of places that a reader can compare at a glance.
 MOST_PLACES = 12
-#: Places are first counted in so many groups, of which the largest can hold the most frequent
-#: place: memory stays flat even if every row has a place of its own. A place with more than one
-#: row in a thousand is always among them.
+#: Places are first hashed into groups, and only those in the largest groups are counted, so memory
+#: stays flat even if every row has its own place. A place with more than one row in a thousand is
+#: always counted.
 _GROUPS, _LARGEST = 65_536, 1_024
-#: Cells from side to side, at least and at most.
+#: Fewest and most cells along the longer side.
 _CELLS = (24, 160)
-#: Share of the rows left out on each side of an extent that is not declared; and its margin.
+#: Share of the rows left out on each side of an undeclared extent, and its margin.
 _LEFT_OUT, _MARGIN = 0.01, 0.1
-#: The least side of an extent, degrees: about a kilometre.
+#: Shortest side of an extent, in degrees: about a kilometre.
 _SMALLEST = 0.01
 
 
@@ -30,7 +30,7 @@ class Places:
     """The places with the most rows.
 
     Attributes:
-        most: place and number of rows, most rows first.
+        most: places and their number of rows, most rows first.
         rows: rows that have a place.
     """
 
@@ -44,7 +44,7 @@ class Cells:
 
     Attributes:
         extent: the map.
-        side: the side of a cell, degrees.
+        side: the side of a cell, in degrees.
         counts: rows by column and row of the map, counted from its south-western corner.
         rows: all rows that have coordinates.
     """
@@ -80,7 +80,7 @@ def cells_of(scan: Scan, dataset: Dataset) -> Cells | None:
     )
     if not (dataset.roles.longitude and dataset.roles.latitude):
         return None
-    # Publishers write 0, 0 for a place that is not known.
+    # Publishers write 0, 0 for an unknown place.
     known = f"abs({x}) <= 180 AND abs({y}) <= 90 AND NOT ({x} = 0 AND {y} = 0)"
     ((rows,),) = scan.query(f"SELECT count(*) FROM month WHERE {known}")
     if not rows:
@@ -102,7 +102,7 @@ def cells_of(scan: Scan, dataset: Dataset) -> Cells | None:
 
 
 def _extent(scan: Scan, x: str, y: str, known: str) -> Map:
-    """Return an extent with most rows on it, whatever city they are in."""
+    """Return an extent that contains most rows, wherever they are."""
     west, east = _most_of(scan, f"CASE WHEN {known} THEN {x} END", 180.0)
     south, north = _most_of(scan, f"CASE WHEN {known} THEN {y} END", 90.0)
     return Map(west=west, east=east, south=south, north=north)
@@ -116,7 +116,7 @@ def _most_of(scan: Scan, expression: str, end: float) -> tuple[float, float]:
 
 
 def _side(extent: Map, rows: int) -> float:
-    """Return the side of a cell: small enough for a picture, large enough to be seen."""
+    """Return the side of a cell: small enough for detail, large enough to be visible."""
     across = max(_CELLS[0], min(_CELLS[1], math.isqrt(rows)))
     widest = max(extent.east - extent.west, extent.north - extent.south)
     return nice(widest / across, (1, 2, 2.5, 5, 10))

@@ -1,4 +1,4 @@
-"""Queries over a month's Parquet file whose results have few groups, whatever the file holds."""
+"""Queries a month's Parquet file with few result groups, whatever the file contains."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from typing import Any
 
 import duckdb
 
-#: DuckDB's memory limit; a month of any size has only some thousands of groups.
+#: DuckDB's memory limit; a month of any size has only a few thousand groups.
 MEMORY = "256MB"
-#: Groups per power of ten, in which numbers are counted first, and the power of the first group.
+#: Groups per power of ten for a first count, and the powers of ten that they cover either way.
 _GROUPS, _FIRST = 50, 100
 
 
 @dataclass(frozen=True)
 class Scan:
-    """A Parquet file that is read for each query.
+    """A Parquet file that every query scans.
 
     Attributes:
         db: the DuckDB connection.
@@ -32,20 +32,20 @@ class Scan:
     parquet: Path
 
     def query(self, sql: str, values: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
-        """Return the rows of a query on the file, which the SQL calls `month`.
+        """Return the rows of a query on the file, which is `month` in the SQL.
 
         Args:
-            sql: SQL with names from the declaration and numbers, never texts of it.
-            values: what its parameters stand for.
+            sql: SQL that may contain declared names and numbers, but never declared texts.
+            values: the values of its parameters.
         """
         source = "WITH month AS (SELECT * FROM read_parquet($parquet)) "
         path = glob.escape(str(self.parquet))
         return self.db.execute(source + sql, {"parquet": path, **(values or {})}).fetchall()
 
     def spread(self, expression: str) -> Spread:
-        """Count the values of a numeric expression in groups of nearly equal ones."""
+        """Count the values of a numeric expression in groups of nearly equal values."""
         number = f"CAST({expression} AS DOUBLE)"
-        # Of a size that no measure has, whose sums would overflow: neither those nor NaN count.
+        # Skip NaN and absurdly large values, whose sums would overflow.
         value = f"CASE WHEN abs({number}) < 1e{_FIRST} THEN {number} END"
         return Spread(self, value, self._groups(value))
 
@@ -59,14 +59,14 @@ class Scan:
 
 @contextmanager
 def scanning(parquet: Path) -> Iterator[Scan]:
-    """Yield a scan of a Parquet file in constant memory."""
+    """Yield a scan that reads a Parquet file in constant memory."""
     with duckdb.connect(config={"memory_limit": MEMORY}) as db:
         db.execute("SET preserve_insertion_order = false")
         yield Scan(db, parquet)
 
 
 def _group(value: str) -> str:
-    """Return the group of a value: its sign and its logarithm, in the order of the values."""
+    """Return SQL for the group of a value: its sign and logarithm, in the order of the values."""
     power = f"CAST(floor(log10(abs({value})) * {_GROUPS}) AS INTEGER) + {_FIRST * _GROUPS + 1}"
     sign = f"CAST(sign({value}) AS INTEGER)"
     return f"CASE WHEN abs({value}) < 1e-{_FIRST} THEN 0 ELSE {sign} * ({power}) END"
@@ -74,11 +74,11 @@ def _group(value: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Spread:
-    """How the values of a numeric expression are spread.
+    """The distribution of a numeric expression.
 
     Attributes:
         scan: the file.
-        value: the expression; null where there is no value.
+        value: the expression, null where there is no value.
         groups: rows by group of nearly equal values, in order.
     """
 
@@ -99,9 +99,9 @@ class Spread:
         return bool(found)
 
     def quantile(self, share: float) -> float:
-        """Return the smallest value that this share of all does not exceed, to three digits.
+        """Return a quantile to three digits; 0 if there are no values.
 
-        It is found among finer steps of the one group that it is in. 0 if there are no values.
+        A second query divides the group that contains it into finer steps.
         """
         group, before = _reached(self.groups, share * self.rows)
         if not group:
@@ -116,7 +116,7 @@ class Spread:
 
 
 def _reached(counts: Mapping[int, int], wanted: float) -> tuple[int, int]:
-    """Return the first key at which the running count reaches a number, and the count before it."""
+    """Return the first key whose running count reaches a number, and the count before it."""
     before = 0
     for key, count in counts.items():
         if before + count >= wanted:
@@ -126,7 +126,7 @@ def _reached(counts: Mapping[int, int], wanted: float) -> tuple[int, int]:
 
 
 def _step(group: int) -> float:
-    """Return a power of ten, at most a thousandth of the width of a group."""
+    """Return the largest power of ten up to a thousandth of a group's width."""
     low = 10 ** ((abs(group) - 1) / _GROUPS - _FIRST)
     width = low * (10 ** (1 / _GROUPS) - 1)
     return float(10.0 ** math.floor(math.log10(width / 1_000)))

@@ -1,4 +1,4 @@
-"""The words and numbers of a report's sentences, from what the declaration calls things."""
+"""The terms and numbers in a report's sentences, as declared."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Wording:
     Attributes:
         row: one row, such as `trip`.
         rows: several rows.
-        time: what the time is, such as `pickup`; empty if the declaration does not say.
-        amount: the amount that is drawn, such as `fare`.
+        time: what the time is, such as `pickup`; empty if not declared.
+        amount: the amount to draw, such as `fare`.
         unit: its unit, such as `USD`; may be empty.
         place: what a place is, such as `zone`.
     """
@@ -66,14 +66,14 @@ def labelled(what: str, unit: str) -> str:
 
 
 def number(value: float, whole: bool = False) -> str:
-    """Return a number as a reader wants it: two decimals, more where they are all there is."""
+    """Format a number for a reader: two decimals, or three digits for tiny and huge numbers."""
     if abs(value) >= 1e15 or 0 < abs(value) < 0.1:
         return f"{value:.3g}"
     return f"{value:,.0f}" if whole or abs(value) >= 1e5 else f"{value:,.2f}"
 
 
 def plural(noun: str) -> str:
-    """Return the plural of an English noun, regular as the words of tables are."""
+    """Return the plural of a regular English noun."""
     if re.search(r"[^aeiou]y$", noun):
         return f"{noun[:-1]}ies"
     if re.search(r"(s|x|ch|sh)$", noun):
@@ -82,5 +82,5 @@ def plural(noun: str) -> str:
 
 
 def title(text: str) -> str:
-    """Return a text with its first letter in upper case, the others as they are."""
+    """Return a text with its first letter in upper case and the rest unchanged."""
     return text[:1].upper() + text[1:]

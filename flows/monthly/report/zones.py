@@ -1,4 +1,4 @@
-"""The names of numbered places such as TLC's taxi zones, if the bucket has a table of them."""
+"""The names of numbered places such as TLC's taxi zones, from a table in the bucket."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from core.errors import SchemaError
 from core.storage.bucket import Bucket
 from monthly.columns import fold
 
-#: The columns of TLC's "Taxi Zone Lookup Table (CSV)" as published, besides `service_zone`;
-#: compared like those of trips, since some copies of the table have them in lower case.
+#: The columns of TLC's "Taxi Zone Lookup Table (CSV)" as published, except `service_zone`. They
+#: match regardless of case, since some copies of the table have them in lower case.
 _COLUMNS = ("LocationID", "Borough", "Zone")
-#: Texts for zones 264 and 265, where nothing is known; they are strings, not missing values.
+#: Texts for the unknown zones 264 and 265; they are strings, not missing values.
 _NOTHING = ("Unknown", "N/A")
 
 
 def zone_names(bucket: Bucket, key: str) -> Mapping[int, str]:
-    """Return zone names such as `Upper East Side South, Manhattan`; empty without the table.
+    """Return zone names such as `Upper East Side South, Manhattan`; empty if there is no table.
 
     Args:
         bucket: the bucket.
-        key: the key of the table, as the dataset declares it; empty for none.
+        key: the declared key of the table; empty for none.
 
     Raises:
         SchemaError: the object is not such a table.
@@ -54,6 +54,6 @@ def _zone(row: Sequence[str | None], line: int) -> tuple[int, str]:
 
 
 def _name(zone: str, borough: str) -> str:
-    """Return zone and borough, or the one of them that is known."""
+    """Return zone and borough, or whichever is known."""
     known = dict.fromkeys(part for part in (zone, borough) if part not in _NOTHING)
     return ", ".join(known) or "Unknown"

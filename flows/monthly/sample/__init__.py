@@ -1,7 +1,7 @@
 """Generated months in the published format: any size, deterministic, no network.
 
-TLC's four datasets have their own generator, with the real files' oddities; for every other
-dataset, the declaration says what a file looks like.
+TLC's four datasets have their own generator, with the quirks of the real files; for every other
+dataset, the declaration determines what a file looks like.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ def write_sample(month: Month, path: Path, rows: int | None = None) -> None:
     """Write a month in the published format, atomically.
 
     Args:
-        month: determines, with `rows` and the declaration, every byte.
-        path: ends in .csv.gz or .csv, for TLC's datasets also in .parquet; an existing file is
-            replaced.
-        rows: number of rows, 0 for only a header; `default_rows` if None.
+        month: the month; it determines every byte, with `rows` and the declaration.
+        path: a .csv.gz or .csv file, or .parquet for TLC's datasets; an existing file is replaced.
+        rows: number of rows, 0 for a header alone; `default_rows` if None.
 
     Raises:
-        UsageError: another extension, fewer than 0 rows, or a declaration that no file can fit.
+        UsageError: another extension, negative rows, or a declaration that fits no file.
         StorageError: the file cannot be written.
     """
     rows = default_rows(month.dataset) if rows is None else rows
@@ -32,12 +31,12 @@ def write_sample(month: Month, path: Path, rows: int | None = None) -> None:
 
 
 def default_rows(dataset: str) -> int:
-    """Return the number of rows of a month for which the user names none."""
+    """Return the default number of rows of a month."""
     return tlc.DEFAULT_ROWS.get(dataset, declared.DEFAULT_ROWS)
 
 
 def version_of(dataset: str) -> str:
-    """Return a text that differs whenever a month of the same size may differ."""
+    """Return a text that changes whenever a month of the same size may change."""
     if dataset in tlc.DEFAULT_ROWS:
         return str(tlc.SAMPLE_VERSION)
     return declared.version_of(DATASETS[dataset])

@@ -1,7 +1,7 @@
 """The times of a generated month, and how a declared format writes them.
 
-Times are microseconds since 1970 of the dataset's local clock. Hours that stand twice or not at
-all, when summer time ends or begins, are left out: a time in them could not be read.
+Times are in microseconds since 1970, in the dataset's local time. Hours that are repeated or
+skipped when the clocks change are left out, because a time in them could not be read.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from monthly.sample.draw import Ints, as_arrow
 _SECOND = 1_000_000
 _HOUR, _DAY = 3_600 * _SECOND, 86_400 * _SECOND
 _HALF = _HOUR // 2
-#: Formats of times for which none is declared.
+#: Formats of times without a declared one.
 ISO, ISO_DAY = "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"
 _TWELVE = "%Y-%m-%d %I:%M:%S %p"
-#: The unit of a format's finest directive, microseconds; that of a month is None.
+#: Units of directives, in microseconds, finest first; a month has none.
 _UNITS = (("f", 1_000), ("S", _SECOND), ("M", 60 * _SECOND), ("HI", _HOUR), ("d", _DAY))
 _PIECE = re.compile(r"%(.)|[^%]+")
 _MONTHS = "January February March April May June July August September October November December"
 
 
 class Clock:
-    """The clock of a month: times by their number of seconds of readable hours since it began."""
+    """The clock of a month: maps seconds of readable hours since its start to times."""
 
     def __init__(self, month: Month) -> None:
         dataset = DATASETS[month.dataset]
@@ -46,14 +46,14 @@ class Clock:
 
     @property
     def seconds(self) -> int:
-        """Return the seconds of the month's readable hours."""
+        """Return the number of seconds in the month's readable hours."""
         return int((self._hours < _micros(self._month.next.first_day)).sum()) * 3_600
 
     def at(self, seconds: Ints, column: Column, of_row: bool) -> Ints:
-        """Return times, to the unit of a column.
+        """Return times, truncated to the unit of a column.
 
         Args:
-            seconds: readable seconds since the month began, up to a day after it.
+            seconds: readable seconds since the start of the month, up to a day past its end.
             column: the column of the times.
             of_row: whether it is the dataset's time, which may end an interval.
         """
@@ -66,7 +66,7 @@ class Clock:
         return clock // unit * unit + (unit if of_row and self._is_end else 0)
 
     def texts(self, clock: Ints, column: Column) -> pa.Array:
-        """Return times as text: in UTC if the format names a zone, else in the column's zone."""
+        """Return times as text: in UTC if the format has a zone, else in the column's zone."""
         format_, zone = format_of(column), column.zone
         if re.search("%[zZ]", format_.replace("%%", "")):
             zone = "UTC"
@@ -76,7 +76,7 @@ class Clock:
 
     @cached_property
     def _hours(self) -> Ints:
-        """Return the start of each hour of the month, and of the day after it, that is readable."""
+        """Return the start of each readable hour of the month and of the day after it."""
         first, last = self._month.first_day, self._month.next.first_day + dt.timedelta(days=1)
         hours: Ints = np.arange(_micros(first), _micros(last), _HOUR, dtype=np.int64)
         if not self._zone:
@@ -88,7 +88,7 @@ class Clock:
         return readable
 
     def _is_clear(self, clock: Ints) -> npt.NDArray[np.bool_]:
-        """Tell which times stand once in the dataset's zone and in those of its columns."""
+        """Return which times occur exactly once in the dataset's zone and its columns' zones."""
         instants, clear = _instants(clock, self._zone)
         for zone in self._zones:
             clear &= _instants(_in_zone(instants, zone), zone)[1]
@@ -96,7 +96,7 @@ class Clock:
 
 
 def format_of(column: Column) -> str:
-    """Return how the times of a column are written."""
+    """Return the format of a column's times."""
     if column.formats:
         return column.formats[0]
     if len(column.joined) > 2:
@@ -105,14 +105,14 @@ def format_of(column: Column) -> str:
 
 
 def unit_of(column: Column) -> int | None:
-    """Return the finest unit of a column's times, microseconds; None for months."""
+    """Return the finest unit of a column's times, in microseconds; None for months."""
     there = {match[1] for match in _PIECE.finditer(format_of(column)) if match[1]}
     unit = next((unit for letters, unit in _UNITS if there & {*letters}), None)
     return max(unit, _DAY) if unit and column.kind == "date" else unit
 
 
 def written(clock: Ints, format_: str) -> pa.Array:
-    """Return times as text in a format, as `strftime` does, but for a whole column at once."""
+    """Return times as text, like `strftime`, but for a whole column at once."""
     pieces = [
         _directive(match[1], clock) if match[1] else match[0] for match in _PIECE.finditer(format_)
     ]
@@ -120,7 +120,7 @@ def written(clock: Ints, format_: str) -> pa.Array:
 
 
 def _directive(letter: str, clock: Ints) -> pa.Array | str:
-    """Return what a directive stands for; a zone is always UTC."""
+    """Return the texts of a directive; a zone is always UTC."""
     if letter in "zZ%":
         return {"z": "+00:00", "Z": "UTC", "%": "%"}[letter]
     days, rest = np.divmod(clock, _DAY)
@@ -142,7 +142,7 @@ def _directive(letter: str, clock: Ints) -> pa.Array | str:
 
 
 def _of_clock(letter: str, rest: Ints) -> pa.Array:
-    """Return a part of the time of day, given in microseconds since midnight."""
+    """Return a part of a time of day, which is given in microseconds since midnight."""
     hour = rest // _HOUR
     if letter == "p":
         return _table(["AM", "PM"], hour // 12)
@@ -171,7 +171,7 @@ def _in_zone(instants: Ints, zone: str) -> Ints:
 
 
 def _instants(clock: Ints, zone: str) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    """Return the instants of a zone's clock, and whether each stands there exactly once."""
+    """Return the instants of a zone's local times, and whether each time is unambiguous."""
     if zone[0] in "+-":
         return utc_instants(clock, zone), np.ones(len(clock), bool)
     times = as_arrow(clock).view(pa.timestamp("us"))

@@ -1,4 +1,4 @@
-"""Generated months of any declared dataset, in the shape that its declaration says."""
+"""Generated months of any declared dataset, in its declared format."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from monthly.sample.writing import complete, write_csv, write_csv_gz
 DEFAULT_ROWS = 10_000
 #: Rows per chunk, held in memory at a time.
 CHUNK = 32_768
-#: One in so many values is null, where a column may have none.
+#: One in this many values is null, in columns that allow it.
 _NULLS = 20
-#: A first character that a web page or JSON begins with, which a download refuses.
+#: The first character of a web page or JSON, which downloads reject.
 _NO_TEXT = re.compile(r"[<{\[]")
 
 _SINKS: Mapping[str, Callable[[Path, Iterator[bytes]], None]] = {
@@ -40,10 +40,9 @@ _SINKS: Mapping[str, Callable[[Path, Iterator[bytes]], None]] = {
 
 
 def write_sample(month: Month, path: Path, rows: int) -> None:
-    """Write a month as its dataset's declaration describes a file; see `monthly.sample`.
+    """Write a month in the declared format; see `monthly.sample`.
 
-    All rows can be read, their times are in the month, and no two are equal, if any column can
-    tell so many rows apart.
+    All rows are readable, with times in the month, and distinct if any column has enough values.
     """
     sink = next((_SINKS[ending] for ending in _SINKS if path.name.endswith(ending)), None)
     if sink is None or rows < 0:
@@ -56,7 +55,7 @@ def write_sample(month: Month, path: Path, rows: int) -> None:
 
 
 def version_of(dataset: Dataset) -> str:
-    """Return the version of the generator, and a checksum of what the declaration determines."""
+    """Return the generator's version and a checksum of what determines a file."""
     said = dataset.declared.model_dump(
         include={"columns", "text", "roles", "bounds", "map", "interval", "time_zone"},
         exclude={"columns": {"__all__": {"description"}}},
@@ -80,7 +79,7 @@ def _encoded(month: Month, texts: Iterator[str]) -> Iterator[bytes]:
 
 
 def _texts(month: Month, rows: int) -> Iterator[str]:
-    """Yield what stands before the rows, then chunks of rows."""
+    """Yield the lines before the rows, then chunks of rows."""
     dataset, fields, clock = DATASETS[month.dataset], fields_of(month), Clock(month)
     separator = dataset.text.separator or ","
     yield "".join(f"Generated, line {n + 1}\n" for n in range(dataset.text.lines_before_header))
@@ -98,7 +97,7 @@ def _texts(month: Month, rows: int) -> Iterator[str]:
 
 
 def quoted(texts: pa.Array, separator: str) -> pa.Array:
-    """Return the texts, those in quotes that would not be one field without."""
+    """Quote the texts that would otherwise not be a single field."""
     special = pc.match_substring_regex(texts, f'[{re.escape(separator)}"]|^\\s|\\s$')
     if not pc.any(special).as_py():
         return texts
@@ -134,7 +133,7 @@ class _Chunk:
         return self._with_nulls(column, texts[column]) if place else texts[column]
 
     def _part(self, column: Column, texts: pa.Array, part: int) -> pa.Array:
-        """Return one part of the texts of a joined column."""
+        """Return one part of each text of a joined column."""
         spaces = len(column.joined) - 1
         parts = pc.split_pattern(texts, " ", max_splits=spaces)
         fewest = pc.min(pc.list_value_length(parts)).as_py()
@@ -146,7 +145,7 @@ class _Chunk:
         return pc.list_element(parts, part)
 
     def _with_nulls(self, column: Column, texts: pa.Array) -> pa.Array:
-        """Return the texts, some of them null if the column may have no value."""
+        """Return the texts, some of them null if the column allows it."""
         month, nulls = self._month, ["", *self._dataset.text.nulls]
         is_required = column.is_required(month.year, month.month) and not column.sparse
         if is_required or column is self._key or column.name == self._dataset.roles.time:

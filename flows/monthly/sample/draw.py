@@ -1,8 +1,8 @@
 """The random numbers of a generated column.
 
-They come from PCG64, whose stream numpy guarantees, so they do not depend on the processor or on
-the version of Python or numpy. Every column has a stream of its own: a declaration with another
-column leaves the values of the others as they are.
+They come from PCG64, whose stream numpy guarantees, so they do not depend on the processor or the
+version of Python or numpy. Every column has its own stream, so adding a column to a declaration
+does not change the values of the others.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from monthly.month import Month
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 
-#: Incremented whenever the same month, size and declaration produce a different file than before.
+#: Incremented whenever the same month, size and declaration produce a different file.
 SAMPLE_VERSION = 1
-#: Choices that one draw tells apart.
+#: Most choices in one draw.
 MOST = 1 << 31
 
 
@@ -41,11 +41,11 @@ class Draw:
         )
 
     def rank(self, choices: int) -> Ints:
-        """Return a number below `choices` for each row, small ones more often."""
+        """Return a number below `choices` for each row, favouring small ones."""
         return self.pick(choices) * self.pick(1 << 16) >> 16
 
 
 def as_arrow(values: Ints) -> pa.Array:
-    """Return the values as an Arrow array; `pa.array` would import pandas, which takes a second."""
+    """Return the values as an Arrow array, without the slow pandas import of `pa.array`."""
     data = pa.py_buffer(np.ascontiguousarray(values, np.int64))
     return pa.Array.from_buffers(pa.int64(), len(values), [None, data])

@@ -1,4 +1,4 @@
-"""The fields of a generated file: which columns its month has, under which published names."""
+"""The fields of a generated file: the columns of its month and their published names."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Field:
 
     Attributes:
         name: the published name.
-        column: the column that is read from it; None if the declaration does not read it.
-        part: its place among the published columns that are joined into the column, else None.
+        column: the column read from it; None if the declaration has none.
+        part: its position among the published columns joined into the column, else None.
     """
 
     name: str
@@ -45,7 +45,7 @@ def fields_of(month: Month) -> list[Field]:
 def _in_order(
     there: list[Column], own: dict[Column, Field], parts: dict[str, Field]
 ) -> list[Field]:
-    """Return the fields in the order of the declaration, parts in place of their column."""
+    """Return the fields in declared order, with parts in place of their column."""
     fields: list[Field] = []
     for column in there:
         fields += [own[column]] if column in own else []
@@ -60,15 +60,15 @@ def _parts(columns: list[Column]) -> Iterator[Field]:
 
 
 def _is_there(column: Column, month: Month) -> bool:
-    """Tell whether the month's file has a column; those without a span are in every file."""
+    """Return whether the month's file has a column; one without a span is in every file."""
     return column.required is None or column.is_required(month.year, month.month)
 
 
 def _name(column: Column, dataset: Dataset, month: Month) -> str:
     """Return one of a column's names: its own in the newest era, aliases in older ones.
 
-    The declaration does not say which name belongs to which era. Where columns never come or go,
-    there is one era, and an alias, if any, is what is published.
+    The declaration does not say which name belongs to which era. If columns are never added or
+    removed, there is one era, and an alias, if any, is the published name.
     """
     changes = {change for c in dataset.columns if c.required for change in _changes(c.required)}
     names = (column.name, *column.aliases) if changes else (*column.aliases, column.name)
@@ -77,7 +77,7 @@ def _name(column: Column, dataset: Dataset, month: Month) -> str:
 
 
 def _changes(span: Span) -> Iterator[tuple[int, int]]:
-    """Yield the months in which a column comes, and in which it is gone."""
+    """Yield the month in which a column is added and the one in which it is gone."""
     if span.since:
         yield span.since
     if span.until:

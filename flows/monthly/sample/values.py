@@ -1,4 +1,4 @@
-"""The values of a generated month's columns, as texts, by what their declaration says."""
+"""The values of a generated month's columns, as text, according to the declaration."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from monthly.month import Month
 from monthly.sample.clock import Clock, unit_of
 from monthly.sample.draw import MOST, Draw, Ints, as_arrow
 
-#: Digits that an int64 holds.
+#: Digits that always fit an int64.
 _DIGITS = 18
-#: Degrees, where the declaration has no map.
+#: Ranges in degrees, if the declaration has no map.
 _SOMEWHERE = {"latitude": (50.0, 50.2), "longitude": (8.0, 8.3)}
 #: The largest amount and the largest distance, unless the bounds are lower.
 _AMOUNT, _DISTANCE = 100.0, 10.0
-#: Seconds from time to end, unless the bounds are lower; and how fast, distance an hour.
+#: Seconds from time to end and distance per hour, unless the bounds are lower.
 _SHORTEST, _LONGEST, _SPEED = 300, 3_600, 60.0
-#: Distinct values of a place, and of other columns that repeat theirs.
+#: Distinct values of a place, and of other columns with repeated texts.
 _PLACES, _REPEATED = 60, 20
 
 
@@ -50,7 +50,7 @@ class Values:
 
         Args:
             column: the column.
-            is_key: whether no two rows may have the same value.
+            is_key: whether every row needs its own value.
         """
         draw = Draw(self._month, column.name, *self._span)
         if texts := _choices(column, self._dataset):
@@ -86,7 +86,7 @@ class Values:
 def key_of(columns: Sequence[Column], dataset: Dataset, clock: Clock, rows: int) -> Column | None:
     """Return the column that makes the rows unique: the time, else a text, else a number.
 
-    None if no column can, as in a file of two booleans.
+    Return None if no column can, as in a file with only booleans.
     """
     free = [c for c in columns if not (_choices(c, dataset) or c.joined)]
     time = next((c for c in columns if c.name == dataset.roles.time), None)
@@ -104,7 +104,7 @@ def _with_role(dataset: Dataset) -> set[str]:
 
 
 def _choices(column: Column, dataset: Dataset) -> list[str]:
-    """Return the published texts of a column that has a fixed set of them."""
+    """Return the published texts of a column with a fixed set of them, else none."""
     declared = dataset.declared.columns[column.name]
     if texts := [text for text in (*declared.codes, *declared.without_code) if text.strip()]:
         return texts
@@ -114,14 +114,14 @@ def _choices(column: Column, dataset: Dataset) -> list[str]:
 
 
 def took(dataset: Dataset) -> tuple[int, int]:
-    """Return the shortest and the longest duration, seconds."""
+    """Return the shortest and longest duration, in seconds."""
     hours = dataset.bounds.hours
     longest = min(_LONGEST, int(hours * 3_600)) if hours else _LONGEST
     return min(_SHORTEST, longest // 2), max(longest, 1)
 
 
 def numbers_of(column: Column, dataset: Dataset) -> Numbers:
-    """Return the plausible numbers of a column, as far as it has digits for them."""
+    """Return the plausible numbers of a column, limited to its digits."""
     degrees = column.name in (dataset.roles.latitude, dataset.roles.longitude)
     scales = {"int64": 0, "float64": 6 if degrees else 2, "decimal": column.digits[1]}
     scale = scales[column.kind]
@@ -134,7 +134,7 @@ def numbers_of(column: Column, dataset: Dataset) -> Numbers:
 
 
 def _ends(name: str, dataset: Dataset) -> tuple[float, float]:
-    """Return the least and the largest plausible number of a column."""
+    """Return the smallest and largest plausible number of a column."""
     roles, bounds, extent = dataset.roles, dataset.bounds, dataset.map
     if name == roles.latitude:
         return (extent.south, extent.north) if extent else _SOMEWHERE["latitude"]
@@ -150,7 +150,7 @@ def _ends(name: str, dataset: Dataset) -> tuple[float, float]:
 
 
 def _drawn(numbers: Numbers, column: Column, dataset: Dataset, draw: Draw) -> Ints:
-    """Return numbers in units: degrees around the middle, others mostly small."""
+    """Return random numbers in units: degrees cluster in the middle, others are mostly small."""
     span = numbers.high - numbers.low + 1
     if column.name in (dataset.roles.latitude, dataset.roles.longitude):
         return numbers.low + (draw.pick(span) + draw.pick(span)) // 2

@@ -1,4 +1,4 @@
-"""Writing of generated text files: complete or not at all, and the same bytes each time."""
+"""Writes generated text files atomically and reproducibly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GZIP_LEVEL = 4
 
 @contextmanager
 def complete(month: Month, path: Path) -> Iterator[Path]:
-    """Yield a temporary path that atomically replaces `path` on success; else remove it.
+    """Yield a temporary path that replaces `path` atomically on success and is removed on failure.
 
     Raises:
         StorageError: the file cannot be written.
@@ -39,21 +39,21 @@ def complete(month: Month, path: Path) -> Iterator[Path]:
 
 
 def write_csv(part: Path, lines: Iterator[bytes]) -> None:
-    """Write the lines, made on another thread."""
+    """Write the lines, which another thread produces."""
     with part.open("wb") as out:
         out.writelines(ahead(lines))
 
 
 def write_csv_gz(part: Path, lines: Iterator[bytes]) -> None:
-    """Write the lines compressed, made on another thread."""
+    """Write the lines, which another thread produces, compressed."""
     # no name or time in the gzip header, so that equal rows give equal bytes
     with part.open("wb") as raw, gzip.GzipFile("", "wb", GZIP_LEVEL, raw, mtime=0) as out:
         out.writelines(ahead(lines))
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:
-    """Yield the items, each made while the one before it is in use."""
-    # zlib releases the GIL, so the next item is made while this one is compressed
+    """Yield the items, producing each while the previous one is in use."""
+    # zlib releases the GIL, so the next item is produced while this one is compressed
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, items, None)
         while (item := coming.result()) is not None:
