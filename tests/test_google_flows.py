@@ -92,6 +92,31 @@ def test_months_go_into_google_once_and_a_corrected_one_replaces_itself(
     assert len(loads(google)) == before[1] + 1
 
 
+def test_a_month_is_dropped_from_cloud_storage_and_bigquery(
+    google: Google, blocks: None, tmp_path: Path
+) -> None:
+    """Shown first, then removed, and nothing else."""
+    from drop_months import drop_months
+
+    november = publish(tmp_path, 11, 20)
+    publish(tmp_path, 10, 30)
+    assert bring_all(tmp_path, "10,11", report=False).name == "Completed"
+    before, both = dict(google.storage.objects("taxi")), in_bigquery(google)
+    call: Any = drop_months
+    assert call("green", months="2020-10", **BLOCKS, return_state=True).name == "Planned"
+    assert (google.storage.objects("taxi"), in_bigquery(google)) == (before, both)
+    done = call("green", months="2020-10", **BLOCKS, yes=True, return_state=True)
+    assert done.message == "1 of 1 months dropped"
+    kept = {name: found for name, found in before.items() if "2020-11" in name}
+    assert len(before) == 2 * len(kept) == 4
+    assert google.storage.objects("taxi") == kept
+    assert in_bigquery(google) == {"2020-11": (20, november)}
+    remembered = google.bigquery.rows(
+        "SELECT strftime(file_month, '%Y-%m') FROM trips_data_all.loaded_months"
+    )
+    assert remembered == [("2020-11",)]
+
+
 def test_a_plan_makes_nothing_at_google(google: Google, blocks: None, tmp_path: Path) -> None:
     """No object, no dataset, although the flow looks at both."""
     publish(tmp_path, 10, 20)

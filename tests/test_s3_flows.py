@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow.parquet as pq
 import pytest
 
+from fakes.postgres import Database
 from fakes.s3 import S3, Objects, block
 from test_flows import bring, bring_all, publish, totals
 
@@ -73,6 +74,30 @@ def test_a_corrected_file_replaces_exactly_its_month(place: Path, objects: Objec
     ledger = "taxi/ledger/green/green_tripdata_2020-10.json"
     assert changed == {OCTOBER, ledger}
     assert totals(place) == {"2020-10": (3, 15.5), "2020-11": (3, 24.0)}
+
+
+def test_a_month_is_dropped_from_s3_and_postgres(
+    place: Path, objects: Objects, database: Database
+) -> None:
+    """Shown first, then removed, and nothing else."""
+    from drop_months import drop_months
+
+    database.block().save("dropping", overwrite=True)
+    places = {"bucket": BUCKET, "warehouse": "sqlalchemy-connector/dropping"}
+    publish(place, "2020-10", ["10.5", "4"])
+    publish(place, "2020-11", ["7"])
+    assert bring_all(place, "10,11", **places).name == "Completed"
+    before, call = objects.listing(), cast(Any, drop_months)
+    shown = call("green", months="2020-10", **places, return_state=True)
+    assert (shown.name, objects.listing()) == ("Planned", before)
+    assert database.query("SELECT count(*) FROM green_trips") == [(3,)]
+    done = call("green", months="2020-10", **places, yes=True, return_state=True)
+    assert done.message == "1 of 1 months dropped"
+    kept = {key: data for key, data in before.items() if "2020-11" in key}
+    assert len(before) == 2 * len(kept) == 4
+    assert objects.listing() == kept
+    assert database.query("SELECT sum(total_amount), count(*) FROM green_trips") == [(7.0, 1)]
+    assert database.query("SELECT to_char(file_month, 'MM') FROM loaded_months") == [("11",)]
 
 
 def test_who_comes_late_plans_again_and_finds_nothing_to_do(
