@@ -49,7 +49,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], Any]]:
 
     then: list[Callable[[], Any]] = []
 
-    def run_all(work: Any, engine: Any) -> Any:
+    def run_all(work: Any, engine: Any, tell: Any) -> Any:
         lines = side_by_side(jobs_of(work), engine.workers)
         for act in then:
             act()

@@ -253,7 +253,7 @@ def test_the_parents_log_has_a_line_a_month(place: Path, caplog: pytest.LogCaptu
     loaded, failed = said
     counts = "green 2020-10: loaded, 2 rows read = 2 written + 0 rejected, "
     assert loaded.getMessage().startswith(counts)
-    assert (failed.levelname, failed.getMessage()[:22]) == ("ERROR", "green 2020-11: failed:")
+    assert (failed.levelname, failed.getMessage()[:22]) == ("ERROR", "green 2020-11: failed ")
     assert state.is_failed()
 
 

@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -199,7 +200,7 @@ def readmes_query(me: Newcomer, file: Path) -> str:
 def look_at_the_home(me: Newcomer) -> None:
     """The environment's own prefect knows the run; a block that is missing is missing there."""
     # Without what its API imports at each start, which is every package of blocks.
-    quick = {f"PREFECT_{name}": "false" for name in _BLOCKS}
+    quick: dict[str, Any] = {f"PREFECT_{name}": "false" for name in _BLOCKS}
     listed = me.types(me.prefect, "flow-run", "ls", COLUMNS="200", **quick)
     assert "green 2020-10" in listed.stdout, listed.stderr
     which = ("--color", "green", "--year", "2020", "--month", "10")

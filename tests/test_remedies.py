@@ -32,7 +32,7 @@ _FILES = {"etl_parent_flow": "parameterized_flow"}
 
 #: Each place of the code that proposes something: who raises it, and the remedies.
 PROPOSED: dict[tuple[str, str], tuple[tuple[str, ...], tuple[Remedy, ...]]] = {
-    ("monthly/datasets.py", "_refuse_drift"): (_MONTHS, (Remedy("strict", False),)),
+    ("monthly/header.py", "_refuse_drift"): (_MONTHS, (Remedy("strict", False),)),
     ("monthly/convert/gates.py", "_refuse_empty_columns"): (_MONTHS, (Remedy("strict", False),)),
     ("monthly/convert/gates.py", "_refuse_outside"): (_MONTHS, (Remedy("max_outside_share", 1.0),)),
     ("monthly/convert/rejects.py", "_fail"): (_MONTHS, (Remedy("max_reject_share", 0.0015),)),

@@ -122,7 +122,7 @@ def test_every_row_is_applied_with_what_the_dry_run_says(
 #: A number that is out of bounds, and the bound.
 OUT_OF_BOUNDS: list[tuple[str, str, Any, str]] = [
     ("etl-web-to-gcs", "month", 13, "maximum of 12"),
-    ("etl-web-to-gcs", "year", 2008, "minimum of 2009"),
+    ("etl-web-to-gcs", "year", 0, "minimum of 1"),
     ("etl-gcs-to-bq", "month", 0, "minimum of 1"),
     ("ingest-data", "max_reject_share", 1.5, "maximum of 1"),
     ("month-report", "month", 13, "maximum of 12"),

@@ -141,7 +141,6 @@ def test_what_quality_measures_and_what_keeps_a_text_are_columns(dataset: str) -
     known = DATASETS[dataset]
     named = {*known.roles.model_dump().values(), *(c.keeps_text_in for c in known.columns)}
     assert named - {"", None} <= {*known.schema.names}
-    assert known.table == f"{dataset}_trips"
 
 
 def test_a_derived_column_is_not_read_from_a_file() -> None:

@@ -109,12 +109,12 @@ def test_ledger_row_says_what_was_loaded(warehouse: DuckDBFile) -> None:
 def test_table_has_the_declared_columns_with_their_descriptions(
     warehouse: DuckDBFile, dataset: str
 ) -> None:
-    month = Month(dataset, 2021, 1)
+    month = Month(dataset, 2024, 1)
     load(warehouse, month, [1])
     found = rows(
         warehouse,
         "SELECT column_name, comment FROM duckdb_columns() "
-        f"WHERE table_name = '{dataset}_trips' ORDER BY column_index",
+        f"WHERE table_name = '{DATASETS[dataset].table}' ORDER BY column_index",
     )
     assert found == [(c.name, c.about) for c in DATASETS[dataset].columns]
 
