@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -23,8 +24,11 @@ from monthly.toml_lines import line_at, lines_of, tomllib
 if TYPE_CHECKING:
     from monthly.declaration_shape import Fault
 
+_HERE = Path(__file__).parents[1] / "datasets"
+#: The archive that has this code, if Dask sent it to a worker; it has all declarations.
+_ARCHIVE = next((folder for folder in _HERE.parents if folder.is_file()), None)
 #: The declarations that the project ships.
-SHIPPED = Path(__file__).parents[1] / "datasets"
+SHIPPED = _HERE if _ARCHIVE is None else _ARCHIVE.with_suffix("") / "datasets"
 #: The variable that names the folder of the user's declarations.
 VARIABLE = "TRIPS_DATASETS"
 
@@ -95,9 +99,17 @@ def dataset(name: str) -> Dataset:
     return DATASETS[name]
 
 
+def declaration_files() -> list[Path]:
+    """Return the files of all declarations, valid or not."""
+    return [*_paths_of(os.environ.get(VARIABLE, "")).values()]
+
+
 @cache
 def _paths_of(own: str) -> dict[str, Path]:
     """Return the files of all declarations: the shipped ones, then the user's."""
+    if _ARCHIVE:
+        _unpack(_ARCHIVE)
+        own = ""
     shipped = {name: SHIPPED / f"{name}.toml" for name in ("yellow", "green", "fhv", "fhvhv")}
     found = shipped | {path.stem: path for path in sorted(SHIPPED.glob("*.toml"))}
     if not own:
@@ -111,6 +123,13 @@ def _paths_of(own: str) -> dict[str, Path]:
             )
         found[path.stem] = path
     return found
+
+
+def _unpack(archive: Path) -> None:
+    """Put the declarations of an archive beside it."""
+    with zipfile.ZipFile(archive) as packed:
+        declarations = [name for name in packed.namelist() if name.startswith("datasets/")]
+        packed.extractall(archive.with_suffix(""), declarations)
 
 
 @cache

@@ -20,6 +20,7 @@ from distributed.scheduler import KilledWorker
 from core.dask.classes import cluster_class, local_options
 from core.dask.cluster_spec import LOCAL, ClusterSpec
 from core.errors import ClusterError, Remedy, UsageError
+from monthly.datasets import declaration_files
 from row_groups.job import Job, rewrite_object
 from row_groups.ledger import Entry
 
@@ -92,9 +93,9 @@ def _reasons(error: BaseException) -> str:
 
 
 def _send_code(client: Client) -> None:
-    """Upload this project's packages to scheduler and workers, as both unpickle submitted tasks.
+    """Upload this project's packages and declarations to scheduler and workers.
 
-    Workers that join later, in place of a lost one, get them too.
+    Both unpickle submitted tasks. Workers that join later, in place of a lost one, get them too.
     """
     flows = Path(__file__).parents[1]
     with tempfile.TemporaryDirectory() as folder:
@@ -102,6 +103,8 @@ def _send_code(client: Client) -> None:
         with zipfile.ZipFile(path, "w") as archive:
             for file in sorted(f for name in PACKAGES for f in (flows / name).rglob("*.py")):
                 archive.write(file, file.relative_to(flows))
+            for file in declaration_files():
+                archive.write(file, f"datasets/{file.name}")
         # Scheduler or workers in this process already have the packages; a copy would shadow them.
         if client.run_on_scheduler(os.getpid) != os.getpid():  # type: ignore[no-untyped-call]
             client.register_plugin(SchedulerUploadFile(str(path)), name="taxi-flows-scheduler")
