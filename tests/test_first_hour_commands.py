@@ -235,12 +235,12 @@ def test_a_home_that_may_not_be_written_is_one_line(me: Newcomer) -> None:
     """For a flow, and for the doctor, which ends and asks for no block."""
     database = me.project / "data" / "prefect" / "prefect.db"
     database.chmod(0o444)
-    done = me.types("flows/etl_web_to_gcs.py", is_humble=True)
+    done = me.types_as_no_root("flows/etl_web_to_gcs.py")
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2
     assert str(database) in line
     assert "export PREFECT_HOME=" in line
-    shown = me.types("dev/doctor.py", is_humble=True)
+    shown = me.types_as_no_root("dev/doctor.py")
     assert (shown.returncode, shown.stderr) == (1, "")
     assert len(re.findall(r"^NO .*PREFECT_HOME=", shown.stdout, re.MULTILINE)) == 3
 
@@ -262,7 +262,7 @@ def test_a_folder_that_cannot_be_used_is_named_with_its_setting(
     (tmp / "locked").mkdir(mode=0o555)
     (tmp / "file").write_text("")
     which = ("--color", "green", "--months", "2020-10", "--source", "sample:20")
-    said = failed(me.types(PARENT, *which, is_humble=True, **{name: str(tmp / path)}))
+    said = failed(me.types_as_no_root(PARENT, *which, **{name: str(tmp / path)}))
     assert str((tmp / path).parent) in said
     assert why in said
     assert name in said
@@ -273,7 +273,7 @@ def test_a_folder_that_cannot_be_used_is_named_with_its_setting(
 def served(me: Newcomer) -> Iterator[subprocess.Popen[bytes]]:
     """A make serve that has just begun, by somebody who asked Prefect for telemetry once."""
     process = subprocess.Popen(
-        me.command(["dev/serve.py", "--port", str(free_port())]),
+        me.command("dev/serve.py", "--port", str(free_port())),
         cwd=me.project,
         env=me.environment(PREFECT_SERVER_ANALYTICS_ENABLED="true"),
         stdout=subprocess.DEVNULL,
