@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
@@ -30,6 +31,7 @@ from orchestration.block_registry import (
     SOURCE_SETTING,
     WAREHOUSE,
     WAREHOUSE_SETTING,
+    folder_of,
     opened_bucket,
     opened_warehouse,
 )
@@ -43,6 +45,7 @@ _NO_KEY = "ledger/doctor.json"
 
 def main() -> int:
     """Print a line for each part; return 1 if any does not answer, else 0."""
+    warnings.simplefilter("ignore")  # Prefect's own, as it creates its database
     answers = True
     for name, what, ask in _parts():
         said, well = _asked(ask)
@@ -103,7 +106,7 @@ def _bucket() -> str:
     refuse_silent_server()  # the database that a block is loaded from
     opened = opened_bucket(BUCKET)
     opened.used.read(_NO_KEY)
-    return f"{opened.used.uri('data')} answers ({opened.origin})"
+    return f"{folder_of(opened.used)} answers ({opened.origin})"
 
 
 def _warehouse() -> str:

@@ -24,7 +24,7 @@ from orchestration.block_registry import (
     opened_warehouse,
     tell_places,
 )
-from orchestration.flow_results import plain_failures
+from orchestration.flow_results import error_of, plain_failures
 from orchestration.notifications import NOTICES
 from orchestration.wording import on_command_line
 from parameterized_flow import etl_parent_flow
@@ -73,8 +73,11 @@ def first_run(
 
 
 def _lines(state: State[Any]) -> list[MonthResult]:
+    """Return the months of a run; raise its error if it failed before any of them."""
     result = state.result(raise_on_failure=False)
-    return result if isinstance(result, list) else []
+    if not isinstance(result, list):
+        raise error_of(state)
+    return result
 
 
 def _shown(lines: Sequence[MonthResult]) -> str:

@@ -429,6 +429,17 @@ def test_the_first_run_loads_three_generated_months(place: Path) -> None:
     assert {line.status for line in second} == {"unchanged"}
 
 
+def test_a_first_run_that_fails_before_any_month_fails_with_the_reason(place: Path) -> None:
+    """Once, not for each dataset."""
+    from core.errors import UsageError
+    from first_run import first_run
+
+    call: Any = first_run
+    error = call("tlcc", return_state=True).result(raise_on_failure=False)
+    assert isinstance(error, UsageError)
+    assert str(error).count("no source is named 'tlcc'") == 1
+
+
 def test_a_first_run_without_months_does_not_say_that_they_were_generated() -> None:
     import first_run
 

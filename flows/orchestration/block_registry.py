@@ -264,6 +264,11 @@ def _embedded(name: str) -> Block:
     return EMBEDDED[name]
 
 
+def folder_of(bucket: Bucket) -> str:
+    """Return where a bucket's keys begin: a folder, or `s3://bucket/folder`."""
+    return bucket.uri("data").removesuffix("data").rstrip("/\\")
+
+
 def tell_places(
     source: str,
     bucket: Opened[Bucket] | None,
@@ -286,8 +291,7 @@ def tell_places(
     shown = replace(parameter(source, default), value=without_secrets(source))
     parts = [f"source {shown}"] if source else []
     if bucket:
-        folder = bucket.used.uri("data").removesuffix("data").rstrip("/\\")
-        parts.append(f"bucket {bucket.name} at {folder} ({bucket.origin})")
+        parts.append(f"bucket {bucket.name} at {folder_of(bucket.used)} ({bucket.origin})")
     if warehouse:
         parts.append(f"warehouse {warehouse.name} at {warehouse.used.name()} ({warehouse.origin})")
     get_run_logger().info("%s", "; ".join(parts))

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sysconfig
 import venv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,22 +72,28 @@ class Newcomer:
         (self.project / ".env").unlink(missing_ok=True)
         shutil.copytree(self.folder / "first", self.project / "data")
 
-    def command(self, words: Sequence[str], is_humble: bool = False) -> list[str]:
+    def command(self, *words: str) -> list[str]:
         """What runs for `.venv/bin/python WORDS`."""
-        typed = [self.python, *words]
-        return humble(*typed) if is_humble else typed
+        return [self.python, *words]
 
     def environment(self, **variables: str) -> dict[str, str]:
         """Nothing but what a login gives, and these."""
         login = {"HOME": str(self.home), "PATH": os.defpath, "TMPDIR": str(self.folder / "tmp")}
         return login | variables
 
-    def types(
-        self, *words: str, is_humble: bool = False, **variables: str
-    ) -> subprocess.CompletedProcess[str]:
+    def types(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end in the project's folder."""
+        return self._run(self.command(*words), variables)
+
+    def types_as_no_root(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command for whom the permissions of files count."""
+        return self._run(humble(*self.command(*words)), variables)
+
+    def _run(
+        self, command: Sequence[str], variables: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(words, is_humble),
+            command,
             cwd=self.project,
             env=self.environment(**variables),
             stdin=subprocess.DEVNULL,
