@@ -317,9 +317,9 @@ def test_months_in_a_bucket_of_another_machine_are_noticed(
         ("etl-web-to-gcs/x", "deployment 'etl-web-to-gcs/x' is none of etl-parent-flow"),
         (
             "etl-parent-flow/x",
-            "there is no deployment 'etl-parent-flow/x'; apply deployments/local_",
+            "there is no deployment 'etl-parent-flow/x' (PREFECT_API_URL",
         ),
-        ("", "no deployment was named; apply deployments/local_deploy.py (PREFECT_API_URL"),
+        ("", "no deployment was named (PREFECT_API_URL"),
     ],
 )
 def test_a_deployment_that_is_not_there_is_refused(shared: Path, name: str, said: str) -> None:
