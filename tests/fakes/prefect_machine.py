@@ -67,8 +67,10 @@ class Prefect:
 
     def env(self) -> dict[str, str]:
         """The environment of a shell that has this server."""
+        # A container has no such file; the agent hands its settings on.
+        rest = {k: v for k, v in os.environ.items() if k != "PREFECT_API_SSL_CERT_FILE"}
         return {
-            **os.environ,
+            **rest,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PREFECT_HOME": str(self.home),
             "PREFECT_API_URL": f"http://127.0.0.1:{self.port}/api",
