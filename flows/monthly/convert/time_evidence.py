@@ -80,7 +80,7 @@ class TimeEvidence:
         self._zone = DATASETS[month.dataset].zone or "UTC"
         self._start, self._end = _microseconds(month), _microseconds(month.next)
         self._orders, self._utc = Votes(), Votes()
-        self._pickups = self._shifted = 0
+        self._pickups = 0
         #: The first text of each kind, as the example in notes and errors.
         self._ordered = self._marked = self._other = self._offset = ""
 

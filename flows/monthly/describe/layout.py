@@ -43,7 +43,6 @@ class TextLayout:
         skipped: lines before the first row, including the header.
         names: the published names; empty if there is no header.
         fields: number of fields in most rows, or in the header if it has more.
-        is_announced: whether the file begins with a line such as `sep=;`.
         has_units: whether a line of units follows the header.
     """
 
@@ -53,7 +52,6 @@ class TextLayout:
     skipped: int
     names: tuple[str, ...]
     fields: int
-    is_announced: bool
     has_units: bool = False
 
     def can_tell(self, names: Sequence[str]) -> bool:
@@ -117,7 +115,6 @@ def _laid_out(used: str, lines: Sequence[str]) -> TextLayout:
         skipped=begin,
         names=tuple(names),
         fields=max(table.fields, len(names)),
-        is_announced=bool(announced),
         has_units=header is not None and begin > header + 1,
     )
 
