@@ -24,10 +24,10 @@ _EXAMPLES = """examples:
 def main() -> int:
     """Write the draft to stdout or to a file, and all else to stderr; return the exit code."""
     options = _options()
-    # Imported here, so that a wrong option is told at once.
-    from monthly.describe import describe
-
     try:
+        # Imported here, so that a wrong option is told at once.
+        from monthly.describe import describe
+
         draft = describe(options.files, options.name, lambda line: print(line, file=sys.stderr))
         if options.output:
             options.output.write_text(draft, "utf-8")

@@ -119,3 +119,19 @@ def test_a_command_imports_no_package_of_blocks_that_it_does_not_use(tmp_path: P
         check=True,
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_folder_of_declarations_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    """Parameters offer the datasets as they are imported, before any flow could say so."""
+    missing = tmp_path / "none"
+    for command in ("flows/parameterized_flow.py", "deployments/local_deploy.py"):
+        done = subprocess.run(
+            [sys.executable, str(PROJECT / command)],
+            env={**os.environ, "TRIPS_DATASETS": str(missing)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2, done.stderr
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(f"Error: TRIPS_DATASETS is {missing}, which is not a folder")

@@ -90,9 +90,20 @@ def _register_no_blocks() -> None:
 def _share_declarations() -> None:
     """Let .env name the folder of declarations, which parameters offer as they are imported."""
     # Not at the top: an interpreter without the requirements is told so first.
+    from core.errors import UsageError
     from orchestration.variables import DATASETS, share_with_library
 
     share_with_library(DATASETS)
+    main = getattr(sys.modules["__main__"], "__file__", None) or ""
+    if Path(main).absolute().parent.parent != PROJECT:
+        return  # a process of Prefect's own shows the error with the run
+    try:
+        from monthly.datasets import declaration_files
+
+        declaration_files()
+    except UsageError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 # Not under another name, at the startup of an interpreter such as pip's or a server's.
