@@ -22,7 +22,7 @@ from monthly.sample.clock import Clock
 from monthly.sample.draw import SAMPLE_VERSION, Draw, as_arrow
 from monthly.sample.fields import Field, fields_of
 from monthly.sample.values import Values, key_of
-from monthly.sample.writing import complete, write_csv, write_csv_gz
+from monthly.sample.writing import complete, sink_of, write_csv, write_csv_gz
 
 #: Default number of rows of a month.
 DEFAULT_ROWS = 10_000
@@ -44,12 +44,7 @@ def write_sample(month: Month, path: Path, rows: int) -> None:
 
     All rows are readable, with times in the month, and distinct if any column has enough values.
     """
-    sink = next((_SINKS[ending] for ending in _SINKS if path.name.endswith(ending)), None)
-    if sink is None or rows < 0:
-        raise UsageError(
-            f"{month}: cannot write {rows} rows to {path.name}; "
-            f"name 0 rows or more and a file ending in {', '.join(_SINKS)}"
-        )
+    sink = sink_of(month, path, rows, _SINKS)
     with complete(month, path) as part:
         sink(part, _encoded(month, _texts(month, rows)))
 

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import gzip
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from core.errors import StorageError
+from core.errors import StorageError, UsageError
 from monthly.month import Month
 
 T = TypeVar("T")
 
 #: Takes half the time of zlib's default 6, for files a seventh larger.
 GZIP_LEVEL = 4
+
+
+def sink_of(month: Month, path: Path, rows: int, sinks: Mapping[str, T]) -> T:
+    """Return what writes a file with this extension.
+
+    Raises:
+        UsageError: another extension, or fewer than 0 rows.
+    """
+    for ending, sink in sinks.items():
+        if path.name.endswith(ending) and rows >= 0:
+            return sink
+    raise UsageError(
+        f"{month}: cannot write {rows} rows to {path.name}; "
+        f"name 0 rows or more and a file ending in {', '.join(sinks)}"
+    )
 
 
 @contextmanager

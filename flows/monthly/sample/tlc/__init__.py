@@ -23,14 +23,13 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from core.errors import UsageError
 from monthly.month import Month
 from monthly.sample.tlc.draw import SAMPLE_VERSION as SAMPLE_VERSION
 from monthly.sample.tlc.draw import Draw, seconds_of
 from monthly.sample.tlc.eras import NULL, Era, Ints, era_of
 from monthly.sample.tlc.looks import published
 from monthly.sample.tlc.trips import TRIPS, Chunk, as_published
-from monthly.sample.writing import ahead, complete, write_csv, write_csv_gz
+from monthly.sample.writing import ahead, complete, sink_of, write_csv, write_csv_gz
 
 Sink: TypeAlias = Callable[[Path, Era, Iterator[pa.Table]], None]
 
@@ -92,12 +91,7 @@ def write_sample(month: Month, path: Path, rows: int | None = None) -> Facts:
         StorageError: the file cannot be written.
     """
     rows = DEFAULT_ROWS[month.dataset] if rows is None else rows
-    sink = next((_SINKS[ending] for ending in _SINKS if path.name.endswith(ending)), None)
-    if sink is None or rows < 0:
-        raise UsageError(
-            f"{month}: cannot write {rows} rows to {path.name}; "
-            f"name 0 rows or more and a file ending in {', '.join(_SINKS)}"
-        )
+    sink = sink_of(month, path, rows, _SINKS)
     with complete(month, path) as part:
         return _write(month, rows, part, sink)
 
