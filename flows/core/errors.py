@@ -9,6 +9,7 @@
       |           +-- Ambiguous   a value with two readings, and nothing to decide between them
       |           +-- WrongMonth  the rows belong to another month
       +-- SchemaError           an unknown column, or a required one is missing
+      +-- Held                  a month that differs too much from its own history
       +-- TooManyRejects        more rows failed to convert than the threshold allows
       +-- AccountingError       rows read, written and rejected (or loaded) do not add up
       +-- StorageError          a bucket, a disk or a warehouse refused
@@ -102,6 +103,10 @@ class WrongMonth(BadFile):
 
 class SchemaError(TripsError):
     """The columns of a file do not match its dataset."""
+
+
+class Held(TripsError):
+    """A month that differs too much from its own history, kept aside until it is accepted."""
 
 
 class TooManyRejects(TripsError):

@@ -10,13 +10,15 @@ import datetime as dt
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.download.remote_file import Download, without_secrets
 from core.errors import StorageError
 from core.storage.bucket import Bucket, Stored
 from monthly.datasets import DATASETS
+from monthly.figures import Figures
 from monthly.month import Month
+from monthly.revision import Revision
 from monthly.sources import is_generated
 
 # An unchanged month needs no Arrow, whose import takes a quarter of a second.
@@ -51,6 +53,11 @@ class Entry:
         rejects_key: key of the CSV of rejected rows; None if there are none.
         converted_at: time of conversion, UTC, ISO 8601.
         signatures: what determined the values of each column; empty in an entry of before 1.2.
+        columns: count, minimum, maximum and sum of each column that the published file has;
+            empty in an entry of before 1.3.
+        history: what each replacement of the month changed, oldest first.
+        pinned: when the month was pinned, UTC, ISO 8601; empty if runs may replace it.
+        report_key: key of the month's report; None if none was drawn.
     """
 
     dataset: str
@@ -73,6 +80,22 @@ class Entry:
     rejects_key: str | None
     converted_at: str
     signatures: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, Figures] = field(default_factory=dict)
+    history: tuple[Revision, ...] = ()
+    pinned: str = ""
+    report_key: str | None = None
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Entry:
+        """Return the entry that `record` stored as JSON.
+
+        Raises:
+            TypeError: it lacks a field or has an unknown one.
+        """
+        entry = cls(**record)
+        columns = {name: Figures(**each) for name, each in record.get("columns", {}).items()}
+        history = tuple(Revision.of(each) for each in record.get("history", ()))
+        return replace(entry, columns=columns, history=history)
 
     @property
     def is_generated(self) -> bool:
@@ -182,13 +205,14 @@ def entry_of(month: Month, download: Download[Month], accounts: Accounts) -> Ent
         rejects_key=None,
         converted_at=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
         signatures=accounts.signatures,
+        columns=accounts.columns,
     )
 
 
 def _parse(bucket: Bucket, month: Month, stored: Stored) -> Entry:
     try:
-        return Entry(**json.loads(stored.data))
-    except (ValueError, TypeError) as error:
+        return Entry.of(json.loads(stored.data))
+    except (AttributeError, TypeError, ValueError) as error:
         raise StorageError(
             f"{month}: {bucket.uri(entry_key(month))} is not a ledger entry ({error}); "
             "remove that object, then run again"

@@ -27,6 +27,8 @@ class Status(str, Enum):
     CHANGED = "CHANGED"
     UNCHANGED = "UNCHANGED"
     NOT_YET_PUBLISHED = "NOT YET PUBLISHED"
+    HELD = "HELD"
+    PINNED = "PINNED"
 
 
 @dataclass(frozen=True)

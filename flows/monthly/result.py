@@ -24,6 +24,8 @@ class Outcome(str, Enum):
     LOADED = "loaded"
     UNCHANGED = "unchanged"
     NOT_YET_PUBLISHED = "not yet published"
+    HELD = "held"
+    PINNED = "pinned"
     FAILED = "failed"
     DRAWN = "drawn"
     TO_BE_DROPPED = "to be dropped"

@@ -13,6 +13,7 @@ from monthly.convert.to_parquet import Converted
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry, object_key
 from monthly.month import Month
+from monthly.revision import Revision
 
 QUALITY = Quality(
     3, {"airport_fee": 2}, 1, 0, 0, 0, 0, 0, 0, 0, 0, 12.5, "2021-01-01 00:00:00", None
@@ -45,6 +46,29 @@ def entry_of(month: Month, **fields: Any) -> Entry:
     return Entry(**values | fields)
 
 
+def revision_of(**fields: Any) -> Revision:
+    """A replacement of three rows by four; `fields` replace what stands here."""
+    values: dict[str, Any] = {
+        "replaced_at": "2021-02-02T00:00:00+00:00",
+        "reason": "size 100 -> 120 bytes",
+        "edition_before": "b" * 12,
+        "edition_after": "a" * 12,
+        "url_before": "https://h/file.csv.gz",
+        "url_after": "https://h/file.csv.gz",
+        "rows_before": 3,
+        "rows_after": 4,
+        "rows_added": 2,
+        "rows_removed": 1,
+        "rows_unchanged": 2,
+        "columns_added": ("airport_fee",),
+        "columns_removed": (),
+        "totals_before": {"total_amount": 1.5},
+        "totals_after": {"total_amount": 2.0},
+        "drift": {"renamed": [], "unknown": [], "missing": []},
+    }
+    return Revision(**values | fields)
+
+
 def download_of(month: Month, folder: Path) -> Download[Month]:
     """A download whose file is not there."""
     path = folder / f"{month.stem}.csv.gz"
@@ -71,6 +95,7 @@ def converted_of(
         sha256=hashlib.sha256(content).hexdigest(),
         drift={"renamed": (), "unknown": (), "missing": ("airport_fee",)},
         quality=QUALITY,
+        columns={},
         schema_version=DATASETS[month.dataset].schema_version,
         signatures=DATASETS[month.dataset].signatures,
     )

@@ -106,7 +106,7 @@ def main(step: str, url: str, dataset: str, year: str, month: str, *files: str) 
     if len(files) == 1:
         ingest(warehouse, which, Path(files[0]))
     else:
-        warehouse.load(which, Entry(**json.loads(files[0])), Path(files[1]))
+        warehouse.load(which, Entry.of(json.loads(files[0])), Path(files[1]))
     if step == "done":
         stop()
     if step == "-":

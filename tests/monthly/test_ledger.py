@@ -11,7 +11,8 @@ import pytest
 
 from core.errors import Conflict, StorageError
 from core.storage.bucket import FolderBucket, ObjectInfo
-from fakes.entries import converted_of, download_of, entry_of
+from fakes.entries import converted_of, download_of, entry_of, revision_of
+from monthly.figures import Figures
 from monthly.ledger import entry_key, keep, object_key, read_entry, rejects_key, write_entry
 from monthly.month import Month
 
@@ -156,3 +157,15 @@ def test_kept_columns_are_known_by_their_published_names() -> None:
         "a____b": "a -> b",
     }
     assert entry_of(MONTH).kept == {}
+
+
+def test_entry_is_read_back_with_its_figures_and_its_history(tmp_path: Path) -> None:
+    entry = entry_of(
+        MONTH,
+        columns={"fare": Figures(3, -0.5, 12.25, 20.0), "flag": Figures(0)},
+        history=(revision_of(),),
+        pinned="2021-03-01T00:00:00+00:00",
+    )
+    bucket = FolderBucket(tmp_path)
+    write_entry(bucket, MONTH, entry, None)
+    assert read_entry(bucket, MONTH)[0] == entry

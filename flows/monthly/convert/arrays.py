@@ -10,7 +10,10 @@ import datetime as dt
 import itertools
 import struct
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 _EPOCH = dt.date(1970, 1, 1)
@@ -54,6 +57,20 @@ def midnight(value: dt.date) -> pa.Scalar:
     """Return the start of a day as timestamp[us]."""
     microseconds = (value - _EPOCH).days * 86_400_000_000
     return int64s([microseconds]).view(pa.timestamp("us"))[0]
+
+
+def valid(values: pa.Array) -> npt.NDArray[np.uint8]:
+    """Return 1 for each value and 0 for each null of an array that has a null."""
+    # Arrow's own conversion to numpy would import pandas.
+    bitmap = np.frombuffer(values.buffers()[0], np.uint8)
+    end = values.offset + len(values)
+    return np.unpackbits(bitmap, count=end, bitorder="little")[values.offset :]
+
+
+def numbers_of(values: pa.Array, kind: Any) -> npt.NDArray[Any]:
+    """Return the values that are not null of an array stored as 64-bit numbers of a kind."""
+    numbers = np.frombuffer(values.buffers()[1], kind)[values.offset : values.offset + len(values)]
+    return numbers.compress(valid(values)) if values.null_count else numbers
 
 
 def _validity(values: Sequence[object]) -> pa.Buffer | None:

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from monthly.convert.arrays import valid
+
 Hashes = npt.NDArray[np.uint64]
 
 #: Hashes compared at a time: 2 MiB, whatever the size of the month.
@@ -50,14 +52,7 @@ def _numbers(values: pa.Array) -> Hashes:
     if pa.types.is_boolean(values.type):
         values = values.cast(pa.int64())
     bits = _bits(values)
-    return np.where(_valid(values), bits, _NULL) if values.null_count else bits
-
-
-def _valid(values: pa.Array) -> npt.NDArray[np.uint8]:
-    """Unpack Arrow's validity bitmap; Arrow's own conversion to numpy would import pandas."""
-    bitmap = np.frombuffer(values.buffers()[0], np.uint8)
-    end = values.offset + len(values)
-    return np.unpackbits(bitmap, count=end, bitorder="little")[values.offset :]
+    return np.where(valid(values), bits, _NULL) if values.null_count else bits
 
 
 def _bits(values: pa.Array) -> Hashes:

@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 import pyarrow as pa
 
 from core.errors import AccountingError
+from monthly.convert.column_figures import ColumnFigures, Part, measure
 from monthly.convert.duplicates import DuplicateCounter, Hashes, row_hashes
 from monthly.convert.gates import refuse_other_rows
 from monthly.convert.pieces import Piece, Reject, salvage
@@ -23,6 +24,7 @@ from monthly.convert.readings import Readings, Rules, Unsettled
 from monthly.convert.rejects import RejectsFile
 from monthly.convert.survey import opened_file, survey
 from monthly.datasets import DATASETS
+from monthly.figures import Figures
 from monthly.header import Mapped
 from monthly.month import Month
 
@@ -45,6 +47,7 @@ class Accounts:
         drift: schema drift from the canonical names (renamed, unknown, missing, kept), and how
             values with several readings were read.
         quality: the quality report of the rows.
+        columns: count, minimum, maximum and sum of each column that the file has.
         schema_version: the version of the declared schema.
         signatures: what determined the values of each column; see `monthly.datasets`.
     """
@@ -56,6 +59,7 @@ class Accounts:
     rows_rejected: int
     drift: Mapping[str, tuple[str, ...]]
     quality: Quality
+    columns: Mapping[str, Figures]
     schema_version: int
     signatures: Mapping[str, str]
 
@@ -89,7 +93,7 @@ class Rows:
         share = rules.limit_of_rejects(month)
         self.rejects = RejectsFile(month, folder / f"{month.stem}.rejects.csv", share)
         self._duplicates = DuplicateCounter(folder / f"{month.stem}.hashes")
-        self._tally = Tally(month)
+        self._tally, self._figures = Tally(month), ColumnFigures()
 
     def __enter__(self) -> Rows:
         with ExitStack() as opened:
@@ -138,10 +142,11 @@ class Rows:
     def _taken(self, work: Iterator[_Work[T]]) -> Iterator[list[T]]:
         for done in work:
             self.rejects.add(done.rows_read, done.rejects)
-            for _, measured, hashes in done.batches:
-                self._tally.merge(measured)
-                self._duplicates.add(hashes)
-            yield [used for used, _, _ in done.batches]
+            for batch in done.batches:
+                self._tally.merge(batch.measured)
+                self._figures.merge(batch.figures)
+                self._duplicates.add(batch.hashes)
+            yield [batch.used for batch in done.batches]
         self._repeats = [self._threads.submit(count) for count in self._duplicates.parts()]
 
     def accounts(self, written: int) -> Accounts:
@@ -174,6 +179,7 @@ class Rows:
             rows_rejected=rejects.count,
             drift=_drift(self._mapped, self._readings),
             quality=quality,
+            columns=self._figures.report(),
             schema_version=dataset.schema_version,
             signatures=dataset.signatures,
         )
@@ -183,12 +189,12 @@ class Rows:
 
     def _work(self, use: Callable[[pa.RecordBatch], T], piece: Piece) -> _Work[T]:
         found = salvage(piece, self.rejects.max_share)
-        # A column missing from the file is null in every row, so it cannot tell rows apart.
-        measured = [
-            (use(b), self._tally.measure(b), row_hashes(b.select(self.names)))
-            for b in found.batches
-        ]
-        return _Work(found.rows, found.rejects, measured)
+        return _Work(found.rows, found.rejects, [self._used(use, b) for b in found.batches])
+
+    def _used(self, use: Callable[[pa.RecordBatch], T], batch: pa.RecordBatch) -> _Used[T]:
+        # A column missing from the file is null in every row: it cannot tell rows apart.
+        there = batch.select(self.names)
+        return _Used(use(batch), self._tally.measure(batch), measure(there), row_hashes(there))
 
 
 def settled(month: Month, source: Path, rules: Rules, run: Callable[[Readings], T]) -> T:
@@ -213,7 +219,15 @@ def settled(month: Month, source: Path, rules: Rules, run: Callable[[Readings], 
 class _Work(Generic[T]):
     rows_read: int
     rejects: list[Reject]
-    batches: list[tuple[T, Measured, Hashes]]
+    batches: list[_Used[T]]
+
+
+@dataclass(frozen=True)
+class _Used(Generic[T]):
+    used: T
+    measured: Measured
+    figures: Mapping[str, Part]
+    hashes: Hashes
 
 
 def _in_order(waiting: deque[Future[T]], jobs: Iterator[Future[T]]) -> Iterator[T]:

@@ -99,7 +99,7 @@ def entry_in(sql: Cursor, month: Month) -> Entry | None:
     """
     sql.execute(f"SELECT entry FROM {LEDGER} WHERE dataset = %s AND file_month = %s", _key(month))
     found = sql.fetchone()
-    return Entry(**found[0]) if found else None
+    return Entry.of(found[0]) if found else None
 
 
 def remember(sql: Cursor, month: Month, entry: Entry, rejects: Path | None) -> None:

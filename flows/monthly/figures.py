@@ -1,0 +1,26 @@
+"""Figures of a column in one month, by which an object and a warehouse are compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Count, minimum, maximum and sum of a column's values, as JSON types.
+
+    Attributes:
+        count: values that are not null.
+        least: the minimum; None if there is none. A timestamp is text like
+            `2021-01-31 23:59:59.000000`, a date like `2021-01-31`, a decimal its digits. Texts are
+            compared by code point. Of floats, only finite ones count here and for the sum.
+        most: the maximum, likewise.
+        total: the sum; None if there is no value. It is exact except for floats: microseconds
+            since 1970 for timestamps, days since 1970 for dates, 1 for each true boolean, the
+            UTF-8 bytes of texts, digits as text for decimals.
+    """
+
+    count: int
+    least: int | float | str | bool | None = None
+    most: int | float | str | bool | None = None
+    total: int | float | str | None = None
