@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 import install
 
 LISTED = """\
@@ -20,6 +21,7 @@ global.index-url='https://mirror/simple'
 install.index-url='https://nearer/simple'
 wheel.index-url='https://other/simple'
 """
+NO_INDEX = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": os.devnull}
 
 
 def test_uv_is_told_what_pip_knows() -> None:
