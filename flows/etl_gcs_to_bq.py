@@ -43,7 +43,7 @@ def plan(month: Month, bucket: Bucket, warehouse: Warehouse) -> tuple[Entry, boo
     entry, held = kept_entry(bucket, month), warehouse.held(month)
     if held and (difference := held.difference(warehouse.name())):
         get_run_logger().warning("%s: %s", month, difference)
-    return entry, held is not None and held.is_intact(entry.object_sha256, warehouse.name())
+    return entry, held is not None and held.is_intact(entry.loaded_sha256, warehouse.name())
 
 
 @task(task_run_name="extract {month}", **RETRIES)

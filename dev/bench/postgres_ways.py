@@ -12,7 +12,6 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,7 +116,7 @@ def _converted(month: Month, source: Path, folder: Path) -> tuple[Entry, Path]:
     target.mkdir(exist_ok=True)
     found = convert(month, source, target)
     download = Download(month, source, source.as_uri(), source.stat().st_size, "", None, None)
-    return replace(entry_of(month, download, found), object_sha256=found.sha256), found.path
+    return entry_of(month, download, found), found.path
 
 
 def _load(url: str, month: Month, entry: Entry, parquet: Path) -> Work:

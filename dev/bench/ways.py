@@ -73,16 +73,15 @@ def write(source: Path, target: Path) -> Callable[[], int]:
     """Floor: only write, from a canonical table in memory, as the conversion does."""
     import pyarrow.parquet as pq
 
-    from monthly.convert.to_parquet import RowGroups, convert
+    from core.parquet import write_row_groups
+    from monthly.convert.to_parquet import ROW_GROUP_ROWS, convert
     from monthly.month import Month
 
     table = pq.read_table(convert(Month("yellow", 2021, 1), source, target).path)
     batches = table.to_batches(max_chunksize=16_384)
 
     def work() -> int:
-        with RowGroups(target / "write.parquet", table.schema) as groups:
-            groups.add(batches)
-            groups.finish()
+        write_row_groups(target / "write.parquet", table.schema, batches, ROW_GROUP_ROWS)
         return int(table.num_rows)
 
     return work

@@ -62,6 +62,16 @@ def refusal(
 
 
 @contextmanager
+def replacing(target: Path, part: Path) -> Iterator[Path]:
+    """Yield a temporary path that replaces the target on success and is removed on failure."""
+    try:
+        yield part
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
 def allowed(path: Path, setting: str = DATA_SETTING) -> Iterator[Path]:
     """Yield the path; raise a StorageError that names it if this user may not read or remove it.
 

@@ -82,7 +82,7 @@ def _arrived(
     line: MonthResult, store: Bucket, loaded: Mapping[Month, str] | None, where: str
 ) -> MonthResult:
     entry, _ = read_entry(store, line.month)
-    if entry is None or (loaded is not None and loaded.get(line.month) != entry.object_sha256):
+    if entry is None or (loaded is not None and loaded.get(line.month) != entry.loaded_sha256):
         missing = where.removeprefix(" -> ") if entry else store.uri(object_key(line.month))
         return failed_month(
             line.month,

@@ -124,7 +124,7 @@ def due_in_warehouse(plan: Plan, held: Held | None, warehouse: str) -> Plan:
         return plan
     if held is None:
         status, reason = Status.NEW, f"kept in the bucket, not yet in {warehouse}"
-    elif held.sha256 != plan.entry.object_sha256:
+    elif held.sha256 != plan.entry.loaded_sha256:
         status, reason = Status.CHANGED, f"corrected in the bucket, not yet in {warehouse}"
     elif difference := held.difference(warehouse):
         status, reason = Status.CHANGED, difference

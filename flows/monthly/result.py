@@ -44,7 +44,7 @@ class MonthResult:
         rows_read: rows of the published file.
         rows_written: rows of the Parquet object, and of the warehouse.
         rows_rejected: rows that could not be converted.
-        size: size of the Parquet object, bytes.
+        size: size of the Parquet object, or of the published file without one, bytes.
         seconds: seconds of work in this run.
         where: the object and the warehouse.
         report: link to the month's report; empty if none was drawn.
@@ -92,7 +92,7 @@ def result_of(
     if entry is None:
         return MonthResult(month, status, reason)
     rows = (entry.rows_read, entry.rows_written, entry.rows_rejected)
-    size, made = entry.object_size, entry.is_generated
+    size, made = entry.loaded_size, entry.is_generated
     return MonthResult(month, status, reason, *rows, size, where=where, generated=made)
 
 

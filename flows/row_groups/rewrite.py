@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +11,8 @@ import pyarrow.parquet as pq
 
 from core.disk import room_for
 from core.errors import AccountingError, BadFile, SchemaError, UsageError
+from core.parquet import damage_named, open_file, write_row_groups
+from core.prefetch import prefetched
 from monthly.columns import Column
 from monthly.convert.casting import cast
 from monthly.convert.published_values import Unreadable
@@ -25,8 +24,6 @@ from monthly.month import Month
 
 _YEAR_MONTH = re.compile(r"(\d{4})-(\d{2})")
 BATCH_ROWS = 1 << 16
-#: Without a small buffer, PyArrow would read a whole row group of the source at once.
-BUFFER_BYTES = 1 << 20
 #: Text columns are read and written as dictionary indices, so that no text is copied.
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 
@@ -67,7 +64,7 @@ def rewrite(
     """
     if rows_per_group < 1:
         raise UsageError(f"rows_per_group {rows_per_group} is less than 1; write 1 or more")
-    with room_for(target.name, target.parent), _damage_named(source.name):
+    with room_for(target.name, target.parent), damage_named(source.name):
         try:
             rows = _rewrite(source, target, rows_per_group, Readings())
         except Unsettled:
@@ -104,15 +101,7 @@ def _month_of(name: str) -> Month:
 def _opened(source: Path) -> pq.ParquetFile:
     with pq.ParquetFile(source, coerce_int96_timestamp_unit="us") as file:
         texts = [f.name for f in file.schema_arrow if pa.types.is_string(f.type)]
-    return pq.ParquetFile(
-        source,
-        read_dictionary=texts,
-        buffer_size=BUFFER_BYTES,
-        pre_buffer=False,
-        page_checksum_verification=True,
-        # Spark writes INT96; nanoseconds cannot represent years after 2262.
-        coerce_int96_timestamp_unit="us",
-    )
+    return open_file(source, texts)
 
 
 def dataset_of(name: str) -> Dataset:
@@ -141,29 +130,8 @@ def _write(
         _declared(name, columns, batch, schema, readings)
         for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False)
     )
-    with (
-        pq.ParquetWriter(
-            target,
-            schema,
-            compression="zstd",
-            # Times rarely repeat: a dictionary of them costs time and makes the file larger.
-            use_dictionary=[f.name for f in schema if not pa.types.is_timestamp(f.type)],
-            # Otherwise readers would get dictionaries instead of text.
-            store_schema=False,
-        ) as parquet,
-        ThreadPoolExecutor(1, f"write {name}") as writer,
-    ):
-        writing: Future[None] | None = None
-        for group in _groups(batches, schema, rows_per_group):
-            if writing:
-                writing.result()
-            writing = writer.submit(_write_group, parquet, group)
-        if writing:
-            writing.result()
-
-
-def _write_group(parquet: pq.ParquetWriter, group: pa.Table) -> None:
-    parquet.write_table(group.unify_dictionaries(), row_group_size=group.num_rows)
+    with prefetched(batches, -(-rows_per_group // BATCH_ROWS)) as coming:
+        write_row_groups(target, schema, coming, rows_per_group)
 
 
 def _columns(name: str, published: list[str]) -> dict[str, Column]:
@@ -212,21 +180,6 @@ def _plain(values: pa.Array) -> pa.Array:
     return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
 
 
-def _groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema, rows: int) -> Iterator[pa.Table]:
-    """Yield tables of `rows` rows each, the last with the remainder."""
-    waiting: list[pa.RecordBatch] = []
-    count = 0
-    for batch in batches:
-        waiting.append(batch)
-        count += batch.num_rows
-        while count >= rows:
-            table = pa.Table.from_batches(waiting, schema)
-            yield table.slice(0, rows)
-            waiting, count = table.slice(rows).to_batches(), count - rows
-    if count:
-        yield pa.Table.from_batches(waiting, schema)
-
-
 def _counted(target: Path, rows: int, rows_per_group: int) -> Rewritten:
     """Compare the new footer with the source's row count and the requested row groups."""
     metadata = pq.read_metadata(target)
@@ -237,14 +190,3 @@ def _counted(target: Path, rows: int, rows_per_group: int) -> Rewritten:
             f"of {sorted({*groups})}; nothing was replaced; please report this file"
         )
     return Rewritten(target, rows, len(groups))
-
-
-@contextmanager
-def _damage_named(name: str) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowInvalid, OSError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise
-        said = " ".join(str(error).split())
-        raise BadFile(f"{name} is damaged Parquet ({said}); get it again") from error

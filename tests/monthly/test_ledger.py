@@ -145,6 +145,25 @@ def test_month_that_another_run_kept_meanwhile_is_a_conflict(
     assert read_entry(bucket, MONTH)[0] == first
 
 
+def test_warehouse_records_the_object_it_loaded() -> None:
+    entry = entry_of(MONTH, source_size=100, object_size=7)
+    assert (entry.loaded_sha256, entry.loaded_size) == (entry.object_sha256, 7)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        pytest.param({"object_sha256": "", "object_size": 0}, id="today"),
+        pytest.param({"object_sha256": "5" * 64, "object_size": 100}, id="before 1.2"),
+    ],
+)
+def test_warehouse_without_an_object_records_the_published_file(stored: dict[str, Any]) -> None:
+    """Even if the entry repeats it in the fields of the object."""
+    published = {"source_size": 100, "source_sha256": "5" * 64, "object_key": ""}
+    entry = entry_of(MONTH, **published, **stored)
+    assert (entry.loaded_sha256, entry.loaded_size) == ("5" * 64, 100)
+
+
 def test_kept_columns_are_known_by_their_published_names() -> None:
     """Whatever else was renamed, and with an arrow in the name."""
     drift = {

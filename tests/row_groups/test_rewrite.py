@@ -16,7 +16,6 @@ import pytest
 from core.errors import AccountingError, BadFile, SchemaError, StorageError, UsageError
 from fakes.parquet_files import groups, publish, uneven
 from fakes.real_data import real_file
-from row_groups import rewrite as module
 from row_groups.rewrite import rewrite
 
 NAME = "fhvhv_tripdata_2021-01.parquet"
@@ -195,28 +194,29 @@ def test_rows_that_got_lost_are_noticed(
     tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A row group that was not written fails the file, by the footer of what was written."""
-    real = module._write_group
+    source, real = publish(tmp_path / "web", 1), pq.ParquetWriter.write_table
     seen: list[int] = []
 
-    def forgetful(parquet: pq.ParquetWriter, group: pa.Table) -> None:
+    def forgetful(parquet: pq.ParquetWriter, group: pa.Table, row_group_size: int) -> None:
         seen.append(group.num_rows)
         if len(seen) != 2:
-            real(parquet, group)
+            real(parquet, group, row_group_size)
 
-    monkeypatch.setattr(module, "_write_group", forgetful)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", forgetful)
     with pytest.raises(AccountingError, match=r"3,000 rows read, but 2,000 written"):
-        rewrite(publish(tmp_path / "web", 1), target, 1_000)
+        rewrite(source, target, 1_000)
 
 
 def test_a_full_disk_is_named(
     tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "_write_group", full)
+    source = publish(tmp_path / "web", 1)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
     with pytest.raises(StorageError, match=r"cannot keep new\.parquet .* MB are free there"):
-        rewrite(publish(tmp_path / "web", 1), target, 1_000)
+        rewrite(source, target, 1_000)
 
 
 @pytest.mark.real
@@ -253,7 +253,7 @@ print(next(int(line.split()[1]) for line in lines if "VmHWM" in line) // 1024)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="VmHWM is Linux's own")
 def test_four_times_the_file_takes_no_more_memory(tmp_path: Path, target: Path) -> None:
     """Both have several row groups; peak memory of a process of its own, in MB."""
-    flows = Path(module.__file__).parents[1]
+    flows = Path(__file__).parents[2] / "flows"
     peaks = []
     for month, rows in ((1, 500_000), (2, 2_000_000)):
         source = publish(tmp_path / "web", month, rows, (300_000, 150_000))

@@ -16,7 +16,7 @@ from typing import BinaryIO, Protocol
 from filelock import FileLock, Timeout
 
 from core.checksums import sha256_of
-from core.disk import DATA_SETTING, allowed, room_for
+from core.disk import DATA_SETTING, allowed, replacing, room_for
 from core.errors import Busy, Conflict, StorageError, UsageError
 from core.waiting import acquire
 
@@ -219,13 +219,9 @@ class FolderBucket:
         partial = target.with_name(f".{target.name}.partial")
         with room_for(target.name, target.parent, DATA_SETTING):
             target.parent.mkdir(parents=True, exist_ok=True)
-            with self._locked(target):
-                try:
-                    yield partial
-                    _persist(partial)
-                    partial.replace(target)
-                finally:
-                    partial.unlink(missing_ok=True)
+            with self._locked(target), replacing(target, partial):
+                yield partial
+                _persist(partial)
 
     @contextmanager
     def _locked(self, target: Path) -> Iterator[None]:

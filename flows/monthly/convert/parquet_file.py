@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.errors import BadFile
+from core.parquet import damage_named, open_file
 from monthly.convert.conforming import conform
 from monthly.convert.pieces import Reject
 from monthly.convert.published_values import Unreadable, is_text
@@ -21,8 +22,6 @@ from monthly.header import Mapped, map_header
 from monthly.month import Month
 
 BATCH_ROWS = 1 << 14
-#: TLC writes a month as one row group; without a small buffer, all of it would be read at once.
-BUFFER_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -110,15 +109,8 @@ def open_parquet(
         BadFile: the file is damaged or has no rows.
         SchemaError: the columns do not fit the dataset.
     """
-    with _damage_named(month, path):
-        file = pq.ParquetFile(
-            path,
-            buffer_size=BUFFER_BYTES,
-            pre_buffer=False,
-            page_checksum_verification=True,
-            # Spark writes INT96; in nanoseconds, it could not hold years after 2262.
-            coerce_int96_timestamp_unit="us",
-        )
+    with damage_named(f"{month}: {path.name}"):
+        file = open_file(path)
     with file:
         if not file.metadata.num_rows:
             raise BadFile(f"{month}: {path.name} has no row; the month stays as it was")
@@ -145,7 +137,7 @@ def _pieces(
     row = 1
     batches = file.iter_batches(batch_size=BATCH_ROWS, use_threads=False)
     while True:
-        with _damage_named(month, path):
+        with damage_named(f"{month}: {path.name}"):
             batch = next(batches, None)
         if batch is None:
             break
@@ -156,14 +148,3 @@ def _pieces(
             f"{month}: {path.name} has {row - 1} rows where its footer says "
             f"{file.metadata.num_rows}; get it again"
         )
-
-
-@contextmanager
-def _damage_named(month: Month, path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowInvalid, OSError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise
-        said = " ".join(str(error).split())
-        raise BadFile(f"{month}: {path.name} is damaged Parquet ({said}); get it again") from error

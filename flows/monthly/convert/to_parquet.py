@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.checksums import sha256_of
-from core.disk import room_for
+from core.disk import replacing, room_for
 from core.errors import UsageError
+from core.parquet import write_row_groups
+from core.prefetch import prefetched
 from monthly.convert.readings import Readings, Rules
 from monthly.convert.rows import Accounts, Rows, settled
 from monthly.month import Month
@@ -76,75 +78,21 @@ def convert(month: Month, source: Path, folder: Path, rules: Rules | None = None
 
 @contextmanager
 def _complete(target: Path, beside: Path) -> Iterator[Path]:
-    """Yield a temporary path that atomically becomes the target on success; else remove it."""
-    part = target.with_suffix(".part")
+    """Yield a temporary path that replaces the target; after an error, leave neither file."""
     try:
-        yield part
-        part.replace(target)
+        with replacing(target, target.with_suffix(".part")) as part:
+            yield part
     except BaseException:
-        part.unlink(missing_ok=True)
         beside.unlink(missing_ok=True)
         raise
 
 
 def _write(rows: Rows, target: Path) -> int:
-    """Write the rows on a separate thread, and return the row count in the file's footer."""
-    with (
-        RowGroups(target, rows.schema) as groups,
-        ThreadPoolExecutor(1, f"write {rows.month}") as writer,
-    ):
-        written: Future[None] | None = None
-        for batches in rows.through(_as_it_is):
-            if written:
-                written.result()
-            written = writer.submit(groups.add, batches)
-        if written:
-            written.result()
-        writer.submit(groups.finish).result()
+    """Write the rows, and return the row count in the file's footer."""
+    with prefetched(rows.through(_as_it_is)) as pieces:
+        write_row_groups(target, rows.schema, chain.from_iterable(pieces), ROW_GROUP_ROWS)
     return int(pq.read_metadata(target).num_rows)
 
 
 def _as_it_is(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch
-
-
-class RowGroups:
-    """A Parquet file whose row groups, except the last, have `ROW_GROUP_ROWS` rows."""
-
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._writer = pq.ParquetWriter(
-            path, schema, compression="zstd", use_dictionary=_repetitive(schema)
-        )
-        self._schema = schema
-        self._waiting: list[pa.RecordBatch] = []
-        self._rows = 0
-
-    def __enter__(self) -> RowGroups:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._writer.close()
-
-    def add(self, batches: Iterable[pa.RecordBatch]) -> None:
-        """Add more rows."""
-        for batch in batches:
-            self._waiting.append(batch)
-            self._rows += batch.num_rows
-        while self._rows >= ROW_GROUP_ROWS:
-            self._flush(ROW_GROUP_ROWS)
-
-    def finish(self) -> None:
-        """Write the remaining rows as the last row group."""
-        if self._rows:
-            self._flush(self._rows)
-
-    def _flush(self, rows: int) -> None:
-        table = pa.Table.from_batches(self._waiting, self._schema)
-        self._writer.write_table(table.slice(0, rows), row_group_size=ROW_GROUP_ROWS)
-        self._waiting = table.slice(rows).to_batches()
-        self._rows -= rows
-
-
-def _repetitive(schema: pa.Schema) -> list[str]:
-    """Return columns worth a dictionary; for timestamps, one costs time and enlarges the file."""
-    return [field.name for field in schema if not pa.types.is_timestamp(field.type)]

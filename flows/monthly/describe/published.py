@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 
 from core.download.checks import kind_of
 from core.errors import BadFile
+from core.parquet import open_file
 from monthly.convert.csv_file import open_csv
 from monthly.convert.csv_lines import Lines
-from monthly.convert.parquet_file import BATCH_ROWS, BUFFER_BYTES
+from monthly.convert.parquet_file import BATCH_ROWS
 from monthly.convert.pieces import Reject, salvage
 from monthly.convert.readings import Readings, Rules
 from monthly.datasets import drafted
@@ -181,12 +182,7 @@ def _declared(file: Published, layout: TextLayout, nulls: Sequence[str]) -> str:
 
 def _parquet(file: Published) -> Iterator[Read]:
     try:
-        with pq.ParquetFile(
-            file.path,
-            buffer_size=BUFFER_BYTES,
-            pre_buffer=False,
-            coerce_int96_timestamp_unit="us",
-        ) as opened_file:
+        with open_file(file.path) as opened_file:
             for batch in opened_file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
                 yield [batch], [], 0
     except pa.ArrowInvalid as error:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import gzip
 import uuid
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from core.disk import replacing
 from core.errors import StorageError, UsageError
+from core.prefetch import prefetched
 from monthly.month import Month
 
 T = TypeVar("T")
@@ -43,34 +44,28 @@ def complete(month: Month, path: Path) -> Iterator[Path]:
     """
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
-        yield part
-        part.replace(path)
+        with replacing(path, part):
+            yield part
     except OSError as error:
         raise StorageError(
             f"{month}: cannot write {path}: {error}; choose another place"
         ) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def write_csv(part: Path, lines: Iterator[bytes]) -> None:
     """Write the lines, which another thread produces."""
-    with part.open("wb") as out:
-        out.writelines(ahead(lines))
+    with part.open("wb") as out, prefetched(lines) as coming:
+        out.writelines(coming)
 
 
 def write_csv_gz(part: Path, lines: Iterator[bytes]) -> None:
     """Write the lines, which another thread produces, compressed."""
     # no name or time in the gzip header, so that equal rows give equal bytes
-    with part.open("wb") as raw, gzip.GzipFile("", "wb", GZIP_LEVEL, raw, mtime=0) as out:
-        out.writelines(ahead(lines))
-
-
-def ahead(items: Iterator[T]) -> Iterator[T]:
-    """Yield the items, producing each while the previous one is in use."""
-    # zlib releases the GIL, so the next item is produced while this one is compressed
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, items, None)
-            yield item
+    with (
+        part.open("wb") as raw,
+        gzip.GzipFile("", "wb", GZIP_LEVEL, raw, mtime=0) as out,
+        prefetched(
+            lines
+        ) as coming,  # zlib releases the GIL, so the next lines are produced meanwhile
+    ):
+        out.writelines(coming)

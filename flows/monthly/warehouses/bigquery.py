@@ -255,4 +255,4 @@ def _config(fields: Sequence[SchemaField], entry: Entry) -> LoadJobConfig:
 
 
 def _label(entry: Entry) -> str:
-    return entry.object_sha256[:63]  # Google's limit for a label is 63 characters
+    return entry.loaded_sha256[:63]  # Google's limit for a label is 63 characters

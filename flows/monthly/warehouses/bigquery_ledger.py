@@ -149,7 +149,7 @@ class LoadedMonths:
         values = {
             "dataset": month.dataset,
             "file_month": month.first_day,
-            "object_sha256": entry.object_sha256,
+            "object_sha256": entry.loaded_sha256,
             "load_number": number,
             "row_count": there.row_count,
             "modified": there.modified,

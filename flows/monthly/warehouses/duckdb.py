@@ -172,7 +172,7 @@ def _remember(db: duckdb.DuckDBPyConnection, month: Month, entry: Entry) -> None
         [
             month.dataset,
             month.first_day,
-            entry.object_sha256,
+            entry.loaded_sha256,
             entry.rows_written,
             entry.schema_version,
             entry.url,

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 from filelock import FileLock, Timeout
 
-from core.disk import DATA_SETTING, free_space, room_for
+from core.disk import DATA_SETTING, free_space, replacing, room_for
 from core.errors import Busy, StorageError
 from core.waiting import waiting
 
@@ -114,11 +114,8 @@ def _make(path: Path) -> None:
             if path.exists():
                 return
             new.unlink(missing_ok=True)  # left by a killed process
-            try:
+            with replacing(path, new):
                 duckdb.connect(str(new)).close()
-                new.replace(path)
-            finally:
-                new.unlink(missing_ok=True)
 
 
 def _is_held(error: Exception) -> bool:

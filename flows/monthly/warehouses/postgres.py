@@ -108,7 +108,7 @@ class Postgres:
 
         dataset = DATASETS[month.dataset]
         kept = kept_columns(dataset, entry)
-        with self._replacing(month, entry.object_sha256, kept) as (sql, new):
+        with self._replacing(month, entry.loaded_sha256, kept) as (sql, new):
             if new:
                 rows = copy_file(sql, month, new, parquet, (*dataset.columns, *kept))
                 self._compare(month, rows, entry)
@@ -140,8 +140,8 @@ class Postgres:
 
         Args:
             rows: rows of the published file, not yet iterated.
-            download: the published file; its checksum replaces that of a Parquet object, as
-                there is none.
+            download: the published file; its checksum identifies the load, as there is no
+                Parquet object.
 
         Raises:
             AccountingError: PostgreSQL's row count differs from the converted rows.

@@ -15,8 +15,9 @@ from pgpq import ArrowToPostgresBinaryEncoder
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
 from core.errors import SchemaError
+from core.parquet import open_file
 from monthly.columns import FILE_MONTH, Column
-from monthly.convert.parquet_file import BATCH_ROWS, BUFFER_BYTES
+from monthly.convert.parquet_file import BATCH_ROWS
 from monthly.convert.rows import Rows
 from monthly.datasets import DATASETS
 from monthly.month import Month
@@ -44,7 +45,7 @@ def copy_file(
     Raises:
         SchemaError: a type in the file differs from that of the table.
     """
-    with pq.ParquetFile(parquet, buffer_size=BUFFER_BYTES, pre_buffer=False) as file:
+    with open_file(parquet) as file:
         schema = _schema_of(month, file, columns)
         batches = file.iter_batches(batch_size=BATCH_ROWS, columns=schema.names, use_threads=False)
         rows = BinaryRows(schema)

@@ -2,6 +2,8 @@
 
 `loaded_months` has one row per month, `rejected_rows` one per row that `flows/ingest_data.py`
 could not convert, as there is no bucket to keep those in.
+The column `object_sha256` has the checksum of what was loaded: the Parquet object, or the published
+file where `flows/ingest_data.py` loaded it.
 """
 
 from __future__ import annotations
@@ -119,7 +121,7 @@ def remember(sql: Cursor, month: Month, entry: Entry, rejects: Path | None) -> N
         "loaded_at = excluded.loaded_at, entry = excluded.entry, source = excluded.source",
         [
             *_key(month),
-            entry.object_sha256,
+            entry.loaded_sha256,
             entry.rows_written,
             entry.schema_version,
             _json(entry),
@@ -138,7 +140,7 @@ def replace_entry(sql: Cursor, month: Month, entry: Entry) -> None:
     sql.execute(
         f"UPDATE {LEDGER} SET entry = %s, source = %s "
         "WHERE dataset = %s AND file_month = %s AND object_sha256 = %s",
-        [_json(entry), entry.url, *_key(month), entry.object_sha256],
+        [_json(entry), entry.url, *_key(month), entry.loaded_sha256],
     )
 
 

@@ -10,8 +10,8 @@ import sys
 import threading
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -302,15 +302,16 @@ def test_an_error_while_writing_is_raised_even_if_it_comes_last(
     last: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(csv_file, "BLOCK_BYTES", 2_000)
-    add, before = conversion.RowGroups.add, threading.active_count()
+    monkeypatch.setattr(conversion, "ROW_GROUP_ROWS", 40)
+    write, before = pq.ParquetWriter.write_table, threading.active_count()
     fatal = fhv_row(101 if last else 2)[0]
 
-    def failing(groups: conversion.RowGroups, batches: Any) -> None:
-        if fatal in batches[0]["dispatching_base_num"].to_pylist():
+    def failing(parquet: pq.ParquetWriter, group: pa.Table, row_group_size: int) -> None:
+        if fatal in group["dispatching_base_num"].to_pylist():
             raise OSError("the disk is gone")
-        add(groups, batches)
+        write(parquet, group, row_group_size)
 
-    monkeypatch.setattr(conversion.RowGroups, "add", failing)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", failing)
     with pytest.raises(OSError, match="the disk is gone"):
         converted(tmp_path, fhv_file(100))
     assert not [*tmp_path.glob("*/out/*")]
@@ -320,7 +321,7 @@ def test_an_error_while_writing_is_raised_even_if_it_comes_last(
 def test_rows_that_get_lost_on_the_way_are_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversion.RowGroups, "finish", lambda _: None)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", lambda *_, **__: None)
     with pytest.raises(AccountingError, match="fhv 2017-01: 10 rows read, but 0 written and 0 rej"):
         converted(tmp_path, fhv_file(10))
 

@@ -30,7 +30,7 @@ from fakes.postgres import PASSWORD, Database, new_database, running_server
 from fakes.stopping_load import STEPS
 from monthly.convert.to_parquet import convert
 from monthly.datasets import DATASETS
-from monthly.ledger import Entry, entry_of
+from monthly.ledger import Entry, entry_of, object_key
 from monthly.month import Month
 from monthly.sample import write_sample
 from monthly.warehouses import Held, postgres, postgres_copy
@@ -58,7 +58,7 @@ def converted(folder: Path, month: Month, source: Path) -> Loaded:
     folder.mkdir(exist_ok=True)
     found = convert(month, source, folder)
     entry = entry_of(month, published_download(month, source), found)
-    entry = replace(entry, object_sha256=found.sha256)
+    entry = replace(entry, object_key=object_key(month), object_sha256=found.sha256)
     return month, entry, found.path
 
 

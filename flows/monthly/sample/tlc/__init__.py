@@ -23,13 +23,14 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from core.prefetch import prefetched
 from monthly.month import Month
 from monthly.sample.tlc.draw import SAMPLE_VERSION as SAMPLE_VERSION
 from monthly.sample.tlc.draw import Draw, seconds_of
 from monthly.sample.tlc.eras import NULL, Era, Ints, era_of
 from monthly.sample.tlc.looks import published
 from monthly.sample.tlc.trips import TRIPS, Chunk, as_published
-from monthly.sample.writing import ahead, complete, sink_of, write_csv, write_csv_gz
+from monthly.sample.writing import complete, sink_of, write_csv, write_csv_gz
 
 Sink: TypeAlias = Callable[[Path, Era, Iterator[pa.Table]], None]
 
@@ -179,8 +180,11 @@ def _lines(era: Era, tables: Iterator[pa.Table]) -> Iterator[bytes]:
 
 def _parquet(part: Path, era: Era, tables: Iterator[pa.Table]) -> None:
     first = next(tables)
-    with pq.ParquetWriter(part, first.schema, compression="zstd") as out:
-        for table in chain([first], ahead(tables)):
+    with (
+        pq.ParquetWriter(part, first.schema, compression="zstd") as out,
+        prefetched(tables) as coming,
+    ):
+        for table in chain([first], coming):
             out.write_table(table)
 
 

@@ -1,0 +1,98 @@
+"""Parquet files: read through a small buffer, written in row groups of equal size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.errors import BadFile
+
+#: A publisher may write a month as one row group; without a small buffer, PyArrow would read all
+#: of it at once.
+BUFFER_BYTES = 1 << 20
+
+
+def open_file(path: Path, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
+    """Open a Parquet file to be read in flat memory, with the checksums of its pages.
+
+    Args:
+        path: the file.
+        dictionaries: columns of text to read as dictionaries.
+    """
+    return pq.ParquetFile(
+        path,
+        read_dictionary=dictionaries,
+        buffer_size=BUFFER_BYTES,
+        pre_buffer=False,
+        page_checksum_verification=True,
+        # Spark writes INT96; nanoseconds cannot represent years after 2262.
+        coerce_int96_timestamp_unit="us",
+    )
+
+
+@contextmanager
+def damage_named(name: str) -> Iterator[None]:
+    """Raise a BadFile that names the file if PyArrow cannot read it.
+
+    Args:
+        name: name of the file, and the month if it is known.
+
+    Raises:
+        BadFile: the file is damaged.
+    """
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        said = " ".join(str(error).split())
+        raise BadFile(f"{name} is damaged Parquet ({said}); get it again") from error
+
+
+def write_row_groups(
+    path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], rows_per_group: int
+) -> None:
+    """Write the batches to a Parquet file in row groups of equal size.
+
+    Args:
+        path: the file to write; after an error it is incomplete.
+        schema: the schema of the batches. Dictionaries of texts are written as texts.
+        batches: the rows, in order.
+        rows_per_group: rows of each row group except the last.
+    """
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    with _writer(path, schema) as parquet:
+        for batch in batches:
+            waiting.append(batch)
+            count += batch.num_rows
+            while count >= rows_per_group:
+                waiting = _write_group(parquet, waiting, rows_per_group)
+                count -= rows_per_group
+        if count:
+            _write_group(parquet, waiting, count)
+
+
+def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        # Times rarely repeat: a dictionary of them costs time and makes the file larger.
+        use_dictionary=[f.name for f in schema if not pa.types.is_timestamp(f.type)],
+        # With the schema, readers would get dictionaries instead of texts.
+        store_schema=not any(pa.types.is_dictionary(f.type) for f in schema),
+    )
+
+
+def _write_group(
+    parquet: pq.ParquetWriter, batches: list[pa.RecordBatch], rows: int
+) -> list[pa.RecordBatch]:
+    """Write the first rows as one row group; return the others."""
+    table = pa.Table.from_batches(batches, parquet.schema)
+    parquet.write_table(table.slice(0, rows).unify_dictionaries(), row_group_size=rows)
+    return list(table.slice(rows).to_batches())
