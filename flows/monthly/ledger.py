@@ -47,7 +47,7 @@ class Entry:
         quality: the quality report, see `monthly.convert.quality.Quality`.
         object_key: key of the Parquet object; empty where a database was loaded without one.
         object_size: size of the Parquet object, bytes.
-        object_sha256: checksum of the Parquet object. Before 1.2, an entry without an object
+        object_sha256: checksum of the Parquet object. Before 1.3, an entry without an object
             had the checksum and size of the published file here.
         object_version: the bucket's version of the object, to detect external changes.
         rejects_key: key of the CSV of rejected rows; None if there are none.
