@@ -114,9 +114,10 @@ def _paths_of(own: str) -> dict[str, Path]:
     found = shipped | {path.stem: path for path in sorted(SHIPPED.glob("*.toml"))}
     if not own:
         return found
-    if not Path(own).is_dir():
+    folder = Path(own).expanduser().absolute()
+    if not folder.is_dir():
         raise UsageError(f"{VARIABLE} is {own}, which is not a folder; name one, or unset it")
-    for path in sorted(Path(own).absolute().glob("*.toml")):
+    for path in sorted(folder.glob("*.toml")):
         if path.stem in found:
             raise UsageError(
                 f"{path} and {found[path.stem]} declare the same dataset; rename one of them"
