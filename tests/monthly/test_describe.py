@@ -318,6 +318,24 @@ def test_the_end_of_an_interval(tmp_path: Path) -> None:
     assert values(loads(found), "until") == hours
 
 
+def test_both_ends_of_an_interval_in_one_column(tmp_path: Path) -> None:
+    """The start is kept; where summer time ends, two rows have the same."""
+    hours = [dt.datetime(2020, 10, 1) + dt.timedelta(hours=n) for n in range(31 * 24)]
+    hours.insert(hours.index(dt.datetime(2020, 10, 25, 3)), dt.datetime(2020, 10, 25, 2))
+    ends = [*hours[1:], dt.datetime(2020, 11, 1)]
+    rows = [
+        f"{start:%d.%m.%Y %H:%M} - {end:%d.%m.%Y %H:%M};{n},5\n"
+        for n, (start, end) in enumerate(zip(hours, ends))
+    ]
+    found = draft(tmp_path, {"t-2020-10.csv": "MTU (CET/CEST);price\n" + "".join(rows)})
+    assert found.columns["mtu_cet_cest"].formats == ["%d.%m.%Y %H:%M - %d.%m.%Y %H:%M"]
+    assert "# The start of an interval; " in found.text
+    assert '# time_zone = "Europe/' in found.text
+    table = loads(found, "t-2020-10.csv", "2020-10")
+    assert values(table, "mtu_cet_cest") == hours
+    assert values(table, "price") == [n + 0.5 for n in range(745)]
+
+
 def test_year_month_and_day_apart(tmp_path: Path) -> None:
     """They become a date, and stay columns of their own."""
     found = draft(

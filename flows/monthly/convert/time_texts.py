@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from monthly.convert.arrays import strings
 from monthly.convert.patterns import matching, parts_of
 from monthly.convert.readings import Order, Utc
-from monthly.convert.time_formats import pattern_of
+from monthly.convert.time_formats import Side, pattern_of
 from monthly.convert.zones import local_clock, utc_instants
 
 Ints = npt.NDArray[np.int64]
@@ -122,9 +122,11 @@ def read_under_each(texts: pa.Array, near_year: int) -> dict[Order, Times]:
     return {order: _read(split, len(texts), order, near_year) for order in ORDERS}
 
 
-def read_formatted(texts: pa.Array, formats: Sequence[str], near_year: int) -> Times:
+def read_formatted(
+    texts: pa.Array, formats: Sequence[str], near_year: int, side: Side = "start"
+) -> Times:
     """Read trimmed, non-null texts under declared formats; the first that fits a text counts."""
-    split = _split(texts, [pattern_of(text) for text in formats])
+    split = _split(texts, [pattern_of(text, side) for text in formats])
     return _read(split, len(texts), "month-first", near_year)
 
 

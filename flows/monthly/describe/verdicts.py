@@ -11,10 +11,11 @@ import pyarrow as pa
 
 from monthly.columns import Kind
 from monthly.convert.readings import Mark
+from monthly.convert.time_formats import halves_of
 from monthly.describe.addresses import YearMonth
 from monthly.describe.naming import identifier
 from monthly.describe.null_texts import NULL_TEXTS
-from monthly.describe.times import Form, Reading, formats_of
+from monthly.describe.times import Form, Reading
 from monthly.describe.values import Values
 
 _DATE_NAMES = re.compile(r"(^|_)(date|day|datum|fecha|dia|jour|tag|data|dt|ymd)(_|$)|date$|datum$")
@@ -129,6 +130,8 @@ def _of_times(
     if _contradict(formats):
         notes.append("Day and month stand in another order in each file, which decides by itself.")
         formats = []
+    if any(len(halves_of(text)) > 1 for text in formats):
+        notes.append('The start of an interval; for its end, write interval = "end" above.')
     is_plain = all(form.is_plain for form, _ in chosen)
     return Verdict(
         kind, () if is_plain else tuple(formats), nulls, tuple(dict.fromkeys(notes)), tuple(times)
@@ -161,7 +164,10 @@ def _together(readings: Sequence[Reading]) -> Reading:
 
 def _contradict(formats: Sequence[str]) -> bool:
     """Return whether two formats read the same texts differently."""
-    parts = ["".join(sorted(re.sub("%[dm]", "%d", text))) for text in formats]
+    parts = [
+        tuple("".join(sorted(re.sub("%[dm]", "%d", half))) for half in halves_of(text))
+        for text in formats
+    ]
     return len({*parts}) < len(parts)
 
 
@@ -238,10 +244,6 @@ def _are_clocks(texts: Sequence[Values]) -> bool:
 
 def _near_misses(texts: Sequence[Values], odd: set[str]) -> tuple[str, ...]:
     """Return why a text column narrowly misses another type; empty if it does not."""
-    text = next((text for values in texts for text in values.distinct), "")
-    halves = text.split(" - ")
-    if len(halves) == 2 and all(map(formats_of, halves)):
-        return ("Two times in one text, which no format reads.",)
     codes = any(values.numbers.codes for values in texts)
     numbers = sum(values.numbers.count for values in texts)
     times = sum(f.count for values in texts for f in values.times.forms.values())

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from monthly.columns import Column
 from monthly.convert.arrays import strings
+from monthly.convert.time_formats import halves_of
 from monthly.convert.zones import local_clock, utc_instants
 from monthly.datasets import DATASETS
 from monthly.month import Month
@@ -72,7 +73,13 @@ class Clock:
             zone = "UTC"
         if zone and self._zone:
             clock = _in_zone(utc_instants(clock, self._zone), zone)
-        return written(clock, format_)
+        halves = halves_of(format_)
+        if len(halves) == 1:
+            return written(clock, format_)
+        step = unit_of(column) or 0
+        start = clock - step if column.side == "end" else clock
+        both = written(start, halves[0]), written(start + step, halves[1])
+        return pc.binary_join_element_wise(*both, "")
 
     @cached_property
     def _hours(self) -> Ints:

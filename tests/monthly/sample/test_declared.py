@@ -82,6 +82,13 @@ SHAPES = {
     + ROLE
     + column("at", "timestamp", "formats = ['%Y%m%d%H']")
     + column("id", "string"),
+    "both ends of hours": 'interval = "end"\n'
+    + ROLE
+    + column("at", "timestamp", "formats = ['%d.%m.%Y %H:%M - %d.%m.%Y %H:%M']")
+    + column("id", "string"),
+    "start of hours": ROLE
+    + column("at", "timestamp", "formats = ['%d.%m.%Y %H:%M - %H:%M']")
+    + column("id", "string"),
     "end of days": 'interval = "end"\n' + ROLE + column("at", "date") + column("id", "string"),
     "end of months": 'interval = "end"\n'
     + ROLE
