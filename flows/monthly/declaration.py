@@ -112,6 +112,9 @@ class Written(Strict):
     short_rows: bool = Field(
         default=False, description="true if rows may lack their last fields, which are then empty"
     )
+    line_breaks: bool = Field(
+        default=False, description="true if texts in quotes may have line breaks"
+    )
     decimal: Literal[".", ","] | None = Field(
         default=None, description="the decimal mark, a point or a comma"
     )

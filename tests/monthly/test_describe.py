@@ -579,13 +579,26 @@ def test_what_is_told(tmp_path: Path) -> None:
 
 
 def test_lines_that_cannot_be_read_are_told(tmp_path: Path) -> None:
-    """A quoted text over two lines is two lines that are no rows."""
-    found = draft(tmp_path, {"t-2020-01.csv": days("{d},x") + '2020-01-31,"a\nb"\n'})
-    assert "rejects 2" in found.told[1]
+    found = draft(tmp_path, {"t-2020-01.csv": days("{d},x") + '2020-01-31,"a\n'})
+    assert "rejects 1" in found.told[1]
     assert found.told[2].startswith(
         "t-2020-01.csv: rejected: line 33,a quote without its other one"
     )
     assert len(loads(found)) == 31
+
+
+def test_texts_with_line_breaks_are_declared(tmp_path: Path) -> None:
+    """Far below the first lines, too."""
+    text = days(*["{d},x"] * 3_000) + '2020-01-31,"a\nb"\n'
+    found = draft(tmp_path, {"t-2020-01.csv": text})
+    assert found.declared.text.line_breaks
+    table = loads(found)
+    assert (len(table), values(table, "n")[-1]) == (93_001, "a\nb")
+
+
+def test_a_line_break_in_a_name_of_the_header(tmp_path: Path) -> None:
+    found = draft(tmp_path, {"t-2020-01.csv": days("{d},{i}", head='day,"power\n(kW)"')})
+    assert values(loads(found), "power_kw") == [*range(31)]
 
 
 def test_files_that_one_declaration_cannot_hold(tmp_path: Path) -> None:

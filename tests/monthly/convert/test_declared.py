@@ -157,7 +157,8 @@ FILES: dict[str, tuple[str, str | bytes, list[tuple[Any, ...]]]] = {
     "an interval whose end alone names its zone": (
         'time_zone = "Europe/Berlin"\n'
         + AT
-        + 'formats = ["%Y-%m-%d %H:%M/%Y-%m-%d %H:%M (%Z)", "%Y-%m-%d %H:%M (%Z)/%Y-%m-%d %H:%M"]\n',
+        + 'formats = ["%Y-%m-%d %H:%M/%Y-%m-%d %H:%M (%Z)", '
+        + '"%Y-%m-%d %H:%M (%Z)/%Y-%m-%d %H:%M"]\n',
         "at\n2020-03-29 02:00/2020-03-29 01:00 (UTC)\n2020-03-29 01:00 (UTC)/2020-03-29 04:00\n",
         [(when("2020-03-29 02:00"),), (when("2020-03-29 03:00"),)],
     ),
