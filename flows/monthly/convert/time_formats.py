@@ -22,6 +22,7 @@ _GROUPS = {
     "M": r"(?P<M>\d{1,2})",
     "S": r"(?P<S>\d{1,2})",
     "f": r"(?P<f>\d{1,9})",
+    "s": r"(?P<s>\d{1,10})",
     "z": r"(?P<z>[Zz]|UTC|GMT|[+-]\d{2}(?::?\d{2})?)",
     "Z": r"(?P<z>UTC|GMT|E[SD]T|P[SD]T|CES?T|EES?T|WES?T)",
     "%": "%",
@@ -50,10 +51,12 @@ def pattern_of(text: str, side: Side = "start") -> str:
     names = re.findall(r"\?P<(\w)>", read)
     if twice := {name for name in names if names.count(name) > 1}:
         raise UnknownFormat(f"{text!r} has the same part twice ({', '.join(sorted(twice))})")
-    if "y" not in names or not {"m", "n"} & {*names}:
+    if "s" not in names and ("y" not in names or not {"m", "n"} & {*names}):
         of_side = f" in its {side}" if len(halves) > 1 else ""
         raise UnknownFormat(f"{text!r} has no year or no month{of_side}; a time needs both")
-    shown = [half if half is read else re.sub(r"\?P<\w>", "?:", half) for half in halves]
+    # A zone that only the other time names is that of both.
+    other = r"\?P<[^z]>" if "z" not in names else r"\?P<\w>"
+    shown = [half if half is read else re.sub(other, "?:", half) for half in halves]
     return f"^{''.join(shown)}$"
 
 

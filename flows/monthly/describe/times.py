@@ -46,13 +46,13 @@ _CLOCK = re.compile(
     r"(?P<t>T|,? {1,2})(?:(?P<m>\d{1,2}:\d{2})(?P<sec>:\d{2})?(?P<f>[.,]\d{1,9})?|\d{1,2})"
     r"(?P<p> ?[AaPp]\.?[Mm]\.?)?"
     r"(?P<z> ?(?:Z|z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2}))?"
-    r"(?P<name> ?(?P<open>\()?(?:E[SD]T|P[SD]T|CES?T|EES?T|WES?T)(?(open)\)))?"
+    r"(?P<name> ?(?P<open>\()?(?:UTC|GMT|E[SD]T|P[SD]T|CES?T|EES?T|WES?T)(?(open)\)))?"
 )
 #: What is between the times of an interval in one text.
 _BETWEEN = (" - ", " \u2013 ", " to ", "/")
 _CLOCK_ALONE = r"^\d{1,2}:\d{2}(:\d{2}(\.\d{1,6})?)?( ?[AaPp]\.?[Mm]\.?)?$"
 #: Directives that Arrow does not support or parses differently.
-_SLOW = re.compile("%[yfzZbBp]")
+_SLOW = re.compile("%[yfzZbBps]")
 #: The most days by which an invalid date can overflow into the next month.
 _DAYS_OVER = 3
 #: A sample of this many texts suffices to tell the format of times of day.

@@ -13,12 +13,10 @@ from monthly.columns import Kind
 from monthly.convert.readings import Mark
 from monthly.convert.time_formats import halves_of
 from monthly.describe.addresses import YearMonth
-from monthly.describe.naming import identifier
 from monthly.describe.null_texts import NULL_TEXTS
 from monthly.describe.times import Form, Reading
 from monthly.describe.values import Values
 
-_DATE_NAMES = re.compile(r"(^|_)(date|day|datum|fecha|dia|jour|tag|data|dt|ymd)(_|$)|date$|datum$")
 #: A format with a time of day.
 _CLOCK = re.compile("%[HI]")
 #: A float may not keep every digit of a number with this many characters.
@@ -87,11 +85,11 @@ def _typed(full: Sequence[tuple[Values, YearMonth | None]], mark: Mark) -> Verdi
         return _of_times(full, nulls)
     if not all(values.is_only("numbers") for values in texts):
         return None
-    if all(values.compact.good == values.numbers.count for values in texts) and _DATE_NAMES.search(
-        identifier(texts[0].name, 0)
-    ):
+    if all(values.compact.good == values.numbers.count for values in texts):
         times = tuple(values.compact for values in texts)
-        return Verdict("date", (times[0].format,), nulls, times=times)
+        formats = tuple(dict.fromkeys(reading.format for reading in times))
+        kind = "date" if formats == ("%Y%m%d",) else "timestamp"
+        return Verdict(kind, formats, nulls, times=times)
     return _of_numbers(texts, nulls, mark)
 
 

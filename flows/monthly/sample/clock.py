@@ -31,7 +31,7 @@ _HALF = _HOUR // 2
 ISO, ISO_DAY = "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"
 _TWELVE = "%Y-%m-%d %I:%M:%S %p"
 #: Units of directives, in microseconds, finest first; a month has none.
-_UNITS = (("f", 1_000), ("S", _SECOND), ("M", 60 * _SECOND), ("HI", _HOUR), ("d", _DAY))
+_UNITS = (("f", 1_000), ("Ss", _SECOND), ("M", 60 * _SECOND), ("HI", _HOUR), ("d", _DAY))
 _PIECE = re.compile(r"%(.)|[^%]+")
 _MONTHS = "January February March April May June July August September October November December"
 
@@ -69,7 +69,7 @@ class Clock:
     def texts(self, clock: Ints, column: Column) -> pa.Array:
         """Return times as text: in UTC if the format has a zone, else in the column's zone."""
         format_, zone = format_of(column), column.zone
-        if re.search("%[zZ]", format_.replace("%%", "")):
+        if re.search("%[zZs]", format_.replace("%%", "")):
             zone = "UTC"
         if zone and self._zone:
             clock = _in_zone(utc_instants(clock, self._zone), zone)
@@ -130,6 +130,8 @@ def _directive(letter: str, clock: Ints) -> pa.Array | str:
     """Return the texts of a directive; a zone is always UTC."""
     if letter in "zZ%":
         return {"z": "+00:00", "Z": "UTC", "%": "%"}[letter]
+    if letter == "s":
+        return as_arrow(clock // _SECOND).cast(pa.string())
     days, rest = np.divmod(clock, _DAY)
     if letter in "HIpMSf":
         return _of_clock(letter, rest)

@@ -154,13 +154,22 @@ FILES: dict[str, tuple[str, str | bytes, list[tuple[Any, ...]]]] = {
         "at\n02.03.2020 11:00 - 02.03.2020 12:00\n31.03.2020 23:00 - 01.04.2020 00:00\n",
         [(NOON,), (when("2020-04-01 00:00"),)],
     ),
-    "an interval whose end alone names its zone": (
+    "an interval of which one time names the zone": (
         'time_zone = "Europe/Berlin"\n'
         + AT
         + 'formats = ["%Y-%m-%d %H:%M/%Y-%m-%d %H:%M (%Z)", '
         + '"%Y-%m-%d %H:%M (%Z)/%Y-%m-%d %H:%M"]\n',
-        "at\n2020-03-29 02:00/2020-03-29 01:00 (UTC)\n2020-03-29 01:00 (UTC)/2020-03-29 04:00\n",
-        [(when("2020-03-29 02:00"),), (when("2020-03-29 03:00"),)],
+        "at\n2020-03-28 12:00/2020-03-28 13:00 (UTC)\n2020-03-29 01:00 (UTC)/2020-03-29 02:00\n",
+        [(when("2020-03-28 13:00"),), (when("2020-03-29 03:00"),)],
+    ),
+    "seconds and milliseconds since 1970": (
+        'time_zone = "Europe/Berlin"\n' + AT + 'formats = ["%s", "%s%f"]\n',
+        "at\n0\n1585443600\n1585443600250\n",
+        [
+            (when("1970-01-01 01:00"),),
+            (when("2020-03-29 03:00"),),
+            (when("2020-03-29 03:00:00.25"),),
+        ],
     ),
     "times of UTC kept as another zone's": (
         'time_zone = "Europe/Berlin"\n' + AT + 'zone = "UTC"\n',
@@ -252,6 +261,11 @@ REFUSED = {
         'time_zone = "UTC"\n' + AT + 'zone = "Europe/Berlin"\nformats = ["%Y-%m-%d %H:%M/%H:%M"]\n',
         "at\n2020-10-25 02:00/02:15\n",
         "line 2: at: a time that stands twice or not at all in Europe/Berlin",
+    ),
+    "seconds since 1970 in a dataset without a zone": (
+        AT + 'formats = ["%s"]\n',
+        "at\n1585443600\n",
+        "'1585443600' is not a time without a zone; declare time_zone, then",
     ),
     "a zone in a dataset without one": (
         AT,
