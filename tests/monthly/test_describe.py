@@ -318,6 +318,59 @@ def test_the_end_of_an_interval(tmp_path: Path) -> None:
     assert values(loads(found), "until") == hours
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "formats", "at"),
+    [
+        ("mess_datum", "2020010523", ["%Y%m%d%H"], "2020-01-05 23:00"),
+        ("datedeces", "20200105", ["%Y%m%d"], "2020-01-05"),
+        ("updated_at", "1578265200", ["%s"], "2020-01-05 23:00"),
+        ("timestamp", "1578265200250", ["%s%f"], "2020-01-05 23:00:00.250"),
+        ("bike_number", "1578265200", [], None),
+        ("zip_code", "20200105", [], None),
+    ],
+)
+def test_whole_numbers_are_times_if_their_name_says_so(
+    tmp_path: Path, name: str, text: str, formats: list[str], at: str | None
+) -> None:
+    found = draft(tmp_path, {"t-2020-01.csv": f"{name},n\n{text},1\n"})
+    assert found.columns[name].formats == formats
+    (value,) = values(loads(found), name)
+    if at is None:
+        assert value == int(text)
+    else:
+        kind = dt.date if found.types[name] == "date" else dt.datetime
+        assert value == kind.fromisoformat(at)
+
+
+def test_keys_with_a_point_are_text(tmp_path: Path) -> None:
+    """A float would have 5382.10 and 5382.1 as one."""
+    text = days("{d},{i}.10,{i}.10", head="day,start_station_id,price")
+    found = draft(tmp_path, {"t-2020-01.csv": text})
+    assert (found.types["start_station_id"], found.types["price"]) == ("string", "float64")
+    assert values(loads(found), "start_station_id")[3] == "3.10"
+
+
+def test_a_header_again_between_the_rows_is_no_row(tmp_path: Path) -> None:
+    """It is rejected, and the columns have the types of the others."""
+    found = draft(tmp_path, {"t-2020-01.csv": days("{d},{i}") + days("{d},{i}")})
+    assert found.types == {"day": "date", "n": "int64"}
+    assert "has its header again between the rows" in found.text
+    assert values(loads(found), "n") == [*range(31)] * 2
+
+
+@pytest.mark.parametrize("text", ["$1,200.50", "7 %", "12.5%", "-€3", "US$ 4", "10,5 €"])
+def test_numbers_with_a_unit_stay_text_and_are_told(tmp_path: Path, text: str) -> None:
+    found = draft(tmp_path, {"t-2020-01.csv": days(f'{{d}},"{text}"')})
+    assert found.types["n"] == "string"
+    assert f"# Numbers with a unit, such as '{text}'" in found.text
+    assert values(loads(found), "n") == [text] * 31
+
+
+def test_lines_that_end_in_carriage_returns_alone_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match="carriage returns alone; save it with line feeds"):
+        draft(tmp_path, {"t-2020-01.csv": days("{d},{i}").replace("\n", "\r")})
+
+
 def test_both_ends_of_an_interval_in_one_column(tmp_path: Path) -> None:
     """The start is kept; where summer time ends, two rows have the same."""
     hours = [dt.datetime(2020, 10, 1) + dt.timedelta(hours=n) for n in range(31 * 24)]

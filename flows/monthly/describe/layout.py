@@ -94,6 +94,8 @@ def layout_of(what: str, path: Path, member: str = "", line_breaks: bool = False
             stream = io.BufferedReader(OneLineRows(what, stream))
         head = reading(what, path, partial(stream.read, HEAD_BYTES))
     text = head.decode("utf-8", "replace").removeprefix("\ufeff")
+    if "\r" in text and "\n" not in text:
+        raise BadFile(f"{what}: its lines end in carriage returns alone; save it with line feeds")
     lines = [line.rstrip("\r") for line in text.split("\n")]
     if len(head) == HEAD_BYTES and len(lines) > 1:
         lines.pop()  # may be cut off

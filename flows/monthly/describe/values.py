@@ -96,6 +96,16 @@ class Values:
             )
         )
 
+    @property
+    def odd_values(self) -> set[str]:
+        """Return the texts that fit no type, without the column's name, of a repeated header."""
+        return {*self.odd} - {self.name}
+
+    @property
+    def has_header(self) -> bool:
+        """Return whether the column's name is among values of a type."""
+        return self.name in self.odd and not self.is_text
+
     def is_only(self, what: Literal["numbers", "times", "clocks", "truths"]) -> bool:
         """Return whether all texts except the odd ones are of one kind."""
         counts = {

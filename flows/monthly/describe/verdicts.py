@@ -13,6 +13,7 @@ from monthly.columns import Kind
 from monthly.convert.readings import Mark
 from monthly.convert.time_formats import halves_of
 from monthly.describe.addresses import YearMonth
+from monthly.describe.naming import identifier
 from monthly.describe.null_texts import NULL_TEXTS
 from monthly.describe.times import Form, Reading
 from monthly.describe.values import Values
@@ -21,6 +22,10 @@ from monthly.describe.values import Values
 _CLOCK = re.compile("%[HI]")
 #: A float may not keep every digit of a number with this many characters.
 _LONG = 20
+#: A number with a sign of money or per cent, before or after it.
+_SIGNED = re.compile(r"[-+(]?\s?(?:[A-Z]{0,2}[$€£¥]\s?[-+]?\d[\d.,' ]*|\d[\d.,' ]*\s?[%$€£¥])\)?")
+#: A column of keys, by its name.
+_KEY_NAME = re.compile(r"(^|_)(id|code)(_|$)")
 #: Most odd texts that a comment names.
 _FEW = 5
 
@@ -66,7 +71,7 @@ def verdict(seen: Sequence[Values], months: Sequence[YearMonth | None], mark: Ma
     if not all(values.has_text for values, _ in full):
         return _of_natives(full, mark)
     texts = [values for values, _ in full]
-    odd = {text for values in texts for text in values.odd}
+    odd = {text for values in texts for text in values.odd_values}
     found = _typed(full, mark)
     if found and found.kind in ("int64", "float64", "boolean") and _is_stored_as_text(texts):
         return Verdict("string", notes=(f"Stored as text, though all of it is {found.type}.",))
@@ -78,7 +83,7 @@ def verdict(seen: Sequence[Values], months: Sequence[YearMonth | None], mark: Ma
 def _typed(full: Sequence[tuple[Values, YearMonth | None]], mark: Mark) -> Verdict | None:
     """Return the type that fits all texts except those that mean null."""
     texts = [values for values, _ in full]
-    nulls = frozenset(text for values in texts for text in values.odd)
+    nulls = frozenset(text for values in texts for text in values.odd_values)
     if all(values.is_only("truths") for values in texts):
         return Verdict("boolean", nulls=nulls)
     if all(values.is_only("times") for values in texts):
@@ -100,6 +105,8 @@ def _of_numbers(texts: Sequence[Values], nulls: frozenset[str], mark: Mark) -> V
     if all(each.are_whole(mark) for each in numbers):
         return Verdict("int64", nulls=nulls)
     notes: tuple[str, ...] = ()
+    if all(n.point > n.zeros for n in numbers) and _KEY_NAME.search(identifier(texts[0].name, 0)):
+        return Verdict("string", notes=("Numbers, but keys: float64 would lose zeros at the end.",))
     if mark == "point" and all(n.zeros == n.point and not n.grouped for n in numbers):
         notes = ("All are whole, like 5.0: int64 if they are counts or codes.",)
     if any(each.longest >= _LONG for each in numbers):
@@ -242,6 +249,8 @@ def _are_clocks(texts: Sequence[Values]) -> bool:
 
 def _near_misses(texts: Sequence[Values], odd: set[str]) -> tuple[str, ...]:
     """Return why a text column narrowly misses another type; empty if it does not."""
+    if text := next((t for values in texts if (t := _number_with_unit(values))), ""):
+        return (f"Numbers with a unit, such as {text!r}, which no number type reads.",)
     codes = any(values.numbers.codes for values in texts)
     numbers = sum(values.numbers.count for values in texts)
     times = sum(f.count for values in texts for f in values.times.forms.values())
@@ -251,4 +260,13 @@ def _near_misses(texts: Sequence[Values], odd: set[str]) -> tuple[str, ...]:
     if not odd or len(odd) > _FEW or max(numbers, times) < 10 * len(odd):
         return ()
     named = ", ".join(repr(text) for text in sorted(odd))
-    return (f"All are {what} but {named}: if these stand for no value, name them in [text] nulls.",)
+    return (
+        f"All are {what} but {named}: if these stand for no value, name them in [text] nulls; if "
+        "they are no rows, such as totals, declare the type of the others, and they are rejected.",
+    )
+
+
+def _number_with_unit(values: Values) -> str:
+    """Return the first text if all texts are numbers with a sign of money or per cent."""
+    texts = [*values.distinct]
+    return texts[0] if texts and all(map(_SIGNED.fullmatch, texts)) else ""
