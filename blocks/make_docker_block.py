@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from pathlib import Path
 
 from settings import Settings
 
@@ -17,6 +18,8 @@ from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket  # isort:
 
 #: The Dockerfile's folder for data that outlives a container.
 DATA = "/opt/prefect/data"
+#: Where containers find the declarations of the user's own datasets.
+DATASETS = "/opt/prefect/datasets"
 _POLICIES = [policy.value for policy in ImagePullPolicy]
 
 
@@ -33,9 +36,8 @@ def blocks(settings: Settings) -> Blocks:
         container = DockerContainer(
             image=_image(settings),
             image_pull_policy=ImagePullPolicy(policy),
-            # Without it, the agent's own PREFECT_HOME would apply in the container.
-            env={"PREFECT_HOME": settings.get("DOCKER_PREFECT_HOME", "/opt/prefect/home")},
-            volumes=[f"{_volume(settings)}:{DATA}"],
+            env=_environment(settings),
+            volumes=[f"{_volume(settings)}:{DATA}", *_declarations(settings)],
             networks=list(filter(None, [settings.get("DOCKER_NETWORK")])),
             # Prefect's default command starts a second Prefect there, just to cancel the first.
             command=["python", "-m", "prefect.engine"],
@@ -52,6 +54,25 @@ def _volume(settings: Settings) -> str:
     if "/" in volume and not volume.startswith("/"):
         raise settings.wrong("DOCKER_DATA", f"is {volume!r}, neither a name nor an absolute folder")
     return volume
+
+
+def _environment(settings: Settings) -> dict[str, str | None]:
+    # Without it, the agent's own PREFECT_HOME would apply in the container.
+    found: dict[str, str | None] = {
+        "PREFECT_HOME": settings.get("DOCKER_PREFECT_HOME", "/opt/prefect/home")
+    }
+    return found | ({"TRIPS_DATASETS": DATASETS} if _declarations(settings) else {})
+
+
+def _declarations(settings: Settings) -> list[str]:
+    """Return the volume of the folder of the user's declarations, if there is one."""
+    # Where compose.yaml runs this script, TRIPS_DATASETS is a folder of that container.
+    folder = settings.get("DOCKER_DATASETS")
+    if folder and not folder.startswith("/"):
+        raise settings.wrong("DOCKER_DATASETS", f"is {folder!r}, which is not an absolute folder")
+    own = settings.get("TRIPS_DATASETS")
+    folder = folder or (str(Path(own).expanduser().absolute()) if own else "")
+    return [f"{folder}:{DATASETS}:ro"] if folder else []
 
 
 def _image(settings: Settings) -> str:

@@ -19,6 +19,8 @@ def blocks(settings: Settings) -> Blocks:
     # a flow that is started by hand.
     data = Path(settings.get("TRIPS_DATA", str(PROJECT / "data"))).expanduser().absolute()
     env: dict[str, str | None] = {"TRIPS_DATA": str(data)}
+    if own := settings.get("TRIPS_DATASETS"):  # fetched code has no .env
+        env["TRIPS_DATASETS"] = str(Path(own).expanduser().absolute())
     # Deprecated in favor of Prefect 3's workers, but Prefect 2 agents still run this block.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

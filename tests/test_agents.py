@@ -12,10 +12,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
+from fakes import own_dataset
 from fakes.stopping import stop
-from test_cli import PROJECT, _prefect_settings
+from test_cli import PROJECT, _prefect_settings, run
 from test_flows import bring_all, publish, totals
 from test_month_report import broken_table
 
@@ -150,6 +152,22 @@ def test_agents_bring_the_months_one_after_another_if_told_so(
     again = bring_all(shared, "10,11", engine="agents")  # with nothing to do no agent is asked
     assert again.name == "Skipped"
     assert len(runs_of(deployment)) == 2
+
+
+def test_an_agent_brings_months_of_a_dataset_of_the_users_own(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """Declared in a folder of theirs, which command, deployment and agent are told of."""
+    monkeypatch.setenv("TRIPS_DATASETS", own_dataset.declare_with_two_months(tmp_path / "own"))
+    queue = request.getfixturevalue("deployment")
+    options = ("--dataset", own_dataset.NAME, "--months", "2020-10:2020-11", "--engine", "agents")
+    with agent(queue):
+        environment = os.environ | _prefect_settings()
+        found = run(environment, "parameterized_flow.py", *options)
+    assert found.returncode == 0, found.stderr
+    assert {each.name for each in runs_of(queue)} == {f"{own_dataset.NAME} 2020-1{n}" for n in "01"}
+    with duckdb.connect(str(shared / "trips.duckdb"), read_only=True) as db:
+        assert db.sql(own_dataset.SUMS).fetchall() == own_dataset.TWO_MONTHS
 
 
 def test_a_report_that_failed_on_an_agent_is_no_link_to_the_one_before(

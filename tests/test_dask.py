@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import psutil
 import pytest
 
 from core.dask.memory import WORKER_MEMORY
+from fakes import own_dataset
 from fakes.stopping import stop
 from fakes.web import Fault, Page, Web
 from test_cli import PROJECT, _prefect_settings, command, run
@@ -129,6 +131,18 @@ def test_months_on_two_workers_arrive_once(shared: Path) -> None:
     assert totals(shared) == {f"2020-{n:02}": (n, 1.5 * n) for n in range(1, 5)}
     left = set(psutil.Process().children(recursive=True)) - before
     assert [p for p in left if "spawn_main" in " ".join(p.cmdline())] == []
+
+
+def test_months_of_a_dataset_of_the_users_own(
+    environment: dict[str, str], shared: Path, tmp_path: Path
+) -> None:
+    """Declared in a folder of theirs, which the workers find as the command does."""
+    declared = {"TRIPS_DATASETS": own_dataset.declare_with_two_months(tmp_path / "own")}
+    options = ("--dataset", own_dataset.NAME, "--months", "2020-10:2020-11", "--engine", "dask")
+    found = run(environment | declared, "parameterized_flow.py", *options)
+    assert found.returncode == 0, found.stderr
+    with duckdb.connect(str(shared / "trips.duckdb"), read_only=True) as db:
+        assert db.sql(own_dataset.SUMS).fetchall() == own_dataset.TWO_MONTHS
 
 
 def test_a_cluster_is_started_only_when_there_is_work(shared: Path) -> None:

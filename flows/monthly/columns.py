@@ -54,6 +54,7 @@ class Column:
         flag: whether a text column holds Y or N, which some files write as true and false.
         joined: names of the published columns whose texts, joined by spaces, make up its value.
         formats: `strptime` formats of its times; empty to detect them.
+        side: the time that is kept of a published interval, which its format describes.
         zone: the zone or offset of its times in the file; empty for the dataset's zone.
         digits: precision and scale of a decimal.
     """
@@ -70,6 +71,7 @@ class Column:
     flag: bool = False
     joined: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
+    side: Literal["start", "end"] = "start"
     zone: str = ""
     digits: tuple[int, int] = (38, 9)
 

@@ -111,7 +111,8 @@ class Dataset:
     def signatures(self) -> Mapping[str, str]:
         """Return what determines the values of each column and of the whole file."""
         text = self.declared.text
-        whole = [text.decimal, text.nulls, self.zone, self.declared.interval]
+        whole: list[object] = [text.decimal, text.nulls, self.zone, self.declared.interval]
+        whole += ["line_breaks"] if text.line_breaks else []
         shared = hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:8]
         return {c.name: c.signature for c in self.columns} | {"*": shared}
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
@@ -114,9 +114,10 @@ def _paths_of(own: str) -> dict[str, Path]:
     found = shipped | {path.stem: path for path in sorted(SHIPPED.glob("*.toml"))}
     if not own:
         return found
-    if not Path(own).is_dir():
+    folder = Path(own).expanduser().absolute()
+    if not folder.is_dir():
         raise UsageError(f"{VARIABLE} is {own}, which is not a folder; name one, or unset it")
-    for path in sorted(Path(own).absolute().glob("*.toml")):
+    for path in sorted(folder.glob("*.toml")):
         if path.stem in found:
             raise UsageError(
                 f"{path} and {found[path.stem]} declare the same dataset; rename one of them"
@@ -196,11 +197,12 @@ def _key(path: tuple[str | int, ...]) -> str:
 
 def _columns(declared: Declaration) -> tuple[Column, ...]:
     kept = {c.keep_text for c in declared.columns.values()}
-    own = [_column(name, c, name in kept) for name, c in declared.columns.items()]
+    side = declared.interval
+    own = [_column(name, c, name in kept, side) for name, c in declared.columns.items()]
     return (*own, FILE_MONTH)
 
 
-def _column(name: str, declared: Declared, derived: bool) -> Column:
+def _column(name: str, declared: Declared, derived: bool, side: Literal["start", "end"]) -> Column:
     kind, _, digits = declared.type.partition("(")
     codes = {text.strip().upper(): value for text, value in declared.codes.items()}
     without = {text.strip().upper(): None for text in declared.without_code}
@@ -222,6 +224,7 @@ def _column(name: str, declared: Declared, derived: bool) -> Column:
         flag=declared.flag,
         joined=tuple(declared.join),
         formats=tuple(declared.formats),
+        side=side,
         zone=declared.zone,
         digits=(int(whole), int(scale)) if digits else (38, 9),
     )

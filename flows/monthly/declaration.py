@@ -81,7 +81,9 @@ class Column(Strict):
         description="the published columns that make up the value, such as date and hour",
     )
     formats: list[Text] = Field(
-        default=[], description="how times are written, such as ['%d.%m.%Y %H:%M']"
+        default=[],
+        description="how times are written, such as ['%d.%m.%Y %H:%M']; of an interval in one "
+        "column, both: ['%d.%m.%Y %H:%M - %d.%m.%Y %H:%M']",
     )
     zone: Text = Field(
         default="",
@@ -109,6 +111,9 @@ class Written(Strict):
     )
     short_rows: bool = Field(
         default=False, description="true if rows may lack their last fields, which are then empty"
+    )
+    line_breaks: bool = Field(
+        default=False, description="true if texts in quotes may have line breaks"
     )
     decimal: Literal[".", ","] | None = Field(
         default=None, description="the decimal mark, a point or a comma"
@@ -216,7 +221,9 @@ class Declaration(Strict):
         default="", description="the zone of the times, such as America/New_York"
     )
     interval: Literal["start", "end"] = Field(
-        default="start", description="whether the time is the start or the end of an interval"
+        default="start",
+        description="whether the time is the start or the end of an interval; of one with both in "
+        "a column, which is kept",
     )
     table: Annotated[str, Field(pattern=TABLE)] = Field(
         default="",

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from string import Formatter
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from monthly.columns import fold, is_reserved
@@ -14,9 +13,6 @@ from monthly.convert.time_formats import UnknownFormat, pattern_of
 from monthly.declaration import NAME, Column, Declaration
 from monthly.declaration_shape import Fault, near
 from monthly.toml_lines import Path
-
-if TYPE_CHECKING:
-    pass
 
 #: Fields that an address may have.
 FIELDS = ("color", "dataset", "year", "month", "year_month")
@@ -123,7 +119,7 @@ def _column(declared: Declaration, key: str, column: Column) -> Iterator[Fault]:
         yield Fault(("zone",), f"is for timestamps, not {column.type}")
     for text in column.formats:
         try:
-            pattern_of(text)
+            pattern_of(text, declared.interval)
         except UnknownFormat as error:
             yield Fault(("formats",), str(error))
     if len(column.join) == 1:

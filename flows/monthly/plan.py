@@ -11,7 +11,7 @@ from core.checksums import sha256_of
 from core.download.remote_file import RemoteFile, without_secrets
 from core.errors import Advice, NotPublished, Remedy
 from core.storage.bucket import Bucket
-from monthly.columns import fold
+from monthly.columns import Column, fold
 from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry, read_entry
@@ -172,15 +172,29 @@ def _schema_change(entry: Entry) -> str:
     ]
     gone = entry.signatures.keys() - dataset.signatures.keys() - {*entry.drift.get("missing", ())}
     changed += [f"{name} is not declared any more" for name in sorted(gone)]
-    changed += [f"{name} is declared now" for name in _newly_known(entry, dataset)]
+    changed += _newly_known(entry, dataset)
     return f"the declaration changed: {', '.join(changed)}" if changed else ""
 
 
 def _newly_known(entry: Entry, dataset: Dataset) -> list[str]:
-    """Return the columns of the published file that were undeclared when it was converted."""
+    """Return, for each column of the file that was undeclared at its conversion, what is new."""
     undeclared = [*entry.drift.get("unknown", ()), *entry.kept.values()]
-    known = dataset.known_names.keys() | dataset.parts.keys()
-    return [name for name in undeclared if fold(name) in known]
+    known = {**dataset.parts, **dataset.known_names}
+    found = [(name, known[fold(name)]) for name in undeclared if fold(name) in known]
+    return [
+        f"{name} is declared now{_replacement(column) if column.name in entry.kept else ''}"
+        for name, column in found
+    ]
+
+
+def _replacement(column: Column) -> str:
+    """Return what declaring a kept column does to the table; empty if its type stays."""
+    if column.kind == "string":
+        return ""
+    return (
+        f" as {column.type} (the table's text column is replaced, and empty in each month until "
+        "that is converted again)"
+    )
 
 
 def _legacy_change(entry: Entry, dataset: Dataset) -> str:

@@ -240,6 +240,17 @@ def test_the_blocks_of_processes_run_here_and_in_a_temporary_folder(
 
 
 @SERVER
+def test_declarations_of_the_user_reach_processes_and_containers(run: Run, tmp_path: Path) -> None:
+    """Fetched code has no .env, and a container no such folder."""
+    own = {"TRIPS_DATASETS": str(tmp_path)}
+    for process in saved(run, make_process_blocks.SPEC, own):
+        assert process.env["TRIPS_DATASETS"] == str(tmp_path)
+    container, *_ = saved(run, make_docker_block.SPEC, own | {"DOCKER_IMAGE": "flows:1"})
+    there = container.env["TRIPS_DATASETS"]
+    assert container.volumes[1:] == [f"{tmp_path}:{there}:ro"]
+
+
+@SERVER
 def test_the_block_of_the_repository(run: Run, values: dict[str, str]) -> None:
     """With its reference and token."""
     (repository,) = saved(run, make_github_block.SPEC, values)
@@ -370,6 +381,7 @@ MALFORMED = [
     (make_docker_block, "DOCKER_IMAGE", "host:5000/flows", "has no tag of its own"),
     (make_docker_block, "DOCKER_IMAGE", "flows:latest", "has no tag of its own"),
     (make_docker_block, "DOCKER_DATA", "data/volume", "neither a name nor an absolute folder"),
+    (make_docker_block, "DOCKER_DATASETS", "datasets", "which is not an absolute folder"),
     (make_docker_block, "DOCKER_IMAGE_PULL_POLICY", "SOMETIMES", "IF_NOT_PRESENT, ALWAYS, NEVER"),
     (make_github_block, "GITHUB_STORAGE_REPOSITORY", "you/flows", "is not an address"),
     (make_notification, "NOTIFY_WEBHOOK_URL", "hooks.slack.com/services/x", "is not an address"),

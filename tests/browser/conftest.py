@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from fakes import own_dataset
 from fakes.served import PROJECT, Served, serving
 
 SHOTS = PROJECT / "build" / "screenshots"
@@ -27,7 +28,9 @@ _OPTIONS = (
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Server, agent and deployments; all of it gone after the last test."""
-    with serving(tmp_path_factory.mktemp("serve")) as found:
+    declarations = tmp_path_factory.mktemp("declarations")
+    own_dataset.declare(declarations, "https://example.org/{year_month}.csv")
+    with serving(tmp_path_factory.mktemp("serve"), declarations) as found:
         yield found
 
 

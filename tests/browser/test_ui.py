@@ -10,6 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from fakes import own_dataset
 from fakes.served import Served, ended, start
 from postgres_server import free_port
 
@@ -62,6 +63,27 @@ def test_a_custom_run_takes_what_the_form_says(page: Page, served: Served, shots
     look_at_the_run(page, shots)
     look_at_the_table(page, served, shots)
     look_at_the_report(page, served, shots)
+
+
+def test_a_dataset_of_the_users_own_is_in_the_drop_down(
+    page: Page, served: Served, shots: Path
+) -> None:
+    """And a run of it brings its months; its deployment has the schedule that it declares."""
+    open_deployment(page, "etl-parent-flow", "local-flow")
+    page.get_by_text("Custom run").click()
+    field(page, "color").locator(".p-select-button__control").click()
+    option = page.locator(".p-select-option", has_text=re.compile(f"^{own_dataset.NAME}$"))
+    option.first.scroll_into_view_if_needed()
+    page.screenshot(path=shots / "own-dataset.png")
+    option.first.click()
+    field(page, "months").get_by_role("textbox").fill("2020-10")
+    field(page, "source").get_by_role("textbox").fill("sample:1000")
+    run = ended(served, started_by(page, page.get_by_role("button", name="Submit", exact=True)))
+    assert (run["name"], run["state_name"]) == (f"{own_dataset.NAME} 2020-10", "Completed")
+    page.goto("/deployments")
+    page.get_by_role("link", name=f"local-flow-{own_dataset.NAME}", exact=True).click()
+    expect(page.get_by_text("At 06:30 AM").first).to_be_visible()
+    page.screenshot(path=shots / "own-schedule.png")
 
 
 def test_the_form_refuses_a_month_that_there_is_not(page: Page, shots: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes import own_dataset
 from fakes.docker_engine import containers, engine, run
 from fakes.docker_image import IMAGE, build
 from fakes.postgres import PASSWORD, Database, new_database
@@ -73,6 +74,15 @@ def volume() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def declarations(web: Web) -> Iterator[Path]:
+    """The user's folder of declarations, which containers read as user 1000."""
+    with tempfile.TemporaryDirectory(prefix="declarations-") as name:
+        Path(name).chmod(0o755)
+        own_dataset.declare(Path(name), web.url("/tram-{year}-{month:02}.csv"))
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     """Where deployments from GitHub find their code."""
     found = Repository(tmp_path_factory.mktemp("github"))
@@ -87,6 +97,7 @@ def prefect(
     taxi: Database,
     own_database: Database,
     volume: Path,
+    declarations: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Prefect]:
     """A server with the blocks of the project and the deployments that run as processes."""
@@ -96,6 +107,7 @@ def prefect(
         "DOCKER_IMAGE": IMAGE,
         "DOCKER_IMAGE_PULL_POLICY": "NEVER",
         "DOCKER_DATA": str(volume),
+        "TRIPS_DATASETS": str(declarations),
         "POSTGRES_HOST": HOST,
         "POSTGRES_PORT": str(taxi.port),
         "POSTGRES_DB": taxi.name,

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from fakes import own_dataset
 from fakes.docker_engine import containers, run, wait_until
 from fakes.months_of_green import (
     SUMS,
@@ -21,7 +22,7 @@ from fakes.months_of_green import (
 )
 from fakes.postgres import Database
 from fakes.prefect_machine import Prefect, Program
-from fakes.web import Web
+from fakes.web import Page, Web
 
 pytestmark = pytest.mark.docker
 
@@ -83,6 +84,27 @@ def test_the_parent_and_its_children_complete_in_a_container(
     assert container_of(prefect, found[1]) in containers("--all")
     assert in_bucket(volume) == {"2020-10": (2, 14.5), "2020-11": (3, 24.0)}
     assert {("2020-10", 2, 14.5), ("2020-11", 3, 24.0)} <= set(taxi.query(SUMS))
+
+
+def test_a_dataset_of_the_users_own_is_loaded_in_a_container(
+    prefect: Prefect, agent: Program, taxi: Database, web: Web
+) -> None:
+    """By its deployment, whose schedule is its own; the declaration is in a folder of theirs."""
+    for month, minutes in (("2020-10", ["4.5", "10"]), ("2020-11", ["7", "8", "9.2"])):
+        body = own_dataset.rides(month, minutes).encode()
+        web.serve(f"/tram-{month}.csv", Page(body, etag=f'"{month}"'))
+    name = f"etl-parent-flow/docker-flow-{own_dataset.NAME}"
+    (state,) = prefect.ended(prefect.run_deployment(name, months="2020-10:2020-11"))
+    assert (state["name"], state["message"]) == ("Completed", "2 loaded")
+    columns = "to_char(file_month, 'YYYY-MM'), count(*), sum(minutes)::float8"
+    found = taxi.query(f"SELECT {columns} FROM {own_dataset.NAME} GROUP BY 1 ORDER BY 1")
+    assert found == own_dataset.TWO_MONTHS
+    (schedule,) = prefect.get(f"deployments/name/{name}")["schedules"]
+    assert not schedule["active"]
+    assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == (
+        own_dataset.CRON,
+        own_dataset.ZONE,
+    )
 
 
 def test_an_agent_takes_only_the_runs_of_its_queue(prefect: Prefect, agent: Program) -> None:

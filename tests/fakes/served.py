@@ -57,7 +57,9 @@ class Served:
         return found
 
 
-def start(home: Path, port: int, source: str = "sample:3000") -> Served:
+def start(
+    home: Path, port: int, source: str = "sample:3000", declarations: Path | None = None
+) -> Served:
     """Start the script as `make serve` does, and wait until it says where it is."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")
@@ -68,6 +70,7 @@ def start(home: Path, port: int, source: str = "sample:3000") -> Served:
         "TRIPS_SOURCE": source,
         "DO_NOT_TRACK": "1",
         "PYTHONUNBUFFERED": "1",
+        **({"TRIPS_DATASETS": str(declarations)} if declarations else {}),
     }
     command = [sys.executable, str(PROJECT / "dev" / "serve.py"), "--port", str(port)]
     with (home / "out").open("wb") as out:
@@ -85,9 +88,9 @@ def start(home: Path, port: int, source: str = "sample:3000") -> Served:
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[Served]:
+def serving(home: Path, declarations: Path | None = None) -> Iterator[Served]:
     """Started, and stopped as by Ctrl-C, which ends all of it."""
-    served = start(home, free_port())
+    served = start(home, free_port(), declarations=declarations)
     try:
         yield served
     finally:

@@ -318,6 +318,77 @@ def test_the_end_of_an_interval(tmp_path: Path) -> None:
     assert values(loads(found), "until") == hours
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "formats", "at"),
+    [
+        ("mess_datum", "2020010523", ["%Y%m%d%H"], "2020-01-05 23:00"),
+        ("datedeces", "20200105", ["%Y%m%d"], "2020-01-05"),
+        ("updated_at", "1578265200", ["%s"], "2020-01-05 23:00"),
+        ("timestamp", "1578265200250", ["%s%f"], "2020-01-05 23:00:00.250"),
+        ("bike_number", "1578265200", [], None),
+        ("zip_code", "20200105", [], None),
+    ],
+)
+def test_whole_numbers_are_times_if_their_name_says_so(
+    tmp_path: Path, name: str, text: str, formats: list[str], at: str | None
+) -> None:
+    found = draft(tmp_path, {"t-2020-01.csv": f"{name},n\n{text},1\n"})
+    assert found.columns[name].formats == formats
+    (value,) = values(loads(found), name)
+    if at is None:
+        assert value == int(text)
+    else:
+        kind = dt.date if found.types[name] == "date" else dt.datetime
+        assert value == kind.fromisoformat(at)
+
+
+def test_keys_with_a_point_are_text(tmp_path: Path) -> None:
+    """A float would have 5382.10 and 5382.1 as one."""
+    text = days("{d},{i}.10,{i}.10", head="day,start_station_id,price")
+    found = draft(tmp_path, {"t-2020-01.csv": text})
+    assert (found.types["start_station_id"], found.types["price"]) == ("string", "float64")
+    assert values(loads(found), "start_station_id")[3] == "3.10"
+
+
+def test_a_header_again_between_the_rows_is_no_row(tmp_path: Path) -> None:
+    """It is rejected, and the columns have the types of the others."""
+    found = draft(tmp_path, {"t-2020-01.csv": days("{d},{i}") + days("{d},{i}")})
+    assert found.types == {"day": "date", "n": "int64"}
+    assert "has its header again between the rows" in found.text
+    assert values(loads(found), "n") == [*range(31)] * 2
+
+
+@pytest.mark.parametrize("text", ["$1,200.50", "7 %", "12.5%", "-€3", "US$ 4", "10,5 €"])
+def test_numbers_with_a_unit_stay_text_and_are_told(tmp_path: Path, text: str) -> None:
+    found = draft(tmp_path, {"t-2020-01.csv": days(f'{{d}},"{text}"')})
+    assert found.types["n"] == "string"
+    assert f"# Numbers with a unit, such as '{text}'" in found.text
+    assert values(loads(found), "n") == [text] * 31
+
+
+def test_lines_that_end_in_carriage_returns_alone_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match="carriage returns alone; save it with line feeds"):
+        draft(tmp_path, {"t-2020-01.csv": days("{d},{i}").replace("\n", "\r")})
+
+
+def test_both_ends_of_an_interval_in_one_column(tmp_path: Path) -> None:
+    """The start is kept; where summer time ends, two rows have the same."""
+    hours = [dt.datetime(2020, 10, 1) + dt.timedelta(hours=n) for n in range(31 * 24)]
+    hours.insert(hours.index(dt.datetime(2020, 10, 25, 3)), dt.datetime(2020, 10, 25, 2))
+    ends = [*hours[1:], dt.datetime(2020, 11, 1)]
+    rows = [
+        f"{start:%d.%m.%Y %H:%M} - {end:%d.%m.%Y %H:%M};{n},5\n"
+        for n, (start, end) in enumerate(zip(hours, ends))
+    ]
+    found = draft(tmp_path, {"t-2020-10.csv": "MTU (CET/CEST);price\n" + "".join(rows)})
+    assert found.columns["mtu_cet_cest"].formats == ["%d.%m.%Y %H:%M - %d.%m.%Y %H:%M"]
+    assert "# The start of an interval; " in found.text
+    assert '# time_zone = "Europe/' in found.text
+    table = loads(found, "t-2020-10.csv", "2020-10")
+    assert values(table, "mtu_cet_cest") == hours
+    assert values(table, "price") == [n + 0.5 for n in range(745)]
+
+
 def test_year_month_and_day_apart(tmp_path: Path) -> None:
     """They become a date, and stay columns of their own."""
     found = draft(
@@ -561,13 +632,26 @@ def test_what_is_told(tmp_path: Path) -> None:
 
 
 def test_lines_that_cannot_be_read_are_told(tmp_path: Path) -> None:
-    """A quoted text over two lines is two lines that are no rows."""
-    found = draft(tmp_path, {"t-2020-01.csv": days("{d},x") + '2020-01-31,"a\nb"\n'})
-    assert "rejects 2" in found.told[1]
+    found = draft(tmp_path, {"t-2020-01.csv": days("{d},x") + '2020-01-31,"a\n'})
+    assert "rejects 1" in found.told[1]
     assert found.told[2].startswith(
         "t-2020-01.csv: rejected: line 33,a quote without its other one"
     )
     assert len(loads(found)) == 31
+
+
+def test_texts_with_line_breaks_are_declared(tmp_path: Path) -> None:
+    """Far below the first lines, too."""
+    text = days(*["{d},x"] * 3_000) + '2020-01-31,"a\nb"\n'
+    found = draft(tmp_path, {"t-2020-01.csv": text})
+    assert found.declared.text.line_breaks
+    table = loads(found)
+    assert (len(table), values(table, "n")[-1]) == (93_001, "a\nb")
+
+
+def test_a_line_break_in_a_name_of_the_header(tmp_path: Path) -> None:
+    found = draft(tmp_path, {"t-2020-01.csv": days("{d},{i}", head='day,"power\n(kW)"')})
+    assert values(loads(found), "power_kw") == [*range(31)]
 
 
 def test_files_that_one_declaration_cannot_hold(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def _times_of(column: Column, known: pa.Array, readings: Readings) -> Times:
     from monthly.convert.time_texts import read_formatted, read_times
 
     if column.formats:
-        return read_formatted(known, column.formats, readings.near_year)
+        return read_formatted(known, column.formats, readings.near_year, column.side)
     _look_if_odd(known, readings)
     return read_times(known, readings.order or "month-first", readings.near_year)
 

@@ -18,6 +18,7 @@ from core.download.text_stream import Recoded, encoding_of, reading, tables_in, 
 from core.errors import BadFile, SchemaError
 from monthly.columns import fold
 from monthly.convert.csv_lines import Layout, Lines
+from monthly.convert.line_breaks import OneLineRows
 from monthly.convert.readings import Readings
 from monthly.datasets import DATASETS
 from monthly.header import Mapped, map_header
@@ -76,6 +77,8 @@ def _table(
     encoding = encoding_of(start) or readings.encoding
     with unpacked(month, path, name) as bare:
         stream = bare if encoding == "utf-8" else io.BufferedReader(Recoded(bare, encoding))
+        if declared.line_breaks:
+            stream = io.BufferedReader(OneLineRows(month, stream))
         head = reading(month, path, partial(stream.read, HEAD_BYTES))
         header = _header(month, path, head)
         mapped = map_header(month, header.names, strict, readings.empty, readings.new_columns)
@@ -84,7 +87,13 @@ def _table(
         rows = head[header.end :]
         fields = _count_fields(rows.split(b"\n"), len(header.names), header.delimiter)
         layout = Layout(
-            month, mapped, fields, header.delimiter, readings, short_rows=declared.short_rows
+            month,
+            mapped,
+            fields,
+            header.delimiter,
+            readings,
+            short_rows=declared.short_rows,
+            line_breaks=declared.line_breaks,
         )
         line = head.count(b"\n", 0, header.end) + 1
         yield mapped, _blocks(layout, path, rows, stream, line)

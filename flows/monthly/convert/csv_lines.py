@@ -15,6 +15,7 @@ import pyarrow.csv as pa_csv
 
 from monthly.columns import Column
 from monthly.convert.conforming import conform
+from monthly.convert.line_breaks import has_odd_quotes, restored, restored_text
 from monthly.convert.pieces import Reject
 from monthly.convert.published_values import NULLS, Unreadable
 from monthly.convert.readings import Readings
@@ -22,7 +23,11 @@ from monthly.header import Mapped
 from monthly.month import Month
 
 _CONVERSION = re.compile(r"In CSV column #(\d+): .*?(?:CSV conversion error to )(.*)", re.DOTALL)
-_OPEN_QUOTE = "a quote without its other one in the line"
+#: The reason for which such a line is rejected, unless the declaration has `line_breaks`.
+OPEN_QUOTE = (
+    "a quote without its other one in the line; declare line_breaks = true in [text] if texts "
+    "have line breaks"
+)
 _FIELDS = re.compile(r"Expected (\d+) columns, got (\d+)")
 
 
@@ -54,6 +59,7 @@ class Layout:
         readings: how to read ambiguous values.
         typed: the first mode that fitted the previous block, and the first to try for the next.
         short_rows: whether rows may lack their last fields, which are then empty.
+        line_breaks: whether `OneLineRows` has replaced line breaks in the lines.
     """
 
     month: Month
@@ -63,6 +69,7 @@ class Layout:
     readings: Readings = field(default_factory=Readings)
     typed: Typed = Typed.NUMBERS
     short_rows: bool = False
+    line_breaks: bool = False
 
     def names(self) -> list[str]:
         """Return one name per field; fields beyond the header are named by their position."""
@@ -138,8 +145,8 @@ class Lines:
             raise Unreadable("a NUL byte")
         if b"\r" in self.data and _splits_a_line(self.data):
             raise Unreadable("a carriage return inside a line")
-        if b'"' in self.data and _odd_quotes(self.data):
-            raise Unreadable(_OPEN_QUOTE)
+        if b'"' in self.data and has_odd_quotes(self.data):
+            raise Unreadable(OPEN_QUOTE)
 
     def _conform(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         found, layout = dict(zip(batch.schema.names, batch.columns)), self.layout
@@ -161,6 +168,7 @@ class Lines:
         line = self.first + self.data[: -len(row)].count(b"\n")
         text = row.rstrip(b"\r\n").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
         place = f"{self.member}: " if self.member else ""
+        text = restored_text(text) if self.layout.line_breaks else text
         return Reject(line, f"{place}{_readable(reason, self.layout)}", text)
 
     def _of(self, lines: list[tuple[int, bytes]]) -> Lines:
@@ -199,10 +207,11 @@ class Lines:
         # Check the line count first: blank lines are rare, and counting the others is slower
         # than parsing them.
         if table.num_rows != self._lines and table.num_rows != self.rows:
-            raise Unreadable(_OPEN_QUOTE)
+            raise Unreadable(OPEN_QUOTE)
         if any(table.column(name).null_count != table.num_rows for name in layout.surplus()):
             raise Unreadable(f"more fields than the {len(layout.mapped.columns)} of the header")
-        return table.combine_chunks().to_batches()[0].select(layout.wanted())
+        batch = table.combine_chunks().to_batches()[0].select(layout.wanted())
+        return restored(batch) if layout.line_breaks else batch
 
 
 def _has_hexadecimal(data: bytes) -> bool:
@@ -215,14 +224,6 @@ def _splits_a_line(data: bytes) -> bool:
     codes = np.frombuffer(data, np.uint8)
     here, after = codes[:-1], codes[1:]
     return bool(np.any((here == 13) & (after != 10) & (after != 13)))
-
-
-def _odd_quotes(data: bytes) -> bool:
-    """Tell whether any line has an odd number of quotes, as both parts of a broken field do."""
-    codes = np.frombuffer(data if data.endswith(b"\n") else data + b"\n", np.uint8)
-    marks = codes[(codes == 34) | (codes == 10)]
-    quotes = np.diff(np.flatnonzero(marks == 10), prepend=-1) - 1
-    return bool(np.any(quotes & 1))
 
 
 def _convert_options(layout: Layout, typed: Typed) -> pa_csv.ConvertOptions:
@@ -250,7 +251,7 @@ def _reading_type(column: Column, typed: Typed) -> pa.DataType:
 def _readable(reason: str, layout: Layout) -> str:
     """Reword Arrow's message with the names of the header."""
     if "\n" in reason:
-        return _OPEN_QUOTE
+        return OPEN_QUOTE
     if match := _FIELDS.search(reason):
         return f"{match[2]} fields where {match[1]} are expected"
     if match := _CONVERSION.search(reason):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
+
+#: The end of a published interval that is read.
+Side = Literal["start", "end"]
 
 #: Python's directives and the group that each becomes; see `monthly.convert.time_texts`.
 _GROUPS = {
@@ -18,6 +22,7 @@ _GROUPS = {
     "M": r"(?P<M>\d{1,2})",
     "S": r"(?P<S>\d{1,2})",
     "f": r"(?P<f>\d{1,9})",
+    "s": r"(?P<s>\d{1,10})",
     "z": r"(?P<z>[Zz]|UTC|GMT|[+-]\d{2}(?::?\d{2})?)",
     "Z": r"(?P<z>UTC|GMT|E[SD]T|P[SD]T|CES?T|EES?T|WES?T)",
     "%": "%",
@@ -31,22 +36,49 @@ class UnknownFormat(ValueError):
     """An unsupported format; the message says why and what is supported."""
 
 
-def pattern_of(text: str) -> str:
+def pattern_of(text: str, side: Side = "start") -> str:
     """Return the pattern of a format, with a group for each part.
+
+    Args:
+        text: the format of a time, or of an interval: two times and what is between them.
+        side: the time of an interval that has the groups.
 
     Raises:
         UnknownFormat: a directive is unknown or repeated, or the year or month is missing.
     """
+    halves = [_groups(half) for half in halves_of(text)]
+    read = halves[0] if side == "start" else halves[-1]
+    names = re.findall(r"\?P<(\w)>", read)
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise UnknownFormat(f"{text!r} has the same part twice ({', '.join(sorted(twice))})")
+    if "s" not in names and ("y" not in names or not {"m", "n"} & {*names}):
+        of_side = f" in its {side}" if len(halves) > 1 else ""
+        raise UnknownFormat(f"{text!r} has no year or no month{of_side}; a time needs both")
+    # A zone that only the other time names is that of both.
+    other = r"\?P<[^z]>" if "z" not in names else r"\?P<\w>"
+    shown = [half if half is read else re.sub(other, "?:", half) for half in halves]
+    return f"^{''.join(shown)}$"
+
+
+def halves_of(text: str) -> tuple[str, ...]:
+    """Return the formats of the start and the end of an interval; of a time, the text alone.
+
+    The end has the parts of the start, or only its time of day; a zone may be in either.
+    """
+    found = [match for match in _DIRECTIVE.finditer(text) if match[1] not in "%zZ"]
+    letters = "".join(match[1] for match in found)
+    for at in range(1, len(letters)):
+        start, end = letters[:at], letters[at:]
+        if end == start or (end[0] in "HI" and start.endswith(end)):
+            return text[: found[at].start()], text[found[at].start() :]
+    return (text,)
+
+
+def _groups(text: str) -> str:
     parts, at = [], 0
     for match in _DIRECTIVE.finditer(text):
         if match[1] not in _GROUPS:
             raise UnknownFormat(f"{text!r} has {match[0]!r}; the directives are {_KNOWN}")
         parts += [re.escape(text[at : match.start()]), _GROUPS[match[1]]]
         at = match.end()
-    pattern = "".join([*parts, re.escape(text[at:])])
-    names = re.findall(r"\?P<(\w)>", pattern)
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise UnknownFormat(f"{text!r} has the same part twice ({', '.join(sorted(twice))})")
-    if "y" not in names or not {"m", "n"} & {*names}:
-        raise UnknownFormat(f"{text!r} has no year or no month; a time needs both")
-    return f"^{pattern}$"
+    return "".join([*parts, re.escape(text[at:])])

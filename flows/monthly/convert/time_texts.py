@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from monthly.convert.arrays import strings
 from monthly.convert.patterns import matching, parts_of
 from monthly.convert.readings import Order, Utc
-from monthly.convert.time_formats import pattern_of
+from monthly.convert.time_formats import Side, pattern_of
 from monthly.convert.zones import local_clock, utc_instants
 
 Ints = npt.NDArray[np.int64]
@@ -122,9 +122,11 @@ def read_under_each(texts: pa.Array, near_year: int) -> dict[Order, Times]:
     return {order: _read(split, len(texts), order, near_year) for order in ORDERS}
 
 
-def read_formatted(texts: pa.Array, formats: Sequence[str], near_year: int) -> Times:
+def read_formatted(
+    texts: pa.Array, formats: Sequence[str], near_year: int, side: Side = "start"
+) -> Times:
     """Read trimmed, non-null texts under declared formats; the first that fits a text counts."""
-    split = _split(texts, [pattern_of(text) for text in formats])
+    split = _split(texts, [pattern_of(text, side) for text in formats])
     return _read(split, len(texts), "month-first", near_year)
 
 
@@ -160,6 +162,10 @@ class _Groups:
 
     def read(self, order: Order, near_year: int) -> tuple[Ints, Flags, Flags]:
         """Return microseconds, flags of valid times, and flags of those that need the order."""
+        if "s" in self._parts:
+            fraction, is_kept = self._fraction()
+            clock = self._int("s") * _SECOND + fraction
+            return clock, is_kept, np.zeros(self._size, bool)
         year, month, day, good, ordered = self._date(order, near_year)
         days, is_date = _days(year, month, day)
         clock, is_clock = self._clock()
@@ -167,6 +173,9 @@ class _Groups:
 
     def zone(self) -> tuple[Flags, Flags, Ints]:
         """Return flags of UTC marks, flags of other offsets, and those offsets in minutes."""
+        if "s" in self._parts:  # seconds since 1970, whose zone is UTC
+            everywhere = np.ones(self._size, bool)
+            return everywhere, ~everywhere, np.zeros(self._size, np.int64)
         marks = self._text("z").dictionary_encode()
         names = marks.dictionary.to_pylist()
         is_utc = np.array([name in _UTC_MARKS for name in names], bool)
@@ -207,11 +216,15 @@ class _Groups:
         midnight = (hour == 24) & (minute == 0) & (second == 0)
         good &= np.where(twelve, (hour >= 1) & (hour <= 12), (hour < 24) | midnight)
         hour = np.where(twelve, hour % 12 + 12 * after_noon, hour)
+        fraction, is_kept = self._fraction()
+        return ((hour * 60 + minute) * 60 + second) * _SECOND + fraction, good & is_kept
+
+    def _fraction(self) -> tuple[Ints, Flags]:
+        """Return microseconds, and flags of fractions that are not finer."""
         digits = pc.utf8_rpad(self._text("f"), 9, "0")
         fraction = _ints(digits.cast(pa.int64()))
         # Refuse precision finer than a microsecond rather than truncate it silently.
-        good &= fraction % 1_000 == 0
-        return ((hour * 60 + minute) * 60 + second) * _SECOND + fraction // 1_000, good
+        return fraction // 1_000, fraction % 1_000 == 0
 
     def _year(self, near_year: int) -> Ints:
         """Return the years of the group y, of four digits or, in some formats, of two."""

@@ -17,6 +17,7 @@ from core.errors import TooManyRejects
 from monthly.convert.number_texts import normal
 from monthly.convert.published_values import is_text, trimmed
 from monthly.convert.readings import Mark, Rules
+from monthly.convert.time_formats import halves_of
 from monthly.convert.to_parquet import Converted, convert
 from monthly.datasets import drafted
 from monthly.describe.columns import Drafted
@@ -192,6 +193,11 @@ def _read(
 
 
 def _times(texts: pa.Array, written: str) -> pa.Array:
+    start, *end = halves_of(written)
+    if end:
+        between = start.rpartition("%")[2][1:]
+        written = start.removesuffix(between)
+        texts = pc.list_element(pc.split_pattern(texts, between, max_splits=1), 0)
     if "%d" not in written:  # the first day of a month
         texts, written = pc.binary_join_element_wise(texts, "1", " "), f"{written} %d"
     return pc.strptime(texts, format=written, unit="us", error_is_null=True)

@@ -208,6 +208,11 @@ def _notes(draft: Draft) -> list[str]:
         for file in draft.files
         if file.notes
     ]
+    notes += [
+        f"{file.name} has its header again between the rows; such lines are rejected."
+        for file in draft.files
+        if any(values.has_header for values in file.columns)
+    ]
     encodings = {layout.encoding for layout in draft.layouts}
     if len(encodings) > 1:
         notes.append(f"The files are encoded differently: {', '.join(sorted(encodings))}.")

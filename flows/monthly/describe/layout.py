@@ -18,6 +18,7 @@ from core.download.text_stream import Recoded, reading, tables_in, unpacked
 from core.errors import BadFile
 from monthly.columns import fold
 from monthly.convert.csv_file import HEAD_BYTES
+from monthly.convert.line_breaks import OneLineRows, restored_text
 from monthly.describe.letters import encoding
 from monthly.describe.null_texts import NULL_TEXTS
 
@@ -26,7 +27,7 @@ SEPARATORS = (",", ";", "\t", "|")
 _MOST = 0.8
 _TYPED = re.compile(
     r"[+-]?[\d.,'\u00a0\u202f\u2019 ]*\d[\d.,]*([eE][+-]?\d+)?"  # a number
-    r"|\d{1,4}[-/.]([A-Za-z]{3,9}|\d{1,2})([-/.]\d{2,4})?([ T].*)?"  # a date, a time
+    r"|\d{1,4}[-/.]([A-Za-z]{3,9}|\d{1,2})([-/.]\d{2,4})?([ T][^;\t|]*)?"  # a date, a time
     r"|\d{1,2}:\d{2}.*"
 )
 _ANNOUNCED = re.compile(r'"?sep=([,;\t|])"?')
@@ -44,6 +45,7 @@ class TextLayout:
         names: the published names; empty if there is no header.
         fields: number of fields in most rows, or in the header if it has more.
         has_units: whether a line of units follows the header.
+        has_open_quotes: whether a line has a quote without its other one.
     """
 
     encoding: str
@@ -53,6 +55,7 @@ class TextLayout:
     names: tuple[str, ...]
     fields: int
     has_units: bool = False
+    has_open_quotes: bool = False
 
     def can_tell(self, names: Sequence[str]) -> bool:
         """Return whether the names can serve as a header: all present and distinct, no units."""
@@ -71,13 +74,14 @@ class TextLayout:
         )
 
 
-def layout_of(what: str, path: Path, member: str = "") -> TextLayout:
+def layout_of(what: str, path: Path, member: str = "", line_breaks: bool = False) -> TextLayout:
     """Return the layout of a text file, compressed or not.
 
     Args:
         what: what the file is about.
         path: the file.
         member: the pattern of the tables to read, if it is an archive.
+        line_breaks: whether texts in quotes may have line breaks.
 
     Raises:
         BadFile: it is damaged or empty.
@@ -86,8 +90,12 @@ def layout_of(what: str, path: Path, member: str = "") -> TextLayout:
     used = encoding(what, path, tables)
     with unpacked(what, path, tables[0]) as bare:
         stream = bare if used == "utf-8" else io.BufferedReader(Recoded(bare, used))
+        if line_breaks:
+            stream = io.BufferedReader(OneLineRows(what, stream))
         head = reading(what, path, partial(stream.read, HEAD_BYTES))
     text = head.decode("utf-8", "replace").removeprefix("\ufeff")
+    if "\r" in text and "\n" not in text:
+        raise BadFile(f"{what}: its lines end in carriage returns alone; save it with line feeds")
     lines = [line.rstrip("\r") for line in text.split("\n")]
     if len(head) == HEAD_BYTES and len(lines) > 1:
         lines.pop()  # may be cut off
@@ -103,7 +111,7 @@ def _laid_out(used: str, lines: Sequence[str]) -> TextLayout:
     rows = [[] if n == first and announced else _split(t, separator) for n, t in enumerate(lines)]
     table = _Table(rows)
     header, begin = table.header, table.begin
-    names = [] if header is None else [name.strip() for name in rows[header]]
+    names = [] if header is None else [_on_one_line(name) for name in rows[header]]
     while len(names) > 1 and not names[-1]:
         names.pop()
     before = begin if header is None else header
@@ -116,7 +124,12 @@ def _laid_out(used: str, lines: Sequence[str]) -> TextLayout:
         names=tuple(names),
         fields=max(table.fields, len(names)),
         has_units=header is not None and begin > header + 1,
+        has_open_quotes=any(line.count('"') % 2 for line in lines),
     )
+
+
+def _on_one_line(name: str) -> str:
+    return " ".join(restored_text(name).split())
 
 
 def _split(line: str, separator: str) -> list[str]:
@@ -129,13 +142,14 @@ def _split(line: str, separator: str) -> list[str]:
 def _separator(lines: Sequence[str]) -> str:
     """Return the separator that yields a table: equally many fields per row, with typed values."""
 
-    def score(separator: str) -> tuple[bool, float, int]:
+    def score(separator: str) -> tuple[bool, float, int, int]:
         rows = [row for line in lines if (row := _split(line, separator)) and any(row)]
         fields = _fields(rows)
         table = [row for row in rows if len(row) == fields]
         values = [field for row in table for field in row if field.strip()]
         typed = sum(map(_is_typed, values)) / max(len(values), 1)
-        return fields > 1 and len(table) >= _MOST * len(rows) / 2, round(typed, 1), fields
+        is_table = fields > 1 and len(table) >= _MOST * len(rows) / 2
+        return is_table, round(typed, 1), fields, len(table)
 
     return max(SEPARATORS, key=score)
 

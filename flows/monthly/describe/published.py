@@ -15,7 +15,7 @@ from core.download.checks import kind_of
 from core.errors import BadFile
 from core.parquet import open_file
 from monthly.convert.csv_file import open_csv
-from monthly.convert.csv_lines import Lines
+from monthly.convert.csv_lines import OPEN_QUOTE, Lines
 from monthly.convert.parquet_file import BATCH_ROWS
 from monthly.convert.pieces import Reject, salvage
 from monthly.convert.readings import Readings, Rules
@@ -45,6 +45,7 @@ class Published:
         month: year and month from its name; None if the name has none.
         member: the pattern of the tables in an archive of several files.
         layout: the layout of a text file; None for a Parquet file.
+        line_breaks: whether texts in quotes have line breaks.
         short_rows: whether rows may lack their last fields.
         columns: its columns, in order.
         rows: number of readable rows.
@@ -59,6 +60,7 @@ class Published:
     month: YearMonth | None
     member: str = ""
     layout: TextLayout | None = None
+    line_breaks: bool = False
     short_rows: bool = False
     columns: list[Values] = field(default_factory=list)
     rows: int = 0
@@ -86,16 +88,35 @@ def read_published(file: Published) -> Published:
         found = replace(file, columns=columns)
     else:
         file = replace(file, member=member_of(file.name, file.path))
-        layout = layout_of(file.name, file.path, file.member)
+        layout = layout_of(file.name, file.path, file.member, file.line_breaks)
         names = [*layout.names, *[""] * (layout.fields - len(layout.names))]
         columns = [Values(name, near_year) for name in names]
         found = replace(file, layout=layout, columns=columns)
     _measure(found)
+    if _may_have_line_breaks(found):
+        other = read_published(replace(file, line_breaks=True))
+        if _reads_better(other, found):
+            return other
     if found.layout and _has_short_rows(found, found.layout):
         return read_published(replace(file, short_rows=True))
     if not found.rows:
         raise BadFile(f"{file.name}: no row can be read; is it the right file?")
     return found
+
+
+def _may_have_line_breaks(file: Published) -> bool:
+    """Return whether a line has a quote without its other one."""
+    if file.line_breaks or not file.layout:
+        return False
+    return file.layout.has_open_quotes or any(OPEN_QUOTE in r.reason for r in file.rejects)
+
+
+def _reads_better(other: Published, file: Published) -> bool:
+    """Return whether a reading has joined lines that another one reads as rows or a header."""
+    assert other.layout  # noqa: S101 - only text files have line breaks
+    assert file.layout  # noqa: S101
+    rows = file.rows + file.rejected - other.rows - other.rejected
+    return rows > 0 or (rows == 0 and other.layout.skipped < file.layout.skipped)
 
 
 def _has_short_rows(file: Published, layout: TextLayout) -> bool:
@@ -172,6 +193,7 @@ def _declared(file: Published, layout: TextLayout, nulls: Sequence[str]) -> str:
         f"separator = {as_toml(layout.separator)}",
         f"lines_before_header = {layout.skipped}",
         f"header = {as_toml(names)}",
+        f"line_breaks = {as_toml(file.line_breaks)}",
         f"short_rows = {as_toml(file.short_rows)}",
         f"nulls = {as_toml([*nulls])}",
         f"encoding = {as_toml(layout.encoding)}" if is_declared else "",

@@ -104,6 +104,8 @@ def _text_lines(draft: Draft) -> Iterator[str]:
         yield f"lines_before_header = {draft.lines}"
     if draft.header:
         yield from _header(draft)
+    if any(file.line_breaks for file in draft.files):
+        yield "line_breaks = true # some texts have line breaks"
     if any(file.short_rows for file in draft.files):
         yield "short_rows = true # some rows lack their last fields"
     if draft.is_mark_declared:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from monthly.convert.arrays import strings
 from monthly.convert.patterns import matching
-from monthly.convert.time_formats import pattern_of
+from monthly.convert.time_formats import halves_of, pattern_of
 from monthly.convert.time_texts import Flags, Ints, is_plain, read_formatted
 from monthly.describe.numbers import taken
 
@@ -45,12 +45,14 @@ _MONTHS: Sequence[tuple[str, tuple[str, ...]]] = (
 _CLOCK = re.compile(
     r"(?P<t>T|,? {1,2})(?:(?P<m>\d{1,2}:\d{2})(?P<sec>:\d{2})?(?P<f>[.,]\d{1,9})?|\d{1,2})"
     r"(?P<p> ?[AaPp]\.?[Mm]\.?)?"
-    r"(?P<z> ?(?:Z|z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2}))?(?P<name> ?(?:E[SD]T|P[SD]T|CES?T|EES?T"
-    r"|WES?T))?"
+    r"(?P<z> ?(?:Z|z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2}))?"
+    r"(?P<name> ?(?P<open>\()?(?:UTC|GMT|E[SD]T|P[SD]T|CES?T|EES?T|WES?T)(?(open)\)))?"
 )
+#: What is between the times of an interval in one text.
+_BETWEEN = (" - ", " \u2013 ", " to ", "/")
 _CLOCK_ALONE = r"^\d{1,2}:\d{2}(:\d{2}(\.\d{1,6})?)?( ?[AaPp]\.?[Mm]\.?)?$"
 #: Directives that Arrow does not support or parses differently.
-_SLOW = re.compile("%[yfzZbBp]")
+_SLOW = re.compile("%[yfzZbBps]")
 #: The most days by which an invalid date can overflow into the next month.
 _DAYS_OVER = 3
 #: A sample of this many texts suffices to tell the format of times of day.
@@ -82,7 +84,7 @@ class Reading:
 
     def add(self, texts: pa.Array, near_year: int) -> Flags:
         """Add more texts and return which of them are times."""
-        if not _SLOW.search(self.format):
+        if not _SLOW.search(self.format) and len(halves_of(self.format)) == 1:
             return self._add_fast(texts, near_year)
         return self._add_slowly(texts, near_year)
 
@@ -101,8 +103,8 @@ class Reading:
         times = read_formatted(texts, [self.format], near_year)
         clock = times.clock[times.valid]
         self.add_clock(clock)
-        if len(clock) and "%z" in self.format.lower():
-            self._add_offsets(clock, times.offset[times.valid])
+        if times.marked.any():
+            self._add_offsets(times.clock[times.marked], times.offset[times.marked])
         return times.valid
 
     def add_clock(self, clock: Ints) -> None:
@@ -250,6 +252,23 @@ def formats_of(text: str) -> tuple[str, ...]:
     for pattern, formats in _MONTHS:
         if match := re.fullmatch(pattern, text, re.IGNORECASE):
             return tuple(f.format(s=match["s"]) for f in formats)
+    return _formats_of_interval(text)
+
+
+def _formats_of_interval(text: str) -> tuple[str, ...]:
+    """Return the formats of two times of day in one text; empty if it is not such a text.
+
+    Two dates are none: the end of a period of any length must not get lost.
+    """
+    for between in _BETWEEN:
+        start, found, end = text.partition(between)
+        if not found:
+            continue
+        starts, clock = formats_of(start), (_clock_of(f" {end}") or "").strip()
+        ends = formats_of(end) or (clock,) * len(starts)
+        formats = tuple(map(between.join, zip(starts, ends)))
+        if formats and all("%M" in each and len(halves_of(each)) > 1 for each in formats):
+            return formats
     return ()
 
 
@@ -266,7 +285,6 @@ def _clock_of(text: str) -> str | None:
     clock += ":%S" if match["sec"] else ""
     clock += f"{match['f'][0]}%f" if match["f"] else ""
     clock += f"{' ' if half.startswith(' ') else ''}%p" if half else ""
-    for group, mark in (("z", "%z"), ("name", "%Z")):
-        found = match[group] or ""
-        clock += f"{' ' if found.startswith(' ') else ''}{mark}" if found else ""
-    return match["t"] + clock
+    if found := match["z"]:
+        clock += " %z" if found.startswith(" ") else "%z"
+    return match["t"] + clock + re.sub("[A-Z]+", "%Z", match["name"] or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -17,7 +18,21 @@ CATEGORIES = 40
 #: With more distinct texts than this that fit no type, a column is text.
 _ODD = 20
 _TRUTH = r"^(?i:true|false)$"
-_TODAY, _FIRST = 2_100_12_31, 1_900_01_01
+#: Ranges of whole numbers that may be times, with their formats.
+_COMPACT = (
+    (1_900_01_01, 2_100_12_31, "%Y%m%d"),
+    (1_900_01_01_00, 2_100_12_31_23, "%Y%m%d%H"),
+    (1_900_01_01_00_00, 2_100_12_31_23_59, "%Y%m%d%H%M"),
+    (1_900_01_01_00_00_00, 2_100_12_31_23_59_59, "%Y%m%d%H%M%S"),
+    (1_000_000_000, 1_900_000_000, "%s"),
+    (1_000_000_000_000, 1_900_000_000_000, "%s%f"),
+)
+#: Names of columns whose numbers may be times.
+_TIME_NAME = re.compile(
+    r"(^|[^a-z])(ts|timestamp|epoch|unix|at|utc|date|datum|fecha|time|day|dia|jour|tag|data|dt|ymd)"
+    r"([^a-z]|$)|^date|(date|datum|time|timestamp)$",
+    re.IGNORECASE,
+)
 
 
 @dataclass
@@ -34,7 +49,7 @@ class Values:
         is_key: whether no text occurs twice in any piece of the file.
         numbers: the texts that are numbers.
         times: the texts that are times.
-        compact: whole numbers like 20200131, read as dates.
+        compact: whole numbers like 20200131, or seconds since 1970, read as times.
         truths: number of texts that are true or false.
         odd: texts that fit no type.
         longest: length of the longest text.
@@ -52,7 +67,7 @@ class Values:
     odd: dict[str, None] = field(default_factory=dict)
     range: Range = field(default_factory=Range)
     is_whole: bool = True
-    compact: Reading = field(default_factory=lambda: Reading("%Y%m%d"))
+    compact: Reading = field(default_factory=lambda: Reading(""))
 
     def __post_init__(self) -> None:
         """Start without times."""
@@ -80,6 +95,16 @@ class Values:
                 *(pa.types.is_boolean, pa.types.is_date, pa.types.is_timestamp, pa.types.is_null),
             )
         )
+
+    @property
+    def odd_values(self) -> set[str]:
+        """Return the texts that fit no type, without the column's name, of a repeated header."""
+        return {*self.odd} - {self.name}
+
+    @property
+    def has_header(self) -> bool:
+        """Return whether the column's name is among values of a type."""
+        return self.name in self.odd and not self.is_text
 
     def is_only(self, what: Literal["numbers", "times", "clocks", "truths"]) -> bool:
         """Return whether all texts except the odd ones are of one kind."""
@@ -146,9 +171,11 @@ class Values:
         self.truths += len(texts)
 
     def _add_compact(self, texts: pa.Array) -> None:
-        """Read whole numbers of eight digits as dates."""
+        """Read whole numbers as times, if the column's name says that they may be."""
         seen = self.numbers.range["point"]
-        if seen.low >= _FIRST and seen.high <= _TODAY:
+        formats = [text for low, high, text in _COMPACT if low <= seen.low and seen.high <= high]
+        if formats and self.compact.format in ("", *formats) and _TIME_NAME.search(self.name):
+            self.compact.format = formats[0]
             self.compact.add(texts, self.near_year)
 
     def _add_natives(self, known: pa.Array) -> None:

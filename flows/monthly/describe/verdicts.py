@@ -11,17 +11,21 @@ import pyarrow as pa
 
 from monthly.columns import Kind
 from monthly.convert.readings import Mark
+from monthly.convert.time_formats import halves_of
 from monthly.describe.addresses import YearMonth
 from monthly.describe.naming import identifier
 from monthly.describe.null_texts import NULL_TEXTS
-from monthly.describe.times import Form, Reading, formats_of
+from monthly.describe.times import Form, Reading
 from monthly.describe.values import Values
 
-_DATE_NAMES = re.compile(r"(^|_)(date|day|datum|fecha|dia|jour|tag|data|dt|ymd)(_|$)|date$|datum$")
 #: A format with a time of day.
 _CLOCK = re.compile("%[HI]")
 #: A float may not keep every digit of a number with this many characters.
 _LONG = 20
+#: A number with a sign of money or per cent, before or after it.
+_SIGNED = re.compile(r"[-+(]?\s?(?:[A-Z]{0,2}[$€£¥]\s?[-+]?\d[\d.,' ]*|\d[\d.,' ]*\s?[%$€£¥])\)?")
+#: A column of keys, by its name.
+_KEY_NAME = re.compile(r"(^|_)(id|code)(_|$)")
 #: Most odd texts that a comment names.
 _FEW = 5
 
@@ -67,7 +71,7 @@ def verdict(seen: Sequence[Values], months: Sequence[YearMonth | None], mark: Ma
     if not all(values.has_text for values, _ in full):
         return _of_natives(full, mark)
     texts = [values for values, _ in full]
-    odd = {text for values in texts for text in values.odd}
+    odd = {text for values in texts for text in values.odd_values}
     found = _typed(full, mark)
     if found and found.kind in ("int64", "float64", "boolean") and _is_stored_as_text(texts):
         return Verdict("string", notes=(f"Stored as text, though all of it is {found.type}.",))
@@ -79,18 +83,18 @@ def verdict(seen: Sequence[Values], months: Sequence[YearMonth | None], mark: Ma
 def _typed(full: Sequence[tuple[Values, YearMonth | None]], mark: Mark) -> Verdict | None:
     """Return the type that fits all texts except those that mean null."""
     texts = [values for values, _ in full]
-    nulls = frozenset(text for values in texts for text in values.odd)
+    nulls = frozenset(text for values in texts for text in values.odd_values)
     if all(values.is_only("truths") for values in texts):
         return Verdict("boolean", nulls=nulls)
     if all(values.is_only("times") for values in texts):
         return _of_times(full, nulls)
     if not all(values.is_only("numbers") for values in texts):
         return None
-    if all(values.compact.good == values.numbers.count for values in texts) and _DATE_NAMES.search(
-        identifier(texts[0].name, 0)
-    ):
+    if all(values.compact.good == values.numbers.count for values in texts):
         times = tuple(values.compact for values in texts)
-        return Verdict("date", (times[0].format,), nulls, times=times)
+        formats = tuple(dict.fromkeys(reading.format for reading in times))
+        kind = "date" if formats == ("%Y%m%d",) else "timestamp"
+        return Verdict(kind, formats, nulls, times=times)
     return _of_numbers(texts, nulls, mark)
 
 
@@ -101,6 +105,8 @@ def _of_numbers(texts: Sequence[Values], nulls: frozenset[str], mark: Mark) -> V
     if all(each.are_whole(mark) for each in numbers):
         return Verdict("int64", nulls=nulls)
     notes: tuple[str, ...] = ()
+    if all(n.point > n.zeros for n in numbers) and _KEY_NAME.search(identifier(texts[0].name, 0)):
+        return Verdict("string", notes=("Numbers, but keys: float64 would lose zeros at the end.",))
     if mark == "point" and all(n.zeros == n.point and not n.grouped for n in numbers):
         notes = ("All are whole, like 5.0: int64 if they are counts or codes.",)
     if any(each.longest >= _LONG for each in numbers):
@@ -129,6 +135,8 @@ def _of_times(
     if _contradict(formats):
         notes.append("Day and month stand in another order in each file, which decides by itself.")
         formats = []
+    if any(len(halves_of(text)) > 1 for text in formats):
+        notes.append('The start of an interval; for its end, write interval = "end" above.')
     is_plain = all(form.is_plain for form, _ in chosen)
     return Verdict(
         kind, () if is_plain else tuple(formats), nulls, tuple(dict.fromkeys(notes)), tuple(times)
@@ -161,7 +169,10 @@ def _together(readings: Sequence[Reading]) -> Reading:
 
 def _contradict(formats: Sequence[str]) -> bool:
     """Return whether two formats read the same texts differently."""
-    parts = ["".join(sorted(re.sub("%[dm]", "%d", text))) for text in formats]
+    parts = [
+        tuple("".join(sorted(re.sub("%[dm]", "%d", half))) for half in halves_of(text))
+        for text in formats
+    ]
     return len({*parts}) < len(parts)
 
 
@@ -238,10 +249,8 @@ def _are_clocks(texts: Sequence[Values]) -> bool:
 
 def _near_misses(texts: Sequence[Values], odd: set[str]) -> tuple[str, ...]:
     """Return why a text column narrowly misses another type; empty if it does not."""
-    text = next((text for values in texts for text in values.distinct), "")
-    halves = text.split(" - ")
-    if len(halves) == 2 and all(map(formats_of, halves)):
-        return ("Two times in one text, which no format reads.",)
+    if text := next((t for values in texts if (t := _number_with_unit(values))), ""):
+        return (f"Numbers with a unit, such as {text!r}, which no number type reads.",)
     codes = any(values.numbers.codes for values in texts)
     numbers = sum(values.numbers.count for values in texts)
     times = sum(f.count for values in texts for f in values.times.forms.values())
@@ -251,4 +260,13 @@ def _near_misses(texts: Sequence[Values], odd: set[str]) -> tuple[str, ...]:
     if not odd or len(odd) > _FEW or max(numbers, times) < 10 * len(odd):
         return ()
     named = ", ".join(repr(text) for text in sorted(odd))
-    return (f"All are {what} but {named}: if these stand for no value, name them in [text] nulls.",)
+    return (
+        f"All are {what} but {named}: if these stand for no value, name them in [text] nulls; if "
+        "they are no rows, such as totals, declare the type of the others, and they are rejected.",
+    )
+
+
+def _number_with_unit(values: Values) -> str:
+    """Return the first text if all texts are numbers with a sign of money or per cent."""
+    texts = [*values.distinct]
+    return texts[0] if texts and all(map(_SIGNED.fullmatch, texts)) else ""

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from monthly.columns import Column
 from monthly.convert.arrays import strings
+from monthly.convert.time_formats import halves_of
 from monthly.convert.zones import local_clock, utc_instants
 from monthly.datasets import DATASETS
 from monthly.month import Month
@@ -30,7 +31,7 @@ _HALF = _HOUR // 2
 ISO, ISO_DAY = "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"
 _TWELVE = "%Y-%m-%d %I:%M:%S %p"
 #: Units of directives, in microseconds, finest first; a month has none.
-_UNITS = (("f", 1_000), ("S", _SECOND), ("M", 60 * _SECOND), ("HI", _HOUR), ("d", _DAY))
+_UNITS = (("f", 1_000), ("Ss", _SECOND), ("M", 60 * _SECOND), ("HI", _HOUR), ("d", _DAY))
 _PIECE = re.compile(r"%(.)|[^%]+")
 _MONTHS = "January February March April May June July August September October November December"
 
@@ -68,11 +69,17 @@ class Clock:
     def texts(self, clock: Ints, column: Column) -> pa.Array:
         """Return times as text: in UTC if the format has a zone, else in the column's zone."""
         format_, zone = format_of(column), column.zone
-        if re.search("%[zZ]", format_.replace("%%", "")):
+        if re.search("%[zZs]", format_.replace("%%", "")):
             zone = "UTC"
         if zone and self._zone:
             clock = _in_zone(utc_instants(clock, self._zone), zone)
-        return written(clock, format_)
+        halves = halves_of(format_)
+        if len(halves) == 1:
+            return written(clock, format_)
+        step = unit_of(column) or 0
+        start = clock - step if column.side == "end" else clock
+        both = written(start, halves[0]), written(start + step, halves[1])
+        return pc.binary_join_element_wise(*both, "")
 
     @cached_property
     def _hours(self) -> Ints:
@@ -123,6 +130,8 @@ def _directive(letter: str, clock: Ints) -> pa.Array | str:
     """Return the texts of a directive; a zone is always UTC."""
     if letter in "zZ%":
         return {"z": "+00:00", "Z": "UTC", "%": "%"}[letter]
+    if letter == "s":
+        return as_arrow(clock // _SECOND).cast(pa.string())
     days, rest = np.divmod(clock, _DAY)
     if letter in "HIpMSf":
         return _of_clock(letter, rest)

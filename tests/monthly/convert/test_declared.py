@@ -144,6 +144,33 @@ FILES: dict[str, tuple[str, str | bytes, list[tuple[Any, ...]]]] = {
         "at\n2020-03-29 01:59 CET\n2020-03-29 03:00 CEST\n2020-03-29 01:00 UTC\n",
         [(when("2020-03-29 01:59"),), (when("2020-03-29 03:00"),), (when("2020-03-29 03:00"),)],
     ),
+    "the start of an interval in one column": (
+        AT + 'formats = ["%d.%m.%Y %H:%M - %d.%m.%Y %H:%M", "%d.%m.%Y %H:%M - %H:%M"]\n',
+        "at\n01.03.2020 23:00 - 02.03.2020 00:00\n02.03.2020 12:00 - 13:00\n",
+        [(when("2020-03-01 23:00"),), (NOON,)],
+    ),
+    "the end of an interval in one column": (
+        'interval = "end"\n' + AT + 'formats = ["%d.%m.%Y %H:%M - %d.%m.%Y %H:%M"]\n',
+        "at\n02.03.2020 11:00 - 02.03.2020 12:00\n31.03.2020 23:00 - 01.04.2020 00:00\n",
+        [(NOON,), (when("2020-04-01 00:00"),)],
+    ),
+    "an interval of which one time names the zone": (
+        'time_zone = "Europe/Berlin"\n'
+        + AT
+        + 'formats = ["%Y-%m-%d %H:%M/%Y-%m-%d %H:%M (%Z)", '
+        + '"%Y-%m-%d %H:%M (%Z)/%Y-%m-%d %H:%M"]\n',
+        "at\n2020-03-28 12:00/2020-03-28 13:00 (UTC)\n2020-03-29 01:00 (UTC)/2020-03-29 02:00\n",
+        [(when("2020-03-28 13:00"),), (when("2020-03-29 03:00"),)],
+    ),
+    "seconds and milliseconds since 1970": (
+        'time_zone = "Europe/Berlin"\n' + AT + 'formats = ["%s", "%s%f"]\n',
+        "at\n0\n1585443600\n1585443600250\n",
+        [
+            (when("1970-01-01 01:00"),),
+            (when("2020-03-29 03:00"),),
+            (when("2020-03-29 03:00:00.25"),),
+        ],
+    ),
     "times of UTC kept as another zone's": (
         'time_zone = "Europe/Berlin"\n' + AT + 'zone = "UTC"\n',
         "at\n2020-03-02 11:00\n2020-03-29 01:00\n",
@@ -224,6 +251,21 @@ REFUSED = {
         AT + 'formats = ["%d.%m.%Y"]\n',
         f"at\n{DAY}\n",
         f"line 2: at: '{DAY}' is not a time",
+    ),
+    "an interval without its end": (
+        AT + 'formats = ["%Y-%m-%d %H:%M - %H:%M"]\n',
+        f"at\n{DAY} 12:00\n",
+        f"line 2: at: '{DAY} 12:00' is not a time",
+    ),
+    "an interval in an hour that stands twice": (
+        'time_zone = "UTC"\n' + AT + 'zone = "Europe/Berlin"\nformats = ["%Y-%m-%d %H:%M/%H:%M"]\n',
+        "at\n2020-10-25 02:00/02:15\n",
+        "line 2: at: a time that stands twice or not at all in Europe/Berlin",
+    ),
+    "seconds since 1970 in a dataset without a zone": (
+        AT + 'formats = ["%s"]\n',
+        "at\n1585443600\n",
+        "'1585443600' is not a time without a zone; declare time_zone, then",
     ),
     "a zone in a dataset without one": (
         AT,

@@ -82,6 +82,13 @@ SHAPES = {
     + ROLE
     + column("at", "timestamp", "formats = ['%Y%m%d%H']")
     + column("id", "string"),
+    "both ends of hours": 'interval = "end"\n'
+    + ROLE
+    + column("at", "timestamp", "formats = ['%d.%m.%Y %H:%M - %d.%m.%Y %H:%M']")
+    + column("id", "string"),
+    "start of hours": ROLE
+    + column("at", "timestamp", "formats = ['%d.%m.%Y %H:%M - %H:%M']")
+    + column("id", "string"),
     "end of days": 'interval = "end"\n' + ROLE + column("at", "date") + column("id", "string"),
     "end of months": 'interval = "end"\n'
     + ROLE
@@ -96,6 +103,10 @@ SHAPES = {
     + ROLE
     + column("at", "timestamp", "formats = ['%Y-%m-%dT%H:%M:%S%z']")
     + column("z", "timestamp", "formats = ['%Y-%m-%d %H:%M:%S %Z']"),
+    "seconds since 1970": 'time_zone = "America/New_York"\n'
+    + ROLE
+    + column("at", "timestamp", "formats = ['%s']")
+    + column("seen", "timestamp", "formats = ['%s%f']"),
     "numbers": ROLE.replace("[roles]\n", '[roles]\namount = "a"\ndistance = "far"\nend = "b"\n')
     + "[bounds]\namount = -5.0\nhours = 0.5\nspeed = 30.0\ndistance = 4.0\n"
     + TIME
