@@ -99,6 +99,8 @@ class Postgres:
     def confirm(self, month: Month, entry: Entry) -> None:
         """Replace the entry of the loaded object, for example with a new ETag."""
         with self._transaction(str(month)) as sql:
+            self._take(sql, LEDGER, SWAP_SECONDS)
+            make_ledger(sql)  # one from before 1.1 lacks a column
             replace_entry(sql, month, entry)
 
     def load(self, month: Month, entry: Entry, parquet: Path) -> int:
