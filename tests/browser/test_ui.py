@@ -82,6 +82,7 @@ def test_a_dataset_of_the_users_own_is_in_the_drop_down(
     assert (run["name"], run["state_name"]) == (f"{own_dataset.NAME} 2020-10", "Completed")
     page.goto("/deployments")
     page.get_by_role("link", name=f"local-flow-{own_dataset.NAME}", exact=True).click()
+    expect(page.get_by_role("button", name="Run", exact=True)).to_be_visible()
     expect(page.get_by_text("At 06:30 AM").first).to_be_visible()
     page.screenshot(path=shots / "own-schedule.png")
 

@@ -371,6 +371,26 @@ def test_lines_that_end_in_carriage_returns_alone_are_refused(tmp_path: Path) ->
         draft(tmp_path, {"t-2020-01.csv": days("{d},{i}").replace("\n", "\r")})
 
 
+def test_midnight_as_24_00_is_the_next_day(tmp_path: Path) -> None:
+    found = draft(tmp_path, {"t-2020-01.csv": days("{d} 24:00,{i}")})
+    assert values(loads(found), "day")[-1] == dt.datetime(2020, 2, 1)
+
+
+def test_a_line_of_units_with_gaps_is_no_row(tmp_path: Path) -> None:
+    text = days("{d},{i}.5").replace("\n", "\n,°C\n", 1)
+    table = loads(draft(tmp_path, {"t-2020-01.csv": text}))
+    assert values(table, "n") == [i + 0.5 for i in range(31)]
+
+
+def test_a_workbook_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "t-2020-01.xlsx"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("[Content_Types].xml", "xl/workbook.xml", "xl/worksheets/sheet1.xml"):
+            archive.writestr(name, "<x/>")
+    with pytest.raises(BadFile, match="is an Excel workbook; save its sheet as CSV"):
+        draft_of(path, folder=tmp_path)
+
+
 def test_both_ends_of_an_interval_in_one_column(tmp_path: Path) -> None:
     """The start is kept; where summer time ends, two rows have the same."""
     hours = [dt.datetime(2020, 10, 1) + dt.timedelta(hours=n) for n in range(31 * 24)]

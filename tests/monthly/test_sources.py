@@ -760,6 +760,8 @@ def test_complete_file_is_known_by_its_content(
         ("x.csv", b"\xfd7zXZ\x00rest", "is compressed with xz"),
         ("x.csv", b"\x28\xb5\x2f\xfdrest", "is compressed with zstd"),
         ("x.csv.gz", b"BZh91AY&SYrest", "is compressed with bzip2"),
+        ("x.csv", b"%PDF-1.4\n%\xe2\xe3", "is a PDF"),
+        ("x.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is a workbook of an old Excel"),
         ("x.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is neither text nor"),
     ],
 )

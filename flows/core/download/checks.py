@@ -17,12 +17,14 @@ FileKind: TypeAlias = Literal["csv", "csv.gz", "parquet", "zip"]
 
 _GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
-#: Magic numbers of unsupported compression formats that some publishers use (from the formats'
-#: own descriptions).
+#: Magic numbers of unsupported formats that some publishers use (from the formats' own
+#: descriptions).
 _NOT_READ: Mapping[bytes, str] = {
     b"\xfd7zXZ\x00": "compressed with xz",
     b"\x28\xb5\x2f\xfd": "compressed with zstd",
     b"BZh": "compressed with bzip2",
+    b"\xd0\xcf\x11\xe0": "a workbook of an old Excel",
+    b"%PDF": "a PDF",
 }
 #: The format that a file extension promises. Any other extension, even .csv, promises nothing:
 #: the content decides, because some servers compress a .csv in transit.

@@ -73,6 +73,8 @@ def tables_in(what: object, path: Path, pattern: str = "") -> list[str]:
     found = sorted(name for name in names if fnmatchcase(name, pattern)) if pattern else names
     if (pattern and found) or len(found) == 1:
         return found
+    if "[Content_Types].xml" in names:
+        raise BadFile(f"{what}: {path.name} is an Excel workbook; save its sheet as CSV")
     held = ", ".join(map(repr, names[:5])) or "nothing"
     which = f"and none of them is {pattern}" if pattern else "one table is read"
     raise BadFile(

@@ -188,7 +188,10 @@ def _read(
         return _numbers(texts, draft.mark, target)
     if column.verdict.kind == "boolean":
         return pc.equal(pc.utf8_lower(texts), "true")
-    times = _times(texts, written) if written else texts.cast(pa.timestamp("us"))
+    try:
+        times = _times(texts, written) if written else texts.cast(pa.timestamp("us"))
+    except pa.ArrowInvalid:  # 24:00
+        return None
     return times.cast(target)
 
 

@@ -30,6 +30,8 @@ _TYPED = re.compile(
     r"|\d{1,4}[-/.]([A-Za-z]{3,9}|\d{1,2})([-/.]\d{2,4})?([ T][^;\t|]*)?"  # a date, a time
     r"|\d{1,2}:\d{2}.*"
 )
+#: What a unit has, and a word has not.
+_SIGN = re.compile(r"[^\w\s.,'-]")
 _ANNOUNCED = re.compile(r'"?sep=([,;\t|])"?')
 
 
@@ -191,7 +193,8 @@ class _Table:
         """Return whether a line holds units: words in the columns of numbers or times."""
         fields = [row[p].strip() for p in self._typed if p < len(row)]
         words = [f for f in fields if f and not _is_typed(f) and f not in NULL_TEXTS]
-        return len(words) * 2 > len(fields) and len({*words, *fields} - {*words, ""}) == 0
+        are_units = len(words) * 2 > len(fields) or any(map(_SIGN.search, words))
+        return are_units and not {*fields} - {*words, ""}
 
     def _candidates(self) -> list[int]:
         """Return the lines before the first row that could be the header."""

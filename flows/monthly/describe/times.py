@@ -43,16 +43,18 @@ _MONTHS: Sequence[tuple[str, tuple[str, ...]]] = (
     (rf"\d{{4}}(?P<s>[-/ ]){_MONTH}", ("%Y{s}%b",)),
 )
 _CLOCK = re.compile(
-    r"(?P<t>T|,? {1,2})(?:(?P<m>\d{1,2}:\d{2})(?P<sec>:\d{2})?(?P<f>[.,]\d{1,9})?|\d{1,2})"
+    r"(?P<t>T|,? {1,2})(?:(?P<m>\d{1,2}:\d{2})(?P<sec>:\d{2})?(?P<f>[.,]\d{1,9})?"
+    r"|(?P<bare>\d{4}(?P<two>\d{2})?)|\d{1,2})"
     r"(?P<p> ?[AaPp]\.?[Mm]\.?)?"
     r"(?P<z> ?(?:Z|z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2}))?"
     r"(?P<name> ?(?P<open>\()?(?:UTC|GMT|E[SD]T|P[SD]T|CES?T|EES?T|WES?T)(?(open)\)))?"
 )
+_DAY_OF_WEEK = re.compile(r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?(?P<s>,? )", re.IGNORECASE)
 #: What is between the times of an interval in one text.
 _BETWEEN = (" - ", " \u2013 ", " to ", "/")
 _CLOCK_ALONE = r"^\d{1,2}:\d{2}(:\d{2}(\.\d{1,6})?)?( ?[AaPp]\.?[Mm]\.?)?$"
 #: Directives that Arrow does not support or parses differently.
-_SLOW = re.compile("%[yfzZbBps]")
+_SLOW = re.compile("%[yfzZbBpsa]")
 #: The most days by which an invalid date can overflow into the next month.
 _DAYS_OVER = 3
 #: A sample of this many texts suffices to tell the format of times of day.
@@ -245,6 +247,9 @@ def _exactly(text: str) -> str:
 
 def formats_of(text: str) -> tuple[str, ...]:
     """Return the formats that fit a text; empty if it is not a time."""
+    if day := _DAY_OF_WEEK.match(text):
+        formats = formats_of(text[day.end() :])
+        return tuple(f"%a{day['s']}{each}" for each in formats)
     for pattern, formats in _DATES:
         match = re.match(pattern, text, re.IGNORECASE)
         if match and (clock := _clock_of(text[match.end() :])) is not None:
@@ -281,8 +286,8 @@ def _clock_of(text: str) -> str | None:
         return None
     half = match["p"] or ""
     clock = "%I" if half else "%H"
-    clock += ":%M" if match["m"] else ""
-    clock += ":%S" if match["sec"] else ""
+    clock += ":%M" if match["m"] else "%M" if match["bare"] else ""
+    clock += ":%S" if match["sec"] else "%S" if match["two"] else ""
     clock += f"{match['f'][0]}%f" if match["f"] else ""
     clock += f"{' ' if half.startswith(' ') else ''}%p" if half else ""
     if found := match["z"]:

@@ -33,6 +33,8 @@ _TWELVE = "%Y-%m-%d %I:%M:%S %p"
 #: Units of directives, in microseconds, finest first; a month has none.
 _UNITS = (("f", 1_000), ("Ss", _SECOND), ("M", 60 * _SECOND), ("HI", _HOUR), ("d", _DAY))
 _PIECE = re.compile(r"%(.)|[^%]+")
+#: From 1970-01-01 on.
+_DAYS = "Thursday Friday Saturday Sunday Monday Tuesday Wednesday"
 _MONTHS = "January February March April May June July August September October November December"
 
 
@@ -135,6 +137,9 @@ def _directive(letter: str, clock: Ints) -> pa.Array | str:
     days, rest = np.divmod(clock, _DAY)
     if letter in "HIpMSf":
         return _of_clock(letter, rest)
+    if letter in "aA":
+        days_of_week = _DAYS.split()
+        return _table([d[:3] for d in days_of_week] if letter == "a" else days_of_week, days % 7)
     months = days.astype("datetime64[D]").astype("datetime64[M]")
     number = months.astype(np.int64)
     if letter in "mbB":

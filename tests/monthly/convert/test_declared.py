@@ -139,6 +139,11 @@ FILES: dict[str, tuple[str, str | bytes, list[tuple[Any, ...]]]] = {
         "at\n02.03.2020 12:00\nMar 2 2020 1:30 pm\n",
         [(NOON,), (when(f"{DAY} 13:30"),)],
     ),
+    "a format with the day of the week": (
+        AT + 'formats = ["%a, %d %b %Y %H:%M:%S", "%A %d.%m.%Y"]\n',
+        'at\n"Mon, 02 Mar 2020 12:00:00"\nMonday 02.03.2020\n',
+        [(NOON,), (when(DAY),)],
+    ),
     "a format with a zone's name": (
         'time_zone = "Europe/Berlin"\n' + AT + 'formats = ["%Y-%m-%d %H:%M %Z"]\n',
         "at\n2020-03-29 01:59 CET\n2020-03-29 03:00 CEST\n2020-03-29 01:00 UTC\n",

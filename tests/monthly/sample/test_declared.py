@@ -74,6 +74,9 @@ SHAPES = {
     "months": ROLE + column("at", "date", 'formats = ["%Y-%m"]') + column("id", "string"),
     "days": ROLE + column("at", "date") + column("price", "decimal(38,9)"),
     "no time": column("name", "string") + column("share", "float64"),
+    "days of the week": ROLE
+    + column("at", "timestamp", "formats = ['%a, %d %b %Y %H:%M:%S']")
+    + column("seen", "date", "formats = ['%A %d %B %Y']"),
     "named months": ROLE
     + column("at", "timestamp", "formats = ['%d %B, %Y %H:%M:%S.%f']")
     + column("seen", "timestamp", "formats = ['%b %d %Y']"),
