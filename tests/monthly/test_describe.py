@@ -561,6 +561,14 @@ def test_parquet_has_types_of_its_own(tmp_path: Path) -> None:
     }
 
 
+def test_whole_numbers_beyond_64_bits_are_decimals(tmp_path: Path) -> None:
+    table = pa.table({"day": DAYS[:1], "key": pa.array([2**64 - 1], pa.uint64())})
+    pq.write_table(table, tmp_path / "t-2020-01.parquet")
+    found = draft_of(tmp_path / "t-2020-01.parquet", folder=tmp_path)
+    assert found.types["key"] == "decimal(20,0)"
+    assert values(loads(found, "t-2020-01.parquet"), "key") == [Decimal(2**64 - 1)]
+
+
 def test_parquet_and_text_of_two_eras(tmp_path: Path) -> None:
     """Whole floats of pandas, and times with and without a type, become one type."""
     (tmp_path / "t-2020-01.csv").write_text("at,riders\n2020-01-02 05:06:07,3\n2020-01-02 05:06,\n")

@@ -90,6 +90,8 @@ def dates(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
 def times_of_values(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
     """Convert times to the dataset's local time."""
     kind = values.type
+    if column.formats and pa.types.is_integer(kind):  # 20200131, or seconds since 1970
+        return times_of_texts(column, values.cast(pa.string()), readings)
     if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_null(kind)):
         raise Unreadable(f"{column.name}: {kind} is not a timestamp")
     zone = kind.tz if pa.types.is_timestamp(kind) else None

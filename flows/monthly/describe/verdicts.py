@@ -229,6 +229,8 @@ def _native(values: Values) -> str:
         return (_FULL if is_full else _WHOLE) if values.is_whole else "float64"
     if pa.types.is_decimal(kind):
         return f"decimal({kind.precision},{kind.scale})" if kind.scale >= 0 else "float64"
+    if pa.types.is_uint64(kind) and values.range.high >= 2**63:
+        return "decimal(20,0)"
     kinds = {
         "int64": pa.types.is_integer,
         "boolean": pa.types.is_boolean,

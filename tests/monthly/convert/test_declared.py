@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -295,6 +296,16 @@ def test_a_value_that_does_not_fit_its_declaration_is_rejected(
     with pytest.raises(TooManyRejects) as caught:
         converted(tmp_path, data)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(("format_", "number"), [("%Y%m%d%H", 2020030212), ("%s", 1583150400)])
+def test_times_may_be_whole_numbers_of_a_parquet_file(
+    format_: str, number: int, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(f'time_zone = "UTC"\n{AT}formats = ["{format_}"]\n')
+    path = tmp_path / "prices.parquet"
+    pq.write_table(pa.table({"at": [number, None]}), path)
+    assert rows(tmp_path, path.read_bytes(), path.name) == [(NOON,), (None,)]
 
 
 def test_the_last_interval_of_a_month_may_end_in_the_next(
