@@ -10,6 +10,7 @@ import httpx
 import psycopg2
 import pytest
 
+from fakes import own_dataset
 from fakes.compose import NAME, PASSWORD, brought_up
 from fakes.docker_engine import containers, run, wait_until
 from fakes.months_of_green import SUMS
@@ -26,21 +27,30 @@ def is_deployed(prefect: Prefect, name: str) -> bool:
 
 
 def test_a_month_comes_by_what_compose_brings_up(
-    tmp_path: Path, left: Callable[[], set[str]]
+    tmp_path: Path, left: Callable[[], set[str]], declarations: Path
 ) -> None:
-    """Server, agent and databases find each other; the run's container finds them too."""
-    with brought_up(tmp_path) as services:
+    """Server, agent and databases find each other; the run's container finds them too.
+
+    So it is with the user's own declarations.
+    """
+    with brought_up(tmp_path, declarations) as services:
         server = Prefect(tmp_path, {}, services.server)
         flow = "etl-parent-flow/docker-flow"
         wait_until("setup has deployed the flows", lambda: is_deployed(server, flow), 180)
         months = {"source": "sample:1000", "color": "green", "months": "2020-01"}
         (state,) = server.ended(server.run_deployment(flow, **months), seconds=180)
         assert (state["name"], state["message"]) == ("Completed", "1 loaded")
+        own = f"{flow}-{own_dataset.NAME}"
+        months = {"source": "sample:500", "months": "2020-01"}
+        (state,) = server.ended(server.run_deployment(own, **months), seconds=180)
+        assert (state["name"], state["message"]) == ("Completed", "1 loaded")
         where = {"host": HOST, "port": services.taxi, "dbname": DATABASE}
         connected = closing(psycopg2.connect(**where, user=USER, password=PASSWORD))
         with connected as db, db.cursor() as cursor:
             cursor.execute(SUMS)
             assert [row[:2] for row in cursor.fetchall()] == [("2020-01", 1_000)]
+            cursor.execute(f"SELECT count(*) FROM {own_dataset.NAME}")
+            assert cursor.fetchone() == (500,)
         # Those of runs are on the network and the volume that are to go.
         for container in left() & set(containers("--all")):
             run("docker", "rm", "--force", container)

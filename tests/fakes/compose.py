@@ -47,17 +47,24 @@ class Compose:
     def run(self, *command: str, seconds: float = 300) -> str:
         """What a command of compose prints."""
         words = [*_program(), "--project-name", NAME, *command]
-        env = {key: value for key, value in os.environ.items() if key not in _ENV}
+        own = {*_ENV, "TRIPS_DATASETS"}
+        env = {key: value for key, value in os.environ.items() if key not in own}
         return run(*words, cwd=self.folder, env=env, seconds=seconds)
 
 
 @contextmanager
-def brought_up(folder: Path) -> Iterator[Compose]:
-    """The services in the background, until the context ends; then nothing of them is left."""
+def brought_up(folder: Path, declarations: Path) -> Iterator[Compose]:
+    """The services in the background, until the context ends; then nothing of them is left.
+
+    Args:
+        folder: where their files are written.
+        declarations: the user's own, which user 1000 reads.
+    """
     found = Compose(folder, free_port(), free_port())
     text = (PROJECT / "compose.yaml").read_text()
     (folder / "compose.yaml").write_text(yaml.safe_dump(_elsewhere(yaml.safe_load(text), found)))
-    (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in _ENV.items()))
+    env = {**_ENV, "TRIPS_DATASETS": str(declarations)}
+    (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in env.items()))
     try:
         found.run("up", "--detach")
         yield found

@@ -391,6 +391,15 @@ def test_a_workbook_is_named(tmp_path: Path) -> None:
         draft_of(path, folder=tmp_path)
 
 
+def test_the_order_of_day_and_month_is_that_of_the_other_columns(tmp_path: Path) -> None:
+    """Where a column has no day after the 12th."""
+    text = days("{d:%m/%d/%Y},03/08/2022 03:41:19 PM", head="date,updated_on")
+    found = draft(tmp_path, {"t-2020-01.csv": text})
+    assert found.columns["updated_on"].formats == ["%m/%d/%Y %I:%M:%S %p"]
+    assert values(loads(found), "updated_on")[0] == dt.datetime(2022, 3, 8, 15, 41, 19)
+    assert "Nothing in the file decides" not in found.text
+
+
 def test_both_ends_of_an_interval_in_one_column(tmp_path: Path) -> None:
     """The start is kept; where summer time ends, two rows have the same."""
     hours = [dt.datetime(2020, 10, 1) + dt.timedelta(hours=n) for n in range(31 * 24)]

@@ -14,7 +14,7 @@ from monthly.describe.numbers import Range
 from monthly.describe.published import Published
 from monthly.describe.toml_text import as_toml
 from monthly.describe.values import Values
-from monthly.describe.verdicts import Verdict, verdict
+from monthly.describe.verdicts import Verdict, order_of, verdict
 
 #: Names with at least this likeness may mean the same column.
 _ALIKE = 0.6
@@ -81,10 +81,10 @@ class _Found:
     places: dict[int, int]
     renamed: list[str] = field(default_factory=list)
 
-    def verdict(self, months: Sequence[YearMonth], mark: Mark) -> Verdict:
+    def verdict(self, months: Sequence[YearMonth], mark: Mark, order: str = "") -> Verdict:
         """Return the type of its values."""
         files = sorted(self.seen)
-        return verdict([self.seen[n] for n in files], [months[n] for n in files], mark)
+        return verdict([self.seen[n] for n in files], [months[n] for n in files], mark, order)
 
 
 def columns_of(
@@ -106,8 +106,19 @@ def columns_of(
         for column in drafted:
             column.notes[:0] = [f"Published as {column.published!r}."] if column.published else []
             column.published, column.aliases = column.name, []
+    if order := _order_of(drafted):
+        for each, column in zip(found, drafted):
+            if column.verdict.is_open:
+                column.verdict = each.verdict(months, mark, order)
+                column.notes = [*column.verdict.notes]
     _propose_codes(drafted)
     return drafted
+
+
+def _order_of(columns: Sequence[Drafted]) -> str:
+    """Return the order of day and month in the columns that decide it; empty for several."""
+    decided = [text for c in columns if not c.verdict.is_open for text in c.verdict.formats]
+    return order_of([text for text in decided if "%d" in text and "%m" in text])
 
 
 def is_left_out(values: Values) -> bool:

@@ -30,7 +30,7 @@ _COMPACT = (
 #: Names of columns whose numbers may be times.
 _TIME_NAME = re.compile(
     r"(^|[^a-z])(ts|timestamp|epoch|unix|at|utc|date|datum|fecha|time|day|dia|jour|tag|data|dt|ymd)"
-    r"([^a-z]|$)|^date|(date|datum|time|timestamp)$",
+    r"([^a-z]|$)|^date|(date|datum|time|timestamp)(ms)?$|yyyy",
     re.IGNORECASE,
 )
 

@@ -41,6 +41,7 @@ class Verdict:
         notes: what is uncertain about it.
         times: the reading of its times in each file, in the order of the files.
         is_clock: whether its texts are times of day.
+        is_open: whether nothing in the column decides between several orders of day and month.
     """
 
     type: str
@@ -49,6 +50,7 @@ class Verdict:
     notes: tuple[str, ...] = ()
     times: tuple[Reading, ...] = ()
     is_clock: bool = False
+    is_open: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -57,13 +59,16 @@ class Verdict:
         return kind
 
 
-def verdict(seen: Sequence[Values], months: Sequence[YearMonth | None], mark: Mark) -> Verdict:
+def verdict(
+    seen: Sequence[Values], months: Sequence[YearMonth | None], mark: Mark, order: str = ""
+) -> Verdict:
     """Return the type that fits all values of a column.
 
     Args:
         seen: its values in each file that has it.
         months: the months of those files.
         mark: the decimal mark of the files.
+        order: the order of day and month, where its own values decide none, as `order_of` has it.
     """
     full = [(values, month) for values, month in zip(seen, months) if values.known]
     if not full:
@@ -72,7 +77,7 @@ def verdict(seen: Sequence[Values], months: Sequence[YearMonth | None], mark: Ma
         return _of_natives(full, mark)
     texts = [values for values, _ in full]
     odd = {text for values in texts for text in values.odd_values}
-    found = _typed(full, mark)
+    found = _typed(full, mark, order)
     if found and found.kind in ("int64", "float64", "boolean") and _is_stored_as_text(texts):
         return Verdict("string", notes=(f"Stored as text, though all of it is {found.type}.",))
     if found is None or odd - NULL_TEXTS:
@@ -80,14 +85,22 @@ def verdict(seen: Sequence[Values], months: Sequence[YearMonth | None], mark: Ma
     return found
 
 
-def _typed(full: Sequence[tuple[Values, YearMonth | None]], mark: Mark) -> Verdict | None:
+def order_of(formats: Sequence[str]) -> str:
+    """Return the order of day, month and year in formats, such as dmY; empty for several orders."""
+    orders = {"".join(re.findall("%([dmyY])", halves_of(text)[0])) for text in formats}
+    return orders.pop() if len(orders) == 1 else ""
+
+
+def _typed(
+    full: Sequence[tuple[Values, YearMonth | None]], mark: Mark, order: str = ""
+) -> Verdict | None:
     """Return the type that fits all texts except those that mean null."""
     texts = [values for values, _ in full]
     nulls = frozenset(text for values in texts for text in values.odd_values)
     if all(values.is_only("truths") for values in texts):
         return Verdict("boolean", nulls=nulls)
     if all(values.is_only("times") for values in texts):
-        return _of_times(full, nulls)
+        return _of_times(full, nulls, order)
     if not all(values.is_only("numbers") for values in texts):
         return None
     if all(values.compact.good == values.numbers.count for values in texts):
@@ -117,19 +130,20 @@ def _of_numbers(texts: Sequence[Values], nulls: frozenset[str], mark: Mark) -> V
 
 
 def _of_times(
-    full: Sequence[tuple[Values, YearMonth | None]], nulls: frozenset[str]
+    full: Sequence[tuple[Values, YearMonth | None]], nulls: frozenset[str], order: str
 ) -> Verdict | None:
     chosen: list[tuple[Form, Reading]] = []
     times: list[Reading] = []
     notes: list[str] = []
     for values, month in full:
         forms = values.times.forms.values()
-        readings = [(form, *_chosen(form, month)) for form in forms]
+        readings = [(form, *_chosen(form, month, order)) for form in forms]
         if any(reading.good < form.count for form, reading, _ in readings):
             return None
         chosen += [(form, reading) for form, reading, _ in readings]
         times.append(_together([reading for _, reading, _ in readings]))
         notes += [note for _, _, note in readings if note]
+    is_open = bool(notes)
     formats = list(dict.fromkeys(reading.format for _, reading in chosen))
     kind = "timestamp" if any(map(_CLOCK.search, formats)) else "date"
     if _contradict(formats):
@@ -139,11 +153,16 @@ def _of_times(
         notes.append('The start of an interval; for its end, write interval = "end" above.')
     is_plain = all(form.is_plain for form, _ in chosen)
     return Verdict(
-        kind, () if is_plain else tuple(formats), nulls, tuple(dict.fromkeys(notes)), tuple(times)
+        kind,
+        () if is_plain else tuple(formats),
+        nulls,
+        tuple(dict.fromkeys(notes)),
+        tuple(times),
+        is_open=is_open,
     )
 
 
-def _chosen(form: Form, month: YearMonth | None) -> tuple[Reading, str]:
+def _chosen(form: Form, month: YearMonth | None, order: str) -> tuple[Reading, str]:
     """Return the reading of a form with most times in the month, and what is uncertain."""
     number = month[0] * 12 + month[1] - 1 if month else None
 
@@ -154,6 +173,9 @@ def _chosen(form: Form, month: YearMonth | None) -> tuple[Reading, str]:
 
     ranked = sorted(form.readings, key=rank, reverse=True)
     if len(ranked) > 1 and rank(ranked[0]) == rank(ranked[1]):
+        for reading in ranked:
+            if order and order_of([reading.format]) == order and rank(reading) == rank(ranked[0]):
+                return reading, ""
         formats = " or ".join(reading.format for reading in ranked)
         return ranked[0], f"Nothing in the file decides between {formats}."
     return ranked[0], ""
