@@ -55,7 +55,7 @@ def read_catalog(
         Unavailable: the bucket or the warehouse does not answer.
     """
     with ThreadPoolExecutor(THREADS) as pool:
-        listings = [*pool.map(lambda name: _listing(bucket, warehouse, name), datasets)]
+        listings = [*pool.map(lambda name: _listing_or_fault(bucket, warehouse, name), datasets)]
         months = [month for listing in listings for month in listing.entries]
         read = dict(zip(months, pool.map(lambda month: _read(bucket, month), months)))
     return [_line(listing, read, today) for listing in listings]
@@ -70,11 +70,15 @@ def listed_marks(bucket: Bucket, dataset: str) -> dict[Month, Mark]:
     return with_gaps(kept | dict.fromkeys(_months(bucket, "held", dataset), Mark.HELD))
 
 
-def _listing(bucket: Bucket, warehouse: Warehouse | None, dataset: str) -> Listing:
+def _listing_or_fault(bucket: Bucket, warehouse: Warehouse | None, dataset: str) -> Listing:
     try:
-        entries = _months(bucket, "ledger", dataset)
-    except UsageError as error:
+        return _listing(bucket, warehouse, dataset)
+    except UsageError as error:  # an invalid declaration
         return Listing(dataset, fault=str(error))
+
+
+def _listing(bucket: Bucket, warehouse: Warehouse | None, dataset: str) -> Listing:
+    entries = _months(bucket, "ledger", dataset)
     held = frozenset(_months(bucket, "held", dataset))
     sizes = {file.name: file.size for file in bucket.files(f"data/{dataset}")} if entries else {}
     loaded = warehouse.loaded(dataset) if warehouse else None

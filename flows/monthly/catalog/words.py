@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from monthly.catalog.contents import Catalog, DatasetLine, Mark
 from monthly.catalog.grid import grid_markdown, grid_text, legend, legend_markdown
@@ -50,6 +50,20 @@ def catalog_markdown(catalog: Catalog) -> str:
     wrong = "\n".join(f"- {escaped(remark)}" for remark in remarks(catalog))
     blocks = ["# Catalog", places, table, *grids, legend_markdown(_marks(catalog)), wrong]
     return "\n\n".join(block for block in blocks if block)
+
+
+def months_markdown(month: Month, marks: Mapping[Month, Mark]) -> str:
+    """Return the grid of a month's dataset for its report.
+
+    Args:
+        month: the month, in bold.
+        marks: the months as listings show them.
+    """
+    words = {Mark.GOOD: "in the bucket", Mark.HELD: Mark.HELD.meaning, Mark.MISSING: "missing"}
+    used = {*marks.values()}
+    said = [f"`{mark.symbol}` {about}" for mark, about in words.items() if mark in used]
+    about = f"Bold is this month; {'; '.join(said)}."
+    return f"## Months of {escaped(month.dataset)}\n\n{grid_markdown(marks, month)}\n\n{about}"
 
 
 def remarks(catalog: Catalog) -> list[str]:
