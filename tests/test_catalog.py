@@ -61,12 +61,13 @@ def load(place: Path, months: str, **options: Any) -> Any:
 def page() -> str:
     """The artifact of the newest run."""
     from prefect import get_client
-    from prefect.client.schemas.filters import ArtifactFilter
+    from prefect.client.schemas.filters import ArtifactCollectionFilter
 
     async def newest() -> Any:
         async with get_client() as client:
-            which = ArtifactFilter.parse_obj({"key": {"any_": ["catalog"]}})
-            return (await client.read_latest_artifacts(artifact_filter=which))[0].data
+            which = ArtifactCollectionFilter.parse_obj({"key": {"any_": ["catalog"]}})
+            (found,) = await client.read_latest_artifacts(artifact_filter=which)
+            return found.data
 
     return str(asyncio.run(newest()))
 
