@@ -113,6 +113,17 @@ def test_a_person_sees_a_table_a_grid_and_what_is_wrong(place: Path, command: Co
     assert [(each["dataset"], each["months"]) for each in one["datasets"]] == [("yellow", [])]
 
 
+def test_it_is_deployed_and_runs_by_itself_once_somebody_turns_it_on() -> None:
+    """With the places that .env names; its description is that of the flow."""
+    from specs import SPECS
+
+    (spec,) = [spec for spec in SPECS if spec.loaded() is flow_file.catalog]
+    assert spec.places == ("bucket", "warehouse")
+    assert spec.schedule
+    assert not spec.active
+    assert spec.description().startswith("Show what there is: ")
+
+
 def test_a_folder_is_no_file_for_metrics(place: Path, command: Commands) -> None:
     said = command(flow_file.catalog, "--metrics", str(place))
     assert said.code == 2

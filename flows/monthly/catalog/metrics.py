@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.disk import room_for
+from core.disk import replacing, room_for
 from monthly.catalog.contents import Catalog, DatasetLine
 
 _PREFIX = "monthly_files_"
@@ -77,14 +76,9 @@ def write_metrics(catalog: Catalog, path: Path) -> None:
     with room_for(path.name, path.parent, "metrics"):
         path.parent.mkdir(parents=True, exist_ok=True)
         # The collector reads *.prom only, so not this one.
-        handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(metrics_text(catalog))
-                os.fchmod(file.fileno(), _MODE)
-            Path(partial).replace(path)
-        finally:
-            Path(partial).unlink(missing_ok=True)
+        with replacing(path, path.with_name(f".{path.name}.{os.getpid()}")) as part:
+            part.write_text(metrics_text(catalog), encoding="utf-8")
+            part.chmod(_MODE)
 
 
 def metrics_text(catalog: Catalog) -> str:

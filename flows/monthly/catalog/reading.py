@@ -145,5 +145,5 @@ def _stale(month: Month, listing: Listing, entry: Entry) -> Iterable[str]:
         yield "its object is gone"
     elif size != entry.object_size:
         yield f"its object has {size:,} bytes where the ledger has {entry.object_size:,}"
-    if (listing.loaded or {}).get(month, entry.object_sha256) != entry.object_sha256:
+    if (listing.loaded or {}).get(month, entry.loaded_sha256) != entry.loaded_sha256:
         yield "the warehouse has another edition of it"
