@@ -15,7 +15,7 @@ from prefect.client.schemas.schedules import CronSchedule
 
 from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
-from schedules import COVID_DAILY, ROW_GROUPS, TIDY
+from schedules import CATALOG_DAILY, COVID_DAILY, ROW_GROUPS, TIDY
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,9 @@ SPECS = (
     DeploymentSpec("image_to_gif:image_to_gif", places=("bucket",), tag="images"),
     DeploymentSpec("month_report:month_report", places=("bucket",)),
     DeploymentSpec("drop_months:drop_months", places=_BOTH, tag="upkeep"),
+    DeploymentSpec(
+        "catalog:catalog", places=_BOTH, schedule=CATALOG_DAILY, active=False, tag="upkeep"
+    ),
     DeploymentSpec(
         "check_for_files:check_for_files",
         parameters={"skip_missing": True},  # its months may not be published yet

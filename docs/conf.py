@@ -26,7 +26,13 @@ html_show_sphinx = False
 
 #: The sidebar. A page that it lacks fails the build.
 SIDEBAR = {
-    "Load": ["docs/months", "docs/your-own-data", "docs/values", "docs/month-report"],
+    "Load": [
+        "docs/months",
+        "docs/your-own-data",
+        "docs/values",
+        "docs/month-report",
+        "docs/catalog",
+    ],
     "Datasets": ["docs/citibike", "docs/flights", "docs/fuel"],
     "Destinations": ["docs/blocks", "docs/postgres", "docs/s3", "docs/google-cloud"],
     "Run": ["docs/deploy", "docs/many-machines", "docs/operations"],

@@ -9,7 +9,7 @@ import datetime as dt
 import difflib
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -32,11 +32,11 @@ from orchestration.flow_results import error_of, plain_failures
 from orchestration.notifications import NOTICES
 from orchestration.parameter_types import AtLeastNone, AtLeastOne
 from orchestration.retries import RETRIES
-from orchestration.wording import in_ui, on_command_line
+from orchestration.wording import advice_on_command_line, in_ui, on_command_line
 from row_groups.job import Job
 from row_groups.places import Place
 from row_groups.plan import Intent, Planned, plan_files
-from row_groups.report import FileLine, Outcome, failed_file, line_of, table
+from row_groups.report import FileLine, Outcome, failed_file, line_of, public_record, table
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -175,5 +175,10 @@ def _verdict(lines: list[FileLine]) -> State[Any]:
     return Completed(message=message, data=lines)
 
 
+def record(lines: Sequence[FileLine]) -> Mapping[str, Any]:
+    """Return the result as fields of a JSON object."""
+    return {"files": [public_record(line, advice_on_command_line) for line in lines]}
+
+
 if __name__ == "__main__":
-    cli.run(check_for_files, partial(table, voice=on_command_line))
+    cli.run(check_for_files, partial(table, voice=on_command_line), record=record)

@@ -6,6 +6,7 @@ python flows/covid_monthly.py --country Germany
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from core.scratch import Job, scratch_folder
 from core.storage.bucket import Bucket, put
 from covid.cache import cached, keep
 from covid.edition import URL, check_edition, find_country, read_edition
-from covid.monthly import Monthly, by_month
+from covid.monthly import Monthly, Total, by_month
 from orchestration import cli
 from orchestration.artifacts import show_chart
 from orchestration.block_registry import BUCKET, opened_bucket, tell_places
@@ -122,5 +123,24 @@ def shown(report: Any) -> str:
     return "\n".join(lines)
 
 
+def record(report: Any) -> Mapping[str, Any]:
+    """Return the result as fields of a JSON object."""
+    found: Monthly = report.found
+    return {
+        "country": found.country,
+        "day": found.day.isoformat(),
+        "months": [_month(total) for total in found.totals],
+        "unreported_days": found.unreported,
+        "csv": report.csv,
+        "png": report.png,
+        "written": report.written,
+    }
+
+
+def _month(total: Total) -> dict[str, Any]:
+    month = total.year_month.replace("_", "-")
+    return {"month": month, "cases": total.cases, "deaths": total.deaths}
+
+
 if __name__ == "__main__":
-    cli.run(covid_monthly, shown)
+    cli.run(covid_monthly, shown, record=record)

@@ -5,6 +5,7 @@ python flows/image_to_gif.py --engine dask --workers 4
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -212,5 +213,10 @@ def shown(gif: Any) -> str:
     return f"{status}: {gif.where}, {gif.frames} frames, {gif.size:,} bytes"
 
 
+def record(gif: Any) -> Mapping[str, Any]:
+    """Return the result as fields of a JSON object."""
+    return {"gif": gif.where, "frames": gif.frames, "bytes": gif.size, "written": gif.written}
+
+
 if __name__ == "__main__":
-    cli.run(image_to_gif, shown, drawn=frames_to_gif)
+    cli.run(image_to_gif, shown, drawn=frames_to_gif, record=record)

@@ -14,6 +14,8 @@ from prefect import flow, get_run_logger, task
 
 from core.scratch import scratch_folder, subfolder
 from core.storage.bucket import Bucket
+from monthly.catalog.reading import listed_marks
+from monthly.catalog.words import months_markdown
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry, report_key
 from monthly.month import Color, Month
@@ -65,7 +67,8 @@ def report(
         counts = count_month(month, parquet)
         names = zone_names(bucket, DATASETS[month.dataset].declared.place_names)
         drawn = pictures(counts, names)
-        more = filter(None, [typical_markdown(counts), days])
+        months = months_markdown(month, listed_marks(bucket, month.dataset))
+        more = filter(None, [typical_markdown(counts), days, months])
         page = page_markdown(entry, where, drawn, list(more))
         link = _keep(page, month, entry, bucket, folder)
     file = f"[{link}]({link})" if is_web_link(link) else f"`{bucket.uri(report_key(month))}`"

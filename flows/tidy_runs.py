@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
 
@@ -23,9 +26,24 @@ from orchestration.orphaned_runs import begun_runs, remove_containers, settle, w
 from orchestration.parameter_types import AtLeastNone, AtLeastOne
 
 
+@dataclass(frozen=True)
+class Tidied:
+    """The result of a run.
+
+    Attributes:
+        lost: runs that nothing ran any more.
+        started_again: those of them that were started again.
+        containers_removed: containers of ended runs.
+    """
+
+    lost: int
+    started_again: int
+    containers_removed: int
+
+
 @flow(name="tidy-runs", flow_run_name="tidy runs", **NOTICES)
 @plain_failures
-def tidy_runs(silent_minutes: AtLeastOne = 120, keep_hours: AtLeastNone = 24) -> State[None]:
+def tidy_runs(silent_minutes: AtLeastOne = 120, keep_hours: AtLeastNone = 24) -> State[Tidied]:
     """Find runs that were killed together with their agent, and restart them on another agent.
 
     Such a run would stay Running forever, as nothing is left to report its end. This flow reports
@@ -38,14 +56,12 @@ def tidy_runs(silent_minutes: AtLeastOne = 120, keep_hours: AtLeastNone = 24) ->
             lost. On this machine the flow checks the run's process or container instead.
         keep_hours: Hours to keep the container of an ended run.
     """
-    lost, again, removed = asyncio.run(
-        _tidy(dt.timedelta(minutes=silent_minutes), dt.timedelta(hours=keep_hours))
-    )
-    message = f"{lost} lost, {again} started again, {removed} containers removed"
-    return Completed(name="Completed" if lost or removed else "Skipped", message=message)
+    done = asyncio.run(_tidy(dt.timedelta(minutes=silent_minutes), dt.timedelta(hours=keep_hours)))
+    name = "Completed" if done.lost or done.containers_removed else "Skipped"
+    return Completed(name=name, message=shown(done), data=done)
 
 
-async def _tidy(silent: dt.timedelta, keep: dt.timedelta) -> tuple[int, int, int]:
+async def _tidy(silent: dt.timedelta, keep: dt.timedelta) -> Tidied:
     lost = again = 0
     logger = get_run_logger()
     async with get_client() as client:
@@ -58,8 +74,21 @@ async def _tidy(silent: dt.timedelta, keep: dt.timedelta) -> tuple[int, int, int
                 logger.warning("%s is lost: %s", run.name, why)
                 again += await settle(client, run, why)
             lost += len(found)
-        return lost, again, await remove_containers(client, keep)
+        return Tidied(lost, again, await remove_containers(client, keep))
+
+
+def shown(done: Any) -> str:
+    """Return the result as one line of text."""
+    return (
+        f"{done.lost} lost, {done.started_again} started again, "
+        f"{done.containers_removed} containers removed"
+    )
+
+
+def record(done: Any) -> Mapping[str, Any]:
+    """Return the result as fields of a JSON object."""
+    return asdict(done)
 
 
 if __name__ == "__main__":
-    cli.run(tidy_runs)
+    cli.run(tidy_runs, shown, record=record)

@@ -222,7 +222,7 @@ def entry_of(month: Month, download: Download[Month], accounts: Accounts) -> Ent
 def _parse(bucket: Bucket, month: Month, stored: Stored) -> Entry:
     try:
         return Entry.of(json.loads(stored.data))
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise StorageError(
             f"{month}: {bucket.uri(entry_key(month))} is not a ledger entry ({error}); "
             "remove that object, then run again"

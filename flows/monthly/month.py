@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -90,6 +91,18 @@ def months_of(color: str, months: str | Iterable[int], year: int) -> tuple[Month
     if not named:
         raise UsageError(f"{color}: no month named in {months!r}; write 2021-01 or 2020-01:2020-12")
     return tuple(sorted(named))
+
+
+def month_of_stem(color: str, stem: str) -> Month | None:
+    """Return the month whose objects have this name, see `Month.stem`; None if none has."""
+    before, after = dataset(color).declared.file.format(dataset=color, year_month="\n").split("\n")
+    text = stem.removeprefix(before).removesuffix(after)
+    match = _YEAR_MONTH.fullmatch(text)
+    if not match or f"{before}{text}{after}" != stem or len(text) != len("2021-01"):
+        return None
+    with suppress(UsageError):  # of a month before the first one
+        return Month(color, int(match[1]), int(match[2]))
+    return None
 
 
 def latest_months(color: str, count: int, today: dt.date) -> tuple[Month, ...]:

@@ -143,7 +143,7 @@ def _compare(published: RemoteFile[Month], entry: Entry, force: bool) -> tuple[S
         return Status.CHANGED, "forced", False
     if _only_generated(published, entry):
         return Status.UNCHANGED, f"was published at {entry.url}", False
-    if change := _schema_change(entry):
+    if change := schema_change(entry):
         return Status.CHANGED, change, False
     if (url := without_secrets(published.url)) != entry.url:
         return Status.CHANGED, f"published at {url}, was {entry.url}", True
@@ -158,7 +158,7 @@ def _compare(published: RemoteFile[Month], entry: Entry, force: bool) -> tuple[S
     return Status.CHANGED, "new modification time, no ETag; the content will be compared", True
 
 
-def _schema_change(entry: Entry) -> str:
+def schema_change(entry: Entry) -> str:
     """Return what in the declaration would convert this month differently now; empty if nothing."""
     dataset = DATASETS[entry.dataset]
     if entry.schema_version == dataset.schema_version:

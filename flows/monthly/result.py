@@ -110,6 +110,24 @@ def from_record(record: Mapping[str, Any]) -> MonthResult:
     return MonthResult(**known | {"month": month, "status": status, "remedies": remedies})
 
 
+def public_record(line: MonthResult, worded: Callable[[Advice], str]) -> dict[str, Any]:
+    """Return the result as flat JSON types for anybody's program; see docs/operations.md.
+
+    Args:
+        line: the result.
+        worded: words one remedy.
+    """
+    record = {"dataset": line.month.dataset} | asdict(line)
+    size, remedies = record.pop("size"), [worded(each) for each in line.remedies]
+    return record | {
+        "month": line.month.year_month,
+        "status": line.status.value,
+        "bytes": size,
+        "seconds": round(line.seconds, 3),
+        "remedies": remedies,
+    }
+
+
 def summary(line: MonthResult) -> str:
     """Return a month's line for the log of a run over many months, without reasons."""
     what = f"{line.month}: {_status(line)}"

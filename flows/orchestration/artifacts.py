@@ -82,6 +82,13 @@ def show_report(entry: Entry, markdown: str, link: str) -> None:
     )
 
 
+def show_catalog(markdown: str) -> None:
+    """Create the page with the catalog."""
+    create_markdown_artifact(  # type: ignore[unused-coroutine] # it is none in a flow that is not async
+        markdown, key="catalog", description="What there is, by dataset and month"
+    )
+
+
 def is_web_link(link: str) -> bool:
     """Tell whether the UI can open a link; browsers do not let web pages open file URLs."""
     return link.startswith(("http://", "https://"))

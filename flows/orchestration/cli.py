@@ -6,8 +6,9 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_args, get_type_hints
 
@@ -18,16 +19,22 @@ from prefect.client.schemas.objects import State
 from prefect.utilities.callables import parameter_docstrings
 
 from core.errors import Remedy, TripsError, UsageError, page_of
-from monthly.result import MonthResult, table
+from monthly.month import Month
+from monthly.result import MonthResult, failed_month, public_record, table
 from orchestration.exit_codes import ExitCode
 from orchestration.flow_results import error_of, keep_tracebacks
 from orchestration.graph import draw
 from orchestration.interrupts import ended_by_ctrl_c
+from orchestration.output import Failure, print_json, stdout_to_stderr, wants_json
 from orchestration.prefect_server import refuse_silent_server
 from orchestration.terminal import collect_seldom, hide_noise, show_own_lines
-from orchestration.wording import on_command_line
+from orchestration.wording import advice_on_command_line, on_command_line
 
 Show = Callable[[Any], str]
+#: Turns the result of a flow into fields of the object that --json prints.
+Record = Callable[[Any], Mapping[str, Any]]
+#: Takes the state of a run, and the parameters that it ran with.
+Report = Callable[[State[Any], Mapping[str, Any]], None]
 
 
 def run(
@@ -35,58 +42,94 @@ def run(
     show: Show | None = None,
     drawn: Flow[..., Any] | None = None,
     confirm: Show | None = None,
+    record: Record | None = None,
 ) -> None:
     """Run a flow with the options of the command line, and exit with code 1 if it fails.
-
-    See `app_of` for the arguments.
-    """
-    app = app_of(flow, show, drawn, confirm)
-    try:
-        sys.exit(app(standalone_mode=False))
-    except click.ClickException as error:
-        _fail(UsageError(" ".join(error.format_message().split())))
-    except typer.Abort:  # Ctrl-C, or the end of the input, at a question
-        sys.exit(1)
-
-
-def app_of(
-    flow: Flow[..., Any],
-    show: Show | None = None,
-    drawn: Flow[..., Any] | None = None,
-    confirm: Show | None = None,
-) -> typer.Typer:
-    """Return the command of a flow.
 
     Args:
         flow: the flow; its parameters become options, documented by its docstring.
         show: formats the flow's result as text; a table of its months by default.
+        drawn: see `app_of`.
+        confirm: see `app_of`.
+        record: turns the flow's result into the fields that --json prints; those of its months
+            by default.
+    """
+    if wants_json(sys.argv[1:]):
+        _run_for_json(flow, drawn, confirm, record or months_record)
+    failure = _failure(app_of(flow, partial(_print, show), drawn, confirm))
+    sys.stdout.flush()
+    if failure:
+        failure.tell()
+    sys.exit(failure.code if failure else ExitCode.DONE)
+
+
+def _run_for_json(
+    flow: Flow[..., Any], drawn: Flow[..., Any] | None, confirm: Show | None, record: Record
+) -> NoReturn:
+    """Run a flow with only its result on stdout, as one JSON object."""
+    runs: list[tuple[State[Any], Mapping[str, Any]]] = []
+    with stdout_to_stderr():
+        failure = _failure(app_of(flow, lambda *run: runs.append(run), drawn, confirm))
+        if failure:
+            failure.tell()
+    state, fields = (runs[-1][0].name, _fields(*runs[-1], record)) if runs else (None, {})
+    print_json(state, failure, fields)
+    sys.exit(failure.code if failure else ExitCode.DONE)
+
+
+def _failure(app: typer.Typer) -> Failure | None:
+    """Run a command and return why it failed, or None."""
+    try:
+        return app(standalone_mode=False) or None  # --help returns 0
+    except click.ClickException as error:
+        return Failure.of(UsageError(" ".join(error.format_message().split())))
+    except TripsError as error:
+        return Failure.of(error)
+    except typer.Abort:  # Ctrl-C, or the end of the input, at a question
+        return Failure("stopped at the question")
+
+
+def app_of(
+    flow: Flow[..., Any],
+    report: Report,
+    drawn: Flow[..., Any] | None = None,
+    confirm: Show | None = None,
+) -> typer.Typer:
+    """Return the command of a flow, which returns why it failed, or None.
+
+    Args:
+        flow: the flow; its parameters become options, documented by its docstring.
+        report: tells the result of a run.
         drawn: the flow whose graph the option --graph draws instead of running; None to omit
             the option.
         confirm: turns the flow's result into a question, empty for none; if the user answers
             yes, the flow runs again with its parameter `yes`.
+
+    Raises:
+        TripsError: called as a command, nothing ran.
     """
 
     def command(
-        *, traceback: bool, verbose: bool, graph: Path | None = None, **parameters: Any
-    ) -> None:
+        *,
+        traceback: bool,
+        verbose: bool,
+        json: bool,  # read by `run`, for the errors of other options too
+        graph: Path | None = None,
+        **parameters: Any,
+    ) -> Failure | None:
         if graph and drawn:
-            _draw(drawn, graph)
-            return
-        _refuse_silent_server()
+            draw(drawn, graph)
+            print(f"drawn: {graph}")
+            return None
+        refuse_silent_server()
         _set_up_log(traceback, verbose)
         collect_seldom()
-        call: Any = flow  # its overloads for return_state do not hold for any flow
-        with ended_by_ctrl_c():
-            state: State[Any] = call(**parameters, return_state=True)
-        _show(state, show)
+        state = _reported(flow, parameters, report)
         if confirm and not parameters["yes"] and state.is_completed():
             if not _confirmed(confirm(state.result())):
-                return
-            with ended_by_ctrl_c():
-                state = call(**{**parameters, "yes": True}, return_state=True)
-            _show(state, show)
-        if state.is_failed() or state.is_crashed():
-            _fail_as(state)
+                return None
+            state = _reported(flow, {**parameters, "yes": True}, report)
+        return _failure_of(state) if state.is_failed() or state.is_crashed() else None
 
     command.__signature__ = _signature(flow, drawn is not None)  # type: ignore[attr-defined] # what typer reads
     about = inspect.cleandoc(flow.fn.__doc__ or "").split("\n\nArgs:")[0]
@@ -95,7 +138,15 @@ def app_of(
     return app
 
 
-def _show(state: State[Any], show: Show | None) -> None:
+def _reported(flow: Flow[..., Any], parameters: Mapping[str, Any], report: Report) -> State[Any]:
+    call: Any = flow  # its overloads for return_state do not hold for any flow
+    with ended_by_ctrl_c():
+        state: State[Any] = call(**parameters, return_state=True)
+    report(state, parameters)
+    return state
+
+
+def _print(show: Show | None, state: State[Any], parameters: Mapping[str, Any]) -> None:
     """Print the result of a flow: months as a table, anything else as `show` formats it."""
     result = state.result(raise_on_failure=False)
     if isinstance(result, MonthResult):
@@ -107,30 +158,33 @@ def _show(state: State[Any], show: Show | None) -> None:
         print(_from_here(show(result)))
 
 
+def _fields(state: State[Any], parameters: Mapping[str, Any], record: Record) -> Mapping[str, Any]:
+    """Return the result of a flow as fields of a JSON object; none if it failed as a whole."""
+    result = state.result(raise_on_failure=False)
+    if not isinstance(result, BaseException | State):
+        return record(result)
+    error = error_of(state)
+    if isinstance(error, UsageError) or not {"color", "year", "month"} <= parameters.keys():
+        return {}
+    month = Month(*(parameters[name] for name in ("color", "year", "month")))
+    return months_record(failed_month(month, error))
+
+
+def months_record(result: Any) -> Mapping[str, Any]:
+    """Return the months that a flow returned, one or several, as `months` of a JSON object."""
+    lines = result if isinstance(result, list) else [result]
+    return {"months": [public_record(line, advice_on_command_line) for line in lines]}
+
+
 def _confirmed(question: str) -> bool:
     """Ask on a terminal; elsewhere, fail and name the option that answers."""
     if not question:
         return False
     if not sys.stdin.isatty():
         nobody = f"{question} There is no terminal to answer on"
-        _fail(UsageError(nobody, Remedy("yes", True)))
+        raise UsageError(nobody, Remedy("yes", True))
     sys.stdout.flush()
     return typer.confirm(question)
-
-
-def _draw(flow: Flow[..., Any], path: Path) -> None:
-    try:
-        draw(flow, path)
-    except TripsError as error:
-        _fail(error)
-    print(f"drawn: {path}")
-
-
-def _refuse_silent_server() -> None:
-    try:
-        refuse_silent_server()
-    except UsageError as error:
-        _fail(error)
 
 
 def _set_up_log(traceback: bool, verbose: bool) -> None:
@@ -141,36 +195,21 @@ def _set_up_log(traceback: bool, verbose: bool) -> None:
     hide_noise()
 
 
-def _fail_as(state: State[Any]) -> NoReturn:
-    """End as a flow did; its table has the reasons of single months or files."""
+def _failure_of(state: State[Any]) -> Failure:
+    """Return why a flow failed; its table has the reasons of single months or files."""
     lines = state.result(raise_on_failure=False)
     if not isinstance(lines, list):
-        _fail(error_of(state))
+        return Failure.of(error_of(state))
     failed = [line for line in lines if line.is_failed]
     what = "months" if isinstance(lines[0], MonthResult) else "files"
     pages = sorted({page_of(line.error) for line in failed} - {""})
-    _end(f"{len(failed)} of {len(lines)} {what} failed", pages)
-
-
-def _fail(error: TripsError) -> NoReturn:
-    """Print an error; exit with code 2 if a parameter is to blame."""
-    said = on_command_line(error.message, error.remedies)
-    if isinstance(error, UsageError):
-        _end(said, code=ExitCode.USAGE)
-    _end(said, filter(None, [error.page]))
-
-
-def _end(reason: str, pages: Iterable[str] = (), code: ExitCode = ExitCode.FAILED) -> NoReturn:
-    sys.stdout.flush()
-    print(f"Error: {reason}", file=sys.stderr)
-    for page in pages:
-        print(f"Help: {page}", file=sys.stderr)
-    sys.exit(code)
+    return Failure(f"{len(failed)} of {len(lines)} {what} failed", pages=tuple(pages))
 
 
 _SWITCHES = {
     "traceback": "Show where a failure arose.",
     "verbose": "Show Prefect's own log lines too.",
+    "json": "Print the result as one JSON object on stdout, and all else on stderr.",
 }
 
 

@@ -6,14 +6,13 @@ leaves the rest to them.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from core.errors import UsageError
 from monthly.month import Color, Month, months_of
 from monthly.sources import addresses
-from orchestration.exit_codes import ExitCode
+from orchestration.output import refuse
 
 #: Commands for one month and for several, with defaults of the parameters to check.
 MONTH = {"color": "yellow", "year": "2021", "month": "1"}
@@ -36,8 +35,7 @@ def refuse_early(command: str, arguments: Sequence[str]) -> None:
     try:
         _check({**COMMANDS[command], **_given(arguments)})
     except UsageError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(ExitCode.USAGE)
+        refuse(error)
 
 
 def _given(arguments: Sequence[str]) -> dict[str, str]:

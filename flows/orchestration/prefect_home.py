@@ -91,6 +91,7 @@ def _share_declarations() -> None:
     """Let .env name the folder of declarations, which parameters offer as they are imported."""
     # Not at the top: an interpreter without the requirements is told so first.
     from core.errors import UsageError
+    from orchestration.output import refuse
     from orchestration.variables import DATASETS, share_with_library
 
     share_with_library(DATASETS)
@@ -102,8 +103,7 @@ def _share_declarations() -> None:
 
         declaration_files()
     except UsageError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(2)
+        refuse(error)
 
 
 # Not under another name, at the startup of an interpreter such as pip's or a server's.

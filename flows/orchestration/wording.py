@@ -13,6 +13,11 @@ def on_command_line(message: str, remedies: Sequence[Advice]) -> str:
     return _sentence(message, remedies, _option, "flows/{}.py".format)
 
 
+def advice_on_command_line(advice: Advice) -> str:
+    """Return one remedy as a sentence of its own: `run again with --no-strict`."""
+    return on_command_line("", [advice]).removeprefix("; ")
+
+
 def in_ui(message: str, remedies: Sequence[Advice]) -> str:
     """Return a message with its remedies as parameters: `run again with strict=False`."""
     return _sentence(message, remedies, _assignment, lambda flow: flow.replace("_", "-"))

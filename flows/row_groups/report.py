@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from enum import Enum
+from typing import Any
 
 from core.errors import Advice, TripsError
 from monthly.result import Voice, aligned
@@ -71,6 +72,19 @@ def line_of(
         return FileLine(file.name, status, file.reason)
     counts = (entry.rows, entry.row_groups, entry.object_size)
     return FileLine(file.name, status, file.reason, *counts, seconds, sink.uri(file.name))
+
+
+def public_record(line: FileLine, worded: Callable[[Advice], str]) -> dict[str, Any]:
+    """Return the result of a file as flat JSON types; `worded` words one remedy."""
+    record = {"file": line.name} | asdict(line)
+    del record["name"]
+    size, remedies = record.pop("size"), [worded(each) for each in line.remedies]
+    return record | {
+        "status": line.status.value,
+        "bytes": size,
+        "seconds": round(line.seconds, 3),
+        "remedies": remedies,
+    }
 
 
 _HEAD = ("file", "status", "rows", "groups", "bytes", "seconds", "where")

@@ -37,15 +37,15 @@ class Commands:
     capsys: pytest.CaptureFixture[str]
     caplog: pytest.LogCaptureFixture
 
-    def __call__(self, flow: Any, *options: str) -> Said:
-        """Run a flow with the options of its command line."""
+    def __call__(self, flow: Any, *options: str, **front: Any) -> Said:
+        """Run a flow with the options of its command line; `front` is what its file adds."""
         from orchestration import cli
 
         self.caplog.clear()
         self.capsys.readouterr()
         self.monkeypatch.setattr(sys, "argv", ["flow.py", *options])
         with pytest.raises(SystemExit) as ended, _formatters_kept():
-            cli.run(flow)
+            cli.run(flow, **front)
         printed = self.capsys.readouterr()
         messages = "\n".join(self.caplog.messages)
         return Said(int(ended.value.code or 0), printed.out, printed.err, messages)

@@ -1,0 +1,113 @@
+"""The catalog: what there is in the bucket and the warehouse, by dataset and month.
+
+python flows/catalog.py
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+
+from prefect import flow, get_run_logger, task
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from core.errors import UsageError
+from core.storage.bucket import Bucket
+from monthly.catalog.contents import Catalog, DatasetLine
+from monthly.catalog.metrics import write_metrics
+from monthly.catalog.reading import read_catalog
+from monthly.catalog.record import catalog_record
+from monthly.catalog.words import catalog_markdown, catalog_text
+from monthly.datasets import DATASETS
+from monthly.month import Color
+from monthly.warehouses import Warehouse
+from orchestration import cli
+from orchestration.artifacts import show_catalog
+from orchestration.block_registry import (
+    BUCKET,
+    WAREHOUSE,
+    folder_of,
+    opened_bucket,
+    opened_warehouse,
+    tell_places,
+)
+from orchestration.flow_results import plain_failures
+from orchestration.notifications import NOTICES
+from orchestration.paths import lasting
+from orchestration.retries import RETRIES
+
+
+@task(name="read", **RETRIES)
+def read(
+    bucket: Bucket, warehouse: Warehouse | None, datasets: list[str], today: dt.date
+) -> list[DatasetLine]:
+    """List the bucket and the warehouse, and read the ledger entries."""
+    return read_catalog(bucket, warehouse, datasets, today)
+
+
+@flow(name="catalog", flow_run_name="catalog", **NOTICES)
+@plain_failures
+def catalog(
+    color: Color | None = None,
+    bucket: str = BUCKET,
+    warehouse: str = WAREHOUSE,
+    all: bool = False,
+    metrics: str = "",
+) -> State[Catalog]:
+    """Show what there is: months, rows, gaps, corrections, and how fresh each dataset is.
+
+    For each dataset there is a grid with years down and months across. The run reads listings and
+    ledger entries, writes nothing to bucket and warehouse, and reads no data.
+
+    Args:
+        color: Dataset, by the name of its declaration; empty for those with anything there.
+        bucket: Block of the bucket, as TYPE/NAME, or a folder.
+        warehouse: Block of the warehouse, as TYPE/NAME, or a DuckDB file; empty for the bucket
+            alone.
+        all: Show datasets of which there is nothing, too.
+        metrics: File to write the figures to, in Prometheus' text format; empty for none.
+    """
+    file = _metrics_file(metrics)
+    store, target = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
+    tell_places("", store, target)
+    loaded, now = target.used if target else None, dt.datetime.now(dt.timezone.utc)
+    lines = read(store.used, loaded, [color] if color else list(DATASETS), now.date())
+    shown = tuple(line for line in lines if line.months or line.fault or all or color)
+    found = Catalog(folder_of(store.used), loaded.name() if loaded else "", now, shown)
+    show_catalog(catalog_markdown(found))
+    if file:
+        write_metrics(found, file)
+        get_run_logger().info("metrics: %s", file)
+    return Completed(message=f"{len(shown)} datasets, {found.months} months", data=found)
+
+
+def _metrics_file(name: str) -> Path | None:
+    """Return the path of the metrics, None for none.
+
+    Raises:
+        UsageError: it is a folder, or would be lost with the folder that a deployment runs in.
+    """
+    if not name:
+        return None
+    path = lasting(name)
+    if path.is_dir():
+        raise UsageError(f"metrics {path} is a folder; name a file in it, such as catalog.prom")
+    return path
+
+
+def shown(found: Any) -> str:
+    """Return the result as text."""
+    return catalog_text(found)
+
+
+def record(found: Any) -> dict[str, Any]:
+    """Return the result as fields of a JSON object."""
+    return catalog_record(found)
+
+
+if __name__ == "__main__":
+    cli.run(catalog, shown, record=record)

@@ -1,0 +1,144 @@
+"""The catalog as people run it: text, page, JSON, metrics, and the grid in a month's report."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+import catalog as flow_file
+from fakes.in_process import Commands
+from monthly.month import Month
+from test_flows import publish, source
+
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+DATASET = {
+    "dataset",
+    "title",
+    "first_month",
+    "newest_month",
+    "months_behind",
+    "gaps",
+    "rows",
+    "rows_rejected",
+    "bytes",
+    "converted_at",
+    "counts",
+    "fault",
+    "months",
+}
+MONTH = {
+    "month",
+    "mark",
+    "rows",
+    "rows_rejected",
+    "bytes",
+    "url",
+    "generated",
+    "converted_at",
+    "corrections",
+    "pinned_at",
+    "held",
+    "in_warehouse",
+    "stale",
+    "fault",
+}
+
+
+def load(place: Path, months: str, **options: Any) -> Any:
+    from parameterized_flow import etl_parent_flow
+
+    call: Any = etl_parent_flow
+    return call("green", months=months, source=source(place), return_state=True, **options)
+
+
+def page() -> str:
+    """The artifact of the newest run."""
+    from prefect import get_client
+    from prefect.client.schemas.filters import ArtifactCollectionFilter
+
+    async def newest() -> Any:
+        async with get_client() as client:
+            which = ArtifactCollectionFilter.parse_obj({"key": {"any_": ["catalog"]}})
+            (found,) = await client.read_latest_artifacts(artifact_filter=which)
+            return found.data
+
+    return str(asyncio.run(newest()))
+
+
+def test_a_person_sees_a_table_a_grid_and_what_is_wrong(place: Path, command: Commands) -> None:
+    """As text, as a page in the UI, as JSON and as metrics: the same months."""
+    for month in ("2020-10", "2020-12"):
+        publish(place, month, ["1", "2"])
+        assert load(place, month, report=False).name == "Completed"
+    (place / "bucket/ledger/green/green_tripdata_2021-01.json").write_text("broken")
+    show = partial(command, flow_file.catalog, show=flow_file.shown, record=flow_file.record)
+    said = show("--metrics", str(place / "catalog.prom"))
+    assert said.code == 0
+    lines = said.out.splitlines()
+    assert lines[2].split()[:6] == ["green", "3", "2020-10", "2021-01", "4", "0"]
+    assert "1 missing, 1 unreadable" in lines[2]
+    assert "yellow" not in said.out
+    assert ["2020", "+", ".", "+"] in [line.split() for line in lines]
+    assert ["2021", "!"] in [line.split() for line in lines]
+    assert lines[-1].startswith("green 2021-01: unreadable: ")
+    assert "| 2020 |" in page()
+    text = (place / "catalog.prom").read_text()
+    samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
+    assert {s.value for s in samples if s.name == "monthly_files_rows"} == {4.0}
+    assert {s.labels["warehouse"] for s in samples} == {str(place / "trips.duckdb")}
+
+    found = json.loads(show("--json").out)
+    assert (found["exit_code"], found["bucket"]) == (0, str(place / "bucket"))
+    (green,) = found["datasets"]
+    assert set(green) == DATASET
+    assert all(set(month) == MONTH for month in green["months"])
+    assert [(m["month"], m["mark"], m["in_warehouse"]) for m in green["months"]] == [
+        ("2020-10", "good", True),
+        ("2020-12", "good", True),
+        ("2021-01", "unreadable", False),
+    ]
+    assert (green["gaps"], green["rows"]) == (["2020-11"], 4)
+
+    every = json.loads(show("--json", "--all", "--warehouse", "").out)
+    assert {"yellow", "fhv"} < {each["dataset"] for each in every["datasets"]}
+    assert every["warehouse"] is None
+    one = json.loads(show("--json", "--color", "yellow").out)
+    assert [(each["dataset"], each["months"]) for each in one["datasets"]] == [("yellow", [])]
+
+
+def test_it_is_deployed_and_runs_by_itself_once_somebody_turns_it_on() -> None:
+    """With the places that .env names; its description is that of the flow."""
+    from specs import SPECS
+
+    (spec,) = [spec for spec in SPECS if spec.loaded() is flow_file.catalog]
+    assert spec.places == ("bucket", "warehouse")
+    assert spec.schedule
+    assert not spec.active
+    assert spec.description().startswith("Show what there is: ")
+
+
+def test_a_folder_is_no_file_for_metrics(place: Path, command: Commands) -> None:
+    said = command(flow_file.catalog, "--metrics", str(place))
+    assert said.code == 2
+    assert "is a folder; name a file in it" in said.err
+    assert not (place / "bucket").exists()
+
+
+def test_the_report_of_a_month_has_the_grid_of_its_dataset(place: Path) -> None:
+    """In the page and in the file; the month itself is in bold."""
+    for month in ("2020-10", "2020-12"):
+        publish(place, month, ["1", "2"])
+    load(place, "2020-10", report=False)
+    load(place, "2020-12")
+    report = place / f"bucket/data/green/{Month('green', 2020, 12).stem}.report.html"
+    cells = report.read_text().partition("Months of green")[2].partition("</table>")[0]
+    row = cells.partition("<td>2020</td>")[2]
+    shown = [cell.partition("</td>")[0].partition(">")[2] for cell in row.split("<td")[1:]]
+    assert shown == [*[""] * 9, "+", ".", "<strong>+</strong>"]
