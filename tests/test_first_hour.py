@@ -351,7 +351,7 @@ def test_data_below_a_file_names_the_setting(
     file.write_text("")
     for open_one, name in (
         (block_registry.open_bucket, str(file / "bucket")),
-        (block_registry.open_warehouse, str(file / "my.duckdb")),
+        (block_registry.opened_warehouse, str(file / "my.duckdb")),
     ):
         with pytest.raises(UsageError, match=f"{file} is a file, so there can be no folder"):
             open_one(name)
