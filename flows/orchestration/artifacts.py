@@ -83,7 +83,7 @@ def show_report(entry: Entry, markdown: str, link: str) -> None:
 
 
 def is_web_link(link: str) -> bool:
-    """Tell whether the UI can open a link; browsers do not let web pages open file URLs."""
+    """Return whether the UI can open a link; browsers do not let web pages open file URLs."""
     return link.startswith(("http://", "https://"))
 
 
