@@ -396,7 +396,7 @@ def test_months_are_dropped_when_somebody_says_yes(place: Path) -> None:
 
 
 def test_a_command_that_drops_asks_or_takes_yes(place: Path, prefect_server: None) -> None:
-    """Where nobody can answer it says which option does; GREEN is green."""
+    """Without a terminal it names the option to use; GREEN means green."""
     from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 
     publish(place, "2020-10", ["1", "2"])

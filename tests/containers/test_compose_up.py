@@ -28,7 +28,7 @@ def is_deployed(prefect: Prefect, name: str) -> bool:
 def test_a_month_comes_by_what_compose_brings_up(
     tmp_path: Path, left: Callable[[], set[str]]
 ) -> None:
-    """Server, agent and databases find each other; the run's container finds them too."""
+    """Server, agent, databases and the run's container reach each other."""
     with brought_up(tmp_path) as services:
         server = Prefect(tmp_path, {}, services.server)
         flow = "etl-parent-flow/docker-flow"
