@@ -10,7 +10,7 @@
 # make test-cluster  runs months on Dask workers and on an agent, some of them killed
 # make test-docker  tests deployments, agents and containers on a Docker engine, which it installs and starts if none is running (as root, on Debian)
 # make test-browser  tests the UI, on a server of its own, and the site of `make docs` in a browser; prints where the screenshots are
-# make lint  checks style, types, layers, requirements and spelling
+# make lint  checks style, types, layers, requirements, spelling and dead code
 # make docs  builds README and `docs/` into a site, `build/site/index.html`; fails on a broken link
 # make reference  writes `docs/reference.md`
 # make bench  measures speed and memory; fails if a target is missed
@@ -59,6 +59,7 @@ lint: $(VENV)/dev
 	@PYTHONPATH=flows $(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/deptry .
 	@$(BIN)/codespell
+	@$(BIN)/vulture
 
 docs: $(VENV)/docs
 	@rm -rf build/site

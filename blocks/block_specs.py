@@ -134,7 +134,7 @@ def _made(spec: BlockSpec, settings: Settings) -> Blocks:
 
 
 def server_answers() -> bool:
-    """Tell whether Prefect's server answers or is not needed; print an error line if not."""
+    """Return whether Prefect's server answers or is not needed; print an error line if not."""
     try:
         refuse_silent_server()
     except UsageError as error:

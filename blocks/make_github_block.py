@@ -43,7 +43,7 @@ def check(block: GitHub) -> str:
 
 
 def _names(refs: str, reference: str) -> bool:
-    """Tell whether a ref advertisement (git's HTTP protocol) lists a branch or tag."""
+    """Return whether a ref advertisement (git's HTTP protocol) lists a branch or tag."""
     known = {line.partition("\0")[0].rpartition(" ")[2] for line in refs.splitlines()}
     return bool(known & {f"refs/heads/{reference}", f"refs/tags/{reference}"})
 

@@ -58,7 +58,7 @@ class Server:
         self._run("pg_ctl", "stop", "-w", "-D", self.folder, "-m", mode)
 
     def is_running(self) -> bool:
-        """Tell whether the postmaster is running."""
+        """Return whether the postmaster is running."""
         made = (self.folder / "PG_VERSION").exists()
         return made and self._called("pg_ctl", "status", "-D", self.folder).returncode == 0
 

@@ -46,7 +46,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 @pytest.fixture(autouse=True)
 def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A scratch root of each test's own."""
+    """Give each test its own scratch root."""
     root = tmp_path / "scratch"
     monkeypatch.setenv("TRIPS_SCRATCH", str(root))
     return root
@@ -97,7 +97,7 @@ def command(
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the embedded bucket and warehouse of one test, and its published files."""
+    """Return a folder for one test's embedded bucket, warehouse and published files."""
     from orchestration import block_registry
     from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket
 
@@ -114,7 +114,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[S3]:
-    """An S3 of our own, started once for all tests that need one."""
+    """Run one S3 stand-in for all tests that need it."""
     from fakes.s3 import S3
 
     with S3() as server:
@@ -135,7 +135,7 @@ def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[tuple[Server, int]]:
-    """A PostgreSQL server and its port, started once for all tests."""
+    """Run one PostgreSQL server for all tests; yield it and its port."""
     from fakes.postgres import running_server
 
     with running_server() as found:
@@ -146,7 +146,7 @@ def postgres_server() -> Iterator[tuple[Server, int]]:
 def database(
     postgres_server: tuple[Server, int], request: pytest.FixtureRequest
 ) -> Iterator[Database]:
-    """An empty PostgreSQL database of one test's own."""
+    """Yield an empty PostgreSQL database for one test."""
     from fakes.postgres import new_database
 
     name = f"test_{zlib.crc32(request.node.nodeid.encode()):08x}"

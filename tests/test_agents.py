@@ -173,7 +173,7 @@ def test_an_agent_brings_months_of_a_dataset_of_the_users_own(
 def test_a_report_that_failed_on_an_agent_is_no_link_to_the_one_before(
     shared: Path, deployment: str
 ) -> None:
-    """The month is loaded, with the warning of its run; the old page is still there."""
+    """The month is loaded with its run's warning, and the old page stays."""
     publish(shared, "2020-10", ["1"])
     assert bring_all(shared, "10", report=True).result()[0].report
     broken_table(shared)
@@ -184,7 +184,7 @@ def test_a_report_that_failed_on_an_agent_is_no_link_to_the_one_before(
 
 
 def test_a_failed_and_a_crashed_month_are_named(shared: Path, deployment: str) -> None:
-    """The reason of the failed one as it said it; the others arrive."""
+    """The failed month has its own reason; the others are loaded."""
     publish(shared, "2020-10", ["1"])
     (shared / "web/green_tripdata_2020-11.csv").write_text("<html><body>moved</body></html>")
     with agent(deployment):
@@ -199,7 +199,7 @@ def test_a_failed_and_a_crashed_month_are_named(shared: Path, deployment: str) -
 def test_a_run_that_ends_otherwise_is_named(
     shared: Path, deployment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Crashed and cancelled runs, as an agent or a person leaves them."""
+    """Runs that an agent left Crashed or a person cancelled."""
     from prefect.states import Cancelled, Crashed
 
     import engines.agents
@@ -230,7 +230,7 @@ def test_a_run_that_ends_otherwise_is_named(
 def test_without_an_agent_the_run_ends_and_says_how_to_start_one(
     shared: Path, deployment: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After a bounded time; until then it says what it waits for. Its runs are cancelled."""
+    """The wait is bounded and logged; afterwards its runs are cancelled."""
     import engines.agents
     from core import waiting
 
@@ -278,7 +278,7 @@ def at_work(deployment: str) -> Any:
 def test_months_wait_while_an_agent_is_at_work_on_something_else(
     shared: Path, deployment: str, at_work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long; once nothing is at work in the queue, nobody is there."""
+    """For as long as the queue is busy; an idle queue means that there is no agent."""
     from prefect.states import Completed
 
     import engines.agents
@@ -305,7 +305,7 @@ def test_months_wait_while_an_agent_is_at_work_on_something_else(
 def test_a_run_that_has_lost_its_agent_holds_no_month_up(
     shared: Path, deployment: str, at_work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It stands as running for ever."""
+    """Its state stays Running."""
     import engines.agents
 
     monkeypatch.setattr(engines.agents, "PICKUP_SECONDS", 0.2)
@@ -318,7 +318,7 @@ def test_a_run_that_has_lost_its_agent_holds_no_month_up(
 def test_months_in_a_bucket_of_another_machine_are_noticed(
     shared: Path, deployment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The embedded bucket is a folder: an agent elsewhere fills a folder of its own."""
+    """The embedded bucket is a folder, and an agent elsewhere would fill another one."""
     monkeypatch.setenv("TRIPS_DATA", str(tmp_path / "elsewhere"))
     _deploy(deployment, shared)
     publish(shared, "2020-10", ["1"])
@@ -341,7 +341,7 @@ def test_months_in_a_bucket_of_another_machine_are_noticed(
     ],
 )
 def test_a_deployment_that_is_not_there_is_refused(shared: Path, name: str, said: str) -> None:
-    """With those that are."""
+    """The error lists the existing ones."""
     publish(shared, "2020-10", ["1"])
     state = bring_all(shared, "10", engine="agents", deployment=name)
     assert said in str(state.result(raise_on_failure=False))

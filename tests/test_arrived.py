@@ -80,7 +80,7 @@ def test_an_outage_that_passes_fails_no_month_that_has_arrived(
 def test_an_outage_that_does_not_pass_is_told_of_the_month(
     place: Path, elsewhere: list[Callable[[], Any]], outage: Outage
 ) -> None:
-    """After four attempts; the run itself ends as it does for any month."""
+    """After four attempts; the run ends as with any failed month."""
     elsewhere.append(lambda: outage(FolderBucket, "read", 8))
     publish(place, "2020-10", ["1.5"])
     state = bring_all(place, "10", engine="agents", report=False)
@@ -90,7 +90,7 @@ def test_an_outage_that_does_not_pass_is_told_of_the_month(
 def test_what_is_wrong_with_one_month_is_not_said_of_the_others(
     place: Path, elsewhere: list[Callable[[], Any]]
 ) -> None:
-    """An entry of the ledger that cannot be read concerns its month alone."""
+    """An unreadable ledger entry affects only its month."""
     publish(place, "2020-10", ["1.5"])
     publish(place, "2020-11", ["1.5"])
     elsewhere.append(lambda: damage(FolderBucket(place / "bucket"), Month("green", 2020, 10)))

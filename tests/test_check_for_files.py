@@ -68,7 +68,7 @@ def statuses(state: Any) -> dict[str, str]:
 
 
 def test_files_are_rewritten_once(place: Path, web: Path) -> None:
-    """The second run has nothing to do, and says so."""
+    """The second run ends as Skipped."""
     first = check(source=str(web))
     assert (first.name, first.message) == ("Completed", "2 rewritten")
     sink = place / "bucket/row-groups/fhvhv"
@@ -82,7 +82,7 @@ def test_files_are_rewritten_once(place: Path, web: Path) -> None:
 
 
 def test_no_cluster_is_started_for_nothing(place: Path, web: Path) -> None:
-    """A cluster that could not be had is not missed."""
+    """Without work, a cluster that cannot be reached does not matter."""
     check(source=str(web))
     state = check(source=str(web), cluster="no_such.Cluster", cluster_options="")
     assert state.name == "Skipped"
@@ -128,7 +128,7 @@ def test_an_unknown_intent_is_refused(place: Path, web: Path) -> None:
 def test_what_cannot_be_meant_is_named(
     place: Path, web: Path, wrong: dict[str, Any], said: str
 ) -> None:
-    """With the value and what to write instead; nothing is written."""
+    """The error names the value and a valid one; nothing is written."""
     state = check(**{"source": str(web)} | wrong)
     assert state.is_failed()
     assert said in str(state.result(raise_on_failure=False))
@@ -146,7 +146,7 @@ def test_one_bad_file_does_not_stop_the_others_and_is_named(place: Path, web: Pa
 def test_a_bucket_that_is_away_for_a_moment_is_asked_again(
     place: Path, web: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker's failure that passes by itself is no failure of the file."""
+    """A transient failure on a worker does not fail the file."""
     import check_for_files as flow_file
     from core.errors import Unavailable
     from row_groups import cluster
@@ -168,7 +168,7 @@ def test_a_bucket_that_is_away_for_a_moment_is_asked_again(
 
 
 def test_from_s3_to_google(place: Path, web: Path, s3: S3, google: Google) -> None:
-    """Through saved blocks, their folders included; then there is nothing to do."""
+    """Through saved blocks and their folders; the second run has nothing to do."""
     from prefect_gcp import GcpCredentials
     from prefect_gcp.cloud_storage import GcsBucket
 
@@ -239,7 +239,7 @@ def test_a_run_leaves_no_process_behind_whether_done_or_failed(place: Path, web:
 
 @pytest.mark.cluster
 def test_a_cluster_at_an_address_is_sent_the_code_and_stays(place: Path, web: Path) -> None:
-    """Its workers run in another folder and have never heard of this project."""
+    """Its workers run in another folder, without this project's code."""
     dask = Path(sys.executable).with_name("dask")
     told = place / "scheduler.json"
     here = ["--host", "127.0.0.1", "--scheduler-file", str(told)]
@@ -283,7 +283,7 @@ def test_a_cluster_that_is_not_there_is_named(place: Path, web: Path) -> None:
 def test_what_a_killed_worker_did_is_done_by_another(
     environment: dict[str, str], slow_web: Path, tmp_path: Path, scratch: Path
 ) -> None:
-    """SIGKILL in the middle of writing: the same run ends well, with every row once."""
+    """After SIGKILL during a write, the same run completes, with every row once."""
     arguments = ("--cluster-options", '{"n_workers": 1}')
     process = subprocess.Popen(
         command(FILE, *options(slow_web, *arguments)),
@@ -339,7 +339,7 @@ def assert_whole(web: Path, root: Path) -> None:
 def test_an_agent_runs_it_from_a_deployment(
     environment: dict[str, str], web: Path, tmp_path: Path
 ) -> None:
-    """In the temporary copy of the project that an agent makes; then there is nothing to do."""
+    """It runs in the agent's temporary copy of the project; a second run has nothing to do."""
     from check_for_files import check_for_files
 
     parameters = {"source": str(web), "rows_per_group": 1_000}

@@ -61,7 +61,7 @@ def run(
 def test_a_failure_ends_in_its_reason_without_a_traceback(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Exit code 1; the last line says what to do; a traceback only for those who ask."""
+    """The exit code is 1, and the last line has the remedy; a traceback is shown on request."""
     (tmp_path / "green.csv").write_text("<!doctype html><html></html>")
     options = ("--color", "green", "--year", "2020", "--month", "10")
     found = run(environment, "etl_web_to_gcs.py", *options, "--source", f"{tmp_path}/green.csv")
@@ -84,7 +84,7 @@ def test_a_failure_ends_in_its_reason_without_a_traceback(
 
 
 def test_an_empty_variable_is_an_unset_one(environment: dict[str, str], tmp_path: Path) -> None:
-    """As in a copy of .env.example that was read by a shell or by Docker."""
+    """As in a copy of .env.example that a shell or Docker has read."""
     names = ("SOURCE", "BUCKET", "WAREHOUSE", "BQ_DATASET", "BQ_LOCATION", "DATA")
     variables = [f"TRIPS_{name}" for name in names]
     script = f"""
@@ -110,7 +110,7 @@ print([str(getattr(d, n)) for n in {names}])
 def test_what_the_environment_leaves_open_stands_in_a_file(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """In .env, which TRIPS_ENV_FILE names here; the environment wins, empty is unset."""
+    """In the .env that TRIPS_ENV_FILE names; the environment overrides it, empty means unset."""
     file = tmp_path / "settings"
     file.write_text("TRIPS_BUCKET=s3-bucket/x$y\nTRIPS_WAREHOUSE=\nTRIPS_SOURCE=tlc\n")
     given = {"TRIPS_ENV_FILE": str(file), "TRIPS_SOURCE": "sample", "TRIPS_BUCKET": ""}
@@ -128,7 +128,7 @@ def test_what_the_environment_leaves_open_stands_in_a_file(
 def test_killed_while_downloading_it_goes_on_where_it_stopped(
     environment: dict[str, str], tmp_path: Path, server: Web
 ) -> None:
-    """SIGKILL with half of the file arrived; the next run asks for the rest, and all is there."""
+    """After SIGKILL with half of the file downloaded, the next run fetches only the rest."""
     body = trips("2020-10", [f"{n}.25" for n in range(20_000)]).encode()
     half = len(body) // 2
     address = "/green_tripdata_2020-10.csv"

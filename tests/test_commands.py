@@ -66,7 +66,7 @@ def test_from_the_root_an_address_keeps_its_slashes(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_failed_month_ends_in_one_line_and_exit_code_1(place: Path, command: Commands) -> None:
-    """The table shows what was done, and why not; the last lines count."""
+    """The table shows results and reasons; the last lines count them."""
     from parameterized_flow import etl_parent_flow
 
     publish(place, "2020-10", ["10.5"])
@@ -85,7 +85,7 @@ def test_a_failed_month_ends_in_one_line_and_exit_code_1(place: Path, command: C
 
 
 def test_a_wrong_option_is_one_line(command: Commands) -> None:
-    """With what it may have been."""
+    """The error suggests similar options."""
     from etl_gcs_to_bq import etl_gcs_to_bq
 
     said = command(etl_gcs_to_bq, "--yaer", "2020")
@@ -118,7 +118,7 @@ def test_help_explains_every_option_in_the_words_of_the_docstring(
 
 
 def test_a_wrong_option_is_refused_before_anything_runs(command: Commands) -> None:
-    """The message names the choices."""
+    """The error lists the choices."""
     from etl_gcs_to_bq import etl_gcs_to_bq
 
     said = command(etl_gcs_to_bq, "--color", "purple")

@@ -94,7 +94,7 @@ def test_another_country_of_the_day_takes_the_same_edition(place: Path, server: 
 def test_the_next_day_fetches_the_next_edition(
     place: Path, server: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Yesterday's report stays."""
+    """Yesterday's report is unchanged."""
     report(server)
     server.serve("/json/", edition([record("Germany", 2020, 9, 1, 0)]))
     monkeypatch.setattr(flow_file, "_today", lambda: DAY + dt.timedelta(1))
@@ -136,7 +136,7 @@ def test_a_cache_that_was_cut_is_fetched_again(place: Path, server: Web) -> None
 
 
 def test_an_unknown_country_lists_the_closest(place: Path, server: Web) -> None:
-    """Nothing but the edition is kept."""
+    """Only the edition is kept."""
     assert "names: Germany, " in reason(report(server, "Germny"))
     assert {path.suffix for path in (place / "bucket").glob("*") if path.is_file()} <= {""}
 
@@ -149,7 +149,7 @@ def test_an_absent_edition_is_not_asked_for_again(place: Path, server: Web) -> N
 
 
 def test_what_can_pass_is_tried_again(place: Path, server: Web, no_waiting: None) -> None:
-    """503, then half of an answer, of which the rest is asked for."""
+    """After a 503 and half a response, the rest is requested."""
     server.fail(Fault(Page(b"", 503)))
     server.fail(Fault(after=len(SMALL) // 2))
     assert report(server).result().found.csv() == SMALL_CSV
@@ -186,7 +186,7 @@ def test_the_chart_is_an_artifact(place: Path, server: Web) -> None:
 
 
 def test_s3_has_the_same_bytes(place: Path, server: Web, s3: S3) -> None:
-    """And a second run puts nothing there."""
+    """A second run uploads nothing."""
     objects = s3.new_bucket("covid")
     bucket = block(s3.url, objects.name, "reports")
     bucket.credentials.save("covid-creds", overwrite=True)
@@ -218,7 +218,7 @@ def test_as_a_command_it_prints_the_file(
 def test_killed_while_downloading_it_goes_on_where_it_stopped(
     environment: dict[str, str], server: Web
 ) -> None:
-    """SIGKILL with a part of the edition arrived; the next run asks for the rest."""
+    """After SIGKILL with part of the edition downloaded, the next run fetches only the rest."""
     large = SMALL + b" " * 400_000
     server.serve("/json/", Page(large, etag='"one"'))
     server.fail(Fault(after=len(large) // 2, hang=True))

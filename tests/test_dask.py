@@ -146,7 +146,7 @@ def test_months_of_a_dataset_of_the_users_own(
 
 
 def test_a_cluster_is_started_only_when_there_is_work(shared: Path) -> None:
-    """With nothing to do not even the address of a scheduler is tried."""
+    """Without work, not even the scheduler's address is contacted."""
     publish(shared, "2020-10", ["1"])
     assert bring_all(shared, "10").name == "Completed"
     state = bring_all(shared, "10", engine="dask", cluster="tcp://127.0.0.1:9")
@@ -154,7 +154,7 @@ def test_a_cluster_is_started_only_when_there_is_work(shared: Path) -> None:
 
 
 def test_one_failed_month_is_named_and_the_others_arrive(shared: Path) -> None:
-    """As with threads; the reason has come from the worker."""
+    """As with threads, with the reason from the worker."""
     publish(shared, "2020-10", ["1"])
     (shared / "web/green_tripdata_2020-11.csv").write_text("<html><body>moved</body></html>")
     state = bring_all(shared, "10,11", engine="dask")
@@ -167,7 +167,7 @@ def test_one_failed_month_is_named_and_the_others_arrive(shared: Path) -> None:
 def test_a_killed_worker_costs_nothing(
     environment: dict[str, str], shared: Path, server: Web
 ) -> None:
-    """SIGKILL with half of a month arrived: another worker goes on, the month is there once."""
+    """After SIGKILL with half of a month downloaded, another worker completes it once."""
     half = hang_in_the_middle(server)
     earlier = states_of_runs().keys()
     process = subprocess.Popen(
@@ -269,7 +269,7 @@ def _wait_for_workers(address: str, workers: int, scheduler: subprocess.Popen[An
 
 
 def test_months_on_a_cluster_that_runs_already(environment: dict[str, str], shared: Path) -> None:
-    """By its address; it runs on afterwards, and the months are in the shared bucket."""
+    """It is used by its address and keeps running; the months are in the shared bucket."""
     publish(shared, "2020-10", ["1", "2"])
     with cluster_elsewhere(environment | {"PYTHONPATH": FLOWS}) as address:
         for _ in range(2):
@@ -288,7 +288,7 @@ def test_months_on_a_cluster_that_runs_already(environment: dict[str, str], shar
 def test_who_does_not_know_the_flows_is_named(
     environment: dict[str, str], shared: Path, stranger: str
 ) -> None:
-    """Before a month is tried, with what to do."""
+    """Before any month runs, with a remedy."""
     publish(shared, "2020-10", ["1"])
     knows = environment | {"PYTHONPATH": FLOWS}
     worker, scheduler = (environment if stranger == n else knows for n in ("worker", "scheduler"))
@@ -300,7 +300,7 @@ def test_who_does_not_know_the_flows_is_named(
 
 
 def test_a_worker_with_two_threads_is_refused(environment: dict[str, str], shared: Path) -> None:
-    """Two flows in one process wait for each other under Prefect 2, for ever."""
+    """Under Prefect 2, two flow runs in one process deadlock."""
     publish(shared, "2020-10", ["1"])
     known = environment | {"PYTHONPATH": FLOWS}
     with cluster_elsewhere(known, threads=2) as address:
@@ -346,7 +346,7 @@ def test_a_cluster_class_with_its_arguments(shared: Path) -> None:
 def test_a_cluster_that_cannot_be_meant_is_refused(
     shared: Path, options: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the value and what to write instead; nothing is written."""
+    """The error names the value and a valid one; nothing is written."""
     import engines.dask
 
     monkeypatch.setattr(engines.dask, "CONNECT_SECONDS", 1)

@@ -27,7 +27,7 @@ def published(tmp_path: Path) -> Path:
 def test_the_draft_alone_is_on_stdout(
     published: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """So that it can be redirected; the rest is told on stderr."""
+    """So it can be redirected; everything else goes to stderr."""
     assert command(monkeypatch, str(published), "--name", "own") == 0
     shown = capsys.readouterr()
     assert shown.out.startswith("# Drafted from:")
@@ -69,7 +69,7 @@ def test_what_cannot_be_read_is_one_line(
     code: int,
     error: str,
 ) -> None:
-    """With exit code 1 for a file, 2 for a wrong use."""
+    """The exit code is 1 for a file and 2 for a usage error."""
     assert command(monkeypatch, *options) == code
     shown = capsys.readouterr().err
     assert shown.startswith(error)
@@ -80,7 +80,7 @@ def test_what_cannot_be_read_is_one_line(
 def test_a_name_that_no_dataset_may_have(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    """It is refused before anything is fetched."""
+    """It is refused before anything is downloaded."""
     with pytest.raises(SystemExit, match="2"):
         command(monkeypatch, "nowhere.csv", "--name", name)
     assert "is not a name: lower-case letters, digits and _" in capsys.readouterr().err

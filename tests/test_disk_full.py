@@ -144,7 +144,7 @@ def test_full_bucket_keeps_the_old_month_until_there_is_room(
 def test_full_scratch_folder_keeps_the_old_month_until_there_is_room(
     tmp_path: Path, source: Path, scratch_root: Path, disk: Callable[[Path], Disk]
 ) -> None:
-    """Both the published file and the converted one come to be too large for it."""
+    """First the published file is too large for it, then the converted one."""
     publish(source, OLD, bad=1)
     assert run_month(tmp_path, source) == ["loaded", "loaded"]
     publish(source, PUBLISHED)

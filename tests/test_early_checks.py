@@ -36,7 +36,7 @@ FLOWS = Path(__file__).absolute().parents[1] / "flows"
 def test_a_slip_is_one_line_and_exit_code_2(
     command: str, arguments: list[str], said: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What it cannot decide, it leaves to the command's parser or to the flow."""
+    """What the early check cannot decide, the parser or the flow does."""
     if said is None:
         refuse_early(command, arguments)
         return
@@ -60,7 +60,7 @@ def test_its_defaults_are_those_of_the_flow(command: str) -> None:
 
 
 def test_no_prefect_is_imported_for_it() -> None:
-    """Which takes seconds: -X importtime lists what was imported."""
+    """That import takes seconds; -X importtime lists the imports."""
     command = [sys.executable, "-X", "importtime", str(FLOWS / "parameterized_flow.py")]
     done = subprocess.run(
         [*command, "--months", "2020-13"], capture_output=True, text=True, check=False

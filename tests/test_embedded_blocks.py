@@ -31,7 +31,7 @@ def warehouse(tmp_path: Path) -> Any:
 def test_a_saved_bucket_remembers_an_absolute_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An agent runs elsewhere: a relative folder would be another one there."""
+    """An agent runs in another folder, where a relative path would differ."""
     from orchestration.embedded_blocks import LocalBucket
 
     monkeypatch.chdir(tmp_path)
@@ -84,17 +84,17 @@ def test_a_name_that_is_no_block_is_refused_with_the_way_to_write_it(name: str) 
 
 
 def test_a_block_that_was_never_saved_is_named() -> None:
-    """But for the two of the embedded default, which need no saving."""
+    """The two embedded defaults need not be saved."""
     from core.errors import UsageError
-    from orchestration.block_registry import open_bucket, open_warehouse
+    from orchestration.block_registry import open_bucket, opened_warehouse
 
     with pytest.raises(UsageError, match="bucket block local-bucket/elsewhere cannot be loaded"):
         open_bucket("local-bucket/elsewhere")
-    assert open_warehouse("duckdb-warehouse/zoom").name().endswith("trips.duckdb")
+    assert opened_warehouse("duckdb-warehouse/zoom").used.name().endswith("trips.duckdb")
 
 
 def test_a_saved_block_is_taken_in_place_of_the_embedded_default(tmp_path: Path) -> None:
-    """What a person saved under its name wins."""
+    """A block saved under the same name takes precedence."""
     from orchestration.block_registry import open_bucket
     from orchestration.embedded_blocks import LocalBucket
 
@@ -110,7 +110,7 @@ def test_a_saved_block_is_taken_in_place_of_the_embedded_default(tmp_path: Path)
 def test_the_default_is_refused_where_it_would_be_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: str, lost: bool
 ) -> None:
-    """In the copy of the project that Prefect makes for a process without a folder, and removes."""
+    """In the temporary copy of the project that Prefect makes for a process without a folder."""
     from core.errors import UsageError
     from orchestration import block_registry
 
@@ -121,7 +121,7 @@ def test_the_default_is_refused_where_it_would_be_lost(
         )
         for open_block, name in (
             (block_registry.open_bucket, "local-bucket/zoom"),
-            (block_registry.open_warehouse, "duckdb-warehouse/zoom"),
+            (block_registry.opened_warehouse, "duckdb-warehouse/zoom"),
         ):
             refused = pytest.raises(UsageError, match=f"{name} would be lost with {copy}")
             with refused if lost else nullcontext():

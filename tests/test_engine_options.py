@@ -32,7 +32,7 @@ from engines.run_plan import EngineConfig
     ],
 )
 def test_what_is_for_another_engine_is_refused(options: dict[str, Any], said: str) -> None:
-    """Months would be run elsewhere than was asked for."""
+    """Otherwise months would run somewhere else than requested."""
     with pytest.raises(UsageError) as refused:
         EngineConfig(**options)
     assert said in str(refused.value)

@@ -351,7 +351,7 @@ def test_data_below_a_file_names_the_setting(
     file.write_text("")
     for open_one, name in (
         (block_registry.open_bucket, str(file / "bucket")),
-        (block_registry.open_warehouse, str(file / "my.duckdb")),
+        (block_registry.opened_warehouse, str(file / "my.duckdb")),
     ):
         with pytest.raises(UsageError, match=f"{file} is a file, so there can be no folder"):
             open_one(name)
@@ -396,7 +396,7 @@ def test_months_are_dropped_when_somebody_says_yes(place: Path) -> None:
 
 
 def test_a_command_that_drops_asks_or_takes_yes(place: Path, prefect_server: None) -> None:
-    """Where nobody can answer it says which option does; GREEN is green."""
+    """Without a terminal it names the option to use; GREEN means green."""
     from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 
     publish(place, "2020-10", ["1", "2"])

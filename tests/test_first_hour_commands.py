@@ -220,7 +220,7 @@ def look_at_the_home(me: Newcomer) -> None:
 
 
 def test_a_variable_outweighs_what_make_serve_saves(me: Newcomer) -> None:
-    """The environment .env, and both the saved block; the first line of a run says so."""
+    """The environment overrides .env, and both the saved block; a run's first line says so."""
     assert me.types("blocks/make_embedded_blocks.py").returncode == 0
     (me.project / ".env").write_text(f"TRIPS_DATA={me.folder / 'tmp' / 'file'}\n")
     which = ("--color", "green", "--year", "2020", "--month", "10", "--source", "sample:20")
@@ -237,7 +237,7 @@ def test_a_variable_outweighs_what_make_serve_saves(me: Newcomer) -> None:
 
 
 def test_a_home_that_may_not_be_written_is_one_line(me: Newcomer) -> None:
-    """For a flow, and for the doctor, which ends and asks for no block."""
+    """Both for a flow and for the doctor, which stops without checking blocks."""
     database = me.project / "data" / "prefect" / "prefect.db"
     database.chmod(0o444)
     done = me.types_as_no_root("flows/etl_web_to_gcs.py")

@@ -400,7 +400,7 @@ def test_an_object_that_another_run_replaced_meanwhile_is_planned_again(
 
 
 def test_the_warehouse_refuses_an_object_that_the_ledger_does_not_speak_of(place: Path) -> None:
-    """An object changed behind the ledger's back is not loaded; the next run mends it."""
+    """An object that changed outside a run is not loaded; the next run repairs it."""
     from etl_gcs_to_bq import etl_gcs_to_bq
 
     publish(place, "2020-10", ["10.5"])

@@ -105,7 +105,7 @@ def test_an_image_file_becomes_frames_and_a_gif(server: Web, here: Path) -> None
 
 
 def test_twice_downloads_once_and_changes_nothing(server: Web, here: Path) -> None:
-    """The download ends Skipped, the tasks after it run all the same."""
+    """The download ends as Skipped; the tasks after it still run."""
     import pendulum
 
     make(server)
@@ -279,7 +279,7 @@ def test_the_command_draws_the_graph_or_says_why_not(
 def test_killed_while_downloading_it_goes_on_where_it_stopped(
     environment: dict[str, str], server: Web, here: Path
 ) -> None:
-    """SIGKILL with a part of the file arrived; the next run asks for the rest."""
+    """After SIGKILL with part of the file downloaded, the next run fetches only the rest."""
     large = image_file(COUNT) + b"\n" * 400_000
     server.serve("/all.img", Page(large, etag='"one"'))
     server.fail(Fault(after=len(large) // 2, hang=True))

@@ -96,7 +96,7 @@ def test_another_error_is_as_it_was() -> None:
 
 
 def test_a_job_in_the_background_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A shell has it ignore the Ctrl-C that is meant for what is in front."""
+    """A shell makes it ignore the Ctrl-C meant for the foreground job."""
     monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_IGN)
     monkeypatch.setattr(signal, "signal", lambda *_: pytest.fail("a handler was set"))
     with ended_by_ctrl_c():

@@ -68,7 +68,7 @@ def webhook() -> Iterator[Webhook]:
 
 
 def test_a_failed_run_is_told_once_with_its_reason(place: Path, webhook: Webhook) -> None:
-    """By the run as a whole, not by each month and flow below it."""
+    """Only the parent run notifies, not each month and child flow."""
     publish(place, "2020-10", ["10.5"])
     (place / "web/green_tripdata_2020-11.csv").write_text("<html>moved</html>")
     assert bring_all(place, "10,11").is_failed()
@@ -94,7 +94,7 @@ def test_a_run_that_goes_well_is_not_told(place: Path, webhook: Webhook) -> None
 
 
 def test_a_crashed_run_is_told(webhook: Webhook) -> None:
-    """One that is interrupted, by Ctrl-C say, and can still speak."""
+    """An interrupted run, for example by Ctrl-C, that can still send a notification."""
     from orchestration.notifications import NOTICES
 
     @flow(name="interrupted", flow_run_name="by hand", **NOTICES)
@@ -108,7 +108,7 @@ def test_a_crashed_run_is_told(webhook: Webhook) -> None:
 
 
 def test_of_a_killed_run_the_server_tells(webhook: Webhook) -> None:
-    """As Prefect's own service does it every four seconds; the run itself said nothing."""
+    """Prefect's service sends it, as the killed run could not."""
     from prefect.server.services.flow_run_notifications import FlowRunNotifications
     from prefect.states import Crashed, Running
 
@@ -134,7 +134,7 @@ def test_of_a_killed_run_the_server_tells(webhook: Webhook) -> None:
 
 
 def test_without_a_block_nobody_is_told(place: Path) -> None:
-    """A failed run is not a more than that."""
+    """The run only fails."""
     from etl_gcs_to_bq import etl_gcs_to_bq
 
     call: Any = etl_gcs_to_bq

@@ -173,7 +173,7 @@ def test_a_bad_file_leaves_the_month_as_it_was(place: Path, saved: Database) -> 
 
 @pytest.mark.parametrize("block", ["duckdb-warehouse/zoom", "sqlalchemy-connector/absent"])
 def test_what_is_no_block_of_postgres_is_refused(place: Path, block: str) -> None:
-    """The name is told, and what to write instead."""
+    """The error names it and what to write instead."""
     state = ingest(place, warehouse=block)
     assert state.is_failed()
     assert block in str(state.result(raise_on_failure=False))

@@ -60,7 +60,7 @@ def test_an_api_address_leaves_the_home_the_projects(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("track", "telemetry"), [("1", "false"), ("0", "true"), ("", "true")])
 def test_do_not_track_is_obeyed(tmp_path: Path, track: str, telemetry: str) -> None:
-    """Whatever Prefect is told."""
+    """Whatever Prefect's own setting says."""
     wanted = {"PREFECT_SERVER_ANALYTICS_ENABLED": "true", "DO_NOT_TRACK": track}
     assert said(tmp_path, **wanted)[1] == telemetry
 
@@ -88,7 +88,7 @@ def test_the_environments_prefect_command_sees_the_same_home(tmp_path: Path) -> 
 
 
 def test_a_python_without_prefect_is_told_the_way_in(tmp_path: Path) -> None:
-    """One line in place of a traceback, with exit code 2."""
+    """It prints one line, not a traceback, and exits with 2."""
     done = subprocess.run(
         [sys.executable, "-S", str(PROJECT / "flows" / "etl_web_to_gcs.py"), "--color", "x"],
         capture_output=True,

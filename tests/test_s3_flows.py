@@ -51,7 +51,7 @@ def test_a_month_is_the_same_in_a_folder_and_in_s3(place: Path, objects: Objects
 
 
 def test_twice_changes_nothing(place: Path, objects: Objects) -> None:
-    """The second run writes no byte, into neither bucket nor warehouse."""
+    """The second run writes nothing to bucket or warehouse."""
     publish(place, "2020-10", ["10.5", "4"])
     assert bring_all(place, "10", bucket=BUCKET).name == "Completed"
     before = objects.listing()
@@ -190,7 +190,7 @@ def test_a_block_that_is_not_saved_is_named_with_the_way_to_save_it(place: Path)
 
 
 def test_an_object_changed_behind_the_ledger_is_mended(place: Path, objects: Objects) -> None:
-    """Noticed by its ETag, settled by its content, brought anew."""
+    """The ETag reveals it, the content proves it, and the month is fetched again."""
     publish(place, "2020-10", ["10.5"])
     bring(place, 10, bucket=BUCKET)
     before = objects.get(OCTOBER)

@@ -88,7 +88,7 @@ def tidy(**parameters: Any) -> str:
 
 
 def test_a_run_whose_process_is_gone_is_reported_and_started_again(gone: str) -> None:
-    """With its parameters, once, however often somebody looks."""
+    """With its parameters, and only once."""
     run = running(gone, "gone")
     assert tidy().startswith("1 lost, 1 started again")
     assert state_of(run).is_crashed()
@@ -102,7 +102,7 @@ def test_a_run_whose_process_is_gone_is_reported_and_started_again(gone: str) ->
 
 
 def test_what_was_started_again_is_not_started_a_third_time(gone: str) -> None:
-    """A run that ends its machine would do so for ever."""
+    """Otherwise a run that crashes its machine would do so repeatedly."""
     run = running(gone, "twice", ["again"])
     assert tidy().startswith("1 lost, 0 started again")
     assert state_of(run).is_crashed()
@@ -110,7 +110,7 @@ def test_what_was_started_again_is_not_started_a_third_time(gone: str) -> None:
 
 
 def test_a_run_whose_process_lives_is_left_alone() -> None:
-    """However long it says nothing."""
+    """However long it logs nothing."""
     run = running(f"{platform.node()}:{os.getpid()}", "alive")
     assert tidy(silent_minutes=0).startswith("0 lost")
     assert state_of(run).is_running()
@@ -131,7 +131,7 @@ def test_a_process_is_known_by_its_start_too(state: Any, before: float, lost: bo
 
 
 def test_a_process_that_was_told_the_run_is_its_own_whatever_the_clocks_say() -> None:
-    """As an agent tells it; the server's clock may be far behind."""
+    """The agent passes the run's id; the server's clock may be far behind."""
     run = running("", "told")
     told = os.environ | {"PREFECT__FLOW_RUN_ID": str(run)}
     with subprocess.Popen(
@@ -268,6 +268,6 @@ def test_containers_that_somebody_else_removes_are_no_failure(
 
 
 def test_a_container_that_cannot_be_removed_fails_the_run(engine: type[_Engine]) -> None:
-    """Any other answer is told."""
+    """Any other response fails the run."""
     engine.removals[:] = [500]
     assert "500 Server Error" in tidy()

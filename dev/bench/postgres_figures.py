@@ -42,7 +42,7 @@ class Place:
 
     @property
     def url(self) -> str:
-        """The address of its database."""
+        """Return the URL of its database."""
         url = URL.create("postgresql+psycopg2", USER, PASSWORD, HOST, self.port, DATABASE)
         return url.render_as_string(hide_password=False)
 
@@ -62,7 +62,7 @@ class Place:
         return found
 
     def command(self, way: str, source: Path) -> list[str]:
-        """The command of a way."""
+        """Return the command that runs a way."""
         return [sys.executable, str(WAYS), way, self.url, str(source), str(self.folder)]
 
 
@@ -210,7 +210,7 @@ def _size(place: Place) -> int:
 
 
 def _drop(place: Place) -> None:
-    """An empty database, all old pages written, so that no measurement pays for another."""
+    """Empty the database and write all old pages, so that no measurement pays for another."""
     place.query(*(f"DROP TABLE IF EXISTS {table}" for table in TABLES), "CHECKPOINT")
     os.sync()
 

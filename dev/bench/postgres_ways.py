@@ -28,7 +28,7 @@ Work = Callable[[], int]
 
 
 def zoomcamp(url: str, source: Path, folder: Path) -> Work:
-    """The course's week 1: pandas in chunks, dates parsed afterwards, to_sql."""
+    """Load as the course's week 1 does: pandas in chunks, dates parsed afterwards, to_sql."""
     import pandas as pd
     from sqlalchemy import create_engine
 
@@ -47,7 +47,7 @@ def zoomcamp(url: str, source: Path, folder: Path) -> Work:
 
 
 def ours(url: str, source: Path, folder: Path) -> Work:
-    """What ingest_data does: download, convert while copying, all checks included."""
+    """Load as ingest_data does: download, convert while copying, with all checks."""
     from sqlalchemy.engine import make_url
 
     from monthly.convert.readings import Rules

@@ -60,7 +60,7 @@ def _ratios(seconds: dict[str, float], memory: dict[str, float]) -> Iterator[Fig
 
 
 def _published(folder: Path) -> Path:
-    """A file of 24 columns whose row groups are uneven."""
+    """Write a file of 24 columns with uneven row groups."""
     plain, path = folder / "plain.parquet", folder / f"{MONTH.stem}.parquet"
     write_sample(MONTH, plain, GENERATED)
     table = pq.read_table(plain)

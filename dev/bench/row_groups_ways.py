@@ -39,7 +39,7 @@ def pandas(source: Path, target: Path) -> Callable[[], int]:
 
 
 def dask(source: Path, target: Path) -> Callable[[], int]:
-    """What dask.dataframe makes of it, on its threads: it keeps the file one partition."""
+    """Rewrite with dask.dataframe on its threads; it keeps the file as one partition."""
     import dask.dataframe as dd
     import pyarrow.parquet as pq
 
@@ -51,7 +51,7 @@ def dask(source: Path, target: Path) -> Callable[[], int]:
 
 
 def ours(source: Path, target: Path) -> Callable[[], int]:
-    """The rewrite of this project, with its declared types and its counting."""
+    """Rewrite as this project does, with declared types and counted rows."""
     from row_groups.rewrite import rewrite
 
     return lambda: rewrite(source, target / source.name, ROWS_PER_GROUP).rows

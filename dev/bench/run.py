@@ -68,7 +68,7 @@ def _sample(folder: Path, times: int) -> Path:
 
 
 def _conversion(source: Path, folder: Path) -> Iterable[Figure]:
-    """The published csv.gz to Parquet, against the course's way and the sum of the floors."""
+    """Compare csv.gz to Parquet with the course's way and the sum of the floors."""
     seconds: defaultdict[str, list[float]] = defaultdict(list)
     for _ in range(ROUNDS):
         for way in ("zoomcamp", "gunzip", "parse", "write", "ours"):

@@ -21,7 +21,7 @@ ROW_GROUP_ROWS = 131_072
 
 
 def zoomcamp(source: Path, target: Path) -> Callable[[], int]:
-    """The course's week 2: pandas, dates parsed afterwards, Parquet with gzip."""
+    """Convert as the course's week 2 does: pandas, dates parsed afterwards, gzip Parquet."""
     import pandas as pd
 
     def work() -> int:
@@ -35,7 +35,7 @@ def zoomcamp(source: Path, target: Path) -> Callable[[], int]:
 
 
 def ours(source: Path, target: Path) -> Callable[[], int]:
-    """The conversion of this project, with its checks, counts and quality report."""
+    """Convert as this project does, with checks, counts and the quality report."""
     from monthly.convert.to_parquet import convert
     from monthly.month import Month
 

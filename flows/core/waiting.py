@@ -85,7 +85,7 @@ class Pace:
         self._next = time.monotonic() + FIRST_SECONDS
 
     def is_due(self) -> bool:
-        """Tell whether a message is due; if so, schedule the next one."""
+        """Return whether a message is due; if so, schedule the next one."""
         now = time.monotonic()
         due = now >= self._next
         if due:

@@ -18,7 +18,7 @@ from core.storage.bucket import Bucket, put
 
 
 def cached(bucket: Bucket, url: str, day: dt.date, path: Path) -> bool:
-    """Download the edition that was fetched on a day; tell whether it was cached and intact.
+    """Download the edition that was fetched on a day; return whether it was cached and intact.
 
     Args:
         bucket: bucket with the cache.

@@ -151,7 +151,7 @@ class _Flight:
             await self._judge(run)
 
     async def _is_held_up(self, runs: Sequence[FlowRun]) -> bool:
-        """Tell whether the pickup time is over but the work queue is busy with other runs."""
+        """Return whether the pickup time is over but the work queue is busy with other runs."""
         if time.monotonic() - self._moved <= PICKUP_SECONDS or not runs:
             return False
         others = await _at_work(self._client, runs[0])

@@ -52,7 +52,7 @@ _SPAN = {"anyOf": [{"type": "boolean"}, Span.model_json_schema()]}
 
 
 class Column(Strict):
-    """A column."""
+    """A column: its type, its names in the files, and how its values are read."""
 
     type: Annotated[str, Field(pattern=TYPE)] = Field(
         description="int64, float64, decimal(DIGITS,SCALE), string, boolean, date or timestamp"
@@ -72,9 +72,11 @@ class Column(Strict):
         default={}, description="a table of published texts and the value that each stands for"
     )
     without_code: list[Text] = Field(
-        default=[], description="published texts that stand for no value, as a list"
+        default=[], description="published texts to read as no value, as a list"
     )
-    keep_text: Name = Field(default="", description="the string column that keeps a coded text")
+    keep_text: Name = Field(
+        default="", description="the string column that keeps the published text of a code"
+    )
     flag: bool = Field(default=False, description="true if the column holds Y or N")
     join: list[Text] = Field(
         default=[],
@@ -92,7 +94,7 @@ class Column(Strict):
 
 
 class Written(Strict):
-    """How values are written, where the files do not show it."""
+    """How to read the files, where they do not show it themselves."""
 
     member: Text = Field(
         default="", description="the files in a zip archive, such as '*-tripdata*.csv'"
@@ -104,7 +106,7 @@ class Written(Strict):
         default=None, description="utf-8, latin-1, windows-1252 or utf-16"
     )
     lines_before_header: int = Field(
-        default=0, ge=0, le=1000, description="lines to leave out before the header, a whole number"
+        default=0, ge=0, le=1000, description="lines to skip before the header, a whole number"
     )
     header: list[Text] = Field(
         default=[], description="the names of the fields, as a list, if files have no header"
@@ -118,37 +120,37 @@ class Written(Strict):
     decimal: Literal[".", ","] | None = Field(
         default=None, description="the decimal mark, a point or a comma"
     )
-    nulls: list[Text] = Field(default=[], description="texts that stand for no value, as a list")
+    nulls: list[Text] = Field(default=[], description="texts to read as no value, as a list")
 
 
 class Roles(Strict):
-    """The columns that quality, gates and report use."""
+    """The columns that quality report, gates and month report use."""
 
     time: Name = Field(
         default="", description="a timestamp or date column: when the row's event began"
     )
     end: Name = Field(default="", description="a timestamp column: when the event ended")
-    amount: Name = Field(default="", description="a number column: the amount that is summed up")
-    price: Name = Field(default="", description="a number column: the amount that the report draws")
-    distance: Name = Field(default="", description="a number column: how far")
-    place: Name = Field(default="", description="a column: where, by number or name")
-    latitude: Name = Field(default="", description="a number column: where, degrees north")
-    longitude: Name = Field(default="", description="a number column: where, degrees east")
+    amount: Name = Field(default="", description="a number column: the amount to sum")
+    price: Name = Field(default="", description="a number column: the amount to chart")
+    distance: Name = Field(default="", description="a number column: the distance")
+    place: Name = Field(default="", description="a column: the place, by number or name")
+    latitude: Name = Field(default="", description="a number column: the latitude, degrees north")
+    longitude: Name = Field(default="", description="a number column: the longitude, degrees east")
 
 
 class Words(Strict):
-    """The words of the dataset, for quality, messages and report."""
+    """The dataset's own terms, for messages and reports."""
 
     row: Text = Field(default="row", description="what a row is, such as trip")
     time: Text = Field(default="time", description="what the time is, such as pickup")
     end: Text = Field(default="end", description="what the end is, such as dropoff")
     amount: Text = Field(default="amount", description="what the amount is, such as total")
-    price: Text = Field(default="amount", description="what the drawn amount is, such as fare")
+    price: Text = Field(default="amount", description="what the charted amount is, such as fare")
     place: Text = Field(default="place", description="what the place is, such as zone")
 
 
 class Units(Strict):
-    """The units of the roles."""
+    """The units of amounts and distances."""
 
     distance: Text = Field(default="", description="the unit of the distance, such as miles")
     amount: Text = Field(default="", description="the unit of amount and price, such as USD")
@@ -161,7 +163,7 @@ class Bounds(Strict):
         default=None, gt=0, description="in the distance's unit, a number"
     )
     hours: float | None = Field(default=None, gt=0, description="from time to end, a number")
-    speed: float | None = Field(default=None, gt=0, description="distance an hour, a number")
+    speed: float | None = Field(default=None, gt=0, description="distance per hour, a number")
     amount: float | None = Field(default=None, description="in the amount's unit, a number")
 
 
@@ -175,7 +177,7 @@ class Map(Strict):
 
 
 class Limits(Strict):
-    """The shares of rows above which a month fails, unless a parameter says otherwise."""
+    """The shares of rows above which a month fails; parameters override them."""
 
     rejected: Share = Field(default=0.001, description="rows that cannot be converted, from 0 to 1")
     outside: Share = Field(
@@ -184,18 +186,18 @@ class Limits(Strict):
 
 
 class Schedule(Strict):
-    """When the deployment of the dataset looks for new and changed months."""
+    """When the dataset's deployment looks for new and changed months."""
 
     cron: Text = Field(description="a cron line, such as '0 19 * * 1-5'")
     zone: Text = Field(default="UTC", description="the time zone of the cron line")
     source: Text = Field(
-        default="", description="the source to look at; by default, the first of sources"
+        default="", description="the source to check; by default, the first of sources"
     )
     active: bool = Field(default=False, description="true to run it as soon as it is deployed")
 
 
 class Legacy(Strict):
-    """The schema versions that were numbered by hand, before they were computed."""
+    """The schema versions of before 1.2, which were numbered by hand."""
 
     versions: list[int] = Field(description="whole numbers, as a list")
     equals: int = Field(description="the computed version that they equal, a whole number")
@@ -215,7 +217,10 @@ class Declaration(Strict):
     )
     first_month: YearMonth = Field(description="the first published month, such as 2013-08")
     published_after: int = Field(
-        default=3, ge=0, le=120, description="months that the publisher may take, a whole number"
+        default=3,
+        ge=0,
+        le=120,
+        description="months that the publisher may take to publish, a whole number",
     )
     time_zone: Text = Field(
         default="", description="the zone of the times, such as America/New_York"

@@ -115,7 +115,7 @@ def latest_months(color: str, count: int, today: dt.date) -> tuple[Month, ...]:
 
 
 def may_be_unpublished(month: Month, today: dt.date) -> bool:
-    """Tell whether a month is so recent that it may not be published yet."""
+    """Return whether a month is so recent that it may not be published yet."""
     ended = month.next
     months_since = (today.year - ended.year) * 12 + today.month - ended.month
     return months_since < DATASETS[month.dataset].declared.published_after

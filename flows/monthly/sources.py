@@ -103,7 +103,7 @@ def _transport(url: str) -> Http | File | Parts | Sample:
 
 
 def is_generated(url: str) -> bool:
-    """Tell whether an address belongs to the source `sample`."""
+    """Return whether an address belongs to the source `sample`."""
     return url.startswith("sample:")
 
 

@@ -90,7 +90,7 @@ def show_catalog(markdown: str) -> None:
 
 
 def is_web_link(link: str) -> bool:
-    """Tell whether the UI can open a link; browsers do not let web pages open file URLs."""
+    """Return whether the UI can open a link; browsers do not let web pages open file URLs."""
     return link.startswith(("http://", "https://"))
 
 

@@ -195,8 +195,8 @@ def open_place(name: str, there: bool = False) -> Place:
     return Place(open_bucket(f"{slug}/{document}"), folder.strip("/"))
 
 
-def open_warehouse(name: str) -> Warehouse:
-    """Return the warehouse of a block or of a DuckDB file.
+def opened_warehouse(name: str) -> Opened[Warehouse]:
+    """Return the warehouse of a block or of a DuckDB file, with its origin.
 
     Args:
         name: block type and name, `duckdb-warehouse/zoom`; or a path, `my.duckdb`.
@@ -204,11 +204,6 @@ def open_warehouse(name: str) -> Warehouse:
     Raises:
         UsageError: the block does not exist or is not a warehouse.
     """
-    return opened_warehouse(name).used
-
-
-def opened_warehouse(name: str) -> Opened[Warehouse]:
-    """Return the warehouse with its origin; see `open_warehouse`."""
     if is_path(name):
         path = lasting(name)
         refuse_unusable(path.parent, f"warehouse {name}")

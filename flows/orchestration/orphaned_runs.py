@@ -137,13 +137,13 @@ def vanished(run: FlowRun) -> str | None:
 
 
 def _is_here(pid: str) -> bool:
-    """Tell whether this machine can check the process or container."""
+    """Return whether this machine can check the process or container."""
     where, _, what = pid.rpartition(":")
     return (where == platform.node() and what.isdecimal()) or _container(where, what) is not None
 
 
 def _is_alive(number: int, run: FlowRun) -> bool:
-    """Tell whether the process exists and is not a later one that reuses its PID."""
+    """Return whether the process exists and is not a later one that reuses its PID."""
     try:
         process = psutil.Process(number)
         return _began_before(process, run) or _was_told(process, run)
@@ -152,7 +152,7 @@ def _is_alive(number: int, run: FlowRun) -> bool:
 
 
 def _began_before(process: psutil.Process, run: FlowRun) -> bool:
-    """Tell whether a process began before its run was set to Running or Cancelling.
+    """Return whether a process began before its run was set to Running or Cancelling.
 
     The start of the run is not the limit: a paused run resumes in a new process. A pending run
     sets no limit, as its process may begin at any time.
@@ -165,7 +165,7 @@ def _began_before(process: psutil.Process, run: FlowRun) -> bool:
 
 
 def _was_told(process: psutil.Process, run: FlowRun) -> bool:
-    """Tell whether an agent started the process for this run, regardless of clock differences."""
+    """Return whether an agent started the process for this run, regardless of clock differences."""
     try:
         told: str | None = process.environ().get(_RUN_ID)
     except psutil.AccessDenied:  # a process of another user
@@ -205,7 +205,7 @@ def _ended_at(container: Container) -> dt.datetime:
 
 
 async def _may_go(client: PrefectClient, container: Container, keep: dt.timedelta) -> bool:
-    """Tell whether the container's run is known to this server and ended longer than `keep` ago."""
+    """Return whether this server knows the container's run, which ended more than `keep` ago."""
     run = _run_of(container)
     if not run or _ended_at(container) + keep > dt.datetime.now(dt.timezone.utc):
         return False

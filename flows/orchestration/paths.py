@@ -11,7 +11,7 @@ from core.errors import UsageError
 
 
 def is_path(name: str) -> bool:
-    """Tell whether the name of a bucket or a warehouse is a path, not a block (TYPE/NAME)."""
+    """Return whether the name of a bucket or a warehouse is a path, not a block (TYPE/NAME)."""
     return name.startswith((".", "~", "/")) or name.endswith(".duckdb") or Path(name).is_absolute()
 
 

@@ -37,7 +37,7 @@ def _turn_telemetry_off() -> None:
 
 
 def _has_profile() -> bool:
-    """Tell whether the active profile of the user's home sets anything, as a login does."""
+    """Return whether the active profile of the user's home sets anything, as a login does."""
     try:
         text = Path.home().joinpath(".prefect", "profiles.toml").read_text(encoding="utf-8")
     except (OSError, RuntimeError):  # no file, or no home

@@ -13,7 +13,7 @@ PASSING = (Unreachable, Busy, Unavailable)
 
 
 def can_pass(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool:
-    """Tell whether retrying a failed task may succeed; Prefect passes arguments by these names."""
+    """Return whether a retry of a failed task may succeed; Prefect passes arguments by name."""
     return isinstance(state.result(raise_on_failure=False), PASSING)
 
 

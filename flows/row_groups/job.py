@@ -63,7 +63,7 @@ def rewrite_object(job: Job) -> Entry:
 
 
 def _is_of(job: Job, entry: Entry) -> bool:
-    """Tell whether this job was done after it was planned, possibly by this run."""
+    """Return whether this job was done after it was planned, possibly by this run."""
     source, name = job.source, job.file.name
     return (
         entry.source_size == _info(source, name).size

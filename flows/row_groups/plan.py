@@ -109,7 +109,7 @@ def _changed(file: Listed, source: Place, sink: Place, entry: Entry | None) -> t
 
 
 def is_in_sink(sink: Place, name: str, entry: Entry) -> bool:
-    """Tell whether the object of an entry exists and is unchanged since it was written."""
+    """Return whether the object of an entry exists and is unchanged since it was written."""
     info = sink.bucket.info(sink.key(name))
     return info is not None and (info.size, info.version) == (
         entry.object_size,

@@ -50,7 +50,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 def service_account(token_uri: str) -> dict[str, str]:
-    """A key as Google hands it out, of no account anywhere."""
+    """Return a service-account key in Google's format, of an account that does not exist."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     return {
@@ -66,14 +66,14 @@ def service_account(token_uri: str) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def silent_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None of the developer's own variables."""
+    """Remove the developer's own variables from the environment."""
     for name in (*NAMES, "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
 def nobody() -> Iterator[int]:
-    """A port of 127.0.0.1 where nobody listens."""
+    """Return a port of 127.0.0.1 on which nothing listens."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         yield closed.getsockname()[1]
@@ -81,7 +81,7 @@ def nobody() -> Iterator[int]:
 
 @pytest.fixture
 def values(tmp_path: Path, nobody: int) -> dict[str, str]:
-    """A value for all that need one, with nobody at the other end."""
+    """Return a value for each required variable; no server answers at any address."""
     away = f"http://127.0.0.1:{nobody}"
     key = tmp_path / "key.json"
     key.write_text(json.dumps(service_account(f"{away}/token")))
@@ -109,7 +109,7 @@ def values(tmp_path: Path, nobody: int) -> dict[str, str]:
 
 @pytest.fixture
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a script with a .env file; its exit code, output and errors."""
+    """Run a script with a .env file; return its exit code, output and errors."""
 
     def ran(spec: BlockSpec, values: Mapping[str, str], *options: str) -> tuple[int, str, str]:
         code = main([spec], ["--env", str(env_file(tmp_path, values)), *options])
@@ -126,7 +126,7 @@ def env_file(folder: Path, values: Mapping[str, str]) -> Path:
 
 
 def load(reference: str) -> Any:
-    """A block as a flow loads it."""
+    """Load a block as a flow does."""
     return Block.load(reference)
 
 
@@ -167,7 +167,7 @@ def test_a_script_has_a_check_for_each_of_its_blocks_and_no_other(
 
 @SERVER
 def test_the_blocks_of_google_refer_to_their_credentials(run: Run, values: dict[str, str]) -> None:
-    """A file's path is absolute; a bucket's folder ends in a slash, which Prefect relies on."""
+    """The key's path is absolute; the bucket's folder ends in a slash, as Prefect requires."""
     values |= {"GCS_FOLDER": "taxi"}
     credentials, bucket, warehouse = saved(run, make_gcp_blocks.SPEC, values)
     assert str(credentials.service_account_file) == values["GCP_SERVICE_ACCOUNT"]
@@ -182,7 +182,7 @@ def test_the_blocks_of_google_refer_to_their_credentials(run: Run, values: dict[
 def test_a_key_in_the_variable_itself_travels_with_the_block(
     run: Run, values: dict[str, str], tmp_path: Path
 ) -> None:
-    """For machines that do not have the file."""
+    """So it also works on machines without the key file."""
     key = Path(values["GCP_SERVICE_ACCOUNT"]).read_text()
     (credentials, *_) = saved(run, make_gcp_blocks.SPEC, values | {"GCP_SERVICE_ACCOUNT": key})
     assert credentials.service_account_file is None
@@ -191,7 +191,7 @@ def test_a_key_in_the_variable_itself_travels_with_the_block(
 
 @SERVER
 def test_the_block_of_s3_refers_to_its_credentials(run: Run, values: dict[str, str]) -> None:
-    """Key, region and endpoint in the one, bucket and folder in the other."""
+    """The credentials have the key, region and endpoint; the bucket block has bucket and folder."""
     credentials, bucket = saved(run, make_s3_block.SPEC, values)
     assert credentials.aws_secret_access_key.get_secret_value() == AWS_SECRET
     assert bucket.credentials.aws_client_parameters.endpoint_url == values["S3_ENDPOINT_URL"]
@@ -204,7 +204,7 @@ def test_the_block_of_s3_refers_to_its_credentials(run: Run, values: dict[str, s
 
 @SERVER
 def test_the_block_of_postgres_connects_with_psycopg2(run: Run, values: dict[str, str]) -> None:
-    """A password with what an address would have to escape."""
+    """The password has characters that a URL would have to escape."""
     (connector,) = saved(run, make_postgres_block.SPEC, values | {"POSTGRES_HOST": "db.local"})
     url = connector.connection_info.create_url()
     assert (url.drivername, url.host, url.port) == (
@@ -217,7 +217,7 @@ def test_the_block_of_postgres_connects_with_psycopg2(run: Run, values: dict[str
 
 @SERVER
 def test_the_block_of_docker_has_its_own_prefect_home(run: Run, values: dict[str, str]) -> None:
-    """And a pull policy under which a local image is found; what it keeps is on a volume."""
+    """Its pull policy finds a local image, and its data is on a volume."""
     container, bucket, warehouse = saved(run, make_docker_block.SPEC, values)
     assert container.image == values["DOCKER_IMAGE"]
     assert container.image_pull_policy.value == "IF_NOT_PRESENT"
@@ -232,7 +232,7 @@ def test_the_block_of_docker_has_its_own_prefect_home(run: Run, values: dict[str
 def test_the_blocks_of_processes_run_here_and_in_a_temporary_folder(
     run: Run, tmp_path: Path
 ) -> None:
-    """With one folder of data, which is absolute."""
+    """Both use the same absolute data folder."""
     here, fetched = saved(run, make_process_blocks.SPEC, {"TRIPS_DATA": str(tmp_path / "data")})
     assert (here.working_dir, fetched.working_dir) == (str(PROJECT), None)
     assert here.env == fetched.env == {"TRIPS_DATA": str(tmp_path / "data")}
@@ -252,7 +252,7 @@ def test_declarations_of_the_user_reach_processes_and_containers(run: Run, tmp_p
 
 @SERVER
 def test_the_block_of_the_repository(run: Run, values: dict[str, str]) -> None:
-    """With its reference and token."""
+    """It has the reference and the token."""
     (repository,) = saved(run, make_github_block.SPEC, values)
     assert repository.repository == values["GITHUB_STORAGE_REPOSITORY"]
     assert repository.reference == "main"
@@ -263,7 +263,7 @@ def test_the_block_of_the_repository(run: Run, values: dict[str, str]) -> None:
 def test_the_embedded_blocks_have_absolute_paths(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even of a relative folder; a flow opens them as it opens any other."""
+    """Even if the folder is relative; flows open them like any other block."""
     monkeypatch.chdir(tmp_path)
     bucket, warehouse = saved(run, make_embedded_blocks.SPEC, {"TRIPS_DATA": "here"})
     assert bucket.folder == str(tmp_path / "here" / "bucket")
@@ -272,7 +272,7 @@ def test_the_embedded_blocks_have_absolute_paths(
 
 @SERVER
 def test_failed_and_crashed_runs_are_told_once(run: Run, values: dict[str, str]) -> None:
-    """One policy, however often the script runs; the address is not a plain field of the block."""
+    """However often the script runs, there is one policy; the block keeps the URL as a secret."""
     import asyncio
 
     from prefect import get_client
@@ -299,7 +299,7 @@ def test_failed_and_crashed_runs_are_told_once(run: Run, values: dict[str, str])
 
 @SERVER
 def test_slack_has_a_block_of_its_own(run: Run) -> None:
-    """By the host of the address."""
+    """The host of the URL selects it."""
     url = "https://hooks.slack.com/services/T000/B000/s3cret"
     (block,) = saved(run, make_notification.SPEC, {"NOTIFY_WEBHOOK_URL": url})
     assert block.get_block_type_slug() == "slack-webhook"
@@ -310,7 +310,7 @@ def test_slack_has_a_block_of_its_own(run: Run) -> None:
 def test_all_that_have_values_are_saved_and_no_secret_is_shown(
     values: dict[str, str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The rest is named with what it lacks."""
+    """The other blocks are listed with the variables that they lack."""
     del values["POSTGRES_DB"]
     key = Path(values["GCP_SERVICE_ACCOUNT"]).read_text()
     values["GCP_SERVICE_ACCOUNT"] = key
@@ -343,7 +343,7 @@ def test_all_that_have_values_are_saved_and_no_secret_is_shown(
 def test_one_that_cannot_be_saved_does_not_keep_the_others(
     values: dict[str, str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The key of Google is gone; what comes after it is saved, and the exit code says no."""
+    """Google's key file is missing; later blocks are saved, and the exit code is 1."""
     values = {name: values[name] for name in ("GCS_BUCKET", "S3_BUCKET")}
     values |= {"GCP_SERVICE_ACCOUNT": "/no/such/key.json", "TRIPS_DATA": str(tmp_path / "data")}
     assert main_of_all(make_blocks.SPECS, ["--env", str(env_file(tmp_path, values))]) == 1
@@ -361,7 +361,7 @@ def test_one_that_cannot_be_saved_does_not_keep_the_others(
 def test_a_missing_value_is_named_with_where_to_set_it(
     run: Run, values: dict[str, str], spec: BlockSpec, name: str, option: tuple[str, ...]
 ) -> None:
-    """One line and exit code 1, before anything is saved."""
+    """The script prints one line and exits with 1 before saving anything."""
     code, out, err = run(spec, values | {name: ""}, *option)
     (line,) = (out + err).splitlines()
     assert code == 1
@@ -392,7 +392,7 @@ MALFORMED = [
 def test_a_malformed_value_is_named_with_where_to_set_it(
     run: Run, values: dict[str, str], script: Any, name: str, value: str, why: str
 ) -> None:
-    """One line and exit code 1; the other values are good."""
+    """The script prints one line and exits with 1; all other values are valid."""
     code, out, err = run(script.SPEC, values | {name: value}, "--check")
     line = (out + err).splitlines()[-1]
     assert code == 1
@@ -404,7 +404,7 @@ def test_a_malformed_value_is_named_with_where_to_set_it(
 def test_the_environment_wins_over_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where it says nothing or has an empty value, the file speaks; dollars are what they are."""
+    """An unset or empty variable falls back to the file; dollar signs are not expanded."""
     monkeypatch.setenv("POSTGRES_DB", "from the environment")
     monkeypatch.setenv("POSTGRES_PASSWORD", "")
     file = env_file(tmp_path, {"POSTGRES_DB": "from the file", "POSTGRES_PASSWORD": PASSWORD})
@@ -415,7 +415,7 @@ def test_the_environment_wins_over_the_file(
 
 
 def test_a_check_of_s3_reads_from_the_bucket(run: Run, values: dict[str, str], s3: S3) -> None:
-    """`ok` when it answers; without the bucket the reason, and exit code 1."""
+    """It prints `ok`; for a missing bucket it prints the reason and exits with 1."""
     s3.new_bucket("zoom-s3-bucket")
     there = values | {"S3_ENDPOINT_URL": s3.url}
     code, out, _ = run(make_s3_block.SPEC, there, "--check")
@@ -429,7 +429,7 @@ def test_a_check_of_s3_reads_from_the_bucket(run: Run, values: dict[str, str], s
 def test_a_check_of_google_gets_a_token_and_lists_bucket_and_project(
     run: Run, values: dict[str, str], google: Google
 ) -> None:
-    """`ok` three times; with a bucket that is not there the reason, and exit code 1."""
+    """It prints `ok` three times; for a missing bucket it prints the reason and exits with 1."""
     key = Path(values["GCP_SERVICE_ACCOUNT"])
     key.write_text(json.dumps(service_account(f"{google.url}/token")))
     there = values | {"GCS_BUCKET": "taxi"}
@@ -451,7 +451,7 @@ def test_a_check_of_google_gets_a_token_and_lists_bucket_and_project(
 def test_a_check_of_postgres_asks_for_its_version(
     run: Run, values: dict[str, str], database: Database
 ) -> None:
-    """As the server says it; with another password the reason, and exit code 1."""
+    """It prints the server's version; a wrong password prints the reason and exits with 1."""
     info = database.block().connection_info
     there = values | {
         "POSTGRES_HOST": info.host,
@@ -489,7 +489,7 @@ def test_a_check_where_nobody_answers_says_no_and_why(
     monkeypatch: pytest.MonkeyPatch,
     reference: str,
 ) -> None:
-    """One line a block, exit code 1, nothing raised, no secret."""
+    """Each block gets one line without secrets; the exit code is 1, and there is no traceback."""
     monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{nobody}")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     values |= {"NOTIFY_WEBHOOK_URL": f"http://127.0.0.1:{nobody}/s3cret-path"}
@@ -505,7 +505,7 @@ def test_a_check_where_nobody_answers_says_no_and_why(
 def test_a_check_of_the_repository_finds_its_reference(
     run: Run, values: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As git itself advertises it (its protocol's own example); another one is a no."""
+    """The advertisement is the example of git's protocol; another reference is not found."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     refs = (
         "001e# service=git-upload-pack\n00000155"
@@ -525,7 +525,7 @@ def test_a_check_of_the_repository_finds_its_reference(
 
 
 def test_a_check_of_a_webhook_sends_no_message(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It knocks with HEAD and nothing else."""
+    """The check sends one HEAD request and nothing else."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with Web() as web:
         url = web.serve("/hook", b"")
@@ -535,7 +535,7 @@ def test_a_check_of_a_webhook_sends_no_message(run: Run, monkeypatch: pytest.Mon
 
 
 def test_a_check_of_the_embedded_blocks_makes_nothing(run: Run, tmp_path: Path) -> None:
-    """It only looks whether it could."""
+    """The check only tests whether it could create them."""
     values = {"TRIPS_DATA": str(tmp_path / "data")}
     code, out, _ = run(make_embedded_blocks.SPEC, values, "--check")
     assert (code, len(re.findall("^ok  ", out, re.MULTILINE))) == (0, 2)
@@ -545,7 +545,7 @@ def test_a_check_of_the_embedded_blocks_makes_nothing(run: Run, tmp_path: Path) 
 @given(secret=st.from_regex(r"[!-&(-~]{4,20}[0-9]{6}", fullmatch=True))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_secret_is_ever_in_what_is_printed(secret: str, tmp_path_factory: Any) -> None:
-    """Of any text: where it is good, where it is refused, where the client repeats it."""
+    """Whether the secret is accepted, refused, or repeated by the client's error."""
     folder = tmp_path_factory.mktemp("env")
     file = env_file(folder, dict.fromkeys(SECRETS, secret))
     said = Settings.read(file).hidden(f"refused {secret}: {secret!r}")
@@ -573,7 +573,7 @@ def _process(*command: str, **environment: str) -> subprocess.CompletedProcess[s
 
 
 def test_the_command_of_a_script_ends_in_one_line(tmp_path: Path) -> None:
-    """As a person types it: no traceback, no warning of Prefect's, exit code 1."""
+    """Run as a real command, it prints no traceback and no Prefect warning, and exits with 1."""
     env = str(env_file(tmp_path, {}))
     found = _process("blocks/make_docker_block.py", "--env", env, PYTHONWARNINGS="")
     assert found.returncode == 1
@@ -584,7 +584,7 @@ def test_the_command_of_a_script_ends_in_one_line(tmp_path: Path) -> None:
 
 @EMBEDDED
 def test_the_command_saves_and_prefect_registers_our_own_blocks(tmp_path: Path) -> None:
-    """Against the database of Prefect that the environment names."""
+    """They are saved in the Prefect database that the environment names."""
     env, data = str(env_file(tmp_path, {})), str(tmp_path / "data")
     settings = _prefect_settings()
     made = _process("blocks/make_blocks.py", "--env", env, TRIPS_DATA=data, **settings)

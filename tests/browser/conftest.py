@@ -27,7 +27,7 @@ _OPTIONS = (
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Server, agent and deployments; all of it gone after the last test."""
+    """Run server, agent and deployments; stop them after the last test."""
     declarations = tmp_path_factory.mktemp("declarations")
     own_dataset.declare(declarations, "https://example.org/{year_month}.csv")
     with serving(tmp_path_factory.mktemp("serve"), declarations) as found:
@@ -36,7 +36,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def shots() -> Path:
-    """Where screenshots go, printed for the person who runs the tests."""
+    """Return the folder of the screenshots, and print it."""
     SHOTS.mkdir(parents=True, exist_ok=True)
     print(f"\nScreenshots: {SHOTS}")
     return SHOTS
@@ -44,7 +44,7 @@ def shots() -> Path:
 
 @pytest.fixture
 def browser() -> Iterator[Browser]:
-    """A browser of one test's own."""
+    """Yield a new browser for one test."""
     executable = os.environ.get("BROWSER")
     with sync_playwright() as play:
         opened = play.chromium.launch(executable_path=executable, args=_OPTIONS)
@@ -54,7 +54,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(served: Served, browser: Browser) -> Page:
-    """A page with the UI of the server."""
+    """Yield a page that shows the server's UI."""
     opened = browser.new_page(viewport=_SIZE, base_url=served.url)  # type: ignore[arg-type]
     opened.set_default_timeout(60_000)
     return opened

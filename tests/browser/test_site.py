@@ -15,7 +15,7 @@ SITE = PROJECT / "build" / "site"
 
 @pytest.mark.parametrize("width", [390, 1300], ids=["phone", "desktop"])
 def test_every_page_fits_and_asks_nobody_else(browser: Browser, shots: Path, width: int) -> None:
-    """Wide tables and output scroll by themselves; fonts and scripts are the site's own."""
+    """Wide tables and output scroll on their own; fonts and scripts come from the site itself."""
     page = browser.new_page(viewport={"width": width, "height": 800})
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -31,7 +31,7 @@ def test_every_page_fits_and_asks_nobody_else(browser: Browser, shots: Path, wid
 
 
 def test_the_home_page_is_the_readme_with_its_diagram_drawn(browser: Browser) -> None:
-    """And its links lead to pages of the site."""
+    """Its links lead to pages of the site."""
     page = browser.new_page()
     page.goto((SITE / "index.html").as_uri())
     expect(page.locator(".diagram svg").get_by_text("ledger entry").first).to_be_visible()

@@ -19,7 +19,7 @@ expect.set_options(timeout=30_000)
 
 
 def open_deployment(page: Page, flow: str, name: str) -> None:
-    """From the list of deployments, as a person finds it: the row of this flow."""
+    """Open the deployment from the list, by the row of its flow."""
     page.goto("/deployments")
     row = page.get_by_role("row").filter(has=page.get_by_role("link", name=flow, exact=True))
     row.get_by_role("link", name=name, exact=True).click()
@@ -27,7 +27,7 @@ def open_deployment(page: Page, flow: str, name: str) -> None:
 
 
 def started_by(page: Page, button: Locator) -> str:
-    """Press a button that starts a run, then open the run; its id."""
+    """Press a button that starts a run, open the run, and return its id."""
     with page.expect_response(re.compile(r"/create_flow_run$")) as answer:
         button.click()
     assert answer.value.status == 201, answer.value.text()
@@ -39,7 +39,7 @@ def started_by(page: Page, button: Locator) -> str:
 def test_a_quick_run_brings_the_month_of_the_defaults(
     page: Page, served: Served, shots: Path
 ) -> None:
-    """Deployments, Run, Quick run: yellow 2021-01 is in the bucket and the page says so."""
+    """Deployments, Run, Quick run: the page shows yellow 2021-01 as loaded into the bucket."""
     open_deployment(page, "etl-web-to-gcs", "local-flow")
     run = ended(served, started_by(page, page.get_by_text("Quick run")))
     assert (run["name"], run["state_name"]) == ("yellow 2021-01", "Completed")
@@ -88,7 +88,7 @@ def test_a_dataset_of_the_users_own_is_in_the_drop_down(
 
 
 def test_the_form_refuses_a_month_that_there_is_not(page: Page, shots: Path) -> None:
-    """With the parameter and its bound; the form stays as it was filled."""
+    """It names the parameter and its bound, and keeps what was entered."""
     open_deployment(page, "etl-web-to-gcs", "local-flow")
     page.get_by_text("Custom run").click()
     field(page, "month").locator("input").fill("13")
@@ -102,7 +102,7 @@ def test_the_form_refuses_a_month_that_there_is_not(page: Page, shots: Path) -> 
 def test_a_failed_run_says_what_to_do_and_no_traceback(
     page: Page, served: Served, shots: Path
 ) -> None:
-    """A source that is not there: the message of the run is the error with its remedy."""
+    """For an unknown source, the run's message is the error with its remedy."""
     open_deployment(page, "etl-parent-flow", "local-flow")
     page.get_by_text("Custom run").click()
     choose(page, "date_order", "day-first")
@@ -119,13 +119,13 @@ def test_a_failed_run_says_what_to_do_and_no_traceback(
 
 
 def choose(page: Page, parameter: str, value: str) -> None:
-    """Take a value from the drop-down of a parameter."""
+    """Choose a value from a parameter's drop-down."""
     field(page, parameter).locator(".p-select-button__control").click()
     page.locator(".p-select-option", has_text=re.compile(f"^{value}$")).first.click()
 
 
 def fill_the_form(page: Page) -> None:
-    """Other parameters than the deployment's own, which are for yellow months of TLC."""
+    """Enter parameters that differ from the deployment's, which load yellow months from TLC."""
     field(page, "color").locator(".p-select-button__control").click()
     page.get_by_role("option", name="green").or_(
         page.locator(".p-select-option", has_text=re.compile("^green$"))
@@ -135,7 +135,7 @@ def fill_the_form(page: Page) -> None:
 
 
 def field(page: Page, parameter: str) -> Locator:
-    """The field of a parameter; the UI's labels belong to nothing."""
+    """Return the field of a parameter; the UI does not link its labels to fields."""
     label = page.locator(".schema-form-property__label", has_text=re.compile(f"^{parameter}"))
     return page.locator(".schema-form-property").filter(has=label)
 
@@ -154,7 +154,7 @@ def look_at_the_run(page: Page, shots: Path) -> None:
 
 
 def look_at_the_table(page: Page, served: Served, shots: Path) -> None:
-    """A row a month, generated ones called so; nothing leads to a file of the machine."""
+    """Check for a row per month, generated ones marked, and no links to local files."""
     page.goto(f"/artifacts/artifact/{artifact(served, 'months')}")
     for month in ("green 2020-10", "green 2020-11"):
         expect(page.get_by_role("cell", name=month, exact=True)).to_be_visible()
@@ -164,7 +164,7 @@ def look_at_the_table(page: Page, served: Served, shots: Path) -> None:
 
 
 def look_at_the_report(page: Page, served: Served, shots: Path) -> None:
-    """Four pictures, each of which the browser can show."""
+    """Check for four pictures, each of which the browser can show."""
     page.goto(f"/artifacts/artifact/{artifact(served, 'green-2020-10-report')}")
     pictures = page.locator("img[src^='data:image/png']")
     expect(pictures).to_have_count(4)
@@ -181,14 +181,14 @@ def look_at_the_report(page: Page, served: Served, shots: Path) -> None:
 
 
 def artifact(served: Served, key: str) -> str:
-    """The id of the newest artifact of a key."""
+    """Return the id of the newest artifact with a key."""
     wanted = {"artifacts": {"key": {"any_": [key]}}}
     (found,) = httpx.post(f"{served.url}/api/artifacts/latest/filter", json=wanted).json()
     return str(found["latest_id"])
 
 
 def test_sigterm_stops_all_of_it(tmp_path: Path) -> None:
-    """As Ctrl-C, which the other tests end with: exit code 0, and no process left."""
+    """Like the Ctrl-C that ends the other tests: exit code 0, and no process left."""
     found = start(tmp_path, free_port())
     assert found.group() != []
     assert found.stop(signal.SIGTERM) == 0

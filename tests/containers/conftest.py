@@ -25,7 +25,7 @@ _BUILD_SECONDS = 1200
 
 @pytest.fixture(scope="session", autouse=True)
 def terminated() -> None:
-    """A session that is told to end still stops what it started."""
+    """Stop everything that was started even if the session is terminated."""
     # In the background of a shell Ctrl-C is ignored, which agents inherit: they end by it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 143))
@@ -45,14 +45,14 @@ def building() -> Iterator[Future[str]]:
 
 @pytest.fixture(scope="session")
 def taxi(postgres_server: tuple[Server, int]) -> Iterator[Database]:
-    """The warehouse of all these tests."""
+    """Yield the warehouse that these tests share."""
     with new_database(*postgres_server, "taxi") as found:
         yield found
 
 
 @pytest.fixture(scope="session")
 def own_database(postgres_server: tuple[Server, int]) -> Iterator[Database]:
-    """What Prefect's server keeps its runs in."""
+    """Yield the database of Prefect's server."""
     with new_database(*postgres_server, "prefect") as found:
         found.query("CREATE EXTENSION IF NOT EXISTS pg_trgm")  # its migrations search names by it
         yield found
@@ -60,14 +60,14 @@ def own_database(postgres_server: tuple[Server, int]) -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def web() -> Iterator[Web]:
-    """Where months are published."""
+    """Yield the web server that publishes months."""
     with Web() as served:
         yield served
 
 
 @pytest.fixture(scope="session")
 def volume() -> Iterator[Path]:
-    """The folder that all containers have as /opt/prefect/data; theirs is user 1000."""
+    """Return the folder mounted as /opt/prefect/data, where containers write as user 1000."""
     with tempfile.TemporaryDirectory(prefix="volume-") as name:
         Path(name).chmod(0o777)
         yield Path(name)
@@ -84,7 +84,7 @@ def declarations(web: Web) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """Where deployments from GitHub find their code."""
+    """Yield the repository from which GitHub deployments fetch their code."""
     found = Repository(tmp_path_factory.mktemp("github"))
     found.publish_the_project()
     return found
@@ -100,7 +100,7 @@ def prefect(
     declarations: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Prefect]:
-    """A server with the blocks of the project and the deployments that run as processes."""
+    """Run a server with the project's blocks and its process deployments."""
     url = own_database.url.set(drivername="postgresql+asyncpg")
     data = tmp_path_factory.mktemp("data")
     environment = {
@@ -149,7 +149,7 @@ def _containers_and_networks() -> set[str]:
 
 @pytest.fixture(scope="session")
 def agent(prefect: Prefect, left: Callable[[], set[str]]) -> Program:
-    """An agent that starts containers."""
+    """Run an agent that starts containers."""
     prefect.run("deployments/docker_deploy.py")
     prefect.run("deployments/work_pool_deploy.py")
     return prefect.agent("docker")

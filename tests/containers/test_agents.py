@@ -29,7 +29,7 @@ PARENT = "etl-parent-flow/local-flow"
 
 
 def task_runs(prefect: Prefect, name: str) -> list[dict[str, Any]]:
-    """The task runs of a name that have completed."""
+    """Return the completed task runs with a name."""
     wanted = {"name": {"any_": [name]}, "state": {"type": {"any_": ["COMPLETED"]}}}
     found: list[dict[str, Any]] = prefect.post("task_runs/filter", task_runs=wanted)
     return found
@@ -38,7 +38,7 @@ def task_runs(prefect: Prefect, name: str) -> list[dict[str, Any]]:
 def test_the_late_runs_of_a_week_do_the_work_once(
     prefect: Prefect, taxi: Database, web: Web
 ) -> None:
-    """A server that was away from Monday to Friday: five runs at once, one of them has work."""
+    """After the server was down from Monday to Friday, five runs start at once; one has work."""
     publish(web, "2020-01", ["10.5", "4"])
     now = dt.datetime.now(dt.timezone.utc)
     deployment = prefect.deployment(PARENT)
@@ -73,7 +73,7 @@ def test_the_late_runs_of_a_week_do_the_work_once(
 
 
 def test_a_run_goes_on_when_its_agent_is_killed(prefect: Prefect) -> None:
-    """The agent alone: its process needs nobody to read what it prints."""
+    """Only the agent is killed; its process goes on although nothing reads its output."""
     agent = prefect.agent("local")
     run = prefect.run_deployment("etl-web-to-gcs/local-flow", source="sample:400000", month=7)
     wait_until("it runs", lambda: prefect.state(run)["type"] == "RUNNING", 60)
@@ -86,7 +86,7 @@ def test_a_run_goes_on_when_its_agent_is_killed(prefect: Prefect) -> None:
 def test_runs_that_are_killed_with_their_agent_are_finished_by_another(
     prefect: Prefect, taxi: Database, web: Web
 ) -> None:
-    """As when a machine loses its power: Prefect would have the run running for ever."""
+    """As after a power cut; Prefect alone would show the run as Running indefinitely."""
     half = publish_and_stop_half_way(web, "2020-02", rows=3_000)
     first = prefect.agent("local")
     run = prefect.run_deployment(PARENT, **parameters(web, months="2"))

@@ -29,9 +29,9 @@ def is_deployed(prefect: Prefect, name: str) -> bool:
 def test_a_month_comes_by_what_compose_brings_up(
     tmp_path: Path, left: Callable[[], set[str]], declarations: Path
 ) -> None:
-    """Server, agent and databases find each other; the run's container finds them too.
+    """Server, agent, databases and the run's container reach each other.
 
-    So it is with the user's own declarations.
+    They find the user's own declarations, too.
     """
     with brought_up(tmp_path, declarations) as services:
         server = Prefect(tmp_path, {}, services.server)

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.docker
 
 @pytest.fixture(scope="module")
 def cron(prefect: Prefect, agent: Program) -> dt.datetime:
-    """A deployment of the classic command, whose time comes while other tests run."""
+    """Apply a deployment whose scheduled time comes while other tests run."""
     now = dt.datetime.now(dt.timezone.utc)
     due = (now + dt.timedelta(seconds=90)).replace(second=0, microsecond=0)
     build = ["deployment", "build", "flows/etl_web_to_gcs.py:etl_web_to_gcs", "-n", "cron-flow"]
@@ -42,21 +42,21 @@ def cron(prefect: Prefect, agent: Program) -> dt.datetime:
 
 
 def container_of(prefect: Prefect, run_id: str) -> str:
-    """The container that the agent has started for a run; others may run beside it."""
+    """Return the container that the agent started for a run; others may be running."""
     engine, _, container = prefect.get(f"flow_runs/{run_id}")["infrastructure_pid"].rpartition(":")
     assert engine.startswith("http+docker:")
     return str(container)
 
 
 def in_bucket(volume: Path) -> dict[str, tuple[int, float]]:
-    """Rows and sum of each month of green, by an independent reader."""
+    """Return the rows and sum of each green month, read independently."""
     files = (volume / "bucket" / "data" / "green").glob("*.parquet")
     tables = {file.stem[-7:]: pq.read_table(file)["total_amount"] for file in sorted(files)}
     return {month: (len(found), sum(found.to_pylist())) for month, found in tables.items()}
 
 
 def test_a_month_without_a_server(agent: Program) -> None:
-    """One container, no agent, nobody is root; the month is where the table says."""
+    """One container, no agent, no root; the month is at the place that the table shows."""
     command = "id -u && python flows/etl_web_to_gcs.py --source sample:2000"
     said = run("docker", "run", "--rm", "--network=host", "zoom-flows:test", "sh", "-c", command)
     assert said.splitlines()[0] == "1000"
@@ -66,7 +66,7 @@ def test_a_month_without_a_server(agent: Program) -> None:
 def test_the_parent_and_its_children_complete_in_a_container(
     prefect: Prefect, cron: dt.datetime, taxi: Database, web: Web, volume: Path
 ) -> None:
-    """`prefect deployment run`; the months are in bucket and warehouse."""
+    """After `prefect deployment run`, the months are in bucket and warehouse."""
     publish(web, "2020-10", ["10.5", "4"])
     publish(web, "2020-11", ["7", "8", "9"])
     options = [f"--param={name}={value}" for name, value in parameters(web).items()]
@@ -108,7 +108,7 @@ def test_a_dataset_of_the_users_own_is_loaded_in_a_container(
 
 
 def test_an_agent_takes_only_the_runs_of_its_queue(prefect: Prefect, agent: Program) -> None:
-    """The other's waits as long as nobody takes it, and is taken by the other alone."""
+    """A run in another queue waits until that queue's agent takes it."""
     options = {"source": "sample:1000", "month": 5}
     theirs = prefect.run_deployment("etl-web-to-gcs/local-flow", **options)
     ours = prefect.run_deployment("etl-web-to-gcs/docker-flow", **options)
@@ -126,7 +126,7 @@ def test_an_agent_takes_only_the_runs_of_its_queue(prefect: Prefect, agent: Prog
 def test_a_container_that_is_killed_is_reported_and_the_next_run_completes_the_month(
     prefect: Prefect, agent: Program, taxi: Database, web: Web, volume: Path
 ) -> None:
-    """Killed while it downloads: Crashed, with its children once somebody looks; then the month."""
+    """Killed while downloading, it becomes Crashed; the next run loads the month."""
     half = publish_and_stop_half_way(web, "2020-12", rows=5_000)
     before = in_bucket(volume)
     run_id = prefect.run_deployment("etl-parent-flow/docker-flow", **parameters(web, months="12"))
@@ -152,7 +152,7 @@ def test_a_container_that_is_killed_is_reported_and_the_next_run_completes_the_m
 
 
 def test_a_run_of_a_cron_is_picked_up_at_its_time(prefect: Prefect, cron: dt.datetime) -> None:
-    """By itself, within 15 s, in a container."""
+    """It starts within 15 s, in a container, without help."""
     deployment = prefect.deployment("etl-web-to-gcs/cron-flow")
 
     def due() -> list[dict[str, Any]]:
@@ -174,7 +174,7 @@ def _time(text: str) -> dt.datetime:
 
 
 def test_a_worker_runs_the_deployments_of_the_work_pool(prefect: Prefect, volume: Path) -> None:
-    """What Prefect has in place of agents, with the same image, volume and blocks."""
+    """Workers, Prefect's successor to agents, use the same image, volume and blocks."""
     worker = prefect.start("worker", "start", "--pool", "zoom-docker")
     run_id = prefect.run_deployment("etl-web-to-gcs/pool-flow", source="sample:1000", month=3)
     (state,) = prefect.ended(run_id)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.docker
 
 
 def outcome(prefect: Prefect, month: int) -> dict[str, Any]:
-    """The state in which a run of a generated month ends."""
+    """Return the state in which a run of a generated month ends."""
     parameters = {"source": "sample:1000", "month": month}
     (state,) = prefect.ended(prefect.run_deployment("etl-web-to-gcs/github-flow", **parameters))
     return state
@@ -24,7 +24,7 @@ def outcome(prefect: Prefect, month: int) -> dict[str, Any]:
 def test_each_run_has_the_code_that_is_published_then(
     prefect: Prefect, repository: Repository
 ) -> None:
-    """The month is in the bucket; a commit between two runs is what the second one runs."""
+    """The month is in the bucket; after a commit, the second run uses the new code."""
     prefect.run("deployments/github_deploy.py")
     agent = prefect.agent("local")
     first = outcome(prefect, month=9)

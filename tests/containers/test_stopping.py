@@ -14,7 +14,7 @@ pytestmark = pytest.mark.docker
 def test_stopping_leaves_nothing(
     prefect: Prefect, agent: Program, left: Callable[[], set[str]]
 ) -> None:
-    """No container, no network, no process."""
+    """No container, network or process is left."""
     prefect.ended(prefect.run_deployment("tidy-runs/docker-flow", keep_hours=0))
     assert left() == set()
     prefect.stop()

@@ -51,7 +51,7 @@ def here(tmp_path: Path) -> Iterator[Path]:
 
 
 def said(here: Path, code: str, **environment: str) -> str:
-    """What somebody is told who runs the code; empty where nothing was raised."""
+    """Return the error message that the code raises; empty if it raises none."""
     done = subprocess.run(
         humble(sys.executable, "-c", _SCRIPT.format(code=code), str(here)),
         env=os.environ | {"PYTHONPATH": str(FLOWS)} | environment,
@@ -113,7 +113,7 @@ def test_a_scratch_folder_below_a_closed_one_is_named(here: Path) -> None:
 
 
 def test_what_another_user_left_in_a_shared_scratch_folder_stays(here: Path) -> None:
-    """It is theirs to remove, and keeps nobody from running."""
+    """Only its owner can remove it, and it does not stop other users' runs."""
     left = here / "green_tripdata_2020-10-01234567"
     left.mkdir()
     left.with_name(f"{left.name}.lock").touch(mode=0o000)

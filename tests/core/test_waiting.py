@@ -35,7 +35,7 @@ _HOLD_DUCKDB = _HOLD_FILE.replace("filelock.FileLock(", "duckdb.connect(").repla
 
 @pytest.fixture
 def said() -> Iterator[Queue[str]]:
-    """What the logger `trips` is told."""
+    """Return the messages of the logger `trips`."""
     found: Queue[str] = Queue()
     handler = logging.Handler()
     handler.emit = lambda record: found.put(record.getMessage())  # type: ignore[method-assign] # a stub
@@ -52,7 +52,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Holder:
-    """Another process that has something until it is told to let go."""
+    """Another process that holds something until it is asked to release it."""
 
     def __init__(self, code: str, path: Path) -> None:
         command = [sys.executable, "-c", code, str(path)]

@@ -54,7 +54,7 @@ def test_next_day_takes_the_place_of_the_day_before(bucket: FolderBucket, tmp_pa
 def test_edition_that_is_not_whole_counts_as_absent(
     bucket: FolderBucket, tmp_path: Path, keep_bytes: int
 ) -> None:
-    """Whoever cut it, and however much is left."""
+    """However much of it is left."""
     edition = max(objects(bucket), key=lambda path: path.stat().st_size)
     edition.write_bytes(SMALL[:keep_bytes])
     assert not cached(bucket, URL, DAY, tmp_path / "got")

@@ -24,7 +24,7 @@ def read(folder: Path, data: bytes) -> Any:
 
 
 def test_plain_and_gzipped_editions_are_read_alike(tmp_path: Path) -> None:
-    """A server may send either, whatever was asked for."""
+    """A server may send either, whatever the request accepts."""
     plain = read(tmp_path, SMALL)
     assert plain == json.loads(SMALL)["records"]
     assert read(tmp_path, gzip.compress(SMALL)) == plain
@@ -87,7 +87,7 @@ def test_country_is_found_by_name_and_by_code(asked: str, name: str) -> None:
 
 @pytest.mark.parametrize("asked", ["Germoney", "", "N/", "Atlantis"])
 def test_unknown_country_lists_the_closest_names(asked: str) -> None:
-    """The one that was meant among them."""
+    """The intended name is among them."""
     with pytest.raises(UsageError, match=r"is not in this edition; the closest of its 5 names: "):
         find_country(COUNTRIES, asked)
 
@@ -119,7 +119,7 @@ def test_what_is_no_whole_number_is_named_with_its_day(value: Any) -> None:
 @pytest.mark.real
 @pytest.mark.parametrize("name", ["2020-04-23.json", "2020-09-07.json.gz"])
 def test_real_editions_are_read_whole(name: str) -> None:
-    """As many records and countries as an independent tool found."""
+    """The counts are those of an independent tool."""
     file = f"covid/casedistribution_{name}"
     records = read_edition(real_file(file), name)
     assert len(records) == answers(file)["rows"]

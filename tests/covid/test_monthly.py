@@ -50,7 +50,7 @@ def test_days_are_summed_by_month_in_order_of_time() -> None:
     )
 )
 def test_nothing_is_lost_or_counted_twice(days: list[tuple[int, int, int, bool]]) -> None:
-    """However days are ordered and written, the sum over all months is the sum over all days."""
+    """The months add up to the days, however the days are ordered and written."""
     records = [
         record("Germany", year, f"{month:02}" if text else month, str(n) if text else n, -n)
         for year, month, n, text in days
@@ -62,7 +62,7 @@ def test_nothing_is_lost_or_counted_twice(days: list[tuple[int, int, int, bool]]
 
 
 def test_days_without_a_number_are_counted() -> None:
-    """They add nothing, and the report knows how many they are."""
+    """They add nothing to the sums, and the report counts them."""
     records = [record("Germany", 2020, 3, None, 1), record("Germany", 2020, 3, 4, "")]
     found = by_month(records, "Germany", DAY)
     assert (found.totals, found.unreported) == ((Total("2020_03", 4, 1),), 2)
@@ -75,7 +75,7 @@ def test_month_that_is_none_is_named(year: object, month: object) -> None:
 
 
 def test_file_names_stay_in_the_bucket() -> None:
-    """What a country is called leads into no folder."""
+    """A country's name cannot create a folder."""
     found = by_month(
         [record("Germany", 2020, 3, 1, 0) | {"countriesAndTerritories": "../a/b"}], "../a/b", DAY
     )

@@ -85,7 +85,7 @@ def work_pool(name: str) -> Any:
 def test_a_dry_run_names_all_that_would_be_applied_and_asks_nobody(
     name: str, env: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Flow, block, queue, schedule and parameters; it needs no server and no block."""
+    """It prints flow, block, queue, schedule and parameters without a server or blocks."""
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     assert main(TARGETS[name], ["--dry-run", "--env", str(env)]) == 0
     printed = capsys.readouterr().out
@@ -100,7 +100,7 @@ def test_a_dry_run_names_all_that_would_be_applied_and_asks_nobody(
 def test_every_row_is_applied_with_what_the_dry_run_says(
     name: str, saved: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Twice: a deployment has one schedule, and what was clicked meanwhile is put back."""
+    """Each deployment keeps one schedule, and changes made in the UI are reverted."""
     target = TARGETS[name]
     for _ in range(2):
         assert main(target, ["--env", str(saved)], *filter(None, [APPLY.get(name)])) == 0
@@ -143,7 +143,7 @@ async def run_of(name: str, parameters: dict[str, Any]) -> None:
 
 
 def test_a_number_out_of_bounds_makes_no_run(saved: Path) -> None:
-    """It is refused as a color is that there is not, with the parameter and its bound."""
+    """Like an unknown color, it is refused with the parameter and its bound."""
     assert main(TARGETS["local"], ["--env", str(saved)]) == 0
     for flow, parameter, value, bound in OUT_OF_BOUNDS:
         with pytest.raises(PrefectHTTPStatusError) as refused:
@@ -155,7 +155,7 @@ def test_a_number_out_of_bounds_makes_no_run(saved: Path) -> None:
 
 
 def test_the_pool_of_workers_takes_the_image_and_the_volume_of_the_block(saved: Path) -> None:
-    """The same container, in the words of a work pool."""
+    """A work pool's job variables describe the same container."""
     assert main(work_pool_deploy.TARGET, ["--env", str(saved)], work_pool_deploy.apply) == 0
     assert work_pool("zoom-docker").type == "docker"
     job = deployment("etl-web-to-gcs/pool-flow").job_variables
@@ -180,7 +180,7 @@ def test_the_blocks_of_the_environment_win_over_those_of_the_road(
 def test_the_classic_command_of_the_readme_applies_a_deployment(
     saved: Path, tmp_path: Path
 ) -> None:
-    """As it is written there, in a process of its own; what it also writes to a file goes aside."""
+    """Run as written, in a new process; the file that it also writes is moved away."""
     asyncio.run(make_pool(AGENTS))
     found = re.search(
         r"^    \.venv/bin/(prefect deployment build (?:.*\\\n)+.*--apply)$", README, re.M
@@ -250,7 +250,7 @@ DUE = {spec.parameters["color"]: spec for spec in SPECS if spec.parameters.get("
 def test_months_are_looked_for_once_each_weekday_evening_of_new_york(
     schedule: Any, clocks_change: dt.date
 ) -> None:
-    """Summer and winter, also in the weeks in which the clocks change."""
+    """In summer, in winter, and in the weeks in which the clocks change."""
     first = clocks_change - dt.timedelta(days=7)
     local = asyncio.run(_dates(schedule, first))
     days = [first + dt.timedelta(days=n) for n in range(14)]

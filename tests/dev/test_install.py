@@ -25,7 +25,7 @@ NO_INDEX = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": os.dev
 
 
 def test_uv_is_told_what_pip_knows() -> None:
-    """A variable precedes the section `install`, and that one `global`, as with pip."""
+    """As with pip, a variable overrides section `install`, which overrides `global`."""
     assert install.as_uv(LISTED) == {
         "SSL_CERT_FILE": "/etc/ssl/own.crt",
         "UV_DEFAULT_INDEX": "https://nearer/simple",

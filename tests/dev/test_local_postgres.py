@@ -62,7 +62,7 @@ def test_started_used_stopped_and_started_again(
     command: Commands,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The block works at once; months outlive a stop; the password is nobody else's."""
+    """The block works immediately, months survive a stop, and the password is private."""
     from ingest_data import ingest_data
 
     # As a command, which ends: the server stays.
@@ -97,7 +97,7 @@ def test_started_used_stopped_and_started_again(
 def test_a_folder_that_the_server_cannot_enter_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As root, with a data folder in a home that nobody else may enter; it is not opened."""
+    """Run as root with a data folder in a private home, whose permissions stay as they are."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     use(closed / "data", monkeypatch)
@@ -109,7 +109,7 @@ def test_a_folder_that_the_server_cannot_enter_is_named(
 
 
 def test_a_cluster_that_was_cut_short_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C between the cluster and its database: the next start has both."""
+    """After Ctrl-C between creating the cluster and its database, the next start creates both."""
     folder = Path(tempfile.mkdtemp(prefix="local-postgres-"))
     folder.chmod(0o755)
     server, port = Server(folder / "cluster", PASSWORD), free_port()

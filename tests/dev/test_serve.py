@@ -21,7 +21,7 @@ PROJECT = Path(__file__).absolute().parents[2]
 
 
 def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:
-    """With the port and the way out; no folder is made."""
+    """The error names the port and the remedy, and no folder is created."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -79,13 +79,13 @@ def port_with_an_old_connection() -> Iterator[int]:
 
 
 def test_a_port_whose_old_connections_fade_away_is_free() -> None:
-    """Linux keeps them for a minute; whoever stops `make serve` and starts it again has them."""
+    """Linux keeps them for a minute after `make serve` stops; a restart must not fail."""
     with port_with_an_old_connection() as port:
         serve._refuse_taken(port)
 
 
 def test_the_log_of_the_time_before_is_kept(tmp_path: Path) -> None:
-    """It may say why somebody starts anew."""
+    """It may show why the server was restarted."""
     for said in ("first", "second"):
         with serve._started("server", ("echo", said), os.environ, tmp_path) as program:
             program.process.wait()
@@ -96,7 +96,7 @@ def test_the_log_of_the_time_before_is_kept(tmp_path: Path) -> None:
 def test_a_second_one_on_the_same_home_is_refused_with_the_name_of_the_first(
     tmp_path: Path,
 ) -> None:
-    """Whatever its port: two schedulers on one database start every run twice."""
+    """On any port: two schedulers on one database would start every run twice."""
     first = rf"http://127.0.0.1:4200, PID {os.getpid()};"
     with (
         serve._alone(tmp_path, 4200),

@@ -64,7 +64,7 @@ def test_who_reads_and_then_writes_waits_for_the_other(tmp_path: Path) -> None:
 
 
 def test_prefect_itself_refuses_one_of_them(tmp_path: Path) -> None:
-    """Once it does not, there is no need of a server of our own."""
+    """If Prefect ever changes this, the project's own server is unnecessary."""
     database = AioSqliteConfiguration(f"sqlite+aiosqlite:///{tmp_path}/prefect.db")
     with pytest.raises(sa.exc.OperationalError, match="database is locked"):
         asyncio.run(rows_after_two_at_once(database, seconds=30))
@@ -80,7 +80,7 @@ def test_prefect_itself_refuses_one_of_them(tmp_path: Path) -> None:
 def test_only_sqlite_is_changed(
     monkeypatch: pytest.MonkeyPatch, database: str, kind: type[object]
 ) -> None:
-    """As is PREFECT_API_DATABASE_CONNECTION_URL, where somebody has set it."""
+    """A PREFECT_API_DATABASE_CONNECTION_URL that is set stays."""
     for name in MODELS_DEPENDENCIES:
         monkeypatch.setitem(MODELS_DEPENDENCIES, name, None)
     with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: database}):
@@ -105,7 +105,7 @@ def pressed(served: Served, deployment: str) -> list[int]:
 
 @pytest.mark.slow
 def test_no_press_of_run_is_refused(served: Served) -> None:
-    """By four at once, who all read a deployment before they write a run of it."""
+    """Four clients at once read a deployment, then create a run of it."""
     found = httpx.post(f"{served.url}/api/deployments/filter", json={}).json()
     deployments = [str(deployment["id"]) for deployment in found[:4]]
     with ThreadPoolExecutor(len(deployments)) as people:
@@ -116,7 +116,7 @@ def test_no_press_of_run_is_refused(served: Served) -> None:
 
 @pytest.mark.slow
 def test_a_paused_queue_is_told_of_at_once(served: Served) -> None:
-    """Prefect then reads in a session of its own, within the transaction."""
+    """Prefect then reads in a separate session, within the transaction."""
     queues = f"{served.url}/api/work_queues"
     queue = httpx.get(f"{queues}/name/local").json()["id"]
     for paused in (True, False):

@@ -21,7 +21,7 @@ ANY = Frame(7, 100, 5)
 
 @given(st.lists(st.binary(max_size=9).map(lambda b: b.replace(b"\n", b"n"))))
 def test_frames_are_the_parts_that_are_not_empty(parts: list[bytes]) -> None:
-    """Each lies where the record says, numbered without a gap."""
+    """Each is at the recorded place, and they are numbered without gaps."""
     data = SEPARATOR.join(parts)
     frames = split(data)
     assert [data[f.start : f.start + f.size] for f in frames] == [p for p in parts if p]
@@ -60,7 +60,7 @@ def test_what_is_no_image_is_named_by_its_number(data: bytes) -> None:
 
 
 def test_a_gif_of_all_frames_in_their_order() -> None:
-    """Each frame to the dot, all for the same time, without end."""
+    """Each frame is exact, all have the same duration, and the animation loops."""
     frames = [picture(number) for number in range(12)]
     made = animate(frames, "file")
     assert pixels(made) == [pixels(frame)[0] for frame in frames]
@@ -85,7 +85,7 @@ def test_frames_of_two_sizes_are_refused() -> None:
 def test_places_without_a_bucket_are_absolute(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process may have another current folder."""
+    """Another process may have a different current folder."""
     monkeypatch.chdir(tmp_path)
     assert Place.of("", "a/clip.gif") == Place("", f"{tmp_path}/a/clip.gif")
     assert Place.of("", "clip.gif").beside("frame_00.gif").path == f"{tmp_path}/frame_00.gif"
@@ -99,14 +99,14 @@ def test_a_place_needs_a_name(path: str) -> None:
 
 
 def test_made_files_have_the_shape_of_the_real_one() -> None:
-    """Four newlines at the end too, which are no frame."""
+    """The four newlines at the end are not a frame."""
     assert len(split(image_file(3))) == 3
     assert image_file(3).count(SEPARATOR) == 3
 
 
 @pytest.mark.real
 def test_the_real_file_becomes_a_gif_of_27_frames() -> None:
-    """Of 500x375 dots each, equal to those of the file."""
+    """Each has 500x375 pixels, equal to those of the file."""
     name = "image/all-images.img"
     data = real_file(name).read_bytes()
     frames = split(data)

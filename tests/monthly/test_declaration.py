@@ -250,7 +250,7 @@ def test_a_dataset_cannot_be_declared_twice(
 def test_two_datasets_cannot_have_the_same_table(
     table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whichever is used, both files are named; others are not concerned."""
+    """The error names both files; other datasets are not affected."""
     written(tmp_path, GOOD)
     written(tmp_path, GOOD.replace("[roles]", f"table = '{table}'\n[roles]"), "others")
     monkeypatch.setenv(VARIABLE, str(tmp_path))

@@ -29,7 +29,7 @@ def loads(found: Drafted, name: str = "t-2020-01.csv", month: str = "2020-01") -
 
 
 def test_types_are_those_of_all_rows_not_of_the_first(tmp_path: Path) -> None:
-    """The last row of each column has the value that decides its type."""
+    """Only the last value of each column decides its type."""
     lines = ["day,whole,real,code,id,word,flag", *["2020-01-05,1,2,3,4,5,true"] * 9_000]
     text = "\n".join([*lines, "2020-01-06,2,2.5,007,A4,x,FALSE", ""])
     found = draft(tmp_path, {"t-2020-01.csv": text})
@@ -84,7 +84,7 @@ def test_the_separator_is_found(tmp_path: Path, separator: str) -> None:
 
 
 def test_decimal_commas_and_points_between_thousands(tmp_path: Path) -> None:
-    """One mark for the whole file, whose encoding holds while its numbers are surveyed."""
+    """The whole file has one mark, and its encoding is kept during the survey of numbers."""
     text = days("{d};{i},5;1.{i:03},25;1.234", head="day;small;Groß €;whole")
     found = draft(tmp_path, {"t-2020-01.csv": text.encode("windows-1252")})
     assert found.declared.text.decimal == ","
@@ -96,7 +96,7 @@ def test_decimal_commas_and_points_between_thousands(tmp_path: Path) -> None:
 
 
 def test_commas_between_thousands(tmp_path: Path) -> None:
-    """Nothing decides but that some numbers are small; the draft says so."""
+    """Only some small numbers decide; the draft says so."""
     text = days('{d},"1,{i:03}"', "{d},{i}")
     found = draft(tmp_path, {"t-2020-01.csv": text})
     assert found.declared.text.decimal == "."
@@ -129,7 +129,7 @@ def test_lines_before_the_header(tmp_path: Path) -> None:
 
 
 def test_a_line_of_units_under_the_header(tmp_path: Path) -> None:
-    """The draft names the fields itself, so that the line can be left out."""
+    """The draft names the fields itself, so the line can be skipped."""
     text = days("{d};{i},5;{i}", head="Zeit;Wasser;Wind\n;°C;km/h")
     found = draft(tmp_path, {"t-2020-01.csv": text})
     assert found.declared.text.header == ["zeit", "wasser", "wind"]
@@ -137,7 +137,7 @@ def test_a_line_of_units_under_the_header(tmp_path: Path) -> None:
 
 
 def test_no_header(tmp_path: Path) -> None:
-    """House prices are published so: quoted, a time at midnight, some fields empty."""
+    """House prices are published like this: quoted, with times at midnight and empty fields."""
     line = '"{{0A{i:02}}}","1{i:02}000","{d} 00:00","SW1A 1AA","","LONDON"'
     text = days(line, head="").lstrip("\n")
     found = draft(tmp_path, {"pp-2020-01.csv": text})
@@ -149,7 +149,7 @@ def test_no_header(tmp_path: Path) -> None:
 
 
 def test_names_that_cannot_be_told_apart(tmp_path: Path) -> None:
-    """The same name twice, names that differ in punctuation alone, and one of no letter."""
+    """A repeated name, names that differ only in punctuation, and one without letters."""
     text = days("{d},A,{i},B,1,2,x", head="day,flag,value,flag,a b,A-B,%")
     found = draft(tmp_path, {"t-2020-01.csv": text})
     names = ["day", "flag", "value", "flag_2", "a_b", "a_b_2", "column_7"]
@@ -167,7 +167,7 @@ def test_an_announced_separator(tmp_path: Path) -> None:
 
 
 def test_the_numbers_of_rows_are_left_out(tmp_path: Path) -> None:
-    """As pandas writes them, without a name, also before a tab."""
+    """As pandas writes it: without a name, before a comma or a tab."""
     text = days("{i}\t{d}\tx", head="\tday\ttext")
     found = draft(tmp_path, {"t-2020-01.csv": text})
     assert list(found.columns) == ["day", "text"]
@@ -194,7 +194,7 @@ def test_short_rows(tmp_path: Path) -> None:
 
 
 def test_notes_after_the_last_row(tmp_path: Path) -> None:
-    """They are rejected, and do not make text of the first column."""
+    """They are rejected and do not turn the first column into text."""
     found = draft(
         tmp_path, {"t-2020-01.csv": days("{d},{i},x", head="day,n,text") + "\nSource: us\n"}
     )
@@ -205,7 +205,7 @@ def test_notes_after_the_last_row(tmp_path: Path) -> None:
 
 
 def test_texts_for_no_value(tmp_path: Path) -> None:
-    """Where they stand among numbers and times; not where all else is text."""
+    """They are nulls among numbers and times, but not in a column of texts."""
     text = days("{d},{i},NA,NA", "n/e,-,1.5,snow", head="day,n,x,weather")
     found = draft(tmp_path, {"t-2020-01.csv": text})
     assert found.declared.text.nulls == ["-", "NA", "n/e"]
@@ -223,7 +223,7 @@ def test_a_text_that_is_no_value_only_among_texts_stays(tmp_path: Path) -> None:
 
 
 def test_numbers_but_for_a_few_texts_are_named(tmp_path: Path) -> None:
-    """The column stays text, as no value may be lost, and the draft says what it takes."""
+    """The column stays text, so no value is lost; the draft says how to change it."""
     found = draft(tmp_path, {"t-2020-01.csv": days("{d},{i}") + "2020-01-31,trace\n"})
     assert found.types["n"] == "string"
     assert "All are numbers but 'trace'" in found.text
@@ -257,7 +257,7 @@ def test_how_times_are_written(tmp_path: Path, text: str, written: tuple[str, dt
     [("{d:%d.%m.%Y}", ["%d.%m.%Y"]), ("{d:%Y%m%d}", ["%Y%m%d"]), ("{d}", [])],
 )
 def test_dates(tmp_path: Path, text: str, formats: list[str]) -> None:
-    """Of eight digits only under a name that says so."""
+    """Eight digits are a date only if the column's name says so."""
     found = draft(tmp_path, {"t-2020-01.csv": days(f"{text},20200101", head="sale_date,n")})
     assert (found.types["sale_date"], found.types["n"]) == ("date", "int64")
     assert found.columns["sale_date"].formats == formats
@@ -266,14 +266,14 @@ def test_dates(tmp_path: Path, text: str, formats: list[str]) -> None:
 
 @pytest.mark.parametrize(("text", "fmt"), [("2020-01", "%Y-%m"), ("01/2020", "%m/%Y")])
 def test_a_month_alone(tmp_path: Path, text: str, fmt: str) -> None:
-    """Street crime has no other time."""
+    """Street-crime files have no other time."""
     found = draft(tmp_path, {"t-2020-01.csv": f"Month,Type\n{text},Theft\n{text},Drugs\n"})
     assert found.columns["month"].formats == [fmt]
     assert values(loads(found), "month") == [dt.date(2020, 1, 1)] * 2
 
 
 def test_day_and_month_are_settled_by_the_month_of_the_file(tmp_path: Path) -> None:
-    """All days are months, too: the file's name decides."""
+    """Every day could be a month; the file's name decides."""
     text = "day,n\n" + "".join(f"0{n}/05/2020,{n}\n" for n in range(1, 10))
     found = draft(tmp_path, {"t-2020-05.csv": text})
     assert found.columns["day"].formats == ["%d/%m/%Y"]
@@ -301,7 +301,7 @@ def test_date_and_clock_in_two_columns(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("head", ["Datum;Stunde;Preis", "Fecha;Hora;Precio"])
 def test_hours_from_1_to_24(tmp_path: Path, head: str) -> None:
-    """They name the end of an interval, the last one at the start of the next month."""
+    """They mark the end of an interval; the last is at the start of the next month."""
     lines = [f"{{d:%d.%m.%Y}};{hour};{hour},5" for hour in range(1, 25)]
     found = draft(tmp_path, {"t-2020-01.csv": days(*lines, head=head)})
     assert found.declared.interval == "end"
@@ -430,7 +430,7 @@ def test_year_month_and_day_apart(tmp_path: Path) -> None:
 
 
 def test_times_in_utc(tmp_path: Path) -> None:
-    """Whether each time says so, or their name."""
+    """Whether each value or the column's name says so."""
     found = draft(tmp_path, {"t-2020-01.csv": days("{d}T05:00:00Z,{i}", head="at,n")})
     assert (found.declared.time_zone, found.columns["at"].formats) == (
         "UTC",
@@ -466,7 +466,7 @@ def test_an_hour_that_stands_twice_proposes_a_zone(tmp_path: Path, minutes: int)
 
 
 def test_roles_that_are_plain(tmp_path: Path) -> None:
-    """By names and values: a latitude of 200 is none."""
+    """Names and values decide: 200 is not a latitude."""
     head = (
         "ended_at,started_at,start_station,start_lat,start_lng,lat,trip_distance,price,total_amount"
     )
@@ -503,7 +503,7 @@ def eras() -> dict[str, str]:
 
 
 def test_columns_of_two_eras_are_one(tmp_path: Path) -> None:
-    """By likeness in name and values: a bike is no ride, and other codes are only proposed."""
+    """Names and values must match: bike is not ride, and other codes are only proposed."""
     found = draft(tmp_path, eras())
     columns = found.columns
     assert columns["started_at"].aliases == ["starttime"]
@@ -531,7 +531,7 @@ def test_a_column_is_text_if_it_is_text_in_one_era(tmp_path: Path) -> None:
 
 
 def test_parquet_has_types_of_its_own(tmp_path: Path) -> None:
-    """Decimals, dates and zones are kept; what no table has is left out, and said."""
+    """Decimals, dates and zones are kept; what no table can hold is left out with a note."""
     table = pa.table(
         {
             "at": pa.array(
@@ -591,7 +591,7 @@ def test_parquet_and_text_of_two_eras(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["gz", "zip"])
 def test_compressed_files(tmp_path: Path, kind: str) -> None:
-    """As publishers pack them."""
+    """As publishers package them."""
     name, text = f"t-2020-01.csv.{kind}", days("{d},{i}")
     if kind == "gz":
         (tmp_path / name).write_bytes(gzip.compress(text.encode()))
@@ -611,7 +611,7 @@ def test_compressed_files(tmp_path: Path, kind: str) -> None:
     ],
 )
 def test_tables_in_an_archive(tmp_path: Path, members: list[str], pattern: str) -> None:
-    """One beside a note, or the parts of one; the draft reads all of them."""
+    """The archive has one table and a note, or several parts; the draft reads all of them."""
     with zipfile.ZipFile(tmp_path / "t-2020-01.zip", "w") as archive:
         for name in members:
             is_table = name.endswith(".csv") and "/" not in name
@@ -623,7 +623,7 @@ def test_tables_in_an_archive(tmp_path: Path, members: list[str], pattern: str) 
 
 
 def test_tables_of_an_archive_that_differ(tmp_path: Path) -> None:
-    """One dataset has one header."""
+    """A dataset has one header."""
     with zipfile.ZipFile(tmp_path / "t-2020-01.zip", "w") as archive:
         archive.writestr("a.csv", days("{d},{i}"))
         archive.writestr("b.csv", "x,y\n1,2\n")
@@ -640,7 +640,7 @@ def test_the_month_of_a_file_is_that_of_its_times(tmp_path: Path) -> None:
 
 
 def test_times_outside_the_month(tmp_path: Path) -> None:
-    """A file of a month may list what happened before; the draft lets it."""
+    """A month's file may list earlier events; the draft allows them."""
     found = draft(tmp_path, {"t-2020-03.csv": days("{d},{i}")})
     assert found.declared.limits.outside == 1.0
     assert len(loads(found, "t-2020-03.csv", "2020-03")) == 31
@@ -659,7 +659,7 @@ def test_hostile_names_and_values(tmp_path: Path) -> None:
 
 
 def test_what_is_told(tmp_path: Path) -> None:
-    """Each file, then what the draft makes of it."""
+    """The output names each file, then the result."""
     found = draft(tmp_path, {"t-2020-01.csv": days("{d},{i}")})
     assert found.told == [
         "t-2020-01.csv: 31 rows, 2 columns",

@@ -29,7 +29,7 @@ from monthly.describe.times import formats_of
     ],
 )
 def test_names_become_identifiers(name: str, found: str) -> None:
-    """In lower case, of letters that every warehouse takes; by the place if none is left."""
+    """Lower case, with letters that every warehouse accepts; numbered if none is left."""
     assert identifier(name, 3) == found
 
 
@@ -52,7 +52,7 @@ def test_no_identifier_is_a_name_of_another_column() -> None:
     ],
 )
 def test_names_of_the_same_words_are_alike(one: str, other: str, are_alike: bool) -> None:
-    """Whatever their order, and in one word or several."""
+    """In any order, in one word or several."""
     assert (likeness(one, other) > 0.6) is are_alike
 
 
@@ -73,13 +73,13 @@ def test_names_of_the_same_words_are_alike(one: str, other: str, are_alike: bool
     ],
 )
 def test_months_in_addresses(address: str, month: tuple[int, int] | None, template: str) -> None:
-    """They become fields; where the name alone is not clear, by the month of the times."""
+    """They become fields; if the name is ambiguous, the times decide."""
     assert month_in(address) == month
     assert template_of(address, month or (2020, 1)) == template
 
 
 def test_one_template_for_all_files_that_it_makes() -> None:
-    """Another one for those of another name."""
+    """Files with another name get another address."""
     addresses = {"h/t-202001.csv": (2020, 1), "h/t-202002.csv": (2020, 2), "h/T_2019-01": (2019, 1)}
     assert templates(addresses) == ["h/t-{year}{month:02}.csv", "h/T_{year_month}"]
 
@@ -109,5 +109,5 @@ def test_one_template_for_all_files_that_it_makes() -> None:
     ],
 )
 def test_formats_of_a_time(text: str, formats: tuple[str, ...]) -> None:
-    """None, if a text is not a time."""
+    """There is none if a text is not a time."""
     assert formats_of(text) == formats

@@ -116,7 +116,7 @@ def test_columns_of_three_eras_of_a_bike_system(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_file_leaves_open_is_a_comment(name: str, proposal: str, tmp_path: Path) -> None:
-    """Beside what it is about."""
+    """The comment is next to the line that it explains."""
     assert proposal in draft_of(real_file(f"other/{name}"), folder=tmp_path).text
 
 
@@ -131,7 +131,7 @@ YELLOW = [f"tlc/heads/yellow_tripdata_{month}.csv" for month in ("2009-01", "201
 
 @pytest.mark.parametrize("names", [TLC, YELLOW], ids=["green", "yellow"])
 def test_trip_files_of_every_format_and_era(names: Sequence[str], tmp_path: Path) -> None:
-    """As one dataset: each file is loaded whole, and none of its columns is lost."""
+    """As one dataset, every file loads completely, without losing a column."""
     paths = [real_file(name) for name in names]
     found = draft_of(*paths, folder=tmp_path)
     assert [

@@ -133,7 +133,7 @@ def test_a_month_is_dropped_once_and_can_be_loaded_again(place: Place, tmp_path:
 def test_a_removal_that_is_killed_before_any_effect_is_completed_by_the_next(
     place: Place, tmp_path: Path
 ) -> None:
-    """The entry goes before the other objects, and all of them after the rows."""
+    """The rows go first, then the entry, then the other objects."""
     path = os.pathsep.join([str(TESTS), str(TESTS.parent / "flows")])
     with subprocess.Popen(
         [sys.executable, "-m", "fakes.killed_while_dropping", json.dumps(place.address)],
@@ -185,7 +185,7 @@ def test_a_partition_that_somebody_detached_stays(
 def test_nothing_is_dropped_where_nothing_is(
     tmp_path: Path, bucket: FolderBucket, database: Database, google: Google
 ) -> None:
-    """No table, no file, no dataset is made for it."""
+    """It creates no table, file or dataset."""
     file = DuckDBFile(tmp_path / "trips.duckdb")
     for warehouse in (file, database.warehouse(), open_bigquery(), None):
         remains = find_remains(OCTOBER, bucket, warehouse)

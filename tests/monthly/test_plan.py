@@ -139,7 +139,7 @@ def test_published_file_is_compared_by_size_then_etag_then_time(
 def test_a_generated_month_takes_the_place_of_a_published_one_only_by_force(
     bucket: FolderBucket, tmp_path: Path, damaged: bool
 ) -> None:
-    """Neither a newcomer's second `make run` nor an example costs anybody a real month."""
+    """Neither `make run` nor an example in the docs replaces a real month."""
     url = "https://elsewhere/file.csv.gz"
     key = keep_as(bucket, tmp_path, url, PAGE).object_key
     if damaged:
@@ -287,7 +287,7 @@ def test_source_that_cannot_be_meant_stops_the_plan(bucket: FolderBucket) -> Non
 
 
 def test_plan_writes_nothing(web: Web, bucket: FolderBucket, tmp_path: Path) -> None:
-    """Neither for a new month nor for one that is compared to the last byte."""
+    """Neither for a new month nor for one whose content is compared."""
     url = web.serve(f"/{NAME}", PAGE)
     plan_month(MONTH, url, bucket)
     assert not bucket.folder.exists()

@@ -692,7 +692,7 @@ def test_sample_twice_is_the_same_file(tmp_path: Path) -> None:
 
 
 def test_sources_are_imported_without_numpy_and_pyarrow() -> None:
-    """A month with nothing to do must not wait for them."""
+    """A month without work must not wait for these imports."""
     code = "import sys, monthly.sources; print(sorted({'numpy', 'pyarrow'} & set(sys.modules)))"
     flows = str(Path(sources.__file__).parents[1])
     done = subprocess.run(
@@ -826,7 +826,7 @@ def test_real_file_passes(real: Path, tmp_path: Path, name: str, kind: FileKind)
 
 
 def test_a_file_that_is_no_month_comes_the_same_way(web: Web, tmp_path: Path) -> None:
-    """Whole, with what its publisher says of it; what a check refuses is not kept."""
+    """It is complete and has the publisher's metadata; a refused file is not kept."""
     url = web.serve("/json/", Page(b"{}", etag='"one"'))
     wanted, path = remote_file("covid", url), tmp_path / "new" / "edition.json"
     received = fetching.fetch(wanted, path, lambda part, name: None)

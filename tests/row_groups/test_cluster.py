@@ -40,7 +40,7 @@ def test_what_names_no_cluster_is_refused(where: str) -> None:
 
 @pytest.mark.cluster
 def test_a_file_that_takes_its_workers_with_it_has_failed(tmp_path: Path, scratch: Path) -> None:
-    """Here one lost worker is enough; Dask's own patience is three more."""
+    """Here one lost worker is enough; Dask alone tolerates three more."""
     publish(tmp_path / "web", 1, 1_000_000, (300_000,))
     source, sink = Place(FolderBucket(tmp_path / "web")), Place(FolderBucket(tmp_path / "out"))
     now = dt.datetime.now(dt.timezone.utc)

@@ -83,7 +83,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
 
 
 def test_a_new_file_is_due_once(site: Site) -> None:
-    """Uniform, under its own name, and then there is nothing to do."""
+    """It is rewritten under its own name; then there is nothing to do."""
     site.publish(1)
     site.publish(2)
     assert site.due() == [JANUARY, FEBRUARY]
@@ -94,7 +94,7 @@ def test_a_new_file_is_due_once(site: Site) -> None:
 
 
 def test_a_new_time_is_no_change(site: Site) -> None:
-    """The same bytes put again: another time, the same size and ETag."""
+    """The same bytes were uploaded again: a new time, the same size and ETag."""
     site.publish(1)
     site.run()
     before = site.plan()[0].modified
@@ -106,7 +106,7 @@ def test_a_new_time_is_no_change(site: Site) -> None:
 
 
 def test_another_content_is_a_change(site: Site) -> None:
-    """And the rewritten file takes the place of the old one."""
+    """The newly rewritten file replaces the old one."""
     site.publish(1)
     site.run()
     site.publish(1, 70)
@@ -119,7 +119,7 @@ def test_another_content_is_a_change(site: Site) -> None:
 
 
 def test_another_content_of_the_same_size_is_a_change(tmp_path: Path) -> None:
-    """Told by the checksum: a folder has no ETag of its own."""
+    """The checksum decides, as a folder has no ETags."""
     site = Site(
         Place(FolderBucket(tmp_path / "web")), Place(FolderBucket(tmp_path / "out")), tmp_path
     )
@@ -132,7 +132,7 @@ def test_another_content_of_the_same_size_is_a_change(tmp_path: Path) -> None:
 
 
 def test_what_changed_long_ago_is_left_alone(site: Site) -> None:
-    """Unless everything or the first file is meant."""
+    """Unless the intent is everything or the first file."""
     site.publish(1)
     site.publish(2)
     assert site.due(days=7, later=6.9) == [JANUARY, FEBRUARY]
@@ -211,7 +211,7 @@ def test_what_cannot_be_meant_is_refused(site: Site) -> None:
 
 
 def test_a_job_that_is_done_again_changes_nothing(site: Site) -> None:
-    """As Dask does it when a worker was lost after its work but before its answer."""
+    """Dask repeats a job if its worker is lost before it answers."""
     site.publish(1)
     job = site.job(site.plan()[0])
     first = rewrite_object(job)
@@ -288,7 +288,7 @@ def test_killed_before_object_or_ledger_it_is_done_by_the_next_run(
 
 
 def test_a_folder_made_old_by_hand_is_old(tmp_path: Path) -> None:
-    """The time of a folder's file is that of its last change."""
+    """A file's time is that of its last change."""
     site = Site(
         Place(FolderBucket(tmp_path / "web")), Place(FolderBucket(tmp_path / "out")), tmp_path
     )

@@ -56,7 +56,7 @@ def test_row_groups_are_all_alike_but_the_last(
 
 
 def test_every_value_is_where_it_was(tmp_path: Path, target: Path) -> None:
-    """Compared row by row by DuckDB; more rows than are read at a time."""
+    """DuckDB compares every row of a file larger than one batch."""
     source = publish(tmp_path / "web", 1, 150_000, (70_000, 9_000, 31))
     rewrite(source, target, 40_000)
     rows = "SELECT row_number() OVER () AS n, * FROM read_parquet('{}')"
@@ -116,7 +116,7 @@ def test_types_are_the_declared_ones_in_whatever_they_were_published(
 def test_a_month_that_was_converted_here_keeps_all_its_columns(
     tmp_path: Path, target: Path
 ) -> None:
-    """`file_month` too, which no published file has."""
+    """`file_month` counts as unknown, as no published file has it."""
     from monthly.convert.to_parquet import convert
     from monthly.month import Month
 
@@ -193,7 +193,7 @@ def test_row_groups_of_no_rows_are_refused(tmp_path: Path, target: Path) -> None
 def test_rows_that_got_lost_are_noticed(
     tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A row group that was not written fails the file, by the footer of what was written."""
+    """A row group that was not written fails the file: its footer is compared."""
     source, real = publish(tmp_path / "web", 1), pq.ParquetWriter.write_table
     seen: list[int] = []
 

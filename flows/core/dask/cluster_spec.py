@@ -64,5 +64,5 @@ class ClusterSpec:
 
     @property
     def is_address(self) -> bool:
-        """Tell whether the cluster is already running."""
+        """Return whether the cluster is already running."""
         return bool(_ADDRESS.fullmatch(self.where))

@@ -142,7 +142,7 @@ def _client(wanted: RemoteFile[Any]) -> Iterator[httpx.Client]:
 
 
 def _is_hidden(response: httpx.Response) -> bool:
-    """Tell whether a 403 of a bucket or of its CDN means that the file does not exist.
+    """Return whether a 403 of a bucket or of its CDN means that the file does not exist.
 
     S3, which hosts TLC's files, answers 403 to clients that may not list the bucket (S3 API
     reference, GetObject); its other refusals have another code. A CDN passes that on, or shows
@@ -164,7 +164,7 @@ def _validators(url: str, response: httpx.Response) -> Validators:
 
 
 def _is_usable(response: httpx.Response, part: PartFile, begun: Validators) -> bool:
-    """Tell whether a response is usable: not a 416, nor the rest of another state of the file."""
+    """Return whether a response is usable: not a 416, nor the rest of another state of the file."""
     if response.status_code != 206:
         return response.status_code != 416
     here = response.headers.get("Content-Range", "").startswith(f"bytes {part.size}-")

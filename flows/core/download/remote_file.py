@@ -113,7 +113,7 @@ def path_of(url: str) -> Path:
 
 
 def is_malformed(url: str) -> bool:
-    """Tell whether a URL is invalid: no path, no host, or a file URL with a host."""
+    """Return whether a URL is invalid: no path, no host, or a file URL with a host."""
     try:
         host, parts = httpx.URL(url).host, urlsplit(url)
     except (httpx.InvalidURL, ValueError):

@@ -102,7 +102,7 @@ def _member(what: object, path: Path, name: str) -> Iterator[io.BufferedIOBase]:
 
 
 def _is_table(info: zipfile.ZipInfo) -> bool:
-    """Tell a table from a folder and from the files that macOS adds."""
+    """Return whether a member is a table, not a folder or a file that macOS adds."""
     return not (info.is_dir() or info.filename.startswith("__MACOSX/"))
 
 

@@ -285,7 +285,7 @@ class S3Store:
 
 
 def _is_same(path: Path, sha256: str | None, etag: str) -> bool:
-    """Tell whether a response describes this file.
+    """Return whether a response describes this file.
 
     Some S3-compatible services return no SHA-256; their ETag is the MD5 of the object, as is
     S3's for an object uploaded in one request.

@@ -41,12 +41,12 @@ _CREDENTIALS = "correct the credentials block of the bucket (python blocks/make_
 
 
 def is_absent(error: ClientError) -> bool:
-    """Tell whether the object is missing; HEAD gives the same error for a missing bucket."""
+    """Return whether the object is missing; HEAD gives the same error for a missing bucket."""
     return _code(error) in ("NoSuchKey", "404") and error.operation_name != "HeadBucket"
 
 
 def is_changed(error: ClientError) -> bool:
-    """Tell whether a conditional write lost to an earlier or a concurrent write."""
+    """Return whether a conditional write lost to an earlier or a concurrent write."""
     return _code(error) in ("PreconditionFailed", "ConditionalRequestConflict")
 
 

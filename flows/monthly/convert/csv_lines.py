@@ -220,7 +220,7 @@ def _has_hexadecimal(data: bytes) -> bool:
 
 
 def _splits_a_line(data: bytes) -> bool:
-    """Tell whether a carriage return occurs anywhere but at the end of a line."""
+    """Return whether a carriage return occurs anywhere but at the end of a line."""
     codes = np.frombuffer(data, np.uint8)
     here, after = codes[:-1], codes[1:]
     return bool(np.any((here == 13) & (after != 10) & (after != 13)))

@@ -49,7 +49,7 @@ def marks_of(texts: pa.Array) -> Marks:
 
 
 def needs_mark(texts: pa.Array) -> bool:
-    """Tell whether any text cannot be read without knowing the decimal mark."""
+    """Return whether any text cannot be read without knowing the decimal mark."""
     odd = texts.filter(pa.array(~matching(texts, PLAIN)))
     return bool(_count(_without_blanks(odd), rf"({_POINT})|({_COMMA})|({_EITHER})"))
 
@@ -68,12 +68,12 @@ def normal(texts: pa.Array, mark: Mark | None) -> pa.Array:
 
 
 def are_numbers(texts: pa.Array) -> Flags:
-    """Tell which normalized texts are numbers; those that spell infinity are not."""
+    """Return which normalized texts are numbers; those that spell infinity are not."""
     return matching(texts, PLAIN)
 
 
 def are_infinite(texts: pa.Array) -> Flags:
-    """Tell which texts spell infinity."""
+    """Return which texts spell infinity."""
     return matching(texts, _INFINITE)
 
 

@@ -20,7 +20,7 @@ FEW = 200
 
 
 def matching(texts: pa.Array, pattern: str) -> Flags:
-    """Tell which texts contain a match; nulls do not."""
+    """Return which texts contain a match; nulls do not."""
     if len(texts) <= FEW:
         search = _compiled(pattern).search
         return np.array([t is not None and bool(search(t)) for t in texts.to_pylist()], bool)

@@ -74,7 +74,7 @@ class Salvage:
 
 
 def hopeless(rejects: int, rows: int, max_share: float) -> bool:
-    """Tell whether this many rejects among this many rows mean that the month will fail."""
+    """Return whether this many rejects among this many rows mean that the month will fail."""
     return rejects > max(HOPELESS_REJECTS, HOPELESS_SHARE * rows, max_share * rows)
 
 

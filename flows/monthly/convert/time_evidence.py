@@ -128,7 +128,7 @@ class TimeEvidence:
         return best
 
     def _is_out(self, one: Order, choices: Sequence[Order]) -> bool:
-        """Tell whether any other reading beats this one."""
+        """Return whether any other reading beats this one."""
         return any(
             _beats(self._orders.month, other, one) or _beats(self._orders.valid, other, one)
             for other in choices

@@ -101,7 +101,7 @@ class Times:
 
 
 def is_plain(texts: pa.Array) -> Flags:
-    """Tell which texts, all non-null, are ISO times without a zone, to the microsecond at most."""
+    """Return which of the non-null texts are ISO times, zoneless and to the microsecond at most."""
     return matching(texts, _PLAIN)
 
 

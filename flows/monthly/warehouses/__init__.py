@@ -39,7 +39,7 @@ class Held:
         return f"something else than a load changed it in {warehouse}" if self.touched else None
 
     def is_intact(self, sha256: str, warehouse: str) -> bool:
-        """Tell whether the month was loaded from this object and is unchanged since."""
+        """Return whether the month was loaded from this object and is unchanged since."""
         return self.sha256 == sha256 and self.difference(warehouse) is None
 
 
@@ -101,7 +101,7 @@ class InPlace:
         return self.bucket.uri(self.key)
 
     def is_there(self) -> bool:
-        """Tell whether the object is still the one in the ledger."""
+        """Return whether the object is still the one in the ledger."""
         info = self.bucket.info(self.key)
         return info is not None and info.version == self.version
 
@@ -120,7 +120,7 @@ class ReadsInPlace(Warehouse, Protocol):
     """A warehouse that reads some buckets directly, so that no rows pass through the client."""
 
     def reads(self, uri: str) -> bool:
-        """Tell whether the warehouse can read an object at this URI."""
+        """Return whether the warehouse can read an object at this URI."""
 
     def load_in_place(self, month: Month, entry: Entry, kept: InPlace) -> int:
         """Replace the month with the rows of an object; see `Warehouse.load`.

@@ -108,7 +108,7 @@ class BigQuery:
             return refusal_in(self.client, self.dataset, DATASETS[dataset])
 
     def reads(self, uri: str) -> bool:
-        """Tell whether the URI is an object in Cloud Storage."""
+        """Return whether the URI is an object in Cloud Storage."""
         return uri.startswith("gs://")
 
     def load_in_place(self, month: Month, entry: Entry, kept: InPlace) -> int:
@@ -185,7 +185,7 @@ class _Jobs:
         return number, last
 
     def holds(self, job: LoadJob, entry: Entry) -> bool:
-        """Wait for an earlier job and tell whether it loaded this object."""
+        """Wait for an earlier job; return whether it loaded this object."""
         failure = self._failure(job)
         return failure is None and job.labels.get(_OBJECT) == _label(entry)
 

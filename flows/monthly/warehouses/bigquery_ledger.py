@@ -141,7 +141,7 @@ class LoadedMonths:
         return Partition(row["modified"], int(row["row_count"]))
 
     def has_rows(self, month: Month, entry: Entry) -> bool:
-        """Tell whether the partition has as many rows as the object; a dropped table has 0."""
+        """Return whether the partition has as many rows as the object; a dropped table has 0."""
         return self.partition(month).row_count == entry.rows_written
 
     def remember(self, month: Month, entry: Entry, number: int, there: Partition) -> None:

@@ -119,6 +119,6 @@ def _make(path: Path) -> None:
 
 
 def _is_held(error: Exception) -> bool:
-    """Tell whether another process has the file; DuckDB and Windows say so only in the message."""
+    """Return whether another process has the file, which only the message of the error says."""
     said = ("Could not set lock on file", "used by another process")
     return isinstance(error, Timeout) or any(words in str(error) for words in said)

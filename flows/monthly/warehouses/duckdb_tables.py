@@ -40,7 +40,7 @@ def table_of(dataset: Dataset) -> str:
 
 
 def exists(db: duckdb.DuckDBPyConnection, table: str) -> bool:
-    """Tell whether there is a table of this name."""
+    """Return whether there is a table of this name."""
     return _comment(db, table) is not None
 
 

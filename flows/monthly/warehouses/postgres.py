@@ -186,7 +186,7 @@ class Postgres:
                 swap(sql, month, new)
 
     def _take(self, sql: Cursor, name: str, seconds: int) -> bool:
-        """Hold a name's advisory lock until the transaction ends; tell whether it was free."""
+        """Hold a name's advisory lock until the transaction ends; return whether it was free."""
         digest = hashlib.sha256(name.encode()).digest()
         key = [int.from_bytes(digest[:8], "big", signed=True)]
         sql.execute("SELECT pg_try_advisory_xact_lock(%s)", key)

@@ -50,7 +50,7 @@ WHERE dataset = %(dataset)s AND file_month = %(file_month)s
 
 
 def has_ledger(sql: Cursor) -> bool:
-    """Tell whether the ledger exists; without it, no month was ever loaded."""
+    """Return whether the ledger exists; without it, no month was ever loaded."""
     sql.execute("SELECT to_regclass(%s) IS NOT NULL", [LEDGER])
     return bool(sql.fetchone()[0])
 

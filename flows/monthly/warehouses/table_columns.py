@@ -29,7 +29,7 @@ class Found:
 
     @property
     def is_kept(self) -> bool:
-        """Tell whether the column was kept as text while nothing declared it."""
+        """Return whether the column was kept as text while nothing declared it."""
         return self.about.startswith(KEPT)
 
 
@@ -75,7 +75,7 @@ def changes_of(
 
 
 def _says(found: Found, column: Column) -> bool:
-    """Tell whether a description is right; a kept column keeps that of the first month."""
+    """Return whether a description is right; a kept column keeps that of the first month."""
     is_kept = found.is_kept and column.about.startswith(KEPT)
     return is_kept or found.about == column.about
 

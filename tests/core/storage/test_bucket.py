@@ -23,10 +23,10 @@ KEY = "data/green/month.parquet"
 
 
 class Broken(io.BytesIO):
-    """A stream that breaks after its first bytes."""
+    """A stream that fails after its first bytes."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Some bytes, then an error."""
+        """Return some bytes, then raise an error."""
         if self.tell():
             raise ConnectionError("gone")
         return super().read(3)
@@ -45,13 +45,13 @@ def file(tmp_path: Path) -> Path:
 
 
 def left_in(bucket: FolderBucket) -> set[str]:
-    """All files, hidden ones too, but the lock."""
+    """Return all files, hidden ones too, except the lock."""
     found = (p for p in bucket.folder.rglob("*") if p.is_file())
     return {p.relative_to(bucket.folder).as_posix() for p in found} - {".lock"}
 
 
 def python(code: str, *arguments: object) -> subprocess.Popen[bytes]:
-    """Another process that has this project's buckets."""
+    """Start another process that can use this project's buckets."""
     head = (
         "import sys, os, signal\n"
         "from pathlib import Path\n"
@@ -208,7 +208,7 @@ def test_conditional_write_of_another_version_is_a_conflict_and_changes_nothing(
 
 
 def test_of_many_processes_exactly_one_wins_each_round(bucket: FolderBucket) -> None:
-    """Four processes read one object, wait for the word, and replace what they read."""
+    """Four processes read an object, wait for a signal, and replace the version that they read."""
     code = (
         "bucket, me = FolderBucket(Path(sys.argv[1])), sys.argv[2]\n"
         "for line in sys.stdin:\n"
@@ -234,7 +234,7 @@ def test_of_many_processes_exactly_one_wins_each_round(bucket: FolderBucket) -> 
 
 
 def told(crowd: list[subprocess.Popen[bytes]], line: str) -> list[str]:
-    """What each process answers to a line that all were told before."""
+    """Send a line to all processes; return what each answers."""
     for process in crowd:
         assert process.stdin
         process.stdin.write(f"{line}\n".encode())
@@ -312,7 +312,7 @@ def test_a_part_is_read_by_itself(bucket: FolderBucket) -> None:
 
 
 def test_what_is_there_already_is_not_put_again(bucket: FolderBucket) -> None:
-    """By its content; another content takes its place."""
+    """Equal content is skipped; different content replaces the object."""
     assert buckets.put(bucket, b"one", KEY)
     before = bucket.info(KEY)
     assert not buckets.put(bucket, b"one", KEY)

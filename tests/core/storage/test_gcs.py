@@ -24,7 +24,7 @@ UPLOAD = "^/upload/storage"
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file of three chunks, no two of which are equal."""
+    """Return a file of three different chunks."""
     path = tmp_path / "file"
     path.write_bytes(b"".join(bytes([n]) * MEGABYTE for n in range(18)))
     return path
@@ -32,7 +32,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Google's client gives up at once."""
+    """Make Google's client give up immediately."""
     monkeypatch.setattr(gcs, "RETRY", gcs.RETRY.with_timeout(0.001))
 
 
@@ -43,7 +43,7 @@ def chunks(google: Google) -> list[str]:
 def test_a_file_goes_up_in_chunks_and_comes_down_the_same(
     google: Google, file: Path, tmp_path: Path
 ) -> None:
-    """Three of at most 8 MiB, under the folder of the block."""
+    """Chunks have at most 8 MiB; the object is under the block's folder."""
     store = open_store()
     info = store.upload(file, "data/file")
     assert info == store.info("data/file")
@@ -60,7 +60,7 @@ def test_a_file_goes_up_in_chunks_and_comes_down_the_same(
 
 
 def test_a_folder_is_a_prefix_with_or_without_its_slash(google: Google) -> None:
-    """No folder, or one of several parts; a key cannot lead out of it."""
+    """The folder may be empty or nested; a key cannot leave it."""
     assert open_store(folder="").uri("a/b") == "gs://taxi/a/b"
     assert open_store(folder="x/y/").uri("a/b") == "gs://taxi/x/y/a/b"
     with pytest.raises(UsageError, match=r"'\.\./a' does not stay inside"):
@@ -68,7 +68,7 @@ def test_a_folder_is_a_prefix_with_or_without_its_slash(google: Google) -> None:
 
 
 def test_what_is_not_there_is_none(google: Google, tmp_path: Path) -> None:
-    """But a download says which run brings it; removing nothing is fine."""
+    """A download names the run that would create it; deleting it is allowed."""
     store = open_store()
     assert store.info("a") is None
     assert store.read("a") is None
@@ -79,7 +79,7 @@ def test_what_is_not_there_is_none(google: Google, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("call", ["info", "read", "delete", "upload", "write", "download"])
 def test_a_bucket_that_does_not_exist_is_named(google: Google, tmp_path: Path, call: str) -> None:
-    """By every call, although to most a missing object is nothing."""
+    """Every call names it, even those that tolerate a missing object."""
     path, store = tmp_path / "a", open_store("taxy")
     path.write_bytes(b"a")
     arguments = {"upload": (path, "a"), "write": ("a", b"", None), "download": ("a", path)}
@@ -89,7 +89,7 @@ def test_a_bucket_that_does_not_exist_is_named(google: Google, tmp_path: Path, c
 
 
 def test_a_missing_role_is_named(google: Google) -> None:
-    """And is not tried again."""
+    """The request is not retried."""
     google.fail(Fault("GET", "/o/", status=403))
     with pytest.raises(StorageError, match=r"roles/storage\.objectUser") as raised:
         open_store().read("a")
@@ -97,7 +97,7 @@ def test_a_missing_role_is_named(google: Google) -> None:
 
 
 def test_of_two_writers_one_wins_and_the_other_is_told(google: Google) -> None:
-    """Whether the entry was there before or not."""
+    """Both for a new entry and for one that existed."""
     one, two = open_store(), open_store()
     one.write("entry", b"first", None)
     with pytest.raises(Conflict, match="entry was changed by another run"):
@@ -113,7 +113,7 @@ def test_of_two_writers_one_wins_and_the_other_is_told(google: Google) -> None:
 
 
 def test_of_many_writers_at_once_exactly_one_wins(google: Google) -> None:
-    """Eight threads that all read that there is none."""
+    """Eight threads have all read that the object does not exist."""
     outcomes: list[str] = []
     start = threading.Barrier(8)
 
@@ -137,7 +137,7 @@ def test_of_many_writers_at_once_exactly_one_wins(google: Google) -> None:
 
 
 def test_a_write_whose_answer_got_lost_is_no_conflict(google: Google) -> None:
-    """Google's client writes again and meets its own object."""
+    """Google's client retries the write and finds its own object."""
     fault = google.fail(Fault("POST", UPLOAD, carried_out=True))
     open_store().write("entry", b"mine", None)
     assert fault.reached.is_set()
@@ -158,7 +158,7 @@ def test_a_write_whose_answer_got_lost_is_no_conflict(google: Google) -> None:
     ids=["503 inside", "dropped inside", "answer lost inside", "last answer lost", "429"],
 )
 def test_an_upload_survives_what_can_pass(google: Google, file: Path, fault: Fault) -> None:
-    """The object is the file, whichever chunk was hit."""
+    """Whichever chunk fails, the object equals the file."""
     google.fail(fault)
     info = open_store().upload(file, "file")
     assert fault.reached.is_set()
@@ -172,7 +172,7 @@ def test_an_upload_survives_what_can_pass(google: Google, file: Path, fault: Fau
 def test_what_lasts_longer_than_the_client_waits_is_tried_again_by_the_flow(
     google: Google, impatient: None, fault: Fault
 ) -> None:
-    """A 503 and a dropped connection become an error that the flows retry."""
+    """A lasting 503 or dropped connection becomes an error that flows retry."""
     google.fail(fault)
     with pytest.raises(Unavailable, match="gs://taxi/zoom/a: Google does not answer") as raised:
         open_store().read("a")
@@ -182,7 +182,7 @@ def test_what_lasts_longer_than_the_client_waits_is_tried_again_by_the_flow(
 
 
 def test_a_damaged_upload_is_noticed(google: Google, file: Path) -> None:
-    """The checksum that the bucket computed is compared; the object does not stay."""
+    """The bucket's checksum is compared, and the damaged object is removed."""
     google.storage.corrupts = True
     with pytest.raises(Unavailable, match="was damaged on its way"):
         open_store().upload(file, "file")
@@ -206,7 +206,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 @pytest.mark.slow
 def test_an_upload_of_300_mb_takes_at_most_100_mb_of_memory(google: Google, tmp_path: Path) -> None:
-    """More than the process had before, measured in a process of its own."""
+    """Measured in a new process, beyond what it used before the upload."""
     large = tmp_path / "large"
     with large.open("wb") as file:
         file.truncate(300_000_000)

@@ -46,7 +46,7 @@ def faulty(web: Web, *faults: Page) -> S3Store:
 
 
 def test_a_file_comes_back_as_it_went(store: S3Store, objects: Objects, tmp_path: Path) -> None:
-    """Whole and unchanged; what the upload returns is what the bucket says afterwards."""
+    """It is unchanged, and the upload returns what the bucket reports afterwards."""
     path = sized(tmp_path / "sent", 3_000_001)
     info = store.upload(path, "data/green/month.parquet")
     store.download("data/green/month.parquet", tmp_path / "back")
@@ -58,7 +58,7 @@ def test_a_file_comes_back_as_it_went(store: S3Store, objects: Objects, tmp_path
 
 
 def test_a_folder_of_the_bucket_holds_all_keys(s3: S3, objects: Objects, tmp_path: Path) -> None:
-    """With or without a slash at its ends; the address says so."""
+    """The folder may begin or end with a slash; the URI shows it."""
     for folder in ("taxi", "taxi/", "/taxi/"):
         store = S3Store.of(block(s3.url, objects.name, folder))
         store.upload(sized(tmp_path / "file", 10), "data/one")
@@ -95,7 +95,7 @@ def test_a_write_that_finds_what_it_read_replaces_it(store: S3Store, objects: Ob
 def test_of_two_writers_exactly_one_wins(
     store: S3Store, s3: S3, objects: Objects, replacing: str | None
 ) -> None:
-    """Both read the same version; who writes second is told, and its bytes are nowhere."""
+    """Both read the same version; the second write fails and leaves no bytes."""
     other = S3Store.of(block(s3.url, objects.name))
     if replacing:
         objects.put("entry", b"before")
@@ -162,7 +162,7 @@ def test_without_a_checksum_the_etag_is_compared(
     body: bytes | None,
     same: bool,
 ) -> None:
-    """Some services that speak like S3 give no SHA-256."""
+    """Some S3-compatible services return no SHA-256."""
     client, path = store.connection.client(), sized(tmp_path / "file", 2000)
     real: Any = client.put_object
 
@@ -200,7 +200,7 @@ def test_it_can_be_sent_to_another_process(store: S3Store, objects: Objects) -> 
 
 
 def test_every_call_has_timeouts_and_the_block_may_set_its_own(s3: S3) -> None:
-    """Ours where the block is silent, the block's where it speaks."""
+    """The block's timeouts override the project's."""
     config: Any = S3Store.of(block(s3.url, "zoom")).connection.client().meta.config
     assert (config.connect_timeout, config.read_timeout) == (10, 60)
     patient = block(s3.url, "zoom")
@@ -226,7 +226,7 @@ def test_a_bucket_that_is_not_there_is_named(s3: S3, tmp_path: Path) -> None:
 
 
 def test_credentials_that_nobody_knows_are_told(s3: S3, objects: Objects) -> None:
-    """With what corrects them, and without the secret."""
+    """The error says how to correct them and hides the secret."""
     store = S3Store.of(block(s3.url, objects.name))
     with enable_iam_authentication(), pytest.raises(StorageError) as refused:
         store.read("key")
@@ -281,7 +281,7 @@ def test_what_cannot_pass_is_not_unavailable() -> None:
 
 
 def test_nobody_there_is_unavailable(tmp_path: Path) -> None:
-    """A closed port."""
+    """The port is closed."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -290,7 +290,7 @@ def test_nobody_there_is_unavailable(tmp_path: Path) -> None:
 
 
 def test_silence_ends_in_a_timeout() -> None:
-    """A service that takes the connection and says nothing."""
+    """The service accepts the connection and never answers."""
     with Web() as web:
         web.fail(Fault(hang=True), times=2)
         silent = block(web.url(""), "zoom")
@@ -310,7 +310,7 @@ def test_a_download_cut_short_is_unavailable(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["download", "read"])
 def test_a_download_that_was_damaged_is_unavailable(tmp_path: Path, how: str) -> None:
-    """Other bytes than S3's checksum speaks of: no fault of the block, and it may pass."""
+    """The bytes do not match S3's checksum: a transient error, not one of the block."""
     checksum = base64.b64encode(zlib.crc32(b"sent").to_bytes(4, "big")).decode()
     with Web() as web:
         web.serve(
@@ -334,7 +334,7 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
 def test_without_credentials_it_says_where_to_put_them(
     s3: S3, objects: Objects, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Neither in the block nor where boto3 looks by itself."""
+    """There are none in the block or where boto3 looks."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
@@ -349,7 +349,7 @@ def test_without_credentials_it_says_where_to_put_them(
 def test_a_large_file_is_not_held_in_memory(
     store: S3Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is read piece by piece: no read asks for all, or for as much as a quarter of it."""
+    """No single read asks for even a quarter of it."""
     path, asked = sized(tmp_path / "large", 8 << 20), []
 
     class Watched(io.FileIO):

@@ -304,7 +304,7 @@ def test_fields_beyond_the_header_are_read_over_if_they_are_empty(tmp_path: Path
 
 
 def test_a_field_without_a_name_at_the_end_of_the_header_must_be_empty(tmp_path: Path) -> None:
-    """What stands there is not lost without a word."""
+    """Values in that column are not dropped silently."""
     lines = [f"{FHV_HEADER},, ", *(f"{fhv_line(n)},," for n in range(2, 40))]
     assert len(converted(tmp_path, "\n".join(lines)).rows(*NAMES)) == 38
     lines[6] = f"{fhv_line(7)},x,"
@@ -384,7 +384,7 @@ def test_doubles_of_17_digits_are_read_exactly(tmp_path: Path) -> None:
 def test_a_code_means_the_same_whatever_stands_beside_it(
     first: str, block: int, tmp_path: Path
 ) -> None:
-    """Blocks with nothing but numbers for codes are read in another way than those with texts."""
+    """A block whose codes are all numbers takes a different path from one with texts."""
     texts = [first, "1", "2", "0x1", "", " 2 ", "1", "VTS", "2.", "1.5", "1", "2", "2", "?", "1"]
     data = "\n".join([YELLOW_HEADER, *(yellow(VendorID=text) for text in texts)])
     with mock.patch.object(csv_file, "BLOCK_BYTES", block):

@@ -79,7 +79,7 @@ AT_THE_BOUND = [
 def test_an_implausible_row_is_counted_under_its_bound_alone_and_kept(
     what: str, tmp_path: Path
 ) -> None:
-    """Not at the bound itself, and no speed of a trip that took no time."""
+    """Values at the bound are not counted, nor is the speed of a trip without duration."""
     data = "\n".join([HEADER, *AT_THE_BOUND, BEYOND[what]])
     quality = converted(tmp_path, data, GREEN).result.quality
     assert {name: getattr(quality, name) for name in BEYOND} == {

@@ -73,7 +73,7 @@ def test_a_stray_among_hundreds_does_not_change_the_order(tmp_path: Path) -> Non
 
 
 def test_an_order_is_that_of_the_whole_file_whatever_the_first_block_says(tmp_path: Path) -> None:
-    """Its first blocks are ISO and 2 February, which say nothing; its last row decides."""
+    """The first blocks, ISO and 2 February, do not decide the order; the last row does."""
     texts = ["2017-02-02 10:00:00", "2/2/2017 10:00", "2/2/2017 11:00", "2/9/2017 10:00"]
     with mock.patch.object(csv_file, "BLOCK_BYTES", 60):
         outcome = picked_up(tmp_path, texts, FEBRUARY)

@@ -177,7 +177,7 @@ def hourly() -> list[dt.datetime]:
 
 
 def test_a_row_an_hour_is_a_time_series(report: Report) -> None:
-    """Its amounts by time are the picture; an hour that stands twice changes nothing."""
+    """The picture shows amounts by time; the repeated hour does not change it."""
     times = [*hourly(), dt.datetime(2020, 10, 25, 2)]
     columns = {"t": times, "a": [float(n % 24) for n in range(len(times))]}
     more = '[roles]\ntime = "t"\namount = "a"\n[words]\namount = "load"\n[units]\namount = "MWh"\n'
@@ -230,7 +230,7 @@ BOTH = '[roles]\nlatitude = "y"\nlongitude = "x"\n'
 
 
 def test_the_map_is_where_most_rows_are(report: Report) -> None:
-    """Without strays, and without 0, 0, which is no place."""
+    """Outliers and 0, 0 are left out."""
     xs = [-58.5 + n * 0.0002 for n in range(1000)] + [0.0, 170.0, None, 999.0]
     ys = [-34.7 + n * 0.0002 for n in range(1000)] + [0.0, 60.0, 1.0, 999.0]
     cells = report(COORDINATES, BOTH, {"x": xs, "y": ys}).cells

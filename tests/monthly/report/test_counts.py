@@ -49,7 +49,7 @@ def test_trips_are_counted_by_day_and_hour_of_the_month_alone(tmp_path: Path) ->
 
 
 def test_fares_are_counted_in_bars_and_what_is_far_out_beside_them(tmp_path: Path) -> None:
-    """Neither a refund nor a million makes the others small; no fare is none of 0."""
+    """A refund or a million does not flatten the rest; a missing fare is not a 0."""
     fares = ["0.5"] * 10 + ["5.5", "5.50", "5.51"] * 100 + ["9.99"] * 100
     path = green(
         tmp_path, [("2020-10-03 10:00:00", "74", fare) for fare in [*fares, "-3", "1000000", ""]]
@@ -63,7 +63,7 @@ def test_fares_are_counted_in_bars_and_what_is_far_out_beside_them(tmp_path: Pat
 
 
 def test_zones_are_counted_where_there_are_any(tmp_path: Path) -> None:
-    """A trip without a zone is none of zone 0."""
+    """A trip without a zone is not counted as zone 0."""
     zones = ["74", "74", "41", ""]
     counts = count_month(GREEN, green(tmp_path, [("2020-10-03 10:00:00", z, "5") for z in zones]))
     assert counts.places == Places(((74, 2), (41, 1)), 3)
@@ -71,7 +71,7 @@ def test_zones_are_counted_where_there_are_any(tmp_path: Path) -> None:
 
 
 def test_a_path_with_signs_that_mean_more_to_duckdb_is_a_path(tmp_path: Path) -> None:
-    """The file of [1] and none of 1."""
+    """The file in the folder is read, not what its name as a pattern matches."""
     folder = tmp_path / "[1]*"
     folder.mkdir()
     counts = count_month(GREEN, green(folder, [("2020-10-03 10:00:00", "74", "5")]))
@@ -122,7 +122,7 @@ def test_for_hire_months_are_counted_by_what_they_have(month: Month, tmp_path: P
 def test_the_usual_trip_is_its_median_and_the_bounds_leave_out_what_is_beyond(
     tmp_path: Path,
 ) -> None:
-    """One trip of 9,999 USD lifts the mean and not the median; it stays in the file."""
+    """One trip of 9,999 USD raises the mean, not the median, and stays in the file."""
     path = tmp_path / "green.csv"
     rows = (
         f"2,2020-10-03 10:00:00,2020-10-03 10:30:00,N,1,74,41,1,{miles},5,0,0,0,0,,0,{usd},1,1,0\n"

@@ -42,7 +42,7 @@ def test_the_pictures_stand_between_the_head_and_the_quality() -> None:
 
 
 def test_an_image_is_inside_the_page() -> None:
-    """As the bytes that were drawn, with words for who cannot see it."""
+    """It contains the drawn bytes and a text alternative."""
     page = page_html("yellow 2021-01", page_markdown(entry_of(MONTH), "w", PICTURES))
     found = Images(page)
     ((source, alt),) = found.images

@@ -36,7 +36,7 @@ def titles(counts: Counts) -> list[str]:
 
 
 def test_each_picture_is_an_image_in_colour_as_wide_as_the_page() -> None:
-    """Drawn on, not a blank sheet, and small enough for an artifact."""
+    """It is not blank, and small enough for an artifact."""
     for picture in pictures(FULL, {}):
         image = Image.open(io.BytesIO(picture.png))
         assert image.format == "PNG"

@@ -27,7 +27,7 @@ def bucket(tmp_path: Path) -> FolderBucket:
 
 
 def test_zones_have_their_name_and_borough(bucket: FolderBucket) -> None:
-    """N/A is a text that says nothing, and is left out of a name."""
+    """N/A is left out of a name."""
     bucket.write(ZONES_KEY, TABLE, None)
     assert zone_names(bucket, ZONES_KEY) == {
         1: "Newark Airport, EWR",
@@ -70,7 +70,7 @@ def test_what_is_no_such_table_is_refused_by_its_address(bucket: FolderBucket, d
 
 
 def test_a_row_that_is_too_short_is_named(bucket: FolderBucket) -> None:
-    """By its line; a row may lack what nobody asks for."""
+    """The error names its line; a row may lack fields that are not used."""
     bucket.write(ZONES_KEY, TABLE + b'3,"Bronx","Allerton"\r\n4,"Manhattan"\r\n', None)
     with pytest.raises(SchemaError, match=r"\(line 7 has too few fields\)"):
         zone_names(bucket, ZONES_KEY)

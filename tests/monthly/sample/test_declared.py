@@ -241,7 +241,7 @@ def test_a_sample_is_the_same_each_time(declare: Declare, tmp_path: Path) -> Non
 def test_another_declaration_is_another_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """But for a description, which is not in the file."""
+    """A description does not count, as it is not in the file."""
     texts = {
         "one": SHAPES["plain"],
         "two": SHAPES["plain"].replace('description = "d"', 'description = "e"'),

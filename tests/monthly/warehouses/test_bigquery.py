@@ -98,7 +98,7 @@ def test_a_real_month_is_the_same_in_both(google: Google, tmp_path: Path) -> Non
 def test_no_row_passes_the_client_when_the_object_is_in_cloud_storage(
     google: Google, tmp_path: Path
 ) -> None:
-    """Nothing is fetched, nothing is sent; from another bucket exactly the object is."""
+    """Nothing passes through the client; from another bucket, exactly the object does."""
     entry = kept(tmp_path)
     google.requests.clear()
     load(entry, tmp_path)
@@ -123,7 +123,7 @@ def test_the_table_is_partitioned_clustered_and_described(google: Google, tmp_pa
 
 
 def test_a_corrected_month_replaces_exactly_itself(google: Google, tmp_path: Path) -> None:
-    """The other month stays; nothing counts as loaded but the new object."""
+    """The other month stays, and only the new object counts as loaded."""
     november = kept(tmp_path, NOVEMBER, 20)
     for entry, month in ((kept(tmp_path), OCTOBER), (november, NOVEMBER)):
         load(entry, tmp_path, month)
@@ -139,7 +139,7 @@ def test_a_corrected_month_replaces_exactly_itself(google: Google, tmp_path: Pat
 def test_a_partition_that_something_else_changed_is_not_loaded(
     google: Google, tmp_path: Path
 ) -> None:
-    """Not even by a load of the very same rows; a run makes it loaded again."""
+    """Even if the same rows were loaded; the next run loads it again."""
     entry = kept(tmp_path)
     load(entry, tmp_path)
     target = {"datasetId": "trips_data_all", "tableId": "green_trips$202010"}
@@ -161,7 +161,7 @@ def test_a_partition_that_something_else_changed_is_not_loaded(
 def test_a_load_whose_answer_got_lost_is_not_made_twice(
     google: Google, tmp_path: Path, in_place: bool
 ) -> None:
-    """The client asks again, Google knows the id, the run takes the job over."""
+    """The client retries, Google knows the job's id, and the run adopts the job."""
     entry = kept(tmp_path)
     path = "/bigquery/v2/projects/[^/]+/jobs$"
     warehouse, store = open_bigquery(), open_store()
@@ -208,7 +208,7 @@ def test_a_job_that_google_could_not_run_is_worth_another_try(
 def test_an_overtaken_run_does_not_call_the_rows_of_another_its_own(
     google: Google, tmp_path: Path
 ) -> None:
-    """Another run loads another object between a load and its row."""
+    """Between a load and its ledger row, another run loads another object."""
     old = kept(tmp_path, OCTOBER, 300)
     store, warehouse = open_store(), open_bigquery()
     local = tmp_path / "old"
@@ -231,7 +231,7 @@ def test_an_overtaken_run_does_not_call_the_rows_of_another_its_own(
 def test_an_object_that_changes_while_it_is_loaded_is_noticed(
     google: Google, tmp_path: Path
 ) -> None:
-    """The month does not count as loaded."""
+    """The month is not recorded as loaded."""
     entry = kept(tmp_path)
     store, warehouse = open_store(), open_bigquery()
     found = object_for(warehouse, store, OCTOBER, entry, tmp_path)
@@ -250,7 +250,7 @@ def test_counts_that_differ_are_an_error(google: Google, tmp_path: Path) -> None
 
 
 def test_a_dropped_dataset_is_loaded_again(google: Google, tmp_path: Path) -> None:
-    """Although Google still remembers the jobs of the old one."""
+    """Although Google still knows the jobs of the dropped table."""
     entry = kept(tmp_path)
     load(entry, tmp_path)
     google.bigquery.drop("trips_data_all")
@@ -286,7 +286,7 @@ def test_a_table_of_another_make_is_refused(google: Google, tmp_path: Path) -> N
 def test_a_table_without_a_partition_for_each_month_is_refused(
     google: Google, tmp_path: Path, partitioned: dict[str, Any], how: str
 ) -> None:
-    """Before anything is sent, with the way out; `to_gbq` makes the first kind."""
+    """Before anything is sent, with a remedy; `to_gbq` creates such a table."""
     prepare(open_bigquery().client, "trips_data_all", None, OCTOBER)
     table = google.bigquery.tables.tables["trips_data_all", "green_trips"]
     del table["timePartitioning"]

@@ -154,7 +154,7 @@ def toml(text: str) -> str:
 
 
 def test_descriptions_are_text_whatever_they_say(place: Place, declare: Declare) -> None:
-    """All of them reach the catalog as they are, twice, and drop nothing."""
+    """They reach the catalog verbatim, on both loads, and none is executed."""
     hostile = "".join(column(f"c{n}", "int64", toml(text)) for n, text in enumerate(HOSTILE))
     for title in (HOSTILE[0], HOSTILE[3], HOSTILE[4], HOSTILE[-1]):
         declare("victim", column("a", "int64", toml(title)) + hostile, toml(title))
@@ -168,7 +168,7 @@ def test_descriptions_are_text_whatever_they_say(place: Place, declare: Declare)
 
 
 def test_an_empty_description_is_none(place: Place, declare: Declare) -> None:
-    """And no change at the next load."""
+    """The next load changes nothing either."""
     declare("plain", column("a", "int64", "''"), "''")
     for _ in range(2):
         place.publish(of("plain"), "a\n1\n")
@@ -183,7 +183,7 @@ PUBLISHED = "a,Dew Point (°C),extra\n1,-3.50,007\n"
 
 
 def test_undeclared_columns_are_kept_as_text(place: Place, declare: Declare) -> None:
-    """With the published name in the comment; another month lacks them."""
+    """The comment has the published name; months without the column have nulls."""
     declare("kept", column("a", "int64"), rest=KEEP)
     entry = place.publish(of("kept"), PUBLISHED)
     place.publish(of("kept", APRIL), "a\n2\n")
@@ -198,7 +198,7 @@ def test_undeclared_columns_are_kept_as_text(place: Place, declare: Declare) -> 
 def test_a_kept_column_gets_a_name_that_every_warehouse_takes(
     place: Place, declare: Declare
 ) -> None:
-    """Names of the databases, of the month, too long ones, ones of other signs or of none."""
+    """Reserved names, too long ones, and ones with other characters or none."""
     names = ["xmin", "_PARTITIONTIME", "file_month", "order", "1st", "n" * 90, "a.b", "a b", "°"]
     declare("kept", column("a", "int64"), rest=KEEP)
     line = ",".join(str(number) for number in range(len(names)))
@@ -250,7 +250,7 @@ def test_a_kept_column_can_be_declared_with_any_type(
 
 
 def test_kept_columns_that_differ_in_case_are_one_or_two(place: Place, declare: Declare) -> None:
-    """Of two months; Postgres has two columns then, the others one."""
+    """From two months; Postgres then has two columns, the others one."""
     declare("kept", column("a", "int64"), rest=KEEP)
     place.publish(of("kept"), "a,Extra\n1,x\n")
     place.publish(of("kept", APRIL), "a,extra\n2,y\n")
@@ -290,7 +290,7 @@ def test_a_direct_load_keeps_columns_and_replaces_them(
 def test_another_type_is_refused_before_anything_is_replaced(
     place: Place, declare: Declare
 ) -> None:
-    """The plan can ask; the message says what to do; the month stays as it was."""
+    """The plan can ask for it; the message has a remedy, and the month is unchanged."""
     declare("typed", column("a", "int64") + column("b", "string"))
     march = of("typed")
     entry = place.publish(march, "a,b\n1,x\n")
@@ -329,7 +329,7 @@ def test_an_object_of_before_a_column_was_declared_loads_with_nulls(
 def test_an_object_with_a_column_that_is_declared_no_more_loads_without_it(
     place: Place, declare: Declare
 ) -> None:
-    """A new table does not get the column, an old one keeps it."""
+    """A new table lacks the column; an existing one keeps it."""
     both = column("a", "int64") + column("gone", "int64")
     declare("shrunk", both)
     march, april = of("shrunk"), of("shrunk", APRIL)

@@ -200,7 +200,7 @@ def test_killed_load_leaves_the_old_month(warehouse: DuckDBFile, step: str) -> N
 def test_kill_while_the_file_is_made_leaves_none(
     warehouse: DuckDBFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DuckDB writes three blocks into a new file, and opens none that lacks one."""
+    """DuckDB writes three blocks into a new file and cannot open one that lacks any."""
 
     class Killed(BaseException):
         pass
@@ -322,7 +322,7 @@ def test_file_that_is_no_database_is_refused_at_once(
 def test_name_with_lock_in_it_is_not_taken_for_a_lock(
     tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The path stands in the text by which DuckDB tells that a file is locked."""
+    """DuckDB's message for a locked file contains the path."""
     monkeypatch.setattr(duckdb_opening, "WAIT_SECONDS", 0)
     (tmp_path / folder / "trips.duckdb").mkdir(parents=True)
     with pytest.raises(StorageError, match="cannot be opened") as caught:

@@ -113,7 +113,7 @@ class HeldCopy:
 
 
 def test_an_empty_database_has_loaded_nothing_and_stays_empty(database: Database) -> None:
-    """Looking makes no table."""
+    """Looking up a month creates no table."""
     warehouse = database.warehouse()
     assert warehouse.loaded("green") == {}
     assert warehouse.entry(OCTOBER) is None
@@ -142,7 +142,7 @@ def test_a_month_is_loaded_with_its_ledger_row(database: Database, tmp_path: Pat
 
 
 def test_a_corrected_month_replaces_exactly_itself(database: Database, tmp_path: Path) -> None:
-    """The other month is not touched: its partition is the same table."""
+    """The other month's partition is still the same table."""
     warehouse = database.warehouse()
     warehouse.load(*made(tmp_path, OCTOBER, ["10.5", "4"]))
     warehouse.load(*made(tmp_path, NOVEMBER, ["7", "8", "9"]))
@@ -155,7 +155,7 @@ def test_a_corrected_month_replaces_exactly_itself(database: Database, tmp_path:
 
 
 def test_loading_again_neither_doubles_nor_grows(database: Database, tmp_path: Path) -> None:
-    """Five loads take the room of one, and leave the tables of one."""
+    """Five loads use the space and the tables of one."""
     warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["10.5", "4"] * 500)
     warehouse.load(*october)
     before, there = size(database), database.tables()
@@ -188,7 +188,7 @@ def test_every_value_arrives_as_it_was(database: Database, tmp_path: Path) -> No
 
 
 def test_a_plain_table_is_refused_with_the_way_out(database: Database, tmp_path: Path) -> None:
-    """One that to_sql made; it stays as it is, and once renamed the month loads."""
+    """A table of to_sql stays unchanged; once it is renamed, the month loads."""
     database.query("CREATE TABLE green_trips (total_amount double precision)")
     database.query("INSERT INTO green_trips VALUES (1)")
     warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["10.5"])
@@ -204,7 +204,7 @@ def test_a_plain_table_is_refused_with_the_way_out(database: Database, tmp_path:
 
 
 def test_other_types_are_refused_by_name(database: Database, tmp_path: Path) -> None:
-    """Binary COPY would put the bytes of integers into floats without a word."""
+    """Binary COPY would silently read the bytes of integers as floats."""
     columns = ", ".join(f'"{c.name}" {TYPES[c.kind]}' for c in DATASETS["green"].columns)
     columns = columns.replace('"passenger_count" bigint', '"passenger_count" double precision')
     columns = columns.replace('"trip_type" bigint', '"trip_type" integer')
@@ -218,7 +218,7 @@ def test_other_types_are_refused_by_name(database: Database, tmp_path: Path) -> 
 
 
 def test_months_of_other_types_come_back_by_the_way_out(database: Database, tmp_path: Path) -> None:
-    """A table whose months are loaded, altered by somebody since: dropped, nothing counts."""
+    """If a loaded table was altered, its months no longer count once it is dropped."""
     warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["10.5"])
     warehouse.load(*october)
     database.query("ALTER TABLE green_trips ALTER trip_type TYPE integer")
@@ -322,7 +322,7 @@ def test_nobody_waits_while_rows_are_copied(
 def test_two_loads_of_a_month_at_once_are_one_after_the_other(
     database: Database, tmp_path: Path, held: HeldCopy, totals: list[str], copies: int
 ) -> None:
-    """The second waits; it copies nothing if the first has loaded the same object."""
+    """The second run waits, and copies nothing if the first loaded the same object."""
     warehouse, second = database.warehouse(), made(tmp_path, OCTOBER, totals)
     with ThreadPoolExecutor(2) as pool:
         one = pool.submit(warehouse.load, *made(tmp_path, OCTOBER, ["10.5", "4"]))
@@ -337,7 +337,7 @@ def test_two_loads_of_a_month_at_once_are_one_after_the_other(
 
 
 def test_many_first_loads_at_once(database: Database, tmp_path: Path) -> None:
-    """Tables that do not exist yet are made once, whoever comes first."""
+    """Missing tables are created once, whichever load comes first."""
     months = [Month("green", 2020, number) for number in range(1, 9)]
     loads = [made(tmp_path, month, [str(month.month)]) for month in months]
     barrier = threading.Barrier(len(loads))
@@ -388,7 +388,7 @@ def test_killed_at_any_step_the_next_load_completes(
 def test_a_server_that_stops_in_the_middle_is_told_and_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The old month is there when it runs again, and the next load completes."""
+    """The old month survives the restart, and the next load completes."""
     found = HeldCopy(postgres_copy._chunks)
     with (
         running_server() as (server, port),
@@ -443,7 +443,7 @@ def test_a_first_load_waits_for_no_reader(
 
 
 def test_a_wrong_password_is_told_without_it(database: Database) -> None:
-    """It will not pass, so it is not tried again; no secret is shown anywhere."""
+    """It is not transient, so it is not retried; no secret is shown."""
     wrong = postgres_at(database.url.set(password="not this one"), {})
     with pytest.raises(StorageError, match="password authentication failed") as found:
         wrong.loaded("green")
@@ -490,7 +490,7 @@ def test_the_rights_of_the_readme_suffice(database: Database, tmp_path: Path) ->
 
 
 def test_another_database_than_postgres_is_refused() -> None:
-    """A block of SQLAlchemy may speak of any."""
+    """A SQLAlchemy block can point to any database."""
     with pytest.raises(UsageError, match="points to mysql"):
         postgres_at(make_url("mysql://somewhere/trips"), {})
 
@@ -549,7 +549,7 @@ def settled(database: Database) -> None:
 def test_the_statistics_prove_a_month_that_nobody_changed(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its rows are not counted again, and are where the statistics were reset."""
+    """Its rows are counted again only if the statistics were reset."""
     warehouse, (month, entry, path) = database.warehouse(), made(tmp_path, OCTOBER, ["1", "2"])
     warehouse.load(month, entry, path)
     counters = (
@@ -593,7 +593,7 @@ def test_rows_that_were_changed_by_hand_are_counted(
 def test_a_partition_that_somebody_detached_is_kept_beside_the_new_one(
     database: Database, tmp_path: Path
 ) -> None:
-    """However often somebody does so."""
+    """However often that happens."""
     warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["1", "2"])
     warehouse.load(*october)
     for kept in ("green_trips_2020_10_detached", "green_trips_2020_10_detached_2"):
