@@ -67,6 +67,17 @@ class Bucket(Protocol):
     def info(self, key: str) -> ObjectInfo | None:
         """Return the size and version of an object; None if it does not exist."""
 
+    @property
+    def is_versioned(self) -> bool:
+        """Return whether bytes cannot change without their object's version changing."""
+
+    def sha256(self, key: str) -> str:
+        """Return the SHA-256 of an object, by reading all of it, in flat memory.
+
+        Raises:
+            StorageError: the object does not exist.
+        """
+
     def files(self, folder: str) -> list[Listed]:
         """List the objects directly in a folder ("" is the root) by name; empty if missing."""
 
@@ -132,6 +143,16 @@ class FolderBucket:
             return _info(path)
         return None
 
+    @property
+    def is_versioned(self) -> bool:
+        """Return False: a disk may lose bytes, and anybody may set a file's time."""
+        return False
+
+    def sha256(self, key: str) -> str:
+        """Return the SHA-256 of the file; see `Bucket`."""
+        with self._there(key) as path:
+            return sha256_of(path)
+
     def files(self, folder: str) -> list[Listed]:
         """List the files except hidden ones, which are not objects; see `Bucket`."""
         with allowed(self._path(folder) if folder else self.folder) as place:
@@ -140,8 +161,7 @@ class FolderBucket:
 
     def etag(self, key: str) -> str:
         """Return the SHA-256 of the file; see `Bucket`."""
-        with self._there(key) as path:
-            return sha256_of(path)
+        return self.sha256(key)
 
     def upload(self, path: Path, key: str) -> ObjectInfo:
         """Copy beside the target, then rename: readers see either the old file or the new one."""

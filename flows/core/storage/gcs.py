@@ -6,6 +6,8 @@ writes: of two writers that read the same generation, one wins.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,6 +69,24 @@ class GcsStore:
                 _refuse_missing_bucket(error)
                 return None
         return _info(blob)
+
+    @property
+    def is_versioned(self) -> bool:
+        """Return True: other bytes have another generation."""
+        return True
+
+    def sha256(self, key: str) -> str:
+        """Return the SHA-256 of the object, whose checksum is verified too; see `Bucket`."""
+        digest = _Digest()
+        with self._asked(key):
+            try:
+                self._blob(key).download_to_file(
+                    digest, checksum="crc32c", timeout=TIMEOUT, retry=RETRY
+                )
+            except NotFound as error:
+                _refuse_missing_bucket(error)
+                raise StorageError(f"{self.uri(key)} is gone; run again") from error
+        return digest.hexdigest()
 
     def files(self, folder: str) -> list[Listed]:
         """List the objects from all pages of the listing; see `Bucket`."""
@@ -194,6 +214,27 @@ class GcsStore:
                 raise Unavailable(
                     f"{self.uri(key)} was damaged on its way ({error}); run again"
                 ) from error
+
+
+class _Digest(io.RawIOBase):
+    """A file that keeps only the SHA-256 of what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sha256 = hashlib.sha256()
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Add bytes."""
+        self._sha256.update(data)
+        return len(data)
+
+    def hexdigest(self) -> str:
+        """Return the SHA-256 of all bytes, hexadecimal."""
+        return self._sha256.hexdigest()
 
 
 def _at(project: str | None, credentials: Any, bucket: str, folder: str) -> GcsStore:

@@ -135,6 +135,25 @@ class S3Store:
                 return None
         return ObjectInfo(answer["ContentLength"], answer["ETag"])
 
+    @property
+    def is_versioned(self) -> bool:
+        """Return True: the ETag is a checksum, which S3 keeps with the bytes."""
+        return True
+
+    def sha256(self, key: str) -> str:
+        """Return the SHA-256 of the object; see `Bucket`.
+
+        Raises:
+            StorageError: the object does not exist, or S3 refused.
+            Unavailable: S3 cannot be reached, or the response broke off.
+        """
+        digest = hashlib.sha256()
+        with self._asking(key) as client:
+            answer = client.get_object(Bucket=self.bucket, Key=self._key(key))
+            for chunk in answer["Body"].iter_chunks(_CHUNK_BYTES):
+                digest.update(chunk)
+        return digest.hexdigest()
+
     def files(self, folder: str) -> list[Listed]:
         """List the objects from all pages of the listing; see `Bucket`.
 
