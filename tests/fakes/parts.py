@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from core.errors import StorageError
-from core.storage.bucket import Bucket, put
+from core.storage.bucket import Bucket
+from core.storage.put import put
 
 
 def check_parts(bucket: Bucket) -> None:
@@ -19,3 +22,6 @@ def check_parts(bucket: Bucket) -> None:
         bucket.read_part("part", 10, 1)
     with pytest.raises(StorageError, match="is gone"):
         bucket.read_part("absent", 0, 1)
+    assert bucket.sha256("part") == hashlib.sha256(b"0123456789").hexdigest()
+    with pytest.raises(StorageError, match="absent"):
+        bucket.sha256("absent")

@@ -6,12 +6,11 @@ import datetime as dt
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, ClassVar, Protocol
 
 from filelock import FileLock, Timeout
 
@@ -67,9 +66,8 @@ class Bucket(Protocol):
     def info(self, key: str) -> ObjectInfo | None:
         """Return the size and version of an object; None if it does not exist."""
 
-    @property
-    def is_versioned(self) -> bool:
-        """Return whether bytes cannot change without their object's version changing."""
+    #: Whether bytes cannot change without their object's version changing.
+    is_versioned: ClassVar[bool]
 
     def sha256(self, key: str) -> str:
         """Return the SHA-256 of an object, by reading all of it, in flat memory.
@@ -127,6 +125,7 @@ class FolderBucket:
         folder: absolute path; created when the first object is written.
     """
 
+    is_versioned: ClassVar[bool] = False  # a disk may lose bytes, anybody may set a file's time
     folder: Path
 
     def uri(self, key: str) -> str:
@@ -142,11 +141,6 @@ class FolderBucket:
         with suppress(FileNotFoundError), allowed(self._path(key)) as path:
             return _info(path)
         return None
-
-    @property
-    def is_versioned(self) -> bool:
-        """Return False: a disk may lose bytes, and anybody may set a file's time."""
-        return False
 
     def sha256(self, key: str) -> str:
         """Return the SHA-256 of the file; see `Bucket`."""
@@ -257,23 +251,6 @@ class FolderBucket:
             yield
         finally:
             lock.release()
-
-
-def put(bucket: Bucket, data: bytes, key: str) -> bool:
-    """Upload a small object unless it already has this content; return whether it did upload.
-
-    Raises:
-        StorageError: the bucket or the temporary folder refuses the write.
-    """
-    there = bucket.read(key)
-    if there is not None and there.data == data:
-        return False
-    with tempfile.TemporaryDirectory(prefix="trips-put-") as folder:
-        path = Path(folder, PurePosixPath(key).name)
-        with room_for(path.name, path.parent, "TMPDIR"):
-            path.write_bytes(data)
-        bucket.upload(path, key)
-    return True
 
 
 def whole_part(data: bytes, size: int, uri: str) -> bytes:

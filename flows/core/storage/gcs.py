@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from google.api_core.exceptions import NotFound, PreconditionFailed
@@ -43,6 +43,7 @@ class GcsStore:
         folder: prefix of all keys, with or without a trailing slash; empty for none.
     """
 
+    is_versioned: ClassVar[bool] = True  # other bytes have another generation
     bucket: GoogleBucket
     folder: str = ""
 
@@ -69,11 +70,6 @@ class GcsStore:
                 _refuse_missing_bucket(error)
                 return None
         return _info(blob)
-
-    @property
-    def is_versioned(self) -> bool:
-        """Return True: other bytes have another generation."""
-        return True
 
     def sha256(self, key: str) -> str:
         """Return the SHA-256 of the object, whose checksum is verified too; see `Bucket`."""

@@ -16,6 +16,7 @@ from filelock import FileLock
 from core.errors import Busy, Conflict, StorageError, UsageError
 from core.storage import bucket as buckets
 from core.storage.bucket import FolderBucket, ObjectInfo
+from core.storage.put import put
 from fakes.parts import check_parts
 
 FLOWS = Path(buckets.__file__).parents[2]
@@ -313,11 +314,11 @@ def test_a_part_is_read_by_itself(bucket: FolderBucket) -> None:
 
 def test_what_is_there_already_is_not_put_again(bucket: FolderBucket) -> None:
     """By its content; another content takes its place."""
-    assert buckets.put(bucket, b"one", KEY)
+    assert put(bucket, b"one", KEY)
     before = bucket.info(KEY)
-    assert not buckets.put(bucket, b"one", KEY)
+    assert not put(bucket, b"one", KEY)
     assert bucket.info(KEY) == before
-    assert buckets.put(bucket, b"two", KEY)
+    assert put(bucket, b"two", KEY)
     found = bucket.read(KEY)
     assert found is not None
     assert found.data == b"two"
