@@ -9,14 +9,15 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO, ClassVar, Protocol
 
 from filelock import FileLock, Timeout
 
 from core.checksums import sha256_of
 from core.disk import DATA_SETTING, allowed, replacing, room_for
-from core.errors import Busy, Conflict, StorageError, UsageError
+from core.errors import Busy, Conflict, StorageError
+from core.storage.parts import parts_of, whole_part
 from core.waiting import acquire
 
 #: Seconds to wait for another writer; a write takes at most one, so a longer one is stuck.
@@ -88,6 +89,13 @@ class Bucket(Protocol):
 
     def upload(self, path: Path, key: str) -> ObjectInfo:
         """Upload a file in place of the object, and return the size and version of this file."""
+
+    def copy(self, source: str, target: str, version: str) -> ObjectInfo:
+        """Copy an object whose version is still `version`, and return the copy's size and version.
+
+        Raises:
+            Conflict: the object is gone, or another run wrote it in the meantime.
+        """
 
     def download(self, key: str, path: Path) -> None:
         """Download an object into a file.
@@ -163,6 +171,15 @@ class FolderBucket:
             shutil.copyfile(path, partial)
             # Taken from the partial file, whose time survives the rename: once the lock is
             # released, the object at this key may be another run's.
+            return _info(partial)
+
+    def copy(self, source: str, target: str, version: str) -> ObjectInfo:
+        """Compare and copy under the lock of all objects; see `Bucket`."""
+        with self._writing(target) as partial:
+            there = self.info(source)
+            if there is None or there.version != version:
+                raise Conflict(f"{self.uri(source)} was changed by another run; run again")
+            shutil.copyfile(self._path(source), partial)
             return _info(partial)
 
     def download(self, key: str, path: Path) -> None:
@@ -251,29 +268,6 @@ class FolderBucket:
             yield
         finally:
             lock.release()
-
-
-def whole_part(data: bytes, size: int, uri: str) -> bytes:
-    """Return the bytes that were read, if they have the requested size.
-
-    Raises:
-        StorageError: the object ends before them.
-    """
-    if len(data) != size:
-        raise StorageError(f"{uri} is shorter than it was: it was replaced; run again")
-    return data
-
-
-def parts_of(key: str) -> tuple[str, ...]:
-    """Return the parts of an object key.
-
-    Raises:
-        UsageError: the key leads out of the bucket.
-    """
-    parts = PurePosixPath(key).parts
-    if not parts or parts[0] == "/" or ".." in parts:
-        raise UsageError(f"object key {key!r} does not stay inside the bucket")
-    return parts
 
 
 def _info(path: Path) -> ObjectInfo:

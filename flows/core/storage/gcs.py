@@ -24,8 +24,9 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 
 from core.disk import room_for
 from core.errors import Conflict, StorageError, Unavailable
-from core.storage.bucket import Listed, ObjectInfo, Stored, parts_of, whole_part
+from core.storage.bucket import Listed, ObjectInfo, Stored
 from core.storage.google_errors import PATIENCE, TIMEOUT, google_errors
+from core.storage.parts import parts_of, whole_part
 
 #: Bytes of an upload held in memory at a time; Google's default is twelve times that.
 CHUNK = 8 * 1024 * 1024
@@ -113,6 +114,21 @@ class GcsStore:
         with self._asked(key):
             blob.upload_from_filename(str(path), checksum="crc32c", timeout=TIMEOUT, retry=RETRY)
         return _info(blob)
+
+    def copy(self, source: str, target: str, version: str) -> ObjectInfo:
+        """Have Google copy the object, in as many requests as it takes; see `Bucket`."""
+        here, copied = self._blob(source), self._blob(target)
+        with self._asked(target):
+            try:
+                token, _, _ = copied.rewrite(here, **_unchanged(version))
+                while token:
+                    token, _, _ = copied.rewrite(here, token, **_unchanged(version))
+            except (NotFound, PreconditionFailed) as error:
+                if isinstance(error, NotFound):
+                    _refuse_missing_bucket(error)
+                message = f"{self.uri(source)} was changed by another run; run again"
+                raise Conflict(message) from error
+        return _info(copied)
 
     def download(self, key: str, path: Path) -> None:
         """Download an object into a file and verify its checksum; see `Bucket`."""
@@ -241,6 +257,11 @@ def _refuse_missing_bucket(error: NotFound) -> None:
     """Re-raise the error for a missing bucket, which only its text tells from a missing object."""
     if "bucket does not exist" in error.message:
         raise error
+
+
+def _unchanged(version: str) -> dict[str, Any]:
+    """Return the arguments of a rewrite from one generation of an object."""
+    return {"if_source_generation_match": int(version), "timeout": TIMEOUT, "retry": RETRY}
 
 
 def _info(blob: Blob) -> ObjectInfo:

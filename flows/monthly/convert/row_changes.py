@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.disk import room_for
+from core.parquet import open_file
 from monthly.convert.duplicates import row_hashes
 from monthly.convert.hash_file import Hashes, HashFile
-from monthly.convert.parquet_file import BUFFER_BYTES
 
 #: Hashes of one edition compared at a time: 2 MiB, whatever the size of the month.
 HASHES_AT_A_TIME = 1 << 18
@@ -87,7 +87,7 @@ def _is_number(kind: pa.DataType) -> bool:
 
 def _hashes(path: Path, types: Mapping[str, pa.DataType]) -> Iterator[Hashes]:
     schema = pa.schema(list(types.items()))
-    with pq.ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False) as file:
+    with open_file(path) as file:
         for batch in file.iter_batches(_BATCH_ROWS, columns=list(types), use_threads=False):
             yield row_hashes(batch.select(list(types)).cast(schema, safe=False))
 

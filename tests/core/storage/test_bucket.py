@@ -17,7 +17,7 @@ from core.errors import Busy, Conflict, StorageError, UsageError
 from core.storage import bucket as buckets
 from core.storage.bucket import FolderBucket, ObjectInfo
 from core.storage.put import put
-from fakes.parts import check_parts
+from fakes.parts import check_copies, check_parts
 
 FLOWS = Path(buckets.__file__).parents[2]
 KEY = "data/green/month.parquet"
@@ -322,3 +322,8 @@ def test_what_is_there_already_is_not_put_again(bucket: FolderBucket) -> None:
     found = bucket.read(KEY)
     assert found is not None
     assert found.data == b"two"
+
+
+def test_a_copy_is_that_of_the_version_asked_for(bucket: FolderBucket) -> None:
+    check_copies(bucket)
+    assert left_in(bucket) == {"editions/month/one.parquet"}
