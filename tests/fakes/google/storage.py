@@ -88,7 +88,8 @@ class Storage:
         """Carry out a request."""
         rewrite = _REWRITE.fullmatch(request.path)
         if rewrite and request.method == "POST":
-            return self._rewrite(*map(urllib.parse.unquote, rewrite.groups()), request)
+            names = [urllib.parse.unquote(name) for name in rewrite.groups()]
+            return self._rewrite((names[0], names[1]), (names[2], names[3]), request)
         match = _PATH.fullmatch(request.path)
         if not match:
             raise unsupported(request)
@@ -109,18 +110,16 @@ class Storage:
             return Answer(status=204)
         raise unsupported(request)
 
-    def _rewrite(self, bucket: str, name: str, other: str, copy: str, request: Request) -> Answer:
+    def _rewrite(self, here: tuple[str, str], there: tuple[str, str], request: Request) -> Answer:
         """Copy an object, a large one in two requests, as Google does across locations."""
         args = request.args
         if args.keys() - {"ifSourceGenerationMatch", "rewriteToken", *_NO_MATTER}:
             raise Refused(501, f"{args} are not part of this double")
-        found = self._object(bucket, name)
-        if (
-            args.get("ifSourceGenerationMatch", found.resource["generation"])
-            != (found.resource["generation"])
-        ):
+        found = self._object(*here)
+        generation = found.resource["generation"]
+        if args.get("ifSourceGenerationMatch", generation) != generation:
             raise Refused(412, "At least one of the pre-conditions you specified did not hold.")
-        size, token = found.resource["size"], f"token-of-{found.resource['generation']}"
+        size, token = found.resource["size"], f"token-of-{generation}"
         progress = {"kind": "storage#rewriteResponse", "objectSize": size}
         if self.rewrites_slowly and args.get("rewriteToken") != token:
             half = str(int(size) // 2)
@@ -128,7 +127,7 @@ class Storage:
                 {**progress, "done": False, "totalBytesRewritten": half, "rewriteToken": token}
             )
         meta = {"metadata": found.resource["metadata"]}
-        kept = self._keep(other, copy, self._file(found.path.read_bytes()), meta, {})
+        kept = self._keep(*there, self._file(found.path.read_bytes()), meta, {})
         return Answer({**progress, "done": True, "totalBytesRewritten": size, "resource": kept})
 
     def _object(self, bucket: str, name: str) -> Stored:
