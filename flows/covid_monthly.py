@@ -20,7 +20,8 @@ from prefect.states import Completed
 from core.download.fetch import fetch
 from core.download.remote_file import RemoteFile, remote_file
 from core.scratch import Job, scratch_folder
-from core.storage.bucket import Bucket, put
+from core.storage.bucket import Bucket
+from core.storage.put import put
 from covid.cache import cached, keep
 from covid.edition import URL, check_edition, find_country, read_edition
 from covid.monthly import Monthly, Total, by_month

@@ -49,7 +49,7 @@ def drop(remains: Remains, bucket: Bucket, warehouse: Warehouse | None) -> None:
         "%s: %s rows and %s objects removed",
         remains.month,
         f"{remains.rows:,}",
-        len(remains.keys),
+        len(remains.keys) + len(remains.editions),
     )
 
 
@@ -70,9 +70,10 @@ def drop_months(
 ) -> State[list[MonthResult]]:
     """Remove months from the bucket and the warehouse, and nothing else.
 
-    For each month this removes the Parquet object, ledger entry, rejects and report from the
-    bucket, and the rows and the ledger row from the warehouse. If a removal is killed, the next
-    run completes it. A scheduled run loads a month again if it is still published.
+    For each month this removes the Parquet object, ledger entry with its history, rejects, report
+    and editions from the bucket, and the rows and the ledger row from the warehouse. If a removal
+    is killed, the next run completes it. A scheduled run loads a month again if it is still
+    published.
 
     Args:
         color: Dataset, by the name of its declaration.
@@ -101,16 +102,23 @@ def drop_months(
 def _line(remains: Remains, bucket: Bucket, warehouse: Warehouse | None, yes: bool) -> MonthResult:
     if not remains.is_there:
         return MonthResult(remains.month, Outcome.NOT_THERE)
-    where = [bucket.uri(remains.keys[-1])] if remains.keys else []
+    keys = remains.keys or remains.editions
+    where = [bucket.uri(keys[-1])] if keys else []
     where += [warehouse.name()] if warehouse and (remains.rows or remains.is_remembered) else []
     return MonthResult(
         remains.month,
         Outcome.DROPPED if yes else Outcome.TO_BE_DROPPED,
-        f"{remains.rows:,} rows, {len(remains.keys)} objects",
+        _what(remains),
         rows_written=remains.rows,
         size=remains.size,
         where=", ".join(where),
     )
+
+
+def _what(remains: Remains) -> str:
+    text = f"{remains.rows:,} rows, {len(remains.keys)} objects"
+    editions = remains.edition_names
+    return f"{text}, editions {', '.join(editions)}" if editions else text
 
 
 def _verdict(lines: Sequence[MonthResult], there: int, yes: bool) -> State[Any]:

@@ -23,17 +23,20 @@ from core.errors import Conflict, NotPublished
 from core.scratch import scratch_folder, subfolder
 from core.storage.bucket import Bucket
 from monthly.convert.readings import DateOrder, DecimalMark, NewColumns, Rules, UtcTimes
-from monthly.ledger import Entry, keep, write_entry
+from monthly.editions import editions_to_keep
+from monthly.ledger import Entry, write_entry
 from monthly.month import Color, Month
 from monthly.plan import Plan, Status, plan_month
+from monthly.replacement import Replaced, replace_month
 from monthly.result import MonthResult, Outcome, result_of
+from monthly.revision import Revision
 from monthly.sources import chosen, download
 from orchestration import cli
 from orchestration.artifacts import show_quality
 from orchestration.block_registry import BUCKET, SOURCE, opened_bucket, tell_places
 from orchestration.flow_results import plain_failures, timed
 from orchestration.notifications import NOTICES
-from orchestration.parameter_types import DeclaredShare, MonthOfYear, Year
+from orchestration.parameter_types import DeclaredCount, DeclaredShare, MonthOfYear, Year
 from orchestration.progress import shown_progress
 from orchestration.retries import RETRIES
 from orchestration.wording import in_ui
@@ -82,10 +85,26 @@ def tell(month: Month, drift: Mapping[str, Sequence[str]], rejected: int) -> Non
         logger.warning("%s: %s rows rejected", month, rejected)
 
 
+@task(task_run_name="compare {plan.month}", **RETRIES)
+def compare(
+    plan: Plan, download: Download[Month], converted: Converted, bucket: Bucket, folder: Path
+) -> Revision | None:
+    """Compare the converted month with the one that it is about to replace."""
+    from monthly.corrections import conversion_change
+
+    return conversion_change(bucket, plan, download, converted, subfolder(folder, "compared"))
+
+
 @task(task_run_name="load {plan.month}", **RETRIES)
-def load(plan: Plan, download: Download[Month], converted: Converted, bucket: Bucket) -> Entry:
+def load(
+    plan: Plan,
+    download: Download[Month],
+    converted: Converted,
+    bucket: Bucket,
+    replaced: Replaced | None,
+) -> Entry:
     """Upload the Parquet file to the bucket, then write the ledger entry that makes it valid."""
-    entry = keep(bucket, plan.month, download, converted, plan.entry_version)
+    entry = replace_month(bucket, download, converted, plan.entry_version, replaced)
     show_quality(entry, bucket.uri(entry.object_key))
     return entry
 
@@ -107,10 +126,12 @@ def etl_web_to_gcs(
     utc_times: UtcTimes = "auto",
     decimal_mark: DecimalMark = "auto",
     new_columns: NewColumns = "auto",
+    keep_editions: DeclaredCount = None,
 ) -> MonthResult | State[MonthResult]:
     """Convert one month from the web to one well-typed Parquet file in the bucket.
 
-    The run skips a month that is in the ledger and has not changed at the publisher.
+    The run skips a month that is in the ledger and has not changed at the publisher, and one
+    that is pinned. The object that a correction replaces is kept as an edition for a while.
 
     Args:
         color: Dataset, by the name of its declaration.
@@ -132,18 +153,21 @@ def etl_web_to_gcs(
         decimal_mark: Decimal mark in numbers like 1,234 - auto decides by the file's other numbers.
         new_columns: Undeclared columns - fail, drop, or keep as text; auto for what the dataset
             declares.
+        keep_editions: Number of replaced objects to keep; empty for what the dataset declares, 1
+            unless declared.
     """
     readings = (date_order, utc_times, decimal_mark)
     rules = Rules(strict, max_reject_share, max_outside_share, *readings, new_columns)
     which, opened, logger = Month(color, year, month), opened_bucket(bucket), get_run_logger()
     source = chosen(source, color)
     tell_places(source, opened, dataset=color)
+    editions = editions_to_keep(color, keep_editions)
     with scratch_folder(which, f"{source} {bucket}") as folder:
         try:
-            return _bring(which, source, opened.used, folder, force, rules)
+            return _bring(which, source, opened.used, folder, force, rules, editions)
         except Conflict as conflict:
             logger.info("%s; planning again", conflict)
-            return _bring(which, source, opened.used, folder, force, rules)
+            return _bring(which, source, opened.used, folder, force, rules, editions)
 
 
 def _bring(
@@ -153,6 +177,7 @@ def _bring(
     folder: Path,
     force: bool,
     rules: Rules,
+    editions: int,
 ) -> MonthResult | State[MonthResult]:
     planned = plan(which, source, store, force)
     if planned.published is None:
@@ -162,9 +187,13 @@ def _bring(
     found = extract(planned.published, folder)
     if planned.proves_unchanged(found.sha256):
         return _skipped(_confirm(planned, found, store), store)
-    entry = load(planned, found, transform(found, folder, rules), store)
+    converted = transform(found, folder, rules)
+    revision = compare(planned, found, converted, store, folder) if planned.entry else None
+    replaced = Replaced(planned.entry, revision, editions) if planned.entry else None
+    entry = load(planned, found, converted, store, replaced)
     reason = planned.reason if planned.entry else ""
-    return result_of(which, Outcome.LOADED, reason, entry, store.uri(entry.object_key))
+    line = result_of(which, Outcome.LOADED, reason, entry, store.uri(entry.object_key))
+    return replace(line, revision=revision)
 
 
 def _confirm(planned: Plan, found: Download[Month], store: Bucket) -> Plan:
@@ -183,9 +212,12 @@ def _confirm(planned: Plan, found: Download[Month], store: Bucket) -> Plan:
 
 def _skipped(planned: Plan, store: Bucket) -> State[MonthResult]:
     where = store.uri(planned.entry.object_key) if planned.entry else ""
-    line = result_of(planned.month, Outcome.UNCHANGED, planned.reason, planned.entry, where)
+    is_pinned = planned.status is Status.PINNED
+    outcome = Outcome.PINNED if is_pinned else Outcome.UNCHANGED
+    line = result_of(planned.month, outcome, planned.reason, planned.entry, where)
     message = f"{planned.month}: {in_ui(planned.reason, planned.remedies)}"
-    return Completed(name="Skipped", message=message, data=replace(line, remedies=planned.remedies))
+    name = "Pinned" if is_pinned else "Skipped"
+    return Completed(name=name, message=message, data=replace(line, remedies=planned.remedies))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from core.download.fetch import fetch
 from core.download.remote_file import RemoteFile, remote_file
 from core.errors import BadFile, StorageError, UsageError
 from core.scratch import Job, scratch_folder
-from core.storage.bucket import Bucket, FolderBucket, put
+from core.storage.bucket import Bucket, FolderBucket
+from core.storage.put import put
 from gif.frames import URL, Frame, animate, as_gif, split
 from gif.places import Place
 from orchestration import cli

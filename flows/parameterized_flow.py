@@ -26,6 +26,7 @@ from engines import run_months
 from engines.concurrency import side_by_side
 from engines.run_plan import WORKERS, EngineConfig, Name, RunPlan
 from monthly.convert.readings import DateOrder, DecimalMark, NewColumns, UtcTimes
+from monthly.editions import editions_to_keep
 from monthly.month import Color, Month, latest_months, may_be_unpublished, months_of
 from monthly.plan import Plan, Status, due_in_warehouse, plan_month
 from monthly.result import MonthResult, Outcome, failed_month, result_of
@@ -43,7 +44,13 @@ from orchestration.block_registry import (
 )
 from orchestration.flow_results import plain_failures
 from orchestration.notifications import NOTICES
-from orchestration.parameter_types import AtLeastOne, DeclaredShare, MonthOfYear, Year
+from orchestration.parameter_types import (
+    AtLeastOne,
+    DeclaredCount,
+    DeclaredShare,
+    MonthOfYear,
+    Year,
+)
 from orchestration.paths import absolute_name
 from orchestration.retries import RETRIES
 from orchestration.wording import in_ui
@@ -94,6 +101,7 @@ def etl_parent_flow(
     utc_times: UtcTimes = "auto",
     decimal_mark: DecimalMark = "auto",
     new_columns: NewColumns = "auto",
+    keep_editions: DeclaredCount = None,
     due_months: AtLeastOne = 12,
     skip_missing: bool = False,
     report: bool = True,
@@ -131,6 +139,8 @@ def etl_parent_flow(
         decimal_mark: Decimal mark in numbers like 1,234 - auto decides by the file's other numbers.
         new_columns: Undeclared columns - fail, drop, or keep as text; auto for what the dataset
             declares.
+        keep_editions: Number of replaced objects to keep of each month; empty for what the dataset
+            declares, 1 unless declared.
         due_months: Number of past months that due checks.
         skip_missing: Skip unpublished months. Otherwise they fail unless they are due or, for dtc
             and tlc, less than three months old.
@@ -147,6 +157,7 @@ def etl_parent_flow(
     crew = EngineConfig(engine, workers, cluster, cluster_options, deployment)
     wanted = _wanted(color, year, months, due_months)
     source = chosen(source, color)
+    editions_to_keep(color, keep_editions)  # so does a number that is out of range
     addresses(source, wanted)  # an invalid source fails here, once, not for each month
     bucket, warehouse = absolute_name(bucket), absolute_name(warehouse)
     opened, loaded = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
@@ -174,6 +185,7 @@ def etl_parent_flow(
         "utc_times": utc_times,
         "decimal_mark": decimal_mark,
         "new_columns": new_columns,
+        "keep_editions": keep_editions,
     }
     work = RunPlan([p for p in plans if _has_work(p)], options, warehouse, report)
     done = {line.month: line for line in run_months(work, crew, store, target)}
@@ -216,6 +228,7 @@ def _or_refused(plan: Plan | MonthResult, refusal: SchemaError | None) -> Plan |
 _IDLE: Mapping[Status | Outcome, Outcome] = {
     Status.UNCHANGED: Outcome.UNCHANGED,
     Status.NOT_YET_PUBLISHED: Outcome.NOT_YET_PUBLISHED,
+    Status.PINNED: Outcome.PINNED,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -123,11 +124,29 @@ class Walk:
         assert entry["rows_written"] == len(self.new)
         assert in_warehouse(root) == (self.new, [(entry["object_sha256"], len(self.new))])
         rejects = {REJECTS} if self.rejects else set()
-        assert files_in(root / "bucket") == {OBJECT, ENTRY} | rejects
+        assert files_in(root / "bucket") == {OBJECT, ENTRY} | rejects | self.editions(root)
         assert files_in(root / "scratch") == set()
         # The log is a part of the database: it stays until the next load if a kill came
         # between the commit and the end.
         assert files_in(root / "warehouse") - {"trips.duckdb.wal"} == {"trips.duckdb"}
+
+    def editions(self, root: Path) -> set[str]:
+        """The files of the edition of the old month, whose rows a reader finds there."""
+        if self.old is None:
+            return set()
+        folder = Path("editions", "yellow", "yellow_tripdata_2021-01")
+        sha256 = hashlib.sha256((self.begin / "bucket" / OBJECT).read_bytes()).hexdigest()
+        name = f"{folder.as_posix()}/{sha256[:12]}"
+        kept = root / "bucket" / f"{name}.parquet"
+        assert hashlib.sha256(kept.read_bytes()).hexdigest() == sha256
+        entry = entry_in_bucket(root)
+        assert entry is not None
+        (revision,) = entry["history"]
+        assert revision["edition_before"] == sha256[:12]
+        assert revision["edition_after"] == sha256_in_bucket(root)[:12]
+        rows = [revision[f"rows_{each}"] for each in ("added", "removed", "unchanged")]
+        assert rows == [len(self.new), len(self.old), 0]
+        return {f"{name}.{kind}" for kind in ("parquet", "rejects.csv", "json")}
 
 
 @pytest.fixture

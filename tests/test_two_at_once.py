@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,8 +77,21 @@ def check_once(root: Path, cents: list[int], rejects: bool) -> None:
     assert entry["object_sha256"] == sha256_in_bucket(root)
     assert entry["rows_written"] == len(cents)
     assert in_warehouse(root) == (cents, [(entry["object_sha256"], len(cents))])
-    assert files_in(root / "bucket") == {OBJECT, ENTRY} | ({REJECTS} if rejects else set())
+    files = files_in(root / "bucket")
+    editions = {name for name in files if name.startswith("editions/")}
+    assert files - editions == {OBJECT, ENTRY} | ({REJECTS} if rejects else set())
+    check_editions(root / "bucket", editions, entry["history"])
     assert files_in(root / "warehouse") == {"trips.duckdb"}
+
+
+def check_editions(bucket: Path, files: set[str], history: list[dict[str, Any]]) -> None:
+    """One is kept if another object was replaced: that one, whole."""
+    kept = [name for name in files if name.endswith(".parquet")]
+    assert [Path(name).stem for name in kept] == [r["edition_before"] for r in history[-1:]]
+    for name in kept:
+        entry = json.loads((bucket / name).with_suffix(".json").read_bytes())
+        sha256 = hashlib.sha256((bucket / name).read_bytes()).hexdigest()
+        assert (entry["object_key"], entry["object_sha256"]) == (name, sha256)
 
 
 def test_second_of_two_runs_waits_and_finds_nothing_to_do(

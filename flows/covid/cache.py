@@ -14,7 +14,8 @@ from pathlib import Path
 
 from core.checksums import sha256_of
 from core.download.remote_file import without_secrets
-from core.storage.bucket import Bucket, put
+from core.storage.bucket import Bucket
+from core.storage.put import put
 
 
 def cached(bucket: Bucket, url: str, day: dt.date, path: Path) -> bool:

@@ -75,6 +75,11 @@ class Dataset:
         return self.declared.text
 
     @property
+    def keep_editions(self) -> int:
+        """Return how many replaced objects are kept of each month."""
+        return self.declared.keep_editions
+
+    @property
     def zone(self) -> str:
         """Return the time zone of its times; empty if undeclared."""
         return self.declared.time_zone

@@ -241,6 +241,12 @@ class Declaration(Strict):
     new_columns: Literal["fail", "drop", "keep"] = Field(
         default="fail", description="what to do with an undeclared column: fail, drop or keep"
     )
+    keep_editions: int = Field(
+        default=1,
+        ge=0,
+        le=1000,
+        description="replaced objects to keep of each month, a whole number",
+    )
     sources: dict[str, Text | list[Text]] = Field(
         default={},
         description="a table of names and addresses with {year} and {month:02}; a list of "

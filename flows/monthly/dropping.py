@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.storage.bucket import Bucket
+from monthly.editions import listed_editions, name_of
 from monthly.ledger import entry_key, object_key, rejects_key, report_key
 from monthly.month import Month
 from monthly.warehouses import Warehouse
@@ -18,6 +19,7 @@ class Remains:
         month: the month.
         keys: keys of its objects, in order of removal: the ledger entry is first, because
             without it a month does not count as loaded.
+        editions: keys of the objects of its editions, removed after the others.
         size: total size of the objects, bytes.
         rows: number of rows in the warehouse.
         is_remembered: whether the warehouse has a ledger row for the month.
@@ -25,6 +27,7 @@ class Remains:
 
     month: Month
     keys: tuple[str, ...]
+    editions: tuple[str, ...]
     size: int
     rows: int
     is_remembered: bool
@@ -32,16 +35,23 @@ class Remains:
     @property
     def is_there(self) -> bool:
         """Return whether there is anything to remove."""
-        return bool(self.keys or self.rows or self.is_remembered)
+        return bool(self.keys or self.editions or self.rows or self.is_remembered)
+
+    @property
+    def edition_names(self) -> list[str]:
+        """Return the names of its editions."""
+        return sorted({name_of(key) for key in self.editions})
 
 
 def find_remains(month: Month, bucket: Bucket, warehouse: Warehouse | None) -> Remains:
     """Return what the bucket and the warehouse hold of a month, without changing anything."""
     wanted = (entry_key(month), object_key(month), rejects_key(month), report_key(month))
     sizes = {key: info.size for key in wanted if (info := bucket.info(key))}
+    editions = {key: found.size for key, found in listed_editions(bucket, month).items()}
+    size = sum((*sizes.values(), *editions.values()))
     rows = warehouse.rows(month) if warehouse else 0
     known = warehouse is not None and warehouse.held(month) is not None
-    return Remains(month, tuple(sizes), sum(sizes.values()), rows, known)
+    return Remains(month, tuple(sizes), tuple(editions), size, rows, known)
 
 
 def drop_month(remains: Remains, bucket: Bucket, warehouse: Warehouse | None) -> None:
@@ -54,5 +64,5 @@ def drop_month(remains: Remains, bucket: Bucket, warehouse: Warehouse | None) ->
     """
     if warehouse:
         warehouse.drop(remains.month)
-    for key in remains.keys:
+    for key in (*remains.keys, *remains.editions):
         bucket.delete(key)

@@ -162,6 +162,7 @@ def keep(
     download: Download[Month],
     converted: Converted,
     replacing: str | None,
+    history: tuple[Revision, ...] = (),
 ) -> Entry:
     """Upload a converted month to the bucket: its object, its rejects, and last its entry.
 
@@ -171,6 +172,7 @@ def keep(
         download: the published file it was converted from.
         converted: the Parquet file and its counts.
         replacing: version of the entry that was read when the month was planned.
+        history: what each replacement of the month changed, this one too.
 
     Raises:
         Conflict: another run wrote the month in the meantime.
@@ -187,6 +189,7 @@ def keep(
         object_sha256=converted.sha256,
         object_version=info.version,
         rejects_key=rejects_key(month) if converted.rejects else None,
+        history=history,
     )
     write_entry(bucket, month, entry, replacing)
     return entry

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.checksums import sha256_of
 from core.download.remote_file import RemoteFile, without_secrets
-from core.errors import Advice, NotPublished, Remedy
+from core.errors import Advice, NotPublished, Remedy, StorageError
 from core.storage.bucket import Bucket
 from monthly.columns import Column, fold
 from monthly.dataset import Dataset
@@ -75,6 +75,8 @@ class Plan:
 
 #: Generated months never replace published ones unasked.
 REPLACE = Remedy("force", True, "to put a generated month in its place")
+#: A pinned month is replaced by no run, forced or not.
+UNPIN = Remedy("unpin", True, "to let runs replace it", flow="history")
 _NEW = (Status.NEW, "not in the ledger", False)
 
 
@@ -88,11 +90,16 @@ def plan_month(month: Month, source: str, bucket: Bucket, force: bool = False) -
         force: treat every published month as changed.
 
     Raises:
+        StorageError: the month is pinned, and its object is gone or damaged.
         Unreachable: the publisher could not be reached.
         UsageError: the source is invalid.
     """
     entry, version = read_entry(bucket, month)
+    if entry and entry.pinned:
+        _refuse_lost(bucket, month, entry)
     plan = replace(plan_against(month, source, entry, force), entry_version=version)
+    if plan.status is Status.PINNED:
+        return plan
     if plan.published and entry and not force and _only_generated(plan.published, entry):
         return plan
     if plan.published and entry and (damage := _damage(bucket, month, entry)):
@@ -102,6 +109,8 @@ def plan_month(month: Month, source: str, bucket: Bucket, force: bool = False) -
 
 def plan_against(month: Month, source: str, entry: Entry | None, force: bool = False) -> Plan:
     """Compare the published file with an entry, wherever that is kept; see `plan_month`."""
+    if entry and entry.pinned:
+        return _pinned_plan(plan_against(month, source, replace(entry, pinned="")), entry)
     try:
         published = look(source, month)
     except NotPublished as error:
@@ -120,7 +129,7 @@ def due_in_warehouse(plan: Plan, held: Held | None, warehouse: str) -> Plan:
         held: what the warehouse holds of the month.
         warehouse: name of the warehouse, for the reason.
     """
-    if plan.status is not Status.UNCHANGED or plan.entry is None:
+    if plan.status not in (Status.UNCHANGED, Status.PINNED) or plan.entry is None:
         return plan
     if held is None:
         status, reason = Status.NEW, f"kept in the bucket, not yet in {warehouse}"
@@ -131,6 +140,30 @@ def due_in_warehouse(plan: Plan, held: Held | None, warehouse: str) -> Plan:
     else:
         return plan
     return Plan(plan.month, status, reason, plan.published, plan.entry, plan.entry_version)
+
+
+def _pinned_plan(plan: Plan, entry: Entry) -> Plan:
+    """Return the plan of a pinned month, which has no work, with what the publisher has now."""
+    newer = (
+        "the publisher may have a newer file" if plan.settled_by_content else "would be replaced"
+    )
+    now = {
+        Status.UNCHANGED: "the publisher has the same file",
+        Status.CHANGED: f"{newer} ({plan.reason})",
+        Status.NOT_YET_PUBLISHED: f"the publisher has it no more ({plan.reason})",
+    }
+    reason = f"pinned on {entry.pinned[:10]}; {now[plan.status]}"
+    return Plan(plan.month, Status.PINNED, reason, plan.published, entry, remedies=(UNPIN,))
+
+
+def _refuse_lost(bucket: Bucket, month: Month, entry: Entry) -> None:
+    """Raise an error if the object of a pinned month is not the one in the ledger."""
+    if damage := _damage(bucket, month, entry):
+        raise StorageError(
+            f"{month}: pinned on {entry.pinned[:10]}, and not fetched anew: {damage}",
+            "restore an edition of it with flows/history.py",
+            UNPIN,
+        )
 
 
 def _compare(published: RemoteFile[Month], entry: Entry, force: bool) -> tuple[Status, str, bool]:

@@ -16,6 +16,7 @@ from monthly.ledger import Entry
 from monthly.markdown import code, escaped
 from monthly.month import Month
 from monthly.plan import Status
+from monthly.revision import Revision
 
 
 class Outcome(str, Enum):
@@ -52,6 +53,7 @@ class MonthResult:
         generated: whether the month was generated rather than published.
         remedies: what helps against the reason.
         error: name of the class of the error; empty if the month did not fail.
+        revision: what replacing the month's object changed; None if no other one was there.
     """
 
     month: Month
@@ -68,6 +70,7 @@ class MonthResult:
     generated: bool = False
     remedies: tuple[Advice, ...] = ()
     error: str = ""
+    revision: Revision | None = None
 
     @property
     def is_failed(self) -> bool:
@@ -107,7 +110,9 @@ def from_record(record: Mapping[str, Any]) -> MonthResult:
     known = {name: value for name, value in record.items() if name in named}
     month, status = Month(**record["month"]), Outcome(record["status"])
     remedies = tuple(r if isinstance(r, str) else Remedy(**r) for r in record.get("remedies", ()))
-    return MonthResult(**known | {"month": month, "status": status, "remedies": remedies})
+    revision = Revision.of(known["revision"]) if known.get("revision") else None
+    made = {"month": month, "status": status, "remedies": remedies, "revision": revision}
+    return MonthResult(**known | made)
 
 
 def public_record(line: MonthResult, worded: Callable[[Advice], str]) -> dict[str, Any]:

@@ -16,5 +16,6 @@ MonthOfYear = Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": 1
 Share = Annotated[float, Field(json_schema_extra={"minimum": 0, "maximum": 1})]
 #: Empty for what the dataset declares.
 DeclaredShare = Annotated[float | None, Field(json_schema_extra={"minimum": 0, "maximum": 1})]
+DeclaredCount = Annotated[int | None, Field(json_schema_extra={"minimum": 0})]
 AtLeastNone = Annotated[int, Field(json_schema_extra={"minimum": 0})]
 AtLeastOne = Annotated[int, Field(json_schema_extra={"minimum": 1})]

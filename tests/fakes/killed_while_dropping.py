@@ -70,7 +70,8 @@ def open_s3(where: dict[str, str]) -> Opened:
     from psycopg2 import extensions
     from sqlalchemy.engine import make_url
 
-    from core.storage.s3 import Connection, S3Store
+    from core.storage.s3 import S3Store
+    from core.storage.s3_connection import Connection
     from fakes.s3 import KEY, REGION, SECRET
     from monthly.warehouses.postgres_connection import postgres_at
 

@@ -22,9 +22,11 @@ from core.scratch import scratch_folder, subfolder
 from core.storage.bucket import Bucket, FolderBucket
 from monthly.convert.readings import Rules
 from monthly.convert.to_parquet import convert
-from monthly.ledger import keep, write_entry
+from monthly.corrections import conversion_change
+from monthly.ledger import write_entry
 from monthly.month import Month
 from monthly.plan import plan_month
+from monthly.replacement import Replaced, replace_month
 from monthly.sources import download
 from monthly.warehouses import Warehouse
 from monthly.warehouses.duckdb import DuckDBFile
@@ -76,7 +78,10 @@ def _bring(month: Month, source: str, bucket: Bucket, folder: Path) -> str:
     converted = convert(
         month, found.path, subfolder(folder, "converted"), Rules(max_reject_share=0.5)
     )
-    keep(bucket, month, found, converted, plan.entry_version)
+    space = subfolder(folder, "compared")
+    revision = conversion_change(bucket, plan, found, converted, space)
+    replaced = Replaced(plan.entry, revision, 1) if plan.entry else None
+    replace_month(bucket, found, converted, plan.entry_version, replaced)
     return "loaded"
 
 

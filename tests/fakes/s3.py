@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from core.storage.s3 import Connection, S3Store
+from core.storage.s3 import S3Store
+from core.storage.s3_connection import Connection
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -6,18 +6,18 @@ import datetime as dt
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Protocol
+from pathlib import Path
+from typing import BinaryIO, ClassVar, Protocol
 
 from filelock import FileLock, Timeout
 
 from core.checksums import sha256_of
 from core.disk import DATA_SETTING, allowed, replacing, room_for
-from core.errors import Busy, Conflict, StorageError, UsageError
+from core.errors import Busy, Conflict, StorageError
+from core.storage.parts import parts_of, whole_part
 from core.waiting import acquire
 
 #: Seconds to wait for another writer; a write takes at most one, so a longer one is stuck.
@@ -67,6 +67,16 @@ class Bucket(Protocol):
     def info(self, key: str) -> ObjectInfo | None:
         """Return the size and version of an object; None if it does not exist."""
 
+    #: Whether bytes cannot change without their object's version changing.
+    is_versioned: ClassVar[bool]
+
+    def sha256(self, key: str) -> str:
+        """Return the SHA-256 of an object, by reading all of it, in flat memory.
+
+        Raises:
+            StorageError: the object does not exist.
+        """
+
     def files(self, folder: str) -> list[Listed]:
         """List the objects directly in a folder ("" is the root) by name; empty if missing."""
 
@@ -79,6 +89,13 @@ class Bucket(Protocol):
 
     def upload(self, path: Path, key: str) -> ObjectInfo:
         """Upload a file in place of the object, and return the size and version of this file."""
+
+    def copy(self, source: str, target: str, version: str) -> ObjectInfo:
+        """Copy an object whose version is still `version`, and return the copy's size and version.
+
+        Raises:
+            Conflict: the object is gone, or another run wrote it in the meantime.
+        """
 
     def download(self, key: str, path: Path) -> None:
         """Download an object into a file.
@@ -116,6 +133,7 @@ class FolderBucket:
         folder: absolute path; created when the first object is written.
     """
 
+    is_versioned: ClassVar[bool] = False  # a disk may lose bytes, anybody may set a file's time
     folder: Path
 
     def uri(self, key: str) -> str:
@@ -132,6 +150,11 @@ class FolderBucket:
             return _info(path)
         return None
 
+    def sha256(self, key: str) -> str:
+        """Return the SHA-256 of the file; see `Bucket`."""
+        with self._there(key) as path:
+            return sha256_of(path)
+
     def files(self, folder: str) -> list[Listed]:
         """List the files except hidden ones, which are not objects; see `Bucket`."""
         with allowed(self._path(folder) if folder else self.folder) as place:
@@ -140,8 +163,7 @@ class FolderBucket:
 
     def etag(self, key: str) -> str:
         """Return the SHA-256 of the file; see `Bucket`."""
-        with self._there(key) as path:
-            return sha256_of(path)
+        return self.sha256(key)
 
     def upload(self, path: Path, key: str) -> ObjectInfo:
         """Copy beside the target, then rename: readers see either the old file or the new one."""
@@ -149,6 +171,15 @@ class FolderBucket:
             shutil.copyfile(path, partial)
             # Taken from the partial file, whose time survives the rename: once the lock is
             # released, the object at this key may be another run's.
+            return _info(partial)
+
+    def copy(self, source: str, target: str, version: str) -> ObjectInfo:
+        """Compare and copy under the lock of all objects; see `Bucket`."""
+        with self._writing(target) as partial:
+            there = self.info(source)
+            if there is None or there.version != version:
+                raise Conflict(f"{self.uri(source)} was changed by another run; run again")
+            shutil.copyfile(self._path(source), partial)
             return _info(partial)
 
     def download(self, key: str, path: Path) -> None:
@@ -237,46 +268,6 @@ class FolderBucket:
             yield
         finally:
             lock.release()
-
-
-def put(bucket: Bucket, data: bytes, key: str) -> bool:
-    """Upload a small object unless it already has this content; return whether it did upload.
-
-    Raises:
-        StorageError: the bucket or the temporary folder refuses the write.
-    """
-    there = bucket.read(key)
-    if there is not None and there.data == data:
-        return False
-    with tempfile.TemporaryDirectory(prefix="trips-put-") as folder:
-        path = Path(folder, PurePosixPath(key).name)
-        with room_for(path.name, path.parent, "TMPDIR"):
-            path.write_bytes(data)
-        bucket.upload(path, key)
-    return True
-
-
-def whole_part(data: bytes, size: int, uri: str) -> bytes:
-    """Return the bytes that were read, if they have the requested size.
-
-    Raises:
-        StorageError: the object ends before them.
-    """
-    if len(data) != size:
-        raise StorageError(f"{uri} is shorter than it was: it was replaced; run again")
-    return data
-
-
-def parts_of(key: str) -> tuple[str, ...]:
-    """Return the parts of an object key.
-
-    Raises:
-        UsageError: the key leads out of the bucket.
-    """
-    parts = PurePosixPath(key).parts
-    if not parts or parts[0] == "/" or ".." in parts:
-        raise UsageError(f"object key {key!r} does not stay inside the bucket")
-    return parts
 
 
 def _info(path: Path) -> ObjectInfo:

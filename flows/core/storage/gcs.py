@@ -6,12 +6,14 @@ writes: of two writers that read the same generation, one wins.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from google.api_core.exceptions import NotFound, PreconditionFailed
@@ -22,8 +24,9 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 
 from core.disk import room_for
 from core.errors import Conflict, StorageError, Unavailable
-from core.storage.bucket import Listed, ObjectInfo, Stored, parts_of, whole_part
+from core.storage.bucket import Listed, ObjectInfo, Stored
 from core.storage.google_errors import PATIENCE, TIMEOUT, google_errors
+from core.storage.parts import parts_of, whole_part
 
 #: Bytes of an upload held in memory at a time; Google's default is twelve times that.
 CHUNK = 8 * 1024 * 1024
@@ -41,6 +44,7 @@ class GcsStore:
         folder: prefix of all keys, with or without a trailing slash; empty for none.
     """
 
+    is_versioned: ClassVar[bool] = True  # other bytes have another generation
     bucket: GoogleBucket
     folder: str = ""
 
@@ -67,6 +71,19 @@ class GcsStore:
                 _refuse_missing_bucket(error)
                 return None
         return _info(blob)
+
+    def sha256(self, key: str) -> str:
+        """Return the SHA-256 of the object, whose checksum is verified too; see `Bucket`."""
+        digest = _Digest()
+        with self._asked(key):
+            try:
+                self._blob(key).download_to_file(
+                    digest, checksum="crc32c", timeout=TIMEOUT, retry=RETRY
+                )
+            except NotFound as error:
+                _refuse_missing_bucket(error)
+                raise StorageError(f"{self.uri(key)} is gone; run again") from error
+        return digest.hexdigest()
 
     def files(self, folder: str) -> list[Listed]:
         """List the objects from all pages of the listing; see `Bucket`."""
@@ -97,6 +114,21 @@ class GcsStore:
         with self._asked(key):
             blob.upload_from_filename(str(path), checksum="crc32c", timeout=TIMEOUT, retry=RETRY)
         return _info(blob)
+
+    def copy(self, source: str, target: str, version: str) -> ObjectInfo:
+        """Have Google copy the object, in as many requests as it takes; see `Bucket`."""
+        here, copied = self._blob(source), self._blob(target)
+        with self._asked(target):
+            try:
+                token, _, _ = copied.rewrite(here, **_unchanged(version))
+                while token:
+                    token, _, _ = copied.rewrite(here, token, **_unchanged(version))
+            except (NotFound, PreconditionFailed) as error:
+                if isinstance(error, NotFound):
+                    _refuse_missing_bucket(error)
+                message = f"{self.uri(source)} was changed by another run; run again"
+                raise Conflict(message) from error
+        return _info(copied)
 
     def download(self, key: str, path: Path) -> None:
         """Download an object into a file and verify its checksum; see `Bucket`."""
@@ -196,6 +228,27 @@ class GcsStore:
                 ) from error
 
 
+class _Digest(io.RawIOBase):
+    """A file that keeps only the SHA-256 of what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sha256 = hashlib.sha256()
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Add bytes."""
+        self._sha256.update(data)
+        return len(data)
+
+    def hexdigest(self) -> str:
+        """Return the SHA-256 of all bytes, hexadecimal."""
+        return self._sha256.hexdigest()
+
+
 def _at(project: str | None, credentials: Any, bucket: str, folder: str) -> GcsStore:
     return GcsStore(Client(project, credentials).bucket(bucket), folder)
 
@@ -204,6 +257,11 @@ def _refuse_missing_bucket(error: NotFound) -> None:
     """Re-raise the error for a missing bucket, which only its text tells from a missing object."""
     if "bucket does not exist" in error.message:
         raise error
+
+
+def _unchanged(version: str) -> dict[str, Any]:
+    """Return the arguments of a rewrite from one generation of an object."""
+    return {"if_source_generation_match": int(version), "timeout": TIMEOUT, "retry": RETRY}
 
 
 def _info(blob: Blob) -> ObjectInfo:

@@ -5,45 +5,29 @@ from __future__ import annotations
 import base64
 import hashlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from mimetypes import guess_type
 from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from urllib.parse import quote
 
-from botocore.client import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from core.checksums import sha256_of
 from core.disk import room_for
 from core.errors import Conflict, StorageError
-from core.storage.bucket import Listed, ObjectInfo, Stored, whole_part
+from core.storage.bucket import Listed, ObjectInfo, Stored
+from core.storage.parts import whole_part
+from core.storage.s3_connection import Connection
 from core.storage.s3_errors import is_absent, is_changed, refused
 
 if TYPE_CHECKING:
-    from boto3 import Session
     from mypy_boto3_s3 import S3Client
 
-#: Timeouts in seconds, for connecting and for silence after that. The client retries once;
-#: further retries are left to the flow, where they are visible.
-_PATIENCE = Config(
-    connect_timeout=10, read_timeout=60, retries={"total_max_attempts": 2, "mode": "standard"}
-)
 _CHUNK_BYTES = 1 << 20
 _WRITER = "written-by"
-
-
-class Credentials(Protocol):
-    """The part of a prefect-aws S3Bucket's credentials in use, the same for AWS and MinIO."""
-
-    #: With `get_params_override()`: endpoint, certificates and botocore's settings.
-    aws_client_parameters: Any
-
-    def get_boto3_session(self) -> Session:
-        """Return a session that signs with these credentials."""
 
 
 class Block(Protocol):
@@ -52,41 +36,6 @@ class Block(Protocol):
     bucket_name: str
     bucket_folder: str
     credentials: Any
-
-
-class Connection:
-    """A client that is created on first use, and again in each process it is sent to."""
-
-    def __init__(self, credentials: Credentials) -> None:
-        self._credentials = credentials
-        self._lock = Lock()
-        self._client: S3Client | None = None
-
-    def __reduce__(self) -> tuple[type[Connection], tuple[Credentials]]:
-        return Connection, (self._credentials,)
-
-    def client(self) -> S3Client:
-        """Return the one client, which threads may share.
-
-        Raises:
-            BotoCoreError: the credentials are invalid.
-            StorageError: the endpoint is invalid.
-        """
-        with self._lock:  # creating a client is not thread-safe, using it is
-            if self._client is None:
-                self._client = self._connect()
-            return self._client
-
-    def _connect(self) -> S3Client:
-        parameters = dict(self._credentials.aws_client_parameters.get_params_override())
-        # The block's own settings take precedence.
-        config = _PATIENCE.merge(parameters.pop("config", Config()))
-        session = self._credentials.get_boto3_session()
-        try:
-            client: S3Client = session.client("s3", config=config, **parameters)
-        except ValueError as error:  # botocore's error for an invalid endpoint
-            raise StorageError(f"S3: {error}; correct the credentials block's endpoint") from error
-        return client
 
 
 @dataclass(frozen=True)
@@ -99,6 +48,7 @@ class S3Store:
         connection: the connection to the service.
     """
 
+    is_versioned: ClassVar[bool] = True  # the ETag is a checksum that S3 keeps with the bytes
     bucket: str
     folder: str
     connection: Connection
@@ -134,6 +84,17 @@ class S3Store:
                 client.head_bucket(Bucket=self.bucket)
                 return None
         return ObjectInfo(answer["ContentLength"], answer["ETag"])
+
+    def sha256(self, key: str) -> str:
+        """Return the SHA-256 of the object; see `Bucket`.
+
+        Raises:
+            StorageError: the object does not exist, or S3 refused.
+            Unavailable: S3 cannot be reached, or the response broke off.
+        """
+        digest = hashlib.sha256()
+        self._receive(key, digest.update)
+        return digest.hexdigest()
 
     def files(self, folder: str) -> list[Listed]:
         """List the objects from all pages of the listing; see `Bucket`.
@@ -186,6 +147,29 @@ class S3Store:
             )
         return ObjectInfo(path.stat().st_size, answer["ETag"])
 
+    def copy(self, source: str, target: str, version: str) -> ObjectInfo:
+        """Have S3 copy the object in one request, which sends no bytes; see `Bucket`.
+
+        Raises:
+            Conflict: the object is gone, or another run wrote it in the meantime.
+            StorageError: S3 refused.
+            Unavailable: S3 cannot be reached.
+        """
+        there = self.info(source)  # some S3-compatible services ignore CopySourceIfMatch
+        changed = Conflict(f"{self.uri(source)} was changed by another run; run again")
+        if there is None or there.version != version:
+            raise changed
+        request: Any = {"Key": self._key(target), "CopySourceIfMatch": version}
+        request["CopySource"] = {"Bucket": self.bucket, "Key": self._key(source)}
+        with self._asking(target) as client:
+            try:
+                answer = client.copy_object(Bucket=self.bucket, **request)
+            except ClientError as error:
+                if not (is_changed(error) or is_absent(error)):
+                    raise
+                raise changed from error
+        return ObjectInfo(there.size, answer["CopyObjectResult"]["ETag"])
+
     def download(self, key: str, path: Path) -> None:
         """Download the object into a file.
 
@@ -193,14 +177,8 @@ class S3Store:
             StorageError: the object does not exist, the disk has no room, or S3 refused.
             Unavailable: S3 cannot be reached, or the response broke off.
         """
-        with (
-            self._asking(key) as client,
-            room_for(path.name, path.parent),
-            path.open("wb") as file,
-        ):
-            answer = client.get_object(Bucket=self.bucket, Key=self._key(key))
-            for chunk in answer["Body"].iter_chunks(_CHUNK_BYTES):
-                file.write(chunk)
+        with room_for(path.name, path.parent), path.open("wb") as file:
+            self._receive(key, file.write)
 
     def read(self, key: str) -> Stored | None:
         """Return the content with the ETag as version; None if the object does not exist.
@@ -263,6 +241,12 @@ class S3Store:
         """
         with self._asking(key) as client:
             client.delete_object(Bucket=self.bucket, Key=self._key(key))
+
+    def _receive(self, key: str, take: Callable[[bytes], object]) -> None:
+        with self._asking(key) as client:
+            answer = client.get_object(Bucket=self.bucket, Key=self._key(key))
+            for chunk in answer["Body"].iter_chunks(_CHUNK_BYTES):
+                take(chunk)
 
     def _was_written_by(self, client: S3Client, key: str, writer: str) -> bool:
         try:

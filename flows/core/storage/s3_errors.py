@@ -15,6 +15,7 @@ _ACTIONS = {
     "HeadBucket": "s3:ListBucket",
     "ListObjectsV2": "s3:ListBucket",
     "PutObject": "s3:PutObject",
+    "CopyObject": "s3:GetObject and s3:PutObject",
     "DeleteObject": "s3:DeleteObject",
 }
 _NOT_KNOWN = frozenset(

@@ -16,8 +16,9 @@ import pyarrow as pa
 
 from core.errors import AccountingError
 from monthly.convert.column_figures import ColumnFigures, Part, measure
-from monthly.convert.duplicates import DuplicateCounter, Hashes, row_hashes
+from monthly.convert.duplicates import DuplicateCounter, row_hashes
 from monthly.convert.gates import refuse_other_rows
+from monthly.convert.hash_file import Hashes
 from monthly.convert.pieces import Piece, Reject, salvage
 from monthly.convert.quality import Measured, Quality, Tally
 from monthly.convert.readings import Readings, Rules, Unsettled

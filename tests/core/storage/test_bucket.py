@@ -16,7 +16,8 @@ from filelock import FileLock
 from core.errors import Busy, Conflict, StorageError, UsageError
 from core.storage import bucket as buckets
 from core.storage.bucket import FolderBucket, ObjectInfo
-from fakes.parts import check_parts
+from core.storage.put import put
+from fakes.parts import check_copies, check_parts
 
 FLOWS = Path(buckets.__file__).parents[2]
 KEY = "data/green/month.parquet"
@@ -313,11 +314,16 @@ def test_a_part_is_read_by_itself(bucket: FolderBucket) -> None:
 
 def test_what_is_there_already_is_not_put_again(bucket: FolderBucket) -> None:
     """Equal content is skipped; different content replaces the object."""
-    assert buckets.put(bucket, b"one", KEY)
+    assert put(bucket, b"one", KEY)
     before = bucket.info(KEY)
-    assert not buckets.put(bucket, b"one", KEY)
+    assert not put(bucket, b"one", KEY)
     assert bucket.info(KEY) == before
-    assert buckets.put(bucket, b"two", KEY)
+    assert put(bucket, b"two", KEY)
     found = bucket.read(KEY)
     assert found is not None
     assert found.data == b"two"
+
+
+def test_a_copy_is_that_of_the_version_asked_for(bucket: FolderBucket) -> None:
+    check_copies(bucket)
+    assert left_in(bucket) == {"editions/month/one.parquet"}

@@ -15,7 +15,7 @@ from core.storage import gcs
 from fakes.google import Google
 from fakes.google.answers import Fault
 from fakes.google.places import open_store
-from fakes.parts import check_parts
+from fakes.parts import check_copies, check_parts
 from orchestration.retries import PASSING
 
 MEGABYTE = 1024 * 1024
@@ -221,3 +221,12 @@ def test_an_upload_of_300_mb_takes_at_most_100_mb_of_memory(google: Google, tmp_
 
 def test_a_part_is_read_by_itself(google: Google) -> None:
     check_parts(open_store())
+
+
+@pytest.mark.parametrize("slowly", [False, True], ids=["at once", "in two requests"])
+def test_a_copy_is_that_of_the_version_asked_for(google: Google, slowly: bool) -> None:
+    """Google copies, so no bytes pass through the client."""
+    google.storage.rewrites_slowly = slowly
+    check_copies(open_store())
+    rewrites = [r for r in google.requests if "/rewriteTo/" in r.path]
+    assert len(rewrites) == (6 if slowly else 4)

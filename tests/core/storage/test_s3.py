@@ -20,7 +20,7 @@ from prefect_aws.s3 import S3Bucket
 from core.errors import Conflict, StorageError, Unavailable
 from core.storage.bucket import ObjectInfo
 from core.storage.s3 import S3Store
-from fakes.parts import check_parts
+from fakes.parts import check_copies, check_parts
 from fakes.s3 import KEY, REGION, S3, SECRET, Objects, block, sized
 from fakes.web import Fault, Page, Web
 
@@ -365,3 +365,7 @@ def test_a_large_file_is_not_held_in_memory(
 
 def test_a_part_is_read_by_itself(store: S3Store) -> None:
     check_parts(store)
+
+
+def test_a_copy_is_that_of_the_version_asked_for(store: S3Store) -> None:
+    check_copies(store)

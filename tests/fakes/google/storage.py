@@ -19,6 +19,7 @@ from google_crc32c import Checksum
 from fakes.google.answers import Answer, Refused, Request, unsupported
 
 _PATH = re.compile(r"(/upload|/download)?/storage/v1/b/([^/]+)/o(?:/([^/]+))?")
+_REWRITE = re.compile(r"/storage/v1/b/([^/]+)/o/([^/]+)/rewriteTo/b/([^/]+)/o/([^/]+)")
 #: What a client says of the answer that it wants, which is the whole one anyway.
 _NO_MATTER = ("projection", "prettyPrint", "fields", "alt")
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
@@ -54,10 +55,11 @@ class Storage:
 
     Attributes:
         corrupts: whether the next object loses its first byte on the way.
+        rewrites_slowly: whether a copy takes two requests.
     """
 
     def __init__(self, folder: Path, url: str) -> None:
-        self.corrupts = False
+        self.corrupts = self.rewrites_slowly = False
         self._folder, self._url = folder, url
         self._buckets: dict[str, dict[str, Stored]] = {}
         self._uploads: dict[str, Upload] = {}
@@ -84,6 +86,10 @@ class Storage:
 
     def answer(self, request: Request) -> Answer:
         """Carry out a request."""
+        rewrite = _REWRITE.fullmatch(request.path)
+        if rewrite and request.method == "POST":
+            names = [urllib.parse.unquote(name) for name in rewrite.groups()]
+            return self._rewrite((names[0], names[1]), (names[2], names[3]), request)
         match = _PATH.fullmatch(request.path)
         if not match:
             raise unsupported(request)
@@ -103,6 +109,26 @@ class Storage:
             del self.objects(bucket)[name]
             return Answer(status=204)
         raise unsupported(request)
+
+    def _rewrite(self, here: tuple[str, str], there: tuple[str, str], request: Request) -> Answer:
+        """Copy an object, a large one in two requests, as Google does across locations."""
+        args = request.args
+        if args.keys() - {"ifSourceGenerationMatch", "rewriteToken", *_NO_MATTER}:
+            raise Refused(501, f"{args} are not part of this double")
+        found = self._object(*here)
+        generation = found.resource["generation"]
+        if args.get("ifSourceGenerationMatch", generation) != generation:
+            raise Refused(412, "At least one of the pre-conditions you specified did not hold.")
+        size, token = found.resource["size"], f"token-of-{generation}"
+        progress = {"kind": "storage#rewriteResponse", "objectSize": size}
+        if self.rewrites_slowly and args.get("rewriteToken") != token:
+            half = str(int(size) // 2)
+            return Answer(
+                {**progress, "done": False, "totalBytesRewritten": half, "rewriteToken": token}
+            )
+        meta = {"metadata": found.resource["metadata"]}
+        kept = self._keep(*there, self._file(found.path.read_bytes()), meta, {})
+        return Answer({**progress, "done": True, "totalBytesRewritten": size, "resource": kept})
 
     def _object(self, bucket: str, name: str) -> Stored:
         found = self.objects(bucket).get(name)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fakes.real_data import real_file
 from fakes.trip_files import FHV, FHV_HEADER, converted
-from monthly.convert import csv_file, duplicates
+from monthly.convert import csv_file, duplicates, hash_file
 from monthly.convert.duplicates import DuplicateCounter, row_hashes
 from monthly.convert.to_parquet import convert
 from monthly.datasets import DATASETS
@@ -206,6 +206,6 @@ def test_more_hashes_than_are_sorted_at_a_time_are_counted_in_parts(tmp_path: Pa
     batch = pa.record_batch([pa.array(rows)], names=["n"])
     with (
         mock.patch.object(duplicates, "HASHES_AT_A_TIME", 1_000),
-        mock.patch.object(duplicates, "_READ_BYTES", 800),
+        mock.patch.object(hash_file, "_READ_BYTES", 800),
     ):
         assert counted(tmp_path, [batch]) == 10_000 - 4_001

@@ -1,0 +1,169 @@
+"""Editions: the objects that a month had in the bucket before, each kept for a while.
+
+The entry of an edition is written after its object and its rejects: without it, there is no such
+edition, whatever else exists.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, replace
+
+from core.errors import Conflict, StorageError, UsageError
+from core.storage.bucket import Bucket, Listed
+from monthly.datasets import DATASETS
+from monthly.ledger import Entry
+from monthly.month import Month
+
+#: The fewest digits by which a person may name an edition.
+FEWEST_DIGITS = 4
+#: In order of removal.
+_KINDS = ("json", "rejects.csv", "parquet")
+
+
+def editions_to_keep(dataset: str, asked: int | None) -> int:
+    """Return how many editions to keep of a month: as asked, or as the dataset declares.
+
+    Raises:
+        UsageError: the number is negative.
+    """
+    if asked is not None and asked < 0:
+        raise UsageError(f"{dataset}: keep_editions {asked} is below 0; write 0 to keep none")
+    return DATASETS[dataset].keep_editions if asked is None else asked
+
+
+def edition_of(sha256: str) -> str:
+    """Return the name of an edition: the first 12 digits of its object's SHA-256."""
+    return sha256[:12]
+
+
+def edition_key(month: Month, edition: str, kind: str) -> str:
+    """Return a key like `editions/green/green_tripdata_2020-10/0a1b2c3d4e5f.parquet`."""
+    return f"{_folder(month)}/{edition}.{kind}"
+
+
+def listed_editions(bucket: Bucket, month: Month) -> dict[str, Listed]:
+    """Return the objects of all editions of a month by key, those of incomplete ones too."""
+    folder = _folder(month)
+    found = {f"{folder}/{listed.name}": listed for listed in bucket.files(folder)}
+    order = {key: _KINDS.index(kind) for key in found if (kind := _kind(key)) in _KINDS}
+    return {key: found[key] for key in sorted(order, key=lambda key: (order[key], key))}
+
+
+def edition_names(bucket: Bucket, month: Month) -> list[str]:
+    """Return the complete editions of a month, sorted."""
+    return sorted(name_of(key) for key in listed_editions(bucket, month) if _kind(key) == "json")
+
+
+def read_edition(bucket: Bucket, month: Month, edition: str) -> Entry:
+    """Return the entry of an edition, with the keys of the edition's own objects.
+
+    Raises:
+        StorageError: the edition does not exist, or its entry is not one.
+    """
+    key = edition_key(month, edition, "json")
+    stored = bucket.read(key)
+    if stored is None:
+        raise StorageError(f"{month}: {bucket.uri(key)} is gone; run again")
+    try:
+        return Entry.of(json.loads(stored.data))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise StorageError(
+            f"{month}: {bucket.uri(key)} is not the entry of an edition ({error}); "
+            "remove that object, then run again"
+        ) from error
+
+
+def named_edition(month: Month, text: str, names: Iterable[str]) -> str:
+    """Return the edition whose name begins with a text.
+
+    Raises:
+        UsageError: the text is too short, or the name of no edition or of several.
+    """
+    there = sorted(names)
+    found = [name for name in there if name.startswith(text.lower())]
+    if len(found) == 1 and len(text) >= FEWEST_DIGITS:
+        return found[0]
+    kept = f"it has {', '.join(there)}" if there else "none is kept"
+    if len(text) < FEWEST_DIGITS:
+        what = f"{text!r} is too short for an edition; write {FEWEST_DIGITS} digits or more"
+    else:
+        what = f"{text!r} is the start of {'several editions' if found else 'no edition'}"
+    raise UsageError(f"{month}: {what}; {kept}")
+
+
+def keep_edition(bucket: Bucket, month: Month, entry: Entry) -> None:
+    """Copy the current object of a month, its rejects, and last its entry, unless it was copied.
+
+    An object that is gone or damaged is no edition, and nothing is copied.
+
+    Raises:
+        Conflict: another run replaced the object in the meantime.
+    """
+    edition = edition_of(entry.object_sha256)
+    if bucket.info(edition_key(month, edition, "json")):
+        return
+    version = proven_version(bucket, entry)
+    if version is None:
+        return
+    key = edition_key(month, edition, "parquet")
+    info = bucket.copy(entry.object_key, key, version)
+    rejects = _copy_rejects(bucket, month, entry, edition)
+    kept = replace(entry, object_key=key, object_version=info.version, rejects_key=rejects)
+    kept = replace(kept, history=(), pinned="", report_key=None)
+    data = json.dumps(asdict(kept), indent=2, sort_keys=True).encode() + b"\n"
+    with suppress(Conflict):  # another run keeps the same edition
+        bucket.write(edition_key(month, edition, "json"), data, None)
+
+
+def proven_version(bucket: Bucket, entry: Entry) -> str | None:
+    """Return the version of a month's object if it is the one in the ledger, else None."""
+    info = bucket.info(entry.object_key)
+    if info is None or info.size != entry.object_size:
+        return None
+    if bucket.is_versioned and info.version == entry.object_version:
+        return info.version
+    return info.version if bucket.sha256(entry.object_key) == entry.object_sha256 else None
+
+
+def prune(bucket: Bucket, month: Month, entry: Entry, keep: int) -> None:
+    """Remove all editions of a month but the last ones; that of a pinned object stays too.
+
+    Args:
+        bucket: the bucket.
+        month: the month.
+        entry: its current entry, whose history has the order of the editions.
+        keep: number of editions to keep.
+    """
+    keys, current = listed_editions(bucket, month), edition_of(entry.object_sha256)
+    there = {name_of(key) for key in keys} - {current}
+    replaced = dict.fromkeys(each.edition_before for each in reversed(entry.history))
+    newest = [name for name in replaced if name in there]
+    wanted = {*newest[:keep], *([current] if entry.pinned else [])}
+    for key in keys:
+        if name_of(key) not in wanted:
+            bucket.delete(key)
+
+
+def _copy_rejects(bucket: Bucket, month: Month, entry: Entry, edition: str) -> str | None:
+    info = bucket.info(entry.rejects_key) if entry.rejects_key else None
+    if info is None or entry.rejects_key is None:
+        return None
+    key = edition_key(month, edition, "rejects.csv")
+    bucket.copy(entry.rejects_key, key, info.version)
+    return key
+
+
+def _folder(month: Month) -> str:
+    return f"editions/{month.dataset}/{month.stem}"
+
+
+def name_of(key: str) -> str:
+    """Return the edition that an object belongs to, by the object's key."""
+    return key.rpartition("/")[2].partition(".")[0]
+
+
+def _kind(key: str) -> str:
+    return key.rpartition("/")[2].partition(".")[2]

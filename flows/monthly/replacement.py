@@ -1,0 +1,183 @@
+"""The replacement of a month in the bucket: by a corrected file, or by an edition from before.
+
+In both, the replaced object becomes an edition first, and the ledger entry is written last:
+until then the month is the old one.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.checksums import sha256_of
+from core.download.remote_file import Download
+from core.errors import Remedy, StorageError
+from core.storage.bucket import Bucket
+from monthly.editions import edition_of, keep_edition, proven_version, prune, read_edition
+from monthly.ledger import Entry, keep, object_key, read_entry, rejects_key, write_entry
+from monthly.month import Month
+from monthly.revision import Revision
+
+if TYPE_CHECKING:
+    from monthly.convert.to_parquet import Converted
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """What a new edition of a month replaces.
+
+    Attributes:
+        entry: the ledger entry.
+        revision: what changes; None if the new object has the same bytes.
+        editions: number of editions to keep.
+    """
+
+    entry: Entry
+    revision: Revision | None
+    editions: int
+
+
+def replace_month(
+    bucket: Bucket,
+    download: Download[Month],
+    converted: Converted,
+    replacing: str | None,
+    replaced: Replaced | None,
+) -> Entry:
+    """Upload a converted month; the object that it replaces becomes an edition first.
+
+    Args:
+        bucket: the bucket to write to.
+        download: the published file it was converted from.
+        converted: the Parquet file and its counts.
+        replacing: version of the entry that was read when the month was planned.
+        replaced: what it replaces; None for a new month.
+
+    Raises:
+        Conflict: another run wrote the month in the meantime.
+    """
+    month = download.what
+    if replaced is None:
+        return keep(bucket, month, download, converted, replacing)
+    if replaced.revision and replaced.editions:
+        keep_edition(bucket, month, replaced.entry)
+    history = _extended(replaced.entry, replaced.revision)
+    entry = keep(bucket, month, download, converted, replacing, history)
+    if replaced.revision:
+        prune(bucket, month, entry, replaced.editions)
+    return entry
+
+
+def restore(bucket: Bucket, month: Month, edition: str, folder: Path, editions: int) -> Entry:
+    """Put an edition back in the place of a month's object, and pin it there.
+
+    The object that it replaces becomes an edition first, even where none are kept otherwise.
+
+    Args:
+        bucket: the bucket.
+        month: the month.
+        edition: name of the edition, see `monthly.editions`.
+        folder: the folder for the objects to compare.
+        editions: number of editions to keep.
+
+    Raises:
+        Conflict: another run wrote the month in the meantime.
+        StorageError: the edition is damaged, or the month is not in the bucket.
+    """
+    # Imported here: Arrow takes 0.25 s to import, and only a restoration needs it.
+    from monthly.corrections import correction
+
+    before, version = known_entry(bucket, month)
+    if edition == edition_of(before.object_sha256) and proven_version(bucket, before):
+        return pin(bucket, month)
+    kept = read_edition(bucket, month, edition)
+    path = _fetched(bucket, month, kept, folder)
+    after = replace(kept, object_key=object_key(month), pinned=_now())
+    reason = f"edition {edition} restored"
+    revision = correction(bucket, month, before, after, path, reason, folder)
+    keep_edition(bucket, month, before)
+    info = bucket.upload(path, object_key(month))
+    after = replace(after, object_version=info.version, history=_extended(before, revision))
+    entry = replace(after, rejects_key=_restored_rejects(bucket, month, kept))
+    write_entry(bucket, month, entry, version)
+    prune(bucket, month, entry, max(editions, 1))
+    return entry
+
+
+def pin(bucket: Bucket, month: Month) -> Entry:
+    """Keep runs from replacing a month, until it is unpinned.
+
+    Raises:
+        Conflict: another run wrote the month in the meantime.
+        StorageError: the month is not in the bucket, or not as it was loaded.
+    """
+    entry, version = known_entry(bucket, month)
+    if entry.pinned:
+        return entry
+    if proven_version(bucket, entry) is None:
+        uri = bucket.uri(entry.object_key)
+        raise StorageError(
+            f"{month}: {uri} is gone or not the object in the ledger, so that it cannot be pinned",
+            Remedy("force", True, "for it", flow="etl_web_to_gcs"),
+        )
+    pinned = replace(entry, pinned=_now())
+    write_entry(bucket, month, pinned, version)
+    return pinned
+
+
+def unpin(bucket: Bucket, month: Month) -> Entry:
+    """Let runs replace a month again.
+
+    Raises:
+        Conflict: another run wrote the month in the meantime.
+        StorageError: the month is not in the bucket.
+    """
+    entry, version = known_entry(bucket, month)
+    if entry.pinned:
+        entry = replace(entry, pinned="")
+        write_entry(bucket, month, entry, version)
+    return entry
+
+
+def known_entry(bucket: Bucket, month: Month) -> tuple[Entry, str | None]:
+    """Return the ledger entry of a month and its version.
+
+    Raises:
+        StorageError: the month is not in the bucket.
+    """
+    entry, version = read_entry(bucket, month)
+    if entry is None:
+        raise StorageError(
+            f"{month} is not in the bucket; run flows/etl_web_to_gcs.py for it first"
+        )
+    return entry, version
+
+
+def _extended(before: Entry, revision: Revision | None) -> tuple[Revision, ...]:
+    return (*before.history, revision) if revision else before.history
+
+
+def _fetched(bucket: Bucket, month: Month, kept: Entry, folder: Path) -> Path:
+    path = folder / f"{month.stem}.edition.parquet"
+    bucket.download(kept.object_key, path)
+    if sha256_of(path) != kept.object_sha256:
+        raise StorageError(
+            f"{month}: {bucket.uri(kept.object_key)} is damaged: its SHA-256 is not that of the "
+            "edition; restore another one, or load the month from its publisher"
+        )
+    return path
+
+
+def _restored_rejects(bucket: Bucket, month: Month, kept: Entry) -> str | None:
+    info = bucket.info(kept.rejects_key) if kept.rejects_key else None
+    if info is None or kept.rejects_key is None:
+        bucket.delete(rejects_key(month))
+        return None
+    bucket.copy(kept.rejects_key, rejects_key(month), info.version)
+    return rejects_key(month)
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,412 @@
+"""Replaced objects are kept as editions, what changed is recorded, and one can be put back."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from core.errors import Conflict, StorageError, UsageError
+from core.storage.bucket import Bucket, FolderBucket
+from fakes.entries import entry_of
+from fakes.google.places import open_bigquery, open_store
+from fakes.one_month import ENTRY, MONTH, OBJECT, bring, load, publish
+from fakes.postgres import Database
+from fakes.s3 import S3, store
+from monthly.corrections import published_columns, totals_of
+from monthly.dropping import drop_month, find_remains
+from monthly.editions import (
+    edition_key,
+    edition_names,
+    edition_of,
+    editions_to_keep,
+    keep_edition,
+    named_edition,
+    read_edition,
+)
+from monthly.figures import Figures
+from monthly.ledger import Entry, read_entry, rejects_key, write_entry
+from monthly.plan import Status, due_in_warehouse, plan_month
+from monthly.replacement import pin, restore, unpin
+from monthly.warehouses import Warehouse
+from monthly.warehouses.duckdb import DuckDBFile
+
+#: Totals in cents of three files of the publisher; the second has one row that is no trip.
+FIRST, SECOND, THIRD = [100, 200, 300], [200, 300, 400, 500], [600]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A bucket, a warehouse, and a publisher.
+
+    Attributes:
+        bucket: the bucket.
+        warehouse: the warehouse.
+        source: the published file.
+        folder: scratch folder for restorations.
+    """
+
+    bucket: Bucket
+    warehouse: Warehouse
+    source: Path
+    folder: Path
+
+    def publish(self, cents: list[int], bad: int = 0) -> str:
+        """Publish a file, load it, and return its edition."""
+        publish(self.source, cents, bad)
+        bring(self.source, self.bucket)
+        load(self.bucket, self.warehouse)
+        return self.current()
+
+    def current(self) -> str:
+        """The edition in the bucket, by its bytes."""
+        return edition_of(self.bucket.sha256(OBJECT))
+
+    def restore(self, edition: str) -> Entry:
+        """Put an edition back, into bucket and warehouse."""
+        entry = restore(self.bucket, MONTH, edition, self.folder, 1)
+        load(self.bucket, self.warehouse)
+        return entry
+
+    def entry(self) -> Entry:
+        """The ledger's entry."""
+        entry, _ = read_entry(self.bucket, MONTH)
+        assert entry
+        return entry
+
+    def cents(self, key: str = OBJECT) -> list[int]:
+        """The totals of an object as anybody reads it, sorted."""
+        path = self.folder / "read.parquet"
+        self.bucket.download(key, path)
+        totals = pq.read_table(path, columns=["total_amount"]).column(0).to_pylist()
+        return sorted(round(total * 100) for total in totals)
+
+
+def folder_and_duckdb(request: pytest.FixtureRequest, folder: Path) -> tuple[Bucket, Warehouse]:
+    return FolderBucket(folder / "bucket"), DuckDBFile(folder / "trips.duckdb")
+
+
+def s3_and_postgres(request: pytest.FixtureRequest, folder: Path) -> tuple[Bucket, Warehouse]:
+    s3: S3 = request.getfixturevalue("s3")
+    database: Database = request.getfixturevalue("database")
+    return store(s3.url, s3.new_bucket("editions").name), database.warehouse()
+
+
+def cloud_storage_and_bigquery(
+    request: pytest.FixtureRequest, folder: Path
+) -> tuple[Bucket, Warehouse]:
+    request.getfixturevalue("google")
+    return open_store(), open_bigquery()
+
+
+Opened = Callable[[pytest.FixtureRequest, Path], tuple[Bucket, Warehouse]]
+
+
+def place_in(request: pytest.FixtureRequest, opened: Opened, folder: Path) -> Place:
+    bucket, warehouse = opened(request, folder)
+    (folder / "space").mkdir()
+    return Place(bucket, warehouse, folder / "published" / "yellow.csv.gz", folder / "space")
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    return place_in(request, folder_and_duckdb, tmp_path)
+
+
+@pytest.fixture(params=[folder_and_duckdb, s3_and_postgres, cloud_storage_and_bigquery])
+def everywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    return place_in(request, request.param, tmp_path)
+
+
+# ---- corrections and restorations
+
+
+def test_a_correction_leaves_a_record_and_an_edition_that_can_be_restored(
+    everywhere: Place,
+) -> None:
+    place = everywhere
+    first = place.publish(FIRST)
+    second = place.publish(SECOND, bad=1)
+    assert edition_names(place.bucket, MONTH) == [first]
+    assert place.cents(edition_key(MONTH, first, "parquet")) == FIRST
+    (revision,) = place.entry().history
+    assert (revision.edition_before, revision.edition_after) == (first, second)
+    assert (revision.rows_before, revision.rows_after) == (3, 4)
+    assert (revision.rows_added, revision.rows_removed, revision.rows_unchanged) == (4, 3, 0)
+    assert revision.reason.startswith("size ")
+
+    entry = place.restore(first)
+    assert (place.current(), place.cents(), place.warehouse.rows(MONTH)) == (first, FIRST, 3)
+    held = place.warehouse.held(MONTH)
+    assert held
+    assert held.is_intact(entry.object_sha256, "w")
+    assert place.bucket.info(rejects_key(MONTH)) is None
+    assert [each.edition_after for each in entry.history] == [second, first]
+    assert entry.history[-1].reason == f"edition {first} restored"
+
+    entry = place.restore(second)
+    assert (place.cents(), place.warehouse.rows(MONTH), entry.rows_rejected) == (SECOND, 4, 1)
+    stored = place.bucket.read(rejects_key(MONTH))
+    assert stored
+    assert b"not a vendor" in stored.data
+    assert entry.rejects_key == rejects_key(MONTH)
+
+    remains = find_remains(MONTH, place.bucket, place.warehouse)
+    assert remains.edition_names == sorted([first, second])
+    drop_month(remains, place.bucket, place.warehouse)
+    assert not find_remains(MONTH, place.bucket, place.warehouse).is_there
+
+
+def test_rows_are_compared_wherever_they_stand_and_sums_are_kept(place: Place) -> None:
+    place.publish(FIRST)
+    # Of one publisher, in another order: the first file's third row has another place.
+    place.publish([100, 200, 350])
+    (revision,) = place.entry().history
+    assert (revision.rows_added, revision.rows_removed, revision.rows_unchanged) == (1, 1, 2)
+    assert revision.changed_share == 1 / 3
+    assert revision.totals_before["total_amount"] == pytest.approx(6.0, abs=1e-9)
+    assert revision.totals_after["total_amount"] == pytest.approx(6.5, abs=1e-9)
+    assert revision.totals_after["trip_distance"] == pytest.approx(7.5, abs=1e-9)
+    assert (revision.columns_added, revision.columns_removed) == ((), ())
+
+
+def test_the_same_bytes_are_no_correction(place: Place) -> None:
+    first = place.publish(FIRST)
+    entry, version = read_entry(place.bucket, MONTH)
+    assert entry
+    write_entry(place.bucket, MONTH, replace(entry, source_sha256="0" * 64, source_size=1), version)
+    assert bring(place.source, place.bucket) == "loaded"
+    assert (place.current(), place.entry().history) == (first, ())
+    assert edition_names(place.bucket, MONTH) == []
+
+
+def test_only_the_last_editions_are_kept(place: Place) -> None:
+    first, second = place.publish(FIRST), place.publish(SECOND)
+    third = place.publish(THIRD)
+    assert edition_names(place.bucket, MONTH) == [second]
+    assert [each.edition_before for each in place.entry().history] == [first, second]
+    assert [each.edition_after for each in place.entry().history] == [second, third]
+
+
+def test_a_damaged_object_is_no_edition_and_its_rows_are_not_compared(place: Place) -> None:
+    """Ten bytes flipped, with the size and the time of the file as they were."""
+    place.publish(FIRST)
+    assert isinstance(place.bucket, FolderBucket)
+    path = place.bucket.folder / OBJECT
+    times = path.stat()
+    data = bytearray(path.read_bytes())
+    data[100:110] = bytes(255 - byte for byte in data[100:110])
+    path.write_bytes(data)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    place.publish(SECOND)
+    assert edition_names(place.bucket, MONTH) == []
+    (revision,) = place.entry().history
+    assert (revision.rows_added, revision.changed_share) == (None, None)
+    assert (revision.rows_before, revision.rows_after) == (3, 4)
+
+
+def test_rows_are_compared_with_the_edition_if_a_killed_run_replaced_the_object(
+    place: Place,
+) -> None:
+    first = place.publish(FIRST)
+    keep_edition(place.bucket, MONTH, place.entry())
+    place.bucket.delete(OBJECT)
+    place.publish(SECOND)
+    assert edition_names(place.bucket, MONTH) == [first]
+    assert place.entry().history[0].rows_removed == 3
+
+
+def test_an_entry_of_before_has_its_sums_from_the_object(place: Place, tmp_path: Path) -> None:
+    place.publish(FIRST)
+    entry, version = read_entry(place.bucket, MONTH)
+    assert entry
+    old = replace(entry, columns={})
+    write_entry(place.bucket, MONTH, old, version)
+    assert published_columns(old) == published_columns(entry)
+    assert isinstance(place.bucket, FolderBucket)
+    sums = totals_of(old, place.bucket.folder / OBJECT)
+    assert sums == totals_of(entry, None)
+    with duckdb.connect() as db:
+        query = f"SELECT sum(total_amount) FROM '{place.bucket.folder / OBJECT}'"
+        assert db.execute(query).fetchone() == (pytest.approx(sums["total_amount"]),)
+    place.publish(SECOND)
+    assert place.entry().history[0].totals_before == sums
+
+
+def test_columns_that_the_published_files_have_are_compared() -> None:
+    entry = entry_of(MONTH, signatures={"a": "int64", "b": "int64", "*": "0"})
+    entry = replace(entry, drift={"missing": ["b"], "kept": ["extra"], "renamed": []})
+    assert published_columns(entry) == {"a", "extra"}
+    figures = {"a": Figures(1), "extra": Figures(1), "file_month": Figures(1)}
+    assert published_columns(replace(entry, columns=figures)) == {"a", "extra"}
+
+
+# ---- pins
+
+
+def test_a_pinned_month_is_replaced_by_no_run_but_loaded_where_it_is_missing(
+    place: Place, tmp_path: Path
+) -> None:
+    first = place.publish(FIRST)
+    pinned = pin(place.bucket, MONTH)
+    assert pin(place.bucket, MONTH) == pinned
+    publish(place.source, SECOND)
+    for force in (False, True):
+        plan = plan_month(MONTH, str(place.source), place.bucket, force)
+        assert plan.status is Status.PINNED
+        assert not plan.has_work
+        assert plan.reason.startswith(f"pinned on {pinned.pinned[:10]}; the publisher may have")
+        assert [r.parameter for r in plan.remedies if not isinstance(r, str)] == ["unpin"]
+    assert due_in_warehouse(plan, place.warehouse.held(MONTH), "w").status is Status.PINNED
+    assert due_in_warehouse(plan, None, "w").status is Status.NEW
+    assert bring(place.source, place.bucket) == "unchanged"
+    assert place.current() == first
+    unpin(place.bucket, MONTH)
+    assert unpin(place.bucket, MONTH).pinned == ""
+    assert place.publish(SECOND) != first
+
+
+def test_what_the_publisher_has_of_a_pinned_month_is_said(place: Place) -> None:
+    place.publish(FIRST)
+    pin(place.bucket, MONTH)
+    source = str(place.source)
+    assert plan_month(MONTH, source, place.bucket).reason.endswith(
+        "the publisher has the same file"
+    )
+    place.source.unlink()
+    plan = plan_month(MONTH, source, place.bucket)
+    assert plan.status is Status.PINNED
+    assert "the publisher has it no more" in plan.reason
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_pinned_month_that_is_lost_fails_and_can_be_restored(
+    place: Place, tmp_path: Path, is_gone: bool
+) -> None:
+    first = place.publish(FIRST)
+    place.publish(SECOND)
+    place.restore(first)
+    (tmp_path / "other").write_bytes(b"other")
+    if is_gone:
+        place.bucket.delete(OBJECT)
+    else:
+        place.bucket.upload(tmp_path / "other", OBJECT)
+    with pytest.raises(StorageError, match=r"yellow 2021-01: pinned on .*, and not fetched anew"):
+        plan_month(MONTH, str(place.source), place.bucket)
+    unpin(place.bucket, MONTH)
+    with pytest.raises(StorageError, match="cannot be pinned"):
+        pin(place.bucket, MONTH)
+    place.restore(first)
+    assert place.cents() == FIRST
+    assert len(place.entry().history) == 2
+
+
+def test_restoring_the_current_edition_pins_it(place: Place) -> None:
+    first = place.publish(FIRST)
+    keep_edition(place.bucket, MONTH, place.entry())
+    entry = place.restore(first)
+    assert entry.pinned
+    assert entry.history == ()
+
+
+# ---- two at once, and errors
+
+
+class Overtaken(FolderBucket):
+    """Another run does something between this run's reading of the entry and its writing."""
+
+    then: Callable[[], object] | None = None
+
+    def write(self, key: str, data: bytes, replacing: str | None) -> None:
+        """Let the other run do it, once."""
+        then, type(self).then = type(self).then, None
+        if key == ENTRY and then:
+            then()
+        super().write(key, data, replacing)
+
+
+def test_of_two_changes_at_once_one_wins_and_the_other_says_so(place: Place) -> None:
+    first, second = place.publish(FIRST), place.publish(SECOND)
+    assert isinstance(place.bucket, FolderBucket)
+    overtaken = Overtaken(place.bucket.folder)
+
+    def other_run() -> None:
+        entry, version = read_entry(place.bucket, MONTH)
+        assert entry
+        write_entry(place.bucket, MONTH, replace(entry, etag=f"{entry.etag}+"), version)
+
+    changes: list[Callable[[], Entry]] = [
+        lambda: pin(overtaken, MONTH),
+        lambda: unpin(overtaken, MONTH),
+        lambda: restore(overtaken, MONTH, first, place.folder, 1),
+    ]
+    for change in changes:
+        Overtaken.then = other_run
+        with pytest.raises(Conflict, match="was changed by another run"):
+            change()
+        change()
+    assert place.current() == first
+    assert place.entry().pinned
+    assert edition_names(place.bucket, MONTH) == sorted([first, second])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("0a1", "'0a1' is too short for an edition; write 4 digits or more; it has 0a1b, 0a1c"),
+        ("ffff", "'ffff' is the start of no edition; it has 0a1b, 0a1c"),
+    ],
+)
+def test_an_unknown_edition_is_an_error_that_names_those_there_are(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        named_edition(MONTH, text, ["0a1c", "0a1b"])
+    assert str(caught.value) == f"yellow 2021-01: {said}"
+
+
+def test_an_edition_is_named_by_a_unique_start_in_any_case() -> None:
+    names = ["0a1b2c3d4e5f", "0a1bffffffff"]
+    assert named_edition(MONTH, "0A1B2", names) == names[0]
+    with pytest.raises(UsageError, match="'0a1b' is the start of several editions"):
+        named_edition(MONTH, "0a1b", names)
+    with pytest.raises(UsageError, match="is the start of no edition; none is kept"):
+        named_edition(MONTH, "0a1b", [])
+
+
+def test_a_damaged_edition_is_not_restored(place: Place, tmp_path: Path) -> None:
+    first, second = place.publish(FIRST), place.publish(SECOND)
+    (tmp_path / "other").write_bytes(b"other")
+    place.bucket.upload(tmp_path / "other", edition_key(MONTH, first, "parquet"))
+    with pytest.raises(StorageError, match=r"yellow 2021-01: .*\.parquet is damaged"):
+        place.restore(first)
+    assert place.current() == second
+    with pytest.raises(StorageError, match="is gone"):
+        read_edition(place.bucket, MONTH, second)
+    place.bucket.delete(edition_key(MONTH, first, "json"))
+    place.bucket.write(edition_key(MONTH, first, "json"), b"{}", None)
+    with pytest.raises(StorageError, match="is not the entry of an edition"):
+        read_edition(place.bucket, MONTH, first)
+
+
+def test_the_number_of_editions_is_asked_for_or_declared() -> None:
+    assert [editions_to_keep("yellow", asked) for asked in (None, 0, 3)] == [1, 0, 3]
+    with pytest.raises(UsageError, match="yellow: keep_editions -1 is below 0"):
+        editions_to_keep("yellow", -1)
+
+
+def test_an_editions_entry_names_its_own_objects(place: Place) -> None:
+    first = place.publish(FIRST, bad=1)
+    place.publish(SECOND)
+    key = edition_key(MONTH, first, "json")
+    stored = place.bucket.read(key)
+    assert stored
+    record: dict[str, Any] = json.loads(stored.data)
+    assert record["object_key"] == edition_key(MONTH, first, "parquet")
+    assert record["rejects_key"] == edition_key(MONTH, first, "rejects.csv")
+    assert (record["history"], record["pinned"]) == ([], "")
