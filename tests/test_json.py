@@ -42,6 +42,7 @@ FIELDS = {
     "generated",
     "remedies",
     "error",
+    "revision",
 }
 
 Asked = Callable[..., dict[str, Any]]
