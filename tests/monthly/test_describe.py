@@ -686,6 +686,13 @@ def test_texts_with_line_breaks_are_declared(tmp_path: Path) -> None:
     assert (len(table), values(table, "n")[-1]) == (93_001, "a\nb")
 
 
+def test_rows_with_line_breaks_may_be_short(tmp_path: Path) -> None:
+    rows = "".join(f'{day},"a\nb"{",1" if day.day % 3 else ""}\n' for day in DAYS)
+    found = draft(tmp_path, {"t-2020-01.csv": f"day,note,n\n{rows}"})
+    assert (found.declared.text.line_breaks, found.declared.text.short_rows) == (True, True)
+    assert values(loads(found), "n") == [1 if day.day % 3 else None for day in DAYS]
+
+
 def test_a_line_break_in_a_name_of_the_header(tmp_path: Path) -> None:
     found = draft(tmp_path, {"t-2020-01.csv": days("{d},{i}", head='day,"power\n(kW)"')})
     assert values(loads(found), "power_kw") == [*range(31)]

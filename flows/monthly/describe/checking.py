@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -88,8 +90,9 @@ def _check(draft: Draft, number: int, file: Published, month: Month, folder: Pat
         return Checked(file, None, left=[str(error)])
     found = Checked(file, converted)
     if converted.rejects:
-        lines = converted.rejects.read_text("utf-8").splitlines()
-        found.left = [f"line {bare(line, 200)}" for line in lines[1 : _SHOWN + 1]]
+        with converted.rejects.open(encoding="utf-8", newline="") as file_of_rejects:
+            rows = islice(csv.reader(file_of_rejects), 1, _SHOWN + 1)
+            found.left = [f"line {bare(','.join(row), 200)}" for row in rows]
     time = draft.roles.get("time")
     if time and number in time.seen:
         for group in _groups(converted.path, [time.name]):

@@ -81,6 +81,7 @@ def read_published(file: Published) -> Published:
     Raises:
         BadFile: it is damaged, has no rows, or is not text.
     """
+    file = replace(file, rejects=[])  # not those of another reading
     near_year = (file.month or ANY_MONTH)[0]
     if kind_of(file.path) == "parquet":
         schema = pq.read_schema(file.path)
