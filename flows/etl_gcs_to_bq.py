@@ -6,6 +6,7 @@ python flows/etl_gcs_to_bq.py --color green --year 2020 --month 10
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
@@ -14,7 +15,6 @@ from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from core.errors import Conflict
 from core.scratch import scratch_folder
 from core.storage.bucket import Bucket
 from month_report import Reported, try_report
@@ -34,7 +34,7 @@ from orchestration.block_registry import (
 from orchestration.flow_results import plain_failures, timed
 from orchestration.notifications import NOTICES
 from orchestration.parameter_types import MonthOfYear, Year
-from orchestration.retries import RETRIES
+from orchestration.retries import RETRIES, planned_again
 
 
 @task(task_run_name="plan {month}", **RETRIES)
@@ -87,15 +87,11 @@ def etl_gcs_to_bq(
         force: Load the month even if the warehouse already has it.
         report: Draw the month's report after loading it.
     """
-    which, logger = Month(color, year, month), get_run_logger()
+    which = Month(color, year, month)
     store, target = opened_bucket(bucket), opened_warehouse(warehouse)
     tell_places("", store, target)
     with scratch_folder(which, f"{bucket} {warehouse}") as folder:
-        try:
-            return _bring(which, store.used, target.used, folder, force, report)
-        except Conflict as conflict:
-            logger.info("%s; planning again", conflict)
-            return _bring(which, store.used, target.used, folder, force, report)
+        return planned_again(partial(_bring, which, store.used, target.used, folder, force, report))
 
 
 def _bring(

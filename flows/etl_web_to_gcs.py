@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
@@ -16,15 +17,14 @@ import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it 
 
 from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
-from prefect.states import Completed
 
-from core.download.remote_file import Download, RemoteFile, without_secrets
-from core.errors import Conflict, NotPublished
+from core.download.remote_file import Download, RemoteFile
+from core.errors import NotPublished
 from core.scratch import scratch_folder, subfolder
 from core.storage.bucket import Bucket
 from monthly.convert.readings import DateOrder, DecimalMark, NewColumns, Rules, UtcTimes
 from monthly.editions import editions_to_keep
-from monthly.ledger import Entry, write_entry
+from monthly.ledger import Entry, confirmed, write_entry
 from monthly.month import Color, Month
 from monthly.plan import Plan, Status, plan_month
 from monthly.replacement import Replaced, replace_month
@@ -34,12 +34,11 @@ from monthly.sources import chosen, download
 from orchestration import cli
 from orchestration.artifacts import show_quality
 from orchestration.block_registry import BUCKET, SOURCE, opened_bucket, tell_places
-from orchestration.flow_results import plain_failures, timed
+from orchestration.flow_results import plain_failures, skipped, timed
 from orchestration.notifications import NOTICES
 from orchestration.parameter_types import DeclaredCount, DeclaredShare, MonthOfYear, Year
 from orchestration.progress import shown_progress
-from orchestration.retries import RETRIES
-from orchestration.wording import in_ui
+from orchestration.retries import RETRIES, planned_again
 
 if TYPE_CHECKING:
     from monthly.convert.to_parquet import Converted
@@ -158,16 +157,14 @@ def etl_web_to_gcs(
     """
     readings = (date_order, utc_times, decimal_mark)
     rules = Rules(strict, max_reject_share, max_outside_share, *readings, new_columns)
-    which, opened, logger = Month(color, year, month), opened_bucket(bucket), get_run_logger()
+    which, opened = Month(color, year, month), opened_bucket(bucket)
     source = chosen(source, color)
     tell_places(source, opened, dataset=color)
     editions = editions_to_keep(color, keep_editions)
     with scratch_folder(which, f"{source} {bucket}") as folder:
-        try:
-            return _bring(which, source, opened.used, folder, force, rules, editions)
-        except Conflict as conflict:
-            logger.info("%s; planning again", conflict)
-            return _bring(which, source, opened.used, folder, force, rules, editions)
+        return planned_again(
+            partial(_bring, which, source, opened.used, folder, force, rules, editions)
+        )
 
 
 def _bring(
@@ -199,25 +196,14 @@ def _bring(
 def _confirm(planned: Plan, found: Download[Month], store: Bucket) -> Plan:
     """Store the publisher's new ETag or modification time for the same content in the ledger."""
     assert planned.entry is not None  # noqa: S101 - only a month of the ledger is confirmed
-    entry = replace(
-        planned.entry,
-        url=without_secrets(found.url),
-        etag=found.etag,
-        last_modified=found.last_modified,
-    )
+    entry = confirmed(planned.entry, found)
     write_entry(store, planned.month, entry, planned.entry_version)
     reason = f"{planned.reason}, but the same content"
     return replace(planned, status=Status.UNCHANGED, reason=reason, entry=entry)
 
 
 def _skipped(planned: Plan, store: Bucket) -> State[MonthResult]:
-    where = store.uri(planned.entry.object_key) if planned.entry else ""
-    is_pinned = planned.status is Status.PINNED
-    outcome = Outcome.PINNED if is_pinned else Outcome.UNCHANGED
-    line = result_of(planned.month, outcome, planned.reason, planned.entry, where)
-    message = f"{planned.month}: {in_ui(planned.reason, planned.remedies)}"
-    name = "Pinned" if is_pinned else "Skipped"
-    return Completed(name=name, message=message, data=replace(line, remedies=planned.remedies))
+    return skipped(planned, store.uri(planned.entry.object_key) if planned.entry else "")
 
 
 if __name__ == "__main__":

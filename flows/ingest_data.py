@@ -13,15 +13,14 @@ import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it 
 
 from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
-from prefect.states import Completed
 
 from core.disk import room_for
-from core.download.remote_file import Download, without_secrets
+from core.download.remote_file import Download
 from core.errors import NotPublished
 from core.scratch import scratch_folder, subfolder
 from etl_web_to_gcs import extract, tell
 from monthly.convert.readings import DateOrder, DecimalMark, NewColumns, Readings, Rules, UtcTimes
-from monthly.ledger import Entry
+from monthly.ledger import Entry, confirmed
 from monthly.month import Color, Month
 from monthly.plan import Plan, due_in_warehouse, plan_against
 from monthly.result import MonthResult, Outcome, result_of
@@ -29,11 +28,10 @@ from monthly.sources import chosen
 from orchestration import cli
 from orchestration.artifacts import show_quality
 from orchestration.block_registry import POSTGRES, SOURCE, opened_postgres, tell_places
-from orchestration.flow_results import plain_failures, timed
+from orchestration.flow_results import plain_failures, skipped, timed
 from orchestration.notifications import NOTICES
 from orchestration.parameter_types import DeclaredShare, MonthOfYear, Year
 from orchestration.retries import RETRIES
-from orchestration.wording import in_ui
 
 if TYPE_CHECKING:
     from monthly.warehouses.postgres import Postgres
@@ -126,11 +124,12 @@ def ingest_data(
         if planned.published is None:
             raise NotPublished(f"{which}: {planned.reason}")
         if not planned.has_work:
-            return _skipped(planned, planned.reason, target)
+            return skipped(planned, target.name())
         found = extract(planned.published, folder)
         if planned.proves_unchanged(found.sha256):
             _confirm(planned, found, target)
-            return _skipped(planned, f"{planned.reason}, but the same content", target)
+            same = replace(planned, reason=f"{planned.reason}, but the same content")
+            return skipped(same, target.name())
         entry = transform_and_load(found, folder, target, rules)
     reason = planned.reason if planned.entry else ""
     return result_of(which, Outcome.LOADED, reason, entry, target.name())
@@ -139,15 +138,7 @@ def ingest_data(
 def _confirm(planned: Plan, found: Download[Month], target: Postgres) -> None:
     """Store the publisher's new ETag or modification time for the same content in the ledger."""
     assert planned.entry is not None  # noqa: S101 - only a month that is there is confirmed
-    url, modified = without_secrets(found.url), found.last_modified
-    entry = replace(planned.entry, url=url, etag=found.etag, last_modified=modified)
-    target.confirm(planned.month, entry)
-
-
-def _skipped(planned: Plan, reason: str, target: Postgres) -> State[MonthResult]:
-    line = result_of(planned.month, Outcome.UNCHANGED, reason, planned.entry, target.name())
-    message = f"{planned.month}: {in_ui(reason, planned.remedies)}"
-    return Completed(name="Skipped", message=message, data=replace(line, remedies=planned.remedies))
+    target.confirm(planned.month, confirmed(planned.entry, found))
 
 
 if __name__ == "__main__":

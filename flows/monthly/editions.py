@@ -97,7 +97,7 @@ def named_edition(month: Month, text: str, names: Iterable[str]) -> str:
 def keep_edition(bucket: Bucket, month: Month, entry: Entry) -> None:
     """Copy the current object of a month, its rejects, and last its entry, unless it was copied.
 
-    An object that is gone or damaged is no edition, and nothing is copied.
+    Nothing is copied if the object is gone or damaged.
 
     Raises:
         Conflict: another run replaced the object in the meantime.

@@ -222,6 +222,16 @@ def entry_of(month: Month, download: Download[Month], accounts: Accounts) -> Ent
     )
 
 
+def confirmed(entry: Entry, download: Download[Month]) -> Entry:
+    """Return the entry of the same content under a new address, ETag or modification time."""
+    return replace(
+        entry,
+        url=without_secrets(download.url),
+        etag=download.etag,
+        last_modified=download.last_modified,
+    )
+
+
 def _parse(bucket: Bucket, month: Month, stored: Stored) -> Entry:
     try:
         return Entry.of(json.loads(stored.data))

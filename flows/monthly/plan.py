@@ -160,7 +160,7 @@ def _refuse_lost(bucket: Bucket, month: Month, entry: Entry) -> None:
     """Raise an error if the object of a pinned month is not the one in the ledger."""
     if damage := _damage(bucket, month, entry):
         raise StorageError(
-            f"{month}: pinned on {entry.pinned[:10]}, and not fetched anew: {damage}",
+            f"{month}: pinned on {entry.pinned[:10]}, and not fetched again: {damage}",
             "restore an edition of it with flows/history.py",
             UNPIN,
         )

@@ -10,12 +10,13 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from prefect.client.schemas.objects import State
-from prefect.states import Failed
+from prefect.states import Completed, Failed
 
 from core.errors import TripsError
-from monthly.result import MonthResult
+from monthly.plan import Plan, Status
+from monthly.result import MonthResult, Outcome, result_of
 from orchestration.retries import PASSING
-from orchestration.wording import words_in_ui
+from orchestration.wording import in_ui, words_in_ui
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -73,6 +74,16 @@ def timed(fn: Callable[P, R]) -> Callable[P, R]:
         return result  # type: ignore[no-any-return] # as it was, but for the seconds
 
     return run
+
+
+def skipped(plan: Plan, where: str) -> State[MonthResult]:
+    """Return the state of a month without work, named Skipped or Pinned, with its reason."""
+    is_pinned = plan.status is Status.PINNED
+    outcome = Outcome.PINNED if is_pinned else Outcome.UNCHANGED
+    line = result_of(plan.month, outcome, plan.reason, plan.entry, where)
+    message = f"{plan.month}: {in_ui(plan.reason, plan.remedies)}"
+    name = "Pinned" if is_pinned else "Skipped"
+    return Completed(name=name, message=message, data=replace(line, remedies=plan.remedies))
 
 
 class _Plain(logging.Filter):

@@ -1,13 +1,17 @@
-"""The retry policy of tasks: only transient errors are retried."""
+"""The retry policies: of tasks after transient errors, of a month after a conflict."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+from prefect import get_run_logger
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task, exponential_backoff
 
-from core.errors import Busy, Unavailable, Unreachable
+from core.errors import Busy, Conflict, Unavailable, Unreachable
+
+T = TypeVar("T")
 
 PASSING = (Unreachable, Busy, Unavailable)
 
@@ -25,3 +29,12 @@ RETRIES: dict[str, Any] = {
     "retry_jitter_factor": 0.5,
     "retry_condition_fn": can_pass,
 }
+
+
+def planned_again(run: Callable[[], T]) -> T:
+    """Plan and run; if another run changed the month in the meantime, plan and run once more."""
+    try:
+        return run()
+    except Conflict as conflict:
+        get_run_logger().info("%s; planning again", conflict)
+        return run()

@@ -298,7 +298,7 @@ def test_a_pinned_month_that_is_lost_fails_and_can_be_restored(
         place.bucket.delete(OBJECT)
     else:
         place.bucket.upload(tmp_path / "other", OBJECT)
-    with pytest.raises(StorageError, match=r"yellow 2021-01: pinned on .*, and not fetched anew"):
+    with pytest.raises(StorageError, match=r"yellow 2021-01: pinned on .*, and not fetched again"):
         plan_month(MONTH, str(place.source), place.bucket)
     unpin(place.bucket, MONTH)
     with pytest.raises(StorageError, match="cannot be pinned"):

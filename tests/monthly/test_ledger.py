@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,15 @@ from core.errors import Conflict, StorageError
 from core.storage.bucket import FolderBucket, ObjectInfo
 from fakes.entries import converted_of, download_of, entry_of, revision_of
 from monthly.figures import Figures
-from monthly.ledger import entry_key, keep, object_key, read_entry, rejects_key, write_entry
+from monthly.ledger import (
+    confirmed,
+    entry_key,
+    keep,
+    object_key,
+    read_entry,
+    rejects_key,
+    write_entry,
+)
 from monthly.month import Month
 
 MONTH = Month("green", 2020, 10)
@@ -188,3 +196,11 @@ def test_entry_is_read_back_with_its_figures_and_its_history(tmp_path: Path) -> 
     bucket = FolderBucket(tmp_path)
     write_entry(bucket, MONTH, entry, None)
     assert read_entry(bucket, MONTH)[0] == entry
+
+
+def test_confirmed_entry_has_the_address_and_validators_of_today(tmp_path: Path) -> None:
+    """Without the signature of the address; everything else stays."""
+    entry = entry_of(MONTH, url="https://h/old", etag='"old"', last_modified="then")
+    download = replace(download_of(MONTH, tmp_path), url="https://h/new?sig=secret")
+    expected = replace(entry, url="https://h/new", etag='"one"', last_modified=None)
+    assert confirmed(entry, download) == expected
