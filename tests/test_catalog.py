@@ -1,4 +1,4 @@
-"""The catalog as people run it: text, page, JSON, metrics, and the grid in a month's report."""
+"""The catalog as people run it: text, page, JSON and metrics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import catalog as flow_file
 from fakes.in_process import Commands
-from monthly.month import Month
 from test_flows import publish, source
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
@@ -51,13 +50,6 @@ MONTH = {
 }
 
 
-def load(place: Path, months: str, **options: Any) -> Any:
-    from parameterized_flow import etl_parent_flow
-
-    call: Any = etl_parent_flow
-    return call("green", months=months, source=source(place), return_state=True, **options)
-
-
 def page() -> str:
     """The artifact of the newest run."""
     from prefect import get_client
@@ -74,9 +66,12 @@ def page() -> str:
 
 def test_a_person_sees_a_table_a_grid_and_what_is_wrong(place: Path, command: Commands) -> None:
     """As text, as a page in the UI, as JSON and as metrics: the same months."""
+    from parameterized_flow import etl_parent_flow
+
     for month in ("2020-10", "2020-12"):
         publish(place, month, ["1", "2"])
-        assert load(place, month, report=False).name == "Completed"
+    load: Any = etl_parent_flow
+    load("green", months="2020-10,2020-12", source=source(place), report=False)
     (place / "bucket/ledger/green/green_tripdata_2021-01.json").write_text("broken")
     show = partial(command, flow_file.catalog, show=flow_file.shown, record=flow_file.record)
     said = show("--metrics", str(place / "catalog.prom"))
@@ -129,16 +124,3 @@ def test_a_folder_is_no_file_for_metrics(place: Path, command: Commands) -> None
     assert said.code == 2
     assert "is a folder; name a file in it" in said.err
     assert not (place / "bucket").exists()
-
-
-def test_the_report_of_a_month_has_the_grid_of_its_dataset(place: Path) -> None:
-    """In the page and in the file; the month itself is in bold."""
-    for month in ("2020-10", "2020-12"):
-        publish(place, month, ["1", "2"])
-    load(place, "2020-10", report=False)
-    load(place, "2020-12")
-    report = place / f"bucket/data/green/{Month('green', 2020, 12).stem}.report.html"
-    cells = report.read_text().partition("Months of green")[2].partition("</table>")[0]
-    row = cells.partition("<td>2020</td>")[2]
-    shown = [cell.partition("</td>")[0].partition(">")[2] for cell in row.split("<td")[1:]]
-    assert shown == [*[""] * 9, "+", ".", "<strong>+</strong>"]

@@ -63,6 +63,7 @@ def test_a_loaded_month_has_a_page_of_pictures_and_the_same_as_a_file(place: Pat
     page = found["green-2020-10-report"]
     assert page.count("](data:image/png;base64,") == 4
     assert "| negative total | 0 |" in page
+    assert f"| 2020 |{'  |' * 9} **+** |  |  |" in page
     assert f'"report": "{place / REPORT}"' in found["months"]
     assert (place / REPORT).read_text().count('src="data:image/png;base64,') == 4
 

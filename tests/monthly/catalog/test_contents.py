@@ -18,8 +18,9 @@ from monthly.catalog.contents import (
     with_gaps,
 )
 from monthly.catalog.grid import grid_markdown, grid_text, legend
-from monthly.catalog.words import catalog_markdown, catalog_text, ranges
+from monthly.catalog.words import catalog_markdown, catalog_text, months_markdown, ranges
 from monthly.month import Month, month_of_stem
+from monthly.report.page import page_html
 
 JANUARY = Month("green", 2021, 1)
 GENERATED = "sample:///green_tripdata_2021-01.csv.gz?rows=500"
@@ -134,6 +135,18 @@ def test_the_grid_has_years_down_and_months_across() -> None:
         "+ good",
         ". missing",
     ]
+
+
+def test_a_report_has_the_grid_of_its_dataset_with_the_month_in_bold() -> None:
+    """As HTML: in cells of a table, and only the marks in use are explained."""
+    october, december = months("2020-10", "2020-12")
+    marks = with_gaps({october: Mark.GOOD, december: Mark.GOOD})
+    html = page_html("green", months_markdown(december, marks))
+    table, _, words = html.partition("<h2>Months of green</h2>")[2].partition("</table>")
+    row = table.partition("<td>2020</td>")[2].split("<td")[1:]
+    shown = [cell.partition("</td>")[0].partition(">")[2] for cell in row]
+    assert shown == [*[""] * 9, "+", ".", "<strong>+</strong>"]
+    assert "<code>+</code> in the bucket; <code>.</code> missing." in words
 
 
 def test_months_in_a_row_are_a_range() -> None:
