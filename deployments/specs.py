@@ -93,6 +93,7 @@ SPECS = (
     ),
     DeploymentSpec("image_to_gif:image_to_gif", places=("bucket",), tag="images"),
     DeploymentSpec("month_report:month_report", places=("bucket",)),
+    DeploymentSpec("history:history", places=_BOTH),
     DeploymentSpec("drop_months:drop_months", places=_BOTH, tag="upkeep"),
     DeploymentSpec(
         "catalog:catalog", places=_BOTH, schedule=CATALOG_DAILY, active=False, tag="upkeep"

@@ -23,7 +23,7 @@ from core.errors import NotPublished
 from core.scratch import scratch_folder, subfolder
 from core.storage.bucket import Bucket
 from monthly.convert.readings import DateOrder, DecimalMark, NewColumns, Rules, UtcTimes
-from monthly.editions import editions_to_keep
+from monthly.editions import edition_names, editions_to_keep
 from monthly.ledger import Entry, confirmed, write_entry
 from monthly.month import Color, Month
 from monthly.plan import Plan, Status, plan_month
@@ -190,7 +190,12 @@ def _bring(
     entry = load(planned, found, converted, store, replaced)
     reason = planned.reason if planned.entry else ""
     line = result_of(which, Outcome.LOADED, reason, entry, store.uri(entry.object_key))
-    return replace(line, revision=revision)
+    return replace(line, revision=revision, kept_edition=_kept(which, revision, store))
+
+
+def _kept(month: Month, revision: Revision | None, store: Bucket) -> str:
+    there = edition_names(store, month) if revision else []
+    return revision.edition_before if revision and revision.edition_before in there else ""
 
 
 def _confirm(planned: Plan, found: Download[Month], store: Bucket) -> Plan:

@@ -17,6 +17,7 @@ from core.storage.bucket import Bucket
 from monthly.catalog.reading import listed_marks
 from monthly.catalog.words import months_markdown
 from monthly.datasets import DATASETS
+from monthly.history import history_markdown
 from monthly.ledger import Entry, report_key
 from monthly.month import Color, Month
 from monthly.result import MonthResult, Outcome, result_of, title_of
@@ -68,7 +69,7 @@ def report(
         names = zone_names(bucket, DATASETS[month.dataset].declared.place_names)
         drawn = pictures(counts, names)
         months = months_markdown(month, listed_marks(bucket, month.dataset))
-        more = filter(None, [typical_markdown(counts), days, months])
+        more = filter(None, [typical_markdown(counts), days, history_markdown(entry), months])
         page = page_markdown(entry, where, drawn, list(more))
         link = _keep(page, month, entry, bucket, folder)
     file = f"[{link}]({link})" if is_web_link(link) else f"`{bucket.uri(report_key(month))}`"

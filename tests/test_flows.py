@@ -150,18 +150,18 @@ def test_a_run_that_another_one_overtook_plans_again(
     """The other's month was written while this one was converted; this one has the last word."""
     import etl_web_to_gcs as flow_file
     from fakes.one_month import bring as bring_elsewhere
-    from monthly.ledger import keep
+    from monthly.replacement import replace_month
 
     publish(place, "2020-10", ["10.5", "4"])
     other = place / "other.csv"
     other.write_text(trips("2020-10", ["1", "2", "3"]))
 
-    def keep_late(bucket: Any, month: Any, *rest: Any) -> Any:
+    def replace_late(bucket: Any, download: Any, *rest: Any) -> Any:
         if other.exists():
-            bring_elsewhere(other.rename(place / "brought.csv"), bucket, month)
-        return keep(bucket, month, *rest)
+            bring_elsewhere(other.rename(place / "brought.csv"), bucket, download.what)
+        return replace_month(bucket, download, *rest)
 
-    monkeypatch.setattr(flow_file, "keep", keep_late)
+    monkeypatch.setattr(flow_file, "replace_month", replace_late)
     state = bring(place, 10)
     assert (place / "brought.csv").exists()
     assert state.result().status == "loaded"

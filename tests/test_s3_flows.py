@@ -105,16 +105,16 @@ def test_who_comes_late_plans_again_and_finds_nothing_to_do(
 ) -> None:
     """Another run brings the month between this one's plan and its ledger entry."""
     import etl_web_to_gcs as flow_file
-    from monthly.ledger import keep as real
+    from monthly.replacement import replace_month as real
 
     won: list[Any] = []
 
-    def late(bucket: Any, month: Any, download: Any, converted: Any, replacing: Any) -> Any:
+    def late(*month: Any) -> Any:
         if not won:
-            won.append(real(bucket, month, download, converted, replacing))
-        return real(bucket, month, download, converted, replacing)
+            won.append(real(*month))
+        return real(*month)
 
-    monkeypatch.setattr(flow_file, "keep", late)
+    monkeypatch.setattr(flow_file, "replace_month", late)
     publish(place, "2020-10", ["10.5", "4"])
     state = bring(place, 10, bucket=BUCKET)
     assert state.name == "Skipped"
@@ -127,18 +127,18 @@ def test_who_comes_late_with_a_newer_file_wins_in_the_end(
 ) -> None:
     """Its object took the place of the other's before the conflict: it is noticed and mended."""
     import etl_web_to_gcs as flow_file
-    from monthly.ledger import keep as real
+    from monthly.replacement import replace_month as real
 
     first: list[Any] = []
 
-    def late(bucket: Any, month: Any, download: Any, converted: Any, replacing: Any) -> Any:
+    def late(*month: Any) -> Any:
         if not first:
-            first.append(converted)
+            first.append(month)
             publish(place, "2020-10", ["1", "2", "3"])
             bring(place, 10, bucket=BUCKET)
-        return real(bucket, month, download, converted, replacing)
+        return real(*month)
 
-    monkeypatch.setattr(flow_file, "keep", late)
+    monkeypatch.setattr(flow_file, "replace_month", late)
     publish(place, "2020-10", ["10.5", "4"])
     # Each run has a scratch folder of its own, as on two machines.
     monkeypatch.setattr(flow_file, "scratch_folder", _own_scratch(place))

@@ -21,6 +21,7 @@ from monthly.month import Month
 from monthly.plan import Plan, Status
 from monthly.result import MonthResult, Outcome
 from orchestration.flow_results import error_of
+from orchestration.notifications import OF_PARENT
 
 
 def jobs_of(work: RunPlan) -> Iterator[Job]:
@@ -90,7 +91,7 @@ def _with_report(line: MonthResult, which: dict[str, Any], bucket: str) -> Month
 
 def tag_of(run_id: object) -> str:
     """Return the tag of runs whose parent run is in another process."""
-    return f"of {run_id}"
+    return f"{OF_PARENT}{run_id}"
 
 
 def _tagged() -> AbstractContextManager[object]:

@@ -17,6 +17,7 @@ from monthly.markdown import code, escaped
 from monthly.month import Month
 from monthly.plan import Status
 from monthly.revision import Revision
+from monthly.sources import is_generated
 
 
 class Outcome(str, Enum):
@@ -54,6 +55,7 @@ class MonthResult:
         remedies: what helps against the reason.
         error: name of the class of the error; empty if the month did not fail.
         revision: what replacing the month's object changed; None if no other one was there.
+        kept_edition: the edition that can be restored; empty if it was not kept.
     """
 
     month: Month
@@ -71,11 +73,18 @@ class MonthResult:
     remedies: tuple[Advice, ...] = ()
     error: str = ""
     revision: Revision | None = None
+    kept_edition: str = ""
 
     @property
     def is_failed(self) -> bool:
         """Return whether the month failed."""
         return self.status is Outcome.FAILED
+
+    @property
+    def is_corrected(self) -> bool:
+        """Return whether this run replaced a published month by another published one."""
+        urls = (self.revision.url_before, self.revision.url_after) if self.revision else ()
+        return bool(urls) and not any(map(is_generated, urls))
 
 
 #: Words a message and its remedies for the reader: see `orchestration.wording`.

@@ -20,7 +20,9 @@ from prefect.client.schemas.filters import ArtifactFilter
 from prefect.runtime import deployment
 
 from covid.monthly import Monthly
+from monthly.history import MonthHistory, history_page
 from monthly.ledger import Entry
+from monthly.markdown import escaped
 from monthly.result import MonthResult, from_record, quality_markdown, table_artifact, to_record
 from orchestration.wording import in_ui
 from row_groups.report import FileLine
@@ -55,6 +57,15 @@ async def returned_months(client: PrefectClient, run_id: UUID) -> list[MonthResu
     )
     found = await client.read_artifacts(artifact_filter=which)
     return [from_record(record) for each in found for record in json.loads(str(each.data))]
+
+
+def show_history(histories: Sequence[MonthHistory], description: str) -> None:
+    """Create the page with what was replaced in months."""
+    create_markdown_artifact(  # type: ignore[unused-coroutine] # it is none in a flow that is not async
+        f"# {escaped(description)}\n\n{history_page(histories)}",
+        key="history",
+        description=description,
+    )
 
 
 def show_files(lines: Sequence[FileLine], description: str) -> None:

@@ -1,4 +1,4 @@
-"""Notifications of failed and crashed runs, through the block of blocks/make_notification.py.
+"""Notifications of failed runs and of corrections, by the block of blocks/make_notification.py.
 
 The run itself sends them, so they need no server. A run that is killed cannot send any; the
 server does that (see that script).
@@ -13,10 +13,15 @@ from prefect.blocks.core import Block
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.settings import PREFECT_UI_URL
 
+from monthly.history import change_text
+from monthly.result import MonthResult
 from orchestration import flow_results, run_log
 
 #: At most one of them is saved.
 BLOCKS = ("slack-webhook/zoom-notify", "custom-webhook/zoom-notify")
+
+#: Start of the tag of runs whose parent run is in another process; its id follows.
+OF_PARENT = "of "
 
 
 async def tell(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
@@ -24,15 +29,45 @@ async def tell(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> No
 
     Child runs send nothing: their parent reports all failed months together.
     """
-    if flow_run.parent_task_run_id:
+    if not flow_run.parent_task_run_id:
+        await _notify(flow, flow_run, state.name or "", state.message or "")
+
+
+async def tell_corrected(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Notify of published months that other published files replaced, all in one message.
+
+    Child runs send nothing, and no run of a month for a parent run in another process, which
+    tags it with its own id.
+    """
+    if flow_run.parent_task_run_id or any(tag.startswith(OF_PARENT) for tag in flow_run.tags):
         return
+    ended: Any = state  # its overloads leave out that it is a coroutine here
+    result = await ended.result(raise_on_failure=False, fetch=True)
+    lines = [line for line in _lines(result) if line.is_corrected]
+    if lines:
+        what = "1 month corrected" if len(lines) == 1 else f"{len(lines)} months corrected"
+        await _notify(flow, flow_run, what, "\n".join(map(_corrected, lines)))
+
+
+def _lines(result: object) -> list[MonthResult]:
+    lines = result if isinstance(result, list) else [result]
+    return [line for line in lines if isinstance(line, MonthResult)]
+
+
+def _corrected(line: MonthResult) -> str:
+    assert line.revision is not None  # noqa: S101 - the month was corrected
+    kept = f"edition {line.kept_edition} kept" if line.kept_edition else "no edition kept"
+    return f"{line.month}: {line.revision.reason}: {change_text(line.revision)}; {kept}"
+
+
+async def _notify(flow: Flow[..., Any], flow_run: FlowRun, what: str, text: str) -> None:
     for name in BLOCKS:
         try:
             block: Any = await Block.load(name)
         except ValueError:  # Prefect raises it if no such block is saved
             continue
-        subject = f"{flow.name} {await _name(flow_run)}: {state.name}"
-        await block.notify("\n".join(filter(None, (state.message, _page(flow_run)))), subject)
+        subject = f"{flow.name} {await _name(flow_run)}: {what}"
+        await block.notify("\n".join(filter(None, (text, _page(flow_run)))), subject)
 
 
 async def _name(flow_run: FlowRun) -> str:
@@ -50,4 +85,8 @@ run_log.install()  # here, as every flow imports this module
 flow_results.install()
 
 #: For each flow.
-NOTICES: dict[str, Any] = {"on_failure": [tell], "on_crashed": [tell]}
+NOTICES: dict[str, Any] = {
+    "on_completion": [tell_corrected],
+    "on_failure": [tell, tell_corrected],
+    "on_crashed": [tell],
+}

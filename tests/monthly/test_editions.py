@@ -326,8 +326,9 @@ class Overtaken(FolderBucket):
 
     def write(self, key: str, data: bytes, replacing: str | None) -> None:
         """Let the other run do it, once."""
-        then, type(self).then = type(self).then, None
+        then = type(self).then
         if key == ENTRY and then:
+            type(self).then = None
             then()
         super().write(key, data, replacing)
 

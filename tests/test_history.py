@@ -1,0 +1,163 @@
+"""The flow `history` as people run it: what was corrected, restored, pinned, and who is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes.in_process import Commands
+from monthly.history import MonthHistory, history_record, history_table
+from test_flows import bring, bring_all, listing, publish, totals
+from test_notices import Webhook, webhook
+
+__all__ = ["webhook"]  # a fixture
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+OCTOBER = "2020-10"
+EDITIONS = "editions/green/green_tripdata_2020-10"
+
+
+def run_history(months: str = OCTOBER, **options: Any) -> Any:
+    from history import history
+
+    call: Any = history
+    return call("green", 2020, months, **options, return_state=True)
+
+
+def corrected(place: Path, **options: Any) -> str:
+    """Load October and its correction; returns the first edition."""
+    publish(place, OCTOBER, ["10.5", "4"])
+    bring_all(place, "10")
+    publish(place, OCTOBER, ["10.5", "5", "6"])
+    state = bring_all(place, "10", **options)
+    assert state.name == "Completed"
+    (path,) = (place / "bucket" / EDITIONS).glob("*.parquet")
+    return path.stem
+
+
+def test_a_correction_is_told_once_by_the_parent_run(place: Path, webhook: Webhook) -> None:
+    """With the rows before and after, and the sums; the first load is none."""
+    first = corrected(place)
+    (message,) = webhook.messages
+    head, line, *_ = message.splitlines()
+    assert head == "etl-parent-flow green 2020: 10: 1 month corrected"
+    assert line.startswith("green 2020-10: size ")
+    assert "2 -> 3 rows, 2 added, 1 removed" in line
+    assert "total_amount 14.50 -> 21.50" in line
+    assert f"edition {first} kept" in line
+
+
+def test_a_correction_is_told_by_a_run_without_a_parent(place: Path, webhook: Webhook) -> None:
+    """A pinned month is not replaced, and a restored one is no correction."""
+    publish(place, OCTOBER, ["1"])
+    bring(place, 10)
+    assert run_history(pin=True).is_completed()
+    publish(place, OCTOBER, ["1", "2"])
+    state = bring(place, 10, force=True)
+    assert (state.name, state.result().status) == ("Pinned", "pinned")
+    assert "run history with unpin=True to let runs replace it" in state.message
+    assert bring_all(place, "10", warehouse="").name == "Skipped"
+    assert run_history(unpin=True).is_completed()
+    assert bring(place, 10, keep_editions=0).name == "Completed"
+    (message,) = webhook.messages
+    assert message.startswith("etl-web-to-gcs green 2020-10: 1 month corrected\n")
+    assert "no edition kept" in message
+    assert not (place / "bucket" / EDITIONS).exists()
+
+
+def test_an_edition_is_restored_into_bucket_and_warehouse_and_stays(
+    place: Path, webhook: Webhook
+) -> None:
+    first = corrected(place)
+    webhook.messages.clear()
+    bucket = listing(place / "bucket")
+    edition = bucket[f"{EDITIONS}/{first}.parquet"]
+    state = run_history(restore=first[:5], warehouse="")
+    assert state.is_completed()
+    assert totals(place) == {OCTOBER: (3, 21.5)}
+    # The warehouse that was left out is still due, though the month is pinned.
+    assert [line.status for line in bring_all(place, "10").result()] == ["loaded"]
+    assert totals(place) == {OCTOBER: (2, 14.5)}
+    assert listing(place / "bucket")["data/green/green_tripdata_2020-10.parquet"] == edition
+    (line,) = bring_all(place, "10", force=True).result()
+    assert (line.status, line.rows_written) == ("pinned", 2)
+    assert webhook.messages == []
+
+
+def test_a_restored_edition_is_loaded_into_the_warehouse_with_its_report(place: Path) -> None:
+    first = corrected(place)
+    state = run_history(restore=first)
+    (history,) = state.result()
+    assert totals(place) == {OCTOBER: (2, 14.5)}
+    report = place / "bucket/data/green/green_tripdata_2020-10.report.html"
+    page = report.read_text(encoding="utf-8")
+    assert "History" in page
+    assert f"edition {first} restored" in page
+    assert isinstance(history, MonthHistory)
+    assert history.entry
+    assert history.entry.pinned
+
+
+def test_the_command_prints_a_line_for_each_edition(place: Path, command: Commands) -> None:
+    first = corrected(place)
+    from history import history
+
+    options = ["--color", "green", "--months", OCTOBER]
+    said = command(history, *options, show=history_table)
+    assert said.code == 0
+    head, _, loaded, correction = said.out.splitlines()[:4]
+    assert head.split() == [
+        *("month", "when", "why", "rows", "added", "removed", "unchanged", "sums", "edition")
+    ]
+    assert loaded.split()[-2:] == [first, "kept"]
+    assert correction.split()[-1] == "current"
+    assert "2 -> 3" in correction
+    assert "total_amount 14.50 -> 21.50" in correction
+    printed = command(history, *options, "--json", show=history_table, record=history_record)
+    (month,) = json.loads(printed.out)["months"]
+    assert (month["month"], month["editions"], month["pinned"]) == ("green 2020-10", [first], None)
+    assert [revision["rows_added"] for revision in month["history"]] == [2]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--restore", "ffff"], "'ffff' is the start of no edition; none is kept"),
+        (["--pin", "--unpin"], "unpin contradicts pin; leave one of them out"),
+        (["--restore", "ffff", "--months", "2020-10:2020-11"], "edition ffff is of one month"),
+        (["--pin", "--months", "2020-11"], "green 2020-11 is not in the bucket"),
+        (["--keep-editions", "-1"], "green: keep_editions -1 is below 0"),
+    ],
+)
+def test_what_cannot_be_done_is_an_error_in_one_line(
+    place: Path, command: Commands, options: list[str], said: str
+) -> None:
+    from history import history
+
+    publish(place, OCTOBER, ["1"])
+    bring(place, 10)
+    before = listing(place / "bucket")
+    ended = command(history, "--color", "green", "--months", OCTOBER, *options)
+    assert ended.code in (1, 2)
+    assert said in ended.err
+    assert len(ended.err.splitlines()) <= 2
+    assert listing(place / "bucket") == before
+
+
+def test_a_month_that_was_never_loaded_has_no_history(place: Path) -> None:
+    (history,) = run_history("2020-11").result()
+    assert (history.entry, history.editions) == (None, ())
+
+
+def test_dropping_removes_editions_and_says_so(place: Path) -> None:
+    from drop_months import drop_months
+
+    first = corrected(place)
+    call: Any = drop_months
+    (line,) = call("green", 2020, OCTOBER, return_state=True).result()
+    assert line.reason == f"3 rows, 2 objects, editions {first}"
+    call("green", 2020, OCTOBER, yes=True, return_state=True)
+    assert listing(place / "bucket").keys() <= {".lock"}
