@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from core.download.remote_file import Download, without_secrets
-from core.errors import Remedy, StorageError
+from core.errors import Conflict, Remedy, StorageError
 from core.storage.bucket import Bucket, Stored
 from monthly.datasets import DATASETS
 from monthly.figures import Figures
@@ -172,6 +172,25 @@ def write_entry(bucket: Bucket, month: Month, entry: Entry, replacing: str | Non
     """
     data = json.dumps(asdict(entry), indent=2, sort_keys=True).encode() + b"\n"
     bucket.write(entry_key(month), data, replacing)
+
+
+def note_report(bucket: Bucket, month: Month, drawn: Entry) -> None:
+    """Record that the month's report was drawn, unless another run has replaced the month since.
+
+    Args:
+        bucket: where entry and report are.
+        month: the month.
+        drawn: the entry of the object that the report shows.
+    """
+    while True:
+        entry, version = read_entry(bucket, month)
+        if entry is None or entry.object_sha256 != drawn.object_sha256 or entry.report_key:
+            return
+        try:
+            write_entry(bucket, month, replace(entry, report_key=report_key(month)), version)
+        except Conflict:
+            continue  # another run wrote the entry: it may be of another object now
+        return
 
 
 def keep(

@@ -82,11 +82,15 @@ class Inspection:
     def _with_entry(self, entry: Entry, version: str | None) -> Inspected:
         info = self.bucket.info(entry.object_key)
         wrong, is_read = self._object_fault(entry, info)
+        said = ""
         if wrong and info and self._was_loaded(entry, info):
             said = "it names another object than the one that is there and was loaded"
-            wrong, entry = self._of_entry(FaultKind.ENTRY_WRONG, said), self._stand_in(info)
-        elif info and not wrong and (said := self._contradiction(entry, info)):
-            wrong, entry = self._of_entry(FaultKind.ENTRY_WRONG, said), self._stand_in(info)
+        elif info and not wrong:
+            said = self._contradiction(entry, info)
+        if info and said:
+            wrong = self._of_entry(FaultKind.ENTRY_WRONG, said)
+            other = self._stand_in(info)
+            entry = replace(other, pinned=entry.pinned, history=entry.history)
         faults = [wrong] if wrong else []
         return Inspected((*faults, *self._beside(entry)), entry, version, is_read)
 

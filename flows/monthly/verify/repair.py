@@ -8,7 +8,8 @@ from typing import Protocol
 
 from core.errors import Advice, Remedy, TripsError
 from core.storage.bucket import Bucket
-from monthly.ledger import write_entry
+from monthly.convert.readings import Rules
+from monthly.ledger import Entry, write_entry
 from monthly.month import Month
 from monthly.verify.findings import (
     ENTRY_FAULTS,
@@ -92,10 +93,16 @@ def _carry_out(step: Step, verdict: Verdict, bucket: Bucket, hands: Hands, sourc
         assert entry is not None  # noqa: S101 - `planned` has no such step without one
         write_entry(bucket, month, entry, verdict.version)
     elif step is Step.FETCH:
-        share = entry.rows_rejected / entry.rows_read if entry and entry.rows_read else 0.0
-        # What was accepted once may be rejected again; else the dataset's own limit holds.
-        hands.fetch(month, source_of(entry, month, source), share or None)
+        hands.fetch(month, source_of(entry, month, source), _accepted_share(month, entry))
     elif step is Step.REDRAW:
         hands.redraw(month)
     else:
         hands.reload(month, force=step is Step.RELOAD)
+
+
+def _accepted_share(month: Month, entry: Entry | None) -> float | None:
+    """Return the share of rejects that was accepted beyond the dataset's limit, if any."""
+    if entry is None or not entry.rows_read:
+        return None
+    share = entry.rows_rejected / entry.rows_read
+    return share if share > Rules().limit_of_rejects(month) else None

@@ -72,6 +72,11 @@ class BigQuery:
         """What is in a table, as DuckDB itself reads it."""
         return self.tables.db.execute(sql).fetchall()
 
+    def change(self, table: str, month: str, sql: str) -> None:
+        """Change rows of a month as a person would; BigQuery notes when, and how many are left."""
+        self.tables.db.execute(sql)
+        self.tables.note_change("trips_data_all", table, month)
+
     def drop(self, dataset: str) -> None:
         """Delete a dataset as a person would; its jobs stay known."""
         self.tables.drop(dataset)

@@ -128,6 +128,21 @@ class Tables:
         self.db.commit()
         return rows
 
+    def note_change(self, dataset: str, table: str, partition: str) -> None:
+        """Note that somebody changed the rows of a partition."""
+        query = (
+            f'SELECT count(*) FROM "{dataset}"."{table}" WHERE strftime(file_month, \'%Y%m\') = ?'
+        )
+        counted = self.db.execute(query, [partition]).fetchone()
+        self._note(dataset, table, partition, int(counted[0]) if counted else 0)
+
+    def drop_table(self, dataset: str, table: str) -> None:
+        """Delete a table."""
+        del self.tables[dataset, table]
+        self.db.execute(f'DROP TABLE "{dataset}"."{table}"')
+        partitions = f'"{dataset}"."{PARTITIONS}"'
+        self.db.execute(f"DELETE FROM {partitions} WHERE table_name = ?", [table])
+
     def _note(self, dataset: str, table: str, partition: str, rows: int) -> None:
         self._clock += dt.timedelta(microseconds=1)
         name = f'"{dataset}"."{PARTITIONS}"'
