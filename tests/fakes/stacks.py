@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,7 @@ class Stack:
         warehouse: the warehouse.
         run: runs a statement in the warehouse, as a person would.
         folder: for files.
+        elsewhere: an empty bucket of the same kind.
         schema: what stands before a table's name in a statement.
     """
 
@@ -67,6 +68,7 @@ class Stack:
     warehouse: Warehouse
     run: Callable[[str], Any]
     folder: Path
+    elsewhere: Bucket
     schema: str = ""
 
     @property
@@ -134,9 +136,20 @@ class Stack:
         assert stored
         return stored.data
 
+    def moved(self) -> Stack:
+        """The same with a copy of the bucket, of other versions where a copy has its own."""
+        for month in MONTHS:
+            for key in (object_key(month), rejects_key(month), report_key(month)):
+                path = self.folder / "copied"
+                self.bucket.download(key, path)
+                self.elsewhere.upload(path, key)
+            self.elsewhere.write(entry_key(month), self.get(entry_key(month)), None)
+        return replace(self, bucket=self.elsewhere)
+
     def request(self, **options: Any) -> Request:
         """What a verification looks at by default."""
-        return Request("green", self.bucket, self.warehouse, NOTHING, **options)
+        asked = Request("green", self.bucket, self.warehouse, NOTHING)
+        return replace(asked, **options)
 
     def verdicts(self, **options: Any) -> list[Verdict]:
         """A verification of all months that are there, with the steps that would heal them."""
@@ -167,7 +180,8 @@ def local(folder: Path) -> Iterator[Stack]:
         with duckdb.connect(str(path)) as db:
             return db.execute(sql).fetchall()
 
-    yield Stack("local", FolderBucket(folder / "bucket"), DuckDBFile(path), run, folder)
+    bucket, other = (FolderBucket(folder / name) for name in ("bucket", "elsewhere"))
+    yield Stack("local", bucket, DuckDBFile(path), run, folder, other)
 
 
 @contextmanager
@@ -175,8 +189,8 @@ def s3_and_postgres(folder: Path, s3: S3, database: Database) -> Iterator[Stack]
     """S3 and PostgreSQL."""
     from fakes.s3 import store
 
-    bucket = store(s3.url, s3.new_bucket("verified").name)
-    yield Stack("s3", bucket, database.warehouse(), database.query, folder)
+    bucket, other = (store(s3.url, s3.new_bucket(name).name) for name in ("verified", "elsewhere"))
+    yield Stack("s3", bucket, database.warehouse(), database.query, folder, other)
 
 
 @contextmanager
@@ -192,7 +206,8 @@ def of_google(folder: Path, google: Google) -> Iterator[Stack]:
             return google.bigquery.rows(sql)
         return google.bigquery.change("green_trips", "202010", sql)
 
-    yield Stack("google", open_store(), open_bigquery(), change, folder, "trips_data_all.")
+    other = open_store(folder="elsewhere")
+    yield Stack("google", open_store(), open_bigquery(), change, folder, other, "trips_data_all.")
 
 
 # ---- harm, each to October
