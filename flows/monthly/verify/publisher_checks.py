@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.download.remote_file import RemoteFile
+from core.download.remote_file import RemoteFile, without_secrets
 from core.errors import NotPublished
 from monthly.ledger import Entry
 from monthly.month import Month
@@ -36,7 +36,8 @@ def publisher_fault(month: Month, entry: Entry, source: str) -> Fault | None:
         said = month.unprefixed(str(error))
         return Fault(FaultKind.PUBLISHER_CHANGED, said, entry.url)
     change = _change(published, entry)
-    return Fault(FaultKind.PUBLISHER_CHANGED, change, str(published)) if change else None
+    where = without_secrets(published.url)
+    return Fault(FaultKind.PUBLISHER_CHANGED, change, where) if change else None
 
 
 def _change(published: RemoteFile[Month], entry: Entry) -> str:
