@@ -18,5 +18,7 @@ ROW_GROUPS = CronSchedule(cron="0 20 * * 1-5", timezone=NEW_YORK)
 COVID_DAILY = CronSchedule(cron="0 13 * * *", timezone="UTC")
 #: After the evening's months. Off until somebody wants its page or metrics kept up to date.
 CATALOG_DAILY = CronSchedule(cron="30 20 * * *", timezone=NEW_YORK)
+#: No publisher publishes at the weekend, and no month is loaded then; clocks have changed by six.
+VERIFY_WEEKLY = CronSchedule(cron="0 6 * * 0", timezone=NEW_YORK)
 #: Restarts a lost run within ten minutes; a check takes a second.
 TIDY = CronSchedule(cron="*/10 * * * *", timezone="UTC")

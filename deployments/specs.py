@@ -15,7 +15,7 @@ from prefect.client.schemas.schedules import CronSchedule
 
 from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
-from schedules import CATALOG_DAILY, COVID_DAILY, ROW_GROUPS, TIDY
+from schedules import CATALOG_DAILY, COVID_DAILY, ROW_GROUPS, TIDY, VERIFY_WEEKLY
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,13 @@ SPECS = (
     DeploymentSpec("drop_months:drop_months", places=_BOTH, tag="upkeep"),
     DeploymentSpec(
         "catalog:catalog", places=_BOTH, schedule=CATALOG_DAILY, active=False, tag="upkeep"
+    ),
+    DeploymentSpec(
+        "verify:verify",
+        parameters={"read_data": "10%"},
+        places=_BOTH,
+        schedule=VERIFY_WEEKLY,
+        tag="upkeep",
     ),
     DeploymentSpec(
         "check_for_files:check_for_files",

@@ -18,7 +18,7 @@ from monthly.catalog.reading import listed_marks
 from monthly.catalog.words import months_markdown
 from monthly.datasets import DATASETS
 from monthly.history import history_markdown
-from monthly.ledger import Entry, report_key
+from monthly.ledger import Entry, note_report, report_key
 from monthly.month import Color, Month
 from monthly.result import MonthResult, Outcome, result_of, title_of
 from monthly.warehouses import InPlace, Warehouse
@@ -88,6 +88,7 @@ def _keep(page: str, month: Month, entry: Entry, bucket: Bucket, folder: Path) -
     key, path = report_key(month), folder / f"{month.stem}.report.html"
     path.write_text(page_html(title_of(entry), page), encoding="utf-8")
     bucket.upload(path, key)
+    note_report(bucket, month, entry)
     return bucket.link(key)
 
 

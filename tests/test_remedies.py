@@ -48,6 +48,14 @@ PROPOSED: dict[tuple[str, str], tuple[tuple[str, ...], tuple[Remedy, ...]]] = {
             Remedy("utc_times", "utc"),
         ),
     ),
+    ("monthly/ledger.py", "_parse"): (
+        (*_MONTHS, *_LOADS),
+        (Remedy("repair", True, "to write it anew", flow="verify"),),
+    ),
+    ("monthly/verify/repair.py", ""): (
+        ("verify",),
+        (Remedy("force", True, "as it was loaded without a bucket", flow="ingest_data"),),
+    ),
     ("monthly/plan.py", ""): (_MONTHS, (Remedy("force", True),)),
     ("monthly/warehouses/__init__.py", ""): (
         _LOADS,

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from core.download.remote_file import Download, without_secrets
-from core.errors import StorageError
+from core.errors import Conflict, Remedy, StorageError
 from core.storage.bucket import Bucket, Stored
 from monthly.datasets import DATASETS
 from monthly.figures import Figures
@@ -140,10 +140,28 @@ def entry_key(month: Month) -> str:
     return f"ledger/{month.dataset}/{month.stem}.json"
 
 
-def read_entry(bucket: Bucket, month: Month) -> tuple[Entry | None, str | None]:
-    """Return the month's entry and its version for a conditional write; (None, None) if absent."""
+def read_entry(
+    bucket: Bucket, month: Month, garbled_too: bool = False
+) -> tuple[Entry | None, str | None]:
+    """Return the month's entry and its version for a conditional write; (None, None) if absent.
+
+    Args:
+        bucket: the bucket.
+        month: the month.
+        garbled_too: return None and the version of what is not an entry, to be replaced.
+
+    Raises:
+        StorageError: what is there is not an entry.
+    """
     stored = bucket.read(entry_key(month))
-    return (_parse(bucket, month, stored), stored.version) if stored else (None, None)
+    if stored is None:
+        return None, None
+    try:
+        return _parse(bucket, month, stored), stored.version
+    except StorageError:
+        if garbled_too:
+            return None, stored.version
+        raise
 
 
 def write_entry(bucket: Bucket, month: Month, entry: Entry, replacing: str | None) -> None:
@@ -154,6 +172,25 @@ def write_entry(bucket: Bucket, month: Month, entry: Entry, replacing: str | Non
     """
     data = json.dumps(asdict(entry), indent=2, sort_keys=True).encode() + b"\n"
     bucket.write(entry_key(month), data, replacing)
+
+
+def note_report(bucket: Bucket, month: Month, drawn: Entry) -> None:
+    """Record that the month's report was drawn, unless another run has replaced the month since.
+
+    Args:
+        bucket: where entry and report are.
+        month: the month.
+        drawn: the entry of the object that the report shows.
+    """
+    while True:
+        entry, version = read_entry(bucket, month)
+        if entry is None or entry.object_sha256 != drawn.object_sha256 or entry.report_key:
+            return
+        try:
+            write_entry(bucket, month, replace(entry, report_key=report_key(month)), version)
+        except Conflict:
+            continue  # another run wrote the entry: it may be of another object now
+        return
 
 
 def keep(
@@ -237,6 +274,6 @@ def _parse(bucket: Bucket, month: Month, stored: Stored) -> Entry:
         return Entry.of(json.loads(stored.data))
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise StorageError(
-            f"{month}: {bucket.uri(entry_key(month))} is not a ledger entry ({error}); "
-            "remove that object, then run again"
+            f"{month}: {bucket.uri(entry_key(month))} is not a ledger entry ({error})",
+            Remedy("repair", True, "to write it anew", flow="verify"),
         ) from error

@@ -94,7 +94,7 @@ def plan_month(month: Month, source: str, bucket: Bucket, force: bool = False) -
         Unreachable: the publisher could not be reached.
         UsageError: the source is invalid.
     """
-    entry, version = read_entry(bucket, month)
+    entry, version = read_entry(bucket, month, garbled_too=force)
     if entry and entry.pinned:
         _refuse_lost(bucket, month, entry)
     plan = replace(plan_against(month, source, entry, force), entry_version=version)

@@ -100,6 +100,13 @@ def show_catalog(markdown: str) -> None:
     )
 
 
+def show_verdicts(markdown: str, description: str) -> None:
+    """Create the page with the verdicts of a verification."""
+    create_markdown_artifact(  # type: ignore[unused-coroutine] # it is none in a flow that is not async
+        markdown, key="verify", description=description
+    )
+
+
 def is_web_link(link: str) -> bool:
     """Return whether the UI can open a link; browsers do not let web pages open file URLs."""
     return link.startswith(("http://", "https://"))

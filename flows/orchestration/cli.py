@@ -21,7 +21,8 @@ from prefect.utilities.callables import parameter_docstrings
 from core.errors import Remedy, TripsError, UsageError, page_of
 from monthly.month import Month
 from monthly.result import MonthResult, failed_month, public_record, table
-from orchestration.exit_codes import ExitCode
+from monthly.verify.findings import Verdict
+from orchestration.exit_codes import UNCHECKED, ExitCode
 from orchestration.flow_results import error_of, keep_tracebacks
 from orchestration.graph import draw
 from orchestration.interrupts import ended_by_ctrl_c
@@ -197,13 +198,15 @@ def _set_up_log(traceback: bool, verbose: bool) -> None:
 
 def _failure_of(state: State[Any]) -> Failure:
     """Return why a flow failed; its table has the reasons of single months or files."""
-    lines = state.result(raise_on_failure=False)
+    lines, is_unchecked = state.result(raise_on_failure=False), state.name == UNCHECKED
     if not isinstance(lines, list):
-        return Failure.of(error_of(state))
+        failure = Failure.of(error_of(state))
+        return replace(failure, code=ExitCode.USAGE) if is_unchecked else failure
     failed = [line for line in lines if line.is_failed]
-    what = "months" if isinstance(lines[0], MonthResult) else "files"
+    what = "months" if isinstance(lines[0], MonthResult | Verdict) else "files"
     pages = sorted({page_of(line.error) for line in failed} - {""})
-    return Failure(f"{len(failed)} of {len(lines)} {what} failed", pages=tuple(pages))
+    code = ExitCode.USAGE if is_unchecked else ExitCode.FAILED
+    return Failure(f"{len(failed)} of {len(lines)} {what} failed", code, pages=tuple(pages))
 
 
 _SWITCHES = {

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+#: Name of the state of a run that could not check something, and found nothing wrong.
+UNCHECKED = "Unchecked"
+
 
 class ExitCode(IntEnum):
     """How a command ended.
@@ -25,6 +28,7 @@ class ExitCode(IntEnum):
     FAILED = 1, "Failed: a month, a file or a block. The last line says why."
     USAGE = (
         2,
-        "Usage error, such as month 13 or an unsaved block; or Prefect's server does not answer.",
+        "Usage error, such as month 13 or an unsaved block; Prefect's server does not answer; or "
+        "`verify.py` found nothing wrong, but could not check something.",
     )
     INTERRUPTED = 130, "Interrupted by Ctrl-C. The same command again completes what is missing."

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import Conflict, StorageError
+from core.errors import Conflict, Remedy, StorageError
 from core.storage.bucket import FolderBucket, ObjectInfo
 from fakes.entries import converted_of, download_of, entry_of, revision_of
 from monthly.figures import Figures
@@ -112,7 +112,7 @@ def test_unreadable_entry_is_named_with_the_way_out(bucket: FolderBucket, data: 
     said = str(caught.value)
     assert said.startswith("green 2020-10: ")
     assert bucket.uri(ENTRY) in said
-    assert said.endswith("remove that object, then run again")
+    assert caught.value.remedies == (Remedy("repair", True, "to write it anew", flow="verify"),)
 
 
 def test_entry_comes_last(bucket: Noted, tmp_path: Path) -> None:

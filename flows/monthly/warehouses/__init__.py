@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from core.errors import Conflict, Remedy, SchemaError
 from core.storage.bucket import Bucket
+from monthly.columns import Column
 from monthly.ledger import Entry
 from monthly.month import Month
+from monthly.warehouses.month_figures import MonthFigures
 
 #: What repairs the object of a month, which a load into a warehouse only reads.
 AGAIN = Remedy("force", True, "for it", flow="etl_web_to_gcs")
@@ -43,6 +46,37 @@ class Held:
         return self.sha256 == sha256 and self.difference(warehouse) is None
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """A month's row in a warehouse's own ledger, whatever its table holds.
+
+    Attributes:
+        sha256: SHA-256 of the loaded object, or of the published file if there is no object.
+        rows: rows after the load.
+        source: source of the published file; empty if a version before 1.1 loaded it.
+        entry: the entry of the loaded object; None if a version before 1.3 loaded it.
+        touched: whether something else has changed the month since, as far as the warehouse
+            itself records it.
+    """
+
+    sha256: str
+    rows: int
+    source: str
+    entry: Entry | None
+    touched: bool = False
+
+
+def recorded(row: Mapping[str, Any]) -> Recorded:
+    """Return a ledger row, which an older version may have written without some columns."""
+    text = row.get("entry")
+    record: Any = json.loads(text) if isinstance(text, str) else text
+    # A newer version's entry has other fields.
+    known = record is not None and record.keys() <= {field.name for field in fields(Entry)}
+    entry = Entry.of(record) if known else None
+    touched = bool(row.get("touched"))
+    return Recorded(row["object_sha256"], row["rows"], row.get("source") or "", entry, touched)
+
+
 class Warehouse(Protocol):
     """A database for querying months; a load replaces a whole month in one transaction."""
 
@@ -54,6 +88,24 @@ class Warehouse(Protocol):
 
     def held(self, month: Month) -> Held | None:
         """Return the state of a month, with its row count; None if it was not loaded."""
+
+    def recorded(self, dataset: str) -> Mapping[Month, Recorded]:
+        """Return the ledger's rows by month, whether the table has their months or not."""
+
+    def figures(
+        self, dataset: str, columns: Sequence[Column], months: Sequence[Month] | None = None
+    ) -> Mapping[Month, MonthFigures]:
+        """Return what the table has of months, or of all its months, from one query.
+
+        Args:
+            dataset: the dataset.
+            columns: the columns to measure; those that the table lacks are left out.
+            months: the months to measure; None for all of the table.
+
+        Raises:
+            SchemaError: the table cannot take the declared columns; see `refusal`.
+            StorageError: the warehouse failed.
+        """
 
     def rows(self, month: Month) -> int:
         """Return the number of rows of a month, whoever wrote them."""

@@ -38,12 +38,20 @@ from core.errors import (
     Unavailable,
 )
 from core.storage.google_errors import TIMEOUT, google_errors
+from monthly.columns import Column
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.warehouses import Held, InPlace
+from monthly.warehouses import Held, InPlace, Recorded
 from monthly.warehouses.bigquery_ledger import RETRY, LoadedMonths
-from monthly.warehouses.bigquery_tables import LOAD_SECONDS, partition_of, prepare, refusal_in
+from monthly.warehouses.bigquery_tables import (
+    LOAD_SECONDS,
+    figures_in,
+    partition_of,
+    prepare,
+    refusal_in,
+)
+from monthly.warehouses.month_figures import MonthFigures
 from monthly.warehouses.table_columns import kept_columns
 
 _ROLE = "roles/bigquery.dataEditor on the dataset and roles/bigquery.jobUser on the project"
@@ -84,6 +92,18 @@ class BigQuery:
         """Return the state of a month, creating nothing; see `Warehouse`."""
         with google_errors(f"{month} in {self.name()}", _ROLE):
             return LoadedMonths(self.client, self.dataset).held(month)
+
+    def recorded(self, dataset: str) -> Mapping[Month, Recorded]:
+        """Return the ledger's rows by month, creating nothing; see `Warehouse`."""
+        with google_errors(f"{dataset} in {self.name()}", _ROLE):
+            return LoadedMonths(self.client, self.dataset).recorded(dataset)
+
+    def figures(
+        self, dataset: str, columns: Sequence[Column], months: Sequence[Month] | None = None
+    ) -> Mapping[Month, MonthFigures]:
+        """Return what the table has of months, creating nothing; see `Warehouse`."""
+        with google_errors(f"{dataset} in {self.name()}", _ROLE):
+            return figures_in(self.client, self.dataset, DATASETS[dataset], columns, months)
 
     def rows(self, month: Month) -> int:
         """Return the row count of a month's partition; see `Warehouse`."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from google.api_core.exceptions import NotFound
@@ -23,7 +24,7 @@ from core.storage.google_errors import PATIENCE, TIMEOUT
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.warehouses import Held
+from monthly.warehouses import Held, Recorded, recorded
 
 LEDGER = "loaded_months"
 _LEDGER_FIELDS = (
@@ -35,6 +36,7 @@ _LEDGER_FIELDS = (
     SchemaField("modified", "TIMESTAMP", description="Change of the partition by the load."),
     SchemaField("schema_version", "INTEGER", description="Of the columns."),
     SchemaField("source", "STRING", description="Where the published file came from."),
+    SchemaField("entry", "STRING", description="Ledger entry of the object, as JSON."),
 )
 RETRY = DEFAULT_RETRY.with_timeout(PATIENCE)
 _LOADED = """
@@ -55,6 +57,15 @@ LEFT JOIN `{dataset}.INFORMATION_SCHEMA.PARTITIONS` AS there
   ON there.table_name = @table AND there.partition_id = FORMAT_DATE('%Y%m', kept.file_month)
 WHERE kept.dataset = @dataset AND kept.file_month = @file_month
 """
+#: All columns: a ledger from before 1.1 has no source, one from before 1.3 no entry.
+_RECORDED = """
+SELECT kept.*, kept.row_count AS `rows`,
+  kept.modified IS DISTINCT FROM there.last_modified_time AS touched
+FROM `{dataset}.loaded_months` AS kept
+LEFT JOIN `{dataset}.INFORMATION_SCHEMA.PARTITIONS` AS there
+  ON there.table_name = @table AND there.partition_id = FORMAT_DATE('%Y%m', kept.file_month)
+WHERE kept.dataset = @dataset
+"""
 _NUMBER = """
 SELECT MAX(load_number) AS number FROM `{dataset}.loaded_months`
 WHERE dataset = @dataset AND file_month = @file_month
@@ -69,18 +80,18 @@ MERGE INTO `{dataset}.loaded_months` AS kept
 USING (
   SELECT @dataset AS dataset, @file_month AS file_month, @object_sha256 AS object_sha256,
     @load_number AS load_number, @row_count AS row_count, @modified AS modified,
-    @schema_version AS schema_version, @source AS source
+    @schema_version AS schema_version, @source AS source, @entry AS entry
 ) AS new
 ON kept.dataset = new.dataset AND kept.file_month = new.file_month
 WHEN MATCHED AND kept.load_number <= new.load_number THEN UPDATE SET
   object_sha256 = new.object_sha256, load_number = new.load_number,
   row_count = new.row_count, modified = new.modified, schema_version = new.schema_version,
-  source = new.source
+  source = new.source, entry = new.entry
 WHEN NOT MATCHED THEN
   INSERT (dataset, file_month, object_sha256, load_number, row_count, modified, schema_version,
-    source)
+    source, entry)
   VALUES (new.dataset, new.file_month, new.object_sha256, new.load_number, new.row_count,
-    new.modified, new.schema_version, new.source)
+    new.modified, new.schema_version, new.source, new.entry)
 """
 _FORGET = """
 DELETE FROM `{dataset}.loaded_months` WHERE dataset = @dataset AND file_month = @file_month
@@ -129,6 +140,17 @@ class LoadedMonths:
             return None
         return next((Held(**dict(row.items())) for row in rows), None)
 
+    def recorded(self, dataset: str) -> dict[Month, Recorded]:
+        """Return the rows of a dataset by month, whatever its table holds."""
+        values = {"dataset": dataset, "table": DATASETS[dataset].table}
+        try:
+            rows = [dict(row.items()) for row in self._query(_RECORDED, values)]
+        except NotFound:  # nothing was ever loaded
+            return {}
+        return {
+            Month(dataset, r["file_month"].year, r["file_month"].month): recorded(r) for r in rows
+        }
+
     def number(self, month: Month) -> int:
         """Return the number of a month's last recorded load, or 0."""
         values = {"dataset": month.dataset, "file_month": month.first_day}
@@ -155,6 +177,7 @@ class LoadedMonths:
             "modified": there.modified,
             "schema_version": entry.schema_version,
             "source": entry.url,
+            "entry": json.dumps(asdict(entry)),
         }
         self._query(_REMEMBER, values)
 
@@ -180,6 +203,8 @@ def make_ledger(client: Client, dataset: DatasetReference) -> None:
     """Create the ledger if it does not exist."""
     ledger = Table(dataset.table(LEDGER), schema=_LEDGER_FIELDS)
     there = client.create_table(ledger, exists_ok=True, retry=RETRY, timeout=TIMEOUT)
-    if "source" not in {field.name for field in there.schema}:  # a ledger from before 1.1
-        there.schema = [*there.schema, _LEDGER_FIELDS[-1]]
+    names = {field.name for field in there.schema}
+    # A ledger from before 1.1 has no source, one from before 1.3 no entry.
+    if new := [field for field in _LEDGER_FIELDS if field.name not in names]:
+        there.schema = [*there.schema, *new]
         client.update_table(there, ["schema"], retry=RETRY, timeout=TIMEOUT)

@@ -18,12 +18,21 @@ from google.cloud.bigquery import Dataset as GoogleDataset
 
 from core.errors import SchemaError
 from core.storage.google_errors import TIMEOUT
+from core.waiting import LOG
 from monthly.columns import Column, Kind
 from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
 from monthly.month import Month
 from monthly.warehouses.bigquery_ledger import RETRY, make_ledger
-from monthly.warehouses.table_columns import Changes, Found, changes_of, other_types, refuse
+from monthly.warehouses.month_figures import Dialect, MonthFigures, months_in
+from monthly.warehouses.table_columns import (
+    Changes,
+    Found,
+    changes_of,
+    measurable,
+    other_types,
+    refuse,
+)
 
 #: BigQuery's types as its API names them; DATETIME has no time zone.
 TYPES: Mapping[Kind, str] = {
@@ -34,6 +43,24 @@ TYPES: Mapping[Kind, str] = {
     "date": "DATE",
     "boolean": "BOOLEAN",
 }
+_FINITE = "IF(IS_NAN({c}) OR IS_INF({c}), NULL, {c})"
+#: The sums of integers are NUMERIC, as one of INT64 may not fit.
+DIALECT = Dialect(
+    lambda name: f"`{name}`",
+    totals={
+        "int64": "SUM(CAST({c} AS NUMERIC))",
+        "float64": f"SUM({_FINITE})",
+        "string": "SUM(BYTE_LENGTH({c}))",
+        "timestamp": "SUM(CAST(UNIX_MICROS(CAST({c} AS TIMESTAMP)) AS NUMERIC))",
+        "date": "SUM(UNIX_DATE({c}))",
+        "boolean": "SUM(CAST({c} AS INT64))",
+        "decimal": "SUM({c})",
+    },
+    ends={
+        "float64": (f"MIN({_FINITE})", f"MAX({_FINITE})"),
+        "boolean": ("LOGICAL_AND({c})", "LOGICAL_OR({c})"),
+    },
+)
 BY_MONTH = TimePartitioning(type_="MONTH", field="file_month")
 #: Seconds to wait for a job; a month takes less than one minute.
 LOAD_SECONDS = 1800
@@ -101,6 +128,35 @@ def refusal_in(client: Client, dataset_id: str, dataset: Dataset) -> SchemaError
     return _other_partitions(there) or _other_types(dataset, there, changes)
 
 
+def figures_in(
+    client: Client,
+    dataset_id: str,
+    dataset: Dataset,
+    columns: Sequence[Column],
+    months: Sequence[Month] | None,
+) -> dict[Month, MonthFigures]:
+    """Return what the dataset's table has of months; log what the query reads before it runs.
+
+    Raises:
+        SchemaError: something else created the table, or a column has another type.
+    """
+    reference = DatasetReference(client.project, dataset_id).table(dataset.table)
+    try:
+        table = client.get_table(reference, retry=RETRY, timeout=TIMEOUT)
+    except NotFound:
+        return {}
+    changes = _changes(dataset.columns, table)
+    if error := _other_partitions(table) or _other_types(dataset, table, changes):
+        raise error
+    there = measurable(columns, _found(table), type_of)
+    sql = DIALECT.query(f"`{client.project}.{dataset_id}.{dataset.table}`", there, months)
+    trial = client.query(sql, QueryJobConfig(dry_run=True), retry=RETRY, timeout=TIMEOUT)
+    LOG.info("%s: the query reads %s bytes", _name(table), f"{trial.total_bytes_processed:,}")
+    job = client.query(sql, retry=RETRY, timeout=TIMEOUT)
+    rows = job.result(retry=RETRY, timeout=LOAD_SECONDS)
+    return months_in(dataset, there, (row.values() for row in rows))
+
+
 def _field(column: Column) -> SchemaField:
     return SchemaField(column.name, type_of(column), description=column.about)
 
@@ -146,11 +202,14 @@ def _name(table: Table) -> str:
 
 def _changes(columns: Sequence[Column], table: Table) -> Changes:
     """Compare the columns with those of a table; BigQuery ignores the case of names."""
-    fields = {
-        f.name.lower(): Found(f.name, f.field_type, f.description or "") for f in table.schema
-    }
+    fields = _found(table)
     there = {c.name: fields[c.name.lower()] for c in columns if c.name.lower() in fields}
     return changes_of(columns, there, type_of)
+
+
+def _found(table: Table) -> dict[str, Found]:
+    """Return the columns of a table by lower-case name."""
+    return {f.name.lower(): Found(f.name, f.field_type, f.description or "") for f in table.schema}
 
 
 def _bring_up_to_date(

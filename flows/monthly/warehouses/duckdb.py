@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import glob
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,25 @@ import duckdb
 
 from core.disk import free_space
 from core.errors import AccountingError, Remedy, SchemaError, StorageError
+from monthly.columns import Column
 from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.warehouses import Held
+from monthly.warehouses import Held, Recorded, recorded
 from monthly.warehouses.duckdb_opening import opened
-from monthly.warehouses.duckdb_tables import LEDGER, exists, prepare, refusal, table_of
-from monthly.warehouses.table_columns import kept_columns
+from monthly.warehouses.duckdb_tables import (
+    DIALECT,
+    LEDGER,
+    columns_of,
+    exists,
+    prepare,
+    refusal,
+    table_of,
+    type_of,
+)
+from monthly.warehouses.month_figures import MonthFigures, months_in
+from monthly.warehouses.table_columns import kept_columns, measurable
 
 
 @dataclass(frozen=True)
@@ -69,6 +81,36 @@ class DuckDBFile:
                 [month.dataset, month.first_day],
             ).fetchone()
         return Held(*row) if row else None
+
+    def recorded(self, dataset: str) -> dict[Month, Recorded]:
+        """Return the ledger's rows by month, creating no file; see `Warehouse`."""
+        if not self.path.exists():
+            return {}
+        with self._connect(read_only=True) as db:
+            if not exists(db, LEDGER):
+                return {}
+            found = db.execute(f"SELECT * FROM {LEDGER} WHERE dataset = ?", [dataset])
+            names = [column[0] for column in found.description]
+            rows = [dict(zip(names, row)) for row in found.fetchall()]
+        return {
+            Month(dataset, r["file_month"].year, r["file_month"].month): recorded(r) for r in rows
+        }
+
+    def figures(
+        self, dataset: str, columns: Sequence[Column], months: Sequence[Month] | None = None
+    ) -> dict[Month, MonthFigures]:
+        """Return what the table has, creating no file; see `Warehouse`."""
+        which = DATASETS[dataset]
+        if not self.path.exists():
+            return {}
+        with self._connect(read_only=True) as db:
+            if not exists(db, which.table):
+                return {}
+            if error := refusal(db, which):
+                raise error
+            there = measurable(columns, columns_of(db, which), type_of)
+            rows = db.execute(DIALECT.query(table_of(which), there, months)).fetchall()
+        return months_in(which, there, rows)
 
     def rows(self, month: Month) -> int:
         """Count the rows of a month, creating no file; see `Warehouse`."""
@@ -168,7 +210,8 @@ def _count(db: duckdb.DuckDBPyConnection, dataset: Dataset, day: dt.date) -> int
 def _remember(db: duckdb.DuckDBPyConnection, month: Month, entry: Entry) -> None:
     db.execute(
         f"INSERT OR REPLACE INTO {LEDGER} (dataset, file_month, object_sha256, rows, "
-        "schema_version, loaded_at, source) VALUES (?, ?, ?, ?, ?, now()::TIMESTAMP, ?)",
+        "schema_version, loaded_at, source, entry) "
+        "VALUES (?, ?, ?, ?, ?, now()::TIMESTAMP, ?, ?)",
         [
             month.dataset,
             month.first_day,
@@ -176,5 +219,6 @@ def _remember(db: duckdb.DuckDBPyConnection, month: Month, entry: Entry) -> None
             entry.rows_written,
             entry.schema_version,
             entry.url,
+            json.dumps(asdict(entry)),
         ],
     )

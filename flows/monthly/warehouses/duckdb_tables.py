@@ -11,6 +11,7 @@ from monthly.columns import Column, Kind
 from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
 from monthly.month import Month
+from monthly.warehouses.month_figures import Dialect
 from monthly.warehouses.table_columns import Changes, Found, changes_of, other_types, refuse
 
 TYPES: Mapping[Kind, str] = {
@@ -22,6 +23,7 @@ TYPES: Mapping[Kind, str] = {
     "boolean": "BOOLEAN",
 }
 LEDGER = "loaded_months"
+_FINITE = " FILTER (WHERE isfinite({c}))"
 #: Matches a table of this name in the current schema only. DuckDB ignores the case of names.
 _HERE = (
     "database_name = current_database() AND schema_name = current_schema() "
@@ -36,7 +38,14 @@ def type_of(column: Column) -> str:
 
 def table_of(dataset: Dataset) -> str:
     """Return the dataset's table as SQL takes it; its name may be a reserved word."""
-    return _name(dataset.table)
+    return quoted(dataset.table)
+
+
+def columns_of(db: duckdb.DuckDBPyConnection, dataset: Dataset) -> dict[str, Found]:
+    """Return the columns of the dataset's table by lower-case name."""
+    query = f"SELECT column_name, data_type, comment FROM duckdb_columns() WHERE {_HERE}"
+    rows = db.execute(query, [dataset.table]).fetchall()
+    return {name.lower(): Found(name, kind, about or "") for name, kind, about in rows}
 
 
 def exists(db: duckdb.DuckDBPyConnection, table: str) -> bool:
@@ -79,16 +88,15 @@ def _make_ledger(db: duckdb.DuckDBPyConnection) -> None:
     db.execute(
         f"CREATE TABLE IF NOT EXISTS {LEDGER} (dataset VARCHAR, file_month DATE, "
         "object_sha256 VARCHAR, rows BIGINT, schema_version INTEGER, loaded_at TIMESTAMP, "
-        "source VARCHAR, PRIMARY KEY (dataset, file_month))"
+        "source VARCHAR, entry VARCHAR, PRIMARY KEY (dataset, file_month))"
     )
-    # A ledger from before 1.1 has no source column.
-    db.execute(f"ALTER TABLE {LEDGER} ADD COLUMN IF NOT EXISTS source VARCHAR")
+    # A ledger from before 1.1 has no source column, one from before 1.3 no entry column.
+    for column in ("source", "entry"):
+        db.execute(f"ALTER TABLE {LEDGER} ADD COLUMN IF NOT EXISTS {column} VARCHAR")
 
 
 def _changes(db: duckdb.DuckDBPyConnection, dataset: Dataset, kept: Sequence[Column]) -> Changes:
-    query = f"SELECT column_name, data_type, comment FROM duckdb_columns() WHERE {_HERE}"
-    found = [Found(n, t, c or "") for n, t, c in db.execute(query, [dataset.table]).fetchall()]
-    by_name = {column.name.lower(): column for column in found}
+    by_name = columns_of(db, dataset)
     columns = (*dataset.columns, *kept)
     there = {c.name: by_name[c.name.lower()] for c in columns if c.name.lower() in by_name}
     return changes_of(columns, there, type_of)
@@ -100,11 +108,11 @@ def _error(dataset: Dataset, changes: Changes) -> SchemaError | None:
 
 def _carry_out(db: duckdb.DuckDBPyConnection, table: str, changes: Changes) -> None:
     for column in changes.replaced:
-        db.execute(f"ALTER TABLE {table} DROP COLUMN {_name(column.name)}")
+        db.execute(f"ALTER TABLE {table} DROP COLUMN {quoted(column.name)}")
     for column in (*changes.replaced, *changes.added):
         db.execute(f"ALTER TABLE {table} ADD COLUMN {_defined(column)}")
     for column in changes.described:
-        db.execute(f"COMMENT ON COLUMN {table}.{_name(column.name)} IS {_text(column.about)}")
+        db.execute(f"COMMENT ON COLUMN {table}.{quoted(column.name)} IS {_text(column.about)}")
 
 
 def _comment(db: duckdb.DuckDBPyConnection, table: str) -> str | None:
@@ -115,13 +123,29 @@ def _comment(db: duckdb.DuckDBPyConnection, table: str) -> str | None:
 
 
 def _defined(column: Column) -> str:
-    return f"{_name(column.name)} {type_of(column)}"
+    return f"{quoted(column.name)} {type_of(column)}"
 
 
-def _name(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return a name as SQL takes it, a reserved word too."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def _text(text: str) -> str:
     """Return a text as a literal: a comment takes no parameter."""
     return "'" + text.replace("'", "''") + "'"
+
+
+DIALECT = Dialect(
+    quoted,
+    totals={
+        "int64": "SUM({c})",
+        "float64": f"FSUM({{c}}){_FINITE}",
+        "string": "SUM(strlen({c}))",
+        "timestamp": "SUM(CAST(epoch_us({c}) AS HUGEINT))",
+        "date": "SUM({c} - DATE '1970-01-01')",
+        "boolean": "SUM(CAST({c} AS INTEGER))",
+        "decimal": "SUM({c})",
+    },
+    ends={"float64": (f"MIN({{c}}){_FINITE}", f"MAX({{c}}){_FINITE}")},
+)

@@ -27,7 +27,8 @@ from monthly.columns import Column
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry, entry_of
 from monthly.month import Month
-from monthly.warehouses import Held
+from monthly.warehouses import Held, Recorded
+from monthly.warehouses.month_figures import MonthFigures
 from monthly.warehouses.postgres_ledger import (
     LEDGER,
     checksums,
@@ -36,6 +37,7 @@ from monthly.warehouses.postgres_ledger import (
     has_ledger,
     held_in,
     make_ledger,
+    recorded_in,
     remember,
     replace_entry,
 )
@@ -43,6 +45,7 @@ from monthly.warehouses.postgres_tables import (
     count_rows,
     create_new,
     drop_partition,
+    figures_in,
     prepare,
     refusal_in,
     swap,
@@ -121,6 +124,18 @@ class Postgres:
         """Return why the table cannot take the declared columns; see `Warehouse`."""
         with self._transaction(dataset) as sql:
             return refusal_in(sql, DATASETS[dataset])
+
+    def recorded(self, dataset: str) -> dict[Month, Recorded]:
+        """Return the ledger's rows by month, creating no table; see `Warehouse`."""
+        with self._transaction(dataset) as sql:
+            return recorded_in(sql, dataset) if has_ledger(sql) else {}
+
+    def figures(
+        self, dataset: str, columns: Sequence[Column], months: Sequence[Month] | None = None
+    ) -> dict[Month, MonthFigures]:
+        """Return what the table has of months, creating no table; see `Warehouse`."""
+        with self._transaction(dataset) as sql:
+            return figures_in(sql, DATASETS[dataset], columns, months)
 
     def rows(self, month: Month) -> int:
         """Count the rows of a month's partition; see `Warehouse`."""

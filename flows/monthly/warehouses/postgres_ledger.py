@@ -19,7 +19,7 @@ from psycopg2.extras import execute_values
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.warehouses import Held
+from monthly.warehouses import Held, Recorded, recorded
 
 LEDGER, REJECTED = "loaded_months", "rejected_rows"
 #: A dataset's ledger rows whose partitions exist: dropping the table drops its months.
@@ -77,6 +77,14 @@ def checksums(sql: Cursor, dataset: str) -> dict[Month, str]:
     values = {"dataset": dataset, "table": DATASETS[dataset].table}
     sql.execute(f"SELECT file_month, object_sha256 {_LOADED}", values)
     return {Month(dataset, day.year, day.month): sha256 for day, sha256 in sql}
+
+
+def recorded_in(sql: Cursor, dataset: str) -> dict[Month, Recorded]:
+    """Return the rows of a dataset by month, whether their partitions exist or not."""
+    sql.execute(f"SELECT * FROM {LEDGER} WHERE dataset = %s", [dataset])
+    names = [column.name for column in sql.description]
+    rows = [dict(zip(names, row)) for row in sql]
+    return {Month(dataset, r["file_month"].year, r["file_month"].month): recorded(r) for r in rows}
 
 
 def held_in(sql: Cursor, month: Month) -> Held | None:

@@ -13,7 +13,15 @@ from monthly.columns import Column, Kind
 from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
 from monthly.month import Month
-from monthly.warehouses.table_columns import Changes, Found, changes_of, other_types, refuse
+from monthly.warehouses.month_figures import Dialect, MonthFigures, months_in
+from monthly.warehouses.table_columns import (
+    Changes,
+    Found,
+    changes_of,
+    measurable,
+    other_types,
+    refuse,
+)
 
 #: Type names as PostgreSQL's catalog spells them.
 TYPES: Mapping[Kind, str] = {
@@ -24,6 +32,9 @@ TYPES: Mapping[Kind, str] = {
     "date": "date",
     "boolean": "boolean",
 }
+
+
+_FINITE = " FILTER (WHERE {c} NOT IN ('NaN', 'Infinity', '-Infinity'))"
 
 
 def type_of(column: Column) -> str:
@@ -40,6 +51,45 @@ def partition_of(month: Month) -> str:
 def quoted(name: str) -> str:
     """Return a name as SQL takes it, whatever its case, a reserved word too."""
     return '"' + name.replace('"', '""') + '"'
+
+
+DIALECT = Dialect(
+    quoted,
+    totals={
+        "int64": "SUM({c})",
+        "float64": f"SUM({{c}}){_FINITE}",
+        "string": "SUM(octet_length({c}))",
+        # Before version 14, EXTRACT returns a float: of seconds and microseconds, it is exact.
+        "timestamp": "SUM(CAST(extract(epoch FROM date_trunc('second', {c})) AS bigint) * 1000000 "
+        "+ CAST(extract(microseconds FROM {c}) AS bigint) % 1000000)",
+        "date": "SUM({c} - DATE '1970-01-01')",
+        "boolean": "SUM(CAST({c} AS integer))",
+        "decimal": "SUM({c})",
+    },
+    ends={
+        "float64": (f"MIN({{c}}){_FINITE}", f"MAX({{c}}){_FINITE}"),
+        "string": ('MIN({c} COLLATE "C")', 'MAX({c} COLLATE "C")'),  # by code point
+        "boolean": ("bool_and({c})", "bool_or({c})"),
+    },
+)
+
+
+def figures_in(
+    sql: Cursor, dataset: Dataset, columns: Sequence[Column], months: Sequence[Month] | None
+) -> dict[Month, MonthFigures]:
+    """Return what the dataset's table has of months; nothing without a table.
+
+    Raises:
+        SchemaError: something else created the table, or a column has another type.
+    """
+    found = _columns(sql, dataset.table)
+    if not found:
+        return {}
+    if error := refusal_in(sql, dataset):
+        raise error
+    there = measurable(columns, {name.lower(): c for name, c in found.items()}, type_of)
+    sql.execute(DIALECT.query(quoted(dataset.table), there, months))
+    return months_in(dataset, there, sql)
 
 
 def prepare(sql: Cursor, month: Month, kept: Sequence[Column]) -> None:

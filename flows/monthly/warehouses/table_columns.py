@@ -80,6 +80,14 @@ def _says(found: Found, column: Column) -> bool:
     return is_kept or found.about == column.about
 
 
+def measurable(
+    columns: Sequence[Column], there: Mapping[str, Found], type_of: Callable[[Column], str]
+) -> tuple[Column, ...]:
+    """Return those of the columns that the table has, by lower-case name, with their type."""
+    types = {name: found.type for name, found in there.items()}
+    return tuple(column for column in columns if types.get(column.name.lower()) == type_of(column))
+
+
 def kept_columns(dataset: Dataset, entry: Entry) -> tuple[Column, ...]:
     """Return the columns of a month's object that were kept, and that are undeclared still."""
     declared = {column.name.lower() for column in dataset.columns}

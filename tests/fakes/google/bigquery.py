@@ -47,12 +47,14 @@ class BigQuery:
         jobs: every job by its id, as the API shows it.
         received: bytes of row data that clients sent in load jobs.
         page_rows: rows of a page of a query's result.
+        tried: bytes that each dry run said its query would read.
     """
 
     def __init__(self, storage: Storage, url: str) -> None:
         self.jobs: dict[str, dict[str, Any]] = {}
         self.received = 0
         self.page_rows = 1000
+        self.tried: list[int] = []
         self.tables = Tables(duckdb.connect())
         self._storage, self._uploads = storage, Uploads(url)
         self._results: dict[str, tuple[list[dict[str, str]], list[dict[str, Any]]]] = {}
@@ -69,6 +71,11 @@ class BigQuery:
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """What is in a table, as DuckDB itself reads it."""
         return self.tables.db.execute(sql).fetchall()
+
+    def change(self, table: str, month: str, sql: str) -> None:
+        """Change rows of a month as a person would; BigQuery notes when, and how many are left."""
+        self.tables.db.execute(sql)
+        self.tables.note_change("trips_data_all", table, month)
 
     def drop(self, dataset: str) -> None:
         """Delete a dataset as a person would; its jobs stay known."""
@@ -119,7 +126,9 @@ class BigQuery:
     def _insert(self, project: str, resource: dict[str, Any], data: bytes | None) -> dict[str, Any]:
         reference, settings = resource["jobReference"], resource["configuration"]
         number = reference["jobId"]
-        _only(settings, {"load", "query", "labels"}, "a job")
+        _only(settings, {"load", "query", "labels", "dryRun"}, "a job")
+        if settings.get("dryRun"):
+            return self._tried(project, resource)
         if number in self.jobs:
             raise Refused(409, f"Already Exists: Job {project}:{number}")
         job = {
@@ -134,6 +143,19 @@ class BigQuery:
             self._query(number, job, settings["query"])
         self.jobs[number] = job
         return job
+
+    def _tried(self, project: str, resource: dict[str, Any]) -> dict[str, Any]:
+        """A query that is not run: what it would read; the job is not kept."""
+        query = resource["configuration"]["query"]
+        _only(query, _QUERY_SETTINGS, "a dry run")
+        size = self.tables.size_of(translated(query, self.tables.need)[0])
+        self.tried.append(size)
+        return {
+            "jobReference": {**resource["jobReference"], "projectId": project, "location": "US"},
+            "configuration": resource["configuration"],
+            "status": {"state": "DONE"},
+            "statistics": {"query": {"totalBytesProcessed": str(size)}},
+        }
 
     def _load(self, job: dict[str, Any], load: Mapping[str, Any], data: bytes | None) -> None:
         _only(load, _LOAD_SETTINGS, "a load job")

@@ -53,6 +53,7 @@ def translated(
         return f"CAST(${match[1]} AS {TYPES[types[match[1]]]})"
 
     sql = _COLUMN.sub(r'"\1"', _NAME.sub(named, query["query"]))
+    sql = sql.replace(" AS NUMERIC)", f" AS {TYPES['NUMERIC']})")
     sql = _PARAMETER.sub(bound, sql.replace("* EXCEPT (", "* EXCLUDE ("))
     return sql, {name: p["parameterValue"].get("value") for name, p in given.items()}
 

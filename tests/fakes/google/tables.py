@@ -13,6 +13,17 @@ import duckdb
 from fakes.google.answers import Answer, Refused, Request, unsupported
 from fakes.google.sql import ALIASES, TYPES
 
+#: Functions of GoogleSQL in those of DuckDB.
+MACROS = (
+    "format_date(format, day) AS strftime(day, format)",
+    "byte_length(t) AS strlen(t)",
+    "is_nan(x) AS isnan(x)",
+    "is_inf(x) AS isinf(x)",
+    "logical_and(x) AS bool_and(x)",
+    "logical_or(x) AS bool_or(x)",
+    "unix_date(day) AS date_diff('day', DATE '1970-01-01', day)",
+    "unix_micros(t) AS epoch_us(t)",
+)
 PARTITIONS = "INFORMATION_SCHEMA.PARTITIONS"
 Resource = dict[str, Any]
 
@@ -32,7 +43,8 @@ class Tables:
         self.tables: dict[tuple[str, str], Resource] = {}
         self._clock = dt.datetime(2021, 6, 1, tzinfo=dt.timezone.utc)
         db.execute("SET TimeZone = 'UTC'")
-        db.execute("CREATE MACRO format_date(format, day) AS strftime(day, format)")
+        for macro in MACROS:
+            db.execute(f"CREATE MACRO {macro}")
 
     def answer(self, project: str, method: str, parts: Sequence[str], request: Request) -> Answer:
         """Carry out a request below `/datasets`."""
@@ -116,6 +128,21 @@ class Tables:
         self.db.commit()
         return rows
 
+    def note_change(self, dataset: str, table: str, partition: str) -> None:
+        """Note that somebody changed the rows of a partition."""
+        query = (
+            f'SELECT count(*) FROM "{dataset}"."{table}" WHERE strftime(file_month, \'%Y%m\') = ?'
+        )
+        counted = self.db.execute(query, [partition]).fetchone()
+        self._note(dataset, table, partition, int(counted[0]) if counted else 0)
+
+    def drop_table(self, dataset: str, table: str) -> None:
+        """Delete a table."""
+        del self.tables[dataset, table]
+        self.db.execute(f'DROP TABLE "{dataset}"."{table}"')
+        partitions = f'"{dataset}"."{PARTITIONS}"'
+        self.db.execute(f"DELETE FROM {partitions} WHERE table_name = ?", [table])
+
     def _note(self, dataset: str, table: str, partition: str, rows: int) -> None:
         self._clock += dt.timedelta(microseconds=1)
         name = f'"{dataset}"."{PARTITIONS}"'
@@ -125,6 +152,14 @@ class Tables:
         if rows:
             values = [table, partition, rows, self._clock.isoformat()]
             self.db.execute(f"INSERT INTO {name} VALUES (?, ?, ?, ?)", values)
+
+    def size_of(self, sql: str) -> int:
+        """Bytes of a query's table in the partitions it names, as if each value took eight."""
+        from_, _, _ = sql.partition(" FROM ")[2].partition(" GROUP BY ")
+        ((dataset, table),) = re.findall(r'"([^"]+)"\."([^"]+)"', from_)
+        counted = self.db.execute(f"SELECT count(*) FROM {from_}").fetchone()
+        columns = len(self.need(dataset, table)["schema"]["fields"])
+        return 8 * columns * int(counted[0]) if counted else 0
 
     def overwrite(self, target: Mapping[str, str], sql: str) -> None:
         """Put the rows of a query in place of all rows of a table, with the query's columns."""

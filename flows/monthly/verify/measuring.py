@@ -1,0 +1,137 @@
+"""An object read whole: its figures, and a ledger entry in place of one that is lost."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from core.checksums import sha256_of
+from core.errors import SchemaError
+from core.parquet import damage_named, open_file
+from core.storage.bucket import Bucket, ObjectInfo
+from monthly.columns import FILE_MONTH
+from monthly.convert.column_figures import ColumnFigures, measure
+from monthly.convert.duplicates import DuplicateCounter, row_hashes
+from monthly.convert.parquet_file import BATCH_ROWS
+from monthly.convert.quality import Quality, Tally
+from monthly.dataset import Dataset
+from monthly.datasets import DATASETS
+from monthly.figures import Figures
+from monthly.ledger import Entry, object_key
+from monthly.month import Month
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What reading all rows of an object tells.
+
+    Attributes:
+        sha256: checksum of the object.
+        columns: figures of the columns that have a value.
+        quality: the quality report.
+        others: columns that the dataset does not declare.
+    """
+
+    sha256: str
+    columns: dict[str, Figures]
+    quality: Quality
+    others: tuple[str, ...]
+
+
+def measure_object(bucket: Bucket, month: Month, key: str) -> Measured:
+    """Read an object whole, in flat memory.
+
+    Raises:
+        BadFile: it is damaged.
+        SchemaError: a column has another type than is declared.
+        StorageError: it is gone, or the disk has no room for a copy.
+    """
+    with tempfile.TemporaryDirectory(prefix="trips-verify-") as folder:
+        copy = Path(folder, "object.parquet")
+        bucket.download(key, copy)
+        with damage_named(f"{month}: {bucket.uri(key)}"):
+            return _measured(month, copy)
+
+
+def rebuilt_entry(
+    month: Month, info: ObjectInfo, found: Measured, source: str, rejects: tuple[str, int] | None
+) -> Entry:
+    """Return an entry for an object without one; what only the publisher knew stays empty.
+
+    The next plan then compares the published content. The object is taken to be of the current
+    declaration.
+
+    Args:
+        month: the month.
+        info: size and version of the object.
+        found: what the object holds.
+        source: source of the published file; empty if unknown.
+        rejects: key and number of the rejected rows; None if there are none.
+    """
+    dataset, rows = DATASETS[month.dataset], found.quality.rows
+    key, rejected = rejects or (None, 0)
+    return Entry(
+        dataset=month.dataset,
+        year_month=month.year_month,
+        url=source,
+        etag=None,
+        last_modified=None,
+        source_size=0,
+        source_sha256="",
+        rows_read=rows + rejected,
+        rows_written=rows,
+        rows_rejected=rejected,
+        schema_version=dataset.schema_version,
+        drift={"kept": list(found.others)},
+        quality=found.quality.figures(dataset),
+        object_key=object_key(month),
+        object_size=info.size,
+        object_sha256=found.sha256,
+        object_version=info.version,
+        rejects_key=key,
+        converted_at=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
+        signatures=dataset.signatures,
+        columns=found.columns,
+    )
+
+
+def _measured(month: Month, path: Path) -> Measured:
+    dataset = DATASETS[month.dataset]
+    tally, figures = Tally(month), ColumnFigures()
+    with DuplicateCounter(path.with_suffix(".hashes")) as hashes, open_file(path) as file:
+        others = _others(month, dataset, file.schema_arrow)
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
+            figures.merge(measure(batch))
+            tally.merge(tally.measure(_in_full(batch, dataset.schema)))
+            hashes.add(row_hashes(batch))
+        repeats = sum(count() for count in hashes.parts())
+    columns = {name: each for name, each in figures.report().items() if each.count}
+    return Measured(sha256_of(path), columns, tally.report(repeats), others)
+
+
+def _others(month: Month, dataset: Dataset, schema: pa.Schema) -> tuple[str, ...]:
+    """Return the undeclared columns, after a check of the types of the declared ones."""
+    declared = {column.name: column for column in dataset.columns}
+    wrong = [
+        f"{field.name} is {field.type}, not {declared[field.name].type}"
+        for field in schema
+        if field.name in declared and field.type != declared[field.name].arrow
+    ]
+    if wrong or FILE_MONTH.name not in schema.names:
+        reason = "; ".join(wrong) or f"it has no column {FILE_MONTH.name}"
+        raise SchemaError(f"{month}: the object has other columns than declared ({reason})")
+    return tuple(name for name in schema.names if name not in declared)
+
+
+def _in_full(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Return a batch with nulls for the columns that were declared later."""
+    there = set(batch.schema.names)
+    columns = [
+        batch[field.name] if field.name in there else pa.nulls(batch.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -1,0 +1,107 @@
+"""Checks of a month in a warehouse against what the object holds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from monthly.columns import Column, Kind
+from monthly.figures import Figures
+from monthly.ledger import Entry
+from monthly.verify.findings import Fault, FaultKind
+from monthly.warehouses import Recorded
+from monthly.warehouses.month_figures import MonthFigures
+
+#: Warehouses add floats in another order, and round otherwise.
+TOLERANCE = 1e-9
+#: Half the distance between 1 and the next float.
+_ROUNDING = 2.0**-53
+_NAMES = ("values", "minimum", "maximum", "sum")
+_SHOWN = 3
+
+
+def compare(
+    entry: Entry,
+    recorded: Recorded | None,
+    found: MonthFigures | None,
+    columns: Sequence[Column],
+    warehouse: str,
+) -> Fault | None:
+    """Return how the warehouse's month differs from the object, or None.
+
+    The first difference is returned: each is healed by loading the month again, and the later
+    ones follow from it.
+
+    Args:
+        entry: entry of the object, with the figures of its columns.
+        recorded: the warehouse's ledger row of the month.
+        found: what the table has of the month.
+        columns: the columns that were compared.
+        warehouse: its name.
+    """
+    rows = found.rows if found else 0
+    if recorded is None:
+        kind = FaultKind.LEDGER_ROW_MISSING if rows else FaultKind.NOT_LOADED
+        said = f"it has {rows:,} rows of it, but none in its ledger" if rows else "it has no row"
+    elif found is None and entry.rows_written:
+        kind, said = FaultKind.ROWS_MISSING, f"none of its {recorded.rows:,} rows is there"
+    elif recorded.sha256 != entry.loaded_sha256:
+        kind, said = FaultKind.LOADED_ANOTHER, "its month was loaded from another object"
+    elif rows != entry.rows_written:
+        kind = FaultKind.ROW_COUNT
+        said = f"it has {rows:,} rows, and the object has {entry.rows_written:,}"
+    elif entry.columns and (different := _differences(entry, found, columns)):
+        more = f" and {len(different) - _SHOWN} more" if len(different) > _SHOWN else ""
+        kind, said = FaultKind.VALUES, "; ".join(different[:_SHOWN]) + more
+    elif recorded.touched:
+        kind, said = FaultKind.TOUCHED, "something else than a load changed it"
+    else:
+        return None
+    return Fault(kind, said, warehouse)
+
+
+def _differences(entry: Entry, found: MonthFigures | None, columns: Sequence[Column]) -> list[str]:
+    return list(_different(entry.columns, found.columns if found else {}, columns))
+
+
+def _different(
+    expected: Mapping[str, Figures], found: Mapping[str, Figures], columns: Sequence[Column]
+) -> Iterator[str]:
+    """Yield the columns that differ; one that the published file lacks has no value."""
+    for column in columns:
+        one = expected.get(column.name, Figures(0))
+        other = found.get(column.name, Figures(0))
+        for what, here, there in zip(_NAMES, _values(one), _values(other)):
+            if not _is_same(column.kind, what, here, there, one):
+                yield f"{column.name} has the {what} {_shown(there)}, the object {_shown(here)}"
+                break
+
+
+def _values(figures: Figures) -> tuple[Any, ...]:
+    return figures.count, figures.least, figures.most, figures.total
+
+
+def _is_same(kind: Kind, what: str, here: Any, there: Any, figures: Figures) -> bool:
+    if here is None or there is None or what == "values":
+        return bool(here == there)
+    if kind == "decimal":
+        return Decimal(here) == Decimal(there)
+    if kind == "float64":
+        return math.isclose(here, there, rel_tol=TOLERANCE, abs_tol=_rounding(what, figures))
+    return bool(here == there)
+
+
+def _rounding(what: str, figures: Figures) -> float:
+    """Return what rounding may do to a sum whose values cancel each other out."""
+    if what != "sum":
+        return 0.0
+    ends = (figures.least, figures.most)
+    return _ROUNDING * figures.count * max(abs(float(end)) for end in ends if end is not None)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return repr(value) if isinstance(value, str) else str(value)

@@ -1,0 +1,89 @@
+"""Figures of a table's columns by month, computed by the warehouse in one query."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from monthly.columns import Column, Kind
+from monthly.dataset import Dataset
+from monthly.figures import Figures
+from monthly.month import Month
+
+_ENDS = ("MIN({c})", "MAX({c})")
+
+
+@dataclass(frozen=True)
+class MonthFigures:
+    """What a warehouse's table has of one month.
+
+    Attributes:
+        rows: the number of rows.
+        columns: the figures of each column asked for, without those that the table lacks.
+    """
+
+    rows: int
+    columns: Mapping[str, Figures]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a warehouse writes the aggregates of a column `{c}`; see `Figures`.
+
+    Attributes:
+        quoted: returns a name as SQL takes it.
+        totals: the sum by kind of column.
+        ends: the minimum and maximum of the kinds that MIN and MAX do not take.
+    """
+
+    quoted: Callable[[str], str]
+    totals: Mapping[Kind, str]
+    ends: Mapping[Kind, tuple[str, str]]
+
+    def query(self, table: str, columns: Sequence[Column], months: Sequence[Month] | None) -> str:
+        """Return the query for the figures of months; of all months for None."""
+        shown = ["file_month", "COUNT(*)", *(a for c in columns for a in self._aggregates(c))]
+        named = ", ".join(f"{expression} AS f{n}" for n, expression in enumerate(shown))
+        days = ", ".join(f"DATE '{month.first_day}'" for month in months or ())
+        where = f" WHERE file_month IN ({days})" if days else ""
+        return f"SELECT {named} FROM {table}{where} GROUP BY file_month"
+
+    def _aggregates(self, column: Column) -> Iterator[str]:
+        templates = ("COUNT({c})", *self.ends.get(column.kind, _ENDS), self.totals[column.kind])
+        return (template.format(c=self.quoted(column.name)) for template in templates)
+
+
+def months_in(
+    dataset: Dataset, columns: Sequence[Column], rows: Iterable[Sequence[Any]]
+) -> dict[Month, MonthFigures]:
+    """Return the figures by month from the rows of a `Dialect.query`.
+
+    Rows of a month that the dataset cannot have are no load's, and are left out.
+    """
+    found = {}
+    for day, count, *values in rows:
+        if _is_month(dataset, day):
+            quads = zip(*[iter(values)] * 4)
+            figures = {c.name: _figures(c.kind, *quad) for c, quad in zip(columns, quads)}
+            found[Month(dataset.name, day.year, day.month)] = MonthFigures(count, figures)
+    return found
+
+
+def _is_month(dataset: Dataset, day: dt.date | None) -> bool:
+    return day is not None and day.day == 1 and (day.year, day.month) >= dataset.first_month
+
+
+def _figures(kind: Kind, count: int, least: Any, most: Any, total: Any) -> Figures:
+    if total is not None and kind not in ("float64", "decimal"):
+        total = int(total)
+    return Figures(count, _json(least), _json(most), _json(total) if count else None)
+
+
+def _json(value: Any) -> Any:
+    """Return a value as `Figures` keeps it."""
+    if isinstance(value, dt.datetime):
+        return value.isoformat(sep=" ", timespec="microseconds")
+    return str(value) if isinstance(value, dt.date | Decimal) else value

@@ -1,0 +1,341 @@
+"""What a verification reads, what it cannot check, and that it writes nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from core.errors import Remedy, Unavailable, UsageError
+from core.storage.bucket import FolderBucket
+from fakes import stacks
+from fakes.postgres import Database
+from fakes.s3 import S3
+from fakes.s3 import store as s3_store
+from fakes.stacks import NOVEMBER, OCTOBER, Stack
+from monthly.ledger import (
+    entry_key,
+    note_report,
+    object_key,
+    read_entry,
+    report_key,
+    write_entry,
+)
+from monthly.month import Month
+from monthly.verify.checking import verify
+from monthly.verify.findings import Judgement, Step
+from monthly.verify.footer import read_footer
+from monthly.verify.publisher_checks import source_of
+from monthly.verify.repair import planned, repair
+from monthly.verify.share import Share
+from monthly.warehouses.duckdb import DuckDBFile
+from monthly.warehouses.load import kept_entry
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Two months that nobody harms."""
+    with stacks.local(tmp_path_factory.mktemp("full")) as opened:
+        yield opened.fill()
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    """Two months of this test's own."""
+    with stacks.local(tmp_path) as opened:
+        yield opened.fill()
+
+
+def everything(folder: Path) -> dict[str, str]:
+    """Each file in the folder, hidden ones too, with its SHA-256 and time."""
+    return {
+        path.relative_to(folder).as_posix(): (
+            f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat().st_mtime_ns}"
+        )
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+# ---- what it reads and writes
+
+
+def test_a_verification_writes_nothing_and_leaves_no_lock(stack: Stack) -> None:
+    """Whatever it looks at, and whatever is wrong."""
+    stacks.object_flipped(stack)
+    stacks.rows_doubled(stack)
+    stacks.rejects_deleted(stack)
+    for path in stack.folder.rglob(".*lock"):
+        path.unlink()
+    before = everything(stack.folder)
+    found = stack.faults(share=Share(1, 0), publisher=True)
+    assert [kind for _, kind in found] == ["OBJECT_DAMAGED", "REJECTS_MISSING", "ROW_COUNT"]
+    assert everything(stack.folder) == before
+
+
+def test_a_verification_creates_no_warehouse(full: Stack, tmp_path: Path) -> None:
+    file = DuckDBFile(tmp_path / "none" / "trips.duckdb")
+    assert [k for _, k in full.faults(warehouse=file)] == ["NOT_LOADED", "NOT_LOADED"]
+    assert not file.path.parent.exists()
+
+
+def test_the_bucket_alone_is_verified_without_a_warehouse(full: Stack) -> None:
+    assert full.faults(warehouse=None) == []
+
+
+class Counted(FolderBucket):
+    """A bucket whose versions prove the content, and that notes which objects are read whole."""
+
+    is_versioned = True
+    read_whole: ClassVar[list[str]] = []
+
+    def sha256(self, key: str) -> str:
+        """Note it."""
+        self.read_whole.append(key)
+        return super().sha256(key)
+
+
+def test_only_the_share_of_this_week_is_read_where_versions_prove_the_content(
+    full: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Counted, "read_whole", [])
+    bucket = Counted(Path(full.bucket.uri("data")).parent)
+    assert full.faults(bucket=bucket) == []
+    assert bucket.read_whole == []
+    for week in range(2):
+        full.faults(bucket=bucket, share=Share(2, week))
+    assert sorted(bucket.read_whole) == [object_key(OCTOBER), object_key(NOVEMBER)]
+
+
+@pytest.mark.parametrize("text", ["2%", "10%", "34%", "100%"])
+def test_a_year_of_weekly_runs_reads_each_month(text: str) -> None:
+    months = [Month("yellow", 2009 + n // 12, n % 12 + 1) for n in range(200)]
+    monday = dt.date(2026, 1, 5)
+    weeks = [Share.of(text, monday + dt.timedelta(weeks=n)) for n in range(52)]
+    assert all(any(week.has(month) for week in weeks) for month in months)
+    most = max(sum(map(week.has, months)) for week in weeks)
+    assert most <= len(months) * float(text[:-1]) / 100 + 1
+
+
+@pytest.mark.parametrize("text", ["", "10", "-1%", "101%", "ten%", "1e1%"])
+def test_a_text_that_is_not_a_share_is_named(text: str) -> None:
+    with pytest.raises(UsageError, match="not a share of the objects; write 0%, 10% or 100%"):
+        Share.of(text, dt.date(2026, 1, 5))
+
+
+def test_no_object_is_read_for_nothing() -> None:
+    assert not Share.of("0%", dt.date(2026, 1, 5)).has(OCTOBER)
+
+
+def test_the_footer_is_read_without_the_rows(full: Stack) -> None:
+    """Its counts are those of the rows that a Parquet reader counts."""
+    import pyarrow.parquet as pq
+
+    path = Path(full.bucket.uri(object_key(OCTOBER)))
+    footer = read_footer(full.bucket, object_key(OCTOBER), path.stat().st_size)
+    table = pq.read_table(path)
+    assert footer.rows == table.num_rows
+    assert footer.nulls == {name: table[name].null_count for name in table.column_names}
+    assert footer.is_of(OCTOBER)
+    assert not footer.is_of(NOVEMBER)
+
+
+# ---- months that are elsewhere, older, or not there
+
+
+def test_a_month_that_was_asked_for_and_is_nowhere_is_said(full: Stack) -> None:
+    december = Month("green", 2020, 12)
+    (found,) = verify(full.request(), [december])
+    assert [fault.kind.name for fault in found.faults] == ["NOT_THERE"]
+    assert planned(found, True).steps == ()
+    assert "parameterized_flow.py" in str(planned(found, True).advice)
+
+
+def test_a_month_of_before_1_3_is_measured_and_its_ledger_row_stays_as_it_is(
+    stack: Stack,
+) -> None:
+    """Neither entry nor warehouse has figures or a copy; the next load adds what is new."""
+    record = json.loads(stack.get(entry_key(OCTOBER)))
+    for name in ("columns", "history", "pinned", "report_key"):
+        del record[name]
+    stack.put(entry_key(OCTOBER), json.dumps(record).encode())
+    stack.run("ALTER TABLE loaded_months DROP COLUMN entry")
+    assert stack.faults() == []
+    stacks.value_changed(stack)
+    assert stack.faults() == [("2020-10", "VALUES")]
+    assert stack.repair() == [None]
+    assert stack.faults() == []
+    october, november = (stack.warehouse.recorded("green")[m] for m in (OCTOBER, NOVEMBER))
+    assert october.entry == kept_entry(stack.bucket, OCTOBER)
+    assert november.entry is None
+    assert stack.plan(NOVEMBER).status.value == "UNCHANGED"
+
+
+def test_a_month_loaded_without_a_bucket_is_verified_by_its_own_entry(
+    full: Stack, database: Database, tmp_path: Path
+) -> None:
+    """flows/ingest_data.py keeps no object; nothing is missing in a bucket for it."""
+    from fakes.entries import published_download
+    from monthly.convert.readings import Rules
+    from monthly.convert.rows import Rows
+
+    path, warehouse = Path(full.folder, "published", "green_2020-10.csv"), database.warehouse()
+    with Rows(OCTOBER, path, tmp_path, Rules(max_reject_share=0.1)) as rows:
+        warehouse.ingest(rows, published_download(OCTOBER, path))
+    empty = FolderBucket(tmp_path / "empty")
+    asked = full.request(bucket=empty, warehouse=warehouse)
+    assert [(v.month, v.faults) for v in verify(asked)] == [(OCTOBER, ())]
+    database.query("DELETE FROM green_trips WHERE trip_distance > 3")
+    (found,) = verify(asked)
+    assert [fault.kind.name for fault in found.faults] == ["ROW_COUNT"]
+    again = planned(found, True)
+    assert again.steps == ()
+    assert [r.flow for r in again.advice if isinstance(r, Remedy)] == ["ingest_data"]
+
+
+def test_a_pinned_month_is_not_fetched_with_other_content(stack: Stack) -> None:
+    stacks.change_entry(stack, pinned="2026-01-01T00:00:00+00:00")
+    stacks.object_deleted(stack)
+    (october, _) = stack.verdicts()
+    assert october.steps == ()
+    assert "unpin it" in str(october.advice)
+
+
+def test_an_entry_with_other_counts_keeps_its_pin_when_it_is_rewritten(stack: Stack) -> None:
+    stacks.change_entry(stack, pinned="2026-01-01T00:00:00+00:00", rows_read=7)
+    assert stack.faults() == [("2020-10", "ENTRY_WRONG")]
+    assert stack.repair() == [None]
+    assert stack.faults() == []
+    assert kept_entry(stack.bucket, OCTOBER).pinned == "2026-01-01T00:00:00+00:00"
+
+
+# ---- the publisher
+
+
+def test_what_the_publisher_changed_is_named_only_if_it_is_asked(stack: Stack) -> None:
+    path = Path(stack.folder, "published", "green_2020-10.csv")
+    before = path.stat().st_size
+    path.write_bytes(path.read_bytes() + b"\n")
+    assert stack.faults() == []
+    assert stack.faults(publisher=True) == [("2020-10", "PUBLISHER_CHANGED")]
+    (october, _) = stack.verdicts(publisher=True)
+    assert f"size {before} -> {before + 1} bytes" in october.faults[0].what
+    assert october.steps == ()
+    stacks.change_entry(stack, pinned="2026-01-01T00:00:00+00:00")
+    assert stack.faults(publisher=True) == []  # on purpose
+    path.unlink()
+    stacks.change_entry(stack, pinned="")
+    assert stack.faults(publisher=True) == [("2020-10", "PUBLISHER_CHANGED")]
+
+
+def test_a_month_is_fetched_from_where_it_came_from(full: Stack) -> None:
+    entry = kept_entry(full.bucket, OCTOBER)
+
+    def source(url: str) -> str:
+        return source_of(replace(entry, url=url), OCTOBER, "")
+
+    assert source("sample:///green_tripdata_2020-10.csv.gz?rows=17") == "sample:17"
+    tlc = "https://d37ci6vzurychx.cloudfront.net/trip-data/green_tripdata_2020-10.parquet"
+    assert source(tlc) == "tlc"
+    assert source("https://h/{x}.csv") == "https://h/{{x}}.csv"
+    assert source_of(entry, OCTOBER, "dtc") == "dtc"
+    assert source_of(None, OCTOBER, "") == ""
+
+
+# ---- what cannot be checked
+
+
+def test_a_bucket_that_does_not_answer_is_no_fault(full: Stack, s3: S3) -> None:
+    bucket = s3_store("http://127.0.0.1:1", "nowhere")
+    with pytest.raises(Unavailable):
+        verify(full.request(bucket=bucket))
+    found = verify(full.request(bucket=bucket), [OCTOBER])
+    assert [(v.judgement, v.error) for v in found] == [(Judgement.UNCHECKED, "Unavailable")]
+
+
+def test_a_warehouse_that_does_not_answer_hides_no_fault_of_the_bucket(stack: Stack) -> None:
+    stacks.object_deleted(stack)
+    path = stack.folder / "broken.duckdb"
+    path.write_bytes(b"not a database" * 1000)
+    october, november = verify(stack.request(warehouse=DuckDBFile(path)))
+    assert [fault.kind.name for fault in october.faults] == ["OBJECT_MISSING"]
+    assert (october.judgement, november.judgement) == (Judgement.FAULTY, Judgement.UNCHECKED)
+    assert "cannot be opened" in november.unchecked
+
+
+@dataclass(frozen=True)
+class Busy(FolderBucket):
+    """A bucket in which another run loads October right after its object is looked at."""
+
+    stack: Stack
+
+    def sha256(self, key: str) -> str:
+        """Let the other run go through, once."""
+        if key == object_key(OCTOBER) and not Path(self.stack.folder, "seen").exists():
+            Path(self.stack.folder, "seen").touch()
+            self.stack.publish(OCTOBER, 70)
+            self.stack.fetch(OCTOBER, self.stack.source, 0.1)
+            self.stack.reload(OCTOBER, force=False)
+        return super().sha256(key)
+
+
+def test_a_month_that_another_run_loads_meanwhile_is_looked_at_again(stack: Stack) -> None:
+    bucket = Busy(stack.folder / "bucket", stack)
+    assert stack.faults(bucket=bucket) == []
+    assert kept_entry(bucket, OCTOBER).rows_written == 70
+
+
+# ---- repairs beside each other
+
+
+def test_two_repairs_of_one_entry_leave_one(stack: Stack) -> None:
+    """The second finds the entry there, and leaves it alone."""
+    stacks.entry_deleted(stack)
+    one, other = stack.verdicts()[0], stack.verdicts()[0]
+    assert one.steps == (Step.REWRITE_ENTRY,)
+    assert repair(one, stack.bucket, stack) is None
+    written = stack.get(entry_key(OCTOBER))
+    assert type(repair(other, stack.bucket, stack)).__name__ == "Conflict"
+    assert stack.get(entry_key(OCTOBER)) == written
+    assert stack.faults() == []
+
+
+# ---- the report in the ledger
+
+
+def test_a_report_is_noted_only_with_the_object_that_it_shows(stack: Stack) -> None:
+    old = kept_entry(stack.bucket, OCTOBER)
+    assert old.report_key == report_key(OCTOBER)
+    stack.publish(OCTOBER, 70)
+    stack.fetch(OCTOBER, stack.source, 0.1)
+    note_report(stack.bucket, OCTOBER, old)
+    assert kept_entry(stack.bucket, OCTOBER).report_key is None
+
+
+class Raced(FolderBucket):
+    """A bucket whose entry another run pins just before the first write."""
+
+    def write(self, key: str, data: bytes, replacing: str | None) -> None:
+        """Let the other run write first."""
+        there = self.read(key)
+        assert there
+        if b'"pinned": ""' in there.data:
+            pinned = there.data.replace(b'"pinned": ""', b'"pinned": "now"')
+            super().write(key, pinned, there.version)
+        super().write(key, data, replacing)
+
+
+def test_a_report_is_noted_beside_what_another_run_writes(stack: Stack) -> None:
+    raced = Raced(stack.folder / "bucket")
+    entry, version = read_entry(raced, OCTOBER)
+    assert entry
+    write_entry(stack.bucket, OCTOBER, replace(entry, report_key=None), version)
+    note_report(raced, OCTOBER, entry)
+    found = kept_entry(raced, OCTOBER)
+    assert (found.pinned, found.report_key) == ("now", report_key(OCTOBER))
