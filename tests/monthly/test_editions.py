@@ -5,27 +5,23 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow.parquet as pq
 import pytest
 
 from core.errors import Conflict, StorageError, UsageError
-from core.storage.bucket import Bucket, FolderBucket
+from core.storage.bucket import FolderBucket
+from fakes.edition_places import PLACES, Place, folder_and_duckdb, place_in
 from fakes.entries import entry_of
-from fakes.google.places import open_bigquery, open_store
-from fakes.one_month import ENTRY, MONTH, OBJECT, bring, load, publish
-from fakes.postgres import Database
-from fakes.s3 import S3, store
+from fakes.one_month import ENTRY, MONTH, OBJECT, bring, publish
 from monthly.corrections import published_columns, totals_of
 from monthly.dropping import drop_month, find_remains
 from monthly.editions import (
     edition_key,
     edition_names,
-    edition_of,
     editions_to_keep,
     keep_edition,
     named_edition,
@@ -35,84 +31,9 @@ from monthly.figures import Figures
 from monthly.ledger import Entry, read_entry, rejects_key, write_entry
 from monthly.plan import Status, due_in_warehouse, plan_month
 from monthly.replacement import pin, restore, unpin
-from monthly.warehouses import Warehouse
-from monthly.warehouses.duckdb import DuckDBFile
 
 #: Totals in cents of three files of the publisher; the second has one row that is no trip.
 FIRST, SECOND, THIRD = [100, 200, 300], [200, 300, 400, 500], [600]
-
-
-@dataclass(frozen=True)
-class Place:
-    """A bucket, a warehouse, and a publisher.
-
-    Attributes:
-        bucket: the bucket.
-        warehouse: the warehouse.
-        source: the published file.
-        folder: scratch folder for restorations.
-    """
-
-    bucket: Bucket
-    warehouse: Warehouse
-    source: Path
-    folder: Path
-
-    def publish(self, cents: list[int], bad: int = 0) -> str:
-        """Publish a file, load it, and return its edition."""
-        publish(self.source, cents, bad)
-        bring(self.source, self.bucket)
-        load(self.bucket, self.warehouse)
-        return self.current()
-
-    def current(self) -> str:
-        """The edition in the bucket, by its bytes."""
-        return edition_of(self.bucket.sha256(OBJECT))
-
-    def restore(self, edition: str) -> Entry:
-        """Put an edition back, into bucket and warehouse."""
-        entry = restore(self.bucket, MONTH, edition, self.folder, 1)
-        load(self.bucket, self.warehouse)
-        return entry
-
-    def entry(self) -> Entry:
-        """The ledger's entry."""
-        entry, _ = read_entry(self.bucket, MONTH)
-        assert entry
-        return entry
-
-    def cents(self, key: str = OBJECT) -> list[int]:
-        """The totals of an object as anybody reads it, sorted."""
-        path = self.folder / "read.parquet"
-        self.bucket.download(key, path)
-        totals = pq.read_table(path, columns=["total_amount"]).column(0).to_pylist()
-        return sorted(round(total * 100) for total in totals)
-
-
-def folder_and_duckdb(request: pytest.FixtureRequest, folder: Path) -> tuple[Bucket, Warehouse]:
-    return FolderBucket(folder / "bucket"), DuckDBFile(folder / "trips.duckdb")
-
-
-def s3_and_postgres(request: pytest.FixtureRequest, folder: Path) -> tuple[Bucket, Warehouse]:
-    s3: S3 = request.getfixturevalue("s3")
-    database: Database = request.getfixturevalue("database")
-    return store(s3.url, s3.new_bucket("editions").name), database.warehouse()
-
-
-def cloud_storage_and_bigquery(
-    request: pytest.FixtureRequest, folder: Path
-) -> tuple[Bucket, Warehouse]:
-    request.getfixturevalue("google")
-    return open_store(), open_bigquery()
-
-
-Opened = Callable[[pytest.FixtureRequest, Path], tuple[Bucket, Warehouse]]
-
-
-def place_in(request: pytest.FixtureRequest, opened: Opened, folder: Path) -> Place:
-    bucket, warehouse = opened(request, folder)
-    (folder / "space").mkdir()
-    return Place(bucket, warehouse, folder / "published" / "yellow.csv.gz", folder / "space")
 
 
 @pytest.fixture
@@ -120,7 +41,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     return place_in(request, folder_and_duckdb, tmp_path)
 
 
-@pytest.fixture(params=[folder_and_duckdb, s3_and_postgres, cloud_storage_and_bigquery])
+@pytest.fixture(params=PLACES)
 def everywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     return place_in(request, request.param, tmp_path)
 
