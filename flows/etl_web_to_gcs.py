@@ -177,9 +177,9 @@ def _bring(
     editions: int,
 ) -> MonthResult | State[MonthResult]:
     planned = plan(which, source, store, force)
-    if planned.published is None:
+    if planned.status is Status.NOT_YET_PUBLISHED:
         raise NotPublished(f"{which}: {planned.reason}")
-    if not planned.has_work:
+    if planned.published is None or not planned.has_work:
         return _skipped(planned, store)
     found = extract(planned.published, folder)
     if planned.proves_unchanged(found.sha256):

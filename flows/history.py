@@ -5,10 +5,11 @@ python flows/history.py --color green --months 2020-10
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
 
@@ -34,6 +35,7 @@ from orchestration.block_registry import (
     BUCKET,
     WAREHOUSE,
     opened_bucket,
+    opened_postgres,
     opened_warehouse,
     tell_places,
 )
@@ -42,6 +44,9 @@ from orchestration.notifications import NOTICES
 from orchestration.parameter_types import DeclaredCount, MonthOfYear, Year
 from orchestration.paths import absolute_name
 from orchestration.retries import RETRIES
+
+if TYPE_CHECKING:
+    from monthly.warehouses.postgres import Postgres
 
 Change = Callable[[Bucket, Month], Entry]
 
@@ -64,6 +69,18 @@ def change(what: str, month: Month, bucket: Bucket, how: Change) -> Entry:
     is_pinned = f"pinned on {entry.pinned[:10]}" if entry.pinned else "not pinned"
     get_run_logger().info("%s: edition %s is current, %s", month, edition, is_pinned)
     return entry
+
+
+@task(task_run_name="pin {month}", **RETRIES)
+def pin_in_database(month: Month, warehouse: Postgres, pinned: str) -> None:
+    """Pin or unpin a month that has no object in a bucket."""
+    warehouse.pin(month, pinned)
+
+
+@task(task_run_name="read {month}", **RETRIES)
+def read_database(month: Month, warehouse: Postgres) -> MonthHistory:
+    """Read the history of a month that has no object in a bucket."""
+    return MonthHistory(month, warehouse.entry(month), (), warehouse.name())
 
 
 def _run_name() -> str:
@@ -94,7 +111,8 @@ def history(
         year: Year of the months given by number.
         months: Numbers ([1, 2] or 1,2), months (2020-11), or an inclusive range
             (2020-01:2020-12).
-        bucket: Block of the bucket, as TYPE/NAME, or a folder.
+        bucket: Block of the bucket, as TYPE/NAME, or a folder; empty for months that ingest_data
+            loaded into the warehouse without one, of which there are no editions.
         warehouse: Block of the warehouse, as TYPE/NAME, or a DuckDB file, where a restored
             edition is loaded; empty for the bucket alone.
         restore: Edition to restore, of one month; the first 4 digits are enough if no other
@@ -106,6 +124,8 @@ def history(
     """
     wanted = months_of(color, months, year)
     _refuse_contradictions(wanted, restore, pin, unpin)
+    if not bucket:
+        return _of_database(wanted, warehouse, restore, pin, unpin)
     bucket, warehouse = absolute_name(bucket), absolute_name(warehouse)
     opened, editions = opened_bucket(bucket), editions_to_keep(color, keep_editions)
     tell_places("", opened, opened_warehouse(warehouse) if restore and warehouse else None)
@@ -120,7 +140,6 @@ def history(
     if restore and warehouse:
         _load(wanted[0], bucket, warehouse)
     lines = [read(month, store) for month in wanted]
-    show_history(lines, f"history of {color} {months}")
     return _verdict(lines)
 
 
@@ -131,6 +150,25 @@ def _refuse_contradictions(wanted: Sequence[Month], restore: str, pin: bool, unp
     if restore and len(wanted) != 1:
         named = ", ".join(map(str, wanted))
         raise UsageError(f"edition {restore} is of one month, and {named} are several; name one")
+
+
+def _of_database(
+    wanted: Sequence[Month], warehouse: str, restore: str, pin: bool, unpin: bool
+) -> State[list[MonthHistory]]:
+    """Show, pin or unpin months of Postgres that have no object in a bucket."""
+    opened = opened_postgres(warehouse)
+    if restore:
+        raise UsageError(f"{opened.used.name()} has no editions to restore; name their bucket")
+    tell_places("", None, opened)
+    target = opened.used
+    if pin or unpin:
+        for month in wanted:
+            pin_in_database(month, target, _now() if pin else "")
+    return _verdict([read_database(month, target) for month in wanted])
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
 
 
 def _restore(text: str, folder: Path, editions: int, bucket: Bucket, month: Month) -> Entry:
@@ -150,6 +188,8 @@ def _load(month: Month, bucket: str, warehouse: str) -> None:
 
 
 def _verdict(lines: Sequence[MonthHistory]) -> State[Any]:
+    """Show the histories and return the state of the run."""
+    show_history(lines, f"history of {', '.join(str(line.month) for line in lines)}")
     known = [line.entry for line in lines if line.entry]
     replaced = sum(len(entry.history) for entry in known)
     pinned = sum(bool(entry.pinned) for entry in known)

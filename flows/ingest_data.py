@@ -22,7 +22,7 @@ from etl_web_to_gcs import extract, tell
 from monthly.convert.readings import DateOrder, DecimalMark, NewColumns, Readings, Rules, UtcTimes
 from monthly.ledger import Entry, confirmed
 from monthly.month import Color, Month
-from monthly.plan import Plan, due_in_warehouse, plan_against
+from monthly.plan import Plan, Status, due_in_warehouse, pinned_and_lost, plan_against
 from monthly.result import MonthResult, Outcome, result_of
 from monthly.sources import chosen
 from orchestration import cli
@@ -42,14 +42,17 @@ def plan(month: Month, source: str, warehouse: Postgres, force: bool) -> Plan:
     """Compare the published file with the month's ledger row in the warehouse."""
     planned = plan_against(month, source, warehouse.entry(month), force)
     held = warehouse.held(month)
-    if held and held.difference(warehouse.name()):  # identical content would not repair that
+    difference = held.difference(warehouse.name()) if held else None
+    if difference and planned.status is Status.PINNED:
+        raise pinned_and_lost(month, planned.entry, difference)
+    if difference:  # identical content would not repair that
         planned = replace(planned, settled_by_content=False)
     return due_in_warehouse(planned, held, warehouse.name())
 
 
 @task(task_run_name="transform and load {download.what}", **RETRIES)
 def transform_and_load(
-    download: Download[Month], folder: Path, warehouse: Postgres, rules: Rules
+    planned: Plan, download: Download[Month], folder: Path, warehouse: Postgres, rules: Rules
 ) -> Entry:
     """Stream the converted rows into Postgres, then replace the month in the warehouse."""
     # Imported late: an unchanged month does not need Arrow.
@@ -60,7 +63,7 @@ def transform_and_load(
     def ingest(readings: Readings) -> Entry:
         rows = Rows(month, download.path, space, rules, readings)
         with room_for(f"{rows.rejects.path.name} of {month}", space), rows:
-            return warehouse.ingest(rows, download)
+            return warehouse.ingest(rows, download, planned.reason)
 
     entry = settled(month, download.path, rules, ingest)
     tell(month, entry.drift, entry.rows_rejected)
@@ -121,18 +124,20 @@ def ingest_data(
     target = opened.used
     with scratch_folder(which, f"{source} {warehouse}") as folder:
         planned = plan(which, source, target, force)
-        if planned.published is None:
+        if planned.status is Status.NOT_YET_PUBLISHED:
             raise NotPublished(f"{which}: {planned.reason}")
-        if not planned.has_work:
+        if planned.published is None or not planned.has_work:
             return skipped(planned, target.name())
         found = extract(planned.published, folder)
         if planned.proves_unchanged(found.sha256):
             _confirm(planned, found, target)
             same = replace(planned, reason=f"{planned.reason}, but the same content")
             return skipped(same, target.name())
-        entry = transform_and_load(found, folder, target, rules)
+        entry = transform_and_load(planned, found, folder, target, rules)
     reason = planned.reason if planned.entry else ""
-    return result_of(which, Outcome.LOADED, reason, entry, target.name())
+    line = result_of(which, Outcome.LOADED, reason, entry, target.name())
+    is_new = planned.entry is None or len(entry.history) == len(planned.entry.history)
+    return replace(line, revision=None if is_new else entry.history[-1])
 
 
 def _confirm(planned: Plan, found: Download[Month], target: Postgres) -> None:

@@ -8,13 +8,14 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
 
-from core.errors import AccountingError, BadFile, TooManyRejects
+from core.errors import AccountingError, BadFile, StorageError, TooManyRejects
 from fakes import one_month, stopping_load
 from fakes.entries import published_download
 from fakes.one_month import MONTH
@@ -89,6 +90,44 @@ def test_rows_that_get_lost_on_the_way_are_noticed(
     with pytest.raises(AccountingError, match="1000 rows read, but"):
         ingest(database, publish(tmp_path, range(1_000)))
     assert cents(database) == []
+
+
+def test_a_correction_leaves_a_record_of_what_it_changed(
+    database: Database, tmp_path: Path
+) -> None:
+    """Rows are compared in the transaction that replaces them, each as often as it is there."""
+    ingest(database, publish(tmp_path, [100, 200, 300]))
+    entry = ingest(database, publish(tmp_path, [100, 200, 350, 400]))
+    (revision,) = entry.history
+    assert (revision.rows_before, revision.rows_after) == (3, 4)
+    assert (revision.rows_added, revision.rows_removed, revision.rows_unchanged) == (2, 1, 2)
+    assert revision.totals_before["total_amount"] == pytest.approx(6.0, abs=1e-9)
+    assert revision.totals_after["total_amount"] == pytest.approx(10.5, abs=1e-9)
+    assert database.warehouse().entry(MONTH) == entry
+    database.query("DELETE FROM yellow_trips WHERE total_amount = 1 RETURNING 1")
+    entry = ingest(database, publish(tmp_path, [100]))
+    assert [each.rows_added for each in entry.history] == [2, None]
+    assert ingest(database, publish(tmp_path, [100])).history == entry.history
+
+
+def test_a_month_of_before_has_its_sums_from_the_table(database: Database, tmp_path: Path) -> None:
+    entry = ingest(database, publish(tmp_path, [100, 200, 300]))
+    warehouse = database.warehouse()
+    warehouse.confirm(MONTH, replace(entry, columns={}))
+    (revision,) = ingest(database, publish(tmp_path, [100])).history
+    assert revision.totals_before["total_amount"] == pytest.approx(6.0, abs=1e-9)
+    assert revision.totals_before["trip_distance"] == pytest.approx(7.5, abs=1e-9)
+
+
+def test_a_month_is_pinned_and_unpinned(database: Database, tmp_path: Path) -> None:
+    warehouse = database.warehouse()
+    with pytest.raises(StorageError, match=r"yellow 2021-01 is not in .*; load it first"):
+        warehouse.pin(MONTH, "2021-03-01")
+    entry = ingest(database, publish(tmp_path, [100]))
+    assert warehouse.pin(MONTH, "2021-03-01") == replace(entry, pinned="2021-03-01")
+    assert warehouse.pin(MONTH, "2021-03-02").pinned == "2021-03-01"
+    assert warehouse.entry(MONTH) == replace(entry, pinned="2021-03-01")
+    assert warehouse.pin(MONTH, "") == warehouse.entry(MONTH) == entry
 
 
 def test_two_at_once_copy_once(

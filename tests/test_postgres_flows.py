@@ -123,6 +123,33 @@ def test_a_month_of_the_bucket_need_not_be_ingested_again(place: Path, saved: Da
     assert ingest(place).name == "Skipped"
 
 
+def test_a_pinned_month_is_not_ingested_over(place: Path, saved: Database) -> None:
+    """Neither by force, nor because its rows are gone, which is an error."""
+    from history import history
+    from ingest_data import ingest_data
+
+    ingest: Any = ingest_data
+    show: Any = history
+    which = ("green", 2020, 10)
+    publish(place, "2020-10", ["10.5", "4"])
+    options = {"source": source(place), "warehouse": BLOCK, "return_state": True}
+    assert ingest(*which, **options).name == "Completed"
+    database = {"bucket": "", "warehouse": BLOCK, "return_state": True}
+    assert show("green", 2020, "10", pin=True, **database).is_completed()
+    publish(place, "2020-10", ["1"])
+    state = ingest(*which, force=True, **options)
+    assert (state.name, state.result().status) == ("Pinned", "pinned")
+    saved.query("DELETE FROM green_trips WHERE total_amount = 4 RETURNING 1")
+    assert "and not fetched anew: " in ingest(*which, **options).message
+    assert show("green", 2020, "10", unpin=True, **database).is_completed()
+    assert ingest(*which, **options).name == "Completed"
+    assert saved.query(SUMS) == [("2020-10", 1, 1.0)]
+    (line,) = show("green", 2020, "10", **database).result()
+    assert [revision.rows_added for revision in line.entry.history] == [None]
+    refused = show("green", 2020, "10", restore="0a1b", **database)
+    assert "has no editions to restore" in refused.message
+
+
 def test_a_new_etag_for_the_same_content_is_remembered(place: Path, saved: Database) -> None:
     """The content is compared once; the next run need not download it.
 

@@ -95,8 +95,8 @@ def plan_month(month: Month, source: str, bucket: Bucket, force: bool = False) -
         UsageError: the source is invalid.
     """
     entry, version = read_entry(bucket, month, garbled_too=force)
-    if entry and entry.pinned:
-        _refuse_lost(bucket, month, entry)
+    if entry and entry.pinned and (damage := _damage(bucket, month, entry)):
+        raise pinned_and_lost(month, entry, damage)
     plan = replace(plan_against(month, source, entry, force), entry_version=version)
     if plan.status is Status.PINNED:
         return plan
@@ -156,14 +156,14 @@ def _pinned_plan(plan: Plan, entry: Entry) -> Plan:
     return Plan(plan.month, Status.PINNED, reason, plan.published, entry, remedies=(UNPIN,))
 
 
-def _refuse_lost(bucket: Bucket, month: Month, entry: Entry) -> None:
-    """Raise an error if the object of a pinned month is not the one in the ledger."""
-    if damage := _damage(bucket, month, entry):
-        raise StorageError(
-            f"{month}: pinned on {entry.pinned[:10]}, and not fetched again: {damage}",
-            "restore an edition of it with flows/history.py",
-            UNPIN,
-        )
+def pinned_and_lost(month: Month, entry: Entry | None, damage: str) -> StorageError:
+    """Return the error for a pinned month that is not as it was loaded."""
+    when = entry.pinned[:10] if entry else ""
+    return StorageError(
+        f"{month}: pinned on {when}, and not fetched anew: {damage}",
+        "restore an edition of it with flows/history.py",
+        UNPIN,
+    )
 
 
 def _compare(published: RemoteFile[Month], entry: Entry, force: bool) -> tuple[Status, str, bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,9 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from core.download.remote_file import Download
 from core.errors import (
     AccountingError,
-    Busy,
     Remedy,
     SchemaError,
     StorageError,
-    Unavailable,
 )
 from core.waiting import waiting
 from monthly.columns import Column
@@ -29,6 +27,7 @@ from monthly.ledger import Entry, entry_of
 from monthly.month import Month
 from monthly.warehouses import Held, Recorded
 from monthly.warehouses.month_figures import MonthFigures
+from monthly.warehouses.postgres_errors import meant
 from monthly.warehouses.postgres_ledger import (
     LEDGER,
     checksums,
@@ -60,12 +59,6 @@ WAIT_SECONDS = 300
 #: Seconds to wait for readers before a month is swapped. New readers queue behind the waiting
 #: swap, so this is also the longest that they wait.
 SWAP_SECONDS = 3
-#: Transient errors: a lost connection (08), a server that starts or stops (57P), too many
-#: connections, a deadlock, a serialization failure. A client-side error, such as a refused
-#: connection, has no code.
-_PASSING = ("08", "57P", "53300", "40P01", "40001")
-#: Messages of permanent errors that reach the client without a code.
-_REFUSED = ("authentication failed", "no password supplied", "does not exist", "pg_hba.conf")
 
 
 @dataclass(frozen=True)
@@ -105,6 +98,22 @@ class Postgres:
             self._take(sql, LEDGER, SWAP_SECONDS)
             make_ledger(sql)  # one from before 1.1 lacks a column
             replace_entry(sql, month, entry)
+
+    def pin(self, month: Month, pinned: str) -> Entry:
+        """Keep `ingest_data` from replacing a loaded month, or let it if `pinned` is empty.
+
+        Raises:
+            StorageError: the month was not loaded.
+        """
+        with self._transaction(str(month)) as sql:
+            self._take(sql, month.stem, WAIT_SECONDS)
+            entry = entry_in(sql, month) if has_ledger(sql) else None
+            if entry is None:
+                raise StorageError(f"{month} is not in {self.label}; load it first")
+            if bool(entry.pinned) != bool(pinned):
+                entry = replace(entry, pinned=pinned)
+                replace_entry(sql, month, entry)
+        return entry
 
     def load(self, month: Month, entry: Entry, parquet: Path) -> int:
         """Replace the month and its ledger row in one transaction; see `Warehouse`."""
@@ -152,19 +161,21 @@ class Postgres:
             if has_ledger(sql):
                 forget(sql, month)
 
-    def ingest(self, rows: Rows, download: Download[Month]) -> Entry:
+    def ingest(self, rows: Rows, download: Download[Month], reason: str = "") -> Entry:
         """Replace the month with rows that are converted while they are copied.
 
         Args:
             rows: rows of the published file, not yet iterated.
             download: the published file; its checksum identifies the load, as there is no
                 Parquet object.
+            reason: why the month is replaced, if it is.
 
         Raises:
             AccountingError: PostgreSQL's row count differs from the converted rows.
             StorageError: PostgreSQL failed, and its month is unchanged.
         """
         from monthly.warehouses.postgres_copy import begin, copy_rows
+        from monthly.warehouses.postgres_history import revision_in, rows_changed_in
 
         month, begun = rows.month, begin(rows)
         with self._replacing(month, download.sha256, begun.kept) as (sql, new):
@@ -172,6 +183,10 @@ class Postgres:
                 return there
             accounts = rows.accounts(copy_rows(sql, new, begun))
             entry = entry_of(month, download, accounts)
+            if before := entry_in(sql, month):
+                changes = rows_changed_in(sql, month, new, before, rows.names)
+                change = revision_in(sql, month, before, entry, changes, reason)
+                entry = replace(entry, history=(*before.history, *([change] if change else [])))
             remember(sql, month, entry, accounts.rejects)
         return entry
 
@@ -246,26 +261,7 @@ class Postgres:
                 _begin(sql)
                 yield sql
         except psycopg2.Error as error:
-            raise _meant(what, self.label, error) from error
-
-
-def _meant(what: str, label: str, error: psycopg2.Error) -> StorageError:
-    said = " ".join(str(error).split())
-    if error.pgcode == "55P03":
-        return Busy(
-            f"{what}: {label} has been in use by other queries or loads for too long ({said}); "
-            "the month is as before; end them, then run again"
-        )
-    refused = any(words in said for words in _REFUSED)
-    if (error.pgcode or "08").startswith(_PASSING) and not refused:
-        return Unavailable(
-            f"{what}: {label} does not answer ({said}); the month is as before; "
-            "see that the server runs, then run again"
-        )
-    return StorageError(
-        f"{what}: {label} refused ({said}); the month is as before; "
-        "correct what it names, in the block or in the database, then run again"
-    )
+            raise meant(what, self.label, error) from error
 
 
 def _begin(sql: Cursor) -> None:

@@ -82,7 +82,7 @@ def figures_in(
     Raises:
         SchemaError: something else created the table, or a column has another type.
     """
-    found = _columns(sql, dataset.table)
+    found = columns_of(sql, dataset.table)
     if not found:
         return {}
     if error := refusal_in(sql, dataset):
@@ -113,7 +113,7 @@ def prepare(sql: Cursor, month: Month, kept: Sequence[Column]) -> None:
     refuse(month, _other_kind(there))
     if there.about != dataset.declared.title:
         sql.execute(f"COMMENT ON TABLE {table} IS %s", [dataset.declared.title])
-    changes = changes_of((*dataset.columns, *kept), _columns(sql, dataset.table), type_of)
+    changes = changes_of((*dataset.columns, *kept), columns_of(sql, dataset.table), type_of)
     refuse(month, _other_types(dataset, there, changes))
     _carry_out(sql, table, changes)
 
@@ -123,7 +123,7 @@ def refusal_in(sql: Cursor, dataset: Dataset) -> SchemaError | None:
     there = _table(sql, dataset.table)
     if there is None:
         return None
-    changes = changes_of(dataset.columns, _columns(sql, dataset.table), type_of)
+    changes = changes_of(dataset.columns, columns_of(sql, dataset.table), type_of)
     return _other_kind(there) or _other_types(dataset, there, changes)
 
 
@@ -148,7 +148,7 @@ def create_new(sql: Cursor, month: Month) -> str:
     if _exists(sql, partition):
         columns = f"LIKE {quoted(partition)} INCLUDING ALL"
     else:
-        found = _columns(sql, table).values()
+        found = columns_of(sql, table).values()
         columns = ", ".join(f"{quoted(column.name)} {column.type}" for column in found)
     new, day = f"{partition}_new", month.first_day
     sql.execute(
@@ -243,7 +243,7 @@ def _table(sql: Cursor, table: str) -> _Table | None:
     return _Table(*row) if row else None
 
 
-def _columns(sql: Cursor, table: str) -> dict[str, Found]:
+def columns_of(sql: Cursor, table: str) -> dict[str, Found]:
     """Return the columns in order by name, from the catalog, which locks no table."""
     sql.execute(
         "SELECT attname, format_type(atttypid, atttypmod), "

@@ -1,0 +1,40 @@
+"""Errors of PostgreSQL and its client, converted to errors of this project that say what to do."""
+
+from __future__ import annotations
+
+import psycopg2
+
+from core.errors import Busy, StorageError, Unavailable
+
+#: Transient errors: a lost connection (08), a server that starts or stops (57P), too many
+#: connections, a deadlock, a serialization failure. A client-side error, such as a refused
+#: connection, has no code.
+_PASSING = ("08", "57P", "53300", "40P01", "40001")
+#: Messages of permanent errors that reach the client without a code.
+_REFUSED = ("authentication failed", "no password supplied", "does not exist", "pg_hba.conf")
+
+
+def meant(what: str, label: str, error: psycopg2.Error) -> StorageError:
+    """Return the error for what PostgreSQL refused or its client could not do.
+
+    Args:
+        what: the month or dataset concerned.
+        label: name of the database.
+        error: as the client raised it.
+    """
+    said = " ".join(str(error).split())
+    if error.pgcode == "55P03":
+        return Busy(
+            f"{what}: {label} has been in use by other queries or loads for too long ({said}); "
+            "the month is as before; end them, then run again"
+        )
+    refused = any(words in said for words in _REFUSED)
+    if (error.pgcode or "08").startswith(_PASSING) and not refused:
+        return Unavailable(
+            f"{what}: {label} does not answer ({said}); the month is as before; "
+            "see that the server runs, then run again"
+        )
+    return StorageError(
+        f"{what}: {label} refused ({said}); the month is as before; "
+        "correct what it names, in the block or in the database, then run again"
+    )

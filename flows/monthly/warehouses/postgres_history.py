@@ -1,0 +1,88 @@
+"""What a replacement of a month changes in PostgreSQL, where no object of it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
+
+from monthly.columns import FILE_MONTH
+from monthly.convert.row_changes import RowChanges
+from monthly.corrections import revision, role_columns, totals_of
+from monthly.ledger import Entry
+from monthly.month import Month
+from monthly.revision import Revision
+from monthly.warehouses.postgres_tables import columns_of, count_rows, partition_of, quoted
+
+#: Rows that both tables have count as often as both have them.
+_CHANGES = """
+SELECT coalesce(sum(greatest(here - there, 0)), 0), coalesce(sum(greatest(there - here, 0)), 0),
+  coalesce(sum(least(here, there)), 0)
+FROM (SELECT sum(here) AS here, sum(1 - here) AS there FROM (
+  SELECT hashtextextended(row({columns})::text, 0) AS hash, 1 AS here FROM {new} UNION ALL
+  SELECT hashtextextended(row({columns})::text, 0), 0 FROM {old}) AS both_tables
+  GROUP BY hash) AS hashes
+"""
+
+
+def rows_changed_in(
+    sql: Cursor, month: Month, new: str, before: Entry, names: Sequence[str]
+) -> RowChanges | None:
+    """Return how the rows of a new table differ from the month's; None if they cannot be compared.
+
+    Args:
+        sql: cursor of the transaction that replaces the month.
+        month: the month.
+        new: the table that is to replace the month's partition.
+        before: the month's entry.
+        names: columns of the new published file.
+    """
+    old = partition_of(month)
+    if count_rows(sql, month) != before.rows_written:
+        return None  # something else changed it, or its partition is gone
+    absent = {*before.drift.get("missing", ()), FILE_MONTH.name}
+    there = columns_of(sql, old).keys() - absent
+    both = [name for name in names if name in there]
+    if not both:
+        return None
+    columns = ", ".join(map(quoted, both))
+    sql.execute(_CHANGES.format(columns=columns, new=quoted(new), old=quoted(old)))
+    return RowChanges(*map(int, sql.fetchone()))
+
+
+def revision_in(
+    sql: Cursor, month: Month, before: Entry, after: Entry, changes: RowChanges | None, reason: str
+) -> Revision | None:
+    """Return the record of a replacement; None if the same file was converted in the same way.
+
+    Args:
+        sql: cursor of the transaction that replaces the month.
+        month: the month.
+        before: its entry.
+        after: the entry that is about to replace it.
+        changes: the rows that changed; None if they were not compared.
+        reason: why it is replaced.
+    """
+    is_same_file = before.source_sha256 == after.source_sha256
+    if is_same_file and before.signatures == after.signatures:
+        return None
+    names = role_columns(month.dataset)
+    was = _totals(sql, partition_of(month), names) if changes and not before.columns else None
+    totals = totals_of(before, None) if was is None else was, totals_of(after, None)
+    return revision(before, after, reason, changes, totals)
+
+
+def _totals(sql: Cursor, table: str, names: Sequence[str]) -> dict[str, float | int | str]:
+    """Return sums of columns, of a month that was loaded before 1.3."""
+    there = [name for name in names if name in columns_of(sql, table)]
+    sums = ", ".join(f"sum({quoted(name)})" for name in there)
+    if not there:
+        return {}
+    sql.execute(f"SELECT {sums} FROM {quoted(table)}")
+    found = zip(there, sql.fetchone())
+    return {name: _json(total) for name, total in found if total is not None}
+
+
+def _json(total: float | int | Decimal) -> float | int | str:
+    return str(total) if isinstance(total, Decimal) else total
