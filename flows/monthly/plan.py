@@ -77,6 +77,7 @@ class Plan:
 REPLACE = Remedy("force", True, "to put a generated month in its place")
 #: A pinned month is replaced by no run, forced or not.
 UNPIN = Remedy("unpin", True, "to let runs replace it", flow="history")
+RESTORE = "restore an edition of it with flows/history.py"
 _NEW = (Status.NEW, "not in the ledger", False)
 
 
@@ -161,7 +162,7 @@ def _refuse_lost(bucket: Bucket, month: Month, entry: Entry) -> None:
     if damage := _damage(bucket, month, entry):
         raise StorageError(
             f"{month}: pinned on {entry.pinned[:10]}, and not fetched again: {damage}",
-            "restore an edition of it with flows/history.py",
+            RESTORE,
             UNPIN,
         )
 
