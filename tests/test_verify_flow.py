@@ -45,7 +45,7 @@ def test_a_command_verifies_shows_and_repairs(
         told = command(verify, *places, "--repair", "--plan", show=shown)
         assert told.code == 1
         assert "object missing: bucket/data/green/" in told.out
-        assert "fetch anew, then reload from the bucket, then redraw the report" in told.out
+        assert "fetch again, then reload from the bucket, then redraw the report" in told.out
         assert "1 of 2 months failed" in told.err
         assert len(stack.faults()) == 2
         done = command(verify, *places, "--repair", "--json", record=record)
