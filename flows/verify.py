@@ -31,7 +31,7 @@ from monthly.verify.findings import Judgement, Verdict
 from monthly.verify.repair import planned
 from monthly.verify.repair import repair as repair_month
 from monthly.verify.share import Share
-from monthly.verify.words import verdict_markdown, verdict_table
+from monthly.verify.words import verdict_markdown, verdict_record, verdict_table
 from orchestration import cli
 from orchestration.artifacts import show_verdicts
 from orchestration.block_registry import (
@@ -47,7 +47,7 @@ from orchestration.notifications import NOTICES
 from orchestration.parameter_types import MonthOfYear, Year
 from orchestration.paths import absolute_name
 from orchestration.retries import RETRIES
-from orchestration.wording import in_ui, on_command_line
+from orchestration.wording import advice_on_command_line, in_ui, on_command_line
 
 
 @task(task_run_name="verify {request.dataset}", **RETRIES)
@@ -215,5 +215,10 @@ def shown(verdicts: Any) -> str:
     return verdict_table(verdicts, on_command_line)
 
 
+def record(verdicts: Any) -> dict[str, Any]:
+    """Return the result as fields of a JSON object."""
+    return {"months": [verdict_record(each, advice_on_command_line) for each in verdicts]}
+
+
 if __name__ == "__main__":
-    cli.run(verify, shown)
+    cli.run(verify, shown, record=record)

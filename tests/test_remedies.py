@@ -50,7 +50,7 @@ PROPOSED: dict[tuple[str, str], tuple[tuple[str, ...], tuple[Remedy, ...]]] = {
     ),
     ("monthly/ledger.py", "_parse"): (
         (*_MONTHS, *_LOADS),
-        (Remedy("repair", True, "to write it anew", flow="verify"),),
+        (Remedy("repair", True, "to rebuild it", flow="verify"),),
     ),
     ("monthly/verify/repair.py", ""): (
         ("verify",),

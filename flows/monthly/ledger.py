@@ -275,5 +275,5 @@ def _parse(bucket: Bucket, month: Month, stored: Stored) -> Entry:
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise StorageError(
             f"{month}: {bucket.uri(entry_key(month))} is not a ledger entry ({error})",
-            Remedy("repair", True, "to write it anew", flow="verify"),
+            Remedy("repair", True, "to rebuild it", flow="verify"),
         ) from error

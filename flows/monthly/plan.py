@@ -77,6 +77,7 @@ class Plan:
 REPLACE = Remedy("force", True, "to put a generated month in its place")
 #: A pinned month is replaced by no run, forced or not.
 UNPIN = Remedy("unpin", True, "to let runs replace it", flow="history")
+RESTORE = "restore an edition of it with flows/history.py"
 _NEW = (Status.NEW, "not in the ledger", False)
 
 
@@ -160,9 +161,7 @@ def pinned_and_lost(month: Month, entry: Entry | None, damage: str) -> StorageEr
     """Return the error for a pinned month that is not as it was loaded."""
     when = entry.pinned[:10] if entry else ""
     return StorageError(
-        f"{month}: pinned on {when}, and not fetched anew: {damage}",
-        "restore an edition of it with flows/history.py",
-        UNPIN,
+        f"{month}: pinned on {when}, and not fetched again: {damage}", RESTORE, UNPIN
     )
 
 

@@ -112,7 +112,7 @@ def test_unreadable_entry_is_named_with_the_way_out(bucket: FolderBucket, data: 
     said = str(caught.value)
     assert said.startswith("green 2020-10: ")
     assert bucket.uri(ENTRY) in said
-    assert caught.value.remedies == (Remedy("repair", True, "to write it anew", flow="verify"),)
+    assert caught.value.remedies == (Remedy("repair", True, "to rebuild it", flow="verify"),)
 
 
 def test_entry_comes_last(bucket: Noted, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from core.storage.bucket import Bucket
 from monthly.columns import Column
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry, entry_key
-from monthly.month import Month
+from monthly.month import Month, month_of_stem
 from monthly.verify.bucket_checks import Inspection
 from monthly.verify.findings import OBJECT_FAULTS, Fault, FaultKind, Verdict
 from monthly.verify.measuring import measure_object
@@ -88,14 +87,11 @@ def _verified(request: Request, months: Sequence[Month] | None) -> list[Verdict]
 
 def months_there(request: Request, recorded: Mapping[Month, Recorded]) -> list[Month]:
     """Return the months that have an entry, an object, or a row in the warehouse's ledger."""
-    dataset, name = DATASETS[request.dataset], request.dataset
-    stem = re.escape(dataset.declared.file.format(dataset=name, year_month="YEAR_MONTH"))
-    pattern = re.compile(stem.replace("YEAR_MONTH", r"(\d{4})-(\d{2})") + r"\.(json|parquet)")
-    listed = [*request.bucket.files(f"ledger/{name}"), *request.bucket.files(f"data/{name}")]
-    matches = filter(None, (pattern.fullmatch(file.name) for file in listed))
-    pairs = {(int(match[1]), int(match[2])) for match in matches}
-    valid = {pair for pair in pairs if pair >= dataset.first_month and 1 <= pair[1] <= 12}
-    return sorted({Month(name, *pair) for pair in valid} | recorded.keys())
+    name, bucket = request.dataset, request.bucket
+    listed = [*bucket.files(f"ledger/{name}"), *bucket.files(f"data/{name}")]
+    stems = {file.name.removesuffix(".json").removesuffix(".parquet") for file in listed}
+    found = {month for stem in stems if (month := month_of_stem(name, stem))}
+    return sorted(found | recorded.keys())
 
 
 def _recorded(request: Request) -> tuple[Mapping[Month, Recorded], TripsError | None]:

@@ -94,7 +94,7 @@ class Step(str, Enum):
     """A step of a repair; each is one that is safe to kill and to repeat."""
 
     REWRITE_ENTRY = "rewrite the entry"
-    FETCH = "fetch anew"
+    FETCH = "fetch again"
     LOAD = "load if it differs"
     RELOAD = "reload from the bucket"
     REDRAW = "redraw the report"

@@ -11,6 +11,7 @@ from core.storage.bucket import Bucket
 from monthly.convert.readings import Rules
 from monthly.ledger import Entry, write_entry
 from monthly.month import Month
+from monthly.plan import RESTORE, UNPIN
 from monthly.verify.findings import (
     ENTRY_FAULTS,
     OBJECT_FAULTS,
@@ -21,10 +22,6 @@ from monthly.verify.findings import (
 )
 from monthly.verify.publisher_checks import source_of
 
-_PINNED = (
-    "it is pinned, and the publisher may have other content by now: "
-    "unpin it, then repair it, or restore a kept edition"
-)
 _INGEST = Remedy("force", True, "as it was loaded without a bucket", flow="ingest_data")
 #: What helps where no step does.
 _ADVICE: Mapping[FaultKind, Advice] = {
@@ -52,7 +49,7 @@ def planned(verdict: Verdict, has_warehouse: bool) -> Verdict:
     advice = [text for kind, text in _ADVICE.items() if kind in kinds]
     needs_fetch = bool(kinds & OBJECT_FAULTS)
     if needs_fetch and entry and entry.pinned:
-        return replace(verdict, advice=(*advice, _PINNED))
+        return replace(verdict, advice=(*advice, RESTORE, UNPIN))
     if entry and not entry.object_key and kinds & WAREHOUSE_FAULTS:
         return replace(verdict, advice=(*advice, _INGEST))
     steps = [Step.FETCH] if needs_fetch else []

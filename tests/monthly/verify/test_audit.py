@@ -1,0 +1,218 @@
+"""An audit that knows none of the project's code agrees with verify after random histories."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from core.storage.bucket import FolderBucket
+from fakes import stacks
+from fakes.stacks import NOVEMBER, OCTOBER, Stack
+from monthly.month import Month
+from monthly.warehouses.duckdb import DuckDBFile
+
+HISTORIES = 200
+HARM: list[Callable[[Stack], None]] = [
+    stacks.object_deleted,
+    stacks.object_truncated,
+    stacks.object_flipped,
+    stacks.object_of_november,
+    stacks.entry_deleted,
+    stacks.entry_emptied,
+    stacks.entry_of_november,
+    stacks.entry_of_older_object,
+    stacks.entry_with_other_counts,
+    stacks.report_deleted,
+    stacks.rejects_deleted,
+    stacks.rejects_cut,
+    stacks.rows_deleted,
+    stacks.rows_doubled,
+    stacks.value_changed,
+    stacks.table_dropped,
+    stacks.ledger_row_deleted,
+]
+
+
+# ---- the audit: JSON, hashlib, pyarrow and SQL alone
+
+
+def audit(root: Path, month: str) -> set[str]:
+    """What is wrong with a month of green: entry, object, rejects, report, warehouse."""
+    bucket, name = root / "bucket", f"green_tripdata_{month}"
+    try:
+        entry = json.loads((bucket / f"ledger/green/{name}.json").read_bytes())
+    except (OSError, ValueError):
+        return {"entry"}
+    if entry["year_month"] != month:
+        return {"entry"}
+    wrong = set(_beside(bucket, entry))
+    path = bucket / f"data/green/{name}.parquet"
+    if not path.exists() or _sha256(path) != entry["object_sha256"]:
+        return wrong | {"object"}
+    if not _is_counted(pq.read_table(path), entry, month):
+        wrong.add("entry")
+    return wrong | ({"warehouse"} if not _is_loaded(root, path, entry, month) else set())
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _beside(bucket: Path, entry: dict[str, Any]) -> Iterator[str]:
+    if entry["rejects_key"]:
+        path = bucket / entry["rejects_key"]
+        lines = list(csv.reader(path.open(newline=""))) if path.exists() else []
+        if len(lines) - 1 != entry["rows_rejected"]:
+            yield "rejects"
+    if entry["report_key"] and not (bucket / entry["report_key"]).exists():
+        yield "report"
+
+
+def _is_counted(table: Any, entry: dict[str, Any], month: str) -> bool:
+    days = {str(day) for day in table["file_month"].to_pylist()}
+    whole = entry["rows_written"] + entry["rows_rejected"]
+    return (
+        days == {f"{month}-01"}
+        and table.num_rows == entry["rows_written"]
+        and entry["rows_read"] == whole
+    )
+
+
+def _is_loaded(root: Path, path: Path, entry: dict[str, Any], month: str) -> bool:
+    """Whether the warehouse has exactly the object's rows, and says so."""
+    day = f"DATE '{month}-01'"
+    with duckdb.connect(str(root / "trips.duckdb"), read_only=True) as db:
+        remembered = db.execute(
+            "SELECT object_sha256, rows FROM loaded_months "
+            f"WHERE dataset = 'green' AND file_month = {day}"
+        ).fetchall()
+        if remembered != [(entry["object_sha256"], entry["rows_written"])]:
+            return False
+        if not db.execute("FROM duckdb_tables() WHERE table_name = 'green_trips'").fetchall():
+            return False
+        table = f"SELECT * FROM green_trips WHERE file_month = {day}"
+        file = f"SELECT * FROM read_parquet('{path}')"
+        return not any(
+            db.execute(f"{one} EXCEPT ALL {other}").fetchall()
+            for one, other in ((table, file), (file, table))
+        )
+
+
+# ---- histories
+
+
+class Killed(BaseException):
+    """What ends a load at a random effect; nothing may catch it."""
+
+
+class Effects:
+    """Counts the effects of a load, and ends it before one of them."""
+
+    left = 0
+
+    def count(self) -> None:
+        """One more is about to be."""
+        self.left -= 1
+        if self.left == 0:
+            raise Killed
+
+
+@pytest.fixture
+def effects(monkeypatch: pytest.MonkeyPatch) -> Effects:
+    """Of the folder and the DuckDB file: uploads, writes, removals, and the transaction."""
+    counted = Effects()
+
+    def before(work: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(*arguments: Any) -> Any:
+            counted.count()
+            return work(*arguments)
+
+        return counting
+
+    for name in ("upload", "write", "delete"):
+        monkeypatch.setattr(FolderBucket, name, before(getattr(FolderBucket, name)))
+    monkeypatch.setattr(DuckDBFile, "load", before(DuckDBFile.load))
+    return counted
+
+
+def happen(stack: Stack, chance: random.Random, effects: Effects) -> str:
+    """Let one thing happen to October or to both months; return what."""
+    what = chance.choice(["load", "correct", "kill", "harm", "harm", "repair"])
+    if what == "harm":
+        harm = chance.choice(HARM)
+        try:
+            harm(stack)
+        except (AssertionError, duckdb.Error, ValueError, KeyError, TypeError):
+            return "nothing to harm"  # earlier harm took it away
+        return harm.__name__
+    if what == "correct":
+        stack.publish(OCTOBER, chance.randrange(10, 30))
+    effects.left = chance.randrange(1, 9) if what == "kill" else 0
+    try:
+        if what == "repair":
+            stack.repair()
+        else:
+            load(stack, OCTOBER)
+    except Killed:
+        pass
+    effects.left = 0
+    return what
+
+
+def load(stack: Stack, month: Month) -> None:
+    """What the parent flow does for a month."""
+    stack.fetch(month, stack.source, 0.2)
+    stack.reload(month, force=False)
+    stack.redraw(month)
+
+
+@pytest.mark.slow
+def test_verify_and_an_independent_audit_agree_after_random_histories(
+    tmp_path: Path, effects: Effects
+) -> None:
+    """On what is wrong with which month: in each history, and after each was repaired."""
+    begin = tmp_path / "begin"
+    begin.mkdir()
+    with stacks.local(begin) as stack:
+        for month in (OCTOBER, NOVEMBER):
+            stack.publish(month, 12)
+            load(stack, month)
+    seen: set[str] = set()
+    for seed in range(HISTORIES):
+        root, chance = tmp_path / f"{seed}", random.Random(seed)
+        shutil.copytree(begin, root)
+        with stacks.local(root) as stack:
+            story = [happen(stack, chance, effects) for _ in range(chance.randrange(1, 5))]
+            seen.update(story)
+            check(stack, story)
+            stack.repair()
+            check(stack, [*story, "repaired"])
+            assert all(not audit(root, month) for month in ("2020-10", "2020-11")), story
+        shutil.rmtree(root)
+    assert seen >= {harm.__name__ for harm in HARM} | {"load", "correct", "kill", "repair"}
+
+
+def check(stack: Stack, story: list[str]) -> None:
+    """Verify finds something wrong where the audit does, of the same part of the month."""
+    found = {v.month.year_month: {part(f.kind.value) for f in v.faults} for v in stack.verdicts()}
+    for month in ("2020-10", "2020-11"):
+        wrong, expected = found.get(month, set()), audit(stack.folder, month)
+        assert bool(wrong) == bool(expected), (story, month, wrong, expected)
+        if "entry" not in wrong | expected:
+            assert expected <= wrong, (story, month, wrong, expected)
+
+
+def part(kind: str) -> str:
+    """The part of a month that a fault is of."""
+    first = kind.partition(" ")[0]
+    return first if first in ("entry", "object", "rejects", "report") else "warehouse"
