@@ -377,17 +377,6 @@ def test_converting_does_not_import_pandas(ending: str, tmp_path: Path) -> None:
     assert done.stdout.split() == ["False", "True"]
 
 
-def test_values_that_repeat_get_a_dictionary_and_others_none(tmp_path: Path) -> None:
-    rows = 10_000
-    table = pa.table({"key": range(rows), "place": [n % 7 for n in range(rows)]})
-    with conversion.RowGroups(tmp_path / "file", table.schema) as groups:
-        groups.add(table.to_batches())
-        groups.finish()
-    group = pq.read_metadata(tmp_path / "file").row_group(0)
-    assert [group.column(n).has_dictionary_page for n in range(2)] == [False, True]
-    assert pq.read_table(tmp_path / "file").equals(table)
-
-
 @pytest.mark.parametrize("threads", ["1", "4"])
 def test_the_number_of_threads_changes_no_row(
     tmp_path: Path, threads: str, monkeypatch: pytest.MonkeyPatch
