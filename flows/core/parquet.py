@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.errors import BadFile
@@ -14,6 +16,9 @@ from core.errors import BadFile
 #: A publisher may write a month as one row group; without a small buffer, PyArrow would read all
 #: of it at once.
 BUFFER_BYTES = 1 << 20
+#: Rows that tell whether the values of a column repeat, the fewest that do, and the share of
+#: distinct values up to which a dictionary pays.
+_SAMPLE_ROWS, _FEWEST_ROWS, _MOST_DISTINCT = 16_384, 1_000, 0.75
 
 
 def open_file(path: Path, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
@@ -66,8 +71,10 @@ def write_row_groups(
     """
     waiting: list[pa.RecordBatch] = []
     count = 0
-    with _writer(path, schema) as parquet:
-        for batch in batches:
+    coming = iter(batches)
+    first = list(islice(coming, 1))
+    with _writer(path, schema, _distinct(first)) as parquet:
+        for batch in chain(first, coming):
             waiting.append(batch)
             count += batch.num_rows
             while count >= rows_per_group:
@@ -77,13 +84,28 @@ def write_row_groups(
             _write_group(parquet, waiting, count)
 
 
-def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+def _distinct(first: Sequence[pa.RecordBatch]) -> set[str]:
+    """Return the columns in whose first rows most values differ."""
+    sample = [batch.slice(0, _SAMPLE_ROWS) for batch in first if len(batch) >= _FEWEST_ROWS]
+    return {
+        name
+        for batch in sample
+        for name, values in zip(batch.schema.names, batch.columns)
+        if not pa.types.is_dictionary(values.type)
+        if pc.count_distinct(values).as_py() > _MOST_DISTINCT * len(batch)
+    }
+
+
+def _writer(path: Path, schema: pa.Schema, distinct: set[str]) -> pq.ParquetWriter:
     return pq.ParquetWriter(
         path,
         schema,
         compression="zstd",
-        # Times rarely repeat: a dictionary of them costs time and makes the file larger.
-        use_dictionary=[f.name for f in schema if not pa.types.is_timestamp(f.type)],
+        # A dictionary of values that rarely repeat, such as times, costs time and makes the file
+        # larger.
+        use_dictionary=[
+            f.name for f in schema if f.name not in distinct and not pa.types.is_timestamp(f.type)
+        ],
         # With the schema, readers would get dictionaries instead of texts.
         store_schema=not any(pa.types.is_dictionary(f.type) for f in schema),
     )

@@ -33,7 +33,7 @@ class Dataset:
     path: Path
     columns: tuple[Column, ...]
 
-    @property
+    @cached_property
     def place(self) -> str:
         """Return where it is declared, for messages."""
         here = Path(__file__).parents[2]

@@ -57,6 +57,7 @@ EMBEDDED: dict[str, Block] = {
     EMBEDDED_WAREHOUSE: DuckDBWarehouse(path=str(DATA / "trips.duckdb"), memory_limit="1GB"),
 }
 share_with_library(variables.SCRATCH)
+share_with_library(variables.THREADS)
 
 
 @dataclass(frozen=True)

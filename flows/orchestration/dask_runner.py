@@ -45,7 +45,7 @@ def dask_runner(
     if spec.is_address:
         return DaskTaskRunner(address=spec.where)
     if spec.where == LOCAL:
-        options = local_options(workers) | dict(local or {}) | dict(spec.options)
+        options = local_options(workers, local or {}, spec.options)
         return DaskTaskRunner(cluster_kwargs=options)
     return DaskTaskRunner(
         cluster_class=cluster_class(spec.where), cluster_kwargs=dict(spec.options)

@@ -68,6 +68,11 @@ SCRATCH = Variable(
     "Folder where months are downloaded and converted, with room for twice the largest file. By "
     "default it is `trips-scratch-UID` in the system's temporary folder.",
 )
+THREADS = Variable(
+    "TRIPS_THREADS",
+    "",
+    "Threads that the months converted in one process share. By default as many as it has cores.",
+)
 ENVIRONMENT_FILE = Variable(
     "TRIPS_ENV_FILE", str(PROJECT / ".env"), "File to read in place of `.env`."
 )
@@ -80,6 +85,7 @@ VARIABLES = (
     DATASETS,
     DATA,
     SCRATCH,
+    THREADS,
     ENVIRONMENT_FILE,
 )
 

@@ -74,9 +74,9 @@ def _started(spec: ClusterSpec, jobs: int, stack: ExitStack) -> Any:
 
 
 def _local(jobs: int, options: Mapping[str, Any]) -> LocalCluster:
-    ours = local_options(min(jobs, os.cpu_count() or 1))
+    every = local_options(min(jobs, os.cpu_count() or 1), options)
     try:
-        return LocalCluster(**ours | dict(options))  # type: ignore[no-untyped-call]
+        return LocalCluster(**every)  # type: ignore[no-untyped-call]
     except TypeError as error:
         raise UsageError(
             f"the local cluster does not take these cluster_options: {error}"

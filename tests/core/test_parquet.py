@@ -73,3 +73,12 @@ def test_damaged_file_is_named(tmp_path: Path) -> None:
 def test_refusal_of_the_disk_is_not_taken_for_damage(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), damage_named("t.parquet"):
         open_file(tmp_path / "t.parquet")
+
+
+def test_values_that_repeat_get_a_dictionary_and_others_none(tmp_path: Path) -> None:
+    rows = 10_000
+    table = pa.table({"key": range(rows), "place": [n % 7 for n in range(rows)]})
+    write_row_groups(tmp_path / "file", table.schema, table.to_batches(), rows)
+    group = pq.read_metadata(tmp_path / "file").row_group(0)
+    assert [group.column(n).has_dictionary_page for n in range(2)] == [False, True]
+    assert pq.read_table(tmp_path / "file").equals(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,23 +12,35 @@ import distributed
 from distributed.deploy.cluster import Cluster
 
 from core.errors import UsageError
+from core.threads import VARIABLE, most_threads
 
 _LOOPBACK = "127.0.0.1"
 _WORKER_PROCESS = str(Path(__file__).with_name("worker_process.py"))
 
 
-def local_options(workers: int) -> dict[str, Any]:
+def local_options(workers: int, *others: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments for a distributed.LocalCluster that only this machine can reach.
 
-    Each worker has one thread: a month, a frame or a rewrite keeps a process busy.
+    Each worker has one thread: a month, a frame or a rewrite keeps a process busy. A month's own
+    threads keep to the worker's share of the cores.
+
+    Args:
+        workers: processes of the cluster.
+        others: further arguments, which take precedence.
     """
-    return {
+    options: dict[str, Any] = {
         "n_workers": workers,
         "threads_per_worker": 1,
         "host": _LOOPBACK,
         "dashboard_address": f"{_LOOPBACK}:0",
         "preload": [*dask.config.get("distributed.worker.preload"), _WORKER_PROCESS],
     }
+    for more in others:
+        options |= more
+    if options.get("processes", True):  # workers that are threads have no environment of their own
+        share = max(1, most_threads() // (options["n_workers"] or 1))
+        options["env"] = {VARIABLE: str(share)} | options.get("env", {})
+    return options
 
 
 def cluster_class(path: str) -> Any:

@@ -30,10 +30,11 @@ def row_hashes(batch: pa.RecordBatch) -> Hashes:
     that happens once in a hundred thousand months.
     """
     hashes = np.zeros(batch.num_rows, np.uint64)
+    shifted = np.empty_like(hashes)
     for values in batch.columns:
         hashes ^= _numbers(values) if values.null_count < len(values) else _NULL
         hashes *= _FACTOR
-        hashes ^= hashes >> _SHIFT
+        hashes ^= np.right_shift(hashes, _SHIFT, out=shifted)
     return hashes
 
 

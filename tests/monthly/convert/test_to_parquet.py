@@ -375,3 +375,15 @@ def test_converting_does_not_import_pandas(ending: str, tmp_path: Path) -> None:
     run = [sys.executable, "-c", script]
     done = subprocess.run(run, cwd=FLOWS, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True"]
+
+
+@pytest.mark.parametrize("threads", ["1", "4"])
+def test_the_number_of_threads_changes_no_row(
+    tmp_path: Path, threads: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIPS_THREADS", threads)
+    monkeypatch.setattr(csv_file, "BLOCK_BYTES", 1_000)
+    data = fhv_file(500)
+    done = converted(tmp_path, data)
+    published = [line.split(",")[0] for line in data.decode().splitlines()[1:]]
+    assert done.table["dispatching_base_num"].to_pylist() == published
