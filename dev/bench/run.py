@@ -25,7 +25,8 @@ BENCH = Path(__file__).parent
 PROJECT = BENCH.parents[1]
 sys.path[:0] = [str(PROJECT / "flows"), str(PROJECT / "dev")]
 
-import fan_out_figures  # noqa: E402 - flows/ and blocks/ are on the path only now
+import csv_figures  # noqa: E402 - flows/ and blocks/ are on the path only now
+import fan_out_figures  # noqa: E402
 import postgres_figures  # noqa: E402
 import row_group_figures  # noqa: E402
 from figure import Figure  # noqa: E402
@@ -47,6 +48,7 @@ def main() -> None:
         sources = {times: _sample(folder, times) for times in (1, 4, 10)}
         measured = (
             _conversion(sources[1], folder),
+            csv_figures.figures(sources[1], folder, ROUNDS),
             _memory(sources, folder),
             _processes(sources[1], folder),
             postgres_figures.figures(sources, ROWS, ROUNDS),

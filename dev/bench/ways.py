@@ -1,8 +1,8 @@
 """One way of doing a job, alone in its process, so that its time and peak memory are its own.
 
-    python dev/bench/ways.py WAY SOURCE TARGET_FOLDER
+    python dev/bench/ways.py WAY SOURCE TARGET_FOLDER [warm]
 
-prints seconds of work, peak memory in MB and rows as JSON.
+prints seconds of work and of CPU, the second time if warm, peak memory in MB and rows as JSON.
 """
 
 from __future__ import annotations
@@ -40,6 +40,45 @@ def ours(source: Path, target: Path) -> Callable[[], int]:
     from monthly.month import Month
 
     return lambda: convert(Month("yellow", 2021, 1), source, target).rows_written
+
+
+def ours_plain(source: Path, target: Path) -> Callable[[], int]:
+    """Convert the plain file of `csv_figures`, whose declaration TRIPS_DATASETS names."""
+    from monthly.convert.to_parquet import convert
+    from monthly.month import Month
+
+    return lambda: convert(Month("plain", 2020, 3), source, target).rows_written
+
+
+def duckdb(source: Path, target: Path) -> Callable[[], int]:
+    """Convert as DuckDB does by itself: types guessed, zstd."""
+    from duckdb import connect
+
+    database = connect()
+    database.execute("SET enable_progress_bar = false")  # it would be part of the output
+    copy = (
+        f"COPY (FROM read_csv_auto('{source}')) TO '{target}/duckdb.parquet' "
+        "(FORMAT parquet, COMPRESSION zstd)"
+    )
+
+    def work() -> int:
+        written = database.execute(copy).fetchall()
+        return int(written[0][0])
+
+    return work
+
+
+def pyarrow(source: Path, target: Path) -> Callable[[], int]:
+    """Convert as PyArrow does by itself: types guessed, the whole file in memory, zstd."""
+    import pyarrow.csv as pa_csv
+    import pyarrow.parquet as pq
+
+    def work() -> int:
+        table = pa_csv.read_csv(source)
+        pq.write_table(table, target / "pyarrow.parquet", compression="zstd")
+        return int(table.num_rows)
+
+    return work
 
 
 def gunzip(source: Path, target: Path) -> Callable[[], int]:
@@ -107,10 +146,12 @@ def main(ways: Mapping[str, Way]) -> None:
     """Prepare one of these ways, then measure its work alone."""
     seldom_collected()
     work = ways[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
-    started = time.perf_counter()
+    if "warm" in sys.argv[4:]:
+        work()
+    started, before = time.perf_counter(), time.process_time()
     rows = work()
-    seconds = time.perf_counter() - started
-    print(json.dumps({"seconds": seconds, "peak_mb": _peak_mb(), "rows": rows}))
+    seconds, cpu = time.perf_counter() - started, time.process_time() - before
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "peak_mb": _peak_mb(), "rows": rows}))
 
 
 def seldom_collected() -> None:
@@ -126,4 +167,9 @@ def _peak_mb() -> float:
 
 
 if __name__ == "__main__":
-    main({way.__name__: way for way in (zoomcamp, ours, gunzip, parse, write)})
+    main(
+        {
+            way.__name__: way
+            for way in (zoomcamp, ours, ours_plain, duckdb, pyarrow, gunzip, parse, write)
+        }
+    )

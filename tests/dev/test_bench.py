@@ -27,7 +27,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["zoomcamp", "ours", "parse", "write"])
+@pytest.mark.parametrize("name", ["zoomcamp", "ours", "duckdb", "pyarrow", "parse", "write"])
 def test_a_way_to_parquet_brings_every_row(name: str, source: Path, tmp_path: Path) -> None:
     assert getattr(import_module("ways"), name)(source, tmp_path / "out")() == ROWS
 

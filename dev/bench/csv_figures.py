@@ -1,0 +1,89 @@
+"""The conversion of CSV files against DuckDB's and PyArrow's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from figure import Figure
+
+BENCH = Path(__file__).parent
+_PLAIN_ROWS = 1_000_000
+
+
+def figures(month: Path, folder: Path, rounds: int) -> Iterator[Figure]:
+    """Ratios for a published month, and for a plain file of ten columns.
+
+    Args:
+        month: a published csv.gz.
+        folder: to work in.
+        rounds: how often each is measured, in turn.
+    """
+    measured = _measured(month, folder, rounds, ("ours", "duckdb", "pyarrow"))
+    yield from _against(measured, "csv.gz", "ours", "seconds", 0.85)
+    yield from _against(measured, "csv.gz", "ours", "cpu", 0.85)
+    yield from _against(measured, "csv.gz", "ours", "whole", 1.0)
+    plain = _measured(_plain(folder), folder, rounds, ("ours_plain", "duckdb", "pyarrow"))
+    yield from _against(plain, "plain csv", "ours_plain", "seconds", 1.1)
+
+
+def _against(
+    measured: Mapping[str, Mapping[str, float]], file: str, ours: str, what: str, most: float
+) -> Iterator[Figure]:
+    named = {"seconds": "warm", "cpu": "CPU", "whole": "whole process"}[what]
+    for way, found in measured.items():
+        label = "ours" if way == ours else way
+        yield Figure(f"{file} -> Parquet, {named}: {label}", found[what], "s", "", ok=True)
+    ratio = measured[ours][what] / measured["duckdb"][what]
+    yield Figure(f"{file}, {named}: of DuckDB's", ratio, "x", f"<= {most}", ratio <= most)
+
+
+def _measured(
+    source: Path, folder: Path, rounds: int, ways: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Return the medians of each way: warm in one process, and as a whole process."""
+    found: dict[str, dict[str, list[float]]] = {way: defaultdict(list) for way in ways}
+    for _ in range(rounds):
+        for way in ways:
+            warm = _run(way, source, folder, "warm")
+            found[way]["seconds"].append(warm["seconds"])
+            found[way]["cpu"].append(warm["cpu"])
+            started = time.perf_counter()
+            _run(way, source, folder)
+            found[way]["whole"].append(time.perf_counter() - started)
+    return {
+        way: {what: statistics.median(values) for what, values in each.items()}
+        for way, each in found.items()
+    }
+
+
+def _run(way: str, source: Path, folder: Path, *more: str) -> dict[str, float]:
+    command = [sys.executable, str(BENCH / "ways.py"), way, str(source), str(folder), *more]
+    environment = os.environ | {"TRIPS_DATASETS": str(BENCH / "plain")}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def _plain(folder: Path) -> Path:
+    """Write a plain CSV file: times, numbers and texts, some of which repeat."""
+    path = folder / "plain.csv"
+    with path.open("w") as file:
+        file.write("at,a,b,c,d,e,f,g,h,i\n")
+        for n in range(_PLAIN_ROWS):
+            second = n * 2678399 // _PLAIN_ROWS
+            day, rest = divmod(second, 86400)
+            at = f"2020-03-{day + 1:02} {rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
+            numbers = f"{n % 10000 * 0.13:.2f},{n % 100000 * 0.17:.2f},{n % 333 * 0.3:.1f}"
+            file.write(
+                f"{at},{n},{n * 7 % 1000},{numbers},Name {n % 50},Place {n % 300},{n % 7},"
+                f"X{n % 11}\n"
+            )
+    return path
