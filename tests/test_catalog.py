@@ -28,6 +28,7 @@ DATASET = {
     "rows_rejected",
     "bytes",
     "converted_at",
+    "loaded_at",
     "counts",
     "fault",
     "months",
@@ -45,6 +46,7 @@ MONTH = {
     "pinned_at",
     "held",
     "in_warehouse",
+    "loaded_at",
     "stale",
     "fault",
 }

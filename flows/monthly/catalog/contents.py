@@ -52,6 +52,7 @@ class MonthLine:
         stale: why a run would convert or load it again, as far as listings show.
         is_held: whether an edition of it waits to be accepted.
         is_loaded: whether the warehouse has it; None if no warehouse was asked.
+        loaded_at: when the warehouse loaded it, UTC, ISO 8601; empty if it has not.
     """
 
     month: Month
@@ -60,6 +61,7 @@ class MonthLine:
     stale: tuple[str, ...] = ()
     is_held: bool = False
     is_loaded: bool | None = None
+    loaded_at: str = ""
 
     @property
     def mark(self) -> Mark:
@@ -143,6 +145,11 @@ class DatasetLine:
     def converted_at(self) -> str:
         """Return when a month was last converted, UTC, ISO 8601; empty if none was."""
         return max((entry.converted_at for entry in self.entries), default="")
+
+    @property
+    def loaded_at(self) -> str:
+        """Return when the warehouse last loaded a month, UTC, ISO 8601; empty if it has none."""
+        return max((line.loaded_at for line in self.months), default="")
 
     @property
     def counts(self) -> dict[str, int]:

@@ -64,6 +64,11 @@ METRICS = (
         "When a month was last converted.",
         lambda line: _seconds(line.converted_at) if line.converted_at else None,
     ),
+    Metric(
+        "last_load_timestamp_seconds",
+        "When the warehouse last loaded a month.",
+        lambda line: _seconds(line.loaded_at) if line.loaded_at else None,
+    ),
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
@@ -33,6 +33,7 @@ class Listing:
         held: months of which an edition is held.
         sizes: size in bytes of each object beside the Parquet objects, by name.
         loaded: SHA-256 of the object that the warehouse has, by month; None if it was not asked.
+        loaded_at: when the warehouse loaded each month, UTC, ISO 8601.
         fault: why the declaration cannot be read; empty if it can.
     """
 
@@ -41,6 +42,7 @@ class Listing:
     held: frozenset[Month] = frozenset()
     sizes: Mapping[str, int] | None = None
     loaded: Mapping[Month, str] | None = None
+    loaded_at: Mapping[Month, str] = field(default_factory=dict)
     fault: str = ""
 
 
@@ -82,7 +84,9 @@ def _listing(bucket: Bucket, warehouse: Warehouse | None, dataset: str) -> Listi
     held = frozenset(_months(bucket, "held", dataset))
     sizes = {file.name: file.size for file in bucket.files(f"data/{dataset}")} if entries else {}
     loaded = warehouse.loaded(dataset) if warehouse else None
-    return Listing(dataset, tuple(entries), held, sizes, loaded)
+    rows = warehouse.recorded(dataset) if warehouse and loaded else {}
+    loaded_at = {month: row.loaded_at for month, row in rows.items()}
+    return Listing(dataset, tuple(entries), held, sizes, loaded, loaded_at)
 
 
 def _months(bucket: Bucket, folder: str, dataset: str) -> list[Month]:
@@ -133,6 +137,7 @@ def _month(month: Month, listing: Listing, found: _Read | None) -> MonthLine:
         stale=tuple(_stale(month, listing, entry)) if entry else (),
         is_held=month in listing.held,
         is_loaded=None if listing.loaded is None else month in listing.loaded,
+        loaded_at=listing.loaded_at.get(month, "") if month in (listing.loaded or ()) else "",
     )
 
 

@@ -30,6 +30,7 @@ def _dataset(line: DatasetLine) -> dict[str, Any]:
         "rows_rejected": line.rejected,
         "bytes": line.size,
         "converted_at": line.converted_at or None,
+        "loaded_at": line.loaded_at or None,
         "counts": {"months": len(line.months), **line.counts},
         "fault": line.fault or None,
         "months": [_month(each) for each in line.months],
@@ -51,6 +52,7 @@ def _month(line: MonthLine) -> dict[str, Any]:
         "pinned_at": entry.pinned or None if entry else None,
         "held": line.is_held,
         "in_warehouse": line.is_loaded,
+        "loaded_at": line.loaded_at or None,
         "stale": [*line.stale],
         "fault": line.fault or None,
     }

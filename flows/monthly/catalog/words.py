@@ -10,7 +10,8 @@ from monthly.markdown import code, escaped
 from monthly.month import Month
 from monthly.result import aligned
 
-_HEAD = ("dataset", "months", "first", "newest", "rows", "rejected", "bytes", "converted", "notes")
+_TOTALS = ("rows", "rejected", "bytes")
+_HEAD = ("dataset", "months", "first", "newest", *_TOTALS, "converted", "loaded", "notes")
 _NUMBERS = (1, 4, 5, 6)
 #: What a table says of a dataset beside its totals, by the name of a count.
 _NOTES = {
@@ -98,14 +99,14 @@ def ranges(months: Sequence[Month]) -> list[str]:
 def _cells(line: DatasetLine) -> tuple[str, ...]:
     first, newest = (month.year_month if month else "-" for month in (line.first, line.newest))
     totals = (f"{count:,}" for count in (line.rows, line.rejected, line.size))
-    converted = line.converted_at[:16].replace("T", " ") or "-"
+    times = (time[:16].replace("T", " ") or "-" for time in (line.converted_at, line.loaded_at))
     return (
         line.dataset,
         f"{len(line.months):,}",
         first,
         newest,
         *totals,
-        converted,
+        *times,
         _notes(line),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -57,6 +58,7 @@ class Recorded:
         entry: the entry of the loaded object; None if a version before 1.3 loaded it.
         touched: whether something else has changed the month since, as far as the warehouse
             itself records it.
+        loaded_at: when it was loaded, UTC, ISO 8601; empty if that is not recorded.
     """
 
     sha256: str
@@ -64,6 +66,7 @@ class Recorded:
     source: str
     entry: Entry | None
     touched: bool = False
+    loaded_at: str = ""
 
 
 def recorded(row: Mapping[str, Any]) -> Recorded:
@@ -74,7 +77,14 @@ def recorded(row: Mapping[str, Any]) -> Recorded:
     known = record is not None and record.keys() <= {field.name for field in fields(Entry)}
     entry = Entry.of(record) if known else None
     touched = bool(row.get("touched"))
-    return Recorded(row["object_sha256"], row["rows"], row.get("source") or "", entry, touched)
+    when = _utc(row.get("loaded_at") or row.get("modified"))
+    source = row.get("source") or ""
+    return Recorded(row["object_sha256"], row["rows"], source, entry, touched, when)
+
+
+def _utc(time: dt.datetime | None) -> str:
+    # DuckDB records the local time, without a zone, which is what astimezone assumes.
+    return time.astimezone(dt.timezone.utc).isoformat(timespec="seconds") if time else ""
 
 
 class Warehouse(Protocol):

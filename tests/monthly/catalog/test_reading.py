@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 
 from core.errors import Unavailable
@@ -19,6 +20,7 @@ from monthly.catalog.contents import DatasetLine, Mark
 from monthly.catalog.reading import listed_marks, read_catalog
 from monthly.ledger import entry_key, object_key, read_entry, write_entry
 from monthly.month import Month
+from monthly.warehouses import recorded
 from test_flows import trips
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 OCTOBER, NOVEMBER, DECEMBER, JANUARY, FEBRUARY, MARCH = (
     Month("green", 2020 + number // 12, number % 12 + 1) for number in range(9, 15)
 )
+#: The clock of Google's double.
+GOOGLES_DAY = "2021-06-01"
 TODAY = dt.date(2021, 6, 1)
 
 
@@ -50,6 +54,10 @@ def put(bucket: Bucket, key: str, data: bytes) -> None:
     bucket.write(key, data, there.version if there else None)
 
 
+def _now() -> str:
+    return dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
+
+
 def of_green(place: Place) -> DatasetLine:
     """The catalog's line; yellow has nothing, and is there to be kept apart."""
     yellow, green = read_catalog(place.bucket, place.warehouse, ["yellow", "green"], TODAY)
@@ -57,8 +65,9 @@ def of_green(place: Place) -> DatasetLine:
     return green
 
 
-def test_each_place_is_told_month_by_month(place: Place) -> None:
+def test_each_place_is_told_month_by_month(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loaded, corrected, in one place only, held, gone and broken; one fault hides nothing."""
+    began = _now()
     for month in (OCTOBER, NOVEMBER, FEBRUARY):
         place.publish(month, trips(month.year_month, ["1", "2"]))
     corrected = place.bring(NOVEMBER, trips("2020-11", ["1", "2", "3"]))
@@ -75,7 +84,10 @@ def test_each_place_is_told_month_by_month(place: Place) -> None:
         FEBRUARY: Mark.WAREHOUSE_ONLY,
         MARCH: Mark.UNREADABLE,
     }
-    october, november, *_, broken = green.months
+    october, november, december, *_, broken = green.months
+    started, ended = (GOOGLES_DAY, GOOGLES_DAY) if place.schema else (began[:10], _now()[:10])
+    assert started <= october.loaded_at[:10] <= green.loaded_at[:10] <= ended
+    assert (december.loaded_at, broken.loaded_at) == ("", "")
     assert november.stale == ("the warehouse has another edition of it",)
     assert entry_key(MARCH) in broken.fault
     assert october.entry == read_entry(place.bucket, OCTOBER)[0]
@@ -90,6 +102,15 @@ def test_each_place_is_told_month_by_month(place: Place) -> None:
         FEBRUARY: Mark.MISSING,
         MARCH: Mark.GOOD,
     }
+
+
+def test_a_time_of_duckdb_is_that_of_the_machines_zone() -> None:
+    """DuckDB records local times; an hour off would be one of another zone."""
+    with duckdb.connect() as db:
+        ((local,),) = db.execute("SELECT now()::TIMESTAMP").fetchall()
+    row = {"object_sha256": "a", "rows": 1, "loaded_at": local}
+    told = dt.datetime.fromisoformat(recorded(row).loaded_at)
+    assert abs(told - dt.datetime.now(dt.timezone.utc)) < dt.timedelta(minutes=1)
 
 
 @pytest.fixture
