@@ -126,7 +126,7 @@ def test_the_command_prints_a_line_for_each_edition(place: Path, command: Comman
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--restore", "ffff"], "'ffff' is the start of no edition; none is kept"),
+        (["--restore", "ffff"], "'ffff' is not the start of an edition; none is kept"),
         (["--pin", "--unpin"], "unpin contradicts pin; leave one of them out"),
         (["--restore", "ffff", "--months", "2020-10:2020-11"], "edition ffff is of one month"),
         (["--pin", "--months", "2020-11"], "green 2020-11 is not in the bucket"),
