@@ -108,14 +108,15 @@ def test_the_command_prints_a_line_for_each_edition(place: Path, command: Comman
     options = ["--color", "green", "--months", OCTOBER]
     said = command(history, *options, show=history_table)
     assert said.code == 0
-    head, _, loaded, correction = said.out.splitlines()[:4]
-    assert head.split() == [
-        *("month", "when", "why", "rows", "added", "removed", "unchanged", "sums", "edition")
-    ]
-    assert loaded.split()[-2:] == [first, "kept"]
-    assert correction.split()[-1] == "current"
-    assert "2 -> 3" in correction
-    assert "total_amount 14.50 -> 21.50" in correction
+    head, _, loaded, correction, _, why = said.out.splitlines()
+    columns = ("month", "when", "rows", "added", "removed", "unchanged", "edition", "state")
+    assert head.split() == [*columns]
+    assert loaded.split() == ["green", OCTOBER, "2", first, "kept"]
+    assert correction.split()[4:-2] == ["2", "->", "3", "2", "1", "1"]
+    assert correction.endswith("current")
+    assert why.startswith("green 2020-10: ")
+    assert "size " in why
+    assert "total_amount 14.50 -> 21.50" in why
     printed = command(history, *options, "--json", show=history_table, record=history_record)
     (month,) = json.loads(printed.out)["months"]
     assert (month["month"], month["editions"], month["pinned"]) == ("green 2020-10", [first], None)
@@ -125,7 +126,7 @@ def test_the_command_prints_a_line_for_each_edition(place: Path, command: Comman
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--restore", "ffff"], "'ffff' is the start of no edition; none is kept"),
+        (["--restore", "ffff"], "'ffff' is not the start of an edition; none is kept"),
         (["--pin", "--unpin"], "unpin contradicts pin; leave one of them out"),
         (["--restore", "ffff", "--months", "2020-10:2020-11"], "edition ffff is of one month"),
         (["--pin", "--months", "2020-11"], "green 2020-11 is not in the bucket"),

@@ -58,7 +58,7 @@ def check_reader(place: Place) -> None:
     if place.bucket.sha256(OBJECT) == entry.object_sha256:
         return
     if entry.pinned:
-        with pytest.raises(StorageError, match="not fetched anew"):
+        with pytest.raises(StorageError, match="not fetched again"):
             plan_month(MONTH, str(place.source), place.bucket)
     else:
         assert plan_month(MONTH, str(place.source), place.bucket).status is Status.CHANGED

@@ -140,7 +140,7 @@ def test_a_pinned_month_is_not_ingested_over(place: Path, saved: Database) -> No
     state = ingest(*which, force=True, **options)
     assert (state.name, state.result().status) == ("Pinned", "pinned")
     saved.query("DELETE FROM green_trips WHERE total_amount = 4 RETURNING 1")
-    assert "and not fetched anew: " in ingest(*which, **options).message
+    assert "and not fetched again: " in ingest(*which, **options).message
     assert show("green", 2020, "10", unpin=True, **database).is_completed()
     assert ingest(*which, **options).name == "Completed"
     assert saved.query(SUMS) == [("2020-10", 1, 1.0)]

@@ -89,8 +89,10 @@ def named_edition(month: Month, text: str, names: Iterable[str]) -> str:
     kept = f"it has {', '.join(there)}" if there else "none is kept"
     if len(text) < FEWEST_DIGITS:
         what = f"{text!r} is too short for an edition; write {FEWEST_DIGITS} digits or more"
+    elif found:
+        what = f"{text!r} is the start of several editions"
     else:
-        what = f"{text!r} is the start of {'several editions' if found else 'no edition'}"
+        what = f"{text!r} is not the start of an edition"
     raise UsageError(f"{month}: {what}; {kept}")
 
 

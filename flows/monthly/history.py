@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from core.storage.bucket import Bucket
@@ -14,8 +14,38 @@ from monthly.month import Month
 from monthly.result import aligned
 from monthly.revision import Revision
 
-_HEAD = ("month", "when", "why", "rows", "added", "removed", "unchanged", "sums", "edition", "")
-_NUMBERS = range(3, 7)
+_HEAD = (
+    "month",
+    "when",
+    "why",
+    "rows",
+    "added",
+    "removed",
+    "unchanged",
+    "sums",
+    "edition",
+    "state",
+)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """The line of an edition, as text; see `_HEAD`."""
+
+    month: str
+    when: str = ""
+    why: str = ""
+    rows: str = ""
+    added: str = ""
+    removed: str = ""
+    unchanged: str = ""
+    sums: str = ""
+    edition: str = ""
+    state: str = ""
+
+    def cells(self, *without: str) -> tuple[str, ...]:
+        """Return the cells of a table, without those of some columns."""
+        return tuple(getattr(self, name) for name in _HEAD if name not in without)
 
 
 @dataclass(frozen=True)
@@ -43,22 +73,29 @@ def history_of(bucket: Bucket, month: Month) -> MonthHistory:
 
 
 def history_table(histories: Sequence[MonthHistory]) -> str:
-    """Return the histories as a text table, a line for each edition, oldest first."""
-    rows = [row for history in histories for row in _rows(history)]
-    return "\n".join(aligned([_HEAD, *rows], right=_NUMBERS))
+    """Return the histories as a text table, a line for each edition, oldest first, then reasons."""
+    lines = [line for history in histories for line in _lines(history)]
+    below = ("why", "sums")
+    head = tuple(name for name in _HEAD if name not in below)
+    text = aligned([head, *(line.cells(*below) for line in lines)], right=range(2, 6))
+    reasons = [
+        f"{line.month}: {line.edition}: {'; '.join(filter(None, (line.why, line.sums)))}"
+        for line in lines
+        if line.sums
+    ]
+    return "\n".join([*text, *(["", *reasons] if reasons else [])])
 
 
 def history_page(histories: Sequence[MonthHistory]) -> str:
     """Return the histories as a markdown table, a line for each edition, oldest first."""
-    return _markdown(_HEAD, [row for history in histories for row in _rows(history)])
+    return _markdown([line for history in histories for line in _lines(history)])
 
 
 def history_markdown(entry: Entry) -> str:
     """Return the history of one month for its report; empty if it was never replaced."""
     if not entry.history:
         return ""
-    rows = [row[1:-1] for row in _edition_rows(entry, {})]
-    return f"## History\n\n{_markdown(_HEAD[1:-1], rows)}"
+    return f"## History\n\n{_markdown(_edition_lines(entry, {}), 'month', 'state')}"
 
 
 def history_record(histories: Sequence[MonthHistory]) -> dict[str, Any]:
@@ -96,46 +133,47 @@ def _record(history: MonthHistory) -> dict[str, Any]:
     }
 
 
-def _rows(history: MonthHistory) -> list[tuple[str, ...]]:
-    if history.entry is None:
-        kept = f"editions kept: {', '.join(history.editions)}" if history.editions else ""
-        return [(str(history.month), "", "not in the ledger", *[""] * 5, "", kept)]
-    return _edition_rows(history.entry, dict.fromkeys(history.editions, "kept"), history.month)
+def _lines(history: MonthHistory) -> list[_Line]:
+    if history.entry is not None:
+        return _edition_lines(history.entry, dict.fromkeys(history.editions, "kept"))
+    kept = f"editions kept: {', '.join(history.editions)}" if history.editions else ""
+    return [_Line(str(history.month), why="not in the ledger", state=kept or "not in the ledger")]
 
 
-def _edition_rows(
-    entry: Entry, states: Mapping[str, str], month: Month | None = None
-) -> list[tuple[str, ...]]:
+def _edition_lines(entry: Entry, states: Mapping[str, str]) -> list[_Line]:
     current = f"current, pinned on {entry.pinned[:10]}" if entry.pinned else "current"
-    rows = [_first(entry), *(_row(revision) for revision in entry.history)]
-    names = [row[-1] for row in rows]
-    states = {**states, names[-1]: current}
-    last = len(rows) - 1
-    return [
-        (str(month or ""), *row, current if at == last else states.get(row[-1], "removed"))
-        for at, row in enumerate(rows)
-    ]
+    states = {**states, edition_of(entry.loaded_sha256): current}
+    month = f"{entry.dataset} {entry.year_month}"
+    lines = [_first(month, entry), *(_line(month, revision) for revision in entry.history)]
+    return [replace(line, state=states.get(line.edition, "removed")) for line in lines]
 
 
-def _first(entry: Entry) -> tuple[str, ...]:
+def _first(month: str, entry: Entry) -> _Line:
     """Return the line of the edition that replaced none."""
-    if not entry.history:
-        edition = edition_of(entry.loaded_sha256)
-        return (_day(entry.converted_at), "loaded", f"{entry.rows_written:,}", *[""] * 4, edition)
-    first = entry.history[0]
-    return ("", "loaded", f"{first.rows_before:,}", *[""] * 4, first.edition_before)
+    if entry.history:
+        first = entry.history[0]
+        rows, edition = first.rows_before, first.edition_before
+        return _Line(month, "", "loaded", f"{rows:,}", edition=edition)
+    when, edition = _minute(entry.converted_at), edition_of(entry.loaded_sha256)
+    return _Line(month, when, "loaded", f"{entry.rows_written:,}", edition=edition)
 
 
-def _row(revision: Revision) -> tuple[str, ...]:
-    counts = (revision.rows_added, revision.rows_removed, revision.rows_unchanged)
-    return (
-        _day(revision.replaced_at),
+def _line(month: str, revision: Revision) -> _Line:
+    return _Line(
+        month,
+        _minute(revision.replaced_at),
         revision.reason,
         f"{revision.rows_before:,} -> {revision.rows_after:,}",
-        *("?" if count is None else f"{count:,}" for count in counts),
-        _sums(revision.totals_before, revision.totals_after),
-        revision.edition_after,
+        added=_count(revision.rows_added),
+        removed=_count(revision.rows_removed),
+        unchanged=_count(revision.rows_unchanged),
+        sums=_sums(revision.totals_before, revision.totals_after),
+        edition=revision.edition_after,
     )
+
+
+def _count(rows: int | None) -> str:
+    return "?" if rows is None else f"{rows:,}"
 
 
 def _sums(before: Mapping[str, float | int | str], after: Mapping[str, float | int | str]) -> str:
@@ -151,10 +189,11 @@ def _number(total: float | int | str | None) -> str:
     return total if isinstance(total, str) else f"{total:,.2f}"
 
 
-def _day(time: str) -> str:
+def _minute(time: str) -> str:
     return time[:16].replace("T", " ")
 
 
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(map(escaped, row))} |" for row in rows]
-    return "\n".join([f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *lines])
+def _markdown(lines: Sequence[_Line], *without: str) -> str:
+    head = [name for name in _HEAD if name not in without]
+    rows = [f"| {' | '.join(map(escaped, line.cells(*without)))} |" for line in lines]
+    return "\n".join([f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *rows])
