@@ -3,7 +3,8 @@
     make bench
 
 Every way runs alone in a fresh process; rounds are interleaved, so that a slow minute of
-the machine hits all of them; figures are medians. The table is also written as JSON.
+the machine hits all of them; figures are medians. The table is also written as JSON, and added
+to the machine's history, which names what became worse since its last run.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ sys.path[:0] = [str(PROJECT / "flows"), str(PROJECT / "dev")]
 
 import csv_figures  # noqa: E402 - flows/ and blocks/ are on the path only now
 import fan_out_figures  # noqa: E402
+import past_runs  # noqa: E402
 import postgres_figures  # noqa: E402
 import row_group_figures  # noqa: E402
 from figure import Figure  # noqa: E402
@@ -37,6 +39,8 @@ from monthly.sample import write_sample  # noqa: E402
 ROWS = 1_369_765
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 RESULT = PROJECT / "build" / "bench.json"
+#: In data/, which `make clean` leaves alone.
+HISTORY = PROJECT / "data" / "bench-history.jsonl"
 MONTH = Month("yellow", 2021, 1)
 
 
@@ -58,6 +62,10 @@ def main() -> None:
         figures = [_printed(figure) for group in measured for figure in group]
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps({"machine": _machine(), "figures": [asdict(f) for f in figures]}))
+    machine = past_runs.machine_name()
+    for line in past_runs.worse(figures, past_runs.last_run(HISTORY, machine)):
+        print(line)
+    past_runs.append(HISTORY, time.strftime("%Y-%m-%dT%H:%M:%S%z"), machine, figures)
     if not all(figure.ok for figure in figures):
         sys.exit("a target was missed")
 
