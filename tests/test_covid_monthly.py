@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import covid_monthly as flow_file
 from fakes.agent import run_by_agent
 from fakes.commands import killed_while_downloading
 from fakes.editions import SMALL, SMALL_CSV, edition, record
+from fakes.in_process import Commands
 from fakes.real_data import real_file
 from fakes.s3 import S3, block
 from fakes.web import Fault, Page, Web
@@ -200,32 +202,34 @@ def test_s3_has_the_same_bytes(place: Path, server: Web, s3: S3) -> None:
     assert objects.listing() == found
 
 
-def test_as_a_command_it_prints_the_file(
-    environment: dict[str, str], server: Web, tmp_path: Path
-) -> None:
+def test_as_a_command_it_prints_the_file(place: Path, server: Web, command: Commands) -> None:
     """And where it is; a failure ends in one line."""
-    found = run(environment, "covid_monthly.py", "--url", server.url("/json/"))
-    assert found.returncode == 0, found.stderr
-    assert found.stdout.startswith(SMALL_CSV.decode())
-    written = re.search(r"^written: (.*\.csv)$", found.stdout, re.MULTILINE)
+    show = partial(command, flow_file.covid_monthly, show=flow_file.shown)
+    found = show("--url", server.url("/json/"))
+    assert found.code == 0, found.err
+    assert found.out.startswith(SMALL_CSV.decode())
+    written = re.search(r"^written: (.*\.csv)$", found.out, re.MULTILINE)
     assert written
     assert Path(written[1]).read_bytes() == SMALL_CSV
-    failed = run(environment, "covid_monthly.py", "--country", "X", "--url", server.url("/json/"))
-    assert failed.returncode == 2
-    assert failed.stderr.strip().splitlines()[-1].startswith("Error: country 'X' is not in this")
+    failed = show("--country", "X", "--url", server.url("/json/"))
+    assert failed.code == 2
+    assert failed.err.strip().splitlines()[-1].startswith("Error: country 'X' is not in this")
 
 
 def test_killed_while_downloading_it_goes_on_where_it_stopped(
-    environment: dict[str, str], server: Web
+    environment: dict[str, str], server: Web, command: Commands, tmp_path: Path
 ) -> None:
     """After SIGKILL with part of the edition downloaded, the next run fetches only the rest."""
     large = SMALL + b" " * 400_000
     server.serve("/json/", Page(large, etag='"one"'))
     server.fail(Fault(after=len(large) // 2, hang=True))
-    options = ("covid_monthly.py", "--url", server.url("/json/"))
-    arrived = killed_while_downloading(environment, options)
-    assert not Path(environment["TRIPS_DATA"]).exists()
-    assert SMALL_CSV.decode() in run(environment, *options).stdout
+    bucket = tmp_path / "data" / "bucket"
+    options = ("--url", server.url("/json/"), "--bucket", str(bucket))
+    arrived = killed_while_downloading(environment, ("covid_monthly.py", *options))
+    assert not bucket.exists()
+    assert (
+        SMALL_CSV.decode() in command(flow_file.covid_monthly, *options, show=flow_file.shown).out
+    )
     assert [r.headers.get("range") for r in server.requests] == [None, f"bytes={arrived}-"]
 
 

@@ -46,6 +46,7 @@ FIELDS = {
     "remedies",
     "error",
     "revision",
+    "kept_edition",
 }
 
 Asked = Callable[..., dict[str, Any]]
