@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import logging
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import duckdb
 import pytest
 
 from core.errors import TripsError, UsageError
+from fakes.in_process import Commands
 from fakes.web import Web
 from orchestration import block_registry, variables
 from test_flows import bring, bring_all, publish, source, totals
@@ -198,7 +201,7 @@ def test_the_doctor_shows_what_is_used_and_what_does_not_answer(
     file = tmp_path / "file"
     file.write_text("")
     settings = {"TRIPS_DATA": str(file / "data"), "PREFECT_HOME": str(tmp_path / "home")}
-    done = command(PROJECT / "dev" / "doctor.py", settings)
+    done = run_script(PROJECT / "dev" / "doctor.py", settings)
     lines = {line.split()[1]: line for line in done.stdout.splitlines()}
     assert done.returncode == 1
     assert lines["home"] == f"ok  home       {tmp_path / 'home'} (PREFECT_HOME)"
@@ -285,7 +288,7 @@ def test_no_artifact_links_to_a_file_of_this_machine(place: Path) -> None:
 # ---- dead ends
 
 
-def command(script: Path, settings: dict[str, str], *options: str) -> Any:
+def run_script(script: Path, settings: dict[str, str], *options: str) -> Any:
     return subprocess.run(
         [sys.executable, str(script), *options],
         env=os.environ | {"PYTHONWARNINGS": "ignore"} | settings,
@@ -316,7 +319,7 @@ def silent() -> Iterator[str]:
 def test_a_server_that_is_gone_is_one_line(silent: str, script: str, tmp_path: Path) -> None:
     """With the two ways out, and exit code 2; nothing is made."""
     data = tmp_path / "data"
-    done = command(PROJECT / script, {"PREFECT_API_URL": silent, "TRIPS_DATA": str(data)})
+    done = run_script(PROJECT / script, {"PREFECT_API_URL": silent, "TRIPS_DATA": str(data)})
     assert done.returncode == 2
     assert not data.exists()
     (line,) = done.stderr.splitlines()
@@ -395,26 +398,27 @@ def test_months_are_dropped_when_somebody_says_yes(place: Path) -> None:
     assert bring_all(place, "10").result()[0].status == "loaded"
 
 
-def test_a_command_that_drops_asks_or_takes_yes(place: Path, prefect_server: None) -> None:
+@flows_run
+def test_a_command_that_drops_asks_or_takes_yes(
+    place: Path, command: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a terminal it names the option to use; GREEN means green."""
-    from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
+    from drop_months import _question, drop_months
 
     publish(place, "2020-10", ["1", "2"])
     bring_all(place, "10")
-    known = {
-        "TRIPS_DATA": str(place),
-        "PREFECT_API_DATABASE_CONNECTION_URL": str(PREFECT_API_DATABASE_CONNECTION_URL.value()),
-    }
-    options = ("--color", "GREEN", "--months", "2020-10")
-    script = PROJECT / "flows" / "drop_months.py"
-    asked = command(script, known, *options)
-    assert asked.returncode == 2
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    drop = partial(
+        command, drop_months, "--color", "GREEN", "--months", "2020-10", confirm=_question
+    )
+    asked = drop()
+    assert asked.code == 2
     assert (
         "Remove green 2020-10 for good? There is no terminal to answer on; run again with --yes"
-        in asked.stderr
+        in asked.err
     )
     assert totals(place) == {"2020-10": (2, 3.0)}
-    done = command(script, known, *options, "--yes")
-    assert done.returncode == 0, done.stderr
-    assert "green 2020-10  dropped" in done.stdout
+    done = drop("--yes")
+    assert done.code == 0, done.err
+    assert "green 2020-10  dropped" in done.out
     assert totals(place) == {}

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import io
 import os
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -48,21 +52,43 @@ NEW_YORK = ZoneInfo("America/New_York")
 @pytest.fixture
 def env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A .env file that names an image and a repository, and nothing else from the environment."""
+    return env_in(tmp_path, monkeypatch)
+
+
+def env_in(folder: Path, patch: pytest.MonkeyPatch) -> Path:
     for name in ("TRIPS_BUCKET", "TRIPS_WAREHOUSE", "DOCKER_IMAGE", "GITHUB_STORAGE_REPOSITORY"):
-        monkeypatch.delenv(name, raising=False)
-    file = tmp_path / "env"
+        patch.delenv(name, raising=False)
+    file = folder / "env"
     file.write_text(
         "DOCKER_IMAGE=flows:1\nGITHUB_STORAGE_REPOSITORY=https://github.com/you/flows\n"
     )
     return file
 
 
-@pytest.fixture
-def saved(env: Path, prefect_server: None) -> Path:
-    """The blocks of the targets."""
+@pytest.fixture(scope="module")
+def saved(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The blocks of the targets, and the .env file that they were saved from."""
     specs = [make_docker_block.SPEC, make_process_blocks.SPEC, make_github_block.SPEC]
-    assert save(specs, ["--env", str(env)]) == 0
-    return env
+    with pytest.MonkeyPatch.context() as patch:
+        file = env_in(tmp_path_factory.mktemp("env"), patch)
+        assert save(specs, ["--env", str(file)]) == 0
+        yield file
+
+
+@pytest.fixture(scope="module")
+def applied(saved: Path) -> Callable[[str], list[str]]:
+    """Applies a target twice, for the first test that asks; what each said on stderr."""
+
+    @cache
+    def apply(name: str) -> list[str]:
+        said = [io.StringIO(), io.StringIO()]
+        for stderr in said:
+            with redirect_stderr(stderr):
+                how = filter(None, [APPLY.get(name)])
+                assert main(TARGETS[name], ["--env", str(saved)], *how) == 0
+        return [stderr.getvalue() for stderr in said]
+
+    return apply
 
 
 def deployment(name: str) -> Any:
@@ -98,14 +124,13 @@ def test_a_dry_run_names_all_that_would_be_applied_and_asks_nobody(
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_every_row_is_applied_with_what_the_dry_run_says(
-    name: str, saved: Path, capsys: pytest.CaptureFixture[str]
+    name: str, applied: Callable[[str], list[str]]
 ) -> None:
     """Each deployment keeps one schedule, and changes made in the UI are reverted."""
     target = TARGETS[name]
-    for _ in range(2):
-        assert main(target, ["--env", str(saved)], *filter(None, [APPLY.get(name)])) == 0
+    for said in applied(name):
         # The tests' Prefect has a database and no server.
-        assert capsys.readouterr().err.startswith("PREFECT_API_URL is not set: these are in")
+        assert said.startswith("PREFECT_API_URL is not set: these are in")
     for row in SPECS:
         if not (taken := taken_by(row, target)):
             continue
@@ -142,9 +167,9 @@ async def run_of(name: str, parameters: dict[str, Any]) -> None:
         await client.create_flow_run_from_deployment(found.id, parameters=parameters)
 
 
-def test_a_number_out_of_bounds_makes_no_run(saved: Path) -> None:
+def test_a_number_out_of_bounds_makes_no_run(applied: Callable[[str], list[str]]) -> None:
     """Like an unknown color, it is refused with the parameter and its bound."""
-    assert main(TARGETS["local"], ["--env", str(saved)]) == 0
+    applied("local")
     for flow, parameter, value, bound in OUT_OF_BOUNDS:
         with pytest.raises(PrefectHTTPStatusError) as refused:
             asyncio.run(run_of(f"{flow}/local-flow", {parameter: value}))
@@ -154,9 +179,11 @@ def test_a_number_out_of_bounds_makes_no_run(saved: Path) -> None:
         assert bound in said
 
 
-def test_the_pool_of_workers_takes_the_image_and_the_volume_of_the_block(saved: Path) -> None:
+def test_the_pool_of_workers_takes_the_image_and_the_volume_of_the_block(
+    applied: Callable[[str], list[str]],
+) -> None:
     """A work pool's job variables describe the same container."""
-    assert main(work_pool_deploy.TARGET, ["--env", str(saved)], work_pool_deploy.apply) == 0
+    applied("work pool")
     assert work_pool("zoom-docker").type == "docker"
     job = deployment("etl-web-to-gcs/pool-flow").job_variables
     assert job["image"] == "flows:1"
