@@ -35,7 +35,7 @@ from orchestration import cli
 from orchestration.artifacts import show_quality
 from orchestration.block_registry import BUCKET, SOURCE, opened_bucket, tell_places
 from orchestration.flow_results import plain_failures, skipped, timed
-from orchestration.notifications import NOTICES
+from orchestration.notifications import CORRECTIONS
 from orchestration.parameter_types import DeclaredCount, DeclaredShare, MonthOfYear, Year
 from orchestration.progress import shown_progress
 from orchestration.retries import RETRIES, planned_again
@@ -108,7 +108,7 @@ def load(
     return entry
 
 
-@flow(name="etl-web-to-gcs", flow_run_name="{color} {year}-{month:02}", **NOTICES)
+@flow(name="etl-web-to-gcs", flow_run_name="{color} {year}-{month:02}", **CORRECTIONS)
 @plain_failures
 @timed
 def etl_web_to_gcs(

@@ -29,7 +29,7 @@ from orchestration import cli
 from orchestration.artifacts import show_quality
 from orchestration.block_registry import POSTGRES, SOURCE, opened_postgres, tell_places
 from orchestration.flow_results import plain_failures, skipped, timed
-from orchestration.notifications import NOTICES
+from orchestration.notifications import CORRECTIONS
 from orchestration.parameter_types import DeclaredShare, MonthOfYear, Year
 from orchestration.retries import RETRIES
 
@@ -72,7 +72,7 @@ def transform_and_load(
     return entry
 
 
-@flow(name="ingest-data", flow_run_name="{color} {year}-{month:02}", **NOTICES)
+@flow(name="ingest-data", flow_run_name="{color} {year}-{month:02}", **CORRECTIONS)
 @plain_failures
 @timed
 def ingest_data(

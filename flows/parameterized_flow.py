@@ -43,7 +43,7 @@ from orchestration.block_registry import (
     tell_places,
 )
 from orchestration.flow_results import plain_failures
-from orchestration.notifications import NOTICES
+from orchestration.notifications import CORRECTIONS
 from orchestration.parameter_types import (
     AtLeastOne,
     DeclaredCount,
@@ -83,7 +83,7 @@ def _run_name() -> str:
     return f"{parameters['color']} {f'{year}: ' if by_number else ''}{months}"
 
 
-@flow(name="etl-parent-flow", flow_run_name=_run_name, **NOTICES)
+@flow(name="etl-parent-flow", flow_run_name=_run_name, **CORRECTIONS)
 @plain_failures
 def etl_parent_flow(
     color: Color = "yellow",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,25 +28,25 @@ def run_history(months: str = OCTOBER, **options: Any) -> Any:
     return call("green", 2020, months, **options, return_state=True)
 
 
-def corrected(place: Path, **options: Any) -> str:
+def corrected(place: Path, load: Callable[[Path, Any], Any] = bring) -> str:
     """Load October and its correction; returns the first edition."""
+    month = 10 if load is bring else "10"
     publish(place, OCTOBER, ["10.5", "4"])
-    bring_all(place, "10")
+    load(place, month)
     publish(place, OCTOBER, ["10.5", "5", "6"])
-    state = bring_all(place, "10", **options)
-    assert state.name == "Completed"
+    assert load(place, month).name == "Completed"
     (path,) = (place / "bucket" / EDITIONS).glob("*.parquet")
     return path.stem
 
 
 def test_a_correction_is_told_once_by_the_parent_run(place: Path, webhook: Webhook) -> None:
     """With the rows before and after, and the sums; the first load is none."""
-    first = corrected(place)
+    first = corrected(place, bring_all)
     (message,) = webhook.messages
     head, line, *_ = message.splitlines()
     assert head == "etl-parent-flow green 2020: 10: 1 month corrected"
     assert line.startswith("green 2020-10: size ")
-    assert "2 -> 3 rows, 2 added, 1 removed" in line
+    assert "2 -> 3 rows, 2 added, 1 removed: 100.0% changed" in line
     assert "total_amount 14.50 -> 21.50" in line
     assert f"edition {first} kept" in line
 
@@ -71,34 +72,23 @@ def test_a_correction_is_told_by_a_run_without_a_parent(place: Path, webhook: We
 def test_an_edition_is_restored_into_bucket_and_warehouse_and_stays(
     place: Path, webhook: Webhook
 ) -> None:
-    first = corrected(place)
+    """With the report of the month; no run replaces it, and a restoration is no correction."""
+    first = corrected(place, bring_all)
     webhook.messages.clear()
-    bucket = listing(place / "bucket")
-    edition = bucket[f"{EDITIONS}/{first}.parquet"]
-    state = run_history(restore=first[:5], warehouse="")
-    assert state.is_completed()
-    assert totals(place) == {OCTOBER: (3, 21.5)}
-    # The warehouse that was left out is still due, though the month is pinned.
-    assert [line.status for line in bring_all(place, "10").result()] == ["loaded"]
+    edition = listing(place / "bucket")[f"{EDITIONS}/{first}.parquet"]
+    (history,) = run_history(restore=first[:5]).result()
+    assert isinstance(history, MonthHistory)
+    assert history.entry
+    assert history.entry.pinned
     assert totals(place) == {OCTOBER: (2, 14.5)}
     assert listing(place / "bucket")["data/green/green_tripdata_2020-10.parquet"] == edition
-    (line,) = bring_all(place, "10", force=True).result()
-    assert (line.status, line.rows_written) == ("pinned", 2)
-    assert webhook.messages == []
-
-
-def test_a_restored_edition_is_loaded_into_the_warehouse_with_its_report(place: Path) -> None:
-    first = corrected(place)
-    state = run_history(restore=first)
-    (history,) = state.result()
-    assert totals(place) == {OCTOBER: (2, 14.5)}
     report = place / "bucket/data/green/green_tripdata_2020-10.report.html"
     page = report.read_text(encoding="utf-8")
     assert "History" in page
     assert f"edition {first} restored" in page
-    assert isinstance(history, MonthHistory)
-    assert history.entry
-    assert history.entry.pinned
+    (line,) = bring_all(place, "10", force=True).result()
+    assert (line.status, line.rows_written) == ("pinned", 2)
+    assert webhook.messages == []
 
 
 def test_the_command_prints_a_line_for_each_edition(place: Path, command: Commands) -> None:
@@ -123,29 +113,24 @@ def test_the_command_prints_a_line_for_each_edition(place: Path, command: Comman
     assert [revision["rows_added"] for revision in month["history"]] == [2]
 
 
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (["--restore", "ffff"], "'ffff' is not the start of an edition; none is kept"),
-        (["--pin", "--unpin"], "unpin contradicts pin; leave one of them out"),
-        (["--restore", "ffff", "--months", "2020-10:2020-11"], "edition ffff is of one month"),
-        (["--pin", "--months", "2020-11"], "green 2020-11 is not in the bucket"),
-        (["--keep-editions", "-1"], "green: keep_editions -1 is below 0"),
-    ],
-)
-def test_what_cannot_be_done_is_an_error_in_one_line(
-    place: Path, command: Commands, options: list[str], said: str
-) -> None:
+def test_what_cannot_be_done_is_an_error_in_one_line(place: Path, command: Commands) -> None:
     from history import history
 
     publish(place, OCTOBER, ["1"])
     bring(place, 10)
     before = listing(place / "bucket")
-    ended = command(history, "--color", "green", "--months", OCTOBER, *options)
-    assert ended.code in (1, 2)
-    assert said in ended.err
-    assert len(ended.err.splitlines()) <= 2
-    assert listing(place / "bucket") == before
+    for said, *options in (
+        ("'ffff' is not the start of an edition; none is kept", "--restore", "ffff"),
+        ("unpin contradicts pin; leave one of them out", "--pin", "--unpin"),
+        ("edition ffff is of one month", "--restore", "ffff", "--months", "2020-10:2020-11"),
+        ("green 2020-11 is not in the bucket", "--pin", "--months", "2020-11"),
+        ("green: keep_editions -1 is below 0", "--keep-editions", "-1"),
+    ):
+        ended = command(history, "--color", "green", "--months", OCTOBER, *options)
+        assert ended.code in (1, 2)
+        assert said in ended.err
+        assert len(ended.err.splitlines()) <= 2
+        assert listing(place / "bucket") == before
 
 
 def test_a_month_that_was_never_loaded_has_no_history(place: Path) -> None:
@@ -159,6 +144,6 @@ def test_dropping_removes_editions_and_says_so(place: Path) -> None:
     first = corrected(place)
     call: Any = drop_months
     (line,) = call("green", 2020, OCTOBER, return_state=True).result()
-    assert line.reason == f"3 rows, 2 objects, editions {first}"
+    assert line.reason == f"0 rows, 2 objects, editions {first}"
     call("green", 2020, OCTOBER, yes=True, return_state=True)
     assert listing(place / "bucket").keys() <= {".lock"}

@@ -77,7 +77,7 @@ def check_whole(place: Place, cents: list[int], replaced: str) -> None:
 
 
 def walk(place: Place, change: Callable[[Place, list[int]], object]) -> int:
-    """Change the month to and fro, each time killed one effect later; returns how many there are.
+    """Change the month there and back, killed one effect later each time; how many there are.
 
     Before each change the current object has no edition, so that one is made.
     """

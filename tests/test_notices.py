@@ -144,4 +144,8 @@ def test_without_a_block_nobody_is_told(place: Path) -> None:
 @pytest.mark.parametrize("found", [flow for _, flow in flows()], ids=lambda flow: flow.name)
 def test_every_flow_tells(found: Flow[..., Any]) -> None:
     tell: Any = notifications.tell  # Prefect's own type of a hook excludes coroutines
-    assert (found.on_failure, found.on_crashed) == ([tell], [tell])
+    corrected: Any = notifications.tell_corrected
+    replaces = found.name in ("etl-web-to-gcs", "etl-parent-flow", "ingest-data")
+    assert found.on_failure == ([tell, corrected] if replaces else [tell])
+    assert found.on_completion == ([corrected] if replaces else None)
+    assert found.on_crashed == [tell]

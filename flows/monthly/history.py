@@ -106,10 +106,12 @@ def history_record(histories: Sequence[MonthHistory]) -> dict[str, Any]:
 def change_text(revision: Revision) -> str:
     """Return what a replacement changed, in a sentence."""
     rows = f"{revision.rows_before:,} -> {revision.rows_after:,} rows"
-    if revision.rows_added is None:
-        rows += " (not compared: the replaced object was gone or damaged)"
+    share = revision.changed_share
+    if share is None:
+        rows += " (not compared: the replaced month was gone or damaged)"
     else:
-        rows += f", {revision.rows_added:,} added, {revision.rows_removed:,} removed"
+        counts = f"{revision.rows_added:,} added, {revision.rows_removed:,} removed"
+        rows += f", {counts}: {share:.1%} changed"
     changes = [
         *(f"columns {kind}: {', '.join(names)}" for kind, names in _columns(revision) if names),
         _sums(revision.totals_before, revision.totals_after),

@@ -85,8 +85,9 @@ run_log.install()  # here, as every flow imports this module
 flow_results.install()
 
 #: For each flow.
-NOTICES: dict[str, Any] = {
+NOTICES: dict[str, Any] = {"on_failure": [tell], "on_crashed": [tell]}
+#: For the flows that replace months.
+CORRECTIONS: dict[str, Any] = NOTICES | {
     "on_completion": [tell_corrected],
     "on_failure": [tell, tell_corrected],
-    "on_crashed": [tell],
 }
