@@ -32,6 +32,7 @@ SIDEBAR = {
         "docs/values",
         "docs/month-report",
         "docs/catalog",
+        "docs/verify",
     ],
     "Datasets": ["docs/citibike", "docs/flights", "docs/fuel"],
     "Destinations": ["docs/blocks", "docs/postgres", "docs/s3", "docs/google-cloud"],
