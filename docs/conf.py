@@ -28,6 +28,7 @@ html_show_sphinx = False
 SIDEBAR = {
     "Load": [
         "docs/months",
+        "docs/gates",
         "docs/your-own-data",
         "docs/values",
         "docs/month-report",

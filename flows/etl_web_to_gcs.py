@@ -6,12 +6,12 @@ python flows/etl_web_to_gcs.py --color green --year 2020 --month 10
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
 
@@ -19,14 +19,17 @@ from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
 
 from core.download.remote_file import Download, RemoteFile
-from core.errors import NotPublished
+from core.errors import NotPublished, StillHeld
 from core.scratch import scratch_folder, subfolder
 from core.storage.bucket import Bucket
 from monthly.convert.readings import DateOrder, DecimalMark, NewColumns, Rules, UtcTimes
 from monthly.editions import edition_names, editions_to_keep
+from monthly.gates.aside import confirm_aside, reason_of
+from monthly.gates.judging import Finding
+from monthly.gates.policy import GateMode, Policy
 from monthly.ledger import Entry, confirmed, write_entry
 from monthly.month import Color, Month
-from monthly.plan import Plan, Status, plan_month
+from monthly.plan import Plan, Status, held_plan, plan_month
 from monthly.replacement import Replaced, replace_month
 from monthly.result import MonthResult, Outcome, result_of
 from monthly.revision import Revision
@@ -35,6 +38,7 @@ from orchestration import cli
 from orchestration.artifacts import show_quality
 from orchestration.block_registry import BUCKET, SOURCE, opened_bucket, tell_places
 from orchestration.flow_results import plain_failures, skipped, timed
+from orchestration.gate_tasks import passed, release
 from orchestration.notifications import CORRECTIONS
 from orchestration.parameter_types import DeclaredCount, DeclaredShare, MonthOfYear, Year
 from orchestration.progress import shown_progress
@@ -45,9 +49,9 @@ if TYPE_CHECKING:
 
 
 @task(task_run_name="plan {month}", **RETRIES)
-def plan(month: Month, source: str, bucket: Bucket, force: bool) -> Plan:
-    """Compare the published file with the ledger entry."""
-    return plan_month(month, source, bucket, force)
+def plan(month: Month, source: str, bucket: Bucket, force: bool, policy: Policy) -> Plan:
+    """Compare the published file with the ledger entry and with a month kept aside."""
+    return plan_month(month, source, bucket, force, policy)
 
 
 @task(task_run_name="extract {published.what}", **RETRIES)
@@ -101,11 +105,29 @@ def load(
     converted: Converted,
     bucket: Bucket,
     replaced: Replaced | None,
+    odd: Sequence[Finding],
 ) -> Entry:
     """Upload the Parquet file to the bucket, then write the ledger entry that makes it valid."""
     entry = replace_month(bucket, download, converted, plan.entry_version, replaced)
-    show_quality(entry, bucket.uri(entry.object_key))
+    show_quality(entry, bucket.uri(entry.object_key), [each.text for each in odd])
     return entry
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a month's transfer.
+
+    Attributes:
+        force: whether to run it even if nothing has changed.
+        rules: how its file is read.
+        policy: what becomes of it if it is unlike the months before it.
+        editions: number of replaced objects to keep.
+    """
+
+    force: bool
+    rules: Rules
+    policy: Policy
+    editions: int
 
 
 @flow(name="etl-web-to-gcs", flow_run_name="{color} {year}-{month:02}", **CORRECTIONS)
@@ -126,6 +148,9 @@ def etl_web_to_gcs(
     decimal_mark: DecimalMark = "auto",
     new_columns: NewColumns = "auto",
     keep_editions: DeclaredCount = None,
+    gates: GateMode = "hold",
+    thresholds: str | dict[str, Any] = "{}",
+    accept: bool = False,
 ) -> MonthResult | State[MonthResult]:
     """Convert one month from the web to one well-typed Parquet file in the bucket.
 
@@ -154,43 +179,65 @@ def etl_web_to_gcs(
             declares.
         keep_editions: Number of replaced objects to keep; empty for what the dataset declares, 1
             unless declared.
+        gates: A month unlike those before it - hold it, warn and let it in, or off to judge none.
+        thresholds: Thresholds of gates other than the declared ones, as a JSON object.
+        accept: Let in the month that is held.
     """
     readings = (date_order, utc_times, decimal_mark)
     rules = Rules(strict, max_reject_share, max_outside_share, *readings, new_columns)
     which, opened = Month(color, year, month), opened_bucket(bucket)
     source = chosen(source, color)
     tell_places(source, opened, dataset=color)
-    editions = editions_to_keep(color, keep_editions)
+    policy = Policy.of(color, gates, thresholds, accept)
+    options = Options(force, rules, policy, editions_to_keep(color, keep_editions))
     with scratch_folder(which, f"{source} {bucket}") as folder:
-        return planned_again(
-            partial(_bring, which, source, opened.used, folder, force, rules, editions)
-        )
+        return planned_again(partial(_bring, which, source, opened.used, folder, options))
 
 
 def _bring(
-    which: Month,
-    source: str,
-    store: Bucket,
-    folder: Path,
-    force: bool,
-    rules: Rules,
-    editions: int,
+    which: Month, source: str, store: Bucket, folder: Path, options: Options
 ) -> MonthResult | State[MonthResult]:
-    planned = plan(which, source, store, force)
+    planned = plan(which, source, store, options.force, options.policy)
+    if planned.status is Status.HELD:
+        raise _held(planned)
     if planned.status is Status.NOT_YET_PUBLISHED:
         raise NotPublished(f"{which}: {planned.reason}")
+    if planned.has_leftovers:
+        release(which, planned.aside, store)
     if planned.published is None or not planned.has_work:
         return _skipped(planned, store)
     found = extract(planned.published, folder)
     if planned.proves_unchanged(found.sha256):
         return _skipped(_confirm(planned, found, store), store)
-    converted = transform(found, folder, rules)
-    revision = compare(planned, found, converted, store, folder) if planned.entry else None
-    replaced = Replaced(planned.entry, revision, editions) if planned.entry else None
-    entry = load(planned, found, converted, store, replaced)
-    reason = planned.reason if planned.entry else ""
-    line = result_of(which, Outcome.LOADED, reason, entry, store.uri(entry.object_key))
-    return replace(line, revision=revision, kept_edition=_kept(which, revision, store))
+    if held := planned.proven_held(found.sha256):
+        confirm_aside(store, which, held, found)
+        raise _held(held_plan(planned, held, store))
+    return _let_in(planned, found, transform(found, folder, options.rules), store, folder, options)
+
+
+def _held(planned: Plan) -> StillHeld:
+    return StillHeld(f"{planned.month}: {planned.reason}", *planned.remedies)
+
+
+def _let_in(
+    planned: Plan,
+    found: Download[Month],
+    converted: Converted,
+    store: Bucket,
+    folder: Path,
+    options: Options,
+) -> MonthResult:
+    before = planned.entry
+    revision = compare(planned, found, converted, store, folder) if before else None
+    odd = passed(planned, found, converted, revision, store, options.policy)
+    replaced = Replaced(before, revision, options.editions) if before else None
+    entry = load(planned, found, converted, store, replaced, odd)
+    if planned.aside.keys:
+        release(planned.month, planned.aside, store)
+    reason, where = planned.reason if before else "", store.uri(entry.object_key)
+    line = result_of(planned.month, Outcome.LOADED, reason, entry, where)
+    kept = _kept(planned.month, revision, store)
+    return replace(line, revision=revision, kept_edition=kept, warning=reason_of(odd))
 
 
 def _kept(month: Month, revision: Revision | None, store: Bucket) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
 
@@ -20,15 +20,22 @@ from core.errors import NotPublished
 from core.scratch import scratch_folder, subfolder
 from etl_web_to_gcs import extract, tell
 from monthly.convert.readings import DateOrder, DecimalMark, NewColumns, Readings, Rules, UtcTimes
+from monthly.gates.aside import held_error, reason_of
+from monthly.gates.correction import correction_in
+from monthly.gates.judging import Finding
+from monthly.gates.policy import GateMode, Policy
+from monthly.gates.verdict import verdict
 from monthly.ledger import Entry, confirmed
 from monthly.month import Color, Month
 from monthly.plan import Plan, Status, due_in_warehouse, pinned_and_lost, plan_against
 from monthly.result import MonthResult, Outcome, result_of
+from monthly.revision import Revision
 from monthly.sources import chosen
 from orchestration import cli
 from orchestration.artifacts import show_quality
 from orchestration.block_registry import POSTGRES, SOURCE, opened_postgres, tell_places
 from orchestration.flow_results import plain_failures, skipped, timed
+from orchestration.gate_tasks import tell_odd
 from orchestration.notifications import CORRECTIONS
 from orchestration.parameter_types import DeclaredShare, MonthOfYear, Year
 from orchestration.retries import RETRIES
@@ -52,24 +59,42 @@ def plan(month: Month, source: str, warehouse: Postgres, force: bool) -> Plan:
 
 @task(task_run_name="transform and load {download.what}", **RETRIES)
 def transform_and_load(
-    planned: Plan, download: Download[Month], folder: Path, warehouse: Postgres, rules: Rules
-) -> Entry:
-    """Stream the converted rows into Postgres, then replace the month in the warehouse."""
+    planned: Plan,
+    download: Download[Month],
+    folder: Path,
+    warehouse: Postgres,
+    rules: Rules,
+    policy: Policy,
+) -> tuple[Entry, list[Finding]]:
+    """Stream the converted rows into Postgres, judge them, then replace the month.
+
+    Raises:
+        Held: the month differs too much from its history; Postgres is as before.
+    """
     # Imported late: an unchanged month does not need Arrow.
     from monthly.convert.rows import Rows, settled
 
     month, space = download.what, subfolder(folder, "converted")
+    history, odd = warehouse.history(month) if policy.judges else [], list[Finding]()
+
+    def judge(entry: Entry, change: Revision | None) -> None:
+        odd[:] = verdict(entry, history, policy, correction_in(planned.entry, entry, change))
+        tell_odd(month, odd)
+        if any(each.is_held for each in odd):
+            raise held_error(month, odd)
 
     def ingest(readings: Readings) -> Entry:
         rows = Rows(month, download.path, space, rules, readings)
         with room_for(f"{rows.rejects.path.name} of {month}", space), rows:
-            return warehouse.ingest(rows, download, planned.reason)
+            return warehouse.ingest(
+                rows, download, planned.reason, judge if policy.judges else None
+            )
 
     entry = settled(month, download.path, rules, ingest)
     tell(month, entry.drift, entry.rows_rejected)
     get_run_logger().info("%s: %s rows in %s", month, f"{entry.rows_written:,}", warehouse.name())
-    show_quality(entry, warehouse.name())
-    return entry
+    show_quality(entry, warehouse.name(), [each.text for each in odd])
+    return entry, odd
 
 
 @flow(name="ingest-data", flow_run_name="{color} {year}-{month:02}", **CORRECTIONS)
@@ -89,6 +114,9 @@ def ingest_data(
     utc_times: UtcTimes = "auto",
     decimal_mark: DecimalMark = "auto",
     new_columns: NewColumns = "auto",
+    gates: GateMode = "hold",
+    thresholds: str | dict[str, Any] = "{}",
+    accept: bool = False,
 ) -> MonthResult | State[MonthResult]:
     """Load one month from the web directly into Postgres, replacing exactly that month.
 
@@ -115,9 +143,13 @@ def ingest_data(
         decimal_mark: Decimal mark in numbers like 1,234 - auto decides by the file's other numbers.
         new_columns: Undeclared columns - fail, drop, or keep as text; auto for what the dataset
             declares.
+        gates: A month unlike those before it - hold it, warn and let it in, or off to judge none.
+        thresholds: Thresholds of gates other than the declared ones, as a JSON object.
+        accept: Let in a month that would be held; nothing of it is kept aside here.
     """
     readings = (date_order, utc_times, decimal_mark)
     rules = Rules(strict, max_reject_share, max_outside_share, *readings, new_columns)
+    policy = Policy.of(color, gates, thresholds, accept)
     which, opened = Month(color, year, month), opened_postgres(warehouse)
     source = chosen(source, color)
     tell_places(source, None, opened, color)
@@ -133,11 +165,13 @@ def ingest_data(
             _confirm(planned, found, target)
             same = replace(planned, reason=f"{planned.reason}, but the same content")
             return skipped(same, target.name())
-        entry = transform_and_load(planned, found, folder, target, rules)
+        policy = policy.for_file(found.sha256, None, planned.entry)
+        entry, odd = transform_and_load(planned, found, folder, target, rules, policy)
     reason = planned.reason if planned.entry else ""
     line = result_of(which, Outcome.LOADED, reason, entry, target.name())
     is_new = planned.entry is None or len(entry.history) == len(planned.entry.history)
-    return replace(line, revision=None if is_new else entry.history[-1])
+    revision = None if is_new else entry.history[-1]
+    return replace(line, revision=revision, warning=reason_of(odd))
 
 
 def _confirm(planned: Plan, found: Download[Month], target: Postgres) -> None:

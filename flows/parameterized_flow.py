@@ -19,7 +19,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from core.errors import NotPublished, Remedy, SchemaError, UsageError
+from core.errors import NotPublished, Remedy, SchemaError, StillHeld, UsageError
 from core.scratch import sweep_scratch
 from core.storage.bucket import Bucket
 from engines import run_months
@@ -27,9 +27,11 @@ from engines.concurrency import side_by_side
 from engines.run_plan import WORKERS, EngineConfig, Name, RunPlan
 from monthly.convert.readings import DateOrder, DecimalMark, NewColumns, UtcTimes
 from monthly.editions import editions_to_keep
+from monthly.gates.policy import GateMode, Policy
 from monthly.month import Color, Month, latest_months, may_be_unpublished, months_of
 from monthly.plan import Plan, Status, due_in_warehouse, plan_month
 from monthly.result import MonthResult, Outcome, failed_month, result_of
+from monthly.shortfall import complaint
 from monthly.sources import addresses, chosen, published_at
 from monthly.warehouses import Warehouse
 from orchestration import cli
@@ -42,7 +44,8 @@ from orchestration.block_registry import (
     opened_warehouse,
     tell_places,
 )
-from orchestration.flow_results import plain_failures
+from orchestration.flow_results import HELD, plain_failures
+from orchestration.gate_tasks import release
 from orchestration.notifications import CORRECTIONS
 from orchestration.parameter_types import (
     AtLeastOne,
@@ -61,10 +64,15 @@ PLANNED = 8
 
 @task(name="plan", task_run_name="plan {month}", **RETRIES)
 def plan_one(
-    month: Month, source: str, bucket: Bucket, warehouse: Warehouse | None, force: bool
+    month: Month,
+    source: str,
+    bucket: Bucket,
+    warehouse: Warehouse | None,
+    force: bool,
+    policy: Policy,
 ) -> Plan:
     """Compare the published file with the bucket and the warehouse, without writing anything."""
-    planned = plan_month(month, source, bucket, force)
+    planned = plan_month(month, source, bucket, force, policy)
     if warehouse is None:
         return planned
     return due_in_warehouse(planned, warehouse.held(month), warehouse.name())
@@ -102,6 +110,9 @@ def etl_parent_flow(
     decimal_mark: DecimalMark = "auto",
     new_columns: NewColumns = "auto",
     keep_editions: DeclaredCount = None,
+    gates: GateMode = "hold",
+    thresholds: str | dict[str, Any] = "{}",
+    accept: bool = False,
     due_months: AtLeastOne = 12,
     skip_missing: bool = False,
     report: bool = True,
@@ -141,6 +152,9 @@ def etl_parent_flow(
             declares.
         keep_editions: Number of replaced objects to keep of each month; empty for what the dataset
             declares, 1 unless declared.
+        gates: A month unlike those before it - hold it, warn and let it in, or off to judge none.
+        thresholds: Thresholds of gates other than the declared ones, as a JSON object.
+        accept: Let in the months that are held.
         due_months: Number of past months that due checks.
         skip_missing: Skip unpublished months. Otherwise they fail unless they are due or, for dtc
             and tlc, less than three months old.
@@ -155,6 +169,7 @@ def etl_parent_flow(
             for the deployment of this run, or the only one.
     """
     crew = EngineConfig(engine, workers, cluster, cluster_options, deployment)
+    policy = Policy.of(color, gates, thresholds, accept)
     wanted = _wanted(color, year, months, due_months)
     source = chosen(source, color)
     editions_to_keep(color, keep_editions)  # so does a number that is out of range
@@ -164,7 +179,8 @@ def etl_parent_flow(
     tell_places(source, opened, loaded, color)
     store, target = opened.used, loaded.used if loaded else None
     plans = side_by_side(
-        ((month, plan_one, (month, source, store, target, force)) for month in wanted), PLANNED
+        ((month, plan_one, (month, source, store, target, force, policy)) for month in wanted),
+        PLANNED,
     )
     if not (skip_missing or months == "due"):
         plans = [_or_failed(p, source) for p in plans]
@@ -174,6 +190,9 @@ def etl_parent_flow(
     if plan:
         return _verdict([_planned(p, store) for p in plans], "Planned")
     sweep_scratch()
+    for each in plans:
+        if isinstance(each, Plan) and each.has_leftovers:
+            release(each.month, each.aside, store)
     options = {
         "source": source,
         "bucket": bucket,
@@ -186,6 +205,9 @@ def etl_parent_flow(
         "decimal_mark": decimal_mark,
         "new_columns": new_columns,
         "keep_editions": keep_editions,
+        "gates": gates,
+        "thresholds": thresholds,
+        "accept": accept,
     }
     work = RunPlan([p for p in plans if _has_work(p)], options, warehouse, report)
     done = {line.month: line for line in run_months(work, crew, store, target)}
@@ -229,6 +251,7 @@ _IDLE: Mapping[Status | Outcome, Outcome] = {
     Status.UNCHANGED: Outcome.UNCHANGED,
     Status.NOT_YET_PUBLISHED: Outcome.NOT_YET_PUBLISHED,
     Status.PINNED: Outcome.PINNED,
+    Status.HELD: Outcome.HELD,
 }
 
 
@@ -242,7 +265,8 @@ def _planned(plan: Plan | MonthResult, store: Bucket) -> MonthResult:
         return plan
     where = store.uri(plan.entry.object_key) if plan.entry else ""
     line = result_of(plan.month, plan.status, plan.reason, plan.entry, where)
-    return replace(line, generated=plan.is_generated, remedies=plan.remedies)
+    error = StillHeld.__name__ if line.is_held else ""
+    return replace(line, generated=plan.is_generated, remedies=plan.remedies, error=error)
 
 
 def _idle(plan: Plan | MonthResult, store: Bucket) -> MonthResult:
@@ -251,14 +275,13 @@ def _idle(plan: Plan | MonthResult, store: Bucket) -> MonthResult:
 
 
 def _verdict(lines: Sequence[MonthResult], name: str | None = None) -> State[Any]:
-    failed = [line for line in lines if line.is_failed]
-    if failed:
-        named = "; ".join(f"{line.month}: {in_ui(line.reason, line.remedies)}" for line in failed)
-        message = f"{len(failed)} of {len(lines)} months failed: {named}"
-        return Failed(message=message, data=list(lines))
+    failed = any(line.is_failed for line in lines)
+    if failed or (name is None and any(line.is_held for line in lines)):
+        message = complaint(lines, in_ui)
+        return Failed(name="Failed" if failed else HELD, message=message, data=list(lines))
     loaded = any(line.status is Outcome.LOADED for line in lines)
     counts = Counter(line.status.value.lower() for line in lines)
-    counts["without a report"] = sum(bool(line.warning) for line in lines)
+    counts["with a warning"] = sum(bool(line.warning) for line in lines)
     message = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     return Completed(
         name=name or ("Completed" if loaded else "Skipped"), message=message, data=list(lines)

@@ -75,7 +75,7 @@ def test_a_failed_report_leaves_the_month_loaded_and_is_seen(place: Path) -> Non
     state = bring_all(place, "10", report=True)
     (line,) = state.result()
     assert (state.name, line.status) == ("Completed", "loaded")
-    assert state.message == "1 loaded, 1 without a report"
+    assert state.message == "1 loaded, 1 with a warning"
     assert line.warning.startswith("the report failed: ")
     assert "taxi_zone_lookup.csv is not TLC's table" in line.warning
     assert totals(place) == {"2020-10": (1, 10.5)}

@@ -16,7 +16,7 @@ from prefect.blocks.core import Block
 
 from orchestration import notifications
 from reference.flows import flows
-from test_flows import bring_all, publish
+from test_flows import bring_all, publish, source
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -75,6 +75,25 @@ def test_a_failed_run_is_told_once_with_its_reason(place: Path, webhook: Webhook
     (message,) = webhook.messages
     assert message.startswith("etl-parent-flow green 2020: 10,11: Failed\n")
     assert "1 of 2 months failed: green 2020-11: " in message
+
+
+def test_a_held_month_is_told_once(place: Path, webhook: Webhook) -> None:
+    """By the run that holds it, and by none that finds it held."""
+    from etl_web_to_gcs import etl_web_to_gcs
+
+    publish(place, "2020-10", ["10.5"])
+    assert bring_all(place, "10", gates="hold").is_completed()
+    publish(place, "2020-10", ["12.5"])
+    for _ in range(2):
+        assert bring_all(place, "10", gates="hold").name == "HELD"
+    call: Any = etl_web_to_gcs
+    assert call("green", 2020, 10, source(place), return_state=True).name == "HELD"
+    (message,) = webhook.messages
+    assert message.startswith("etl-parent-flow green 2020: 10: HELD\n1 of 1 months held: green")
+    publish(place, "2020-11", ["1.0", "x"])
+    assert bring_all(place, "10,11", gates="hold").name == "Failed"
+    assert webhook.messages[1].startswith("etl-parent-flow green 2020: 10,11: Failed\n")
+    assert "1 of 2 months failed, 1 held: green 2020-11: " in webhook.messages[1]
 
 
 def test_a_run_that_raises_is_told_too(place: Path, webhook: Webhook) -> None:

@@ -33,8 +33,11 @@ _FILES = {"etl_parent_flow": "parameterized_flow"}
 #: Each place of the code that proposes something: who raises it, and the remedies.
 PROPOSED: dict[tuple[str, str], tuple[tuple[str, ...], tuple[Remedy, ...]]] = {
     ("monthly/header.py", "_refuse_drift"): (_MONTHS, (Remedy("strict", False),)),
-    ("monthly/convert/gates.py", "_refuse_empty_columns"): (_MONTHS, (Remedy("strict", False),)),
-    ("monthly/convert/gates.py", "_refuse_outside"): (_MONTHS, (Remedy("max_outside_share", 1.0),)),
+    ("monthly/convert/refusals.py", "_refuse_empty_columns"): (_MONTHS, (Remedy("strict", False),)),
+    ("monthly/convert/refusals.py", "_refuse_outside"): (
+        _MONTHS,
+        (Remedy("max_outside_share", 1.0),),
+    ),
     ("monthly/convert/rejects.py", "_fail"): (_MONTHS, (Remedy("max_reject_share", 0.0015),)),
     ("monthly/convert/survey.py", "_mark"): (
         _MONTHS,
@@ -57,6 +60,7 @@ PROPOSED: dict[tuple[str, str], tuple[tuple[str, ...], tuple[Remedy, ...]]] = {
         (Remedy("force", True, flow="ingest_data"),),
     ),
     ("monthly/plan.py", ""): (_MONTHS, (Remedy("force", True),)),
+    ("monthly/gates/aside.py", ""): (_MONTHS, (Remedy("accept", True),)),
     ("monthly/warehouses/__init__.py", ""): (
         _LOADS,
         (Remedy("force", True, flow="etl_web_to_gcs"),),

@@ -62,7 +62,7 @@ def _tell(log: Log, count: MonthCount, line: MonthResult) -> None:
     """
     count.add(line.is_failed)
     said = f"{summary(line)} ({count})"
-    if line.is_failed:
+    if line.is_failed or line.is_held:
         reason = in_ui(line.reason, line.remedies)
         log.error("%s: %s", said, reason, extra={"terminal": said})
     else:

@@ -60,7 +60,7 @@ def bring_and_load(
         seconds=time.perf_counter() - started,
         where=" -> ".join(line.where for line in lines),
         report=lines[-1].report,
-        warning=lines[-1].warning,
+        warning="; ".join(filter(None, (line.warning for line in lines))),
     )
 
 
@@ -85,7 +85,8 @@ def _with_report(line: MonthResult, which: dict[str, Any], bucket: str) -> Month
     state = draw(**which, bucket=bucket, return_state=True)
     if state.is_failed():
         reason = line.month.unprefixed(error_of(state).message)
-        return replace(line, warning=f"the report failed: {reason}")
+        warnings = (line.warning, f"the report failed: {reason}")
+        return replace(line, warning="; ".join(filter(None, warnings)))
     return replace(line, report=state.result().report)
 
 

@@ -14,7 +14,7 @@ from core.errors import StorageError, TripsError
 from core.storage.bucket import Bucket
 from monthly.ledger import object_key, read_entry
 from monthly.month import Month
-from monthly.result import MonthResult, Outcome, failed_month, result_of
+from monthly.result import MonthResult, failed_month, result_of
 from monthly.warehouses import Warehouse
 from orchestration.flow_results import error_of
 from orchestration.retries import PASSING, RETRIES
@@ -35,7 +35,7 @@ def all_arrived(
         store: the bucket as this process sees it.
         warehouse: the warehouse as this process sees it, if there is one.
     """
-    asked = [line for line in lines if line.status is not Outcome.FAILED]
+    asked = [line for line in lines if not (line.is_failed or line.is_held)]
     if not asked:
         return list(lines)
     loaded = loaded_months(asked[0].month.dataset, warehouse) if warehouse else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -130,6 +131,11 @@ class Dataset:
         """Return the column with this name in a file of any vintage or in a converted file."""
         own = (c for c in self.columns if c.name == name)
         return next(own, self.known_names.get(fold(name)))
+
+
+def term(word: str) -> str:
+    """Return one of the dataset's words as it is written in the names of quality figures."""
+    return re.sub(r"\W+", "_", word)
 
 
 def year_month(text: str) -> tuple[int, int]:

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from monthly.gates.thresholds import Gates
+
 #: A name that every warehouse accepts, quoted or not.
 NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 #: Postgres limits names to 63 bytes; a partition's name is 21 bytes longer than its table's.
@@ -265,6 +267,7 @@ class Declaration(Strict):
     bounds: Bounds = Field(default=Bounds(), description="a table of bounds")
     map: Map | None = Field(default=None, description="a table: west, east, south, north")
     limits: Limits = Field(default=Limits(), description="a table of shares")
+    gates: Gates = Field(default=Gates(), description="a table of gates")
     schedule: Schedule | None = Field(
         default=None, description="a table: cron, zone, source, active"
     )

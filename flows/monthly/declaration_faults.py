@@ -12,6 +12,7 @@ from monthly.columns import fold, is_reserved
 from monthly.convert.time_formats import UnknownFormat, pattern_of
 from monthly.declaration import NAME, Column, Declaration
 from monthly.declaration_shape import Fault, near
+from monthly.gates.thresholds import contradictions
 from monthly.toml_lines import Path
 
 #: Fields that an address may have.
@@ -46,6 +47,8 @@ def faults_of_meaning(name: str, declared: Declaration) -> Iterator[Fault]:
             yield Fault(("sources", key), message)
     yield from _zones(declared)
     yield from _extent(declared)
+    for gate, message in contradictions(declared.gates):
+        yield Fault(("gates", gate), message)
 
 
 def _names(name: str, declared: Declaration) -> Iterator[Fault]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from core.storage.bucket import Bucket
 from monthly.editions import listed_editions, name_of
+from monthly.gates.aside import keys_aside
 from monthly.ledger import entry_key, object_key, rejects_key, report_key
 from monthly.month import Month
 from monthly.warehouses import Warehouse
@@ -18,7 +19,7 @@ class Remains:
     Attributes:
         month: the month.
         keys: keys of its objects, in order of removal: the ledger entry is first, because
-            without it a month does not count as loaded.
+            without it a month does not count as loaded. Those kept aside are last.
         editions: keys of the objects of its editions, removed after the others.
         size: total size of the objects, bytes.
         rows: number of rows in the warehouse.
@@ -45,7 +46,8 @@ class Remains:
 
 def find_remains(month: Month, bucket: Bucket, warehouse: Warehouse | None) -> Remains:
     """Return what the bucket and the warehouse hold of a month, without changing anything."""
-    wanted = (entry_key(month), object_key(month), rejects_key(month), report_key(month))
+    own = (entry_key(month), object_key(month), rejects_key(month), report_key(month))
+    wanted = (*own, *keys_aside(bucket, month))
     sizes = {key: info.size for key in wanted if (info := bucket.info(key))}
     editions = {key: found.size for key, found in listed_editions(bucket, month).items()}
     size = sum((*sizes.values(), *editions.values()))

@@ -114,6 +114,15 @@ def latest_months(color: str, count: int, today: dt.date) -> tuple[Month, ...]:
     return tuple(Month(color, *pair) for pair in pairs if pair >= first)
 
 
+def months_of_stems(color: str, stems: Iterable[str]) -> list[Month]:
+    """Return the months whose objects have these names; other names are left out."""
+    file = DATASETS[color].declared.file.format(dataset=color, year_month="\n")
+    pattern = re.compile(re.escape(file).replace("\\\n", r"(\d{4})-(0[1-9]|1[0-2])"))
+    found = (match for stem in stems if (match := pattern.fullmatch(stem)))
+    pairs = [(int(match[1]), int(match[2])) for match in found]
+    return [Month(color, *pair) for pair in pairs if pair >= dataset(color).first_month]
+
+
 def may_be_unpublished(month: Month, today: dt.date) -> bool:
     """Return whether a month is so recent that it may not be published yet."""
     ended = month.next

@@ -11,11 +11,11 @@ from core.checksums import sha256_of
 from core.download.remote_file import RemoteFile, without_secrets
 from core.errors import Advice, NotPublished, Remedy, StorageError
 from core.storage.bucket import Bucket
-from monthly.columns import Column, fold
-from monthly.dataset import Dataset
-from monthly.datasets import DATASETS
+from monthly.gates.aside import NOTHING, Aside, HeldMonth, held_error, read_aside
+from monthly.gates.policy import Policy
 from monthly.ledger import Entry, read_entry
 from monthly.month import Month
+from monthly.schema_change import schema_change
 from monthly.sources import is_generated, look
 from monthly.warehouses import Held
 
@@ -45,6 +45,8 @@ class Plan:
         settled_by_content: whether there is nothing to do if the published bytes are the same
             as those of the entry.
         remedies: what would give the month work to do.
+        aside: what is kept aside of the month.
+        held_by_content: whether the month is held if the published bytes are those kept aside.
     """
 
     month: Month
@@ -55,6 +57,8 @@ class Plan:
     entry_version: str | None = None
     settled_by_content: bool = False
     remedies: tuple[Advice, ...] = ()
+    aside: Aside = NOTHING
+    held_by_content: bool = False
 
     @property
     def is_generated(self) -> bool:
@@ -72,6 +76,18 @@ class Plan:
         known = self.entry.source_sha256 if self.entry else None
         return self.settled_by_content and sha256 == known
 
+    def proven_held(self, sha256: str) -> HeldMonth | None:
+        """Return the record of the month kept aside if its published bytes have this SHA-256."""
+        held = self.aside.held if self.held_by_content else None
+        return held if held and held.entry.source_sha256 == sha256 else None
+
+    @property
+    def has_leftovers(self) -> bool:
+        """Return whether something is kept aside although the month is as published."""
+        if self.status is not Status.UNCHANGED or self.entry is None:
+            return False
+        return self.aside.is_over(self.entry)
+
 
 #: Generated months never replace published ones unasked.
 REPLACE = Remedy("force", True, "to put a generated month in its place")
@@ -81,7 +97,9 @@ RESTORE = "restore an edition of it with flows/history.py"
 _NEW = (Status.NEW, "not in the ledger", False)
 
 
-def plan_month(month: Month, source: str, bucket: Bucket, force: bool = False) -> Plan:
+def plan_month(
+    month: Month, source: str, bucket: Bucket, force: bool = False, policy: Policy | None = None
+) -> Plan:
     """Compare the published file with the ledger entry, without writing anything.
 
     Args:
@@ -89,12 +107,18 @@ def plan_month(month: Month, source: str, bucket: Bucket, force: bool = False) -
         source: a name in `monthly.sources.SOURCES`, `sample`, or a URL template.
         bucket: where the month and its ledger entry are kept.
         force: treat every published month as changed.
+        policy: what becomes of a held month; the default one if None.
 
     Raises:
         StorageError: the month is pinned, and its object is gone or damaged.
         Unreachable: the publisher could not be reached.
         UsageError: the source is invalid.
     """
+    plan = replace(_plan(month, source, bucket, force), aside=read_aside(bucket, month))
+    return plan if force else _or_held(plan, bucket, policy or Policy())
+
+
+def _plan(month: Month, source: str, bucket: Bucket, force: bool) -> Plan:
     entry, version = read_entry(bucket, month, garbled_too=force)
     if entry and entry.pinned and (damage := _damage(bucket, month, entry)):
         raise pinned_and_lost(month, entry, damage)
@@ -106,6 +130,26 @@ def plan_month(month: Month, source: str, bucket: Bucket, force: bool = False) -
     if plan.published and entry and (damage := _damage(bucket, month, entry)):
         return replace(plan, status=Status.CHANGED, reason=damage, settled_by_content=False)
     return plan
+
+
+def _or_held(plan: Plan, bucket: Bucket, policy: Policy) -> Plan:
+    """Return the plan, without work if its published file is the one that is kept aside."""
+    held, published = plan.aside.held, plan.published
+    if held is None or published is None or not plan.has_work or not policy.holds(held):
+        return plan
+    if is_generated(published.url) != held.entry.is_generated:
+        return plan
+    status, _, by_content = _compare(published, held.entry, False)
+    if status is Status.UNCHANGED:
+        return held_plan(plan, held, bucket)
+    return replace(plan, held_by_content=by_content)
+
+
+def held_plan(plan: Plan, held: HeldMonth, bucket: Bucket) -> Plan:
+    """Return the plan of a month that is held: there is nothing to do until it is accepted."""
+    error = held_error(plan.month, held.findings, bucket.uri(held.entry.report_key or ""))
+    reason = f"{plan.reason}; {plan.month.unprefixed(error.message)}"
+    return replace(plan, status=Status.HELD, reason=reason, remedies=error.remedies)
 
 
 def plan_against(month: Month, source: str, entry: Entry | None, force: bool = False) -> Plan:
@@ -188,58 +232,6 @@ def _compare(published: RemoteFile[Month], entry: Entry, force: bool) -> tuple[S
     if published.last_modified and published.last_modified == entry.last_modified:
         return Status.UNCHANGED, "same size and modification time", True
     return Status.CHANGED, "new modification time, no ETag; the content will be compared", True
-
-
-def schema_change(entry: Entry) -> str:
-    """Return what in the declaration would convert this month differently now; empty if nothing."""
-    dataset = DATASETS[entry.dataset]
-    if entry.schema_version == dataset.schema_version:
-        return ""
-    if not entry.signatures:
-        return _legacy_change(entry, dataset)
-    changed = [
-        f"{name} {old} -> {new}"
-        for name, new in dataset.signatures.items()
-        if (old := entry.signatures.get(name, new)) != new
-    ]
-    gone = entry.signatures.keys() - dataset.signatures.keys() - {*entry.drift.get("missing", ())}
-    changed += [f"{name} is not declared any more" for name in sorted(gone)]
-    changed += _newly_known(entry, dataset)
-    return f"the declaration changed: {', '.join(changed)}" if changed else ""
-
-
-def _newly_known(entry: Entry, dataset: Dataset) -> list[str]:
-    """Return, for each column of the file that was undeclared at its conversion, what is new."""
-    undeclared = [*entry.drift.get("unknown", ()), *entry.kept.values()]
-    known = {**dataset.parts, **dataset.known_names}
-    found = [(name, known[fold(name)]) for name in undeclared if fold(name) in known]
-    return [
-        f"{name} is declared now{_replacement(column) if column.name in entry.kept else ''}"
-        for name, column in found
-    ]
-
-
-def _replacement(column: Column) -> str:
-    """Return what declaring a kept column does to the table; empty if its type stays."""
-    if column.kind == "string":
-        return ""
-    return (
-        f" as {column.type} (the table's text column is replaced, and empty in each month until "
-        "that is converted again)"
-    )
-
-
-def _legacy_change(entry: Entry, dataset: Dataset) -> str:
-    """Return the change since a schema version numbered by hand; empty if there is none."""
-    legacy, renamed = dataset.declared.legacy, entry.drift.get("renamed", ())
-    change = f"schema version {entry.schema_version} -> {dataset.schema_version}"
-    if legacy is None or entry.schema_version not in legacy.versions:
-        return change
-    outdated = any(
-        drift in renamed and entry.schema_version < since
-        for drift, since in legacy.outdated.items()
-    )
-    return change if outdated or legacy.equals != dataset.schema_version else ""
 
 
 def _only_generated(published: RemoteFile[Month], entry: Entry) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from core.errors import Advice, Remedy, TripsError
+from core.errors import Advice, Held, Remedy, StillHeld, TripsError
 from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
@@ -53,7 +53,7 @@ class MonthResult:
         warning: a side problem that does not affect the status.
         generated: whether the month was generated rather than published.
         remedies: what helps against the reason.
-        error: name of the class of the error; empty if the month did not fail.
+        error: name of the class of the error; empty if this run met none.
         revision: what replacing the month's object changed; None if no other one was there.
         kept_edition: the edition that can be restored; empty if it was not kept.
     """
@@ -86,15 +86,26 @@ class MonthResult:
         urls = (self.revision.url_before, self.revision.url_after) if self.revision else ()
         return bool(urls) and not any(map(is_generated, urls))
 
+    @property
+    def is_held(self) -> bool:
+        """Return whether the month is kept aside, in this run or an earlier one."""
+        return self.status in (Outcome.HELD, Status.HELD)
+
+    @property
+    def is_news(self) -> bool:
+        """Return whether this run met an error that no earlier one has reported."""
+        return self.error not in ("", StillHeld.__name__)
+
 
 #: Words a message and its remedies for the reader: see `orchestration.wording`.
 Voice = Callable[[str, Sequence[Advice]], str]
 
 
 def failed_month(month: Month, error: TripsError) -> MonthResult:
-    """Return the result of a failed month."""
+    """Return the result of a month that failed, or that its gates hold."""
     reason, name = month.unprefixed(error.message), type(error).__name__
-    return MonthResult(month, Outcome.FAILED, reason, remedies=error.remedies, error=name)
+    outcome = Outcome.HELD if isinstance(error, Held) else Outcome.FAILED
+    return MonthResult(month, outcome, reason, remedies=error.remedies, error=name)
 
 
 def result_of(
@@ -176,7 +187,7 @@ def table_artifact(lines: Sequence[MonthResult], voice: Voice) -> list[dict[str,
 def _row(line: MonthResult, voice: Voice) -> dict[str, str]:
     row = dict(zip(_HEAD, _cells(line)))
     where = row.pop("where")
-    report = _shown(line.report) or line.warning
+    report = "; ".join(filter(None, (_shown(line.report), line.warning)))
     return row | {
         "reason": voice(line.reason, line.remedies),
         "where": where,
@@ -189,8 +200,14 @@ def _shown(link: str) -> str:
     return url2pathname(urlsplit(link).path) if link.startswith("file:") else link
 
 
-def quality_markdown(entry: Entry, where: str) -> str:
-    """Return the quality report of a month in markdown."""
+def quality_markdown(entry: Entry, where: str, unlike: Sequence[str] = ()) -> str:
+    """Return the quality report of a month in markdown.
+
+    Args:
+        entry: the month's ledger entry.
+        where: where the month is stored.
+        unlike: what is unlike the months before it.
+    """
     beyond = _beyond(DATASETS[entry.dataset])
     odd = [
         f"| {escaped(beyond.get(name, name.replace('_', ' ')))} | {value} |"
@@ -212,6 +229,11 @@ def quality_markdown(entry: Entry, where: str) -> str:
             f"{entry.rows_read:,} rows read = {entry.rows_written:,} written + "
             f"{entry.rows_rejected:,} rejected. Kept in {code(where)}, from {code(entry.url)}"
         ],
+        *(
+            [["## Unlike the months before"], [f"- {escaped(each)}" for each in unlike]]
+            if unlike
+            else []
+        ),
         ["## Odd but valid, and kept"],
         ["| what | |", "|---|---:|", *odd],
         ["## Nulls"],

@@ -75,9 +75,9 @@ def show_files(lines: Sequence[FileLine], description: str) -> None:
     )
 
 
-def show_quality(entry: Entry, where: str) -> None:
-    """Create the page with the quality report of a month."""
-    _show_page(entry, quality_markdown(entry, where), "quality")
+def show_quality(entry: Entry, where: str, unlike: Sequence[str] = ()) -> None:
+    """Create the page with the quality report of a month; see `quality_markdown`."""
+    _show_page(entry, quality_markdown(entry, where, unlike), "quality")
 
 
 def show_report(entry: Entry, markdown: str, link: str) -> None:

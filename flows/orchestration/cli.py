@@ -21,6 +21,7 @@ from prefect.utilities.callables import parameter_docstrings
 from core.errors import Remedy, TripsError, UsageError, page_of
 from monthly.month import Month
 from monthly.result import MonthResult, failed_month, public_record, table
+from monthly.shortfall import shortfall
 from monthly.verify.findings import Verdict
 from orchestration.exit_codes import UNCHECKED, ExitCode
 from orchestration.flow_results import error_of, keep_tracebacks
@@ -202,11 +203,13 @@ def _failure_of(state: State[Any]) -> Failure:
     if not isinstance(lines, list):
         failure = Failure.of(error_of(state))
         return replace(failure, code=ExitCode.USAGE) if is_unchecked else failure
-    failed = [line for line in lines if line.is_failed]
-    what = "months" if isinstance(lines[0], MonthResult | Verdict) else "files"
-    pages = sorted({page_of(line.error) for line in failed if line.error} - {""})
+    pages = sorted({page_of(line.error) for line in lines if line.error} - {""})
     code = ExitCode.USAGE if is_unchecked else ExitCode.FAILED
-    return Failure(f"{len(failed)} of {len(lines)} {what} failed", code, pages=tuple(pages))
+    if isinstance(lines[0], MonthResult):
+        return Failure(shortfall(lines), code, pages=tuple(pages))
+    what = "months" if isinstance(lines[0], Verdict) else "files"
+    failed = sum(line.is_failed for line in lines)
+    return Failure(f"{failed} of {len(lines)} {what} failed", code, pages=tuple(pages))
 
 
 _SWITCHES = {

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from core.errors import TripsError
+from core.errors import Held, TripsError
 from monthly.plan import Plan, Status
 from monthly.result import MonthResult, Outcome, result_of
 from orchestration.retries import PASSING
@@ -36,10 +36,19 @@ def plain_failures(fn: Callable[P, R]) -> Callable[P, R]:
         except TripsError as error:
             if _Plain.off:
                 raise
-            failed: Any = Failed(message=words_in_ui(error), data=error)
+            failed: Any = Failed(name=name_of(error), message=words_in_ui(error), data=error)
             return failed  # type: ignore[no-any-return] # a flow may return a state for its result
 
     return run
+
+
+#: Name of the state of a run whose months are held.
+HELD = "HELD"
+
+
+def name_of(error: TripsError) -> str:
+    """Return the name of the state that a run ends in."""
+    return HELD if isinstance(error, Held) else "Failed"
 
 
 def error_of(state: State[Any]) -> TripsError:

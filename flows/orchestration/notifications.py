@@ -13,6 +13,7 @@ from prefect.blocks.core import Block
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.settings import PREFECT_UI_URL
 
+from core.errors import StillHeld
 from monthly.history import change_text
 from monthly.result import MonthResult
 from orchestration import flow_results, run_log
@@ -27,9 +28,10 @@ OF_PARENT = "of "
 async def tell(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Notify of a failed or crashed run; Prefect passes the arguments by these names.
 
-    Child runs send nothing: their parent reports all failed months together.
+    Child runs send nothing: their parent reports all failed months together. Months that an
+    earlier run has held are no news.
     """
-    if not flow_run.parent_task_run_id:
+    if not flow_run.parent_task_run_id and await _is_news(state):
         await _notify(flow, flow_run, state.name or "", state.message or "")
 
 
@@ -68,6 +70,17 @@ async def _notify(flow: Flow[..., Any], flow_run: FlowRun, what: str, text: str)
             continue
         subject = f"{flow.name} {await _name(flow_run)}: {what}"
         await block.notify("\n".join(filter(None, (text, _page(flow_run)))), subject)
+
+
+async def _is_news(state: State[Any]) -> bool:
+    """Return whether anything but months that an earlier run has held kept a run from success."""
+    if state.name != flow_results.HELD:
+        return True
+    ask: Any = state.result  # typed as if it never had to be awaited
+    result = await ask(raise_on_failure=False, fetch=True)
+    if isinstance(result, list):
+        return any(line.is_news for line in result)
+    return not isinstance(result, StillHeld)
 
 
 async def _name(flow_run: FlowRun) -> str:

@@ -14,7 +14,7 @@ from core.storage.bucket import Bucket
 from monthly.catalog.contents import DatasetLine, Mark, MonthLine, months_behind, with_gaps
 from monthly.ledger import Entry, object_key, read_entry
 from monthly.month import Month, month_of_stem
-from monthly.plan import schema_change
+from monthly.schema_change import schema_change
 from monthly.warehouses import Warehouse
 
 #: Requests to the bucket at a time.

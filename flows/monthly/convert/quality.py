@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monthly.convert.arrays import float64s, int64s, midnight
-from monthly.dataset import Dataset
+from monthly.dataset import Dataset, term
 from monthly.datasets import DATASETS
 from monthly.declaration import Bounds
 from monthly.month import Month
@@ -64,7 +64,7 @@ class Quality:
 
     def _figures(self, dataset: Dataset) -> Iterator[tuple[str, object]]:
         roles, bounds = dataset.roles, dataset.bounds
-        time, end, amount = map(_key, (dataset.words.time, dataset.words.end, dataset.words.amount))
+        time, end, amount = map(term, (dataset.words.time, dataset.words.end, dataset.words.amount))
         if roles.time:
             yield f"{time}_outside_month", self.outside_month
         if roles.end:
@@ -90,10 +90,6 @@ class Quality:
         ):
             if bound is not None:
                 yield f"implausible_{name}", count
-
-
-def _key(word: str) -> str:
-    return re.sub(r"\W+", "_", word)
 
 
 class Tally:

@@ -20,11 +20,11 @@ from core.threads import threads_shared
 from monthly.columns import FILE_MONTH
 from monthly.convert.column_figures import ColumnFigures, Part, measure
 from monthly.convert.duplicates import DuplicateCounter, row_hashes
-from monthly.convert.gates import refuse_other_rows
 from monthly.convert.hash_file import Hashes
 from monthly.convert.pieces import Piece, Reject, salvage
 from monthly.convert.quality import Measured, Quality, Tally
 from monthly.convert.readings import Readings, Rules, Unsettled
+from monthly.convert.refusals import refuse_other_rows
 from monthly.convert.rejects import RejectsFile
 from monthly.convert.survey import opened_file, survey
 from monthly.datasets import DATASETS

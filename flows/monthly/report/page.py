@@ -42,7 +42,11 @@ _NO_PICTURES = (
 
 
 def page_markdown(
-    entry: Entry, where: str, pictures: Iterable[Picture], more: Sequence[str] = ()
+    entry: Entry,
+    where: str,
+    pictures: Iterable[Picture],
+    more: Sequence[str] = (),
+    first: Sequence[str] = (),
 ) -> str:
     """Return the page of a month as markdown with embedded images.
 
@@ -51,10 +55,11 @@ def page_markdown(
         where: where the month is stored.
         pictures: pictures of its rows.
         more: blocks of markdown to add after the pictures.
+        first: blocks of markdown to add before them.
     """
     head, *quality = quality_markdown(entry, where).split("\n\n")
     shown = [_picture(picture) for picture in pictures] or [_NO_PICTURES]
-    return "\n\n".join([head, _about(entry), *shown, *more, *quality])
+    return "\n\n".join([head, _about(entry), *first, *shown, *more, *quality])
 
 
 def _about(entry: Entry) -> str:

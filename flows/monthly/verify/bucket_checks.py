@@ -10,7 +10,7 @@ from core.errors import BadFile, SchemaError
 from core.storage.bucket import Bucket, ObjectInfo, Stored
 from monthly.ledger import Entry, entry_key, object_key, rejects_key, report_key
 from monthly.month import Month
-from monthly.plan import schema_change
+from monthly.schema_change import schema_change
 from monthly.verify.findings import Fault, FaultKind
 from monthly.verify.footer import Footer, read_footer
 from monthly.verify.measuring import measure_object, rebuilt_entry

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
@@ -53,6 +53,10 @@ from monthly.warehouses.table_columns import kept_columns
 
 if TYPE_CHECKING:
     from monthly.convert.rows import Rows
+    from monthly.revision import Revision
+
+    #: Judges the entry of a converted month, and what it changes if it replaces another one.
+    Judge: TypeAlias = Callable[[Entry, Revision | None], None]
 
 #: Seconds to wait for another load of the same month: longer than any month takes.
 WAIT_SECONDS = 300
@@ -161,7 +165,20 @@ class Postgres:
             if has_ledger(sql):
                 forget(sql, month)
 
-    def ingest(self, rows: Rows, download: Download[Month], reason: str = "") -> Entry:
+    def history(self, month: Month) -> list[Entry]:
+        """Return the ledger entries of the months nearest to a month."""
+        from monthly.warehouses.postgres_history import entries_near
+
+        with self._transaction(str(month)) as sql:
+            return entries_near(sql, month) if has_ledger(sql) else []
+
+    def ingest(
+        self,
+        rows: Rows,
+        download: Download[Month],
+        reason: str = "",
+        judge: Judge | None = None,
+    ) -> Entry:
         """Replace the month with rows that are converted while they are copied.
 
         Args:
@@ -169,6 +186,7 @@ class Postgres:
             download: the published file; its checksum identifies the load, as there is no
                 Parquet object.
             reason: why the month is replaced, if it is.
+            judge: raises an error if the month is not to be replaced, which leaves it unchanged.
 
         Raises:
             AccountingError: PostgreSQL's row count differs from the converted rows.
@@ -183,10 +201,13 @@ class Postgres:
                 return there
             accounts = rows.accounts(copy_rows(sql, new, begun))
             entry = entry_of(month, download, accounts)
+            change = None
             if before := entry_in(sql, month):
                 changes = rows_changed_in(sql, month, new, before, rows.names)
                 change = revision_in(sql, month, before, entry, changes, reason)
                 entry = replace(entry, history=(*before.history, *([change] if change else [])))
+            if judge:
+                judge(entry, change)
             remember(sql, month, entry, accounts.rejects)
         return entry
 

@@ -1,4 +1,4 @@
-"""What a replacement of a month changes in PostgreSQL, where no object of it is kept."""
+"""The history of months in PostgreSQL: those near a month, and what a replacement of it changes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from monthly.columns import FILE_MONTH
 from monthly.convert.row_changes import RowChanges
 from monthly.corrections import revision, role_columns, totals_of
+from monthly.gates.history import nearest
 from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.revision import Revision
+from monthly.warehouses.postgres_ledger import LEDGER, checksums
 from monthly.warehouses.postgres_tables import columns_of, count_rows, partition_of, quoted
 
 #: Rows that both tables have count as often as both have them.
@@ -24,6 +26,16 @@ FROM (SELECT sum(here) AS here, sum(1 - here) AS there FROM (
   SELECT hashtextextended(row({columns})::text, 0), 0 FROM {old}) AS both_tables
   GROUP BY hash) AS hashes
 """
+
+
+def entries_near(sql: Cursor, month: Month) -> list[Entry]:
+    """Return the ledger entries of the months nearest to a month."""
+    days = [each.first_day for each in nearest(month, checksums(sql, month.dataset))]
+    sql.execute(
+        f"SELECT entry FROM {LEDGER} WHERE dataset = %s AND file_month = ANY (%s)",
+        [month.dataset, days],
+    )
+    return [Entry.of(entry) for (entry,) in sql.fetchall()]
 
 
 def rows_changed_in(

@@ -1,4 +1,4 @@
-"""Checks before a month replaces another one: do the rows belong to it?"""
+"""Refusals of rows that do not belong to a month."""
 
 from __future__ import annotations
 

@@ -1,0 +1,220 @@
+"""Held months: what is kept aside in the bucket of a month that its gates did not let in.
+
+A record, a small JSON object, is written after the objects that it describes: without it, no
+month is held, whatever else lies there.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.download.remote_file import Download, without_secrets
+from core.errors import Held, Remedy, StorageError
+from core.storage.bucket import Bucket
+from monthly.gates.judging import Finding
+from monthly.gates.thresholds import Gates
+from monthly.ledger import Entry
+from monthly.month import Month
+
+if TYPE_CHECKING:
+    from monthly.convert.to_parquet import Converted
+
+#: Lets a held month in.
+ACCEPT = Remedy("accept", True, "to let it in")
+_FOLDER = "held"
+
+
+@dataclass(frozen=True)
+class HeldMonth:
+    """The record of a month that is kept aside.
+
+    Attributes:
+        held_at: when, UTC, ISO 8601.
+        findings: why.
+        entry: what would have become its ledger entry; the keys are those of the objects aside.
+        accepted_at: when it was accepted, UTC, ISO 8601; empty if it was not. A run that is killed
+            while it lets the month in is completed by any other run.
+        version: the bucket's version of the record, for a conditional write.
+    """
+
+    held_at: str
+    findings: tuple[Finding, ...]
+    entry: Entry
+    accepted_at: str = ""
+    version: str = ""
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any], version: str) -> HeldMonth:
+        """Return what `to_json` wrote."""
+        findings = tuple(Finding.of(each) for each in record["findings"])
+        entry, accepted = Entry.of(record["entry"]), record["accepted_at"]
+        return cls(record["held_at"], findings, entry, accepted, version)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as JSON types."""
+        findings = [each.to_json() for each in self.findings]
+        when = {"held_at": self.held_at, "accepted_at": self.accepted_at}
+        return {**when, "findings": findings, "entry": asdict(self.entry)}
+
+    def holds_under(self, gates: Gates) -> bool:
+        """Return whether these thresholds, too, hold the month, and nobody has accepted it."""
+        return not self.accepted_at and any(
+            each.beyond > getattr(gates, each.gate).hold for each in self.findings
+        )
+
+    def is_over(self, entry: Entry) -> bool:
+        """Return whether the ledger has its file, or another one from the same address."""
+        same_file = self.entry.source_sha256 == entry.source_sha256
+        return same_file or self.entry.url == entry.url
+
+
+def aside_key(month: Month, kind: str) -> str:
+    """Return the key of an object aside, such as `held/green/green_tripdata_2020-10.json`."""
+    return f"{_FOLDER}/{month.dataset}/{month.stem}.{kind}"
+
+
+@dataclass(frozen=True)
+class Aside:
+    """What is kept aside of a month.
+
+    Attributes:
+        keys: keys of its objects, the record last.
+        held: the record; None if there is none, as after a run that was killed.
+    """
+
+    keys: tuple[str, ...] = ()
+    held: HeldMonth | None = None
+
+    def is_over(self, entry: Entry) -> bool:
+        """Return whether it is left over beside an entry that the publisher's file confirms."""
+        return bool(self.keys) and (self.held is None or self.held.is_over(entry))
+
+
+#: Nothing is kept aside of most months.
+NOTHING = Aside()
+
+
+def read_aside(bucket: Bucket, month: Month) -> Aside:
+    """Return what is kept aside of a month.
+
+    Raises:
+        StorageError: its record is not one.
+    """
+    keys = keys_aside(bucket, month)
+    return Aside(keys, _record(bucket, month) if keys else None)
+
+
+def keys_aside(bucket: Bucket, month: Month) -> tuple[str, ...]:
+    """Return the keys of the objects that are kept aside of a month, the record last."""
+    folder = f"{_FOLDER}/{month.dataset}"
+    there = {f"{folder}/{listed.name}" for listed in bucket.files(folder)}
+    kinds = ("parquet", "rejects.csv", "report.html", "json")
+    return tuple(key for kind in kinds if (key := aside_key(month, kind)) in there)
+
+
+def _record(bucket: Bucket, month: Month) -> HeldMonth | None:
+    key = aside_key(month, "json")
+    stored = bucket.read(key)
+    if stored is None:
+        return None
+    try:
+        return HeldMonth.of(json.loads(stored.data), stored.version)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise StorageError(
+            f"{month}: {bucket.uri(key)} is not the record of a held month ({error}); "
+            "remove that object, then run again"
+        ) from error
+
+
+def keep_aside(
+    bucket: Bucket,
+    entry: Entry,
+    converted: Converted,
+    report: Path,
+    findings: Sequence[Finding],
+    replacing: HeldMonth | None,
+) -> None:
+    """Upload a month beside the ledger: its object, its rejects, its report, last its record.
+
+    Args:
+        bucket: the bucket to write to.
+        entry: the month's entry, before it has an object.
+        converted: the Parquet file and its rejects.
+        report: the page with the findings.
+        findings: why it is held.
+        replacing: the record that was read when the month was planned.
+
+    Raises:
+        Conflict: another run wrote the record in the meantime.
+    """
+    month = converted.month
+    info = bucket.upload(converted.path, aside_key(month, "parquet"))
+    rejects, page = aside_key(month, "rejects.csv"), aside_key(month, "report.html")
+    if converted.rejects:
+        bucket.upload(converted.rejects, rejects)
+    else:
+        bucket.delete(rejects)
+    bucket.upload(report, page)
+    kept = replace(
+        entry,
+        object_key=aside_key(month, "parquet"),
+        object_size=info.size,
+        object_sha256=converted.sha256,
+        object_version=info.version,
+        rejects_key=rejects if converted.rejects else None,
+        report_key=page,
+    )
+    _write(bucket, month, HeldMonth(_now(), tuple(findings), kept), replacing)
+
+
+def confirm_aside(bucket: Bucket, month: Month, held: HeldMonth, found: Download[Month]) -> None:
+    """Store the publisher's new ETag or modification time for the same held content."""
+    entry = replace(
+        held.entry,
+        url=without_secrets(found.url),
+        etag=found.etag,
+        last_modified=found.last_modified,
+    )
+    _write(bucket, month, replace(held, entry=entry), held)
+
+
+def accept_aside(bucket: Bucket, month: Month, held: HeldMonth) -> None:
+    """Note in the record of a held month that it was accepted, before anything of it is let in."""
+    _write(bucket, month, replace(held, accepted_at=_now()), held)
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
+
+
+def _write(bucket: Bucket, month: Month, record: HeldMonth, replacing: HeldMonth | None) -> None:
+    data = json.dumps(record.to_json(), indent=2, sort_keys=True).encode() + b"\n"
+    bucket.write(aside_key(month, "json"), data, replacing.version if replacing else None)
+
+
+def discard(bucket: Bucket, aside: Aside) -> None:
+    """Remove what is kept aside of a month, the record last."""
+    for key in aside.keys:
+        bucket.delete(key)
+
+
+def reason_of(findings: Sequence[Finding]) -> str:
+    """Return what was found, as a sentence."""
+    return "; ".join(each.text for each in findings)
+
+
+def held_error(month: Month, findings: Sequence[Finding], report: str = "") -> Held:
+    """Return the error that says why a month is held, and how to let it in.
+
+    Args:
+        month: the month.
+        findings: why it is held.
+        report: where its report is; empty if nothing is kept aside.
+    """
+    kept = f"its report is {report}" if report else "nothing of it is kept"
+    return Held(f"{month}: {reason_of(findings)}; {kept}", ACCEPT)

@@ -1,0 +1,78 @@
+"""What a run does with a month that its gates find odd."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
+
+from core.errors import UsageError
+from monthly.datasets import dataset
+from monthly.gates.aside import HeldMonth
+from monthly.gates.judging import Finding
+from monthly.gates.thresholds import Gates, thresholds_of
+from monthly.ledger import Entry
+
+#: Hold an odd month, let it in with a warning, or judge none.
+GateMode = Literal["hold", "warn", "off"]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What becomes of odd months.
+
+    Attributes:
+        mode: whether they are held, warned of, or not looked for.
+        gates: the thresholds.
+        accept: whether to let in the month that is held, or else the first that would be.
+    """
+
+    mode: GateMode = "hold"
+    gates: Gates = field(default_factory=Gates)
+    accept: bool = False
+
+    @property
+    def judges(self) -> bool:
+        """Return whether months are judged at all."""
+        return self.mode != "off"
+
+    def holds(self, held: HeldMonth) -> bool:
+        """Return whether a held month stays held."""
+        return self.mode == "hold" and not self.accept and held.holds_under(self.gates)
+
+    @classmethod
+    def of(
+        cls, name: str, mode: GateMode, thresholds: str | Mapping[str, Any], accept: bool
+    ) -> Policy:
+        """Return the policy of a dataset's declaration and a flow's parameters.
+
+        Raises:
+            UsageError: a parameter is invalid.
+        """
+        if mode not in get_args(GateMode):
+            raise UsageError(f"gates {mode!r}: write {', '.join(get_args(GateMode))}")
+        return cls(mode, thresholds_of(dataset(name).declared.gates, thresholds), accept)
+
+    def applied(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Return the findings, as warnings alone unless this policy holds months."""
+        if self.mode == "hold" and not self.accept:
+            return list(findings)
+        return [replace(each, is_held=False) for each in findings]
+
+    def for_file(self, sha256: str, held: HeldMonth | None, entry: Entry | None) -> Policy:
+        """Return the policy for published bytes.
+
+        What is accepted is the file that was held, and no other one. A file that was let in
+        before is let in again: by force, or for a changed declaration.
+
+        Args:
+            sha256: of the published bytes.
+            held: the record of the month that is kept aside.
+            entry: the month's ledger entry.
+        """
+        if self.mode == "hold" and entry and entry.source_sha256 == sha256:
+            return replace(self, mode="warn")
+        if held is None or not (self.accept or held.accepted_at):
+            return self
+        is_held = held.entry.source_sha256 == sha256
+        return replace(self, mode="off") if is_held else replace(self, accept=False)

@@ -1,0 +1,54 @@
+"""The page of a month that is held: why, then its pictures and its quality."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.storage.bucket import Bucket
+from monthly.datasets import DATASETS
+from monthly.gates.judging import Finding
+from monthly.ledger import Entry
+from monthly.markdown import escaped
+from monthly.month import Month
+from monthly.report.canvas import Picture
+from monthly.report.counts import count_month
+from monthly.report.page import page_html, page_markdown, typical_markdown
+from monthly.report.pictures import pictures
+from monthly.report.zones import zone_names
+from monthly.result import title_of
+
+
+def held_page(
+    month: Month,
+    entry: Entry,
+    parquet: Path | None,
+    bucket: Bucket,
+    where: str,
+    findings: Sequence[Finding],
+) -> str:
+    """Return the page of a held month as HTML.
+
+    Args:
+        month: the month.
+        entry: its entry, before it has an object.
+        parquet: the converted month; None for a page without pictures.
+        bucket: the bucket with the names of places.
+        where: where the month is kept aside.
+        findings: why it is held.
+    """
+    found = "\n".join(f"- {escaped(each.text)}" for each in findings)
+    first = [
+        "**This month is held: it is not in the ledger, and no warehouse has it.**",
+        f"## Unlike the months before\n\n{found}",
+    ]
+    drawn, more = _drawn(month, parquet, bucket) if parquet else ((), "")
+    page = page_markdown(entry, where, drawn, [more] if more else [], first)
+    return page_html(f"{title_of(entry)}, HELD", page)
+
+
+def _drawn(month: Month, parquet: Path, bucket: Bucket) -> tuple[list[Picture], str]:
+    """Return the pictures of a converted month, and the table of its medians."""
+    counts = count_month(month, parquet)
+    names = zone_names(bucket, DATASETS[month.dataset].declared.place_names)
+    return list(pictures(counts, names)), typical_markdown(counts)
