@@ -33,6 +33,7 @@ SIDEBAR = {
         "docs/month-report",
         "docs/catalog",
         "docs/history",
+        "docs/verify",
     ],
     "Datasets": ["docs/citibike", "docs/flights", "docs/fuel"],
     "Destinations": ["docs/blocks", "docs/postgres", "docs/s3", "docs/google-cloud"],

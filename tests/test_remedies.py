@@ -50,11 +50,11 @@ PROPOSED: dict[tuple[str, str], tuple[tuple[str, ...], tuple[Remedy, ...]]] = {
     ),
     ("monthly/ledger.py", "_parse"): (
         (*_MONTHS, *_LOADS),
-        (Remedy("repair", True, "to rebuild it", flow="verify"),),
+        (Remedy("repair", True, flow="verify"),),
     ),
     ("monthly/verify/repair.py", ""): (
         ("verify",),
-        (Remedy("force", True, "as it was loaded without a bucket", flow="ingest_data"),),
+        (Remedy("force", True, flow="ingest_data"),),
     ),
     ("monthly/plan.py", ""): (_MONTHS, (Remedy("force", True),)),
     ("monthly/warehouses/__init__.py", ""): (

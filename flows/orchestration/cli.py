@@ -204,7 +204,7 @@ def _failure_of(state: State[Any]) -> Failure:
         return replace(failure, code=ExitCode.USAGE) if is_unchecked else failure
     failed = [line for line in lines if line.is_failed]
     what = "months" if isinstance(lines[0], MonthResult | Verdict) else "files"
-    pages = sorted({page_of(line.error) for line in failed} - {""})
+    pages = sorted({page_of(line.error) for line in failed if line.error} - {""})
     code = ExitCode.USAGE if is_unchecked else ExitCode.FAILED
     return Failure(f"{len(failed)} of {len(lines)} {what} failed", code, pages=tuple(pages))
 

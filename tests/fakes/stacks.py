@@ -161,9 +161,9 @@ class Stack:
         assert [v.unchecked for v in found] == [""] * len(found)
         return [(v.month.year_month, f.kind.name) for v in found for f in v.faults]
 
-    def repair(self) -> list[TripsError | None]:
+    def repair(self, source: str = "") -> list[TripsError | None]:
         """Repair what a verification finds."""
-        return [repair(v, self.bucket, self) for v in self.verdicts() if v.steps]
+        return [repair(v, self.bucket, self, source) for v in self.verdicts() if v.steps]
 
     def plan(self, month: Month) -> Plan:
         """What a run of the month would do."""
