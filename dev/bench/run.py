@@ -31,6 +31,7 @@ import fan_out_figures  # noqa: E402
 import past_runs  # noqa: E402
 import postgres_figures  # noqa: E402
 import row_group_figures  # noqa: E402
+import verify_figures  # noqa: E402
 from figure import Figure  # noqa: E402
 from monthly.month import Month  # noqa: E402
 from monthly.sample import write_sample  # noqa: E402
@@ -58,6 +59,7 @@ def main() -> None:
             postgres_figures.figures(sources, ROWS, ROUNDS),
             fan_out_figures.figures(sources[1], folder, ROUNDS),
             row_group_figures.figures(folder, ROUNDS),
+            verify_figures.figures(sources[1], folder, ROUNDS),
         )
         figures = [_printed(figure) for group in measured for figure in group]
     RESULT.parent.mkdir(exist_ok=True)

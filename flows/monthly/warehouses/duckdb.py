@@ -24,6 +24,7 @@ from monthly.warehouses import Held, Recorded, recorded
 from monthly.warehouses.duckdb_opening import opened
 from monthly.warehouses.duckdb_tables import (
     DIALECT,
+    FINITE,
     LEDGER,
     columns_of,
     exists,
@@ -109,8 +110,12 @@ class DuckDBFile:
             if error := refusal(db, which):
                 raise error
             there = measurable(columns, columns_of(db, which), type_of)
-            rows = db.execute(DIALECT.query(table_of(which), there, months)).fetchall()
-        return months_in(which, there, rows)
+            for dialect in (DIALECT, FINITE):
+                rows = db.execute(dialect.query(table_of(which), there, months)).fetchall()
+                found = months_in(which, there, rows)
+                if all(month.is_finite for month in found.values()):
+                    break
+        return found
 
     def rows(self, month: Month) -> int:
         """Count the rows of a month, creating no file; see `Warehouse`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import duckdb
 
@@ -140,12 +141,17 @@ DIALECT = Dialect(
     quoted,
     totals={
         "int64": "SUM({c})",
-        "float64": f"FSUM({{c}}){_FINITE}",
+        "float64": "SUM({c})",
         "string": "SUM(strlen({c}))",
         "timestamp": "SUM(CAST(epoch_us({c}) AS HUGEINT))",
         "date": "SUM({c} - DATE '1970-01-01')",
         "boolean": "SUM(CAST({c} AS INTEGER))",
         "decimal": "SUM({c})",
     },
+)
+#: The same for floats that are not all finite: the filter takes ten times as long as the sum.
+FINITE = replace(
+    DIALECT,
+    totals={**DIALECT.totals, "float64": f"SUM({{c}}){_FINITE}"},
     ends={"float64": (f"MIN({{c}}){_FINITE}", f"MAX({{c}}){_FINITE}")},
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -28,6 +29,12 @@ class MonthFigures:
     rows: int
     columns: Mapping[str, Figures]
 
+    @property
+    def is_finite(self) -> bool:
+        """Return whether no figure is infinite or not a number."""
+        ends = (end for each in self.columns.values() for end in (each.least, each.most))
+        return all(math.isfinite(end) for end in ends if isinstance(end, float))
+
 
 @dataclass(frozen=True)
 class Dialect:
@@ -41,7 +48,7 @@ class Dialect:
 
     quoted: Callable[[str], str]
     totals: Mapping[Kind, str]
-    ends: Mapping[Kind, tuple[str, str]]
+    ends: Mapping[Kind, tuple[str, str]] = field(default_factory=dict)
 
     def query(self, table: str, columns: Sequence[Column], months: Sequence[Month] | None) -> str:
         """Return the query for the figures of months; of all months for None."""

@@ -149,6 +149,14 @@ def effects(monkeypatch: pytest.MonkeyPatch) -> Effects:
     return counted
 
 
+class Lenient(Stack):
+    """A stack where a month may have rejects even if nothing tells any more that it had some."""
+
+    def fetch(self, month: Month, source: str, max_reject_share: float | None) -> None:
+        """Let a fifth of the rows be rejected."""
+        super().fetch(month, source, max_reject_share or 0.2)
+
+
 def happen(stack: Stack, chance: random.Random, effects: Effects) -> str:
     """Let one thing happen to October or to both months; return what."""
     what = chance.choice(["load", "correct", "kill", "harm", "harm", "repair"])
@@ -200,7 +208,8 @@ def test_verify_and_an_independent_audit_agree_after_random_histories(
     for seed in range(first, first + AT_A_TIME):
         root, chance = tmp_path / f"{seed}", random.Random(seed)
         shutil.copytree(begin, root)
-        with stacks.local(root) as stack:
+        with stacks.local(root) as opened:
+            stack = Lenient(**vars(opened))
             story = [happen(stack, chance, effects) for _ in range(chance.randrange(4))]
             story.append(befall(stack, HARM[seed % len(HARM)]))
             seen.update(story)

@@ -15,6 +15,7 @@ from monthly.datasets import DATASETS, VARIABLE
 from monthly.figures import Figures
 from monthly.ledger import Entry, entry_key
 from monthly.month import Month
+from monthly.warehouses.duckdb import DuckDBFile
 
 DECLARATION = """
 title = "Things"
@@ -93,6 +94,26 @@ def test_the_figures_of_each_type_are_those_of_the_published_values(place: Place
     assert weight.total == pytest.approx(0.3, rel=1e-9)
     assert found.columns["absent"] == Figures(0)
     assert found.columns["file_month"].most == "2020-03-01"
+
+
+def test_of_floats_only_finite_ones_count_for_minimum_maximum_and_sum(
+    place: Place, request: pytest.FixtureRequest
+) -> None:
+    """All count as values. A load refuses them; somebody else may have written them."""
+    march = Month("things", 2020, 3)
+    place.publish(march, ROWS)
+    cast = "CAST('{}' AS DOUBLE PRECISION)"
+    values = ", ".join(
+        f"({cast.format(value)}, DATE '2020-03-01')" for value in ("NaN", "Infinity", "-Infinity")
+    )
+    insert = f"INSERT INTO {place.table('things')} (weight, file_month) VALUES {values}"
+    if isinstance(place.warehouse, DuckDBFile):
+        place.warehouse.query(insert)
+    else:
+        place.ask(insert)
+    weight = figures(place)[march].columns["weight"]
+    assert (weight.count, weight.least, weight.most) == (5, 0.1, 0.2)
+    assert weight.total == pytest.approx(0.3, rel=1e-9)
 
 
 def test_only_the_months_asked_for_are_measured_and_each_on_its_own(place: Place) -> None:
