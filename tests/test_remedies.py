@@ -56,7 +56,10 @@ PROPOSED: dict[tuple[str, str], tuple[tuple[str, ...], tuple[Remedy, ...]]] = {
         ("verify",),
         (Remedy("force", True, "as it was loaded without a bucket", flow="ingest_data"),),
     ),
-    ("monthly/plan.py", ""): (_MONTHS, (Remedy("force", True),)),
+    ("monthly/plan.py", ""): (
+        _MONTHS,
+        (Remedy("force", True), Remedy("unpin", True, flow="history")),
+    ),
     ("monthly/warehouses/__init__.py", ""): (
         _LOADS,
         (Remedy("force", True, flow="etl_web_to_gcs"),),
