@@ -222,7 +222,7 @@ def _compare(published: RemoteFile[Month], entry: Entry, force: bool) -> tuple[S
     if change := schema_change(entry):
         return Status.CHANGED, change, False
     if (url := without_secrets(published.url)) != entry.url:
-        return Status.CHANGED, f"published at {url}, was {entry.url}", True
+        return Status.CHANGED, f"published at {url}, was {entry.url or 'unknown'}", True
     if published.size is not None and published.size != entry.source_size:
         return Status.CHANGED, f"size {entry.source_size} -> {published.size} bytes", True
     if published.etag and entry.etag:

@@ -145,6 +145,27 @@ def test_the_ledger_row_has_the_entry_as_the_bucket_has_it(place: Place) -> None
     assert not row.touched
 
 
+def test_a_ledger_of_before_1_3_gets_the_entry_with_the_next_load(
+    place: Place, request: pytest.FixtureRequest
+) -> None:
+    """In place: the months that it has count as loaded, without a copy of their entry."""
+    march, april = Month("things", 2020, 3), Month("things", 2020, 4)
+    place.publish(march, ROWS)
+    if isinstance(place.warehouse, DuckDBFile):
+        place.warehouse.query("ALTER TABLE loaded_months DROP COLUMN entry")
+    elif type(place.warehouse).__name__ == "BigQuery":
+        google: Google = request.getfixturevalue("google")
+        google.bigquery.drop_column("trips_data_all", "loaded_months", "entry")
+    else:
+        return  # PostgreSQL has it since 1.0
+    assert place.warehouse.recorded("things")[march].entry is None
+    loaded = place.warehouse.loaded("things")
+    entry = place.publish(april, "taken,number\n2020-04-02 00:00:00,1\n")
+    found = place.warehouse.recorded("things")
+    assert (found[march].entry, found[april].entry) == (None, entry)
+    assert place.warehouse.loaded("things") == {**loaded, april: entry.object_sha256}
+
+
 def test_bigquery_says_what_the_query_reads_before_it_runs(
     place: Place, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
 ) -> None:
