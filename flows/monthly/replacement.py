@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from core.checksums import sha256_of
 from core.download.remote_file import Download
-from core.errors import Remedy, StorageError
+from core.errors import StorageError
 from core.storage.bucket import Bucket
 from monthly.editions import edition_of, keep_edition, proven_version, prune, read_edition
 from monthly.ledger import Entry, keep, object_key, read_entry, rejects_key, write_entry
 from monthly.month import Month
 from monthly.revision import Revision
+from monthly.warehouses import AGAIN
 
 if TYPE_CHECKING:
     from monthly.convert.to_parquet import Converted
@@ -120,7 +121,7 @@ def pin(bucket: Bucket, month: Month) -> Entry:
         uri = bucket.uri(entry.object_key)
         raise StorageError(
             f"{month}: {uri} is gone or not the object in the ledger, so that it cannot be pinned",
-            Remedy("force", True, "for it", flow="etl_web_to_gcs"),
+            AGAIN,
         )
     pinned = replace(entry, pinned=_now())
     write_entry(bucket, month, pinned, version)
