@@ -49,7 +49,9 @@ class Killed:
 
     def at(self, effect: str, when: str, root: Path, source: Path) -> bool:
         """Bring the month until it is killed; whether it was."""
-        job = {"effect": effect, "when": when, "url": self.url, "bucket": self.objects.name}
+        name, key = effect.split()
+        job = {"effect": name, "key": key, "when": when}
+        job |= {"url": self.url, "bucket": self.objects.name}
         self.forks.prepare(root, source, more=job)
         self.forks.go()
         return self.forks.outcome().killed
@@ -66,11 +68,18 @@ def killed(forks: Forks, s3: S3) -> Killed:
     return Killed(forks, s3.url, s3.new_bucket("killed"))
 
 
-@pytest.mark.parametrize("old", [True, False], ids=["correction", "first"])
 @pytest.mark.parametrize(
-    ("effect", "when"),
-    [("upload", "before"), ("upload", "after"), ("write", "before"), ("write", "after")],
+    ("effect", "old"),
+    [
+        ("upload data/", False),
+        ("write ledger/", False),
+        ("copy data/", True),
+        ("write editions/", True),
+        ("upload data/", True),
+        ("write ledger/", True),
+    ],
 )
+@pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_at_any_effect_a_month_is_there_once(
     killed: Killed, tmp_path: Path, effect: str, when: str, old: bool
 ) -> None:
@@ -88,9 +97,17 @@ def test_killed_at_any_effect_a_month_is_there_once(
     bring(source, bucket)
     assert load(bucket, warehouse) == "loaded"
     listing = killed.objects.listing()
-    assert set(listing) == {OBJECT, ENTRY}
-    read = pq.read_table(io.BytesIO(listing[OBJECT]), columns=["total_amount"]).column(0)
-    assert sorted(round(total * 100) for total in read.to_pylist()) == NEW
+    editions = {key for key in listing if key.startswith("editions/")}
+    assert set(listing) - editions == {OBJECT, ENTRY}
+    assert cents(listing[OBJECT]) == NEW
+    kept = [listing[key] for key in editions if key.endswith(".parquet")]
+    assert [cents(data) for data in kept] == ([OLD] if old else [])
+    assert len(editions) == 2 * len(kept)
     found = in_warehouse(tmp_path)
     assert found is not None
     assert found[0] == NEW
+
+
+def cents(parquet: bytes) -> list[int]:
+    totals = pq.read_table(io.BytesIO(parquet), columns=["total_amount"]).column(0)
+    return sorted(round(total * 100) for total in totals.to_pylist())

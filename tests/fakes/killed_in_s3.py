@@ -16,17 +16,21 @@ from fakes.s3 import store
 
 
 def bring_and_be_killed(job: dict[str, Any]) -> None:
-    """Bring the month, until the effect: `upload` of an object, or `write` of the ledger entry.
+    """Bring the month, until the effect: `upload`, `write` or `copy` of an object.
 
     Args:
-        job: `url` of the S3, `bucket`, `source`, `effect`, and `when`: before or after it.
+        job: `url` of the S3, `bucket`, `source`, `effect`, the start of the `key` that it is
+            about, and `when`: before or after it.
     """
     does = getattr(S3Store, job["effect"])
 
-    def killed(*arguments: Any) -> None:
-        if job["when"] == "after":
-            does(*arguments)
-        os.kill(os.getpid(), signal.SIGKILL)
+    def killed(*arguments: Any) -> Any:
+        is_it = any(str(each).startswith(job["key"]) for each in arguments)
+        if not is_it or job["when"] == "after":
+            done = does(*arguments)
+        if is_it:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
 
     setattr(S3Store, job["effect"], killed)
     bring(job["source"], store(job["url"], job["bucket"]))
