@@ -16,6 +16,7 @@ from monthly.month import Month
 from monthly.revision import Revision
 from monthly.warehouses.postgres_ledger import LEDGER, checksums
 from monthly.warehouses.postgres_tables import columns_of, count_rows, partition_of, quoted
+from monthly.warehouses.table_columns import Found
 
 #: Rows that both tables have count as often as both have them.
 _CHANGES = """
@@ -54,19 +55,31 @@ def rows_changed_in(
     if count_rows(sql, month) != before.rows_written:
         return None  # something else changed it, or its partition is gone
     absent = {*before.drift.get("missing", ()), FILE_MONTH.name}
-    there = columns_of(sql, old).keys() - absent
-    both = [name for name in names if name in there]
+    there = columns_of(sql, old)
+    both = [there[name] for name in names if name in there and name not in absent]
     if not both:
         return None
-    columns = ", ".join(map(quoted, both))
+    columns = ", ".join(map(_value, both))
     sql.execute(_CHANGES.format(columns=columns, new=quoted(new), old=quoted(old)))
     return RowChanges(*map(int, sql.fetchone()))
 
 
+def _value(column: Found) -> str:
+    """Return SQL for a value to compare, in which minus zero is zero."""
+    name = quoted(column.name)
+    return f"{name} + 0" if column.type == "double precision" else name
+
+
+def is_replacement(before: Entry, after: Entry) -> bool:
+    """Return whether a month is another one: of another file, or read in another way."""
+    is_same_file = before.source_sha256 == after.source_sha256
+    return not is_same_file or before.signatures != after.signatures
+
+
 def revision_in(
     sql: Cursor, month: Month, before: Entry, after: Entry, changes: RowChanges | None, reason: str
-) -> Revision | None:
-    """Return the record of a replacement; None if the same file was converted in the same way.
+) -> Revision:
+    """Return the record of a replacement.
 
     Args:
         sql: cursor of the transaction that replaces the month.
@@ -76,9 +89,6 @@ def revision_in(
         changes: the rows that changed; None if they were not compared.
         reason: why it is replaced.
     """
-    is_same_file = before.source_sha256 == after.source_sha256
-    if is_same_file and before.signatures == after.signatures:
-        return None
     names = role_columns(month.dataset)
     was = _totals(sql, partition_of(month), names) if changes and not before.columns else None
     totals = totals_of(before, None) if was is None else was, totals_of(after, None)
