@@ -193,11 +193,7 @@ class Postgres:
             StorageError: PostgreSQL failed, and its month is unchanged.
         """
         from monthly.warehouses.postgres_copy import begin, copy_rows
-        from monthly.warehouses.postgres_history import (
-            is_replacement,
-            revision_in,
-            rows_changed_in,
-        )
+        from monthly.warehouses.postgres_history import with_history
 
         month, begun = rows.month, begin(rows)
         with self._replacing(month, download.sha256, begun.kept) as (sql, new):
@@ -205,13 +201,7 @@ class Postgres:
                 return there
             accounts = rows.accounts(copy_rows(sql, new, begun))
             entry = entry_of(month, download, accounts)
-            before, change = entry_in(sql, month), None
-            if before and is_replacement(before, entry):
-                changes = rows_changed_in(sql, month, new, before, rows.names)
-                change = revision_in(sql, month, before, entry, changes, reason)
-            if before:
-                history = (*before.history, *([change] if change else []))
-                entry = replace(entry, history=history)
+            entry, change = with_history(sql, month, new, entry, rows.names, reason)
             if judge:
                 judge(entry, change)
             remember(sql, month, entry, accounts.rejects)
