@@ -59,11 +59,11 @@ PROPOSED: dict[tuple[str, str], tuple[tuple[str, ...], tuple[Remedy, ...]]] = {
         ("verify",),
         (Remedy("force", True, flow="ingest_data"),),
     ),
+    ("monthly/gates/aside.py", ""): (_MONTHS, (Remedy("accept", True),)),
     ("monthly/plan.py", ""): (
         _MONTHS,
         (Remedy("force", True), Remedy("unpin", True, flow="history")),
     ),
-    ("monthly/gates/aside.py", ""): (_MONTHS, (Remedy("accept", True),)),
     ("monthly/warehouses/__init__.py", ""): (
         _LOADS,
         (Remedy("force", True, flow="etl_web_to_gcs"),),

@@ -193,7 +193,7 @@ class Postgres:
             StorageError: PostgreSQL failed, and its month is unchanged.
         """
         from monthly.warehouses.postgres_copy import begin, copy_rows
-        from monthly.warehouses.postgres_history import revision_in, rows_changed_in
+        from monthly.warehouses.postgres_history import with_history
 
         month, begun = rows.month, begin(rows)
         with self._replacing(month, download.sha256, begun.kept) as (sql, new):
@@ -201,11 +201,7 @@ class Postgres:
                 return there
             accounts = rows.accounts(copy_rows(sql, new, begun))
             entry = entry_of(month, download, accounts)
-            change = None
-            if before := entry_in(sql, month):
-                changes = rows_changed_in(sql, month, new, before, rows.names)
-                change = revision_in(sql, month, before, entry, changes, reason)
-                entry = replace(entry, history=(*before.history, *([change] if change else [])))
+            entry, change = with_history(sql, month, new, entry, rows.names, reason)
             if judge:
                 judge(entry, change)
             remember(sql, month, entry, accounts.rejects)

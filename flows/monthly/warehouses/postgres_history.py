@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
@@ -14,8 +15,9 @@ from monthly.gates.history import nearest
 from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.revision import Revision
-from monthly.warehouses.postgres_ledger import LEDGER, checksums
+from monthly.warehouses.postgres_ledger import LEDGER, checksums, entry_in
 from monthly.warehouses.postgres_tables import columns_of, count_rows, partition_of, quoted
+from monthly.warehouses.table_columns import Found
 
 #: Rows that both tables have count as often as both have them.
 _CHANGES = """
@@ -54,31 +56,47 @@ def rows_changed_in(
     if count_rows(sql, month) != before.rows_written:
         return None  # something else changed it, or its partition is gone
     absent = {*before.drift.get("missing", ()), FILE_MONTH.name}
-    there = columns_of(sql, old).keys() - absent
-    both = [name for name in names if name in there]
+    there = columns_of(sql, old)
+    both = [there[name] for name in names if name in there and name not in absent]
     if not both:
         return None
-    columns = ", ".join(map(quoted, both))
+    columns = ", ".join(map(_value, both))
     sql.execute(_CHANGES.format(columns=columns, new=quoted(new), old=quoted(old)))
     return RowChanges(*map(int, sql.fetchone()))
 
 
-def revision_in(
-    sql: Cursor, month: Month, before: Entry, after: Entry, changes: RowChanges | None, reason: str
-) -> Revision | None:
-    """Return the record of a replacement; None if the same file was converted in the same way.
+def _value(column: Found) -> str:
+    """Return SQL for a value to compare, in which minus zero is zero."""
+    name = quoted(column.name)
+    return f"{name} + 0" if column.type == "double precision" else name
+
+
+def with_history(
+    sql: Cursor, month: Month, new: str, entry: Entry, names: Sequence[str], reason: str
+) -> tuple[Entry, Revision | None]:
+    """Return a new entry with the month's history, and what it changes; None if nothing.
 
     Args:
         sql: cursor of the transaction that replaces the month.
         month: the month.
-        before: its entry.
-        after: the entry that is about to replace it.
-        changes: the rows that changed; None if they were not compared.
-        reason: why it is replaced.
+        new: the table that is to replace the month's partition.
+        entry: the new entry.
+        names: columns of the new published file.
+        reason: why the month is replaced.
     """
-    is_same_file = before.source_sha256 == after.source_sha256
-    if is_same_file and before.signatures == after.signatures:
-        return None
+    before = entry_in(sql, month)
+    if before is None:
+        return entry, None
+    if before.source_sha256 == entry.source_sha256 and before.signatures == entry.signatures:
+        return replace(entry, history=before.history), None
+    changes = rows_changed_in(sql, month, new, before, names)
+    change = _revision(sql, month, before, entry, changes, reason)
+    return replace(entry, history=(*before.history, change)), change
+
+
+def _revision(
+    sql: Cursor, month: Month, before: Entry, after: Entry, changes: RowChanges | None, reason: str
+) -> Revision:
     names = role_columns(month.dataset)
     was = _totals(sql, partition_of(month), names) if changes and not before.columns else None
     totals = totals_of(before, None) if was is None else was, totals_of(after, None)
