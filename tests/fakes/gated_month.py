@@ -21,7 +21,7 @@ from monthly.gates.correction import correction_in
 from monthly.gates.history import read_history
 from monthly.gates.policy import Policy
 from monthly.gates.verdict import verdict
-from monthly.ledger import entry_of
+from monthly.ledger import confirmed, entry_of, write_entry
 from monthly.month import Month
 from monthly.plan import Status, plan_month
 from monthly.replacement import Replaced, replace_month
@@ -50,6 +50,9 @@ def _bring(month: Month, source: str, bucket: Bucket, folder: Path, policy: Poli
     if plan.published is None or not plan.has_work:
         return "unchanged"
     found = download(plan.published, subfolder(folder, "published"))
+    if plan.entry and plan.proves_unchanged(found.sha256):
+        write_entry(bucket, month, confirmed(plan.entry, found), plan.entry_version)
+        return "unchanged"
     if held := plan.proven_held(found.sha256):
         confirm_aside(bucket, month, held, found)
         return "still held"
