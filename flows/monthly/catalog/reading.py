@@ -101,7 +101,7 @@ def _read(bucket: Bucket, month: Month) -> _Read:
     except (Unavailable, Busy):
         raise
     except StorageError as error:
-        return month.unprefixed(str(error))
+        return f"{month.unprefixed(str(error))}; flows/verify.py repairs it"
     if entry is None:
         return "its ledger entry was removed while the catalog was made"
     return _fault(month, entry) or entry

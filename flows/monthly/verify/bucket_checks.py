@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -70,6 +71,8 @@ class Inspection:
             return self._of_entry(FaultKind.ENTRY_MISSING, "the ledger has no entry")
         try:
             entry = Entry.of(json.loads(stored.data))
+            schema_change(entry)
+            dt.datetime.fromisoformat(entry.converted_at)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             return self._of_entry(FaultKind.ENTRY_GARBLED, f"this is not an entry: {error}")
         if (entry.dataset, entry.year_month) != (self.month.dataset, self.month.year_month):

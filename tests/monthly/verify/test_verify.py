@@ -216,6 +216,18 @@ def test_an_entry_with_other_counts_keeps_its_pin_when_it_is_rewritten(stack: St
     assert kept_entry(stack.bucket, OCTOBER).pinned == "2026-01-01T00:00:00+00:00"
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [{"rows_written": "12"}, {"signatures": [1]}, {"converted_at": "soon"}, {"history": [{}]}],
+    ids=str,
+)
+def test_an_entry_with_values_of_other_types_is_garbled(
+    stack: Stack, fields: dict[str, object]
+) -> None:
+    stacks.change_entry(stack, schema_version=1, **fields)
+    assert stack.faults() == [("2020-10", "ENTRY_GARBLED")]
+
+
 # ---- the publisher
 
 
