@@ -85,6 +85,19 @@ def test_a_correction_leaves_a_record_and_an_edition_that_can_be_restored(
     assert not find_remains(MONTH, place.bucket, place.warehouse).is_there
 
 
+def test_editions_that_a_killed_removal_left_are_removed_by_the_next(place: Place) -> None:
+    """The entry goes first, the editions last."""
+    first = place.publish(FIRST)
+    place.publish(SECOND)
+    remains = find_remains(MONTH, place.bucket, place.warehouse)
+    drop_month(replace(remains, editions=()), place.bucket, place.warehouse)
+    left = find_remains(MONTH, place.bucket, place.warehouse)
+    assert (left.keys, left.rows, left.edition_names) == ((), 0, [first])
+    assert left.is_there
+    drop_month(left, place.bucket, place.warehouse)
+    assert not find_remains(MONTH, place.bucket, place.warehouse).is_there
+
+
 def test_rows_are_compared_wherever_they_stand_and_sums_are_kept(place: Place) -> None:
     place.publish(FIRST)
     # Of one publisher, in another order: the first file's third row has another place.
