@@ -15,9 +15,9 @@ class Figures:
             `2021-01-31 23:59:59.000000`, a date like `2021-01-31`, a decimal its digits. Texts are
             compared by code point. Of floats, only finite ones count here and for the sum.
         most: the maximum, likewise.
-        total: the sum; None if there is no value. It is exact except for floats: microseconds
-            since 1970 for timestamps, days since 1970 for dates, 1 for each true boolean, the
-            UTF-8 bytes of texts, digits as text for decimals.
+        total: the sum; None if there is no value, or if floats exceed their range. It is exact
+            except for floats: microseconds since 1970 for timestamps, days since 1970 for dates, 1
+            for each true boolean, the UTF-8 bytes of texts, digits as text for decimals.
     """
 
     count: int

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from prefect.client.schemas.actions import (
     BlockDocumentCreate,
     BlockSchemaCreate,
 )
+from prefect.exceptions import ObjectNotFound
 from prefect.filesystems import GitHub
 from prefect.infrastructure.container import DockerContainer
 from prefect.infrastructure.process import Process
@@ -78,9 +80,12 @@ def saved(by: Path, tmp_path: Path) -> Iterator[dict[str, Any]]:
     for folder in ("/home/you/flows", "/opt/prefect/data"):
         text = text.replace(folder, str(tmp_path))
     records = json.loads(text)
-    ids = asyncio.run(_save(records))
-    yield {name_of_block(record): record["data"] for record in records}
-    asyncio.run(_delete(ids))
+    asyncio.run(_delete(records))  # what other tests have saved under these names
+    try:
+        asyncio.run(_save(records))
+        yield {name_of_block(record): record["data"] for record in records}
+    finally:
+        asyncio.run(_delete(records))
 
 
 def name_of_block(record: dict[str, Any]) -> str:
@@ -88,7 +93,7 @@ def name_of_block(record: dict[str, Any]) -> str:
     return f"{record['type']}/{record['name']}"
 
 
-async def _save(records: list[dict[str, Any]]) -> list[Any]:
+async def _save(records: list[dict[str, Any]]) -> None:
     ids: dict[str, Any] = {}
     async with get_client() as client:
         for record in records:
@@ -100,7 +105,6 @@ async def _save(records: list[dict[str, Any]]) -> list[Any]:
                 )
             )
             ids[name_of_block(record)] = document.id
-    return list(ids.values())
 
 
 def _with_id(value: Any, ids: dict[str, Any]) -> Any:
@@ -125,10 +129,12 @@ async def _registered(client: PrefectClient, record: dict[str, Any]) -> tuple[An
     return kind.id, schema.id
 
 
-async def _delete(ids: list[Any]) -> None:
+async def _delete(records: list[dict[str, Any]]) -> None:
     async with get_client() as client:
-        for each in reversed(ids):
-            await client.delete_block_document(each)
+        for record in reversed(records):
+            with suppress(ObjectNotFound):
+                block = await client.read_block_document_by_name(record["name"], record["type"])
+                await client.delete_block_document(block.id)
 
 
 def loaded(name: str) -> Any:

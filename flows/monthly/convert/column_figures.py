@@ -74,7 +74,9 @@ def _of_floats(values: pa.Array, count: int) -> Part:
         if not len(numbers):
             return Part(count, None, None, None)
         least, most = numbers.min(), numbers.max()
-    return Part(count, float(least), float(most), float(numbers.sum()))
+    with np.errstate(over="ignore"):  # the sum of the largest floats is infinite
+        total = float(numbers.sum())
+    return Part(count, float(least), float(most), total)
 
 
 def _total(values: pa.Array, least: Any, most: Any) -> Any:
@@ -128,6 +130,8 @@ def _as_json(part: Part) -> Figures:
 
 
 def _json(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # a sum beyond the largest float
     if isinstance(value, dt.datetime):
         return value.isoformat(sep=" ", timespec="microseconds")
     return str(value) if isinstance(value, dt.date | Decimal) else value

@@ -100,3 +100,8 @@ def test_sum_of_floats_is_that_of_the_finite_ones() -> None:
 
 def test_column_without_values_has_no_figures() -> None:
     assert figures_of(pa.array([None, None], pa.int64()), 1) == Figures(0)
+
+
+def test_sum_beyond_the_largest_float_is_not_recorded() -> None:
+    assert figures_of(pa.array([1.7e308, 1.7e308]), 1) == Figures(2, 1.7e308, 1.7e308)
+    assert figures_of(pa.array([1.7e308, 1.7e308]), 0) == Figures(2, 1.7e308, 1.7e308)

@@ -156,6 +156,7 @@ def test_two_runs_that_hold_a_month_at_once_leave_one_record(
 def test_two_runs_that_accept_a_month_at_once_let_it_in(
     bucket: FolderBucket, source: Path, tmp_path: Path, pair: tuple[Forks, Forks]
 ) -> None:
+    """One of them may be overtaken twice, which it says."""
     assert bring(source, bucket) == "held"
     one, other = pair
     for turn in range(2):
@@ -165,6 +166,8 @@ def test_two_runs_that_accept_a_month_at_once_let_it_in(
         other.prepare(root, source, root / "scratch-2", more={"accept": "yes"})
         for forks in (one, other):
             forks.go()
-        assert [forks.outcome().error for forks in (one, other)] == ["", ""]
+        errors = sorted(forks.outcome().error for forks in (one, other))
+        assert errors[0] == ""
+        assert errors[1] == "" or errors[1].startswith("Conflict: ")
         run(root, source, one)
         check_let_in(root)
