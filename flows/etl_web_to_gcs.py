@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 @task(task_run_name="plan {month}", **RETRIES)
 def plan(month: Month, source: str, bucket: Bucket, force: bool, policy: Policy) -> Plan:
-    """Compare the published file with the ledger entry and with a month kept aside."""
+    """Compare the published file with the ledger entry and with a held month."""
     return plan_month(month, source, bucket, force, policy)
 
 
@@ -120,7 +120,7 @@ class Options:
     Attributes:
         force: whether to run it even if nothing has changed.
         rules: how its file is read.
-        policy: what becomes of it if it is unlike the months before it.
+        policy: what to do with it if it is unlike the months before it.
         editions: number of replaced objects to keep.
     """
 
@@ -154,8 +154,8 @@ def etl_web_to_gcs(
 ) -> MonthResult | State[MonthResult]:
     """Convert one month from the web to one well-typed Parquet file in the bucket.
 
-    The run skips a month that is in the ledger and has not changed at the publisher, and one
-    that is pinned. The object that a correction replaces is kept as an edition for a while.
+    The run skips a month that is in the ledger and has not changed at the publisher, and a pinned
+    one. The object that a correction replaces is kept as an edition.
 
     Args:
         color: Dataset, by the name of its declaration.
@@ -177,11 +177,11 @@ def etl_web_to_gcs(
         decimal_mark: Decimal mark in numbers like 1,234 - auto decides by the file's other numbers.
         new_columns: Undeclared columns - fail, drop, or keep as text; auto for what the dataset
             declares.
-        keep_editions: Number of replaced objects to keep; empty for what the dataset declares, 1
+        keep_editions: Number of replaced objects to keep; empty for the dataset's number, 1
             unless declared.
-        gates: A month unlike those before it - hold it, warn and let it in, or off to judge none.
-        thresholds: Thresholds of gates other than the declared ones, as a JSON object.
-        accept: Let in the month that is held.
+        gates: A month unlike those before it - hold it, warn and load it, or off to check none.
+        thresholds: Thresholds of gates that override the declared ones, as a JSON object.
+        accept: Accept the held month.
     """
     readings = (date_order, utc_times, decimal_mark)
     rules = Rules(strict, max_reject_share, max_outside_share, *readings, new_columns)

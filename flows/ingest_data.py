@@ -69,7 +69,7 @@ def transform_and_load(
     """Stream the converted rows into Postgres, judge them, then replace the month.
 
     Raises:
-        Held: the month differs too much from its history; Postgres is as before.
+        Held: the month differs too much from its history; Postgres is unchanged.
     """
     # Imported late: an unchanged month does not need Arrow.
     from monthly.convert.rows import Rows, settled
@@ -143,9 +143,9 @@ def ingest_data(
         decimal_mark: Decimal mark in numbers like 1,234 - auto decides by the file's other numbers.
         new_columns: Undeclared columns - fail, drop, or keep as text; auto for what the dataset
             declares.
-        gates: A month unlike those before it - hold it, warn and let it in, or off to judge none.
-        thresholds: Thresholds of gates other than the declared ones, as a JSON object.
-        accept: Let in a month that would be held; nothing of it is kept aside here.
+        gates: A month unlike those before it - hold it, warn and load it, or off to check none.
+        thresholds: Thresholds of gates that override the declared ones, as a JSON object.
+        accept: Accept a month that would be held; here nothing of it is set aside.
     """
     readings = (date_order, utc_times, decimal_mark)
     rules = Rules(strict, max_reject_share, max_outside_share, *readings, new_columns)

@@ -150,11 +150,11 @@ def etl_parent_flow(
         decimal_mark: Decimal mark in numbers like 1,234 - auto decides by the file's other numbers.
         new_columns: Undeclared columns - fail, drop, or keep as text; auto for what the dataset
             declares.
-        keep_editions: Number of replaced objects to keep of each month; empty for what the dataset
-            declares, 1 unless declared.
-        gates: A month unlike those before it - hold it, warn and let it in, or off to judge none.
-        thresholds: Thresholds of gates other than the declared ones, as a JSON object.
-        accept: Let in the months that are held.
+        keep_editions: Number of replaced objects to keep of each month; empty for the dataset's
+            number, 1 unless declared.
+        gates: A month unlike those before it - hold it, warn and load it, or off to check none.
+        thresholds: Thresholds of gates that override the declared ones, as a JSON object.
+        accept: Accept the held months.
         due_months: Number of past months that due checks.
         skip_missing: Skip unpublished months. Otherwise they fail unless they are due or, for dtc
             and tlc, less than three months old.

@@ -1,4 +1,4 @@
-"""Verification of months: ledger, bucket, warehouse and publisher compared; repair on request.
+"""Compare the ledger with bucket, warehouse and publisher, and repair months on request.
 
 python flows/verify.py --color green --months 2020-01:2020-12
 """
@@ -119,28 +119,28 @@ def verify(
     repair: bool = False,
     plan: bool = False,
 ) -> State[list[Verdict]]:
-    """Check that months are whole: ledger entry, object, rejects, report, and the warehouse's rows.
+    """Check that months are intact: ledger entry, object, rejects, report and warehouse rows.
 
-    The checksum of each object is compared, with the counts in its footer and the figures of each
-    column that the warehouse computes. Without `repair` the run writes nothing.
+    The run compares the checksum of each object, the counts in its footer, and the statistics of
+    each column, which the warehouse computes. Without `repair` it writes nothing.
 
     Args:
         color: Dataset, by the name of its declaration; empty for all.
         year: Year of the months given by number.
         months: Numbers ([1, 2] or 1,2), months (2020-11), or an inclusive range
-            (2020-01:2020-12); empty for all that bucket or warehouse have.
+            (2020-01:2020-12); empty for all months in the bucket or the warehouse.
         bucket: Block of the bucket, as TYPE/NAME, or a folder.
         warehouse: Block of the warehouse, as TYPE/NAME, or a DuckDB file; empty for the bucket
             alone.
-        read_data: Share of the objects to read whole although their version proves the content,
-            such as 10%; other ones each week.
-        publisher: Ask the publisher, too, whether a file has changed.
-        source: Where to ask and to fetch from; empty for the source that a month came from.
-        repair: Do the least that heals each faulty month, then verify it again.
+        read_data: Share of the objects to read in full even if their version proves the content,
+            such as 10%; different ones each week.
+        publisher: Also ask the publisher whether a file has changed.
+        source: Where to ask and fetch from; empty for the source that a month came from.
+        repair: Take the fewest steps that repair each faulty month, then verify it again.
         plan: With repair, show the steps without carrying them out.
     """
     if months and color is None:
-        raise UsageError("months are those of one dataset; name it as color, or leave months empty")
+        raise UsageError("months needs one dataset; name it as color, or leave months empty")
     wanted = months_of(color, months, year) if color and months else None
     bucket, warehouse = absolute_name(bucket), absolute_name(warehouse)
     store, target = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
@@ -201,7 +201,7 @@ def _after(
 def _outcome(verdicts: Sequence[Verdict]) -> State[Any]:
     counts = Counter(v.judgement for v in verdicts)
     said = ", ".join(f"{counts[each]} {each.value}" for each in Judgement if counts[each])
-    message = f"{said} of {len(verdicts)} months" if verdicts else "nothing is there to verify"
+    message = f"{said} of {len(verdicts)} months" if verdicts else "nothing to verify"
     if counts[Judgement.FAULTY]:
         return Failed(name="Faulty", message=message, data=list(verdicts))
     if counts[Judgement.UNCHECKED]:

@@ -52,7 +52,7 @@ def test_a_held_month_fails_by_name_and_the_others_are_loaded(place: Path) -> No
         "1 of 2 months held: green 2020-10: a correction that changes 100.0% of the rows "
         "(20 rows added and 20 of 20 removed); changed holds above 0.25; its report is "
     )
-    assert state.message.endswith("run again with accept=True to let it in")
+    assert state.message.endswith("run again with accept=True to load it anyway")
     october, november = state.result(raise_on_failure=False)
     assert (october.status, october.error) == (Outcome.HELD, "Held")
     assert november.status is Outcome.LOADED
@@ -87,7 +87,7 @@ def test_a_command_says_that_a_month_is_held(place: Path, command: Commands) -> 
     held = command(etl_parent_flow, *months)
     assert held.code == 1
     assert "green 2020-10  held" in held.out
-    assert "run again with --accept to let it in" in held.out
+    assert "run again with --accept to load it anyway" in held.out
     assert "Error: 1 of 1 months held\nHelp: docs/troubleshooting.md#held\n" in held.err
     refused = command(etl_parent_flow, *months, "--thresholds", '{"rows": {"hold": 1}}')
     assert refused.code == 2
@@ -181,7 +181,7 @@ def test_a_month_straight_into_postgres_is_judged_before_it_is_swapped_in(
         assert ingest(database, path, Policy()) == []
     new = tmp_path / "2021-01" / "yellow.csv.gz"
     publish_yellow(new, [10_000] * 801)
-    with pytest.raises(Held, match=r"rows 801, 4\.005 times the most of 3 months .* nothing of it"):
+    with pytest.raises(Held, match=r"rows 801, 4\.005 times the maximum .* nothing of it"):
         ingest(database, new, Policy())
     publish_yellow(paths[1], [10_000] * 130 + [20_000] * 70)
     assert ingest(database, paths[1], Policy()) == ["changed"]  # 30 of 200 rows: a warning

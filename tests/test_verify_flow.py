@@ -30,7 +30,7 @@ def verify_with(stack: Stack, bucket: str, warehouse: str, **options: Any) -> An
 def test_a_command_verifies_shows_and_repairs(
     tmp_path: Path, command: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 0 if all is good, 1 if not; the table names month, fault and what heals it."""
+    """Exit code 0 if all is good, 1 if not; the table names month, fault and repair."""
     from verify import record, shown, verify
 
     monkeypatch.chdir(tmp_path)
@@ -76,7 +76,7 @@ def test_months_without_a_dataset_are_refused(command: Commands) -> None:
 
     said = command(verify, "--months", "2020-01")
     assert said.code == 2
-    assert "months are those of one dataset" in said.err
+    assert "months needs one dataset" in said.err
 
 
 def test_a_flow_repairs_s3_and_postgres(s3: S3, database: Database, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@
       |           +-- WrongMonth  the rows belong to another month
       +-- SchemaError           an unknown column, or a required one is missing
       +-- Held                  a month that differs too much from its own history
-      |     +-- StillHeld       it was held by an earlier run, and nobody has accepted it
+      |     +-- StillHeld       an earlier run held it, and nobody has accepted it
       +-- TooManyRejects        more rows failed to convert than the threshold allows
       +-- AccountingError       rows read, written and rejected (or loaded) do not add up
       +-- StorageError          a bucket, a disk or a warehouse refused
@@ -107,11 +107,11 @@ class SchemaError(TripsError):
 
 
 class Held(TripsError):
-    """A month that differs too much from its own history, kept aside until it is accepted."""
+    """A month that differs too much from its own history, set aside until it is accepted."""
 
 
 class StillHeld(Held):
-    """A month that an earlier run has kept aside, and that was not accepted since."""
+    """A month that an earlier run set aside and that has not been accepted since."""
 
 
 class TooManyRejects(TripsError):

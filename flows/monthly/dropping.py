@@ -19,7 +19,7 @@ class Remains:
     Attributes:
         month: the month.
         keys: keys of its objects, in order of removal: the ledger entry is first, because
-            without it a month does not count as loaded. Those kept aside are last.
+            without it a month does not count as loaded. Those set aside are last.
         editions: keys of the objects of its editions, removed after the others.
         size: total size of the objects, bytes.
         rows: number of rows in the warehouse.

@@ -45,8 +45,8 @@ class Plan:
         settled_by_content: whether there is nothing to do if the published bytes are the same
             as those of the entry.
         remedies: what would give the month work to do.
-        aside: what is kept aside of the month.
-        held_by_content: whether the month is held if the published bytes are those kept aside.
+        aside: what is set aside for the month.
+        held_by_content: whether the month is held if the published bytes are those set aside.
     """
 
     month: Month
@@ -77,13 +77,13 @@ class Plan:
         return self.settled_by_content and sha256 == known
 
     def proven_held(self, sha256: str) -> HeldMonth | None:
-        """Return the record of the month kept aside if its published bytes have this SHA-256."""
+        """Return the record of the held month if its published bytes have this SHA-256."""
         held = self.aside.held if self.held_by_content else None
         return held if held and held.entry.source_sha256 == sha256 else None
 
     @property
     def has_leftovers(self) -> bool:
-        """Return whether something is kept aside although the month is as published."""
+        """Return whether something is still set aside although the month is as published."""
         if self.status is not Status.UNCHANGED or self.entry is None:
             return False
         return self.aside.is_over(self.entry)
@@ -91,7 +91,7 @@ class Plan:
 
 #: Generated months never replace published ones unasked.
 REPLACE = Remedy("force", True, "to put a generated month in its place")
-#: A pinned month is replaced by no run, forced or not.
+#: No run replaces a pinned month, forced or not.
 UNPIN = Remedy("unpin", True, "to let runs replace it", flow="history")
 RESTORE = "restore an edition of it with flows/history.py"
 _NEW = (Status.NEW, "not in the ledger", False)
@@ -107,7 +107,7 @@ def plan_month(
         source: a name in `monthly.sources.SOURCES`, `sample`, or a URL template.
         bucket: where the month and its ledger entry are kept.
         force: treat every published month as changed.
-        policy: what becomes of a held month; the default one if None.
+        policy: what to do with a held month; the default one if None.
 
     Raises:
         StorageError: the month is pinned, and its object is gone or damaged.
@@ -133,7 +133,7 @@ def _plan(month: Month, source: str, bucket: Bucket, force: bool) -> Plan:
 
 
 def _or_held(plan: Plan, bucket: Bucket, policy: Policy) -> Plan:
-    """Return the plan, without work if its published file is the one that is kept aside."""
+    """Return the plan, without work if its published file is the one that is held."""
     held, published = plan.aside.held, plan.published
     if held is None or published is None or not plan.has_work or not policy.holds(held):
         return plan
@@ -195,7 +195,7 @@ def _pinned_plan(plan: Plan, entry: Entry) -> Plan:
     now = {
         Status.UNCHANGED: "the publisher has the same file",
         Status.CHANGED: f"{newer} ({plan.reason})",
-        Status.NOT_YET_PUBLISHED: f"the publisher has it no more ({plan.reason})",
+        Status.NOT_YET_PUBLISHED: f"the publisher no longer has it ({plan.reason})",
     }
     reason = f"pinned on {entry.pinned[:10]}; {now[plan.status]}"
     return Plan(plan.month, Status.PINNED, reason, plan.published, entry, remedies=(UNPIN,))

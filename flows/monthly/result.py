@@ -53,7 +53,7 @@ class MonthResult:
         warning: a side problem that does not affect the status.
         generated: whether the month was generated rather than published.
         remedies: what helps against the reason.
-        error: name of the class of the error; empty if this run met none.
+        error: name of the class of the error; empty if there was none.
         revision: what replacing the month's object changed; None if no other one was there.
         kept_edition: the edition that can be restored; empty if it was not kept.
     """
@@ -88,12 +88,12 @@ class MonthResult:
 
     @property
     def is_held(self) -> bool:
-        """Return whether the month is kept aside, in this run or an earlier one."""
+        """Return whether the month was held, in this run or an earlier one."""
         return self.status in (Outcome.HELD, Status.HELD)
 
     @property
     def is_news(self) -> bool:
-        """Return whether this run met an error that no earlier one has reported."""
+        """Return whether this run hit an error that no earlier run has reported."""
         return self.error not in ("", StillHeld.__name__)
 
 
@@ -206,7 +206,7 @@ def quality_markdown(entry: Entry, where: str, unlike: Sequence[str] = ()) -> st
     Args:
         entry: the month's ledger entry.
         where: where the month is stored.
-        unlike: what is unlike the months before it.
+        unlike: how it differs from the months before it.
     """
     beyond = _beyond(DATASETS[entry.dataset])
     odd = [

@@ -1,4 +1,4 @@
-"""Tasks of the gates: judge a converted month, keep it aside, and remove what was kept aside."""
+"""Tasks of the gates: judge a converted month, set it aside, and remove what was set aside."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def passed(
     bucket: Bucket,
     policy: Policy,
 ) -> list[Finding]:
-    """Return what is odd about a month that is let in; keep it aside if it is not.
+    """Return what is unusual about a month that passes; set the month aside if it does not.
 
     Args:
         planned: the month's plan.
@@ -51,7 +51,7 @@ def passed(
         converted: its Parquet file.
         revision: what it changes; None if it replaces nothing.
         bucket: the bucket of its history.
-        policy: what becomes of odd months.
+        policy: what to do with unusual months.
 
     Raises:
         Held: it differs too much from its history.
@@ -81,7 +81,7 @@ def judge(
 
 
 def tell_odd(month: Month, found: Sequence[Finding]) -> None:
-    """Log what is odd about a month."""
+    """Log what is unusual about a month."""
     for each in found:
         get_run_logger().warning("%s: %s", month, each.text)
 
@@ -94,7 +94,7 @@ def hold(
     bucket: Bucket,
     findings: Sequence[Finding],
 ) -> str:
-    """Keep the month aside, with its report; return where that is."""
+    """Set the month aside with its report; return where the report is."""
     # Imported late: matplotlib takes a second to import, and only drawing needs it.
     from monthly.report.held import held_page
 
@@ -102,8 +102,8 @@ def hold(
     page = converted.path.with_suffix(".report.html")
     try:
         html = held_page(month, entry, converted.path, bucket, where, findings)
-    except Exception as error:  # a month whose pictures fail is held all the same
-        get_run_logger().error("%s: its pictures failed: %s", month, readable(error))
+    except Exception as error:  # the month is held even if drawing fails
+        get_run_logger().error("%s: drawing its charts failed: %s", month, readable(error))
         html = held_page(month, entry, None, bucket, where, findings)
     page.write_text(html, encoding="utf-8")
     keep_aside(bucket, entry, converted, page, findings, planned.aside.held)
@@ -113,12 +113,12 @@ def hold(
 
 @task(task_run_name="accept {month}", **RETRIES)
 def accept(month: Month, held: HeldMonth, bucket: Bucket) -> None:
-    """Note that the held month is let in, so that any later run completes this one."""
+    """Record that the held month is accepted, so that any later run completes this one."""
     accept_aside(bucket, month, held)
 
 
 @task(task_run_name="release {month}", **RETRIES)
 def release(month: Month, aside: Aside, bucket: Bucket) -> None:
-    """Remove what was kept aside of a month that is held no more."""
+    """Remove what was set aside for a month that is no longer held."""
     discard(bucket, aside)
-    get_run_logger().info("%s: %s objects aside removed", month, len(aside.keys))
+    get_run_logger().info("%s: removed %s objects that were set aside", month, len(aside.keys))

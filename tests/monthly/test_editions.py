@@ -217,7 +217,7 @@ def test_what_the_publisher_has_of_a_pinned_month_is_said(place: Place) -> None:
     place.source.unlink()
     plan = plan_month(MONTH, source, place.bucket)
     assert plan.status is Status.PINNED
-    assert "the publisher has it no more" in plan.reason
+    assert "the publisher no longer has it" in plan.reason
 
 
 @pytest.mark.parametrize("is_gone", [True, False])

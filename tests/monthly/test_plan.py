@@ -329,7 +329,7 @@ def test_month_that_the_warehouse_has_stays_unchanged() -> None:
         (
             Held(entry_of(MONTH).object_sha256, 5, 5, touched=True),
             Status.CHANGED,
-            "something else than a load changed it in w",
+            "something other than a load changed it in w",
         ),
     ],
 )

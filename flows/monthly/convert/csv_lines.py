@@ -27,7 +27,7 @@ from monthly.month import Month
 _CONVERSION = re.compile(r"In CSV column #(\d+): .*?(?:CSV conversion error to )(.*)", re.DOTALL)
 #: The reason for which such a line is rejected, unless the declaration has `line_breaks`.
 OPEN_QUOTE = (
-    "a quote without its other one in the line; declare line_breaks = true in [text] if texts "
+    "an unmatched quote in the line; declare line_breaks = true in [text] if texts "
     "have line breaks"
 )
 _FIELDS = re.compile(r"Expected (\d+) columns, got (\d+)")

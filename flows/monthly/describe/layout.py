@@ -47,7 +47,7 @@ class TextLayout:
         names: the published names; empty if there is no header.
         fields: number of fields in most rows, or in the header if it has more.
         has_units: whether a line of units follows the header.
-        has_open_quotes: whether a line has a quote without its other one.
+        has_open_quotes: whether a line has an unmatched quote.
     """
 
     encoding: str

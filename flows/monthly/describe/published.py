@@ -106,7 +106,7 @@ def read_published(file: Published) -> Published:
 
 
 def _may_have_line_breaks(file: Published) -> bool:
-    """Return whether a line has a quote without its other one."""
+    """Return whether a line has an unmatched quote."""
     if file.line_breaks or not file.layout:
         return False
     return file.layout.has_open_quotes or any(OPEN_QUOTE in r.reason for r in file.rejects)

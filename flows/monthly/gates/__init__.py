@@ -1,1 +1,1 @@
-"""Gates: a month is judged against its own history before it replaces or joins others."""
+"""Gates, which judge a month against its own history before it is loaded."""

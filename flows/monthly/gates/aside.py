@@ -1,7 +1,7 @@
-"""Held months: what is kept aside in the bucket of a month that its gates did not let in.
+"""Held months: what is set aside in the bucket for a month that its gates held.
 
-A record, a small JSON object, is written after the objects that it describes: without it, no
-month is held, whatever else lies there.
+The record, a small JSON object, is written after the objects that it describes. Without it, the
+month is not held, whatever other objects there are.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from monthly.month import Month
 if TYPE_CHECKING:
     from monthly.convert.to_parquet import Converted
 
-#: Lets a held month in.
-ACCEPT = Remedy("accept", True, "to let it in")
+#: Accepts a held month.
+ACCEPT = Remedy("accept", True, "to load it anyway")
 _FOLDER = "held"
 
 
 @dataclass(frozen=True)
 class HeldMonth:
-    """The record of a month that is kept aside.
+    """The record of a month that is set aside.
 
     Attributes:
         held_at: when, UTC, ISO 8601.
         findings: why.
-        entry: what would have become its ledger entry; the keys are those of the objects aside.
-        accepted_at: when it was accepted, UTC, ISO 8601; empty if it was not. A run that is killed
-            while it lets the month in is completed by any other run.
+        entry: what would have become its ledger entry, with the keys of the objects set aside.
+        accepted_at: when it was accepted, UTC, ISO 8601; empty if it was not. If a run is killed
+            while it accepts the month, any other run completes it.
         version: the bucket's version of the record, for a conditional write.
     """
 
@@ -62,25 +62,25 @@ class HeldMonth:
         return {**when, "findings": findings, "entry": asdict(self.entry)}
 
     def holds_under(self, gates: Gates) -> bool:
-        """Return whether these thresholds, too, hold the month, and nobody has accepted it."""
+        """Return whether these thresholds also hold the month, and nobody has accepted it."""
         return not self.accepted_at and any(
             each.beyond > getattr(gates, each.gate).hold for each in self.findings
         )
 
     def is_over(self, entry: Entry) -> bool:
-        """Return whether the ledger has its file, or another one from the same address."""
+        """Return whether the ledger has its file, or a different one from the same address."""
         same_file = self.entry.source_sha256 == entry.source_sha256
         return same_file or self.entry.url == entry.url
 
 
 def aside_key(month: Month, kind: str) -> str:
-    """Return the key of an object aside, such as `held/green/green_tripdata_2020-10.json`."""
+    """Return the key of an object set aside, like `held/green/green_tripdata_2020-10.json`."""
     return f"{_FOLDER}/{month.dataset}/{month.stem}.{kind}"
 
 
 @dataclass(frozen=True)
 class Aside:
-    """What is kept aside of a month.
+    """What is set aside for a month.
 
     Attributes:
         keys: keys of its objects, the record last.
@@ -91,26 +91,26 @@ class Aside:
     held: HeldMonth | None = None
 
     def is_over(self, entry: Entry) -> bool:
-        """Return whether it is left over beside an entry that the publisher's file confirms."""
+        """Return whether it is a leftover, because the publisher's file confirms the entry."""
         return bool(self.keys) and (self.held is None or self.held.is_over(entry))
 
 
-#: Nothing is kept aside of most months.
+#: For most months, nothing is set aside.
 NOTHING = Aside()
 
 
 def read_aside(bucket: Bucket, month: Month) -> Aside:
-    """Return what is kept aside of a month.
+    """Return what is set aside for a month.
 
     Raises:
-        StorageError: its record is not one.
+        StorageError: its record cannot be read.
     """
     keys = keys_aside(bucket, month)
     return Aside(keys, _record(bucket, month) if keys else None)
 
 
 def keys_aside(bucket: Bucket, month: Month) -> tuple[str, ...]:
-    """Return the keys of the objects that are kept aside of a month, the record last."""
+    """Return the keys of the objects that are set aside for a month, the record last."""
     folder = f"{_FOLDER}/{month.dataset}"
     there = {f"{folder}/{listed.name}" for listed in bucket.files(folder)}
     kinds = ("parquet", "rejects.csv", "report.html", "json")
@@ -139,7 +139,7 @@ def keep_aside(
     findings: Sequence[Finding],
     replacing: HeldMonth | None,
 ) -> None:
-    """Upload a month beside the ledger: its object, its rejects, its report, last its record.
+    """Upload a month without a ledger entry: its object, rejects, report, and last its record.
 
     Args:
         bucket: the bucket to write to.
@@ -184,7 +184,7 @@ def confirm_aside(bucket: Bucket, month: Month, held: HeldMonth, found: Download
 
 
 def accept_aside(bucket: Bucket, month: Month, held: HeldMonth) -> None:
-    """Note in the record of a held month that it was accepted, before anything of it is let in."""
+    """Record that a held month was accepted, before any of it is loaded."""
     _write(bucket, month, replace(held, accepted_at=_now()), held)
 
 
@@ -198,7 +198,7 @@ def _write(bucket: Bucket, month: Month, record: HeldMonth, replacing: HeldMonth
 
 
 def discard(bucket: Bucket, aside: Aside) -> None:
-    """Remove what is kept aside of a month, the record last."""
+    """Remove what is set aside for a month, the record last."""
     for key in aside.keys:
         bucket.delete(key)
 
@@ -209,12 +209,12 @@ def reason_of(findings: Sequence[Finding]) -> str:
 
 
 def held_error(month: Month, findings: Sequence[Finding], report: str = "") -> Held:
-    """Return the error that says why a month is held, and how to let it in.
+    """Return the error that says why a month is held, and how to accept it.
 
     Args:
         month: the month.
         findings: why it is held.
-        report: where its report is; empty if nothing is kept aside.
+        report: where its report is; empty if nothing is set aside.
     """
-    kept = f"its report is {report}" if report else "nothing of it is kept"
+    kept = f"its report is {report}" if report else "nothing of it was kept"
     return Held(f"{month}: {reason_of(findings)}; {kept}", ACCEPT)

@@ -1,4 +1,4 @@
-"""How much of a published month its correction changes."""
+"""How much of a published month a correction changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from monthly.revision import Revision
 
 
 def correction_in(before: Entry | None, entry: Entry, revision: Revision | None) -> Revision | None:
-    """Return the record of a replacement if it is a correction: another published file.
+    """Return the record of a replacement if it is a correction: a different published file.
 
     Args:
         before: the month's entry.
@@ -22,7 +22,7 @@ def correction_in(before: Entry | None, entry: Entry, revision: Revision | None)
 
 
 def judge_correction(correction: Revision, gates: Gates) -> list[Finding]:
-    """Return what is odd about a correction: it changes too many rows."""
+    """Return what is unusual about a correction: it changes too many rows."""
     share = correction.changed_share
     if share is None or share <= gates.changed.warn:
         return []

@@ -1,4 +1,4 @@
-"""The judgement of a month: which of its figures are outside the range of its own history."""
+"""Judging a month: which of its figures are outside the range of its own history."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from monthly.datasets import DATASETS
 from monthly.gates.thresholds import Gate, Gates
 from monthly.ledger import Entry
 
-#: Months below which a history proves nothing.
+#: The fewest months that a figure is compared with.
 ENOUGH = 3
-#: Columns of shares; the others are judged by a factor.
+#: Figures that are shares; the others are judged by a factor.
 _SHARES = ("nulls", "outside", "rejected", "duplicates")
 
 
 class Figure(NamedTuple):
-    """What is compared: the figure of a month, or of one of its columns."""
+    """A figure to compare, of a month or of one of its columns."""
 
     name: str
     column: str = ""
@@ -75,7 +75,7 @@ def judge(entry: Entry, history: Sequence[Entry], gates: Gates) -> list[Finding]
 
     Args:
         entry: the month.
-        history: months of the same kind; fewer than `ENOUGH` with a figure prove nothing.
+        history: months of the same kind; a figure that fewer than `ENOUGH` have is not judged.
         gates: the thresholds.
     """
     known = [figures_of(each) for each in history]
@@ -83,7 +83,7 @@ def judge(entry: Entry, history: Sequence[Entry], gates: Gates) -> list[Finding]
     found: list[Finding] = []
     for figure, value in figures_of(entry).items():
         if is_first and figure.name == "nulls":
-            continue  # publishers begin to fill columns, so that earlier months lack them
+            continue  # earlier months lack columns that publishers started to fill later
         past = [each[figure] for each in known if figure in each]
         if len(past) >= ENOUGH:
             found += _of_figure(figure, value, past, gates, is_first)
@@ -136,12 +136,12 @@ def _of_figure(
     least, most = min(past), max(past)
     if figure.name in _SHARES:
         gate, beyond = figure.name, value - most
-        how = f"{100 * beyond:.1f} points above the most"
+        how = f"{100 * beyond:.1f} points above the maximum"
     else:
         name, beyond = _factor(value, least, most)
-        where = "the most" if name == "rise" else "less than the least"
-        how = f"{beyond:.4g} times {where}" if math.isfinite(beyond) else "none, where it was some"
-        # Seen from later months, what fell since is a rise.
+        below = f"a factor of {beyond:.4g} below the minimum" if value else "unlike any"
+        how = f"{beyond:.4g} times the maximum" if name == "rise" else below
+        # Compared with later months, a value that has fallen since counts as a rise.
         gate = f"{figure.name}_{_MIRRORED[name] if is_first else name}"
     limits: Gate = getattr(gates, gate)
     if beyond > limits.warn:
@@ -155,10 +155,10 @@ _MIRRORED = {"rise": "fall", "fall": "rise"}
 
 
 def _factor(value: float, least: float, most: float) -> tuple[str, float]:
-    """Return whether a value is above or below a range, and by which factor; 0 inside it.
+    """Return whether a value is above or below a range, and by what factor; 0 inside it.
 
-    Where the sign differs there is no ratio: the distance from the range counts, as a multiple
-    of the largest value.
+    If the sign differs, there is no ratio: the distance from the range is used, as a multiple of
+    the largest value.
     """
     if least <= value <= most:
         return "rise", 0.0

@@ -1,4 +1,4 @@
-"""What a run does with a month that its gates find odd."""
+"""What a run does with a month that its gates find unusual."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from monthly.gates.judging import Finding
 from monthly.gates.thresholds import Gates, thresholds_of
 from monthly.ledger import Entry
 
-#: Hold an odd month, let it in with a warning, or judge none.
+#: Hold an unusual month, load it with a warning, or do not judge months.
 GateMode = Literal["hold", "warn", "off"]
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What becomes of odd months.
+    """What to do with unusual months.
 
     Attributes:
-        mode: whether they are held, warned of, or not looked for.
+        mode: whether to hold them, to warn, or not to look for them.
         gates: the thresholds.
-        accept: whether to let in the month that is held, or else the first that would be.
+        accept: whether to accept the month that is held or, if none is, the one that would be.
     """
 
     mode: GateMode = "hold"
@@ -54,7 +54,7 @@ class Policy:
         return cls(mode, thresholds_of(dataset(name).declared.gates, thresholds), accept)
 
     def applied(self, findings: Sequence[Finding]) -> list[Finding]:
-        """Return the findings, as warnings alone unless this policy holds months."""
+        """Return the findings, as mere warnings unless this policy holds months."""
         if self.mode == "hold" and not self.accept:
             return list(findings)
         return [replace(each, is_held=False) for each in findings]
@@ -62,12 +62,12 @@ class Policy:
     def for_file(self, sha256: str, held: HeldMonth | None, entry: Entry | None) -> Policy:
         """Return the policy for published bytes.
 
-        What is accepted is the file that was held, and no other one. A file that was let in
-        before is let in again: by force, or for a changed declaration.
+        Only the file that was held is accepted. A file that was accepted before is accepted again,
+        whether forced or because the declaration changed.
 
         Args:
             sha256: of the published bytes.
-            held: the record of the month that is kept aside.
+            held: the record of the month that is set aside.
             entry: the month's ledger entry.
         """
         if self.mode == "hold" and entry and entry.source_sha256 == sha256:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from core.errors import UsageError
 
-#: How the parameter is written.
+#: How to write the parameter.
 _WRITE = 'write it like {"nulls": {"warn": 0.1, "hold": 0.3}}, null for never'
 
 Limit = Annotated[float, Field(ge=0)]
@@ -23,11 +23,11 @@ class _Table(BaseModel):
 
 
 class Gate(_Table):
-    """The thresholds of one gate; one that is left out is the default's."""
+    """The thresholds of one gate; one that is left out keeps its default."""
 
     model_config = ConfigDict(json_schema_extra=lambda schema: schema.pop("required", None))
 
-    warn: Limit = Field(description="above it a month is let in with a warning; inf for never")
+    warn: Limit = Field(description="above it a month is loaded with a warning; inf for never")
     hold: Limit = Field(description="above it a month is held; inf for never")
 
 
@@ -41,22 +41,26 @@ class Gates(_Table):
     Rows and amounts are judged by a factor, shares by a difference.
     """
 
-    rows_rise: Gate = _gate(2, 4, "rows, times the most; a number such as 2")
-    rows_fall: Gate = _gate(15, 25, "how many times fewer rows than the fewest; a number such as 3")
-    amount_rise: Gate = _gate(2, 4, "sum of the amount, times the most; a number such as 2")
+    rows_rise: Gate = _gate(2, 4, "rows, as a multiple of the maximum; a number such as 2")
+    rows_fall: Gate = _gate(15, 25, "rows, as a factor below the minimum; a number such as 3")
+    amount_rise: Gate = _gate(
+        2, 4, "sum of the amount, as a multiple of the maximum; a number such as 2"
+    )
     amount_fall: Gate = _gate(
-        15, 25, "how many times less than the least sum of the amount; a number such as 3"
+        15, 25, "sum of the amount, as a factor below the minimum; a number such as 3"
     )
-    mean_rise: Gate = _gate(2, 2.5, "mean of the amount, times the most; a number such as 1.5")
+    mean_rise: Gate = _gate(
+        2, 2.5, "mean of the amount, as a multiple of the maximum; a number such as 1.5"
+    )
     mean_fall: Gate = _gate(
-        2, 2.5, "how many times less than the least mean of the amount; a number such as 1.5"
+        2, 2.5, "mean of the amount, as a factor below the minimum; a number such as 1.5"
     )
-    nulls: Gate = _gate(0.5, 0.9, "share of nulls of a column, above the most; from 0 to 1")
+    nulls: Gate = _gate(0.5, 0.9, "share of nulls in a column, above the maximum; from 0 to 1")
     outside: Gate = _gate(
-        0.05, 0.2, "share of times outside the month, above the most; from 0 to 1"
+        0.05, 0.2, "share of times outside the month, above the maximum; from 0 to 1"
     )
-    rejected: Gate = _gate(0.005, 0.05, "share of rejected rows, above the most; from 0 to 1")
-    duplicates: Gate = _gate(0.02, 0.2, "share of duplicates, above the most; from 0 to 1")
+    rejected: Gate = _gate(0.005, 0.05, "share of rejected rows, above the maximum; from 0 to 1")
+    duplicates: Gate = _gate(0.02, 0.2, "share of duplicates, above the maximum; from 0 to 1")
     changed: Gate = _gate(0.1, 0.25, "share of the rows that a correction changes; from 0 to 1")
 
     @model_validator(mode="before")
@@ -69,7 +73,7 @@ class Gates(_Table):
 
 
 def _complete(default: Gate, given: Any) -> Any:
-    """Return both thresholds of a gate; the default of one gives way to the other."""
+    """Return both thresholds of a gate; a default is adjusted to fit a given one."""
     if not isinstance(given, Mapping):
         return given
     warn, hold = given.get("warn", default.warn), given.get("hold", default.hold)
@@ -80,10 +84,10 @@ def _complete(default: Gate, given: Any) -> Any:
 
 
 def contradictions(gates: Gates) -> Iterator[tuple[str, str]]:
-    """Yield the gates that hold before they warn, and what is wrong with them."""
+    """Yield the gates whose hold threshold is below warn, and what is wrong with them."""
     for name, gate in gates:
         if gate.warn > gate.hold:
-            yield name, f"warns above {gate.warn:g}, but holds above {gate.hold:g}; warn first"
+            yield name, f"warns above {gate.warn:g}, but holds above {gate.hold:g}; lower warn"
 
 
 def thresholds_of(declared: Gates, given: str | Mapping[str, Any]) -> Gates:
@@ -126,7 +130,7 @@ def _never(table: Any) -> Any:
 
 
 def _meant(error: ValidationError) -> UsageError:
-    """Return the first fault of a parameter in this project's words."""
+    """Return the first fault of a parameter, reworded as a usage error."""
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"]))
     if first["type"] != "extra_forbidden":

@@ -21,18 +21,18 @@ def verdict(
     policy: Policy,
     correction: Revision | None = None,
 ) -> list[Finding]:
-    """Return what is odd about a month, as the policy takes it.
+    """Return what is unusual about a month, under the policy.
 
     Args:
         entry: the month.
         history: the entries of months near it, of any kind.
-        policy: what becomes of odd months.
+        policy: what to do with unusual months.
         correction: what it changes, if it is a correction.
     """
     known = alike(entry, history)
     if len(known) < ENOUGH:
         LOG.debug(
-            "%s %s: not judged; %d of the %d months near it are of its kind, and it takes %d",
+            "%s %s: gates not checked; only %d of the %d nearest months are comparable, %d needed",
             *(entry.dataset, entry.year_month, len(known), MONTHS, ENOUGH),
         )
     found = judge(entry, known, policy.gates)

@@ -34,7 +34,7 @@ def held_page(
         entry: its entry, before it has an object.
         parquet: the converted month; None for a page without pictures.
         bucket: the bucket with the names of places.
-        where: where the month is kept aside.
+        where: where the month is set aside.
         findings: why it is held.
     """
     found = "\n".join(f"- {escaped(each.text)}" for each in findings)

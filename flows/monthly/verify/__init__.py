@@ -1,1 +1,1 @@
-"""Verification: what the ledger says of months, compared with bucket, warehouse and publisher."""
+"""Verification: compares the ledger with bucket, warehouse and publisher."""

@@ -28,7 +28,7 @@ class Inspected:
         faults: what is wrong there.
         entry: the ledger entry, or what stands in for it; None if nothing says what the month is.
         version: version of the stored entry; None if it is absent.
-        is_read: whether the object was read whole.
+        is_read: whether the object was read in full.
     """
 
     faults: tuple[Fault, ...]
@@ -45,7 +45,7 @@ class Inspection:
         month: the month.
         bucket: where it is kept.
         recorded: the warehouse's ledger row, which has a copy of the entry.
-        read: whether to read the object whole although its version proves the content.
+        read: whether to read the object in full even if its version proves the content.
     """
 
     month: Month
@@ -87,7 +87,7 @@ class Inspection:
         wrong, is_read = self._object_fault(entry, info)
         said = ""
         if wrong and info and self._was_loaded(entry, info):
-            said = "it names another object than the one that is there and was loaded"
+            said = "it names a different object from the one that is there and was loaded"
         elif info and not wrong:
             said = self._contradiction(entry, info)
         if info and said:
@@ -130,7 +130,7 @@ class Inspection:
         return replace(entry, report_key=report if self.bucket.info(report) else None)
 
     def _is(self, entry: Entry, info: ObjectInfo) -> bool:
-        """Tell whether the object is the one of an entry, reading it if its version proves nothing.
+        """Return whether an object is the entry's; read it if its version proves nothing.
 
         Copying a bucket changes the versions, but not the content.
         """
@@ -141,14 +141,14 @@ class Inspection:
         return self.bucket.sha256(object_key(self.month)) == entry.object_sha256
 
     def _was_loaded(self, entry: Entry, info: ObjectInfo) -> bool:
-        """Tell whether the object is not the entry's, but the one that the warehouse has."""
+        """Return whether the object is not the entry's, but the one that the warehouse has."""
         known = self.recorded
         if known is None or known.sha256 == entry.object_sha256:
             return False
         return known.sha256 == self.bucket.sha256(object_key(self.month))
 
     def _object_fault(self, entry: Entry, info: ObjectInfo | None) -> tuple[Fault | None, bool]:
-        """Return the object's fault, if any, and whether it was read whole."""
+        """Return the object's fault, if any, and whether it was read in full."""
         if info is None:
             return self._missing(entry.object_key), False
         if info.size != entry.object_size:
@@ -223,7 +223,7 @@ class Inspection:
 
 
 def _other_nulls(entry: Entry, footer: Footer) -> Iterator[str]:
-    """Yield the columns whose nulls in the footer are not those of the entry."""
+    """Yield the columns whose null counts in footer and entry differ."""
     if not entry.columns:  # of before 1.3
         return
     yield from (
@@ -236,7 +236,7 @@ def _other_nulls(entry: Entry, footer: Footer) -> Iterator[str]:
 
 
 def _records(data: bytes) -> int:
-    """Count the records of a CSV, in whose texts there may be line ends, and any length."""
+    """Count the records of a CSV, whose texts may have line breaks and any length."""
     count, is_open = 0, False
     for line in data.removesuffix(b"\n").split(b"\n"):
         is_open ^= line.count(b'"') % 2 == 1

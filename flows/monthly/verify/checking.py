@@ -22,19 +22,19 @@ from monthly.warehouses import Recorded, Warehouse
 from monthly.warehouses.month_figures import MonthFigures
 from monthly.warehouses.table_columns import kept_columns
 
-#: Months that are inspected at the same time: each waits for its bucket, or hashes a file.
+#: Months to inspect concurrently: each waits for the bucket, or hashes a file.
 _THREADS = 4
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a verification looks at beside the bucket's metadata.
+    """What to verify besides the bucket's metadata.
 
     Attributes:
         dataset: name of the dataset.
         bucket: the bucket.
         warehouse: the warehouse; None to leave it out.
-        share: which objects to read whole.
+        share: which objects to read in full.
         publisher: whether to ask the publisher.
         source: the publisher to ask; empty for the one that the entry names.
     """
@@ -58,10 +58,10 @@ class _Answers:
 
 
 def verify(request: Request, months: Sequence[Month] | None = None) -> list[Verdict]:
-    """Return a verdict on each month; a fault that another run causes meanwhile is looked at again.
+    """Return a verdict on each month; check again if another run wrote it in the meantime.
 
     Args:
-        request: what to look at.
+        request: what to verify.
         months: the months; None for all that bucket, ledger or warehouse have.
 
     Raises:
@@ -126,7 +126,7 @@ def _inspected(request: Request, month: Month, recorded: Mapping[Month, Recorded
 
 
 def _lacks_figures(entry: Entry, faults: Sequence[Fault]) -> bool:
-    """Tell whether an entry of before 1.3 has a sound object, whose figures can be measured."""
+    """Return whether an entry from before 1.3 has an intact object to measure figures from."""
     is_sound = not {fault.kind for fault in faults} & OBJECT_FAULTS
     return is_sound and bool(entry.object_key) and not entry.columns
 
@@ -152,14 +152,14 @@ def _answers(
 
 
 def _judged(request: Request, verdict: Verdict, answers: _Answers) -> Verdict:
-    """Add what warehouse and publisher say to what the bucket has."""
+    """Add the findings of warehouse and publisher to those of the bucket."""
     if verdict.unchecked:
         return verdict
     month, entry = verdict.month, verdict.entry
     recorded, found = answers.recorded.get(month), answers.found.get(month)
     if FaultKind.OBJECT_MISSING in verdict.kinds and entry is None and not (recorded or found):
         where = request.bucket.uri(entry_key(month))
-        return replace(verdict, faults=(Fault(FaultKind.NOT_THERE, "nothing of it", where),))
+        return replace(verdict, faults=(Fault(FaultKind.NOT_THERE, "nothing is stored", where),))
     if answers.error:
         verdict = verdict.with_error(answers.error)
     elif request.warehouse and entry:
@@ -180,7 +180,7 @@ def _asked(verdict: Verdict, entry: Entry, source: str) -> Verdict:
 
 
 def _has_moved(bucket: Bucket, verdict: Verdict) -> bool:
-    """Tell whether another run has written the month's entry since it was read."""
+    """Return whether another run has written the month's entry since it was read."""
     try:
         stored = bucket.read(entry_key(verdict.month))
     except TripsError:

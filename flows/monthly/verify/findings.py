@@ -91,7 +91,7 @@ class Judgement(str, Enum):
 
 
 class Step(str, Enum):
-    """A step of a repair; each is one that is safe to kill and to repeat."""
+    """A step of a repair; each is safe to kill and to repeat."""
 
     REWRITE_ENTRY = "rewrite the entry"
     FETCH = "fetch again"
@@ -111,10 +111,10 @@ class Verdict:
         error: name of the class of that error; empty if there is none.
         entry: the ledger entry, or what stands in for it; None if nothing says what the month is.
         version: version of the stored entry, for a conditional write; None if it is absent.
-        is_read: whether the object was read whole.
+        is_read: whether the object was read in full.
         where: the object and the warehouse.
         steps: what repairs the month: still to be done, or done if `is_repaired`.
-        advice: what helps where no step does.
+        advice: what to do if no step repairs it.
         is_repaired: whether the steps were carried out.
     """
 

@@ -14,7 +14,7 @@ from core.storage.bucket import Bucket
 from monthly.columns import FILE_MONTH
 from monthly.month import Month
 
-#: Footers are smaller, but for some hundred columns.
+#: Footers are smaller, except with hundreds of columns.
 _TAIL_BYTES = 1 << 16
 #: Length of the footer and "PAR1".
 _END_BYTES = 8
@@ -28,7 +28,7 @@ class Footer:
         rows: number of rows.
         nulls: null values by column, for the columns that have the count in each row group.
         columns: names of the columns.
-        months: the least and the greatest `file_month`; None if the object lacks them.
+        months: the minimum and the maximum `file_month`; None if the object lacks them.
     """
 
     rows: int
@@ -45,7 +45,7 @@ class Footer:
         return first if first == last else f"{first} to {last}"
 
     def is_of(self, month: Month) -> bool:
-        """Tell whether all rows are of this month."""
+        """Return whether all rows are of this month."""
         return self.months == (month.first_day, month.first_day)
 
 

@@ -1,4 +1,4 @@
-"""An object read whole: its figures, and a ledger entry in place of one that is lost."""
+"""Reading an object in full: its column figures, and a ledger entry to replace a lost one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from monthly.month import Month
 
 @dataclass(frozen=True)
 class Measured:
-    """What reading all rows of an object tells.
+    """What reading all rows of an object yields.
 
     Attributes:
         sha256: checksum of the object.
@@ -43,7 +43,7 @@ class Measured:
 
 
 def measure_object(bucket: Bucket, month: Month, key: str) -> Measured:
-    """Read an object whole, in flat memory.
+    """Read an object in full, in flat memory.
 
     Raises:
         BadFile: it is damaged.
@@ -62,7 +62,7 @@ def rebuilt_entry(
 ) -> Entry:
     """Return an entry for an object without one; what only the publisher knew stays empty.
 
-    The next plan then compares the published content. The object is taken to be of the current
+    The next plan then compares the published content. The object is assumed to match the current
     declaration.
 
     Args:
@@ -128,7 +128,7 @@ def _others(month: Month, dataset: Dataset, schema: pa.Schema) -> tuple[str, ...
 
 
 def _in_full(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """Return a batch with nulls for the columns that were declared later."""
+    """Return a batch with nulls in the columns that were declared later."""
     there = set(batch.schema.names)
     columns = [
         batch[field.name] if field.name in there else pa.nulls(batch.num_rows, field.type)

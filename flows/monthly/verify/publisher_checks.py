@@ -11,7 +11,7 @@ from monthly.verify.findings import Fault, FaultKind
 
 
 def source_of(entry: Entry | None, month: Month, source: str) -> str:
-    """Return the source of a month as flows take it: the one asked for, or the entry's own."""
+    """Return the source of a month as flows take it: the one given, or the entry's own."""
     if source or entry is None or not entry.url:
         return source
     if is_generated(entry.url):
@@ -23,8 +23,8 @@ def source_of(entry: Entry | None, month: Month, source: str) -> str:
 def publisher_fault(month: Month, entry: Entry, source: str) -> Fault | None:
     """Return what the publisher has changed since the month was fetched, or None.
 
-    A new modification time alone is not a change, and neither is another address with a file of
-    the same size and ETag.
+    A new modification time alone is not a change, and neither is a new address if its file has the
+    same size and ETag.
 
     Raises:
         Unreachable: the publisher could not be reached.

@@ -1,4 +1,4 @@
-"""The repair of months: the least that heals, in steps that are safe to kill and to repeat."""
+"""The repair of months: the fewest steps needed, each safe to kill and to repeat."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from monthly.verify.findings import (
 from monthly.verify.publisher_checks import source_of
 
 _INGEST = Remedy("force", True, "as it was loaded without a bucket", flow="ingest_data")
-#: What helps where no step does.
+#: What to do if no step repairs a fault.
 _ADVICE: Mapping[FaultKind, Advice] = {
     FaultKind.NOT_THERE: "load it with flows/parameterized_flow.py",
-    FaultKind.PUBLISHER_CHANGED: "take the correction over with flows/parameterized_flow.py",
+    FaultKind.PUBLISHER_CHANGED: "load the correction with flows/parameterized_flow.py",
 }
 
 
 class Hands(Protocol):
-    """What carries out the steps that are flows of their own."""
+    """Carries out the steps that are flows of their own."""
 
     def fetch(self, month: Month, source: str, max_reject_share: float | None) -> None:
-        """Fetch a month from its source into the bucket, whatever is there."""
+        """Fetch a month from its source into the bucket, even if it is already there."""
 
     def reload(self, month: Month, force: bool) -> None:
         """Load a month from the bucket into the warehouse; unless forced, only if it differs."""
@@ -67,8 +67,8 @@ def planned(verdict: Verdict, has_warehouse: bool) -> Verdict:
 def repair(verdict: Verdict, bucket: Bucket, hands: Hands, source: str = "") -> TripsError | None:
     """Carry out a verdict's steps; return why they stopped, or None.
 
-    Killed anywhere, it leaves what a killed load leaves: the old month or the new one. Another
-    verification then plans what is still to be done.
+    A killed repair leaves what a killed load leaves: the old month or the new one. The next
+    verification plans what remains to be done.
 
     Args:
         verdict: the verdict, see `planned`.

@@ -1,4 +1,4 @@
-"""The share of the objects that a verification reads whole, others in each week."""
+"""The share of the objects that a verification reads in full, different ones each week."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FIRST_WEEK = dt.date(1970, 1, 5)
 
 @dataclass(frozen=True)
 class Share:
-    """The share of the objects to read whole, which needs no memory of what was read before.
+    """The share of the objects to read in full, without a record of what was read before.
 
     Attributes:
         groups: number of groups of months, of which each week reads one; 0 to read nothing.
@@ -28,7 +28,7 @@ class Share:
 
     @classmethod
     def of(cls, text: str, today: dt.date) -> Share:
-        """Return a share such as `10%`: of ten groups, the one whose turn it is in this week.
+        """Return a share such as `10%`: of ten groups, the one whose turn it is this week.
 
         Raises:
             UsageError: the text is not a share.
@@ -43,6 +43,6 @@ class Share:
         return cls(math.ceil(100 / percent) if percent else 0, week)
 
     def has(self, month: Month) -> bool:
-        """Tell whether the object of a month is to be read whole."""
+        """Return whether to read the object of a month in full."""
         ordinal = month.year * 12 + month.month
         return bool(self.groups) and ordinal % self.groups == self.week % self.groups

@@ -14,7 +14,7 @@ from monthly.verify.findings import Fault, FaultKind
 from monthly.warehouses import Recorded
 from monthly.warehouses.month_figures import MonthFigures
 
-#: Warehouses add floats in another order, and round otherwise.
+#: Warehouses add floats in a different order and round differently.
 TOLERANCE = 1e-9
 #: Half the distance between 1 and the next float.
 _ROUNDING = 2.0**-53
@@ -31,11 +31,11 @@ def compare(
 ) -> Fault | None:
     """Return how the warehouse's month differs from the object, or None.
 
-    The first difference is returned: each is healed by loading the month again, and the later
-    ones follow from it.
+    Only the first difference is returned: loading the month again repairs any of them, and the
+    later ones follow from it.
 
     Args:
-        entry: entry of the object, with the figures of its columns.
+        entry: entry of the object, with its column figures.
         recorded: the warehouse's ledger row of the month.
         found: what the table has of the month.
         columns: the columns that were compared.
@@ -44,9 +44,9 @@ def compare(
     rows = found.rows if found else 0
     if recorded is None:
         kind = FaultKind.LEDGER_ROW_MISSING if rows else FaultKind.NOT_LOADED
-        said = f"it has {rows:,} rows of it, but none in its ledger" if rows else "it has no row"
+        said = f"it has {rows:,} rows, but no row in its ledger" if rows else "it has no rows"
     elif found is None and entry.rows_written:
-        kind, said = FaultKind.ROWS_MISSING, f"none of its {recorded.rows:,} rows is there"
+        kind, said = FaultKind.ROWS_MISSING, f"all of its {recorded.rows:,} rows are gone"
     elif recorded.sha256 != entry.loaded_sha256:
         kind, said = FaultKind.LOADED_ANOTHER, "its month was loaded from another object"
     elif rows != entry.rows_written:
@@ -56,7 +56,7 @@ def compare(
         more = f" and {len(different) - _SHOWN} more" if len(different) > _SHOWN else ""
         kind, said = FaultKind.VALUES, "; ".join(different[:_SHOWN]) + more
     elif recorded.touched:
-        kind, said = FaultKind.TOUCHED, "something else than a load changed it"
+        kind, said = FaultKind.TOUCHED, "something other than a load changed it"
     else:
         return None
     return Fault(kind, said, warehouse)
@@ -96,7 +96,7 @@ def _is_same(kind: Kind, what: str, here: Any, there: Any, figures: Figures) -> 
 
 
 def _rounding(what: str, figures: Figures) -> float:
-    """Return what rounding may do to a sum whose values cancel each other out."""
+    """Return the rounding error of a sum whose values may cancel each other out."""
     if what != "sum":
         return 0.0
     ends = (figures.least, figures.most)

@@ -16,7 +16,7 @@ _HEAD = ("month", "verdict", "rows", "bytes", "read", "where")
 def verdict_table(verdicts: Sequence[Verdict], voice: Voice) -> str:
     """Return a line for each month as a text table, then the reasons."""
     if not verdicts:
-        return "nothing is there to verify"
+        return "nothing to verify"
     lines = aligned([_HEAD, *map(_cells, verdicts)], right=range(2, 4))
     reasons = [f"{v.month}: {said}" for v in verdicts for said in _reasons(v, voice)]
     return "\n".join([*lines, *(["", *reasons] if reasons else [])])
@@ -25,7 +25,7 @@ def verdict_table(verdicts: Sequence[Verdict], voice: Voice) -> str:
 def verdict_markdown(verdicts: Sequence[Verdict], voice: Voice) -> str:
     """Return the same in markdown."""
     if not verdicts:
-        return "Nothing is there to verify."
+        return "Nothing to verify."
     head = ["| " + " | ".join(_HEAD) + " |", "|---|---|---:|---:|---|---|"]
     rows = ["| " + " | ".join(map(_cell, _cells(v))) + " |" for v in verdicts]
     reasons = [f"- {v.month}: {escaped(said)}" for v in verdicts for said in _reasons(v, voice)]
@@ -33,7 +33,7 @@ def verdict_markdown(verdicts: Sequence[Verdict], voice: Voice) -> str:
 
 
 def verdict_record(verdict: Verdict, worded: Callable[[Advice], str]) -> dict[str, Any]:
-    """Return a verdict as flat JSON types for anybody's program; see docs/verify.md.
+    """Return a verdict as flat JSON types for scripts; see docs/verify.md.
 
     Args:
         verdict: the verdict.
@@ -66,7 +66,7 @@ def _cells(verdict: Verdict) -> tuple[str, ...]:
     said = verdict.judgement.value
     if verdict.is_repaired and not verdict.is_failed:
         said = "repaired"
-    read = "whole" if verdict.is_read else "-"
+    read = "full" if verdict.is_read else "-"
     return str(verdict.month), said, *counts, read, verdict.where or "-"
 
 
@@ -80,7 +80,7 @@ def _reasons(verdict: Verdict, voice: Voice) -> Iterator[str]:
     if verdict.unchecked:
         yield f"not checked: {verdict.unchecked}"
     if verdict.steps:
-        done = "done" if verdict.is_repaired else "heals it"
-        yield f"{', then '.join(step.value for step in verdict.steps)}: {done}"
+        done = "done" if verdict.is_repaired else "to repair"
+        yield f"{done}: {', then '.join(step.value for step in verdict.steps)}"
     if verdict.advice:
-        yield voice("not repaired" if verdict.faults else "what helps", verdict.advice)
+        yield voice("not repaired" if verdict.faults else "to check it", verdict.advice)

@@ -40,7 +40,7 @@ class Held:
         """Return how the month differs from what its load left, or None."""
         if self.found != self.loaded:
             return f"{warehouse} has {self.found:,} rows of it where its load left {self.loaded:,}"
-        return f"something else than a load changed it in {warehouse}" if self.touched else None
+        return f"something other than a load changed it in {warehouse}" if self.touched else None
 
     def is_intact(self, sha256: str, warehouse: str) -> bool:
         """Return whether the month was loaded from this object and is unchanged since."""

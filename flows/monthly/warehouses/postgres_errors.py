@@ -32,7 +32,7 @@ def meant(what: str, label: str, error: psycopg2.Error) -> StorageError:
     if (error.pgcode or "08").startswith(_PASSING) and not refused:
         return Unavailable(
             f"{what}: {label} does not answer ({said}); the month is as before; "
-            "see that the server runs, then run again"
+            "check that the server is running, then run again"
         )
     return StorageError(
         f"{what}: {label} refused ({said}); the month is as before; "

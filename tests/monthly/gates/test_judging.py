@@ -96,7 +96,7 @@ def test_a_finding_says_what_was_found_and_what_is_usual() -> None:
     history = [month_of(month, rows=ROWS + number) for number, month in enumerate(BEFORE)]
     (finding,) = found(rows_of(45_000), history)
     assert finding.text == (
-        "rows 45,000, 4.495 times the most of 12 months (10,000 to 10,011, median 10,006); "
+        "rows 45,000, 4.495 times the maximum of 12 months (10,000 to 10,011, median 10,006); "
         "rows_rise holds above 4"
     )
 

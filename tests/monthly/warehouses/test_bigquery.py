@@ -149,7 +149,7 @@ def test_a_partition_that_something_else_changed_is_not_loaded(
     assert open_bigquery().loaded("green") == {}
     held = open_bigquery().held(OCTOBER)
     assert held
-    assert held.difference("w") == "something else than a load changed it in w"
+    assert held.difference("w") == "something other than a load changed it in w"
     load(entry, tmp_path)
     assert open_bigquery().loaded("green") == {OCTOBER: entry.object_sha256}
     held = open_bigquery().held(OCTOBER)

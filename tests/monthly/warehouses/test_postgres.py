@@ -404,7 +404,7 @@ def test_a_server_that_stops_in_the_middle_is_told_and_passes(
         found.go.set()
         with pytest.raises(Unavailable, match=r"green 2020-10: 127.0.0.1:.*/stopped does not"):
             loading.result(60)
-        with pytest.raises(Unavailable, match="see that the server runs"):
+        with pytest.raises(Unavailable, match="check that the server is running"):
             warehouse.loaded("green")
         server.start(port)
         assert database.query(SUMS) == [("2020-10", 2, 14.5)]
