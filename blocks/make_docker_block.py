@@ -65,7 +65,7 @@ def _environment(settings: Settings) -> dict[str, str | None]:
 
 
 def _declarations(settings: Settings) -> list[str]:
-    """Return the volume of the folder of the user's declarations, if there is one."""
+    """Return the volume for the user's folder of declarations, if there is one."""
     # Where compose.yaml runs this script, TRIPS_DATASETS is a folder of that container.
     folder = settings.get("DOCKER_DATASETS")
     if folder and not folder.startswith("/"):

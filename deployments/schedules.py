@@ -16,9 +16,9 @@ NEW_YORK = "America/New_York"
 ROW_GROUPS = CronSchedule(cron="0 20 * * 1-5", timezone=NEW_YORK)
 #: ECDC published each day's edition in the European morning, before 13:00 UTC.
 COVID_DAILY = CronSchedule(cron="0 13 * * *", timezone="UTC")
-#: After the evening's months. Off until somebody wants its page or metrics kept up to date.
+#: After the months of the evening. Off until somebody wants the page or the metrics kept current.
 CATALOG_DAILY = CronSchedule(cron="30 20 * * *", timezone=NEW_YORK)
-#: No publisher publishes at the weekend, and no month is loaded then; clocks have changed by six.
+#: At weekends nothing is published or loaded; by 6:00, clocks have changed.
 VERIFY_WEEKLY = CronSchedule(cron="0 6 * * 0", timezone=NEW_YORK)
 #: Restarts a lost run within ten minutes; a check takes a second.
 TIDY = CronSchedule(cron="*/10 * * * *", timezone="UTC")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 CONSTRAINTS = Path(__file__).absolute().parents[1] / "constraints.txt"
 _PIP = (sys.executable, "-m", "pip")
-#: uv's variables for pip's settings, which it does not read, and what separates several values.
+#: uv's variables for pip's settings, which uv does not read, with the separators of their values.
 _AS_UV = {
     "index-url": ("UV_DEFAULT_INDEX", " "),
     "extra-index-url": ("UV_INDEX", " "),
@@ -30,13 +30,16 @@ def main(wanted: Sequence[str]) -> int:
     """Install what the arguments name; return the exit code."""
     pinned = [*wanted, "-c", str(CONSTRAINTS)]
     if not _with_uv(pinned):
-        print("uv could not install it; pip does, which takes a minute longer", file=sys.stderr)
+        print(
+            "uv could not install it; falling back to pip, which takes a minute longer",
+            file=sys.stderr,
+        )
         return subprocess.run([*_PIP, "install", "--quiet", *pinned], check=False).returncode
     return 0
 
 
 def _with_uv(pinned: Sequence[str]) -> bool:
-    # uv takes a tenth of the time of pip; getting it first takes three seconds.
+    # uv takes a tenth of pip's time; installing it first takes three seconds.
     got = [*_PIP, "install", "--quiet", "uv", "-c", str(CONSTRAINTS)]
     uv = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet"]
     if subprocess.run(got, capture_output=True, check=False).returncode:

@@ -1,4 +1,4 @@
-"""The catalog: what there is in the bucket and the warehouse, by dataset and month.
+"""The catalog: what the bucket and the warehouse contain, by dataset and month.
 
 python flows/catalog.py
 """
@@ -58,18 +58,18 @@ def catalog(
     all: bool = False,
     metrics: str = "",
 ) -> State[Catalog]:
-    """Show what there is: months, rows, gaps, corrections, and how fresh each dataset is.
+    """Show what is stored: months, rows, gaps, corrections, and how fresh each dataset is.
 
-    For each dataset there is a grid with years down and months across. The run reads listings and
-    ledger entries, writes nothing to bucket and warehouse, and reads no data.
+    Each dataset has a grid with years down and months across. The run reads listings and ledger
+    entries; it reads no data and writes nothing to bucket or warehouse.
 
     Args:
-        color: Dataset, by the name of its declaration; empty for those with anything there.
+        color: Dataset, by the name of its declaration; empty for all that have months.
         bucket: Block of the bucket, as TYPE/NAME, or a folder.
         warehouse: Block of the warehouse, as TYPE/NAME, or a DuckDB file; empty for the bucket
             alone.
-        all: Show datasets of which there is nothing, too.
-        metrics: File to write the figures to, in Prometheus' text format; empty for none.
+        all: Also show datasets without months.
+        metrics: File to write metrics to, in Prometheus's text format; empty for none.
     """
     file = _metrics_file(metrics)
     store, target = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None

@@ -72,7 +72,7 @@ def drop_months(
 
     For each month this removes the Parquet object, ledger entry with its history, rejects, report
     and editions from the bucket, and the rows and the ledger row from the warehouse. If a removal
-    is killed, the next run completes it. A scheduled run loads a month again if it is still
+    is killed, the next run completes it. A scheduled run loads the month again if it is still
     published.
 
     Args:

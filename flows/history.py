@@ -59,11 +59,11 @@ def read(month: Month, bucket: Bucket) -> MonthHistory:
 
 @task(task_run_name="{what} {month}", **RETRIES)
 def change(what: str, month: Month, bucket: Bucket, how: Change) -> Entry:
-    """Restore, pin or unpin a month; if another run changed it meanwhile, look again once."""
+    """Restore, pin or unpin a month; if another run changed it in the meantime, retry once."""
     try:
         entry = how(bucket, month)
     except Conflict as conflict:
-        get_run_logger().info("%s; looking again", conflict)
+        get_run_logger().info("%s; retrying", conflict)
         entry = how(bucket, month)
     edition = edition_of(entry.object_sha256)
     is_pinned = f"pinned on {entry.pinned[:10]}" if entry.pinned else "not pinned"
@@ -103,8 +103,8 @@ def history(
 ) -> State[list[MonthHistory]]:
     """Show what corrections changed in months; restore an edition, pin months or unpin them.
 
-    A pinned month is replaced by no run, even if the publisher corrects it. A restored edition
-    is pinned, and loaded into the warehouse; the object that it replaces becomes an edition.
+    No run replaces a pinned month, even if the publisher corrects it. A restored edition is pinned
+    and loaded into the warehouse; the object that it replaces becomes an edition.
 
     Args:
         color: Dataset, by the name of its declaration.
@@ -112,14 +112,14 @@ def history(
         months: Numbers ([1, 2] or 1,2), months (2020-11), or an inclusive range
             (2020-01:2020-12).
         bucket: Block of the bucket, as TYPE/NAME, or a folder; empty for months that ingest_data
-            loaded into the warehouse without one, of which there are no editions.
-        warehouse: Block of the warehouse, as TYPE/NAME, or a DuckDB file, where a restored
-            edition is loaded; empty for the bucket alone.
-        restore: Edition to restore, of one month; the first 4 digits are enough if no other
-            edition begins with them.
+            loaded without a bucket, which have no editions.
+        warehouse: Block of the warehouse, as TYPE/NAME, or a DuckDB file, to load a restored
+            edition into; empty for the bucket alone.
+        restore: Edition of one month to restore; its first 4 digits are enough if they are
+            unique.
         pin: Pin the months as they are.
         unpin: Unpin the months, so that runs replace them again.
-        keep_editions: Number of replaced objects to keep; empty for what the dataset declares, 1
+        keep_editions: Number of replaced objects to keep; empty for the dataset's number, 1
             unless declared.
     """
     wanted = months_of(color, months, year)
@@ -149,7 +149,7 @@ def _refuse_contradictions(wanted: Sequence[Month], restore: str, pin: bool, unp
         raise UsageError(f"unpin contradicts {other}; leave one of them out")
     if restore and len(wanted) != 1:
         named = ", ".join(map(str, wanted))
-        raise UsageError(f"edition {restore} is of one month, and {named} are several; name one")
+        raise UsageError(f"edition {restore} belongs to one month, not to {named}; name one")
 
 
 def _of_database(
@@ -158,7 +158,7 @@ def _of_database(
     """Show, pin or unpin months of Postgres that have no object in a bucket."""
     opened = opened_postgres(warehouse)
     if restore:
-        raise UsageError(f"{opened.used.name()} has no editions to restore; name their bucket")
+        raise UsageError(f"{opened.used.name()} has no editions to restore; name the bucket")
     tell_places("", None, opened)
     target = opened.used
     if pin or unpin:

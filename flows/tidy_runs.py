@@ -31,7 +31,7 @@ class Tidied:
     """The result of a run.
 
     Attributes:
-        lost: runs that nothing ran any more.
+        lost: runs that nothing was running any more.
         started_again: those of them that were started again.
         containers_removed: containers of ended runs.
     """

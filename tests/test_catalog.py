@@ -118,7 +118,7 @@ def test_it_is_deployed_and_runs_by_itself_once_somebody_turns_it_on() -> None:
     assert spec.places == ("bucket", "warehouse")
     assert spec.schedule
     assert not spec.active
-    assert spec.description().startswith("Show what there is: ")
+    assert spec.description().startswith("Show what is stored: ")
 
 
 def test_a_folder_is_no_file_for_metrics(place: Path, command: Commands) -> None:

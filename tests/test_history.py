@@ -120,9 +120,9 @@ def test_what_cannot_be_done_is_an_error_in_one_line(place: Path, command: Comma
     bring(place, 10)
     before = listing(place / "bucket")
     for said, *options in (
-        ("'ffff' is not the start of an edition; none is kept", "--restore", "ffff"),
+        ("'ffff' matches no edition; none is kept", "--restore", "ffff"),
         ("unpin contradicts pin; leave one of them out", "--pin", "--unpin"),
-        ("edition ffff is of one month", "--restore", "ffff", "--months", "2020-10:2020-11"),
+        ("edition ffff belongs to one month", "--restore", "ffff", "--months", "2020-10:2020-11"),
         ("green 2020-11 is not in the bucket", "--pin", "--months", "2020-11"),
         ("green: keep_editions -1 is below 0", "--keep-editions", "-1"),
     ):

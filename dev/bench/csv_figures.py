@@ -1,4 +1,4 @@
-"""The conversion of CSV files against DuckDB's and PyArrow's own."""
+"""The conversion of CSV files, compared with DuckDB's and PyArrow's own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLAIN_ROWS = 1_000_000
 
 
 def figures(month: Path, folder: Path, rounds: int) -> Iterator[Figure]:
-    """Ratios for a published month, and for a plain file of ten columns.
+    """Yield ratios for a published month, and for a plain file of ten columns.
 
     Args:
         month: a published csv.gz.

@@ -10,7 +10,7 @@ from typing import Any
 
 from figure import Figure
 
-#: A figure that is worse by more than this share is named.
+#: Figures that are worse by more than this share are listed.
 TOLERANCE = 0.05
 
 
@@ -52,7 +52,7 @@ def worse(figures: Iterable[Figure], before: Mapping[str, float]) -> list[str]:
 
 
 def _loss(figure: Figure, before: float) -> float:
-    """Return by which share a figure is worse; less is better unless its target is a minimum."""
+    """Return by what share a figure is worse; lower is better unless its target is a minimum."""
     change = (figure.value - before) / abs(before) if before else 0.0
     return -change if figure.target.startswith(">=") else change
 

@@ -3,8 +3,8 @@
     make bench
 
 Every way runs alone in a fresh process; rounds are interleaved, so that a slow minute of
-the machine hits all of them; figures are medians. The table is also written as JSON, and added
-to the machine's history, which names what became worse since its last run.
+the machine hits all of them; figures are medians. The table is also written as JSON and added to
+the machine's history; the end of the output lists what became worse since the last run.
 """
 
 from __future__ import annotations

@@ -33,13 +33,13 @@ _NOTHING, _ALL = Share(0, 0), Share(1, 0)
 
 @dataclass(frozen=True)
 class _Versioned(FolderBucket):
-    """A folder that is trusted as clouds are: an object of the recorded version is not read."""
+    """A folder that is trusted like a cloud: an object with the recorded version is not read."""
 
     is_versioned = True
 
 
 def figures(month: Path, folder: Path, rounds: int) -> Iterator[Figure]:
-    """CPU seconds of each way, and the ratios that have a target.
+    """Yield the CPU seconds of each way, and the ratios that have a target.
 
     Args:
         month: a published yellow 2021-01, which stands in for each of the twelve.

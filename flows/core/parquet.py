@@ -1,4 +1,4 @@
-"""Parquet files: read through a small buffer, written in row groups of equal size."""
+"""Parquet files, read through a small buffer and written in row groups of equal size."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from core.errors import BadFile
 #: A publisher may write a month as one row group; without a small buffer, PyArrow would read all
 #: of it at once.
 BUFFER_BYTES = 1 << 20
-#: Rows that tell whether the values of a column repeat, the fewest that do, and the share of
-#: distinct values up to which a dictionary pays.
+#: Rows to sample to see whether a column's values repeat, the fewest rows to judge by, and the
+#: share of distinct values up to which a dictionary pays off.
 _SAMPLE_ROWS, _FEWEST_ROWS, _MOST_DISTINCT = 16_384, 1_000, 0.75
 
 
 def open_file(path: Path, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
-    """Open a Parquet file to be read in flat memory, with the checksums of its pages.
+    """Open a Parquet file for reading in flat memory, verifying the checksums of its pages.
 
     Args:
         path: the file.
@@ -85,7 +85,7 @@ def write_row_groups(
 
 
 def _distinct(first: Sequence[pa.RecordBatch]) -> set[str]:
-    """Return the columns in whose first rows most values differ."""
+    """Return the columns whose values mostly differ in the first rows."""
     sample = [batch.slice(0, _SAMPLE_ROWS) for batch in first if len(batch) >= _FEWEST_ROWS]
     return {
         name

@@ -1,4 +1,4 @@
-"""Produces items on a thread of its own, some of them ahead of their consumer."""
+"""Produce items on a separate thread, ahead of their consumer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 def prefetched(items: Iterator[T], most: int = 1) -> Iterator[Iterator[T]]:
     """Yield an iterator over the items that stays up to `most` items ahead of its consumer.
 
-    The thread has ended when the context ends, after an error too.
+    The thread ends with the context, even after an error.
 
     Args:
         items: what to iterate over; no item is None.

@@ -1,4 +1,4 @@
-"""The threads of a piece of work: its share of the cores that this process may use."""
+"""The number of threads for a piece of work: its share of the cores this process may use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from core.errors import UsageError
 
-#: The variable that bounds the threads of a process.
+#: The variable that limits the threads of a process.
 VARIABLE = "TRIPS_THREADS"
 
 _lock = threading.Lock()
@@ -30,9 +30,9 @@ def most_threads() -> int:
 
 @contextmanager
 def threads_shared() -> Iterator[int]:
-    """Yield how many threads this piece of work may start, with what is at work beside it.
+    """Yield how many threads this piece of work may start, given what else is running.
 
-    What started earlier keeps its threads; a month seldom outlasts the next one by much.
+    Work that started earlier keeps its threads; a month seldom outlasts the next one by much.
     """
     global _at_work
     most = most_threads()

@@ -1,4 +1,4 @@
-"""What changes when another edition of a month replaces the one in the bucket."""
+"""What changes when a new edition of a month replaces the one in the bucket."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def correction(
     """Compare a month with the one that it is about to replace; None if the bytes are the same.
 
     Args:
-        bucket: the bucket, of which nothing is changed.
+        bucket: the bucket, which is only read.
         month: the month.
         before: its ledger entry.
         after: the entry that is about to replace it.
@@ -111,7 +111,7 @@ def published_columns(entry: Entry) -> set[str]:
 
 
 def role_columns(dataset: str) -> list[str]:
-    """Return the columns whose sums tell editions apart: amount, price and distance."""
+    """Return the columns whose sums describe an edition: amount, price and distance."""
     roles = DATASETS[dataset].roles
     return list(dict.fromkeys(filter(None, (roles.amount, roles.price, roles.distance))))
 
@@ -140,7 +140,7 @@ def _figures(parquet: Path, names: list[str]) -> Mapping[str, Figures]:
 
 
 def _old_object(bucket: Bucket, month: Month, before: Entry, folder: Path) -> Path | None:
-    """Download what the entry names, or its edition if a killed run has replaced the object."""
+    """Download the entry's object, or its edition if a killed run has replaced the object."""
     path = folder / f"{month.stem}.replaced.parquet"
     edition = edition_key(month, edition_of(before.object_sha256), "parquet")
     for key in (before.object_key, edition):

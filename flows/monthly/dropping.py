@@ -14,7 +14,7 @@ from monthly.warehouses import Warehouse
 
 @dataclass(frozen=True)
 class Remains:
-    """Everything stored of a month.
+    """Everything stored for a month.
 
     Attributes:
         month: the month.

@@ -1,7 +1,7 @@
-"""Editions: the objects that a month had in the bucket before, each kept for a while.
+"""Editions: earlier objects of a month, kept in the bucket so that they can be restored.
 
-The entry of an edition is written after its object and its rejects: without it, there is no such
-edition, whatever else exists.
+The entry of an edition is written after its object and its rejects: without an entry, the edition
+does not exist, whatever other objects there are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
 
-#: The fewest digits by which a person may name an edition.
+#: The fewest digits that may name an edition.
 FEWEST_DIGITS = 4
 #: In order of removal.
 _KINDS = ("json", "rejects.csv", "parquet")
@@ -45,7 +45,7 @@ def edition_key(month: Month, edition: str, kind: str) -> str:
 
 
 def listed_editions(bucket: Bucket, month: Month) -> dict[str, Listed]:
-    """Return the objects of all editions of a month by key, those of incomplete ones too."""
+    """Return the objects of all editions of a month by key, including incomplete editions."""
     folder = _folder(month)
     found = {f"{folder}/{listed.name}": listed for listed in bucket.files(folder)}
     order = {key: _KINDS.index(kind) for key in found if (kind := _kind(key)) in _KINDS}
@@ -61,7 +61,7 @@ def read_edition(bucket: Bucket, month: Month, edition: str) -> Entry:
     """Return the entry of an edition, with the keys of the edition's own objects.
 
     Raises:
-        StorageError: the edition does not exist, or its entry is not one.
+        StorageError: the edition does not exist, or its entry cannot be read.
     """
     key = edition_key(month, edition, "json")
     stored = bucket.read(key)
@@ -80,24 +80,24 @@ def named_edition(month: Month, text: str, names: Iterable[str]) -> str:
     """Return the edition whose name begins with a text.
 
     Raises:
-        UsageError: the text is too short, or the name of no edition or of several.
+        UsageError: the text is too short, or matches no edition or several.
     """
     there = sorted(names)
     found = [name for name in there if name.startswith(text.lower())]
     if len(found) == 1 and len(text) >= FEWEST_DIGITS:
         return found[0]
-    kept = f"it has {', '.join(there)}" if there else "none is kept"
+    kept = f"kept: {', '.join(there)}" if there else "none is kept"
     if len(text) < FEWEST_DIGITS:
         what = f"{text!r} is too short for an edition; write {FEWEST_DIGITS} digits or more"
     elif found:
-        what = f"{text!r} is the start of several editions"
+        what = f"{text!r} matches several editions"
     else:
-        what = f"{text!r} is not the start of an edition"
+        what = f"{text!r} matches no edition"
     raise UsageError(f"{month}: {what}; {kept}")
 
 
 def keep_edition(bucket: Bucket, month: Month, entry: Entry) -> None:
-    """Copy the current object of a month, its rejects, and last its entry, unless it was copied.
+    """Copy the current object of a month, its rejects, and last its entry, unless already copied.
 
     Nothing is copied if the object is gone or damaged.
 
@@ -131,12 +131,12 @@ def proven_version(bucket: Bucket, entry: Entry) -> str | None:
 
 
 def prune(bucket: Bucket, month: Month, entry: Entry, keep: int) -> None:
-    """Remove all editions of a month but the last ones; that of a pinned object stays too.
+    """Remove all but the last editions of a month; the edition of a pinned object stays too.
 
     Args:
         bucket: the bucket.
         month: the month.
-        entry: its current entry, whose history has the order of the editions.
+        entry: its current entry, whose history gives the order of the editions.
         keep: number of editions to keep.
     """
     keys, current = listed_editions(bucket, month), edition_of(entry.object_sha256)

@@ -1,4 +1,4 @@
-"""Figures of a column in one month, by which an object and a warehouse are compared."""
+"""Column figures: the statistics of a column in one month, to compare object and warehouse."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Figures:
         count: values that are not null.
         least: the minimum; None if there is none. A timestamp is text like
             `2021-01-31 23:59:59.000000`, a date like `2021-01-31`, a decimal its digits. Texts are
-            compared by code point. Of floats, only finite ones count here and for the sum.
+            compared by code point. Only finite floats count, here and in the sum.
         most: the maximum, likewise.
         total: the sum; None if there is no value, or if floats exceed their range. It is exact
             except for floats: microseconds since 1970 for timestamps, days since 1970 for dates, 1

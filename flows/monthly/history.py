@@ -54,9 +54,9 @@ class MonthHistory:
 
     Attributes:
         month: the month.
-        entry: its ledger entry, which has the history; None if the month is not there.
+        entry: its ledger entry, which has the history; None if the month has no entry.
         editions: names of the editions that can be restored.
-        where: the object, or the database of a month that has none.
+        where: the object, or the database if the month has no object.
     """
 
     month: Month
@@ -104,7 +104,7 @@ def history_record(histories: Sequence[MonthHistory]) -> dict[str, Any]:
 
 
 def change_text(revision: Revision) -> str:
-    """Return what a replacement changed, in a sentence."""
+    """Return what a replacement changed, in one sentence."""
     rows = f"{revision.rows_before:,} -> {revision.rows_after:,} rows"
     share = revision.changed_share
     if share is None:
@@ -151,7 +151,7 @@ def _edition_lines(entry: Entry, states: Mapping[str, str]) -> list[_Line]:
 
 
 def _first(month: str, entry: Entry) -> _Line:
-    """Return the line of the edition that replaced none."""
+    """Return the line of the first edition."""
     if entry.history:
         first = entry.history[0]
         rows, edition = first.rows_before, first.edition_before

@@ -52,9 +52,9 @@ class Entry:
         object_version: the bucket's version of the object, to detect external changes.
         rejects_key: key of the CSV of rejected rows; None if there are none.
         converted_at: time of conversion, UTC, ISO 8601.
-        signatures: what determined the values of each column; empty in an entry of before 1.2.
+        signatures: what determined the values of each column; empty in an entry from before 1.2.
         columns: count, minimum, maximum and sum of each column that the published file has;
-            empty in an entry of before 1.3.
+            empty in an entry from before 1.3.
         history: what each replacement of the month changed, oldest first.
         pinned: when the month was pinned, UTC, ISO 8601; empty if runs may replace it.
         report_key: key of the month's report; None if none was drawn.
@@ -148,10 +148,10 @@ def read_entry(
     Args:
         bucket: the bucket.
         month: the month.
-        garbled_too: return None and the version of what is not an entry, to be replaced.
+        garbled_too: for a garbled entry, return None and its version, so that it can be replaced.
 
     Raises:
-        StorageError: what is there is not an entry.
+        StorageError: the entry is garbled.
     """
     stored = bucket.read(entry_key(month))
     if stored is None:
@@ -178,7 +178,7 @@ def note_report(bucket: Bucket, month: Month, drawn: Entry) -> None:
     """Record that the month's report was drawn, unless another run has replaced the month since.
 
     Args:
-        bucket: where entry and report are.
+        bucket: the bucket with the entry and the report.
         month: the month.
         drawn: the entry of the object that the report shows.
     """
@@ -209,7 +209,7 @@ def keep(
         download: the published file it was converted from.
         converted: the Parquet file and its counts.
         replacing: version of the entry that was read when the month was planned.
-        history: what each replacement of the month changed, this one too.
+        history: what each replacement of the month changed, including this one.
 
     Raises:
         Conflict: another run wrote the month in the meantime.

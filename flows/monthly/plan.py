@@ -202,7 +202,7 @@ def _pinned_plan(plan: Plan, entry: Entry) -> Plan:
 
 
 def pinned_and_lost(month: Month, entry: Entry | None, damage: str) -> StorageError:
-    """Return the error for a pinned month that is not as it was loaded."""
+    """Return the error for a pinned month that is gone or damaged."""
     when = entry.pinned[:10] if entry else ""
     return StorageError(
         f"{month}: pinned on {when}, and not fetched again: {damage}", RESTORE, UNPIN

@@ -1,7 +1,7 @@
-"""The replacement of a month in the bucket: by a corrected file, or by an edition from before.
+"""The replacement of a month in the bucket by a corrected file or an earlier edition.
 
-In both, the replaced object becomes an edition first, and the ledger entry is written last:
-until then the month is the old one.
+In both cases, the replaced object becomes an edition first, and the ledger entry is written last:
+until then, the old month is in place.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ def replace_month(
 
 
 def restore(bucket: Bucket, month: Month, edition: str, folder: Path, editions: int) -> Entry:
-    """Put an edition back in the place of a month's object, and pin it there.
+    """Replace a month's object with an edition, and pin it.
 
-    The object that it replaces becomes an edition first, even where none are kept otherwise.
+    The object that it replaces becomes an edition first, even if none are kept otherwise.
 
     Args:
         bucket: the bucket.
@@ -87,7 +87,7 @@ def restore(bucket: Bucket, month: Month, edition: str, folder: Path, editions: 
         Conflict: another run wrote the month in the meantime.
         StorageError: the edition is damaged, or the month is not in the bucket.
     """
-    # Imported here: Arrow takes 0.25 s to import, and only a restoration needs it.
+    # Imported here: Arrow takes 0.25 s to import, and only restoring needs it.
     from monthly.corrections import correction
 
     before, version = known_entry(bucket, month)
@@ -112,7 +112,7 @@ def pin(bucket: Bucket, month: Month) -> Entry:
 
     Raises:
         Conflict: another run wrote the month in the meantime.
-        StorageError: the month is not in the bucket, or not as it was loaded.
+        StorageError: the month is not in the bucket, or has changed since it was loaded.
     """
     entry, version = known_entry(bucket, month)
     if entry.pinned:
@@ -120,7 +120,7 @@ def pin(bucket: Bucket, month: Month) -> Entry:
     if proven_version(bucket, entry) is None:
         uri = bucket.uri(entry.object_key)
         raise StorageError(
-            f"{month}: {uri} is gone or not the object in the ledger, so that it cannot be pinned",
+            f"{month}: {uri} is gone or not the object in the ledger, so it cannot be pinned",
             AGAIN,
         )
     pinned = replace(entry, pinned=_now())
@@ -166,7 +166,7 @@ def _fetched(bucket: Bucket, month: Month, kept: Entry, folder: Path) -> Path:
     if sha256_of(path) != kept.object_sha256:
         raise StorageError(
             f"{month}: {bucket.uri(kept.object_key)} is damaged: its SHA-256 is not that of the "
-            "edition; restore another one, or load the month from its publisher"
+            "edition; restore another one, or load the month from the publisher"
         )
     return path
 

@@ -50,7 +50,7 @@ class MonthResult:
         seconds: seconds of work in this run.
         where: the object and the warehouse.
         report: link to the month's report; empty if none was drawn.
-        warning: a side problem that does not affect the status.
+        warning: a side issue that does not affect the status.
         generated: whether the month was generated rather than published.
         remedies: what helps against the reason.
         error: name of the class of the error; empty if there was none.

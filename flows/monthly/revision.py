@@ -9,11 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Revision:
-    """One replacement of a month by another edition of it.
+    """One replacement of a month by a new edition.
 
     Attributes:
         replaced_at: when, UTC, ISO 8601.
-        reason: why, as the plan said.
+        reason: why, in the words of the plan.
         edition_before: the edition that was replaced, see `monthly.editions`.
         edition_after: the edition that replaced it.
         url_before: source of the replaced edition.
@@ -23,8 +23,8 @@ class Revision:
         rows_added: rows that only the new one has, by their hash; None if not compared.
         rows_removed: rows that only the replaced one had.
         rows_unchanged: rows that both have.
-        columns_added: columns that only the new one's published file has.
-        columns_removed: columns that only the replaced one's had.
+        columns_added: columns that only the published file of the new one has.
+        columns_removed: columns that only that of the replaced one had.
         totals_before: sums of the columns with a role: amount, price, distance.
         totals_after: the same of the new one.
         drift: schema drift of the new one.

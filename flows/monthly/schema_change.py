@@ -1,4 +1,4 @@
-"""Changes of a declaration since a month was converted."""
+"""Changes to a declaration since a month was converted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from monthly.ledger import Entry
 
 
 def schema_change(entry: Entry) -> str:
-    """Return what in the declaration would convert this month differently now; empty if nothing."""
+    """Return why this month would be converted differently now; empty if it would not."""
     dataset = DATASETS[entry.dataset]
     if entry.schema_version == dataset.schema_version:
         return ""
@@ -21,13 +21,13 @@ def schema_change(entry: Entry) -> str:
         if (old := entry.signatures.get(name, new)) != new
     ]
     gone = entry.signatures.keys() - dataset.signatures.keys() - {*entry.drift.get("missing", ())}
-    changed += [f"{name} is not declared any more" for name in sorted(gone)]
+    changed += [f"{name} was removed" for name in sorted(gone)]
     changed += _newly_known(entry, dataset)
     return f"the declaration changed: {', '.join(changed)}" if changed else ""
 
 
 def _newly_known(entry: Entry, dataset: Dataset) -> list[str]:
-    """Return, for each column of the file that was undeclared at its conversion, what is new."""
+    """Return what changed for each column of the file that was undeclared when it was converted."""
     undeclared = [*entry.drift.get("unknown", ()), *entry.kept.values()]
     known = {**dataset.parts, **dataset.known_names}
     found = [(name, known[fold(name)]) for name in undeclared if fold(name) in known]

@@ -1,4 +1,4 @@
-"""What a run over months fell short of: months that failed, and months that are held."""
+"""The shortfall of a run over months: months that failed, and months that are held."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ async def returned_months(client: PrefectClient, run_id: UUID) -> list[MonthResu
 
 
 def show_history(histories: Sequence[MonthHistory], description: str) -> None:
-    """Create the page with what was replaced in months."""
+    """Create the page with the history of months."""
     create_markdown_artifact(  # type: ignore[unused-coroutine] # it is none in a flow that is not async
         f"# {escaped(description)}\n\n{history_page(histories)}",
         key="history",
@@ -96,7 +96,7 @@ def show_report(entry: Entry, markdown: str, link: str) -> None:
 def show_catalog(markdown: str) -> None:
     """Create the page with the catalog."""
     create_markdown_artifact(  # type: ignore[unused-coroutine] # it is none in a flow that is not async
-        markdown, key="catalog", description="What there is, by dataset and month"
+        markdown, key="catalog", description="What is stored, by dataset and month"
     )
 
 

@@ -33,7 +33,7 @@ from orchestration.terminal import collect_seldom, hide_noise, show_own_lines
 from orchestration.wording import advice_on_command_line, on_command_line
 
 Show = Callable[[Any], str]
-#: Turns the result of a flow into fields of the object that --json prints.
+#: Converts a flow's result to fields of the object that --json prints.
 Record = Callable[[Any], Mapping[str, Any]]
 #: Takes the state of a run, and the parameters that it ran with.
 Report = Callable[[State[Any], Mapping[str, Any]], None]
@@ -53,8 +53,8 @@ def run(
         show: formats the flow's result as text; a table of its months by default.
         drawn: see `app_of`.
         confirm: see `app_of`.
-        record: turns the flow's result into the fields that --json prints; those of its months
-            by default.
+        record: converts the flow's result to the fields that --json prints; by default those of
+            its months.
     """
     if wants_json(sys.argv[1:]):
         _run_for_json(flow, drawn, confirm, record or months_record)
@@ -215,7 +215,7 @@ def _failure_of(state: State[Any]) -> Failure:
 _SWITCHES = {
     "traceback": "Show where a failure arose.",
     "verbose": "Show Prefect's own log lines too.",
-    "json": "Print the result as one JSON object on stdout, and all else on stderr.",
+    "json": "Print the result as one JSON object on stdout, and everything else on stderr.",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-#: Name of the state of a run that could not check something, and found nothing wrong.
+#: Name of the state of a run that found nothing wrong, but could not check something.
 UNCHECKED = "Unchecked"
 
 

@@ -119,6 +119,6 @@ def accept(month: Month, held: HeldMonth, bucket: Bucket) -> None:
 
 @task(task_run_name="release {month}", **RETRIES)
 def release(month: Month, aside: Aside, bucket: Bucket) -> None:
-    """Remove what was set aside for a month that is no longer held."""
+    """Remove what was set aside for a month that was held."""
     discard(bucket, aside)
     get_run_logger().info("%s: removed %s objects that were set aside", month, len(aside.keys))

@@ -29,17 +29,17 @@ async def tell(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> No
     """Notify of a failed or crashed run; Prefect passes the arguments by these names.
 
     Child runs send nothing: their parent reports all failed months together. Months that an
-    earlier run has held are no news.
+    earlier run held are not reported again.
     """
     if not flow_run.parent_task_run_id and await _is_news(state):
         await _notify(flow, flow_run, state.name or "", state.message or "")
 
 
 async def tell_corrected(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Notify of published months that other published files replaced, all in one message.
+    """Notify of published months that corrected files replaced, all in one message.
 
-    Child runs send nothing, and no run of a month for a parent run in another process, which
-    tags it with its own id.
+    Child runs send nothing, and neither do runs that a parent in another process started and
+    tagged with its own id.
     """
     if flow_run.parent_task_run_id or any(tag.startswith(OF_PARENT) for tag in flow_run.tags):
         return
@@ -73,7 +73,7 @@ async def _notify(flow: Flow[..., Any], flow_run: FlowRun, what: str, text: str)
 
 
 async def _is_news(state: State[Any]) -> bool:
-    """Return whether anything but months that an earlier run has held kept a run from success."""
+    """Return whether a run failed because of anything but months that an earlier run held."""
     if state.name != flow_results.HELD:
         return True
     ask: Any = state.result  # typed as if it never had to be awaited

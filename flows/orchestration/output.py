@@ -1,6 +1,6 @@
-"""Output of a command: text for people on stdout, or with `--json` one JSON value.
+"""Output of a command: text for people on stdout, or with `--json` one JSON object.
 
-It needs no Prefect, whose import takes seconds that a usage error need not wait for.
+This module does not import Prefect, which takes seconds: a usage error should not wait for it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OPTION = "--json"
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a command failed, as worded on the command line.
+    """Why a command failed, worded for the command line.
 
     Attributes:
         message: the reason and what to do.
@@ -40,7 +40,7 @@ class Failure:
 
     @classmethod
     def of(cls, error: TripsError) -> Failure:
-        """Return the failure that an error means, a usage error if a parameter is to blame."""
+        """Return the failure for an error; a usage error if a parameter caused it."""
         said = on_command_line(error.message, error.remedies)
         remedies = tuple(advice_on_command_line(each) for each in error.remedies)
         if isinstance(error, UsageError):
@@ -56,7 +56,7 @@ class Failure:
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
-    """Tell whether a command prints JSON; --help prints its text nevertheless."""
+    """Return whether a command prints JSON; --help always prints text."""
     return OPTION in arguments and "--help" not in arguments
 
 
@@ -96,7 +96,7 @@ def _error(failure: Failure) -> dict[str, Any]:
 
 @contextmanager
 def stdout_to_stderr() -> Iterator[None]:
-    """Send all that this process and its children print to stderr, until the block ends."""
+    """Redirect everything that this process and its children print to stderr, within the block."""
     sys.stdout.flush()
     kept = os.dup(1)
     try:

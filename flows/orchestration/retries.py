@@ -1,4 +1,4 @@
-"""The retry policies: of tasks after transient errors, of a month after a conflict."""
+"""The retry policies: for tasks after transient errors, for a month after a conflict."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ SCRATCH = Variable(
 THREADS = Variable(
     "TRIPS_THREADS",
     "",
-    "Threads that the months converted in one process share. By default as many as it has cores.",
+    "Threads shared by the months converted in one process. By default, the number of cores.",
 )
 ENVIRONMENT_FILE = Variable(
     "TRIPS_ENV_FILE", str(PROJECT / ".env"), "File to read in place of `.env`."

@@ -75,7 +75,7 @@ def line_of(
 
 
 def public_record(line: FileLine, worded: Callable[[Advice], str]) -> dict[str, Any]:
-    """Return the result of a file as flat JSON types; `worded` words one remedy."""
+    """Return the result of a file as flat JSON types; `worded` puts one remedy into words."""
     record = {"file": line.name} | asdict(line)
     del record["name"]
     size, remedies = record.pop("size"), [worded(each) for each in line.remedies]

@@ -62,5 +62,5 @@ def test_pip_installs_where_uv_cannot_be_had(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert done.stderr.startswith("uv could not install it; pip does")
+    assert done.stderr.startswith("uv could not install it; falling back to pip")
     assert list((tmp_path / "v").glob("lib/*/site-packages/one-1.dist-info"))

@@ -671,9 +671,7 @@ def test_what_is_told(tmp_path: Path) -> None:
 def test_lines_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     found = draft(tmp_path, {"t-2020-01.csv": days("{d},x") + '2020-01-31,"a\n'})
     assert "rejects 1" in found.told[1]
-    assert found.told[2].startswith(
-        "t-2020-01.csv: rejected: line 33,an unmatched quote"
-    )
+    assert found.told[2].startswith("t-2020-01.csv: rejected: line 33,an unmatched quote")
     assert len(loads(found)) == 31
 
 

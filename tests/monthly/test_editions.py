@@ -295,8 +295,8 @@ def test_of_two_changes_at_once_one_wins_and_the_other_says_so(place: Place) -> 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("0a1", "'0a1' is too short for an edition; write 4 digits or more; it has 0a1b, 0a1c"),
-        ("ffff", "'ffff' is not the start of an edition; it has 0a1b, 0a1c"),
+        ("0a1", "'0a1' is too short for an edition; write 4 digits or more; kept: 0a1b, 0a1c"),
+        ("ffff", "'ffff' matches no edition; kept: 0a1b, 0a1c"),
     ],
 )
 def test_an_unknown_edition_is_an_error_that_names_those_there_are(text: str, said: str) -> None:
@@ -308,9 +308,9 @@ def test_an_unknown_edition_is_an_error_that_names_those_there_are(text: str, sa
 def test_an_edition_is_named_by_a_unique_start_in_any_case() -> None:
     names = ["0a1b2c3d4e5f", "0a1bffffffff"]
     assert named_edition(MONTH, "0A1B2", names) == names[0]
-    with pytest.raises(UsageError, match="'0a1b' is the start of several editions"):
+    with pytest.raises(UsageError, match="'0a1b' matches several editions"):
         named_edition(MONTH, "0a1b", names)
-    with pytest.raises(UsageError, match="is not the start of an edition; none is kept"):
+    with pytest.raises(UsageError, match="matches no edition; none is kept"):
         named_edition(MONTH, "0a1b", [])
 
 

@@ -21,8 +21,8 @@ _WORKER_PROCESS = str(Path(__file__).with_name("worker_process.py"))
 def local_options(workers: int, *others: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments for a distributed.LocalCluster that only this machine can reach.
 
-    Each worker has one thread: a month, a frame or a rewrite keeps a process busy. A month's own
-    threads keep to the worker's share of the cores.
+    Each worker has one thread: a month, a frame or a rewrite keeps a process busy. The threads that
+    a month starts itself are limited to the worker's share of the cores.
 
     Args:
         workers: processes of the cluster.

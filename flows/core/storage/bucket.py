@@ -67,11 +67,11 @@ class Bucket(Protocol):
     def info(self, key: str) -> ObjectInfo | None:
         """Return the size and version of an object; None if it does not exist."""
 
-    #: Whether bytes cannot change without their object's version changing.
+    #: Whether an object's bytes cannot change unless its version does.
     is_versioned: ClassVar[bool]
 
     def sha256(self, key: str) -> str:
-        """Return the SHA-256 of an object, by reading all of it, in flat memory.
+        """Return the SHA-256 of an object; reads all of it, in flat memory.
 
         Raises:
             StorageError: the object does not exist.

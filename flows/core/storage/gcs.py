@@ -229,7 +229,7 @@ class GcsStore:
 
 
 class _Digest(io.RawIOBase):
-    """A file that keeps only the SHA-256 of what is written to it."""
+    """A file that only computes the SHA-256 of what is written to it."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -8,7 +8,7 @@ from core.errors import StorageError, UsageError
 
 
 def whole_part(data: bytes, size: int, uri: str) -> bytes:
-    """Return the bytes that were read, if they have the requested size.
+    """Return the bytes that were read if they have the requested size.
 
     Raises:
         StorageError: the object ends before them.

@@ -10,7 +10,7 @@ from core.storage.bucket import Bucket
 
 
 def put(bucket: Bucket, data: bytes, key: str) -> bool:
-    """Upload a small object unless it already has this content; return whether it did upload.
+    """Upload a small object unless it already has this content; return whether it was uploaded.
 
     Raises:
         StorageError: the bucket or the temporary folder refuses the write.

@@ -1,1 +1,1 @@
-"""The catalog: what a bucket and a warehouse have of each dataset, month by month."""
+"""The catalog: what a bucket and a warehouse contain, by dataset and month."""

@@ -17,7 +17,7 @@ class Mark(str, Enum):
 
     Attributes:
         symbol: one character.
-        meaning: what it says of a month.
+        meaning: what it says about a month.
     """
 
     symbol: str
@@ -31,7 +31,7 @@ class Mark(str, Enum):
         return member
 
     UNREADABLE = "unreadable", "!", "its ledger entry cannot be read"
-    HELD = "held", "h", "a new edition is held until it is accepted"
+    HELD = "held", "h", "a new edition is waiting to be accepted"
     WAREHOUSE_ONLY = "warehouse only", "w", "in the warehouse, not in the bucket"
     PINNED = "pinned", "p", "no run replaces it"
     GENERATED = "generated", "g", "generated, not published data"
@@ -50,8 +50,8 @@ class MonthLine:
         entry: its ledger entry; None if the bucket has none, or an unreadable one.
         fault: why its entry cannot be read; empty if it can.
         stale: why a run would convert or load it again, as far as listings show.
-        is_held: whether an edition of it waits to be accepted.
-        is_loaded: whether the warehouse has it; None if no warehouse was asked.
+        is_held: whether an edition of it is waiting to be accepted.
+        is_loaded: whether the warehouse has it; None if the warehouse is left out.
         loaded_at: when the warehouse loaded it, UTC, ISO 8601; empty if it has not.
     """
 
@@ -85,7 +85,7 @@ class DatasetLine:
 
     Attributes:
         dataset: its name.
-        months: its months, in order, without those of which there is nothing.
+        months: its months, in order, without missing ones.
         behind: months after the newest one that should be published by now.
         fault: why its declaration cannot be read; empty if it can.
     """
@@ -117,7 +117,7 @@ class DatasetLine:
 
     @property
     def gaps(self) -> list[Month]:
-        """Return the months between the first and the newest of which there is nothing."""
+        """Return the missing months between the first and the newest."""
         marks = self.marks
         return [month for month, mark in marks.items() if mark is Mark.MISSING]
 
@@ -153,7 +153,7 @@ class DatasetLine:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return how many months there are of each kind; one month may be of several."""
+        """Return the number of months of each kind; a month may be of several kinds."""
         entries = self.entries
         return {
             "missing": len(self.gaps),
@@ -170,11 +170,11 @@ class DatasetLine:
 
 @dataclass(frozen=True)
 class Catalog:
-    """What a bucket and a warehouse have.
+    """What a bucket and a warehouse contain.
 
     Attributes:
         bucket: where the bucket's keys begin.
-        warehouse: the name of the warehouse; empty if none was asked.
+        warehouse: the name of the warehouse; empty if it is left out.
         made_at: when it was made, UTC.
         datasets: a line for each dataset.
     """
@@ -186,12 +186,12 @@ class Catalog:
 
     @property
     def months(self) -> int:
-        """Return how many months there are."""
+        """Return the number of months."""
         return sum(len(line.months) for line in self.datasets)
 
 
 def with_gaps(marks: Mapping[Month, Mark]) -> dict[Month, Mark]:
-    """Return the marks in order of the months, MISSING for each month between them."""
+    """Return the marks in month order, with MISSING for each month in a gap."""
     found: dict[Month, Mark] = {}
     for month in sorted(marks):
         while found and (after := [*found][-1].next) < month:

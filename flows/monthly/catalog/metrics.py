@@ -1,4 +1,4 @@
-"""A catalog as metrics in Prometheus' text format, for the node exporter's textfile collector.
+"""A catalog as metrics in Prometheus's text format, for the node exporter's textfile collector.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
 """
@@ -40,20 +40,24 @@ def _count(name: str) -> Callable[[DatasetLine], float]:
 
 
 METRICS = (
-    Metric("months", "Months of which there is anything.", lambda line: len(line.months)),
+    Metric("months", "Months in the bucket or the warehouse.", lambda line: len(line.months)),
     Metric("rows", "Rows in the bucket.", lambda line: line.rows),
     Metric("rejected_rows", "Rows that could not be converted.", lambda line: line.rejected),
     Metric("bytes", "Size of the Parquet objects in the bucket.", lambda line: line.size),
-    Metric("missing_months", "Months between the first and the newest.", _count("missing")),
+    Metric("missing_months", "Missing months between the first and the newest.", _count("missing")),
     Metric("stale_months", "Months that a run would convert or load again.", _count("stale")),
-    Metric("held_months", "Months with an edition that waits to be accepted.", _count("held")),
+    Metric("held_months", "Months with an edition that is waiting to be accepted.", _count("held")),
     Metric("pinned_months", "Months that no run replaces.", _count("pinned")),
     Metric("corrected_months", "Months that were replaced at least once.", _count("corrected")),
     Metric("generated_months", "Months that were generated, not published.", _count("generated")),
     Metric("unreadable_months", "Months with an unreadable entry.", _count("unreadable")),
     Metric("bucket_only_months", "Months not in the warehouse.", _count("bucket_only")),
     Metric("warehouse_only_months", "Months not in the bucket.", _count("warehouse_only")),
-    Metric("months_behind", "Months that should be published by now.", lambda line: line.behind),
+    Metric(
+        "months_behind",
+        "Months after the newest one that should be published by now.",
+        lambda line: line.behind,
+    ),
     Metric(
         "newest_month_timestamp_seconds",
         "Start of the newest month, UTC.",
@@ -73,14 +77,14 @@ METRICS = (
 
 
 def write_metrics(catalog: Catalog, path: Path) -> None:
-    """Write the metrics in place of a file, atomically: a collector never reads half of it.
+    """Replace a file with the metrics, atomically: a collector never reads half of it.
 
     Raises:
         StorageError: the folder cannot be written, or its disk is full.
     """
     with room_for(path.name, path.parent, "metrics"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The collector reads *.prom only, so not this one.
+        # The collector reads only *.prom, so it skips this file.
         with replacing(path, path.with_name(f".{path.name}.{os.getpid()}")) as part:
             part.write_text(metrics_text(catalog), encoding="utf-8")
             part.chmod(_MODE)

@@ -1,4 +1,4 @@
-"""Reading of a catalog: listings of the bucket, then the ledger entries, concurrently."""
+"""Reading a catalog: first the bucket's listings, then the ledger entries, concurrently."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _Read: TypeAlias = "Entry | str"
 
 @dataclass(frozen=True)
 class Listing:
-    """What listings show of a dataset.
+    """What listings show about a dataset.
 
     Attributes:
         dataset: its name.
         entries: months with a ledger entry.
-        held: months of which an edition is held.
+        held: months with a held edition.
         sizes: size in bytes of each object beside the Parquet objects, by name.
-        loaded: SHA-256 of the object that the warehouse has, by month; None if it was not asked.
+        loaded: SHA-256 of the object that the warehouse has, by month; None if it is left out.
         loaded_at: when the warehouse loaded each month, UTC, ISO 8601.
         fault: why the declaration cannot be read; empty if it can.
     """
@@ -51,7 +51,7 @@ def read_catalog(
 ) -> list[DatasetLine]:
     """Return a line for each dataset, without changing anything.
 
-    An entry or a declaration that cannot be read is a fault of its line and hides no other.
+    An entry or a declaration that cannot be read becomes a fault of its line; the others are shown.
 
     Raises:
         Unavailable: the bucket or the warehouse does not answer.
@@ -64,9 +64,9 @@ def read_catalog(
 
 
 def listed_marks(bucket: Bucket, dataset: str) -> dict[Month, Mark]:
-    """Return the months of a dataset as listings show them, at a cost that hardly grows.
+    """Return the months of a dataset as listings show them, in few requests.
 
-    Without reading an entry, a month is good or held.
+    No entry is read, so a month is either good or held.
     """
     kept = dict.fromkeys(_months(bucket, "ledger", dataset), Mark.GOOD)
     return with_gaps(kept | dict.fromkeys(_months(bucket, "held", dataset), Mark.HELD))
@@ -103,12 +103,12 @@ def _read(bucket: Bucket, month: Month) -> _Read:
     except StorageError as error:
         return f"{month.unprefixed(str(error))}; flows/verify.py repairs it"
     if entry is None:
-        return "its ledger entry was removed while the catalog was made"
+        return "its ledger entry was removed while the catalog was being read"
     return _fault(month, entry) or entry
 
 
 def _fault(month: Month, entry: Entry) -> str:
-    """Return why a catalog cannot use an entry, which reading does not check for types."""
+    """Return why a catalog cannot use an entry, whose types were not checked on reading."""
     if (entry.dataset, entry.year_month) != (month.dataset, month.year_month):
         return f"its ledger entry is of {entry.dataset} {entry.year_month}; load the month again"
     try:

@@ -13,7 +13,7 @@ from monthly.result import aligned
 _TOTALS = ("rows", "rejected", "bytes")
 _HEAD = ("dataset", "months", "first", "newest", *_TOTALS, "converted", "loaded", "notes")
 _NUMBERS = (1, 4, 5, 6)
-#: What a table says of a dataset beside its totals, by the name of a count.
+#: How a table words the counts of a dataset, by the name of the count.
 _NOTES = {
     "missing": "missing",
     "stale": "stale",
@@ -63,7 +63,7 @@ def months_markdown(month: Month, marks: Mapping[Month, Mark]) -> str:
     words = {Mark.GOOD: "in the bucket", Mark.HELD: Mark.HELD.meaning, Mark.MISSING: "missing"}
     used = {*marks.values()}
     said = [f"`{mark.symbol}` {about}" for mark, about in words.items() if mark in used]
-    about = f"Bold is this month; {'; '.join(said)}."
+    about = f"This month is in bold; {'; '.join(said)}."
     return f"## Months of {escaped(month.dataset)}\n\n{grid_markdown(marks, month)}\n\n{about}"
 
 
@@ -130,4 +130,4 @@ def _marks(catalog: Catalog) -> Iterable[Mark]:
 
 def _nothing(catalog: Catalog) -> str:
     places = " and ".join(filter(None, [catalog.bucket, catalog.warehouse]))
-    return f"no month in {places}; load some: flows/parameterized_flow.py"
+    return f"no months in {places}; load some with flows/parameterized_flow.py"

@@ -68,7 +68,7 @@ def valid(values: pa.Array) -> npt.NDArray[np.uint8]:
 
 
 def numbers_of(values: pa.Array, kind: Any) -> npt.NDArray[Any]:
-    """Return the values that are not null of an array stored as 64-bit numbers of a kind."""
+    """Return the non-null values of an array as 64-bit numbers of a kind."""
     numbers = np.frombuffer(values.buffers()[1], kind)[values.offset : values.offset + len(values)]
     return numbers.compress(valid(values)) if values.null_count else numbers
 

@@ -1,4 +1,4 @@
-"""Figures of the columns of a month, measured batch by batch while it is converted."""
+"""Column figures of a month, measured batch by batch while it is converted."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from monthly.figures import Figures
 _LOW = np.int64(0xFFFFFFFF)
 #: A sum of fewer values than 2**31 that are each below 2**32 fits into 64 bits.
 _SAFE = 1 << 32
-#: Adds decimals without rounding; Python's own context has 28 digits.
+#: Adds decimals without rounding; Python's default context has 28 digits.
 _EXACT = Context(prec=100)
 
 
 @dataclass(frozen=True)
 class Part:
-    """The figures of a column in a part of a month; see `Figures`, but with Python's types."""
+    """The figures of a column in part of a month: like `Figures`, with Python types."""
 
     count: int
     least: Any

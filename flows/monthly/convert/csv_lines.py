@@ -25,10 +25,9 @@ from monthly.header import Mapped
 from monthly.month import Month
 
 _CONVERSION = re.compile(r"In CSV column #(\d+): .*?(?:CSV conversion error to )(.*)", re.DOTALL)
-#: The reason for which such a line is rejected, unless the declaration has `line_breaks`.
+#: Why such a line is rejected, unless the declaration has `line_breaks`.
 OPEN_QUOTE = (
-    "an unmatched quote in the line; declare line_breaks = true in [text] if texts "
-    "have line breaks"
+    "an unmatched quote in the line; declare line_breaks = true in [text] if texts have line breaks"
 )
 _FIELDS = re.compile(r"Expected (\d+) columns, got (\d+)")
 
@@ -238,10 +237,10 @@ def _splits_a_line(data: bytes) -> bool:
 
 
 def _strips(data: bytes, more: int = 0) -> Iterator[Bytes]:
-    """Yield the bytes in strips, each with some of the next one.
+    """Yield the bytes in strips, each with a bit of the next one.
 
-    The arrays made of a strip fit into the cache and reuse memory; those of a megabyte would
-    cost as much again for new pages.
+    The arrays made from a strip fit into the cache and reuse memory; with megabyte strips, new
+    pages would double the cost.
     """
     codes = np.frombuffer(data, np.uint8)
     for start in range(0, len(codes), _STRIP_BYTES):

@@ -1,4 +1,4 @@
-"""A scratch file of row hashes, which is read back in parts that fit into memory."""
+"""A scratch file of row hashes, read back in parts that fit into memory."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class HashFile:
         self.count += len(hashes)
 
     def finish(self) -> None:
-        """Make all hashes readable; do not add any after this call."""
+        """Flush all hashes for reading; do not add any after this call."""
         self._file.flush()
 
     def part(self, part: int, bits: int) -> Hashes:

@@ -1,4 +1,4 @@
-"""Line breaks within quoted texts, where a declaration says that there are some."""
+"""Line breaks within quoted texts, for declarations with `line_breaks = true`."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import pyarrow.compute as pc
 from core.errors import BadFile
 
 _CHUNK = 1 << 18
-#: Bytes after which a quote is taken as one that is never closed.
+#: Bytes after which a quote is assumed never to be closed.
 _LONGEST_TEXT = 1 << 20
 #: What stands for a line feed and a carriage return until the rows have been parsed.
 _STANDS_FOR = {b"\n": b"\x1e", b"\r": b"\x1f"}
 #: A quoted field, from where a field begins; the first one may follow a byte order mark.
 _FIELD = rb'(?:(?<=[,;\t|\n])|\A(?:\xef\xbb\xbf)?)"[^"]*(?:""[^"]*)*'
 _QUOTED = re.compile(_FIELD + rb'"(?=[,;\t|\r\n])')
-#: The same, or a field that the text breaks off in; `last` is its last quote, if that is there.
+#: The same, or a field that the end of the text cuts off; `last` is its last quote, if present.
 _QUOTED_OR_OPEN = re.compile(_FIELD + rb'(?:"(?=[,;\t|\r\n])|(?P<last>"?)\Z)')
 
 
 class OneLineRows(io.RawIOBase):
     """A stream of CSV text in which each row has one line.
 
-    Control characters stand for the line breaks within quotes; as many blank lines follow the row,
-    so that later lines keep their numbers.
+    Control characters replace the line breaks within quotes; as many blank lines follow the row, so
+    that later lines keep their numbers.
     """
 
     def __init__(self, what: object, stream: io.BufferedIOBase | BinaryIO) -> None:
@@ -52,11 +52,11 @@ class OneLineRows(io.RawIOBase):
         return size
 
     def _add(self, chunk: bytes) -> None:
-        """Make ready the rows that are complete with more of the text; an empty chunk ends it."""
+        """Add text, and make the complete rows ready to read; an empty chunk ends the text."""
         if any(mark in chunk for mark in _STANDS_FOR.values()):
             raise BadFile(
-                f"{self._what}: the text has control characters (0x1E or 0x1F), which cannot be "
-                "told from line breaks; remove them, or line_breaks from the declaration"
+                f"{self._what}: the text has control characters (0x1E or 0x1F), which "
+                "replace line breaks here; remove them, or line_breaks from the declaration"
             )
         text, opened = self._raw + chunk, None
         if has_odd_quotes(text):
@@ -73,7 +73,7 @@ class OneLineRows(io.RawIOBase):
 
 
 def _on_one_line(text: bytes) -> tuple[bytes, re.Match[bytes] | None]:
-    """Return the text with each quoted field on one line, and the field that it breaks off in."""
+    """Return the text with each quoted field on one line, and the field that its end cuts off."""
     opened = None
 
     def replaced(field: re.Match[bytes]) -> bytes:
@@ -89,12 +89,12 @@ def _on_one_line(text: bytes) -> tuple[bytes, re.Match[bytes] | None]:
 def _end_of_rows(text: bytes, opened: re.Match[bytes] | None) -> int:
     """Return where the last complete row ends."""
     cut = text.rfind(b"\n", 0, opened.start() if opened else None) + 1
-    # A line that is too long for a row is nobody's to wait for.
+    # Do not wait for the end of a line that is too long to be a row.
     return cut or (len(text) if not opened and len(text) > _LONGEST_TEXT else 0)
 
 
 def has_odd_quotes(data: bytes) -> bool:
-    """Return whether any line has an odd number of quotes, as both parts of a broken field do."""
+    """Return whether any line has an odd number of quotes, as both parts of a split field do."""
     codes = np.frombuffer(data if data.endswith(b"\n") else data + b"\n", np.uint8)
     marks = codes[(codes == 34) | (codes == 10)]
     quotes = np.diff(np.flatnonzero(marks == 10), prepend=-1) - 1
@@ -102,7 +102,7 @@ def has_odd_quotes(data: bytes) -> bool:
 
 
 def restored(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return the rows with the line breaks of their texts."""
+    """Return the rows with their line breaks restored."""
     for place, column in enumerate(batch.columns):
         if pa.types.is_string(column.type):
             for found, mark in _STANDS_FOR.items():
@@ -112,7 +112,7 @@ def restored(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def restored_text(text: str) -> str:
-    """Return a text with its line breaks."""
+    """Return a text with its line breaks restored."""
     for found, mark in _STANDS_FOR.items():
         text = text.replace(mark.decode(), found.decode())
     return text
@@ -125,5 +125,5 @@ def _replaced(text: bytes) -> bytes:
 
 
 def _followed(line: bytes) -> bytes:
-    """Return a line, and a blank one for each line feed that it had."""
+    """Return a line, followed by a blank line for each line feed that it had."""
     return line + b"\n" * line.count(_STANDS_FOR[b"\n"])

@@ -1,4 +1,4 @@
-"""The rows that two editions of a month share, in memory that does not grow with their size."""
+"""The rows that two editions of a month share, found in constant memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RowChanges:
     """How the rows of a month's new edition differ from those of the old one.
 
     Attributes:
-        added: rows that only the new one has; of two equal rows, each counts.
+        added: rows that only the new one has; duplicate rows count individually.
         removed: rows that only the old one has.
         unchanged: rows that both have.
     """
@@ -37,16 +37,16 @@ class RowChanges:
 
 
 def compare(old: Path, new: Path, columns: Sequence[str], folder: Path) -> RowChanges:
-    """Compare the rows of two Parquet files by their hashes, wherever in the files they are.
+    """Compare the rows of two Parquet files by their hashes, regardless of their order.
 
-    Null equals null, NaN equals NaN, and minus zero equals zero. Columns that have another type
-    in the new file are compared as floats if both types are numbers, else as texts.
+    Null equals null, NaN equals NaN, and minus zero equals zero. Columns whose type changed are
+    compared as floats if both types are numeric, otherwise as text.
 
     Args:
         old: the Parquet file of the old edition.
         new: that of the new one.
-        columns: names of the columns to compare, which both files have; without any, no row is
-            unchanged.
+        columns: names of the columns to compare, which both files have; if there are none, no
+            row is unchanged.
         folder: the folder for temporary files.
     """
     if not columns:

@@ -204,7 +204,7 @@ class Rows:
         return _Work(found.rows, found.rejects, [self._used(use, b) for b in found.batches])
 
     def _used(self, use: Callable[[pa.RecordBatch], T], batch: pa.RecordBatch) -> _Used[T]:
-        # A column missing from the file is null in every row: it cannot tell rows apart. Nor can
+        # A column missing from the file is null in every row: it cannot distinguish rows. Nor can
         # the month of the file.
         there = batch.select(self.names)
         telling = there.drop_columns([FILE_MONTH.name])

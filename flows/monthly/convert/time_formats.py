@@ -43,7 +43,7 @@ def pattern_of(text: str, side: Side = "start") -> str:
 
     Args:
         text: the format of a time, or of an interval: two times and what is between them.
-        side: the time of an interval that has the groups.
+        side: the time of an interval to read.
 
     Raises:
         UnknownFormat: a directive is unknown or repeated, or the year or month is missing.
@@ -56,16 +56,16 @@ def pattern_of(text: str, side: Side = "start") -> str:
     if "s" not in names and ("y" not in names or not {"m", "n"} & {*names}):
         of_side = f" in its {side}" if len(halves) > 1 else ""
         raise UnknownFormat(f"{text!r} has no year or no month{of_side}; a time needs both")
-    # A zone that only the other time names is that of both.
+    # A zone given for only one of the times applies to both.
     other = r"\?P<[^z]>" if "z" not in names else r"\?P<\w>"
     shown = [half if half is read else re.sub(other, "?:", half) for half in halves]
     return f"^{''.join(shown)}$"
 
 
 def halves_of(text: str) -> tuple[str, ...]:
-    """Return the formats of the start and the end of an interval; of a time, the text alone.
+    """Return the formats of the start and the end of an interval; for a time, the text alone.
 
-    The end has the parts of the start, or only its time of day; a zone may be in either.
+    The end has the same parts as the start, or only the time of day; a zone may be in either.
     """
     found = [match for match in _DIRECTIVE.finditer(text) if match[1] not in "%zZ"]
     letters = "".join(match[1] for match in found)

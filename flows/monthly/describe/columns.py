@@ -116,7 +116,7 @@ def columns_of(
 
 
 def _order_of(columns: Sequence[Drafted]) -> str:
-    """Return the order of day and month in the columns that decide it; empty for several."""
+    """Return the order of day and month in the columns that decide it; empty if they differ."""
     decided = [text for c in columns if not c.verdict.is_open for text in c.verdict.formats]
     return order_of([text for text in decided if "%d" in text and "%m" in text])
 

@@ -30,7 +30,7 @@ _TYPED = re.compile(
     r"|\d{1,4}[-/.]([A-Za-z]{3,9}|\d{1,2})([-/.]\d{2,4})?([ T][^;\t|]*)?"  # a date, a time
     r"|\d{1,2}:\d{2}.*"
 )
-#: What a unit has, and a word has not.
+#: What a unit has and a word does not.
 _SIGN = re.compile(r"[^\w\s.,'-]")
 _ANNOUNCED = re.compile(r'"?sep=([,;\t|])"?')
 

@@ -113,7 +113,7 @@ def _may_have_line_breaks(file: Published) -> bool:
 
 
 def _reads_better(other: Published, file: Published) -> bool:
-    """Return whether a reading has joined lines that another one reads as rows or a header."""
+    """Return whether a reading joined lines that another one reads as rows or a header."""
     assert other.layout  # noqa: S101 - only text files have line breaks
     assert file.layout  # noqa: S101
     rows = file.rows + file.rejected - other.rows - other.rejected

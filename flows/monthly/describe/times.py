@@ -50,7 +50,7 @@ _CLOCK = re.compile(
     r"(?P<name> ?(?P<open>\()?(?:UTC|GMT|E[SD]T|P[SD]T|CES?T|EES?T|WES?T)(?(open)\)))?"
 )
 _DAY_OF_WEEK = re.compile(r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?(?P<s>,? )", re.IGNORECASE)
-#: What is between the times of an interval in one text.
+#: What separates the times of an interval in one text.
 _BETWEEN = (" - ", " \u2013 ", " to ", "/")
 _CLOCK_ALONE = r"^\d{1,2}:\d{2}(:\d{2}(\.\d{1,6})?)?( ?[AaPp]\.?[Mm]\.?)?$"
 #: Directives that Arrow does not support or parses differently.
@@ -263,7 +263,7 @@ def formats_of(text: str) -> tuple[str, ...]:
 def _formats_of_interval(text: str) -> tuple[str, ...]:
     """Return the formats of two times of day in one text; empty if it is not such a text.
 
-    Two dates are none: the end of a period of any length must not get lost.
+    Two dates do not count: the end of a period of arbitrary length must not get lost.
     """
     for between in _BETWEEN:
         start, found, end = text.partition(between)

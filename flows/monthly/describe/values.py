@@ -98,12 +98,12 @@ class Values:
 
     @property
     def odd_values(self) -> set[str]:
-        """Return the texts that fit no type, without the column's name, of a repeated header."""
+        """Return the texts that fit no type, except the column's name from a repeated header."""
         return {*self.odd} - {self.name}
 
     @property
     def has_header(self) -> bool:
-        """Return whether the column's name is among values of a type."""
+        """Return whether the column's name is among its values, which otherwise fit a type."""
         return self.name in self.odd and not self.is_text
 
     def is_only(self, what: Literal["numbers", "times", "clocks", "truths"]) -> bool:

@@ -22,7 +22,7 @@ from monthly.describe.values import Values
 _CLOCK = re.compile("%[HI]")
 #: A float may not keep every digit of a number with this many characters.
 _LONG = 20
-#: A number with a sign of money or per cent, before or after it.
+#: A number with a currency or percent sign before or after it.
 _SIGNED = re.compile(r"[-+(]?\s?(?:[A-Z]{0,2}[$€£¥]\s?[-+]?\d[\d.,' ]*|\d[\d.,' ]*\s?[%$€£¥])\)?")
 #: A column of keys, by its name.
 _KEY_NAME = re.compile(r"(^|_)(id|code)(_|$)")
@@ -68,7 +68,7 @@ def verdict(
         seen: its values in each file that has it.
         months: the months of those files.
         mark: the decimal mark of the files.
-        order: the order of day and month, where its own values decide none, as `order_of` has it.
+        order: the order of day and month if its own values do not decide it; see `order_of`.
     """
     full = [(values, month) for values, month in zip(seen, months) if values.known]
     if not full:
@@ -86,7 +86,7 @@ def verdict(
 
 
 def order_of(formats: Sequence[str]) -> str:
-    """Return the order of day, month and year in formats, such as dmY; empty for several orders."""
+    """Return the order of day, month and year in formats, such as dmY; empty if they differ."""
     orders = {"".join(re.findall("%([dmyY])", halves_of(text)[0])) for text in formats}
     return orders.pop() if len(orders) == 1 else ""
 
@@ -285,12 +285,12 @@ def _near_misses(texts: Sequence[Values], odd: set[str]) -> tuple[str, ...]:
         return ()
     named = ", ".join(repr(text) for text in sorted(odd))
     return (
-        f"All are {what} but {named}: if these stand for no value, name them in [text] nulls; if "
-        "they are no rows, such as totals, declare the type of the others, and they are rejected.",
+        f"All are {what} but {named}: if these mean no value, name them in [text] nulls; if they "
+        "are not data rows, such as totals, declare the type of the others, and they are rejected.",
     )
 
 
 def _number_with_unit(values: Values) -> str:
-    """Return the first text if all texts are numbers with a sign of money or per cent."""
+    """Return the first text if all texts are numbers with a currency or percent sign."""
     texts = [*values.distinct]
     return texts[0] if texts and all(map(_SIGNED.fullmatch, texts)) else ""

@@ -78,9 +78,10 @@ def _reasons(verdict: Verdict, voice: Voice) -> Iterator[str]:
     for fault in verdict.faults:
         yield f"{fault.kind.value}: {fault.where}: {fault.what}"
     if verdict.unchecked:
-        yield f"not checked: {verdict.unchecked}"
+        advice = () if verdict.faults else verdict.advice
+        yield voice(f"not checked: {verdict.unchecked}", advice)
     if verdict.steps:
         done = "done" if verdict.is_repaired else "to repair"
         yield f"{done}: {', then '.join(step.value for step in verdict.steps)}"
-    if verdict.advice:
-        yield voice("not repaired" if verdict.faults else "to check it", verdict.advice)
+    if verdict.faults and verdict.advice:
+        yield voice("not repaired", verdict.advice)

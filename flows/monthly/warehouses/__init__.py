@@ -49,15 +49,15 @@ class Held:
 
 @dataclass(frozen=True)
 class Recorded:
-    """A month's row in a warehouse's own ledger, whatever its table holds.
+    """A month's row in the warehouse's own ledger, regardless of what its table holds.
 
     Attributes:
         sha256: SHA-256 of the loaded object, or of the published file if there is no object.
         rows: rows after the load.
         source: source of the published file; empty if a version before 1.1 loaded it.
         entry: the entry of the loaded object; None if a version before 1.3 loaded it.
-        touched: whether something else has changed the month since, as far as the warehouse
-            itself records it.
+        touched: whether something else has changed the month since, if the warehouse records
+            such changes.
         loaded_at: when it was loaded, UTC, ISO 8601; empty if that is not recorded.
     """
 
@@ -70,7 +70,7 @@ class Recorded:
 
 
 def recorded(row: Mapping[str, Any]) -> Recorded:
-    """Return a ledger row, which an older version may have written without some columns."""
+    """Return a ledger row; an older version may have written it without some columns."""
     text = row.get("entry")
     record: Any = json.loads(text) if isinstance(text, str) else text
     # A newer version's entry has other fields.
@@ -83,7 +83,7 @@ def recorded(row: Mapping[str, Any]) -> Recorded:
 
 
 def _utc(time: dt.datetime | None) -> str:
-    # DuckDB records the local time, without a zone, which is what astimezone assumes.
+    # DuckDB records local time without a zone, which is what astimezone assumes.
     return time.astimezone(dt.timezone.utc).isoformat(timespec="seconds") if time else ""
 
 
@@ -100,17 +100,17 @@ class Warehouse(Protocol):
         """Return the state of a month, with its row count; None if it was not loaded."""
 
     def recorded(self, dataset: str) -> Mapping[Month, Recorded]:
-        """Return the ledger's rows by month, whether the table has their months or not."""
+        """Return the ledger's rows by month, whether or not the table has those months."""
 
     def figures(
         self, dataset: str, columns: Sequence[Column], months: Sequence[Month] | None = None
     ) -> Mapping[Month, MonthFigures]:
-        """Return what the table has of months, or of all its months, from one query.
+        """Return the figures of months, or of all months in the table, from one query.
 
         Args:
             dataset: the dataset.
             columns: the columns to measure; those that the table lacks are left out.
-            months: the months to measure; None for all of the table.
+            months: the months to measure; None for all in the table.
 
         Raises:
             SchemaError: the table cannot take the declared columns; see `refusal`.

@@ -101,7 +101,7 @@ class BigQuery:
     def figures(
         self, dataset: str, columns: Sequence[Column], months: Sequence[Month] | None = None
     ) -> Mapping[Month, MonthFigures]:
-        """Return what the table has of months, creating nothing; see `Warehouse`."""
+        """Return the figures of months, creating nothing; see `Warehouse`."""
         with google_errors(f"{dataset} in {self.name()}", _ROLE):
             return figures_in(self.client, self.dataset, DATASETS[dataset], columns, months)
 

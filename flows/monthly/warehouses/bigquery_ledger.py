@@ -141,7 +141,7 @@ class LoadedMonths:
         return next((Held(**dict(row.items())) for row in rows), None)
 
     def recorded(self, dataset: str) -> dict[Month, Recorded]:
-        """Return the rows of a dataset by month, whatever its table holds."""
+        """Return the rows of a dataset by month, regardless of what its table holds."""
         values = {"dataset": dataset, "table": DATASETS[dataset].table}
         try:
             rows = [dict(row.items()) for row in self._query(_RECORDED, values)]

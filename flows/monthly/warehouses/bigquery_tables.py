@@ -44,7 +44,7 @@ TYPES: Mapping[Kind, str] = {
     "boolean": "BOOLEAN",
 }
 _FINITE = "IF(IS_NAN({c}) OR IS_INF({c}), NULL, {c})"
-#: The sums of integers are NUMERIC, as one of INT64 may not fit.
+#: The sums of integers are NUMERIC, because they may not fit into INT64.
 DIALECT = Dialect(
     lambda name: f"`{name}`",
     totals={
@@ -135,7 +135,7 @@ def figures_in(
     columns: Sequence[Column],
     months: Sequence[Month] | None,
 ) -> dict[Month, MonthFigures]:
-    """Return what the dataset's table has of months; log what the query reads before it runs.
+    """Return the figures of months; log how much the query reads before it runs.
 
     Raises:
         SchemaError: something else created the table, or a column has another type.

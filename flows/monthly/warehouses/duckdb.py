@@ -100,7 +100,7 @@ class DuckDBFile:
     def figures(
         self, dataset: str, columns: Sequence[Column], months: Sequence[Month] | None = None
     ) -> dict[Month, MonthFigures]:
-        """Return what the table has, creating no file; see `Warehouse`."""
+        """Return the figures of months, creating no file; see `Warehouse`."""
         which = DATASETS[dataset]
         if not self.path.exists():
             return {}

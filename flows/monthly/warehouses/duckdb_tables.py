@@ -128,7 +128,7 @@ def _defined(column: Column) -> str:
 
 
 def quoted(name: str) -> str:
-    """Return a name as SQL takes it, a reserved word too."""
+    """Return a name quoted for SQL, so that it may be a reserved word."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -149,7 +149,7 @@ DIALECT = Dialect(
         "decimal": "SUM({c})",
     },
 )
-#: The same for floats that are not all finite: the filter takes ten times as long as the sum.
+#: The same for floats that are not all finite; the filter takes ten times as long as the sum.
 FINITE = replace(
     DIALECT,
     totals={**DIALECT.totals, "float64": f"SUM({{c}}){_FINITE}"},

@@ -1,4 +1,4 @@
-"""Figures of a table's columns by month, computed by the warehouse in one query."""
+"""Column figures of a table by month, computed by the warehouse in one query."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _ENDS = ("MIN({c})", "MAX({c})")
 
 @dataclass(frozen=True)
 class MonthFigures:
-    """What a warehouse's table has of one month.
+    """The figures of one month in a warehouse's table.
 
     Attributes:
         rows: the number of rows.
-        columns: the figures of each column asked for, without those that the table lacks.
+        columns: the figures of each requested column that the table has.
     """
 
     rows: int
@@ -31,7 +31,7 @@ class MonthFigures:
 
     @property
     def is_finite(self) -> bool:
-        """Return whether no figure is infinite or not a number."""
+        """Return whether all figures are finite."""
         ends = (end for each in self.columns.values() for end in (each.least, each.most))
         return all(math.isfinite(end) for end in ends if isinstance(end, float))
 
@@ -41,9 +41,9 @@ class Dialect:
     """How a warehouse writes the aggregates of a column `{c}`; see `Figures`.
 
     Attributes:
-        quoted: returns a name as SQL takes it.
+        quoted: quotes a name for SQL.
         totals: the sum by kind of column.
-        ends: the minimum and maximum of the kinds that MIN and MAX do not take.
+        ends: the minimum and maximum of the kinds that MIN and MAX do not accept.
     """
 
     quoted: Callable[[str], str]
@@ -51,7 +51,7 @@ class Dialect:
     ends: Mapping[Kind, tuple[str, str]] = field(default_factory=dict)
 
     def query(self, table: str, columns: Sequence[Column], months: Sequence[Month] | None) -> str:
-        """Return the query for the figures of months; of all months for None."""
+        """Return the query for the figures of months; None for all months."""
         shown = ["file_month", "COUNT(*)", *(a for c in columns for a in self._aggregates(c))]
         named = ", ".join(f"{expression} AS f{n}" for n, expression in enumerate(shown))
         days = ", ".join(f"DATE '{month.first_day}'" for month in months or ())
@@ -68,7 +68,7 @@ def months_in(
 ) -> dict[Month, MonthFigures]:
     """Return the figures by month from the rows of a `Dialect.query`.
 
-    Rows of a month that the dataset cannot have are no load's, and are left out.
+    Rows of a month that the dataset cannot have come from no load and are left out.
     """
     found = {}
     for day, count, *values in rows:

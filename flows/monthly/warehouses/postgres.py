@@ -104,7 +104,7 @@ class Postgres:
             replace_entry(sql, month, entry)
 
     def pin(self, month: Month, pinned: str) -> Entry:
-        """Keep `ingest_data` from replacing a loaded month, or let it if `pinned` is empty.
+        """Keep `ingest_data` from replacing a loaded month; if `pinned` is empty, allow it again.
 
         Raises:
             StorageError: the month was not loaded.
@@ -146,7 +146,7 @@ class Postgres:
     def figures(
         self, dataset: str, columns: Sequence[Column], months: Sequence[Month] | None = None
     ) -> dict[Month, MonthFigures]:
-        """Return what the table has of months, creating no table; see `Warehouse`."""
+        """Return the figures of months, creating no table; see `Warehouse`."""
         with self._transaction(dataset) as sql:
             return figures_in(sql, DATASETS[dataset], columns, months)
 
@@ -186,7 +186,7 @@ class Postgres:
             download: the published file; its checksum identifies the load, as there is no
                 Parquet object.
             reason: why the month is replaced, if it is.
-            judge: raises an error if the month is not to be replaced, which leaves it unchanged.
+            judge: raises an error if the month must not be replaced; the month stays unchanged.
 
         Raises:
             AccountingError: PostgreSQL's row count differs from the converted rows.

@@ -15,7 +15,7 @@ _REFUSED = ("authentication failed", "no password supplied", "does not exist", "
 
 
 def meant(what: str, label: str, error: psycopg2.Error) -> StorageError:
-    """Return the error for what PostgreSQL refused or its client could not do.
+    """Return the project's error for an error of PostgreSQL or its client.
 
     Args:
         what: the month or dataset concerned.

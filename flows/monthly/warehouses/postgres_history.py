@@ -1,4 +1,4 @@
-"""The history of months in PostgreSQL: those near a month, and what a replacement of it changes."""
+"""The history of months in PostgreSQL: the months near one, and what replacing it changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from monthly.warehouses.postgres_ledger import LEDGER, checksums, entry_in
 from monthly.warehouses.postgres_tables import columns_of, count_rows, partition_of, quoted
 from monthly.warehouses.table_columns import Found
 
-#: Rows that both tables have count as often as both have them.
+#: A row counts as shared as often as both tables have it.
 _CHANGES = """
 SELECT coalesce(sum(greatest(here - there, 0)), 0), coalesce(sum(greatest(there - here, 0)), 0),
   coalesce(sum(least(here, there)), 0)
@@ -74,7 +74,7 @@ def _value(column: Found) -> str:
 def with_history(
     sql: Cursor, month: Month, new: str, entry: Entry, names: Sequence[str], reason: str
 ) -> tuple[Entry, Revision | None]:
-    """Return a new entry with the month's history, and what it changes; None if nothing.
+    """Return a new entry with the month's history, and what it changes (None if nothing).
 
     Args:
         sql: cursor of the transaction that replaces the month.
@@ -104,7 +104,7 @@ def _revision(
 
 
 def _totals(sql: Cursor, table: str, names: Sequence[str]) -> dict[str, float | int | str]:
-    """Return sums of columns, of a month that was loaded before 1.3."""
+    """Return the sums of columns, for a month that was loaded before 1.3."""
     there = [name for name in names if name in columns_of(sql, table)]
     sums = ", ".join(f"sum({quoted(name)})" for name in there)
     if not there:

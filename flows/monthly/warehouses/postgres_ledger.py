@@ -80,7 +80,7 @@ def checksums(sql: Cursor, dataset: str) -> dict[Month, str]:
 
 
 def recorded_in(sql: Cursor, dataset: str) -> dict[Month, Recorded]:
-    """Return the rows of a dataset by month, whether their partitions exist or not."""
+    """Return the rows of a dataset by month, whether or not their partitions exist."""
     sql.execute(f"SELECT * FROM {LEDGER} WHERE dataset = %s", [dataset])
     names = [column.name for column in sql.description]
     rows = [dict(zip(names, row)) for row in sql]

@@ -59,7 +59,7 @@ DIALECT = Dialect(
         "int64": "SUM({c})",
         "float64": f"SUM({{c}}){_FINITE}",
         "string": "SUM(octet_length({c}))",
-        # Before version 14, EXTRACT returns a float: of seconds and microseconds, it is exact.
+        # Before version 14, EXTRACT returns a float, which is exact for seconds and microseconds.
         "timestamp": "SUM(CAST(extract(epoch FROM date_trunc('second', {c})) AS bigint) * 1000000 "
         "+ CAST(extract(microseconds FROM {c}) AS bigint) % 1000000)",
         "date": "SUM({c} - DATE '1970-01-01')",
@@ -77,7 +77,7 @@ DIALECT = Dialect(
 def figures_in(
     sql: Cursor, dataset: Dataset, columns: Sequence[Column], months: Sequence[Month] | None
 ) -> dict[Month, MonthFigures]:
-    """Return what the dataset's table has of months; nothing without a table.
+    """Return the figures of months in the dataset's table; empty if there is no table.
 
     Raises:
         SchemaError: something else created the table, or a column has another type.

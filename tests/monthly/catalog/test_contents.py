@@ -181,8 +181,8 @@ def test_months_with_the_same_reason_share_a_line() -> None:
 
 def test_an_empty_catalog_says_so() -> None:
     now = dt.datetime(2021, 6, 1, tzinfo=dt.timezone.utc)
-    assert "no month in /bucket and trips" in catalog_text(Catalog("/bucket", "trips", now, ()))
-    assert "no month in" in catalog_markdown(Catalog("/bucket", "", now, ()))
+    assert "no months in /bucket and trips" in catalog_text(Catalog("/bucket", "trips", now, ()))
+    assert "no months in" in catalog_markdown(Catalog("/bucket", "", now, ()))
 
 
 @pytest.mark.parametrize(
