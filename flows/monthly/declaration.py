@@ -86,8 +86,8 @@ class Column(Strict):
     )
     formats: list[Text] = Field(
         default=[],
-        description="how times are written, such as ['%d.%m.%Y %H:%M']; of an interval in one "
-        "column, both: ['%d.%m.%Y %H:%M - %d.%m.%Y %H:%M']",
+        description="how times are written, such as ['%d.%m.%Y %H:%M']; for an interval in one "
+        "column, both times: ['%d.%m.%Y %H:%M - %d.%m.%Y %H:%M']",
     )
     zone: Text = Field(
         default="",
@@ -117,7 +117,7 @@ class Written(Strict):
         default=False, description="true if rows may lack their last fields, which are then empty"
     )
     line_breaks: bool = Field(
-        default=False, description="true if texts in quotes may have line breaks"
+        default=False, description="true if quoted texts may contain line breaks"
     )
     decimal: Literal[".", ","] | None = Field(
         default=None, description="the decimal mark, a point or a comma"
@@ -199,7 +199,7 @@ class Schedule(Strict):
 
 
 class Legacy(Strict):
-    """The schema versions of before 1.2, which were numbered by hand."""
+    """The schema versions from before 1.2, which were numbered by hand."""
 
     versions: list[int] = Field(description="whole numbers, as a list")
     equals: int = Field(description="the computed version that they equal, a whole number")
@@ -229,8 +229,8 @@ class Declaration(Strict):
     )
     interval: Literal["start", "end"] = Field(
         default="start",
-        description="whether the time is the start or the end of an interval; of one with both in "
-        "a column, which is kept",
+        description="whether the time is the start or the end of an interval; if a column has "
+        "both, which one is kept",
     )
     table: Annotated[str, Field(pattern=TABLE)] = Field(
         default="",
@@ -247,7 +247,7 @@ class Declaration(Strict):
         default=1,
         ge=0,
         le=1000,
-        description="replaced objects to keep of each month, a whole number",
+        description="number of replaced objects to keep of each month, a whole number",
     )
     sources: dict[str, Text | list[Text]] = Field(
         default={},

@@ -136,11 +136,11 @@ def from_record(record: Mapping[str, Any]) -> MonthResult:
 
 
 def public_record(line: MonthResult, worded: Callable[[Advice], str]) -> dict[str, Any]:
-    """Return the result as flat JSON types for anybody's program; see docs/operations.md.
+    """Return the result as flat JSON types for scripts; see docs/operations.md.
 
     Args:
         line: the result.
-        worded: words one remedy.
+        worded: puts one remedy into words.
     """
     record = {"dataset": line.month.dataset} | asdict(line)
     size, remedies = record.pop("size"), [worded(each) for each in line.remedies]

@@ -224,7 +224,7 @@ class Inspection:
 
 def _other_nulls(entry: Entry, footer: Footer) -> Iterator[str]:
     """Yield the columns whose null counts in footer and entry differ."""
-    if not entry.columns:  # of before 1.3
+    if not entry.columns:  # from before 1.3
         return
     yield from (
         f"column {name} is not in the object" for name in entry.columns.keys() - footer.columns

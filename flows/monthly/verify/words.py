@@ -37,7 +37,7 @@ def verdict_record(verdict: Verdict, worded: Callable[[Advice], str]) -> dict[st
 
     Args:
         verdict: the verdict.
-        worded: words one remedy.
+        worded: puts one remedy into words.
     """
     entry = verdict.entry
     return {
