@@ -22,7 +22,7 @@
 Only Unreachable, Busy and Unavailable are worth a retry; Conflict calls for a new plan.
 Every message names its subject (dataset, month, file, line or column), the offending
 value, and what to do. Where a parameter helps, the error has it as a `Remedy`: an option on the
-command line and a field in the UI differ, so that the front end words it.
+command line and a field in the UI differ, so the front end words it.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def _failure(app: typer.Typer) -> Failure | None:
     except TripsError as error:
         return Failure.of(error)
     except typer.Abort:  # Ctrl-C, or the end of the input, at a question
-        return Failure("stopped at the question")
+        return Failure("stopped: the question was not answered")
 
 
 def app_of(

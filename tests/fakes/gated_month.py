@@ -1,4 +1,4 @@
-"""A month that is judged before it is let in, by the steps of the flow in plain Python.
+"""A month that is judged before it is loaded, by the steps of the flow in plain Python.
 
 Run as a module, it is a process that forks for each job: see `fakes.forks`.
 """

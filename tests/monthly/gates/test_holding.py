@@ -1,4 +1,4 @@
-"""A held month changes nothing but what is kept aside, until it is accepted."""
+"""A held month changes nothing but what is set aside, until it is accepted."""
 
 from __future__ import annotations
 
