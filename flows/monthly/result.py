@@ -229,11 +229,7 @@ def quality_markdown(entry: Entry, where: str, unlike: Sequence[str] = ()) -> st
             f"{entry.rows_read:,} rows read = {entry.rows_written:,} written + "
             f"{entry.rows_rejected:,} rejected. Kept in {code(where)}, from {code(entry.url)}"
         ],
-        *(
-            [["## Unlike the months before"], [f"- {escaped(each)}" for each in unlike]]
-            if unlike
-            else []
-        ),
+        *([["## What is unusual"], [f"- {escaped(each)}" for each in unlike]] if unlike else []),
         ["## Odd but valid, and kept"],
         ["| what | |", "|---|---:|", *odd],
         ["## Nulls"],

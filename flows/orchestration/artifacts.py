@@ -34,7 +34,7 @@ MONTHS = "month-results"
 
 def show_months(lines: Sequence[MonthResult], description: str) -> None:
     """Create a table of the months of a parent run."""
-    create_table_artifact(  # type: ignore[unused-coroutine] # it is none in a flow that is not async
+    create_table_artifact(  # type: ignore[unused-coroutine] # not a coroutine in a sync flow
         table_artifact(lines, in_ui), key="months", description=description
     )
 
@@ -61,7 +61,7 @@ async def returned_months(client: PrefectClient, run_id: UUID) -> list[MonthResu
 
 def show_history(histories: Sequence[MonthHistory], description: str) -> None:
     """Create the page with the history of months."""
-    create_markdown_artifact(  # type: ignore[unused-coroutine] # it is none in a flow that is not async
+    create_markdown_artifact(  # type: ignore[unused-coroutine] # not a coroutine in a sync flow
         f"# {escaped(description)}\n\n{history_page(histories)}",
         key="history",
         description=description,
@@ -70,7 +70,7 @@ def show_history(histories: Sequence[MonthHistory], description: str) -> None:
 
 def show_files(lines: Sequence[FileLine], description: str) -> None:
     """Create a table of the files of a run."""
-    create_table_artifact(  # type: ignore[unused-coroutine] # it is none in a flow that is not async
+    create_table_artifact(  # type: ignore[unused-coroutine] # not a coroutine in a sync flow
         files_artifact(lines, in_ui), key="row-groups", description=description
     )
 
@@ -95,14 +95,14 @@ def show_report(entry: Entry, markdown: str, link: str) -> None:
 
 def show_catalog(markdown: str) -> None:
     """Create the page with the catalog."""
-    create_markdown_artifact(  # type: ignore[unused-coroutine] # it is none in a flow that is not async
+    create_markdown_artifact(  # type: ignore[unused-coroutine] # not a coroutine in a sync flow
         markdown, key="catalog", description="What is stored, by dataset and month"
     )
 
 
 def show_verdicts(markdown: str, description: str) -> None:
     """Create the page with the verdicts of a verification."""
-    create_markdown_artifact(  # type: ignore[unused-coroutine] # it is none in a flow that is not async
+    create_markdown_artifact(  # type: ignore[unused-coroutine] # not a coroutine in a sync flow
         markdown, key="verify", description=description
     )
 

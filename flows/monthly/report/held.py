@@ -40,7 +40,7 @@ def held_page(
     found = "\n".join(f"- {escaped(each.text)}" for each in findings)
     first = [
         "**This month is held: it is not in the ledger, and no warehouse has it.**",
-        f"## Unlike the months before\n\n{found}",
+        f"## What is unusual\n\n{found}",
     ]
     drawn, more = _drawn(month, parquet, bucket) if parquet else ((), "")
     page = page_markdown(entry, where, drawn, [more] if more else [], first)

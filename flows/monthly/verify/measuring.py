@@ -47,7 +47,7 @@ def measure_object(bucket: Bucket, month: Month, key: str) -> Measured:
 
     Raises:
         BadFile: it is damaged.
-        SchemaError: a column has another type than is declared.
+        SchemaError: the type of a column differs from the declared one.
         StorageError: it is gone, or the disk has no room for a copy.
     """
     with tempfile.TemporaryDirectory(prefix="trips-verify-") as folder:
