@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from core.download.remote_file import Download, without_secrets
@@ -25,6 +25,19 @@ from monthly.sources import is_generated
 if TYPE_CHECKING:
     from monthly.convert.rows import Accounts
     from monthly.convert.to_parquet import Converted
+
+
+#: What a field of an entry is in JSON, by its annotation.
+_JSON_TYPES: Mapping[str, tuple[type, ...]] = {
+    "str": (str,),
+    "str | None": (str, type(None)),
+    "int": (int,),
+    "Mapping[str, list[str]]": (dict,),
+    "Mapping[str, object]": (dict,),
+    "Mapping[str, str]": (dict,),
+    "Mapping[str, Figures]": (dict,),
+    "tuple[Revision, ...]": (list, tuple),
+}
 
 
 @dataclass(frozen=True)
@@ -90,9 +103,12 @@ class Entry:
         """Return the entry that `record` stored as JSON.
 
         Raises:
-            TypeError: it lacks a field or has an unknown one.
+            TypeError: it lacks a field, has an unknown one, or a value of another type.
         """
         entry = cls(**record)
+        for each in fields(cls):
+            if not isinstance(value := getattr(entry, each.name), _JSON_TYPES[str(each.type)]):
+                raise TypeError(f"{each.name} is {value!r}")
         columns = {name: Figures(**each) for name, each in record.get("columns", {}).items()}
         history = tuple(Revision.of(each) for each in record.get("history", ()))
         return replace(entry, columns=columns, history=history)

@@ -218,13 +218,26 @@ def test_an_entry_with_other_counts_keeps_its_pin_when_it_is_rewritten(stack: St
 
 @pytest.mark.parametrize(
     "fields",
-    [{"rows_written": "12"}, {"signatures": [1]}, {"converted_at": "soon"}, {"history": [{}]}],
+    [
+        {"rows_written": "12", "schema_version": 1},
+        {"signatures": [1], "schema_version": 1},
+        {"converted_at": "soon"},
+        {"history": [{}]},
+        {"drift": None},
+        {"object_key": 5},
+        {"rejects_key": 5},
+        {"report_key": {}},
+        {"object_sha256": None},
+        {"pinned": 5},
+        {"quality": []},
+        {"url": None},
+    ],
     ids=str,
 )
 def test_an_entry_with_values_of_other_types_is_garbled(
     stack: Stack, fields: dict[str, object]
 ) -> None:
-    stacks.change_entry(stack, schema_version=1, **fields)
+    stacks.change_entry(stack, **fields)
     assert stack.faults() == [("2020-10", "ENTRY_GARBLED")]
 
 
