@@ -13,10 +13,18 @@ from typing import TYPE_CHECKING
 
 from core.checksums import sha256_of
 from core.download.remote_file import Download
-from core.errors import StorageError
+from core.errors import Conflict, StorageError
 from core.storage.bucket import Bucket
 from monthly.editions import edition_of, keep_edition, proven_version, prune, read_edition
-from monthly.ledger import Entry, keep, object_key, read_entry, rejects_key, write_entry
+from monthly.ledger import (
+    Entry,
+    entry_key,
+    keep,
+    object_key,
+    read_entry,
+    rejects_key,
+    write_entry,
+)
 from monthly.month import Month
 from monthly.revision import Revision
 from monthly.warehouses import AGAIN
@@ -60,6 +68,8 @@ def replace_month(
         Conflict: another run wrote the month in the meantime.
     """
     month = download.what
+    # A month takes minutes to convert: long enough for somebody to pin the one that is there.
+    _confirm(bucket, month, replacing)
     if replaced is None:
         return keep(bucket, month, download, converted, replacing)
     if replaced.revision and replaced.editions:
@@ -98,6 +108,7 @@ def restore(bucket: Bucket, month: Month, edition: str, folder: Path, editions: 
     after = replace(kept, object_key=object_key(month), pinned=_now())
     reason = f"edition {edition} restored"
     revision = correction(bucket, month, before, after, path, reason, folder)
+    _confirm(bucket, month, version)
     keep_edition(bucket, month, before)
     info = bucket.upload(path, object_key(month))
     after = replace(after, object_version=info.version, history=_extended(before, revision))
@@ -154,6 +165,14 @@ def known_entry(bucket: Bucket, month: Month) -> tuple[Entry, str | None]:
             f"{month} is not in the bucket; run flows/etl_web_to_gcs.py for it first"
         )
     return entry, version
+
+
+def _confirm(bucket: Bucket, month: Month, version: str | None) -> None:
+    """Raise a Conflict if the month's entry is not the one that was read any more."""
+    stored = bucket.read(entry_key(month))
+    if (stored.version if stored else None) != version:
+        uri = bucket.uri(entry_key(month))
+        raise Conflict(f"{uri} was changed by another run; run again")
 
 
 def _extended(before: Entry, revision: Revision | None) -> tuple[Revision, ...]:

@@ -250,6 +250,29 @@ def test_restoring_the_current_edition_pins_it(place: Place) -> None:
     assert entry.history == ()
 
 
+class PinnedMeanwhile(FolderBucket):
+    """Somebody pins the month while a run that planned to replace it compares the two."""
+
+    is_to_pin = True
+
+    def download(self, key: str, path: Path) -> None:
+        """Pin the month once the old object is read."""
+        super().download(key, path)
+        if key == OBJECT and type(self).is_to_pin:
+            type(self).is_to_pin = False
+            pin(FolderBucket(self.folder), MONTH)
+
+
+def test_a_month_that_is_pinned_while_a_run_converts_another_file_stays(place: Place) -> None:
+    first = place.publish(FIRST)
+    publish(place.source, SECOND)
+    assert isinstance(place.bucket, FolderBucket)
+    assert bring(place.source, PinnedMeanwhile(place.bucket.folder)) == "unchanged"
+    assert (place.current(), place.cents()) == (first, FIRST)
+    assert place.entry().pinned
+    assert edition_names(place.bucket, MONTH) == []
+
+
 # ---- two at once, and errors
 
 
