@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import AccountingError, BadFile, StorageError, TooManyRejects
+from core.errors import AccountingError, BadFile, Conflict, StorageError, TooManyRejects
 from fakes import one_month, stopping_load
 from fakes.entries import published_download
 from fakes.one_month import MONTH
@@ -130,6 +130,35 @@ def test_a_month_is_pinned_and_unpinned(database: Database, tmp_path: Path) -> N
     assert warehouse.pin(MONTH, "2021-03-02").pinned == "2021-03-01"
     assert warehouse.entry(MONTH) == replace(entry, pinned="2021-03-01")
     assert warehouse.pin(MONTH, "") == warehouse.entry(MONTH) == entry
+
+
+def test_a_month_that_is_pinned_while_its_file_is_downloaded_stays(
+    database: Database, tmp_path: Path
+) -> None:
+    entry = ingest(database, publish(tmp_path, [100]))
+    warehouse, published = database.warehouse(), publish(tmp_path, [200])
+    pinned = warehouse.pin(MONTH, "2021-03-01")
+    with pytest.raises(Conflict, match=r"yellow 2021-01 was pinned in .* meanwhile; run again"):
+        ingest(database, published)
+    assert cents(database) == [100]
+    warehouse.confirm(MONTH, replace(entry, etag="new"))
+    assert warehouse.entry(MONTH) == replace(pinned, etag="new")
+
+
+def test_a_month_of_before_1_1_is_pinned(database: Database, tmp_path: Path) -> None:
+    entry = ingest(database, publish(tmp_path, [100]))
+    database.query("ALTER TABLE loaded_months DROP COLUMN source; SELECT 1")
+    assert database.warehouse().pin(MONTH, "2021-03-01").source_sha256 == entry.source_sha256
+
+
+def test_sums_of_a_month_of_before_that_are_not_numbers_are_left_out(
+    database: Database, tmp_path: Path
+) -> None:
+    entry = ingest(database, publish(tmp_path, [100]))
+    database.warehouse().confirm(MONTH, replace(entry, columns={}))
+    database.query("UPDATE yellow_trips SET total_amount = 'NaN' RETURNING 1")
+    (revision,) = ingest(database, publish(tmp_path, [100, 200])).history
+    assert set(revision.totals_before) == {"fare_amount", "trip_distance"}
 
 
 def test_two_at_once_copy_once(

@@ -14,12 +14,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from core.download.remote_file import Download
-from core.errors import (
-    AccountingError,
-    Remedy,
-    SchemaError,
-    StorageError,
-)
+from core.errors import AccountingError, Conflict, Remedy, SchemaError, StorageError
 from core.waiting import waiting
 from monthly.columns import Column
 from monthly.datasets import DATASETS
@@ -97,11 +92,10 @@ class Postgres:
             return entry_in(sql, month) if has_ledger(sql) else None
 
     def confirm(self, month: Month, entry: Entry) -> None:
-        """Replace the entry of the loaded object, for example with a new ETag."""
-        with self._transaction(str(month)) as sql:
-            self._take(sql, LEDGER, SWAP_SECONDS)
-            make_ledger(sql)  # one from before 1.1 lacks a column
-            replace_entry(sql, month, entry)
+        """Replace the entry of the loaded object, for example with a new ETag; a pin stays."""
+        with self._changing(month) as (sql, there):
+            if there:
+                replace_entry(sql, month, replace(entry, pinned=there.pinned))
 
     def pin(self, month: Month, pinned: str) -> Entry:
         """Keep `ingest_data` from replacing a loaded month; if `pinned` is empty, allow it again.
@@ -109,9 +103,7 @@ class Postgres:
         Raises:
             StorageError: the month was not loaded.
         """
-        with self._transaction(str(month)) as sql:
-            self._take(sql, month.stem, WAIT_SECONDS)
-            entry = entry_in(sql, month) if has_ledger(sql) else None
+        with self._changing(month) as (sql, entry):
             if entry is None:
                 raise StorageError(f"{month} is not in {self.label}; load it first")
             if bool(entry.pinned) != bool(pinned):
@@ -173,11 +165,7 @@ class Postgres:
             return entries_near(sql, month) if has_ledger(sql) else []
 
     def ingest(
-        self,
-        rows: Rows,
-        download: Download[Month],
-        reason: str = "",
-        judge: Judge | None = None,
+        self, rows: Rows, download: Download[Month], reason: str = "", judge: Judge | None = None
     ) -> Entry:
         """Replace the month with rows that are converted while they are copied.
 
@@ -190,6 +178,7 @@ class Postgres:
 
         Raises:
             AccountingError: PostgreSQL's row count differs from the converted rows.
+            Conflict: the month was pinned since it was planned.
             StorageError: PostgreSQL failed, and its month is unchanged.
         """
         from monthly.warehouses.postgres_copy import begin, copy_rows
@@ -197,8 +186,11 @@ class Postgres:
 
         month, begun = rows.month, begin(rows)
         with self._replacing(month, download.sha256, begun.kept) as (sql, new):
-            if not new and (there := entry_in(sql, month)):
+            there = entry_in(sql, month)
+            if not new and there:
                 return there
+            if there and there.pinned:
+                raise Conflict(f"{month} was pinned in {self.label} meanwhile; run again")
             accounts = rows.accounts(copy_rows(sql, new, begun))
             entry = entry_of(month, download, accounts)
             entry, change = with_history(sql, month, new, entry, rows.names, reason)
@@ -206,6 +198,18 @@ class Postgres:
                 judge(entry, change)
             remember(sql, month, entry, accounts.rejects)
         return entry
+
+    @contextmanager
+    def _changing(self, month: Month) -> Iterator[tuple[Cursor, Entry | None]]:
+        """Open a transaction that alone may change the month's entry, and yield that."""
+        with self._transaction(str(month)) as sql:
+            if has_ledger(sql):
+                self._take(sql, LEDGER, SWAP_SECONDS)
+                make_ledger(sql)  # one from before 1.1 lacks a column
+                sql.connection.commit()
+                _begin(sql)
+            self._take(sql, month.stem, WAIT_SECONDS)
+            yield sql, entry_in(sql, month) if has_ledger(sql) else None
 
     @contextmanager
     def _replacing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -111,7 +112,8 @@ def _totals(sql: Cursor, table: str, names: Sequence[str]) -> dict[str, float | 
         return {}
     sql.execute(f"SELECT {sums} FROM {quoted(table)}")
     found = zip(there, sql.fetchone())
-    return {name: _json(total) for name, total in found if total is not None}
+    # JSON has neither NaN nor infinity.
+    return {n: _json(total) for n, total in found if total is not None and math.isfinite(total)}
 
 
 def _json(total: float | int | Decimal) -> float | int | str:
