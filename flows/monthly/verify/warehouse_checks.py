@@ -96,11 +96,15 @@ def _is_same(kind: Kind, what: str, here: Any, there: Any, figures: Figures) -> 
 
 
 def _rounding(what: str, figures: Figures) -> float:
-    """Return the rounding error of a sum whose values may cancel each other out."""
-    if what != "sum":
+    """Return the largest rounding error of a sum whose values may cancel each other out.
+
+    Each addition rounds the sum so far, which no order of the values makes larger than the
+    total plus what cancels.
+    """
+    if what != "sum" or figures.least is None or figures.most is None:
         return 0.0
-    ends = (figures.least, figures.most)
-    return _ROUNDING * figures.count * max(abs(float(end)) for end in ends if end is not None)
+    cancelled = figures.count * max(0.0, min(float(figures.most), -float(figures.least)))
+    return _ROUNDING * figures.count * (abs(float(figures.total or 0)) + cancelled)
 
 
 def _shown(value: Any) -> str:

@@ -1,0 +1,39 @@
+"""The figures of a warehouse's month are those of the object, but for rounding."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from fakes.entries import entry_of
+from fakes.one_month import MONTH
+from monthly.columns import Column
+from monthly.figures import Figures
+from monthly.verify.findings import FaultKind
+from monthly.verify.warehouse_checks import compare
+from monthly.warehouses import Recorded
+from monthly.warehouses.month_figures import MonthFigures
+
+#: Values whose sum is about 0, in an order in which it grows before it cancels.
+DRAWN = np.random.default_rng(1).normal(0, 10, 200_000)
+VALUES = np.sort(DRAWN - DRAWN.mean())
+ENDS = (float(VALUES[0]), float(VALUES[-1]))
+
+
+@pytest.mark.parametrize(
+    ("total", "kinds"),
+    [(float(np.cumsum(VALUES)[-1]), []), (math.fsum(VALUES) + 0.01, [FaultKind.VALUES])],
+    ids=["added in the order of the rows", "a cent more"],
+)
+def test_rounding_of_values_that_cancel_is_no_difference(
+    total: float, kinds: list[FaultKind]
+) -> None:
+    count, exact = len(VALUES), math.fsum(VALUES)
+    assert not math.isclose(total, exact, rel_tol=1e-9)
+    entry = entry_of(MONTH, rows_written=count, columns={"x": Figures(count, *ENDS, exact)})
+    found = MonthFigures(count, {"x": Figures(count, *ENDS, total)})
+    recorded = Recorded(entry.loaded_sha256, count, "", entry)
+    fault = compare(entry, recorded, found, [Column("x", "float64", "")], "w")
+    assert [each.kind for each in [fault] if each] == kinds
