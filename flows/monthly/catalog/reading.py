@@ -143,7 +143,7 @@ def _month(month: Month, listing: Listing, found: _Read | None) -> MonthLine:
 
 def _stale(month: Month, listing: Listing, entry: Entry) -> Iterable[str]:
     """Yield why a run would convert or load a month again."""
-    if change := schema_change(entry):
+    if not entry.pinned and (change := schema_change(entry)):
         yield change
     size = (listing.sizes or {}).get(PurePosixPath(object_key(month)).name)
     if size is None:

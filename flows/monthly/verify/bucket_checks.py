@@ -186,7 +186,8 @@ class Inspection:
 
     def _beside(self, entry: Entry) -> Iterator[Fault]:
         """Yield what is wrong with the declaration, the rejects and the report."""
-        if change := schema_change(entry):
+        # A pinned month is meant to stay as it is.
+        if not entry.pinned and (change := schema_change(entry)):
             yield Fault(FaultKind.OUTDATED, change, self.bucket.uri(entry.object_key))
         if entry.rejects_key:
             yield from self._of_rejects(entry.rejects_key, entry.rows_rejected)

@@ -153,16 +153,19 @@ def test_a_month_is_stale_if_its_object_or_its_declaration_has_changed(
     assert gone == ("its object is gone",)
     assert longer == ("its object has 21 bytes where the ledger has 7",)
     assert [reason.split(":")[0] for reason in older] == ["the declaration changed"]
+    bucket.delete(entry_key(DECEMBER))
+    keep(bucket, DECEMBER, schema_version=1, signatures={"VendorID": "another"}, pinned="2021")
+    assert read(bucket).months[-1].stale == ()  # no run converts a pinned month
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"year_month": "2020-11"}, "is of green 2020-11"),
-        ({"rows_written": "many"}, "is damaged"),
+        ({"rows_written": "many"}, "is not a ledger entry (rows_written is 'many')"),
         ({"converted_at": "yesterday"}, "is damaged (Invalid isoformat string: 'yesterday')"),
         ({"history": [{"reason": "why"}]}, "is not a ledger entry"),
-        ({"schema_version": 1, "drift": None}, "is damaged"),
+        ({"schema_version": 1, "drift": None}, "is not a ledger entry (drift is None)"),
         ({"later": 1}, "is not a ledger entry"),
     ],
 )

@@ -208,6 +208,13 @@ def test_a_pinned_month_is_not_fetched_with_other_content(stack: Stack) -> None:
     assert UNPIN in october.advice
 
 
+def test_a_pinned_month_of_an_older_declaration_is_good(stack: Stack) -> None:
+    stacks.entry_of_older_declaration(stack)
+    assert stack.faults() == [("2020-10", "OUTDATED")]
+    stacks.change_entry(stack, pinned="2026-01-01T00:00:00+00:00")
+    assert stack.faults() == []
+
+
 def test_an_entry_with_other_counts_keeps_its_pin_when_it_is_rewritten(stack: Stack) -> None:
     stacks.change_entry(stack, pinned="2026-01-01T00:00:00+00:00", rows_read=7)
     assert stack.faults() == [("2020-10", "ENTRY_WRONG")]
