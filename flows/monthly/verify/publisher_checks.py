@@ -16,7 +16,8 @@ def source_of(entry: Entry | None, month: Month, source: str) -> str:
         return source
     if is_generated(entry.url):
         return f"sample:{sample_rows(entry.url)}"
-    named = (n for n in published_at(month.dataset) if address(n, month) == entry.url)
+    urls = {name: without_secrets(address(name, month)) for name in published_at(month.dataset)}
+    named = (name for name, url in urls.items() if url == entry.url)
     return next(named, entry.url.replace("{", "{{").replace("}", "}}"))
 
 

@@ -19,6 +19,7 @@ from fakes.postgres import Database
 from fakes.s3 import S3
 from fakes.s3 import store as s3_store
 from fakes.stacks import NOVEMBER, OCTOBER, Stack
+from monthly import sources
 from monthly.ledger import (
     entry_key,
     note_report,
@@ -29,6 +30,7 @@ from monthly.ledger import (
 )
 from monthly.month import Month
 from monthly.plan import UNPIN
+from monthly.verify import publisher_checks
 from monthly.verify.checking import verify
 from monthly.verify.findings import Judgement, Step
 from monthly.verify.footer import read_footer
@@ -279,6 +281,17 @@ def test_a_month_is_fetched_from_where_it_came_from(full: Stack) -> None:
     assert source("https://h/{x}.csv") == "https://h/{{x}}.csv"
     assert source_of(entry, OCTOBER, "dtc") == "dtc"
     assert source_of(None, OCTOBER, "") == ""
+
+
+def test_a_declared_source_with_a_password_or_a_query_is_known_without_them(
+    full: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The entry's own address, which lacks them, would be another file."""
+    url = "https://me:secret@h/export.csv?month={year_month}"
+    for module in (publisher_checks, sources):
+        monkeypatch.setattr(module, "published_at", lambda _: {"portal": url})
+    entry = replace(kept_entry(full.bucket, OCTOBER), url="https://h/export.csv")
+    assert source_of(entry, OCTOBER, "") == "portal"
 
 
 # ---- what cannot be checked
