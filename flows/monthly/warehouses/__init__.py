@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -55,7 +55,8 @@ class Recorded:
         sha256: SHA-256 of the loaded object, or of the published file if there is no object.
         rows: rows after the load.
         source: source of the published file; empty if a version before 1.1 loaded it.
-        entry: the entry of the loaded object; None if a version before 1.3 loaded it.
+        entry: the entry of the loaded object; None if a version before 1.3 loaded it, or if it
+            is not an entry of this version.
         touched: whether something else has changed the month since, if the warehouse records
             such changes.
         loaded_at: when it was loaded, UTC, ISO 8601; empty if that is not recorded.
@@ -71,15 +72,23 @@ class Recorded:
 
 def recorded(row: Mapping[str, Any]) -> Recorded:
     """Return a ledger row; an older version may have written it without some columns."""
-    text = row.get("entry")
-    record: Any = json.loads(text) if isinstance(text, str) else text
-    # A newer version's entry has other fields.
-    known = record is not None and record.keys() <= {field.name for field in fields(Entry)}
-    entry = Entry.of(record) if known else None
     touched = bool(row.get("touched"))
     when = _utc(row.get("loaded_at") or row.get("modified"))
     source = row.get("source") or ""
+    entry = _entry(row.get("entry"))
     return Recorded(row["object_sha256"], row["rows"], source, entry, touched, when)
+
+
+def _entry(stored: Any) -> Entry | None:
+    """Return a copy of an entry; None if it is damaged, or if a newer version wrote it.
+
+    One row must not hide all other months.
+    """
+    try:
+        record = json.loads(stored) if isinstance(stored, str) else stored
+        return Entry.of(record) if record else None
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return None
 
 
 def _utc(time: dt.datetime | None) -> str:

@@ -250,6 +250,14 @@ def test_an_entry_with_values_of_other_types_is_garbled(
     assert stack.faults() == [("2020-10", "ENTRY_GARBLED")]
 
 
+@pytest.mark.parametrize("copy", ['{"dataset": ', "[1]", '{"later": 1}', '{"history": [{}]}'])
+def test_a_warehouses_copy_of_an_entry_that_is_none_hides_no_fault(stack: Stack, copy: str) -> None:
+    stack.run(f"UPDATE loaded_months SET entry = '{copy}'")
+    assert stack.faults() == []
+    stacks.object_deleted(stack)
+    assert stack.faults() == [("2020-10", "OBJECT_MISSING")]
+
+
 # ---- the publisher
 
 
