@@ -36,7 +36,7 @@ def google_errors(what: str, role: str) -> Iterator[None]:
         role: the IAM role that the account needs for it.
 
     Raises:
-        Unavailable: no complete response, 408, 429 or 5xx, even after the client's retries.
+        Unavailable: no complete response, 408, 412, 429 or 5xx, even after the client's retries.
         StorageError: any other error.
     """
     try:
@@ -53,7 +53,8 @@ def google_errors(what: str, role: str) -> Iterator[None]:
             "or run gcloud auth application-default login"
         ) from error
     except api.GoogleAPICallError as error:
-        kind = Unavailable if error.code == 408 else StorageError
+        # 412: of two first loads after an upgrade, the other one has added the ledger's columns.
+        kind = Unavailable if error.code in (408, 412) else StorageError
         raise kind(f"{what}: Google refused ({_said(error)})") from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import requests
+from google.api_core.exceptions import PreconditionFailed
 
 from core.errors import Unavailable
 from core.storage.google_errors import google_errors
@@ -29,3 +30,12 @@ def test_an_answer_that_is_not_whole_can_pass(page: Page, fault: Fault) -> None:
             google_errors("green 2020-10", "roles/any"),
         ):
             session.get(url)
+
+
+def test_a_table_that_another_run_has_changed_can_pass() -> None:
+    """Google's client updates a table only if it is as it was read."""
+    with (
+        pytest.raises(Unavailable, match=r"^green 2020-10: Google refused"),
+        google_errors("green 2020-10", "roles/any"),
+    ):
+        raise PreconditionFailed("another ETag")  # type: ignore[no-untyped-call] # Google's
