@@ -7,7 +7,7 @@ does not exist, whatever other objects there are.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 
@@ -139,14 +139,21 @@ def prune(bucket: Bucket, month: Month, entry: Entry, keep: int) -> None:
         entry: its current entry, whose history gives the order of the editions.
         keep: number of editions to keep.
     """
-    keys, current = listed_editions(bucket, month), edition_of(entry.object_sha256)
-    there = {name_of(key) for key in keys} - {current}
-    replaced = dict.fromkeys(each.edition_before for each in reversed(entry.history))
-    newest = [name for name in replaced if name in there]
+    found, current = listed_editions(bucket, month), edition_of(entry.object_sha256)
+    newest = [name for name in _newest_first(found, entry) if name != current]
     wanted = {*newest[:keep], *([current] if entry.pinned else [])}
-    for key in keys:
+    for key in found:
         if name_of(key) not in wanted:
             bucket.delete(key)
+
+
+def _newest_first(found: Mapping[str, Listed], entry: Entry) -> list[str]:
+    """Return the editions in the order of the history, then those of a history that was lost."""
+    there = {name_of(key) for key in found}
+    replaced = dict.fromkeys(each.edition_before for each in reversed(entry.history))
+    complete = [key for key in found if _kind(key) == "json"]
+    by_time = sorted(complete, key=lambda key: found[key].modified, reverse=True)
+    return [name for name in dict.fromkeys([*replaced, *map(name_of, by_time)]) if name in there]
 
 
 def _copy_rejects(bucket: Bucket, month: Month, entry: Entry, edition: str) -> str | None:

@@ -25,6 +25,7 @@ from monthly.editions import (
     editions_to_keep,
     keep_edition,
     named_edition,
+    prune,
     read_edition,
 )
 from monthly.figures import Figures
@@ -127,6 +128,16 @@ def test_only_the_last_editions_are_kept(place: Place) -> None:
     assert edition_names(place.bucket, MONTH) == [second]
     assert [each.edition_before for each in place.entry().history] == [first, second]
     assert [each.edition_after for each in place.entry().history] == [second, third]
+
+
+def test_editions_stay_although_the_history_is_lost(place: Place) -> None:
+    """As an entry has none that was rebuilt from its object."""
+    first = place.publish(FIRST)
+    place.publish(SECOND)
+    place.bucket.upload(place.source, edition_key(MONTH, "0" * 12, "parquet"))  # incomplete
+    prune(place.bucket, MONTH, replace(place.entry(), history=()), 1)
+    assert edition_names(place.bucket, MONTH) == [first]
+    assert find_remains(MONTH, place.bucket, None).edition_names == [first]
 
 
 def test_a_damaged_object_is_no_edition_and_its_rows_are_not_compared(place: Place) -> None:
