@@ -43,7 +43,7 @@ coverage: $(VENV)/dev
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --cov --cov-report=term
 
 test-slow: $(VENV)/dev
-	@$(BIN)/python -m pytest -m "slow and not docker and not browser"
+	@$(BIN)/python -m pytest -m "slow and not docker and not browser" --numprocesses auto --maxprocesses 2 --dist worksteal
 
 test-cluster: $(VENV)/dev
 	@$(BIN)/python -m pytest -m cluster
