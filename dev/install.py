@@ -41,7 +41,9 @@ def main(wanted: Sequence[str]) -> int:
 def _with_uv(pinned: Sequence[str]) -> bool:
     # uv takes a tenth of pip's time; installing it first takes three seconds.
     got = [*_PIP, "install", "--quiet", "uv", "-c", str(CONSTRAINTS)]
-    uv = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet"]
+    # As pip does: otherwise each start compiles again where PYTHONDONTWRITEBYTECODE is set.
+    options = ["install", "--quiet", "--compile-bytecode"]
+    uv = [str(Path(sys.executable).with_name("uv")), "pip", *options]
     if subprocess.run(got, capture_output=True, check=False).returncode:
         return False
     command = [*uv, "--python", sys.executable, *pinned]
