@@ -82,7 +82,7 @@ def catalog(
     if file:
         write_metrics(found, file)
         get_run_logger().info("metrics: %s", file)
-    return Completed(message=f"{len(shown)} datasets, {found.months} months", data=found)
+    return Completed(message=f"datasets: {len(shown)}, months: {found.months}", data=found)
 
 
 def _metrics_file(name: str) -> Path | None:

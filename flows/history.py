@@ -189,11 +189,11 @@ def _load(month: Month, bucket: str, warehouse: str) -> None:
 
 def _verdict(lines: Sequence[MonthHistory]) -> State[Any]:
     """Show the histories and return the state of the run."""
-    show_history(lines, f"history of {', '.join(str(line.month) for line in lines)}")
+    show_history(lines, f"History of {', '.join(str(line.month) for line in lines)}")
     known = [line.entry for line in lines if line.entry]
     replaced = sum(len(entry.history) for entry in known)
     pinned = sum(bool(entry.pinned) for entry in known)
-    message = f"{len(known)} months, {replaced} replacements, {pinned} pinned"
+    message = f"months: {len(known)}, replacements: {replaced}, pinned: {pinned}"
     return Completed(message=message, data=list(lines))
 
 
