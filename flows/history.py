@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from core.errors import Conflict, StorageError, UsageError
+from core.errors import StorageError, UsageError
 from core.scratch import scratch_folder
 from core.storage.bucket import Bucket
 from etl_gcs_to_bq import etl_gcs_to_bq
@@ -43,7 +43,7 @@ from orchestration.flow_results import error_of, plain_failures
 from orchestration.notifications import NOTICES
 from orchestration.parameter_types import DeclaredCount, MonthOfYear, Year
 from orchestration.paths import absolute_name
-from orchestration.retries import RETRIES
+from orchestration.retries import RETRIES, planned_again
 
 if TYPE_CHECKING:
     from monthly.warehouses.postgres import Postgres
@@ -60,11 +60,7 @@ def read(month: Month, bucket: Bucket) -> MonthHistory:
 @task(task_run_name="{what} {month}", **RETRIES)
 def change(what: str, month: Month, bucket: Bucket, how: Change) -> Entry:
     """Restore, pin or unpin a month; if another run changed it in the meantime, retry once."""
-    try:
-        entry = how(bucket, month)
-    except Conflict as conflict:
-        get_run_logger().info("%s; retrying", conflict)
-        entry = how(bucket, month)
+    entry = planned_again(partial(how, bucket, month))
     edition = edition_of(entry.object_sha256)
     is_pinned = f"pinned on {entry.pinned[:10]}" if entry.pinned else "not pinned"
     get_run_logger().info("%s: edition %s is current, %s", month, edition, is_pinned)
