@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.checksums import sha256_of
-from core.errors import Conflict, StorageError
+from core.errors import Conflict
 from core.storage.bucket import Bucket
 from monthly.datasets import DATASETS
-from monthly.ledger import Entry, read_entry
+from monthly.ledger import Entry
 from monthly.month import Month
+from monthly.replacement import known_entry
 from monthly.warehouses import AGAIN, InPlace, ReadsInPlace, Warehouse
 from monthly.warehouses.table_columns import refuse_outdated
 
@@ -20,12 +21,7 @@ def kept_entry(bucket: Bucket, month: Month) -> Entry:
     Raises:
         StorageError: the month is not in the bucket.
     """
-    entry, _ = read_entry(bucket, month)
-    if entry is None:
-        raise StorageError(
-            f"{month} is not in the bucket; run flows/etl_web_to_gcs.py for it first"
-        )
-    return entry
+    return known_entry(bucket, month)[0]
 
 
 def fetch_object(bucket: Bucket, month: Month, entry: Entry, folder: Path) -> Path:
