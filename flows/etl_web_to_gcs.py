@@ -38,7 +38,7 @@ from orchestration import cli
 from orchestration.artifacts import show_quality
 from orchestration.block_registry import BUCKET, SOURCE, opened_bucket, tell_places
 from orchestration.flow_results import plain_failures, skipped, timed
-from orchestration.gate_tasks import passed, release
+from orchestration.gate_tasks import passed, release, remove_leftovers
 from orchestration.notifications import CORRECTIONS
 from orchestration.parameter_types import DeclaredCount, DeclaredShare, MonthOfYear, Year
 from orchestration.progress import shown_progress
@@ -202,8 +202,7 @@ def _bring(
         raise _held(planned)
     if planned.status is Status.NOT_YET_PUBLISHED:
         raise NotPublished(f"{which}: {planned.reason}")
-    if planned.has_leftovers:
-        release(which, planned.aside, store)
+    remove_leftovers([planned], store)
     if planned.published is None or not planned.has_work:
         return _skipped(planned, store)
     found = extract(planned.published, folder)

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
 
@@ -45,7 +45,7 @@ from orchestration.block_registry import (
     tell_places,
 )
 from orchestration.flow_results import HELD, plain_failures
-from orchestration.gate_tasks import release
+from orchestration.gate_tasks import remove_leftovers
 from orchestration.notifications import CORRECTIONS
 from orchestration.parameter_types import (
     AtLeastOne,
@@ -178,21 +178,15 @@ def etl_parent_flow(
     opened, loaded = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
     tell_places(source, opened, loaded, color)
     store, target = opened.used, loaded.used if loaded else None
-    plans = side_by_side(
-        ((month, plan_one, (month, source, store, target, force, policy)) for month in wanted),
-        PLANNED,
-    )
+    how = (source, store, target, force, policy)
+    plans = side_by_side(((month, plan_one, (month, *how)) for month in wanted), PLANNED)
     if not (skip_missing or months == "due"):
         plans = [_or_failed(p, source) for p in plans]
-    if target and any(map(_has_work, plans)):
-        refusal = table_refusal(color, target)
-        plans = [_or_refused(p, refusal) for p in plans]
+    plans = _accepted_by(target, plans)
     if plan:
         return _verdict([_planned(p, store) for p in plans], "Planned")
     sweep_scratch()
-    for each in plans:
-        if isinstance(each, Plan) and each.has_leftovers:
-            release(each.month, each.aside, store)
+    remove_leftovers([p for p in plans if isinstance(p, Plan)], store)
     options = {
         "source": source,
         "bucket": bucket,
@@ -239,6 +233,15 @@ def _or_failed(plan: Plan | MonthResult, source: str) -> Plan | MonthResult:
     return failed_month(plan.month, NotPublished(plan.reason, remedy))
 
 
+def _accepted_by(
+    warehouse: Warehouse | None, plans: list[Plan | MonthResult]
+) -> list[Plan | MonthResult]:
+    """Return the plans, with a failed line for each month that the warehouse would refuse."""
+    due = [p for p in plans if _has_work(p)]
+    refusal = table_refusal(due[0].month.dataset, warehouse) if warehouse and due else None
+    return [_or_refused(p, refusal) for p in plans]
+
+
 def _or_refused(plan: Plan | MonthResult, refusal: SchemaError | None) -> Plan | MonthResult:
     """Return the plan, or a failed line for a month that the warehouse would refuse."""
     if refusal is None or not isinstance(plan, Plan) or not plan.has_work:
@@ -255,7 +258,7 @@ _IDLE: Mapping[Status | Outcome, Outcome] = {
 }
 
 
-def _has_work(plan: Plan | MonthResult) -> bool:
+def _has_work(plan: Plan | MonthResult) -> TypeGuard[Plan]:
     return isinstance(plan, Plan) and plan.has_work
 
 

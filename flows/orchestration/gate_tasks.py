@@ -35,6 +35,13 @@ if TYPE_CHECKING:
     from monthly.convert.to_parquet import Converted
 
 
+def remove_leftovers(plans: Sequence[Plan], bucket: Bucket) -> None:
+    """Remove what is still set aside of months that are in the bucket as published."""
+    for plan in plans:
+        if plan.has_leftovers:
+            release(plan.month, plan.aside, bucket)
+
+
 def passed(
     planned: Plan,
     found: Download[Month],
