@@ -211,14 +211,16 @@ def _bring(
     if held := planned.proven_held(found.sha256):
         confirm_aside(store, which, held, found)
         raise _held(held_plan(planned, held, store))
-    return _let_in(planned, found, transform(found, folder, options.rules), store, folder, options)
+    return _judged_and_loaded(
+        planned, found, transform(found, folder, options.rules), store, folder, options
+    )
 
 
 def _held(planned: Plan) -> StillHeld:
     return StillHeld(f"{planned.month}: {planned.reason}", *planned.remedies)
 
 
-def _let_in(
+def _judged_and_loaded(
     planned: Plan,
     found: Download[Month],
     converted: Converted,

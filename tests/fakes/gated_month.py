@@ -12,7 +12,7 @@ from core.errors import Conflict
 from core.scratch import scratch_folder, subfolder
 from core.storage.bucket import Bucket, FolderBucket
 from fakes.forks import serve
-from fakes.one_month import MONTH
+from fakes.one_month import MONTH, files_in
 from monthly.convert.readings import Rules
 from monthly.convert.to_parquet import convert
 from monthly.corrections import conversion_change
@@ -28,6 +28,17 @@ from monthly.replacement import Replaced, replace_month
 from monthly.sources import download
 
 RULES = Rules(max_reject_share=0.5)
+#: Totals in cents of the rows of a month, and of the file that replaces it.
+OLD = list(range(1_000, 1_200))
+NEW = list(range(5_000, 5_321))
+ASIDE = "held/yellow/yellow_tripdata_2021-01"
+HELD = {f"{ASIDE}.{kind}" for kind in ("parquet", "report.html", "json")}
+
+
+def state_of(bucket: FolderBucket) -> dict[str, bytes]:
+    """Every object but those set aside."""
+    keys = files_in(bucket.folder) - HELD
+    return {key: (bucket.folder / key).read_bytes() for key in keys}
 
 
 def bring(

@@ -12,7 +12,7 @@ import pytest
 from core.errors import StorageError
 from core.storage.bucket import FolderBucket
 from fakes.entries import entry_of
-from fakes.gated_month import bring
+from fakes.gated_month import ASIDE, HELD, NEW, OLD, bring, state_of
 from fakes.one_month import (
     ENTRY,
     MONTH,
@@ -30,33 +30,8 @@ from monthly.ledger import write_entry
 from monthly.month import Month
 from monthly.plan import Status, plan_month
 
-OLD = list(range(1_000, 1_200))
-NEW = list(range(5_000, 5_321))
-ASIDE = "held/yellow/yellow_tripdata_2021-01"
-HELD = {f"{ASIDE}.{kind}" for kind in ("parquet", "report.html", "json")}
 ACCEPT = Policy(accept=True)
 WARN = Policy(mode="warn")
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    return tmp_path / "published" / "yellow.csv.gz"
-
-
-@pytest.fixture
-def bucket(tmp_path: Path, source: Path) -> FolderBucket:
-    """A bucket with the month, whose file was then replaced by another one."""
-    there = FolderBucket(tmp_path / "bucket")
-    publish(source, OLD)
-    assert bring(source, there) == "loaded"
-    publish(source, NEW)
-    return there
-
-
-def state_of(bucket: FolderBucket) -> dict[str, bytes]:
-    """Every object but those aside."""
-    keys = files_in(bucket.folder) - HELD
-    return {key: (bucket.folder / key).read_bytes() for key in keys}
 
 
 def test_a_held_month_changes_nothing_but_what_is_aside(bucket: FolderBucket, source: Path) -> None:

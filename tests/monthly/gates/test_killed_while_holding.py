@@ -11,36 +11,15 @@ import pytest
 
 from core.storage.bucket import FolderBucket
 from fakes.forks import Forks, Outcome
-from fakes.gated_month import bring
-from fakes.one_month import cents_in_bucket, entry_in_bucket, files_in, publish, sha256_in_bucket
-
-OLD = list(range(1_000, 1_200))
-NEW = list(range(5_000, 5_321))
-ASIDE = "held/yellow/yellow_tripdata_2021-01"
-HELD = {f"{ASIDE}.{kind}" for kind in ("parquet", "report.html", "json")}
+from fakes.gated_month import HELD, NEW, OLD, bring, state_of
+from fakes.one_month import cents_in_bucket, entry_in_bucket, files_in, sha256_in_bucket
 
 Step = Callable[[Path, Forks, int], bool]
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    return tmp_path / "published" / "yellow.csv.gz"
-
-
-@pytest.fixture
-def bucket(tmp_path: Path, source: Path) -> FolderBucket:
-    """A bucket with the month, whose file was then replaced by another one."""
-    there = FolderBucket(tmp_path / "bucket")
-    publish(source, OLD)
-    assert bring(source, there) == "loaded"
-    publish(source, NEW)
-    return there
-
-
-def state_of(bucket: FolderBucket) -> dict[str, bytes]:
-    """Every object but those aside."""
-    keys = files_in(bucket.folder) - HELD
-    return {key: (bucket.folder / key).read_bytes() for key in keys if ".partial" not in key}
+def objects_of(bucket: FolderBucket) -> dict[str, bytes]:
+    """Every object but those set aside; what a killed run left of one is not an object."""
+    return {key: data for key, data in state_of(bucket).items() if ".partial" not in key}
 
 
 #: More steps than holding or accepting a month has.
@@ -87,14 +66,14 @@ def run(root: Path, source: Path, forks: Forks, kill_at: int = 0, accept: str = 
 def test_killed_anywhere_while_it_is_held_the_month_is_as_before_and_held_by_the_next_run(
     bucket: FolderBucket, source: Path, walk_all: Callable[[Step], int]
 ) -> None:
-    before = state_of(bucket)
+    before = objects_of(bucket)
 
     def step(root: Path, forks: Forks, number: int) -> bool:
         outcome = run(root, source, forks, number)
         here = FolderBucket(root / "bucket")
-        assert state_of(here) == before
+        assert objects_of(here) == before
         assert run(root, source, forks).result in ("held", "still held")
-        assert state_of(here) == before
+        assert objects_of(here) == before
         assert files_in(here.folder) - before.keys() == HELD
         return outcome.killed
 
@@ -136,7 +115,7 @@ def test_two_runs_that_hold_a_month_at_once_leave_one_record(
     bucket: FolderBucket, source: Path, tmp_path: Path, pair: tuple[Forks, Forks]
 ) -> None:
     """As on two machines: no scratch folder, and so no lock, is common to them."""
-    before = state_of(bucket)
+    before = objects_of(bucket)
     one, other = pair
     for turn in range(2):
         root = tmp_path / "two" / f"{turn}"
@@ -148,7 +127,7 @@ def test_two_runs_that_hold_a_month_at_once_leave_one_record(
         results = {forks.outcome().result for forks in (one, other)}
         assert results in ({"held"}, {"held", "still held"})
         here = FolderBucket(root / "bucket")
-        assert state_of(here) == before
+        assert objects_of(here) == before
         assert run(root, source, one, accept="yes").result == "loaded"
         check_let_in(root)
 
