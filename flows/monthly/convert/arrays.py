@@ -67,6 +67,12 @@ def valid(values: pa.Array) -> npt.NDArray[np.uint8]:
     return np.unpackbits(bitmap, count=end, bitorder="little")[values.offset :]
 
 
+def encoded(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the batch with its texts as dictionaries, for work on each distinct text."""
+    columns = [v.dictionary_encode() if pa.types.is_string(v.type) else v for v in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
+
+
 def numbers_of(values: pa.Array, kind: Any) -> npt.NDArray[Any]:
     """Return the non-null values of an array as 64-bit numbers of a kind."""
     numbers = np.frombuffer(values.buffers()[1], kind)[values.offset : values.offset + len(values)]

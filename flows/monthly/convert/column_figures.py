@@ -61,6 +61,8 @@ def _part(values: pa.Array) -> Part:
         return Part(0, None, None, None)
     if pa.types.is_float64(values.type):
         return _of_floats(values, count)
+    if pa.types.is_dictionary(values.type):
+        return _of_texts(values, count)
     ends = pc.min_max(values).as_py()
     return Part(count, ends["min"], ends["max"], _total(values, ends["min"], ends["max"]))
 
@@ -77,6 +79,13 @@ def _of_floats(values: pa.Array, count: int) -> Part:
     with np.errstate(over="ignore"):  # the sum of the largest floats is infinite
         total = float(numbers.sum())
     return Part(count, float(least), float(most), total)
+
+
+def _of_texts(values: pa.DictionaryArray, count: int) -> Part:
+    """Return the figures of a dictionary whose texts all occur; the total is their bytes."""
+    ends = pc.min_max(values.dictionary).as_py()
+    total = pc.sum(pc.binary_length(values.dictionary).take(values.indices)).as_py()
+    return Part(count, ends["min"], ends["max"], total)
 
 
 def _total(values: pa.Array, least: Any, most: Any) -> Any:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from monthly.convert.arrays import valid
@@ -40,9 +41,7 @@ def row_hashes(batch: pa.RecordBatch) -> Hashes:
 
 def _numbers(values: pa.Array) -> Hashes:
     if pa.types.is_string(values.type):
-        coded = values.dictionary_encode("encode")
-        texts = [_NULL if t is None else _text_hash(t) for t in coded.dictionary.to_pylist()]
-        return np.array(texts, np.uint64)[np.frombuffer(coded.indices.buffers()[1], np.int32)]
+        return _numbers(values.dictionary_encode())
     if pa.types.is_date32(values.type):
         values = values.cast(pa.int32()).cast(pa.int64())
     if pa.types.is_boolean(values.type):
@@ -52,7 +51,10 @@ def _numbers(values: pa.Array) -> Hashes:
 
 
 def _bits(values: pa.Array) -> Hashes:
-    """Return the bits of the values as stored; those under a null are arbitrary."""
+    """Return the bits of the values as stored, of a text its hash; arbitrary under a null."""
+    if pa.types.is_dictionary(values.type):
+        texts = np.array([_text_hash(text) for text in values.dictionary.to_pylist()], np.uint64)
+        return texts.take(_indices(values), mode="clip")
     here = slice(values.offset, values.offset + len(values))
     data = values.buffers()[1]
     if pa.types.is_decimal(values.type):
@@ -63,6 +65,11 @@ def _bits(values: pa.Array) -> Hashes:
         floats[np.isnan(floats)] = np.nan  # and NaN equals NaN, whatever its bits
         return floats.view(np.uint64)
     return np.frombuffer(data, np.uint64)[here]
+
+
+def _indices(values: pa.DictionaryArray) -> npt.NDArray[np.int32]:
+    indices = np.frombuffer(values.indices.buffers()[1], np.int32)
+    return indices[values.indices.offset : values.indices.offset + len(values)]
 
 
 def _text_hash(text: str) -> int:

@@ -109,8 +109,8 @@ class Tally:
         took = None
         if roles.time:
             time = _as_time(batch[roles.time])
-            odd["outside_month"] = _count(self._outside(time))
             times = [end for end in pc.min_max(time).as_py().values() if end]
+            odd["outside_month"] = _count(self._outside(time)) if self._may_stray(times) else 0
             if roles.end:
                 took = pc.subtract(batch[roles.end], time).cast(pa.int64())
         odd.update(self._of_duration(took))
@@ -120,6 +120,11 @@ class Tally:
         total = pc.sum(amount).as_py() if amount is not None else 0.0
         nulls = {n: c.null_count for n, c in zip(batch.schema.names, batch.columns)}
         return Measured(batch.num_rows, odd, nulls, total or 0.0, times)
+
+    def _may_stray(self, ends: list[dt.datetime]) -> bool:
+        """Return whether the earliest or latest time is on or outside the bounds of the month."""
+        start, end = self._start.as_py(), self._end.as_py()
+        return not all(start < time < end for time in ends)
 
     def _outside(self, time: pa.Array) -> pa.Array:
         """Return which times are outside the month; the end of its last interval is inside."""

@@ -18,6 +18,7 @@ import pyarrow as pa
 from core.errors import AccountingError
 from core.threads import threads_shared
 from monthly.columns import FILE_MONTH
+from monthly.convert.arrays import encoded
 from monthly.convert.column_figures import ColumnFigures, Part, measure
 from monthly.convert.duplicates import DuplicateCounter, row_hashes
 from monthly.convert.hash_file import Hashes
@@ -206,7 +207,7 @@ class Rows:
     def _used(self, use: Callable[[pa.RecordBatch], T], batch: pa.RecordBatch) -> _Used[T]:
         # A column missing from the file is null in every row: it cannot distinguish rows. Nor can
         # the month of the file.
-        there = batch.select(self.names)
+        there = encoded(batch.select(self.names))
         telling = there.drop_columns([FILE_MONTH.name])
         return _Used(use(batch), self._tally.measure(batch), measure(there), row_hashes(telling))
 

@@ -21,6 +21,8 @@ from monthly.convert.rows import Accounts, Rows, settled
 from monthly.month import Month
 
 ROW_GROUP_ROWS = 131_072
+#: While one thread writes a row group, the others parse this many pieces; with fewer, they wait.
+PIECES_AHEAD = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +91,7 @@ def _complete(target: Path, beside: Path) -> Iterator[Path]:
 
 def _write(rows: Rows, target: Path) -> int:
     """Write the rows, and return the row count in the file's footer."""
-    with prefetched(rows.through(_as_it_is)) as pieces:
+    with prefetched(rows.through(_as_it_is), PIECES_AHEAD) as pieces:
         write_row_groups(target, rows.schema, chain.from_iterable(pieces), ROW_GROUP_ROWS)
     return int(pq.read_metadata(target).num_rows)
 
