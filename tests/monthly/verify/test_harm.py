@@ -124,6 +124,7 @@ def test_a_copied_bucket_is_as_good(stack: Stack) -> None:
 
 def test_an_entry_without_a_copy_in_the_warehouse_is_rebuilt_from_the_object(stack: Stack) -> None:
     """Its counts, figures and quality are those that the conversion measured."""
+    stack.redraw(OCTOBER)
     before = kept_entry(stack.bucket, OCTOBER)
     stack.run(f"DELETE FROM {stack.schema}loaded_months WHERE file_month = DATE '2020-10-01'")
     stacks.entry_deleted(stack)
