@@ -119,10 +119,10 @@ $(VENV)/dev: requirements-dev.txt $(VENV)/run
 	@$(INSTALL) -r requirements-dev.txt
 	@touch $@
 
-# dlt, which months into PostgreSQL are compared with, in an environment of its own.
-$(VENV)/bench: dev/bench/dlt-requirements.txt $(VENV)/dev
-	@$(BIN)/uv venv --quiet --clear $(VENV)/dlt
-	@$(BIN)/uv pip install --quiet --python $(VENV)/dlt/bin/python -r dev/bench/dlt-requirements.txt
+# The tools that the benchmark compares with, in a separate environment.
+$(VENV)/bench: dev/bench/peers-requirements.txt $(VENV)/dev
+	@$(BIN)/uv venv --quiet --clear $(VENV)/peers
+	@$(BIN)/uv pip install --quiet --python $(VENV)/peers/bin/python -r dev/bench/peers-requirements.txt
 	@touch $@
 
 # Sphinx, in an environment of its own: on Python 3.10 it needs older packages than the flows.

@@ -1,4 +1,4 @@
-"""The conversion of CSV files, compared with DuckDB's and PyArrow's own."""
+"""The conversion of CSV files, compared with DuckDB's, Polars' and PyArrow's own."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from pathlib import Path
 from figure import Figure
 
 BENCH = Path(__file__).parent
+#: Python of the environment that `make bench` makes from peers-requirements.txt.
+PEERS = Path(sys.prefix, "peers", "bin", "python")
 _PLAIN_ROWS = 1_000_000
 
 
@@ -26,12 +28,34 @@ def figures(month: Path, folder: Path, rounds: int) -> Iterator[Figure]:
         folder: to work in.
         rounds: how often each is measured, in turn.
     """
-    measured = _measured(month, folder, rounds, ("ours", "duckdb", "pyarrow"))
+    measured = _measured(month, folder, rounds, ("ours", "duckdb", "polars", "pyarrow"))
     yield from _against(measured, "csv.gz", "ours", "seconds", 0.85)
     yield from _against(measured, "csv.gz", "ours", "cpu", 0.85)
     yield from _against(measured, "csv.gz", "ours", "whole", 1.0)
-    plain = _measured(_plain(folder), folder, rounds, ("ours_plain", "duckdb", "pyarrow"))
+    plain = _measured(_plain(folder), folder, rounds, ("ours_plain", "duckdb", "polars", "pyarrow"))
     yield from _against(plain, "plain csv", "ours_plain", "seconds", 1.1)
+    yield from _on_cores(month, folder, rounds)
+
+
+def _on_cores(month: Path, folder: Path, rounds: int, many: int = 8) -> Iterator[Figure]:
+    """Yield how long a core of two is idle, and the gain of many cores where there are as many.
+
+    The time in which only one core works, the serial part, is no longer than that.
+    """
+    there = len(os.sched_getaffinity(0))
+    runs = [("ours", 2), ("ours", many), ("duckdb", many)][: 3 if there >= many else 1]
+    found: defaultdict[tuple[str, int], list[dict[str, float]]] = defaultdict(list)
+    for _ in range(rounds):
+        for way, cores in runs:
+            found[way, cores].append(_run(way, month, folder, "warm", str(cores)))
+    idle = statistics.median(2 * run["seconds"] - run["cpu"] for run in found["ours", 2])
+    yield Figure("csv.gz, on two cores: a core idle", idle, "s", "<= 0.25", idle <= 0.25)
+    if there >= many:
+        median = {k: statistics.median(run["seconds"] for run in v) for k, v in found.items()}
+        gain = median["ours", many] / median["ours", 2]
+        peer = median["ours", many] / median["duckdb", many]
+        yield Figure(f"csv.gz, on {many} cores: of two", gain, "x", "<= 0.5", gain <= 0.5)
+        yield Figure(f"csv.gz, on {many} cores: of DuckDB's", peer, "x", "<= 0.6", peer <= 0.6)
 
 
 def _against(
@@ -65,7 +89,8 @@ def _measured(
 
 
 def _run(way: str, source: Path, folder: Path, *more: str) -> dict[str, float]:
-    command = [sys.executable, str(BENCH / "ways.py"), way, str(source), str(folder), *more]
+    python = str(PEERS) if way == "polars" else sys.executable
+    command = [python, str(BENCH / "ways.py"), way, str(source), str(folder), *more]
     environment = os.environ | {"TRIPS_DATASETS": str(BENCH / "plain")}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     found: dict[str, float] = json.loads(done.stdout)

@@ -26,8 +26,8 @@ from postgres_server import DATABASE, HOST, USER, Server, free_port
 
 WAYS = Path(__file__).with_name("postgres_ways.py")
 DLT_WAYS = Path(__file__).with_name("dlt_ways.py")
-#: Python of the environment that `make bench` makes from dlt-requirements.txt.
-DLT = Path(sys.prefix, "dlt", "bin", "python")
+#: Python of the environment that `make bench` makes from peers-requirements.txt.
+DLT = Path(sys.prefix, "peers", "bin", "python")
 PASSWORD = "bench"  # noqa: S105 - of a server that lives for a minute
 TABLES = ("yellow_trips", "loaded_months")
 

@@ -1,8 +1,9 @@
 """One way of doing a job, alone in its process, so that its time and peak memory are its own.
 
-    python dev/bench/ways.py WAY SOURCE TARGET_FOLDER [warm]
+    python dev/bench/ways.py WAY SOURCE TARGET_FOLDER [warm] [CORES]
 
-prints seconds of work and of CPU, the second time if warm, peak memory in MB and rows as JSON.
+prints seconds of work and of CPU, the second time if warm, peak memory in MB and rows as JSON. With a number of cores,
+the process is bound to that many.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import gc
 import io
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -81,6 +83,18 @@ def pyarrow(source: Path, target: Path) -> Callable[[], int]:
     return work
 
 
+def polars(source: Path, target: Path) -> Callable[[], int]:
+    """Convert as Polars does by itself: types and times guessed, zstd."""
+    import polars as pl
+
+    def work() -> int:
+        table = pl.read_csv(source, try_parse_dates=True)
+        table.write_parquet(target / "polars.parquet", compression="zstd")
+        return int(table.height)
+
+    return work
+
+
 def gunzip(source: Path, target: Path) -> Callable[[], int]:
     """Floor: only decompress, with isal."""
     from isal import igzip
@@ -144,6 +158,8 @@ Way = Callable[[Path, Path], Callable[[], int]]
 
 def main(ways: Mapping[str, Way]) -> None:
     """Prepare one of these ways, then measure its work alone."""
+    for cores in filter(str.isdecimal, sys.argv[4:]):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(cores)])
     seldom_collected()
     work = ways[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
     if "warm" in sys.argv[4:]:
@@ -170,6 +186,6 @@ if __name__ == "__main__":
     main(
         {
             way.__name__: way
-            for way in (zoomcamp, ours, ours_plain, duckdb, pyarrow, gunzip, parse, write)
+            for way in (zoomcamp, ours, ours_plain, duckdb, polars, pyarrow, gunzip, parse, write)
         }
     )
