@@ -2,8 +2,8 @@
 
     python dev/bench/ways.py WAY SOURCE TARGET_FOLDER [warm] [CORES]
 
-prints seconds of work and of CPU, the second time if warm, peak memory in MB and rows as JSON. With a number of cores,
-the process is bound to that many.
+prints seconds of work and of CPU, the second time if warm, peak memory in MB and rows as JSON. With
+a number of cores, the process is bound to that many.
 """
 
 from __future__ import annotations
