@@ -42,7 +42,7 @@ test: $(VENV)/dev
 coverage: $(VENV)/dev
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --cov --cov-report=term
 
-test-slow: $(VENV)/dev
+test-slow: $(VENV)/after-loading
 	@$(BIN)/python -m pytest -m "slow and not docker and not browser" --numprocesses auto --maxprocesses 2 --dist worksteal
 
 test-cluster: $(VENV)/dev
@@ -123,6 +123,12 @@ $(VENV)/dev: requirements-dev.txt $(VENV)/run
 $(VENV)/bench: dev/bench/peers-requirements.txt $(VENV)/dev
 	@$(BIN)/uv venv --quiet --clear $(VENV)/peers
 	@$(BIN)/uv pip install --quiet --python $(VENV)/peers/bin/python -r dev/bench/peers-requirements.txt
+	@touch $@
+
+# dbt and Polars, which the tests of docs/after-loading.md run, in a separate environment.
+$(VENV)/after-loading: dev/readers-requirements.txt $(VENV)/dev
+	@$(BIN)/uv venv --quiet --clear $(VENV)/readers
+	@$(BIN)/uv pip install --quiet --python $(VENV)/readers/bin/python -r dev/readers-requirements.txt
 	@touch $@
 
 # Sphinx, in an environment of its own: on Python 3.10 it needs older packages than the flows.

@@ -35,6 +35,7 @@ SIDEBAR = {
         "docs/catalog",
         "docs/history",
         "docs/verify",
+        "docs/after-loading",
     ],
     "Datasets": ["docs/citibike", "docs/flights", "docs/fuel"],
     "Destinations": ["docs/blocks", "docs/postgres", "docs/s3", "docs/google-cloud"],

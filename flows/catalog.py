@@ -18,6 +18,7 @@ from prefect.states import Completed
 from core.errors import UsageError
 from core.storage.bucket import Bucket
 from monthly.catalog.contents import Catalog, DatasetLine
+from monthly.catalog.dbt import write_dbt
 from monthly.catalog.metrics import write_metrics
 from monthly.catalog.reading import read_catalog
 from monthly.catalog.record import catalog_record
@@ -57,6 +58,7 @@ def catalog(
     warehouse: str = WAREHOUSE,
     all: bool = False,
     metrics: str = "",
+    dbt: str = "",
 ) -> State[Catalog]:
     """Show what is stored: months, rows, gaps, corrections, and how fresh each dataset is.
 
@@ -70,8 +72,10 @@ def catalog(
             alone.
         all: Also show datasets without months.
         metrics: File to write metrics to, in Prometheus's text format; empty for none.
+        dbt: Folder to write dbt's sources to, and views under the names of the published files;
+            empty for none.
     """
-    file = _metrics_file(metrics)
+    file, models = _metrics_file(metrics), _dbt_folder(dbt, warehouse)
     store, target = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
     tell_places("", store, target)
     loaded, now = target.used if target else None, dt.datetime.now(dt.timezone.utc)
@@ -82,6 +86,10 @@ def catalog(
     if file:
         write_metrics(found, file)
         get_run_logger().info("metrics: %s", file)
+    if models and loaded:
+        there = [DATASETS[line.dataset] for line in shown if not line.fault]
+        for path in write_dbt(models, there, loaded):
+            get_run_logger().info("dbt: %s", path)
     return Completed(message=f"datasets: {len(shown)}, months: {found.months}", data=found)
 
 
@@ -96,6 +104,23 @@ def _metrics_file(name: str) -> Path | None:
     path = lasting(name)
     if path.is_dir():
         raise UsageError(f"metrics {path} is a folder; name a file in it, such as catalog.prom")
+    return path
+
+
+def _dbt_folder(name: str, warehouse: str) -> Path | None:
+    """Return the path of the folder for dbt's files, None for none.
+
+    Raises:
+        UsageError: there is no warehouse, it is a file, or it would be lost with the folder that
+            a deployment runs in.
+    """
+    if not name:
+        return None
+    path = lasting(name)
+    if not warehouse:
+        raise UsageError("dbt reads a warehouse; name one beside the folder for its sources")
+    if path.is_file():
+        raise UsageError(f"dbt {path} is a file; name a folder, such as models/staging")
     return path
 
 

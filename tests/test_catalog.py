@@ -121,6 +121,35 @@ def test_it_is_deployed_and_runs_by_itself_once_somebody_turns_it_on() -> None:
     assert spec.description().startswith("Show what is stored: ")
 
 
+def test_dbt_gets_the_datasets_that_have_months(place: Path, command: Commands) -> None:
+    from parameterized_flow import etl_parent_flow
+
+    publish(place, "2020-10", ["1", "2"])
+    load: Any = etl_parent_flow
+    load("green", months="2020-10", source=source(place), report=False)
+    said = command(flow_file.catalog, "--dbt", str(place / "models"))
+    assert said.code == 0
+    assert "dbt: " in said.log
+    assert {path.name for path in (place / "models").iterdir()} == {
+        *("sources.yml", "zoomcamp.yml", "green_tripdata.sql")
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--dbt", "models", "--warehouse", ""], "dbt reads a warehouse"),
+        (["--dbt", __file__], "is a file; name a folder"),
+    ],
+)
+def test_dbt_needs_a_folder_and_a_warehouse(
+    options: list[str], message: str, place: Path, command: Commands
+) -> None:
+    said = command(flow_file.catalog, *options)
+    assert said.code == 2
+    assert message in said.err
+
+
 def test_a_folder_is_no_file_for_metrics(place: Path, command: Commands) -> None:
     said = command(flow_file.catalog, "--metrics", str(place))
     assert said.code == 2

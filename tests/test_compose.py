@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml  # type: ignore[import-untyped] # one reading is not worth its stubs
+import yaml
 
 PROJECT = Path(__file__).absolute().parents[1]
 KEY = '{\n  "type": "service_account"\n}'

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from core.download.remote_file import Download, without_secrets
 from core.errors import Conflict, Remedy, StorageError
@@ -134,6 +134,10 @@ class Entry:
         names = {name: name for name in self.drift.get("kept", ())}
         renamed = (text.rpartition(" -> ") for text in self.drift.get("renamed", ()))
         return names | {name: published for published, _, name in renamed if name in names}
+
+
+#: Judges the entry of a converted month, and what it changes if it replaces another one.
+Judge: TypeAlias = Callable[[Entry, Revision | None], None]
 
 
 def object_key(month: Month) -> str:

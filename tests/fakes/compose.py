@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped] # one reading is not worth its stubs
+import yaml
 
 from fakes.docker_engine import install, run
 from fakes.docker_image import IMAGE, postgres

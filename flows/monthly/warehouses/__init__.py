@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from core.errors import Conflict, Remedy, SchemaError
 from core.storage.bucket import Bucket
@@ -16,6 +16,8 @@ from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.warehouses.month_figures import MonthFigures
 
+#: The table of every warehouse that has a row for each loaded month.
+LEDGER = "loaded_months"
 #: What repairs the object of a month, which a load into a warehouse only reads.
 AGAIN = Remedy("force", True, "for it", flow="etl_web_to_gcs")
 
@@ -99,8 +101,14 @@ def _utc(time: dt.datetime | None) -> str:
 class Warehouse(Protocol):
     """A database for querying months; a load replaces a whole month in one transaction."""
 
+    #: SQL of the time of the latest load, for rows of the ledger.
+    newest_load: ClassVar[str]
+
     def name(self) -> str:
         """Return the name used in reports."""
+
+    def schema(self) -> str:
+        """Return the schema of the tables; with BigQuery, the dataset."""
 
     def loaded(self, dataset: str) -> Mapping[Month, str]:
         """Return the SHA-256 of the loaded Parquet object by month."""

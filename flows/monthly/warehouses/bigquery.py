@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from google.api_core.exceptions import Conflict as AlreadyExists
 from google.api_core.exceptions import GoogleAPICallError, NotFound
@@ -78,10 +79,15 @@ class BigQuery:
     client: Client
     dataset: str
     location: str | None = None
+    newest_load: ClassVar[str] = "max(modified)"
 
     def name(self) -> str:
         """Return `PROJECT.DATASET`."""
         return f"{self.client.project}.{self.dataset}"
+
+    def schema(self) -> str:
+        """Return the BigQuery dataset."""
+        return self.dataset
 
     def loaded(self, dataset: str) -> Mapping[Month, str]:
         """Return the loaded object's SHA-256 by month, creating nothing; see `Warehouse`."""

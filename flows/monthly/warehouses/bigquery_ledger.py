@@ -24,9 +24,8 @@ from core.storage.google_errors import PATIENCE, TIMEOUT
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.warehouses import Held, Recorded, recorded
+from monthly.warehouses import LEDGER, Held, Recorded, recorded
 
-LEDGER = "loaded_months"
 _LEDGER_FIELDS = (
     SchemaField("dataset", "STRING"),
     SchemaField("file_month", "DATE"),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 
@@ -20,12 +20,11 @@ from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.warehouses import Held, Recorded, recorded
+from monthly.warehouses import LEDGER, Held, Recorded, recorded
 from monthly.warehouses.duckdb_opening import opened
 from monthly.warehouses.duckdb_tables import (
     DIALECT,
     FINITE,
-    LEDGER,
     columns_of,
     exists,
     prepare,
@@ -48,10 +47,16 @@ class DuckDBFile:
 
     path: Path
     memory_limit: str = "1GB"
+    # The ledger has local time without a zone.
+    newest_load: ClassVar[str] = "max(loaded_at)::timestamptz"
 
     def name(self) -> str:
         """Return the path of the file."""
         return str(self.path)
+
+    def schema(self) -> str:
+        """Return DuckDB's default schema."""
+        return "main"
 
     def loaded(self, dataset: str) -> dict[Month, str]:
         """Return the loaded object's SHA-256 by month, creating no file; see `Warehouse`."""

@@ -12,6 +12,7 @@ from monthly.columns import Column, Kind
 from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
 from monthly.month import Month
+from monthly.warehouses import LEDGER
 from monthly.warehouses.month_figures import Dialect
 from monthly.warehouses.table_columns import Changes, Found, changes_of, other_types, refuse
 
@@ -23,7 +24,6 @@ TYPES: Mapping[Kind, str] = {
     "date": "DATE",
     "boolean": "BOOLEAN",
 }
-LEDGER = "loaded_months"
 _FINITE = " FILTER (WHERE isfinite({c}))"
 #: Matches a table of this name in the current schema only. DuckDB ignores the case of names.
 _HERE = (

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
@@ -18,13 +18,12 @@ from core.errors import AccountingError, Conflict, Remedy, SchemaError, StorageE
 from core.waiting import waiting
 from monthly.columns import Column
 from monthly.datasets import DATASETS
-from monthly.ledger import Entry, entry_of
+from monthly.ledger import Entry, Judge, entry_of
 from monthly.month import Month
-from monthly.warehouses import Held, Recorded
+from monthly.warehouses import LEDGER, Held, Recorded
 from monthly.warehouses.month_figures import MonthFigures
 from monthly.warehouses.postgres_errors import meant
 from monthly.warehouses.postgres_ledger import (
-    LEDGER,
     checksums,
     entry_in,
     forget,
@@ -34,6 +33,7 @@ from monthly.warehouses.postgres_ledger import (
     recorded_in,
     remember,
     replace_entry,
+    schema_in,
 )
 from monthly.warehouses.postgres_tables import (
     count_rows,
@@ -48,10 +48,6 @@ from monthly.warehouses.table_columns import kept_columns
 
 if TYPE_CHECKING:
     from monthly.convert.rows import Rows
-    from monthly.revision import Revision
-
-    #: Judges the entry of a converted month, and what it changes if it replaces another one.
-    Judge: TypeAlias = Callable[[Entry, Revision | None], None]
 
 #: Seconds to wait for another load of the same month: longer than any month takes.
 WAIT_SECONDS = 300
@@ -71,10 +67,16 @@ class Postgres:
 
     label: str
     connect: Callable[[], Connection] = field(repr=False)
+    newest_load: ClassVar[str] = "max(loaded_at)"
 
     def name(self) -> str:
         """Return host, port and database."""
         return self.label
+
+    def schema(self) -> str:
+        """Return the schema that tables are created in, the first of the search path."""
+        with self._transaction("schema") as sql:
+            return schema_in(sql)
 
     def loaded(self, dataset: str) -> dict[Month, str]:
         """Return the loaded object's SHA-256 by month, creating no table; see `Warehouse`."""

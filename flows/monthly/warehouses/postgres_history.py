@@ -16,7 +16,8 @@ from monthly.gates.history import nearest
 from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.revision import Revision
-from monthly.warehouses.postgres_ledger import LEDGER, checksums, entry_in
+from monthly.warehouses import LEDGER
+from monthly.warehouses.postgres_ledger import checksums, entry_in
 from monthly.warehouses.postgres_tables import columns_of, count_rows, partition_of, quoted
 from monthly.warehouses.table_columns import Found
 

@@ -19,9 +19,9 @@ from psycopg2.extras import execute_values
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.warehouses import Held, Recorded, recorded
+from monthly.warehouses import LEDGER, Held, Recorded, recorded
 
-LEDGER, REJECTED = "loaded_months", "rejected_rows"
+REJECTED = "rejected_rows"
 #: A dataset's ledger rows whose partitions exist: dropping the table drops its months.
 _LOADED = f"""
 FROM {LEDGER} WHERE dataset = %(dataset)s AND EXISTS (
@@ -47,6 +47,12 @@ FROM {LEDGER} LEFT JOIN pg_class AS part
     AND inhparent = to_regclass(quote_ident(%(table)s)))
 WHERE dataset = %(dataset)s AND file_month = %(file_month)s
 """
+
+
+def schema_in(sql: Cursor) -> str:
+    """Return the schema that new tables are created in, the first of the search path."""
+    sql.execute("SELECT current_schema()")
+    return str(sql.fetchone()[0])
 
 
 def has_ledger(sql: Cursor) -> bool:

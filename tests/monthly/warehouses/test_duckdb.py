@@ -21,9 +21,8 @@ from core.errors import AccountingError, Busy, SchemaError, StorageError
 from fakes.entries import entry_of
 from monthly.datasets import DATASETS
 from monthly.month import Month
-from monthly.warehouses import Held, duckdb_opening
+from monthly.warehouses import LEDGER, Held, duckdb_opening
 from monthly.warehouses.duckdb import DuckDBFile
-from monthly.warehouses.duckdb_tables import LEDGER
 
 JANUARY, FEBRUARY = Month("yellow", 2021, 1), Month("yellow", 2021, 2)
 GREEN = Month("green", 2021, 1)

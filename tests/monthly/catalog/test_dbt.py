@@ -1,0 +1,187 @@
+"""dbt's sources and views; the slow tests have the real dbt read them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from core.errors import StorageError
+from fakes.entries import entry_of
+from fakes.postgres import Database
+from monthly.catalog.dbt import dbt_files, published_name, write_dbt
+from monthly.convert.to_parquet import convert
+from monthly.datasets import DATASETS
+from monthly.month import Month
+from monthly.sample import write_sample
+from monthly.warehouses import Warehouse
+from monthly.warehouses.duckdb import DuckDBFile
+
+#: Of the environment that the Makefile makes from dev/readers-requirements.txt.
+DBT = Path(sys.prefix, "readers", "bin", "dbt")
+TAXIS = [DATASETS["yellow"], DATASETS["green"]]
+MONTHS = (Month("yellow", 2012, 3), Month("yellow", 2021, 1), Month("green", 2021, 1))
+ROWS = 500
+#: As in the zoomcamp's project: the source and its tables, and columns without quotes.
+STAGING = """
+with trips as (
+    select *, row_number() over (partition by vendorid, {pickup}) as rn
+    from {{{{ source('staging', '{table}') }}}}
+    where vendorid is not null
+)
+select
+    cast(vendorid as integer) as vendorid,
+    cast(ratecodeid as integer) as ratecodeid,
+    cast(pulocationid as integer) as pickup_locationid,
+    cast({pickup} as timestamp) as pickup_datetime,
+    store_and_fwd_flag,
+    cast(total_amount as numeric) as total_amount,
+    cast(payment_type as integer) as payment_type
+from trips
+where rn = 1
+"""
+PICKUPS = {"yellow_tripdata": "tpep_pickup_datetime", "green_tripdata": "lpep_pickup_datetime"}
+
+
+def sources(files: Mapping[str, str], name: str = "sources.yml") -> dict[str, Any]:
+    """The tables of a file by name."""
+    (source,) = yaml.safe_load(files[name])["sources"]
+    return {table["name"]: table for table in source["tables"]} | {"": source}
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> DuckDBFile:
+    return DuckDBFile(tmp_path / "trips.duckdb")
+
+
+def test_a_source_has_the_columns_and_descriptions_of_the_declaration(
+    warehouse: DuckDBFile,
+) -> None:
+    found = sources(dbt_files(TAXIS, warehouse))
+    assert found[""]["schema"] == "main"
+    assert [*found] == ["yellow_trips", "green_trips", "loaded_months", ""]
+    columns = {column["name"]: column for column in found["yellow_trips"]["columns"]}
+    assert [*columns] == [column.name for column in DATASETS["yellow"].columns]
+    assert columns["trip_distance"]["description"] == "Distance by the taximeter, miles."
+    assert columns["file_month"]["data_tests"] == ["not_null"]
+
+
+def test_codes_are_tested_where_the_published_text_shows_that_they_apply(
+    warehouse: DuckDBFile,
+) -> None:
+    columns = sources(dbt_files(TAXIS, warehouse))["yellow_trips"]["columns"]
+    (test,) = next(c["data_tests"] for c in columns if c["name"] == "payment_type")
+    assert test["accepted_values"] == {
+        "arguments": {"values": [1, 2, 3, 4, 5, 6], "quote": False},
+        "config": {"where": "payment_type_name is not null"},
+    }
+
+
+def test_only_published_names_that_differ_from_the_table_get_a_view(warehouse: DuckDBFile) -> None:
+    assert published_name(DATASETS["yellow"]) == "yellow_tripdata"
+    own = DATASETS["yellow"].declared.model_copy(update={"file": "yellow_trips_{year_month}"})
+    assert published_name(replace(DATASETS["yellow"], declared=own)) == ""
+    files = dbt_files(TAXIS, warehouse)
+    assert {*files} == {
+        *("sources.yml", "zoomcamp.yml", "yellow_tripdata.sql", "green_tripdata.sql")
+    }
+    assert [*sources(files, "zoomcamp.yml")] == ["yellow_tripdata", "green_tripdata", ""]
+
+
+def test_a_description_is_no_template(warehouse: DuckDBFile) -> None:
+    hostile = DATASETS["green"].declared.model_copy(
+        update={"title": "{{ env_var('HOME') }} {% raw %}"}
+    )
+    (table, *_) = sources(
+        dbt_files([replace(DATASETS["green"], declared=hostile)], warehouse)
+    ).values()
+    rendered = table["description"].replace("{{ '{' }}", "<")
+    assert rendered.startswith("<< env_var")
+    assert "<% raw %}" in rendered
+
+
+def test_files_are_replaced_and_a_folder_that_cannot_be_written_is_named(
+    warehouse: DuckDBFile, tmp_path: Path
+) -> None:
+    first = write_dbt(tmp_path / "models", TAXIS, warehouse)
+    assert write_dbt(tmp_path / "models", TAXIS, warehouse) == first
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == sorted(
+        path.name for path in first
+    )
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="file"):
+        write_dbt(tmp_path / "file" / "models", TAXIS, warehouse)
+
+
+@pytest.mark.slow
+def test_dbt_builds_the_zoomcamps_models_on_duckdb(warehouse: DuckDBFile, tmp_path: Path) -> None:
+    profile = {"type": "duckdb", "path": str(warehouse.path), "schema": "main", "threads": 1}
+    assert_builds(warehouse, tmp_path, profile)
+
+
+@pytest.mark.slow
+def test_dbt_builds_the_zoomcamps_models_on_postgres(database: Database, tmp_path: Path) -> None:
+    url = database.url
+    profile = {
+        **{"type": "postgres", "host": url.host, "port": url.port, "dbname": url.database},
+        **{"user": url.username, "password": url.password, "schema": "public", "threads": 2},
+    }
+    assert_builds(database.warehouse(), tmp_path, profile)
+
+
+def assert_builds(warehouse: Warehouse, tmp_path: Path, profile: dict[str, Any]) -> None:
+    """Load months, let dbt build the models, test the sources and check how fresh they are."""
+    for month in MONTHS:
+        loaded(warehouse, month, tmp_path)
+    project = tmp_path / "project"
+    write_dbt(project / "models" / "trips", TAXIS, warehouse)
+    staging = project / "models" / "staging"
+    staging.mkdir()
+    for table, pickup in PICKUPS.items():
+        (staging / f"stg_{table}.sql").write_text(STAGING.format(table=table, pickup=pickup))
+    made = {"name": "zoom", "profile": "zoom", "version": "1.0.0"}
+    (project / "dbt_project.yml").write_text(yaml.safe_dump(made))
+    profiles = {"zoom": {"target": "dev", "outputs": {"dev": profile}}}
+    (project / "profiles.yml").write_text(yaml.safe_dump(profiles))
+    dbt(project, "run", "--select", "path:models/trips")
+    built = dbt(project, "build")
+    assert {node: status for node, status in built.items() if status != "success"} == {
+        node: "pass" for node, status in built.items() if status == "pass"
+    }
+    assert built["model.zoom.stg_yellow_tripdata"] == "success"
+    assert [n for n in built if "accepted_values" in n], "no code was tested"
+    assert {*dbt(project, "source", "freshness", results="sources").values()} == {"pass"}
+
+
+def loaded(warehouse: Warehouse, month: Month, folder: Path) -> None:
+    """Convert a generated month and load it."""
+    source = folder / f"{month.stem}.csv.gz"
+    write_sample(month, source, ROWS)
+    found = convert(month, source, folder)
+    entry = entry_of(month, rows_written=found.rows_written, object_sha256=found.sha256)
+    assert warehouse.load(month, entry, found.path) == found.rows_written
+
+
+def dbt(project: Path, *command: str, results: str = "run_results") -> dict[str, str]:
+    """Run dbt in a project; return the status of each node."""
+    quiet = os.environ | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}
+    done = subprocess.run(
+        [DBT, "--no-version-check", *command, "--profiles-dir", "."],
+        cwd=project,
+        env=quiet,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: Sequence[dict[str, str]] = json.loads(
+        (project / "target" / f"{results}.json").read_text()
+    )["results"]
+    return {result["unique_id"]: result["status"] for result in found}
