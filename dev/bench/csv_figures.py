@@ -40,7 +40,7 @@ def figures(month: Path, folder: Path, rounds: int) -> Iterator[Figure]:
 def _on_cores(month: Path, folder: Path, rounds: int, many: int = 8) -> Iterator[Figure]:
     """Yield how long a core of two is idle, and the gain of many cores where there are as many.
 
-    The time in which only one core works, the serial part, is no longer than that.
+    The serial part, in which only one core works, takes at most that long.
     """
     there = len(os.sched_getaffinity(0))
     runs = [("ours", 2), ("ours", many), ("duckdb", many)][: 3 if there >= many else 1]
