@@ -52,12 +52,12 @@ exec postgres -h '*'
 """
 
 
-def build() -> str:
-    """Build the image with `make image`; returns its name."""
+def build(project: Path = PROJECT, image: str = IMAGE) -> str:
+    """Build the image of a project with `make image`; returns its name."""
     base = BASE if _has(BASE) or _pulled(BASE) else _stand_in()
     options = f"--quiet --network host --build-arg BASE={base}"
-    run("make", "image", f"IMAGE={IMAGE}", f"BUILD={options}", cwd=PROJECT, seconds=900)
-    return IMAGE
+    run("make", "image", f"IMAGE={image}", f"BUILD={options}", cwd=project, seconds=900)
+    return image
 
 
 def _has(image: str) -> bool:
