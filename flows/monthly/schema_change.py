@@ -42,8 +42,8 @@ def _replacement(column: Column) -> str:
     if column.kind == "string":
         return ""
     return (
-        f" as {column.type} (the table's text column is replaced, and empty in each month until "
-        "that is converted again)"
+        f" as {column.type} (the table keeps its text in another column for each month until that "
+        "is converted again)"
     )
 
 

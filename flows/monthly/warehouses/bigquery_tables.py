@@ -204,7 +204,7 @@ def _changes(columns: Sequence[Column], table: Table) -> Changes:
     """Compare the columns with those of a table; BigQuery ignores the case of names."""
     fields = _found(table)
     there = {c.name: fields[c.name.lower()] for c in columns if c.name.lower() in fields}
-    return changes_of(columns, there, type_of)
+    return changes_of(columns, there, fields, type_of)
 
 
 def _found(table: Table) -> dict[str, Found]:
@@ -218,7 +218,7 @@ def _bring_up_to_date(
     """Change columns and descriptions as declared; return all columns of the table."""
     fields = list(table.schema)
     if changes.replaced:
-        table = _without(client, table, [column.name.lower() for column in changes.replaced])
+        table = _moved_aside(client, table, changes.replaced)
     if not changes.described and table.description == dataset.declared.title:
         return fields
     table.schema = _changed(fields, changes)
@@ -236,11 +236,11 @@ def _changed(fields: Sequence[SchemaField], changes: Changes) -> list[SchemaFiel
     return [*stay, *new.values()]
 
 
-def _without(client: Client, table: Table, names: Sequence[str]) -> Table:
-    """Overwrite a table with its rows less these columns, and return it.
+def _moved_aside(client: Client, table: Table, replaced: Mapping[Column, Column]) -> Table:
+    """Overwrite a table with its rows, these columns under other names, and return it.
 
-    Dropping a column would reserve its name for some days. The months then count as changed, and
-    each is loaded again by the next run that plans it.
+    Renaming a column would reserve its old name for some days. The months then count as changed,
+    and each is loaded again by the next run that plans it.
     """
     config = QueryJobConfig(
         destination=table.reference,
@@ -248,8 +248,9 @@ def _without(client: Client, table: Table, names: Sequence[str]) -> Table:
         time_partitioning=BY_MONTH,
         clustering_fields=table.clustering_fields,
     )
-    dropped = ", ".join(f"`{name}`" for name in names)
+    old = ", ".join(f"`{column.name}`" for column in replaced)
+    new = ", ".join(f"`{column.name}` AS `{aside.name}`" for column, aside in replaced.items())
     name = f"{table.project}.{table.dataset_id}.{table.table_id}"
-    sql = f"SELECT * EXCEPT ({dropped}) FROM `{name}`"
+    sql = f"SELECT * EXCEPT ({old}), {new} FROM `{name}`"
     client.query(sql, job_config=config, retry=RETRY, timeout=TIMEOUT).result(timeout=LOAD_SECONDS)
     return client.get_table(table.reference, retry=RETRY, timeout=TIMEOUT)

@@ -100,7 +100,7 @@ def _changes(db: duckdb.DuckDBPyConnection, dataset: Dataset, kept: Sequence[Col
     by_name = columns_of(db, dataset)
     columns = (*dataset.columns, *kept)
     there = {c.name: by_name[c.name.lower()] for c in columns if c.name.lower() in by_name}
-    return changes_of(columns, there, type_of)
+    return changes_of(columns, there, by_name, type_of)
 
 
 def _error(dataset: Dataset, changes: Changes) -> SchemaError | None:
@@ -108,8 +108,9 @@ def _error(dataset: Dataset, changes: Changes) -> SchemaError | None:
 
 
 def _carry_out(db: duckdb.DuckDBPyConnection, table: str, changes: Changes) -> None:
-    for column in changes.replaced:
-        db.execute(f"ALTER TABLE {table} DROP COLUMN {quoted(column.name)}")
+    for column, aside in changes.replaced.items():
+        names = f"{quoted(column.name)} TO {quoted(aside.name)}"
+        db.execute(f"ALTER TABLE {table} RENAME COLUMN {names}")
     for column in (*changes.replaced, *changes.added):
         db.execute(f"ALTER TABLE {table} ADD COLUMN {_defined(column)}")
     for column in changes.described:

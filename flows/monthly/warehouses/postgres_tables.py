@@ -113,7 +113,8 @@ def prepare(sql: Cursor, month: Month, kept: Sequence[Column]) -> None:
     refuse(month, _other_kind(there))
     if there.about != dataset.declared.title:
         sql.execute(f"COMMENT ON TABLE {table} IS %s", [dataset.declared.title])
-    changes = changes_of((*dataset.columns, *kept), columns_of(sql, dataset.table), type_of)
+    found = columns_of(sql, dataset.table)
+    changes = changes_of((*dataset.columns, *kept), found, found, type_of)
     refuse(month, _other_types(dataset, there, changes))
     _carry_out(sql, table, changes)
 
@@ -123,13 +124,15 @@ def refusal_in(sql: Cursor, dataset: Dataset) -> SchemaError | None:
     there = _table(sql, dataset.table)
     if there is None:
         return None
-    changes = changes_of(dataset.columns, columns_of(sql, dataset.table), type_of)
+    found = columns_of(sql, dataset.table)
+    changes = changes_of(dataset.columns, found, found, type_of)
     return _other_kind(there) or _other_types(dataset, there, changes)
 
 
 def _carry_out(sql: Cursor, table: str, changes: Changes) -> None:
-    for column in changes.replaced:
-        sql.execute(f"ALTER TABLE {table} DROP COLUMN {quoted(column.name)}")
+    for column, aside in changes.replaced.items():
+        names = f"{quoted(column.name)} TO {quoted(aside.name)}"
+        sql.execute(f"ALTER TABLE {table} RENAME COLUMN {names}")
     for column in (*changes.replaced, *changes.added):
         sql.execute(f"ALTER TABLE {table} ADD COLUMN {_definition(column)}")
     for column in changes.described:

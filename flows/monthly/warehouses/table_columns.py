@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.errors import SchemaError
@@ -39,39 +40,53 @@ class Changes:
 
     Attributes:
         added: columns that the table lacks.
-        replaced: columns that it kept as text and that have another type now. All months that
-            had them are converted again, as the plan finds.
-        described: columns whose description differs, the added and replaced ones included.
+        replaced: columns that it kept as text and that have another type now, each with the text
+            column that keeps the values of months not yet converted again.
+        described: columns whose description differs, all of the above included.
         wrong: columns of another type, each as `NAME is TYPE, not TYPE`.
     """
 
     added: tuple[Column, ...]
-    replaced: tuple[Column, ...]
+    replaced: Mapping[Column, Column]
     described: tuple[Column, ...]
     wrong: tuple[str, ...]
 
 
 def changes_of(
-    columns: Sequence[Column], there: Mapping[str, Found], type_of: Callable[[Column], str]
+    columns: Sequence[Column],
+    there: Mapping[str, Found],
+    names: Collection[str],
+    type_of: Callable[[Column], str],
 ) -> Changes:
     """Compare the columns of a load with those of the table.
 
     Args:
         columns: those that the dataset declares, and those kept of the month.
         there: the columns of the table, each under the name by which `columns` have it.
+        names: the names of all columns of the table.
         type_of: returns the warehouse's type of a column.
     """
     known = [(column, there[column.name]) for column in columns if column.name in there]
     other = [(column, found) for column, found in known if found.type != type_of(column)]
     added = tuple(column for column in columns if column.name not in there)
-    replaced = tuple(c for c, found in other if found.is_kept)
+    taken = {name.lower() for name in (*names, *(column.name for column in columns))}
+    replaced = {c: _aside(c, found, taken) for c, found in other if found.is_kept}
     described = [c for c, f in known if not _says(f, c) and c not in replaced]
     return Changes(
         added,
         replaced,
-        (*added, *replaced, *described),
+        (*replaced.values(), *added, *replaced, *described),
         tuple(f"{c.name} is {f.type}, not {type_of(c)}" for c, f in other if not f.is_kept),
     )
+
+
+def _aside(column: Column, found: Found, taken: Collection[str]) -> Column:
+    """Return the text column to which the kept values of a column move, under a free name."""
+    name = f"{column.name[:50]}_as_text"
+    names = (name if n == 1 else f"{name}_{n}" for n in itertools.count(1))
+    free = next(each for each in names if each.lower() not in taken)
+    about = f"{found.about.removesuffix('.')}, in months not converted since it was declared."
+    return Column(free, "string", about)
 
 
 def _says(found: Found, column: Column) -> bool:

@@ -166,11 +166,11 @@ class Tables:
         dataset, table = target["datasetId"], target["tableId"]
         resource, name = self.need(dataset, table), f'"{dataset}"."{table}"'
         self.db.execute(f"CREATE OR REPLACE TABLE {name} AS {sql}")
-        there = {row[0] for row in self.db.execute(f"DESCRIBE {name}").fetchall()}
-        fields = [f for f in resource["schema"]["fields"] if f["name"] in there]
-        # A query's columns have no descriptions.
-        plain = [{"name": f["name"], "type": f["type"], "mode": "NULLABLE"} for f in fields]
-        resource["schema"] = {"fields": plain}
+        types = {f["name"]: f["type"] for f in resource["schema"]["fields"]}
+        there = [row[0] for row in self.db.execute(f"DESCRIBE {name}").fetchall()]
+        # A query's columns have no descriptions; a column under another name is text here.
+        fields = [{"name": n, "type": types.get(n, "STRING"), "mode": "NULLABLE"} for n in there]
+        resource["schema"] = {"fields": fields}
         column = resource["timePartitioning"]["field"]
         query = f"SELECT strftime({column}, '%Y%m'), count(*) FROM {name} GROUP BY 1"
         for partition, rows in self.db.execute(query).fetchall():
