@@ -142,7 +142,9 @@ def _dataset(path: Path) -> Dataset:
 def _refuse_same_table(path: Path, own: str) -> None:
     table = _dataset(path).table
     for other in _paths_of(own).values():
-        if other != path and _table_in(other).lower() == table.lower():
+        if other.stem == path.stem:  # itself, or what a draft of this name would replace
+            continue
+        if _table_in(other).lower() == table.lower():
             raise UsageError(
                 f"{path} and {other} both load the table {table}; declare another table in one"
             )

@@ -11,10 +11,11 @@ from monthly.convert.readings import Mark
 from monthly.describe.addresses import YearMonth
 from monthly.describe.naming import identifiers, likeness
 from monthly.describe.numbers import Range
+from monthly.describe.orders import order_of
 from monthly.describe.published import Published
 from monthly.describe.toml_text import as_toml
 from monthly.describe.values import Values
-from monthly.describe.verdicts import Verdict, order_of, verdict
+from monthly.describe.verdicts import Verdict, verdict
 
 #: Names with at least this likeness may mean the same column.
 _ALIKE = 0.6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +13,7 @@ from monthly.convert.number_texts import Marks
 from monthly.convert.readings import Mark
 from monthly.describe.addresses import YearMonth
 from monthly.describe.columns import Drafted, columns_of, is_left_out
-from monthly.describe.joins import joined, propose_zones
+from monthly.describe.joins import is_split_date, joined, propose_zones
 from monthly.describe.layout import TextLayout
 from monthly.describe.months import month_of
 from monthly.describe.published import Published
@@ -93,6 +93,8 @@ def draft_of(name: str, files: Sequence[Published]) -> Draft:
     months, files = [month for month, _, _ in ordered], [file for _, _, file in ordered]
     by_place = any(map(_needs_names, files))
     _refuse_apart(files, by_place)
+    for file in files:
+        _refuse_split_dates(file)
     mark, is_declared, notes = _mark_of(files)
     published = columns_of(files, months, mark, by_place)
     propose_zones(published)
@@ -143,12 +145,29 @@ def _refuse_apart(files: Sequence[Published], by_place: bool) -> None:
                 )
 
 
+def _refuse_split_dates(file: Published) -> None:
+    """Raise if the separator splits dates such as `March 01, 2021`, which shifts all names."""
+    if file.layout is None or len(file.layout.names) == file.layout.fields:
+        return
+    for day, year in zip(file.columns, file.columns[1:]):
+        rest = [*year.distinct]
+        if not is_split_date([*day.distinct], rest):
+            continue
+        if not file.layout.names and len(rest[0].strip()) == len("2021"):
+            continue  # no name is shifted, and the two are joined
+        whole = f"{next(iter(day.distinct))},{rest[0]}"
+        raise UsageError(
+            f"{file.name}: the separator {file.layout.separator!r} splits its dates, such as "
+            f"{whole!r} in column {day.name!r}; have them quoted, or choose another source"
+        )
+
+
 def _mark_of(files: Sequence[Published]) -> tuple[Mark, bool, list[str]]:
     """Return the decimal mark, whether it must be declared, and what is uncertain about it."""
     numbers = [v.numbers for file in files for v in file.columns if v.is_only("numbers")]
     grouped = [each for each in numbers if each.grouped]
     if not grouped:
-        return "point", False, []
+        return "point", False, [*_open_points(files)]
     marks = sum((each.marks for each in grouped), Marks())
     point = marks.point + sum(each.point for each in numbers if not each.are_thousands)
     if marks.comma or point:
@@ -159,6 +178,16 @@ def _mark_of(files: Sequence[Published]) -> tuple[Mark, bool, list[str]]:
     meaning = "decimals" if mark == "comma" else "thousands"
     example = grouped[0].example
     return mark, True, [f"Nothing decides what the comma in {example!r} is: {meaning} are assumed."]
+
+
+def _open_points(files: Sequence[Published]) -> Iterator[str]:
+    """Yield that points may separate thousands, in files whose separator spares the comma."""
+    columns = [v for f in files for v in f.columns if v.is_only("numbers") and v.numbers.point]
+    if {file.layout.separator for file in files if file.layout} != {";"} or not columns:
+        return
+    if all(values.numbers.are_thousands for values in columns):
+        text = next(text for text in columns[0].distinct if "." in text)
+        yield f"Nothing decides what the point in {text!r} is: decimals are assumed."
 
 
 def _header(columns: Iterable[Drafted], files: Sequence[Published]) -> list[str]:
@@ -212,6 +241,12 @@ def _notes(draft: Draft) -> list[str]:
         f"{file.name} has its header again between the rows; such lines are rejected."
         for file in draft.files
         if any(values.has_header for values in file.columns)
+    ]
+    notes += [
+        f"Two lines of {file.name} could be its header: the second is taken, the first is "
+        f"{file.layout.above!r}."
+        for file in draft.files
+        if file.layout and file.layout.above
     ]
     encodings = {layout.encoding for layout in draft.layouts}
     if len(encodings) > 1:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 
 from monthly.describe.columns import Drafted
 from monthly.describe.naming import words_of
+from monthly.describe.times import MONTH
 from monthly.describe.toml_text import as_toml
 from monthly.describe.verdicts import Verdict
 
@@ -17,6 +19,12 @@ ZONE_NAMES = frozenset(
 _DAY = 86_400_000_000  # microseconds
 _CLOCK = re.compile("%[HI]")
 _DATE_WORDS = re.compile(r"(^|_)(fecha|date|datum|day|dia|data|tag|jour|dt)(_|$)")
+#: A clock that is not next to the date belongs to it only if its name says nothing else.
+_CLOCK_NAME = re.compile(
+    r"(local_?|utc_?|start_?)?(time|hour|hora|heures?|horaires?|uhrzeit|zeit|stunde|ora|tid)(_utc)?s?"
+)
+_DAY_OF_MONTH = re.compile(rf"{MONTH} \d{{1,2}}", re.IGNORECASE)
+_YEAR = re.compile(r" ?(19|20)\d\d( .*)?")
 _APART = {
     "%Y": r"year|anio|ano|annee|jahr|yyyy",
     "%m": r"month|mes|mois|monat|mm",
@@ -32,6 +40,10 @@ def joined(columns: Sequence[Drafted]) -> list[Drafted]:
         whole = _of_date_and_clock(date, clock, {c.name for c in found})
         found.insert(found.index(date), whole)
         date.is_part, clock.is_part = date.known == clock.known, True
+    for day, year in itertools.pairwise(columns):
+        if is_day_of_year(day, year):
+            found.insert(found.index(day), _of_day_and_year(day, year, {c.name for c in found}))
+            day.is_part = True
     if not any(c.verdict.times for c in found) and (apart := _apart(columns)):
         found.insert(0, apart)
     return found
@@ -71,7 +83,8 @@ def _pairs(columns: Sequence[Drafted]) -> Iterator[tuple[Drafted, Drafted]]:
         after = columns[place + 1 : place + 2]
         alike = [c for c in clocks if words_of(c.published) == words_of(date.published)]
         near = [c for c in clocks if c in after]
-        for clock in (alike or near or (clocks if len(clocks) == 1 else []))[:1]:
+        alone = [c for c in clocks if len(clocks) == 1 and _CLOCK_NAME.fullmatch(c.name)]
+        for clock in (alike or near or alone)[:1]:
             used.add(clock.name)
             yield date, clock
 
@@ -119,6 +132,27 @@ def _of_date_and_clock(date: Drafted, clock: Drafted, taken: set[str]) -> Drafte
         parts=[date, clock],
         ends_interval=_ends_at_24(clock),
     )
+
+
+def is_day_of_year(day: Drafted, year: Drafted) -> bool:
+    """Return whether a column has days such as `March 01`, and another one their years."""
+    days = [text for values in day.seen.values() for text in values.distinct]
+    years = [text for values in year.seen.values() for text in values.distinct]
+    is_whole = day.known == year.known and all(len(text.strip()) == 4 for text in years)
+    return is_whole and is_split_date(days, years)
+
+
+def is_split_date(days: Sequence[str], years: Sequence[str]) -> bool:
+    """Return whether texts are days such as `March 01`, and others years, with or without clock."""
+    if not days or not years:
+        return False
+    return all(map(_DAY_OF_MONTH.fullmatch, days)) and all(map(_YEAR.fullmatch, years))
+
+
+def _of_day_and_year(day: Drafted, year: Drafted, taken: set[str]) -> Drafted:
+    name = "date" if "date" not in taken else f"{day.name}_{year.name}"
+    both, kind = f"{day.published} and {year.published}", Verdict("date", ("%b %d %Y",))
+    return Drafted(name, both, day.seen, {}, kind, parts=[day, year])
 
 
 def _ends_at_24(clock: Drafted) -> bool:

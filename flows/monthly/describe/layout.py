@@ -21,6 +21,7 @@ from monthly.convert.csv_file import HEAD_BYTES
 from monthly.convert.line_breaks import OneLineRows, restored_text
 from monthly.describe.letters import encoding
 from monthly.describe.null_texts import NULL_TEXTS
+from monthly.describe.units import is_unit
 
 SEPARATORS = (",", ";", "\t", "|")
 #: Share of the rows that must agree: on the number of fields, or on a typed column.
@@ -48,6 +49,7 @@ class TextLayout:
         fields: number of fields in most rows, or in the header if it has more.
         has_units: whether a line of units follows the header.
         has_open_quotes: whether a line has an unmatched quote.
+        above: the line right above the header, if it could be the header as well.
     """
 
     encoding: str
@@ -58,6 +60,7 @@ class TextLayout:
     fields: int
     has_units: bool = False
     has_open_quotes: bool = False
+    above: str = ""
 
     def can_tell(self, names: Sequence[str]) -> bool:
         """Return whether the names can serve as a header: all present and distinct, no units."""
@@ -127,6 +130,7 @@ def _laid_out(used: str, lines: Sequence[str]) -> TextLayout:
         fields=max(table.fields, len(names)),
         has_units=header is not None and begin > header + 1,
         has_open_quotes=any(line.count('"') % 2 for line in lines),
+        above=lines[table.above] if table.above is not None else "",
     )
 
 
@@ -167,10 +171,18 @@ def _is_typed(field: str) -> bool:
 
 
 class _Table:
-    """The first lines of a file: which is the header, and which the first row."""
+    """The first lines of a file: which is the header, and which the first row.
+
+    Attributes:
+        fields: the most common number of fields.
+        above: a line right above the header that could be the header as well.
+        header: the line of the header, if any.
+        begin: the line of the first row.
+    """
 
     def __init__(self, rows: Sequence[Sequence[str]]) -> None:
         self._rows = rows
+        self.above: int | None = None
         self.fields = _fields([row for row in rows if any(row)])
         self._typed = frozenset(self._typed_places())
         self.header = self._header()
@@ -212,7 +224,19 @@ class _Table:
         candidates = self._candidates()
         if not self._typed:
             return None if self._repeats(candidates) else next(iter(candidates), None)
-        return max(candidates, key=self._looks_like_names) if candidates else None
+        best = max(candidates, key=self._looks_like_names, default=None)
+        if best is None or best - 1 not in candidates or not self._can_name(best - 1):
+            return best
+        fields = [field.strip() for field in self._rows[best] if field.strip()]
+        if sum(map(is_unit, fields)) * 2 > len(fields):
+            return best - 1
+        self.above = best - 1
+        return best
+
+    def _can_name(self, number: int) -> bool:
+        """Return whether a line has a different name for every field."""
+        names = [field.strip() for field in self._rows[number]]
+        return len(names) == self.fields > 1 and all(names) and len({*names}) == len(names)
 
     def _looks_like_names(self, number: int) -> tuple[bool, float, int]:
         """Rank a candidate: as many names as fields, all distinct; of equals, the last one."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 from core.download.text_stream import encoding_of, reading, unpacked
+from core.errors import BadFile
 
 _CHUNK = 1 << 20
+_WORDS = re.compile(rb"[\x80-\xff]+")
+#: More letters in a row, none of them ASCII, are rare in Western European texts.
+_LONG = 3
 #: Bytes that Windows-1252 does not use.
 _UNUSED = bytes((0x81, 0x8D, 0x8F, 0x90, 0x9D))
 #: With more valid letters than this per invalid one, a text is damaged UTF-8.
@@ -25,7 +30,7 @@ def encoding(what: str, path: Path, tables: Sequence[str] = ("",)) -> str:
         tables: the tables to read, if it is an archive.
 
     Raises:
-        BadFile: the compressed data is damaged.
+        BadFile: the compressed data is damaged, or the encoding is another one.
     """
     chunks = _chunks(what, path, tables)
     start = next(chunks, b"")
@@ -33,6 +38,7 @@ def encoding(what: str, path: Path, tables: Sequence[str] = ("",)) -> str:
         return wide
     if _is_utf8(what, path, tables):
         return "utf-8"
+    _refuse_other_letters(what, path, tables)
     unused = any(byte in chunk for chunk in _chunks(what, path, tables) for byte in _UNUSED)
     return "latin-1" if unused else "windows-1252"
 
@@ -50,6 +56,21 @@ def _is_utf8(what: str, path: Path, tables: Sequence[str]) -> bool:
             bad += text.count("\ufffd")
             letters += len(text) - len(text.encode("ascii", "ignore"))
     return not bad or letters - bad > bad * _GOOD_TO_ONE
+
+
+def _refuse_other_letters(what: str, path: Path, tables: Sequence[str]) -> None:
+    """Raise if most letters beyond ASCII stand in words of such letters, as none in the West do."""
+    all_bytes = in_words = 0
+    for chunk in _chunks(what, path, tables):
+        if not chunk.isascii():
+            words = _WORDS.findall(chunk)
+            all_bytes += sum(map(len, words))
+            in_words += sum(len(word) for word in words if len(word) >= _LONG)
+    if in_words * 2 > all_bytes:
+        raise BadFile(
+            f"{what}: its letters are neither UTF-8 nor Western European, perhaps Windows-1251, "
+            "GB18030, Shift-JIS or EUC-KR; save it as UTF-8, and publish months in that form"
+        )
 
 
 def _chunks(what: str, path: Path, tables: Sequence[str]) -> Iterator[bytes]:

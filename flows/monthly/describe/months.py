@@ -30,5 +30,5 @@ def _readings(file: Published) -> Iterator[Reading]:
     for values in file.columns:
         for form in values.times.forms.values():
             yield from form.readings
-        if values.compact.good:
+        if values.compact.good and (values.says_time or not values.has_text):
             yield values.compact

@@ -15,12 +15,12 @@ from monthly.convert.readings import Mark
 
 #: A whole number that fits a 64-bit integer and is not a code with leading zeros.
 _WHOLE = r"^[+-]?(0|[1-9]\d{0,17})$"
-_CODE = r"^[+-]?(0\d+(\.\d*)?|\d{19,})$"
+_CODE = r"^[+-]?(0\d+([.,]\d*)?|\d{19,})$"
 #: An exponent has a sign or follows a point; 187E45 is a code.
 _POINT = r"^[+-]?((\d+\.\d*|\.\d+)([eE][+-]?\d{1,2})?|\d+[eE][+-]\d{1,2})$"
 _PADDED = r"^[+-]?0\d"
 #: A number whose point could separate thousands.
-_THOUSANDS = r"^[+-]?\d{1,3}\.\d{3}$"
+_THOUSANDS = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
 _MARKS = r"[.,' \x{a0}\x{202f}\x{2019}]"
 _GROUPED = rf"^[+-]?(\d{{1,3}}({_MARKS}\d{{3}})+([.,]\d*)?|\d*,\d+|\d+,)$"
 #: A number of this many characters may not fit a float or an integer.

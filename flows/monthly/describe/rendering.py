@@ -66,10 +66,13 @@ def _sources(draft: Draft) -> Iterator[str]:
     addresses = {f.address: month for f, month in zip(draft.files, draft.months)}
     found = templates(addresses)
     yield "[sources]"
-    for number, template in enumerate(found, 1):
-        kind = "files" if template.startswith("file:") else "web"
-        name = kind if number == 1 else f"{kind}_{number}"
-        yield f"{name} = {as_toml(template)}"
+    kind = "files" if found and found[0].startswith("file:") else "web"
+    if len(found) > 1 and _are_parts(draft, found):
+        yield f"{kind} = {as_toml(found)} # each month has all of these files"
+    else:
+        for number, template in enumerate(found, 1):
+            kind = "files" if template.startswith("file:") else "web"
+            yield f"{kind if number == 1 else f'{kind}_{number}'} = {as_toml(template)}"
     named = [address for address, month in addresses.items() if _is_named(address, month, found)]
     for address in addresses.keys() - {*named}:
         yield comment(f"The month is not in {without_secrets(address)}: write an address with it.")
@@ -78,6 +81,12 @@ def _sources(draft: Draft) -> Iterator[str]:
     if any(address.startswith("file:") for address in addresses):
         yield "# A file of this machine: write the publisher's address."
     yield ""
+
+
+def _are_parts(draft: Draft, found: Sequence[str]) -> bool:
+    """Return whether every month was given with a file of every template."""
+    given = {file.address for file in draft.files}
+    return all(filled(template, *month) in given for template in found for month in draft.months)
 
 
 def _is_named(address: str, month: tuple[int, int], found: Sequence[str]) -> bool:

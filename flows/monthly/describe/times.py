@@ -18,7 +18,8 @@ from monthly.convert.time_formats import halves_of, pattern_of
 from monthly.convert.time_texts import Flags, Ints, is_plain, read_formatted
 from monthly.describe.numbers import taken
 
-_MONTH = (
+#: Names of months.
+MONTH = (
     r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec|january|february|march|april|june"
     r"|july|august|september|october|november|december)"
 )
@@ -27,23 +28,24 @@ _DATES: Sequence[tuple[str, tuple[str, ...]]] = (
     (r"\d{4}(?P<s>[-/.])\d{1,2}(?P=s)\d{1,2}", ("%Y{s}%m{s}%d",)),
     (r"\d{1,2}(?P<s>[-/. ])\d{1,2}(?P=s)\d{4}", ("%d{s}%m{s}%Y", "%m{s}%d{s}%Y")),
     (r"\d{1,2}(?P<s>[-/.])\d{1,2}(?P=s)\d{2}", ("%d{s}%m{s}%y", "%m{s}%d{s}%y", "%y{s}%m{s}%d")),
-    (rf"\d{{1,2}}(?P<s>[-/. ]){_MONTH}(?P=s)\d{{4}}", ("%d{s}%b{s}%Y",)),
-    (rf"\d{{1,2}}(?P<s>[-/. ]){_MONTH}(?P=s)\d{{2}}", ("%d{s}%b{s}%y",)),
-    (rf"\d{{4}}(?P<s>[-/. ]){_MONTH}(?P=s)\d{{1,2}}", ("%Y{s}%b{s}%d",)),
-    (rf"(?P<s>){_MONTH} \d{{1,2}}, \d{{4}}", ("%b %d, %Y",)),
-    (rf"(?P<s>){_MONTH} \d{{1,2}} \d{{4}}", ("%b %d %Y",)),
+    (rf"\d{{1,2}}(?P<s>[-/. ]){MONTH}(?P=s)\d{{4}}", ("%d{s}%b{s}%Y",)),
+    (rf"\d{{1,2}}(?P<s>[-/. ]){MONTH}(?P=s)\d{{2}}", ("%d{s}%b{s}%y",)),
+    (rf"\d{{4}}(?P<s>[-/. ]){MONTH}(?P=s)\d{{1,2}}", ("%Y{s}%b{s}%d",)),
+    (rf"(?P<s>){MONTH} \d{{1,2}}, \d{{4}}", ("%b %d, %Y",)),
+    (rf"(?P<s>){MONTH} \d{{1,2}} \d{{4}}", ("%b %d %Y",)),
     (r"(?P<s>)\d{8}(?=[ T])", ("%Y%m%d",)),
 )
 #: Months, which have no time of day.
 _MONTHS: Sequence[tuple[str, tuple[str, ...]]] = (
     (r"\d{4}(?P<s>[-/.])\d{1,2}", ("%Y{s}%m",)),
     (r"\d{1,2}(?P<s>[-/])\d{4}", ("%m{s}%Y",)),
-    (rf"{_MONTH}(?P<s>[-/ ])\d{{4}}", ("%b{s}%Y",)),
-    (rf"{_MONTH}(?P<s>[-/ ])\d{{2}}", ("%b{s}%y",)),
-    (rf"\d{{4}}(?P<s>[-/ ]){_MONTH}", ("%Y{s}%b",)),
+    (rf"{MONTH}(?P<s>[-/ ])\d{{4}}", ("%b{s}%Y",)),
+    (rf"{MONTH}(?P<s>[-/ ])\d{{2}}", ("%b{s}%y",)),
+    (rf"\d{{4}}(?P<s>[-/ ]){MONTH}", ("%Y{s}%b",)),
 )
 _CLOCK = re.compile(
     r"(?P<t>T|,? {1,2})(?:(?P<m>\d{1,2}:\d{2})(?P<sec>:\d{2})?(?P<f>[.,]\d{1,9})?"
+    r"|\d{1,2}(?P<dots>\.\d{2}\.\d{2})(?P<of_dots>\.\d{1,9})?|\d{1,2}(?P<h>h)\d{2}"
     r"|(?P<bare>\d{4}(?P<two>\d{2})?)|\d{1,2})"
     r"(?P<p> ?[AaPp]\.?[Mm]\.?)?"
     r"(?P<z> ?(?:Z|z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2}))?"
@@ -52,7 +54,7 @@ _CLOCK = re.compile(
 _DAY_OF_WEEK = re.compile(r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?(?P<s>,? )", re.IGNORECASE)
 #: What separates the times of an interval in one text.
 _BETWEEN = (" - ", " \u2013 ", " to ", "/")
-_CLOCK_ALONE = r"^\d{1,2}:\d{2}(:\d{2}(\.\d{1,6})?)?( ?[AaPp]\.?[Mm]\.?)?$"
+_CLOCK_ALONE = r"^(\d{1,2}:\d{2}(:\d{2}(\.\d{1,6})?)?( ?[AaPp]\.?[Mm]\.?)?|\d{1,2}h\d{2})$"
 #: Directives that Arrow does not support or parses differently.
 _SLOW = re.compile("%[yfzZbBpsa]")
 #: The most days by which an invalid date can overflow into the next month.
@@ -286,9 +288,11 @@ def _clock_of(text: str) -> str | None:
         return None
     half = match["p"] or ""
     clock = "%I" if half else "%H"
+    clock += ".%M.%S" if match["dots"] else "h%M" if match["h"] else ""
     clock += ":%M" if match["m"] else "%M" if match["bare"] else ""
     clock += ":%S" if match["sec"] else "%S" if match["two"] else ""
-    clock += f"{match['f'][0]}%f" if match["f"] else ""
+    fraction = match["f"] or match["of_dots"]
+    clock += f"{fraction[0]}%f" if fraction else ""
     clock += f"{' ' if half.startswith(' ') else ''}%p" if half else ""
     if found := match["z"]:
         clock += " %z" if found.startswith(" ") else "%z"

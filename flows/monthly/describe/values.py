@@ -9,6 +9,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from monthly.convert.patterns import matching
 from monthly.convert.published_values import is_text, trimmed
 from monthly.describe.numbers import Numbers, Range, taken
 from monthly.describe.times import Reading, TimeTexts
@@ -20,6 +21,7 @@ _ODD = 20
 _TRUTH = r"^(?i:true|false)$"
 #: Ranges of whole numbers that may be times, with their formats.
 _COMPACT = (
+    (1_900_01, 2_100_12, "%Y%m"),
     (1_900_01_01, 2_100_12_31, "%Y%m%d"),
     (1_900_01_01_00, 2_100_12_31_23, "%Y%m%d%H"),
     (1_900_01_01_00_00, 2_100_12_31_23_59, "%Y%m%d%H%M"),
@@ -27,10 +29,13 @@ _COMPACT = (
     (1_000_000_000, 1_900_000_000, "%s"),
     (1_000_000_000_000, 1_900_000_000_000, "%s%f"),
 )
+#: The formats of days and months, which are proposed even if the column's name says nothing.
+_DAYS = ("%Y%m", "%Y%m%d")
+_DOTTED_MONTH = r"^(19|20)\d\d\.(0[1-9]|1[0-2])$"
 #: Names of columns whose numbers may be times.
 _TIME_NAME = re.compile(
-    r"(^|[^a-z])(ts|timestamp|epoch|unix|at|utc|date|datum|fecha|time|day|dia|jour|tag|data|dt|ymd)"
-    r"([^a-z]|$)|^date|(date|datum|time|timestamp)(ms)?$|yyyy",
+    r"(^|[^a-z])(ts|timestamp|epoch|unix|at|utc|date|datum|fecha|time|day|dia|jour|tag|data|dt|ymd"
+    r"|period|month|monat|mois|mes)([^a-z]|$)|^date|(date|datum|time|timestamp)(ms)?$|yyyy",
     re.IGNORECASE,
 )
 
@@ -49,7 +54,7 @@ class Values:
         is_key: whether no text occurs twice in any piece of the file.
         numbers: the texts that are numbers.
         times: the texts that are times.
-        compact: whole numbers like 20200131, or seconds since 1970, read as times.
+        compact: numbers like 20200131 or 2020.01, or seconds since 1970, read as times.
         truths: number of texts that are true or false.
         odd: texts that fit no type.
         longest: length of the longest text.
@@ -79,6 +84,11 @@ class Values:
         return len(self.odd) > _ODD
 
     @property
+    def says_time(self) -> bool:
+        """Return whether the column's name says that its numbers may be times."""
+        return bool(_TIME_NAME.search(self.name))
+
+    @property
     def has_text(self) -> bool:
         """Return whether the values are text."""
         kind = self.native
@@ -104,7 +114,8 @@ class Values:
     @property
     def has_header(self) -> bool:
         """Return whether the column's name is among its values, which otherwise fit a type."""
-        return self.name in self.odd and not self.is_text
+        fits = self.numbers.count or self.truths or self.times.forms or self.times.clocks
+        return self.name in self.odd and not self.is_text and bool(fits)
 
     def is_only(self, what: Literal["numbers", "times", "clocks", "truths"]) -> bool:
         """Return whether all texts except the odd ones are of one kind."""
@@ -158,10 +169,12 @@ class Values:
     def _classify(self, texts: pa.Array) -> None:
         if self.times.forms and not self.numbers.count:
             texts = self.times.take(texts)
-        whole = self.numbers.whole
+        whole, point = self.numbers.whole, self.numbers.point
         rest = self.numbers.take(texts)
         if len(texts) and self.numbers.whole - whole == len(texts):
             self._add_compact(texts)
+        elif len(texts) and self.numbers.point - point == len(texts) and self.says_time:
+            self._add_months(texts)
         rest = taken(rest, _TRUTH, self._add_truths)
         rest = self.times.take(rest)
         for text in rest.slice(0, _ODD + 1).to_pylist():
@@ -171,11 +184,19 @@ class Values:
         self.truths += len(texts)
 
     def _add_compact(self, texts: pa.Array) -> None:
-        """Read whole numbers as times, if the column's name says that they may be."""
+        """Read whole numbers as days or months, or as times if the column's name says so."""
         seen = self.numbers.range["point"]
         formats = [text for low, high, text in _COMPACT if low <= seen.low and seen.high <= high]
-        if formats and self.compact.format in ("", *formats) and _TIME_NAME.search(self.name):
+        if not formats or self.compact.format not in ("", *formats):
+            return
+        if formats[0] in _DAYS or self.says_time:
             self.compact.format = formats[0]
+            self.compact.add(texts, self.near_year)
+
+    def _add_months(self, texts: pa.Array) -> None:
+        """Read numbers like 2020.01 as months."""
+        if self.compact.format in ("", "%Y.%m") and matching(texts, _DOTTED_MONTH).all():
+            self.compact.format = "%Y.%m"
             self.compact.add(texts, self.near_year)
 
     def _add_natives(self, known: pa.Array) -> None:

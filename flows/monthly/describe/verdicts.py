@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -13,13 +13,17 @@ from monthly.columns import Kind
 from monthly.convert.readings import Mark
 from monthly.convert.time_formats import halves_of
 from monthly.describe.addresses import YearMonth
+from monthly.describe.doubts import doubts_of
 from monthly.describe.naming import identifier
 from monthly.describe.null_texts import NULL_TEXTS
+from monthly.describe.orders import contradict
 from monthly.describe.times import Form, Reading
 from monthly.describe.values import Values
 
 #: A format with a time of day.
 _CLOCK = re.compile("%[HI]")
+#: The format of a time of day or of an instant.
+_INSTANT = re.compile("%[HIs]")
 #: A float may not keep every digit of a number with this many characters.
 _LONG = 20
 #: A number with a currency or percent sign before or after it.
@@ -85,12 +89,6 @@ def verdict(
     return found
 
 
-def order_of(formats: Sequence[str]) -> str:
-    """Return the order of day, month and year in formats, such as dmY; empty if they differ."""
-    orders = {"".join(re.findall("%([dmyY])", halves_of(text)[0])) for text in formats}
-    return orders.pop() if len(orders) == 1 else ""
-
-
 def _typed(
     full: Sequence[tuple[Values, YearMonth | None]], mark: Mark, order: str = ""
 ) -> Verdict | None:
@@ -103,12 +101,13 @@ def _typed(
         return _of_times(full, nulls, order)
     if not all(values.is_only("numbers") for values in texts):
         return None
-    if all(values.compact.good == values.numbers.count for values in texts):
+    if all(v.says_time and v.compact.good == v.numbers.count for v in texts):
         times = tuple(values.compact for values in texts)
         formats = tuple(dict.fromkeys(reading.format for reading in times))
-        kind = "date" if formats == ("%Y%m%d",) else "timestamp"
+        kind = "timestamp" if any(map(_INSTANT.search, formats)) else "date"
         return Verdict(kind, formats, nulls, times=times)
-    return _of_numbers(texts, nulls, mark)
+    found = _of_numbers(texts, nulls, mark)
+    return found and replace(found, notes=(*found.notes, *doubts_of(full, mark)))
 
 
 def _of_numbers(texts: Sequence[Values], nulls: frozenset[str], mark: Mark) -> Verdict | None:
@@ -137,7 +136,7 @@ def _of_times(
     notes: list[str] = []
     for values, month in full:
         forms = values.times.forms.values()
-        readings = [(form, *_chosen(form, month, order)) for form in forms]
+        readings = [(form, *most_likely(form, month, order)) for form in forms]
         if any(reading.good < form.count for form, reading, _ in readings):
             return None
         chosen += [(form, reading) for form, reading, _ in readings]
@@ -146,7 +145,7 @@ def _of_times(
     is_open = bool(notes)
     formats = list(dict.fromkeys(reading.format for _, reading in chosen))
     kind = "timestamp" if any(map(_CLOCK.search, formats)) else "date"
-    if _contradict(formats):
+    if contradict(formats):
         notes.append("Day and month stand in another order in each file, which decides by itself.")
         formats = []
     if any(len(halves_of(text)) > 1 for text in formats):
@@ -162,40 +161,12 @@ def _of_times(
     )
 
 
-def _chosen(form: Form, month: YearMonth | None, order: str) -> tuple[Reading, str]:
-    """Return the reading of a form with most times in the month, and what is uncertain."""
-    number = month[0] * 12 + month[1] - 1 if month else None
-
-    def rank(reading: Reading) -> tuple[int, int, int]:
-        inside = reading.months[number] if number is not None else 0
-        top = max(reading.months.values(), default=0)
-        return reading.good, inside, top
-
-    ranked = sorted(form.readings, key=rank, reverse=True)
-    if len(ranked) > 1 and rank(ranked[0]) == rank(ranked[1]):
-        for reading in ranked:
-            if order and order_of([reading.format]) == order and rank(reading) == rank(ranked[0]):
-                return reading, ""
-        formats = " or ".join(reading.format for reading in ranked)
-        return ranked[0], f"Nothing in the file decides between {formats}."
-    return ranked[0], ""
-
-
 def _together(readings: Sequence[Reading]) -> Reading:
     """Merge the readings of several forms under the format of the first."""
     found = Reading(readings[0].format)
     for reading in readings:
         found.widen(reading)
     return found
-
-
-def _contradict(formats: Sequence[str]) -> bool:
-    """Return whether two formats read the same texts differently."""
-    parts = [
-        tuple("".join(sorted(re.sub("%[dm]", "%d", half))) for half in halves_of(text))
-        for text in formats
-    ]
-    return len({*parts}) < len(parts)
 
 
 def _of_natives(full: Sequence[tuple[Values, YearMonth | None]], mark: Mark) -> Verdict:

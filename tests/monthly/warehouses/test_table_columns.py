@@ -10,7 +10,7 @@ FEE = Column("fee", "int64", "The fee.")
 
 
 def test_kept_text_moves_to_a_free_name() -> None:
-    """A name that the table or the load has, in any case, is taken; the load's columns come last."""
+    """A name that the table or the load has, in any case, is taken."""
     table = {"fee": Found("fee", "text", KEPT.about), "Fee_As_Text": Found("", "text", "")}
     month = (FEE, Column("fee_as_text_2", "string", ""))
     changes = changes_of(month, {"fee": table["fee"]}, table, lambda column: column.type)
