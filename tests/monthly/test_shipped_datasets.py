@@ -79,6 +79,90 @@ def test_flights_are_read_from_the_only_table_of_their_archive(tmp_path: Path) -
     assert address("", Month("flights_us", 2024, 1)).endswith("_present_2024_1.zip")
 
 
+#: The header of the published files, up to 2024; each line ends in a comma.
+FLIGHTS = (
+    "Year Quarter Month DayofMonth DayOfWeek FlightDate Reporting_Airline DOT_ID_Reporting_Airline "
+    "IATA_CODE_Reporting_Airline Tail_Number Flight_Number_Reporting_Airline OriginAirportID "
+    "OriginAirportSeqID OriginCityMarketID Origin OriginCityName OriginState OriginStateFips "
+    "OriginStateName OriginWac DestAirportID DestAirportSeqID DestCityMarketID Dest DestCityName "
+    "DestState DestStateFips DestStateName DestWac CRSDepTime DepTime DepDelay DepDelayMinutes "
+    "DepDel15 DepartureDelayGroups DepTimeBlk TaxiOut WheelsOff WheelsOn TaxiIn CRSArrTime ArrTime "
+    "ArrDelay ArrDelayMinutes ArrDel15 ArrivalDelayGroups ArrTimeBlk Cancelled CancellationCode "
+    "Diverted CRSElapsedTime ActualElapsedTime AirTime Flights Distance DistanceGroup CarrierDelay "
+    "WeatherDelay NASDelay SecurityDelay LateAircraftDelay FirstDepTime TotalAddGTime "
+    "LongestAddGTime DivAirportLandings DivReachedDest DivActualElapsedTime DivArrDelay "
+    "DivDistance"
+).split()
+#: Of each of five diversions.
+DIVERSION = (
+    *("Airport", "AirportID", "AirportSeqID", "WheelsOn", "TotalGTime", "LongestGTime"),
+    *("WheelsOff", "TailNum"),
+)
+FLIGHTS += [f"Div{n}{part}" for n in range(1, 6) for part in DIVERSION]
+
+
+def flight(**values: str) -> str:
+    """A line of the published file with these fields, the others empty."""
+    return ",".join(values.get(name, "") for name in FLIGHTS) + ",\n"
+
+
+def test_a_whole_line_of_the_published_flights(tmp_path: Path) -> None:
+    """109 fields; five past midnight, a departure as 2400, and a cancelled flight without one."""
+    assert len(FLIGHTS) == 109
+    known = {"Year": "2024", "Month": "1", "FlightDate": "2024-01-31", "Reporting_Airline": '"9E"'}
+    known |= {"Flight_Number_Reporting_Airline": '"4814"', "Origin": '"IAH"', "Dest": '"ATL"'}
+    known |= {"OriginCityName": '"Houston, TX"', "Cancelled": "0.00", "Diverted": "0.00"}
+    text = ",".join(f'"{name}"' for name in FLIGHTS) + ",\n"
+    text += flight(
+        **known, CRSDepTime='"0005"', DepTime='"2400"', DepDelay="-5.00", Distance="689.00"
+    )
+    text += flight(**known, CRSDepTime='"905"', DepTime='"0905"', DepDelay="0.00", ArrDelay="-9.00")
+    cancelled = known | {"Cancelled": "1.00", "CancellationCode": '"B"'}
+    text += flight(**cancelled, CRSDepTime='"2400"')
+    found = converted(tmp_path, Month("flights_us", 2024, 1), text, "On_Time_2024_1.csv")
+    assert (found.rows_written, found.rows_rejected) == (3, 0)
+    rows = pq.read_table(found.path).to_pylist()
+    assert [row["scheduled_departure"] for row in rows] == [
+        dt.datetime(2024, 1, 31, 0, 5),
+        dt.datetime(2024, 1, 31, 9, 5),
+        dt.datetime(2024, 2, 1),
+    ]
+    assert [(row["departure_delay"], row["cancelled"]) for row in rows] == [
+        (-5.0, False),
+        (0.0, False),
+        (None, True),
+    ]
+    assert rows[2]["cancellation_code"] == "B"
+    assert rows[0]["distance"] == 689.0
+
+
+def test_a_month_of_fuel_prices_in_latin_1_and_in_utf_8(tmp_path: Path) -> None:
+    """The agency has published both; names have accents, prices two to four decimals."""
+    head = (
+        "Regiao - Sigla;Estado - Sigla;Municipio;Revenda;CNPJ da Revenda;Nome da Rua;Numero Rua;"
+        "Complemento;Bairro;Cep;Produto;Data da Coleta;Valor de Venda;Valor de Compra;"
+        "Unidade de Medida;Bandeira"
+    )
+    lines = [
+        f"NE;PI;SÃO RAIMUNDO NONATO;POSTO Nº {day} LTDA; 07.555.111/0001-{day:02};AVENIDA JOÃO;"
+        f"{('12', 'S/N', '0034')[day % 3]};;CENTRO;64770-000;{('GASOLINA', 'ETANOL')[day % 2]};"
+        f"{day:02}/05/2024;{('5,9', '4,799', '6')[day % 3]};;R$ / litro;BRANCA"
+        for day in range(1, 32)
+    ]
+    text = "\r\n".join([head, *lines, ""])
+    prices = [Decimal(("5.9", "4.799", "6")[day % 3]) for day in range(1, 32)]
+    for number, data in enumerate((text.encode("latin-1"), text.encode("utf-8-sig"))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        found = converted(folder, Month("fuel_brazil", 2024, 5), data)
+        assert (found.rows_written, found.rows_rejected) == (31, 0)
+        table = pq.read_table(found.path)
+        assert table["collected_on"].to_pylist() == [dt.date(2024, 5, n) for n in range(1, 32)]
+        assert table["sale_price"].to_pylist() == prices
+        assert {*table["municipality"].to_pylist()} == {"SÃO RAIMUNDO NONATO"}
+        assert table["street_number"].to_pylist()[:3] == ["S/N", "0034", "12"]
+
+
 def test_fuel_prices_have_decimal_commas_and_days_before_months(tmp_path: Path) -> None:
     text = (
         "\ufeffRegiao - Sigla;Estado - Sigla;Municipio;Revenda;CNPJ da Revenda;Nome da Rua;"

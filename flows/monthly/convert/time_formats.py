@@ -30,6 +30,7 @@ _GROUPS = {
     "%": "%",
 }
 _DIRECTIVE = re.compile(r"%(.?)")
+_ENDS_IN_DIGITS = re.compile("%[YymdHIMS]$")
 #: Zones like CST and IST are left out because their names are ambiguous.
 _KNOWN = ", ".join(f"%{letter}" for letter in _GROUPS)
 
@@ -81,6 +82,9 @@ def _groups(text: str) -> str:
     for match in _DIRECTIVE.finditer(text):
         if match[1] not in _GROUPS:
             raise UnknownFormat(f"{text!r} has {match[0]!r}; the directives are {_KNOWN}")
-        parts += [re.escape(text[at : match.start()]), _GROUPS[match[1]]]
+        group = _GROUPS[match[1]]
+        if at == match.start() and _ENDS_IN_DIGITS.search(text[:at]):
+            group = group.replace(r"\d{1,2}", r"\d{2}")  # 905 is 9:05, and 2024111 is no date
+        parts += [re.escape(text[at : match.start()]), group]
         at = match.end()
     return "".join([*parts, re.escape(text[at:])])

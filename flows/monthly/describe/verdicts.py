@@ -16,7 +16,7 @@ from monthly.describe.addresses import YearMonth
 from monthly.describe.doubts import doubts_of
 from monthly.describe.naming import identifier
 from monthly.describe.null_texts import NULL_TEXTS
-from monthly.describe.orders import contradict
+from monthly.describe.orders import contradict, most_likely
 from monthly.describe.times import Form, Reading
 from monthly.describe.values import Values
 

@@ -1,0 +1,194 @@
+"""What a draft says of values that it does not read, and files that it refuses."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from core.errors import BadFile, UsageError
+from fakes.drafts import draft, values
+
+MARCH = [dt.date(2021, 3, day) for day in range(1, 32)]
+#: 2021-03-01 as a spreadsheet stores it, days after 1899-12-30.
+SERIAL = 44_256
+
+
+def table(head: str, line: str) -> str:
+    """A file with a row for each day of March 2021: {d} the day, {n} its number from 0."""
+    return "\n".join([head, *(line.format(d=day, n=n) for n, day in enumerate(MARCH)), ""])
+
+
+def comments(text: str) -> str:
+    """The comments of a draft, on one line."""
+    return " ".join(line[2:] for line in text.splitlines() if line.startswith("# "))
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "line", "are_told"),
+    [
+        ("date", "{}", "{s}", True),
+        ("when", "{}.5", "{s}.5", True),  # all are in the month of the file
+        ("fecha", "{}", "{s}", True),
+        ("price", "{}", "{m}", False),  # 45000 is 2023-03-15, which nothing speaks for
+    ],
+)
+def test_days_of_a_spreadsheet_are_told_not_read(
+    tmp_path: Path, name: str, number: str, line: str, are_told: bool
+) -> None:
+    """The numbers stay numbers; the comment has the dates that they would be."""
+    rows = [line.format(s=SERIAL + n, m=45_000 + n) for n in range(31)]
+    text = "\n".join([f"{name},n", *(f"{row},{n}" for n, row in enumerate(rows)), ""])
+    found = draft(tmp_path, {"t-2021-03.csv": text})
+    assert found.types[name] in ("int64", "float64")
+    told = f"{number.format(SERIAL)} is 2021-03-01 and {number.format(SERIAL + 30)} 2021-03-31"
+    assert (told in comments(found.text)) is are_told
+    assert ("No format reads them" in comments(found.text)) is are_told
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("01-MAR-21 08.30.00.000000 AM", "%d-%b-%y %I.%M.%S.%f %p"),
+        ("01-MAR-21 08.30.00.123456000 AM", "%d-%b-%y %I.%M.%S.%f %p"),
+        ("01-MAR-2021 08.30.00", "%d-%b-%Y %H.%M.%S"),
+        ("2021-03-01 08h30", "%Y-%m-%d %Hh%M"),
+    ],
+)
+def test_clocks_with_dots_or_an_h(tmp_path: Path, text: str, written: str) -> None:
+    """As Oracle writes them, and as French files do."""
+    found = draft(tmp_path, {"t-2021-03.csv": f"at,n\n{text},1\n"})
+    assert found.columns["at"].formats == [written]
+    (time,) = values(found.loaded(tmp_path / "t-2021-03.csv", "2021-03"), "at")
+    fraction = 123_456 if "123456" in text else 0
+    assert time == dt.datetime(2021, 3, 1, 8, 30, 0, fraction)
+
+
+@pytest.mark.parametrize("clock", ["", " 10:30"])
+def test_dates_that_the_separator_splits_are_refused(tmp_path: Path, clock: str) -> None:
+    """Every name after them would stand at the next field."""
+    text = table("day,n", f"{{d:%B %d, %Y}}{clock},{{n}}")
+    said = f"'March 01, 2021{clock}' in column 'day'; have them quoted"
+    with pytest.raises(UsageError, match=said):
+        draft(tmp_path, {"t-2021-03.csv": text})
+
+
+@pytest.mark.parametrize("head", ["Day,Year,n", ""])
+def test_a_day_and_its_year_in_two_columns_are_joined(tmp_path: Path, head: str) -> None:
+    """Nothing is shifted where each has a name, or no field has one."""
+    text = table(head, "{d:%B %d},{d:%Y},{n}").removeprefix("\n")
+    found = draft(tmp_path, {"t-2021-03.csv": text})
+    assert found.columns["date"].formats == ["%b %d %Y"]
+    assert values(found.loaded(tmp_path / "t-2021-03.csv", "2021-03"), "date") == MARCH
+
+
+@pytest.mark.parametrize("units", ["UTC,degC,m/s", "YYYY-MM-DD,[°C],kn", "20d,14n,14n"])
+def test_a_full_line_of_units_is_not_the_header(tmp_path: Path, units: str) -> None:
+    """Nor is it a row."""
+    text = table(f"when,temp,wind\n{units}", "{d},{n}.5,{n}")
+    found = draft(tmp_path, {"t-2021-03.csv": text})
+    assert found.declared.text.header == ["when", "temp", "wind"]
+    loaded = found.loaded(tmp_path / "t-2021-03.csv", "2021-03")
+    assert values(loaded, "when") == MARCH
+    assert values(loaded, "temp") == [n + 0.5 for n in range(31)]
+
+
+def test_of_two_lines_of_names_the_other_one_is_told(tmp_path: Path) -> None:
+    """Either could be the header."""
+    text = table("Alpha,Beta,Gamma\nwhen,north,south", "{d},{n}.5,{n}")
+    found = draft(tmp_path, {"t-2021-03.csv": text})
+    assert [*found.types] == ["when", "north", "south"]
+    assert "the second is taken, the first is 'Alpha,Beta,Gamma'" in comments(found.text)
+
+
+def test_the_clock_of_something_else_is_not_joined_with_the_date(tmp_path: Path) -> None:
+    """The hour of the strongest gust is not that of the row."""
+    text = table("day,rain,Time of maximum gust", "{d},{n},10:30")
+    found = draft(tmp_path, {"t-2021-03.csv": text})
+    assert not any(column.join for column in found.columns.values())
+    assert found.declared.roles.time == "day"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "written"),
+    [
+        ("period", "{d:%Y%m}", "%Y%m"),
+        ("Period", "{d:%Y.%m}", "%Y.%m"),
+        ("ymd", "{d:%Y%m%d}", "%Y%m%d"),
+    ],
+)
+def test_numbers_are_months_if_the_name_says_so(
+    tmp_path: Path, name: str, text: str, written: str
+) -> None:
+    """2021.03 as a number would be 2021.03, and 2020.10 would be 2020.1."""
+    found = draft(tmp_path, {"t-2021-03.csv": table(f"{name},n", f"{text},{{n}}")})
+    assert (found.types[name.lower()], found.columns[name.lower()].formats) == ("date", [written])
+
+
+def test_numbers_that_are_all_dates_are_told(tmp_path: Path) -> None:
+    """The name of the column does not say what they are."""
+    found = draft(tmp_path, {"t-2021-03.csv": table("code,n", "{d:%Y%m%d},{n}")})
+    assert found.types["code"] == "int64"
+    assert "would be dates from 2021-03-01 to 2021-03-31" in comments(found.text)
+    assert 'formats = ["%Y%m%d"]' in comments(found.text)
+
+
+def test_a_number_that_may_mean_no_value_is_told(tmp_path: Path) -> None:
+    """It stays a number, since it may be one."""
+    text = table("day,temp", "{d},{n}.5") + "2021-03-31,-999\n"
+    found = draft(tmp_path, {"t-2021-03.csv": text})
+    assert "If -999 means no value" in comments(found.text)
+
+
+def test_first_days_of_months_decide_between_day_and_month(tmp_path: Path) -> None:
+    """A series of several years has one time a month, not twelve each January; it is told."""
+    rows = [f"01/{n % 12 + 1:02}/{2019 + n // 12},{n}" for n in range(36)]
+    found = draft(tmp_path, {"t-2021-12.csv": "\n".join(["day,n", *rows, ""])})
+    assert found.columns["day"].formats == ["%d/%m/%Y"]
+    assert "%d/%m/%Y, which makes them one a month, is assumed" in comments(found.text)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"), [("cp949", "대여일자"), ("shift_jis", "年月日"), ("cp1251", "дата")]
+)
+def test_letters_that_are_not_western_are_refused(tmp_path: Path, encoding: str, name: str) -> None:
+    """Read as Latin-1 they would load as other letters."""
+    data = table(f"{name},n", "{d},{n}").encode(encoding)
+    with pytest.raises(BadFile, match=r"neither UTF-8 nor Western European.*save it as UTF-8"):
+        draft(tmp_path, {"t-2021-03.csv": data})
+
+
+def test_capital_letters_with_accents_are_western(tmp_path: Path) -> None:
+    """Two of them stand together in Portuguese."""
+    text = table("day,place", "{d},CONCEIÇÃO DA APARIÇÃO")
+    found = draft(tmp_path, {"t-2021-03.csv": text.encode("latin-1")})
+    assert found.declared.text.encoding == "windows-1252"
+
+
+def test_several_files_of_each_month_are_one_source(tmp_path: Path) -> None:
+    """As a publisher splits them, by region say."""
+    names = [f"2021-03-{place}-street.csv" for place in ("avon", "kent")]
+    found = draft(tmp_path, {name: table("day,n", "{d},{n}") for name in names})
+    (source,) = found.declared.sources.values()
+    assert [Path(address).name for address in source] == [
+        "{year_month}-avon-street.csv",
+        "{year_month}-kent-street.csv",
+    ]
+
+
+def test_points_that_may_separate_thousands_are_told(tmp_path: Path) -> None:
+    """In a file with semicolons that has no other decimal."""
+    found = draft(tmp_path, {"t-2021-03.csv": table("day;n", "{d};1{n}.125")})
+    assert "Nothing decides what the point in '10.125' is" in comments(found.text)
+
+
+def test_a_dataset_can_be_drafted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its declaration may stand among the user's already."""
+    own = tmp_path / "own"
+    own.mkdir()
+    first = draft(tmp_path, {"t-2021-03.csv": table("day,n", "{d},{n}")})
+    (own / "own.toml").write_text(first.text, "utf-8")
+    monkeypatch.setenv("TRIPS_DATASETS", str(own))
+    again = draft(tmp_path, {"t-2021-03.csv": table("day,n", "{d},{n}.5")})
+    assert again.types["n"] == "float64"
