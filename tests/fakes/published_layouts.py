@@ -359,7 +359,47 @@ FRENCH_CLOCK = Layout(
     decimal=",",
     times={("jour", "heure"): "%d/%m/%Y %Hh%M"},
 )
+KNMI = Layout(
+    "uurgeg_260_2024-01.txt",
+    _lines(
+        lambda n: f"  260,{_at(n):%Y%m%d},{n % 24 + 1:5},{'     ' if n % 4 == 0 else f'{n:5}'}",
+        "BRON: KONINKLIJK NEDERLANDS METEOROLOGISCH INSTITUUT (KNMI)",
+        "STN      = WMO-nummer van het station",
+        "",
+        "# STN,YYYYMMDD,   HH,   FH",
+        "",
+    ),
+    "2024-01",
+    header=3,
+    first=5,
+    times={("YYYYMMDD", "HH"): "%Y%m%d %H"},
+)
+CAMPBELL = Layout(
+    "Table1_2024-01.dat",
+    _lines(
+        lambda n: f'"{_at(n, 15):%Y-%m-%d %H:%M:%S}",{n},{n / 10 if n % 9 else "NAN"}',
+        '"TOA5","CR1000","CR1000","1234","CR1000.Std.27","CPU:x.CR1","5678","Table1"',
+        '"TIMESTAMP","RECORD","AirT_Avg"',
+        '"TS","RN","Deg C"',
+        '"","","Avg"',
+    ),
+    "2024-01",
+    header=1,
+    first=4,
+    nulls=("NAN",),
+    times={"TIMESTAMP": ""},
+)
+CIMIS = Layout(
+    "hourly_2024-01.csv",
+    _lines(
+        lambda n: f"2,FivePoints,{_at(n):%m/%d/%Y},{n % 24 * 100 + 100:04},{n / 10:.1f}, ",
+        "Stn Id,Stn Name,Date,Hour (PST),Air Temp (C),qc",
+    ),
+    "2024-01",
+    times={("Date", "Hour (PST)"): "%m/%d/%Y %H%M"},
+)
 LAYOUTS = (
     *(PRICE_PAID, ENTSOE, DIVVY, BIXI, TFL, NOAA, EIA, SMARD, AEMO, MTA, SF311, DVF, RTE),
     *(STATS_NZ, INEGI, DWD, METEOSTAT, UK_INDEX, CENSUS, OPENAQ, USGS, ORACLE, FRENCH_CLOCK),
+    *(KNMI, CAMPBELL, CIMIS),
 )

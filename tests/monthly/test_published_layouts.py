@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -76,4 +77,8 @@ def _time(text: str, how: str) -> dt.datetime:
         return dt.datetime(1970, 1, 1) + dt.timedelta(milliseconds=int(text))
     if how.endswith(" - "):
         text, how = text.split(" - ")[0], how.removesuffix(" - ")
+    midnight = re.search(r" +24(00)?$", text)  # the start of the next day
+    if midnight:
+        day, how = text[: midnight.start()], how.partition(" ")[0]
+        return dt.datetime.strptime(day, how) + dt.timedelta(days=1)
     return dt.datetime.strptime(text, how) if how else dt.datetime.fromisoformat(text)

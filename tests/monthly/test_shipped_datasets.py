@@ -80,7 +80,7 @@ def test_flights_are_read_from_the_only_table_of_their_archive(tmp_path: Path) -
 
 
 #: The header of the published files, up to 2024; each line ends in a comma.
-FLIGHTS = (
+_FIELDS = (
     "Year Quarter Month DayofMonth DayOfWeek FlightDate Reporting_Airline DOT_ID_Reporting_Airline "
     "IATA_CODE_Reporting_Airline Tail_Number Flight_Number_Reporting_Airline OriginAirportID "
     "OriginAirportSeqID OriginCityMarketID Origin OriginCityName OriginState OriginStateFips "
@@ -92,13 +92,13 @@ FLIGHTS = (
     "WeatherDelay NASDelay SecurityDelay LateAircraftDelay FirstDepTime TotalAddGTime "
     "LongestAddGTime DivAirportLandings DivReachedDest DivActualElapsedTime DivArrDelay "
     "DivDistance"
-).split()
+)
 #: Of each of five diversions.
 DIVERSION = (
     *("Airport", "AirportID", "AirportSeqID", "WheelsOn", "TotalGTime", "LongestGTime"),
     *("WheelsOff", "TailNum"),
 )
-FLIGHTS += [f"Div{n}{part}" for n in range(1, 6) for part in DIVERSION]
+FLIGHTS = [*_FIELDS.split(), *(f"Div{n}{part}" for n in range(1, 6) for part in DIVERSION)]
 
 
 def flight(**values: str) -> str:

@@ -23,13 +23,16 @@ _DATE_WORDS = re.compile(r"(^|_)(fecha|date|datum|day|dia|data|tag|jour|dt)(_|$)
 _CLOCK_NAME = re.compile(
     r"(local_?|utc_?|start_?)?(time|hour|hora|heures?|horaires?|uhrzeit|zeit|stunde|ora|tid)(_utc)?s?"
 )
-_DAY_OF_MONTH = re.compile(rf"{MONTH} \d{{1,2}}", re.IGNORECASE)
+_DAY_OF_MONTH = re.compile(rf" ?{MONTH} \d{{1,2}}", re.IGNORECASE)
+#: Hours and minutes in four digits, in a column that is named after them.
+_COMPACT_CLOCK = re.compile(r"([01]\d|2[0-3])[0-5]\d|2400")
+_COMPACT_NAME = re.compile(r"(^|_)(hhmm|time|hour|hora|heure|uhrzeit)(_|$)")
 _YEAR = re.compile(r" ?(19|20)\d\d( .*)?")
 _APART = {
     "%Y": r"year|anio|ano|annee|jahr|yyyy",
     "%m": r"month|mes|mois|monat|mm",
     "%d": r"day|dia|jour|tag|dd|day_?of_?month",
-    "%H": r"hour|hora|heure|stunde",
+    "%H": r"hour|hora|heure|stunde|(?<![a-z])hh(?![a-z])",
 }
 
 
@@ -69,6 +72,8 @@ def propose_zones(columns: Sequence[Drafted]) -> None:
 
 
 def _clock_formats(clock: Drafted) -> list[str]:
+    if _is_compact_clock(clock):
+        return ["%H%M"]
     formats = {text for values in clock.seen.values() for text in values.times.clock_formats}
     return sorted(formats or {"%H"})
 
@@ -95,11 +100,18 @@ def _is_date(column: Drafted) -> bool:
 
 
 def _is_clock(column: Drafted) -> bool:
-    if column.verdict.is_clock:
+    if column.verdict.is_clock or _is_compact_clock(column):
         return True
     ranges = [values.numbers.range["point"] for values in column.seen.values()]
     is_hour = column.verdict.type == "int64" and re.search(_APART["%H"], column.name)
     return bool(is_hour) and all(r.low >= 0 and r.high <= 24 for r in ranges)
+
+
+def _is_compact_clock(column: Drafted) -> bool:
+    """Return whether a column has times of day such as 0905, all with leading zeros."""
+    texts = [text for values in column.seen.values() for text in values.distinct]
+    is_named = column.verdict.type == "string" and _COMPACT_NAME.search(column.name)
+    return bool(is_named and texts) and all(map(_COMPACT_CLOCK.fullmatch, texts))
 
 
 def _has_both(column: Drafted, date: Drafted) -> bool:
@@ -159,7 +171,7 @@ def _ends_at_24(clock: Drafted) -> bool:
     """Return whether hours run to 24 and so mark the end of an interval."""
     ranges = [values.numbers.range["point"].high for values in clock.seen.values()]
     texts = [text for values in clock.seen.values() for text in values.distinct]
-    return 24 in ranges or any(text.startswith("24:") for text in texts)
+    return 24 in ranges or any(text == "2400" or text.startswith("24:") for text in texts)
 
 
 def _apart(columns: Sequence[Drafted]) -> Drafted | None:

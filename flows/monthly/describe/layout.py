@@ -204,9 +204,14 @@ class _Table:
     def _has_units(self, row: Sequence[str]) -> bool:
         """Return whether a line holds units: words in the columns of numbers or times."""
         fields = [row[p].strip() for p in self._typed if p < len(row)]
-        words = [f for f in fields if f and not _is_typed(f) and f not in NULL_TEXTS]
+        words = [f for f in fields if f]
         are_units = len(words) * 2 > len(fields) or any(map(_SIGN.search, words))
-        return are_units and not {*fields} - {*words, ""}
+        return are_units and self._has_words(row)
+
+    def _has_words(self, row: Sequence[str]) -> bool:
+        """Return whether a line has words, and nothing else, in the columns of numbers or times."""
+        fields = [row[p].strip() for p in self._typed if p < len(row)]
+        return any(fields) and not any(f in NULL_TEXTS or _is_typed(f) for f in fields if f)
 
     def _candidates(self) -> list[int]:
         """Return the lines before the first row that could be the header."""
@@ -255,7 +260,9 @@ class _Table:
     def _first_row(self) -> int:
         """Return the line of the first row, after the header and any line of units."""
         if self.header is not None:
-            after = self.header + 1
-            return after + (after < len(self._rows) and self._has_units(self._rows[after]))
+            after, found = self.header + 1, self._has_units
+            while after < len(self._rows) and found(self._rows[after]):
+                after, found = after + 1, self._has_words  # such as how each was averaged
+            return after
         full = (n for n, row in enumerate(self._rows) if len(row) == self.fields and any(row))
         return next(full, 0)

@@ -195,7 +195,7 @@ def _floats(texts: pa.Array) -> pa.Array | None:
     except pa.ArrowInvalid:
         return None
     is_long = (pc.max(pc.utf8_length(texts)).as_py() or 0) >= _LONG
-    is_odd = is_long or any(pc.any(pc.match_substring(texts, e)).as_py() for e in "eEn")
+    is_odd = is_long or any(pc.any(pc.match_substring(texts, e)).as_py() for e in "eEnN")
     from_zero = texts.filter(pc.or_(pc.starts_with(texts, "0"), pc.starts_with(texts, "-")))
     if is_odd or matching(from_zero, _PADDED).any():
         return None
