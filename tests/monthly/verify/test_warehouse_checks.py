@@ -9,7 +9,7 @@ import pytest
 
 from fakes.entries import entry_of
 from fakes.one_month import MONTH
-from monthly.columns import Column
+from monthly.columns import Column, Kind
 from monthly.figures import Figures
 from monthly.verify.findings import FaultKind
 from monthly.verify.warehouse_checks import compare
@@ -20,6 +20,18 @@ from monthly.warehouses.month_figures import MonthFigures
 DRAWN = np.random.default_rng(1).normal(0, 10, 200_000)
 VALUES = np.sort(DRAWN - DRAWN.mean())
 ENDS = (float(VALUES[0]), float(VALUES[-1]))
+
+
+@pytest.mark.parametrize("kind", ["int64", "string"])
+def test_a_kept_column_that_has_a_type_now_is_no_difference(kind: Kind) -> None:
+    """Its text stands in another column until the month is converted again."""
+    drift = {"kept": ["fee"], "unknown": ["Fee"]}
+    entry = entry_of(MONTH, rows_written=1, columns={"fee": Figures(1, "7", "7", 1)}, drift=drift)
+    assert "fee" in entry.kept
+    recorded = Recorded(entry.loaded_sha256, 1, "", entry)
+    found = MonthFigures(1, {"fee": Figures(0)})
+    fault = compare(entry, recorded, found, [Column("fee", kind, "")], "w")
+    assert (fault is None) is (kind != "string")
 
 
 @pytest.mark.parametrize(
