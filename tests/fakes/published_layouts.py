@@ -235,7 +235,7 @@ RTE = Layout(
             + (f"{45_000 + n}\t-{n}\t" if n % 2 == 0 else "\t\t")
         ),
         "Périmètre\tNature\tDate\tHeures\tConsommation\tPompage",
-        notes=("RTE ne pourra être tenu responsable de l'usage des données.",),
+        notes=("RTE décline toute responsabilité quant à l'usage des données.",),
     ),
     "2024-01",
     separator="\t",

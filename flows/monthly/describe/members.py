@@ -15,7 +15,7 @@ from core.download.text_stream import reading, tables_in, unpacked
 #: The header of a table ends within these bytes.
 _HEAD_BYTES = 1 << 14
 _TABLE = re.compile(r"\.(csv|tsv|txt|dat)(\.gz)?$", re.IGNORECASE)
-_NOTE = re.compile(r"readme|license|licence|metadat|dictionary", re.IGNORECASE)
+_NOTE = re.compile(r"readme|license|licence|metadata|metadaten|dictionary", re.IGNORECASE)
 
 
 def member_of(what: str, path: Path) -> str:
