@@ -84,7 +84,7 @@ def _groups(text: str) -> str:
             raise UnknownFormat(f"{text!r} has {match[0]!r}; the directives are {_KNOWN}")
         group = _GROUPS[match[1]]
         if at == match.start() and _ENDS_IN_DIGITS.search(text[:at]):
-            group = group.replace(r"\d{1,2}", r"\d{2}")  # 905 is 9:05, and 2024111 is no date
+            group = group.replace(r"\d{1,2}", r"\d{2}")  # 905 is 9:05; 2024111 does not fit
         parts += [re.escape(text[at : match.start()]), group]
         at = match.end()
     return "".join([*parts, re.escape(text[at:])])
