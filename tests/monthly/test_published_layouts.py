@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from fakes.drafts import Drafted, draft
-from fakes.published_layouts import LAYOUTS, ROWS, Layout
+from fakes.layout import ROWS, Layout
+from fakes.published_layouts import LAYOUTS
 from monthly.columns import Column, fold
 
 
