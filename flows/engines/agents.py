@@ -24,6 +24,7 @@ from prefect.utilities.asyncutils import sync_compatible
 from core.errors import Advice, ClusterError, Remedy, TripsError, UsageError
 from core.waiting import Pace
 from engines.run_plan import EngineConfig, RunPlan
+from engines.start_limit import start_limit
 from monthly.month import Month
 from monthly.plan import Plan
 from monthly.result import MonthResult, Outcome, failed_month
@@ -108,14 +109,16 @@ class _Flight:
         self._lines: list[MonthResult] = []
         self._moved = time.monotonic()
         self._pace = Pace()
+        self._limit = start_limit()
 
     async def lines(self) -> list[MonthResult]:
         """Return the result of each month once all have ended or were given up."""
         try:
             while self._waiting or self._flying:
                 await self._start()
-                await self._look()
                 if self._flying:
+                    await self._look()
+                if self._waiting or self._flying:
                     await anyio.sleep(POLL_SECONDS)
         finally:
             with anyio.CancelScope(shield=True):
@@ -123,8 +126,9 @@ class _Flight:
         return self._lines
 
     async def _start(self) -> None:
-        while self._waiting and len(self._flying) < self._width:
+        while self._waiting and len(self._flying) < self._width and not self._limit.remaining:
             plan = self._waiting.popleft()
+            self._limit.take()
             run = await run_deployment(
                 self._deployment,
                 parameters=_parameters(plan.month, self._work),

@@ -9,6 +9,7 @@ from typing import Any
 from prefect import Task
 from prefect.futures import PrefectFuture
 
+from engines.start_limit import start_limit
 from monthly.month import Month
 from monthly.result import failed_month
 from orchestration.flow_results import error_of
@@ -33,7 +34,7 @@ def side_by_side(
         results.append(_result(*running.popleft()))
         tell(results[-1])
 
-    for month, job, arguments in jobs:
+    for month, job, arguments in start_limit().spaced(jobs):
         if len(running) == width:
             take()
         running.append((month, job.submit(*arguments)))

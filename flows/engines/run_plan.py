@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from core.dask.cluster_spec import ClusterSpec
 from core.errors import Remedy, UsageError
+from engines.start_limit import start_limit
 from monthly.plan import Plan
 
 Name = Literal["threads", "dask", "agents"]
@@ -37,7 +38,7 @@ class EngineConfig:
     def __post_init__(self) -> None:
         if self.workers < 1:
             raise UsageError(f"workers {self.workers}: at least one has to do the work")
-        _ = self.spec  # refuse an invalid one before anything is planned
+        _ = self.spec, start_limit()  # refuse invalid ones before anything is planned
         self._refuse_options_of_others()
 
     def _refuse_options_of_others(self) -> None:

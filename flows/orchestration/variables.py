@@ -73,6 +73,12 @@ THREADS = Variable(
     "",
     "Threads shared by the months converted in one process. By default, the number of cores.",
 )
+MONTHS_PER_MINUTE = Variable(
+    "TRIPS_MONTHS_PER_MINUTE",
+    "",
+    "Months that a parent run starts per minute at most, such as `5`, for a Prefect API with a "
+    "limit on requests. By default there is no limit.",
+)
 ENVIRONMENT_FILE = Variable(
     "TRIPS_ENV_FILE", str(PROJECT / ".env"), "File to read in place of `.env`."
 )
@@ -86,6 +92,7 @@ VARIABLES = (
     DATA,
     SCRATCH,
     THREADS,
+    MONTHS_PER_MINUTE,
     ENVIRONMENT_FILE,
 )
 
