@@ -1,0 +1,66 @@
+"""What a month of a parent run asks of Prefect's API, as docs/prefect-cloud.md says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prefect.client.base import PrefectHttpxAsyncClient
+from prefect.logging.handlers import APILogHandler
+
+from test_flows import publish, source
+
+PAGE = Path(__file__).absolute().parents[1] / "docs" / "prefect-cloud.md"
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+
+class Asked:
+    """The requests and log lines that Prefect's API is sent."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.counts: Counter[str] = Counter()
+        real = PrefectHttpxAsyncClient.send
+
+        async def send(client: Any, request: httpx.Request, *args: Any, **more: Any) -> Any:
+            is_log = request.url.path.endswith("/logs/")
+            self.counts["logs" if is_log else "requests"] += (
+                len(json.loads(request.content)) if is_log else 1
+            )
+            return await real(client, request, *args, **more)
+
+        monkeypatch.setattr(PrefectHttpxAsyncClient, "send", send)
+
+    def taken(self) -> Counter[str]:
+        """The counts since the last call, all log lines sent."""
+        APILogHandler.flush()
+        taken, self.counts = self.counts, Counter()
+        return taken
+
+
+def test_a_month_takes_no_more_than_the_page_says(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from parameterized_flow import etl_parent_flow
+
+    load: Any = etl_parent_flow
+    asked = Asked(monkeypatch)
+    months = [f"2020-{month:02}" for month in range(1, 7)]
+    for month in months:
+        publish(place, month, ["1", "2"])
+    load("green", months=months[0], source=source(place))  # also registers what a run needs once
+    asked.taken()
+    load("green", months=months[1], source=source(place))
+    one = asked.taken()
+    load("green", months=",".join(months[2:]), source=source(place))
+    four = asked.taken()
+    each = {what: (four[what] - one[what]) / 3 for what in ("requests", "logs")}
+    said = re.search(r"about (\d+) requests and (\d+) log lines", PAGE.read_text())
+    assert said
+    most = {"requests": int(said[1]), "logs": int(said[2])}
+    assert each["requests"] <= most["requests"] <= 1.2 * each["requests"], each
+    assert each["logs"] <= most["logs"] <= 1.2 * each["logs"], each
