@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -101,8 +102,11 @@ def test_a_python_without_prefect_is_told_the_way_in(tmp_path: Path) -> None:
     assert done.stderr.rstrip().endswith("flows/etl_web_to_gcs.py --color x")
 
 
-def test_a_command_imports_no_package_of_blocks_that_it_does_not_use(tmp_path: Path) -> None:
+def test_a_command_imports_no_package_of_blocks_that_it_does_not_use(
+    tmp_path: Path, prefect_database: Callable[[Path], None]
+) -> None:
     """Its own API would, at each start, to register all that there are."""
+    prefect_database(tmp_path / "home" / "prefect.db")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     settings = {"PREFECT_HOME": str(tmp_path / "home"), "TRIPS_DATA": str(tmp_path / "data")}
     script = (
