@@ -49,6 +49,11 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+def pytest_unconfigure() -> None:
+    """Let the interpreter's end free all of it: DuckDB reports what is left."""
+    gc.unfreeze()
+
+
 # A shell's background job ignores SIGINT, and so does all that it starts; an agent that is to stop
 # sends SIGINT to itself (prefect/utilities/processutils.py, setup_signal_handlers_agent).
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -6,6 +6,7 @@ Import it before Prefect, which reads its settings on import. `dev/share_home.py
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import re
@@ -117,6 +118,7 @@ def _import_prefect() -> None:
     import prefect  # noqa: F401 - not at the top: the settings above come first
 
     gc.freeze()
+    atexit.register(gc.unfreeze)  # DuckDB reports what of it is never freed
     if collects:
         gc.enable()
 
