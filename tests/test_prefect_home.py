@@ -27,7 +27,11 @@ def said(tmp_path: Path, profiles: str = "", **variables: str) -> list[str]:
         (tmp_path / ".prefect" / "profiles.toml").write_text(profiles)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     del kept["DO_NOT_TRACK"]
-    environment = kept | {"HOME": str(tmp_path), "PYTHONPATH": str(PROJECT / "flows")} | variables
+    # In place of Prefect, which is imported last and refuses a profile that is not there.
+    (tmp_path / "prefect").mkdir()
+    (tmp_path / "prefect" / "__init__.py").touch()
+    path = os.pathsep.join([str(tmp_path), str(PROJECT / "flows")])
+    environment = kept | {"HOME": str(tmp_path), "PYTHONPATH": path} | variables
     command = [sys.executable, "-c", SAY]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return done.stdout.split()
