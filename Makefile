@@ -46,7 +46,7 @@ test-slow: $(VENV)/after-loading
 	@$(BIN)/python -m pytest -m "slow and not docker and not browser" --numprocesses auto --maxprocesses 2 --dist worksteal
 
 test-cluster: $(VENV)/dev
-	@$(BIN)/python -m pytest -m cluster
+	@$(BIN)/python -m pytest -m cluster --numprocesses auto --maxprocesses 2 --dist worksteal
 
 test-browser: $(VENV)/dev docs
 	@BROWSER=$$(tests/browser/install) && export BROWSER && \

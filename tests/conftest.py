@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import tempfile
@@ -37,6 +38,21 @@ for name in ("PREFECT_API_URL", "PREFECT_PROFILE", "TRIPS_BUCKET", "TRIPS_WAREHO
     os.environ.pop(name, None)
 for name in ("TRIPS_BQ_DATASET", "TRIPS_BQ_LOCATION", "TRIPS_DATA", "TRIPS_SOURCE"):
     os.environ.pop(name, None)
+
+# Modules and tests stay: to collect garbage among them, again and again, finds none.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from here on, but not among what was imported."""
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Let the interpreter's end free all of it: DuckDB reports what is left."""
+    gc.unfreeze()
+
 
 # A shell's background job ignores SIGINT, and so does all that it starts; an agent that is to stop
 # sends SIGINT to itself (prefect/utilities/processutils.py, setup_signal_handlers_agent).

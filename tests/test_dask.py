@@ -194,7 +194,7 @@ def test_a_killed_worker_costs_nothing(
 
 def dask_command(server: Web, *options: str) -> list[str]:
     where = ("--color", "green", "--source", server.url(TEMPLATE), "--engine", "dask")
-    return command("parameterized_flow.py", *where, *options)
+    return command("parameterized_flow.py", *where, "--no-report", *options)
 
 
 @pytest.mark.parametrize("engine", ["dask", "threads"])
@@ -278,7 +278,7 @@ def test_months_on_a_cluster_that_runs_already(environment: dict[str, str], shar
                 environment,
                 "parameterized_flow.py",
                 *options,
-                *("--engine", "dask", "--cluster", address, "--force"),
+                *("--engine", "dask", "--cluster", address, "--force", "--no-report"),
             )
             assert found.returncode == 0, found.stderr
     assert totals(shared) == {"2020-10": (2, 3.0)}

@@ -91,6 +91,7 @@ def run(bucket: str, warehouse: str, template: str) -> Any:
     return call("green", 2020, "10", **options, return_state=True)
 
 
+@pytest.mark.slow
 def test_a_generated_month_is_the_same_everywhere(
     everywhere: dict[str, Ask], tmp_path: Path
 ) -> None:
@@ -104,6 +105,7 @@ def test_a_generated_month_is_the_same_everywhere(
     assert (count, total) == (5_000, facts.total_cents / 100)
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_a_real_month_is_the_same_everywhere(everywhere: dict[str, Ask]) -> None:
     """Rows, sum, payments as an independent tool found them; each bucket with each warehouse."""

@@ -11,7 +11,7 @@ import sqlite3
 import stat
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,11 @@ BY_NAME = "{color}_tripdata_{year}-{month:02}.csv"
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Newcomer:
+def installed(
+    tmp_path_factory: pytest.TempPathFactory, prefect_database: Callable[[Path], None]
+) -> Newcomer:
     found = Newcomer(tmp_path_factory.mktemp("newcomer"))
-    found.install()
+    found.install(prefect_database)
     return found
 
 

@@ -416,6 +416,7 @@ def test_the_warehouse_refuses_an_object_that_the_ledger_does_not_speak_of(place
     assert totals(place) == {"2020-10": (1, 10.5)}
 
 
+@pytest.mark.slow
 def test_the_first_run_loads_three_generated_months(place: Path) -> None:
     """Two of green and one of yellow, and nothing to do the second time."""
     from first_run import first_run

@@ -276,6 +276,7 @@ def test_the_command_draws_the_graph_or_says_why_not(
     assert made_in(here) == set()
 
 
+@pytest.mark.slow
 def test_killed_while_downloading_it_goes_on_where_it_stopped(
     environment: dict[str, str], server: Web, here: Path
 ) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -124,10 +125,10 @@ def test_a_command_that_still_imports_ends_without_a_traceback(tmp_path: Path) -
 @pytest.mark.cluster
 @pytest.mark.parametrize(("engine", "count"), [("threads", 2), ("dask", 3)])
 def test_the_runs_of_a_stopped_command_have_crashed(
-    tmp_path: Path, engine: str, count: int
+    tmp_path: Path, prefect_database: Callable[[Path], None], engine: str, count: int
 ) -> None:
     """The parent's, that of the month that was at work, and on Dask the one of the cluster."""
-    with serving(tmp_path) as served, Web() as web:
+    with serving(tmp_path, database=prefect_database) as served, Web() as web:
         half = hang_in_the_middle(web)
         which = ("--color", "green", "--months", "2020-10", "--source", web.url(TEMPLATE))
         process = subprocess.Popen(

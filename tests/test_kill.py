@@ -164,6 +164,7 @@ def walk_all(tmp_path: Path) -> Iterator[Callable[[Walk], int]]:
         yield walk_all
 
 
+@pytest.mark.slow
 def test_new_month_survives_a_kill_at_every_step(
     tmp_path: Path, walk_all: Callable[[Walk], int]
 ) -> None:
@@ -173,6 +174,7 @@ def test_new_month_survives_a_kill_at_every_step(
     assert kills > 40  # every file of scratch, bucket and warehouse, and every statement
 
 
+@pytest.mark.slow
 def test_corrected_month_survives_a_kill_at_every_step(
     tmp_path: Path, walk_all: Callable[[Walk], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

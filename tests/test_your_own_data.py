@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,10 +26,12 @@ def commands() -> Iterator[str]:
             yield "\n".join(lines[begin:end])
 
 
-def test_every_command_of_the_page_does_what_it_says(tmp_path: Path) -> None:
+def test_every_command_of_the_page_does_what_it_says(
+    tmp_path: Path, prefect_database: Callable[[Path], None]
+) -> None:
     """From the draft to the query; the schedule that the page adds is deployed."""
     person = Newcomer(tmp_path)
-    person.install()
+    person.install(prefect_database)
     (person.project / "docs").mkdir()
     shutil.copy(PROJECT / "docs" / "rides_2024-05.csv", person.project / "docs")
     told = {}

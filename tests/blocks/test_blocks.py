@@ -582,6 +582,7 @@ def test_the_command_of_a_script_ends_in_one_line(tmp_path: Path) -> None:
     assert found.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 @EMBEDDED
 def test_the_command_saves_and_prefect_registers_our_own_blocks(tmp_path: Path) -> None:
     """They are saved in the Prefect database that the environment names."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,11 +26,14 @@ _OPTIONS = (
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(
+    tmp_path_factory: pytest.TempPathFactory, prefect_database: Callable[[Path], None]
+) -> Iterator[Served]:
     """Run server, agent and deployments; stop them after the last test."""
     declarations = tmp_path_factory.mktemp("declarations")
     own_dataset.declare(declarations, "https://example.org/{year_month}.csv")
-    with serving(tmp_path_factory.mktemp("serve"), declarations) as found:
+    home = tmp_path_factory.mktemp("serve")
+    with serving(home, declarations, prefect_database) as found:
         yield found
 
 

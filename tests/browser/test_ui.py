@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -187,9 +188,9 @@ def artifact(served: Served, key: str) -> str:
     return str(found["latest_id"])
 
 
-def test_sigterm_stops_all_of_it(tmp_path: Path) -> None:
+def test_sigterm_stops_all_of_it(tmp_path: Path, prefect_database: Callable[[Path], None]) -> None:
     """Like the Ctrl-C that ends the other tests: exit code 0, and no process left."""
-    found = start(tmp_path, free_port())
+    found = start(tmp_path, free_port(), database=prefect_database)
     assert found.group() != []
     assert found.stop(signal.SIGTERM) == 0
     assert found.group() == []

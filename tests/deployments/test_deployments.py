@@ -122,6 +122,7 @@ def test_a_dry_run_names_all_that_would_be_applied_and_asks_nobody(
     assert f"months=due source=tlc bucket={target.bucket} warehouse={target.warehouse}" in printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_every_row_is_applied_with_what_the_dry_run_says(
     name: str, applied: Callable[[str], list[str]]

@@ -56,6 +56,7 @@ def _forget_the_block() -> None:
         SqlAlchemyConnector.delete("zoom-postgres")
 
 
+@pytest.mark.slow
 def test_started_used_stopped_and_started_again(
     data: Path,
     environment: dict[str, str],

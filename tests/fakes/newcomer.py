@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sysconfig
 import venv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,8 +47,12 @@ class Newcomer:
         """The environment's own command, as a script of its interpreter."""
         return str(self.folder / "env" / "bin" / "prefect")
 
-    def install(self) -> None:
-        """Do what `make run` does first, with the packages that are here already."""
+    def install(self, database: Callable[[Path], None]) -> None:
+        """Do what `make run` does first, with the packages and the database that are here.
+
+        Args:
+            database: copies Prefect's, whose migrations the upgrade then finds done.
+        """
         for name in _FOLDERS:
             shutil.copytree(PROJECT / name, self.project / name)
         for folder in (self.home, self.folder / "tmp"):
@@ -56,6 +60,7 @@ class Newcomer:
         venv.create(self.folder / "env", symlinks=True)
         (packages,) = (self.folder / "env" / "lib").glob("python*/site-packages")
         (packages / "installed.pth").write_text(sysconfig.get_path("purelib"))
+        database(self.project / "data" / "prefect" / "prefect.db")
         Path(self.prefect).write_text("from prefect.cli import app\n\napp()\n")
         upgrade = (self.prefect, "server", "database", "upgrade", "-y")
         for command in (("dev/share_home.py",), upgrade):

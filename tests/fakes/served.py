@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,9 +58,23 @@ class Served:
 
 
 def start(
-    home: Path, port: int, source: str = "sample:3000", declarations: Path | None = None
+    home: Path,
+    port: int,
+    source: str = "sample:3000",
+    declarations: Path | None = None,
+    database: Callable[[Path], None] | None = None,
 ) -> Served:
-    """Start the script as `make serve` does, and wait until it says where it is."""
+    """Start the script as `make serve` does, and wait until it says where it is.
+
+    Args:
+        home: folder of PREFECT_HOME and of the data.
+        port: of the server.
+        source: of months.
+        declarations: folder of the user's own.
+        database: makes Prefect's database, as `make` does before; without it the server does.
+    """
+    if database:
+        database(home / "prefect" / "prefect.db")
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")
     } | {
@@ -88,9 +102,13 @@ def start(
 
 
 @contextmanager
-def serving(home: Path, declarations: Path | None = None) -> Iterator[Served]:
+def serving(
+    home: Path,
+    declarations: Path | None = None,
+    database: Callable[[Path], None] | None = None,
+) -> Iterator[Served]:
     """Started, and stopped as by Ctrl-C, which ends all of it."""
-    served = start(home, free_port(), declarations=declarations)
+    served = start(home, free_port(), declarations=declarations, database=database)
     try:
         yield served
     finally:

@@ -80,6 +80,7 @@ def test_killed_anywhere_while_it_is_held_the_month_is_as_before_and_held_by_the
     assert walk_all(step) > 10
 
 
+@pytest.mark.slow
 def test_killed_anywhere_while_it_is_accepted_any_later_run_completes_it(
     bucket: FolderBucket, source: Path, walk_all: Callable[[Step], int]
 ) -> None:
