@@ -1,4 +1,4 @@
-"""Report what this project uses here, where each setting comes from, and whether it answers.
+"""Report the settings in use, where each comes from, and whether it answers.
 
 python dev/doctor.py
 """
@@ -72,7 +72,7 @@ def _parts() -> Iterator[tuple[str, str, Callable[[], str]]]:
 def _asked(ask: Callable[[], str]) -> tuple[str, bool]:
     try:
         return ask(), True
-    except Exception as error:  # whatever a client raises is the answer
+    except Exception as error:  # any error of a client is shown as the answer
         said = str(error) if isinstance(error, TripsError) else f"{type(error).__name__}: {error}"
         return " ".join(said.split()), False
 
@@ -103,7 +103,7 @@ def _writable(folder: Path) -> str:
 
 
 def _bucket() -> str:
-    refuse_silent_server()  # the database that a block is loaded from
+    refuse_silent_server()  # the database from which blocks are loaded
     opened = opened_bucket(BUCKET)
     opened.used.read(_NO_KEY)
     return f"{folder_of(opened.used)} answers ({opened.origin})"
