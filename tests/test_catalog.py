@@ -53,7 +53,7 @@ MONTH = {
 
 
 def page() -> str:
-    """The artifact of the newest run."""
+    """Return the artifact of the newest run."""
     from prefect import get_client
     from prefect.client.schemas.filters import ArtifactCollectionFilter
 
@@ -67,7 +67,7 @@ def page() -> str:
 
 
 def test_a_person_sees_a_table_a_grid_and_what_is_wrong(place: Path, command: Commands) -> None:
-    """As text, as a page in the UI, as JSON and as metrics: the same months."""
+    """Text, UI page, JSON and metrics show the same months."""
     from parameterized_flow import etl_parent_flow
 
     for month in ("2020-10", "2020-12"):
@@ -111,7 +111,7 @@ def test_a_person_sees_a_table_a_grid_and_what_is_wrong(place: Path, command: Co
 
 
 def test_it_is_deployed_and_runs_by_itself_once_somebody_turns_it_on() -> None:
-    """With the places that .env names; its description is that of the flow."""
+    """The deployment uses the places that .env names, and the flow's description."""
     from specs import SPECS
 
     (spec,) = [spec for spec in SPECS if spec.loaded() is flow_file.catalog]

@@ -36,7 +36,7 @@ FLOWS = Path(__file__).absolute().parents[1] / "flows"
 def test_a_slip_is_one_line_and_exit_code_2(
     command: str, arguments: list[str], said: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the early check cannot decide, the parser or the flow does."""
+    """The parser or the flow decides what the early check cannot."""
     if said is None:
         refuse_early(command, arguments)
         return
@@ -50,7 +50,7 @@ def test_a_slip_is_one_line_and_exit_code_2(
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_its_defaults_are_those_of_the_flow(command: str) -> None:
-    """Months but for: any will do for a source."""
+    """`months` is the exception, because any value serves to check a source."""
     name = command.removesuffix(".py")
     flow = getattr(import_module(name), {"parameterized_flow": "etl_parent_flow"}.get(name, name))
     known = inspect.signature(flow.fn).parameters
@@ -60,7 +60,7 @@ def test_its_defaults_are_those_of_the_flow(command: str) -> None:
 
 
 def test_no_prefect_is_imported_for_it() -> None:
-    """That import takes seconds; -X importtime lists the imports."""
+    """Importing Prefect takes seconds; -X importtime lists the imports."""
     command = [sys.executable, "-X", "importtime", str(FLOWS / "parameterized_flow.py")]
     done = subprocess.run(
         [*command, "--months", "2020-13"], capture_output=True, text=True, check=False

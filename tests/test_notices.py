@@ -1,4 +1,4 @@
-"""Who is told of a failed run, by a webhook on 127.0.0.1."""
+"""Notifications of a failed run, sent to a webhook on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Webhook:
 
 @pytest.fixture
 def webhook() -> Iterator[Webhook]:
-    """A webhook, and the block of blocks/make_notification.py that names it."""
+    """Run a webhook, and save the block of blocks/make_notification.py for it."""
     from settings import Settings
 
     import make_notification
@@ -59,9 +59,9 @@ def webhook() -> Iterator[Webhook]:
     thread.start()
     settings = Settings({"NOTIFY_WEBHOOK_URL": served.url}, Path(".env"))
     ((name, block),) = make_notification.blocks(settings)
-    block.save(name, overwrite=True)  # type: ignore[unused-coroutine] # it is none outside flows
+    block.save(name, overwrite=True)  # type: ignore[unused-coroutine] # none outside flows
     yield served
-    type(block).delete(name)  # type: ignore[unused-coroutine] # nor is this
+    type(block).delete(name)  # type: ignore[unused-coroutine] # the same
     served.server.shutdown()
     served.server.server_close()
     thread.join()
@@ -78,7 +78,7 @@ def test_a_failed_run_is_told_once_with_its_reason(place: Path, webhook: Webhook
 
 
 def test_a_held_month_is_told_once(place: Path, webhook: Webhook) -> None:
-    """By the run that holds it, and by none that finds it held."""
+    """The run that holds it notifies; later runs that find it held do not."""
     from etl_web_to_gcs import etl_web_to_gcs
 
     publish(place, "2020-10", ["10.5"])
@@ -113,7 +113,7 @@ def test_a_run_that_goes_well_is_not_told(place: Path, webhook: Webhook) -> None
 
 
 def test_a_crashed_run_is_told(webhook: Webhook) -> None:
-    """An interrupted run, for example by Ctrl-C, that can still send a notification."""
+    """A run interrupted by Ctrl-C, for example, can still send a notification."""
     from orchestration.notifications import NOTICES
 
     @flow(name="interrupted", flow_run_name="by hand", **NOTICES)
@@ -127,7 +127,7 @@ def test_a_crashed_run_is_told(webhook: Webhook) -> None:
 
 
 def test_of_a_killed_run_the_server_tells(webhook: Webhook) -> None:
-    """Prefect's service sends it, as the killed run could not."""
+    """Prefect's service sends it, because the killed run cannot."""
     from prefect.server.services.flow_run_notifications import FlowRunNotifications
     from prefect.states import Crashed, Running
 
@@ -142,7 +142,7 @@ def test_of_a_killed_run_the_server_tells(webhook: Webhook) -> None:
 
     @flow(name="is-killed")
     def killed() -> None:
-        """Any flow."""
+        """Stand for any flow."""
 
     block: Any = Block.load("custom-webhook/zoom-notify")
     make_notification.tell(block._block_document_id)
@@ -153,7 +153,7 @@ def test_of_a_killed_run_the_server_tells(webhook: Webhook) -> None:
 
 
 def test_without_a_block_nobody_is_told(place: Path) -> None:
-    """The run only fails."""
+    """The run fails without a notification."""
     from etl_gcs_to_bq import etl_gcs_to_bq
 
     call: Any = etl_gcs_to_bq
