@@ -1,4 +1,4 @@
-"""compose.yaml as people use it: up, a deployment run, a month in its PostgreSQL, down."""
+"""compose.yaml as people use it: up, a deployment's run, a month in its PostgreSQL, down."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_month_comes_by_what_compose_brings_up(
             assert [row[:2] for row in cursor.fetchall()] == [("2020-01", 1_000)]
             cursor.execute(f"SELECT count(*) FROM {own_dataset.NAME}")
             assert cursor.fetchone() == (500,)
-        # Those of runs are on the network and the volume that are to go.
+        # Containers of runs use the network and the volume that are about to be removed.
         for container in left() & set(containers("--all")):
             run("docker", "rm", "--force", container)
     for kind in ("container", "network", "volume"):

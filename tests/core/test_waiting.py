@@ -1,4 +1,4 @@
-"""A run that waits says for what, who has it and how long at most; others are silent."""
+"""A run that waits says for what, who holds it and how long at most; others are silent."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _HOLD_DUCKDB = _HOLD_FILE.replace("filelock.FileLock(", "duckdb.connect(").repla
 
 @pytest.fixture
 def said() -> Iterator[Queue[str]]:
-    """Return the messages of the logger `trips`."""
+    """Yield the messages of the logger `trips`."""
     found: Queue[str] = Queue()
     handler = logging.Handler()
     handler.emit = lambda record: found.put(record.getMessage())  # type: ignore[method-assign] # a stub
@@ -63,14 +63,14 @@ class Holder:
         assert self.process.stdout.readline() == "held\n"
 
     def let_go(self) -> None:
-        """End it."""
+        """Make it release what it holds, and end."""
         self.process.communicate()
 
 
 def words_while_held(
     holder: Holder, said: Queue[str], use: threading.Thread, count: int
 ) -> list[str]:
-    """The first words of a thread that waits, after which the holder lets go and it ends."""
+    """Return the first messages of a waiting thread, then let go and wait for its end."""
     use.start()
     words = [said.get(timeout=20) for _ in range(count)]
     holder.let_go()

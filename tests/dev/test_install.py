@@ -1,4 +1,4 @@
-"""Packages are installed with uv from where pip is told to look, or with pip."""
+"""Packages are installed with uv, under pip's settings, or with pip."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_own_settings_of_uv_take_precedence(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.slow
 def test_pip_installs_where_uv_cannot_be_had(tmp_path: Path) -> None:
-    """Without an index there is no uv, and pip installs a local project all the same."""
+    """Without an index there is no uv, and pip still installs a local project."""
     project = tmp_path / "project"
     project.mkdir()
     (project / "pyproject.toml").write_text('[project]\nname = "one"\nversion = "1"\n')

@@ -80,7 +80,7 @@ def saved(by: Path, tmp_path: Path) -> Iterator[dict[str, Any]]:
     for folder in ("/home/you/flows", "/opt/prefect/data"):
         text = text.replace(folder, str(tmp_path))
     records = json.loads(text)
-    asyncio.run(_delete(records))  # what other tests have saved under these names
+    asyncio.run(_delete(records))  # documents that other tests have saved under these names
     try:
         asyncio.run(_save(records))
         yield {name_of_block(record): record["data"] for record in records}
@@ -108,13 +108,13 @@ async def _save(records: list[dict[str, Any]]) -> None:
 
 
 def _with_id(value: Any, ids: dict[str, Any]) -> Any:
-    """Return the value, with the reference to another document as Prefect writes it."""
+    """Return the value, with references to other documents as Prefect writes them."""
     refers = isinstance(value, dict) and "$ref" in value
     return {"$ref": {"block_document_id": str(ids[value["$ref"]])}} if refers else value
 
 
 async def _registered(client: PrefectClient, record: dict[str, Any]) -> tuple[Any, Any]:
-    """Return the ids of the type and the schema: of its version if it is this project's own."""
+    """Return the ids of type and schema; the project's own types have that version's schema."""
     if record["type"] in CLASSES:
         found = CLASSES[record["type"]]
         await found.register_type_and_schema(client=client)

@@ -1,4 +1,4 @@
-"""A folder as bucket: objects are whole, writes are compared, many processes share it."""
+"""A folder as a bucket: objects are whole, writes are compared, many processes share it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEY = "data/green/month.parquet"
 
 
 class Broken(io.BytesIO):
-    """A stream that fails after its first bytes."""
+    """A stream that fails after a few bytes."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Return some bytes, then raise an error."""

@@ -1,4 +1,4 @@
-"""A bucket of Cloud Storage through Google's own client, over a real socket."""
+"""A Cloud Storage bucket through Google's own client, over a real socket."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_missing_role_is_named(google: Google) -> None:
 
 
 def test_of_two_writers_one_wins_and_the_other_is_told(google: Google) -> None:
-    """Both for a new entry and for one that existed."""
+    """This holds for a new entry and for an existing one."""
     one, two = open_store(), open_store()
     one.write("entry", b"first", None)
     with pytest.raises(Conflict, match="entry was changed by another run"):
@@ -206,7 +206,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 @pytest.mark.slow
 def test_an_upload_of_300_mb_takes_at_most_100_mb_of_memory(google: Google, tmp_path: Path) -> None:
-    """Measured in a new process, beyond what it used before the upload."""
+    """Memory is measured in a new process, beyond what it used before the upload."""
     large = tmp_path / "large"
     with large.open("wb") as file:
         file.truncate(300_000_000)
@@ -225,7 +225,7 @@ def test_a_part_is_read_by_itself(google: Google) -> None:
 
 @pytest.mark.parametrize("slowly", [False, True], ids=["at once", "in two requests"])
 def test_a_copy_is_that_of_the_version_asked_for(google: Google, slowly: bool) -> None:
-    """Google copies, so no bytes pass through the client."""
+    """Google copies the object, so no bytes pass through the client."""
     google.storage.rewrites_slowly = slowly
     check_copies(open_store())
     rewrites = [r for r in google.requests if "/rewriteTo/" in r.path]
