@@ -1,4 +1,4 @@
-"""Declarations: what is refused, and with which words; the shipped ones and their schema."""
+"""Declarations: what is refused, with which message, and the shipped ones and their schema."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ description = "When."
 type = "float64"
 description = "Price."
 """
-#: What is replaced, by what, the line that is named, and what is said.
+#: What is replaced, by what, the line that the error names, and its message.
 FAULTS = {
     "no title": ('title = "Spot prices"\n', "", 1, "title is missing; write what the dataset is"),
     "key misspelt": ("publisher", "publsher", 2, "publsher is not a key here, did you mean publi"),
@@ -316,5 +316,5 @@ def test_lines_are_told_past_long_texts_and_lists() -> None:
 
 @pytest.fixture(autouse=True)
 def _forgotten() -> None:
-    """Declarations are read once a process, and a folder listed once."""
+    """Clear the caches: a declaration is read, and a folder listed, once a process."""
     datasets.forget()

@@ -1,4 +1,4 @@
-"""Months are named by people in many ways, and each is one month of one dataset."""
+"""People name months in many ways, and each is one month of one dataset."""
 
 from __future__ import annotations
 

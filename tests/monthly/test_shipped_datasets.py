@@ -1,4 +1,4 @@
-"""The datasets beside TLC's that the project ships, on files in their publishers' shape."""
+"""The shipped datasets of other publishers than TLC, on files in those publishers' shape."""
 
 from __future__ import annotations
 

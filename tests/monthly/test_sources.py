@@ -1,4 +1,4 @@
-"""Where months are published, what is known of them, and their download over a real socket."""
+"""Where months are published, what is known about them, and their download over a real socket."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MONTH = Month("yellow", 2021, 1)
 NAME = "yellow_tripdata_2021-01.csv.gz"
 CSV = b"VendorID,fare\n" + b"".join(b"%d,%d\n" % (n, n * n) for n in range(500))
 GZ = gzip.compress(CSV, mtime=0)
-#: Does not compress, so that there is something to cut: 1.5 MB.
+#: Incompressible, so that 1.5 MB remain to be cut.
 LARGE = gzip.compress(random.Random(1).randbytes(750_000).hex().encode(), 1, mtime=0)
 PARQUET = b"PAR1" + b"rows" * 9 + b"foot" + (4).to_bytes(4, "little") + b"PAR1"
 DATE = "Tue, 05 Jan 2021 10:00:00 GMT"
@@ -73,7 +73,7 @@ def real() -> Path:
 
 @pytest.fixture
 def disk_full(tmp_path: Path) -> Path:
-    """A folder whose unfinished download takes no byte, as on a full disk."""
+    """Return a folder whose unfinished download accepts no byte, as on a full disk."""
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
     (tmp_path / f"{NAME}.part").symlink_to("/dev/full")
@@ -383,7 +383,7 @@ def test_compressed_transfer_of_a_csv_is_kept_as_sent_and_known_by_its_content(
     assert kind_of(got.path) == "csv.gz"
 
 
-# ---- broken and continued
+# ---- interrupted and resumed
 
 
 def test_drop_in_the_middle_is_continued_to_the_identical_bytes(web: Web, tmp_path: Path) -> None:
@@ -851,7 +851,7 @@ def test_an_address_of_no_file_is_refused(address: str) -> None:
 
 
 def test_a_path_is_an_address_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the current folder."""
+    """It starts at the current folder."""
     monkeypatch.chdir(tmp_path)
     assert remote_file("covid", "a b.json").url == (tmp_path / "a b.json").as_uri()
     assert str(remote_file("covid", "http://u:p@host/a?key=1")) == "covid: http://host/a"

@@ -367,7 +367,7 @@ def test_what_other_programs_write_for_nothing_is_null(text: str, tmp_path: Path
 
 
 def yellow(**fields: str) -> str:
-    """The yellow line with some fields replaced, by name."""
+    """Return the yellow line with some fields replaced, by name."""
     names, texts = YELLOW_HEADER.split(","), YELLOW_LINE.split(",")
     return ",".join(fields.get(name, text) for name, text in zip(names, texts))
 
@@ -425,7 +425,7 @@ def test_an_unknown_payment_code_is_a_reject_that_says_where_to_declare_it(
     )
 
 
-# ---- places of rejects and sizes of blocks
+# ---- positions of rejects and sizes of blocks
 
 
 @pytest.mark.parametrize("block", [50, 64, 333, 1 << 20])

@@ -1,4 +1,4 @@
-"""What a declaration says of a file's text and columns, each on a file of a few rows."""
+"""What a declaration says about a file's text and columns, each on a file of a few rows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Convert = Callable[..., list[dict[str, Any]]]
 
 @pytest.fixture
 def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Declare the dataset `prices`."""
+    """Return a function that declares the dataset `prices`."""
     folder = tmp_path / "datasets"
     folder.mkdir()
     monkeypatch.setenv(datasets.VARIABLE, str(folder))
@@ -57,7 +57,7 @@ def converted(
 
 
 def rows(folder: Path, data: str | bytes, name: str = "prices.csv", **rules: Any) -> list[Any]:
-    """The converted rows, without the month of the file."""
+    """Return the converted rows, without the month of the file."""
     found = pq.read_table(converted(folder, data, name, **rules).path)
     return [tuple(row.values())[:-1] for row in found.to_pylist()]
 
@@ -68,7 +68,7 @@ def when(text: str) -> dt.datetime:
 
 DAY = "2020-03-02"
 NOON = when(f"{DAY} 12:00")
-#: A declaration after its head, a file, and the rows that must come of it.
+#: The rest of a declaration, a file, and the rows that must result.
 FILES: dict[str, tuple[str, str | bytes, list[tuple[Any, ...]]]] = {
     "semicolons and decimal commas": (
         f'[text]\nseparator = ";"\ndecimal = ","\n{AT}{PRICE}',

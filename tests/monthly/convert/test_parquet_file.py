@@ -23,7 +23,7 @@ FEBRUARY_2010 = Month("yellow", 2010, 2)
 
 
 def fhv_table(rows: int = 3, **columns: Any) -> pa.Table:
-    """A for-hire table with some columns replaced or added."""
+    """Return a for-hire table with some columns replaced or added."""
     names = {
         "dispatching_base_num": [f"B{n}" for n in range(rows)],
         "pickup_datetime": [AT] * rows,
@@ -35,7 +35,7 @@ def fhv_table(rows: int = 3, **columns: Any) -> pa.Table:
 
 
 def yellow_table(**columns: Any) -> pa.Table:
-    """Two trips as yellow 2009 and 2010 were published, with some columns replaced or added."""
+    """Return two trips as published in yellow 2009 and 2010, some columns replaced or added."""
     return pa.table(
         {
             "vendor_name": ["VTS", "CMT"],
@@ -225,7 +225,7 @@ def test_a_column_of_the_wrong_type_fails_the_month(
         converted_table(tmp_path, fhv_table(**{column: values}), FHV)
 
 
-# ---- files that are no month
+# ---- files without a month
 
 
 def parquet_bytes(tmp_path: Path, rows: int = 5_000) -> bytes:

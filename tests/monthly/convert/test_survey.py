@@ -1,4 +1,4 @@
-"""What the whole of a file says of how it is read, and what nothing in it decides."""
+"""What a survey of the whole file decides about reading it, and what nothing in it decides."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ROWS_2_TO_6 = [fhv_row(n) for n in range(2, 7)]
 
 
 def picked_up(folder: Path, texts: list[str], month: Month = FHV, **rules: Any) -> Outcome:
-    """For-hire trips that begin and end at these texts."""
+    """Return for-hire trips that begin and end at these texts."""
     lines = [f'B1,"{text}","{text}",1,2' for text in texts]
     return converted(folder, "\n".join([FHV_HEADER, *lines]), month, **rules)
 
@@ -268,7 +268,7 @@ def test_a_zip_archive_that_is_no_table_is_named(data: bytes, said: str, tmp_pat
         converted(tmp_path, data, max_reject_share=1.0)
 
 
-# ---- rows of another month, of another dataset, of nobody
+# ---- rows of another month, another dataset, or neither
 
 
 def test_a_month_whose_pickups_are_of_another_one_is_refused_unless_allowed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A held month changes nothing but what is set aside, until it is accepted."""
+"""A held month is set aside and changes nothing else until it is accepted."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_file_that_the_publisher_took_back_is_held_no_more(
 
 
 def test_a_changed_declaration_alone_is_no_correction(bucket: FolderBucket, source: Path) -> None:
-    """The file in the ledger is the published one, and its rows were converted otherwise."""
+    """The ledger names the published file, but its rows were converted differently."""
     assert bring(source, bucket, WARN) == "loaded"
     published = json.loads((bucket.folder / ENTRY).read_text())
     publish(source.with_name("other.csv.gz"), OLD)
@@ -133,7 +133,7 @@ def test_a_changed_declaration_alone_is_no_correction(bucket: FolderBucket, sour
 
 
 def test_a_file_that_was_let_in_is_let_in_again(tmp_path: Path, source: Path) -> None:
-    """Its object was lost; by the months before it, it would be held."""
+    """Its object was lost; judged by the earlier months, it would be held."""
     bucket = FolderBucket(tmp_path / "bucket")
     write_history(bucket)
     publish(source, range(401))
@@ -158,7 +158,7 @@ def test_a_damaged_record_is_named(bucket: FolderBucket, source: Path) -> None:
 
 
 def write_history(bucket: FolderBucket) -> None:
-    """Three months of 100 rows in the ledger."""
+    """Write three months of 100 rows into the ledger."""
     for number in (10, 11, 12):
         month = Month("yellow", 2020, number)
         quality = {"rows": 100, "nulls": {}}

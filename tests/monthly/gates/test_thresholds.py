@@ -1,4 +1,4 @@
-"""Thresholds: what a declaration and a parameter may say, and what is refused."""
+"""Thresholds in a declaration and a parameter: what is accepted and what is refused."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def test_zones_have_their_name_and_borough(bucket: FolderBucket) -> None:
 
 
 def test_a_dataset_without_a_table_has_no_names(bucket: FolderBucket) -> None:
-    """Whatever other datasets have put into the bucket."""
+    """Tables of other datasets in the bucket do not count."""
     bucket.write(ZONES_KEY, TABLE, None)
     assert zone_names(bucket, "") == {}
 

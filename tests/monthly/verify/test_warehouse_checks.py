@@ -1,4 +1,4 @@
-"""The figures of a warehouse's month are those of the object, but for rounding."""
+"""The figures of a warehouse's month are those of the object, apart from rounding."""
 
 from __future__ import annotations
 
