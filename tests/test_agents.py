@@ -127,9 +127,7 @@ def runs_of(name: str) -> list[Any]:
     return sorted(asyncio.run(read()), key=lambda run: run.created)
 
 
-def test_agents_bring_the_months_one_after_another_if_told_so(
-    shared: Path, deployment: str
-) -> None:
+def test_agents_load_the_months_one_after_another_if_asked(shared: Path, deployment: str) -> None:
     """Each month has its own run, at most `workers` at a time, and the lines match the ledger."""
     for month, count in (("2020-10", 2), ("2020-11", 3)):
         publish(shared, month, ["1.5"] * count)
@@ -170,7 +168,7 @@ def test_an_agent_brings_months_of_a_dataset_of_the_users_own(
         assert db.sql(own_dataset.SUMS).fetchall() == own_dataset.TWO_MONTHS
 
 
-def test_a_report_that_failed_on_an_agent_is_no_link_to_the_one_before(
+def test_a_report_that_failed_on_an_agent_does_not_link_to_the_old_one(
     shared: Path, deployment: str
 ) -> None:
     """The month is loaded with its run's warning, and the old report stays."""

@@ -77,7 +77,7 @@ def test_an_outage_that_passes_fails_no_month_that_has_arrived(
     assert [line.status for line in state.result()] == ["loaded"]
 
 
-def test_an_outage_that_does_not_pass_is_told_of_the_month(
+def test_a_lasting_outage_is_reported_for_the_month(
     place: Path, elsewhere: list[Callable[[], Any]], outage: Outage
 ) -> None:
     """The month fails after four attempts, and the run ends as with any failed month."""
@@ -87,7 +87,7 @@ def test_an_outage_that_does_not_pass_is_told_of_the_month(
     assert state.message == "1 of 1 months failed: green 2020-10: it does not answer; run again"
 
 
-def test_what_is_wrong_with_one_month_is_not_said_of_the_others(
+def test_a_fault_of_one_month_is_not_reported_for_the_others(
     place: Path, elsewhere: list[Callable[[], Any]]
 ) -> None:
     """An unreadable ledger entry affects only its own month."""

@@ -66,7 +66,7 @@ def page() -> str:
     return str(asyncio.run(newest()))
 
 
-def test_a_person_sees_a_table_a_grid_and_what_is_wrong(place: Path, command: Commands) -> None:
+def test_a_person_sees_a_table_a_grid_and_the_faults(place: Path, command: Commands) -> None:
     """Text, UI page, JSON and metrics show the same months."""
     from parameterized_flow import etl_parent_flow
 
@@ -150,7 +150,7 @@ def test_dbt_needs_a_folder_and_a_warehouse(
     assert message in said.err
 
 
-def test_a_folder_is_no_file_for_metrics(place: Path, command: Commands) -> None:
+def test_a_folder_is_refused_as_metrics_file(place: Path, command: Commands) -> None:
     said = command(flow_file.catalog, "--metrics", str(place))
     assert said.code == 2
     assert "is a folder; name a file in it" in said.err

@@ -125,7 +125,7 @@ def test_an_unknown_intent_is_refused(place: Path, web: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_meant_is_named(
+def test_an_invalid_parameter_is_named(
     place: Path, web: Path, wrong: dict[str, Any], said: str
 ) -> None:
     """The error names the value and a valid one; nothing is written."""
@@ -280,7 +280,7 @@ def test_a_cluster_that_is_not_there_is_named(place: Path, web: Path) -> None:
 
 
 @pytest.mark.cluster
-def test_what_a_killed_worker_did_is_done_by_another(
+def test_the_work_of_a_killed_worker_is_done_by_another(
     environment: dict[str, str], slow_web: Path, tmp_path: Path, scratch: Path
 ) -> None:
     """After SIGKILL during a write, the same run completes, with every row once."""

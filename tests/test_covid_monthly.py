@@ -150,7 +150,7 @@ def test_an_absent_edition_is_not_asked_for_again(place: Path, server: Web) -> N
     assert len(server.requests) == 1
 
 
-def test_what_can_pass_is_tried_again(place: Path, server: Web, no_waiting: None) -> None:
+def test_a_transient_error_is_retried(place: Path, server: Web, no_waiting: None) -> None:
     """After a 503 and half a response, the rest is requested."""
     server.fail(Fault(Page(b"", 503)))
     server.fail(Fault(after=len(SMALL) // 2))
@@ -162,7 +162,7 @@ def test_what_can_pass_is_tried_again(place: Path, server: Web, no_waiting: None
     ]
 
 
-def test_days_without_a_number_are_told(
+def test_days_without_a_number_are_reported(
     place: Path, server: Web, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.serve("/json/", edition([record("Germany", 2020, 3, None, 1)]))

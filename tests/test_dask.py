@@ -285,7 +285,7 @@ def test_months_on_a_cluster_that_runs_already(environment: dict[str, str], shar
 
 
 @pytest.mark.parametrize("stranger", ["scheduler", "worker"])
-def test_who_does_not_know_the_flows_is_named(
+def test_a_cluster_without_the_flows_is_named(
     environment: dict[str, str], shared: Path, stranger: str
 ) -> None:
     """The error comes before any month runs, with a remedy."""
@@ -343,7 +343,7 @@ def test_a_cluster_class_with_its_arguments(shared: Path) -> None:
         ({"workers": 0}, "workers 0: at least one has to do the work"),
     ],
 )
-def test_a_cluster_that_cannot_be_meant_is_refused(
+def test_an_invalid_cluster_is_refused(
     shared: Path, options: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error names the value and a valid one; nothing is written."""

@@ -62,7 +62,7 @@ def test_a_file_is_replaced_only_by_force(
         (["ftp://host/t.csv", "--name", "own"], 2, "Error: ftp://host/t.csv: "),
     ],
 )
-def test_what_cannot_be_read_is_one_line(
+def test_an_unreadable_file_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     options: list[str],

@@ -33,7 +33,7 @@ FLOWS = Path(__file__).absolute().parents[1] / "flows"
         ("covid_monthly.py", ["--months", "13"], None),
     ],
 )
-def test_a_slip_is_one_line_and_exit_code_2(
+def test_an_invalid_option_is_one_line_and_exit_code_2(
     command: str, arguments: list[str], said: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The parser or the flow decides what the early check cannot."""

@@ -74,7 +74,7 @@ def test_the_warehouse_answers_sql(warehouse: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["zoom", "nowhere/zoom", "local-bucket/", "local-bucket"])
-def test_a_name_that_is_no_block_is_refused_with_the_way_to_write_it(name: str) -> None:
+def test_a_name_that_is_not_a_block_is_refused_with_the_format(name: str) -> None:
     """The error shows TYPE/NAME, with the available types."""
     from core.errors import UsageError
     from orchestration.block_registry import open_bucket
@@ -130,7 +130,7 @@ def test_the_default_is_refused_where_it_would_be_lost(
 
 
 @pytest.mark.slow
-def test_a_deployment_without_a_folder_of_its_own_says_so(tmp_path: Path) -> None:
+def test_a_deployment_without_its_own_folder_fails(tmp_path: Path) -> None:
     """Under a real agent, the month would exist only as long as the run."""
     from etl_web_to_gcs import etl_web_to_gcs
     from fakes.agent import run_by_agent

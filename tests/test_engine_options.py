@@ -31,7 +31,7 @@ from engines.run_plan import EngineConfig
         ),
     ],
 )
-def test_what_is_for_another_engine_is_refused(options: dict[str, Any], said: str) -> None:
+def test_an_option_of_another_engine_is_refused(options: dict[str, Any], said: str) -> None:
     """Otherwise months would run elsewhere than requested."""
     with pytest.raises(UsageError) as refused:
         EngineConfig(**options)

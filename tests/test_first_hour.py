@@ -87,7 +87,7 @@ def test_a_missing_month_is_forgiven_where_it_is_expected(
 
 
 @flows_run
-def test_files_that_no_pattern_matches_fail_with_what_is_there(place: Path) -> None:
+def test_a_pattern_without_a_match_fails_and_names_the_files(place: Path) -> None:
     from check_for_files import check_for_files
 
     (place / "web" / "fhvhv_tripdata_2021-01.parquet").write_bytes(b"")
@@ -123,7 +123,7 @@ def test_a_month_of_the_future_is_refused(place: Path) -> None:
     assert not (place / "bucket").exists()
 
 
-def test_a_ledger_of_before_learns_where_months_come_from(place: Path) -> None:
+def test_an_older_ledger_gets_the_source_of_months(place: Path) -> None:
     """The table of an older version has no such column."""
     from fakes.entries import entry_of
     from monthly.convert.to_parquet import convert
@@ -195,7 +195,7 @@ def test_a_variable_outweighs_a_saved_block(
         LocalBucket.delete("zoom")  # type: ignore[unused-coroutine] # not a coroutine outside flows
 
 
-def test_the_doctor_shows_what_is_used_and_what_does_not_answer(
+def test_the_doctor_shows_the_settings_and_what_does_not_answer(
     tmp_path: Path, prefect_server: None
 ) -> None:
     file = tmp_path / "file"
@@ -327,7 +327,7 @@ def test_a_server_that_is_gone_is_one_line(silent: str, script: str, tmp_path: P
     assert line.endswith("start it (make serve), or run without one: unset PREFECT_API_URL")
 
 
-def test_what_is_no_prefect_server_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_not_prefects_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     from orchestration import prefect_server
 
     with Web() as other:

@@ -274,7 +274,7 @@ def test_a_bad_file_leaves_the_month_as_it_was(place: Path) -> None:
     assert totals(place) == {"2020-10": (1, 10.5)}
 
 
-def test_what_can_pass_is_tried_again(place: Path, server: Web, no_waiting: None) -> None:
+def test_a_transient_error_is_retried(place: Path, server: Web, no_waiting: None) -> None:
     """After two answers of 503, the same run loads the month."""
     server.serve("/green_tripdata_2020-10.csv", trips("2020-10", ["3"]).encode())
     server.fail(Fault(Page(b"", status=503)), times=2)
@@ -310,7 +310,7 @@ def test_a_bucket_that_is_away_for_a_moment_is_asked_again_before_a_load(
     assert totals(place) == {"2020-10": (1, 3.0)}
 
 
-def test_what_cannot_pass_is_not_tried_again(place: Path, server: Web) -> None:
+def test_a_permanent_error_is_not_retried(place: Path, server: Web) -> None:
     """After a single 404 the flow fails and says that the month is not published."""
     state = bring(place, 10, source=server.url(TEMPLATE))
     assert state.is_failed()
@@ -402,7 +402,7 @@ def test_an_object_that_another_run_replaced_meanwhile_is_planned_again(
     assert totals(place) == {"2020-10": (2, 7.0)}
 
 
-def test_the_warehouse_refuses_an_object_that_the_ledger_does_not_speak_of(place: Path) -> None:
+def test_the_warehouse_refuses_an_object_that_the_ledger_does_not_have(place: Path) -> None:
     """An object that changed outside a run is not loaded; the next run repairs it."""
     from etl_gcs_to_bq import etl_gcs_to_bq
 

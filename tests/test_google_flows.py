@@ -120,7 +120,7 @@ def test_a_month_is_dropped_from_cloud_storage_and_bigquery(
     assert remembered == [("2020-11",)]
 
 
-def test_a_plan_makes_nothing_at_google(google: Google, blocks: None, tmp_path: Path) -> None:
+def test_a_plan_creates_nothing_at_google(google: Google, blocks: None, tmp_path: Path) -> None:
     """It creates no object and no dataset, although the flow reads both."""
     publish(tmp_path, 10, 20)
     state = bring_all(tmp_path, "10", plan=True)
@@ -143,7 +143,7 @@ def test_a_flow_tries_again_what_google_could_not_do(
     assert in_bigquery(google) == {"2020-10": (30, total)}
 
 
-def test_a_flow_comes_through_what_can_pass(google: Google, blocks: None, tmp_path: Path) -> None:
+def test_a_flow_survives_transient_errors(google: Google, blocks: None, tmp_path: Path) -> None:
     """It survives a 503 within the upload, a dropped read, and lost answers to ledger and load."""
     upload = "^/upload/storage/"
     faults = [
@@ -184,7 +184,7 @@ def test_the_quality_page_has_the_days_that_bigquery_counted(
     assert shown == days
 
 
-def test_who_comes_late_to_the_ledger_plans_again(
+def test_a_run_that_is_late_to_the_ledger_plans_again(
     google: Google, blocks: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another run writes the month's entry first; this one then finds nothing to do."""

@@ -39,7 +39,7 @@ def corrected(place: Path, load: Callable[[Path, Any], Any] = bring) -> str:
     return path.stem
 
 
-def test_a_correction_is_told_once_by_the_parent_run(place: Path, webhook: Webhook) -> None:
+def test_the_parent_run_notifies_of_a_correction_once(place: Path, webhook: Webhook) -> None:
     """It reports rows before and after, and the sums; a first load is not a correction."""
     first = corrected(place, bring_all)
     (message,) = webhook.messages
@@ -51,7 +51,7 @@ def test_a_correction_is_told_once_by_the_parent_run(place: Path, webhook: Webho
     assert f"edition {first} kept" in line
 
 
-def test_a_correction_is_told_by_a_run_without_a_parent(place: Path, webhook: Webhook) -> None:
+def test_a_run_without_a_parent_notifies_of_a_correction(place: Path, webhook: Webhook) -> None:
     """A pinned month is not replaced, and a restoration does not count as a correction."""
     publish(place, OCTOBER, ["1"])
     bring(place, 10)
@@ -113,7 +113,7 @@ def test_the_command_prints_a_line_for_each_edition(place: Path, command: Comman
     assert [revision["rows_added"] for revision in month["history"]] == [2]
 
 
-def test_what_cannot_be_done_is_an_error_in_one_line(place: Path, command: Commands) -> None:
+def test_an_impossible_request_is_an_error_in_one_line(place: Path, command: Commands) -> None:
     from history import history
 
     publish(place, OCTOBER, ["1"])

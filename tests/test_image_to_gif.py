@@ -127,7 +127,7 @@ def test_a_lost_frame_is_written_again(server: Web, here: Path) -> None:
     assert made_in(here) == MADE
 
 
-def test_what_can_pass_is_tried_twice_more(server: Web, here: Path, no_waiting: None) -> None:
+def test_a_transient_error_is_retried_twice(server: Web, here: Path, no_waiting: None) -> None:
     """After a 503 and a break half way, the rest is downloaded."""
     assert (flow_file.download.retries, flow_file.download.retry_delay_seconds) == (2, 0)
     server.fail(Fault(Page(b"", 503)))
@@ -148,9 +148,7 @@ def test_retries_are_ten_seconds_apart() -> None:
         (Page(b""), "is empty"),
     ],
 )
-def test_what_cannot_pass_is_not_tried_again(
-    server: Web, here: Path, answer: Page, said: str
-) -> None:
+def test_a_permanent_error_is_not_retried(server: Web, here: Path, answer: Page, said: str) -> None:
     """Nothing is left in the folder."""
     server.serve("/all.img", answer)
     assert said in reason(make(server))
@@ -158,7 +156,7 @@ def test_what_cannot_pass_is_not_tried_again(
     assert made_in(here) == set()
 
 
-def test_a_frame_that_is_no_image_is_named_by_its_number(server: Web, here: Path) -> None:
+def test_a_frame_that_is_not_an_image_is_named_by_its_number(server: Web, here: Path) -> None:
     """The other frames are written; the GIF is not."""
     parts = [picture(0), b"no image", picture(2)]
     server.serve("/all.img", b"\n\n\n\n".join(parts))
@@ -173,14 +171,14 @@ def test_a_file_without_frames_is_refused(server: Web) -> None:
     assert "is empty" in reason(make(server))
 
 
-def test_a_gif_in_place_of_its_own_file_is_refused(server: Web, here: Path) -> None:
+def test_a_gif_over_its_own_image_file_is_refused(server: Web, here: Path) -> None:
     """The next run would take the GIF for the image file, so nothing is downloaded."""
     said = reason(make(server, file="clip.gif", gif="./clip.gif"))
     assert "'./clip.gif' would replace the file that it is made of" in said
     assert not [*here.iterdir()]
 
 
-def test_an_address_that_is_none_is_refused_before_anything_is_written(here: Path) -> None:
+def test_an_invalid_address_is_refused_before_anything_is_written(here: Path) -> None:
     call: Any = flow_file.image_to_gif
     state = call(url="ftp://host/all.img", engine="threads", return_state=True)
     assert "'ftp://host/all.img' is not an address of a file" in reason(state)
@@ -191,9 +189,7 @@ def test_an_address_that_is_none_is_refused_before_anything_is_written(here: Pat
     ("options", "said"),
     [({"workers": 0}, "workers 0: at least one"), ({"cluster": "host"}, "cluster 'host' is no")],
 )
-def test_a_cluster_that_cannot_be_is_refused(
-    server: Web, options: dict[str, Any], said: str
-) -> None:
+def test_an_impossible_cluster_is_refused(server: Web, options: dict[str, Any], said: str) -> None:
     assert said in reason(make(server, engine="dask", **options))
     assert not server.requests
 

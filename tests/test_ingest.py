@@ -112,7 +112,7 @@ def test_a_correction_leaves_a_record_of_what_it_changed(
     assert ingest(database, publish(tmp_path, [100])).history == entry.history
 
 
-def test_a_month_of_before_has_its_sums_from_the_table(database: Database, tmp_path: Path) -> None:
+def test_an_older_month_has_its_sums_from_the_table(database: Database, tmp_path: Path) -> None:
     entry = ingest(database, publish(tmp_path, [100, 200, 300]))
     warehouse = database.warehouse()
     warehouse.confirm(MONTH, replace(entry, columns={}))
@@ -145,13 +145,13 @@ def test_a_month_that_is_pinned_while_its_file_is_downloaded_stays(
     assert warehouse.entry(MONTH) == replace(pinned, etag="new")
 
 
-def test_a_month_of_before_1_1_is_pinned(database: Database, tmp_path: Path) -> None:
+def test_a_month_from_before_1_1_is_pinned(database: Database, tmp_path: Path) -> None:
     entry = ingest(database, publish(tmp_path, [100]))
     database.query("ALTER TABLE loaded_months DROP COLUMN source; SELECT 1")
     assert database.warehouse().pin(MONTH, "2021-03-01").source_sha256 == entry.source_sha256
 
 
-def test_sums_of_a_month_of_before_that_are_not_numbers_are_left_out(
+def test_sums_of_an_older_month_that_are_not_numbers_are_left_out(
     database: Database, tmp_path: Path
 ) -> None:
     entry = ingest(database, publish(tmp_path, [100]))

@@ -50,7 +50,7 @@ def interrupted(body: str, times: int, seconds: float = 60) -> tuple[int, str]:
     return process.wait(30), process.communicate()[1]
 
 
-def test_threads_that_wait_for_ever_do_not_keep_it() -> None:
+def test_threads_that_wait_indefinitely_do_not_keep_it_running() -> None:
     """Prefect's threads wait so for child flows whose event loop has ended."""
     code, said = interrupted("threading.Thread(target=threading.Event().wait).start(); wait()", 1)
     assert code == -signal.SIGINT
@@ -69,7 +69,7 @@ _DEAF = """
 """
 
 
-def test_what_does_not_end_is_ended() -> None:
+def test_a_program_that_does_not_stop_is_killed() -> None:
     code, said = interrupted(_DEAF, 1, seconds=0.1)
     assert code == -signal.SIGINT
     assert said.endswith("Stopped. The same command again completes what is missing.\n")
@@ -87,7 +87,7 @@ def test_what_it_was_piped_into_may_have_ended_first() -> None:
     assert (code, said) == (-signal.SIGINT, "")
 
 
-def test_another_error_is_as_it_was() -> None:
+def test_another_error_is_unchanged() -> None:
     """Other errors are unchanged, and so is Ctrl-C afterwards."""
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(ZeroDivisionError), ended_by_ctrl_c():

@@ -129,7 +129,7 @@ def test_one_month_has_the_same_record_when_it_fails(place: Path, asked: Asked) 
     assert months[2]["reason"] in missing["error"]["message"]
 
 
-def test_a_usage_error_says_what_is_wrong_and_ran_nothing(place: Path, asked: Asked) -> None:
+def test_a_usage_error_names_the_fault_and_runs_nothing(place: Path, asked: Asked) -> None:
     """The error may be an option, a parameter of the flow, or a server that does not answer."""
     from etl_gcs_to_bq import etl_gcs_to_bq
 
@@ -198,7 +198,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_question_is_asked_on_stderr_and_answered_as_ever(
+def test_a_question_is_asked_on_stderr_and_answered_as_usual(
     place: Path, command: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a terminal it is a usage error; "no" gives a plan, "yes" removes."""
@@ -269,7 +269,9 @@ def test_covid_months_and_files(place: Path, asked: Asked) -> None:
     ] == lines
 
 
-def test_a_gif_is_told_in_json(place: Path, asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gif_is_reported_in_json(
+    place: Path, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The record has its location, frames and bytes."""
     from image_to_gif import frames_to_gif, image_to_gif, record
 

@@ -95,7 +95,7 @@ def test_a_report_of_the_bucket_alone_fails_no_month_either(place: Path) -> None
     assert "taxi_zone_lookup.csv is not TLC's table" in line.warning
 
 
-def test_a_month_for_the_bucket_alone_has_its_report(place: Path) -> None:
+def test_a_month_in_the_bucket_alone_has_its_report(place: Path) -> None:
     publish(place, "2020-10", ["10.5"])
     (line,) = bring_all(place, "10", warehouse="", report=True).result()
     assert line.report == (place / REPORT).as_uri()

@@ -199,7 +199,7 @@ def test_a_bad_file_leaves_the_month_as_it_was(place: Path, saved: Database) -> 
 
 
 @pytest.mark.parametrize("block", ["duckdb-warehouse/zoom", "sqlalchemy-connector/absent"])
-def test_what_is_no_block_of_postgres_is_refused(place: Path, block: str) -> None:
+def test_a_block_of_another_type_is_refused(place: Path, block: str) -> None:
     """The error names the value and what to write instead."""
     state = ingest(place, warehouse=block)
     assert state.is_failed()

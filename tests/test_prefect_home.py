@@ -38,7 +38,7 @@ def test_the_projects_home_is_the_default(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("profiles", [EMPTY, 'active = "default"\n' + EMPTY])
-def test_a_profile_that_sets_nothing_is_no_choice(tmp_path: Path, profiles: str) -> None:
+def test_a_profile_that_sets_nothing_is_not_a_choice(tmp_path: Path, profiles: str) -> None:
     assert said(tmp_path, profiles)[0] == HOME
 
 
@@ -87,7 +87,7 @@ def test_the_environments_prefect_command_sees_the_same_home(tmp_path: Path) -> 
     assert done.stdout.strip() == HOME
 
 
-def test_a_python_without_prefect_is_told_the_way_in(tmp_path: Path) -> None:
+def test_a_python_without_prefect_gets_advice(tmp_path: Path) -> None:
     """It prints one line, not a traceback, and exits with 2."""
     done = subprocess.run(
         [sys.executable, "-S", str(PROJECT / "flows" / "etl_web_to_gcs.py"), "--color", "x"],

@@ -181,7 +181,7 @@ def test_an_error_is_worded_for_its_reader() -> None:
     assert str(ERROR) == "green 2020-10: unknown column 'x'; declare it"
 
 
-def test_one_of_several_remedies_does() -> None:
+def test_one_of_several_remedies_is_enough() -> None:
     """The remedies of one flow share their verb."""
     choices = [Remedy("date_order", f"{part}-first") for part in ("month", "day", "year")]
     assert wording.on_command_line("open", choices) == (

@@ -107,7 +107,7 @@ def test_a_month_is_dropped_from_s3_and_postgres(
     assert database.query("SELECT to_char(file_month, 'MM') FROM loaded_months") == [("11",)]
 
 
-def test_who_comes_late_plans_again_and_finds_nothing_to_do(
+def test_a_late_run_plans_again_and_finds_nothing_to_do(
     place: Path, objects: Objects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another run loads the month between this run's plan and its ledger entry."""
@@ -129,7 +129,7 @@ def test_who_comes_late_plans_again_and_finds_nothing_to_do(
     assert len(objects.listing()) == 2
 
 
-def test_who_comes_late_with_a_newer_file_wins_in_the_end(
+def test_a_late_run_with_a_newer_file_wins_in_the_end(
     place: Path, objects: Objects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its object overwrites the other's before the conflict is noticed and repaired."""

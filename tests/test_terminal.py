@@ -33,7 +33,9 @@ def record(path: str, level: int, function: str = "orchestrate_task_run") -> log
         (ENGINE, logging.WARNING, "begin_task_map", True),
     ],
 )
-def test_a_command_shows_its_own_lines(path: str, level: int, function: str, shown: bool) -> None:
+def test_a_command_shows_the_projects_lines(
+    path: str, level: int, function: str, shown: bool
+) -> None:
     """Prefect's lines show problems only, except the failure that the command itself reports."""
     hide = terminal._OwnLines(tracebacks=False)
     assert hide.filter(record(path, level, function)) is shown

@@ -130,7 +130,7 @@ def test_a_process_is_known_by_its_start_too(state: Any, before: float, lost: bo
     assert (why_lost_since(run, os.getpid(), state, before) is not None) is lost
 
 
-def test_a_process_that_was_told_the_run_is_its_own_whatever_the_clocks_say() -> None:
+def test_a_process_that_was_given_the_run_owns_it_whatever_the_clocks_say() -> None:
     """The agent passes the run's id, so a server's clock that is far behind does not matter."""
     run = running("", "told")
     told = os.environ | {"PREFECT__FLOW_RUN_ID": str(run)}
@@ -258,7 +258,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Engine]]:
     ("removals", "said"),
     [([204, 204], "2 containers removed"), ([409, 204], "1 containers removed")],
 )
-def test_containers_that_somebody_else_removes_are_no_failure(
+def test_containers_that_another_run_removes_are_not_a_failure(
     engine: type[_Engine], removals: list[int], said: str
 ) -> None:
     """Two such runs overlap: the other asked first, and the engine is removing the container."""

@@ -57,7 +57,7 @@ def test_a_command_verifies_shows_and_repairs(
         assert b"<html" in stack.get(report_key(OCTOBER)).lower()
 
 
-def test_what_cannot_be_checked_ends_with_code_2(tmp_path: Path, command: Commands) -> None:
+def test_a_failed_check_ends_with_code_2(tmp_path: Path, command: Commands) -> None:
     from verify import shown, verify
 
     with stacks.local(tmp_path) as stack:

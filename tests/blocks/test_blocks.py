@@ -271,7 +271,7 @@ def test_the_embedded_blocks_have_absolute_paths(
 
 
 @SERVER
-def test_failed_and_crashed_runs_are_told_once(run: Run, values: dict[str, str]) -> None:
+def test_failed_and_crashed_runs_notify_once(run: Run, values: dict[str, str]) -> None:
     """Running the script again leaves a single policy; the block keeps the URL as a secret."""
     import asyncio
 
@@ -298,7 +298,7 @@ def test_failed_and_crashed_runs_are_told_once(run: Run, values: dict[str, str])
 
 
 @SERVER
-def test_slack_has_a_block_of_its_own(run: Run) -> None:
+def test_slack_has_its_own_block(run: Run) -> None:
     """The host of the URL selects it."""
     url = "https://hooks.slack.com/services/T000/B000/s3cret"
     (block,) = saved(run, make_notification.SPEC, {"NOTIFY_WEBHOOK_URL": url})
@@ -401,7 +401,7 @@ def test_a_malformed_value_is_named_with_where_to_set_it(
     assert why in line
 
 
-def test_the_environment_wins_over_the_file(
+def test_the_environment_overrides_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An unset or empty variable falls back to the file; dollar signs are not expanded."""
@@ -482,7 +482,7 @@ CONNECTING = {
 
 
 @pytest.mark.parametrize("reference", CONNECTING)
-def test_a_check_where_nobody_answers_says_no_and_why(
+def test_a_check_without_an_answer_fails_with_the_reason(
     run: Run,
     values: dict[str, str],
     nobody: int,
@@ -544,7 +544,7 @@ def test_a_check_of_the_embedded_blocks_makes_nothing(run: Run, tmp_path: Path) 
 
 @given(secret=st.from_regex(r"[!-&(-~]{4,20}[0-9]{6}", fullmatch=True))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_no_secret_is_ever_in_what_is_printed(secret: str, tmp_path_factory: Any) -> None:
+def test_no_secret_is_ever_printed(secret: str, tmp_path_factory: Any) -> None:
     """This covers secrets that are accepted, refused, or repeated in the client's error."""
     folder = tmp_path_factory.mktemp("env")
     file = env_file(folder, dict.fromkeys(SECRETS, secret))

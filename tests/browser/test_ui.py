@@ -87,7 +87,7 @@ def test_a_dataset_of_the_users_own_is_in_the_drop_down(
     page.screenshot(path=shots / "own-schedule.png")
 
 
-def test_the_form_refuses_a_month_that_there_is_not(page: Page, shots: Path) -> None:
+def test_the_form_refuses_an_invalid_month(page: Page, shots: Path) -> None:
     """It names the parameter and its bound, and keeps what was entered."""
     open_deployment(page, "etl-web-to-gcs", "local-flow")
     page.get_by_text("Custom run").click()

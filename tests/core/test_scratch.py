@@ -57,7 +57,7 @@ def test_folder_is_there_for_the_run_and_gone_after_it(root: Path) -> None:
     assert left_in(root) == []
 
 
-def test_folder_is_in_the_systems_temporary_folder_unless_told_otherwise(
+def test_folder_is_in_the_systems_temporary_folder_by_default(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -94,7 +94,7 @@ def test_broken_download_is_found_by_the_next_run(root: Path) -> None:
     assert left_in(root) == []
 
 
-def test_error_of_the_run_is_the_one_that_is_told_though_the_folder_vanished(root: Path) -> None:
+def test_error_of_the_run_is_reported_although_the_folder_vanished(root: Path) -> None:
     with pytest.raises(BadFile):
         run(BadFile("no"), vanishes=True)
 

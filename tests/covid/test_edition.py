@@ -53,7 +53,7 @@ def test_edition_cut_short_is_refused(tmp_path: Path, published: bytes, share: f
         (b'{"records": [3]}', "record 1 has no 'countriesAndTerritories'"),
     ],
 )
-def test_what_is_no_edition_is_named(tmp_path: Path, data: bytes, said: str) -> None:
+def test_a_file_that_is_not_an_edition_is_named(tmp_path: Path, data: bytes, said: str) -> None:
     """The error says what the file has instead."""
     with pytest.raises(BadFile) as found:
         read(tmp_path, data)
@@ -106,12 +106,12 @@ def test_number_or_text_is_the_same_number(value: Any, whole: int) -> None:
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_no_value_is_none(value: Any) -> None:
+def test_no_value_is_null(value: Any) -> None:
     assert number(record("Germany", 2020, 3, value, 0), "cases") is None
 
 
 @pytest.mark.parametrize("value", ["N/A", 1.5, "1.5", True, [], "1_0", float("nan"), "1e3"])
-def test_what_is_no_whole_number_is_named_with_its_day(value: Any) -> None:
+def test_a_value_that_is_not_a_whole_number_is_named_with_its_day(value: Any) -> None:
     with pytest.raises(SchemaError, match=r"^Germany, 01/3/2020: cases .* is not a whole number"):
         number(record("Germany", 2020, 3, value, 0), "cases")
 

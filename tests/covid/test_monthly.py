@@ -69,7 +69,7 @@ def test_days_without_a_number_are_counted() -> None:
 
 
 @pytest.mark.parametrize(("year", "month"), [(2020, 13), (2020, "0"), (20, 3), (2020, "")])
-def test_month_that_is_none_is_named(year: object, month: object) -> None:
+def test_invalid_month_is_named(year: object, month: object) -> None:
     with pytest.raises(SchemaError, match=r"^Germany: .* is not a month"):
         by_month([record("Germany", year, month, 1, 0)], "Germany", DAY)
 

@@ -191,7 +191,7 @@ def test_the_pool_of_workers_takes_the_image_and_the_volume_of_the_block(
     assert job["image_pull_policy"] == "IfNotPresent"
 
 
-def test_the_blocks_of_the_environment_win_over_those_of_the_road(
+def test_the_blocks_of_the_environment_override_those_of_the_target(
     env: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are TRIPS_BUCKET and TRIPS_WAREHOUSE."""

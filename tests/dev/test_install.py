@@ -24,7 +24,7 @@ wheel.index-url='https://other/simple'
 NO_INDEX = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": os.devnull}
 
 
-def test_uv_is_told_what_pip_knows() -> None:
+def test_uv_gets_the_settings_of_pip() -> None:
     """As with pip, a variable overrides section `install`, which overrides `global`."""
     assert install.as_uv(LISTED) == {
         "SSL_CERT_FILE": "/etc/ssl/own.crt",

@@ -108,7 +108,7 @@ def test_a_folder_that_the_server_cannot_enter_is_named(
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
 
 
-def test_a_cluster_that_was_cut_short_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_incomplete_cluster_is_created_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """After Ctrl-C between creating the cluster and its database, the next start creates both."""
     folder = Path(tempfile.mkdtemp(prefix="local-postgres-"))
     folder.chmod(0o755)

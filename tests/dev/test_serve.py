@@ -84,7 +84,7 @@ def test_a_port_whose_old_connections_fade_away_is_free() -> None:
         serve._refuse_taken(port)
 
 
-def test_the_log_of_the_time_before_is_kept(tmp_path: Path) -> None:
+def test_the_log_of_the_previous_start_is_kept(tmp_path: Path) -> None:
     """It may show why the server was restarted."""
     for said in ("first", "second"):
         with serve._started("server", ("echo", said), os.environ, tmp_path) as program:
@@ -109,7 +109,7 @@ def test_a_second_one_on_the_same_home_is_refused_with_the_name_of_the_first(
     assert not (tmp_path / "running").exists()
 
 
-def test_what_is_served_sends_no_telemetry(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_server_sends_no_telemetry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "true")
     assert serve._environment(4200)["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
     for file in ("compose.yaml", "Dockerfile"):

@@ -58,7 +58,7 @@ async def rows_after_two_at_once(database: AioSqliteConfiguration, seconds: floa
         return await rows(session)
 
 
-def test_who_reads_and_then_writes_waits_for_the_other(tmp_path: Path) -> None:
+def test_a_reader_that_then_writes_waits_for_the_other(tmp_path: Path) -> None:
     database = WaitingSqlite(f"sqlite+aiosqlite:///{tmp_path}/prefect.db")
     assert asyncio.run(rows_after_two_at_once(database, seconds=0.5)) == 2
 
@@ -104,7 +104,7 @@ def pressed(served: Served, deployment: str) -> list[int]:
 
 
 @pytest.mark.slow
-def test_no_press_of_run_is_refused(served: Served) -> None:
+def test_no_click_on_run_is_refused(served: Served) -> None:
     """Four clients at once read a deployment, then create a run of it."""
     found = httpx.post(f"{served.url}/api/deployments/filter", json={}).json()
     deployments = [str(deployment["id"]) for deployment in found[:4]]
@@ -115,7 +115,7 @@ def test_no_press_of_run_is_refused(served: Served) -> None:
 
 
 @pytest.mark.slow
-def test_a_paused_queue_is_told_of_at_once(served: Served) -> None:
+def test_a_paused_queue_is_reported_at_once(served: Served) -> None:
     """Prefect reads in a separate session, within the transaction."""
     queues = f"{served.url}/api/work_queues"
     queue = httpx.get(f"{queues}/name/local").json()["id"]

@@ -52,7 +52,7 @@ def test_a_gif_stays_as_it_is_and_another_image_becomes_one() -> None:
     "data",
     [b"GIF89a", b"hello", b"<html>", picture(3)[:60], picture(3, "PNG")[:90], b"\x89PNG\r\n\x1a\n"],
 )
-def test_what_is_no_image_is_named_by_its_number(data: bytes) -> None:
+def test_a_part_that_is_not_an_image_is_named_by_its_number(data: bytes) -> None:
     with pytest.raises(
         BadFile, match=r"^images\.img: frame 7, 5 bytes from 100 on, .* not an image"
     ):

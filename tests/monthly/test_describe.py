@@ -148,7 +148,7 @@ def test_no_header(tmp_path: Path) -> None:
     assert values(table, "column_3") == [dt.datetime(2020, 1, day) for day in range(1, 32)]
 
 
-def test_names_that_cannot_be_told_apart(tmp_path: Path) -> None:
+def test_indistinguishable_names(tmp_path: Path) -> None:
     """A name is repeated, names differ only in punctuation, and one has no letters."""
     text = days("{d},A,{i},B,1,2,x", head="day,flag,value,flag,a b,A-B,%")
     found = draft(tmp_path, {"t-2020-01.csv": text})
@@ -215,7 +215,7 @@ def test_texts_for_no_value(tmp_path: Path) -> None:
     assert values(table, "x")[:2] == [None, 1.5]
 
 
-def test_a_text_that_is_no_value_only_among_texts_stays(tmp_path: Path) -> None:
+def test_a_text_for_no_value_stays_in_a_column_of_texts(tmp_path: Path) -> None:
     """NA is Namibia, or weather that was not observed."""
     found = draft(tmp_path, {"t-2020-01.csv": days("{d},NA", "{d},DE", head="day,country")})
     assert found.declared.text.nulls == []
@@ -350,7 +350,7 @@ def test_keys_with_a_point_are_text(tmp_path: Path) -> None:
     assert values(loads(found), "start_station_id")[3] == "3.10"
 
 
-def test_a_header_again_between_the_rows_is_no_row(tmp_path: Path) -> None:
+def test_a_repeated_header_is_not_a_row(tmp_path: Path) -> None:
     """It is rejected, and the columns have the types of the other rows."""
     found = draft(tmp_path, {"t-2020-01.csv": days("{d},{i}") + days("{d},{i}")})
     assert found.types == {"day": "date", "n": "int64"}
@@ -359,7 +359,7 @@ def test_a_header_again_between_the_rows_is_no_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["$1,200.50", "7 %", "12.5%", "-€3", "US$ 4", "10,5 €"])
-def test_numbers_with_a_unit_stay_text_and_are_told(tmp_path: Path, text: str) -> None:
+def test_numbers_with_a_unit_stay_text_and_are_reported(tmp_path: Path, text: str) -> None:
     found = draft(tmp_path, {"t-2020-01.csv": days(f'{{d}},"{text}"')})
     assert found.types["n"] == "string"
     assert f"# Numbers with a unit, such as '{text}'" in found.text
@@ -376,7 +376,7 @@ def test_midnight_as_24_00_is_the_next_day(tmp_path: Path) -> None:
     assert values(loads(found), "day")[-1] == dt.datetime(2020, 2, 1)
 
 
-def test_a_line_of_units_with_gaps_is_no_row(tmp_path: Path) -> None:
+def test_a_line_of_units_with_gaps_is_not_a_row(tmp_path: Path) -> None:
     text = days("{d},{i}.5").replace("\n", "\n,°C\n", 1)
     table = loads(draft(tmp_path, {"t-2020-01.csv": text}))
     assert values(table, "n") == [i + 0.5 for i in range(31)]
@@ -530,7 +530,7 @@ def test_a_column_is_text_if_it_is_text_in_one_era(tmp_path: Path) -> None:
     assert values(loads(found), "id") == ["31"]
 
 
-def test_parquet_has_types_of_its_own(tmp_path: Path) -> None:
+def test_parquet_types(tmp_path: Path) -> None:
     """Decimals, dates and zones are kept; types that no table can hold are left out with a note."""
     table = pa.table(
         {
@@ -658,7 +658,7 @@ def test_hostile_names_and_values(tmp_path: Path) -> None:
     assert values(loads(found), "x_1") == ['a # "b"\x1b[31m'] * 31
 
 
-def test_what_is_told(tmp_path: Path) -> None:
+def test_the_output(tmp_path: Path) -> None:
     """The output names each file, then the result."""
     found = draft(tmp_path, {"t-2020-01.csv": days("{d},{i}")})
     assert found.told == [
@@ -668,7 +668,7 @@ def test_what_is_told(tmp_path: Path) -> None:
     ]
 
 
-def test_lines_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+def test_unreadable_lines_are_reported(tmp_path: Path) -> None:
     found = draft(tmp_path, {"t-2020-01.csv": days("{d},x") + '2020-01-31,"a\n'})
     assert "rejects 1" in found.told[1]
     assert found.told[2].startswith("t-2020-01.csv: rejected: line 33,an unmatched quote")

@@ -112,7 +112,7 @@ def test_rows_are_compared_wherever_they_stand_and_sums_are_kept(place: Place) -
     assert (revision.columns_added, revision.columns_removed) == ((), ())
 
 
-def test_the_same_bytes_are_no_correction(place: Place) -> None:
+def test_the_same_bytes_are_not_a_correction(place: Place) -> None:
     first = place.publish(FIRST)
     entry, version = read_entry(place.bucket, MONTH)
     assert entry
@@ -140,7 +140,7 @@ def test_editions_stay_although_the_history_is_lost(place: Place) -> None:
     assert find_remains(MONTH, place.bucket, None).edition_names == [first]
 
 
-def test_a_damaged_object_is_no_edition_and_its_rows_are_not_compared(place: Place) -> None:
+def test_a_damaged_object_is_not_an_edition_and_its_rows_are_not_compared(place: Place) -> None:
     """Ten bytes are flipped, with the size and the time of the file unchanged."""
     place.publish(FIRST)
     assert isinstance(place.bucket, FolderBucket)
@@ -168,7 +168,7 @@ def test_rows_are_compared_with_the_edition_if_a_killed_run_replaced_the_object(
     assert place.entry().history[0].rows_removed == 3
 
 
-def test_an_entry_of_before_has_its_sums_from_the_object(place: Place, tmp_path: Path) -> None:
+def test_an_older_entry_has_its_sums_from_the_object(place: Place, tmp_path: Path) -> None:
     place.publish(FIRST)
     entry, version = read_entry(place.bucket, MONTH)
     assert entry

@@ -120,7 +120,7 @@ def test_entry_comes_last(bucket: Noted, tmp_path: Path) -> None:
     assert bucket.done == [("upload", OBJECT), ("upload", REJECTS), ("write", ENTRY)]
 
 
-def test_entry_speaks_of_what_is_in_the_bucket(bucket: FolderBucket, tmp_path: Path) -> None:
+def test_entry_describes_what_is_in_the_bucket(bucket: FolderBucket, tmp_path: Path) -> None:
     entry = kept(bucket, tmp_path / "scratch", rejects=b"one\ntwo\n")
     assert read_entry(bucket, MONTH)[0] == entry
     info = bucket.info(OBJECT)

@@ -281,7 +281,7 @@ def test_unreadable_entry_stops_the_plan(web: Web, bucket: FolderBucket) -> None
         plan_month(MONTH, web.serve(f"/{NAME}", PAGE), bucket)
 
 
-def test_source_that_cannot_be_meant_stops_the_plan(bucket: FolderBucket) -> None:
+def test_invalid_source_stops_the_plan(bucket: FolderBucket) -> None:
     with pytest.raises(UsageError, match="tcl"):
         plan_month(MONTH, "tcl", bucket)
 

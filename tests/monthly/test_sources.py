@@ -164,7 +164,7 @@ def test_without_a_source_the_first_declared_one_is_taken() -> None:
         ("sample:-1", "'-1'"),
     ],
 )
-def test_source_that_cannot_be_meant_is_named_with_what_to_write(source: str, named: str) -> None:
+def test_invalid_source_is_named_with_what_to_write(source: str, named: str) -> None:
     with pytest.raises(UsageError) as caught:
         address(source, MONTH)
     assert str(caught.value).startswith("yellow 2021-01: ")
@@ -357,7 +357,9 @@ def test_download_follows_a_redirect_and_keeps_the_name_asked_for(web: Web, tmp_
     assert got.path.read_bytes() == GZ
 
 
-def test_progress_is_told_a_few_times_a_megabyte_and_at_the_end(web: Web, tmp_path: Path) -> None:
+def test_progress_is_reported_a_few_times_a_megabyte_and_at_the_end(
+    web: Web, tmp_path: Path
+) -> None:
     told: list[tuple[int, int | None]] = []
     url = web.serve(f"/{NAME}", LARGE)
     download(published(url), tmp_path, lambda done, total: told.append((done, total)))
@@ -556,7 +558,7 @@ def test_file_cut_short_without_a_length_is_bad_and_leaves_nothing(
     assert left_in(tmp_path) == []
 
 
-def test_bad_file_leaves_nothing_so_that_the_next_attempt_begins_anew(
+def test_bad_file_leaves_nothing_so_that_the_next_attempt_starts_over(
     web: Web, tmp_path: Path
 ) -> None:
     url = web.serve(f"/{NAME}", Page(b"<html>wait</html>", etag='"one"'))
@@ -825,7 +827,7 @@ def test_real_file_passes(real: Path, tmp_path: Path, name: str, kind: FileKind)
     assert got.sha256 == hashlib.sha256((real / name).read_bytes()).hexdigest()
 
 
-def test_a_file_that_is_no_month_comes_the_same_way(web: Web, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_month_is_fetched_the_same_way(web: Web, tmp_path: Path) -> None:
     """It is complete and has the publisher's metadata; a refused file is not kept."""
     url = web.serve("/json/", Page(b"{}", etag='"one"'))
     wanted, path = remote_file("covid", url), tmp_path / "new" / "edition.json"

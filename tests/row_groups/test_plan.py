@@ -93,7 +93,7 @@ def test_a_new_file_is_due_once(site: Site) -> None:
     assert site.due("test_subset") == []
 
 
-def test_a_new_time_is_no_change(site: Site) -> None:
+def test_a_new_time_is_not_a_change(site: Site) -> None:
     """The same bytes were uploaded again, with a new time and the same size and ETag."""
     site.publish(1)
     site.run()
@@ -131,7 +131,7 @@ def test_another_content_of_the_same_size_is_a_change(tmp_path: Path) -> None:
     assert [f.reason for f in site.plan()] == ["changed: the same size, another ETag"]
 
 
-def test_what_changed_long_ago_is_left_alone(site: Site) -> None:
+def test_a_file_that_changed_long_ago_is_left_alone(site: Site) -> None:
     """The intents for everything and for the first file are exceptions."""
     site.publish(1)
     site.publish(2)
@@ -142,7 +142,7 @@ def test_what_changed_long_ago_is_left_alone(site: Site) -> None:
     assert site.due("reprocess", later=8) == [JANUARY, FEBRUARY]
 
 
-def test_reprocess_means_what_is_there_too(site: Site) -> None:
+def test_reprocess_includes_existing_files(site: Site) -> None:
     site.publish(1)
     site.run()
     assert groups(site.rewritten(JANUARY)) == [20, 20, 10]
@@ -190,14 +190,14 @@ def test_the_ledger_of_a_folder_hides_from_readers_of_it(tmp_path: Path) -> None
     assert pq.read_table(tmp_path / "out").num_rows == 100
 
 
-def test_a_ledger_entry_that_is_none_is_named(site: Site) -> None:
+def test_an_invalid_ledger_entry_is_named(site: Site) -> None:
     site.publish(1)
     site.sink.bucket.write(entry_key(site.sink, JANUARY), b"[1]", None)
     with pytest.raises(StorageError, match=r"_ledger/fhvhv_.*\.json is not a ledger entry"):
         site.plan()
 
 
-def test_what_cannot_be_meant_is_refused(site: Site) -> None:
+def test_an_invalid_parameter_is_refused(site: Site) -> None:
     with pytest.raises(UsageError, match=r"intent 'everything' is none; .*test_subset or"):
         site.plan("everything")
     with pytest.raises(UsageError, match="days -1 is less than none"):

@@ -138,7 +138,7 @@ def test_new_modification_time_is_confirmed(in_postgres: Database, source: str) 
     assert warehouse.entry(NOVEMBER) == replace(entry, etag='"new"')
 
 
-def test_month_is_loaded_again_into_the_tables_of_before(
+def test_month_is_loaded_again_into_older_tables(
     bucket: FolderBucket, in_duckdb: DuckDBFile, in_postgres: Database, tmp_path: Path
 ) -> None:
     """The row has the source, a column that the ledger of 1.0.0 lacks."""

@@ -143,7 +143,7 @@ def loaded(name: str) -> Any:
     return CLASSES[kind].load(document)
 
 
-def test_flows_open_the_blocks_of_before(saved: dict[str, Any], tmp_path: Path) -> None:
+def test_flows_open_older_blocks(saved: dict[str, Any], tmp_path: Path) -> None:
     for name in ("local-bucket/zoom", "local-bucket/zoom-volume"):
         opened = opened_bucket(name)
         assert (opened.used, opened.origin) == (
@@ -158,7 +158,7 @@ def test_flows_open_the_blocks_of_before(saved: dict[str, Any], tmp_path: Path) 
     assert opened_postgres("sqlalchemy-connector/zoom-postgres").used.name() == place
 
 
-def test_agents_and_notifications_load_the_blocks_of_before(saved: dict[str, Any]) -> None:
+def test_agents_and_notifications_load_older_blocks(saved: dict[str, Any]) -> None:
     assert loaded("docker-container/zoom-docker").image == "zoom-flows:1"
     assert loaded("github/zoom-github").repository == "https://github.com/you/flows"
     for name in ("process/zoom-local", "process/zoom-fetched"):
@@ -190,7 +190,7 @@ def test_entrypoints_lead_to_the_flows_of_the_same_names(applied: dict[str, Any]
         assert flow_at(flow["entrypoint"]).name == name
 
 
-def test_flows_accept_what_the_forms_of_before_send(applied: dict[str, Any]) -> None:
+def test_flows_accept_what_older_forms_send(applied: dict[str, Any]) -> None:
     """The UI sends the defaults that were saved with a deployment."""
     for flow in applied["flows"].values():
         found = flow_at(flow["entrypoint"]).validate_parameters(flow["defaults"])

@@ -66,7 +66,7 @@ def test_a_folder_of_the_bucket_holds_all_keys(s3: S3, objects: Objects, tmp_pat
     assert set(objects.listing()) == {"taxi/data/one"}
 
 
-def test_what_is_not_there_is_none(store: S3Store, tmp_path: Path) -> None:
+def test_a_missing_object_is_none(store: S3Store, tmp_path: Path) -> None:
     """It has no information, no content, and nothing to delete; a download says what to run."""
     assert store.info("absent") is None
     assert store.read("absent") is None
@@ -75,7 +75,7 @@ def test_what_is_not_there_is_none(store: S3Store, tmp_path: Path) -> None:
         store.download("absent", tmp_path / "file")
 
 
-def test_deleted_is_gone(store: S3Store, objects: Objects) -> None:
+def test_a_deleted_object_is_gone(store: S3Store, objects: Objects) -> None:
     """The object is deleted from the bucket itself."""
     objects.put("one", b"1")
     store.delete("one")
@@ -108,7 +108,7 @@ def test_of_two_writers_exactly_one_wins(
 
 
 @pytest.mark.parametrize("replacing", [False, True], ids=["the first", "another"])
-def test_a_write_whose_answer_got_lost_is_no_conflict(
+def test_a_write_whose_answer_got_lost_is_not_a_conflict(
     store: S3Store, objects: Objects, replacing: bool
 ) -> None:
     """The client retries the write and finds its own object."""
@@ -225,7 +225,7 @@ def test_a_bucket_that_is_not_there_is_named(s3: S3, tmp_path: Path) -> None:
             ask()
 
 
-def test_credentials_that_nobody_knows_are_told(s3: S3, objects: Objects) -> None:
+def test_unknown_credentials_are_reported(s3: S3, objects: Objects) -> None:
     """The error says how to correct them, and hides the secret."""
     store = S3Store.of(block(s3.url, objects.name))
     with enable_iam_authentication(), pytest.raises(StorageError) as refused:
@@ -264,14 +264,14 @@ def test_access_denied_names_the_action_that_is_missing(
     ("status", "code"),
     [(503, "SlowDown"), (500, "InternalError"), (429, "TooMany"), (400, "RequestTimeout")],
 )
-def test_what_can_pass_is_unavailable(status: int, code: str) -> None:
+def test_a_transient_error_is_unavailable(status: int, code: str) -> None:
     """Throttling and server errors are unavailable after the client's own second attempt."""
     page = Page(ERROR.format(code).encode(), status)
     with Web() as web, pytest.raises(Unavailable, match=f"s3://zoom/key: S3 says {code}: because"):
         faulty(web, page, page).read("key")
 
 
-def test_what_cannot_pass_is_not_unavailable() -> None:
+def test_a_permanent_error_is_not_unavailable() -> None:
     """A service may lack conditional writes or not understand a request."""
     for status in (400, 501):
         page = Page(ERROR.format("Malformed").encode(), status)
@@ -325,7 +325,7 @@ def test_a_download_that_was_damaged_is_unavailable(tmp_path: Path, how: str) ->
 
 
 @pytest.mark.parametrize("url", ["not a url", "ftp//x"])
-def test_an_address_that_is_none_is_refused(url: str) -> None:
+def test_an_invalid_address_is_refused(url: str) -> None:
     """The error comes before anything is sent."""
     with pytest.raises(StorageError, match="Invalid endpoint"):
         S3Store.of(block(url, "zoom")).read("key")

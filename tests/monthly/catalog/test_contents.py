@@ -54,7 +54,7 @@ def test_a_month_has_the_first_mark_that_applies(found: MonthLine, mark: Mark) -
     assert found.mark is mark
 
 
-def test_each_mark_has_a_symbol_of_its_own() -> None:
+def test_each_mark_has_its_own_symbol() -> None:
     """It is a single character without a meaning in a Markdown table."""
     symbols = [mark.symbol for mark in Mark]
     assert len({*symbols}) == len(symbols)

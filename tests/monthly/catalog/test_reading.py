@@ -65,7 +65,7 @@ def of_green(place: Place) -> DatasetLine:
     return green
 
 
-def test_each_place_is_told_month_by_month(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_place_is_listed_month_by_month(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Months may be loaded, corrected, in one place only, held, gone or broken, all at once."""
     began = _now()
     for month in (OCTOBER, NOVEMBER, FEBRUARY):
@@ -182,7 +182,7 @@ def test_a_wrong_entry_is_named_and_hides_no_other(
     assert (wrong.mark, other.mark) == (Mark.UNREADABLE, Mark.GOOD)
 
 
-def test_what_is_not_a_month_is_left_out(bucket: FolderBucket) -> None:
+def test_objects_that_are_not_months_are_left_out(bucket: FolderBucket) -> None:
     """It may be an object of another program, or of a month before the first."""
     keep(bucket, OCTOBER)
     for name in ("notes.txt", "green_tripdata_2020-10.bak", "green_tripdata_2001-01.json"):
@@ -205,7 +205,7 @@ def test_a_broken_declaration_hides_no_other_dataset(
     assert [line.mark for line in green.months] == [Mark.GOOD]
 
 
-def test_a_bucket_that_does_not_answer_is_no_broken_entry(bucket: FolderBucket) -> None:
+def test_a_bucket_that_does_not_answer_is_not_a_broken_entry(bucket: FolderBucket) -> None:
     """The run is retried instead."""
 
     class Silent(FolderBucket):

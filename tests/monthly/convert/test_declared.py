@@ -357,9 +357,7 @@ def test_undeclared_columns_fail_are_dropped_or_are_kept(
         assert found.drift["unknown"] == (() if kept else ("Mood (1-5)", "order"))
 
 
-def test_a_kept_column_gets_a_name_of_its_own(
-    declare: Callable[[str], None], tmp_path: Path
-) -> None:
+def test_a_kept_column_gets_a_unique_name(declare: Callable[[str], None], tmp_path: Path) -> None:
     declare('new_columns = "keep"\n' + AT)
     found = converted(tmp_path, f"at,é?,2nd,file_month\n{DAY},a,b,c\n")
     assert found.drift["kept"] == ("__", "_2nd", "file_month_2")

@@ -85,7 +85,7 @@ def test_row_numbers_that_pandas_left_are_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", ["", " "])
-def test_an_empty_code_is_none_as_in_a_csv_file(code: str, tmp_path: Path) -> None:
+def test_an_empty_code_is_null_as_in_a_csv_file(code: str, tmp_path: Path) -> None:
     outcome = converted_table(tmp_path, yellow_table(Payment_Type=[code, "Cash"]), FEBRUARY_2010)
     assert outcome.rows("payment_type", "payment_type_name") == [(None, None), (2, "Cash")]
 
@@ -193,7 +193,7 @@ def test_a_nanosecond_is_refused_not_rounded(tmp_path: Path) -> None:
     assert json.loads(outcome.rejects[0][2])["dropOff_datetime"].endswith(".000000001")
 
 
-def test_text_that_is_no_text_is_a_reject_that_shows_its_bytes(tmp_path: Path) -> None:
+def test_invalid_text_is_a_reject_that_shows_its_bytes(tmp_path: Path) -> None:
     raw = pa.array([b"B0", b"B\xa0", b"B2"], pa.binary())
     texts = pa.Array.from_buffers(pa.string(), 3, raw.buffers())
     outcome = converted_table(tmp_path, fhv_table(dispatching_base_num=texts), FHV, **ANY)
@@ -257,7 +257,7 @@ def test_a_file_without_rows_is_named(tmp_path: Path) -> None:
         converted_table(tmp_path, fhv_table(0), FHV)
 
 
-def test_a_file_without_columns_is_no_month(tmp_path: Path) -> None:
+def test_a_file_without_columns_is_not_a_month(tmp_path: Path) -> None:
     table = pa.table({"a": [1, 2]}).select([])
     with pytest.raises((SchemaError, BadFile), match="fhv 2017-01"):
         converted_table(tmp_path, table, FHV)

@@ -154,6 +154,6 @@ def test_the_largest_number_that_a_double_holds_exactly_is_read() -> None:
         conformed(PULocationID=pa.array([-(2.0**53)]))
 
 
-def test_not_a_number_is_no_value() -> None:
+def test_nan_is_not_a_value() -> None:
     assert conformed(fare_amount=pa.array([float("nan")]))["fare_amount"] is None
     assert conformed(PULocationID=pa.array([float("nan")]))["PULocationID"] is None

@@ -194,7 +194,7 @@ def test_a_thousandth_of_the_rows_may_be_bad_if_nobody_says_otherwise(tmp_path: 
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, 5.0, float("nan")])
-def test_a_share_that_is_none_is_refused(share: float, tmp_path: Path) -> None:
+def test_an_invalid_share_is_refused(share: float, tmp_path: Path) -> None:
     """5 is refused, not read as 5 %; as a share, it would accept everything."""
     with pytest.raises(UsageError, match=rf"fhv 2017-01: max_reject_share {share} is not a share"):
         converted(tmp_path, fhv_file(3), max_reject_share=share)

@@ -110,7 +110,7 @@ def test_a_value_is_read_as_the_page_says(
 
 
 @pytest.mark.parametrize("reader", ["csv", "parquet"])
-def test_the_page_names_all_texts_that_are_no_value(reader: str, tmp_path: Path) -> None:
+def test_the_page_names_all_texts_for_no_value(reader: str, tmp_path: Path) -> None:
     said = PAGE.split("## No value")[1].split("In a column")[0]
     assert {*re.findall(r"`([^`]+)`", said), ""} == {*NULLS}
     for section in COLUMNS:

@@ -34,7 +34,7 @@ ACCEPT = Policy(accept=True)
 WARN = Policy(mode="warn")
 
 
-def test_a_held_month_changes_nothing_but_what_is_aside(bucket: FolderBucket, source: Path) -> None:
+def test_a_held_month_changes_only_what_is_set_aside(bucket: FolderBucket, source: Path) -> None:
     before = state_of(bucket)
     assert bring(source, bucket) == "held"
     assert state_of(bucket) == before
@@ -106,7 +106,7 @@ def test_higher_thresholds_let_a_held_month_in(bucket: FolderBucket, source: Pat
     assert files_in(bucket.folder) & HELD == set()
 
 
-def test_a_file_that_the_publisher_took_back_is_held_no_more(
+def test_a_file_that_the_publisher_took_back_is_no_longer_held(
     bucket: FolderBucket, source: Path
 ) -> None:
     bring(source, bucket)
@@ -117,7 +117,9 @@ def test_a_file_that_the_publisher_took_back_is_held_no_more(
     assert files_in(bucket.folder) & HELD == set()
 
 
-def test_a_changed_declaration_alone_is_no_correction(bucket: FolderBucket, source: Path) -> None:
+def test_a_changed_declaration_alone_is_not_a_correction(
+    bucket: FolderBucket, source: Path
+) -> None:
     """The ledger names the published file, but its rows were converted differently."""
     assert bring(source, bucket, WARN) == "loaded"
     published = json.loads((bucket.folder / ENTRY).read_text())

@@ -92,7 +92,7 @@ def test_each_gate_trips_alone_above_its_threshold_and_not_below(gate: str) -> N
     assert held(found(above)) == [gate]
 
 
-def test_a_finding_says_what_was_found_and_what_is_usual() -> None:
+def test_a_finding_has_the_value_and_the_usual_one() -> None:
     history = [month_of(month, rows=ROWS + number) for number, month in enumerate(BEFORE)]
     (finding,) = found(rows_of(45_000), history)
     assert finding.text == (

@@ -53,7 +53,7 @@ def titles(counts: Counts) -> list[str]:
     return [picture.title for picture in pictures(counts, {})]
 
 
-def test_no_role_is_no_picture_and_a_page_that_says_so(report: Report) -> None:
+def test_without_roles_there_is_no_picture_and_the_page_says_so(report: Report) -> None:
     counts = report({"a": "int64"}, "", {"a": [1, None]})
     assert titles(counts) == []
     assert typical_markdown(counts) == ""
@@ -160,7 +160,7 @@ def test_a_date_has_days_and_no_hours(report: Report) -> None:
     assert titles(counts) == ["Rows a day, own 2020-10"]
 
 
-def test_the_month_alone_is_no_day(report: Report) -> None:
+def test_the_month_alone_is_not_a_day(report: Report) -> None:
     first = dt.date(2020, 10, 1)
     assert titles(report({"t": "date"}, '[roles]\ntime = "t"\n', {"t": [first] * 9})) == []
 
@@ -217,7 +217,7 @@ def test_places_are_of_any_type(kind: str, report: Report) -> None:
     assert picture.note == ""
 
 
-def test_a_place_of_its_own_for_each_row_fits_in_memory(report: Report) -> None:
+def test_a_different_place_in_each_row_fits_in_memory(report: Report) -> None:
     """Of 300,000 places, those with more than one row in a thousand are always found."""
     names = [f"place {n}" for n in range(300_000)] + ["most"] * 400
     counts = report({"p": "string"}, '[roles]\nplace = "p"\n', {"p": names})

@@ -48,7 +48,7 @@ def test_trips_are_counted_by_day_and_hour_of_the_month_alone(tmp_path: Path) ->
     }
 
 
-def test_fares_are_counted_in_bars_and_what_is_far_out_beside_them(tmp_path: Path) -> None:
+def test_fares_are_counted_in_bars_and_outliers_apart(tmp_path: Path) -> None:
     """A refund or a million does not flatten the bars; a missing fare is not a 0."""
     fares = ["0.5"] * 10 + ["5.5", "5.50", "5.51"] * 100 + ["9.99"] * 100
     path = green(
@@ -119,7 +119,7 @@ def test_for_hire_months_are_counted_by_what_they_have(month: Month, tmp_path: P
     assert counts.amounts is None
 
 
-def test_the_usual_trip_is_its_median_and_the_bounds_leave_out_what_is_beyond(
+def test_the_usual_trip_is_the_median_and_the_bounds_leave_out_outliers(
     tmp_path: Path,
 ) -> None:
     """One trip of 9,999 USD raises the mean, not the median, and stays in the file."""

@@ -135,7 +135,9 @@ def test_every_name_of_every_era_is_known_to_the_schema(
 @pytest.mark.parametrize("rows", [0, 1, 2, 10])
 @pytest.mark.parametrize("ending", [".csv.gz", ".parquet"])
 @pytest.mark.parametrize("dataset", ["fhv", "fhvhv", "green", "yellow"])
-def test_a_handful_of_rows_can_be_had(dataset: str, ending: str, rows: int, tmp_path: Path) -> None:
+def test_a_handful_of_rows_can_be_generated(
+    dataset: str, ending: str, rows: int, tmp_path: Path
+) -> None:
     path = tmp_path / f"month{ending}"
     facts = write_sample(Month(dataset, 2020, 6), path, rows)
     found = pq.read_table(path).num_rows if ending == ".parquet" else len(Read(path).rows)
@@ -215,7 +217,7 @@ def test_the_base_of_2018_stands_under_the_longer_of_its_two_names(tmp_path: Pat
     assert (nulls["Dispatching_base_number"], nulls["Dispatching_base_num"]) == (0, 300)
 
 
-def test_only_one_company_tells_who_asked_and_leaves_a_blank_flag(tmp_path: Path) -> None:
+def test_only_one_company_names_the_requester_and_leaves_a_blank_flag(tmp_path: Path) -> None:
     write_sample(Month("fhvhv", 2023, 1), tmp_path / "month.csv", 1_000)
     read = Read(tmp_path / "month.csv")
     names = ("hvfhs_license_num", "originating_base_num", "on_scene_datetime", "access_a_ride_flag")
@@ -330,7 +332,7 @@ def test_a_folder_that_is_not_there_is_a_storage_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "rows"), [("month.xlsx", 5), ("month.csv", -1)])
-def test_what_cannot_be_meant_is_refused(name: str, rows: int, tmp_path: Path) -> None:
+def test_an_invalid_parameter_is_refused(name: str, rows: int, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.csv\.gz, \.csv, \.parquet"):
         write_sample(Month("fhv", 2019, 1), tmp_path / name, rows)
     assert not [*tmp_path.iterdir()]

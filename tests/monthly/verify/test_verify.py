@@ -160,7 +160,7 @@ def test_a_month_that_was_asked_for_and_is_nowhere_is_said(full: Stack) -> None:
     assert "parameterized_flow.py" in str(planned(found, True).advice)
 
 
-def test_a_month_of_before_1_3_is_measured_and_its_ledger_row_stays_as_it_is(
+def test_a_month_from_before_1_3_is_measured_and_its_ledger_row_is_unchanged(
     stack: Stack,
 ) -> None:
     """Neither entry nor warehouse has figures or a copy; the next load adds what is new."""
@@ -251,7 +251,7 @@ def test_an_entry_with_values_of_other_types_is_garbled(
 
 
 @pytest.mark.parametrize("copy", ['{"dataset": ', "[1]", '{"later": 1}', '{"history": [{}]}'])
-def test_a_warehouses_copy_of_an_entry_that_is_none_hides_no_fault(stack: Stack, copy: str) -> None:
+def test_an_invalid_copy_of_an_entry_in_a_warehouse_hides_no_fault(stack: Stack, copy: str) -> None:
     stack.run(f"UPDATE loaded_months SET entry = '{copy}'")
     assert stack.faults() == []
     stacks.object_deleted(stack)
@@ -305,7 +305,7 @@ def test_a_declared_source_with_a_password_or_a_query_is_known_without_them(
 # ---- what cannot be checked
 
 
-def test_a_bucket_that_does_not_answer_is_no_fault(full: Stack, s3: S3) -> None:
+def test_a_bucket_that_does_not_answer_is_not_a_fault(full: Stack, s3: S3) -> None:
     bucket = s3_store("http://127.0.0.1:1", "nowhere")
     with pytest.raises(Unavailable):
         verify(full.request(bucket=bucket))

@@ -39,7 +39,7 @@ def test_a_kept_column_that_has_a_type_now_is_no_difference(kind: Kind) -> None:
     [(float(np.cumsum(VALUES)[-1]), []), (math.fsum(VALUES) + 0.01, [FaultKind.VALUES])],
     ids=["added in the order of the rows", "a cent more"],
 )
-def test_rounding_of_values_that_cancel_is_no_difference(
+def test_rounding_of_values_that_cancel_is_not_a_difference(
     total: float, kinds: list[FaultKind]
 ) -> None:
     count, exact = len(VALUES), math.fsum(VALUES)

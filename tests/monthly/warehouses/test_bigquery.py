@@ -194,9 +194,7 @@ def test_a_failed_job_is_shown_in_full_and_leaves_the_month(google: Google, tmp_
     assert loads(google)[-1].endswith("-3")
 
 
-def test_a_job_that_google_could_not_run_is_worth_another_try(
-    google: Google, tmp_path: Path
-) -> None:
+def test_a_job_that_google_could_not_run_is_retried(google: Google, tmp_path: Path) -> None:
     """A BackendError passes without intervention."""
     entry = kept(tmp_path)
     google.bigquery.fail_job("backendError", "try again")
@@ -258,7 +256,7 @@ def test_a_dropped_dataset_is_loaded_again(google: Google, tmp_path: Path) -> No
     assert [row[1] for row in in_bigquery(google)] == [300]
 
 
-def test_a_table_of_another_make_is_refused(google: Google, tmp_path: Path) -> None:
+def test_a_table_with_other_types_is_refused(google: Google, tmp_path: Path) -> None:
     """A column of another type is named, and nothing is loaded."""
     load(kept(tmp_path), tmp_path)
     fields = google.bigquery.tables.tables["trips_data_all", "green_trips"]["schema"]["fields"]

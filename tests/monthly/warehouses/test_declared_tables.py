@@ -167,7 +167,7 @@ def test_descriptions_are_text_whatever_they_say(place: Place, declare: Declare)
     assert place.ask(f"SELECT a FROM {place.table('victim')}") == [(1,)]
 
 
-def test_an_empty_description_is_none(place: Place, declare: Declare) -> None:
+def test_an_empty_description_counts_as_none(place: Place, declare: Declare) -> None:
     """The next load changes nothing either."""
     declare("plain", column("a", "int64", "''"), "''")
     for _ in range(2):
@@ -316,7 +316,7 @@ def test_another_type_is_refused_before_anything_is_replaced(
     assert place.warehouse.loaded("typed") == {march: entry.object_sha256}
 
 
-def test_an_object_of_before_a_column_was_declared_loads_with_nulls(
+def test_an_object_from_before_a_column_was_declared_loads_with_nulls(
     place: Place, declare: Declare
 ) -> None:
     """This covers the old table and a new one; the description is the current one."""

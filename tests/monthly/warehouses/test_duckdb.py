@@ -149,7 +149,7 @@ def test_load_of_another_count_than_the_ledgers_is_rolled_back(
     assert warehouse.loaded("yellow") == {JANUARY: "a"}
 
 
-def test_object_of_another_month_is_no_row_of_this_one(warehouse: DuckDBFile) -> None:
+def test_object_of_another_month_is_not_a_row_of_this_one(warehouse: DuckDBFile) -> None:
     load(warehouse, FEBRUARY, [7], "b")
     path = written(warehouse.path.parent / "february.parquet", FEBRUARY, [10])
     with pytest.raises(AccountingError, match="counted 0 rows where the ledger has 1"):
@@ -157,7 +157,7 @@ def test_object_of_another_month_is_no_row_of_this_one(warehouse: DuckDBFile) ->
     assert sums(warehouse) == {"2021-02-01": (1, 7)}
 
 
-def test_object_that_is_no_parquet_is_refused_and_the_month_stays(
+def test_object_that_is_not_parquet_is_refused_and_the_month_stays(
     warehouse: DuckDBFile, tmp_path: Path
 ) -> None:
     load(warehouse, JANUARY, [1, 2, 3], "a")
@@ -306,7 +306,7 @@ def test_loaded_of_a_file_without_our_ledger_is_empty(warehouse: DuckDBFile) -> 
     assert warehouse.loaded("yellow") == {}
 
 
-def test_file_that_is_no_database_is_refused_at_once(
+def test_file_that_is_not_a_database_is_refused_at_once(
     warehouse: DuckDBFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(duckdb_opening, "WAIT_SECONDS", 0)
@@ -374,7 +374,7 @@ def test_load_waits_for_another_process_to_close_the_file(
     assert sums(warehouse) == {"2021-01-01": (1, 2)}
 
 
-def test_load_that_waits_too_long_says_who_has_the_file(
+def test_load_that_waits_too_long_names_the_process_with_the_file(
     warehouse: DuckDBFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load(warehouse, JANUARY, [1], "a")

@@ -145,7 +145,7 @@ def test_the_ledger_row_has_the_entry_as_the_bucket_has_it(place: Place) -> None
     assert not row.touched
 
 
-def test_a_ledger_of_before_1_3_gets_the_entry_with_the_next_load(
+def test_a_ledger_from_before_1_3_gets_the_entry_with_the_next_load(
     place: Place, request: pytest.FixtureRequest
 ) -> None:
     """The table is changed in place: its months count as loaded, without a copy of their entry."""

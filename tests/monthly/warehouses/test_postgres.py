@@ -270,7 +270,7 @@ def test_a_month_whose_table_is_gone_is_not_loaded(
     assert warehouse.entry(OCTOBER) == october[1]
 
 
-def test_an_index_of_ones_own_is_kept(database: Database, tmp_path: Path) -> None:
+def test_a_users_index_is_kept(database: Database, tmp_path: Path) -> None:
     """New partitions have it, and so do replaced ones."""
     warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["10.5"])
     warehouse.load(*october)
@@ -385,7 +385,7 @@ def test_killed_at_any_step_the_next_load_completes(
     assert warehouse.loaded("green") == {OCTOBER: corrected[1].object_sha256}
 
 
-def test_a_server_that_stops_in_the_middle_is_told_and_passes(
+def test_a_server_that_stops_during_a_load_is_a_transient_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The old month survives the restart, and the next load completes."""
@@ -442,7 +442,7 @@ def test_a_first_load_waits_for_no_reader(
         assert warehouse.load(*made(tmp_path, NOVEMBER, ["7"])) == 1
 
 
-def test_a_wrong_password_is_told_without_it(database: Database) -> None:
+def test_a_wrong_password_is_reported_without_showing_it(database: Database) -> None:
     """It is not transient, so it is not retried; no secret is shown."""
     wrong = postgres_at(database.url.set(password="not this one"), {})
     with pytest.raises(StorageError, match="password authentication failed") as found:
