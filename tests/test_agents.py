@@ -330,7 +330,7 @@ def test_months_in_a_bucket_of_another_machine_are_noticed(
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("etl-web-to-gcs/x", "deployment 'etl-web-to-gcs/x' is none of etl-parent-flow"),
+        ("etl-web-to-gcs/x", "deployment 'etl-web-to-gcs/x' does not belong to etl-parent-flow"),
         (
             "etl-parent-flow/x",
             "there is no deployment 'etl-parent-flow/x' (PREFECT_API_URL",

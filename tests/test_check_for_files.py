@@ -110,13 +110,13 @@ def test_an_unknown_intent_is_refused(place: Path, web: Path) -> None:
     ("wrong", "said"),
     [
         ({"rows_per_group": 0}, "rows_per_group 0 is less than 1; write 1 or more"),
-        ({"days": -1}, "days -1 is less than none"),
+        ({"days": -1}, "days -1 is negative"),
         ({"sink": "row-groups"}, "'row-groups' is not a place for files; write local-bucket/NAME/"),
         ({"source": "/no/such/folder"}, "/no/such/folder is not a folder on this machine"),
-        ({"cluster": "near"}, "cluster 'near' is none; leave it empty, or write the address"),
+        ({"cluster": "near"}, "cluster 'near' is not valid: leave it empty, or write the address"),
         ({"cluster_options": "[4]"}, "cluster_options '[4]' is not a JSON object"),
         ({"cluster_options": "{4}"}, "cluster_options '{4}' is not a JSON object"),
-        ({"cluster": "tcp://127.0.0.1:1"}, "is there already and takes no cluster_options"),
+        ({"cluster": "tcp://127.0.0.1:1"}, "is already running and takes no cluster_options"),
         ({"cluster": "no_such.Cluster"}, "cluster 'no_such.Cluster' cannot be imported"),
         ({"cluster": "distributed.Clustre"}, "cluster 'distributed.Clustre' cannot be imported"),
         (

@@ -337,10 +337,10 @@ def test_a_cluster_class_with_its_arguments(shared: Path) -> None:
         ({"cluster_options": "{n: 1}"}, "cluster_options '{n: 1}' is not a JSON object"),
         (
             {"cluster": "tcp://127.0.0.1:9", "cluster_options": {"n_workers": 2}},
-            "is there already and takes no cluster_options",
+            "is already running and takes no cluster_options",
         ),
         ({"cluster_options": {"threads_per_worker": 2}}, "hang on workers with 2 threads"),
-        ({"workers": 0}, "workers 0: at least one has to do the work"),
+        ({"workers": 0}, "workers 0 is too few; write 1 or more"),
     ],
 )
 def test_an_invalid_cluster_is_refused(

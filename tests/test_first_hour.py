@@ -338,7 +338,7 @@ def test_a_server_that_is_not_prefects_is_named(monkeypatch: pytest.MonkeyPatch)
                 return url
 
         monkeypatch.setattr(prefect_server, "PREFECT_API_URL", Fixed())
-        with pytest.raises(UsageError, match="what answers there is no Prefect server"):
+        with pytest.raises(UsageError, match="another server answers there"):
             prefect_server.refuse_silent_server()
 
 

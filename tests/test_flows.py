@@ -353,7 +353,7 @@ def test_due_months_are_the_latest_that_are_new(
 @pytest.mark.parametrize("count", [0, -3])
 def test_no_month_is_due_in_no_months(place: Path, count: int) -> None:
     said = str(bring_all(place, "due", due_months=count).result(raise_on_failure=False))
-    assert said == f"green: due_months {count} looks at none; write 1 or more"
+    assert said == f"green: due_months {count} selects no month; write 1 or more"
 
 
 @pytest.mark.parametrize(

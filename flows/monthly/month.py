@@ -84,7 +84,7 @@ def months_of(color: str, months: str | Iterable[int], year: int) -> tuple[Month
         year: the year of plain month numbers.
 
     Raises:
-        UsageError: no month is named, a part is none of these, or a range runs backwards.
+        UsageError: no month is named, a part is not one of these, or a range runs backwards.
     """
     parts = months.split(",") if isinstance(months, str) else [str(n) for n in months]
     named = {month for part in parts if part.strip() for month in _range(color, part, year)}

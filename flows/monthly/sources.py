@@ -45,7 +45,7 @@ def look(source: str, month: Month) -> RemoteFile[Month]:
     """
     wanted = RemoteFile(month, address(source, month))
     if month.first_day > dt.date.today():
-        raise UsageError(f"{month} has not begun; choose a month until now")
+        raise UsageError(f"{month} has not begun; choose an earlier month")
     return _transport(wanted.url).look(wanted)
 
 
@@ -117,7 +117,7 @@ def address(source: str, month: Month) -> str:
         month: the month.
 
     Raises:
-        UsageError: the source is none of these.
+        UsageError: the source is not one of these.
     """
     source = chosen(source, month.dataset)
     name, _, rows = source.partition(":")

@@ -348,7 +348,7 @@ def test_one_that_cannot_be_saved_does_not_keep_the_others(
     values |= {"GCP_SERVICE_ACCOUNT": "/no/such/key.json", "TRIPS_DATA": str(tmp_path / "data")}
     assert main_of_all(make_blocks.SPECS, ["--env", str(env_file(tmp_path, values))]) == 1
     out, err = capfd.readouterr()
-    assert "GCP_SERVICE_ACCOUNT is neither a file of this machine" in err
+    assert "GCP_SERVICE_ACCOUNT is neither a file on this machine" in err
     assert "saved s3-bucket/zoom-s3\n" in out
 
 
@@ -378,8 +378,8 @@ MALFORMED = [
     (make_s3_block, "AWS_SECRET_ACCESS_KEY", "", "is not set, but the other one is"),
     (make_postgres_block, "POSTGRES_PORT", "5432x", "is '5432x', which is not a port"),
     (make_postgres_block, "POSTGRES_PORT", "70000", "is '70000', which is not a port"),
-    (make_docker_block, "DOCKER_IMAGE", "host:5000/flows", "has no tag of its own"),
-    (make_docker_block, "DOCKER_IMAGE", "flows:latest", "has no tag of its own"),
+    (make_docker_block, "DOCKER_IMAGE", "host:5000/flows", "has no tag"),
+    (make_docker_block, "DOCKER_IMAGE", "flows:latest", "has no tag"),
     (make_docker_block, "DOCKER_DATA", "data/volume", "neither a name nor an absolute folder"),
     (make_docker_block, "DOCKER_DATASETS", "datasets", "which is not an absolute folder"),
     (make_docker_block, "DOCKER_IMAGE_PULL_POLICY", "SOMETIMES", "IF_NOT_PRESENT, ALWAYS, NEVER"),

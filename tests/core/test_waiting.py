@@ -151,7 +151,7 @@ def test_a_load_that_waits_for_another_session_names_it(
         use.start()
         word = said.get(timeout=20)
     use.join(60)
-    assert word.startswith("yellow_tripdata_2021-01: another run is at it in ")
+    assert word.startswith("yellow_tripdata_2021-01: another run is working on it in ")
     assert f"session {pid} of " in word
     assert "20 s at most" in word
 

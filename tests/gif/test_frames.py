@@ -78,7 +78,7 @@ def test_equal_neighbours_are_shown_as_long_as_both() -> None:
 
 def test_frames_of_two_sizes_are_refused() -> None:
     """The error names the number of the first that differs."""
-    with pytest.raises(BadFile, match="file: frame 1 has 9x9 dots, frame 0 has 50x40"):
+    with pytest.raises(BadFile, match="file: frame 1 has 9x9 pixels, frame 0 has 50x40"):
         animate([picture(0), picture(1, size=(9, 9))], "file")
 
 

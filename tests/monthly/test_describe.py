@@ -708,7 +708,7 @@ def test_files_that_one_declaration_cannot_hold(tmp_path: Path) -> None:
     [
         (b"", "is empty"),
         (b"<html>", "is a web page"),
-        (b"day,n\n", r"^t-2020-01.csv has a header but no row"),
+        (b"day,n\n", r"^t-2020-01.csv has a header but no rows"),
         (gzip.compress(b"day,n\n" * 1000)[:-9], "is cut short or damaged"),
     ],
     ids=["empty", "page", "header", "gzip"],

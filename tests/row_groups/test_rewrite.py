@@ -181,7 +181,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, target: Path, cut: int) -> None
 
 def test_a_file_without_rows_is_refused(tmp_path: Path, target: Path) -> None:
     source = written(tmp_path, trips(trip_time=pa.array([], pa.int64())))
-    with pytest.raises(BadFile, match="has no row"):
+    with pytest.raises(BadFile, match="has no rows"):
         rewrite(source, target, 10)
 
 

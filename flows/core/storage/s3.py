@@ -142,7 +142,7 @@ class S3Store:
             )
         if not _is_same(path, answer.get("ChecksumSHA256"), answer["ETag"]):
             raise StorageError(
-                f"{self.uri(key)} is not what was sent of {path.name}: its checksum differs; "
+                f"{self.uri(key)} differs from {path.name} as it was sent: another checksum; "
                 "run again"
             )
         return ObjectInfo(path.stat().st_size, answer["ETag"])

@@ -184,7 +184,7 @@ def test_an_error_that_outlasts_the_client_is_retried_by_the_flow(
 def test_a_damaged_upload_is_noticed(google: Google, file: Path) -> None:
     """The bucket's checksum is compared, and the damaged object is removed."""
     google.storage.corrupts = True
-    with pytest.raises(Unavailable, match="was damaged on its way"):
+    with pytest.raises(Unavailable, match="was damaged in transit"):
         open_store().upload(file, "file")
     assert open_store().info("file") is None
 

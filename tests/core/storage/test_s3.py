@@ -150,7 +150,7 @@ def test_an_upload_that_the_service_stored_otherwise_fails(
         return real(**(request | {"Body": b"something else"}))
 
     monkeypatch.setattr(client, "put_object", altered)
-    with pytest.raises(StorageError, match="is not what was sent of file: its checksum differs"):
+    with pytest.raises(StorageError, match="differs from file as it was sent: another checksum"):
         store.upload(path, "key")
 
 
@@ -319,7 +319,7 @@ def test_a_download_that_was_damaged_is_unavailable(tmp_path: Path, how: str) ->
         store = S3Store.of(block(web.url(""), "zoom"))
         arguments = (tmp_path / "file",) if how == "download" else ()
         with pytest.raises(
-            Unavailable, match=r"^s3://zoom/key: was damaged on its way .*run again"
+            Unavailable, match=r"^s3://zoom/key: was damaged in transit .*run again"
         ):
             getattr(store, how)("key", *arguments)
 

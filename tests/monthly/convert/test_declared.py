@@ -248,7 +248,7 @@ REFUSED = {
         "ok\nmaybe\n",
         "line 2: ok: 'maybe' is not true or false",
     ),
-    "a text that is no code": (
+    "an unknown code": (
         "[columns.kind]\ntype = 'string'\ndescription = 'x'\ncodes = { A = 'b' }\n",
         "kind\nc\n",
         "line 2: kind: 'c' is not a known code; declare it in",

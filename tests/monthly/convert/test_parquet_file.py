@@ -253,7 +253,7 @@ def test_a_file_that_is_damaged_inside_is_named_and_nothing_of_it_is_kept(
 
 
 def test_a_file_without_rows_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadFile, match=r"fhv 2017-01: published has no row; the month stays"):
+    with pytest.raises(BadFile, match=r"fhv 2017-01: published has no rows; the month stays"):
         converted_table(tmp_path, fhv_table(0), FHV)
 
 
