@@ -167,6 +167,11 @@ def test_a_deployment_is_one_of_the_specs(page: Path) -> None:
     assert set(re.findall(r"(?<!python )\b[a-z-]+/…[\w-]*", page.read_text())) <= variants
 
 
+def test_the_guide_shows_every_deployment_that_make_serve_applies() -> None:
+    shown = re.findall(r"^applied (.+)$", (PROJECT / "docs/deploy.md").read_text(), re.MULTILINE)
+    assert shown == [name for name in DEPLOYMENTS if "/local-flow" in name]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_variable_is_one_that_is_read(page: Path) -> None:
     """Each variable is read by this project, by Prefect, or by Docker's client."""

@@ -30,6 +30,7 @@ FLOWS = Path(__file__).absolute().parents[1] / "flows"
         ("etl_web_to_gcs.py", ["--month", "ten"], None),
         ("etl_web_to_gcs.py", [], None),
         ("drop_months.py", [], None),
+        ("history.py", ["--months", "2020-13"], "yellow: month 13 is not between"),
         ("covid_monthly.py", ["--months", "13"], None),
     ],
 )

@@ -92,9 +92,9 @@ def test_named_months_come_in_order_and_each_once(named: str | list[int], meant:
 @pytest.mark.parametrize(
     ("named", "said"),
     [
-        ("", "no month named in ''; write 2021-01 or 2020-01:2020-12"),
-        (" , ", "no month named"),
-        ([], "no month named"),
+        ("", "months '' is empty; write 2021-01 or 2020-01:2020-12"),
+        (" , ", "months ' , ' is empty"),
+        ([], "months [] is empty"),
         ("january", "'january' is not a month"),
         ("2021", "'2021' is not a month"),
         ("2021-001", "'2021-001' is not a month"),

@@ -44,7 +44,7 @@ def _turn(path: Path) -> Iterator[None]:
     """Hold the file exclusively among the threads of this process."""
     turn = _ONE_AT_A_TIME[path]
     if not turn.acquire(blocking=False):
-        with waiting(f"another month of this run has {path} open", None):
+        with waiting(f"{path} is open in another thread of this run", None):
             turn.acquire()
     try:
         yield
