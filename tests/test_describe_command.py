@@ -76,6 +76,17 @@ def test_an_unreadable_file_is_one_line(
     assert shown.count("\n") == 1
 
 
+@pytest.mark.parametrize("options", [[], ["t.csv"], ["t.csv", "--name", "own", "--nmae", "x"]])
+def test_a_wrong_option_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        command(monkeypatch, *options)
+    shown = capsys.readouterr().err
+    assert shown.startswith("Error: ")
+    assert shown.count("\n") == 1
+
+
 @pytest.mark.parametrize("name", ["Own", "1st", "a-b", ""])
 def test_a_name_that_no_dataset_may_have(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str

@@ -22,7 +22,7 @@ FLOWS = Path(__file__).absolute().parents[1] / "flows"
         ("parameterized_flow.py", ["--months=2020-12:2020-10"], "'2020-12:2020-10' is not a range"),
         ("parameterized_flow.py", ["--months", "2"], None),
         ("parameterized_flow.py", ["--months", "due"], None),
-        ("parameterized_flow.py", ["--source", "dtcc"], "no source is named 'dtcc', did you mean"),
+        ("parameterized_flow.py", ["--source", "dtcc"], "no source is named 'dtcc' (did you mean"),
         ("parameterized_flow.py", ["--months", "13", "--help"], None),
         ("parameterized_flow.py", ["--color", "purple", "--months", "13"], None),
         ("etl_web_to_gcs.py", ["--color", "green", "--month", "0"], "month 0 is not between"),

@@ -200,7 +200,7 @@ def _write(dataset: str) -> str:
 
 def _closest(name: str, dataset: str) -> str:
     near = difflib.get_close_matches(name.lower(), [*published_at(dataset), "sample"])
-    return f", did you mean {' or '.join(near)}?" if near else ""
+    return f" (did you mean {' or '.join(near)}?)" if near else ""
 
 
 def _filled(source: str, month: Month) -> str:

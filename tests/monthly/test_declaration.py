@@ -270,7 +270,7 @@ def test_a_folder_that_is_not_there_is_named(
 
 
 def test_an_unknown_dataset_is_named_with_the_closest_one() -> None:
-    with pytest.raises(UsageError, match=r"'gren' is not one of .*, did you mean green\?"):
+    with pytest.raises(UsageError, match=r"'gren' is not one of .* \(did you mean green\?\)"):
         dataset("gren")
 
 

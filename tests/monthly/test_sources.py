@@ -140,10 +140,10 @@ def test_without_a_source_the_first_declared_one_is_taken() -> None:
 @pytest.mark.parametrize(
     ("source", "named"),
     [
-        ("dct", "'dct', did you mean dtc"),
+        ("dct", "'dct' (did you mean dtc"),
         ("TCL", "did you mean tlc"),
         ("somewhere", "'somewhere'; write dtc, tlc, sample, sample:ROWS"),
-        ("sampel:100", "'sampel:100' cannot be read, did you mean sample"),
+        ("sampel:100", "'sampel:100' cannot be read (did you mean sample"),
         ("gs://bucket/{month}.csv", "'gs://bucket/{month}.csv' cannot be read"),
         ("https://h/{colour}.csv", "'colour'; the fields are {color}"),
         ("https://h/{}.csv", "''; the fields are"),

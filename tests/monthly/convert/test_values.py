@@ -111,7 +111,7 @@ def test_a_value_is_read_as_the_page_says(
 
 @pytest.mark.parametrize("reader", ["csv", "parquet"])
 def test_the_page_names_all_texts_for_no_value(reader: str, tmp_path: Path) -> None:
-    said = PAGE.split("## No value")[1].split("In a column")[0]
+    said = PAGE.split("## No value")[1].split("In columns of")[0]
     assert {*re.findall(r"`([^`]+)`", said), ""} == {*NULLS}
     for section in COLUMNS:
         good = {"Times": "2021-01-05 10:00:00"}.get(section, "1")
