@@ -15,7 +15,7 @@ from pathlib import Path
 from figure import Figure
 
 BENCH = Path(__file__).parent
-#: Python of the environment that `make bench` makes from peers-requirements.txt.
+#: Python of the environment that `make bench` creates from peers-requirements.txt.
 PEERS = Path(sys.prefix, "peers", "bin", "python")
 _PLAIN_ROWS = 1_000_000
 
@@ -38,7 +38,7 @@ def figures(month: Path, folder: Path, rounds: int) -> Iterator[Figure]:
 
 
 def _on_cores(month: Path, folder: Path, rounds: int, many: int = 8) -> Iterator[Figure]:
-    """Yield how long a core of two is idle, and the gain of many cores where there are as many.
+    """Yield how long one of two cores is idle, and the gain from many cores if there are as many.
 
     The serial part, in which only one core works, takes at most that long.
     """

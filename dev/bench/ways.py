@@ -84,7 +84,7 @@ def pyarrow(source: Path, target: Path) -> Callable[[], int]:
 
 
 def polars(source: Path, target: Path) -> Callable[[], int]:
-    """Convert as Polars does by itself: types and times guessed, zstd."""
+    """Convert as Polars does by default: types and times guessed, zstd."""
     import polars as pl
 
     def work() -> int:
