@@ -68,7 +68,7 @@ def disk() -> Iterator[Callable[[Path], Disk]]:
         try:
             found = Disk(folder, 1024 * KB)
         except (OSError, subprocess.CalledProcessError) as error:
-            pytest.skip(f"this system lets nobody mount a tmpfs: {error}")
+            pytest.skip(f"no tmpfs can be mounted here: {error}")
         made.append(folder)
         return found
 

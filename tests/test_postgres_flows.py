@@ -151,10 +151,7 @@ def test_a_pinned_month_is_not_ingested_over(place: Path, saved: Database) -> No
 
 
 def test_a_new_etag_for_the_same_content_is_remembered(place: Path, saved: Database) -> None:
-    """The content is compared once; the next run does not download it.
-
-    If the rows are gone, the same content is loaded again.
-    """
+    """The next run downloads nothing, unless the rows are gone and have to be loaded again."""
     body, address = trips("2020-10", ["3"]).encode(), "/green_tripdata_2020-10.csv"
     with Web() as server:
         url = server.url(TEMPLATE)

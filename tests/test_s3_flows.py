@@ -62,10 +62,7 @@ def test_twice_changes_nothing(place: Path, objects: Objects) -> None:
 
 
 def test_a_corrected_file_replaces_exactly_its_month(place: Path, objects: Objects) -> None:
-    """The other month keeps its bytes in the bucket and its rows in the warehouse.
-
-    The replaced object is an edition.
-    """
+    """The other month keeps its object and its rows; the replaced object is an edition."""
     publish(place, "2020-10", ["10.5", "4"])
     publish(place, "2020-11", ["7", "8", "9"])
     bring_all(place, "10,11", bucket=BUCKET)

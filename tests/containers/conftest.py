@@ -75,7 +75,7 @@ def volume() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def declarations(web: Web) -> Iterator[Path]:
-    """The user's folder of declarations, which containers read as user 1000."""
+    """Return the user's folder of declarations, which containers read as user 1000."""
     with tempfile.TemporaryDirectory(prefix="declarations-") as name:
         Path(name).chmod(0o755)
         own_dataset.declare(Path(name), web.url("/tram-{year}-{month:02}.csv"))

@@ -26,13 +26,10 @@ def is_deployed(prefect: Prefect, name: str) -> bool:
     return False
 
 
-def test_a_month_comes_by_what_compose_brings_up(
+def test_compose_loads_a_month(
     tmp_path: Path, left: Callable[[], set[str]], declarations: Path
 ) -> None:
-    """Server, agent, databases and the run's container reach each other.
-
-    They find the user's own declarations, too.
-    """
+    """All services and the run's container reach each other and the user's declarations."""
     with brought_up(tmp_path, declarations) as services:
         server = Prefect(tmp_path, {}, services.server)
         flow = "etl-parent-flow/docker-flow"

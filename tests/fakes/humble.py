@@ -13,5 +13,5 @@ def humble(*command: str) -> list[str]:
     if os.geteuid() != 0:
         return [*command]
     if not shutil.which("setpriv"):
-        pytest.skip("root needs setpriv to lay down its rights")
+        pytest.skip("root needs setpriv to drop its rights")
     return ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]

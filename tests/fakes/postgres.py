@@ -35,11 +35,11 @@ class Database:
         return URL.create("postgresql+psycopg2", USER, PASSWORD, HOST, self.port, self.name)
 
     def warehouse(self) -> Postgres:
-        """The database as the flows use it."""
+        """Return the database as the flows use it."""
         return postgres_at(self.url, {})
 
     def block(self) -> Any:
-        """The block that a person would save for it."""
+        """Return the block that a person would save for it."""
         # Imported here: tests without Prefect use this module too.
         from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
 
