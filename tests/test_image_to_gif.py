@@ -187,7 +187,7 @@ def test_an_invalid_address_is_refused_before_anything_is_written(here: Path) ->
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"workers": 0}, "workers 0: at least one"), ({"cluster": "host"}, "cluster 'host' is no")],
+    [({"workers": 0}, "workers 0 is too few"), ({"cluster": "host"}, "cluster 'host' is no")],
 )
 def test_an_impossible_cluster_is_refused(server: Web, options: dict[str, Any], said: str) -> None:
     assert said in reason(make(server, engine="dask", **options))
