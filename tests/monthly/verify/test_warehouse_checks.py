@@ -24,7 +24,7 @@ ENDS = (float(VALUES[0]), float(VALUES[-1]))
 
 @pytest.mark.parametrize("kind", ["int64", "string"])
 def test_a_kept_column_that_has_a_type_now_is_no_difference(kind: Kind) -> None:
-    """Its text stands in another column until the month is converted again."""
+    """Its text is in another column until the month is converted again."""
     drift = {"kept": ["fee"], "unknown": ["Fee"]}
     entry = entry_of(MONTH, rows_written=1, columns={"fee": Figures(1, "7", "7", 1)}, drift=drift)
     assert "fee" in entry.kept
