@@ -145,7 +145,7 @@ def test_a_number_that_may_mean_no_value_is_told(tmp_path: Path) -> None:
 
 
 def test_first_days_of_months_decide_between_day_and_month(tmp_path: Path) -> None:
-    """The draft says so; in a series of several years, each month has one time, not each January."""
+    """A series of years has one time a month, not twelve in each January; the draft says so."""
     rows = [f"01/{n % 12 + 1:02}/{2019 + n // 12},{n}" for n in range(36)]
     found = draft(tmp_path, {"t-2021-12.csv": "\n".join(["day,n", *rows, ""])})
     assert found.columns["day"].formats == ["%d/%m/%Y"]
