@@ -18,6 +18,7 @@ from prefect.settings import PREFECT_API_URL
 
 from core.errors import UsageError
 from orchestration.exit_codes import ExitCode
+from orchestration.one_line_parser import OneLineParser
 from orchestration.prefect_server import refuse_silent_server
 
 #: Named blocks. Each is saved before the next is made, so that the next can refer to it.
@@ -75,7 +76,7 @@ def main_of_all(specs: Sequence[BlockSpec], arguments: Sequence[str] | None = No
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Save blocks with the values of a .env file.")
+    parser = OneLineParser(description="Save blocks with the values of a .env file.")
     parser.add_argument("--check", action="store_true", help="connect, and save nothing")
     parser.add_argument("--env", type=Path, default=ENV_FILE, help="the file; %(default)s")
     return parser.parse_args(arguments)

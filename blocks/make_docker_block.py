@@ -28,7 +28,7 @@ def blocks(settings: Settings) -> Blocks:
     policy = settings.get("DOCKER_IMAGE_PULL_POLICY", "IF_NOT_PRESENT")
     if policy not in _POLICIES:
         raise settings.wrong(
-            "DOCKER_IMAGE_PULL_POLICY", f"is {policy!r}, none of {', '.join(_POLICIES)}"
+            "DOCKER_IMAGE_PULL_POLICY", f"is {policy!r}, not one of {', '.join(_POLICIES)}"
         )
     # Deprecated in favor of Prefect 3's workers, but Prefect 2 agents still run this block.
     with warnings.catch_warnings():
@@ -80,7 +80,7 @@ def _image(settings: Settings) -> str:
     tag = image.rpartition("/")[2].partition(":")[2]
     if not tag or tag == "latest":
         # An agent always pulls an untagged or `latest` image, and a local one has no registry.
-        raise settings.wrong("DOCKER_IMAGE", f"is {image!r}, which has no tag of its own")
+        raise settings.wrong("DOCKER_IMAGE", f"is {image!r}, which has no tag")
     return image
 
 

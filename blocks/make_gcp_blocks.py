@@ -44,7 +44,7 @@ def _credentials(settings: Settings) -> GcpCredentials:
     if not path.is_file():
         raise settings.wrong(
             "GCP_SERVICE_ACCOUNT",
-            "is neither a file of this machine nor the JSON of a key (docker compose finds a file "
+            "is neither a file on this machine nor the JSON of a key (docker compose finds a file "
             "in the project's folder alone, by its path from there)",
         )
     return GcpCredentials(service_account_file=path, project=project)

@@ -64,7 +64,7 @@ async def _tell(block: UUID) -> str:
         )
         if not any(policy.block_document_id == block for policy in known):
             await client.create_flow_run_notification_policy(block, state_names=STATES)
-    return "runs that fail or crash are told to it"
+    return "it is told of runs that fail or crash"
 
 
 def check(block: SlackWebhook | CustomWebhookNotificationBlock) -> str:

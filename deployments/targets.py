@@ -31,6 +31,7 @@ from prefect.utilities.importtools import import_object
 
 from block_specs import no_answer, server_answers
 from orchestration.exit_codes import ExitCode
+from orchestration.one_line_parser import OneLineParser
 from orchestration.prefect_server import place_of_blocks
 from specs import SPECS, DeploymentSpec
 
@@ -214,7 +215,7 @@ def main(
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     about = inspect.cleandoc(sys.modules["__main__"].__doc__ or "Apply deployments.")
-    parser = argparse.ArgumentParser(description=about.splitlines()[0])
+    parser = OneLineParser(description=about.splitlines()[0])
     parser.add_argument("--dry-run", action="store_true", help="print them, and apply nothing")
     parser.add_argument("--env", type=Path, default=ENV_FILE, help="the .env file; %(default)s")
     return parser.parse_args(arguments)

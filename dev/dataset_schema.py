@@ -1,4 +1,4 @@
-"""Write the JSON schema of declarations, by which editors complete and check them.
+"""Write the JSON schema of declarations, with which editors complete and check them.
 
 python dev/dataset_schema.py
 """

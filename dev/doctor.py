@@ -1,4 +1,4 @@
-"""Report what this project uses here, where each setting comes from, and whether it answers.
+"""Report the settings in use, where each comes from, and whether it answers.
 
 python dev/doctor.py
 """
@@ -63,7 +63,7 @@ def _parts() -> Iterator[tuple[str, str, Callable[[], str]]]:
     yield "blocks", place_of_blocks(), str
     yield "data", str(DATA_SETTING), lambda: _writable(DATA)
     yield "scratch", str(setting(replace(SCRATCH, default=str(scratch_root())))), _scratch
-    source = without_secrets(SOURCE_SETTING.value)
+    source = without_secrets(SOURCE_SETTING.value) or "the first that a dataset declares"
     yield "source", f"{source} ({SOURCE_SETTING.why})", str
     yield "bucket", str(BUCKET_SETTING), _bucket
     yield "warehouse", str(WAREHOUSE_SETTING), _warehouse
@@ -72,9 +72,9 @@ def _parts() -> Iterator[tuple[str, str, Callable[[], str]]]:
 def _asked(ask: Callable[[], str]) -> tuple[str, bool]:
     try:
         return ask(), True
-    except Exception as error:  # whatever a client raises is the answer
-        said = str(error) if isinstance(error, TripsError) else f"{type(error).__name__}: {error}"
-        return " ".join(said.split()), False
+    except Exception as error:  # any error of a client is shown as the answer
+        name = "" if isinstance(error, TripsError) else type(error).__name__
+        return " ".join(": ".join(filter(None, [name, str(error)])).split()), False
 
 
 def _home_origin() -> str:
@@ -103,7 +103,7 @@ def _writable(folder: Path) -> str:
 
 
 def _bucket() -> str:
-    refuse_silent_server()  # the database that a block is loaded from
+    refuse_silent_server()  # the database from which blocks are loaded
     opened = opened_bucket(BUCKET)
     opened.used.read(_NO_KEY)
     return f"{folder_of(opened.used)} answers ({opened.origin})"

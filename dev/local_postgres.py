@@ -1,4 +1,4 @@
-"""The project's own PostgreSQL server, and the block that flows find it by.
+"""Run the project's own PostgreSQL server, and save the block that points flows to it.
 
 python dev/local_postgres.py          # start it, save the block, print how to connect
 python dev/local_postgres.py --stop
@@ -41,7 +41,7 @@ def main(stop: bool = False) -> None:
 
 
 def _start() -> str:
-    refuse_silent_server()  # which the block is saved on
+    refuse_silent_server()  # where the block is saved
     with room_for("PostgreSQL's password", FOLDER, "TRIPS_DATA"):
         server = Server(FOLDER / "cluster", _password())
     running = server.is_running()
@@ -106,10 +106,10 @@ def _save(server: Server) -> None:
 
 
 def _refuse_another(connector: type, name: str) -> None:
-    """Refuse to overwrite a block that refers to another database.
+    """Refuse to overwrite a block that points to another database.
 
     Raises:
-        UsageError: there is such a block.
+        UsageError: the saved block points elsewhere.
     """
     try:
         found = connector.load(name).connection_info  # type: ignore[attr-defined] # a Block

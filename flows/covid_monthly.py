@@ -110,7 +110,7 @@ def covid_monthly(
         report = load(transform(extract(edition, store, day, folder), edition, country, day), store)
     if report.written:
         return report
-    return Completed(name="Skipped", message=f"{report.csv} is as it should be", data=report)
+    return Completed(name="Skipped", message=f"{report.csv} is up to date", data=report)
 
 
 def _today() -> dt.date:

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from core.errors import TripsError, UsageError
+from orchestration.one_line_parser import OneLineParser
 
 _EXAMPLES = """examples:
   python flows/describe.py https://s3.amazonaws.com/tripdata/JC-202001-citibike-tripdata.csv.zip \\
@@ -42,7 +43,7 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         description="Draft a dataset's declaration from published files: csv, csv.gz, zip, "
         "Parquet. The draft is checked: it loads the files that it was made from.",
         epilog=_EXAMPLES,

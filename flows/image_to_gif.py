@@ -139,7 +139,7 @@ def image_to_gif(
     found = frames_to_gif.with_options(task_runner=runner)(url, file, gif, bucket)
     if found.written:
         return found
-    return Completed(name="Skipped", message=f"{found.where} is as it should be", data=found)
+    return Completed(name="Skipped", message=f"{found.where} is up to date", data=found)
 
 
 @flow(name="frames-to-gif", flow_run_name="{gif}", **NOTICES)
@@ -180,7 +180,7 @@ def _runner(engine: Engine, workers: int, cluster: str) -> BaseTaskRunner:
     if engine == "threads":
         return ConcurrentTaskRunner()  # type: ignore[no-untyped-call] # Prefect's own
     if workers < 1:
-        raise UsageError(f"workers {workers}: at least one has to do the work")
+        raise UsageError(f"workers {workers} is too few; write 1 or more")
     if cluster and "://" not in cluster:
         raise UsageError(f"cluster {cluster!r} is not an address; write it like tcp://HOST:8786")
     return dask_runner(ClusterSpec(cluster), workers)

@@ -214,7 +214,7 @@ def etl_parent_flow(
 def _wanted(color: Color, year: int, months: str | list[int], due_months: int) -> tuple[Month, ...]:
     if months == "due":
         if due_months < 1:
-            raise UsageError(f"{color}: due_months {due_months} looks at none; write 1 or more")
+            raise UsageError(f"{color}: due_months {due_months} selects no month; write 1 or more")
         return latest_months(color, due_months, _today())
     return months_of(color, months, year)
 

@@ -1,4 +1,4 @@
-"""One Prefect and one PostgreSQL server a session, and no trace of the developer's own Prefect."""
+"""Give a session one Prefect and one PostgreSQL server, and leave the developer's Prefect alone."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from fakes.s3 import S3
     from postgres_server import Server
 
-# Before Prefect is imported: its settings are read then.
+# Before Prefect is imported, because it reads its settings then.
 _HOME = tempfile.TemporaryDirectory(prefix="prefect-home-")
 os.environ["PREFECT_HOME"] = _HOME.name
 os.environ["PREFECT_API_SSL_CERT_FILE"] = str(one_certificate(Path(_HOME.name)))
 os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
-# Not every package of blocks at each start of an API.
+# Skip registering every package's blocks each time an API starts.
 os.environ["PREFECT_API_BLOCKS_REGISTER_ON_START"] = "false"
 os.environ["PREFECT_MEMOIZE_BLOCK_AUTO_REGISTRATION"] = "false"
 os.environ["TRIPS_ENV_FILE"] = os.devnull
@@ -39,7 +39,7 @@ for name in ("PREFECT_API_URL", "PREFECT_PROFILE", "TRIPS_BUCKET", "TRIPS_WAREHO
 for name in ("TRIPS_BQ_DATASET", "TRIPS_BQ_LOCATION", "TRIPS_DATA", "TRIPS_SOURCE"):
     os.environ.pop(name, None)
 
-# Modules and tests stay: to collect garbage among them, again and again, finds none.
+# Modules and tests stay in memory, so collecting garbage among them finds none.
 gc.disable()
 
 
@@ -54,8 +54,8 @@ def pytest_unconfigure() -> None:
     gc.unfreeze()
 
 
-# A shell's background job ignores SIGINT, and so does all that it starts; an agent that is to stop
-# sends SIGINT to itself (prefect/utilities/processutils.py, setup_signal_handlers_agent).
+# A shell's background job and its children ignore SIGINT; an agent that is to stop sends
+# SIGINT to itself (prefect/utilities/processutils.py, setup_signal_handlers_agent).
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -70,8 +70,8 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def prefect_database(pytestconfig: pytest.Config) -> Callable[[Path], None]:
-    """Copies an empty database of Prefect, as its migrations make it, to a path."""
-    # Kept between the runs of pytest, and shared by its workers.
+    """Return a function that copies an empty, migrated Prefect database to a path."""
+    # Kept between pytest runs, and shared by its workers.
     cache = pytestconfig.cache.mkdir(f"prefect-{version('prefect')}")
     return partial(copy_database, cache)
 
@@ -80,7 +80,7 @@ def prefect_database(pytestconfig: pytest.Config) -> Callable[[Path], None]:
 def prefect_server(
     prefect_database: Callable[[Path], None], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
-    """Prefect's own API in this process, on a database of the session's own."""
+    """Run Prefect's own API in this process, on the session's own database."""
     from prefect.settings import (
         PREFECT_API_DATABASE_CONNECTION_URL,
         PREFECT_API_DATABASE_MIGRATE_ON_START,
@@ -105,7 +105,7 @@ def command(
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> Commands:
-    """Runs flows as commands within this process; tests/test_cli.py starts real ones."""
+    """Run flows as commands within this process; tests/test_cli.py starts real ones."""
     from fakes.in_process import Commands
 
     return Commands(monkeypatch, capsys, caplog)
@@ -130,7 +130,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[S3]:
-    """Run one S3 stand-in for all tests that need it."""
+    """Run one S3 server for all tests that need it."""
     from fakes.s3 import S3
 
     with S3() as server:
@@ -139,7 +139,7 @@ def s3() -> Iterator[S3]:
 
 @pytest.fixture
 def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
-    """A Google of this test's own with an empty bucket, found through the environment."""
+    """Yield the test's own stand-in for Google, with an empty bucket, set in the environment."""
     from fakes.google import Google
 
     with Google() as served:

@@ -1,4 +1,4 @@
-"""The code of the page about what comes after loading, run as a reader would."""
+"""Run the code of the page on what comes after loading, as a reader would."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from orchestration.block_registry import EMBEDDED_BUCKET
 PROJECT = Path(__file__).absolute().parents[1]
 PAGE = PROJECT / "docs" / "after-loading.md"
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-#: The environment that the Makefile makes from dev/readers-requirements.txt.
+#: The environment that the Makefile creates from dev/readers-requirements.txt.
 READERS = Path(sys.prefix, "readers", "bin", "python")
 OCTOBER = Month("green", 2020, 10)
 pytestmark = pytest.mark.slow
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A folder with the month that the page reads, in its default bucket, and the flows."""
+    """Return a folder with the flows and, in its default bucket, the month that the page reads."""
     store = FolderBucket(tmp_path / "data" / "bucket")
     write_sample(OCTOBER, tmp_path / "october.csv.gz", 1_000)
     found = convert(OCTOBER, tmp_path / "october.csv.gz", tmp_path)
@@ -53,7 +53,7 @@ def test_a_notebook_opens_a_month(project: Path) -> None:
 
 
 def printed(python: Path, code: str, folder: Path) -> str:
-    """What the code prints that is run in a folder."""
+    """Run code in a folder; return its output."""
     done = subprocess.run([python, "-c", code], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout

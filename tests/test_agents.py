@@ -1,4 +1,4 @@
-"""Months on agents: a deployment run each, with a real agent beside the session's Prefect."""
+"""Months on agents: a deployment run for each, with a real agent and the session's Prefect."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ AGENT = [PREFECT, "agent", "start", "-p", "default-agent-pool"]
 
 @pytest.fixture
 def shared(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The test's place, which an agent's processes find through the environment."""
+    """Return the test's place, which an agent's processes find through the environment."""
     monkeypatch.setenv("TRIPS_DATA", str(place))
     monkeypatch.setenv("PYTHONWARNINGS", "ignore")
     return place
@@ -37,7 +37,7 @@ def shared(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def deployment(shared: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A deployment of the parent flow of this test's own, in a queue of the same name."""
+    """Deploy the parent flow for this test, with a queue of the same name."""
     from prefect.client.orchestration import get_client
 
     name = f"months-{abs(hash(request.node.nodeid)) % 10**8}"
@@ -53,7 +53,7 @@ def deployment(shared: Path, request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def _make_pool() -> None:
-    """The agents' pool, which a server has from its beginning and the test's database has not."""
+    """Create the agents' pool, which every server has, but not the test's database."""
     from prefect import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectAlreadyExists
@@ -91,7 +91,7 @@ def _deploy(name: str, place: Path) -> None:
             entrypoint="flows/parameterized_flow.py:etl_parent_flow",
             work_pool_name="default-agent-pool",
             work_queue_name=name,
-            # A run that an agent starts must not ask agents again.
+            # A run that an agent starts must not go to agents again.
             parameters={"engine": "agents", "source": "dtc", "warehouse": ""},
             apply=True,
             skip_upload=True,
@@ -100,7 +100,7 @@ def _deploy(name: str, place: Path) -> None:
 
 @contextmanager
 def agent(queue: str) -> Iterator[subprocess.Popen[bytes]]:
-    """An agent on one queue, stopped at the end; it runs until then."""
+    """Run an agent on one queue until the end of the test."""
     started = subprocess.Popen(
         [*AGENT, "-q", queue],
         env=os.environ | _prefect_settings() | {"PREFECT_AGENT_QUERY_INTERVAL": "0.5"},
@@ -115,7 +115,7 @@ def agent(queue: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def runs_of(name: str) -> list[Any]:
-    """The runs of a deployment, in the order in which they were asked for."""
+    """Return the runs of a deployment, in the order in which they were started."""
     from prefect import get_client
     from prefect.client.schemas.filters import DeploymentFilter
 
@@ -127,10 +127,8 @@ def runs_of(name: str) -> list[Any]:
     return sorted(asyncio.run(read()), key=lambda run: run.created)
 
 
-def test_agents_bring_the_months_one_after_another_if_told_so(
-    shared: Path, deployment: str
-) -> None:
-    """A run for each month, no more in flight than workers; the lines are those of the ledger."""
+def test_agents_load_the_months_one_after_another_if_asked(shared: Path, deployment: str) -> None:
+    """Each month has its own run, at most `workers` at a time, and the lines match the ledger."""
     for month, count in (("2020-10", 2), ("2020-11", 3)):
         publish(shared, month, ["1.5"] * count)
     with agent(deployment):
@@ -149,7 +147,7 @@ def test_agents_bring_the_months_one_after_another_if_told_so(
     first, second = runs_of(deployment)
     assert (first.name, second.name) == ("green 2020-10", "green 2020-11")
     assert second.created >= first.end_time
-    again = bring_all(shared, "10,11", engine="agents")  # with nothing to do no agent is asked
+    again = bring_all(shared, "10,11", engine="agents")  # with nothing to do no agent is needed
     assert again.name == "Skipped"
     assert len(runs_of(deployment)) == 2
 
@@ -157,7 +155,7 @@ def test_agents_bring_the_months_one_after_another_if_told_so(
 def test_an_agent_brings_months_of_a_dataset_of_the_users_own(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    """Declared in a folder of theirs, which command, deployment and agent are told of."""
+    """Command, deployment and agent all find a declaration in the user's own folder."""
     monkeypatch.setenv("TRIPS_DATASETS", own_dataset.declare_with_two_months(tmp_path / "own"))
     queue = request.getfixturevalue("deployment")
     options = ("--dataset", own_dataset.NAME, "--months", "2020-10:2020-11", "--engine", "agents")
@@ -170,10 +168,10 @@ def test_an_agent_brings_months_of_a_dataset_of_the_users_own(
         assert db.sql(own_dataset.SUMS).fetchall() == own_dataset.TWO_MONTHS
 
 
-def test_a_report_that_failed_on_an_agent_is_no_link_to_the_one_before(
+def test_a_report_that_failed_on_an_agent_does_not_link_to_the_old_one(
     shared: Path, deployment: str
 ) -> None:
-    """The month is loaded with its run's warning, and the old page stays."""
+    """The month is loaded with its run's warning, and the old report stays."""
     publish(shared, "2020-10", ["1"])
     assert bring_all(shared, "10", report=True).result()[0].report
     broken_table(shared)
@@ -199,7 +197,7 @@ def test_a_failed_and_a_crashed_month_are_named(shared: Path, deployment: str) -
 def test_a_run_that_ends_otherwise_is_named(
     shared: Path, deployment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Runs that an agent left Crashed or a person cancelled."""
+    """A run that an agent left Crashed or a person cancelled is named."""
     from prefect.states import Cancelled, Crashed
 
     import engines.agents
@@ -230,7 +228,7 @@ def test_a_run_that_ends_otherwise_is_named(
 def test_without_an_agent_the_run_ends_and_says_how_to_start_one(
     shared: Path, deployment: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The wait is bounded and logged; afterwards its runs are cancelled."""
+    """The wait is bounded and logged; afterwards the runs are cancelled."""
     import engines.agents
     from core import waiting
 
@@ -252,13 +250,13 @@ def test_without_an_agent_the_run_ends_and_says_how_to_start_one(
 
 @pytest.fixture
 def at_work(deployment: str) -> Any:
-    """The id of a run of another deployment that an agent of the queue is at work on."""
+    """Start a run of another deployment on an agent of the queue; return its id."""
     from prefect import flow, get_client
     from prefect.states import Running
 
     @flow(name="something-else")
     def something_else() -> None:
-        """What agents also do."""
+        """Keep the agent busy with another job."""
 
     async def begin() -> Any:
         async with get_client() as client:
@@ -278,7 +276,7 @@ def at_work(deployment: str) -> Any:
 def test_months_wait_while_an_agent_is_at_work_on_something_else(
     shared: Path, deployment: str, at_work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For as long as the queue is busy; an idle queue means that there is no agent."""
+    """Months wait as long as the queue is busy; an idle queue means that there is no agent."""
     from prefect.states import Completed
 
     import engines.agents
@@ -305,7 +303,7 @@ def test_months_wait_while_an_agent_is_at_work_on_something_else(
 def test_a_run_that_has_lost_its_agent_holds_no_month_up(
     shared: Path, deployment: str, at_work: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its state stays Running."""
+    """A run without an agent stays Running, and the months go on."""
     import engines.agents
 
     monkeypatch.setattr(engines.agents, "PICKUP_SECONDS", 0.2)
@@ -318,7 +316,7 @@ def test_a_run_that_has_lost_its_agent_holds_no_month_up(
 def test_months_in_a_bucket_of_another_machine_are_noticed(
     shared: Path, deployment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The embedded bucket is a folder, and an agent elsewhere would fill another one."""
+    """The run fails, because an agent on another machine fills another folder."""
     monkeypatch.setenv("TRIPS_DATA", str(tmp_path / "elsewhere"))
     _deploy(deployment, shared)
     publish(shared, "2020-10", ["1"])
@@ -332,7 +330,7 @@ def test_months_in_a_bucket_of_another_machine_are_noticed(
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("etl-web-to-gcs/x", "deployment 'etl-web-to-gcs/x' is none of etl-parent-flow"),
+        ("etl-web-to-gcs/x", "deployment 'etl-web-to-gcs/x' does not belong to etl-parent-flow"),
         (
             "etl-parent-flow/x",
             "there is no deployment 'etl-parent-flow/x' (PREFECT_API_URL",
@@ -341,7 +339,7 @@ def test_months_in_a_bucket_of_another_machine_are_noticed(
     ],
 )
 def test_a_deployment_that_is_not_there_is_refused(shared: Path, name: str, said: str) -> None:
-    """The error lists the existing ones."""
+    """The error lists the existing deployments."""
     publish(shared, "2020-10", ["1"])
     state = bring_all(shared, "10", engine="agents", deployment=name)
     assert said in str(state.result(raise_on_failure=False))

@@ -1,4 +1,4 @@
-"""Months that were run elsewhere are looked for in the bucket and the warehouse, more than once."""
+"""Months that ran elsewhere are looked for in bucket and warehouse, with retries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Outage = Callable[[Any, str, int], list[int]]
 
 @pytest.fixture
 def outage(monkeypatch: pytest.MonkeyPatch) -> Outage:
-    """Has the next so many questions of a kind fail; what is left to fail is in the list."""
+    """Make the next requests of a kind fail; the list holds how many are left to fail."""
 
     def begin(asked: Any, name: str, times: int) -> list[int]:
         answer, left = getattr(asked, name), [times]
@@ -41,7 +41,7 @@ def outage(monkeypatch: pytest.MonkeyPatch) -> Outage:
 
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], Any]]:
-    """Months are run as by agents, but here; then what is in the list is done."""
+    """Run months here as agents would, then do what is in the list."""
     import engines
     from engines import verify_results as arrived
     from engines.concurrency import side_by_side
@@ -67,7 +67,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], Any]]:
 def test_an_outage_that_passes_fails_no_month_that_has_arrived(
     place: Path, elsewhere: list[Callable[[], Any]], outage: Outage, asked: Any, name: str
 ) -> None:
-    """Bucket and warehouse are asked again, as they are when a month is planned."""
+    """Bucket and warehouse are asked again, as in planning."""
     left: list[list[int]] = []
     elsewhere.append(lambda: left.append(outage(asked, name, 1)))
     publish(place, "2020-10", ["1.5"])
@@ -77,20 +77,20 @@ def test_an_outage_that_passes_fails_no_month_that_has_arrived(
     assert [line.status for line in state.result()] == ["loaded"]
 
 
-def test_an_outage_that_does_not_pass_is_told_of_the_month(
+def test_a_lasting_outage_is_reported_for_the_month(
     place: Path, elsewhere: list[Callable[[], Any]], outage: Outage
 ) -> None:
-    """After four attempts; the run ends as with any failed month."""
+    """The month fails after four attempts, and the run ends as with any failed month."""
     elsewhere.append(lambda: outage(FolderBucket, "read", 8))
     publish(place, "2020-10", ["1.5"])
     state = bring_all(place, "10", engine="agents", report=False)
     assert state.message == "1 of 1 months failed: green 2020-10: it does not answer; run again"
 
 
-def test_what_is_wrong_with_one_month_is_not_said_of_the_others(
+def test_a_fault_of_one_month_is_not_reported_for_the_others(
     place: Path, elsewhere: list[Callable[[], Any]]
 ) -> None:
-    """An unreadable ledger entry affects only its month."""
+    """An unreadable ledger entry affects only its own month."""
     publish(place, "2020-10", ["1.5"])
     publish(place, "2020-11", ["1.5"])
     elsewhere.append(lambda: damage(FolderBucket(place / "bucket"), Month("green", 2020, 10)))
@@ -107,7 +107,7 @@ def damage(bucket: FolderBucket, month: Month) -> None:
 def test_a_report_that_is_asked_for_survives_an_outage_too(
     place: Path, outage: Outage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first question of `month_report` is about the ledger's entry."""
+    """The report's first request, for the ledger entry, is retried."""
     import month_report
 
     publish(place, "2020-10", ["1.5"])

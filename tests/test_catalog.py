@@ -53,7 +53,7 @@ MONTH = {
 
 
 def page() -> str:
-    """The artifact of the newest run."""
+    """Return the artifact of the newest run."""
     from prefect import get_client
     from prefect.client.schemas.filters import ArtifactCollectionFilter
 
@@ -66,8 +66,8 @@ def page() -> str:
     return str(asyncio.run(newest()))
 
 
-def test_a_person_sees_a_table_a_grid_and_what_is_wrong(place: Path, command: Commands) -> None:
-    """As text, as a page in the UI, as JSON and as metrics: the same months."""
+def test_a_person_sees_a_table_a_grid_and_the_faults(place: Path, command: Commands) -> None:
+    """Text, UI page, JSON and metrics show the same months."""
     from parameterized_flow import etl_parent_flow
 
     for month in ("2020-10", "2020-12"):
@@ -111,7 +111,7 @@ def test_a_person_sees_a_table_a_grid_and_what_is_wrong(place: Path, command: Co
 
 
 def test_it_is_deployed_and_runs_by_itself_once_somebody_turns_it_on() -> None:
-    """With the places that .env names; its description is that of the flow."""
+    """The deployment uses the places that .env names, and the flow's description."""
     from specs import SPECS
 
     (spec,) = [spec for spec in SPECS if spec.loaded() is flow_file.catalog]
@@ -150,7 +150,7 @@ def test_dbt_needs_a_folder_and_a_warehouse(
     assert message in said.err
 
 
-def test_a_folder_is_no_file_for_metrics(place: Path, command: Commands) -> None:
+def test_a_folder_is_refused_as_metrics_file(place: Path, command: Commands) -> None:
     said = command(flow_file.catalog, "--metrics", str(place))
     assert said.code == 2
     assert "is a folder; name a file in it" in said.err

@@ -1,4 +1,4 @@
-"""Row groups as people have them made: a flow, its command, an agent, and real Dask workers."""
+"""Row groups as people rewrite them: a flow, its command, an agent, and real Dask workers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
 FILE = "check_for_files.py"
 JANUARY, FEBRUARY = "fhvhv_tripdata_2021-01.parquet", "fhvhv_tripdata_2021-02.parquet"
-#: A cluster of this process, where a test is not about the cluster.
+#: A cluster within this process, for tests that are not about the cluster.
 INSIDE = {
     "cluster": "distributed.LocalCluster",
     "cluster_options": '{"processes": false, "n_workers": 1, "dashboard_address": "127.0.0.1:0"}',
@@ -37,7 +37,7 @@ INSIDE = {
 
 @pytest.fixture
 def web(tmp_path: Path) -> Path:
-    """Two published files."""
+    """Publish two files."""
     publish(tmp_path / "web", 1)
     publish(tmp_path / "web", 2)
     return tmp_path / "web"
@@ -52,7 +52,7 @@ def check(**parameters: Any) -> Any:
 
 
 def dask_processes(parent: psutil.Process) -> list[psutil.Process]:
-    """The Dask workers below a process; Python's own resource tracker is none."""
+    """Return the Dask workers below a process, without Python's own resource tracker."""
     found = []
     for child in parent.children(recursive=True):
         try:
@@ -82,7 +82,7 @@ def test_files_are_rewritten_once(place: Path, web: Path) -> None:
 
 
 def test_no_cluster_is_started_for_nothing(place: Path, web: Path) -> None:
-    """Without work, a cluster that cannot be reached does not matter."""
+    """Without work, an unreachable cluster does not matter."""
     check(source=str(web))
     state = check(source=str(web), cluster="no_such.Cluster", cluster_options="")
     assert state.name == "Skipped"
@@ -110,13 +110,13 @@ def test_an_unknown_intent_is_refused(place: Path, web: Path) -> None:
     ("wrong", "said"),
     [
         ({"rows_per_group": 0}, "rows_per_group 0 is less than 1; write 1 or more"),
-        ({"days": -1}, "days -1 is less than none"),
+        ({"days": -1}, "days -1 is negative"),
         ({"sink": "row-groups"}, "'row-groups' is not a place for files; write local-bucket/NAME/"),
         ({"source": "/no/such/folder"}, "/no/such/folder is not a folder on this machine"),
-        ({"cluster": "near"}, "cluster 'near' is none; leave it empty, or write the address"),
+        ({"cluster": "near"}, "cluster 'near' is not valid: leave it empty, or write the address"),
         ({"cluster_options": "[4]"}, "cluster_options '[4]' is not a JSON object"),
         ({"cluster_options": "{4}"}, "cluster_options '{4}' is not a JSON object"),
-        ({"cluster": "tcp://127.0.0.1:1"}, "is there already and takes no cluster_options"),
+        ({"cluster": "tcp://127.0.0.1:1"}, "is already running and takes no cluster_options"),
         ({"cluster": "no_such.Cluster"}, "cluster 'no_such.Cluster' cannot be imported"),
         ({"cluster": "distributed.Clustre"}, "cluster 'distributed.Clustre' cannot be imported"),
         (
@@ -125,7 +125,7 @@ def test_an_unknown_intent_is_refused(place: Path, web: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_meant_is_named(
+def test_an_invalid_parameter_is_named(
     place: Path, web: Path, wrong: dict[str, Any], said: str
 ) -> None:
     """The error names the value and a valid one; nothing is written."""
@@ -168,7 +168,7 @@ def test_a_bucket_that_is_away_for_a_moment_is_asked_again(
 
 
 def test_from_s3_to_google(place: Path, web: Path, s3: S3, google: Google) -> None:
-    """Through saved blocks and their folders; the second run has nothing to do."""
+    """Files go through saved blocks and their folders; the second run has nothing to do."""
     from prefect_gcp import GcpCredentials
     from prefect_gcp.cloud_storage import GcsBucket
 
@@ -192,7 +192,7 @@ def test_from_s3_to_google(place: Path, web: Path, s3: S3, google: Google) -> No
 
 
 def found_when(look: Callable[[], T | None], process: subprocess.Popen[Any]) -> T:
-    """What is there while a process runs, as soon as it is."""
+    """Return what a condition finds while the process runs, as soon as it finds it."""
     while process.poll() is None:
         if found := look():
             return found
@@ -203,7 +203,7 @@ def found_when(look: Callable[[], T | None], process: subprocess.Popen[Any]) -> 
 def workers_at_it(
     process: subprocess.Popen[Any], scratch: Path, but: int = 0
 ) -> Callable[[], list[psutil.Process]]:
-    """The Dask workers of a run, but for a lost one, once one of them writes a rewritten file."""
+    """Return a run's Dask workers, except a lost one, once one of them writes a rewritten file."""
 
     def look() -> list[psutil.Process]:
         begun = list(scratch.glob("*/rewritten/*.parquet"))
@@ -219,7 +219,7 @@ def options(web: Path, *more: str) -> tuple[str, ...]:
 
 @pytest.fixture
 def slow_web(tmp_path: Path) -> Path:
-    """A file that takes long enough to be killed within."""
+    """Serve a file slowly enough for a kill during the download."""
     publish(tmp_path / "slow", 1, 1_000_000, (300_000, 40_000))
     return tmp_path / "slow"
 
@@ -280,7 +280,7 @@ def test_a_cluster_that_is_not_there_is_named(place: Path, web: Path) -> None:
 
 
 @pytest.mark.cluster
-def test_what_a_killed_worker_did_is_done_by_another(
+def test_the_work_of_a_killed_worker_is_done_by_another(
     environment: dict[str, str], slow_web: Path, tmp_path: Path, scratch: Path
 ) -> None:
     """After SIGKILL during a write, the same run completes, with every row once."""
@@ -307,7 +307,7 @@ def test_what_a_killed_worker_did_is_done_by_another(
 def test_after_a_killed_run_nothing_runs_and_the_next_one_completes(
     environment: dict[str, str], slow_web: Path, tmp_path: Path, scratch: Path
 ) -> None:
-    """SIGKILL for the flow in the middle of writing: its workers end; then twice, once in vain."""
+    """SIGKILL ends the workers too; the next run completes, and the one after is Skipped."""
     process = subprocess.Popen(
         command(FILE, *options(slow_web)),
         env=environment,
@@ -329,7 +329,7 @@ def test_after_a_killed_run_nothing_runs_and_the_next_one_completes(
 
 
 def assert_whole(web: Path, root: Path) -> None:
-    """The file in the sink has the rows of the source, in groups of a thousand."""
+    """Check that the sink's file has the rows of the source, in groups of a thousand."""
     sink = root / "data/bucket/row-groups/fhvhv" / JANUARY
     assert set(groups(sink)) == {1_000}
     assert pq.read_table(sink).equals(pq.read_table(web / JANUARY))

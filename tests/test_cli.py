@@ -23,14 +23,14 @@ _FLOWS_PATH = {"PYTHONPATH": str(PROJECT / "flows")}
 
 @pytest.fixture
 def environment(tmp_path: Path, prefect_server: None) -> dict[str, str]:
-    """An embedded default of one test's own, and the Prefect database of the session."""
+    """Set the test's own embedded defaults, and the session's Prefect database."""
     settings = {"TRIPS_DATA": str(tmp_path / "data"), "PYTHONWARNINGS": "ignore"}
     return os.environ | settings | _prefect_settings()
 
 
 @pytest.fixture
 def server() -> Iterator[Web]:
-    """A web server of this test's own."""
+    """Run the test's own web server."""
     with Web() as served:
         yield served
 
@@ -42,7 +42,7 @@ def _prefect_settings() -> dict[str, str]:
     return {
         "PREFECT_HOME": str(home),
         "PREFECT_API_DATABASE_CONNECTION_URL": str(database),
-        "PREFECT_API_DATABASE_MIGRATE_ON_START": "false",  # it is a migrated one
+        "PREFECT_API_DATABASE_MIGRATE_ON_START": "false",  # the database is already migrated
     }
 
 
@@ -84,7 +84,7 @@ def test_a_failure_ends_in_its_reason_without_a_traceback(
 
 
 def test_an_empty_variable_is_an_unset_one(environment: dict[str, str], tmp_path: Path) -> None:
-    """As in a copy of .env.example that a shell or Docker has read."""
+    """Variables are empty in a copy of .env.example that a shell or Docker has read."""
     names = ("SOURCE", "BUCKET", "WAREHOUSE", "BQ_DATASET", "BQ_LOCATION", "DATA")
     variables = [f"TRIPS_{name}" for name in names]
     script = f"""
@@ -110,7 +110,7 @@ print([str(getattr(d, n)) for n in {names}])
 def test_what_the_environment_leaves_open_stands_in_a_file(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """In the .env that TRIPS_ENV_FILE names; the environment overrides it, empty means unset."""
+    """Variables come from the file that TRIPS_ENV_FILE names; the environment overrides it."""
     file = tmp_path / "settings"
     file.write_text("TRIPS_BUCKET=s3-bucket/x$y\nTRIPS_WAREHOUSE=\nTRIPS_SOURCE=tlc\n")
     given = {"TRIPS_ENV_FILE": str(file), "TRIPS_SOURCE": "sample", "TRIPS_BUCKET": ""}
@@ -134,7 +134,7 @@ def test_killed_while_downloading_it_goes_on_where_it_stopped(
     half = len(body) // 2
     address = "/green_tripdata_2020-10.csv"
     server.serve(address, Page(body, etag='"one"'))
-    server.fail(Fault(), times=2)  # the two questions before the download go right
+    server.fail(Fault(), times=2)  # the two requests before the download succeed
     server.fail(Fault(after=half, hang=True))
     which = ("--color", "green", "--months", "2020-10", "--source", server.url(TEMPLATE))
     options = (*which, "--no-report")

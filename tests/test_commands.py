@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 def test_a_month_is_shown_as_a_table_with_paths_from_here(
     place: Path, monkeypatch: pytest.MonkeyPatch, command: Commands
 ) -> None:
-    """Month, status, counts and where; a path inside the current folder is relative."""
+    """It has month, status, counts and location; a path inside the current folder is relative."""
     from etl_web_to_gcs import etl_web_to_gcs
 
     publish(place, "2020-10", ["10.5", "4"])
@@ -50,7 +50,7 @@ def test_a_month_is_shown_as_a_table_with_paths_from_here(
 def test_only_a_path_from_its_beginning_on_is_one_from_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, shown: str
 ) -> None:
-    """An object whose key has the name of the current folder in it keeps its address."""
+    """An address stays whole even if its key contains the name of the current folder."""
     from orchestration import cli
 
     monkeypatch.chdir(tmp_path)
@@ -93,7 +93,7 @@ def test_a_wrong_option_is_one_line(command: Commands) -> None:
 
 
 def test_a_usage_error_is_one_line(place: Path, command: Commands) -> None:
-    """Also where the flow has found it: nothing of its run is printed."""
+    """A usage error found by the flow is one line too; nothing of its run is printed."""
     from etl_gcs_to_bq import etl_gcs_to_bq
 
     said = command(etl_gcs_to_bq, "--bucket", "file/x")
@@ -105,7 +105,7 @@ def test_a_usage_error_is_one_line(place: Path, command: Commands) -> None:
 def test_help_explains_every_option_in_the_words_of_the_docstring(
     command: Commands,
 ) -> None:
-    """With its choices and its default."""
+    """Each option has its help, its choices and its default."""
     from etl_gcs_to_bq import etl_gcs_to_bq
 
     said = command(etl_gcs_to_bq, "--help")

@@ -1,4 +1,4 @@
-"""What compose.yaml's setup does before it saves blocks, in a shell and without an engine."""
+"""compose.yaml's setup before it saves blocks, run in a shell without an engine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEY = '{\n  "type": "service_account"\n}'
 
 @pytest.fixture
 def container(tmp_path: Path) -> Path:
-    """The folder of the flows with the project mounted, and a `python` that says all."""
+    """Return a folder with the project mounted, and a `python` that prints its variables."""
     (tmp_path / "project/keys").mkdir(parents=True)
     (tmp_path / "project/keys/taxi.json").write_text(f"{KEY}\n")
     python = tmp_path / "python"
@@ -32,7 +32,7 @@ def container(tmp_path: Path) -> Path:
 def test_a_key_of_google_that_is_a_file_reaches_the_blocks_as_text(
     container: Path, value: str, told: str
 ) -> None:
-    """By its path in the project's folder, which is mounted; the script refuses what is none."""
+    """The key's path is relative to the mounted project; a path without a file is refused."""
     setup = yaml.safe_load((PROJECT / "compose.yaml").read_text())["services"]["setup"]
     assert ".:/opt/prefect/project:ro" in setup["volumes"]
     ended = subprocess.run(

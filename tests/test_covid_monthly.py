@@ -1,4 +1,4 @@
-"""COVID by month as people run it: from Python, as a command, by an agent, killed in between."""
+"""COVID by month as people run it: from Python, as a command, by an agent, and after a kill."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ CSV, PNG = "covid-monthly-Germany-2020-09-07.csv", "covid-monthly-Germany-2020-0
 
 @pytest.fixture(autouse=True)
 def today(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A day that does not end during a test."""
+    """Fix the date, so that no day ends during a test."""
     monkeypatch.setattr(flow_file, "_today", lambda: DAY)
 
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries follow at once."""
+    """Retry at once."""
     quick = flow_file.extract.with_options(retry_delay_seconds=0, retry_jitter_factor=None)
     monkeypatch.setattr(flow_file, "extract", quick)
 
 
 @pytest.fixture
 def server() -> Iterator[Web]:
-    """ECDC, with its address ending in a slash."""
+    """Serve ECDC's file at an address that ends in a slash."""
     with Web() as served:
         served.serve("/json/", Page(SMALL, etag='"one"'))
         yield served
@@ -68,7 +68,7 @@ def reason(state: Any) -> str:
 
 
 def test_a_country_becomes_a_csv_file_and_a_chart(place: Path, server: Web) -> None:
-    """By the names that were promised, at the top of the bucket."""
+    """The files have the documented names, at the top of the bucket."""
     assert report(server).name == "Completed"
     assert (place / "bucket" / CSV).read_bytes() == SMALL_CSV
     assert (place / "bucket" / PNG).read_bytes().startswith(b"\x89PNG")
@@ -96,7 +96,7 @@ def test_another_country_of_the_day_takes_the_same_edition(place: Path, server: 
 def test_the_next_day_fetches_the_next_edition(
     place: Path, server: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Yesterday's report is unchanged."""
+    """The report of the day before is unchanged."""
     report(server)
     server.serve("/json/", edition([record("Germany", 2020, 9, 1, 0)]))
     monkeypatch.setattr(flow_file, "_today", lambda: DAY + dt.timedelta(1))
@@ -116,7 +116,7 @@ def test_the_next_day_fetches_the_next_edition(
 def test_a_bad_answer_is_an_error_and_leaves_the_cache(
     place: Path, server: Web, monkeypatch: pytest.MonkeyPatch, answer: bytes, said: str
 ) -> None:
-    """The edition of the day before and the reports stay byte for byte; asked once more only."""
+    """The cached edition and the reports stay as they are; the failure is not retried."""
     report(server)
     before = listing(place / "bucket")
     server.serve("/json/", answer)
@@ -150,7 +150,7 @@ def test_an_absent_edition_is_not_asked_for_again(place: Path, server: Web) -> N
     assert len(server.requests) == 1
 
 
-def test_what_can_pass_is_tried_again(place: Path, server: Web, no_waiting: None) -> None:
+def test_a_transient_error_is_retried(place: Path, server: Web, no_waiting: None) -> None:
     """After a 503 and half a response, the rest is requested."""
     server.fail(Fault(Page(b"", 503)))
     server.fail(Fault(after=len(SMALL) // 2))
@@ -162,7 +162,7 @@ def test_what_can_pass_is_tried_again(place: Path, server: Web, no_waiting: None
     ]
 
 
-def test_days_without_a_number_are_told(
+def test_days_without_a_number_are_reported(
     place: Path, server: Web, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.serve("/json/", edition([record("Germany", 2020, 3, None, 1)]))
@@ -171,7 +171,7 @@ def test_days_without_a_number_are_told(
 
 
 def test_the_chart_is_an_artifact(place: Path, server: Web) -> None:
-    """The PNG of the bucket, inside the text, with the figures below."""
+    """The artifact has the bucket's PNG inside its text, and the figures below it."""
     from prefect import get_client
 
     async def latest() -> Any:
@@ -203,7 +203,7 @@ def test_s3_has_the_same_bytes(place: Path, server: Web, s3: S3) -> None:
 
 
 def test_as_a_command_it_prints_the_file(place: Path, server: Web, command: Commands) -> None:
-    """And where it is; a failure ends in one line."""
+    """It also prints where the file is; a failure ends in one line."""
     show = partial(command, flow_file.covid_monthly, show=flow_file.shown)
     found = show("--url", server.url("/json/"))
     assert found.code == 0, found.err
@@ -238,7 +238,7 @@ def test_killed_while_downloading_it_goes_on_where_it_stopped(
 def test_killed_before_any_write_the_next_run_completes(
     environment: dict[str, str], server: Web, number: int
 ) -> None:
-    """Edition, note, CSV file, chart: what is there is whole, and in the end all is there once."""
+    """Edition, note, CSV file and chart: what exists is complete, and in the end all exist once."""
     options = [str(PROJECT / "flows/covid_monthly.py"), "--url", server.url("/json/")]
     script = PROJECT / "tests/fakes/killed_while_writing.py"
     path = os.pathsep.join([str(PROJECT / "flows"), str(PROJECT / "tests")])
@@ -261,7 +261,7 @@ def test_killed_before_any_write_the_next_run_completes(
 
 @pytest.mark.slow
 def test_from_a_deployment_by_an_agent(environment: dict[str, str], server: Web) -> None:
-    """The agent runs it in a copy of the project that is gone afterwards; the files stay."""
+    """The agent runs it in a temporary copy of the project; the files stay."""
     ended = run_by_agent(
         flow_file.covid_monthly, "covid_monthly.py", {"url": server.url("/json/")}, environment
     )
@@ -272,7 +272,7 @@ def test_from_a_deployment_by_an_agent(environment: dict[str, str], server: Web)
 
 @pytest.mark.real
 def test_the_real_editions_go_through_the_flow(place: Path) -> None:
-    """From a file; the article's March, from both editions."""
+    """From both editions in a file, the figures for March are those of the article."""
     call: Any = flow_file.covid_monthly
     for name in ("2020-04-23.json", "2020-09-07.json.gz"):
         url = real_file(f"covid/casedistribution_{name}").as_uri()

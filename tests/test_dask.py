@@ -33,7 +33,7 @@ SECONDS = 120
 
 @pytest.fixture
 def shared(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The test's place, which worker processes find through the environment."""
+    """Return the test's place, which worker processes find through the environment."""
     monkeypatch.setenv("TRIPS_DATA", str(place))
     monkeypatch.setenv("PYTHONWARNINGS", "ignore")
     return place
@@ -41,9 +41,9 @@ def shared(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def environment(shared: Path) -> dict[str, str]:
-    """The same for a command, with the Prefect database of the session.
+    """Return the variables of a command, with the session's Prefect database.
 
-    Dask leaves what it tells its workers in the environment of a process that has had a cluster.
+    Dask leaves what it passes to its workers in the environment of a process that had a cluster.
     """
     own = {name: value for name, value in os.environ.items() if name not in WORKER_MEMORY}
     return own | _prefect_settings()
@@ -51,13 +51,13 @@ def environment(shared: Path) -> dict[str, str]:
 
 @pytest.fixture
 def server() -> Iterator[Web]:
-    """A web server of this test's own."""
+    """Run the test's own web server."""
     with Web() as served:
         yield served
 
 
 def wait_for(what: Callable[[], Any], process: subprocess.Popen[Any]) -> Any:
-    """What a condition gives as soon as it gives something."""
+    """Return what a condition finds, as soon as it finds it."""
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
         if found := what():
@@ -68,13 +68,13 @@ def wait_for(what: Callable[[], Any], process: subprocess.Popen[Any]) -> Any:
 
 
 def workers_of(process: subprocess.Popen[Any]) -> list[psutil.Process]:
-    """The processes that a command has started, and theirs."""
+    """Return the processes that a command has started, and those that they have started."""
     found: list[psutil.Process] = psutil.Process(process.pid).children(recursive=True)
     return found
 
 
 def session_of(process: subprocess.Popen[Any]) -> list[psutil.Process]:
-    """What is left of all that a command has started in its session, after its end too."""
+    """Return what is left in a command's session, even after it has ended."""
     return [each for each in psutil.process_iter() if _session(each) == process.pid]
 
 
@@ -86,7 +86,7 @@ def _session(process: psutil.Process) -> int:
 
 
 def downloading(process: subprocess.Popen[Any], size: int) -> list[psutil.Process]:
-    """The worker, or the command itself, that has a download of this size open."""
+    """Return the worker, or the command itself, that has a download of this size open."""
     processes = [psutil.Process(process.pid), *workers_of(process)]
     return [each for each in processes if size in _sizes_of_downloads(each)]
 
@@ -94,22 +94,22 @@ def downloading(process: subprocess.Popen[Any], size: int) -> list[psutil.Proces
 def _sizes_of_downloads(process: psutil.Process) -> list[int]:
     try:
         files = process.open_files()
-    except psutil.NoSuchProcess:  # a child of a moment, which a command has asked for something
+    except psutil.NoSuchProcess:  # a short-lived child of the command
         return []
     return [Path(f.path).stat().st_size for f in files if f.path.endswith(".part")]
 
 
 def hang_in_the_middle(server: Web) -> int:
-    """Publish green 2020-10, 20,000 trips of n + 0.25, and hang once at the size that is given."""
+    """Publish green 2020-10, 20,000 trips of n + 0.25, and hang once after half of the bytes."""
     body = trips("2020-10", [f"{n}.25" for n in range(20_000)]).encode()
     server.serve("/green_tripdata_2020-10.csv", Page(body, etag='"one"'))
-    server.fail(Fault(), times=2)  # the two questions before the download go right
+    server.fail(Fault(), times=2)  # the two requests before the download succeed
     server.fail(Fault(after=len(body) // 2, hang=True))
     return len(body) // 2
 
 
 def states_of_runs() -> dict[Any, str]:
-    """The state of each flow run by its id."""
+    """Return the state of each flow run by its id."""
     from prefect import get_client
 
     async def read() -> dict[Any, str]:
@@ -121,7 +121,7 @@ def states_of_runs() -> dict[Any, str]:
 
 
 def test_months_on_two_workers_arrive_once(shared: Path) -> None:
-    """Two processes, one DuckDB file: every month is there, and the cluster is gone."""
+    """With two processes and one DuckDB file, every month is there, and the cluster is gone."""
     for month in range(1, 5):
         publish(shared, f"2020-{month:02}", ["1.5"] * month)
     before = set(psutil.Process().children(recursive=True))
@@ -136,7 +136,7 @@ def test_months_on_two_workers_arrive_once(shared: Path) -> None:
 def test_months_of_a_dataset_of_the_users_own(
     environment: dict[str, str], shared: Path, tmp_path: Path
 ) -> None:
-    """Declared in a folder of theirs, which the workers find as the command does."""
+    """The workers find a declaration in the user's own folder, as the command does."""
     declared = {"TRIPS_DATASETS": own_dataset.declare_with_two_months(tmp_path / "own")}
     options = ("--dataset", own_dataset.NAME, "--months", "2020-10:2020-11", "--engine", "dask")
     found = run(environment | declared, "parameterized_flow.py", *options)
@@ -154,7 +154,7 @@ def test_a_cluster_is_started_only_when_there_is_work(shared: Path) -> None:
 
 
 def test_one_failed_month_is_named_and_the_others_arrive(shared: Path) -> None:
-    """As with threads, with the reason from the worker."""
+    """As with threads, it has the reason, which comes from the worker."""
     publish(shared, "2020-10", ["1"])
     (shared / "web/green_tripdata_2020-11.csv").write_text("<html><body>moved</body></html>")
     state = bring_all(shared, "10,11", engine="dask")
@@ -187,8 +187,8 @@ def test_a_killed_worker_costs_nothing(
     ranges = [r.headers["range"] for r in server.requests if "range" in r.headers]
     assert ranges == [f"bytes={half}-"]
     states = [state for run, state in states_of_runs().items() if run not in earlier]
-    # The run of the worker that was killed, and that of the other one; then the warehouse's,
-    # the parent's and the one that holds the cluster.
+    # The killed worker's run and the other worker's; the warehouse's, the parent's,
+    # and the one that holds the cluster.
     assert sorted(states) == ["COMPLETED"] * 4 + ["CRASHED"]
 
 
@@ -207,7 +207,7 @@ def test_a_stopped_run_leaves_no_process(
     sent: signal.Signals,
     engine: str,
 ) -> None:
-    """Ctrl-C, an agent's SIGTERM or a kill in the middle of a month; the next run completes it."""
+    """After Ctrl-C, an agent's SIGTERM or a kill within a month, the next run completes it."""
     half = hang_in_the_middle(server)
     with (tmp_path / "said").open("wb") as said:
         process = subprocess.Popen(
@@ -218,7 +218,7 @@ def test_a_stopped_run_leaves_no_process(
             start_new_session=True,
         )
     wait_for(lambda: downloading(process, half), process)
-    # A terminal sends its Ctrl-C to all that a command has started.
+    # A terminal sends Ctrl-C to everything that the command has started.
     (os.killpg if sent is signal.SIGINT else os.kill)(process.pid, sent)
     assert process.wait(SECONDS) == -sent
     _, alive = psutil.wait_procs(session_of(process), timeout=SECONDS)
@@ -239,7 +239,7 @@ def cluster_elsewhere(
     threads: int = 1,
     scheduler: dict[str, str] | None = None,
 ) -> Iterator[str]:
-    """A scheduler, in the same environment or its own, and workers that were started by hand."""
+    """Start a scheduler, in the same or another environment, and workers by hand."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -269,7 +269,7 @@ def _wait_for_workers(address: str, workers: int, scheduler: subprocess.Popen[An
 
 
 def test_months_on_a_cluster_that_runs_already(environment: dict[str, str], shared: Path) -> None:
-    """It is used by its address and keeps running; the months are in the shared bucket."""
+    """The cluster is used by its address and keeps running; the months are in the shared bucket."""
     publish(shared, "2020-10", ["1", "2"])
     with cluster_elsewhere(environment | {"PYTHONPATH": FLOWS}) as address:
         for _ in range(2):
@@ -285,10 +285,10 @@ def test_months_on_a_cluster_that_runs_already(environment: dict[str, str], shar
 
 
 @pytest.mark.parametrize("stranger", ["scheduler", "worker"])
-def test_who_does_not_know_the_flows_is_named(
+def test_a_cluster_without_the_flows_is_named(
     environment: dict[str, str], shared: Path, stranger: str
 ) -> None:
-    """Before any month runs, with a remedy."""
+    """The error comes before any month runs, with a remedy."""
     publish(shared, "2020-10", ["1"])
     knows = environment | {"PYTHONPATH": FLOWS}
     worker, scheduler = (environment if stranger == n else knows for n in ("worker", "scheduler"))
@@ -317,7 +317,7 @@ def test_a_scheduler_without_workers_is_refused(environment: dict[str, str], sha
 
 
 def test_a_cluster_class_with_its_arguments(shared: Path) -> None:
-    """Any class of Dask, by its import path, with JSON from the command line or the UI."""
+    """Any Dask class works by its import path, with JSON from the command line or the UI."""
     publish(shared, "2020-10", ["1"])
     options = '{"n_workers": 1, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}'
     state = bring_all(
@@ -337,13 +337,13 @@ def test_a_cluster_class_with_its_arguments(shared: Path) -> None:
         ({"cluster_options": "{n: 1}"}, "cluster_options '{n: 1}' is not a JSON object"),
         (
             {"cluster": "tcp://127.0.0.1:9", "cluster_options": {"n_workers": 2}},
-            "is there already and takes no cluster_options",
+            "is already running and takes no cluster_options",
         ),
         ({"cluster_options": {"threads_per_worker": 2}}, "hang on workers with 2 threads"),
-        ({"workers": 0}, "workers 0: at least one has to do the work"),
+        ({"workers": 0}, "workers 0 is too few; write 1 or more"),
     ],
 )
-def test_a_cluster_that_cannot_be_meant_is_refused(
+def test_an_invalid_cluster_is_refused(
     shared: Path, options: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error names the value and a valid one; nothing is written."""

@@ -12,7 +12,7 @@ from fakes.web import Web
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
-    """The exit code of the command with these options."""
+    """Run the command with these options; return its exit code."""
     monkeypatch.setattr(sys, "argv", ["describe.py", *options])
     return describe.main()
 
@@ -27,7 +27,7 @@ def published(tmp_path: Path) -> Path:
 def test_the_draft_alone_is_on_stdout(
     published: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """So it can be redirected; everything else goes to stderr."""
+    """Output can be redirected, because everything else goes to stderr."""
     assert command(monkeypatch, str(published), "--name", "own") == 0
     shown = capsys.readouterr()
     assert shown.out.startswith("# Drafted from:")
@@ -41,7 +41,7 @@ def test_a_file_is_replaced_only_by_force(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A declaration has been edited since it was drafted."""
+    """An existing declaration may have been edited, so it is kept."""
     target = tmp_path / "own.toml"
     options = (str(published), "--name", "own", "-o", str(target))
     assert command(monkeypatch, *options) == 0
@@ -62,7 +62,7 @@ def test_a_file_is_replaced_only_by_force(
         (["ftp://host/t.csv", "--name", "own"], 2, "Error: ftp://host/t.csv: "),
     ],
 )
-def test_what_cannot_be_read_is_one_line(
+def test_an_unreadable_file_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     options: list[str],
@@ -76,11 +76,22 @@ def test_what_cannot_be_read_is_one_line(
     assert shown.count("\n") == 1
 
 
+@pytest.mark.parametrize("options", [[], ["t.csv"], ["t.csv", "--name", "own", "--nmae", "x"]])
+def test_a_wrong_option_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        command(monkeypatch, *options)
+    shown = capsys.readouterr().err
+    assert shown.startswith("Error: ")
+    assert shown.count("\n") == 1
+
+
 @pytest.mark.parametrize("name", ["Own", "1st", "a-b", ""])
 def test_a_name_that_no_dataset_may_have(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    """It is refused before anything is downloaded."""
+    """The name is refused before anything is downloaded."""
     with pytest.raises(SystemExit, match="2"):
         command(monkeypatch, "nowhere.csv", "--name", name)
     assert "is not a name: lower-case letters, digits and _" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Where flows take months from and put them when they are told nothing."""
+"""The buckets and warehouses that flows use by default."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VARIABLES = ("SOURCE", "BUCKET", "WAREHOUSE", "BQ_DATASET", "BQ_LOCATION", "DATA
 
 
 def read_anew(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The module as a new process would have it."""
+    """Load the module as a new process would."""
     spec = spec_from_file_location("destinations_read_anew", block_registry.__file__)
     assert spec
     assert spec.loader
@@ -25,7 +25,7 @@ def read_anew(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a copy of .env.example that a shell has read, or docker run --env-file."""
+    """Variables are empty in a copy of .env.example that a shell or `--env-file` has read."""
     for name in VARIABLES:
         monkeypatch.delenv(f"TRIPS_{name}", raising=False)
     unset = read_anew(monkeypatch)

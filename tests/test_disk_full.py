@@ -1,4 +1,4 @@
-"""A full disk stops a month with a message that says where, and costs nothing that was there."""
+"""A full disk stops a month with a message that says where, and existing data stays."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from fakes.one_month import (
 )
 
 OLD = list(range(1_000, 1_200))
-#: So many, and so different, that they need much more room than the old ones.
+#: So many different totals need much more room than the old ones.
 PUBLISHED = [random.Random(n).randrange(100_000) for n in range(12_000)]
 NEW = sorted(PUBLISHED)
 KB = 1 << 10
@@ -44,11 +44,11 @@ class Disk:
         _run("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder))
 
     def resize(self, size: int) -> None:
-        """Give it another size; not less than what is on it."""
+        """Resize it, to no less than its content."""
         _run("mount", "-o", f"remount,size={size}", str(self.folder))
 
     def used(self) -> int:
-        """Bytes that are taken."""
+        """Return the bytes in use."""
         found = os.statvfs(self.folder)
         return (found.f_blocks - found.f_bfree) * found.f_frsize
 
@@ -59,7 +59,7 @@ def _run(*command: str) -> None:
 
 @pytest.fixture
 def disk() -> Iterator[Callable[[Path], Disk]]:
-    """Makes disks of one megabyte, which are gone after the test."""
+    """Return a function that makes disks of one megabyte, which are removed after the test."""
     if os.geteuid() != 0:
         pytest.skip("only root may mount a small disk to fill")
     made: list[Path] = []
@@ -68,7 +68,7 @@ def disk() -> Iterator[Callable[[Path], Disk]]:
         try:
             found = Disk(folder, 1024 * KB)
         except (OSError, subprocess.CalledProcessError) as error:
-            pytest.skip(f"this system lets nobody mount a tmpfs: {error}")
+            pytest.skip(f"no tmpfs can be mounted here: {error}")
         made.append(folder)
         return found
 
@@ -90,7 +90,7 @@ def scratch_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def check(root: Path, cents: list[int], rejects: bool, in_bucket: list[int] | None = None) -> None:
-    """The month is whole in the warehouse and in the bucket, and nothing half is anywhere."""
+    """Check that the month is whole in warehouse and bucket, and that nothing partial is left."""
     entry = entry_in_bucket(root)
     assert entry is not None
     assert cents_in_bucket(root) == (in_bucket or cents)
@@ -105,9 +105,9 @@ def check(root: Path, cents: list[int], rejects: bool, in_bucket: list[int] | No
 
 
 def fill(disk: Disk, step: int, work: Callable[[], object], check: Callable[[], None]) -> int:
-    """Give the disk a little more room each time until `work` comes to its end.
+    """Give the disk a little more room each time until `work` succeeds.
 
-    Returns how often it did not, each time with a clear error and with `check` content.
+    Returns how often it failed, each time with a clear error and with content that passes `check`.
     """
     start = disk.used()
     for failures in range(200):
@@ -145,7 +145,7 @@ def test_full_bucket_keeps_the_old_month_until_there_is_room(
 def test_full_scratch_folder_keeps_the_old_month_until_there_is_room(
     tmp_path: Path, source: Path, scratch_root: Path, disk: Callable[[Path], Disk]
 ) -> None:
-    """The published file is too large for it, then the converted one, then its row hashes."""
+    """The disk is too small for the published file, then for the converted one, then for hashes."""
     publish(source, OLD, bad=1)
     assert run_month(tmp_path, source) == ["loaded", "loaded"]
     publish(source, PUBLISHED)

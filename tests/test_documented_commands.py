@@ -1,4 +1,4 @@
-"""Every command, block, variable and path in README and docs is one that the code has."""
+"""Every command, block, variable and path in README and docs exists in the code."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ _COMMAND = re.compile(
 
 
 def code_blocks(page: Path) -> Iterator[str]:
-    """Fenced and indented ones, those in lists too."""
+    """Return fenced and indented code blocks, also within lists."""
     for token in MarkdownIt().parse(page.read_text()):
         if token.type in ("fence", "code_block"):
             yield token.content.replace("\\\n", " ")
 
 
 def inline_code(page: Path) -> Iterator[str]:
-    """What is in code style in the text and in tables; a heading may be the text of an error."""
+    """Return what is in code style in text and tables; a heading may be the text of an error."""
     tokens = MarkdownIt().enable("table").parse(page.read_text())
     for before, token in pairwise(tokens):
         for child in token.children or []:
@@ -61,7 +61,7 @@ def inline_code(page: Path) -> Iterator[str]:
 
 
 def commands(page: Path) -> Iterator[list[str]]:
-    """The commands of code blocks, and those of the text."""
+    """Return the commands of code blocks, and those in the text."""
     lines = [line for text in code_blocks(page) for line in text.splitlines()]
     for line in [*lines, *inline_code(page)]:
         for command in _COMMAND.findall(line):
@@ -75,7 +75,7 @@ COMMANDS = {
 
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
 def test_a_command_is_accepted_as_it_is_written(words: list[str]) -> None:
-    """With its options, their values where they are typed, and what they name."""
+    """Its options, their typed values, and what they name are all accepted."""
     program, *rest = words
     {"python": accept_script, "make": accept_make, "prefect": accept_prefect, "dask": accept_dask}[
         program
@@ -90,8 +90,8 @@ def accept_script(words: Sequence[str]) -> None:
         with patch.object(sys, "argv", [path, *options]):
             describe._options()
     elif script.parent.name == "flows":
-        with suppress(click.exceptions.Exit):  # of --help
-            # `rides` is the dataset that a page declares.
+        with suppress(click.exceptions.Exit):  # raised by --help
+            # the dataset that a page declares
             known = ["green" if option == "rides" else option for option in options]
             command_of(script).make_context(path, known)
     elif script.parent.name == "blocks":
@@ -104,7 +104,7 @@ def accept_script(words: Sequence[str]) -> None:
 
 @cache
 def command_of(flow: Path) -> click.Command:
-    """The command that a flow's file makes of itself when it is run."""
+    """Return the command that a flow's file defines when it is run."""
     made: list[typer.Typer] = []
     nodes = ast.parse(flow.read_text()).body
     (main,) = [node for node in nodes if isinstance(node, ast.If) and "main" in ast.dump(node.test)]
@@ -123,7 +123,7 @@ def accept_make(words: Sequence[str]) -> None:
 
 
 def accept_prefect(words: Sequence[str]) -> None:
-    from prefect.cli.root import app  # takes a second, which no other test needs
+    from prefect.cli.root import app  # takes a second, and no other test needs it
 
     import_module("prefect.cli")  # adds the commands
     command, rest = typer.main.get_command(app), list(words)
@@ -149,7 +149,7 @@ def accept_dask(words: Sequence[str]) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_block_is_one_that_a_script_saves(page: Path) -> None:
-    """By type and name."""
+    """Each block is found by type and name."""
     trees = [ast.parse(script.read_text()) for script in blocks.scripts()]
     saved = {reference for tree in trees for reference in blocks.spec_of(tree)[1]}
     named = set(re.findall(r"(?<![\w/.-])[a-z0-9-]+/zoom[\w-]*", page.read_text()))
@@ -158,7 +158,7 @@ def test_a_block_is_one_that_a_script_saves(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_deployment_is_one_of_the_specs(page: Path) -> None:
-    """By flow and name, of any target; `…` stands for the flow, or for the target."""
+    """Flow and name match a deployment of any target; `…` stands for the flow or the target."""
     named = re.findall(rf"[a-z-]+/(?:{'|'.join(t.name for t in TARGETS)})[\w-]*", page.read_text())
     own = {"etl-parent-flow/local-flow-rides"}  # of the dataset that a page declares
     assert set(named) <= set(DEPLOYMENTS) | own
@@ -167,9 +167,14 @@ def test_a_deployment_is_one_of_the_specs(page: Path) -> None:
     assert set(re.findall(r"(?<!python )\b[a-z-]+/…[\w-]*", page.read_text())) <= variants
 
 
+def test_the_guide_shows_every_deployment_that_make_serve_applies() -> None:
+    shown = re.findall(r"^applied (.+)$", (PROJECT / "docs/deploy.md").read_text(), re.MULTILINE)
+    assert shown == [name for name in DEPLOYMENTS if "/local-flow" in name]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_variable_is_one_that_is_read(page: Path) -> None:
-    """By this project, by Prefect, or by Docker's client."""
+    """Each variable is read by this project, by Prefect, or by Docker's client."""
     families = r"\b(?:TRIPS|GCP|GCS|S3|AWS|POSTGRES|DOCKER|GITHUB|NOTIFY|PREFECT)_[A-Z_]+\b"
     ours = {variable.name for variable in VARIABLES} | blocks.explained().keys()
     theirs = SETTING_VARIABLES.keys() | {"DOCKER_HOST"}
@@ -178,7 +183,7 @@ def test_a_variable_is_one_that_is_read(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_an_option_is_one_that_a_command_has(page: Path) -> None:
-    """Those in code style alone, as in a sentence."""
+    """This covers options in code style within a sentence."""
     flows = [path for path in (PROJECT / "flows").glob("*.py") if path.stem != "describe"]
     options = {option for flow in flows for p in command_of(flow).params for option in names_of(p)}
     scripts, prefect = (
@@ -196,7 +201,7 @@ def names_of(parameter: click.Parameter) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_file_is_there(page: Path) -> None:
-    """Of the project or of flows/, with its folder."""
+    """Each file is in the project or in flows/, with its folder."""
     named = {
         code for code in inline_code(page) if re.fullmatch(r"[\w/.-]+/[\w-]+\.(py|toml|md)", code)
     } - {"datasets/NAME.toml"}
@@ -204,13 +209,13 @@ def test_a_file_is_there(page: Path) -> None:
     assert not missing
 
 
-#: Limitations are about what there is not.
+#: Limitations describe what is missing.
 OPENING = [page for page in PAGES[2:] if page.stem != "limitations"]
 
 
 @pytest.mark.parametrize("page", OPENING, ids=lambda page: page.stem)
 def test_a_page_opens_with_what_it_is_for_and_a_command(page: Path) -> None:
-    """Before its first section, within half a screen."""
+    """Both stand before its first section, within half a screen."""
     tokens = MarkdownIt().parse(page.read_text())
     assert [token.type for token in tokens[:4]][::3] == ["heading_open", "paragraph_open"]
     code = next(token for token in tokens if token.type in ("fence", "code_block"))

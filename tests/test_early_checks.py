@@ -22,7 +22,7 @@ FLOWS = Path(__file__).absolute().parents[1] / "flows"
         ("parameterized_flow.py", ["--months=2020-12:2020-10"], "'2020-12:2020-10' is not a range"),
         ("parameterized_flow.py", ["--months", "2"], None),
         ("parameterized_flow.py", ["--months", "due"], None),
-        ("parameterized_flow.py", ["--source", "dtcc"], "no source is named 'dtcc', did you mean"),
+        ("parameterized_flow.py", ["--source", "dtcc"], "no source is named 'dtcc' (did you mean"),
         ("parameterized_flow.py", ["--months", "13", "--help"], None),
         ("parameterized_flow.py", ["--color", "purple", "--months", "13"], None),
         ("etl_web_to_gcs.py", ["--color", "green", "--month", "0"], "month 0 is not between"),
@@ -30,13 +30,14 @@ FLOWS = Path(__file__).absolute().parents[1] / "flows"
         ("etl_web_to_gcs.py", ["--month", "ten"], None),
         ("etl_web_to_gcs.py", [], None),
         ("drop_months.py", [], None),
+        ("history.py", ["--months", "2020-13"], "yellow: month 13 is not between"),
         ("covid_monthly.py", ["--months", "13"], None),
     ],
 )
-def test_a_slip_is_one_line_and_exit_code_2(
+def test_an_invalid_option_is_one_line_and_exit_code_2(
     command: str, arguments: list[str], said: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the early check cannot decide, the parser or the flow does."""
+    """The parser or the flow decides what the early check cannot."""
     if said is None:
         refuse_early(command, arguments)
         return
@@ -50,7 +51,7 @@ def test_a_slip_is_one_line_and_exit_code_2(
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_its_defaults_are_those_of_the_flow(command: str) -> None:
-    """Months but for: any will do for a source."""
+    """`months` is the exception, because any value serves to check a source."""
     name = command.removesuffix(".py")
     flow = getattr(import_module(name), {"parameterized_flow": "etl_parent_flow"}.get(name, name))
     known = inspect.signature(flow.fn).parameters
@@ -60,7 +61,7 @@ def test_its_defaults_are_those_of_the_flow(command: str) -> None:
 
 
 def test_no_prefect_is_imported_for_it() -> None:
-    """That import takes seconds; -X importtime lists the imports."""
+    """Importing Prefect takes seconds; -X importtime lists the imports."""
     command = [sys.executable, "-X", "importtime", str(FLOWS / "parameterized_flow.py")]
     done = subprocess.run(
         [*command, "--months", "2020-13"], capture_output=True, text=True, check=False

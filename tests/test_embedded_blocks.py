@@ -43,7 +43,7 @@ def test_a_saved_bucket_remembers_an_absolute_folder(
 
 
 def test_a_file_goes_into_the_bucket_and_back(bucket: Any, tmp_path: Path) -> None:
-    """By path, by open file, and by folder; the bytes are the same."""
+    """By path, by open file, and by folder, the bytes are the same."""
     (tmp_path / "a").write_bytes(b"one")
     assert bucket.upload_from_path(tmp_path / "a", "data/a") == "data/a"
     assert bucket.upload_from_file_object(io.BytesIO(b"two"), "data/deep/b") == "data/deep/b"
@@ -56,7 +56,7 @@ def test_a_file_goes_into_the_bucket_and_back(bucket: Any, tmp_path: Path) -> No
 
 
 def test_a_folder_goes_into_the_bucket(bucket: Any, tmp_path: Path) -> None:
-    """Each file under its own path below the prefix."""
+    """Each file is stored under its own path below the prefix."""
     (tmp_path / "from/deep").mkdir(parents=True)
     (tmp_path / "from/deep/x").write_bytes(b"x")
     assert bucket.upload_from_folder(tmp_path / "from", "copy") == "copy"
@@ -64,7 +64,7 @@ def test_a_folder_goes_into_the_bucket(bucket: Any, tmp_path: Path) -> None:
 
 
 def test_the_warehouse_answers_sql(warehouse: Any) -> None:
-    """As the database block of any other warehouse does."""
+    """It answers like the database block of any other warehouse."""
     warehouse.execute("CREATE TABLE t (n INTEGER)")
     warehouse.execute_many("INSERT INTO t VALUES (?)", [[1], [2], [3]])
     assert warehouse.fetch_one("SELECT sum(n) FROM t") == (6,)
@@ -74,8 +74,8 @@ def test_the_warehouse_answers_sql(warehouse: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["zoom", "nowhere/zoom", "local-bucket/", "local-bucket"])
-def test_a_name_that_is_no_block_is_refused_with_the_way_to_write_it(name: str) -> None:
-    """TYPE/NAME, with the types that there are."""
+def test_a_name_that_is_not_a_block_is_refused_with_the_format(name: str) -> None:
+    """The error shows TYPE/NAME, with the available types."""
     from core.errors import UsageError
     from orchestration.block_registry import open_bucket
 
@@ -84,7 +84,7 @@ def test_a_name_that_is_no_block_is_refused_with_the_way_to_write_it(name: str) 
 
 
 def test_a_block_that_was_never_saved_is_named() -> None:
-    """The two embedded defaults need not be saved."""
+    """The two embedded defaults work without being saved."""
     from core.errors import UsageError
     from orchestration.block_registry import open_bucket, opened_warehouse
 
@@ -110,7 +110,7 @@ def test_a_saved_block_is_taken_in_place_of_the_embedded_default(tmp_path: Path)
 def test_the_default_is_refused_where_it_would_be_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: str, lost: bool
 ) -> None:
-    """In the temporary copy of the project that Prefect makes for a process without a folder."""
+    """Prefect runs a process without a folder in a temporary copy of the project."""
     from core.errors import UsageError
     from orchestration import block_registry
 
@@ -130,8 +130,8 @@ def test_the_default_is_refused_where_it_would_be_lost(
 
 
 @pytest.mark.slow
-def test_a_deployment_without_a_folder_of_its_own_says_so(tmp_path: Path) -> None:
-    """By a real agent: the month would be in the bucket for as long as the run."""
+def test_a_deployment_without_its_own_folder_fails(tmp_path: Path) -> None:
+    """Under a real agent, the month would exist only as long as the run."""
     from etl_web_to_gcs import etl_web_to_gcs
     from fakes.agent import run_by_agent
     from test_cli import _prefect_settings

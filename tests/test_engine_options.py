@@ -1,4 +1,4 @@
-"""What an engine is told that is not for it, before anything is planned."""
+"""Options that another engine needs are refused before anything is planned."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from engines.run_plan import EngineConfig
         ),
     ],
 )
-def test_what_is_for_another_engine_is_refused(options: dict[str, Any], said: str) -> None:
-    """Otherwise months would run somewhere else than requested."""
+def test_an_option_of_another_engine_is_refused(options: dict[str, Any], said: str) -> None:
+    """Otherwise months would run elsewhere than requested."""
     with pytest.raises(UsageError) as refused:
         EngineConfig(**options)
     assert said in str(refused.value)

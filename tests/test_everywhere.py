@@ -37,7 +37,7 @@ Ask = Callable[[], Found]
 
 @pytest.fixture
 def everywhere(place: Path, s3: S3, google: Google, database: Database) -> dict[str, Ask]:
-    """Every block, saved, and what each warehouse itself says of green's rows."""
+    """Save every block; return each warehouse's own query of green's rows."""
     from prefect_gcp import GcpCredentials
     from prefect_gcp.bigquery import BigQueryWarehouse
     from prefect_gcp.cloud_storage import GcsBucket
@@ -73,7 +73,7 @@ def as_numbers(rows: Any) -> Found:
 
 
 def go(pairs: Sequence[tuple[str, str]], everywhere: dict[str, Ask], source: Path) -> set[Found]:
-    """What the warehouses have of the month after each pair; a second run of all loads nothing."""
+    """Load the month into each pair; check that a second run loads nothing; return the rows."""
     template = str(source).replace("2020-10", "{year}-{month:02}").replace("green", "{color}")
     states = [run(*pair, template) for pair in pairs]
     found = {everywhere[warehouse]() for warehouse in WAREHOUSES}
@@ -95,7 +95,7 @@ def run(bucket: str, warehouse: str, template: str) -> Any:
 def test_a_generated_month_is_the_same_everywhere(
     everywhere: dict[str, Ask], tmp_path: Path
 ) -> None:
-    """Rows and sum as the generator counted them, each bucket with a warehouse of its own."""
+    """Rows and sum are as generated, with one warehouse for each bucket."""
     folder = tmp_path / "published"
     folder.mkdir()
     source = folder / f"{MONTH.stem}.csv.gz"
@@ -108,7 +108,7 @@ def test_a_generated_month_is_the_same_everywhere(
 @pytest.mark.slow
 @pytest.mark.real
 def test_a_real_month_is_the_same_everywhere(everywhere: dict[str, Ask]) -> None:
-    """Rows, sum, payments as an independent tool found them; each bucket with each warehouse."""
+    """Rows, sum and payments are as an independent tool found them, for every pair."""
     known = answers("tlc/green/green_tripdata_2020-10.csv.gz")
     real = real_file("tlc/green/green_tripdata_2020-10.csv.gz")
     found = go([*product(BUCKETS, WAREHOUSES)], everywhere, real)

@@ -1,4 +1,4 @@
-"""What a newcomer runs into: no false green, and no dead end."""
+"""What newcomers run into: no false green, and no dead end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.flow
 
 
 def failure(state: Any) -> str:
-    """The message of a run that must have failed."""
+    """Return the message of a run that must have failed."""
     assert state.is_failed(), state
     return str(state.message)
 
@@ -44,7 +44,7 @@ def failure(state: Any) -> str:
     [("green_tripdata.csv", "2020-10,2020-11"), ("green_{month}.csv", "2019-10,2020-10")],
 )
 def test_one_file_for_several_months_is_refused(place: Path, name: str, months: str) -> None:
-    """Before anything runs, with both months and the placeholders."""
+    """The error comes before anything runs, with both months and the placeholders."""
     said = failure(bring_all(place, months, source=f"file://{place}/web/{name}"))
     assert "has one file for both" in said
     assert "{year} and {month:02}" in said
@@ -53,7 +53,7 @@ def test_one_file_for_several_months_is_refused(place: Path, name: str, months: 
 
 @flows_run
 def test_a_typo_in_the_address_fails_with_the_closest_names(place: Path) -> None:
-    """In a folder's name, in a file's, and where {month} lacks its zero."""
+    """This covers the name of a folder, of a file, and {month} without its zero."""
     publish(place, "2020-10", ["1"])
     publish(place, "2020-01", ["1"])
     for wrong, hint in (
@@ -72,7 +72,7 @@ def test_a_typo_in_the_address_fails_with_the_closest_names(place: Path) -> None
 def test_a_missing_month_is_forgiven_where_it_is_expected(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For the parameter, for months that are due, and for young ones at their publisher."""
+    """It is expected if the parameter says so, and for months that are due or recent."""
     import parameterized_flow
     from monthly.datasets import DATASETS
 
@@ -87,7 +87,7 @@ def test_a_missing_month_is_forgiven_where_it_is_expected(
 
 
 @flows_run
-def test_files_that_no_pattern_matches_fail_with_what_is_there(place: Path) -> None:
+def test_a_pattern_without_a_match_fails_and_names_the_files(place: Path) -> None:
     from check_for_files import check_for_files
 
     (place / "web" / "fhvhv_tripdata_2021-01.parquet").write_bytes(b"")
@@ -100,7 +100,7 @@ def test_files_that_no_pattern_matches_fail_with_what_is_there(place: Path) -> N
 
 @flows_run
 def test_generated_months_are_called_so_everywhere(place: Path) -> None:
-    """In the table of the run, in the plan, in the warehouse's ledger and on the pages."""
+    """This covers the run's table, the plan, the warehouse's ledger and the report."""
     publish(place, "2020-10", ["1"])
     (published,) = bring_all(place, "10", report=True).result()
     (planned,) = bring_all(place, "11", report=True, source="sample:10", plan=True).result()
@@ -123,7 +123,7 @@ def test_a_month_of_the_future_is_refused(place: Path) -> None:
     assert not (place / "bucket").exists()
 
 
-def test_a_ledger_of_before_learns_where_months_come_from(place: Path) -> None:
+def test_an_older_ledger_gets_the_source_of_months(place: Path) -> None:
     """The table of an older version has no such column."""
     from fakes.entries import entry_of
     from monthly.convert.to_parquet import convert
@@ -145,7 +145,7 @@ def test_a_ledger_of_before_learns_where_months_come_from(place: Path) -> None:
 
 @pytest.fixture
 def in_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
-    """What .env says."""
+    """Return what .env says."""
     found: dict[str, str | None] = {}
     monkeypatch.setattr(variables, "_IN_FILE", found)
     monkeypatch.setattr(variables, "FILE", Path("/x/.env"))
@@ -156,7 +156,7 @@ def in_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str | 
 def test_settings_have_one_order(
     in_file: dict[str, str | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Parameter, environment, .env, default; what is overridden is named."""
+    """The order is parameter, environment, .env, default; what is overridden is named."""
     data = variables.Variable("TRIPS_DATA", default="d", help="")
     assert str(variables.setting(data)) == "d (default)"
     in_file["TRIPS_DATA"] = "f"
@@ -176,7 +176,7 @@ def test_settings_have_one_order(
 def test_a_variable_outweighs_a_saved_block(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """TRIPS_DATA counts although make serve has saved blocks; the first line says who counts."""
+    """TRIPS_DATA applies although make serve has saved blocks; the first line shows the origin."""
     from orchestration.embedded_blocks import LocalBucket
 
     block: Any = LocalBucket(folder=str(tmp_path / "saved"))
@@ -192,10 +192,10 @@ def test_a_variable_outweighs_a_saved_block(
         assert (place / "bucket" / "ledger").exists()
         assert f"at {place / 'bucket'} (TRIPS_DATA in .env)" in caplog.text
     finally:
-        LocalBucket.delete("zoom")  # type: ignore[unused-coroutine] # none outside of flows
+        LocalBucket.delete("zoom")  # type: ignore[unused-coroutine] # not a coroutine outside flows
 
 
-def test_the_doctor_shows_what_is_used_and_what_does_not_answer(
+def test_the_doctor_shows_the_settings_and_what_does_not_answer(
     tmp_path: Path, prefect_server: None
 ) -> None:
     file = tmp_path / "file"
@@ -217,7 +217,7 @@ def test_the_doctor_shows_what_is_used_and_what_does_not_answer(
 def test_an_error_of_ours_is_the_message_of_its_run_without_a_traceback(
     place: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In the flow's state and in the log of its task."""
+    """It is the message of the flow's state and the log of its task."""
     (place / "web" / "green_tripdata_2020-10.csv").write_text("<!doctype html><html></html>")
     state = bring(place, 10)
     assert failure(state) == str(state.result(raise_on_failure=False))
@@ -269,8 +269,8 @@ def test_seconds_are_those_of_the_month(place: Path) -> None:
 
 @flows_run
 def test_no_artifact_links_to_a_file_of_this_machine(place: Path) -> None:
-    """Browsers refuse it; the report itself is the artifact, beside the quality."""
-    publish(place, "2020-03", ["1"])  # a month that no other test has a report of
+    """Browsers refuse file links, so the report itself is an artifact next to the quality page."""
+    publish(place, "2020-03", ["1"])  # a month that no other test makes a report of
     bring_all(place, "3", report=True)
     found = artifacts()
     path = place / "bucket/data/green/green_tripdata_2020-03.report.html"
@@ -301,7 +301,7 @@ def run_script(script: Path, settings: dict[str, str], *options: str) -> Any:
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """The address of a server that is gone."""
+    """Return the address of a server that is gone."""
     with socket.socket() as taken:  # nobody else gets the port, and nobody listens
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}/api"
@@ -317,7 +317,7 @@ def silent() -> Iterator[str]:
     ],
 )
 def test_a_server_that_is_gone_is_one_line(silent: str, script: str, tmp_path: Path) -> None:
-    """With the two ways out, and exit code 2; nothing is made."""
+    """It offers two ways out, with exit code 2, and nothing is created."""
     data = tmp_path / "data"
     done = run_script(PROJECT / script, {"PREFECT_API_URL": silent, "TRIPS_DATA": str(data)})
     assert done.returncode == 2
@@ -327,7 +327,7 @@ def test_a_server_that_is_gone_is_one_line(silent: str, script: str, tmp_path: P
     assert line.endswith("start it (make serve), or run without one: unset PREFECT_API_URL")
 
 
-def test_what_is_no_prefect_server_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_not_prefects_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     from orchestration import prefect_server
 
     with Web() as other:
@@ -338,7 +338,7 @@ def test_what_is_no_prefect_server_is_said(monkeypatch: pytest.MonkeyPatch) -> N
                 return url
 
         monkeypatch.setattr(prefect_server, "PREFECT_API_URL", Fixed())
-        with pytest.raises(UsageError, match="what answers there is no Prefect server"):
+        with pytest.raises(UsageError, match="another server answers there"):
             prefect_server.refuse_silent_server()
 
 
@@ -364,7 +364,7 @@ def test_data_below_a_file_names_the_setting(
 def test_a_bucket_and_a_warehouse_need_no_block(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Paths as they stand, relative ones from the current folder."""
+    """Paths are used unchanged; relative ones start at the current folder."""
     publish(place, "2020-10", ["1", "2"])
     (place / "here").mkdir()
     monkeypatch.chdir(place / "here")
@@ -379,7 +379,7 @@ def test_a_bucket_and_a_warehouse_need_no_block(
 
 @flows_run
 def test_months_are_dropped_when_somebody_says_yes(place: Path) -> None:
-    """Without it the run shows what there is; a second one finds nothing."""
+    """Without confirmation the run lists what it would remove; a second run finds nothing."""
     from drop_months import drop_months
 
     publish(place, "2020-10", ["1", "2"])
@@ -394,7 +394,7 @@ def test_months_are_dropped_when_somebody_says_yes(place: Path) -> None:
     assert call(**wanted, yes=True).message == "1 of 2 months dropped"
     assert totals(place) == {"2020-11": (1, 3.0)}
     assert call(**wanted, yes=True).name == "Skipped"
-    assert "no month named" in failure(call(color="green", yes=True, return_state=True))
+    assert "is empty" in failure(call(color="green", yes=True, return_state=True))
     assert bring_all(place, "10").result()[0].status == "loaded"
 
 
@@ -402,7 +402,7 @@ def test_months_are_dropped_when_somebody_says_yes(place: Path) -> None:
 def test_a_command_that_drops_asks_or_takes_yes(
     place: Path, command: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a terminal it names the option to use; GREEN means green."""
+    """Without a terminal the error names the option; GREEN means green."""
     from drop_months import _question, drop_months
 
     publish(place, "2020-10", ["1", "2"])
@@ -413,10 +413,8 @@ def test_a_command_that_drops_asks_or_takes_yes(
     )
     asked = drop()
     assert asked.code == 2
-    assert (
-        "Remove green 2020-10 for good? There is no terminal to answer on; run again with --yes"
-        in asked.err
-    )
+    question = "Remove green 2020-10 for good?"
+    assert f"cannot ask '{question}' without a terminal; run again with --yes" in asked.err
     assert totals(place) == {"2020-10": (2, 3.0)}
     done = drop("--yes")
     assert done.code == 0, done.err

@@ -1,4 +1,4 @@
-"""What a newcomer runs into, on the real command line: a copy of the project, an empty home."""
+"""What newcomers run into on a real command line, with a copy of the project and an empty home."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def installed(
 
 @pytest.fixture
 def me(installed: Newcomer) -> Newcomer:
-    """Somebody on their first day."""
+    """Return a user on their first day."""
     installed.start_over()
     return installed
 
 
 @pytest.fixture
 def web(tmp_path: Path) -> Path:
-    """A folder of published files."""
+    """Serve a folder of published files."""
     folder = tmp_path / "web"
     folder.mkdir()
     return folder
@@ -60,7 +60,7 @@ def publish(web: Path, month: str, totals: list[str]) -> None:
 
 
 def failed(done: subprocess.CompletedProcess[str]) -> str:
-    """All that a command says which must have failed, without a traceback."""
+    """Return the output of a command that must have failed without a traceback."""
     assert done.returncode != 0, done.stdout
     assert "Traceback" not in done.stderr
     assert "\nError: " in f"\n{done.stderr}"
@@ -68,7 +68,7 @@ def failed(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def row(done: subprocess.CompletedProcess[str], month: str) -> list[str]:
-    """The cells of a month in the table that a command has printed."""
+    """Return the cells of a month in the printed table."""
     (line,) = [line for line in done.stdout.splitlines() if re.match(rf"{month}  ", line)]
     return re.split(r"\s{2,}", line)
 
@@ -82,7 +82,7 @@ def query(file: Path, sql: str) -> list[tuple[object, ...]]:
 
 
 def test_months_need_no_block_and_no_variable(me: Newcomer, web: Path) -> None:
-    """Paths in place of blocks, GREEN for green; odd trips are counted, and stay."""
+    """Paths replace blocks, GREEN means green, and odd trips are counted and kept."""
     publish(web, "2020-11", ["7"])
     far = trips("2020-10", ["1", "2", "3"]).replace(",1,1.5,", ",1,205654.12,", 1)
     (web / "green_tripdata_2020-10.csv").write_text(far)
@@ -107,13 +107,13 @@ def test_months_need_no_block_and_no_variable(me: Newcomer, web: Path) -> None:
 
 
 def places(done: subprocess.CompletedProcess[str]) -> str:
-    """The line in which a run says what it uses."""
+    """Return the line in which a run says what it uses."""
     (line,) = [line for line in done.stderr.splitlines() if " bucket " in line and " at " in line]
     return line
 
 
 def seconds_of(me: Newcomer, run: str) -> float:
-    """From a flow run's start to its end, as Prefect has noted them: its own start is before."""
+    """Return the seconds of a flow run as Prefect recorded them, without Prefect's own start."""
     with closing(sqlite3.connect(me.project / "data/prefect/prefect.db")) as db:
         query = "SELECT start_time, end_time FROM flow_run WHERE name = ?"
         ((start, end),) = db.execute(query, [run]).fetchall()
@@ -121,7 +121,7 @@ def seconds_of(me: Newcomer, run: str) -> float:
 
 
 def look_at_the_odd_trip(project: Path) -> None:
-    """The far one: in the table, counted in the ledger, left out of the report's usual trip."""
+    """Check that the far trip is in the table and the count, not in the report's median."""
     found = query(project / "my.duckdb", "SELECT max(trip_distance), count(*) FROM green_trips")
     assert found == [(205654.12, 4)]
     entry = json.loads((project / "taxi/ledger/green/green_tripdata_2020-10.json").read_text())
@@ -177,7 +177,7 @@ def test_a_missing_month_is_forgiven_a_file_of_another_dataset_is_not(
 
 
 def test_generated_months_are_called_so(me: Newcomer) -> None:
-    """In the table, the plan, the warehouse and the report; none is of the future."""
+    """Table, plan, warehouse and report say so, and a month in the future is refused."""
     which = ("--color", "green", "--source", "sample:300")
     done = me.types(PARENT, *which, "--months", "2020-10")
     assert done.returncode == 0, done.stderr
@@ -195,7 +195,7 @@ def test_generated_months_are_called_so(me: Newcomer) -> None:
 
 
 def readmes_query(me: Newcomer, file: Path) -> str:
-    """What the README's query prints while somebody else reads the file."""
+    """Return what the README's query prints while another process reads the file."""
     text = (PROJECT / "README.md").read_text()
     (words,) = re.findall(r'\.venv/bin/python -c "(import duckdb;.*?)"$', text, re.DOTALL | re.M)
     with duckdb.connect(str(file), read_only=True):
@@ -205,8 +205,8 @@ def readmes_query(me: Newcomer, file: Path) -> str:
 
 
 def look_at_the_home(me: Newcomer) -> None:
-    """The environment's own prefect knows the run; a block that is missing is missing there."""
-    # Without what its API imports at each start, which is every package of blocks.
+    """Check that the environment's own `prefect` knows the run and reports a missing block."""
+    # Its API would otherwise import every package of blocks at each start.
     quick: dict[str, Any] = {f"PREFECT_{name}": "false" for name in _BLOCKS}
     listed = me.types(me.prefect, "flow-run", "ls", COLUMNS="200", **quick)
     assert "green 2020-10" in listed.stdout, listed.stderr
@@ -222,7 +222,7 @@ def look_at_the_home(me: Newcomer) -> None:
 
 
 def test_a_variable_outweighs_what_make_serve_saves(me: Newcomer) -> None:
-    """The environment overrides .env, and both the saved block; a run's first line says so."""
+    """The environment overrides .env, and both override the saved block; the first line says so."""
     assert me.types("blocks/make_embedded_blocks.py").returncode == 0
     (me.project / ".env").write_text(f"TRIPS_DATA={me.folder / 'tmp' / 'file'}\n")
     which = ("--color", "green", "--year", "2020", "--month", "10", "--source", "sample:20")
@@ -239,7 +239,7 @@ def test_a_variable_outweighs_what_make_serve_saves(me: Newcomer) -> None:
 
 
 def test_a_home_that_may_not_be_written_is_one_line(me: Newcomer) -> None:
-    """Both for a flow and for the doctor, which stops without checking blocks."""
+    """This covers a flow and the doctor, which stops before it checks blocks."""
     database = me.project / "data" / "prefect" / "prefect.db"
     database.chmod(0o444)
     done = me.types_as_no_root("flows/etl_web_to_gcs.py")
@@ -263,7 +263,7 @@ def test_a_home_that_may_not_be_written_is_one_line(me: Newcomer) -> None:
 def test_a_folder_that_cannot_be_used_is_named_with_its_setting(
     me: Newcomer, name: str, path: str, why: str
 ) -> None:
-    """No advice to make room: there is enough."""
+    """The error does not suggest making room, because there is enough."""
     tmp = me.folder / "tmp"
     (tmp / "closed").mkdir(mode=0o000)
     (tmp / "locked").mkdir(mode=0o555)
@@ -278,7 +278,7 @@ def test_a_folder_that_cannot_be_used_is_named_with_its_setting(
 
 @pytest.fixture
 def served(me: Newcomer) -> Iterator[subprocess.Popen[bytes]]:
-    """A make serve that has just begun, by somebody who asked Prefect for telemetry once."""
+    """Start make serve for a user who once turned on Prefect's telemetry."""
     process = subprocess.Popen(
         me.command("dev/serve.py", "--port", str(free_port())),
         cwd=me.project,
@@ -294,7 +294,7 @@ def served(me: Newcomer) -> Iterator[subprocess.Popen[bytes]]:
 def test_a_second_server_on_one_home_is_refused_and_none_calls_home(
     me: Newcomer, served: subprocess.Popen[bytes]
 ) -> None:
-    """Whatever its port; the first one is named."""
+    """The error names the first server, whatever the port of the second."""
     wanted = f"PREFECT_HOME={me.project / 'data' / 'prefect'}"
     while not (started := [line for line in processes_with(wanted) if "uvicorn" in line]):
         assert served.poll() is None

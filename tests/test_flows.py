@@ -1,4 +1,4 @@
-"""The flows as people run them: against one Prefect server, on files made here."""
+"""The flows as people run them, against one Prefect server, on files made here."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HEADER = (
 
 
 def trips(month: str, totals: list[str]) -> str:
-    """A green file with one trip for each total."""
+    """Return a green file with one trip for each total."""
     rows = "".join(
         f"2,{month}-03 10:0{i % 10}:00,{month}-03 10:30:00,N,1,74,41,1,1.5,"
         f"{total},0,0.5,0,0,,0.3,{total},1,1,0\n"
@@ -39,7 +39,7 @@ def trips(month: str, totals: list[str]) -> str:
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries follow at once."""
+    """Retry at once."""
     import etl_web_to_gcs as flow_file
 
     for name in ("plan", "extract", "load"):
@@ -50,7 +50,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[Web]:
-    """A web server of this test's own."""
+    """Run the test's own web server."""
     with Web() as served:
         yield served
 
@@ -65,7 +65,7 @@ def source(place: Path) -> str:
 
 
 def totals(place: Path) -> dict[str, tuple[int, float]]:
-    """Rows and sum of totals by month, as DuckDB itself reads them."""
+    """Return rows and sum of totals by month, as DuckDB itself reads them."""
     if not (place / "trips.duckdb").exists():
         return {}
     with duckdb.connect(str(place / "trips.duckdb"), read_only=True) as db:
@@ -77,7 +77,7 @@ def totals(place: Path) -> dict[str, tuple[int, float]]:
 
 
 def listing(folder: Path) -> dict[str, str]:
-    """Every file below a folder with the hash of its content."""
+    """Return every file below a folder with the hash of its content."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
@@ -94,9 +94,9 @@ def bring(place: Path, month: int, **options: Any) -> Any:
 
 
 def bring_all(place: Path, months: str | list[int], **options: Any) -> Any:
-    """Run the parent flow; without reports, whose pictures take a second each.
+    """Run the parent flow without reports, whose pictures take a second each.
 
-    Months of a few rows are not judged: any correction changes most of them.
+    Gates are off, because any correction of a few rows changes most of a month.
     """
     from parameterized_flow import etl_parent_flow
 
@@ -120,7 +120,7 @@ def test_a_month_goes_into_the_bucket_once_and_then_is_skipped(place: Path) -> N
 
 
 def test_a_touched_file_with_the_same_content_is_not_loaded_again(place: Path) -> None:
-    """A new modification time without an ETag is settled by the content."""
+    """Without an ETag, the content decides whether a new modification time is a change."""
     publish(place, "2020-10", ["10.5", "4"])
     bring(place, 10)
     parquet = place / "bucket/data/green/green_tripdata_2020-10.parquet"
@@ -150,7 +150,7 @@ def test_a_corrected_file_replaces_exactly_its_month(place: Path) -> None:
 def test_a_run_that_another_one_overtook_plans_again(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other's month was written while this one was converted; this one has the last word."""
+    """Another run writes its month during this one's conversion; this one is loaded last."""
     import etl_web_to_gcs as flow_file
     from fakes.one_month import bring as bring_elsewhere
     from monthly.replacement import replace_month
@@ -175,7 +175,7 @@ def test_a_run_that_another_one_overtook_plans_again(
 
 
 def test_a_run_without_news_is_skipped_as_a_whole(place: Path) -> None:
-    """Nothing is read from the bucket but the ledger, nothing is written."""
+    """The run reads only the ledger from the bucket, and writes nothing."""
     publish(place, "2020-10", ["10.5"])
     bring_all(place, "10")
     before = listing(place)
@@ -185,7 +185,7 @@ def test_a_run_without_news_is_skipped_as_a_whole(place: Path) -> None:
 
 
 def test_a_plan_writes_nothing_and_says_why(place: Path) -> None:
-    """NEW and NOT YET PUBLISHED before, UNCHANGED after; no folder, no warehouse is made."""
+    """It says NEW and NOT YET PUBLISHED before a load, UNCHANGED after; no store is created."""
     publish(place, "2020-10", ["10.5"])
     before = listing(place)
     lines = bring_all(place, "10,11", plan=True, skip_missing=True).result()
@@ -196,7 +196,7 @@ def test_a_plan_writes_nothing_and_says_why(place: Path) -> None:
 
 
 def test_a_plan_says_that_the_warehouse_would_refuse_a_month(place: Path) -> None:
-    """Of the months with work alone; the unchanged one is not concerned, nothing is loaded."""
+    """The plan marks only months with work; nothing is loaded."""
     publish(place, "2020-10", ["10.5"])
     bring_all(place, "10")
     publish(place, "2020-11", ["4"])
@@ -239,7 +239,7 @@ def test_a_month_whose_rows_were_changed_by_hand_is_due_again_with_that_reason(
 
 
 def test_a_month_of_the_bucket_that_the_warehouse_lacks_is_new(place: Path) -> None:
-    """Bringing it to the bucket alone first, then to both, loads it without downloading."""
+    """A run into the bucket alone leaves it new; loading it then needs no download."""
     publish(place, "2020-10", ["10.5"])
     bring_all(place, "10", warehouse="")
     assert totals(place) == {}
@@ -274,8 +274,8 @@ def test_a_bad_file_leaves_the_month_as_it_was(place: Path) -> None:
     assert totals(place) == {"2020-10": (1, 10.5)}
 
 
-def test_what_can_pass_is_tried_again(place: Path, server: Web, no_waiting: None) -> None:
-    """Two answers of 503, then the file: the month is loaded by one run."""
+def test_a_transient_error_is_retried(place: Path, server: Web, no_waiting: None) -> None:
+    """After two answers of 503, the same run loads the month."""
     server.serve("/green_tripdata_2020-10.csv", trips("2020-10", ["3"]).encode())
     server.fail(Fault(Page(b"", status=503)), times=2)
     state = bring(place, 10, source=server.url(TEMPLATE))
@@ -286,7 +286,7 @@ def test_what_can_pass_is_tried_again(place: Path, server: Web, no_waiting: None
 def test_a_bucket_that_is_away_for_a_moment_is_asked_again_before_a_load(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first question of a load is one over the network too."""
+    """The first request of a load goes over the network too, and is retried."""
     import etl_gcs_to_bq as flow_file
     from core.errors import Unavailable
     from monthly.warehouses.load import kept_entry
@@ -310,8 +310,8 @@ def test_a_bucket_that_is_away_for_a_moment_is_asked_again_before_a_load(
     assert totals(place) == {"2020-10": (1, 3.0)}
 
 
-def test_what_cannot_pass_is_not_tried_again(place: Path, server: Web) -> None:
-    """A 404 is asked for once; the flow fails and says that the month is not published."""
+def test_a_permanent_error_is_not_retried(place: Path, server: Web) -> None:
+    """After a single 404 the flow fails and says that the month is not published."""
     state = bring(place, 10, source=server.url(TEMPLATE))
     assert state.is_failed()
     assert "there is no such file" in str(state.result(raise_on_failure=False))
@@ -319,7 +319,7 @@ def test_what_cannot_pass_is_not_tried_again(place: Path, server: Web) -> None:
 
 
 def test_the_artifacts_show_the_months_and_their_quality(place: Path) -> None:
-    """A table of the run, and a page for the month, both readable by the UI."""
+    """The UI shows a table for the run and a page for the month."""
     from prefect import get_client
 
     async def latest() -> dict[str | None, Any]:
@@ -353,7 +353,7 @@ def test_due_months_are_the_latest_that_are_new(
 @pytest.mark.parametrize("count", [0, -3])
 def test_no_month_is_due_in_no_months(place: Path, count: int) -> None:
     said = str(bring_all(place, "due", due_months=count).result(raise_on_failure=False))
-    assert said == f"green: due_months {count} looks at none; write 1 or more"
+    assert said == f"green: due_months {count} selects no month; write 1 or more"
 
 
 @pytest.mark.parametrize(
@@ -382,7 +382,7 @@ def test_a_run_is_named_by_its_months_and_by_the_year_of_those_without_one(
 def test_an_object_that_another_run_replaced_meanwhile_is_planned_again(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the look into the ledger and the download; the newer one is loaded."""
+    """The object changes between reading the ledger and the download; the newer one is loaded."""
     import etl_gcs_to_bq as flow_file
     from monthly.month import Month
     from monthly.warehouses.load import kept_entry
@@ -402,7 +402,7 @@ def test_an_object_that_another_run_replaced_meanwhile_is_planned_again(
     assert totals(place) == {"2020-10": (2, 7.0)}
 
 
-def test_the_warehouse_refuses_an_object_that_the_ledger_does_not_speak_of(place: Path) -> None:
+def test_the_warehouse_refuses_an_object_that_the_ledger_does_not_have(place: Path) -> None:
     """An object that changed outside a run is not loaded; the next run repairs it."""
     from etl_gcs_to_bq import etl_gcs_to_bq
 
@@ -418,7 +418,7 @@ def test_the_warehouse_refuses_an_object_that_the_ledger_does_not_speak_of(place
 
 @pytest.mark.slow
 def test_the_first_run_loads_three_generated_months(place: Path) -> None:
-    """Two of green and one of yellow, and nothing to do the second time."""
+    """It loads two months of green and one of yellow, and does nothing the second time."""
     from first_run import first_run
 
     call: Any = first_run
@@ -434,7 +434,7 @@ def test_the_first_run_loads_three_generated_months(place: Path) -> None:
 
 
 def test_a_first_run_that_fails_before_any_month_fails_with_the_reason(place: Path) -> None:
-    """Once, not for each dataset."""
+    """The reason appears once, not for each dataset."""
     from core.errors import UsageError
     from first_run import first_run
 

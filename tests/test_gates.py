@@ -1,4 +1,4 @@
-"""Held months in the flows, in the stores of the clouds, and straight into Postgres."""
+"""Held months in flows, in cloud storage, and on the direct way into Postgres."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_a_month_is_held_accepted_and_dropped_in_every_store(
 
 
 def ingest(database: Database, published: Path, policy: Policy) -> list[str]:
-    """Bring a month into the database, or not; return what was odd."""
+    """Ingest a month into the database, or hold it; return what was unusual."""
     warehouse = database.warehouse()
     month = Month("yellow", int(published.parent.name[:4]), int(published.parent.name[5:]))
     odd: list[str] = []
@@ -173,7 +173,7 @@ def ingest(database: Database, published: Path, policy: Policy) -> list[str]:
 def test_a_month_straight_into_postgres_is_judged_before_it_is_swapped_in(
     database: Database, tmp_path: Path
 ) -> None:
-    """By the months of the database's ledger, and by the rows that a correction changes."""
+    """It is judged by the database's ledger, and by the rows that a correction changes."""
     counted = "SELECT count(*)::int, sum(total_amount)::int FROM yellow_trips"
     paths = [tmp_path / f"2020-{number}" / "yellow.csv.gz" for number in (10, 11, 12)]
     for path in paths:

@@ -1,4 +1,4 @@
-"""The flows with Google's blocks, saved and loaded by name, some of them killed on the way."""
+"""The flows with saved Google blocks, some of them killed on the way."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 BUCKET, WAREHOUSE = "gcs-bucket/taxi", "bigquery-warehouse/taxi"
 FLOWS = Path(__file__).absolute().parents[1] / "flows"
 BLOCKS = {"bucket": BUCKET, "warehouse": WAREHOUSE}
-#: Of a month whose object is more than the 8 MiB that are sent at a time.
+#: Rows of a month whose object exceeds the 8 MiB that are sent at a time.
 ROWS_OF_TWO_CHUNKS = 600_000
 
 
 @pytest.fixture
 def blocks(google: Google) -> None:
-    """Saved blocks of a person with an account."""
+    """Save the blocks of a user with an account."""
     from prefect_gcp import GcpCredentials
     from prefect_gcp.bigquery import BigQueryWarehouse
     from prefect_gcp.cloud_storage import GcsBucket
@@ -43,7 +43,7 @@ def blocks(google: Google) -> None:
 
 
 def publish(folder: Path, number: int, rows: int) -> float:
-    """A generated month of green 2020; the sum of its totals."""
+    """Publish a generated month of green 2020; return the sum of its totals."""
     month = Month("green", 2020, number)
     facts = write_sample(month, folder / f"{month.stem}.csv", rows)
     assert facts.total_cents is not None
@@ -55,9 +55,9 @@ def source(folder: Path) -> str:
 
 
 def bring_all(folder: Path, months: str, **options: Any) -> Any:
-    """Run the parent flow; without reports, whose pictures take a second each, and gates.
+    """Run the parent flow without gates and reports, whose pictures take a second each.
 
-    A corrected month is another generated one, which has no row of the one before.
+    A corrected month is another generated one, which shares no row with the one before.
     """
     from parameterized_flow import etl_parent_flow
 
@@ -81,7 +81,7 @@ def loads(google: Google) -> list[str]:
 def test_months_go_into_google_once_and_a_corrected_one_replaces_itself(
     google: Google, blocks: None, tmp_path: Path
 ) -> None:
-    """Two months; then nothing; then the corrected one alone."""
+    """Two months are loaded, then none, then only the corrected one."""
     october, november = publish(tmp_path, 10, 200), publish(tmp_path, 11, 150)
     assert bring_all(tmp_path, "10,11").name == "Completed"
     assert in_bigquery(google) == {"2020-10": (200, october), "2020-11": (150, november)}
@@ -98,7 +98,7 @@ def test_months_go_into_google_once_and_a_corrected_one_replaces_itself(
 def test_a_month_is_dropped_from_cloud_storage_and_bigquery(
     google: Google, blocks: None, tmp_path: Path
 ) -> None:
-    """Shown first, then removed, and nothing else."""
+    """The months are listed first, then removed, and nothing else is."""
     from drop_months import drop_months
 
     november = publish(tmp_path, 11, 20)
@@ -120,8 +120,8 @@ def test_a_month_is_dropped_from_cloud_storage_and_bigquery(
     assert remembered == [("2020-11",)]
 
 
-def test_a_plan_makes_nothing_at_google(google: Google, blocks: None, tmp_path: Path) -> None:
-    """No object, no dataset, although the flow looks at both."""
+def test_a_plan_creates_nothing_at_google(google: Google, blocks: None, tmp_path: Path) -> None:
+    """It creates no object and no dataset, although the flow reads both."""
     publish(tmp_path, 10, 20)
     state = bring_all(tmp_path, "10", plan=True)
     assert [line.status for line in state.result()] == ["NEW"]
@@ -132,7 +132,7 @@ def test_a_plan_makes_nothing_at_google(google: Google, blocks: None, tmp_path: 
 def test_a_flow_tries_again_what_google_could_not_do(
     google: Google, blocks: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A job that failed for Google's own reasons is followed by one that does not."""
+    """A job that failed for Google's own reasons is run again and succeeds."""
     import etl_gcs_to_bq
 
     quick = etl_gcs_to_bq.load.with_options(retry_delay_seconds=0, retry_jitter_factor=None)
@@ -143,12 +143,12 @@ def test_a_flow_tries_again_what_google_could_not_do(
     assert in_bigquery(google) == {"2020-10": (30, total)}
 
 
-def test_a_flow_comes_through_what_can_pass(google: Google, blocks: None, tmp_path: Path) -> None:
-    """503 inside the upload; a dropped read; the answers to ledger and load that got lost."""
+def test_a_flow_survives_transient_errors(google: Google, blocks: None, tmp_path: Path) -> None:
+    """It survives a 503 within the upload, a dropped read, and lost answers to ledger and load."""
     upload = "^/upload/storage/"
     faults = [
         google.fail(Fault("PUT", upload, skip=1, status=503)),
-        google.fail(Fault("POST", upload, skip=1, carried_out=True)),  # the ledger's: the second
+        google.fail(Fault("POST", upload, skip=1, carried_out=True)),  # ledger: second
         google.fail(Fault("POST", "/jobs$", carried_out=True)),
         google.fail(Fault("GET", "/o/", skip=2)),
     ]
@@ -164,7 +164,7 @@ def test_a_flow_comes_through_what_can_pass(google: Google, blocks: None, tmp_pa
 def test_the_quality_page_has_the_days_that_bigquery_counted(
     google: Google, blocks: None, tmp_path: Path
 ) -> None:
-    """Trips of each day of pickup, as DuckDB reads them from the published file."""
+    """The page has the trips of each pickup day, as DuckDB reads them from the published file."""
     from prefect import get_client
 
     async def page() -> Any:
@@ -184,10 +184,10 @@ def test_the_quality_page_has_the_days_that_bigquery_counted(
     assert shown == days
 
 
-def test_who_comes_late_to_the_ledger_plans_again(
+def test_a_run_that_is_late_to_the_ledger_plans_again(
     google: Google, blocks: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another run writes the month's entry meanwhile; this one then finds nothing to do."""
+    """Another run writes the month's entry first; this one then finds nothing to do."""
     import etl_web_to_gcs
     from fakes.google.months import bring
     from fakes.google.places import open_store
@@ -212,8 +212,8 @@ def test_who_comes_late_to_the_ledger_plans_again(
     assert entries == ["zoom/ledger/green/green_tripdata_2020-10.json"]
 
 
-#: Where a run is killed: method and path of the request, requests of this kind before it,
-#: whether it is still carried out, and whether the month was there before.
+#: Where a run is killed: method and path of the request, how many such requests come before it,
+#: whether it still takes effect, and whether the month was already loaded.
 _KILLS = {
     "before the object": ("POST", "^/upload/storage", 0, False, True),
     "after the object": ("POST", "^/upload/storage", 0, True, False),
@@ -228,7 +228,7 @@ _KILLS = {
 def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(
     google: Google, blocks: None, tmp_path: Path, kill: str
 ) -> None:
-    """Exactly once: in the bucket, in the ledger and in BigQuery."""
+    """Bucket, ledger and BigQuery have the month exactly once."""
     method, path, skip, carried_out, corrected = _KILLS[kill]
     if corrected:
         publish(tmp_path, 10, 30)
@@ -243,7 +243,7 @@ def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(
 
 
 def _kill_at(fault: Fault, folder: Path) -> None:
-    """Run the flow as a process, and kill it when it has met the fault."""
+    """Run the flow as a process, and kill it when it meets the fault."""
     from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 
     options = ["--months", "10", "--source", source(folder), "--gates", "off", *_options()]

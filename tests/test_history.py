@@ -1,4 +1,4 @@
-"""The flow `history` as people run it: what was corrected, restored, pinned, and who is told."""
+"""The flow `history` as people run it: corrections, restorations, pins and notifications."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run_history(months: str = OCTOBER, **options: Any) -> Any:
 
 
 def corrected(place: Path, load: Callable[[Path, Any], Any] = bring) -> str:
-    """Load October and its correction; returns the first edition."""
+    """Load October and its correction; return the first edition."""
     month = 10 if load is bring else "10"
     publish(place, OCTOBER, ["10.5", "4"])
     load(place, month)
@@ -39,8 +39,8 @@ def corrected(place: Path, load: Callable[[Path, Any], Any] = bring) -> str:
     return path.stem
 
 
-def test_a_correction_is_told_once_by_the_parent_run(place: Path, webhook: Webhook) -> None:
-    """With the rows before and after, and the sums; the first load is none."""
+def test_the_parent_run_notifies_of_a_correction_once(place: Path, webhook: Webhook) -> None:
+    """It reports rows before and after, and the sums; a first load is not a correction."""
     first = corrected(place, bring_all)
     (message,) = webhook.messages
     head, line, *_ = message.splitlines()
@@ -51,8 +51,8 @@ def test_a_correction_is_told_once_by_the_parent_run(place: Path, webhook: Webho
     assert f"edition {first} kept" in line
 
 
-def test_a_correction_is_told_by_a_run_without_a_parent(place: Path, webhook: Webhook) -> None:
-    """A pinned month is not replaced, and a restored one is no correction."""
+def test_a_run_without_a_parent_notifies_of_a_correction(place: Path, webhook: Webhook) -> None:
+    """A pinned month is not replaced, and a restoration does not count as a correction."""
     publish(place, OCTOBER, ["1"])
     bring(place, 10)
     assert run_history(pin=True).is_completed()
@@ -72,7 +72,7 @@ def test_a_correction_is_told_by_a_run_without_a_parent(place: Path, webhook: We
 def test_an_edition_is_restored_into_bucket_and_warehouse_and_stays(
     place: Path, webhook: Webhook
 ) -> None:
-    """With the report of the month; no run replaces it, and a restoration is no correction."""
+    """The report is restored too; no run replaces the month, and nothing counts as a correction."""
     first = corrected(place, bring_all)
     webhook.messages.clear()
     edition = listing(place / "bucket")[f"{EDITIONS}/{first}.parquet"]
@@ -113,7 +113,7 @@ def test_the_command_prints_a_line_for_each_edition(place: Path, command: Comman
     assert [revision["rows_added"] for revision in month["history"]] == [2]
 
 
-def test_what_cannot_be_done_is_an_error_in_one_line(place: Path, command: Commands) -> None:
+def test_an_impossible_request_is_an_error_in_one_line(place: Path, command: Commands) -> None:
     from history import history
 
     publish(place, OCTOBER, ["1"])

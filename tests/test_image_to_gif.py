@@ -1,4 +1,4 @@
-"""A GIF as people make it: on threads and Dask, in folders and buckets, killed in between."""
+"""A GIF as people make it: on threads and Dask, in folders and buckets, and after a kill."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MADE = {"image-data.img", "clip.gif", *FRAMES}
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, empty."""
+    """Change to an empty folder."""
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -51,7 +51,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server() -> Iterator[Web]:
-    """Where the image file is published."""
+    """Serve the image file."""
     with Web() as served:
         served.serve("/all.img", Page(image_file(COUNT), etag='"one"'))
         yield served
@@ -59,7 +59,7 @@ def server() -> Iterator[Web]:
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries follow at once."""
+    """Retry at once."""
     quick = flow_file.download.with_options(retry_delay_seconds=0)
     monkeypatch.setattr(flow_file, "download", quick)
 
@@ -71,7 +71,7 @@ def make(server: Web, **options: Any) -> Any:
 
 
 def made_in(folder: Path) -> set[str]:
-    """What is there, but for what locks a folder."""
+    """Return the folder's files without lock files."""
     return {name for name in listing(folder) if name != ".lock"}
 
 
@@ -81,7 +81,7 @@ def reason(state: Any) -> str:
 
 
 def states_of(task: str, since: Any) -> list[tuple[str, str]]:
-    """Type and name of the states of all runs of a task that a flow run started."""
+    """Return type and name of the states of all runs of a task that a flow run started."""
     from prefect import get_client
     from prefect.client.schemas.filters import FlowRunFilter
 
@@ -95,7 +95,7 @@ def states_of(task: str, since: Any) -> list[tuple[str, str]]:
 
 
 def test_an_image_file_becomes_frames_and_a_gif(server: Web, here: Path) -> None:
-    """All beside each other in the current folder; frames in order, to the dot."""
+    """All files are in the current folder, with frames in order and every pixel correct."""
     state = make(server)
     assert state.name == "Completed"
     assert made_in(here) == MADE
@@ -105,7 +105,7 @@ def test_an_image_file_becomes_frames_and_a_gif(server: Web, here: Path) -> None
 
 
 def test_twice_downloads_once_and_changes_nothing(server: Web, here: Path) -> None:
-    """The download ends as Skipped; the tasks after it still run."""
+    """The download ends as Skipped; the later tasks still run."""
     import pendulum
 
     make(server)
@@ -127,8 +127,8 @@ def test_a_lost_frame_is_written_again(server: Web, here: Path) -> None:
     assert made_in(here) == MADE
 
 
-def test_what_can_pass_is_tried_twice_more(server: Web, here: Path, no_waiting: None) -> None:
-    """503, then a break in the middle, then the rest."""
+def test_a_transient_error_is_retried_twice(server: Web, here: Path, no_waiting: None) -> None:
+    """After a 503 and a break half way, the rest is downloaded."""
     assert (flow_file.download.retries, flow_file.download.retry_delay_seconds) == (2, 0)
     server.fail(Fault(Page(b"", 503)))
     server.fail(Fault(after=50))
@@ -148,9 +148,7 @@ def test_retries_are_ten_seconds_apart() -> None:
         (Page(b""), "is empty"),
     ],
 )
-def test_what_cannot_pass_is_not_tried_again(
-    server: Web, here: Path, answer: Page, said: str
-) -> None:
+def test_a_permanent_error_is_not_retried(server: Web, here: Path, answer: Page, said: str) -> None:
     """Nothing is left in the folder."""
     server.serve("/all.img", answer)
     assert said in reason(make(server))
@@ -158,8 +156,8 @@ def test_what_cannot_pass_is_not_tried_again(
     assert made_in(here) == set()
 
 
-def test_a_frame_that_is_no_image_is_named_by_its_number(server: Web, here: Path) -> None:
-    """The others are written; there is no GIF."""
+def test_a_frame_that_is_not_an_image_is_named_by_its_number(server: Web, here: Path) -> None:
+    """The other frames are written; the GIF is not."""
     parts = [picture(0), b"no image", picture(2)]
     server.serve("/all.img", b"\n\n\n\n".join(parts))
     said = reason(make(server))
@@ -173,14 +171,14 @@ def test_a_file_without_frames_is_refused(server: Web) -> None:
     assert "is empty" in reason(make(server))
 
 
-def test_a_gif_in_place_of_its_own_file_is_refused(server: Web, here: Path) -> None:
-    """Before anything is downloaded; the next run would take the GIF for the image file."""
+def test_a_gif_over_its_own_image_file_is_refused(server: Web, here: Path) -> None:
+    """The next run would take the GIF for the image file, so nothing is downloaded."""
     said = reason(make(server, file="clip.gif", gif="./clip.gif"))
     assert "'./clip.gif' would replace the file that it is made of" in said
     assert not [*here.iterdir()]
 
 
-def test_an_address_that_is_none_is_refused_before_anything_is_written(here: Path) -> None:
+def test_an_invalid_address_is_refused_before_anything_is_written(here: Path) -> None:
     call: Any = flow_file.image_to_gif
     state = call(url="ftp://host/all.img", engine="threads", return_state=True)
     assert "'ftp://host/all.img' is not an address of a file" in reason(state)
@@ -189,17 +187,15 @@ def test_an_address_that_is_none_is_refused_before_anything_is_written(here: Pat
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"workers": 0}, "workers 0: at least one"), ({"cluster": "host"}, "cluster 'host' is no")],
+    [({"workers": 0}, "workers 0 is too few"), ({"cluster": "host"}, "cluster 'host' is no")],
 )
-def test_a_cluster_that_cannot_be_is_refused(
-    server: Web, options: dict[str, Any], said: str
-) -> None:
+def test_an_impossible_cluster_is_refused(server: Web, options: dict[str, Any], said: str) -> None:
     assert said in reason(make(server, engine="dask", **options))
     assert not server.requests
 
 
 def test_a_bucket_takes_all_of_it(server: Web, place: Path, here: Path) -> None:
-    """Image file, frames and GIF under the keys that were named; nothing in the folder."""
+    """Image file, frames and GIF are stored under the given keys; the folder stays empty."""
     options = {"bucket": "local-bucket/zoom", "file": "in/all.img", "gif": "out/clip.gif"}
     assert make(server, **options).name == "Completed"
     expected = {"in/all.img", "out/clip.gif", *(f"out/{name}" for name in FRAMES)}
@@ -229,7 +225,7 @@ def test_google_has_the_same_bytes(server: Web, here: Path, google: Google, bloc
 
 
 def test_what_travels_between_tasks_is_small() -> None:
-    """A frame is handed on as three numbers, a place as two texts."""
+    """A frame is passed on as three numbers, a place as two texts."""
     import cloudpickle
 
     from gif.frames import split
@@ -240,7 +236,7 @@ def test_what_travels_between_tasks_is_small() -> None:
 
 
 def test_the_graph_is_drawn_without_running_anything(server: Web, here: Path) -> None:
-    """Four nodes in a row; no request, no file but the drawing."""
+    """The graph has four nodes in a row; nothing is requested or written except the drawing."""
     if not shutil.which("dot"):
         pytest.skip("Graphviz's dot is not on the PATH")
     graph.draw(flow_file.frames_to_gif, here / "out.svg")
@@ -269,7 +265,7 @@ def test_without_graphviz_the_graph_says_what_to_install(
 def test_the_command_draws_the_graph_or_says_why_not(
     environment: dict[str, str], here: Path, tmp_path: Path
 ) -> None:
-    """Exit code 2 and one line without Graphviz."""
+    """Without Graphviz it prints one line, with exit code 2."""
     found = run(environment | {"PATH": str(tmp_path)}, "image_to_gif.py", "--graph", "out.svg")
     assert found.returncode == 2
     assert found.stderr.strip().splitlines()[-1].startswith("Error: a graph is drawn by Graphviz")
@@ -299,7 +295,7 @@ def test_killed_while_downloading_it_goes_on_where_it_stopped(
 def test_killed_before_a_write_the_next_run_completes(
     environment: dict[str, str], server: Web, here: Path, number: int
 ) -> None:
-    """Image file, some frame, GIF: what is there is whole, and in the end all is there once."""
+    """Image file, frames and GIF: what exists is complete, and in the end all exist once."""
     options = ["--engine", "threads", "--url", server.url("/all.img")]
     script = PROJECT / "tests/fakes/killed_while_writing.py"
     path = os.pathsep.join([str(PROJECT / "flows"), str(PROJECT / "tests")])
@@ -327,7 +323,7 @@ def test_killed_before_a_write_the_next_run_completes(
 def test_on_dask_it_survives_the_kill_of_a_worker(
     environment: dict[str, str], server: Web, here: Path
 ) -> None:
-    """SIGKILL to one of two workers between the frames: all are there, in order."""
+    """After SIGKILL to one of two workers between frames, all frames are there, in order."""
     count = 40
     server.serve("/all.img", image_file(count))
     options = ("image_to_gif.py", "--engine", "dask", "--url", server.url("/all.img"))
@@ -352,7 +348,7 @@ def test_on_dask_it_survives_the_kill_of_a_worker(
 def test_on_a_cluster_that_runs_already(
     environment: dict[str, str], server: Web, here: Path
 ) -> None:
-    """By its address; it is left running."""
+    """The cluster is used by its address and keeps running."""
     from distributed import Client, LocalCluster
 
     with LocalCluster(  # type: ignore[no-untyped-call] # Dask's own
@@ -381,7 +377,7 @@ def test_from_a_deployment_by_an_agent(environment: dict[str, str], server: Web)
 def test_a_deployment_refuses_files_that_would_be_lost(
     environment: dict[str, str], server: Web
 ) -> None:
-    """Before anything is downloaded."""
+    """The error comes before anything is downloaded."""
     parameters = {"url": server.url("/all.img"), "engine": "threads"}
     ended = run_by_agent(flow_file.image_to_gif, "image_to_gif.py", parameters, environment)
     assert ended.state is not None
@@ -391,7 +387,7 @@ def test_a_deployment_refuses_files_that_would_be_lost(
 
 @pytest.mark.real
 def test_the_real_file_goes_through_the_flow(here: Path) -> None:
-    """27 frames of 500x375."""
+    """The file has 27 frames of 500x375."""
     call: Any = flow_file.image_to_gif
     url = real_file("image/all-images.img").as_uri()
     state = call(url=url, engine="threads", return_state=True)
@@ -401,12 +397,12 @@ def test_the_real_file_goes_through_the_flow(here: Path) -> None:
 
 
 def _workers(parent: int) -> list[psutil.Process]:
-    """The worker processes of a local cluster, which its nannies have spawned."""
+    """Return the worker processes of a local cluster, which its nannies started."""
     children = psutil.Process(parent).children(recursive=True)
     return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
 def _know(flows: str, variables: dict[str, str]) -> None:
-    """A worker finds the flows and the Prefect of this test, as one that a person started."""
+    """Give workers the environment of this test's flows and Prefect, as a person would."""
     sys.path.append(flows)
     os.environ.update(variables)

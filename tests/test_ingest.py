@@ -1,4 +1,4 @@
-"""Published files converted while PostgreSQL copies them, against a real server."""
+"""Published files are converted while a real PostgreSQL server copies them."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ TABLES = {"yellow_trips", "yellow_trips_2021_01", "loaded_months", "rejected_row
 
 
 def publish(folder: Path, cents: Iterable[int], bad: int = 0) -> Path:
-    """A published month with one trip for each total."""
+    """Publish a month with one trip for each total."""
     path = folder / f"{MONTH.stem}.csv.gz"
     one_month.publish(path, cents, bad)
     return path
 
 
 def ingest(database: Database, published: Path, max_reject_share: float = 0.0) -> Entry:
-    """Bring a published file into the database."""
+    """Ingest a published file into the database."""
     with Rows(MONTH, published, published.parent, Rules(max_reject_share=max_reject_share)) as rows:
         return database.warehouse().ingest(rows, published_download(MONTH, published))
 
 
 def cents(database: Database) -> list[int]:
-    """The totals that can be read."""
+    """Return the totals in the table."""
     return [found for (found,) in database.query(CENTS)]
 
 
 def test_rows_and_accounts_arrive_together(database: Database, tmp_path: Path) -> None:
-    """Every row, the checksum of the published file, and the same of it in the ledger."""
+    """The ledger has the row counts and the checksum of the published file."""
     published = publish(tmp_path, [300, 100, 200])
     entry = ingest(database, published)
     assert cents(database) == [100, 200, 300]
@@ -64,7 +64,7 @@ def test_rows_and_accounts_arrive_together(database: Database, tmp_path: Path) -
 def test_a_file_that_turns_out_bad_leaves_the_month_as_it_was(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its own error, not PostgreSQL's, although rows were copied before it was seen."""
+    """The error is the file's, not PostgreSQL's, although rows were copied before it appeared."""
     monkeypatch.setattr(csv_file, "BLOCK_BYTES", 10_000)
     entry = ingest(database, publish(tmp_path, [100, 200]))
     published = publish(tmp_path, range(1_000))
@@ -85,7 +85,7 @@ def test_a_file_that_turns_out_bad_leaves_the_month_as_it_was(
 def test_rows_that_get_lost_on_the_way_are_noticed(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What PostgreSQL has counted must be what was converted."""
+    """PostgreSQL's row count must equal the number of converted rows."""
     monkeypatch.setattr(postgres_copy.BinaryRows, "rest", lambda rows: iter(()))
     with pytest.raises(AccountingError, match="1000 rows read, but"):
         ingest(database, publish(tmp_path, range(1_000)))
@@ -95,10 +95,10 @@ def test_rows_that_get_lost_on_the_way_are_noticed(
 def test_a_correction_leaves_a_record_of_what_it_changed(
     database: Database, tmp_path: Path
 ) -> None:
-    """Rows are compared in the transaction that replaces them, each as often as it is there."""
+    """Rows are compared as a multiset, in the transaction that replaces them."""
     ingest(database, publish(tmp_path, [100, 200, 300]))
     change = "UPDATE yellow_trips SET tolls_amount = '-0', airport_fee = 'NaN' RETURNING 1"
-    assert len(database.query(change)) == 3  # minus zero is zero; no file has the other column
+    assert len(database.query(change)) == 3  # minus zero equals zero; no file has the other column
     entry = ingest(database, publish(tmp_path, [100, 200, 350, 400]))
     (revision,) = entry.history
     assert (revision.rows_before, revision.rows_after) == (3, 4)
@@ -112,7 +112,7 @@ def test_a_correction_leaves_a_record_of_what_it_changed(
     assert ingest(database, publish(tmp_path, [100])).history == entry.history
 
 
-def test_a_month_of_before_has_its_sums_from_the_table(database: Database, tmp_path: Path) -> None:
+def test_an_older_month_has_its_sums_from_the_table(database: Database, tmp_path: Path) -> None:
     entry = ingest(database, publish(tmp_path, [100, 200, 300]))
     warehouse = database.warehouse()
     warehouse.confirm(MONTH, replace(entry, columns={}))
@@ -145,13 +145,13 @@ def test_a_month_that_is_pinned_while_its_file_is_downloaded_stays(
     assert warehouse.entry(MONTH) == replace(pinned, etag="new")
 
 
-def test_a_month_of_before_1_1_is_pinned(database: Database, tmp_path: Path) -> None:
+def test_a_month_from_before_1_1_is_pinned(database: Database, tmp_path: Path) -> None:
     entry = ingest(database, publish(tmp_path, [100]))
     database.query("ALTER TABLE loaded_months DROP COLUMN source; SELECT 1")
     assert database.warehouse().pin(MONTH, "2021-03-01").source_sha256 == entry.source_sha256
 
 
-def test_sums_of_a_month_of_before_that_are_not_numbers_are_left_out(
+def test_sums_of_an_older_month_that_are_not_numbers_are_left_out(
     database: Database, tmp_path: Path
 ) -> None:
     entry = ingest(database, publish(tmp_path, [100]))
@@ -164,7 +164,7 @@ def test_sums_of_a_month_of_before_that_are_not_numbers_are_left_out(
 def test_two_at_once_copy_once(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second waits for the first, sees that it has loaded the same file, and copies nothing."""
+    """The second waits for the first, finds the same file loaded, and copies nothing."""
     published = publish(tmp_path, [100, 200, 300])
     begun, go, copy = Event(), Event(), postgres_copy.copy_rows
     copied: list[str] = []
@@ -193,7 +193,7 @@ def test_two_at_once_copy_once(
 def test_killed_at_any_step_the_next_run_completes(
     database: Database, tmp_path: Path, step: str
 ) -> None:
-    """The old month or the new one, never a mixture; nothing is left of the killed run."""
+    """The old or the new month is there, never a mixture, and nothing of the killed run stays."""
     ingest(database, publish(tmp_path, [100, 200]))
     corrected = publish(tmp_path, range(1_000))
     url = database.url.render_as_string(hide_password=False)

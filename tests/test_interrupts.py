@@ -1,4 +1,4 @@
-"""Ctrl-C in a terminal: the command ends, soon, and says what to do."""
+"""Ctrl-C in a terminal ends the command promptly, with advice."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from test_dask import downloading, hang_in_the_middle, wait_for
 from test_flows import TEMPLATE
 
 PROJECT = Path(__file__).absolute().parents[1]
-#: A command that is interrupted while it does what the test says.
+#: Parts of commands that are interrupted.
 _COMMAND = """
 import os, signal, sys, threading
 signal.signal(signal.SIGINT, signal.default_int_handler)  # the shell's own may be to ignore it
@@ -36,7 +36,7 @@ with interrupts.ended_by_ctrl_c():
 
 
 def interrupted(body: str, times: int, seconds: float = 60) -> tuple[int, str]:
-    """How a command ends that is sent SIGINT after each line that it prints; what it says."""
+    """Run a command that gets SIGINT after each line that it prints; return how it ended."""
     process = subprocess.Popen(
         [sys.executable, "-c", _COMMAND.format(seconds=seconds, body=body)],
         cwd=PROJECT,
@@ -51,8 +51,8 @@ def interrupted(body: str, times: int, seconds: float = 60) -> tuple[int, str]:
     return process.wait(30), process.communicate()[1]
 
 
-def test_threads_that_wait_for_ever_do_not_keep_it() -> None:
-    """As Prefect's do, whose child flows wait for an event loop that has ended."""
+def test_threads_that_wait_indefinitely_do_not_keep_it_running() -> None:
+    """Prefect's threads wait so for child flows whose event loop has ended."""
     code, said = interrupted("threading.Thread(target=threading.Event().wait).start(); wait()", 1)
     assert code == -signal.SIGINT
     assert said.split("\n") == [
@@ -70,7 +70,7 @@ _DEAF = """
 """
 
 
-def test_what_does_not_end_is_ended() -> None:
+def test_a_program_that_does_not_stop_is_killed() -> None:
     code, said = interrupted(_DEAF, 1, seconds=0.1)
     assert code == -signal.SIGINT
     assert said.endswith("Stopped. The same command again completes what is missing.\n")
@@ -83,13 +83,13 @@ def test_a_second_one_ends_it_at_once() -> None:
 
 
 def test_what_it_was_piped_into_may_have_ended_first() -> None:
-    """As tee has in `command 2>&1 | tee log`, which gets the same Ctrl-C: it ends without words."""
+    """In `command 2>&1 | tee log`, tee gets the same Ctrl-C; the command ends without a message."""
     code, said = interrupted(f"os.close(2)\n{_DEAF}", 1, seconds=0.1)
     assert (code, said) == (-signal.SIGINT, "")
 
 
-def test_another_error_is_as_it_was() -> None:
-    """And so is Ctrl-C afterwards."""
+def test_another_error_is_unchanged() -> None:
+    """Other errors are unchanged, and so is Ctrl-C afterwards."""
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(ZeroDivisionError), ended_by_ctrl_c():
         raise ZeroDivisionError
@@ -105,7 +105,7 @@ def test_a_job_in_the_background_is_left_alone(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_command_that_still_imports_ends_without_a_traceback(tmp_path: Path) -> None:
-    """In its first seconds, which Prefect takes; here in place of Prefect comes Ctrl-C."""
+    """Importing Prefect takes seconds; a module in its place is interrupted here."""
     (tmp_path / "prefect").mkdir()
     ctrl_c = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"
     (tmp_path / "prefect" / "__init__.py").write_text(ctrl_c)

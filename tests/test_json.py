@@ -1,4 +1,4 @@
-"""`--json`: one JSON value on stdout and everything else on stderr, whatever the command."""
+"""`--json` prints one JSON value on stdout and everything else on stderr, for every command."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
 FLOWS = Path(__file__).absolute().parents[1] / "flows"
 OCTOBER = ("--color", "green", "--year", "2020", "--month", "10")
-#: The fields of a month, as docs/operations.md lists them.
+#: The fields of a month, as listed in docs/operations.md.
 FIELDS = {
     "dataset",
     "month",
@@ -54,7 +54,7 @@ Asked = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def asked(command: Commands) -> Asked:
-    """The JSON object of a command, whose exit code is in it."""
+    """Return the JSON object of a command, whose exit code is in it."""
 
     def ask(flow: Any, *options: str, **front: Any) -> dict[str, Any]:
         said = command(flow, *options, "--json", **front)
@@ -67,7 +67,7 @@ def asked(command: Commands) -> Asked:
 
 
 def test_a_year_of_months_is_one_value_with_a_flat_record_each(place: Path, asked: Asked) -> None:
-    """Those that failed too, with reason, remedies and the class of the error; exit code 1."""
+    """Failed months have their reason, remedies and class of error; the exit code is 1."""
     from parameterized_flow import etl_parent_flow
 
     publish(place, "2020-10", ["10.5", "4"])
@@ -98,7 +98,7 @@ def test_a_year_of_months_is_one_value_with_a_flat_record_each(place: Path, aske
 
 
 def test_a_plan_is_json_too_and_the_log_goes_to_stderr(place: Path, command: Commands) -> None:
-    """Also with Prefect's own lines."""
+    """Prefect's own lines go to stderr too."""
     from parameterized_flow import etl_parent_flow
 
     publish(place, "2020-10", ["10.5"])
@@ -113,7 +113,7 @@ def test_a_plan_is_json_too_and_the_log_goes_to_stderr(place: Path, command: Com
 
 
 def test_one_month_has_the_same_record_when_it_fails(place: Path, asked: Asked) -> None:
-    """A flow of one month fails as a whole: its month is there all the same."""
+    """A flow of one month fails as a whole, and the month has its record all the same."""
     from etl_web_to_gcs import etl_web_to_gcs
     from month_report import month_report
 
@@ -129,8 +129,8 @@ def test_one_month_has_the_same_record_when_it_fails(place: Path, asked: Asked) 
     assert months[2]["reason"] in missing["error"]["message"]
 
 
-def test_a_usage_error_says_what_is_wrong_and_ran_nothing(place: Path, asked: Asked) -> None:
-    """An option of the parser's, a parameter of the flow's, a server that does not answer."""
+def test_a_usage_error_names_the_fault_and_runs_nothing(place: Path, asked: Asked) -> None:
+    """The error may be an option, a parameter of the flow, or a server that does not answer."""
     from etl_gcs_to_bq import etl_gcs_to_bq
 
     unknown = asked(etl_gcs_to_bq, "--yaer", "2020")
@@ -160,7 +160,7 @@ def test_a_usage_error_says_what_is_wrong_and_ran_nothing(place: Path, asked: As
 def test_an_error_before_prefect_is_imported_is_json_too(
     settings: Mapping[str, str], options: tuple[str, ...], said: str
 ) -> None:
-    """A real process: stdout and stderr are what a script gets."""
+    """A real process gives a script the same stdout and stderr."""
     done = subprocess.run(
         [sys.executable, str(FLOWS / "parameterized_flow.py"), *options, "--json"],
         env=os.environ | settings,
@@ -176,7 +176,7 @@ def test_an_error_before_prefect_is_imported_is_json_too(
 
 
 def test_what_children_print_is_not_in_the_way(capfd: pytest.CaptureFixture[str]) -> None:
-    """A library that prints, and a process that inherits stdout: both end on stderr."""
+    """Both a library that prints and a process that inherits stdout write to stderr."""
     from orchestration.output import stdout_to_stderr
 
     print("before")
@@ -191,17 +191,17 @@ def test_what_children_print_is_not_in_the_way(capfd: pytest.CaptureFixture[str]
 
 
 class Terminal(io.StringIO):
-    """A keyboard."""
+    """A terminal with a keyboard."""
 
     def isatty(self) -> bool:
-        """Tell that somebody can answer."""
+        """Report that somebody can answer."""
         return True
 
 
-def test_a_question_is_asked_on_stderr_and_answered_as_ever(
+def test_a_question_is_asked_on_stderr_and_answered_as_usual(
     place: Path, command: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a terminal it is a usage error; no is a plan; yes removes."""
+    """Without a terminal it is a usage error; "no" gives a plan, "yes" removes."""
     from drop_months import _question, drop_months
     from etl_web_to_gcs import etl_web_to_gcs
 
@@ -231,7 +231,7 @@ def test_a_question_is_asked_on_stderr_and_answered_as_ever(
 
 
 def test_files_have_a_record_each(place: Path, asked: Asked) -> None:
-    """Rewritten ones need a cluster; here, a file that was found and is not due."""
+    """Rewriting needs a cluster, so this file is found but not due."""
     from check_for_files import check_for_files, record
 
     folder = place / "in"
@@ -253,7 +253,7 @@ def test_files_have_a_record_each(place: Path, asked: Asked) -> None:
 
 
 def test_covid_months_and_files(place: Path, asked: Asked) -> None:
-    """The totals of each month, where the files are, and whether this run wrote them."""
+    """The record has each month's totals, where the files are, and whether this run wrote them."""
     from covid_monthly import covid_monthly, record
 
     path = place / "edition.json"
@@ -269,8 +269,10 @@ def test_covid_months_and_files(place: Path, asked: Asked) -> None:
     ] == lines
 
 
-def test_a_gif_is_told_in_json(place: Path, asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its place, frames and bytes."""
+def test_a_gif_is_reported_in_json(
+    place: Path, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record has its location, frames and bytes."""
     from image_to_gif import frames_to_gif, image_to_gif, record
 
     monkeypatch.chdir(place)
@@ -282,7 +284,7 @@ def test_a_gif_is_told_in_json(place: Path, asked: Asked, monkeypatch: pytest.Mo
 
 
 def test_tidied_runs_are_counted(asked: Asked) -> None:
-    """Of an empty database: nothing."""
+    """An empty database has none."""
     from tidy_runs import record, shown, tidy_runs
 
     found = asked(tidy_runs, "--keep-hours", "0", show=shown, record=record)
@@ -299,7 +301,7 @@ def test_tidied_runs_are_counted(asked: Asked) -> None:
 def test_each_command_has_fields_for_what_it_returns(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of months by default; describe.py writes a declaration to stdout instead."""
+    """Months are the default; describe.py writes a declaration to stdout instead."""
     ran: list[tuple[Any, dict[str, Any]]] = []
     monkeypatch.setattr(cli, "run", lambda flow, *_, **front: ran.append((flow, front)))
     (main,) = [

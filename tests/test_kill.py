@@ -1,4 +1,4 @@
-"""A month that is killed at any step is the old or the new one, and whole after the next run."""
+"""A month killed at any step is the old or the new one, and is whole after the next run."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ from fakes.one_month import (
 from monthly.plan import Status, plan_month
 from monthly.warehouses.load import fetch_object, kept_entry
 
-#: What is published first: 200 trips, and a row that is none.
+#: What is published first: 200 trips, and a row that is not a trip.
 OLD = list(range(1_000, 1_200))
-#: The corrected file: other trips, and all of them good.
+#: The corrected file: other trips, all of them valid.
 NEW = list(range(5_000, 5_321))
-#: More steps than a month has: a walk that comes here does not end by itself.
+#: More steps than a month has; a walk that gets here does not end by itself.
 FAR = 500
 
 
 @dataclass(frozen=True)
 class Walk:
-    """One month that is killed again and again, each time from the same beginning.
+    """A month that is killed repeatedly, each time from the same initial state.
 
     Attributes:
-        folder: of the test.
-        begin: the state before each run; absent for an empty one.
-        old: the totals in bucket and warehouse at the beginning, if any.
+        folder: folder of the test.
+        begin: the initial state; absent for an empty one.
+        old: the initial totals in bucket and warehouse, if any.
         new: the totals of the published file.
-        rejects: whether the published file has rows that are no trips.
+        rejects: whether the published file has rows that are not trips.
     """
 
     folder: Path
@@ -58,7 +58,7 @@ class Walk:
     rejects: bool
 
     def step(self, forks: Forks, number: int) -> bool:
-        """Kill a run before its change number `number`; False if it ended before."""
+        """Kill a run before change `number`; return False if it ended earlier."""
         root = self.root(f"{number}")
         outcome = forks.run(root, self.source, kill_at=number)
         if not outcome.killed:
@@ -71,12 +71,12 @@ class Walk:
             shutil.copytree(root, copy)
             _halve(written)
             self.check_after_kill(forks, root)
-            copy.rename(root)  # not elsewhere: the scratch folder's name depends on the bucket's
+            copy.rename(root)  # the scratch folder's name depends on the path
         self.check_after_kill(forks, root)
         return True
 
     def root(self, name: str) -> Path:
-        """A new folder in the state of the beginning."""
+        """Return a new folder in the initial state."""
         root = self.folder / name
         if self.begin.exists():
             shutil.copytree(self.begin, root)
@@ -85,7 +85,7 @@ class Walk:
         return root
 
     def check_after_kill(self, forks: Forks, root: Path) -> None:
-        """What a reader sees, and that the next run settles it."""
+        """Check what a reader sees, and that the next run completes the month."""
         self.check_reader(root)
         outcome = forks.run(root, self.source)
         assert outcome.error == ""
@@ -94,7 +94,7 @@ class Walk:
         shutil.rmtree(root)
 
     def check_reader(self, root: Path) -> None:
-        """Somebody who reads between the kill and the next run sees one whole month."""
+        """Check that a reader between the kill and the next run sees one whole month."""
         bucket, found = cents_in_bucket(root), in_warehouse(root)
         assert bucket in (self.old, self.new)
         cents, remembered = found or (None, [])
@@ -109,14 +109,14 @@ class Walk:
             self.check_refused(root)
 
     def check_refused(self, root: Path) -> None:
-        """An object without its entry is never loaded, and the plan says that there is work."""
+        """Check that an object without its entry is never loaded and is planned as work."""
         bucket = FolderBucket(root / "bucket")
         with pytest.raises(Conflict, match="is not the object that the ledger names"):
             fetch_object(bucket, MONTH, kept_entry(bucket, MONTH), self.folder)
         assert plan_month(MONTH, str(self.source), bucket).status is Status.CHANGED
 
     def check_whole(self, root: Path) -> None:
-        """The month of the published file is there exactly once, and nothing else is."""
+        """Check that the month of the published file is there exactly once, and nothing else."""
         entry = entry_in_bucket(root)
         assert entry is not None
         assert cents_in_bucket(root) == self.new
@@ -126,12 +126,12 @@ class Walk:
         rejects = {REJECTS} if self.rejects else set()
         assert files_in(root / "bucket") == {OBJECT, ENTRY} | rejects | self.editions(root)
         assert files_in(root / "scratch") == set()
-        # The log is a part of the database: it stays until the next load if a kill came
+        # The log is a part of the database: it stays until the next load if the kill came
         # between the commit and the end.
         assert files_in(root / "warehouse") - {"trips.duckdb.wal"} == {"trips.duckdb"}
 
     def editions(self, root: Path) -> set[str]:
-        """The files of the edition of the old month, whose rows a reader finds there."""
+        """Return the files of the old month's edition, after a check that it has its rows."""
         if self.old is None:
             return set()
         folder = Path("editions", "yellow", "yellow_tripdata_2021-01")
@@ -151,7 +151,7 @@ class Walk:
 
 @pytest.fixture
 def walk_all(tmp_path: Path) -> Iterator[Callable[[Walk], int]]:
-    """Kill at step 1, 2, 3 ... until a run comes to its end; returns how many kills there were."""
+    """Kill at step 1, 2, 3 and so on until a run completes; return the number of kills."""
     with Forks() as odd, Forks() as even, ThreadPoolExecutor(2) as pool:
 
         def side(walk: Walk, forks: Forks, first: int) -> int:
@@ -188,6 +188,6 @@ def test_corrected_month_survives_a_kill_at_every_step(
 
 
 def _halve(path: Path) -> None:
-    """What a kill in the middle of writing leaves."""
+    """Truncate a file to half, as a kill during a write does."""
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size // 2)

@@ -1,4 +1,4 @@
-"""A month that is killed on its way into S3 is there once after the next run."""
+"""A month killed on its way into S3 is there once after the next run."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ NEW = list(range(5_000, 5_002))
 
 @dataclass(frozen=True)
 class Killed:
-    """What brings a month into a bucket and is killed.
+    """Brings a month into a bucket and is killed.
 
     Attributes:
-        forks: of `fakes.killed_in_s3`.
-        url: of the S3.
+        forks: forks of `fakes.killed_in_s3`.
+        url: URL of the S3 server.
         objects: its bucket, empty at first.
     """
 
@@ -44,11 +44,11 @@ class Killed:
     objects: Objects
 
     def store(self) -> S3Store:
-        """The bucket as the next run uses it."""
+        """Return the bucket as the next run uses it."""
         return store(self.url, self.objects.name)
 
     def at(self, effect: str, when: str, root: Path, source: Path) -> bool:
-        """Bring the month until it is killed; whether it was."""
+        """Bring the month up to an effect; return whether the process was killed."""
         name, key = effect.split()
         job = {"effect": name, "key": key, "when": when}
         job |= {"url": self.url, "bucket": self.objects.name}
@@ -83,7 +83,7 @@ def killed(forks: Forks, s3: S3) -> Killed:
 def test_killed_at_any_effect_a_month_is_there_once(
     killed: Killed, tmp_path: Path, effect: str, when: str, old: bool
 ) -> None:
-    """SIGKILL: what has not come through to the warehouse is still to be done, and then done."""
+    """After SIGKILL, the plan has work until the month is in the warehouse."""
     source, bucket, warehouse = tmp_path / "yellow.csv.gz", killed.store(), warehouse_of(tmp_path)
     if old:
         publish(source, OLD)

@@ -1,4 +1,4 @@
-"""A correction, a restoration, a pin that is killed at any effect leaves the old or the new month.
+"""A correction, restoration or pin killed at any effect leaves the old or the new month.
 
 The next run completes it.
 """
@@ -33,7 +33,7 @@ from monthly.editions import edition_key, edition_names, edition_of, listed_edit
 from monthly.plan import Status, plan_month
 from monthly.replacement import pin, unpin
 
-#: Totals in cents of two editions; the first has a row that is no trip.
+#: Totals in cents of two editions; the first has a row that is not a trip.
 FIRST, SECOND = [100, 200, 300], [200, 300, 400, 500]
 
 
@@ -48,7 +48,7 @@ def stopped(place: Place, at: int) -> Place:
 
 
 def check_reader(place: Place) -> None:
-    """Each edition is whole; a month whose object is not its entry's is not taken for loaded."""
+    """Check that each edition is whole, and that an object without its entry is not loaded."""
     for name in edition_names(place.bucket, MONTH):
         kept = read_edition(place.bucket, MONTH, name)
         assert edition_of(place.bucket.sha256(kept.object_key)) == name
@@ -65,7 +65,7 @@ def check_reader(place: Place) -> None:
 
 
 def check_whole(place: Place, cents: list[int], replaced: str) -> None:
-    """The new month is in bucket and warehouse, and the replaced object is an edition."""
+    """Check that bucket and warehouse have the new month, and that the old object is an edition."""
     entry, held = place.entry(), place.warehouse.held(MONTH)
     assert place.cents() == cents
     assert place.bucket.sha256(OBJECT) == entry.object_sha256
@@ -77,9 +77,9 @@ def check_whole(place: Place, cents: list[int], replaced: str) -> None:
 
 
 def walk(place: Place, change: Callable[[Place, list[int]], object]) -> int:
-    """Change the month there and back, killed one effect later each time; how many there are.
+    """Change the month back and forth, killed one effect later each time; return their number.
 
-    Before each change the current object has no edition, so that one is made.
+    Before each change the current object has no edition, so that the change creates one.
     """
     for at in count(1):
         cents, replaced = (SECOND if place.cents() == FIRST else FIRST), place.current()
@@ -118,7 +118,7 @@ def test_a_restoration(place: Place) -> None:
 
 
 def test_a_pin(place: Place) -> None:
-    """One write: it is done or not."""
+    """A pin is a single write, either done or not."""
     place.publish(FIRST)
     for change, is_pinned in ((pin, True), (unpin, False)):
         with pytest.raises(Killed):

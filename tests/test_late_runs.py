@@ -1,4 +1,4 @@
-"""A pile of late runs of what is due does the work once."""
+"""Many late runs of due months do the work once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 def test_a_week_of_late_runs_one_after_another(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first brings what was published meanwhile, six others are Skipped as a whole."""
+    """The first loads what was published meanwhile; the other six are Skipped as a whole."""
     import parameterized_flow
 
     monkeypatch.setattr(parameterized_flow, "_today", lambda: dt.date(2021, 1, 15))
@@ -38,7 +38,7 @@ def test_late_runs_at_once_do_each_step_once(
     environment: dict[str, str],  # noqa: F811
     tmp_path: Path,
 ) -> None:
-    """Four processes that an agent starts together: of each month's runs one works."""
+    """An agent starts four processes at once; for each month one of them does the work."""
     options = ("--color", "green", "--months", "due", "--due-months", "2")
     earlier = {run.id for run in month_runs()}
     processes = [
@@ -60,7 +60,7 @@ def test_late_runs_at_once_do_each_step_once(
 
 
 def month_runs() -> list[Any]:
-    """All runs of one month, into the bucket or into the warehouse."""
+    """Return all runs of one month, into the bucket or the warehouse."""
     from prefect import get_client
     from prefect.client.schemas.filters import FlowFilter
 

@@ -1,4 +1,4 @@
-"""What make says before it installs anything."""
+"""What make prints before it installs anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROJECT = Path(__file__).absolute().parents[1]
 
 
 needs_make = pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
-#: Not what make tells those that it starts itself, as these tests mostly are.
+#: Without the variables that make passes to its children, as these tests run under make.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
 
 
@@ -49,7 +49,7 @@ def test_a_python_outside_the_range_gets_one_line_and_no_environment(
     other = f"import sys; sys.version_info = {version}; exec(sys.argv[-1])"
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{other}" "$2"\n')
     python.chmod(0o755)
-    target = "run" if refused else "python-version"  # the others would be installed for
+    target = "run" if refused else "python-version"  # `run` would install for the others
     command = ["make", "--no-print-directory", target, f"PYTHON={python}", f"VENV={tmp_path}/v"]
     done = subprocess.run(
         command, cwd=PROJECT, env=ENVIRONMENT, capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""The report of a month in the flows: drawn when a month is loaded, and never in its way."""
+"""The report of a month in the flows: drawn after a load, and never an obstacle to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REPORT = "bucket/data/green/green_tripdata_2020-10.report.html"
 
 
 def artifacts() -> dict[str | None, Any]:
-    """The newest artifact of each key."""
+    """Return the newest artifact of each key."""
     from prefect import get_client
 
     async def latest() -> dict[str | None, Any]:
@@ -27,7 +27,7 @@ def artifacts() -> dict[str | None, Any]:
 
 
 def report_runs(state: Any) -> list[str]:
-    """Names of the states of the report's task runs of a flow run."""
+    """Return the state names of the report's task runs in a flow run."""
     from prefect import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
@@ -49,14 +49,14 @@ def load(**options: Any) -> Any:
 
 
 def broken_table(place: Path) -> None:
-    """A table of zones that is none, so that a report fails."""
+    """Make the report fail with an invalid table of zones."""
     path = place / "bucket/lookup/taxi_zone_lookup.csv"
     path.parent.mkdir(parents=True)
     path.write_text("<html>")
 
 
 def test_a_loaded_month_has_a_page_of_pictures_and_the_same_as_a_file(place: Path) -> None:
-    """The page, and the table of the run with the path of the file."""
+    """The page is an artifact, and the run's table has the path of the file."""
     publish(place, "2020-10", ["10.5", "4"])
     bring_all(place, "10", report=True)
     found = artifacts()
@@ -69,7 +69,7 @@ def test_a_loaded_month_has_a_page_of_pictures_and_the_same_as_a_file(place: Pat
 
 
 def test_a_failed_report_leaves_the_month_loaded_and_is_seen(place: Path) -> None:
-    """The run completes, its task has failed, and the reason stands beside the month."""
+    """The run completes, its task has failed, and the month's line has the reason."""
     broken_table(place)
     publish(place, "2020-10", ["10.5"])
     state = bring_all(place, "10", report=True)
@@ -95,7 +95,7 @@ def test_a_report_of_the_bucket_alone_fails_no_month_either(place: Path) -> None
     assert "taxi_zone_lookup.csv is not TLC's table" in line.warning
 
 
-def test_a_month_for_the_bucket_alone_has_its_report(place: Path) -> None:
+def test_a_month_in_the_bucket_alone_has_its_report(place: Path) -> None:
     publish(place, "2020-10", ["10.5"])
     (line,) = bring_all(place, "10", warehouse="", report=True).result()
     assert line.report == (place / REPORT).as_uri()
@@ -112,7 +112,7 @@ def test_without_reports_none_is_drawn(place: Path) -> None:
 
 
 def test_bringing_a_month_to_the_bucket_draws_nothing(place: Path) -> None:
-    """It imports no matplotlib: a second that belongs to the load into the warehouse."""
+    """It does not import matplotlib, which takes a second and belongs to the load."""
     publish(place, "2020-10", ["10.5"])
     assert bring(place, 10).name == "Completed"
     assert not (place / REPORT).exists()

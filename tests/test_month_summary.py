@@ -1,4 +1,4 @@
-"""The days of a month in markdown."""
+"""The days of a month in Markdown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orchestration.month_summary import table_of
 
 
 def test_what_nobody_published_is_a_dash() -> None:
-    """For-hire trips of 2015 have no amount or distance, and some rows no pickup time."""
+    """For-hire trips of 2015 have no amount or distance, and some rows lack a pickup time."""
     days = pd.DataFrame(
         {
             "day": [None, pd.Timestamp("2015-01-01").date()],

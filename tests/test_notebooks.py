@@ -21,7 +21,7 @@ JANUARY = Month("yellow", 2021, 1)
 
 @pytest.fixture
 def bucket(place: Path) -> FolderBucket:
-    """The default bucket, with a month of three rows."""
+    """Return the default bucket, with a month of three rows."""
     store = FolderBucket(place / "bucket")
     upload(store, place / "month.parquet", [1.0, 2.0, 3.0])
     sha256 = store.sha256(object_key(JANUARY))
@@ -31,7 +31,7 @@ def bucket(place: Path) -> FolderBucket:
 
 
 def upload(store: FolderBucket, path: Path, totals: list[float]) -> None:
-    """Write an object for the month that has nothing but totals."""
+    """Upload an object for the month that has only totals."""
     pq.write_table(pa.table({"total_amount": totals}), path)
     store.upload(path, object_key(JANUARY))
 

@@ -1,4 +1,4 @@
-"""Who is told of a failed run, by a webhook on 127.0.0.1."""
+"""Notifications of a failed run, sent to a webhook on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Webhook:
 
 @pytest.fixture
 def webhook() -> Iterator[Webhook]:
-    """A webhook, and the block of blocks/make_notification.py that names it."""
+    """Run a webhook, and save the block of blocks/make_notification.py for it."""
     from settings import Settings
 
     import make_notification
@@ -59,15 +59,15 @@ def webhook() -> Iterator[Webhook]:
     thread.start()
     settings = Settings({"NOTIFY_WEBHOOK_URL": served.url}, Path(".env"))
     ((name, block),) = make_notification.blocks(settings)
-    block.save(name, overwrite=True)  # type: ignore[unused-coroutine] # it is none outside flows
+    block.save(name, overwrite=True)  # type: ignore[unused-coroutine] # none outside flows
     yield served
-    type(block).delete(name)  # type: ignore[unused-coroutine] # nor is this
+    type(block).delete(name)  # type: ignore[unused-coroutine] # the same
     served.server.shutdown()
     served.server.server_close()
     thread.join()
 
 
-def test_a_failed_run_is_told_once_with_its_reason(place: Path, webhook: Webhook) -> None:
+def test_a_failed_run_notifies_once_with_its_reason(place: Path, webhook: Webhook) -> None:
     """Only the parent run notifies, not each month and child flow."""
     publish(place, "2020-10", ["10.5"])
     (place / "web/green_tripdata_2020-11.csv").write_text("<html>moved</html>")
@@ -77,8 +77,8 @@ def test_a_failed_run_is_told_once_with_its_reason(place: Path, webhook: Webhook
     assert "1 of 2 months failed: green 2020-11: " in message
 
 
-def test_a_held_month_is_told_once(place: Path, webhook: Webhook) -> None:
-    """By the run that holds it, and by none that finds it held."""
+def test_a_held_month_notifies_once(place: Path, webhook: Webhook) -> None:
+    """The run that holds it notifies; later runs that find it held do not."""
     from etl_web_to_gcs import etl_web_to_gcs
 
     publish(place, "2020-10", ["10.5"])
@@ -96,7 +96,7 @@ def test_a_held_month_is_told_once(place: Path, webhook: Webhook) -> None:
     assert "1 of 2 months failed, 1 held: green 2020-11: " in webhook.messages[1]
 
 
-def test_a_run_that_raises_is_told_too(place: Path, webhook: Webhook) -> None:
+def test_a_run_that_raises_is_reported_too(place: Path, webhook: Webhook) -> None:
     from etl_gcs_to_bq import etl_gcs_to_bq
 
     call: Any = etl_gcs_to_bq
@@ -106,14 +106,14 @@ def test_a_run_that_raises_is_told_too(place: Path, webhook: Webhook) -> None:
     assert "green 2020-10 is not in the bucket" in message
 
 
-def test_a_run_that_goes_well_is_not_told(place: Path, webhook: Webhook) -> None:
+def test_a_successful_run_does_not_notify(place: Path, webhook: Webhook) -> None:
     publish(place, "2020-10", ["10.5"])
     assert bring_all(place, "10").name == "Completed"
     assert webhook.messages == []
 
 
-def test_a_crashed_run_is_told(webhook: Webhook) -> None:
-    """An interrupted run, for example by Ctrl-C, that can still send a notification."""
+def test_a_crashed_run_notifies(webhook: Webhook) -> None:
+    """A run interrupted by Ctrl-C, for example, can still send a notification."""
     from orchestration.notifications import NOTICES
 
     @flow(name="interrupted", flow_run_name="by hand", **NOTICES)
@@ -126,8 +126,8 @@ def test_a_crashed_run_is_told(webhook: Webhook) -> None:
     assert message.startswith("interrupted by hand: Crashed\n")
 
 
-def test_of_a_killed_run_the_server_tells(webhook: Webhook) -> None:
-    """Prefect's service sends it, as the killed run could not."""
+def test_the_server_notifies_of_a_killed_run(webhook: Webhook) -> None:
+    """Prefect's service sends it, because the killed run cannot."""
     from prefect.server.services.flow_run_notifications import FlowRunNotifications
     from prefect.states import Crashed, Running
 
@@ -142,7 +142,7 @@ def test_of_a_killed_run_the_server_tells(webhook: Webhook) -> None:
 
     @flow(name="is-killed")
     def killed() -> None:
-        """Any flow."""
+        """Stand for any flow."""
 
     block: Any = Block.load("custom-webhook/zoom-notify")
     make_notification.tell(block._block_document_id)
@@ -152,8 +152,8 @@ def test_of_a_killed_run_the_server_tells(webhook: Webhook) -> None:
     assert "Crashed" in message
 
 
-def test_without_a_block_nobody_is_told(place: Path) -> None:
-    """The run only fails."""
+def test_without_a_block_there_is_no_notification(place: Path) -> None:
+    """The run fails without a notification."""
     from etl_gcs_to_bq import etl_gcs_to_bq
 
     call: Any = etl_gcs_to_bq
@@ -161,7 +161,7 @@ def test_without_a_block_nobody_is_told(place: Path) -> None:
 
 
 @pytest.mark.parametrize("found", [flow for _, flow in flows()], ids=lambda flow: flow.name)
-def test_every_flow_tells(found: Flow[..., Any]) -> None:
+def test_every_flow_notifies(found: Flow[..., Any]) -> None:
     tell: Any = notifications.tell  # Prefect's own type of a hook excludes coroutines
     corrected: Any = notifications.tell_corrected
     replaces = found.name in ("etl-web-to-gcs", "etl-parent-flow", "ingest-data")

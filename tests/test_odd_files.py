@@ -1,4 +1,4 @@
-"""Files as people have them, through the command line; DuckDB reads what became of them."""
+"""Files with people's own oddities, run through the command line and read by DuckDB."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.flow
 
 @pytest.fixture
 def bring(place: Path, command: Commands) -> Callable[..., Said]:
-    """Brings a file of the place into its bucket."""
+    """Return a function that brings a file into the place's bucket."""
     from etl_web_to_gcs import etl_web_to_gcs
 
     def bring(name: str, *options: str) -> Said:
@@ -35,7 +35,7 @@ def bring(place: Path, command: Commands) -> Callable[..., Said]:
 
 
 def values(place: Path, name: str, columns: str) -> list[tuple[Any, ...]]:
-    """What an independent reader finds in the bucket's object."""
+    """Return what DuckDB reads from the bucket's object."""
     color = name.split("_")[0]
     path = place / "bucket" / "data" / color / f"{Path(name).stem}.parquet"
     query = f"SELECT {columns} FROM read_parquet(?)"
@@ -117,7 +117,7 @@ def test_another_separator_is_found_and_said(
 
 
 def green(zone: str) -> pa.Table:
-    at = dt.datetime(2023, 2, 1, 4, 0)  # UTC; 23:00 of 31 January in New York
+    at = dt.datetime(2023, 2, 1, 4, 0)  # UTC; 23:00 on 31 January in New York
     whole = ("VendorID", "RatecodeID", "PULocationID", "DOLocationID", "passenger_count")
     money = ("trip_distance", "fare_amount", "extra", "mta_tax", "tip_amount", "tolls_amount")
     times = pa.array([at] * 100, pa.timestamp("us", zone))

@@ -1,4 +1,4 @@
-"""The flows with a saved block of Postgres, against a real server."""
+"""The flows with a saved Postgres block, against a real server."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ SUMS = (
 
 @pytest.fixture
 def saved(database: Database) -> Database:
-    """A database with its block."""
+    """Return a database with its saved block."""
     database.block().save("tests", overwrite=True)
     return database
 
 
 def test_months_go_from_the_web_to_the_bucket_to_postgres(place: Path, saved: Database) -> None:
-    """Loaded once, skipped the second time, a corrected one replaced; no secret in what is told."""
+    """A month is loaded once, then skipped; a corrected one is replaced; no secret is printed."""
     publish(place, "2020-10", ["10.5", "4"])
     publish(place, "2020-11", ["7", "8", "9"])
     first = bring_all(place, "10,11", warehouse=BLOCK)
@@ -49,7 +49,7 @@ def test_months_go_from_the_web_to_the_bucket_to_postgres(place: Path, saved: Da
 def test_a_warehouse_that_does_not_answer_at_first_is_asked_again(
     place: Path, saved: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Already when it is asked what it has: the server was just starting."""
+    """The first request for what it holds is retried while the server starts."""
     import etl_gcs_to_bq
 
     publish(place, "2020-10", ["10.5", "4"])
@@ -80,7 +80,7 @@ def ingest(place: Path, **options: Any) -> Any:
 
 
 def test_rows_of_postgres_that_were_deleted_by_hand_come_back(place: Path, saved: Database) -> None:
-    """Into the warehouse of the bucket's months, and straight from the web."""
+    """They are loaded again, both from the bucket and straight from the web."""
     publish(place, "2020-10", ["10.5", "4"])
     assert ingest(place).result().status == "loaded"
     saved.query("DELETE FROM green_trips WHERE total_amount < 5")
@@ -99,7 +99,7 @@ def test_rows_of_postgres_that_were_deleted_by_hand_come_back(place: Path, saved
 
 
 def test_a_month_goes_from_the_web_straight_into_postgres(place: Path, saved: Database) -> None:
-    """Loaded once, then skipped with its reason; a corrected file replaces exactly its month."""
+    """It is loaded once, then skipped with its reason; a corrected file replaces only its month."""
     publish(place, "2020-10", ["10.5", "4"])
     publish(place, "2020-11", ["7"])
     first = ingest(place).result()
@@ -117,14 +117,14 @@ def test_a_month_goes_from_the_web_straight_into_postgres(place: Path, saved: Da
 
 
 def test_a_month_of_the_bucket_need_not_be_ingested_again(place: Path, saved: Database) -> None:
-    """Both ways into the warehouse remember the same of the published file."""
+    """Both ways into the warehouse record the same published file."""
     publish(place, "2020-10", ["10.5", "4"])
     bring_all(place, "10", warehouse=BLOCK)
     assert ingest(place).name == "Skipped"
 
 
 def test_a_pinned_month_is_not_ingested_over(place: Path, saved: Database) -> None:
-    """Neither by force, nor because its rows are gone, which is an error."""
+    """Neither a forced run nor missing rows replace it; missing rows are an error."""
     from history import history
     from ingest_data import ingest_data
 
@@ -151,10 +151,7 @@ def test_a_pinned_month_is_not_ingested_over(place: Path, saved: Database) -> No
 
 
 def test_a_new_etag_for_the_same_content_is_remembered(place: Path, saved: Database) -> None:
-    """The content is compared once; the next run need not download it.
-
-    Where the rows are gone, the same content is loaded again.
-    """
+    """The next run downloads nothing, unless the rows are gone and have to be loaded again."""
     body, address = trips("2020-10", ["3"]).encode(), "/green_tripdata_2020-10.csv"
     with Web() as server:
         url = server.url(TEMPLATE)
@@ -170,7 +167,7 @@ def test_a_new_etag_for_the_same_content_is_remembered(place: Path, saved: Datab
 
 
 def test_rejected_rows_are_kept_in_the_database(place: Path, saved: Database) -> None:
-    """There is no bucket to keep them in: a table has line, reason and text of the last load."""
+    """Without a bucket, a table has line, reason and text of the last load's rejected rows."""
     good = trips("2020-10", ["3"])
     bad = trips("2020-10", ["much"]).removeprefix(HEADER)
     published = place / "web" / "green_tripdata_2020-10.csv"
@@ -188,7 +185,7 @@ def test_rejected_rows_are_kept_in_the_database(place: Path, saved: Database) ->
 
 
 def test_a_bad_file_leaves_the_month_as_it_was(place: Path, saved: Database) -> None:
-    """The error says what came; the database keeps the month."""
+    """The error quotes the response; the database keeps the month."""
     publish(place, "2020-10", ["10.5"])
     ingest(place)
     (place / "web/green_tripdata_2020-10.csv").write_text("<html><body>moved</body></html>")
@@ -199,8 +196,8 @@ def test_a_bad_file_leaves_the_month_as_it_was(place: Path, saved: Database) -> 
 
 
 @pytest.mark.parametrize("block", ["duckdb-warehouse/zoom", "sqlalchemy-connector/absent"])
-def test_what_is_no_block_of_postgres_is_refused(place: Path, block: str) -> None:
-    """The error names it and what to write instead."""
+def test_a_block_of_another_type_is_refused(place: Path, block: str) -> None:
+    """The error names the value and what to write instead."""
     state = ingest(place, warehouse=block)
     assert state.is_failed()
     assert block in str(state.result(raise_on_failure=False))

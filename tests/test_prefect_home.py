@@ -1,4 +1,4 @@
-"""Prefect's home is the project's for every command, unless the user has chosen another."""
+"""The project's Prefect home is used by every command, unless the user has chosen another."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOGGED_IN = 'active = "cloud"\n[profiles.cloud]\nPREFECT_API_KEY = "k"\n[profile
 
 
 def said(tmp_path: Path, profiles: str = "", **variables: str) -> list[str]:
-    """The home, and whether telemetry is on, in a shell with these variables."""
+    """Return the home, and whether telemetry is on, in a shell with these variables."""
     if profiles:
         (tmp_path / ".prefect").mkdir()
         (tmp_path / ".prefect" / "profiles.toml").write_text(profiles)
@@ -43,7 +43,7 @@ def test_the_projects_home_is_the_default(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("profiles", [EMPTY, 'active = "default"\n' + EMPTY])
-def test_a_profile_that_sets_nothing_is_no_choice(tmp_path: Path, profiles: str) -> None:
+def test_a_profile_that_sets_nothing_is_not_a_choice(tmp_path: Path, profiles: str) -> None:
     assert said(tmp_path, profiles)[0] == HOME
 
 
@@ -59,19 +59,19 @@ def test_a_variable_of_the_user_wins(tmp_path: Path, name: str) -> None:
 
 
 def test_an_api_address_leaves_the_home_the_projects(tmp_path: Path) -> None:
-    """The server keeps the runs; a database of the user's own home is not touched."""
+    """The server keeps the runs; the database in the user's own home is not touched."""
     assert said(tmp_path, PREFECT_API_URL="http://127.0.0.1:4200/api")[0] == HOME
 
 
 @pytest.mark.parametrize(("track", "telemetry"), [("1", "false"), ("0", "true"), ("", "true")])
 def test_do_not_track_is_obeyed(tmp_path: Path, track: str, telemetry: str) -> None:
-    """Whatever Prefect's own setting says."""
+    """It overrides Prefect's own setting."""
     wanted = {"PREFECT_SERVER_ANALYTICS_ENABLED": "true", "DO_NOT_TRACK": track}
     assert said(tmp_path, **wanted)[1] == telemetry
 
 
 def test_the_environments_prefect_command_sees_the_same_home(tmp_path: Path) -> None:
-    """By the line that dev/share_home.py writes, whoever starts Python there."""
+    """The line from dev/share_home.py applies however Python starts there."""
     sys.path.insert(0, str(PROJECT / "dev"))
     try:
         from share_home import _LINE
@@ -92,7 +92,7 @@ def test_the_environments_prefect_command_sees_the_same_home(tmp_path: Path) -> 
     assert done.stdout.strip() == HOME
 
 
-def test_a_python_without_prefect_is_told_the_way_in(tmp_path: Path) -> None:
+def test_a_python_without_prefect_gets_advice(tmp_path: Path) -> None:
     """It prints one line, not a traceback, and exits with 2."""
     done = subprocess.run(
         [sys.executable, "-S", str(PROJECT / "flows" / "etl_web_to_gcs.py"), "--color", "x"],
@@ -130,7 +130,7 @@ def test_a_command_imports_no_package_of_blocks_that_it_does_not_use(
 
 
 def test_a_folder_of_declarations_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    """Parameters offer the datasets as they are imported, before any flow could say so."""
+    """Parameters list the datasets at import time, before any flow could report it."""
     missing = tmp_path / "none"
     for command in ("flows/parameterized_flow.py", "deployments/local_deploy.py"):
         done = subprocess.run(

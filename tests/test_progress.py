@@ -1,4 +1,4 @@
-"""A download tells how far it is: a bar on a terminal, lines in the log elsewhere."""
+"""A download reports its progress: a bar on a terminal, lines in the log elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchestration.progress import counted_months, shown_progress
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """A clock that stands still unless the test moves it."""
+    """Return a clock that stands still unless the test moves it."""
     now = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])  # type: ignore[attr-defined]
     return now
@@ -25,7 +25,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_the_log_has_a_line_every_few_seconds(
     clock: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With megabytes and share; nothing for a download that is quicker."""
+    """A line has megabytes and share; a quick download has no line."""
     logger = logging.getLogger("download")
     with caplog.at_level(logging.INFO), shown_progress("green 2020-10", logger) as tell:
         tell(1_000_000, 4_000_000)
@@ -39,7 +39,7 @@ def test_the_log_has_a_line_every_few_seconds(
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """What a terminal is sent."""
+    """Return what a terminal receives."""
     sent = io.StringIO()
     shown = Console(file=sent, force_terminal=True, width=120)
     monkeypatch.setattr(progress, "console", lambda: shown)
@@ -52,7 +52,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
 def test_a_terminal_has_a_bar_for_each_download(
     terminal: io.StringIO, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Several share one display, and the log has nothing."""
+    """Several downloads share one display, and the log has nothing."""
     log = logging.getLogger("download")
     with (
         caplog.at_level(logging.INFO),
@@ -79,7 +79,7 @@ def test_a_terminal_has_one_line_of_months_beside_the_downloads(terminal: io.Str
 
 
 def test_months_are_counted_without_a_terminal_too(capsys: pytest.CaptureFixture[str]) -> None:
-    """For the lines of the log."""
+    """The counts appear in lines of the log."""
     with counted_months(2) as count:
         count.add(is_failed=False)
         assert str(count) == "1 of 2 months"
@@ -89,7 +89,7 @@ def test_months_are_counted_without_a_terminal_too(capsys: pytest.CaptureFixture
 
 
 def test_the_rate_is_that_of_the_months_done() -> None:
-    """Two of six in a minute: two more minutes."""
+    """Two of six months in a minute leave two more minutes."""
     task = Task(TaskID(0), "months", 6, 2, _get_time=lambda: 60.0)
     task.start_time = 0.0
     assert progress._Pace().render(task).plain == "2.0 a minute, 0:02:00 remaining"

@@ -1,4 +1,4 @@
-"""What an error proposes can be done: each remedy is a parameter of the flow that failed."""
+"""Each remedy that an error proposes is a parameter of the flow that failed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MONTHS = ("etl_web_to_gcs", "ingest_data", "etl_parent_flow")
 _LOADS = ("etl_gcs_to_bq", "etl_parent_flow")
 _FILES = {"etl_parent_flow": "parameterized_flow"}
 
-#: Each place of the code that proposes something: who raises it, and the remedies.
+#: Each place in the code that proposes something: the flows that raise it, and the remedies.
 PROPOSED: dict[tuple[str, str], tuple[tuple[str, ...], tuple[Remedy, ...]]] = {
     ("monthly/header.py", "_refuse_drift"): (_MONTHS, (Remedy("strict", False),)),
     ("monthly/convert/refusals.py", "_refuse_empty_columns"): (_MONTHS, (Remedy("strict", False),)),
@@ -110,7 +110,7 @@ def flow_of(name: str) -> Any:
 
 
 def places() -> set[tuple[str, str]]:
-    """File and function of each remedy in the code."""
+    """Return file and function of each remedy in the code."""
     return {
         (path.relative_to(FLOWS).as_posix(), name)
         for path in FLOWS.rglob("*.py")
@@ -135,7 +135,7 @@ def test_every_remedy_of_the_code_is_tried_here() -> None:
 
 @each
 def test_the_command_line_takes_what_it_proposes(flow: str, remedy: Remedy) -> None:
-    """The option as it is worded, read by the command of the flow that raises the error."""
+    """The command of the flow that raises the error parses the option that it proposes."""
     said = wording.on_command_line("it failed", [remedy])
     words = shlex.split(said.partition(" with ")[2])
     assert said.startswith(f"it failed; run flows/{flow}.py with " if remedy.flow else "it failed;")
@@ -146,7 +146,7 @@ def test_the_command_line_takes_what_it_proposes(flow: str, remedy: Remedy) -> N
 
 @each
 def test_the_ui_takes_what_it_proposes(flow: str, remedy: Remedy) -> None:
-    """The parameter as it is worded, read as `prefect deployment run --param` reads it."""
+    """The parameter is parsed as `prefect deployment run --param` does."""
     said = wording.in_ui("it failed", [remedy])
     name, _, text = said.partition(" with ")[2].partition("=")
     assert "--" not in said
@@ -155,7 +155,7 @@ def test_the_ui_takes_what_it_proposes(flow: str, remedy: Remedy) -> None:
 
 
 def test_no_layer_below_the_front_ends_words_an_option() -> None:
-    """Nor a parameter's assignment; Dask's own `--nthreads` is of another program."""
+    """Nor a parameter's assignment; `--nthreads` is an option of Dask's own program."""
     texts = [
         node.value
         for layer in ("core", "monthly", "row_groups", "covid", "gif", "engines")
@@ -181,8 +181,8 @@ def test_an_error_is_worded_for_its_reader() -> None:
     assert str(ERROR) == "green 2020-10: unknown column 'x'; declare it"
 
 
-def test_one_of_several_remedies_does() -> None:
-    """Those of one flow share their verb."""
+def test_one_of_several_remedies_is_enough() -> None:
+    """The remedies of one flow share their verb."""
     choices = [Remedy("date_order", f"{part}-first") for part in ("month", "day", "year")]
     assert wording.on_command_line("open", choices) == (
         "open; run again with --date-order month-first, with --date-order day-first, "
@@ -198,7 +198,7 @@ def test_one_of_several_remedies_does() -> None:
 
 
 def test_an_error_comes_back_from_another_process_with_its_remedies() -> None:
-    """Dask pickles it."""
+    """Dask pickles the error."""
     back = pickle.loads(pickle.dumps(ERROR))
     assert (type(back), back.message, back.remedies) == (
         SchemaError,

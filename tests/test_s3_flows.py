@@ -1,4 +1,4 @@
-"""The flows with a bucket of S3, through a saved block, as people run them."""
+"""The flows with a saved S3 block, as people run them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOVEMBER = "taxi/data/green/green_tripdata_2020-11.parquet"
 
 @pytest.fixture
 def objects(s3: S3) -> Objects:
-    """The bucket behind the saved block, whose keys are in a folder."""
+    """Return the bucket behind the saved block, whose keys are in a folder."""
     found = s3.new_bucket("zoom-flows")
     save(block(s3.url, found.name, "taxi"))
     return found
@@ -33,13 +33,13 @@ def save(bucket: Any) -> None:
 
 
 def failure(state: Any) -> str:
-    """What a failed flow says."""
+    """Return the message of a failed flow."""
     assert state.is_failed()
     return str(state.result(raise_on_failure=False))
 
 
 def test_a_month_is_the_same_in_a_folder_and_in_s3(place: Path, objects: Objects) -> None:
-    """The same bytes and counts; where it is, the line says."""
+    """Bytes and counts are the same; the line names the location."""
     publish(place, "2020-10", ["10.5", "4"])
     local = bring(place, 10).result()
     cloud = bring(place, 10, bucket=BUCKET).result()
@@ -62,10 +62,7 @@ def test_twice_changes_nothing(place: Path, objects: Objects) -> None:
 
 
 def test_a_corrected_file_replaces_exactly_its_month(place: Path, objects: Objects) -> None:
-    """The other month keeps its bytes in the bucket and its rows in the warehouse.
-
-    The replaced object is an edition.
-    """
+    """The other month keeps its object and its rows; the replaced object is an edition."""
     publish(place, "2020-10", ["10.5", "4"])
     publish(place, "2020-11", ["7", "8", "9"])
     bring_all(place, "10,11", bucket=BUCKET)
@@ -86,7 +83,7 @@ def test_a_corrected_file_replaces_exactly_its_month(place: Path, objects: Objec
 def test_a_month_is_dropped_from_s3_and_postgres(
     place: Path, objects: Objects, database: Database
 ) -> None:
-    """Shown first, then removed, and nothing else."""
+    """The months are listed first, then removed, and nothing else is."""
     from drop_months import drop_months
 
     database.block().save("dropping", overwrite=True)
@@ -107,10 +104,10 @@ def test_a_month_is_dropped_from_s3_and_postgres(
     assert database.query("SELECT to_char(file_month, 'MM') FROM loaded_months") == [("11",)]
 
 
-def test_who_comes_late_plans_again_and_finds_nothing_to_do(
+def test_a_late_run_plans_again_and_finds_nothing_to_do(
     place: Path, objects: Objects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another run brings the month between this one's plan and its ledger entry."""
+    """Another run loads the month between this run's plan and its ledger entry."""
     import etl_web_to_gcs as flow_file
     from monthly.replacement import replace_month as real
 
@@ -129,10 +126,10 @@ def test_who_comes_late_plans_again_and_finds_nothing_to_do(
     assert len(objects.listing()) == 2
 
 
-def test_who_comes_late_with_a_newer_file_wins_in_the_end(
+def test_a_late_run_with_a_newer_file_wins_in_the_end(
     place: Path, objects: Objects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its object took the place of the other's before the conflict: it is noticed and mended."""
+    """Its object overwrites the other's before the conflict is noticed and repaired."""
     import etl_web_to_gcs as flow_file
     from monthly.replacement import replace_month as real
 
@@ -147,7 +144,7 @@ def test_who_comes_late_with_a_newer_file_wins_in_the_end(
 
     monkeypatch.setattr(flow_file, "replace_month", late)
     publish(place, "2020-10", ["10.5", "4"])
-    # Each run has a scratch folder of its own, as on two machines.
+    # Each run has its own scratch folder, as on two machines.
     monkeypatch.setattr(flow_file, "scratch_folder", _own_scratch(place))
     state = bring(place, 10, bucket=BUCKET)
     assert state.result().rows_written == 3
@@ -167,7 +164,7 @@ def _own_scratch(place: Path) -> Any:
 def test_a_month_that_was_killed_before_its_ledger_entry_is_completed(
     place: Path, objects: Objects
 ) -> None:
-    """An object alone is a month that is still to be done; tests/test_kill_in_s3.py kills."""
+    """An object without an entry is still to be loaded."""
     publish(place, "2020-10", ["10.5", "4"])
     bring(place, 10, bucket=BUCKET)
     ledger = "taxi/ledger/green/green_tripdata_2020-10.json"
@@ -180,7 +177,7 @@ def test_a_month_that_was_killed_before_its_ledger_entry_is_completed(
 
 
 def test_a_bucket_that_is_not_there_ends_the_run_with_its_name(place: Path, s3: S3) -> None:
-    """Once, without a retry, and nothing is downloaded."""
+    """It ends without a retry and without a download."""
     save(block(s3.url, "no-such-bucket"))
     publish(place, "2020-10", ["10.5"])
     said = failure(bring(place, 10, bucket=BUCKET))
@@ -189,7 +186,7 @@ def test_a_bucket_that_is_not_there_ends_the_run_with_its_name(place: Path, s3: 
 
 
 def test_a_block_that_is_not_saved_is_named_with_the_way_to_save_it(place: Path) -> None:
-    """Before anything is read."""
+    """The error comes before anything is read."""
     said = failure(bring(place, 10, bucket="s3-bucket/nobody-saved-it"))
     assert "bucket block s3-bucket/nobody-saved-it cannot be loaded" in said
     assert "save it with python blocks/make_s3_block.py" in said
@@ -197,7 +194,7 @@ def test_a_block_that_is_not_saved_is_named_with_the_way_to_save_it(place: Path)
 
 
 def test_an_object_changed_behind_the_ledger_is_mended(place: Path, objects: Objects) -> None:
-    """The ETag reveals it, the content proves it, and the month is fetched again."""
+    """The ETag reveals the change, the content proves it, and the month is fetched again."""
     publish(place, "2020-10", ["10.5"])
     bring(place, 10, bucket=BUCKET)
     before = objects.get(OCTOBER)

@@ -1,4 +1,4 @@
-"""What a command prints of the log."""
+"""What a command prints from the log."""
 
 from __future__ import annotations
 
@@ -33,8 +33,10 @@ def record(path: str, level: int, function: str = "orchestrate_task_run") -> log
         (ENGINE, logging.WARNING, "begin_task_map", True),
     ],
 )
-def test_a_command_shows_its_own_lines(path: str, level: int, function: str, shown: bool) -> None:
-    """And of Prefect's what is amiss, but for the failure that the command reports itself."""
+def test_a_command_shows_the_projects_lines(
+    path: str, level: int, function: str, shown: bool
+) -> None:
+    """Prefect's lines show problems only, except the failure that the command itself reports."""
     hide = terminal._OwnLines(tracebacks=False)
     assert hide.filter(record(path, level, function)) is shown
 
@@ -45,7 +47,7 @@ def test_with_tracebacks_failures_are_shown_where_they_arise() -> None:
 
 @pytest.mark.parametrize(("error", "shown"), [(Unreachable, True), (SchemaError, False)])
 def test_an_attempt_that_is_repeated_is_shown(error: type[Exception], shown: bool) -> None:
-    """Or a run would wait in silence."""
+    """Otherwise a run would wait in silence."""
     said = record(ENGINE, logging.ERROR)
     said.exc_info = (error, error("it does not answer"), None)
     assert flow_results._Plain().filter(said)
@@ -58,7 +60,7 @@ def test_the_functions_whose_reports_are_hidden_are_those_of_prefect() -> None:
 
 
 def test_a_line_can_read_otherwise_on_a_terminal() -> None:
-    """The server's keeps its reason, and its traceback."""
+    """The server's log keeps the reason and the traceback."""
     said = record(OURS, logging.ERROR)
     said.terminal = "short"
     formatter = terminal._ForTerminal(logging.Formatter("%(levelname)s %(message)s"))

@@ -1,4 +1,4 @@
-"""Runs that nothing runs any more, as they stand in Prefect's database."""
+"""Orphaned runs, as Prefect's database records them."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ T = TypeVar("T")
 
 @flow(name="is-lost")
 def is_lost(mark: str = "") -> None:
-    """Any flow."""
+    """Stand for any flow."""
 
 
 @task(name="child")
 def any_task() -> None:
-    """Stands for a child run in its parent."""
+    """Stand for a child run in its parent."""
 
 
 def ask(question: Callable[[PrefectClient], Awaitable[T]]) -> T:
@@ -49,14 +49,14 @@ def ask(question: Callable[[PrefectClient], Awaitable[T]]) -> T:
 
 @pytest.fixture
 def gone() -> str:
-    """What Prefect notes of a process of this machine that has ended."""
+    """Return what Prefect records about a process of this machine that has ended."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return f"{platform.node()}:{process.pid}"
 
 
 def running(pid: str, mark: str, tags: list[str] | None = None) -> UUID:
-    """A run of a deployment that Prefect takes for running."""
+    """Return a deployment's run that Prefect takes for running."""
 
     async def make(client: PrefectClient) -> UUID:
         flow_id = await client.create_flow(is_lost)
@@ -88,7 +88,7 @@ def tidy(**parameters: Any) -> str:
 
 
 def test_a_run_whose_process_is_gone_is_reported_and_started_again(gone: str) -> None:
-    """With its parameters, and only once."""
+    """It is restarted with its parameters, and only once."""
     run = running(gone, "gone")
     assert tidy().startswith("1 lost, 1 started again")
     assert state_of(run).is_crashed()
@@ -110,7 +110,7 @@ def test_what_was_started_again_is_not_started_a_third_time(gone: str) -> None:
 
 
 def test_a_run_whose_process_lives_is_left_alone() -> None:
-    """However long it logs nothing."""
+    """Its process is enough, even if it logs nothing."""
     run = running(f"{platform.node()}:{os.getpid()}", "alive")
     assert tidy(silent_minutes=0).startswith("0 lost")
     assert state_of(run).is_running()
@@ -120,18 +120,18 @@ def test_a_run_whose_process_lives_is_left_alone() -> None:
     ("state", "before", "lost"),
     [
         (Running, 90, True),  # a later program has its number
-        (Running, 30, False),  # two clocks are never quite the same
-        (Pending, 90, False),  # its process begins at any time
+        (Running, 30, False),  # two clocks differ slightly
+        (Pending, 90, False),  # its process may start at any time
     ],
 )
 def test_a_process_is_known_by_its_start_too(state: Any, before: float, lost: bool) -> None:
-    """It has begun when its run says that it runs, so many seconds before this process began."""
+    """A process that started after its run began is a different one with the same number."""
     run = running(f"{platform.node()}:{os.getpid()}", "taken")
     assert (why_lost_since(run, os.getpid(), state, before) is not None) is lost
 
 
-def test_a_process_that_was_told_the_run_is_its_own_whatever_the_clocks_say() -> None:
-    """The agent passes the run's id; the server's clock may be far behind."""
+def test_a_process_that_was_given_the_run_owns_it_whatever_the_clocks_say() -> None:
+    """The agent passes the run's id, so a server's clock that is far behind does not matter."""
     run = running("", "told")
     told = os.environ | {"PREFECT__FLOW_RUN_ID": str(run)}
     with subprocess.Popen(
@@ -142,7 +142,7 @@ def test_a_process_that_was_told_the_run_is_its_own_whatever_the_clocks_say() ->
 
 
 def why_lost_since(run: UUID, process: int, state: Any, before: float) -> str | None:
-    """Why a run is lost whose state was set so many seconds before a process began."""
+    """Return why a run is orphaned whose state was set so many seconds before a process started."""
     from orchestration.orphaned_runs import why_lost
 
     began = psutil.Process(process).create_time()
@@ -155,7 +155,7 @@ def why_lost_since(run: UUID, process: int, state: Any, before: float) -> str | 
 
 
 def test_a_run_of_another_machine_is_lost_when_nothing_is_heard_of_it() -> None:
-    """Its process cannot be looked for from here."""
+    """Its process cannot be looked up from this machine."""
     run = running("elsewhere:1", "elsewhere")
     assert tidy(silent_minutes=1).startswith("0 lost")
     assert state_of(run).is_running()
@@ -164,7 +164,7 @@ def test_a_run_of_another_machine_is_lost_when_nothing_is_heard_of_it() -> None:
 
 
 def test_a_run_that_ends_while_somebody_looks_is_left_alone(gone: str) -> None:
-    """It was running when it was found, and had completed when its process was looked for."""
+    """It is running when listed, and completed when its process is looked up."""
     from orchestration.orphaned_runs import why_lost
 
     run = running(gone, "meanwhile")
@@ -175,7 +175,7 @@ def test_a_run_that_ends_while_somebody_looks_is_left_alone(gone: str) -> None:
 
 
 def test_what_somebody_was_cancelling_is_cancelled_and_not_started_again(gone: str) -> None:
-    """The agent that was to end it died before it could say so."""
+    """The agent that was to cancel it died before it could report that."""
     run = running(gone, "cancelling")
     ask(lambda client: client.set_flow_run_state(run, Cancelling(), force=True))
     assert tidy().startswith("1 lost, 0 started again")
@@ -184,7 +184,7 @@ def test_what_somebody_was_cancelling_is_cancelled_and_not_started_again(gone: s
 
 
 def test_child_runs_end_with_their_parent(gone: str) -> None:
-    """They have no process of their own, and are part of what is started again."""
+    """They have no process of their own, and the restarted parent runs them again."""
     parent = running(gone, "parent")
 
     async def make(client: PrefectClient) -> UUID:
@@ -200,10 +200,10 @@ def test_child_runs_end_with_their_parent(gone: str) -> None:
 
 
 class _Engine(BaseHTTPRequestHandler):
-    """As much of a container engine as is asked when containers are removed.
+    """The part of a container engine that removing containers uses.
 
-    The second container goes while the engine is asked about it; the removals answer as they are
-    told to, in turn.
+    The second container disappears during the request; removals answer with the given responses, in
+    order.
     """
 
     run = ""
@@ -241,7 +241,7 @@ class _Engine(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Engine]]:
-    """An engine with containers of a run that ended long ago."""
+    """Run an engine with containers of a run that ended long ago."""
     _Engine.run = str(running("elsewhere:1", "contained"))
     ask(lambda client: client.set_flow_run_state(UUID(_Engine.run), Completed(), force=True))
     with ThreadingHTTPServer(("127.0.0.1", 0), _Engine) as server:
@@ -258,10 +258,10 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Engine]]:
     ("removals", "said"),
     [([204, 204], "2 containers removed"), ([409, 204], "1 containers removed")],
 )
-def test_containers_that_somebody_else_removes_are_no_failure(
+def test_containers_that_another_run_removes_are_not_a_failure(
     engine: type[_Engine], removals: list[int], said: str
 ) -> None:
-    """Two such runs that meet: one has asked first, and the engine is at it."""
+    """Two such runs overlap: the other asked first, and the engine is removing the container."""
     engine.removals[:] = removals
     assert tidy().endswith(f", {said}")
     assert engine.removals == []

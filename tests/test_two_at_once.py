@@ -1,4 +1,4 @@
-"""Two runs of one month at the same time leave the month exactly once."""
+"""Two simultaneous runs of one month leave it exactly once."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def pair() -> Iterator[Pair]:
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    """A file of 300 trips and a row that is none."""
+    """Write a file of 300 trips and a row that is not one."""
     publish(tmp_path / "old" / "yellow.csv.gz", OLD, bad=1)
     return tmp_path / "old" / "yellow.csv.gz"
 
 
 @pytest.fixture
 def new(tmp_path: Path) -> Path:
-    """Its correction."""
+    """Write its correction."""
     publish(tmp_path / "new" / "yellow.csv.gz", NEW)
     return tmp_path / "new" / "yellow.csv.gz"
 
@@ -61,7 +61,7 @@ def new(tmp_path: Path) -> Path:
 def at_once(
     pair: Pair, root: Path, sources: tuple[Path, Path], scratches: tuple[Path, Path]
 ) -> tuple[Outcome, Outcome]:
-    """Two processes, ready before either is released."""
+    """Start two processes that are both ready before either is released."""
     for forks, source, scratch in zip(pair, sources, scratches):
         forks.prepare(root, source, scratch)
     for forks in pair:
@@ -70,7 +70,7 @@ def at_once(
 
 
 def check_once(root: Path, cents: list[int], rejects: bool) -> None:
-    """The month is in bucket, ledger and warehouse, once, and nothing else is."""
+    """Check that bucket, ledger and warehouse have the month once, and nothing else."""
     entry = entry_in_bucket(root)
     assert entry is not None
     assert cents_in_bucket(root) == cents
@@ -85,7 +85,7 @@ def check_once(root: Path, cents: list[int], rejects: bool) -> None:
 
 
 def check_editions(bucket: Path, files: set[str], history: list[dict[str, Any]]) -> None:
-    """At most the replaced object is kept, whole; it is not if it was overwritten before."""
+    """Check that at most the replaced object is kept, whole; an earlier overwrite leaves none."""
     kept = [name for name in files if name.endswith(".parquet")]
     replaced = [revision["edition_before"] for revision in history[-1:]]
     assert [Path(name).stem for name in kept] in (replaced, [])
@@ -112,7 +112,7 @@ def test_second_of_two_runs_waits_and_finds_nothing_to_do(
 def test_runs_that_share_only_the_bucket_leave_the_month_once(
     pair: Pair, tmp_path: Path, old: Path
 ) -> None:
-    """As on two machines: no scratch folder, and so no lock, is common to them."""
+    """As on two machines, they share no scratch folder, and so no lock."""
     for turn in range(ROUNDS):
         root = tmp_path / f"{turn}"
         outcomes = at_once(pair, root, (old, old), (root / "scratch-1", root / "scratch-2"))
@@ -143,10 +143,10 @@ def test_older_file_beside_the_newer_one_is_settled_by_the_next_run(
 
 
 class Interrupted(FolderBucket):
-    """Another run brings its file between this run's upload of the object and of its entry."""
+    """Another run loads its file between this run's uploads of the object and of its entry."""
 
     def upload(self, path: Path, key: str) -> ObjectInfo:
-        """Put it, then let the other run do all it does."""
+        """Upload the object, then let the other run finish."""
         info = super().upload(path, key)
         source = self.folder.parent / "other" / "yellow.csv.gz"
         if key == OBJECT and source.exists():
@@ -158,7 +158,7 @@ class Interrupted(FolderBucket):
 def test_run_that_was_overtaken_between_object_and_entry_plans_again(
     tmp_path: Path, new: Path
 ) -> None:
-    """The other run's file stood in the bucket; the one that ends last has the last word."""
+    """The other run's file is in the bucket; the run that ends last decides the month."""
     publish(tmp_path / "other" / "yellow.csv.gz", OLD, bad=1)
     bucket = Interrupted(tmp_path / "bucket")
     assert bring(new, bucket) == "loaded"
@@ -167,10 +167,10 @@ def test_run_that_was_overtaken_between_object_and_entry_plans_again(
 
 
 class Overwritten(FolderBucket):
-    """Puts an object right after another run has put its object and its entry, and ends there."""
+    """Puts an object right after another run has put its object and entry, then ends."""
 
     def upload(self, path: Path, key: str) -> ObjectInfo:
-        """Let the other run do all it does, then put it and be gone."""
+        """Let the other run finish, then upload the object and end."""
         if key == OBJECT:
             bring(self.folder.parent / "new" / "yellow.csv.gz", FolderBucket(self.folder))
             super().upload(path, key)

@@ -1,4 +1,4 @@
-"""flows/verify.py as a command and as a flow, in each kind of bucket and warehouse."""
+"""flows/verify.py as a command and as a flow, with each kind of bucket and warehouse."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def verify_with(stack: Stack, bucket: str, warehouse: str, **options: Any) -> An
 def test_a_command_verifies_shows_and_repairs(
     tmp_path: Path, command: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 0 if all is good, 1 if not; the table names month, fault and repair."""
+    """The exit code is 0 if all is good, else 1; the table names month, fault and repair."""
     from verify import record, shown, verify
 
     monkeypatch.chdir(tmp_path)
@@ -57,7 +57,7 @@ def test_a_command_verifies_shows_and_repairs(
         assert b"<html" in stack.get(report_key(OCTOBER)).lower()
 
 
-def test_what_cannot_be_checked_ends_with_code_2(tmp_path: Path, command: Commands) -> None:
+def test_a_failed_check_ends_with_code_2(tmp_path: Path, command: Commands) -> None:
     from verify import shown, verify
 
     with stacks.local(tmp_path) as stack:

@@ -1,4 +1,4 @@
-"""The page about own data, typed line by line by somebody with a copy of the project."""
+"""Type the commands of the page on own data, one by one, in a copy of the project."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 def commands() -> Iterator[str]:
-    """The indented commands of the page, those of several lines joined."""
+    """Return the indented commands of the page, with continued lines joined."""
     for block in re.findall(r"(?:^    .*\n)+", PAGE.read_text(), re.MULTILINE):
         lines = [line[4:] for line in block.splitlines()]
         starts = [n for n, line in enumerate(lines) if line.startswith((".venv/bin/", "make "))]
@@ -36,7 +36,7 @@ def test_every_command_of_the_page_does_what_it_says(
     shutil.copy(PROJECT / "docs" / "rides_2024-05.csv", person.project / "docs")
     told = {}
     for command in commands():
-        if command == "make serve":  # tests/dev/test_serve.py waits for one
+        if command == "make serve":  # tests/dev/test_serve.py waits for a server
             continue
         assert command.startswith(".venv/bin/python ")
         done = person.types(*shlex.split(command)[1:])

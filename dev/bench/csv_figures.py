@@ -1,4 +1,4 @@
-"""The conversion of CSV files, compared with DuckDB's, Polars' and PyArrow's own."""
+"""Compare the conversion of CSV files with DuckDB's, Polars' and PyArrow's own."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from pathlib import Path
 from figure import Figure
 
 BENCH = Path(__file__).parent
-#: Python of the environment that `make bench` makes from peers-requirements.txt.
+#: Python of the environment that `make bench` creates from peers-requirements.txt.
 PEERS = Path(sys.prefix, "peers", "bin", "python")
 _PLAIN_ROWS = 1_000_000
 
 
 def figures(month: Path, folder: Path, rounds: int) -> Iterator[Figure]:
-    """Yield ratios for a published month, and for a plain file of ten columns.
+    """Yield ratios for a published month and for a plain file of ten columns.
 
     Args:
         month: a published csv.gz.
-        folder: to work in.
-        rounds: how often each is measured, in turn.
+        folder: where the files are written.
+        rounds: how often each way is measured; the ways are interleaved.
     """
     measured = _measured(month, folder, rounds, ("ours", "duckdb", "polars", "pyarrow"))
     yield from _against(measured, "csv.gz", "ours", "seconds", 0.85)
@@ -38,7 +38,7 @@ def figures(month: Path, folder: Path, rounds: int) -> Iterator[Figure]:
 
 
 def _on_cores(month: Path, folder: Path, rounds: int, many: int = 8) -> Iterator[Figure]:
-    """Yield how long a core of two is idle, and the gain of many cores where there are as many.
+    """Yield how long one of two cores is idle, and the gain from many cores if there are as many.
 
     The serial part, in which only one core works, takes at most that long.
     """
@@ -72,7 +72,7 @@ def _against(
 def _measured(
     source: Path, folder: Path, rounds: int, ways: Sequence[str]
 ) -> dict[str, dict[str, float]]:
-    """Return the medians of each way: warm in one process, and as a whole process."""
+    """Return the medians of each way, warm in one process and as a whole process."""
     found: dict[str, dict[str, list[float]]] = {way: defaultdict(list) for way in ways}
     for _ in range(rounds):
         for way in ways:
@@ -98,7 +98,7 @@ def _run(way: str, source: Path, folder: Path, *more: str) -> dict[str, float]:
 
 
 def _plain(folder: Path) -> Path:
-    """Write a plain CSV file: times, numbers and texts, some of which repeat."""
+    """Write a plain CSV file of times, numbers and texts, some of them repeated."""
     path = folder / "plain.csv"
     with path.open("w") as file:
         file.write("at,a,b,c,d,e,f,g,h,i\n")

@@ -1,11 +1,11 @@
-"""The published file into PostgreSQL by dlt, which has a Python environment of its own.
+"""Load the published file into PostgreSQL with dlt, which has its own Python environment.
 
 python dev/bench/dlt_ways.py WAY URL SOURCE FOLDER
 
-Either way by its quickest target, Parquet that ADBC sends as a binary COPY (CSV takes four times as
-long, its default of INSERT statements minutes). `append` adds the rows, those of a second run too;
-`merge` replaces the month, as ours does. Prints seconds, peak memory in MB and rows as JSON, as
-postgres_ways.py does, and nothing of dlt's own.
+Both ways use dlt's quickest target, Parquet that ADBC sends as a binary COPY (CSV takes four times
+as long, the default INSERT statements take minutes). `append` adds the rows on every run; `merge`
+replaces the month, as this project does. Prints seconds, peak memory in MB and rows as JSON, as
+postgres_ways.py does, and hides dlt's own output.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import dlt
 import pyarrow as pa
 from pyarrow import csv
 
-#: Bytes of text in a batch, as large as our own pieces.
+#: Bytes of text in a batch, the same as this project's pieces.
 BLOCK_BYTES = 8 << 20
 MONTH = pa.scalar(dt.date(2021, 1, 1))
 HOW: dict[str, dict[str, Any]] = {
@@ -33,7 +33,7 @@ HOW: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    """Load once into a dataset that is not there yet."""
+    """Load once into a new dataset."""
     way, url, source, folder = sys.argv[1:]
     target = Path(folder, f"dlt-{way}")
     shutil.rmtree(target, ignore_errors=True)
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _batches(file: str, options: csv.ReadOptions) -> Iterator[pa.Table]:
-    # Columns with blanks among their first values only would otherwise change type later.
+    # If a column's first values were all blank, its type would change later.
     types = {"store_and_fwd_flag": pa.string(), "airport_fee": pa.float64()}
     convert = csv.ConvertOptions(column_types=types)
     with csv.open_csv(file, options, convert_options=convert) as reader:

@@ -1,4 +1,4 @@
-"""Four months on two Dask workers against the same months in sequence."""
+"""Compare four months on two Dask workers with the same months in sequence."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ FLOWS = BENCH.parents[1] / "flows"
 _HOST = "127.0.0.1"
 _STOP_SECONDS = 30
 _START_SECONDS = 120
-#: How fast a file comes over the internet. From a local disk two workers gain nothing on two
-#: cores: a month alone keeps one and a half of them busy.
+#: Speed of a download from the internet. From a local disk two workers gain nothing on two
+#: cores, because one month keeps one and a half cores busy.
 _BYTES_A_SECOND = 10e6
 
 
 def figures(month: Path, folder: Path, rounds: int) -> Iterator[Figure]:
-    """Seconds of both ways and their ratio, with a Prefect server and a cluster that are up.
+    """Return the seconds of both ways and their ratio, with a running Prefect server and cluster.
 
     Args:
-        month: a published file, which stands in for each of the four.
-        folder: to work in.
-        rounds: how often each is measured.
+        month: a published file, used for each of the four months.
+        folder: where the files are written.
+        rounds: how often each way is measured.
     """
     with slow_web(_published(month, folder), _BYTES_A_SECOND) as address:
         source = f"{address}/{{color}}_tripdata_{{year}}-{{month:02}}.csv.gz"
@@ -98,7 +98,7 @@ def _wait_for(url: str) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
-            urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - our own server
+            urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - its own server
         except (URLError, OSError):
             if time.monotonic() > deadline:
                 raise

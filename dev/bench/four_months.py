@@ -1,8 +1,9 @@
-"""Four months in sequence and on a Dask cluster that is up, in one process that is warm.
+"""Load four months in sequence and on a running Dask cluster, in one warm process.
 
     python dev/bench/four_months.py ADDRESS SOURCE WAREHOUSE ROUNDS
 
-prints the seconds of each run of the parent flow as JSON. An empty warehouse is the bucket alone.
+Prints the seconds of each run of the parent flow as JSON. Without a warehouse (""), it loads the
+bucket only.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ MONTHS = "2021-01:2021-04"
 
 
 def main(address: str, source: str, warehouse: str, rounds: int) -> None:
-    """Both ways in turn; the first turn warms up and does not count."""
+    """Run both ways in turn; the first round warms up and does not count."""
     ways: dict[str, dict[str, Any]] = {
         "in sequence": {"engine": "threads", "workers": 1},
         "on two workers": {"engine": "dask", "cluster": address},

@@ -1,4 +1,4 @@
-"""The history of the benchmark: a JSON line for each figure of each run on a machine."""
+"""The benchmark's history: a JSON line for each figure of each run on each machine."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 from figure import Figure
 
-#: Figures that are worse by more than this share are listed.
+#: Figures that are worse by more than this share are reported.
 TOLERANCE = 0.05
 
 
 def machine_name() -> str:
-    """Return the name of the machine and its processor, which figures depend on."""
+    """Return the machine's name and processor, on which the figures depend."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:  # not on Linux
@@ -37,7 +37,7 @@ def append(path: Path, date: str, machine: str, figures: Sequence[Figure]) -> No
 
 
 def last_run(path: Path, machine: str) -> dict[str, float]:
-    """Return the latest value of each figure on a machine; empty if it has no history."""
+    """Return the latest value of each figure on a machine; empty if there is no history."""
     return {each["figure"]: each["value"] for each in _records(path) if each["machine"] == machine}
 
 

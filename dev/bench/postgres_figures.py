@@ -1,4 +1,4 @@
-"""From the published file into PostgreSQL, against the course's way and the server's own COPY."""
+"""Compare this project's loads into PostgreSQL with the course's way and the server's own COPY."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from postgres_server import DATABASE, HOST, USER, Server, free_port
 
 WAYS = Path(__file__).with_name("postgres_ways.py")
 DLT_WAYS = Path(__file__).with_name("dlt_ways.py")
-#: Python of the environment that `make bench` makes from peers-requirements.txt.
+#: Python of the environment that `make bench` creates from peers-requirements.txt.
 DLT = Path(sys.prefix, "peers", "bin", "python")
-PASSWORD = "bench"  # noqa: S105 - of a server that lives for a minute
+PASSWORD = "bench"  # noqa: S105 - the server lives for a minute
 TABLES = ("yellow_trips", "loaded_months")
 
 
@@ -42,12 +42,12 @@ class Place:
 
     @property
     def url(self) -> str:
-        """Return the URL of its database."""
+        """The URL of the server's database."""
         url = URL.create("postgresql+psycopg2", USER, PASSWORD, HOST, self.port, DATABASE)
         return url.render_as_string(hide_password=False)
 
     def query(self, *statements: str) -> list[tuple[Any, ...]]:
-        """Run statements; the rows of the last."""
+        """Run statements; return the rows of the last one."""
         known = {"host": HOST, "port": self.port, "user": USER, "password": PASSWORD}
         with closing(psycopg2.connect(dbname=DATABASE, **known)) as db, db.cursor() as sql:
             db.autocommit = True
@@ -56,7 +56,7 @@ class Place:
             return list(sql.fetchall()) if sql.description else []
 
     def way(self, way: str, source: Path) -> dict[str, float]:
-        """Run one way in a process of its own."""
+        """Run one way in its own process."""
         done = subprocess.run(self.command(way, source), check=True, capture_output=True, text=True)
         found: dict[str, float] = json.loads(done.stdout)
         return found
@@ -67,12 +67,12 @@ class Place:
 
 
 def figures(sources: Mapping[int, Path], rows: int, rounds: int) -> Iterable[Figure]:
-    """All figures of PostgreSQL.
+    """Yield all figures of PostgreSQL.
 
     Args:
-        sources: the published file, by how many times the month it is.
-        rows: of the month.
-        rounds: how often each is measured; the course's way once, as it takes a minute.
+        sources: the published files, by how many times the size of the month.
+        rows: rows of the month.
+        rounds: how often each way is measured; the course's way runs once, as it takes a minute.
     """
     with _place() as place:
         yield from _loads(place, sources[1], rows, rounds)
@@ -81,7 +81,7 @@ def figures(sources: Mapping[int, Path], rows: int, rounds: int) -> Iterable[Fig
 
 
 def _loads(place: Place, source: Path, rows: int, rounds: int) -> Iterator[Figure]:
-    """First loads, reloads and the server's own COPY of the same rows, interleaved."""
+    """Yield first loads, reloads and the server's own COPY of the same rows, interleaved."""
     seconds: defaultdict[str, list[float]] = defaultdict(list)
     sizes: set[int] = set()
     for _ in range(rounds):
@@ -107,7 +107,7 @@ def _loads(place: Place, source: Path, rows: int, rounds: int) -> Iterator[Figur
 
 
 def _web(place: Place, source: Path, rows: int, rounds: int) -> Iterator[Figure]:
-    """From the published file to rows that can be queried, both ways."""
+    """Yield both ways from the published file to rows that can be queried."""
     naive = _loaded(place, "zoomcamp", source, rows)["seconds"]
     place.query("DROP TABLE zoomcamp")
     ways: Sequence[Callable[[Place, Path, int], float]]
@@ -131,7 +131,7 @@ def _web(place: Place, source: Path, rows: int, rounds: int) -> Iterator[Figure]
 
 
 def _memory(place: Place, sources: Mapping[int, Path], rows: int) -> Iterator[Figure]:
-    """Peak memory of the whole process."""
+    """Yield the peak memory of the whole process."""
     for times in (1, 10):
         _drop(place)
         peak = _loaded(place, "ours", sources[times], rows * times)["peak_mb"]
@@ -152,7 +152,7 @@ def _ours(place: Place, source: Path, rows: int) -> float:
 
 
 def _by_dlt(way: str, place: Place, source: Path, rows: int) -> float:
-    """Seconds of one load into an empty dataset, in dlt's own environment."""
+    """Return the seconds of one load into an empty dataset, in dlt's own environment."""
     command = [str(DLT), str(DLT_WAYS), way, place.url, str(source), str(place.folder)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, float] = json.loads(done.stdout)
@@ -172,7 +172,7 @@ def _loaded(place: Place, way: str, source: Path, rows: int) -> dict[str, float]
 
 
 def _beside_reader(place: Place, source: Path) -> float:
-    """Seconds of the longest query beside a reload."""
+    """Return the seconds of the longest query that runs during a reload."""
     pipe = subprocess.PIPE
     with subprocess.Popen(
         place.command("reader", source), stdin=pipe, stdout=pipe, text=True
@@ -185,7 +185,7 @@ def _beside_reader(place: Place, source: Path) -> float:
 
 
 def _server_copy(place: Place) -> float:
-    """Seconds that the server takes to copy the same rows from a file of its own."""
+    """Return the seconds that the server takes to copy the same rows from its own file."""
     file = place.server.folder / "rows.bin"
     place.query(
         f"COPY (SELECT * FROM yellow_trips) TO '{file}' WITH (FORMAT binary)",
@@ -201,7 +201,7 @@ def _server_copy(place: Place) -> float:
 
 
 def _size(place: Place) -> int:
-    # Rows and indexes. Not the maps beside them, some pages that a vacuum makes when it likes.
+    # Rows and indexes only: a vacuum adds a few pages of maps at times of its choosing.
     query = (
         "SELECT sum(pg_relation_size(oid) + pg_indexes_size(oid)) FROM pg_class "
         "WHERE relname ~ '^yellow' AND relkind IN ('r', 'p')"
@@ -210,7 +210,7 @@ def _size(place: Place) -> int:
 
 
 def _drop(place: Place) -> None:
-    """Empty the database and write all old pages, so that no measurement pays for another."""
+    """Empty the database and flush all pages, so that no measurement pays for another."""
     place.query(*(f"DROP TABLE IF EXISTS {table}" for table in TABLES), "CHECKPOINT")
     os.sync()
 
@@ -219,7 +219,7 @@ def _drop(place: Place) -> None:
 def _place() -> Iterator[Place]:
     with tempfile.TemporaryDirectory(prefix="bench-postgres-") as name:
         folder = Path(name)
-        folder.chmod(0o755)  # as root the server runs as somebody else
+        folder.chmod(0o755)  # root runs the server as another user
         place = Place(Server(folder / "cluster", PASSWORD), free_port(), folder)
         place.server.start(place.port)
         try:

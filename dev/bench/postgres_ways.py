@@ -1,8 +1,8 @@
-"""One way of filling a table of PostgreSQL, alone in its process.
+"""Fill a PostgreSQL table in one way, alone in its process.
 
 python dev/bench/postgres_ways.py WAY URL SOURCE FOLDER
 
-prints seconds of work, peak memory in MB and rows as JSON.
+Prints seconds of work, peak memory in MB and rows as JSON.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Work = Callable[[], int]
 
 
 def zoomcamp(url: str, source: Path, folder: Path) -> Work:
-    """Load as the course's week 1 does: pandas in chunks, dates parsed afterwards, to_sql."""
+    """Load as week 1 of the course does: pandas in chunks, dates parsed afterwards, to_sql."""
     import pandas as pd
     from sqlalchemy import create_engine
 
@@ -55,7 +55,7 @@ def ours(url: str, source: Path, folder: Path) -> Work:
     from monthly.sources import download, look
     from monthly.warehouses.postgres_connection import postgres_at
 
-    month, warehouse = _month(), postgres_at(make_url(url), {})  # nobody connects yet
+    month, warehouse = _month(), postgres_at(make_url(url), {})  # opens no connection yet
 
     def work() -> int:
         found = download(look(str(source), month), folder)
@@ -66,13 +66,13 @@ def ours(url: str, source: Path, folder: Path) -> Work:
 
 
 def load(url: str, source: Path, folder: Path) -> Work:
-    """Only the load of the converted file: a new table, COPY, swap, ledger."""
+    """Load the converted file only: a new table, COPY, swap, ledger."""
     month = _month()
     return _load(url, month, *_converted(month, source, folder))
 
 
 def reader(url: str, source: Path, folder: Path) -> Work:
-    """Short queries one after the other until told to end; the longest, in microseconds."""
+    """Run short queries until stdin closes; return the longest, in microseconds."""
     import threading
 
     import psycopg2
@@ -128,7 +128,7 @@ def _load(url: str, month: Month, entry: Entry, parquet: Path) -> Work:
 
 
 def _peak_mb() -> float:
-    """Of this program alone: what getrusage says begins with the process that started it."""
+    """Return this program's peak memory; getrusage starts from that of the parent process."""
     lines = Path("/proc/self/status").read_text().splitlines()
     (found,) = (line for line in lines if line.startswith("VmHWM:"))
     return int(found.split()[1]) / 1024

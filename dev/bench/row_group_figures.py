@@ -1,4 +1,4 @@
-"""Row groups: ten million for-hire trips, against pandas, dask.dataframe and a plain read."""
+"""Compare row groups of ten million for-hire trips with pandas, dask.dataframe and a plain read."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from monthly.sample import write_sample
 
 WAYS = Path(__file__).with_name("row_groups_ways.py")
 ROWS = 10_000_000
-#: Generated once and written again and again until all rows are there.
+#: Rows that are generated; they are written repeatedly until the file is full.
 GENERATED = 2_000_000
-#: Rows of the published row groups, as uneven as they come.
+#: Rows of each published row group, uneven as in real files.
 UNEVEN = (700_001, 1_200_000, 50_000, 400_000, 1_048_576, 7, 300_000)
 MONTH = Month("fhvhv", 2021, 1)
-#: Most rounds of each way: those of others take long, and differ from ours by far.
+#: Most rounds of each way: the others are slow, and far enough from this project's time.
 ROUNDS = {"read": 3, "pandas": 2, "dask": 2, "ours": 3}
 
 
 def figures(folder: Path, rounds: int) -> Iterable[Figure]:
-    """All figures of row groups.
+    """Yield all figures of row groups.
 
     Args:
-        folder: to work in; takes 1 GB.
-        rounds: how often each way is measured, the ways being interleaved.
+        folder: where the files are written; takes 1 GB.
+        rounds: how often each way is measured; the ways are interleaved.
     """
     source = _published(folder)
     found: defaultdict[str, list[dict[str, float]]] = defaultdict(list)

@@ -1,8 +1,8 @@
-"""One way of making row groups uniform, alone in its process.
+"""Make row groups uniform in one way, alone in its process.
 
 python dev/bench/row_groups_ways.py WAY SOURCE TARGET_FOLDER
 
-prints seconds of work, peak memory in MB and rows as JSON.
+Prints seconds of work, peak memory in MB and rows as JSON.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "flows"))
 
 import ways
 
-#: The default of check_for_files.
+#: The default of check_for_files.py.
 ROWS_PER_GROUP = 700_000
 
 
 def read(source: Path, target: Path) -> Callable[[], int]:
-    """Floor: only read the file, all at once, on all cores."""
+    """Read the file all at once on all cores, which is the floor."""
     import pyarrow.parquet as pq
 
     return lambda: int(pq.read_table(source).num_rows)
 
 
 def pandas(source: Path, target: Path) -> Callable[[], int]:
-    """Read and write a frame."""
+    """Read and write a pandas frame."""
     import pandas as pd
 
     def work() -> int:
@@ -39,7 +39,7 @@ def pandas(source: Path, target: Path) -> Callable[[], int]:
 
 
 def dask(source: Path, target: Path) -> Callable[[], int]:
-    """Rewrite with dask.dataframe on its threads; it keeps the file as one partition."""
+    """Rewrite with dask.dataframe on its threads; it keeps the file in one partition."""
     import dask.dataframe as dd
     import pyarrow.parquet as pq
 

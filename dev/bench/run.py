@@ -1,10 +1,10 @@
-"""Speed and memory as ratios within one run: against the naive way and against the floor.
+"""Measure speed and memory as ratios within one run: against the naive way and against the floor.
 
     make bench
 
-Every way runs alone in a fresh process; rounds are interleaved, so that a slow minute of
-the machine hits all of them; figures are medians. The table is also written as JSON and added to
-the machine's history; the end of the output lists what became worse since the last run.
+Every way runs alone in a fresh process. Rounds are interleaved, so that a slow minute of the
+machine hits all ways alike, and figures are medians. The table is also written as JSON and added
+to the machine's history; the output ends with what became worse since the last run.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from monthly.sample import write_sample  # noqa: E402
 ROWS = 1_369_765
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 RESULT = PROJECT / "build" / "bench.json"
-#: In data/, which `make clean` leaves alone.
+#: In data/, which `make clean` keeps.
 HISTORY = PROJECT / "data" / "bench-history.jsonl"
 MONTH = Month("yellow", 2021, 1)
 
 
 def main() -> None:
-    """Generate the months, measure, print, write, and fail if a target is missed."""
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # only a first run compiles what it imports
+    """Generate the months, measure, print and record the figures; fail if a target is missed."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # imports are compiled on the first run only
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         sources = {times: _sample(folder, times) for times in (1, 4, 10)}
@@ -80,7 +80,7 @@ def _sample(folder: Path, times: int) -> Path:
 
 
 def _conversion(source: Path, folder: Path) -> Iterable[Figure]:
-    """Compare csv.gz to Parquet with the course's way and the sum of the floors."""
+    """Yield csv.gz to Parquet, against the course's way and the sum of the floors."""
     seconds: defaultdict[str, list[float]] = defaultdict(list)
     for _ in range(ROUNDS):
         for way in ("zoomcamp", "gunzip", "parse", "write", "ours"):
@@ -96,7 +96,7 @@ def _conversion(source: Path, folder: Path) -> Iterable[Figure]:
 
 
 def _memory(sources: dict[int, Path], folder: Path) -> Iterable[Figure]:
-    """Peak memory of the whole process at one, four and ten times the month."""
+    """Yield the peak memory of the whole process at one, four and ten times the month."""
     peak = {
         times: statistics.median(_way("ours", source, folder)["peak_mb"] for _ in range(3))
         for times, source in sources.items()
@@ -108,7 +108,7 @@ def _memory(sources: dict[int, Path], folder: Path) -> Iterable[Figure]:
 
 
 def _processes(source: Path, folder: Path) -> Iterable[Figure]:
-    """Whole commands against a flow that does nothing."""
+    """Yield whole commands against a flow that does nothing."""
     template = f"file://{source.parent}/{{color}}_tripdata_{{year}}-{{month:02}}.csv.gz"
     month = [str(PROJECT / "flows" / "etl_web_to_gcs.py"), "--source", template]
     seconds: defaultdict[str, list[float]] = defaultdict(list)
@@ -116,7 +116,7 @@ def _processes(source: Path, folder: Path) -> Iterable[Figure]:
         "PREFECT_HOME": str(folder / "prefect"),
         "TRIPS_SCRATCH": str(folder / "scratch"),
     }
-    _command([str(BENCH / "noop.py")], environment)  # makes Prefect's database
+    _command([str(BENCH / "noop.py")], environment)  # creates Prefect's database
     for place in range(ROUNDS):
         place_of = environment | {"TRIPS_DATA": str(folder / f"data{place}")}
         for what, command in (("noop", [str(BENCH / "noop.py")]), ("new", month), ("same", month)):
@@ -152,7 +152,7 @@ def _command(command: list[str], environment: dict[str, str]) -> float:
 
 
 def _printed(figure: Figure) -> Figure:
-    """Print a figure as soon as it is measured: the next one may fail."""
+    """Yield each figure after printing it, because the next one may fail."""
     mark = "" if not figure.target else ("ok" if figure.ok else "MISSED")
     value = f"{figure.value:9.2f} {figure.unit}"
     print(f"{figure.what:<42}{value:<14}{figure.target:<9}{mark}", flush=True)

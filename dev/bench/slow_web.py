@@ -1,4 +1,4 @@
-"""A web server of a folder on 127.0.0.1 that sends no faster than a line over the internet."""
+"""A web server on 127.0.0.1 that sends a folder's files at the speed of an internet connection."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _CHUNK = 1 << 18
 
 
 class _Slow(SimpleHTTPRequestHandler):
-    """Sends each file at a rate of its own, as one publisher does to many that ask."""
+    """Sends each file at a fixed rate, as a publisher does that serves many clients."""
 
     bytes_a_second = 0.0
 
     def copyfile(self, source: IO[bytes], outputfile: Any) -> None:  # type: ignore[override]
-        """Send piece by piece, none before its time."""
+        """Send the file in pieces, each no earlier than the rate allows."""
         started, sent = time.monotonic(), 0
         while chunk := source.read(_CHUNK):
             outputfile.write(chunk)
@@ -27,16 +27,16 @@ class _Slow(SimpleHTTPRequestHandler):
             time.sleep(max(0.0, started + sent / self.bytes_a_second - time.monotonic()))
 
     def log_message(self, *_: Any) -> None:
-        """Nothing: the benchmark prints its figures alone."""
+        """Log nothing, so that the benchmark prints only its figures."""
 
 
 @contextmanager
 def slow_web(folder: Path, bytes_a_second: float) -> Iterator[str]:
-    """Serve a folder; yields its address.
+    """Serve a folder; yield its address.
 
     Args:
         folder: what is published.
-        bytes_a_second: of one connection.
+        bytes_a_second: rate of each connection.
     """
     slow = type("Slow", (_Slow,), {"bytes_a_second": bytes_a_second})
     server = ThreadingHTTPServer(("127.0.0.1", 0), lambda *args: slow(*args, directory=folder))

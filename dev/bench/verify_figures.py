@@ -1,4 +1,4 @@
-"""Verification of twelve months in a folder and a DuckDB file, against loading one of them."""
+"""Compare the verification of twelve months in a folder and a DuckDB file with one load."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from monthly.verify.share import Share
 from monthly.warehouses.duckdb import DuckDBFile
 
 _MONTHS = [Month("yellow", 2021, number) for number in range(1, 13)]
-#: One file is published as all months.
+#: All months are published as the same file.
 _RULES = Rules(max_outside_share=1.0)
 _NOTHING, _ALL = Share(0, 0), Share(1, 0)
 
 
 @dataclass(frozen=True)
 class _Versioned(FolderBucket):
-    """A folder that is trusted like a cloud: an object with the recorded version is not read."""
+    """A folder trusted like a cloud bucket: objects with the recorded version are not read."""
 
     is_versioned = True
 
@@ -42,9 +42,9 @@ def figures(month: Path, folder: Path, rounds: int) -> Iterator[Figure]:
     """Yield the CPU seconds of each way, and the ratios that have a target.
 
     Args:
-        month: a published yellow 2021-01, which stands in for each of the twelve.
-        folder: to work in.
-        rounds: how often each is measured.
+        month: a published yellow 2021-01, used for each of the twelve months.
+        folder: where the files are written.
+        rounds: how often each way is measured.
     """
     place = folder / "verified"
     place.mkdir()

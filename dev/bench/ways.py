@@ -1,9 +1,9 @@
-"""One way of doing a job, alone in its process, so that its time and peak memory are its own.
+"""Do a job in one way, alone in its process, which measures its time and peak memory.
 
     python dev/bench/ways.py WAY SOURCE TARGET_FOLDER [warm] [CORES]
 
-prints seconds of work and of CPU, the second time if warm, peak memory in MB and rows as JSON. With
-a number of cores, the process is bound to that many.
+Prints seconds of work and of CPU (of a second pass if warm), peak memory in MB and rows as JSON.
+With a number of cores, the process is bound to that many.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROW_GROUP_ROWS = 131_072
 
 
 def zoomcamp(source: Path, target: Path) -> Callable[[], int]:
-    """Convert as the course's week 2 does: pandas, dates parsed afterwards, gzip Parquet."""
+    """Convert as week 2 of the course does: pandas, dates parsed afterwards, gzip Parquet."""
     import pandas as pd
 
     def work() -> int:
@@ -45,7 +45,7 @@ def ours(source: Path, target: Path) -> Callable[[], int]:
 
 
 def ours_plain(source: Path, target: Path) -> Callable[[], int]:
-    """Convert the plain file of `csv_figures`, whose declaration TRIPS_DATASETS names."""
+    """Convert the plain file of `csv_figures`, which is declared in the folder TRIPS_DATASETS."""
     from monthly.convert.to_parquet import convert
     from monthly.month import Month
 
@@ -53,11 +53,11 @@ def ours_plain(source: Path, target: Path) -> Callable[[], int]:
 
 
 def duckdb(source: Path, target: Path) -> Callable[[], int]:
-    """Convert as DuckDB does by itself: types guessed, zstd."""
+    """Convert as DuckDB does by default: types guessed, zstd."""
     from duckdb import connect
 
     database = connect()
-    database.execute("SET enable_progress_bar = false")  # it would be part of the output
+    database.execute("SET enable_progress_bar = false")  # a progress bar would mix with the output
     copy = (
         f"COPY (FROM read_csv_auto('{source}')) TO '{target}/duckdb.parquet' "
         "(FORMAT parquet, COMPRESSION zstd)"
@@ -71,7 +71,7 @@ def duckdb(source: Path, target: Path) -> Callable[[], int]:
 
 
 def pyarrow(source: Path, target: Path) -> Callable[[], int]:
-    """Convert as PyArrow does by itself: types guessed, the whole file in memory, zstd."""
+    """Convert as PyArrow does by default: types guessed, the whole file in memory, zstd."""
     import pyarrow.csv as pa_csv
     import pyarrow.parquet as pq
 
@@ -84,7 +84,7 @@ def pyarrow(source: Path, target: Path) -> Callable[[], int]:
 
 
 def polars(source: Path, target: Path) -> Callable[[], int]:
-    """Convert as Polars does by itself: types and times guessed, zstd."""
+    """Convert as Polars does by default: types and times guessed, zstd."""
     import polars as pl
 
     def work() -> int:
@@ -96,7 +96,7 @@ def polars(source: Path, target: Path) -> Callable[[], int]:
 
 
 def gunzip(source: Path, target: Path) -> Callable[[], int]:
-    """Floor: only decompress, with isal."""
+    """Decompress only, with isal; a floor."""
     from isal import igzip
 
     def work() -> int:
@@ -107,7 +107,7 @@ def gunzip(source: Path, target: Path) -> Callable[[], int]:
 
 
 def parse(source: Path, target: Path) -> Callable[[], int]:
-    """Floor: only parse, on one thread, from memory, with declared types."""
+    """Parse only, on one thread, from memory, with declared types; a floor."""
     import pyarrow.csv as pa_csv
     from isal import igzip
 
@@ -123,7 +123,7 @@ def parse(source: Path, target: Path) -> Callable[[], int]:
 
 
 def write(source: Path, target: Path) -> Callable[[], int]:
-    """Floor: only write, from a canonical table in memory, as the conversion does."""
+    """Write only, from a canonical table in memory, as the conversion does; a floor."""
     import pyarrow.parquet as pq
 
     from core.parquet import write_row_groups
@@ -157,7 +157,7 @@ Way = Callable[[Path, Path], Callable[[], int]]
 
 
 def main(ways: Mapping[str, Way]) -> None:
-    """Prepare one of these ways, then measure its work alone."""
+    """Prepare one of the ways, then measure its work alone."""
     for cores in filter(str.isdecimal, sys.argv[4:]):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(cores)])
     seldom_collected()
@@ -171,13 +171,13 @@ def main(ways: Mapping[str, Way]) -> None:
 
 
 def seldom_collected() -> None:
-    """Collect reference cycles as seldom as `orchestration.cli` has the flows do."""
+    """Collect reference cycles as rarely as `orchestration.cli` does for flows."""
     gc.freeze()
     gc.set_threshold(50_000)
 
 
 def _peak_mb() -> float:
-    """Peak memory of this process; getrusage would count what its parent had before exec."""
+    """Return this process's peak memory; getrusage starts from that of the parent process."""
     status = Path("/proc/self/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if "VmHWM" in line) / 1024
 

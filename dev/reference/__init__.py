@@ -1,1 +1,1 @@
-"""Generates docs/reference.md from the code."""
+"""Generate docs/reference.md from the code."""

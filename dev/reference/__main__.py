@@ -13,12 +13,12 @@ PROJECT = Path(__file__).absolute().parents[2]
 
 
 def main() -> None:
-    """Generate the page as for somebody who has set nothing, and write it."""
+    """Generate the page with no settings in place, and write it."""
     for name in [name for name in os.environ if name.startswith("TRIPS_")]:
         del os.environ[name]
     os.environ["TRIPS_ENV_FILE"] = os.devnull
     sys.path[:0] = [str(PROJECT / folder) for folder in ("dev", "blocks", "deployments", "flows")]
-    # Only now: flows read their defaults from the environment as they are imported.
+    # Only now, because flows read their defaults from the environment at import time.
     from reference.page import FILE, page
 
     FILE.write_text(page())

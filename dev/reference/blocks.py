@@ -1,4 +1,4 @@
-"""The sections about blocks and variables, from the scripts, .env.example and compose.yaml.
+"""Write the sections on blocks and variables, from the scripts, .env.example and compose.yaml.
 
 Scripts are parsed, not imported: most would import a cloud's client.
 """
@@ -40,7 +40,7 @@ def section() -> str:
 
 
 def scripts() -> list[Path]:
-    """Return the scripts that make blocks, without make_blocks.py, which runs them all."""
+    """Return the scripts that make blocks, except make_blocks.py, which runs them all."""
     found = (PROJECT / "blocks").glob("make_*.py")
     return sorted(path for path in found if path.name != "make_blocks.py")
 

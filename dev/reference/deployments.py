@@ -1,4 +1,4 @@
-"""The section about deployments: what is deployed, on which schedule, and the targets."""
+"""Write the section on deployments: what is deployed, on which schedule, and the targets."""
 
 from __future__ import annotations
 

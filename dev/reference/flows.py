@@ -1,4 +1,4 @@
-"""The section about flows: the parameters, with types, defaults and help."""
+"""Write the section on flows: their parameters, with types, defaults and help."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _parameters(flow: Flow[..., Any]) -> Iterator[tuple[str, str, str, str]]:
 
 
 def kind(annotation: Any) -> str:
-    """Return the type of a parameter in words, with the values that it may have."""
+    """Return a parameter's type in words, with the values that it accepts."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return f"{kind(arguments[0])}{_bounds(arguments[1].json_schema_extra)}"

@@ -1,4 +1,4 @@
-"""Pieces of Markdown."""
+"""Format pieces of Markdown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table."""
+    """Return a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -23,18 +23,18 @@ def codes(texts: Iterable[str]) -> str:
 
 
 def prose(text: str) -> str:
-    """Return paragraphs, wrapped as in the pages that are written by hand."""
+    """Return paragraphs, wrapped like the pages that are written by hand."""
     paragraphs = text.strip().split("\n\n")
     return "\n\n".join(textwrap.fill(p, 100, break_on_hyphens=False) for p in paragraphs) + "\n"
 
 
 def one_line(text: str) -> str:
-    """Return a text on one line, safe in the cell of a table."""
+    """Return a text on one line, escaped for the cell of a table."""
     return " ".join(text.split()).replace("|", r"\|").replace("*", r"\*").replace("<", r"\<")
 
 
 def shown(value: object) -> str:
-    """Return the value of a parameter as a cell."""
+    """Return a parameter's value as the cell of a table."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return code(str(value)) if value != "" else "empty"

@@ -1,4 +1,4 @@
-"""The whole page, and its sections about commands and exit codes."""
+"""Assemble the page, and write its sections on commands and exit codes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _EXIT_CODES = """\
 Of every command in `flows/`, `blocks/` and `deployments/`. `make` itself exits with 2 if the
 command that it runs fails, whatever that command's code.
 """
-#: Targets of the Makefile that no person runs.
+#: Makefile targets that people do not run themselves.
 _INTERNAL = {"python-version"}
 
 
@@ -42,7 +42,7 @@ def page() -> str:
 
 
 def _commands(makefile: str) -> str:
-    """Describe the targets by the comments at the head of the Makefile.
+    """Describe the targets by the comments at the top of the Makefile.
 
     Raises:
         KeyError: a target has no comment.

@@ -121,9 +121,9 @@ def _make_root(root: Path) -> None:
 
 def _acquire(lock: FileLock, month: Stemmed) -> None:
     try:
-        acquire(lock, f"{month}: another run on this machine is at it", WAIT_SECONDS)
+        acquire(lock, f"{month}: another run on this machine is working on it", WAIT_SECONDS)
     except Timeout as error:
         raise Busy(
-            f"{month}: another run has been at it for {WAIT_SECONDS} s; "
+            f"{month}: another run has been working on it for {WAIT_SECONDS} s; "
             f"end it (it holds {lock.lock_file}), then run again"
         ) from error

@@ -71,7 +71,7 @@ async def _run_all(
 async def _deployment(client: PrefectClient, name: str) -> str:
     """Return the named deployment, else that of this run, else the only one there is."""
     if name and not name.startswith(f"{FLOW}/"):
-        raise UsageError(f"deployment {name!r} is none of {FLOW}; write {FLOW}/NAME")
+        raise UsageError(f"deployment {name!r} does not belong to {FLOW}; write {FLOW}/NAME")
     found = await client.read_deployments(
         flow_filter=FlowFilter.parse_obj({"name": {"any_": [FLOW]}}),
     )

@@ -37,7 +37,7 @@ class EngineConfig:
 
     def __post_init__(self) -> None:
         if self.workers < 1:
-            raise UsageError(f"workers {self.workers}: at least one has to do the work")
+            raise UsageError(f"workers {self.workers} is too few; write 1 or more")
         _ = self.spec, start_limit()  # refuse invalid ones before anything is planned
         self._refuse_options_of_others()
 

@@ -125,8 +125,8 @@ def _refuse_sizes(images: Sequence[Image.Image], file: str) -> None:
     for number, image in enumerate(images):
         if image.size != images[0].size:
             raise BadFile(
-                f"{file}: frame {number} has {_size(image)} dots, frame 0 has {_size(images[0])}; "
-                "give a file of images of one size"
+                f"{file}: frame {number} has {_size(image)} pixels, frame 0 has "
+                f"{_size(images[0])}; give a file of images of one size"
             )
 
 

@@ -91,7 +91,7 @@ def dataset(name: str) -> Dataset:
     """
     if name not in DATASETS:
         near = difflib.get_close_matches(name.lower(), list(DATASETS), 1)
-        guess = f", did you mean {near[0]}?" if near else ""
+        guess = f" (did you mean {near[0]}?)" if near else ""
         raise UsageError(
             f"dataset {name!r} is not one of {', '.join(DATASETS)}{guess}; "
             f"declare it in a file {name}.toml, in {SHIPPED} or in the folder that {VARIABLE} names"

@@ -84,12 +84,12 @@ def months_of(color: str, months: str | Iterable[int], year: int) -> tuple[Month
         year: the year of plain month numbers.
 
     Raises:
-        UsageError: no month is named, a part is none of these, or a range runs backwards.
+        UsageError: no month is named, a part is not one of these, or a range runs backwards.
     """
     parts = months.split(",") if isinstance(months, str) else [str(n) for n in months]
     named = {month for part in parts if part.strip() for month in _range(color, part, year)}
     if not named:
-        raise UsageError(f"{color}: no month named in {months!r}; write 2021-01 or 2020-01:2020-12")
+        raise UsageError(f"{color}: months {months!r} is empty; write 2021-01 or 2020-01:2020-12")
     return tuple(sorted(named))
 
 
@@ -133,7 +133,8 @@ def may_be_unpublished(month: Month, today: dt.date) -> bool:
 def _range(color: str, text: str, year: int) -> list[Month]:
     ends = [_one(color, end, year) for end in text.split(":")]
     if len(ends) > 2 or ends[0] > ends[-1]:
-        raise UsageError(f"{color}: {text.strip()!r} is not a range; write 2020-01:2020-12")
+        what = f"{color}: {text.strip()!r} is not a range"
+        raise UsageError(f"{what}; write the earlier month first: 2020-01:2020-12")
     found = [ends[0]]
     while found[-1] < ends[-1]:
         found.append(found[-1].next)

@@ -45,7 +45,7 @@ def look(source: str, month: Month) -> RemoteFile[Month]:
     """
     wanted = RemoteFile(month, address(source, month))
     if month.first_day > dt.date.today():
-        raise UsageError(f"{month} has not begun; choose a month until now")
+        raise UsageError(f"{month} has not begun; choose an earlier month")
     return _transport(wanted.url).look(wanted)
 
 
@@ -117,7 +117,7 @@ def address(source: str, month: Month) -> str:
         month: the month.
 
     Raises:
-        UsageError: the source is none of these.
+        UsageError: the source is not one of these.
     """
     source = chosen(source, month.dataset)
     name, _, rows = source.partition(":")
@@ -200,7 +200,7 @@ def _write(dataset: str) -> str:
 
 def _closest(name: str, dataset: str) -> str:
     near = difflib.get_close_matches(name.lower(), [*published_at(dataset), "sample"])
-    return f", did you mean {' or '.join(near)}?" if near else ""
+    return f" (did you mean {' or '.join(near)}?)" if near else ""
 
 
 def _filled(source: str, month: Month) -> str:

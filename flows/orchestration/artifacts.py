@@ -85,7 +85,7 @@ def show_report(entry: Entry, markdown: str, link: str) -> None:
     _show_page(entry, markdown, "report")
     if not is_web_link(link):
         return
-    create_link_artifact(  # type: ignore[unused-coroutine] # it is none in a task that is not async
+    create_link_artifact(  # type: ignore[unused-coroutine] # not a coroutine in a sync task
         link,
         link_text=link,
         key=_key(entry, "report-link"),
@@ -113,7 +113,7 @@ def is_web_link(link: str) -> bool:
 
 
 def _show_page(entry: Entry, markdown: str, what: str) -> None:
-    create_markdown_artifact(  # type: ignore[unused-coroutine] # it is none in a task that is not async
+    create_markdown_artifact(  # type: ignore[unused-coroutine] # not a coroutine in a sync task
         markdown,
         key=_key(entry, what),
         description=f"{what.capitalize()} of {entry.dataset} {entry.year_month}",
@@ -130,7 +130,7 @@ def show_chart(found: Monthly, png: bytes) -> None:
     rows = [f"| {t.year_month} | {t.cases:,} | {t.deaths:,} |" for t in found.totals]
     image = f"![{found.country} by month](data:image/png;base64,{base64.b64encode(png).decode()})"
     table = "\n".join(["| month | cases | deaths |", "|---|---:|---:|", *rows])
-    create_markdown_artifact(  # type: ignore[unused-coroutine] # it is none in a task that is not async
+    create_markdown_artifact(  # type: ignore[unused-coroutine] # not a coroutine in a sync task
         f"# {found.country}\n\n{image}\n\n{table}\n\nData: ECDC, fetched on {found.day}",
         key=f"covid-monthly-{re.sub('[^a-z0-9]+', '-', found.country.lower()).strip('-')}",
         description=f"COVID-19 in {found.country} by month",

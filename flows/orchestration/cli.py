@@ -183,7 +183,7 @@ def _confirmed(question: str) -> bool:
     if not question:
         return False
     if not sys.stdin.isatty():
-        nobody = f"{question} There is no terminal to answer on"
+        nobody = f"cannot ask {question!r} without a terminal"
         raise UsageError(nobody, Remedy("yes", True))
     sys.stdout.flush()
     return typer.confirm(question)

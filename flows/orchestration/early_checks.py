@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "month_report.py": MONTH,
     "parameterized_flow.py": MONTHS,
     "drop_months.py": MONTHS,
+    "history.py": MONTHS,
     "first_run.py": MONTHS,
 }
 

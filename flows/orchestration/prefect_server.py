@@ -33,7 +33,7 @@ def refuse_silent_server() -> None:
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise _silent(url, str(error) or type(error).__name__) from error
     if answer.status_code == httpx.codes.NOT_FOUND:
-        raise _silent(url, "what answers there is no Prefect server")
+        raise _silent(url, "another server answers there")
 
 
 def _refuse_closed_database() -> None:

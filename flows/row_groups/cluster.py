@@ -125,7 +125,7 @@ def rewrite_on(client: Client, job: Job) -> Entry:
     except KilledWorker as error:
         raise ClusterError(
             f"{job.file.name}: {error.allowed_failures + 1} workers were lost with it, "
-            "most likely for want of memory",
+            "most likely because memory ran out",
             "give them more",
             Remedy("rows_per_group", max(job.rows_per_group // 2, 1)),
         ) from error

@@ -73,11 +73,11 @@ def plan_files(
 def _refuse(source: Place, sink: Place, intent: str, days: int) -> None:
     if intent not in get_args(Intent):
         raise UsageError(
-            f"intent {intent!r} is none; leave it empty for what changed in the last days, "
+            f"unknown intent {intent!r}: leave it empty for what changed in the last days, "
             "or write test_subset or reprocess"
         )
     if days < 0:
-        raise UsageError(f"days {days} is less than none; write 0 or more")
+        raise UsageError(f"days {days} is negative; write 0 or more")
     if str(source) == str(sink):
         raise UsageError(f"source and sink are both {source}; name another sink")
 

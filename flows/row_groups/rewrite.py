@@ -78,7 +78,7 @@ def _rewrite(source: Path, target: Path, rows_per_group: int, readings: Readings
     with _opened(source) as file:
         rows = int(file.metadata.num_rows)
         if not rows:
-            raise BadFile(f"{source.name} has no row; it was not rewritten")
+            raise BadFile(f"{source.name} has no rows; it was not rewritten")
         _write(source.name, file, target, rows_per_group, readings)
     return rows
 

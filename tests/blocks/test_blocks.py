@@ -1,4 +1,4 @@
-"""The scripts that save blocks: what they save, what they ask for, and what they never show."""
+"""The scripts that save blocks: what they save, what they require, and what they never print."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def load(reference: str) -> Any:
 
 
 def saved(run: Run, spec: BlockSpec, values: Mapping[str, str]) -> list[Any]:
-    """The blocks that a script says it saved, loaded; run twice, with the same outcome."""
+    """Return the blocks that a script says it saved; running it twice gives the same result."""
     first, second = run(spec, values), run(spec, values)
     assert first == second
     code, out, err = first
@@ -143,7 +143,7 @@ def saved(run: Run, spec: BlockSpec, values: Mapping[str, str]) -> list[Any]:
 
 @pytest.fixture
 def forgotten(prefect_server: None) -> Iterator[None]:
-    """The saved embedded blocks, which other tests must find unsaved, removed at the end."""
+    """Remove the saved embedded blocks at the end, because other tests must find none."""
     yield
     embedded: tuple[Any, ...] = (LocalBucket, DuckDBWarehouse)  # coroutines only in async code
     for found in embedded:
@@ -158,7 +158,7 @@ EMBEDDED = pytest.mark.usefixtures("forgotten")
 def test_a_script_has_a_check_for_each_of_its_blocks_and_no_other(
     spec: BlockSpec, values: dict[str, str]
 ) -> None:
-    """The reference takes from there which blocks a script makes."""
+    """The reference takes the list of blocks from these checks."""
     webhooks = (WEBHOOK, "https://hooks.slack.com/services/T000/B000/s3cret")
     found = [Settings(values | {"NOTIFY_WEBHOOK_URL": url}, Path(".env")) for url in webhooks]
     made = [_reference(*pair) for settings in found for pair in spec.blocks(settings)]
@@ -204,7 +204,7 @@ def test_the_block_of_s3_refers_to_its_credentials(run: Run, values: dict[str, s
 
 @SERVER
 def test_the_block_of_postgres_connects_with_psycopg2(run: Run, values: dict[str, str]) -> None:
-    """The password has characters that a URL would have to escape."""
+    """The password has characters that a URL must escape."""
     (connector,) = saved(run, make_postgres_block.SPEC, values | {"POSTGRES_HOST": "db.local"})
     url = connector.connection_info.create_url()
     assert (url.drivername, url.host, url.port) == (
@@ -241,7 +241,7 @@ def test_the_blocks_of_processes_run_here_and_in_a_temporary_folder(
 
 @SERVER
 def test_declarations_of_the_user_reach_processes_and_containers(run: Run, tmp_path: Path) -> None:
-    """Fetched code has no .env, and a container no such folder."""
+    """Fetched code has no .env, and a container cannot see the folder."""
     own = {"TRIPS_DATASETS": str(tmp_path)}
     for process in saved(run, make_process_blocks.SPEC, own):
         assert process.env["TRIPS_DATASETS"] == str(tmp_path)
@@ -263,7 +263,7 @@ def test_the_block_of_the_repository(run: Run, values: dict[str, str]) -> None:
 def test_the_embedded_blocks_have_absolute_paths(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even if the folder is relative; flows open them like any other block."""
+    """This holds even for a relative folder; flows open them like any other block."""
     monkeypatch.chdir(tmp_path)
     bucket, warehouse = saved(run, make_embedded_blocks.SPEC, {"TRIPS_DATA": "here"})
     assert bucket.folder == str(tmp_path / "here" / "bucket")
@@ -271,8 +271,8 @@ def test_the_embedded_blocks_have_absolute_paths(
 
 
 @SERVER
-def test_failed_and_crashed_runs_are_told_once(run: Run, values: dict[str, str]) -> None:
-    """However often the script runs, there is one policy; the block keeps the URL as a secret."""
+def test_failed_and_crashed_runs_notify_once(run: Run, values: dict[str, str]) -> None:
+    """Running the script again leaves a single policy; the block keeps the URL as a secret."""
     import asyncio
 
     from prefect import get_client
@@ -298,7 +298,7 @@ def test_failed_and_crashed_runs_are_told_once(run: Run, values: dict[str, str])
 
 
 @SERVER
-def test_slack_has_a_block_of_its_own(run: Run) -> None:
+def test_slack_has_its_own_block(run: Run) -> None:
     """The host of the URL selects it."""
     url = "https://hooks.slack.com/services/T000/B000/s3cret"
     (block,) = saved(run, make_notification.SPEC, {"NOTIFY_WEBHOOK_URL": url})
@@ -348,7 +348,7 @@ def test_one_that_cannot_be_saved_does_not_keep_the_others(
     values |= {"GCP_SERVICE_ACCOUNT": "/no/such/key.json", "TRIPS_DATA": str(tmp_path / "data")}
     assert main_of_all(make_blocks.SPECS, ["--env", str(env_file(tmp_path, values))]) == 1
     out, err = capfd.readouterr()
-    assert "GCP_SERVICE_ACCOUNT is neither a file of this machine" in err
+    assert "GCP_SERVICE_ACCOUNT is neither a file on this machine" in err
     assert "saved s3-bucket/zoom-s3\n" in out
 
 
@@ -378,8 +378,8 @@ MALFORMED = [
     (make_s3_block, "AWS_SECRET_ACCESS_KEY", "", "is not set, but the other one is"),
     (make_postgres_block, "POSTGRES_PORT", "5432x", "is '5432x', which is not a port"),
     (make_postgres_block, "POSTGRES_PORT", "70000", "is '70000', which is not a port"),
-    (make_docker_block, "DOCKER_IMAGE", "host:5000/flows", "has no tag of its own"),
-    (make_docker_block, "DOCKER_IMAGE", "flows:latest", "has no tag of its own"),
+    (make_docker_block, "DOCKER_IMAGE", "host:5000/flows", "has no tag"),
+    (make_docker_block, "DOCKER_IMAGE", "flows:latest", "has no tag"),
     (make_docker_block, "DOCKER_DATA", "data/volume", "neither a name nor an absolute folder"),
     (make_docker_block, "DOCKER_DATASETS", "datasets", "which is not an absolute folder"),
     (make_docker_block, "DOCKER_IMAGE_PULL_POLICY", "SOMETIMES", "IF_NOT_PRESENT, ALWAYS, NEVER"),
@@ -401,7 +401,7 @@ def test_a_malformed_value_is_named_with_where_to_set_it(
     assert why in line
 
 
-def test_the_environment_wins_over_the_file(
+def test_the_environment_overrides_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An unset or empty variable falls back to the file; dollar signs are not expanded."""
@@ -442,7 +442,7 @@ def test_a_check_of_google_gets_a_token_and_lists_bucket_and_project(
     assert (code, err) == (0, "")
     asked = [(request.method, request.path) for request in google.requests]
     assert ("POST", "/token") in asked
-    assert {method for method, path in asked if path != "/token"} == {"GET"}  # nothing is made
+    assert {method for method, path in asked if path != "/token"} == {"GET"}  # nothing is created
     code, out, _ = run(make_gcp_blocks.SPEC, there | {"GCS_BUCKET": "no-bucket"}, "--check")
     assert code == 1
     assert re.search(r"^no  gcs-bucket/zoom-gcs: .*bucket does not exist", out, re.MULTILINE)
@@ -482,7 +482,7 @@ CONNECTING = {
 
 
 @pytest.mark.parametrize("reference", CONNECTING)
-def test_a_check_where_nobody_answers_says_no_and_why(
+def test_a_check_without_an_answer_fails_with_the_reason(
     run: Run,
     values: dict[str, str],
     nobody: int,
@@ -544,8 +544,8 @@ def test_a_check_of_the_embedded_blocks_makes_nothing(run: Run, tmp_path: Path) 
 
 @given(secret=st.from_regex(r"[!-&(-~]{4,20}[0-9]{6}", fullmatch=True))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_no_secret_is_ever_in_what_is_printed(secret: str, tmp_path_factory: Any) -> None:
-    """Whether the secret is accepted, refused, or repeated by the client's error."""
+def test_no_secret_is_ever_printed(secret: str, tmp_path_factory: Any) -> None:
+    """This covers secrets that are accepted, refused, or repeated in the client's error."""
     folder = tmp_path_factory.mktemp("env")
     file = env_file(folder, dict.fromkeys(SECRETS, secret))
     said = Settings.read(file).hidden(f"refused {secret}: {secret!r}")
@@ -554,7 +554,7 @@ def test_no_secret_is_ever_in_what_is_printed(secret: str, tmp_path_factory: Any
     with contextlib.redirect_stdout(written), contextlib.redirect_stderr(written):
         specs = [spec for spec in make_blocks.SPECS if spec.needs]
         for spec in specs:
-            main([spec], ["--env", str(file)])  # none has all that it needs: all are refused
+            main([spec], ["--env", str(file)])  # no block has all that it needs, so all are refused
     assert written.getvalue().count("\n") == len(specs)
     assert secret not in written.getvalue()
 

@@ -1,4 +1,4 @@
-"""A browser, and everything that `make serve` starts to look at."""
+"""A browser, and what `make serve` starts for it to look at."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fakes.served import PROJECT, Served, serving
 
 SHOTS = PROJECT / "build" / "screenshots"
 _SIZE = {"width": 1300, "height": 800}
-#: As root there is no sandbox; the rest keeps it from calling home.
+#: Root has no sandbox; the other options keep the browser from calling home.
 _OPTIONS = (
     "--no-sandbox",
     "--disable-gpu",

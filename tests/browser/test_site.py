@@ -1,4 +1,4 @@
-"""The site of `make docs`, as a browser without a network shows it."""
+"""The site of `make docs` in a browser without a network."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def started_by(page: Page, button: Locator) -> str:
 def test_a_quick_run_brings_the_month_of_the_defaults(
     page: Page, served: Served, shots: Path
 ) -> None:
-    """Deployments, Run, Quick run: the page shows yellow 2021-01 as loaded into the bucket."""
+    """After Deployments, Run and Quick run, yellow 2021-01 is shown as loaded into the bucket."""
     open_deployment(page, "etl-web-to-gcs", "local-flow")
     run = ended(served, started_by(page, page.get_by_text("Quick run")))
     assert (run["name"], run["state_name"]) == ("yellow 2021-01", "Completed")
@@ -51,7 +51,7 @@ def test_a_quick_run_brings_the_month_of_the_defaults(
 
 
 def test_a_custom_run_takes_what_the_form_says(page: Page, served: Served, shots: Path) -> None:
-    """Color from its drop-down, months and source as text; the run, what is below it, its pages."""
+    """It takes a color from the list, months and source as text; the run and its pages agree."""
     open_deployment(page, "etl-parent-flow", "local-flow")
     page.get_by_text("Custom run").click()
     fill_the_form(page)
@@ -69,7 +69,7 @@ def test_a_custom_run_takes_what_the_form_says(page: Page, served: Served, shots
 def test_a_dataset_of_the_users_own_is_in_the_drop_down(
     page: Page, served: Served, shots: Path
 ) -> None:
-    """And a run of it brings its months; its deployment has the schedule that it declares."""
+    """Its run loads its months, and its deployment has the declared schedule."""
     open_deployment(page, "etl-parent-flow", "local-flow")
     page.get_by_text("Custom run").click()
     field(page, "color").locator(".p-select-button__control").click()
@@ -88,7 +88,7 @@ def test_a_dataset_of_the_users_own_is_in_the_drop_down(
     page.screenshot(path=shots / "own-schedule.png")
 
 
-def test_the_form_refuses_a_month_that_there_is_not(page: Page, shots: Path) -> None:
+def test_the_form_refuses_an_invalid_month(page: Page, shots: Path) -> None:
     """It names the parameter and its bound, and keeps what was entered."""
     open_deployment(page, "etl-web-to-gcs", "local-flow")
     page.get_by_text("Custom run").click()
@@ -136,15 +136,15 @@ def fill_the_form(page: Page) -> None:
 
 
 def field(page: Page, parameter: str) -> Locator:
-    """Return the field of a parameter; the UI does not link its labels to fields."""
+    """Return the field of a parameter, which the UI does not link to its label."""
     label = page.locator(".schema-form-property__label", has_text=re.compile(f"^{parameter}"))
     return page.locator(".schema-form-property").filter(has=label)
 
 
 def look_at_the_run(page: Page, shots: Path) -> None:
-    """The graph has the tasks of the months; the tabs have the flows below and the parameters."""
+    """Check the graph's tasks of the months, and the tabs of child flows and parameters."""
     expect(page.get_by_text("Completed").first).to_be_visible()
-    page.reload()  # the graph that grew with the run is as wide as that was long
+    page.reload()  # a graph that grew during the run is as wide as the run was long
     expect(page.get_by_text("Completed").first).to_be_visible()
     page.wait_for_load_state("networkidle")
     page.screenshot(path=shots / "run.png")
@@ -189,7 +189,7 @@ def artifact(served: Served, key: str) -> str:
 
 
 def test_sigterm_stops_all_of_it(tmp_path: Path, prefect_database: Callable[[Path], None]) -> None:
-    """Like the Ctrl-C that ends the other tests: exit code 0, and no process left."""
+    """As after Ctrl-C, which ends the other tests, the exit code is 0 and no process is left."""
     found = start(tmp_path, free_port(), database=prefect_database)
     assert found.group() != []
     assert found.stop(signal.SIGTERM) == 0

@@ -1,4 +1,4 @@
-"""What runs while containers are tested: an engine, the image, a server, agents, PostgreSQL."""
+"""What the container tests share: an engine, the image, a server, agents, PostgreSQL."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _BUILD_SECONDS = 1200
 @pytest.fixture(scope="session", autouse=True)
 def terminated() -> None:
     """Stop everything that was started even if the session is terminated."""
-    # In the background of a shell Ctrl-C is ignored, which agents inherit: they end by it.
+    # A shell's background job ignores SIGINT; agents inherit that, and need SIGINT to stop.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 143))
 
 
 @pytest.fixture(scope="session")
 def building() -> Iterator[Future[str]]:
-    """An engine, and the image that is built on it while what needs neither is tested."""
+    """Start an engine and build the image on it while tests that need neither run."""
     with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
 
         def build_on_engine() -> str:
@@ -54,7 +54,7 @@ def taxi(postgres_server: tuple[Server, int]) -> Iterator[Database]:
 def own_database(postgres_server: tuple[Server, int]) -> Iterator[Database]:
     """Yield the database of Prefect's server."""
     with new_database(*postgres_server, "prefect") as found:
-        found.query("CREATE EXTENSION IF NOT EXISTS pg_trgm")  # its migrations search names by it
+        found.query("CREATE EXTENSION IF NOT EXISTS pg_trgm")  # for Prefect's migrations
         yield found
 
 
@@ -75,7 +75,7 @@ def volume() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def declarations(web: Web) -> Iterator[Path]:
-    """The user's folder of declarations, which containers read as user 1000."""
+    """Return the user's folder of declarations, which containers read as user 1000."""
     with tempfile.TemporaryDirectory(prefix="declarations-") as name:
         Path(name).chmod(0o755)
         own_dataset.declare(Path(name), web.url("/tram-{year}-{month:02}.csv"))
@@ -121,7 +121,7 @@ def prefect(
     }
     found = Prefect(tmp_path_factory.mktemp("prefect"), environment)
     try:
-        # SQLite answers 503 where many runs begin at once.
+        # SQLite answers 503 when many runs begin at once.
         found.serve(url.render_as_string(hide_password=False))
         found.run("blocks/make_blocks.py")
         found.run("deployments/local_deploy.py")
@@ -132,9 +132,9 @@ def prefect(
 
 @pytest.fixture(scope="session")
 def left(building: Future[str]) -> Iterator[Callable[[], set[str]]]:
-    """Says which containers of runs and which networks are there that were not there before.
+    """Return the runs' containers and networks that were not there before.
 
-    The containers are removed at last.
+    The containers are removed at the end.
     """
     building.result(_BUILD_SECONDS)
     before = _containers_and_networks()

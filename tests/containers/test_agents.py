@@ -1,4 +1,4 @@
-"""Agents that are killed, and a server that was away: what was begun is done, and done once."""
+"""Agents that are killed, and a server that was down: each month is loaded once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def task_runs(prefect: Prefect, name: str) -> list[dict[str, Any]]:
 def test_the_late_runs_of_a_week_do_the_work_once(
     prefect: Prefect, taxi: Database, web: Web
 ) -> None:
-    """After the server was down from Monday to Friday, five runs start at once; one has work."""
+    """After a week without a server, five runs start at once; one of them has work."""
     publish(web, "2020-01", ["10.5", "4"])
     now = dt.datetime.now(dt.timezone.utc)
     deployment = prefect.deployment(PARENT)
@@ -62,7 +62,7 @@ def test_the_late_runs_of_a_week_do_the_work_once(
     states = prefect.ended(*late, seconds=180)
     agent.stop()
     names = Counter(state["name"] for state in states)
-    # One brings the month to the bucket; that one, or another, to the warehouse.
+    # One run brings the month into the bucket; the same or another loads the warehouse.
     assert set(names) == {"Completed", "Skipped"}
     assert names["Completed"] <= 2
     downloads = [r for r in web.requests if r.method == "GET" and "2020-01" in r.path]
@@ -86,7 +86,7 @@ def test_a_run_goes_on_when_its_agent_is_killed(prefect: Prefect) -> None:
 def test_runs_that_are_killed_with_their_agent_are_finished_by_another(
     prefect: Prefect, taxi: Database, web: Web
 ) -> None:
-    """As after a power cut; Prefect alone would show the run as Running indefinitely."""
+    """As after a power cut, Prefect alone would show the run as Running indefinitely."""
     half = publish_and_stop_half_way(web, "2020-02", rows=3_000)
     first = prefect.agent("local")
     run = prefect.run_deployment(PARENT, **parameters(web, months="2"))

@@ -1,4 +1,4 @@
-"""compose.yaml as people use it: up, a deployment run, a month in its PostgreSQL, down."""
+"""compose.yaml as people use it: up, a deployment's run, a month in its PostgreSQL, down."""
 
 from __future__ import annotations
 
@@ -26,13 +26,10 @@ def is_deployed(prefect: Prefect, name: str) -> bool:
     return False
 
 
-def test_a_month_comes_by_what_compose_brings_up(
+def test_compose_loads_a_month(
     tmp_path: Path, left: Callable[[], set[str]], declarations: Path
 ) -> None:
-    """Server, agent, databases and the run's container reach each other.
-
-    They find the user's own declarations, too.
-    """
+    """All services and the run's container reach each other and the user's declarations."""
     with brought_up(tmp_path, declarations) as services:
         server = Prefect(tmp_path, {}, services.server)
         flow = "etl-parent-flow/docker-flow"
@@ -51,7 +48,7 @@ def test_a_month_comes_by_what_compose_brings_up(
             assert [row[:2] for row in cursor.fetchall()] == [("2020-01", 1_000)]
             cursor.execute(f"SELECT count(*) FROM {own_dataset.NAME}")
             assert cursor.fetchone() == (500,)
-        # Those of runs are on the network and the volume that are to go.
+        # Containers of runs use the network and the volume that are about to be removed.
         for container in left() & set(containers("--all")):
             run("docker", "rm", "--force", container)
     for kind in ("container", "network", "volume"):

@@ -56,7 +56,7 @@ def in_bucket(volume: Path) -> dict[str, tuple[int, float]]:
 
 
 def test_a_month_without_a_server(agent: Program) -> None:
-    """One container, no agent, no root; the month is at the place that the table shows."""
+    """One container without agent or root loads the month at the place that the table shows."""
     command = "id -u && python flows/etl_web_to_gcs.py --source sample:2000"
     said = run("docker", "run", "--rm", "--network=host", "zoom-flows:test", "sh", "-c", command)
     assert said.splitlines()[0] == "1000"
@@ -89,7 +89,7 @@ def test_the_parent_and_its_children_complete_in_a_container(
 def test_a_dataset_of_the_users_own_is_loaded_in_a_container(
     prefect: Prefect, agent: Program, taxi: Database, web: Web
 ) -> None:
-    """By its deployment, whose schedule is its own; the declaration is in a folder of theirs."""
+    """Its deployment has its own schedule; the declaration is in the user's folder."""
     for month, minutes in (("2020-10", ["4.5", "10"]), ("2020-11", ["7", "8", "9.2"])):
         body = own_dataset.rides(month, minutes).encode()
         web.serve(f"/tram-{month}.csv", Page(body, etag=f'"{month}"'))
@@ -126,7 +126,7 @@ def test_an_agent_takes_only_the_runs_of_its_queue(prefect: Prefect, agent: Prog
 def test_a_container_that_is_killed_is_reported_and_the_next_run_completes_the_month(
     prefect: Prefect, agent: Program, taxi: Database, web: Web, volume: Path
 ) -> None:
-    """Killed while downloading, it becomes Crashed; the next run loads the month."""
+    """Killed during a download, it becomes Crashed; the next run loads the month."""
     half = publish_and_stop_half_way(web, "2020-12", rows=5_000)
     before = in_bucket(volume)
     run_id = prefect.run_deployment("etl-parent-flow/docker-flow", **parameters(web, months="12"))
@@ -137,7 +137,7 @@ def test_a_container_that_is_killed_is_reported_and_the_next_run_completes_the_m
     assert "137" in state["message"]
     assert in_bucket(volume) == before
     (child,) = prefect.children(run_id)
-    assert child["state"]["type"] == "RUNNING"  # nobody was left to say that it ended
+    assert child["state"]["type"] == "RUNNING"  # nobody was left to report that it ended
     tidy = prefect.run_deployment("tidy-runs/docker-flow", keep_hours=0)
     again = prefect.run_deployment("etl-parent-flow/docker-flow", **parameters(web, months="12"))
     tidied, completed = prefect.ended(tidy, again)
@@ -148,11 +148,11 @@ def test_a_container_that_is_killed_is_reported_and_the_next_run_completes_the_m
     assert in_bucket(volume) == {**before, "2020-12": expected}
     assert ("2020-12", *expected) in taxi.query(SUMS)
     ranges = [r.headers["range"] for r in web.requests if "range" in r.headers and "12" in r.path]
-    assert ranges == [f"bytes={half}-"]  # the new container went on where the old one stopped
+    assert ranges == [f"bytes={half}-"]  # the new container resumed where the old one stopped
 
 
 def test_a_run_of_a_cron_is_picked_up_at_its_time(prefect: Prefect, cron: dt.datetime) -> None:
-    """It starts within 15 s, in a container, without help."""
+    """It starts in a container within 15 s, without help."""
     deployment = prefect.deployment("etl-web-to-gcs/cron-flow")
 
     def due() -> list[dict[str, Any]]:

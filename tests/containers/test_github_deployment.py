@@ -1,4 +1,4 @@
-"""A deployment whose code comes from GitHub, fetched by an agent's own git for each run."""
+"""A deployment whose code an agent's own git fetches from GitHub for each run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An image with the user's own declaration in it, built as the documentation says."""
+"""An image with the user's own declaration, built as the documentation says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fakes.web import Page, Web
 pytestmark = pytest.mark.docker
 
 IMAGE = "zoom-flows:own"
-#: What `docker build` reads, as .dockerignore lets it through.
+#: What `docker build` reads, as .dockerignore allows.
 _CONTEXT = ("Dockerfile", ".dockerignore", "Makefile", ".prefectignore")
 _FOLDERS = ("flows", "blocks", "deployments")
 
@@ -43,7 +43,7 @@ def image(building: Future[str], web: Web, tmp_path: Path) -> Iterator[str]:
 def test_an_image_has_the_declaration_that_was_copied_into_flows(
     image: str, web: Web, volume: Path
 ) -> None:
-    """Nothing is mounted but the data; the dataset's months are in the container's DuckDB file."""
+    """Only the data is mounted; the dataset's months are in the container's DuckDB file."""
     for month, minutes in (("2020-10", ["4.5", "10"]), ("2020-11", ["7", "8", "9.2"])):
         page = Page(own_dataset.rides(month, minutes).encode(), etag=f'"{month}"')
         web.serve(f"/own-tram-{month}.csv", page)

@@ -1,4 +1,4 @@
-"""What is left when all of it has been stopped; the last of these tests, by its name."""
+"""What is left after everything has stopped; its name makes it the last of these tests."""
 
 from __future__ import annotations
 

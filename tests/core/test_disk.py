@@ -1,4 +1,4 @@
-"""What a disk refuses is named with its place and what is free there; other errors stay."""
+"""A refusal by the disk is named with its place and the free space; other errors stay unchanged."""
 
 from __future__ import annotations
 

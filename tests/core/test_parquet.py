@@ -1,4 +1,4 @@
-"""Row groups of equal size, whatever the batches; texts, not dictionaries, for readers."""
+"""Row groups have equal sizes for any batches, and readers get texts, not dictionaries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this user may not touch is an error that names the place and what to do."""
+"""A lack of permission is an error that names the place and what to do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from fakes.humble import humble
 
 FLOWS = Path(__file__).absolute().parents[2] / "flows"
-#: What each case runs, with `here` as its folder; prints what was raised.
+#: The code of each case, with `here` as its folder; prints what was raised.
 _SCRIPT = """
 import sys
 from pathlib import Path
@@ -34,7 +34,7 @@ LOOK = "from monthly.sources import look; look(str(here / 'unlisted/x/{year_mont
 
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Path]:
-    """Folders that may not be entered, not be listed, and not be written."""
+    """Return folders that cannot be entered, listed, or written to."""
     modes = {"closed": 0o000, "unlisted": 0o311, "locked": 0o555}
     for name in modes:
         (tmp_path / name).mkdir()
@@ -79,13 +79,13 @@ def said(here: Path, code: str, **environment: str) -> str:
 def test_an_object_that_may_not_be_used_is_named_with_the_setting_of_its_bucket(
     here: Path, code: str, place: str
 ) -> None:
-    """Not with that of the scratch folder, where it would have gone."""
+    """It is not named with the setting of the scratch folder, where it would have gone."""
     found = said(here, code)
     assert found.startswith(f"StorageError: cannot use {here / place}: [Errno 13] ")
     assert found.endswith("name another folder (TRIPS_DATA, or its block)")
 
 
-def test_a_warehouse_that_may_not_be_written_is_no_matter_of_room(here: Path) -> None:
+def test_a_warehouse_without_write_permission_is_not_out_of_space(here: Path) -> None:
     found = said(here, _MONTH + DUCKDB + "w.drop(month)")
     assert found.startswith(f"StorageError: {here / 'locked/db'} cannot be opened ")
     assert found.endswith(

@@ -1,4 +1,4 @@
-"""Items are produced ahead, in order and no further than allowed; no thread stays."""
+"""Items are produced ahead in order, up to a limit, and no thread is left."""
 
 from __future__ import annotations
 

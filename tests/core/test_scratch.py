@@ -1,4 +1,4 @@
-"""A month's scratch folder belongs to one run, and is gone when that run has ended."""
+"""A month's scratch folder belongs to one run, and is removed when that run ends."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def left_in(root: Path) -> list[str]:
 
 
 def run(error: BaseException | None = None, vanishes: bool = False) -> None:
-    """A run that leaves a file, or has its folder removed, and ends with an error or none."""
+    """Run with a scratch folder that gets a file or vanishes; end with an error or none."""
     with scratch_folder(MONTH, "a") as folder:
         (folder / "part").write_bytes(b"x")
         if vanishes:
@@ -57,7 +57,7 @@ def test_folder_is_there_for_the_run_and_gone_after_it(root: Path) -> None:
     assert left_in(root) == []
 
 
-def test_folder_is_in_the_systems_temporary_folder_unless_told_otherwise(
+def test_folder_is_in_the_systems_temporary_folder_by_default(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -94,13 +94,13 @@ def test_broken_download_is_found_by_the_next_run(root: Path) -> None:
     assert left_in(root) == []
 
 
-def test_error_of_the_run_is_the_one_that_is_told_though_the_folder_vanished(root: Path) -> None:
+def test_error_of_the_run_is_reported_although_the_folder_vanished(root: Path) -> None:
     with pytest.raises(BadFile):
         run(BadFile("no"), vanishes=True)
 
 
 def test_second_run_goes_on_when_the_first_has_ended(root: Path) -> None:
-    """tests/trips/test_waiting.py has what it says meanwhile."""
+    """tests/core/test_waiting.py has the messages meanwhile."""
     begun, order = threading.Event(), list[str]()
 
     def second() -> None:
@@ -169,7 +169,7 @@ def test_root_that_is_not_ours_is_named(root: Path, monkeypatch: pytest.MonkeyPa
 def test_what_killed_runs_left_is_swept_but_for_downloads_and_runs_that_go_on(
     scratch: Path,
 ) -> None:
-    """A converted file goes, half a download stays, and so does the folder of another run."""
+    """A converted file is removed; half a download stays, and so does another run's folder."""
     for name in ("green_tripdata_2020-10-aaaaaaaa", "green_tripdata_2020-11-bbbbbbbb"):
         (scratch / name / "published").mkdir(parents=True)
     converted = scratch / "green_tripdata_2020-10-aaaaaaaa/converted"

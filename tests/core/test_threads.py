@@ -25,7 +25,7 @@ def test_every_month_gets_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5"])
-def test_what_is_not_a_number_of_threads_is_refused(
+def test_an_invalid_number_of_threads_is_refused(
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRIPS_THREADS", text)

@@ -1,4 +1,4 @@
-"""A run that waits says for what, who has it and how long at most; others are silent."""
+"""A run that waits says for what, who holds it and how long at most; others are silent."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _HOLD_DUCKDB = _HOLD_FILE.replace("filelock.FileLock(", "duckdb.connect(").repla
 
 @pytest.fixture
 def said() -> Iterator[Queue[str]]:
-    """Return the messages of the logger `trips`."""
+    """Yield the messages of the logger `trips`."""
     found: Queue[str] = Queue()
     handler = logging.Handler()
     handler.emit = lambda record: found.put(record.getMessage())  # type: ignore[method-assign] # a stub
@@ -63,14 +63,14 @@ class Holder:
         assert self.process.stdout.readline() == "held\n"
 
     def let_go(self) -> None:
-        """End it."""
+        """Make it release what it holds, and end."""
         self.process.communicate()
 
 
 def words_while_held(
     holder: Holder, said: Queue[str], use: threading.Thread, count: int
 ) -> list[str]:
-    """The first words of a thread that waits, after which the holder lets go and it ends."""
+    """Return the first messages of a waiting thread, then let go and wait for its end."""
     use.start()
     words = [said.get(timeout=20) for _ in range(count)]
     holder.let_go()
@@ -79,7 +79,7 @@ def words_while_held(
     return words
 
 
-def test_a_duckdb_file_that_another_program_has_is_told_within_two_seconds(
+def test_a_duckdb_file_in_use_is_reported_within_two_seconds(
     said: Queue[str], tmp_path: Path
 ) -> None:
     warehouse = DuckDBFile(tmp_path / "trips.duckdb", "256MB")
@@ -109,7 +109,7 @@ def test_it_is_said_again_and_again_until_the_wait_ends(said: Queue[str], tmp_pa
 
 
 @pytest.mark.usefixtures("soon")
-def test_a_month_that_another_run_is_at_is_told_with_its_process(said: Queue[str]) -> None:
+def test_a_month_that_another_run_works_on_is_reported_with_its_process(said: Queue[str]) -> None:
     def use() -> None:
         with scratch_folder(MONTH, "a"):
             pass
@@ -124,7 +124,7 @@ def test_a_month_that_another_run_is_at_is_told_with_its_process(said: Queue[str
 
 
 @pytest.mark.usefixtures("soon")
-def test_a_folder_that_another_run_writes_into_is_told(said: Queue[str], tmp_path: Path) -> None:
+def test_a_folder_that_another_run_writes_to_is_reported(said: Queue[str], tmp_path: Path) -> None:
     bucket = FolderBucket(tmp_path / "bucket")
     bucket.write("a", b"1", None)
     holder = Holder(_HOLD_FILE, tmp_path / "bucket" / ".lock")
@@ -151,12 +151,12 @@ def test_a_load_that_waits_for_another_session_names_it(
         use.start()
         word = said.get(timeout=20)
     use.join(60)
-    assert word.startswith("yellow_tripdata_2021-01: another run is at it in ")
+    assert word.startswith("yellow_tripdata_2021-01: another run is working on it in ")
     assert f"session {pid} of " in word
     assert "20 s at most" in word
 
 
-def test_what_need_not_wait_says_nothing(said: Queue[str], tmp_path: Path) -> None:
+def test_a_run_that_need_not_wait_says_nothing(said: Queue[str], tmp_path: Path) -> None:
     warehouse = DuckDBFile(tmp_path / "trips.duckdb", "256MB")
     warehouse.query("SELECT 1")
     with scratch_folder(MONTH, "a"):
@@ -164,7 +164,7 @@ def test_what_need_not_wait_says_nothing(said: Queue[str], tmp_path: Path) -> No
     assert said.empty()
 
 
-def test_a_loop_speaks_soon_and_then_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loop_reports_soon_and_then_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 1.0, 1.6, 2.0, 31.0, 31.7, 32.0, 33.0, 33.6])
     monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     pace = waiting.Pace()

@@ -1,4 +1,4 @@
-"""The edition of a day is fetched once, and what is not whole counts as absent."""
+"""The edition of a day is fetched once, and an incomplete one counts as absent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DAY = dt.date(2020, 9, 7)
 
 @pytest.fixture
 def bucket(tmp_path: Path) -> FolderBucket:
-    """With the edition of a day."""
+    """Return a bucket with the edition of a day."""
     path = tmp_path / "published.json"
     path.write_bytes(SMALL)
     found = FolderBucket(tmp_path / "bucket")
@@ -41,7 +41,7 @@ def test_edition_of_another_day_or_address_is_not(bucket: FolderBucket, tmp_path
 
 
 def test_next_day_takes_the_place_of_the_day_before(bucket: FolderBucket, tmp_path: Path) -> None:
-    """The bucket does not grow day by day."""
+    """The bucket does not grow from day to day."""
     before = objects(bucket)
     (tmp_path / "next.json").write_bytes(SMALL + b" ")
     keep(bucket, URL, DAY + dt.timedelta(1), tmp_path / "next.json")
@@ -54,7 +54,7 @@ def test_next_day_takes_the_place_of_the_day_before(bucket: FolderBucket, tmp_pa
 def test_edition_that_is_not_whole_counts_as_absent(
     bucket: FolderBucket, tmp_path: Path, keep_bytes: int
 ) -> None:
-    """However much of it is left."""
+    """This holds however much of it is left."""
     edition = max(objects(bucket), key=lambda path: path.stat().st_size)
     edition.write_bytes(SMALL[:keep_bytes])
     assert not cached(bucket, URL, DAY, tmp_path / "got")
@@ -64,7 +64,7 @@ def test_edition_that_is_not_whole_counts_as_absent(
 def test_half_of_the_pair_counts_as_absent(
     bucket: FolderBucket, tmp_path: Path, number: int
 ) -> None:
-    """As a kill between the two writes leaves it."""
+    """A kill between the two writes leaves such a half."""
     objects(bucket)[number].unlink()
     assert not cached(bucket, URL, DAY, tmp_path / "got")
 
@@ -76,7 +76,7 @@ def test_damaged_note_counts_as_absent(bucket: FolderBucket, tmp_path: Path, not
 
 
 def test_note_holds_no_secret(bucket: FolderBucket) -> None:
-    """The query of an address may be one."""
+    """The query of an address may be a secret."""
     note = json.loads(next(p for p in objects(bucket) if "note" in p.name).read_text())
     assert note["url"] == "http://here/json/"
     assert note["day"] == "2020-09-07"

@@ -1,4 +1,4 @@
-"""An edition is read whole or refused with what is wrong; countries are found as people write."""
+"""An edition is read whole or refused with the reason; countries are found as people write them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_plain_and_gzipped_editions_are_read_alike(tmp_path: Path) -> None:
 @pytest.mark.parametrize("published", [SMALL, gzip.compress(SMALL, mtime=0)])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
 def test_edition_cut_short_is_refused(tmp_path: Path, published: bytes, share: float) -> None:
-    """At any place, compressed or not; the message says how the file begins."""
+    """It is refused at any cut, compressed or not; the message says how the file begins."""
     with pytest.raises(BadFile, match=r"^covid: http://here/json/, which begins with b") as said:
         read(tmp_path, published[: int(share * len(published))])
     assert "is not complete JSON" in str(said.value)
@@ -53,15 +53,15 @@ def test_edition_cut_short_is_refused(tmp_path: Path, published: bytes, share: f
         (b'{"records": [3]}', "record 1 has no 'countriesAndTerritories'"),
     ],
 )
-def test_what_is_no_edition_is_named(tmp_path: Path, data: bytes, said: str) -> None:
-    """With what stands in its place."""
+def test_a_file_that_is_not_an_edition_is_named(tmp_path: Path, data: bytes, said: str) -> None:
+    """The error says what the file has instead."""
     with pytest.raises(BadFile) as found:
         read(tmp_path, data)
     assert said in str(found.value)
 
 
 def test_weekly_edition_is_refused_by_the_field_that_it_lacks(tmp_path: Path) -> None:
-    """ECDC went over to weeks in December 2020, which cannot be summed by month."""
+    """In December 2020 ECDC changed to weeks, which cannot be summed by month."""
     weekly = {"dateRep": "04/01/2021", "year_week": "2020-53", "cases_weekly": 1}
     weekly |= {"deaths_weekly": 0, "countriesAndTerritories": "Germany"}
     with pytest.raises(BadFile, match=r"record 1 has no 'year' .*year_week.* daily edition"):
@@ -81,7 +81,7 @@ def test_weekly_edition_is_refused_by_the_field_that_it_lacks(tmp_path: Path) ->
     ],
 )
 def test_country_is_found_by_name_and_by_code(asked: str, name: str) -> None:
-    """Capitals, blanks and underscores aside."""
+    """Case, blanks and underscores are ignored."""
     assert find_country(COUNTRIES, asked) == name
 
 
@@ -106,12 +106,12 @@ def test_number_or_text_is_the_same_number(value: Any, whole: int) -> None:
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_no_value_is_none(value: Any) -> None:
+def test_no_value_is_null(value: Any) -> None:
     assert number(record("Germany", 2020, 3, value, 0), "cases") is None
 
 
 @pytest.mark.parametrize("value", ["N/A", 1.5, "1.5", True, [], "1_0", float("nan"), "1e3"])
-def test_what_is_no_whole_number_is_named_with_its_day(value: Any) -> None:
+def test_a_value_that_is_not_a_whole_number_is_named_with_its_day(value: Any) -> None:
     with pytest.raises(SchemaError, match=r"^Germany, 01/3/2020: cases .* is not a whole number"):
         number(record("Germany", 2020, 3, value, 0), "cases")
 

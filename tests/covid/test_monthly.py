@@ -1,4 +1,4 @@
-"""Days become months; the CSV file is what its header says."""
+"""Days are summed by month, and the CSV file matches its header."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fakes.editions import SMALL, SMALL_CSV, record
 from fakes.real_data import answers, real_file
 
 DAY = dt.date(2020, 9, 7)
-#: Germany as the article has it that this report comes from (edition of 2020-09-07).
+#: Germany in the article that this report comes from (edition of 2020-09-07).
 PUBLISHED = {
     "2019_12": (0, 0),
     "2020_01": (5, 0),
@@ -34,7 +34,7 @@ PUBLISHED = {
 
 
 def test_days_are_summed_by_month_in_order_of_time() -> None:
-    """Text and numbers, padded and not, corrections as they stand, other countries left out."""
+    """Values may be text, numbers or padded; corrections count, and other countries do not."""
     found = by_month(json.loads(SMALL)["records"], "Germany", DAY)
     assert found.totals == (Total("2020_03", 10, 1), Total("2020_04", 4, 2))
     assert found.csv() == SMALL_CSV
@@ -50,7 +50,7 @@ def test_days_are_summed_by_month_in_order_of_time() -> None:
     )
 )
 def test_nothing_is_lost_or_counted_twice(days: list[tuple[int, int, int, bool]]) -> None:
-    """The months add up to the days, however the days are ordered and written."""
+    """The months add up to the days, in any order and notation of the days."""
     records = [
         record("Germany", year, f"{month:02}" if text else month, str(n) if text else n, -n)
         for year, month, n, text in days
@@ -69,7 +69,7 @@ def test_days_without_a_number_are_counted() -> None:
 
 
 @pytest.mark.parametrize(("year", "month"), [(2020, 13), (2020, "0"), (20, 3), (2020, "")])
-def test_month_that_is_none_is_named(year: object, month: object) -> None:
+def test_invalid_month_is_named(year: object, month: object) -> None:
     with pytest.raises(SchemaError, match=r"^Germany: .* is not a month"):
         by_month([record("Germany", year, month, 1, 0)], "Germany", DAY)
 
@@ -95,7 +95,7 @@ def test_chart_is_a_small_png_that_is_the_same_for_the_same_data() -> None:
 
 @pytest.mark.real
 def test_real_months_of_germany_are_those_of_the_article() -> None:
-    """The whole months of 2020-09-07, and as much of September as that edition has."""
+    """They are the whole months of 2020-09-07, and as much of September as that edition has."""
     file = "covid/casedistribution_2020-09-07.json.gz"
     found = by_month(read_edition(real_file(file), file), "Germany", DAY)
     by_name = {t.year_month: (t.cases, t.deaths) for t in found.totals}
@@ -106,7 +106,7 @@ def test_real_months_of_germany_are_those_of_the_article() -> None:
 @pytest.mark.real
 @pytest.mark.parametrize("name", ["2020-04-23.json", "2020-09-07.json.gz"])
 def test_real_months_are_those_of_an_independent_tool(name: str) -> None:
-    """Text only and unpadded in April, numbers in September; Namibia by its code, corrections."""
+    """April has unpadded text, September numbers; both have corrections and Namibia's code."""
     file = f"covid/casedistribution_{name}"
     records = read_edition(real_file(file), file)
     for country, months in answers(file)["monthly_cases_deaths"].items():

@@ -1,4 +1,4 @@
-"""What is deployed, when it runs by itself, and that applying it twice changes nothing."""
+"""What is deployed, when it runs, and that applying it twice changes nothing."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 
 @pytest.fixture
 def env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A .env file that names an image and a repository, and nothing else from the environment."""
+    """Return a .env file that names an image and a repository; the environment is empty."""
     return env_in(tmp_path, monkeypatch)
 
 
@@ -67,7 +67,7 @@ def env_in(folder: Path, patch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def saved(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The blocks of the targets, and the .env file that they were saved from."""
+    """Save the blocks of the targets; return the .env file that they were saved from."""
     specs = [make_docker_block.SPEC, make_process_blocks.SPEC, make_github_block.SPEC]
     with pytest.MonkeyPatch.context() as patch:
         file = env_in(tmp_path_factory.mktemp("env"), patch)
@@ -77,7 +77,7 @@ def saved(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="module")
 def applied(saved: Path) -> Callable[[str], list[str]]:
-    """Applies a target twice, for the first test that asks; what each said on stderr."""
+    """Return a function that applies a target twice, once per module, and returns both stderrs."""
 
     @cache
     def apply(name: str) -> list[str]:
@@ -145,7 +145,7 @@ def test_every_row_is_applied_with_what_the_dry_run_says(
         assert row.parameters.items() <= found.parameters.items()
 
 
-#: A number that is out of bounds, and the bound.
+#: A number out of bounds, and the bound.
 OUT_OF_BOUNDS: list[tuple[str, str, Any, str]] = [
     ("etl-web-to-gcs", "month", 13, "maximum of 12"),
     ("etl-web-to-gcs", "year", 0, "minimum of 1"),
@@ -183,7 +183,7 @@ def test_a_number_out_of_bounds_makes_no_run(applied: Callable[[str], list[str]]
 def test_the_pool_of_workers_takes_the_image_and_the_volume_of_the_block(
     applied: Callable[[str], list[str]],
 ) -> None:
-    """A work pool's job variables describe the same container."""
+    """The work pool's job variables describe the same container."""
     applied("work pool")
     assert work_pool("zoom-docker").type == "docker"
     job = deployment("etl-web-to-gcs/pool-flow").job_variables
@@ -192,10 +192,10 @@ def test_the_pool_of_workers_takes_the_image_and_the_volume_of_the_block(
     assert job["image_pull_policy"] == "IfNotPresent"
 
 
-def test_the_blocks_of_the_environment_win_over_those_of_the_road(
+def test_the_blocks_of_the_environment_override_those_of_the_target(
     env: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """TRIPS_BUCKET and TRIPS_WAREHOUSE."""
+    """They are TRIPS_BUCKET and TRIPS_WAREHOUSE."""
     monkeypatch.setenv("TRIPS_BUCKET", "gcs-bucket/zoom-gcs")
     monkeypatch.setenv("TRIPS_WAREHOUSE", "bigquery-warehouse/zoom-bq")
     main(docker_deploy.TARGET, ["--dry-run", "--env", str(env)])
@@ -208,7 +208,7 @@ def test_the_blocks_of_the_environment_win_over_those_of_the_road(
 def test_the_classic_command_of_the_readme_applies_a_deployment(
     saved: Path, tmp_path: Path
 ) -> None:
-    """Run as written, in a new process; the file that it also writes is moved away."""
+    """It runs as written, in a new process; the file that it also writes is moved away."""
     asyncio.run(make_pool(AGENTS))
     found = re.search(
         r"^    \.venv/bin/(prefect deployment build (?:.*\\\n)+.*--apply)$", README, re.M
@@ -242,7 +242,7 @@ def test_the_classic_command_of_the_readme_applies_a_deployment(
 def test_a_block_that_is_not_saved_is_named(
     env: Path, prefect_server: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With where it comes from; nothing of Prefect's own."""
+    """The error says where it comes from, and hides Prefect's own error."""
     pool = AGENTS.copy(update={"name": "zoom-unused"})
     target = Target("x", "x", "prefect.infrastructure.Process/zoom-absent", pool=pool)
     assert main(target, ["--env", str(env)]) == 1
@@ -257,7 +257,7 @@ def test_a_block_that_is_not_saved_is_named(
 def test_a_server_that_does_not_answer_is_named_with_what_to_do(
     env: Path, prefect_server: None, capsys: pytest.CaptureFixture[str], script: str
 ) -> None:
-    """Its address, as the environment has it."""
+    """The address is that of the environment."""
     api = f"http://127.0.0.1:{free_port()}/api"
     with temporary_settings({PREFECT_API_URL: api}):
         if script == "block":
@@ -278,7 +278,7 @@ DUE = {spec.parameters["color"]: spec for spec in SPECS if spec.parameters.get("
 def test_months_are_looked_for_once_each_weekday_evening_of_new_york(
     schedule: Any, clocks_change: dt.date
 ) -> None:
-    """In summer, in winter, and in the weeks in which the clocks change."""
+    """This holds in summer, in winter, and in the weeks in which the clocks change."""
     first = clocks_change - dt.timedelta(days=7)
     local = asyncio.run(_dates(schedule, first))
     days = [first + dt.timedelta(days=n) for n in range(14)]

@@ -1,4 +1,4 @@
-"""Every way of this project that the benchmark measures does its job, on a thousand rows."""
+"""Each of the project's own ways in the benchmark does its job, on a thousand rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROWS = 1_000
 
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A published month, and the modules of the benchmark on the path."""
+    """Return a published month, with the modules of the benchmark on the path."""
     monkeypatch.syspath_prepend(str(BENCH))
     path = tmp_path / f"{MONTH.stem}.csv.gz"
     write_sample(MONTH, path, ROWS)

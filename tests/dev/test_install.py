@@ -1,4 +1,4 @@
-"""Packages are installed with uv from where pip is told to look, or with pip."""
+"""Packages are installed with uv, under pip's settings, or with pip."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ wheel.index-url='https://other/simple'
 NO_INDEX = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": os.devnull}
 
 
-def test_uv_is_told_what_pip_knows() -> None:
+def test_uv_gets_the_settings_of_pip() -> None:
     """As with pip, a variable overrides section `install`, which overrides `global`."""
     assert install.as_uv(LISTED) == {
         "SSL_CERT_FILE": "/etc/ssl/own.crt",
@@ -43,7 +43,7 @@ def test_own_settings_of_uv_take_precedence(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.slow
 def test_pip_installs_where_uv_cannot_be_had(tmp_path: Path) -> None:
-    """Without an index there is no uv, and pip installs a local project all the same."""
+    """Without an index there is no uv, and pip still installs a local project."""
     project = tmp_path / "project"
     project.mkdir()
     (project / "pyproject.toml").write_text('[project]\nname = "one"\nversion = "1"\n')

@@ -31,7 +31,7 @@ SCRIPT = Path(__file__).absolute().parents[2] / "dev" / "local_postgres.py"
 
 @pytest.fixture
 def data(prefect_server: None, place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A data folder that the server's account may enter, even as root; stopped at the end."""
+    """Yield a data folder that the server's account may enter, even under root; stop its server."""
     folder = Path(tempfile.mkdtemp(prefix="local-postgres-"))
     folder.chmod(0o755)
     use(folder / "data", monkeypatch)
@@ -43,16 +43,16 @@ def data(prefect_server: None, place: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def use(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the script use a data folder, as TRIPS_DATA would in a process of its own."""
+    """Make the script use a data folder, as TRIPS_DATA would in a separate process."""
     monkeypatch.setattr(local_postgres, "FOLDER", data / "postgres")
     monkeypatch.setattr(local_postgres, "PASSWORD", data / "postgres" / "password")
 
 
 def _forget_the_block() -> None:
-    """All tests share Prefect's database; others save a block of this name, for other servers."""
+    """Delete the block, as other tests save one of this name in the shared database."""
     from prefect_sqlalchemy import SqlAlchemyConnector
 
-    with contextlib.suppress(ValueError):  # there is none
+    with contextlib.suppress(ValueError):  # nothing to delete
         SqlAlchemyConnector.delete("zoom-postgres")
 
 
@@ -66,7 +66,7 @@ def test_started_used_stopped_and_started_again(
     """The block works immediately, months survive a stop, and the password is private."""
     from ingest_data import ingest_data
 
-    # As a command, which ends: the server stays.
+    # As a command, so that the server outlives it.
     first = subprocess.run(
         [sys.executable, str(SCRIPT)],
         env=environment | {"TRIPS_DATA": str(data)},
@@ -98,7 +98,7 @@ def test_started_used_stopped_and_started_again(
 def test_a_folder_that_the_server_cannot_enter_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Run as root with a data folder in a private home, whose permissions stay as they are."""
+    """Root runs it with a data folder in a private home, whose permissions stay as they are."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     use(closed / "data", monkeypatch)
@@ -109,7 +109,7 @@ def test_a_folder_that_the_server_cannot_enter_is_named(
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
 
 
-def test_a_cluster_that_was_cut_short_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_incomplete_cluster_is_created_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """After Ctrl-C between creating the cluster and its database, the next start creates both."""
     folder = Path(tempfile.mkdtemp(prefix="local-postgres-"))
     folder.chmod(0o755)

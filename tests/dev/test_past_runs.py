@@ -1,4 +1,4 @@
-"""The benchmark remembers its figures for each machine, and names what became worse."""
+"""The benchmark keeps its figures for each machine, and names those that became worse."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("bench")
 def test_a_figure_worse_by_more_than_five_percent_is_named(tmp_path: Path) -> None:
-    """Seconds may fall and a speed-up may rise; a figure of another machine does not count."""
+    """Seconds may fall and a speed-up may rise; figures of another machine do not count."""
     import past_runs
     from figure import Figure
 

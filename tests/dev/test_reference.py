@@ -1,4 +1,4 @@
-"""The generated reference: it is up to date, and what it says of a value, a type and a script."""
+"""The generated reference is up to date, and describes values, types and scripts correctly."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_type_is_said_with_what_it_allows(annotation: Any, words: str) -> None
 
 def test_a_parameter_that_its_docstring_leaves_out_is_named() -> None:
     @flow
-    def load(color: str, year: int) -> None:  # noqa: D417 - what is tested
+    def load(color: str, year: int) -> None:  # noqa: D417 - this is the test
         """Load a year.
 
         Args:
@@ -59,7 +59,7 @@ def test_help_is_safe_in_a_table() -> None:
 
 
 def test_a_script_is_read_without_running_it() -> None:
-    """Its required variables, its blocks, and the variables that it may read."""
+    """It gives the required variables, the blocks, and the variables that the script may read."""
     tree = ast.parse(
         'x = settings.get("A") or settings.required("B") or other.get("C")\n'
         'SPEC = BlockSpec(("B",), blocks, {"kind/zoom": check}, after=tell)'
@@ -69,7 +69,7 @@ def test_a_script_is_read_without_running_it() -> None:
 
 
 def test_a_comment_explains_all_variables_below_it() -> None:
-    """And its lines are joined."""
+    """The lines of the comment are joined."""
     found = explained()
     assert found["AWS_ACCESS_KEY_ID"] == found["AWS_SECRET_ACCESS_KEY"]
     assert found["DOCKER_DATA"].endswith("that user 1000 may write to.")

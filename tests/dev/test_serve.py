@@ -1,4 +1,4 @@
-"""What `make serve` says when it cannot; tests/browser has it at work."""
+"""Errors of `make serve`; tests/browser tests it running."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_home_that_this_user_may_not_write_is_named_with_its_setting(tmp_path:
 
 @contextmanager
 def port_with_an_old_connection() -> Iterator[int]:
-    """A port whose server has ended first, as one does that is stopped."""
+    """Yield a port whose server closed its connection first, as a stopped server does."""
     with socket.socket() as server, socket.socket() as client:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind(("127.0.0.1", 0))
@@ -79,12 +79,12 @@ def port_with_an_old_connection() -> Iterator[int]:
 
 
 def test_a_port_whose_old_connections_fade_away_is_free() -> None:
-    """Linux keeps them for a minute after `make serve` stops; a restart must not fail."""
+    """Linux keeps them for a minute after `make serve` stops, and a restart must still work."""
     with port_with_an_old_connection() as port:
         serve._refuse_taken(port)
 
 
-def test_the_log_of_the_time_before_is_kept(tmp_path: Path) -> None:
+def test_the_log_of_the_previous_start_is_kept(tmp_path: Path) -> None:
     """It may show why the server was restarted."""
     for said in ("first", "second"):
         with serve._started("server", ("echo", said), os.environ, tmp_path) as program:
@@ -96,7 +96,7 @@ def test_the_log_of_the_time_before_is_kept(tmp_path: Path) -> None:
 def test_a_second_one_on_the_same_home_is_refused_with_the_name_of_the_first(
     tmp_path: Path,
 ) -> None:
-    """On any port: two schedulers on one database would start every run twice."""
+    """On any port, two schedulers on one database would start every run twice."""
     first = rf"http://127.0.0.1:4200, PID {os.getpid()};"
     with (
         serve._alone(tmp_path, 4200),
@@ -109,7 +109,7 @@ def test_a_second_one_on_the_same_home_is_refused_with_the_name_of_the_first(
     assert not (tmp_path / "running").exists()
 
 
-def test_what_is_served_sends_no_telemetry(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_server_sends_no_telemetry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "true")
     assert serve._environment(4200)["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
     for file in ("compose.yaml", "Dockerfile"):

@@ -1,4 +1,4 @@
-"""Prefect's server on SQLite: writers wait for each other, as a person at the UI expects."""
+"""Prefect's server on SQLite: writers wait for each other, as a user of the UI expects."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def read_and_write(database: AioSqliteConfiguration) -> None:
 
 
 async def rows_after_two_at_once(database: AioSqliteConfiguration, seconds: float) -> int:
-    """Of a transaction that reads before and writes after another has, which gets that long."""
+    """Return the rows after a transaction that reads, lets another write that long, and writes."""
     async with transaction(database) as session:
         await session.execute(sa.text("CREATE TABLE run (number INTEGER)"))
     async with transaction(database) as session:
@@ -58,7 +58,7 @@ async def rows_after_two_at_once(database: AioSqliteConfiguration, seconds: floa
         return await rows(session)
 
 
-def test_who_reads_and_then_writes_waits_for_the_other(tmp_path: Path) -> None:
+def test_a_reader_that_then_writes_waits_for_the_other(tmp_path: Path) -> None:
     database = WaitingSqlite(f"sqlite+aiosqlite:///{tmp_path}/prefect.db")
     assert asyncio.run(rows_after_two_at_once(database, seconds=0.5)) == 2
 
@@ -80,7 +80,7 @@ def test_prefect_itself_refuses_one_of_them(tmp_path: Path) -> None:
 def test_only_sqlite_is_changed(
     monkeypatch: pytest.MonkeyPatch, database: str, kind: type[object]
 ) -> None:
-    """A PREFECT_API_DATABASE_CONNECTION_URL that is set stays."""
+    """PREFECT_API_DATABASE_CONNECTION_URL is left as it is."""
     for name in MODELS_DEPENDENCIES:
         monkeypatch.setitem(MODELS_DEPENDENCIES, name, None)
     with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: database}):
@@ -95,7 +95,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def pressed(served: Served, deployment: str) -> list[int]:
-    """The answers to what the UI's Quick run asks, again and again; the runs are for next week."""
+    """Return the statuses of repeated requests of the UI's Quick run, scheduled for next week."""
     due = datetime.now(timezone.utc) + timedelta(days=7)
     state = {"type": "SCHEDULED", "state_details": {"scheduled_time": due.isoformat()}}
     where = f"{served.url}/api/deployments/{deployment}/create_flow_run"
@@ -104,7 +104,7 @@ def pressed(served: Served, deployment: str) -> list[int]:
 
 
 @pytest.mark.slow
-def test_no_press_of_run_is_refused(served: Served) -> None:
+def test_no_click_on_run_is_refused(served: Served) -> None:
     """Four clients at once read a deployment, then create a run of it."""
     found = httpx.post(f"{served.url}/api/deployments/filter", json={}).json()
     deployments = [str(deployment["id"]) for deployment in found[:4]]
@@ -115,8 +115,8 @@ def test_no_press_of_run_is_refused(served: Served) -> None:
 
 
 @pytest.mark.slow
-def test_a_paused_queue_is_told_of_at_once(served: Served) -> None:
-    """Prefect then reads in a separate session, within the transaction."""
+def test_a_paused_queue_is_reported_at_once(served: Served) -> None:
+    """Prefect reads in a separate session, within the transaction."""
     queues = f"{served.url}/api/work_queues"
     queue = httpx.get(f"{queues}/name/local").json()["id"]
     for paused in (True, False):

@@ -1,4 +1,4 @@
-"""A flow run from a deployment by the project's agent, as Prefect's own commands do it."""
+"""Run a flow from a deployment by the project's agent, with Prefect's own commands."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ PROJECT = Path(__file__).absolute().parents[2]
 def run_by_agent(
     flow: Flow[..., Any], file: str, parameters: dict[str, Any], environment: dict[str, str]
 ) -> FlowRun:
-    """Deploy a flow, start a run of it, have an agent take it; the run as it ended.
+    """Deploy a flow, start a run and an agent for it; return the run when it has ended.
 
     Args:
-        flow: which.
-        file: of `flows/`.
-        parameters: of the run.
-        environment: of the agent, which the run inherits.
+        flow: name of the flow.
+        file: its file in `flows/`.
+        parameters: parameters of the run.
+        environment: environment of the agent, which the run inherits.
     """
     queue = f"queue-of-{flow.name}"
     deployment: Any = Deployment.build_from_flow(

@@ -1,4 +1,4 @@
-"""Commands that are killed while they run."""
+"""Start commands that are killed while they run."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from test_cli import command
 def start(
     environment: dict[str, str], options: Sequence[str], log: Any = subprocess.DEVNULL
 ) -> subprocess.Popen[bytes]:
-    """A flow file with its options as a process."""
+    """Start a flow file with its options as a process."""
     return subprocess.Popen(
         command(*options), env=environment, stdout=subprocess.DEVNULL, stderr=log
     )
 
 
 def wait(until: Callable[[], object], process: subprocess.Popen[bytes]) -> None:
-    """Until a condition holds, which it must while the process runs."""
+    """Wait for a condition; fail if the process ends first."""
     while not until():
         assert process.poll() is None, f"ended with exit code {process.returncode} too early"
         time.sleep(0.005)
 
 
 def killed_while_downloading(environment: dict[str, str], options: Sequence[str]) -> int:
-    """Kill (SIGKILL) a command whose download hangs; how many bytes of it are on the disk."""
+    """Kill (SIGKILL) a command whose download hangs; return how many bytes are on the disk."""
     process = start(environment, options)
     scratch = Path(environment["TRIPS_SCRATCH"])
 

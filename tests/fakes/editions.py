@@ -1,4 +1,4 @@
-"""Editions in the shape of ECDC's daily JSON, made here."""
+"""Make editions in the shape of ECDC's daily JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-#: Names and codes as ECDC writes them; Namibia's code is text that some readers take for null.
+#: Names and codes as ECDC writes them; some readers take Namibia's code, NA, for null.
 CODES: Mapping[str, tuple[str, str]] = {
     "Germany": ("DE", "DEU"),
     "Namibia": ("NA", "NAM"),
@@ -19,7 +19,7 @@ CODES: Mapping[str, tuple[str, str]] = {
 def record(
     country: str, year: Any, month: Any, cases: Any, deaths: Any, day: str = "01"
 ) -> dict[str, Any]:
-    """One country and day; values are written as they are given."""
+    """Return one country and day, with values unchanged."""
     geo, code = CODES[country]
     return {
         "dateRep": f"{day}/{month}/{year}",
@@ -36,11 +36,11 @@ def record(
 
 
 def edition(records: Sequence[Mapping[str, Any]]) -> bytes:
-    """The published bytes."""
+    """Return the published bytes."""
     return json.dumps({"records": list(records)}, indent=1).encode()
 
 
-#: Two months of Germany, the newest day first as ECDC has it, and days of others between.
+#: Two months of Germany, newest day first as in ECDC's files, with other countries in between.
 SMALL = edition(
     [
         record("Germany", "2020", "4", "7", "2", day="02"),

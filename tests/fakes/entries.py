@@ -1,4 +1,4 @@
-"""Ledger entries and converted months that nothing was converted for."""
+"""Make ledger entries and converted months without converting anything."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ QUALITY = Quality(
 
 
 def entry_of(month: Month, **fields: Any) -> Entry:
-    """An entry of three rows; `fields` replace what stands here."""
+    """Return an entry of three rows; `fields` override the defaults."""
     values: dict[str, Any] = {
         "dataset": month.dataset,
         "year_month": month.year_month,
@@ -47,7 +47,7 @@ def entry_of(month: Month, **fields: Any) -> Entry:
 
 
 def revision_of(**fields: Any) -> Revision:
-    """A replacement of three rows by four; `fields` replace what stands here."""
+    """Return a replacement of three rows by four; `fields` override the defaults."""
     values: dict[str, Any] = {
         "replaced_at": "2021-02-02T00:00:00+00:00",
         "reason": "size 100 -> 120 bytes",
@@ -70,7 +70,7 @@ def revision_of(**fields: Any) -> Revision:
 
 
 def download_of(month: Month, folder: Path) -> Download[Month]:
-    """A download whose file is not there."""
+    """Return a download whose file does not exist."""
     path = folder / f"{month.stem}.csv.gz"
     return Download(month, path, f"https://h/{path.name}", 100, "5" * 64, '"one"', None)
 
@@ -78,7 +78,7 @@ def download_of(month: Month, folder: Path) -> Download[Month]:
 def converted_of(
     month: Month, folder: Path, content: bytes = b"content", rejects: bytes = b""
 ) -> Converted:
-    """A converted month of which nothing but the bytes matters."""
+    """Return a converted month of which only the bytes matter."""
     folder.mkdir(parents=True, exist_ok=True)
     path, beside = folder / "month.parquet", folder / "month.rejects.csv"
     path.write_bytes(content)
@@ -102,5 +102,5 @@ def converted_of(
 
 
 def published_download(month: Month, path: Path) -> Download[Month]:
-    """A published file as its download leaves it."""
+    """Return a published file as if it had been downloaded."""
     return Download(month, path, path.as_uri(), path.stat().st_size, sha256_of(path), None, None)

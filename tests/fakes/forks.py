@@ -1,8 +1,8 @@
-"""Processes that run one month each, that start together, and that are killed at a given step.
+"""Run one month in each of several processes that start together and are killed at a given step.
 
-A `Forks` is a process that has imported everything and started no thread; each job is a fork
-of it, which costs milliseconds where a new interpreter costs half a second. What a fork does with
-its job says the module that the process runs: `serve` is its main loop.
+`Forks` is a process that has imported everything and started no thread. Each job is a fork of it,
+which costs milliseconds where a new interpreter costs half a second. The module that the process
+runs decides what a fork does with its job; `serve` is its main loop.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-#: Audit events of what changes files, with the place of the directory descriptor, if any.
+#: Audit events that change files, with the position of the directory descriptor, if any.
 _CHANGES = {"os.mkdir": 2, "os.rename": 2, "os.remove": 1, "os.rmdir": 1}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job.
+    """How a job ended.
 
     Attributes:
         result: what it returned; None if it raised or was killed.
-        error: name of the exception and its text, if it raised one.
-        killed: whether it came to the step at which it was to be killed.
-        last_written: the file that was opened for writing by the step before, if it was that.
+        error: name and text of the exception, if it raised one.
+        killed: whether it reached the step at which it was to be killed.
+        last_written: the file that the step before opened for writing, if it did.
     """
 
     result: Any = None
@@ -40,10 +40,10 @@ class Outcome:
 
 
 class Forks:
-    """Runs one job at a time, by a module; a context manager."""
+    """Runs one job at a time with a module; a context manager."""
 
     def __init__(self, module: str = "fakes.forks") -> None:
-        # No thread may be there when a process is forked, and OpenBLAS starts some.
+        # No thread may exist when the process forks, and OpenBLAS would start some.
         folders = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "flows")]
         env = os.environ | {"PYTHONPATH": os.pathsep.join(folders), "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
@@ -80,14 +80,14 @@ class Forks:
         kill_at: int = 0,
         more: dict[str, str] | None = None,
     ) -> None:
-        """Fork a process that is about to run a month; returns when it is.
+        """Fork a process that is ready to run a month.
 
         Args:
             root: folder of bucket, warehouse and scratch.
             source: the published file.
             scratch: another scratch folder.
             kill_at: kill it before this change of a file or the database; 0 for never.
-            more: what the module's job needs beside these.
+            more: what else the module's job needs.
         """
         job = {
             "root": str(root),
@@ -100,11 +100,11 @@ class Forks:
         assert self._hear() == "ready"
 
     def go(self) -> None:
-        """Release it."""
+        """Let the process run."""
         self._send("g")
 
     def outcome(self) -> Outcome:
-        """Wait for its end."""
+        """Wait until it ends; return how."""
         said: dict[str, Any] = {}
         while "exit" not in said:
             heard = self._hear()
@@ -130,7 +130,7 @@ class Forks:
 
 
 class Changes:
-    """Counts what a process does to the files under a folder, and kills it before one of them.
+    """Counts a process's changes to files in a folder, and kills it before one of them.
 
     Attributes:
         done: changes so far.
@@ -142,7 +142,7 @@ class Changes:
         self.done = 0
 
     def hook(self, event: str, args: tuple[Any, ...]) -> None:
-        """An audit hook (PEP 578)."""
+        """Count file changes as an audit hook (PEP 578)."""
         if event == "open":
             path, _, flags = args
             if flags & (os.O_WRONLY | os.O_RDWR) and self._is_inside(path, -1):
@@ -151,7 +151,7 @@ class Changes:
             self.count()
 
     def count(self, written: str | None = None) -> None:
-        """One more change, which is about to be made."""
+        """Count a change that is about to be made; kill the process if it is the one."""
         self.done += 1
         if self.done == self._kill_at:
             _say({"last_written": self._last_written})
@@ -159,7 +159,7 @@ class Changes:
         self._last_written = written
 
     def _is_inside(self, path: Any, directory: int) -> bool:
-        # Beside a descriptor stands a bare name: shutil.rmtree, and only in the scratch folder.
+        # With a descriptor the name is relative: only shutil.rmtree does that, in the scratch.
         return directory > -1 or (isinstance(path, (str, Path)) and self._in_root(str(path)))
 
     def _in_root(self, path: str) -> bool:
@@ -184,14 +184,14 @@ class Counted:
         return getattr(self._db, name)
 
     def execute(self, sql: str, *parameters: Any) -> Any:
-        """Count a statement that changes something; of the many comments none matters."""
+        """Count a statement that changes data; COMMENT statements do not count."""
         if not sql.startswith(("SELECT", "SET", "COMMENT")):
             self._changes.count()
         return self._db.execute(sql, *parameters)
 
 
 def serve(work: Callable[[dict[str, Any]], Any]) -> None:
-    """Fork for each job that comes in, and tell how it ended."""
+    """Fork for each job that comes in, and report how it ended."""
     while line := sys.stdin.buffer.readline():
         process = os.fork()
         if process == 0:
@@ -223,7 +223,7 @@ def _watch(changes: Changes) -> None:
         changes.count()
         return Counted(connect(*args, **options), changes)
 
-    duckdb.connect = counted  # type: ignore[assignment] # stands in for it in this process
+    duckdb.connect = counted  # type: ignore[assignment] # replaces it in this process
     sys.addaudithook(changes.hook)
 
 

@@ -1,4 +1,4 @@
-"""A month that is judged before it is loaded, by the steps of the flow in plain Python.
+"""Judge and load a month by the steps of the flow in plain Python.
 
 Run as a module, it is a process that forks for each job: see `fakes.forks`.
 """
@@ -28,7 +28,7 @@ from monthly.replacement import Replaced, replace_month
 from monthly.sources import download
 
 RULES = Rules(max_reject_share=0.5)
-#: Totals in cents of the rows of a month, and of the file that replaces it.
+#: Totals in cents of a month's rows, and of the file that replaces it.
 OLD = list(range(1_000, 1_200))
 NEW = list(range(5_000, 5_321))
 ASIDE = "held/yellow/yellow_tripdata_2021-01"
@@ -36,7 +36,7 @@ HELD = {f"{ASIDE}.{kind}" for kind in ("parquet", "report.html", "json")}
 
 
 def state_of(bucket: FolderBucket) -> dict[str, bytes]:
-    """Every object but those set aside."""
+    """Return every object except those set aside."""
     keys = files_in(bucket.folder) - HELD
     return {key: (bucket.folder / key).read_bytes() for key in keys}
 
@@ -44,7 +44,7 @@ def state_of(bucket: FolderBucket) -> dict[str, bytes]:
 def bring(
     source: str | Path, bucket: Bucket, policy: Policy | None = None, month: Month = MONTH
 ) -> str:
-    """Bring a month into the bucket: `loaded`, `unchanged`, `held`, or `still held`."""
+    """Bring a month into the bucket; return `loaded`, `unchanged`, `held` or `still held`."""
     with scratch_folder(month, f"{source} {bucket}") as folder:
         try:
             return _bring(month, str(source), bucket, folder, policy or Policy())
@@ -87,7 +87,7 @@ def _bring(month: Month, source: str, bucket: Bucket, folder: Path, policy: Poli
 
 
 def run_job(job: dict[str, Any]) -> str:
-    """Bring the month of a job, accepting it if the job says so."""
+    """Bring a job's month, and accept it if the job says so."""
     bucket = FolderBucket(Path(job["root"], "bucket"))
     return bring(job["source"], bucket, Policy(accept=bool(job.get("accept"))))
 

@@ -1,4 +1,4 @@
-"""Commands for whom the permissions of files count, as they do not for root."""
+"""Run commands to which file permissions apply, unlike root."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 
 def humble(*command: str) -> list[str]:
-    """The command, without root's right to read and write whatever there is."""
+    """Return the command without root's right to read and write everything."""
     if os.geteuid() != 0:
         return [*command]
     if not shutil.which("setpriv"):
-        pytest.skip("root needs setpriv to lay down its rights")
+        pytest.skip("root needs setpriv to drop its rights")
     return ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]

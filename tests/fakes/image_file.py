@@ -1,4 +1,4 @@
-"""Image files in the shape of the Dask example's, drawn here."""
+"""Draw image files in the format of the Dask example."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SIZE = (50, 40)
 
 
 def picture(number: int, kind: str = "GIF", size: tuple[int, int] = SIZE) -> bytes:
-    """An image of one colour that no other number has, a line of another colour across it."""
+    """Return an image in a colour of its number, crossed by a line in another colour."""
     image = Image.new("RGB", size, (number % 256, 255 - number % 256, 80))
     image.paste((250, 250, number % 256), (0, number % size[1], size[0], number % size[1] + 1))
     found = io.BytesIO()
@@ -20,12 +20,12 @@ def picture(number: int, kind: str = "GIF", size: tuple[int, int] = SIZE) -> byt
 
 
 def image_file(frames: int) -> bytes:
-    """Images divided by four newlines, and four more at the end."""
+    """Return images separated by four newlines, with four more at the end."""
     return b"".join(picture(number) + b"\n\n\n\n" for number in range(frames))
 
 
 def pixels(data: bytes) -> list[bytes]:
-    """The dots of each frame, red, green and blue."""
+    """Return the red, green and blue values of the pixels of each frame."""
     with Image.open(io.BytesIO(data)) as image:
         found = []
         for number in range(getattr(image, "n_frames", 1)):

@@ -1,4 +1,4 @@
-"""Flows as commands within this process: parsed and printed as ever, without a new Python."""
+"""Run flows as commands within this process, without starting another Python."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Said:
 
     Attributes:
         code: exit code.
-        out: what it printed.
-        err: what it printed to the standard error, but for the log.
+        out: its standard output.
+        err: its standard error, without the log.
         log: messages of the log, one a line.
     """
 
@@ -38,7 +38,7 @@ class Commands:
     caplog: pytest.LogCaptureFixture
 
     def __call__(self, flow: Any, *options: str, **front: Any) -> Said:
-        """Run a flow with the options of its command line; `front` is what its file adds."""
+        """Run a flow with command-line options; `front` is what its file adds to the parser."""
         from orchestration import cli
 
         self.caplog.clear()
@@ -53,7 +53,7 @@ class Commands:
 
 @contextmanager
 def _formatters_kept() -> Iterator[None]:
-    """Commands change how the log is formatted and filtered: for one command only."""
+    """Restore the log's formatters and filters, which a command changes."""
     handlers = [*logging.getLogger().handlers, *logging.getLogger("prefect").handlers]
     before = [(handler.formatter, [*handler.filters]) for handler in handlers]
     try:

@@ -1,4 +1,4 @@
-"""Brings a month into a bucket of S3, and kills its process (SIGKILL) at one of its effects.
+"""Bring a month into an S3 bucket, and kill the process (SIGKILL) at one of its effects.
 
 A module for `fakes.forks.Forks`.
 """
@@ -16,11 +16,11 @@ from fakes.s3 import store
 
 
 def bring_and_be_killed(job: dict[str, Any]) -> None:
-    """Bring the month, until the effect: `upload`, `write` or `copy` of an object.
+    """Bring the month up to an effect: `upload`, `write` or `copy` of an object.
 
     Args:
-        job: `url` of the S3, `bucket`, `source`, `effect`, the start of the `key` that it is
-            about, and `when`: before or after it.
+        job: `url` of the S3 server, `bucket`, `source`, `effect`, the start of the object's `key`,
+            and `when`: kill before or after the effect.
     """
     does = getattr(S3Store, job["effect"])
 

@@ -1,10 +1,10 @@
-"""Drops of green 2020-10, each killed (SIGKILL) before one of its effects.
+"""Drop green 2020-10 repeatedly, each time killed (SIGKILL) before one of its effects.
 
 python -m fakes.killed_while_dropping PLACES
 
 PLACES is JSON: {"folder": PATH}, {"s3": URL, "bucket": NAME, "database": URL}, or {"gcs": NAME,
-"folder": PREFIX}. For each number on standard input a fork of this process is killed before its
-effect of that number; its exit code is printed, 0 if it had fewer.
+"folder": PREFIX}. For each number N on standard input, a fork is killed before its Nth effect and
+its exit code is printed; 0 means that it had fewer effects.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from monthly.dropping import drop_month, find_remains
 from monthly.month import Month
 from monthly.warehouses import Warehouse
 
-#: None has a connection before its first use, which is in a fork.
+#: None connects before its first use, which is in a fork.
 Opened = tuple[Bucket, Warehouse]
 _MONTH = Month("green", 2020, 10)
 _STATEMENTS = ("ALTER", "DELETE", "DROP")
@@ -31,16 +31,16 @@ _REQUESTS = ("DELETE", "PATCH", "POST", "PUT")
 
 
 class Effects:
-    """Counts effects, and kills this process before the last that it may have.
+    """Counts effects, and kills this process before the last one allowed.
 
     Attributes:
-        left: effects until then; counts for nothing as long as it is 0.
+        left: effects that remain; 0 disables counting.
     """
 
     left = 0
 
     def count(self) -> None:
-        """One more is about to be."""
+        """Count an effect that is about to happen."""
         if self.left:
             self.left -= 1
             if not self.left:
@@ -51,7 +51,7 @@ effects = Effects()
 
 
 def open_folder(where: dict[str, str]) -> Opened:
-    """A folder and a DuckDB file: each removal, and the one transaction."""
+    """Open a folder and a DuckDB file; effects are each removal and the one transaction."""
     from monthly.warehouses.duckdb import DuckDBFile
 
     class Counted(DuckDBFile):
@@ -65,7 +65,7 @@ def open_folder(where: dict[str, str]) -> Opened:
 
 
 def open_s3(where: dict[str, str]) -> Opened:
-    """S3 and Postgres: each request and statement that changes something, and each commit."""
+    """Open S3 and Postgres; effects are requests and statements that change data, and commits."""
     import boto3
     from psycopg2 import extensions
     from sqlalchemy.engine import make_url
@@ -104,7 +104,7 @@ def open_s3(where: dict[str, str]) -> Opened:
 
 
 def open_google(where: dict[str, str]) -> Opened:
-    """Cloud Storage and BigQuery: each request that changes something."""
+    """Open Cloud Storage and BigQuery; effects are the requests that change data."""
     import google.auth
     from google.cloud import bigquery, storage
 
@@ -125,7 +125,7 @@ def _count_requests() -> None:
             effects.count()
         send(self, method, *arguments, **named)
 
-    HTTPConnection.putrequest = counted  # type: ignore[method-assign] # counts in its place
+    HTTPConnection.putrequest = counted  # type: ignore[method-assign] # counts each request
 
 
 def _drop(bucket: Bucket, warehouse: Warehouse, before: int) -> None:

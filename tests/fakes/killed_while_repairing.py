@@ -1,4 +1,4 @@
-"""Repairs of a folder and a DuckDB file in forks, which may be killed before any of their changes.
+"""Repair a folder and a DuckDB file in forks, which may be killed before any of their changes.
 
 python -m fakes.killed_while_repairing; see fakes/forks.py
 """
@@ -13,7 +13,7 @@ from fakes.stacks import local
 
 
 def repaired(job: dict[str, Any]) -> dict[str, Any]:
-    """Repair what is faulty; say why it stopped, and what is faulty then."""
+    """Repair the faults; return why it stopped, and the faults that remain."""
     with local(Path(job["root"])) as stack:
         failures = [str(error) for error in stack.repair() if error]
         return {"failures": failures, "left": stack.faults()}

@@ -1,4 +1,4 @@
-"""Restores an edition in a folder and loads it; a module for `fakes.forks.Forks`."""
+"""Restore an edition in a folder and load it; a module for `fakes.forks.Forks`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monthly.replacement import restore
 
 
 def restore_and_load(job: dict[str, Any]) -> str:
-    """Restore the edition of the job, then load it."""
+    """Restore the job's edition, then load it."""
     root = Path(job["root"])
     bucket = FolderBucket(root / "bucket")
     with scratch_folder(MONTH, "restore") as folder:

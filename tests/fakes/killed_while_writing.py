@@ -1,6 +1,6 @@
 """Run a flow file as a command, and kill this process (SIGKILL) before a write to a bucket.
 
-killed_while_writing.py NUMBER FLOW_FILE OPTIONS...: NUMBER is that of the write, from 1.
+killed_while_writing.py NUMBER FLOW_FILE OPTIONS...; NUMBER counts writes from 1.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ writes, real = itertools.count(1), FolderBucket.upload
 
 
 def upload(self: FolderBucket, path: Path, key: str) -> Any:
-    """As ever, until the one that is not to happen."""
+    """Upload, unless this is the write that must not happen."""
     if next(writes) == number:
         os.kill(os.getpid(), signal.SIGKILL)
     return real(self, path, key)

@@ -1,4 +1,4 @@
-"""A file in the layout of a publisher, and the parts that layouts share."""
+"""A file in a publisher's layout, and the parts that layouts share."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Layout:
 
     @property
     def data(self) -> bytes:
-        """The bytes of the file."""
+        """Return the bytes of the file."""
         data = self.text.encode(self.encoding)
         if self.name.endswith(".gz"):
             return gzip.compress(data, mtime=0)

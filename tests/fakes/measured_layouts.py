@@ -1,4 +1,4 @@
-"""Files in the layouts of weather services, river gauges and loggers, generated."""
+"""Generate files in the layouts of weather services, river gauges and loggers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Months of green that a test publishes, whole or so that their download stops half way."""
+"""Publish months of green, complete or so that the download stops half way."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ SUMS = (
 
 
 def parameters(web: Web, **others: Any) -> dict[str, Any]:
-    """Of a parent run."""
+    """Return the parameters of a parent run."""
     return {"color": "green", "year": 2020, "source": web.url(TEMPLATE), **others}
 
 
 def publish(web: Web, month: str, totals: list[str]) -> int:
-    """A month with these amounts; returns its size."""
+    """Publish a month with these amounts; return its size."""
     body = trips(month, totals).encode()
     web.serve(f"/green_tripdata_{month}.csv", Page(body, etag=f'"{len(totals)}"'))
     return len(body)
 
 
 def publish_and_stop_half_way(web: Web, month: str, rows: int) -> int:
-    """A month with amounts from 0.25 to `rows` - 0.75, whose first download stops there and hangs.
+    """Publish a month with amounts from 0.25 to `rows` - 0.75, whose first download hangs half way.
 
     Returns:
-        The bytes that come before it does.
+        The number of bytes before it hangs.
     """
     half = publish(web, month, [f"{n}.25" for n in range(rows)]) // 2
-    web.fail(Fault(), times=2)  # the two questions before the download go right
+    web.fail(Fault(), times=2)  # the two requests before the download succeed
     web.fail(Fault(after=half, hang=True))
     return half
 
 
 def wait_for_half(folder: Path, half: int) -> None:
-    """Return when a partial download of that size is in a folder."""
+    """Wait until a folder has a partial download of that size."""
     wait_until(
         "half of the file is there",
         lambda: half in (part.stat().st_size for part in folder.rglob("*.part")),

@@ -1,4 +1,4 @@
-"""Somebody with a copy of the project, an empty home, and an environment that make installed."""
+"""A new user with a copy of the project, an empty home, and an environment that make installed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _FOLDERS = ("flows", "blocks", "deployments", "dev")
 
 @dataclass(frozen=True)
 class Newcomer:
-    """A person's copy of the project, and what they type there.
+    """A user's copy of the project, and the commands that they type.
 
     Attributes:
-        folder: has all of it: the project, the home and the temporary folder.
+        folder: has the project, the home and the temporary folder.
     """
 
     folder: Path
@@ -34,7 +34,7 @@ class Newcomer:
 
     @property
     def home(self) -> Path:
-        """Where Prefect keeps its own in a home of nobody's choice."""
+        """The Prefect home that is used if nobody chooses one."""
         return self.folder / "home"
 
     @property
@@ -44,11 +44,11 @@ class Newcomer:
 
     @property
     def prefect(self) -> str:
-        """The environment's own command, as a script of its interpreter."""
+        """The environment's `prefect` command, as a script of its interpreter."""
         return str(self.folder / "env" / "bin" / "prefect")
 
     def install(self, database: Callable[[Path], None]) -> None:
-        """Do what `make run` does first, with the packages and the database that are here.
+        """Install as `make run` does first, from the packages on this machine.
 
         Args:
             database: copies Prefect's, whose migrations the upgrade then finds done.
@@ -69,7 +69,7 @@ class Newcomer:
         shutil.copytree(self.project / "data", self.folder / "first")
 
     def start_over(self) -> None:
-        """Forget all data, runs and settings of before."""
+        """Delete all data, runs and settings."""
         for left in (self.project / "data", self.home, self.folder / "tmp"):
             shutil.rmtree(left)
         for folder in (self.home, self.folder / "tmp"):
@@ -78,11 +78,11 @@ class Newcomer:
         shutil.copytree(self.folder / "first", self.project / "data")
 
     def command(self, *words: str) -> list[str]:
-        """What runs for `.venv/bin/python WORDS`."""
+        """Return what `.venv/bin/python WORDS` runs."""
         return [self.python, *words]
 
     def environment(self, **variables: str) -> dict[str, str]:
-        """Nothing but what a login gives, and these."""
+        """Return the environment of a fresh login, with these variables added."""
         login = {"HOME": str(self.home), "PATH": os.defpath, "TMPDIR": str(self.folder / "tmp")}
         return login | variables
 
@@ -91,7 +91,7 @@ class Newcomer:
         return self._run(self.command(*words), variables)
 
     def types_as_no_root(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a command for whom the permissions of files count."""
+        """Run a command as a user to whom file permissions apply."""
         return self._run(humble(*self.command(*words)), variables)
 
     def _run(

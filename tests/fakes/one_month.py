@@ -1,6 +1,6 @@
-"""One month from a file into a bucket and a warehouse, by the steps of the flows in plain Python.
+"""Load a month from a file into a bucket and a warehouse by the steps of the flows in plain Python.
 
-The published file is written by hand, so that what must be in bucket and warehouse is known
+The published file is written by hand, so the expected content of bucket and warehouse is known
 without asking the project: `total_amount` of each row, in cents.
 """
 
@@ -44,7 +44,7 @@ HEADER = (
 
 
 def publish(path: Path, cents: Iterable[int], bad: int = 0) -> None:
-    """Write a file of yellow trips, one for each total in cents, and rows that are no trips."""
+    """Write a file of yellow trips, one for each total in cents, and rows that are not trips."""
     rows = [
         f"1,2021-01-{1 + n % 28:02} 10:00:00,2021-01-{1 + n % 28:02} 10:20:00,1,2.5,1,N,100,200,"
         f"1,9,0.5,0.5,0,0,0.3,{total / 100:.2f},2.5"
@@ -56,7 +56,7 @@ def publish(path: Path, cents: Iterable[int], bad: int = 0) -> None:
 
 
 def bring(source: str | Path, bucket: Bucket, month: Month = MONTH) -> str:
-    """Bring a month from the source into the bucket: `loaded` or `unchanged`."""
+    """Bring a month from the source into the bucket; return `loaded` or `unchanged`."""
     with scratch_folder(month, f"{source} {bucket}") as folder:
         try:
             return _bring(month, str(source), bucket, folder)
@@ -86,7 +86,7 @@ def _bring(month: Month, source: str, bucket: Bucket, folder: Path) -> str:
 
 
 def load(bucket: Bucket, warehouse: Warehouse, month: Month = MONTH) -> str:
-    """Load a month from the bucket into the warehouse: `loaded` or `unchanged`."""
+    """Load a month from the bucket into the warehouse; return `loaded` or `unchanged`."""
     with scratch_folder(month, f"{bucket} {warehouse.name()}") as folder:
         entry = kept_entry(bucket, month)
         held = warehouse.held(month)
@@ -97,18 +97,18 @@ def load(bucket: Bucket, warehouse: Warehouse, month: Month = MONTH) -> str:
 
 
 def run_month(root: Path, source: Path) -> list[str]:
-    """Both, into `root/bucket` and `root/warehouse/trips.duckdb`."""
+    """Run both steps, into `root/bucket` and `root/warehouse/trips.duckdb`."""
     bucket = FolderBucket(root / "bucket")
     return [bring(source, bucket), load(bucket, warehouse_of(root))]
 
 
 def warehouse_of(root: Path) -> DuckDBFile:
-    """The warehouse that `run_month` fills."""
+    """Return the warehouse that `run_month` fills."""
     return DuckDBFile(root / "warehouse" / "trips.duckdb")
 
 
 def cents_in_bucket(root: Path) -> list[int] | None:
-    """The totals of the Parquet object as anybody reads it, sorted; None without an object."""
+    """Return the totals of the Parquet object, read independently, sorted; None if it is absent."""
     path = root / "bucket" / OBJECT
     if not path.exists():
         return None
@@ -117,21 +117,21 @@ def cents_in_bucket(root: Path) -> list[int] | None:
 
 
 def entry_in_bucket(root: Path) -> dict[str, Any] | None:
-    """The ledger's entry as JSON; None without one."""
+    """Return the ledger entry as JSON; None without one."""
     path = root / "bucket" / ENTRY
     found: dict[str, Any] | None = json.loads(path.read_bytes()) if path.exists() else None
     return found
 
 
 def sha256_in_bucket(root: Path) -> str:
-    """The SHA-256 of the object as it lies there."""
+    """Return the SHA-256 of the stored object."""
     return hashlib.sha256((root / "bucket" / OBJECT).read_bytes()).hexdigest()
 
 
 def in_warehouse(root: Path) -> tuple[list[int], list[tuple[str, int]]] | None:
-    """The sorted totals of the month and its ledger rows (SHA-256, rows), read by DuckDB itself.
+    """Return the month's sorted totals and its ledger rows (SHA-256, rows), read by DuckDB itself.
 
-    None without a table. The file is opened for reading alone: what a kill left stays.
+    None without a table. The file is opened read-only, so whatever a kill left stays.
     """
     path = warehouse_of(root).path
     if not path.exists():
@@ -152,6 +152,6 @@ def in_warehouse(root: Path) -> tuple[list[int], list[tuple[str, int]]] | None:
 
 
 def files_in(folder: Path) -> set[str]:
-    """Every file under a folder, hidden ones too; the lock files, which stay, left out."""
+    """Return every file in a folder, hidden ones included, except the lock files, which stay."""
     found = (path for path in folder.rglob("*") if path.is_file() or path.is_symlink())
     return {p.relative_to(folder).as_posix() for p in found if not p.name.endswith(".lock")}

@@ -1,11 +1,11 @@
-"""A dataset of the user's own: a declaration in a folder of theirs, and months published for it."""
+"""A user's own dataset: a declaration in their folder, and its published months."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 NAME = "tram_rides"
-#: Its deployment's schedule.
+#: The schedule of its deployment.
 CRON, ZONE = "30 6 * * *", "Europe/Berlin"
 #: Rows and sum of each month of its table.
 SUMS = (
@@ -41,20 +41,20 @@ zone = "{zone}"
 
 
 def declare(folder: Path, source: str) -> None:
-    """Write the declaration into a folder, which is made."""
+    """Write the declaration into a folder, which is created."""
     folder.mkdir(parents=True, exist_ok=True)
     text = _DECLARATION.format(source=source, cron=CRON, zone=ZONE)
     folder.joinpath(f"{NAME}.toml").write_text(text)
 
 
 def rides(month: str, minutes: list[str]) -> str:
-    """A published month with one ride for each duration."""
+    """Return a published month with one ride for each duration."""
     rows = [f"{month}-{n:02} 08:30:00;M{n};{text}\n" for n, text in enumerate(minutes, 1)]
     return "started;line;minutes\n" + "".join(rows)
 
 
 def declare_with_two_months(folder: Path) -> str:
-    """Declare the dataset in a folder, with 2020-10 and 2020-11 beside it; returns its path."""
+    """Declare the dataset in a folder and publish 2020-10 and 2020-11 there; return its path."""
     web = folder / "published"
     declare(folder / "declared", f"file://{web}/tram-{{year}}-{{month:02}}.csv")
     web.mkdir()
@@ -63,5 +63,5 @@ def declare_with_two_months(folder: Path) -> str:
     return str(folder / "declared")
 
 
-#: What the table has of them.
+#: What the table has of these months.
 TWO_MONTHS = [("2020-10", 2, 14.5), ("2020-11", 3, 24.2)]

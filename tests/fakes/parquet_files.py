@@ -1,4 +1,4 @@
-"""Files of for-hire trips as TLC might publish them, of uneven row groups, and what they hold."""
+"""Publish files of for-hire trips in uneven row groups, as TLC might, and read what they hold."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 from monthly.month import Month
 from monthly.sample import write_sample
 
-#: DeploymentSpec groups of a published file, none like the other.
+#: Rows of each published row group, all different.
 UNEVEN = (700, 1, 1_300, 400)
 
 
 def publish(folder: Path, month: int, rows: int = 3_000, sizes: tuple[int, ...] = UNEVEN) -> Path:
-    """A generated month of high-volume for-hire trips of 2021 whose row groups are uneven."""
+    """Publish a generated month of 2021 high-volume for-hire trips in uneven row groups."""
     which = Month("fhvhv", 2021, month)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{which.stem}.parquet"
@@ -29,7 +29,7 @@ def publish(folder: Path, month: int, rows: int = 3_000, sizes: tuple[int, ...] 
 
 
 def uneven(table: pa.Table, path: Path, sizes: tuple[int, ...] = UNEVEN) -> None:
-    """Write a table in row groups of these sizes, again and again until all rows are written."""
+    """Write a table in row groups of these sizes, repeated until all rows are written."""
     with pq.ParquetWriter(path, table.schema) as out:
         start, turn = 0, 0
         while start < table.num_rows:
@@ -39,12 +39,12 @@ def uneven(table: pa.Table, path: Path, sizes: tuple[int, ...] = UNEVEN) -> None
 
 
 def groups(path: Path) -> list[int]:
-    """Rows of each row group, as the footer says."""
+    """Return the rows of each row group, from the footer."""
     metadata = pq.read_metadata(path)
     return [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
 
 
 def touch(path: Path, days_ago: float) -> None:
-    """Make a file as old as this, its content staying."""
+    """Set a file's modification time; its content stays."""
     when = dt.datetime.now().timestamp() - days_ago * 86_400
     os.utime(path, (when, when))

@@ -1,4 +1,4 @@
-"""What reading a part of an object promises, and copying one, whatever the bucket."""
+"""Check what every bucket promises about reading part of an object and copying one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.storage.put import put
 
 
 def check_parts(bucket: Bucket) -> None:
-    """The range that was asked for and no more; an object that ends before it is an error."""
+    """Check that exactly the requested range is read, and that a shorter object is an error."""
     put(bucket, b"0123456789", "part")
     wanted = ((0, 4), (3, 2), (9, 1))
     assert [bucket.read_part("part", *part) for part in wanted] == [b"0123", b"34", b"9"]
@@ -28,7 +28,7 @@ def check_parts(bucket: Bucket) -> None:
 
 
 def check_copies(bucket: Bucket) -> None:
-    """A copy has the bytes of the version that was asked for, and is an object of its own."""
+    """Check that a copy has the bytes of the requested version and is an independent object."""
     put(bucket, b"old content", "data/month.parquet")
     known = bucket.info("data/month.parquet")
     assert known

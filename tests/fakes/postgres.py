@@ -1,4 +1,4 @@
-"""A real PostgreSQL server of the session's own, on a free port of 127.0.0.1."""
+"""Run a real PostgreSQL server on a free port of 127.0.0.1 for the test session."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PASSWORD = "a secret: @/%#"
 
 @dataclass(frozen=True)
 class Database:
-    """One database of the server, made for one test."""
+    """A database of the server, created for one test."""
 
     server: Server
     port: int
@@ -31,16 +31,16 @@ class Database:
 
     @property
     def url(self) -> URL:
-        """Its address, as SQLAlchemy writes them."""
+        """The database's URL for SQLAlchemy."""
         return URL.create("postgresql+psycopg2", USER, PASSWORD, HOST, self.port, self.name)
 
     def warehouse(self) -> Postgres:
-        """The database as the flows use it."""
+        """Return the database as the flows use it."""
         return postgres_at(self.url, {})
 
     def block(self) -> Any:
-        """The block that a person would save for it."""
-        # Not at the top: tests without Prefect use this module too.
+        """Return the block that a person would save for it."""
+        # Imported here: tests without Prefect use this module too.
         from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
 
         components = ConnectionComponents(
@@ -54,7 +54,7 @@ class Database:
         return SqlAlchemyConnector(connection_info=components)
 
     def connect(self) -> Any:
-        """A connection that commits each statement, to look at what is there."""
+        """Yield a connection that commits each statement, to inspect the data."""
         db = psycopg2.connect(
             host=HOST, port=self.port, dbname=self.name, user=USER, password=PASSWORD
         )
@@ -62,13 +62,13 @@ class Database:
         return db
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
-        """The rows of a statement."""
+        """Return the rows of a statement."""
         with closing(self.connect()) as db, db.cursor() as sql:
             sql.execute(statement)
             return list(sql.fetchall()) if sql.description else []
 
     def tables(self) -> set[str]:
-        """Everything that stands in it but indexes."""
+        """Return everything in the database except indexes."""
         rows = self.query(
             "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
             "AND relkind NOT IN ('i', 'I')"
@@ -76,7 +76,7 @@ class Database:
         return {name for (name,) in rows}
 
     def wait_until(self, true: str) -> None:
-        """Ask a query that answers true or false until it is true."""
+        """Wait until a query returns true."""
         deadline = time.monotonic() + 60
         while not self.query(true)[0][0]:
             assert time.monotonic() < deadline
@@ -85,8 +85,8 @@ class Database:
 
 @contextmanager
 def running_server() -> Iterator[tuple[Server, int]]:
-    """A server in a temporary folder of its own, gone at the end."""
-    # Not pytest's: only its owner may enter that, and as root the server is somebody else's.
+    """Run a server in its own temporary folder, which is deleted at the end."""
+    # Only pytest's user may enter its folder, and root runs the server as another user.
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     folder.chmod(0o755)
     server, port = Server(folder / "data", PASSWORD), free_port()
@@ -101,7 +101,7 @@ def running_server() -> Iterator[tuple[Server, int]]:
 
 @contextmanager
 def new_database(server: Server, port: int, name: str) -> Iterator[Database]:
-    """A database of one test's own."""
+    """Create a database for one test."""
     first = Database(server, port, DATABASE)
     first.query(f"CREATE DATABASE {name}")
     yield Database(server, port, name)

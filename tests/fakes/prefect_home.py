@@ -1,7 +1,7 @@
-"""What makes Prefect's API cheap in tests: a database that is migrated once, and few certificates.
+"""Make Prefect's API cheap in tests: one migrated database, and few certificates.
 
-An empty database takes Prefect more than a hundred migrations, each client of its API reads all
-the certificates of this machine; nothing here speaks to an API over TLS.
+Prefect runs more than a hundred migrations on an empty database, and each API client reads all
+the certificates of this machine; no test talks to an API over TLS.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _END = "-----END CERTIFICATE-----\n"
 
 
 def one_certificate(folder: Path) -> Path:
-    """Write the first certificate of certifi's bundle, which has some 150, to a file."""
+    """Write the first of the 150 or so certificates in certifi's bundle to a file."""
     bundle = Path(certifi.where()).read_text(encoding="utf-8")
     start = bundle.index("-----BEGIN CERTIFICATE-----")
     path = folder / "certificate.pem"
@@ -33,10 +33,10 @@ def one_certificate(folder: Path) -> Path:
 
 
 def copy_database(cache: Path, target: Path) -> None:
-    """Copy an empty, migrated database to a path; the first caller of all makes it."""
+    """Copy an empty, migrated database to a path; the first caller creates it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed: other workers wait for the file
+        fcntl.flock(lock, fcntl.LOCK_EX)  # other workers wait for the file until it is closed
         made = cache / "prefect.db"
         if not made.exists():
             _migrate(cache / "unfinished.db").rename(made)

@@ -1,4 +1,4 @@
-"""Prefect as people run it: a server, agents and workers, each a process of its own."""
+"""Run Prefect as people do: a server, agents and workers, each in its own process."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ _FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 @dataclass
 class Program:
-    """A program in the background, in a session of its own, so that all of it can be killed."""
+    """A background program in its own session, so that it can be killed as a whole."""
 
     process: subprocess.Popen[bytes]
     log: Path
 
     def said(self) -> str:
-        """What it has printed so far."""
+        """Return what it has printed so far."""
         return self.log.read_text(errors="replace")
 
     def kill(self) -> None:
-        """Kill it and all that it started, as a machine that loses its power would."""
+        """Kill it and everything that it started, as a power cut would."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def stop(self) -> None:
-        """Stop it as a person does; kill what does not stop."""
+        """Stop it as a person does; kill it if it does not stop."""
         try:
             stop(self.process)
         except subprocess.TimeoutExpired:
@@ -52,12 +52,12 @@ class Program:
 
 @dataclass
 class Prefect:
-    """A Prefect server with what runs beside it.
+    """A Prefect server and the programs that use it.
 
     Attributes:
         home: PREFECT_HOME, and the logs.
-        environment: of all that is started here, `.env` variables of the project among it.
-        port: of the server, on 127.0.0.1.
+        environment: variables of all programs, the project's own among them.
+        port: port of the server, on 127.0.0.1.
     """
 
     home: Path
@@ -66,8 +66,8 @@ class Prefect:
     programs: list[Program] = field(default_factory=list)
 
     def env(self) -> dict[str, str]:
-        """The environment of a shell that has this server."""
-        # A container has no such file; the agent hands its settings on.
+        """Return the environment of a shell that uses this server."""
+        # Agents pass their settings on to containers, which do not have this file.
         rest = {k: v for k, v in os.environ.items() if k != "PREFECT_API_SSL_CERT_FILE"}
         return {
             **rest,
@@ -76,7 +76,7 @@ class Prefect:
             "PREFECT_API_URL": f"http://127.0.0.1:{self.port}/api",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_LOGGING_TO_API_ENABLED": "true",
-            # Nothing here uses them, and their service is what finds SQLite locked.
+            # Nothing here uses these services, and theirs is the one that finds SQLite locked.
             "PREFECT_API_SERVICES_FLOW_RUN_NOTIFICATIONS_ENABLED": "false",
             "PREFECT_AGENT_QUERY_INTERVAL": "1",
             "PREFECT_WORKER_QUERY_SECONDS": "1",
@@ -85,7 +85,7 @@ class Prefect:
         }
 
     def start(self, *command: str, **environment: str) -> Program:
-        """Start a program of Prefect in the background."""
+        """Start a Prefect program in the background."""
         log = self.home / f"{len(self.programs)}-{'-'.join(command[:2])}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
@@ -101,48 +101,48 @@ class Prefect:
         return self.programs[-1]
 
     def serve(self, database: str) -> None:
-        """Start the server on a database; returns when it answers."""
+        """Start the server on a database; return when it answers."""
         where = ("--host", "127.0.0.1", "--port", str(self.port))
         server = self.start("server", "start", *where, PREFECT_API_DATABASE_CONNECTION_URL=database)
         wait_until("the server answers", lambda: self._is_healthy(server), _START_SECONDS)
 
     def agent(self, queue: str) -> Program:
-        """Start an agent; it looks for work when it has said so."""
+        """Start an agent; return when it reports that it looks for work."""
         return self.start("agent", "start", "-p", "default-agent-pool", "-q", queue)
 
     def run(self, *command: str) -> str:
-        """What a command of Prefect or a script of the project prints."""
+        """Run a Prefect command or a script of the project; return its output."""
         words = [sys.executable, *command] if command[0].endswith(".py") else ["prefect", *command]
         return run(*words, env=self.env(), cwd=PROJECT)
 
     def post(self, path: str, **body: Any) -> Any:
-        """An answer of the API to a question."""
+        """Return the API's answer to a POST request."""
         answer = httpx.post(f"http://127.0.0.1:{self.port}/api/{path}", json=body, timeout=30)
         answer.raise_for_status()
         return answer.json()
 
     def get(self, path: str) -> Any:
-        """An object of the API."""
+        """Return an object of the API."""
         answer = httpx.get(f"http://127.0.0.1:{self.port}/api/{path}", timeout=30)
         answer.raise_for_status()
         return answer.json()
 
     def deployment(self, name: str) -> str:
-        """The id of a deployment."""
+        """Return the id of a deployment."""
         return str(self.get(f"deployments/name/{name}")["id"])
 
     def run_deployment(self, name: str, **parameters: Any) -> str:
-        """Start a deployment as the UI does; returns the id of the flow run."""
+        """Start a deployment as the UI does; return the id of the flow run."""
         path = f"deployments/{self.deployment(name)}/create_flow_run"
         return str(self.post(path, parameters=parameters)["id"])
 
     def state(self, run: str) -> dict[str, Any]:
-        """The state of a flow run."""
+        """Return the state of a flow run."""
         found: dict[str, Any] = self.get(f"flow_runs/{run}")["state"]
         return found
 
     def ended(self, *runs: str, seconds: float = 120) -> list[dict[str, Any]]:
-        """The states of flow runs when all have ended."""
+        """Return the states of flow runs when all have ended."""
         wait_until(
             f"flow runs {runs} end",
             lambda: all(self.state(run)["type"] in _FINAL for run in runs),
@@ -151,16 +151,16 @@ class Prefect:
         return [self.state(run) for run in runs]
 
     def runs(self, **wanted: Any) -> list[dict[str, Any]]:
-        """The flow runs that a filter of the API finds."""
+        """Return the flow runs that match an API filter."""
         found: list[dict[str, Any]] = self.post("flow_runs/filter", flow_runs=wanted)
         return found
 
     def children(self, run: str) -> list[dict[str, Any]]:
-        """The child runs of a flow run."""
+        """Return the child runs of a flow run."""
         return self.runs(parent_flow_run_id={"any_": [run]})
 
     def stop(self) -> None:
-        """Stop all, the server last."""
+        """Stop all programs, the server last."""
         for program in reversed(self.programs):
             program.stop()
         self.programs.clear()
@@ -174,7 +174,7 @@ class Prefect:
 
 
 def processes_with(text: str) -> list[str]:
-    """The processes of this machine that have a text in their environment, but for this one."""
+    """Return the processes on this machine whose environment contains a text, except this one."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal() and int(folder.name) != os.getpid():

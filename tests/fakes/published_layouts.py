@@ -1,4 +1,4 @@
-"""Files in the layouts of real publishers, generated; each has what is odd about its publisher."""
+"""Generate files in the layouts of real publishers, each with its publisher's oddities."""
 
 from __future__ import annotations
 

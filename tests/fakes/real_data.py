@@ -1,4 +1,4 @@
-"""Where the real published files are, for the tests that read them: they are never copied here."""
+"""Find the real published files for the tests that read them; they are never copied."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def real_folder() -> Path:
-    """The folder of real files; skips the test where there is none."""
+    """Return the folder of real files; skip the test if there is none."""
     folder = Path(os.environ.get("TLC_REAL_DATA") or _BESIDE)
     if not (folder / "ANSWERS.json").is_file():
         pytest.skip(f"no real files in {folder}; name their folder in TLC_REAL_DATA")
@@ -22,7 +22,7 @@ def real_folder() -> Path:
 
 
 def real_file(name: str) -> Path:
-    """One real file; skips the test where it is absent."""
+    """Return one real file; skip the test if it is absent."""
     path = real_folder() / name
     if not path.is_file():
         pytest.skip(f"the real file {path} is absent")
@@ -30,7 +30,7 @@ def real_file(name: str) -> Path:
 
 
 def answers(name: str) -> Any:
-    """What an independent tool found in a real file."""
+    """Return what an independent tool found in a real file."""
     return _all_answers(real_folder())[name]
 
 

@@ -1,4 +1,4 @@
-"""A repository of GitHub's that is a folder here: git itself goes there in GitHub's place."""
+"""A folder that stands in for a GitHub repository: git itself fetches from it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WHO = ("-c", "user.name=you", "-c", "user.email=you@example.org")
 
 @dataclass(frozen=True)
 class Repository:
-    """What ADDRESS leads to for a git that has the environment of this.
+    """What ADDRESS leads to for git in this environment.
 
     Attributes:
         site: the folder that stands in for https://github.com.
@@ -31,7 +31,7 @@ class Repository:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Git's own setting for another place of the same addresses (gitconfig's insteadOf)."""
+        """Return the environment in which git rewrites the address (`insteadOf` in gitconfig)."""
         return {
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": f"url.file://{self.site}/.insteadOf",
@@ -39,13 +39,13 @@ class Repository:
         }
 
     def publish_the_project(self) -> None:
-        """A first commit with the flows as they are."""
+        """Commit the current flows first."""
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(_PROJECT / "flows", self.folder / "flows", ignore=ignored)
         run("git", "init", "--quiet", "--initial-branch=main", self.folder)
         self.commit("The flows")
 
     def commit(self, message: str) -> None:
-        """Commit all that has changed."""
+        """Commit all changes."""
         run("git", "-C", self.folder, "add", "--all")
         run("git", "-C", self.folder, *_WHO, "commit", "--quiet", "--message", message)

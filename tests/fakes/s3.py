@@ -1,4 +1,4 @@
-"""An S3 on 127.0.0.1, and the unmodified prefect-aws block of a bucket in it."""
+"""An S3 server on 127.0.0.1, and the unmodified prefect-aws block of a bucket in it."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ KEY, SECRET, REGION = "AKIAZOOM", "not-a-real-secret-of-aws", "us-east-1"
 
 @dataclass(frozen=True)
 class Objects:
-    """A bucket as boto3 itself sees it, for what a test expects."""
+    """A bucket as boto3 itself sees it, for expected values."""
 
     client: S3Client
     name: str
 
     def listing(self) -> dict[str, bytes]:
-        """Every object with its bytes."""
+        """Return every object with its bytes."""
         found = self.client.list_objects_v2(Bucket=self.name).get("Contents", [])
         return {o["Key"]: self.get(o["Key"]) for o in found}
 
     def get(self, key: str) -> bytes:
-        """The bytes of one."""
+        """Return the bytes of an object."""
         return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
 
     def put(self, key: str, data: bytes) -> None:
-        """Change one behind the project's back."""
+        """Change an object behind the project's back."""
         self.client.put_object(Bucket=self.name, Key=key, Body=data)
 
     def fill(self, keys: Iterable[str]) -> None:
@@ -53,7 +53,7 @@ class S3:
     """The server, which runs inside `with S3() as s3:`."""
 
     def __init__(self) -> None:
-        # Not at the top: a process that only uses the server need not import it.
+        # Imported here: a process that only uses the server does not need it.
         from moto.server import ThreadedMotoServer
 
         self._server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
@@ -73,7 +73,7 @@ class S3:
         self._server.stop()
 
     def client(self, service: str = "s3") -> Any:
-        """A boto3 client of a test's own, beside the ones under test."""
+        """Return a boto3 client for the test itself, separate from those under test."""
         return boto3.client(
             service,  # type: ignore[call-overload] # any service of the server
             endpoint_url=self.url,
@@ -83,7 +83,7 @@ class S3:
         )
 
     def new_bucket(self, name: str) -> Objects:
-        """A bucket with nothing in it, in place of one of this name."""
+        """Create an empty bucket, replacing any of this name."""
         client: S3Client = self.client()
         client.create_bucket(Bucket=name)
         objects = Objects(client, name)
@@ -95,7 +95,7 @@ class S3:
 def block(
     url: str, bucket: str, folder: str = "", key: str = KEY, secret: str = SECRET
 ) -> S3Bucket:
-    """The block of a bucket at an address, as a person would fill it in."""
+    """Return the block of a bucket at an address, as a person would fill it in."""
     from prefect_aws import AwsCredentials
     from prefect_aws.client_parameters import AwsClientParameters
     from prefect_aws.s3 import S3Bucket
@@ -110,7 +110,7 @@ def block(
 
 
 class _Keys:
-    """Credentials as those of a prefect-aws block, for a process without Prefect."""
+    """Credentials like those of a prefect-aws block, for a process without Prefect."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -124,12 +124,12 @@ class _Keys:
 
 
 def store(url: str, bucket: str) -> S3Store:
-    """A bucket as the flows use it, without its block."""
+    """Return a bucket as the flows use it, without its block."""
     return S3Store(bucket, "", Connection(_Keys(url)))
 
 
 def sized(path: Path, size: int) -> Path:
-    """A file of so many bytes, no two kilobytes alike."""
+    """Write a file of so many bytes, no two kilobytes alike."""
     with path.open("wb") as file:
         for n in range(size // 1024):
             file.write(n.to_bytes(4, "big") * 256)

@@ -1,4 +1,4 @@
-"""Everything that `make serve` starts, for tests that look at it."""
+"""Start what `make serve` starts, for tests that inspect it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Served:
     """What `make serve` started.
 
     Attributes:
-        url: of the UI.
-        process: of the script.
+        url: address of the UI.
+        process: process of the script.
         data: folder of the embedded bucket and warehouse.
         home: PREFECT_HOME.
     """
@@ -39,12 +39,12 @@ class Served:
     home: Path
 
     def stop(self, number: int) -> int:
-        """Stop it by a signal; its exit code."""
+        """Stop it with a signal; return its exit code."""
         self.process.send_signal(number)
         return self.process.wait(_STOP_SECONDS)
 
     def group(self) -> list[int]:
-        """Processes that know this PREFECT_HOME, but for the script itself."""
+        """Return the processes with this PREFECT_HOME, except the script itself."""
         wanted = f"PREFECT_HOME={self.home}".encode()
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
@@ -64,7 +64,7 @@ def start(
     declarations: Path | None = None,
     database: Callable[[Path], None] | None = None,
 ) -> Served:
-    """Start the script as `make serve` does, and wait until it says where it is.
+    """Start the script as `make serve` does, and wait until it prints its address.
 
     Args:
         home: folder of PREFECT_HOME and of the data.
@@ -107,7 +107,7 @@ def serving(
     declarations: Path | None = None,
     database: Callable[[Path], None] | None = None,
 ) -> Iterator[Served]:
-    """Started, and stopped as by Ctrl-C, which ends all of it."""
+    """Yield what was started, and stop all of it as Ctrl-C does."""
     served = start(home, free_port(), declarations=declarations, database=database)
     try:
         yield served
@@ -118,7 +118,7 @@ def serving(
 
 
 def ended(served: Served, run: str) -> dict[str, object]:
-    """The flow run, once it has ended."""
+    """Return the flow run once it has ended."""
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         found: dict[str, object] = httpx.get(f"{served.url}/api/flow_runs/{run}", timeout=60).json()

@@ -58,9 +58,9 @@ class Stack:
         bucket: the bucket.
         warehouse: the warehouse.
         run: runs a statement in the warehouse, as a person would.
-        folder: for files.
+        folder: folder for files.
         elsewhere: an empty bucket of the same kind.
-        schema: what stands before a table's name in a statement.
+        schema: prefix of a table's name in a statement.
     """
 
     name: str
@@ -78,11 +78,11 @@ class Stack:
 
     @property
     def source(self) -> str:
-        """Where the months are published."""
+        """The address at which the months are published."""
         return str(self.folder / "published" / "{color}_{year}-{month:02}.csv")
 
     def publish(self, month: Month, rows: int = ROWS) -> None:
-        """Write a generated file with a row more, which is not a trip."""
+        """Write a generated file with one more row, which is not a trip."""
         path = self.folder / "published" / f"{month.dataset}_{month.year_month}.csv"
         path.parent.mkdir(exist_ok=True)
         write_sample(month, path, rows)
@@ -91,7 +91,7 @@ class Stack:
             file.write(f"no{last}\n")
 
     def fill(self) -> Stack:
-        """Load both months, with a row that is rejected, and their reports; return the stack."""
+        """Load both months, with a rejected row and their reports; return the stack."""
         for month in MONTHS:
             self.publish(month)
             self.fetch(month, self.source, 0.1)
@@ -100,7 +100,7 @@ class Stack:
         return self
 
     def fetch(self, month: Month, source: str, max_reject_share: float | None) -> None:
-        """The steps of etl_web_to_gcs, forced; see `repair.Hands`."""
+        """Fetch as etl_web_to_gcs does, forced; see `repair.Hands`."""
         with tempfile.TemporaryDirectory(dir=self.folder) as name:
             folder = Path(name)
             plan = plan_month(month, source, self.bucket, force=True)
@@ -111,7 +111,7 @@ class Stack:
             keep(self.bucket, month, found, converted, plan.entry_version)
 
     def reload(self, month: Month, force: bool) -> None:
-        """The steps of etl_gcs_to_bq; see `repair.Hands`."""
+        """Load as etl_gcs_to_bq does; see `repair.Hands`."""
         entry, held = kept_entry(self.bucket, month), self.warehouse.held(month)
         if held and held.is_intact(entry.object_sha256, "") and not force:
             return
@@ -120,24 +120,24 @@ class Stack:
             load_object(self.warehouse, month, entry, found)
 
     def redraw(self, month: Month) -> None:
-        """A report of one line; see `repair.Hands`."""
+        """Draw a report of one line; see `repair.Hands`."""
         self.put(report_key(month), b"<p>report</p>")
         note_report(self.bucket, month, kept_entry(self.bucket, month))
 
     def put(self, key: str, data: bytes) -> None:
-        """Put other bytes in place of an object, as a person would."""
+        """Overwrite an object with other bytes, as a person would."""
         path = self.folder / "put"
         path.write_bytes(data)
         self.bucket.upload(path, key)
 
     def get(self, key: str) -> bytes:
-        """The bytes of an object."""
+        """Return the bytes of an object."""
         stored = self.bucket.read(key)
         assert stored
         return stored.data
 
     def moved(self) -> Stack:
-        """The same with a copy of the bucket, of other versions where a copy has its own."""
+        """Return the stack with a copy of the bucket; some buckets give copies other versions."""
         for month in MONTHS:
             for key in (object_key(month), rejects_key(month), report_key(month)):
                 path = self.folder / "copied"
@@ -147,16 +147,16 @@ class Stack:
         return replace(self, bucket=self.elsewhere)
 
     def request(self, **options: Any) -> Request:
-        """What a verification looks at by default."""
+        """Return the default request for a verification."""
         asked = Request("green", self.bucket, self.warehouse, NOTHING)
         return replace(asked, **options)
 
     def verdicts(self, **options: Any) -> list[Verdict]:
-        """A verification of all months that are there, with the steps that would heal them."""
+        """Verify all stored months; return the verdicts, with the steps that would repair them."""
         return [planned(v, True) for v in verify(self.request(**options))]
 
     def faults(self, **options: Any) -> list[tuple[str, str]]:
-        """Month and kind of each fault."""
+        """Return the month and kind of each fault."""
         found = self.verdicts(**options)
         assert [v.unchecked for v in found] == [""] * len(found)
         return [(v.month.year_month, f.kind.name) for v in found for f in v.faults]
@@ -166,14 +166,14 @@ class Stack:
         return [repair(v, self.bucket, self, source) for v in self.verdicts() if v.steps]
 
     def plan(self, month: Month) -> Plan:
-        """What a run of the month would do."""
+        """Return what a run of the month would do."""
         plan = plan_month(month, self.source, self.bucket)
         return due_in_warehouse(plan, self.warehouse.held(month), self.warehouse.name())
 
 
 @contextmanager
 def local(folder: Path) -> Iterator[Stack]:
-    """A folder and a DuckDB file."""
+    """Return a folder and a DuckDB file."""
     path = folder / "trips.duckdb"
 
     def run(sql: str) -> Any:
@@ -186,7 +186,7 @@ def local(folder: Path) -> Iterator[Stack]:
 
 @contextmanager
 def s3_and_postgres(folder: Path, s3: S3, database: Database) -> Iterator[Stack]:
-    """S3 and PostgreSQL."""
+    """Return S3 and PostgreSQL."""
     from fakes.s3 import store
 
     bucket, other = (store(s3.url, s3.new_bucket(name).name) for name in ("verified", "elsewhere"))
@@ -195,11 +195,11 @@ def s3_and_postgres(folder: Path, s3: S3, database: Database) -> Iterator[Stack]
 
 @contextmanager
 def of_google(folder: Path, google: Google) -> Iterator[Stack]:
-    """Cloud Storage and BigQuery, whose own clients note each change of a partition."""
+    """Return Cloud Storage and BigQuery; Google's clients record each change of a partition."""
     from fakes.google.places import open_bigquery, open_store
 
     def change(sql: str) -> Any:
-        """A statement, after which the partition of October is noted as changed."""
+        """Run a statement, and record that October's partition has changed."""
         if sql.startswith("DROP"):
             return google.bigquery.tables.drop_table("trips_data_all", "green_trips")
         if "loaded_months" in sql or sql.startswith("SELECT"):
@@ -210,22 +210,22 @@ def of_google(folder: Path, google: Google) -> Iterator[Stack]:
     yield Stack("google", open_store(), open_bigquery(), change, folder, other, "trips_data_all.")
 
 
-# ---- harm, each to October
+# ---- harm, always to October
 
 
 def object_deleted(stack: Stack) -> None:
-    """The object is gone."""
+    """Delete the object."""
     stack.bucket.delete(object_key(OCTOBER))
 
 
 def object_truncated(stack: Stack) -> None:
-    """Half of the object is left."""
+    """Truncate the object to half."""
     data = stack.get(object_key(OCTOBER))
     stack.put(object_key(OCTOBER), data[: len(data) // 2])
 
 
 def object_flipped(stack: Stack) -> None:
-    """Ten bytes are others; a disk keeps size and time."""
+    """Change ten bytes; on a disk, size and time stay."""
     key = object_key(OCTOBER)
     data = bytearray(stack.get(key))
     data[100:110] = bytes(byte ^ 255 for byte in data[100:110])
@@ -239,39 +239,39 @@ def object_flipped(stack: Stack) -> None:
 
 
 def object_of_november(stack: Stack) -> None:
-    """November's object stands in October's place."""
+    """Overwrite October's object with November's."""
     stack.put(object_key(OCTOBER), stack.get(object_key(NOVEMBER)))
 
 
 def entry_deleted(stack: Stack) -> None:
-    """The entry is gone."""
+    """Delete the entry."""
     stack.bucket.delete(entry_key(OCTOBER))
 
 
 def entry_emptied(stack: Stack) -> None:
-    """The entry has no bytes."""
+    """Truncate the entry to zero bytes."""
     stack.put(entry_key(OCTOBER), b"")
 
 
 def entry_of_november(stack: Stack) -> None:
-    """The entry is November's."""
+    """Overwrite the entry with November's."""
     stack.put(entry_key(OCTOBER), stack.get(entry_key(NOVEMBER)))
 
 
 def entry_of_older_object(stack: Stack) -> None:
-    """An entry of the object that was there before."""
+    """Write the entry of the object that was there before."""
     change_entry(stack, object_sha256="0" * 64, object_version="older", source_sha256="1" * 64)
 
 
 def entry_of_older_declaration(stack: Stack) -> None:
-    """An entry that says that a column was converted otherwise."""
+    """Write an entry that records an older conversion of a column."""
     record = json.loads(stack.get(entry_key(OCTOBER)))
     record["signatures"]["payment_type"] = "int64/0lder000"
     change_entry(stack, schema_version=1, signatures=record["signatures"])
 
 
 def entry_with_other_counts(stack: Stack) -> None:
-    """Somebody edited the counts."""
+    """Edit the counts of the entry."""
     record = json.loads(stack.get(entry_key(OCTOBER)))
     change_entry(stack, rows_read=record["rows_read"] + 1, rows_written=record["rows_written"] + 1)
 
@@ -283,34 +283,34 @@ def change_entry(stack: Stack, **fields: Any) -> None:
 
 
 def report_deleted(stack: Stack) -> None:
-    """The report is gone."""
+    """Delete the report."""
     stack.bucket.delete(report_key(OCTOBER))
 
 
 def rejects_deleted(stack: Stack) -> None:
-    """The rejected rows are gone."""
+    """Delete the rejected rows."""
     stack.bucket.delete(rejects_key(OCTOBER))
 
 
 def rejects_cut(stack: Stack) -> None:
-    """Only the header of the rejected rows is left."""
+    """Leave only the header of the rejected rows."""
     stack.put(rejects_key(OCTOBER), b"line,reason,text\r\n")
 
 
 def rows_deleted(stack: Stack) -> None:
-    """Some rows of the warehouse's month are gone."""
+    """Delete some of the month's rows from the warehouse."""
     where = "file_month = DATE '2020-10-01' AND trip_distance > 3"
     stack.run(f"DELETE FROM {stack.table} WHERE {where}")
 
 
 def rows_doubled(stack: Stack) -> None:
-    """The warehouse has each row of the month twice."""
+    """Insert each of the month's rows into the warehouse again."""
     month = f"SELECT * FROM {stack.table} WHERE file_month = DATE '2020-10-01'"
     stack.run(f"INSERT INTO {stack.table} {month}")
 
 
 def value_changed(stack: Stack) -> None:
-    """One cent, of one row."""
+    """Change one row by one cent."""
     month = f"FROM {stack.table} WHERE file_month = DATE '2020-10-01'"
     stack.run(
         f"UPDATE {stack.table} SET fare_amount = fare_amount + 0.01 "
@@ -319,15 +319,15 @@ def value_changed(stack: Stack) -> None:
 
 
 def table_dropped(stack: Stack) -> None:
-    """The table is gone, with both months."""
+    """Drop the table, with both months."""
     stack.run(f"DROP TABLE {stack.table}")
 
 
 def ledger_row_deleted(stack: Stack) -> None:
-    """The warehouse does not know that it has the month."""
+    """Delete the warehouse's record of the month."""
     stack.run(f"DELETE FROM {stack.schema}loaded_months WHERE file_month = DATE '2020-10-01'")
 
 
 def partition_detached(stack: Stack) -> None:
-    """PostgreSQL's partition is a table of its own now."""
+    """Detach PostgreSQL's partition, which stays as a separate table."""
     stack.run("ALTER TABLE green_trips DETACH PARTITION green_trips_2020_10")

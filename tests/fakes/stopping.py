@@ -1,4 +1,4 @@
-"""Programs that are asked to stop, and do."""
+"""Stop programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     """Ask a program to stop, and wait until it has.
 
     Raises:
-        subprocess.TimeoutExpired: it goes on all the same, and was killed.
+        subprocess.TimeoutExpired: it did not stop, and was killed.
     """
     process.terminate()
     try:

@@ -1,10 +1,10 @@
-"""A load in a process of its own that stops at a step, to be killed there.
+"""Load in a separate process that stops at a step, to be killed there.
 
 python stopping_load.py STEP URL DATASET YEAR MONTH ENTRY PARQUET
 
-or, to ingest a published file, with neither of the last two but its path. It prints the step
-when it has come there and waits; without a step (-) it goes through and prints its peak memory
-in MB (on Linux).
+To ingest a published file, give its path in place of ENTRY and PARQUET. It prints the step and
+waits once it gets there. Without a step (-) it runs to the end and prints its peak memory in MB
+(on Linux).
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from monthly.month import Month  # noqa: E402
 from monthly.warehouses import postgres, postgres_copy  # noqa: E402
 from monthly.warehouses.postgres_connection import postgres_at  # noqa: E402
 
-#: In the order in which a load comes to them.
+#: In the order in which a load reaches them.
 STEPS = ("prepare", "create_new", "copying", "remember", "swap", "commit", "done")
 
 
 def stop() -> None:
-    """Say so, then wait for the end that is to come."""
+    """Print the step, then wait to be killed."""
     print("here", flush=True)
     sys.stdin.read()
 
 
 def stopping_before(work: Callable[..., Any]) -> Callable[..., Any]:
-    """The work, never begun."""
+    """Stop before the work begins."""
 
     def stopped(*arguments: Any) -> Any:
         stop()
@@ -49,7 +49,7 @@ def stopping_before(work: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def stopping_after(work: Callable[..., Any]) -> Callable[..., Any]:
-    """The work, done but not committed."""
+    """Stop after the work, before the commit."""
 
     def stopped(*arguments: Any) -> None:
         work(*arguments)
@@ -59,7 +59,7 @@ def stopping_after(work: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def stopping_within(encoded: Callable[..., Iterator[bytes]]) -> Callable[..., Iterator[bytes]]:
-    """A stream that stops when the header and the first rows are sent."""
+    """Return a stream that stops once the header and the first rows are sent."""
 
     def stopped(*rows: Any) -> Iterator[bytes]:
         chunks = encoded(*rows)
@@ -72,7 +72,7 @@ def stopping_within(encoded: Callable[..., Iterator[bytes]]) -> Callable[..., It
 
 
 def stop_at(step: str) -> None:
-    """Put the stop where the step is."""
+    """Stop at a step."""
     places: dict[str, tuple[Any, str, Callable[..., Any]]] = {
         "prepare": (postgres, "prepare", stopping_before),
         "create_new": (postgres, "create_new", stopping_before),
@@ -87,14 +87,14 @@ def stop_at(step: str) -> None:
 
 
 def peak_mb() -> float:
-    """Of this program alone: what getrusage says begins with the process that started it."""
+    """Return this program's peak memory; getrusage starts from that of the parent process."""
     lines = Path("/proc/self/status").read_text().splitlines()
     (found,) = (line for line in lines if line.startswith("VmHWM:"))
     return int(found.split()[1]) / 1024
 
 
 def ingest(warehouse: postgres.Postgres, month: Month, published: Path) -> None:
-    """Convert and copy at once."""
+    """Convert and copy in one pass."""
     with Rows(month, published, published.parent, Rules(max_reject_share=0.0)) as rows:
         warehouse.ingest(rows, download_of(month, published))
 

@@ -1,4 +1,4 @@
-"""The three warehouses behind one face, for tests of what all of them promise."""
+"""The three warehouses behind one interface, for tests of what all of them promise."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Place:
 
     Attributes:
         warehouse: the warehouse as the flows use it.
-        bucket: one that it can read from.
-        ask: runs a query in it, not by the code under test.
-        schema: what stands before a table's name in a query, such as `dataset.`.
+        bucket: a bucket that it can read from.
+        ask: runs a query in it, independently of the code under test.
+        schema: prefix of a table's name in a query, such as `dataset.`.
         comments: returns the comment of a table, and that of each column.
         folder: a folder for files.
     """
@@ -66,12 +66,12 @@ class Place:
         return entry
 
     def table(self, dataset: str) -> str:
-        """Return the table of a dataset as all three take it in a query."""
+        """Return a dataset's table as all three warehouses accept it in a query."""
         return f'{self.schema}"{DATASETS[dataset].table}"'
 
 
 def place_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> Place:
-    """A bucket and an empty warehouse of a kind."""
+    """Yield a bucket and an empty warehouse of a kind."""
     if kind == "DuckDB":
         return duckdb_place(folder)
     if kind == "Postgres":
@@ -80,7 +80,7 @@ def place_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> Place:
 
 
 def duckdb_place(folder: Path) -> Place:
-    """A DuckDB file."""
+    """Yield a DuckDB file."""
     path = folder / "warehouse.duckdb"
 
     def ask(sql: str) -> Rows:
@@ -98,7 +98,7 @@ def duckdb_place(folder: Path) -> Place:
 
 
 def postgres_place(database: Database, folder: Path) -> Place:
-    """A PostgreSQL database."""
+    """Yield a PostgreSQL database."""
 
     def comments(table: str) -> tuple[str, dict[str, str]]:
         oid = f"""'"{table}"'::regclass"""
@@ -114,7 +114,7 @@ def postgres_place(database: Database, folder: Path) -> Place:
 
 
 def bigquery_place(google: Google, folder: Path) -> Place:
-    """The double of BigQuery, which reads the objects in the double of Cloud Storage."""
+    """Yield the stand-in for BigQuery, which reads objects of the stand-in for Cloud Storage."""
     from fakes.google.places import open_bigquery, open_store
 
     def comments(table: str) -> tuple[str, dict[str, str]]:

@@ -1,7 +1,7 @@
-"""Files of trips made by hand, what became of them, and names and codes spelled out once more.
+"""Write trip files by hand, convert them, and spell out names and codes independently.
 
-The tables here are written from TLC's files and dictionaries, not from the project's
-own tables, so that the one can hold the other to account.
+The tables here come from TLC's files and dictionaries, not from the project's own tables, so
+that one can check the other.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ YELLOW_HEADER = (
 )
 YELLOW_LINE = "1,2021-01-05 10:00:00,2021-01-05 10:10:00,1,2.5,1,N,4,5,2,9,0,0.5,0,0,0.3,9.8,0"
 
-#: What older names became, folded; names that only changed their case are not here.
+#: Current names of older columns, folded; names that changed only in case are left out.
 RENAMED: dict[str, dict[str, str]] = {
     "yellow": {
         "vendor_name": "VendorID",
@@ -69,26 +69,26 @@ PAYMENT_CODES: dict[str, int | None] = {
 
 
 def canonical(dataset: str, published: str, schema: pa.Schema) -> str:
-    """The column of the one schema that a published name means."""
+    """Return the canonical column of a published name."""
     folded = published.strip().lower()
     by_case = {name.lower(): name for name in schema.names}
     return RENAMED[dataset].get(folded) or by_case[folded]
 
 
 def fhv_line(number: int) -> str:
-    """A row of a for-hire file of 2017, different for each number."""
+    """Return a line of a 2017 for-hire file, different for each number."""
     return ",".join(map(str, fhv_row(number)))
 
 
 def fhv_row(number: int) -> tuple[str, dt.datetime, dt.datetime, int, int]:
-    """The same row as values."""
+    """Return the same row as values."""
     pickup = dt.datetime(2017, 1, 1) + dt.timedelta(seconds=number)
     zones = number % 263 + 1, number * 7 % 263 + 1
     return f"B{number:05}", pickup, pickup + dt.timedelta(minutes=10), *zones
 
 
 def fhv_file(rows: int, changed: dict[int, str] | None = None) -> bytes:
-    """A for-hire file with some lines replaced; the header is line 1, as in `changed`."""
+    """Return a for-hire file with some lines replaced; the header is line 1, as in `changed`."""
     lines = [FHV_HEADER, *map(fhv_line, range(2, rows + 2))]
     for line, text in (changed or {}).items():
         lines[line - 1] = text
@@ -97,10 +97,10 @@ def fhv_file(rows: int, changed: dict[int, str] | None = None) -> bytes:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a file.
+    """What a file was converted to.
 
     Attributes:
-        result: what the conversion says.
+        result: what the conversion returned.
         table: the Parquet file.
         rejects: line, reason and text of each rejected row, from the CSV of rejects.
     """
@@ -111,21 +111,21 @@ class Outcome:
 
     @property
     def rejected_lines(self) -> list[int]:
-        """Lines of the rejected rows."""
+        """Return the lines of the rejected rows."""
         return [line for line, _, _ in self.rejects]
 
     def column(self, name: str) -> list[Any]:
-        """The values of a column."""
+        """Return the values of a column."""
         values: list[Any] = self.table[name].to_pylist()
         return values
 
     def rows(self, *names: str) -> list[tuple[Any, ...]]:
-        """The values of some columns, row by row."""
+        """Return the values of some columns, row by row."""
         return list(zip(*(self.column(name) for name in names)))
 
 
 def converted(folder: Path, data: bytes | str, month: Month = FHV, **options: Any) -> Outcome:
-    """Convert a file with this content and check that every row of it is accounted for."""
+    """Convert a file with this content, and check that every row is accounted for."""
     work = Path(tempfile.mkdtemp(dir=folder))
     source = work / "published"
     source.write_bytes(data.encode() if isinstance(data, str) else data)
@@ -133,14 +133,14 @@ def converted(folder: Path, data: bytes | str, month: Month = FHV, **options: An
 
 
 def converted_table(folder: Path, table: pa.Table, month: Month, **options: Any) -> Outcome:
-    """The same for a Parquet file that holds this table."""
+    """Convert a Parquet file of this table, and check that every row is accounted for."""
     work = Path(tempfile.mkdtemp(dir=folder))
     pq.write_table(table, work / "published")
     return converted_file(work / "published", work / "out", month, **options)
 
 
 def converted_file(source: Path, out: Path, month: Month, **options: Any) -> Outcome:
-    """The same for a file that is there."""
+    """Convert an existing file, and check that every row is accounted for."""
     out.mkdir(parents=True)
     result = convert(month, source, out, Rules(**options))
     table, rejects = pq.read_table(result.path), _rejects(result)

@@ -1,6 +1,6 @@
 """A web server on 127.0.0.1 that serves what a test gives it, and fails where a test says so.
 
-It does HEAD, GET, one range (`bytes=N-` or `bytes=N-M`) and If-Range, as RFC 9110 has them,
+It supports HEAD, GET, one range (`bytes=N-` or `bytes=N-M`) and If-Range according to RFC 9110,
 and answers 501 to every other method, range and condition.
 """
 
@@ -24,14 +24,14 @@ class Page:
 
     Attributes:
         body: the bytes of the file.
-        status: of an answer with the whole body.
+        status: status of a response with the whole body.
         etag: with its quotes; None to send none.
         last_modified: HTTP date; None to send none.
-        headers: any others; they win over the server's own.
-        head: whether HEAD is answered (405 if not).
-        ranges: whether Range is obeyed (ignored if not).
-        conditions: whether If-Range is obeyed (ignored if not).
-        length: whether Content-Length is sent; without it the connection's end is the body's.
+        headers: further headers, which override the server's own.
+        head: whether HEAD is supported (405 if not).
+        ranges: whether Range is supported (ignored if not).
+        conditions: whether If-Range is supported (ignored if not).
+        length: whether Content-Length is sent; if not, the body ends with the connection.
     """
 
     body: bytes
@@ -50,9 +50,9 @@ class Fault:
     """What goes wrong with one request.
 
     Attributes:
-        page: answered in place of what is served under the path.
-        after: bytes of the body after which nothing more is sent; None for all of them.
-        hang: whether the connection then stays open and silent. With `after` None nothing is
+        page: sent in place of the page that is served under the path.
+        after: number of bytes of the body to send before stopping; None for all of them.
+        hang: whether the connection then stays open and silent. If `after` is None, nothing is
             sent at all, not even a status.
     """
 
@@ -63,7 +63,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it arrived; header names in lower case."""
+    """A request as it arrived; header names in lower case."""
 
     method: str
     path: str
@@ -74,7 +74,7 @@ class Web:
     """The server, which runs inside `with Web() as web:`.
 
     Attributes:
-        requests: all so far, in order.
+        requests: all requests so far, in order.
     """
 
     def __init__(self) -> None:
@@ -102,26 +102,26 @@ class Web:
         self._server.server_close()
 
     def url(self, path: str) -> str:
-        """The address of a path, whether or not something is served there."""
+        """Return the URL of a path, whether or not anything is served there."""
         return f"http://127.0.0.1:{self._server.server_address[1]}{path}"
 
     def serve(self, path: str, page: Page | bytes) -> str:
-        """Serve a page under a path, in place of an earlier one, and return its address."""
+        """Serve a page under a path, replacing any earlier one; return its URL."""
         with self._lock:
             self._pages[path] = page if isinstance(page, Page) else Page(page)
         return self.url(path)
 
     def redirect(self, path: str, to: str, status: int = 302) -> str:
-        """Send whoever asks for a path elsewhere, and return its address."""
+        """Redirect a path to another address; return the path's URL."""
         return self.serve(path, Page(b"", status, headers={"Location": to}))
 
     def fail(self, fault: Fault, times: int = 1) -> None:
-        """Let the next requests go wrong, after those already told to."""
+        """Make the next requests fail, after those that earlier calls made fail."""
         with self._lock:
             self._faults += [fault] * times
 
     def take(self, request: Request) -> tuple[Page, Fault]:
-        """Note a request; return what to answer and what goes wrong with it."""
+        """Record a request; return the page to send and the fault, if any."""
         with self._lock:
             self.requests.append(request)
             fault = self._faults.pop(0) if self._faults else Fault()
@@ -130,7 +130,7 @@ class Web:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # closing waits for them, so that no socket is left open
+    daemon_threads = False  # closing waits for the threads, so that no socket stays open
 
     def __init__(self, web: Web) -> None:
         self.web = web
@@ -140,7 +140,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
-    timeout = 5  # seconds that a client may say nothing
+    timeout = 5  # seconds without a byte before it hangs up on a client
 
     def do_HEAD(self) -> None:
         self._answer()
@@ -155,7 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         request = Request(self.command, self.path, {k.lower(): v for k, v in self.headers.items()})
         page, fault = self.server.web.take(request)
-        # A client that has what it wanted, or waits no longer, is no failure of the server.
+        # A client that has what it wanted or gave up is not an error of the server.
         with suppress(ConnectionError):
             if not fault.hang or fault.after is not None:
                 self._send(page, fault)
@@ -175,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body[: fault.after])
 
     def _choose(self, page: Page) -> tuple[int, Mapping[str, str], bytes]:
-        """Status, further headers and body."""
+        """Return the status, further headers and the body."""
         if _CONDITIONS & set(self.headers):
             return 501, {}, b""
         if self.command == "HEAD" and not page.head:

@@ -1,4 +1,4 @@
-"""Frames are found, checked and put together, in their order and to the dot."""
+"""Frames are found, checked and put together in order, with every pixel correct."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_frames_are_the_parts_that_are_not_empty(parts: list[bytes]) -> None:
 
 
 def test_more_than_four_newlines_divide_where_the_first_four_are() -> None:
-    """What follows belongs to the next frame."""
+    """The rest belongs to the next frame."""
     assert split(b"a" + b"\n" * 5 + b"b") == [Frame(0, 0, 1), Frame(1, 5, 2)]
 
 
@@ -52,7 +52,7 @@ def test_a_gif_stays_as_it_is_and_another_image_becomes_one() -> None:
     "data",
     [b"GIF89a", b"hello", b"<html>", picture(3)[:60], picture(3, "PNG")[:90], b"\x89PNG\r\n\x1a\n"],
 )
-def test_what_is_no_image_is_named_by_its_number(data: bytes) -> None:
+def test_a_part_that_is_not_an_image_is_named_by_its_number(data: bytes) -> None:
     with pytest.raises(
         BadFile, match=r"^images\.img: frame 7, 5 bytes from 100 on, .* not an image"
     ):
@@ -77,8 +77,8 @@ def test_equal_neighbours_are_shown_as_long_as_both() -> None:
 
 
 def test_frames_of_two_sizes_are_refused() -> None:
-    """By the number of the first that differs."""
-    with pytest.raises(BadFile, match="file: frame 1 has 9x9 dots, frame 0 has 50x40"):
+    """The error names the number of the first that differs."""
+    with pytest.raises(BadFile, match="file: frame 1 has 9x9 pixels, frame 0 has 50x40"):
         animate([picture(0), picture(1, size=(9, 9))], "file")
 
 
@@ -129,14 +129,14 @@ def encoded(image: Image.Image, kind: str) -> bytes:
 
 
 def clear(mode: str, colour: tuple[int, ...]) -> Image.Image:
-    """An image whose left half is of a colour and whose right half is transparent."""
+    """Return an image whose left half has a colour and whose right half is transparent."""
     image = Image.new(mode, (8, 4), (0,) * len(colour))
     image.paste(colour, (0, 0, 4, 4))
     return image
 
 
 def palette() -> Image.Image:
-    """The same with a palette, one of whose colours is transparent."""
+    """Return the same with a palette, one of whose colours is transparent."""
     image = Image.new("P", (8, 4), 1)
     image.putpalette([200, 0, 0, 0, 0, 0])
     image.paste(0, (0, 0, 4, 4))
@@ -145,7 +145,7 @@ def palette() -> Image.Image:
 
 
 def ends(data: bytes) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The colours at the left and at the right."""
+    """Return the colours at the left and the right edge."""
     with Image.open(io.BytesIO(data)) as image:
         shown = image.convert("RGB")
         return shown.getpixel((0, 0)), shown.getpixel((7, 3))  # type: ignore[return-value] # RGB

@@ -1,4 +1,4 @@
-"""Declarations: what is refused, and with which words; the shipped ones and their schema."""
+"""Declarations: what is refused, with which message, and the shipped ones and their schema."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ description = "When."
 type = "float64"
 description = "Price."
 """
-#: What is replaced, by what, the line that is named, and what is said.
+#: What is replaced, by what, the line that the error names, and its message.
 FAULTS = {
     "no title": ('title = "Spot prices"\n', "", 1, "title is missing; write what the dataset is"),
     "key misspelt": ("publisher", "publsher", 2, "publsher is not a key here, did you mean publi"),
@@ -190,7 +190,7 @@ def written(folder: Path, text: str, name: str = "prices") -> Path:
 
 
 @pytest.mark.parametrize("what", FAULTS)
-def test_a_wrong_declaration_is_refused_with_its_line_and_what_is_expected(
+def test_a_wrong_declaration_is_refused_with_its_line_and_the_expected_value(
     what: str, tmp_path: Path
 ) -> None:
     old, new, line, said = FAULTS[what]
@@ -204,7 +204,7 @@ def test_a_wrong_declaration_is_refused_with_its_line_and_what_is_expected(
     ), str(caught.value)
 
 
-def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     text = GOOD.replace("float64", "number").replace("2020-01", "2020").replace("title", "titel")
     with pytest.raises(UsageError) as caught:
         read_dataset(written(tmp_path, text))
@@ -212,7 +212,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     assert keys == ["titel", "title", "first_month", "columns.price.type"]
 
 
-def test_a_file_whose_name_is_no_datasets_name_is_refused(tmp_path: Path) -> None:
+def test_a_file_whose_name_is_not_a_dataset_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="'My-Prices' names the dataset: lower-case letters"):
         read_dataset(written(tmp_path, GOOD, "My-Prices"))
 
@@ -270,7 +270,7 @@ def test_a_folder_that_is_not_there_is_named(
 
 
 def test_an_unknown_dataset_is_named_with_the_closest_one() -> None:
-    with pytest.raises(UsageError, match=r"'gren' is not one of .*, did you mean green\?"):
+    with pytest.raises(UsageError, match=r"'gren' is not one of .* \(did you mean green\?\)"):
         dataset("gren")
 
 
@@ -292,14 +292,14 @@ def test_an_unchanged_declaration_equals_the_schema_versions_of_old_ledgers(name
     assert legacy.equals == DATASETS[name].schema_version
 
 
-def test_a_description_is_no_new_schema_version(tmp_path: Path) -> None:
+def test_a_description_makes_no_new_schema_version(tmp_path: Path) -> None:
     one = read_dataset(written(tmp_path, GOOD))
     said = read_dataset(written(tmp_path, GOOD.replace("Price.", "The price, EUR.")))
     typed = read_dataset(written(tmp_path, GOOD.replace("float64", "decimal(10,2)")))
     assert one.schema_version == said.schema_version != typed.schema_version
 
 
-def test_lines_are_told_past_long_texts_and_lists() -> None:
+def test_lines_are_counted_past_long_texts_and_lists() -> None:
     text = 'a = """\nb = 1\n"""\nc = [\n  "[x]", # ]\n  2,\n]\n[t."x.y"]\nd = 1\n'
     text += "[[e]]\nf = 1\n[[e]]\nf = 2\n"
     assert lines_of(text) == {
@@ -316,5 +316,5 @@ def test_lines_are_told_past_long_texts_and_lists() -> None:
 
 @pytest.fixture(autouse=True)
 def _forgotten() -> None:
-    """Declarations are read once a process, and a folder listed once."""
+    """Clear the caches: a declaration is read, and a folder listed, once a process."""
     datasets.forget()

@@ -1,4 +1,4 @@
-"""Drafts of declarations from files with the oddities that publishers have."""
+"""Drafts of declarations from files with publishers' oddities."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DAYS = [dt.date(2020, 1, day) for day in range(1, 32)]
 
 
 def days(*lines: str, head: str = "day,n") -> str:
-    """A file with a row for each day of January 2020: each line with {d} and {i} filled in."""
+    """Return a file with a line for each day of January 2020, with {d} and {i} filled in."""
     rows = [line.format(d=day, i=i) for i, day in enumerate(DAYS) for line in lines]
     return "\n".join([head, *rows, ""])
 
@@ -75,7 +75,7 @@ def test_a_text_becomes_a_number_only_if_no_digit_is_lost(
 
 @pytest.mark.parametrize("separator", [";", "\t", "|", ","])
 def test_the_separator_is_found(tmp_path: Path, separator: str) -> None:
-    """By the rows that it makes, though texts have the other separators."""
+    """The number of columns decides, although texts contain the other separators."""
     head = separator.join(["day", "n", "text"])
     line = separator.join(["{d}", "{i}", '"a,b;c|d"'])
     found = draft(tmp_path, {"t-2020-01.csv": days(line, head=head)})
@@ -96,7 +96,7 @@ def test_decimal_commas_and_points_between_thousands(tmp_path: Path) -> None:
 
 
 def test_commas_between_thousands(tmp_path: Path) -> None:
-    """Only some small numbers decide; the draft says so."""
+    """Nothing decides whether the commas are decimal, and the draft says so."""
     text = days('{d},"1,{i:03}"', "{d},{i}")
     found = draft(tmp_path, {"t-2020-01.csv": text})
     assert found.declared.text.decimal == "."
@@ -106,7 +106,7 @@ def test_commas_between_thousands(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["windows-1252", "latin-1", "utf-8-sig", "utf-16"])
 def test_the_encoding_is_that_of_the_whole_file(tmp_path: Path, encoding: str) -> None:
-    """Names and values arrive as published; € and “ exist in Windows-1252 alone."""
+    """Names and values arrive as published; only Windows-1252 has € and “."""
     mark = "\x85" if encoding == "latin-1" else "“"
     last = "2020-01-31;Straße;\x81\n" if encoding == "latin-1" else ""
     text = days("{d};Königsallee " + mark + ";{i}", head="Tag;Straße;Größe (m²)") + last
@@ -119,7 +119,7 @@ def test_the_encoding_is_that_of_the_whole_file(tmp_path: Path, encoding: str) -
 
 
 def test_lines_before_the_header(tmp_path: Path) -> None:
-    """Of two fields each, blank, or padded with separators as spreadsheets do."""
+    """They may have two fields each, be blank, or be padded with separators by a spreadsheet."""
     notes = 'Station,"MONTREAL"\nLatitude,45.5\n\nReport,,\n,,\n'
     text = notes + days("{d},{i},x", head="Date,Value,Note")
     found = draft(tmp_path, {"t-2020-01.csv": text})
@@ -148,8 +148,8 @@ def test_no_header(tmp_path: Path) -> None:
     assert values(table, "column_3") == [dt.datetime(2020, 1, day) for day in range(1, 32)]
 
 
-def test_names_that_cannot_be_told_apart(tmp_path: Path) -> None:
-    """A repeated name, names that differ only in punctuation, and one without letters."""
+def test_indistinguishable_names(tmp_path: Path) -> None:
+    """A name is repeated, names differ only in punctuation, and one has no letters."""
     text = days("{d},A,{i},B,1,2,x", head="day,flag,value,flag,a b,A-B,%")
     found = draft(tmp_path, {"t-2020-01.csv": text})
     names = ["day", "flag", "value", "flag_2", "a_b", "a_b_2", "column_7"]
@@ -167,7 +167,7 @@ def test_an_announced_separator(tmp_path: Path) -> None:
 
 
 def test_the_numbers_of_rows_are_left_out(tmp_path: Path) -> None:
-    """As pandas writes it: without a name, before a comma or a tab."""
+    """Pandas writes it like this: without a name, before a comma or a tab."""
     text = days("{i}\t{d}\tx", head="\tday\ttext")
     found = draft(tmp_path, {"t-2020-01.csv": text})
     assert list(found.columns) == ["day", "text"]
@@ -215,8 +215,8 @@ def test_texts_for_no_value(tmp_path: Path) -> None:
     assert values(table, "x")[:2] == [None, 1.5]
 
 
-def test_a_text_that_is_no_value_only_among_texts_stays(tmp_path: Path) -> None:
-    """NA is Namibia, or weather not observed."""
+def test_a_text_for_no_value_stays_in_a_column_of_texts(tmp_path: Path) -> None:
+    """NA is Namibia, or weather that was not observed."""
     found = draft(tmp_path, {"t-2020-01.csv": days("{d},NA", "{d},DE", head="day,country")})
     assert found.declared.text.nulls == []
     assert values(loads(found), "country")[:2] == ["NA", "DE"]
@@ -244,7 +244,7 @@ TIMES = {
 
 @pytest.mark.parametrize(("text", "written"), TIMES.items())
 def test_how_times_are_written(tmp_path: Path, text: str, written: tuple[str, dt.time]) -> None:
-    """The format that puts all of them into the month; none for ISO times."""
+    """The draft has the format that puts all of them into the month; ISO times need none."""
     found = draft(tmp_path, {"t-2020-01.csv": days(f"{text},{{i}}", head="at,n")})
     assert found.columns["at"].type == "timestamp"
     assert found.columns["at"].formats == [written[0]] * bool(written[0])
@@ -287,7 +287,7 @@ def test_what_nothing_decides_is_said(tmp_path: Path) -> None:
 
 
 def test_date_and_clock_in_two_columns(tmp_path: Path) -> None:
-    """They become one time, twice: by their names, not by their places."""
+    """They become one time; both pairs are matched by name, not by position."""
     head = "bici,fecha_retiro,fecha_arribo,hora_retiro,hora_arribo"
     found = draft(tmp_path, {"t-2020-01.csv": days("007,{d},{d},05:06:07,05:59:00.25", head=head)})
     assert list(found.columns) == ["bici", "retiro_at", "arribo_at"]
@@ -310,7 +310,7 @@ def test_hours_from_1_to_24(tmp_path: Path, head: str) -> None:
 
 
 def test_the_end_of_an_interval(tmp_path: Path) -> None:
-    """The last time is the start of the next month, and none is of this one."""
+    """The last time is the start of the next month, and no row has the start of this one."""
     hours = [dt.datetime(2020, 1, 1) + dt.timedelta(hours=n) for n in range(1, 745)]
     text = "until,mw\n" + "".join(f"{hour},1\n" for hour in hours)
     found = draft(tmp_path, {"t-2020-01.csv": text})
@@ -343,15 +343,15 @@ def test_whole_numbers_are_times_if_their_name_says_so(
 
 
 def test_keys_with_a_point_are_text(tmp_path: Path) -> None:
-    """A float would have 5382.10 and 5382.1 as one."""
+    """As floats, 5382.10 and 5382.1 would be equal."""
     text = days("{d},{i}.10,{i}.10", head="day,start_station_id,price")
     found = draft(tmp_path, {"t-2020-01.csv": text})
     assert (found.types["start_station_id"], found.types["price"]) == ("string", "float64")
     assert values(loads(found), "start_station_id")[3] == "3.10"
 
 
-def test_a_header_again_between_the_rows_is_no_row(tmp_path: Path) -> None:
-    """It is rejected, and the columns have the types of the others."""
+def test_a_repeated_header_is_not_a_row(tmp_path: Path) -> None:
+    """It is rejected, and the columns have the types of the other rows."""
     found = draft(tmp_path, {"t-2020-01.csv": days("{d},{i}") + days("{d},{i}")})
     assert found.types == {"day": "date", "n": "int64"}
     assert "has its header again between the rows" in found.text
@@ -359,7 +359,7 @@ def test_a_header_again_between_the_rows_is_no_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["$1,200.50", "7 %", "12.5%", "-€3", "US$ 4", "10,5 €"])
-def test_numbers_with_a_unit_stay_text_and_are_told(tmp_path: Path, text: str) -> None:
+def test_numbers_with_a_unit_stay_text_and_are_reported(tmp_path: Path, text: str) -> None:
     found = draft(tmp_path, {"t-2020-01.csv": days(f'{{d}},"{text}"')})
     assert found.types["n"] == "string"
     assert f"# Numbers with a unit, such as '{text}'" in found.text
@@ -376,7 +376,7 @@ def test_midnight_as_24_00_is_the_next_day(tmp_path: Path) -> None:
     assert values(loads(found), "day")[-1] == dt.datetime(2020, 2, 1)
 
 
-def test_a_line_of_units_with_gaps_is_no_row(tmp_path: Path) -> None:
+def test_a_line_of_units_with_gaps_is_not_a_row(tmp_path: Path) -> None:
     text = days("{d},{i}.5").replace("\n", "\n,°C\n", 1)
     table = loads(draft(tmp_path, {"t-2020-01.csv": text}))
     assert values(table, "n") == [i + 0.5 for i in range(31)]
@@ -392,7 +392,7 @@ def test_a_workbook_is_named(tmp_path: Path) -> None:
 
 
 def test_the_order_of_day_and_month_is_that_of_the_other_columns(tmp_path: Path) -> None:
-    """Where a column has no day after the 12th."""
+    """This applies to a column without a day after the 12th."""
     text = days("{d:%m/%d/%Y},03/08/2022 03:41:19 PM", head="date,updated_on")
     found = draft(tmp_path, {"t-2020-01.csv": text})
     assert found.columns["updated_on"].formats == ["%m/%d/%Y %I:%M:%S %p"]
@@ -401,7 +401,7 @@ def test_the_order_of_day_and_month_is_that_of_the_other_columns(tmp_path: Path)
 
 
 def test_both_ends_of_an_interval_in_one_column(tmp_path: Path) -> None:
-    """The start is kept; where summer time ends, two rows have the same."""
+    """The start is kept; where summer time ends, two rows share one."""
     hours = [dt.datetime(2020, 10, 1) + dt.timedelta(hours=n) for n in range(31 * 24)]
     hours.insert(hours.index(dt.datetime(2020, 10, 25, 3)), dt.datetime(2020, 10, 25, 2))
     ends = [*hours[1:], dt.datetime(2020, 11, 1)]
@@ -419,7 +419,7 @@ def test_both_ends_of_an_interval_in_one_column(tmp_path: Path) -> None:
 
 
 def test_year_month_and_day_apart(tmp_path: Path) -> None:
-    """They become a date, and stay columns of their own."""
+    """They become a date, and also stay as columns."""
     found = draft(
         tmp_path, {"t-2020-01.csv": days("{d:%Y},{d.month},{d.day}", head="anio,mes,dia")}
     )
@@ -430,7 +430,7 @@ def test_year_month_and_day_apart(tmp_path: Path) -> None:
 
 
 def test_times_in_utc(tmp_path: Path) -> None:
-    """Whether each value or the column's name says so."""
+    """Each value may say so, or the column's name."""
     found = draft(tmp_path, {"t-2020-01.csv": days("{d}T05:00:00Z,{i}", head="at,n")})
     assert (found.declared.time_zone, found.columns["at"].formats) == (
         "UTC",
@@ -442,7 +442,7 @@ def test_times_in_utc(tmp_path: Path) -> None:
 
 
 def test_offsets_name_a_zone_that_has_them(tmp_path: Path) -> None:
-    """Summer time begins on 29 March 2020, so that the clock stays as written."""
+    """Summer time begins on 29 March 2020, so the times stay as written."""
     days_of_march = [dt.date(2020, 3, day) for day in range(1, 32)]
     rows = [f"{day}T05:00:00+0{1 + (day.day >= 29)}:00,1" for day in days_of_march]
     found = draft(tmp_path, {"t-2020-03.csv": "\n".join(["at,n", *rows, ""])})
@@ -452,7 +452,7 @@ def test_offsets_name_a_zone_that_has_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("minutes", [15, 60])
 def test_an_hour_that_stands_twice_proposes_a_zone(tmp_path: Path, minutes: int) -> None:
-    """A comment, as the file does not say it; the rows are all there."""
+    """The zone is a comment, because the file does not state it; all rows are kept."""
     start = dt.datetime(2020, 10, 1, tzinfo=dt.timezone.utc) - dt.timedelta(hours=2)
     steps = (31 * 24 + 1) * 60 // minutes
     zone = dt.timezone(dt.timedelta(hours=2)), dt.timezone(dt.timedelta(hours=1))
@@ -487,7 +487,7 @@ USERS = ("Subscriber", "Subscriber", "Customer"), ("member", "member", "casual")
 
 
 def eras() -> dict[str, str]:
-    """A bike system before and after its columns had other names."""
+    """Return files of a bike system before and after its columns were renamed."""
     old = ["trip_id,starttime,stoptime,from_station_id,from station name,bikeid,usertype"]
     new = ["ride_id,started_at,ended_at,start_station_id,start_station_name,member_casual"]
     for n in range(90):
@@ -530,8 +530,8 @@ def test_a_column_is_text_if_it_is_text_in_one_era(tmp_path: Path) -> None:
     assert values(loads(found), "id") == ["31"]
 
 
-def test_parquet_has_types_of_its_own(tmp_path: Path) -> None:
-    """Decimals, dates and zones are kept; what no table can hold is left out with a note."""
+def test_parquet_types(tmp_path: Path) -> None:
+    """Decimals, dates and zones are kept; types that no table can hold are left out with a note."""
     table = pa.table(
         {
             "at": pa.array(
@@ -591,7 +591,7 @@ def test_parquet_and_text_of_two_eras(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["gz", "zip"])
 def test_compressed_files(tmp_path: Path, kind: str) -> None:
-    """As publishers package them."""
+    """They are compressed as publishers package them."""
     name, text = f"t-2020-01.csv.{kind}", days("{d},{i}")
     if kind == "gz":
         (tmp_path / name).write_bytes(gzip.compress(text.encode()))
@@ -632,7 +632,7 @@ def test_tables_of_an_archive_that_differ(tmp_path: Path) -> None:
 
 
 def test_the_month_of_a_file_is_that_of_its_times(tmp_path: Path) -> None:
-    """If its name has none."""
+    """They decide if its name has no month."""
     found = draft(tmp_path, {"latest.csv": days("{d},{i}")})
     assert found.declared.first_month == "2020-01"
     assert "The month is not in" in found.text
@@ -658,7 +658,7 @@ def test_hostile_names_and_values(tmp_path: Path) -> None:
     assert values(loads(found), "x_1") == ['a # "b"\x1b[31m'] * 31
 
 
-def test_what_is_told(tmp_path: Path) -> None:
+def test_the_output(tmp_path: Path) -> None:
     """The output names each file, then the result."""
     found = draft(tmp_path, {"t-2020-01.csv": days("{d},{i}")})
     assert found.told == [
@@ -668,7 +668,7 @@ def test_what_is_told(tmp_path: Path) -> None:
     ]
 
 
-def test_lines_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+def test_unreadable_lines_are_reported(tmp_path: Path) -> None:
     found = draft(tmp_path, {"t-2020-01.csv": days("{d},x") + '2020-01-31,"a\n'})
     assert "rejects 1" in found.told[1]
     assert found.told[2].startswith("t-2020-01.csv: rejected: line 33,an unmatched quote")
@@ -676,7 +676,7 @@ def test_lines_that_cannot_be_read_are_told(tmp_path: Path) -> None:
 
 
 def test_texts_with_line_breaks_are_declared(tmp_path: Path) -> None:
-    """Far below the first lines, too."""
+    """This holds far below the first lines, too."""
     text = days(*["{d},x"] * 3_000) + '2020-01-31,"a\nb"\n'
     found = draft(tmp_path, {"t-2020-01.csv": text})
     assert found.declared.text.line_breaks
@@ -708,13 +708,13 @@ def test_files_that_one_declaration_cannot_hold(tmp_path: Path) -> None:
     [
         (b"", "is empty"),
         (b"<html>", "is a web page"),
-        (b"day,n\n", r"^t-2020-01.csv has a header but no row"),
+        (b"day,n\n", r"^t-2020-01.csv has a header but no rows"),
         (gzip.compress(b"day,n\n" * 1000)[:-9], "is cut short or damaged"),
     ],
     ids=["empty", "page", "header", "gzip"],
 )
 def test_files_that_cannot_be_read(tmp_path: Path, content: bytes, error: str) -> None:
-    """One line says why."""
+    """The reason is a single line."""
     with pytest.raises(BadFile, match=error):
         draft(tmp_path, {"t-2020-01.csv": content})
 

@@ -1,4 +1,4 @@
-"""What a draft says of values that it does not read, and files that it refuses."""
+"""What a draft says about values that it does not read, and which files it refuses."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ SERIAL = 44_256
 
 
 def table(head: str, line: str) -> str:
-    """A file with a row for each day of March 2021: {d} the day, {n} its number from 0."""
+    """Return a file with a row for each day of March 2021: {d} the day, {n} its number from 0."""
     return "\n".join([head, *(line.format(d=day, n=n) for n, day in enumerate(MARCH)), ""])
 
 
 def comments(text: str) -> str:
-    """The comments of a draft, on one line."""
+    """Return the comments of a draft, on one line."""
     return " ".join(line[2:] for line in text.splitlines() if line.startswith("# "))
 
 
@@ -31,7 +31,7 @@ def comments(text: str) -> str:
         ("date", "{}", "{s}", True),
         ("when", "{}.5", "{s}.5", True),  # all are in the month of the file
         ("fecha", "{}", "{s}", True),
-        ("price", "{}", "{m}", False),  # 45000 is 2023-03-15, which nothing speaks for
+        ("price", "{}", "{m}", False),  # 45000 is 2023-03-15, which has no evidence
     ],
 )
 def test_days_of_a_spreadsheet_are_told_not_read(
@@ -57,7 +57,7 @@ def test_days_of_a_spreadsheet_are_told_not_read(
     ],
 )
 def test_clocks_with_dots_or_an_h(tmp_path: Path, text: str, written: str) -> None:
-    """As Oracle writes them, and as French files do."""
+    """Oracle and French files write them like this."""
     found = draft(tmp_path, {"t-2021-03.csv": f"at,n\n{text},1\n"})
     assert found.columns["at"].formats == [written]
     (time,) = values(found.loaded(tmp_path / "t-2021-03.csv", "2021-03"), "at")
@@ -70,7 +70,7 @@ def test_clocks_with_dots_or_an_h(tmp_path: Path, text: str, written: str) -> No
 def test_dates_that_the_separator_splits_are_refused(
     tmp_path: Path, clock: str, weekday: str
 ) -> None:
-    """Every name after them would stand at the next field."""
+    """Every later name would belong to the next field."""
     text = table("day,n", f"{weekday}{{d:%B %d, %Y}}{clock},{{n}}")
     said = f"March 01, 2021{clock}' in column '.*'; have them quoted"
     with pytest.raises(UsageError, match=said):
@@ -79,7 +79,7 @@ def test_dates_that_the_separator_splits_are_refused(
 
 @pytest.mark.parametrize("head", ["Day,Year,n", ""])
 def test_a_day_and_its_year_in_two_columns_are_joined(tmp_path: Path, head: str) -> None:
-    """Nothing is shifted where each has a name, or no field has one."""
+    """Nothing is shifted if each has a name, or no field has one."""
     text = table(head, "{d:%B %d},{d:%Y},{n}").removeprefix("\n")
     found = draft(tmp_path, {"t-2021-03.csv": text})
     assert found.columns["date"].formats == ["%b %d %Y"]
@@ -88,7 +88,7 @@ def test_a_day_and_its_year_in_two_columns_are_joined(tmp_path: Path, head: str)
 
 @pytest.mark.parametrize("units", ["UTC,degC,m/s", "YYYY-MM-DD,[°C],kn", "20d,14n,14n"])
 def test_a_full_line_of_units_is_not_the_header(tmp_path: Path, units: str) -> None:
-    """Nor is it a row."""
+    """The line is not a row either."""
     text = table(f"when,temp,wind\n{units}", "{d},{n}.5,{n}")
     found = draft(tmp_path, {"t-2021-03.csv": text})
     assert found.declared.text.header == ["when", "temp", "wind"]
@@ -138,14 +138,14 @@ def test_numbers_that_are_all_dates_are_told(tmp_path: Path) -> None:
 
 
 def test_a_number_that_may_mean_no_value_is_told(tmp_path: Path) -> None:
-    """It stays a number, since it may be one."""
+    """It stays a number, because it may be one."""
     text = table("day,temp", "{d},{n}.5") + "2021-03-31,-999\n"
     found = draft(tmp_path, {"t-2021-03.csv": text})
     assert "If -999 means no value" in comments(found.text)
 
 
 def test_first_days_of_months_decide_between_day_and_month(tmp_path: Path) -> None:
-    """A series of several years has one time a month, not twelve each January; it is told."""
+    """A series of years has one time a month, not twelve in each January; the draft says so."""
     rows = [f"01/{n % 12 + 1:02}/{2019 + n // 12},{n}" for n in range(36)]
     found = draft(tmp_path, {"t-2021-12.csv": "\n".join(["day,n", *rows, ""])})
     assert found.columns["day"].formats == ["%d/%m/%Y"]
@@ -156,21 +156,21 @@ def test_first_days_of_months_decide_between_day_and_month(tmp_path: Path) -> No
     ("encoding", "name"), [("cp949", "대여일자"), ("shift_jis", "年月日"), ("cp1251", "дата")]
 )
 def test_letters_that_are_not_western_are_refused(tmp_path: Path, encoding: str, name: str) -> None:
-    """Read as Latin-1 they would load as other letters."""
+    """As Latin-1 they would load as other letters."""
     data = table(f"{name},n", "{d},{n}").encode(encoding)
     with pytest.raises(BadFile, match=r"neither UTF-8 nor Western European.*save it as UTF-8"):
         draft(tmp_path, {"t-2021-03.csv": data})
 
 
 def test_capital_letters_with_accents_are_western(tmp_path: Path) -> None:
-    """Two of them stand together in Portuguese."""
+    """Portuguese has two of them in a row."""
     text = table("day,place", "{d},CONCEIÇÃO DA APARIÇÃO")
     found = draft(tmp_path, {"t-2021-03.csv": text.encode("latin-1")})
     assert found.declared.text.encoding == "windows-1252"
 
 
 def test_several_files_of_each_month_are_one_source(tmp_path: Path) -> None:
-    """As a publisher splits them, by region say."""
+    """Publishers split months like this, for example by region."""
     names = [f"2021-03-{place}-street.csv" for place in ("avon", "kent")]
     found = draft(tmp_path, {name: table("day,n", "{d},{n}") for name in names})
     (source,) = found.declared.sources.values()
@@ -181,13 +181,13 @@ def test_several_files_of_each_month_are_one_source(tmp_path: Path) -> None:
 
 
 def test_points_that_may_separate_thousands_are_told(tmp_path: Path) -> None:
-    """In a file with semicolons that has no other decimal."""
+    """The file has semicolons and no other decimal mark."""
     found = draft(tmp_path, {"t-2021-03.csv": table("day;n", "{d};1{n}.125")})
     assert "Nothing decides what the point in '10.125' is" in comments(found.text)
 
 
 def test_a_dataset_can_be_drafted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its declaration may stand among the user's already."""
+    """Its declaration may already be among the user's."""
     own = tmp_path / "own"
     own.mkdir()
     first = draft(tmp_path, {"t-2021-03.csv": table("day,n", "{d},{n}")})

@@ -29,12 +29,12 @@ from monthly.describe.times import formats_of
     ],
 )
 def test_names_become_identifiers(name: str, found: str) -> None:
-    """Lower case, with letters that every warehouse accepts; numbered if none is left."""
+    """They have lower case and letters that every warehouse accepts; without any, a number."""
     assert identifier(name, 3) == found
 
 
 def test_no_identifier_is_a_name_of_another_column() -> None:
-    """A declaration knows names without their punctuation."""
+    """A declaration compares names without their punctuation."""
     names = ["größe", "grosse", "a b"]
     assert identifiers(names, names) == ["grosse_2", "grosse", "a_b"]
 
@@ -52,7 +52,7 @@ def test_no_identifier_is_a_name_of_another_column() -> None:
     ],
 )
 def test_names_of_the_same_words_are_alike(one: str, other: str, are_alike: bool) -> None:
-    """In any order, in one word or several."""
+    """This holds in any order, in one word or several."""
     assert (likeness(one, other) > 0.6) is are_alike
 
 
@@ -109,5 +109,5 @@ def test_one_template_for_all_files_that_it_makes() -> None:
     ],
 )
 def test_formats_of_a_time(text: str, formats: tuple[str, ...]) -> None:
-    """There is none if a text is not a time."""
+    """A text that is not a time has none."""
     assert formats_of(text) == formats

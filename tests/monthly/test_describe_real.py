@@ -1,4 +1,4 @@
-"""Drafts from real published files load them to the answers of an independent reading."""
+"""Drafts from real published files load the values that an independent reader finds."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SETS = [
     *([name] for name in MONTHS),
     *([n for n in MONTHS if part in n] for part in ("street", "citibike", "smard", "hour-price")),
 ]
-#: A float has 53 bits: this share of a sum of some thousands of them is rounding.
+#: A float has 53 bits; this share of a sum of some thousands of floats is rounding.
 _ROUNDING = Decimal("1e-12")
 
 
@@ -45,7 +45,7 @@ _ROUNDING = Decimal("1e-12")
 def test_a_draft_loads_the_files_to_their_reference_answers(
     names: Sequence[str], tmp_path: Path
 ) -> None:
-    """Rows, values that are there, least, greatest, sum, first and last time."""
+    """They compare rows, non-null values, minimum, maximum, sum, first and last time."""
     paths = [real_file(f"other/{name}") for name in names]
     found = draft_of(*paths, folder=tmp_path)
     answers = json.loads(real_file("other/ANSWERS.json").read_text())
@@ -75,7 +75,7 @@ def _compare(found: Drafted, table: pa.Table, name: str, expected: dict[str, Any
 
 
 def _compare_times(found: Drafted, table: pa.Table, answer: dict[str, Any]) -> None:
-    """The time of the answers may be a date that the draft joins with a clock."""
+    """Compare times; the answers may have only the date that the draft joins with a clock."""
     role = found.declared.roles.time
     column = found.columns[role]
     assert answer["time"] in (*column.aliases, *column.join, column.description)

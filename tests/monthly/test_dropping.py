@@ -40,9 +40,9 @@ class Place:
     Attributes:
         bucket: the bucket.
         warehouse: the warehouse.
-        keys: what the bucket has, as its own client lists it.
-        address: the place as `fakes/killed_while_dropping.py` takes it.
-        effects: how many a removal has there.
+        keys: lists the objects of the bucket, with its own client.
+        address: the place in the format of `fakes/killed_while_dropping.py`.
+        effects: the number of effects of a removal there.
     """
 
     bucket: Bucket
@@ -53,7 +53,7 @@ class Place:
 
 
 def folder_and_duckdb(request: pytest.FixtureRequest, folder: Path) -> Place:
-    """One transaction, four files."""
+    """Yield a folder and a DuckDB file: one transaction, four files."""
     bucket, warehouse = FolderBucket(folder / "bucket"), DuckDBFile(folder / "trips.duckdb")
 
     def keys() -> set[str]:
@@ -63,7 +63,7 @@ def folder_and_duckdb(request: pytest.FixtureRequest, folder: Path) -> Place:
 
 
 def s3_and_postgres(request: pytest.FixtureRequest, folder: Path) -> Place:
-    """A partition detached and dropped, two rows deleted, a commit; four objects."""
+    """Yield S3 and Postgres: a partition detached and dropped, two rows, a commit; four objects."""
     s3: S3 = request.getfixturevalue("s3")
     database: Database = request.getfixturevalue("database")
     objects = s3.new_bucket("dropping")
@@ -74,7 +74,7 @@ def s3_and_postgres(request: pytest.FixtureRequest, folder: Path) -> Place:
 
 
 def cloud_storage_and_bigquery(request: pytest.FixtureRequest, folder: Path) -> Place:
-    """A partition deleted, and a ledger row; four objects."""
+    """Yield Cloud Storage and BigQuery: a partition deleted, and a ledger row; four objects."""
     google: Google = request.getfixturevalue("google")
 
     def keys() -> set[str]:
@@ -93,7 +93,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 
 def bring(month: Month, folder: Path, place: Place) -> None:
-    """A month of ten trips with all that there can be of it."""
+    """Bring a month of ten trips with every kind of object that it can have."""
     source = folder / f"{month.stem}.csv.gz"
     write_sample(month, source, 10)
     path = convert(month, source, folder).path
@@ -110,7 +110,7 @@ def keys_of(month: Month) -> tuple[str, ...]:
 
 
 def check_dropped(place: Place) -> None:
-    """October is gone; November is there, and nothing else."""
+    """Check that October is gone, and that November and nothing else is there."""
     assert not find_remains(OCTOBER, place.bucket, place.warehouse).is_there
     assert place.keys() == set(keys_of(NOVEMBER))
     assert (place.warehouse.rows(OCTOBER), place.warehouse.rows(NOVEMBER)) == (0, 10)
@@ -157,7 +157,7 @@ def test_a_removal_that_is_killed_before_any_effect_is_completed_by_the_next(
 
 
 def killed_at(step: int, killer: subprocess.Popen[str]) -> bool:
-    """Whether a removal had this effect, and was killed before it."""
+    """Return whether a removal had this effect, and was killed before it."""
     assert killer.stdin
     assert killer.stdout
     print(step, file=killer.stdin, flush=True)

@@ -1,4 +1,4 @@
-"""Replaced objects are kept as editions, what changed is recorded, and one can be put back."""
+"""Replaced objects are kept as editions, changes are recorded, and an edition can be restored."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from monthly.ledger import Entry, read_entry, rejects_key, write_entry
 from monthly.plan import Status, due_in_warehouse, plan_month
 from monthly.replacement import pin, restore, unpin
 
-#: Totals in cents of three files of the publisher; the second has one row that is no trip.
+#: Totals in cents of three published files; the second has one row that is not a trip.
 FIRST, SECOND, THIRD = [100, 200, 300], [200, 300, 400, 500], [600]
 
 
@@ -101,7 +101,7 @@ def test_editions_that_a_killed_removal_left_are_removed_by_the_next(place: Plac
 
 def test_rows_are_compared_wherever_they_stand_and_sums_are_kept(place: Place) -> None:
     place.publish(FIRST)
-    # Of one publisher, in another order: the first file's third row has another place.
+    # Two totals in another order: the first file's third row has moved.
     place.publish([100, 200, 350])
     (revision,) = place.entry().history
     assert (revision.rows_added, revision.rows_removed, revision.rows_unchanged) == (1, 1, 2)
@@ -112,7 +112,7 @@ def test_rows_are_compared_wherever_they_stand_and_sums_are_kept(place: Place) -
     assert (revision.columns_added, revision.columns_removed) == ((), ())
 
 
-def test_the_same_bytes_are_no_correction(place: Place) -> None:
+def test_the_same_bytes_are_not_a_correction(place: Place) -> None:
     first = place.publish(FIRST)
     entry, version = read_entry(place.bucket, MONTH)
     assert entry
@@ -131,7 +131,7 @@ def test_only_the_last_editions_are_kept(place: Place) -> None:
 
 
 def test_editions_stay_although_the_history_is_lost(place: Place) -> None:
-    """As an entry has none that was rebuilt from its object."""
+    """An entry that was rebuilt from its object has no history."""
     first = place.publish(FIRST)
     place.publish(SECOND)
     place.bucket.upload(place.source, edition_key(MONTH, "0" * 12, "parquet"))  # incomplete
@@ -140,8 +140,8 @@ def test_editions_stay_although_the_history_is_lost(place: Place) -> None:
     assert find_remains(MONTH, place.bucket, None).edition_names == [first]
 
 
-def test_a_damaged_object_is_no_edition_and_its_rows_are_not_compared(place: Place) -> None:
-    """Ten bytes flipped, with the size and the time of the file as they were."""
+def test_a_damaged_object_is_not_an_edition_and_its_rows_are_not_compared(place: Place) -> None:
+    """Ten bytes are flipped, with the size and the time of the file unchanged."""
     place.publish(FIRST)
     assert isinstance(place.bucket, FolderBucket)
     path = place.bucket.folder / OBJECT
@@ -168,7 +168,7 @@ def test_rows_are_compared_with_the_edition_if_a_killed_run_replaced_the_object(
     assert place.entry().history[0].rows_removed == 3
 
 
-def test_an_entry_of_before_has_its_sums_from_the_object(place: Place, tmp_path: Path) -> None:
+def test_an_older_entry_has_its_sums_from_the_object(place: Place, tmp_path: Path) -> None:
     place.publish(FIRST)
     entry, version = read_entry(place.bucket, MONTH)
     assert entry
@@ -262,7 +262,7 @@ def test_restoring_the_current_edition_pins_it(place: Place) -> None:
 
 
 class PinnedMeanwhile(FolderBucket):
-    """Somebody pins the month while a run that planned to replace it compares the two."""
+    """Another run pins the month while a run that planned to replace it compares the two."""
 
     is_to_pin = True
 
@@ -288,12 +288,12 @@ def test_a_month_that_is_pinned_while_a_run_converts_another_file_stays(place: P
 
 
 class Overtaken(FolderBucket):
-    """Another run does something between this run's reading of the entry and its writing."""
+    """Another run acts between this run's reading of the entry and its writing."""
 
     then: Callable[[], object] | None = None
 
     def write(self, key: str, data: bytes, replacing: str | None) -> None:
-        """Let the other run do it, once."""
+        """Let the other run act, once."""
         then = type(self).then
         if key == ENTRY and then:
             type(self).then = None

@@ -1,4 +1,4 @@
-"""An entry is written after all that it speaks of, and read back as it was."""
+"""An entry is written after the objects that it names, and read back unchanged."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ class Noted(FolderBucket):
     done: list[tuple[str, str]] = []  # noqa: RUF012 - emptied by the fixture
 
     def upload(self, path: Path, key: str) -> ObjectInfo:
-        """Note it, do it."""
+        """Note the upload, then do it."""
         self.done.append(("upload", key))
         return super().upload(path, key)
 
     def write(self, key: str, data: bytes, replacing: str | None) -> None:
-        """Note it, do it."""
+        """Note the write, then do it."""
         self.done.append(("write", key))
         super().write(key, data, replacing)
 
     def delete(self, key: str) -> None:
-        """Note it, do it."""
+        """Note the removal, then do it."""
         self.done.append(("delete", key))
         super().delete(key)
 
@@ -120,7 +120,7 @@ def test_entry_comes_last(bucket: Noted, tmp_path: Path) -> None:
     assert bucket.done == [("upload", OBJECT), ("upload", REJECTS), ("write", ENTRY)]
 
 
-def test_entry_speaks_of_what_is_in_the_bucket(bucket: FolderBucket, tmp_path: Path) -> None:
+def test_entry_describes_what_is_in_the_bucket(bucket: FolderBucket, tmp_path: Path) -> None:
     entry = kept(bucket, tmp_path / "scratch", rejects=b"one\ntwo\n")
     assert read_entry(bucket, MONTH)[0] == entry
     info = bucket.info(OBJECT)
@@ -166,14 +166,14 @@ def test_warehouse_records_the_object_it_loaded() -> None:
     ],
 )
 def test_warehouse_without_an_object_records_the_published_file(stored: dict[str, Any]) -> None:
-    """Even if the entry repeats it in the fields of the object."""
+    """The entry may repeat it in the fields of the object."""
     published = {"source_size": 100, "source_sha256": "5" * 64, "object_key": ""}
     entry = entry_of(MONTH, **published, **stored)
     assert (entry.loaded_sha256, entry.loaded_size) == ("5" * 64, 100)
 
 
 def test_kept_columns_are_known_by_their_published_names() -> None:
-    """Whatever else was renamed, and with an arrow in the name."""
+    """This holds if other columns were renamed, or a name contains an arrow."""
     drift = {
         "kept": ["Temp___C_", "extra", "a____b"],
         "renamed": ["Temp (°C) -> Temp___C_", "Extra Fee -> extra_fee", "a -> b -> a____b"],
@@ -199,7 +199,7 @@ def test_entry_is_read_back_with_its_figures_and_its_history(tmp_path: Path) -> 
 
 
 def test_confirmed_entry_has_the_address_and_validators_of_today(tmp_path: Path) -> None:
-    """Without the signature of the address; everything else stays."""
+    """The address loses its signature; everything else stays."""
     entry = entry_of(MONTH, url="https://h/old", etag='"old"', last_modified="then")
     download = replace(download_of(MONTH, tmp_path), url="https://h/new?sig=secret")
     expected = replace(entry, url="https://h/new", etag='"one"', last_modified=None)

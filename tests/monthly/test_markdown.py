@@ -1,4 +1,4 @@
-"""Texts of others in Markdown: they show as they are, and do nothing else."""
+"""Texts from outside show in Markdown exactly as written."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HOSTILE = [
 
 
 class Shown(HTMLParser):
-    """The text of a page, and its elements."""
+    """Collects the text of a page, and its elements."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Shown(HTMLParser):
 
 
 def shown(markdown: str) -> Shown:
-    # A renderer that does more than ours: it passes HTML through and makes links of addresses.
+    # Stricter for this test than our own renderer: it passes HTML through and links addresses.
     options = {"html": True, "linkify": False}
     return Shown(
         MarkdownIt("commonmark", options).enable(["table", "strikethrough"]).render(markdown)
@@ -61,7 +61,7 @@ def shown(markdown: str) -> Shown:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_text_shows_as_it_is(text: str) -> None:
-    """At the start of a line, within one, and in a cell of a table."""
+    """This holds at the start of a line, within one, and in a cell of a table."""
     page = shown(escaped(text))
     assert (page.text.strip(), page.tags) == (text, {"p"})
     assert shown(f"a {escaped(text)} b").text.strip() == f"a {text} b"

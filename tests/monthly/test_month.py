@@ -1,4 +1,4 @@
-"""Months are named by people in many ways, and each is one month of one dataset."""
+"""People name months in many ways, and each is one month of one dataset."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_month_is_written_as_tlc_names_its_files() -> None:
     ("dataset", "year", "month"),
     [("yellow", 2009, 1), ("green", 2013, 8), ("fhv", 2015, 1), ("fhvhv", 2019, 2)],
 )
-def test_first_month_of_tlc_is_a_month_and_the_one_before_is_none(
+def test_first_month_of_tlc_is_a_month_and_the_one_before_is_not(
     dataset: str, year: int, month: int
 ) -> None:
     assert Month(dataset, year, month).year_month == f"{year}-{month:02}"
@@ -92,9 +92,9 @@ def test_named_months_come_in_order_and_each_once(named: str | list[int], meant:
 @pytest.mark.parametrize(
     ("named", "said"),
     [
-        ("", "no month named in ''; write 2021-01 or 2020-01:2020-12"),
-        (" , ", "no month named"),
-        ([], "no month named"),
+        ("", "months '' is empty; write 2021-01 or 2020-01:2020-12"),
+        (" , ", "months ' , ' is empty"),
+        ([], "months [] is empty"),
         ("january", "'january' is not a month"),
         ("2021", "'2021' is not a month"),
         ("2021-001", "'2021-001' is not a month"),
@@ -114,7 +114,7 @@ def test_named_months_come_in_order_and_each_once(named: str | list[int], meant:
         ("2008-12:2009-02", "yellow is published from 2009-01 on"),
     ],
 )
-def test_nonsense_is_refused_with_what_was_written(named: str | list[int], said: str) -> None:
+def test_an_invalid_range_is_refused_with_the_text(named: str | list[int], said: str) -> None:
     with pytest.raises(UsageError) as caught:
         months_of("yellow", named, 2021)
     assert "yellow" in str(caught.value)

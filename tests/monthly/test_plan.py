@@ -1,4 +1,4 @@
-"""A plan says of a month what there is to do and why, and changes nothing."""
+"""A plan says what there is to do for a month and why, and changes nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAME = "yellow_tripdata_2021-01.csv.gz"
 BODY = b"VendorID\n1\n"
 DATE, LATER = "Tue, 05 Jan 2021 10:00:00 GMT", "Wed, 06 Jan 2021 10:00:00 GMT"
 PAGE = Page(BODY, etag='"one"', last_modified=DATE)
-#: What the entries of this file say of the published bytes.
+#: The published bytes' checksum in the entries of this file.
 SHA256 = "5" * 64
 
 
@@ -44,7 +44,7 @@ def bucket(tmp_path: Path) -> FolderBucket:
 
 
 def keep_as(bucket: FolderBucket, tmp_path: Path, url: str, page: Page, **fields: Any) -> Entry:
-    """The month in the bucket, as it was when `page` was published; `fields` are changed after."""
+    """Keep the month in the bucket as of when `page` was published, then change `fields`."""
     download = Download(
         MONTH, tmp_path / NAME, url, len(page.body), SHA256, page.etag, page.last_modified
     )
@@ -253,7 +253,7 @@ def test_month_whose_object_was_altered_is_run_again(
     keep_as(bucket, tmp_path, url, PAGE)
     path = Path(bucket.uri(object_key(MONTH)))
     path.write_bytes(content)
-    os.utime(path, ns=(1, 1))  # whatever the clock says: another time than before
+    os.utime(path, ns=(1, 1))  # any other time counts, even an earlier one
     reason = "the object in the bucket is not the one in the ledger"
     assert said(plan_month(MONTH, url, bucket)) == ("CHANGED", reason, False)
 
@@ -272,7 +272,7 @@ def test_bucket_that_was_copied_has_nothing_to_do(
     assert said(plan_month(MONTH, url, copy)) == ("UNCHANGED", "same ETag", True)
 
 
-# ---- what goes wrong, and what stays
+# ---- errors, and what stays
 
 
 def test_unreadable_entry_stops_the_plan(web: Web, bucket: FolderBucket) -> None:
@@ -281,13 +281,13 @@ def test_unreadable_entry_stops_the_plan(web: Web, bucket: FolderBucket) -> None
         plan_month(MONTH, web.serve(f"/{NAME}", PAGE), bucket)
 
 
-def test_source_that_cannot_be_meant_stops_the_plan(bucket: FolderBucket) -> None:
+def test_invalid_source_stops_the_plan(bucket: FolderBucket) -> None:
     with pytest.raises(UsageError, match="tcl"):
         plan_month(MONTH, "tcl", bucket)
 
 
 def test_plan_writes_nothing(web: Web, bucket: FolderBucket, tmp_path: Path) -> None:
-    """Neither for a new month nor for one whose content is compared."""
+    """This holds for a new month and for one whose content is compared."""
     url = web.serve(f"/{NAME}", PAGE)
     plan_month(MONTH, url, bucket)
     assert not bucket.folder.exists()
@@ -301,7 +301,7 @@ def test_plan_writes_nothing(web: Web, bucket: FolderBucket, tmp_path: Path) -> 
 
 
 def listing(folder: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of the last change of all that is under a folder."""
+    """Return size and modification time of every file under a folder."""
     found = ((path, path.stat()) for path in folder.rglob("*"))
     return {str(path): (status.st_size, status.st_mtime_ns) for path, status in found}
 

@@ -1,4 +1,4 @@
-"""Drafts load files in the layouts of real publishers, row for row, as a plain reading has them."""
+"""Drafts load files in the layouts of real publishers row for row, equal to a plain reading."""
 
 from __future__ import annotations
 

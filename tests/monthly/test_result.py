@@ -1,4 +1,4 @@
-"""What a person reads: a table of months, and the quality of one."""
+"""What people read: a table of months, and the quality of one."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_artifact_has_a_row_a_month_of_json_types() -> None:
 
 
 def test_a_result_comes_back_from_its_record_as_it_was() -> None:
-    """Through JSON, as the agents' runs store it."""
+    """It goes through JSON, as the agents' runs store it."""
     for line in (LOADED, FAILED, replace(LOADED, warning="no report", generated=True)):
         assert from_record(json.loads(json.dumps(to_record(line)))) == line
 

@@ -1,4 +1,4 @@
-"""The datasets beside TLC's that the project ships, on files in their publishers' shape."""
+"""The shipped datasets of other publishers than TLC, on files in those publishers' shape."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ _FIELDS = (
     "LongestAddGTime DivAirportLandings DivReachedDest DivActualElapsedTime DivArrDelay "
     "DivDistance"
 )
-#: Of each of five diversions.
+#: Fields of each of five diversions.
 DIVERSION = (
     *("Airport", "AirportID", "AirportSeqID", "WheelsOn", "TotalGTime", "LongestGTime"),
     *("WheelsOff", "TailNum"),
@@ -102,12 +102,12 @@ FLIGHTS = [*_FIELDS.split(), *(f"Div{n}{part}" for n in range(1, 6) for part in 
 
 
 def flight(**values: str) -> str:
-    """A line of the published file with these fields, the others empty."""
+    """Return a line of the published file with these fields, the others empty."""
     return ",".join(values.get(name, "") for name in FLIGHTS) + ",\n"
 
 
 def test_a_whole_line_of_the_published_flights(tmp_path: Path) -> None:
-    """109 fields; five past midnight, a departure as 2400, and a cancelled flight without one."""
+    """It has 109 fields, with five past midnight, a departure at 2400, and a cancelled flight."""
     assert len(FLIGHTS) == 109
     known = {"Year": "2024", "Month": "1", "FlightDate": "2024-01-31", "Reporting_Airline": '"9E"'}
     known |= {"Flight_Number_Reporting_Airline": '"4814"', "Origin": '"IAH"', "Dest": '"ATL"'}

@@ -1,4 +1,4 @@
-"""Where months are published, what is known of them, and their download over a real socket."""
+"""Where months are published, what is known about them, and their download over a real socket."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MONTH = Month("yellow", 2021, 1)
 NAME = "yellow_tripdata_2021-01.csv.gz"
 CSV = b"VendorID,fare\n" + b"".join(b"%d,%d\n" % (n, n * n) for n in range(500))
 GZ = gzip.compress(CSV, mtime=0)
-#: Does not compress, so that there is something to cut: 1.5 MB.
+#: Incompressible, so that 1.5 MB remain to be cut.
 LARGE = gzip.compress(random.Random(1).randbytes(750_000).hex().encode(), 1, mtime=0)
 PARQUET = b"PAR1" + b"rows" * 9 + b"foot" + (4).to_bytes(4, "little") + b"PAR1"
 DATE = "Tue, 05 Jan 2021 10:00:00 GMT"
@@ -73,7 +73,7 @@ def real() -> Path:
 
 @pytest.fixture
 def disk_full(tmp_path: Path) -> Path:
-    """A folder whose unfinished download takes no byte, as on a full disk."""
+    """Return a folder whose unfinished download accepts no byte, as on a full disk."""
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
     (tmp_path / f"{NAME}.part").symlink_to("/dev/full")
@@ -140,10 +140,10 @@ def test_without_a_source_the_first_declared_one_is_taken() -> None:
 @pytest.mark.parametrize(
     ("source", "named"),
     [
-        ("dct", "'dct', did you mean dtc"),
+        ("dct", "'dct' (did you mean dtc"),
         ("TCL", "did you mean tlc"),
         ("somewhere", "'somewhere'; write dtc, tlc, sample, sample:ROWS"),
-        ("sampel:100", "'sampel:100' cannot be read, did you mean sample"),
+        ("sampel:100", "'sampel:100' cannot be read (did you mean sample"),
         ("gs://bucket/{month}.csv", "'gs://bucket/{month}.csv' cannot be read"),
         ("https://h/{colour}.csv", "'colour'; the fields are {color}"),
         ("https://h/{}.csv", "''; the fields are"),
@@ -164,7 +164,7 @@ def test_without_a_source_the_first_declared_one_is_taken() -> None:
         ("sample:-1", "'-1'"),
     ],
 )
-def test_source_that_cannot_be_meant_is_named_with_what_to_write(source: str, named: str) -> None:
+def test_invalid_source_is_named_with_what_to_write(source: str, named: str) -> None:
     with pytest.raises(UsageError) as caught:
         address(source, MONTH)
     assert str(caught.value).startswith("yellow 2021-01: ")
@@ -357,7 +357,9 @@ def test_download_follows_a_redirect_and_keeps_the_name_asked_for(web: Web, tmp_
     assert got.path.read_bytes() == GZ
 
 
-def test_progress_is_told_a_few_times_a_megabyte_and_at_the_end(web: Web, tmp_path: Path) -> None:
+def test_progress_is_reported_a_few_times_a_megabyte_and_at_the_end(
+    web: Web, tmp_path: Path
+) -> None:
     told: list[tuple[int, int | None]] = []
     url = web.serve(f"/{NAME}", LARGE)
     download(published(url), tmp_path, lambda done, total: told.append((done, total)))
@@ -383,7 +385,7 @@ def test_compressed_transfer_of_a_csv_is_kept_as_sent_and_known_by_its_content(
     assert kind_of(got.path) == "csv.gz"
 
 
-# ---- broken and continued
+# ---- interrupted and resumed
 
 
 def test_drop_in_the_middle_is_continued_to_the_identical_bytes(web: Web, tmp_path: Path) -> None:
@@ -556,7 +558,7 @@ def test_file_cut_short_without_a_length_is_bad_and_leaves_nothing(
     assert left_in(tmp_path) == []
 
 
-def test_bad_file_leaves_nothing_so_that_the_next_attempt_begins_anew(
+def test_bad_file_leaves_nothing_so_that_the_next_attempt_starts_over(
     web: Web, tmp_path: Path
 ) -> None:
     url = web.serve(f"/{NAME}", Page(b"<html>wait</html>", etag='"one"'))
@@ -825,7 +827,7 @@ def test_real_file_passes(real: Path, tmp_path: Path, name: str, kind: FileKind)
     assert got.sha256 == hashlib.sha256((real / name).read_bytes()).hexdigest()
 
 
-def test_a_file_that_is_no_month_comes_the_same_way(web: Web, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_month_is_fetched_the_same_way(web: Web, tmp_path: Path) -> None:
     """It is complete and has the publisher's metadata; a refused file is not kept."""
     url = web.serve("/json/", Page(b"{}", etag='"one"'))
     wanted, path = remote_file("covid", url), tmp_path / "new" / "edition.json"
@@ -851,7 +853,7 @@ def test_an_address_of_no_file_is_refused(address: str) -> None:
 
 
 def test_a_path_is_an_address_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the current folder."""
+    """It starts at the current folder."""
     monkeypatch.chdir(tmp_path)
     assert remote_file("covid", "a b.json").url == (tmp_path / "a b.json").as_uri()
     assert str(remote_file("covid", "http://u:p@host/a?key=1")) == "covid: http://host/a"

@@ -33,8 +33,8 @@ def test_options_are_json_or_a_mapping(options: str | dict[str, int]) -> None:
 
 
 @pytest.mark.parametrize("where", ["local host", "dask", "10.0.0.1:8786", "a..b"])
-def test_what_names_no_cluster_is_refused(where: str) -> None:
-    with pytest.raises(UsageError, match="is none; leave it empty, or write the address"):
+def test_a_text_that_names_no_cluster_is_refused(where: str) -> None:
+    with pytest.raises(UsageError, match="is not valid: leave it empty, or write the address"):
         ClusterSpec.of(where, "{}")
 
 

@@ -1,4 +1,4 @@
-"""Which files an intent means: by listing and ledger alone, in a folder, S3 and Cloud Storage."""
+"""Which files an intent selects, by listing and ledger alone, in a folder, S3 and Cloud Storage."""
 
 from __future__ import annotations
 
@@ -41,27 +41,27 @@ class Site:
         self.source.bucket.upload(path, self.source.key(path.name))
 
     def plan(self, intent: str = "", days: int = 7, later: float = 0) -> list[Planned]:
-        """What a run some days later would find."""
+        """Return what a run some days later would find."""
         now = dt.datetime.now(dt.timezone.utc) + dt.timedelta(days=later)
         return plan_files(self.source, self.sink, PATTERN, intent, days, now)
 
     def due(self, intent: str = "", days: int = 7, later: float = 0) -> list[str]:
-        """The names of what it would do."""
+        """Return the names of the files that it would rewrite."""
         return [f.name for f in self.plan(intent, days, later) if f.due]
 
     def run(self, intent: str = "") -> None:
-        """Do it, without Dask."""
+        """Rewrite what is due, without Dask."""
         for file in self.plan(intent):
             if file.due:
-                # As a worker gets it: pickled.
+                # Pickled, as a worker receives it.
                 rewrite_object(pickle.loads(pickle.dumps(self.job(file))))
 
     def job(self, file: Planned) -> Job:
-        """What is sent to a worker."""
+        """Return what is sent to a worker."""
         return Job(file, self.source, self.sink, self.rows_per_group)
 
     def rewritten(self, name: str) -> Path:
-        """A copy of a file of the sink."""
+        """Return a copy of a file from the sink."""
         path = self.folder / "fetched.parquet"
         self.sink.bucket.download(self.sink.key(name), path)
         return path
@@ -69,7 +69,7 @@ class Site:
 
 @pytest.fixture(params=["folder", "s3", "gcs"])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
-    """The same in every kind of bucket."""
+    """Return a site in each kind of bucket."""
     bucket: Bucket
     if request.param == "folder":
         bucket = FolderBucket(tmp_path / "bucket")
@@ -93,12 +93,12 @@ def test_a_new_file_is_due_once(site: Site) -> None:
     assert site.due("test_subset") == []
 
 
-def test_a_new_time_is_no_change(site: Site) -> None:
-    """The same bytes were uploaded again: a new time, the same size and ETag."""
+def test_a_new_time_is_not_a_change(site: Site) -> None:
+    """The same bytes were uploaded again, with a new time and the same size and ETag."""
     site.publish(1)
     site.run()
     before = site.plan()[0].modified
-    while site.plan()[0].modified == before:  # S3 tells seconds apart, a folder nanoseconds
+    while site.plan()[0].modified == before:  # S3 records seconds, a folder nanoseconds
         site.publish(1)
     assert [(f.due, f.reason) for f in site.plan()] == [
         (False, "a new time, but the same size and ETag")
@@ -119,7 +119,7 @@ def test_another_content_is_a_change(site: Site) -> None:
 
 
 def test_another_content_of_the_same_size_is_a_change(tmp_path: Path) -> None:
-    """The checksum decides, as a folder has no ETags."""
+    """The checksum decides, because a folder has no ETags."""
     site = Site(
         Place(FolderBucket(tmp_path / "web")), Place(FolderBucket(tmp_path / "out")), tmp_path
     )
@@ -131,8 +131,8 @@ def test_another_content_of_the_same_size_is_a_change(tmp_path: Path) -> None:
     assert [f.reason for f in site.plan()] == ["changed: the same size, another ETag"]
 
 
-def test_what_changed_long_ago_is_left_alone(site: Site) -> None:
-    """Unless the intent is everything or the first file."""
+def test_a_file_that_changed_long_ago_is_left_alone(site: Site) -> None:
+    """The intents for everything and for the first file are exceptions."""
     site.publish(1)
     site.publish(2)
     assert site.due(days=7, later=6.9) == [JANUARY, FEBRUARY]
@@ -142,7 +142,7 @@ def test_what_changed_long_ago_is_left_alone(site: Site) -> None:
     assert site.due("reprocess", later=8) == [JANUARY, FEBRUARY]
 
 
-def test_reprocess_means_what_is_there_too(site: Site) -> None:
+def test_reprocess_includes_existing_files(site: Site) -> None:
     site.publish(1)
     site.run()
     assert groups(site.rewritten(JANUARY)) == [20, 20, 10]
@@ -154,7 +154,7 @@ def test_reprocess_means_what_is_there_too(site: Site) -> None:
 
 
 def test_an_object_that_is_gone_or_altered_is_made_again(site: Site) -> None:
-    """Whatever the ledger says."""
+    """The ledger does not matter."""
     site.publish(1)
     site.run()
     site.sink.bucket.delete(site.sink.key(JANUARY))
@@ -180,7 +180,7 @@ def test_a_place_without_files_has_none(site: Site) -> None:
 
 
 def test_the_ledger_of_a_folder_hides_from_readers_of_it(tmp_path: Path) -> None:
-    """Arrow reads all files of the sink at once, Dask does it the same way."""
+    """Arrow reads all files of the sink at once, and so does Dask."""
     sink = Place(FolderBucket(tmp_path / "out"))
     site = Site(Place(FolderBucket(tmp_path / "web")), sink, tmp_path)
     site.publish(1)
@@ -190,17 +190,17 @@ def test_the_ledger_of_a_folder_hides_from_readers_of_it(tmp_path: Path) -> None
     assert pq.read_table(tmp_path / "out").num_rows == 100
 
 
-def test_a_ledger_entry_that_is_none_is_named(site: Site) -> None:
+def test_an_invalid_ledger_entry_is_named(site: Site) -> None:
     site.publish(1)
     site.sink.bucket.write(entry_key(site.sink, JANUARY), b"[1]", None)
     with pytest.raises(StorageError, match=r"_ledger/fhvhv_.*\.json is not a ledger entry"):
         site.plan()
 
 
-def test_what_cannot_be_meant_is_refused(site: Site) -> None:
-    with pytest.raises(UsageError, match=r"intent 'everything' is none; .*test_subset or"):
+def test_an_invalid_parameter_is_refused(site: Site) -> None:
+    with pytest.raises(UsageError, match=r"unknown intent 'everything': .*test_subset or"):
         site.plan("everything")
-    with pytest.raises(UsageError, match="days -1 is less than none"):
+    with pytest.raises(UsageError, match="days -1 is negative"):
         site.plan(days=-1)
     site.sink = Place(site.source.bucket, "trip-data")
     with pytest.raises(UsageError, match=r"source and sink are both .*trip-data/; name another"):
@@ -267,7 +267,7 @@ def test_a_failed_rewrite_leaves_the_old_object_and_no_scratch(site: Site, scrat
 def test_killed_before_object_or_ledger_it_is_done_by_the_next_run(
     tmp_path: Path, call: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What stops at the upload, or between the upload and the ledger, does not count."""
+    """A kill at the upload, or between upload and ledger, leaves the file to be done."""
     site = Site(
         Place(FolderBucket(tmp_path / "web")), Place(FolderBucket(tmp_path / "out")), tmp_path
     )
@@ -299,7 +299,7 @@ def test_a_folder_made_old_by_hand_is_old(tmp_path: Path) -> None:
 
 
 def test_a_bucket_lists_more_objects_than_one_answer_holds(s3: S3, google: Google) -> None:
-    """S3 and Google answer with a thousand at a time."""
+    """S3 and Google return a thousand at a time."""
     objects = s3.new_bucket("many")
     names = [f"{n:04}" for n in range(1_001)]
     objects.fill([f"zoom/f/{name}" for name in names])

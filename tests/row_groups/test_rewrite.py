@@ -1,4 +1,4 @@
-"""One file into uniform row groups: every value stays, types are the declared ones."""
+"""A file is rewritten into uniform row groups: every value stays, types are the declared ones."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_every_value_is_where_it_was(tmp_path: Path, target: Path) -> None:
 def test_types_are_the_declared_ones_in_whatever_they_were_published(
     tmp_path: Path, target: Path
 ) -> None:
-    """Nullable whole numbers, text, microseconds; NaN is a null, a blank flag stays a blank."""
+    """They are nullable whole numbers, text, microseconds; NaN becomes null, a blank flag stays."""
     times = [dt.datetime(2021, 1, 1, 10), None]
     source = written(
         tmp_path,
@@ -116,7 +116,7 @@ def test_types_are_the_declared_ones_in_whatever_they_were_published(
 def test_a_month_that_was_converted_here_keeps_all_its_columns(
     tmp_path: Path, target: Path
 ) -> None:
-    """`file_month` counts as unknown, as no published file has it."""
+    """`file_month` counts as unknown, because no published file has it."""
     from monthly.convert.to_parquet import convert
     from monthly.month import Month
 
@@ -128,7 +128,7 @@ def test_a_month_that_was_converted_here_keeps_all_its_columns(
 
 
 def test_text_of_many_different_values_stays_itself(tmp_path: Path, target: Path) -> None:
-    """Each row group of the source has a dictionary of its own; one of the target spans them."""
+    """Each row group of the source has its own dictionary; one of the target spans them."""
     texts = [f"B{n:05}" for n in range(5_000)]
     source = tmp_path / NAME
     uneven(trips(dispatching_base_num=pa.array(texts)), source)
@@ -181,7 +181,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, target: Path, cut: int) -> None
 
 def test_a_file_without_rows_is_refused(tmp_path: Path, target: Path) -> None:
     source = written(tmp_path, trips(trip_time=pa.array([], pa.int64())))
-    with pytest.raises(BadFile, match="has no row"):
+    with pytest.raises(BadFile, match="has no rows"):
         rewrite(source, target, 10)
 
 
@@ -193,7 +193,7 @@ def test_row_groups_of_no_rows_are_refused(tmp_path: Path, target: Path) -> None
 def test_rows_that_got_lost_are_noticed(
     tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A row group that was not written fails the file: its footer is compared."""
+    """The footer shows a row group that was not written, and the file fails."""
     source, real = publish(tmp_path / "web", 1), pq.ParquetWriter.write_table
     seen: list[int] = []
 
@@ -223,7 +223,7 @@ def test_a_full_disk_is_named(
 def test_a_real_sample_of_for_hire_trips_is_the_same_afterwards(
     tmp_path: Path, target: Path
 ) -> None:
-    """As published but for the types that a CSV does not have: 695 flags are one space."""
+    """Only types that a CSV lacks differ from the published file; 695 flags are one space."""
     sample = real_file("tlc/samples/fhvhv_tripdatasample_2020-04.csv")
     blanks = pa_csv.ConvertOptions(strings_can_be_null=False)
     table = pa_csv.read_csv(sample, convert_options=blanks)
@@ -252,7 +252,7 @@ print(next(int(line.split()[1]) for line in lines if "VmHWM" in line) // 1024)
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="VmHWM is Linux's own")
 def test_four_times_the_file_takes_no_more_memory(tmp_path: Path, target: Path) -> None:
-    """Both have several row groups; peak memory of a process of its own, in MB."""
+    """Both have several row groups; peak memory is that of a separate process, in MB."""
     flows = Path(__file__).parents[2] / "flows"
     peaks = []
     for month, rows in ((1, 500_000), (2, 2_000_000)):

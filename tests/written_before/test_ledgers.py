@@ -4,7 +4,7 @@
 `flows/parameterized_flow.py` loaded 2020-10 (three rows, one rejected) into the bucket and DuckDB,
 `flows/etl_gcs_to_bq.py` the same month into Postgres, and `flows/ingest_data.py` 2020-11 directly
 into Postgres. `duckdb.sql` and `postgres.sql` are dumps of the databases. The months were
-published in `file:///published`, which becomes a folder of the test.
+published in `file:///published`, which the tests replace with a folder.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def by(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def source(tmp_path: Path) -> str:
-    """Return the template of the published files, as unchanged as their modification times."""
+    """Return the template of the published files, with their original modification times."""
     folder = shutil.copytree(HERE / "published", tmp_path / "published")
     for file in folder.iterdir():
         os.utime(file, (MODIFIED, MODIFIED))
@@ -81,7 +81,7 @@ def in_postgres(by: Path, tmp_path: Path, database: Database) -> Database:
 
 
 def entry_of(bucket: FolderBucket) -> Entry:
-    """Return the entry of October, which must be there."""
+    """Return the entry of October, which must exist."""
     return kept_entry(bucket, OCTOBER)
 
 
@@ -130,7 +130,7 @@ def test_month_that_was_loaded_directly_is_unchanged(in_postgres: Database, sour
 
 
 def test_new_modification_time_is_confirmed(in_postgres: Database, source: str) -> None:
-    """The same content was published again: the ledger row is found and updated."""
+    """The same content was published again; the ledger row is found and updated."""
     warehouse = in_postgres.warehouse()
     entry = warehouse.entry(NOVEMBER)
     assert entry
@@ -138,10 +138,10 @@ def test_new_modification_time_is_confirmed(in_postgres: Database, source: str) 
     assert warehouse.entry(NOVEMBER) == replace(entry, etag='"new"')
 
 
-def test_month_is_loaded_again_into_the_tables_of_before(
+def test_month_is_loaded_again_into_older_tables(
     bucket: FolderBucket, in_duckdb: DuckDBFile, in_postgres: Database, tmp_path: Path
 ) -> None:
-    """With the source, a column that the ledger of 1.0.0 lacks."""
+    """The row has the source, a column that the ledger of 1.0.0 lacks."""
     entry = entry_of(bucket)
     path = fetch_object(bucket, OCTOBER, entry, tmp_path)
     warehouses: list[Warehouse] = [in_duckdb, in_postgres.warehouse()]

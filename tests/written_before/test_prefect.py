@@ -80,7 +80,7 @@ def saved(by: Path, tmp_path: Path) -> Iterator[dict[str, Any]]:
     for folder in ("/home/you/flows", "/opt/prefect/data"):
         text = text.replace(folder, str(tmp_path))
     records = json.loads(text)
-    asyncio.run(_delete(records))  # what other tests have saved under these names
+    asyncio.run(_delete(records))  # documents that other tests have saved under these names
     try:
         asyncio.run(_save(records))
         yield {name_of_block(record): record["data"] for record in records}
@@ -108,13 +108,13 @@ async def _save(records: list[dict[str, Any]]) -> None:
 
 
 def _with_id(value: Any, ids: dict[str, Any]) -> Any:
-    """Return the value, with the reference to another document as Prefect writes it."""
+    """Return the value, with references to other documents as Prefect writes them."""
     refers = isinstance(value, dict) and "$ref" in value
     return {"$ref": {"block_document_id": str(ids[value["$ref"]])}} if refers else value
 
 
 async def _registered(client: PrefectClient, record: dict[str, Any]) -> tuple[Any, Any]:
-    """Return the ids of the type and the schema: of its version if it is this project's own."""
+    """Return the ids of type and schema; the project's own types have that version's schema."""
     if record["type"] in CLASSES:
         found = CLASSES[record["type"]]
         await found.register_type_and_schema(client=client)
@@ -143,7 +143,7 @@ def loaded(name: str) -> Any:
     return CLASSES[kind].load(document)
 
 
-def test_flows_open_the_blocks_of_before(saved: dict[str, Any], tmp_path: Path) -> None:
+def test_flows_open_older_blocks(saved: dict[str, Any], tmp_path: Path) -> None:
     for name in ("local-bucket/zoom", "local-bucket/zoom-volume"):
         opened = opened_bucket(name)
         assert (opened.used, opened.origin) == (
@@ -158,7 +158,7 @@ def test_flows_open_the_blocks_of_before(saved: dict[str, Any], tmp_path: Path) 
     assert opened_postgres("sqlalchemy-connector/zoom-postgres").used.name() == place
 
 
-def test_agents_and_notifications_load_the_blocks_of_before(saved: dict[str, Any]) -> None:
+def test_agents_and_notifications_load_older_blocks(saved: dict[str, Any]) -> None:
     assert loaded("docker-container/zoom-docker").image == "zoom-flows:1"
     assert loaded("github/zoom-github").repository == "https://github.com/you/flows"
     for name in ("process/zoom-local", "process/zoom-fetched"):
@@ -190,7 +190,7 @@ def test_entrypoints_lead_to_the_flows_of_the_same_names(applied: dict[str, Any]
         assert flow_at(flow["entrypoint"]).name == name
 
 
-def test_flows_accept_what_the_forms_of_before_send(applied: dict[str, Any]) -> None:
+def test_flows_accept_what_older_forms_send(applied: dict[str, Any]) -> None:
     """The UI sends the defaults that were saved with a deployment."""
     for flow in applied["flows"].values():
         found = flow_at(flow["entrypoint"]).validate_parameters(flow["defaults"])

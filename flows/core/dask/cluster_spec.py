@@ -38,8 +38,8 @@ class ClusterSpec:
         """
         if not (where == LOCAL or _ADDRESS.fullmatch(where) or _CLASS.fullmatch(where)):
             raise UsageError(
-                f"cluster {where!r} is none; leave it empty, or write the address of a scheduler "
-                "(tcp://10.0.0.1:8786) or the import path of a class (coiled.Cluster)"
+                f"cluster {where!r} is not valid: leave it empty, or write the address of a "
+                "scheduler (tcp://10.0.0.1:8786) or the import path of a class (coiled.Cluster)"
             )
         try:
             found = json.loads(options or "{}") if isinstance(options, str) else dict(options)
@@ -53,7 +53,7 @@ class ClusterSpec:
         spec = cls(where, found)
         if spec.is_address and found:
             raise UsageError(
-                f"cluster {where} is there already and takes no cluster_options {options!r}; "
+                f"cluster {where} is already running and takes no cluster_options {options!r}; "
                 "leave them out"
             )
         return spec

@@ -46,7 +46,7 @@ class File:
             near = _nearby(path_of(wanted.url))
             raise NotPublished(f"{wanted}: there is no such file; {near}") from error
         except OSError as error:
-            message = f"{wanted} cannot be read: {error}; choose a file that can"
+            message = f"{wanted} cannot be read: {error}; choose a readable file"
             raise SourceError(message) from error
         return found.st_size, formatdate(found.st_mtime, usegmt=True)
 

@@ -69,7 +69,7 @@ def remote_file(what: What, address: str) -> RemoteFile[What]:
     """Return the file at an http, https or file URL, or at a path.
 
     Raises:
-        UsageError: the address is none of these.
+        UsageError: the address is not one of these.
     """
     url = url_of(address)
     if not url or is_malformed(url):

@@ -224,7 +224,7 @@ class GcsStore:
                 ) from error
             except DataCorruption as error:
                 raise Unavailable(
-                    f"{self.uri(key)} was damaged on its way ({error}); run again"
+                    f"{self.uri(key)} was damaged in transit ({error}); run again"
                 ) from error
 
 

@@ -142,7 +142,7 @@ class S3Store:
             )
         if not _is_same(path, answer.get("ChecksumSHA256"), answer["ETag"]):
             raise StorageError(
-                f"{self.uri(key)} is not what was sent of {path.name}: its checksum differs; "
+                f"{self.uri(key)} was damaged in transit: its checksum is not that of {path.name}; "
                 "run again"
             )
         return ObjectInfo(path.stat().st_size, answer["ETag"])

@@ -23,7 +23,7 @@ SOURCE, ZOOMCAMP_SOURCE = "monthly_files", "staging"
 #: A dataset that is published monthly and was not loaded for this long is late.
 _LATE_DAYS = 45
 _PLAIN_NAME = re.compile("[a-z_][a-z0-9_]*")
-_MADE = "made by flows/catalog.py --dbt from the declarations; changes are lost"
+_MADE = "made by flows/catalog.py from the declarations; changes are lost"
 
 
 def write_dbt(folder: Path, datasets: Sequence[Dataset], warehouse: Warehouse) -> list[Path]:

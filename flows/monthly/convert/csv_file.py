@@ -227,7 +227,7 @@ def _blocks(
         data[:kept] = data[cut:end]
     if empty:
         raise BadFile(
-            f"{layout.month}: {path.name} has a header but no row; the month stays as it was"
+            f"{layout.month}: {path.name} has a header but no rows; the month stays as it was"
         )
 
 

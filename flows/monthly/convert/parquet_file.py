@@ -113,7 +113,7 @@ def open_parquet(
         file = open_file(path)
     with file:
         if not file.metadata.num_rows:
-            raise BadFile(f"{month}: {path.name} has no row; the month stays as it was")
+            raise BadFile(f"{month}: {path.name} has no rows; the month stays as it was")
         names = file.schema_arrow.names
         mapped = map_header(month, names, strict, readings.empty, readings.new_columns)
         yield (

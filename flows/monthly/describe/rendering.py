@@ -79,7 +79,7 @@ def _sources(draft: Draft) -> Iterator[str]:
     for day in sorted({day for address in named for day in last_days(address)}):
         yield comment(f"Not every month has a day {day}, which the address names.")
     if any(address.startswith("file:") for address in addresses):
-        yield "# A file of this machine: write the publisher's address."
+        yield "# A file on this machine: write the publisher's address."
     yield ""
 
 

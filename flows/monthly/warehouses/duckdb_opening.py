@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from core.disk import DATA_SETTING, free_space, replacing, room_for
 from core.errors import Busy, StorageError
-from core.waiting import waiting
+from core.waiting import NEXT_SECONDS, waiting
 
 #: Seconds to wait while another process has the file open: DuckDB allows a single writer.
 WAIT_SECONDS = 300
@@ -44,7 +44,8 @@ def _turn(path: Path) -> Iterator[None]:
     """Hold the file exclusively among the threads of this process."""
     turn = _ONE_AT_A_TIME[path]
     if not turn.acquire(blocking=False):
-        with waiting(f"another month of this run has {path} open", None):
+        what = f"{path} is open in another thread of this run"
+        with waiting(what, None, first=NEXT_SECONDS):  # most waits are short
             turn.acquire()
     try:
         yield

@@ -246,7 +246,7 @@ class Postgres:
         if sql.fetchone()[0]:
             return True
         _limit_waiting(sql, seconds)
-        with self._speaking(sql, f"{name}: another run is at it", seconds):
+        with self._speaking(sql, f"{name}: another run is working on it", seconds):
             sql.execute("SELECT pg_advisory_xact_lock(%s)", key)
         return False
 

@@ -1,4 +1,4 @@
-"""A folder as bucket: objects are whole, writes are compared, many processes share it."""
+"""A folder as a bucket: objects are whole, writes are compared, many processes share it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEY = "data/green/month.parquet"
 
 
 class Broken(io.BytesIO):
-    """A stream that fails after its first bytes."""
+    """A stream that fails after a few bytes."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Return some bytes, then raise an error."""
@@ -132,7 +132,7 @@ def test_object_is_not_seen_before_it_is_whole(bucket: FolderBucket) -> None:
     assert bucket.keys("data") == [KEY]
 
 
-def test_upload_speaks_of_its_own_file_though_another_run_writes_right_after_it(
+def test_upload_describes_its_own_file_although_another_run_writes_right_after_it(
     bucket: FolderBucket, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = tmp_path / "other"
@@ -246,7 +246,7 @@ def told(crowd: list[subprocess.Popen[bytes]], line: str) -> list[str]:
 # ---- other runs
 
 
-def test_writer_that_waits_too_long_is_told_that_the_bucket_is_busy(
+def test_writer_that_waits_too_long_gets_an_error_that_the_bucket_is_busy(
     bucket: FolderBucket, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bucket.upload(file, KEY)
@@ -267,7 +267,7 @@ def test_writer_that_waits_too_long_is_told_that_the_bucket_is_busy(
     bucket.upload(file, KEY)
 
 
-def test_what_a_killed_writer_left_is_no_object_and_goes_with_the_next_write(
+def test_leftovers_of_a_killed_writer_are_not_an_object_and_the_next_write_removes_them(
     bucket: FolderBucket, file: Path
 ) -> None:
     killed = python(
@@ -312,7 +312,7 @@ def test_a_part_is_read_by_itself(bucket: FolderBucket) -> None:
     check_parts(bucket)
 
 
-def test_what_is_there_already_is_not_put_again(bucket: FolderBucket) -> None:
+def test_an_object_that_exists_is_not_put_again(bucket: FolderBucket) -> None:
     """Equal content is skipped; different content replaces the object."""
     assert put(bucket, b"one", KEY)
     before = bucket.info(KEY)

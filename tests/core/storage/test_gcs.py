@@ -1,4 +1,4 @@
-"""A bucket of Cloud Storage through Google's own client, over a real socket."""
+"""A Cloud Storage bucket through Google's own client, over a real socket."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_folder_is_a_prefix_with_or_without_its_slash(google: Google) -> None:
         open_store().uri("../a")
 
 
-def test_what_is_not_there_is_none(google: Google, tmp_path: Path) -> None:
+def test_a_missing_object_is_none(google: Google, tmp_path: Path) -> None:
     """A download names the run that would create it; deleting it is allowed."""
     store = open_store()
     assert store.info("a") is None
@@ -96,8 +96,8 @@ def test_a_missing_role_is_named(google: Google) -> None:
     assert not isinstance(raised.value, PASSING)
 
 
-def test_of_two_writers_one_wins_and_the_other_is_told(google: Google) -> None:
-    """Both for a new entry and for one that existed."""
+def test_of_two_writers_one_wins_and_the_other_gets_an_error(google: Google) -> None:
+    """This holds for a new entry and for an existing one."""
     one, two = open_store(), open_store()
     one.write("entry", b"first", None)
     with pytest.raises(Conflict, match="entry was changed by another run"):
@@ -136,7 +136,7 @@ def test_of_many_writers_at_once_exactly_one_wins(google: Google) -> None:
     assert sorted(outcomes) == sorted([stored.data.decode(), *["conflict"] * 7])
 
 
-def test_a_write_whose_answer_got_lost_is_no_conflict(google: Google) -> None:
+def test_a_write_whose_answer_got_lost_is_not_a_conflict(google: Google) -> None:
     """Google's client retries the write and finds its own object."""
     fault = google.fail(Fault("POST", UPLOAD, carried_out=True))
     open_store().write("entry", b"mine", None)
@@ -157,7 +157,7 @@ def test_a_write_whose_answer_got_lost_is_no_conflict(google: Google) -> None:
     ],
     ids=["503 inside", "dropped inside", "answer lost inside", "last answer lost", "429"],
 )
-def test_an_upload_survives_what_can_pass(google: Google, file: Path, fault: Fault) -> None:
+def test_an_upload_survives_transient_errors(google: Google, file: Path, fault: Fault) -> None:
     """Whichever chunk fails, the object equals the file."""
     google.fail(fault)
     info = open_store().upload(file, "file")
@@ -169,7 +169,7 @@ def test_an_upload_survives_what_can_pass(google: Google, file: Path, fault: Fau
 # http.client leaves the socket of a dropped connection to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("fault", [Fault("GET", "/o/", status=503), Fault("GET", "/o/")])
-def test_what_lasts_longer_than_the_client_waits_is_tried_again_by_the_flow(
+def test_an_error_that_outlasts_the_client_is_retried_by_the_flow(
     google: Google, impatient: None, fault: Fault
 ) -> None:
     """A lasting 503 or dropped connection becomes an error that flows retry."""
@@ -184,7 +184,7 @@ def test_what_lasts_longer_than_the_client_waits_is_tried_again_by_the_flow(
 def test_a_damaged_upload_is_noticed(google: Google, file: Path) -> None:
     """The bucket's checksum is compared, and the damaged object is removed."""
     google.storage.corrupts = True
-    with pytest.raises(Unavailable, match="was damaged on its way"):
+    with pytest.raises(Unavailable, match="was damaged in transit"):
         open_store().upload(file, "file")
     assert open_store().info("file") is None
 
@@ -206,7 +206,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 @pytest.mark.slow
 def test_an_upload_of_300_mb_takes_at_most_100_mb_of_memory(google: Google, tmp_path: Path) -> None:
-    """Measured in a new process, beyond what it used before the upload."""
+    """Memory is measured in a new process, beyond what it used before the upload."""
     large = tmp_path / "large"
     with large.open("wb") as file:
         file.truncate(300_000_000)
@@ -225,7 +225,7 @@ def test_a_part_is_read_by_itself(google: Google) -> None:
 
 @pytest.mark.parametrize("slowly", [False, True], ids=["at once", "in two requests"])
 def test_a_copy_is_that_of_the_version_asked_for(google: Google, slowly: bool) -> None:
-    """Google copies, so no bytes pass through the client."""
+    """Google copies the object, so no bytes pass through the client."""
     google.storage.rewrites_slowly = slowly
     check_copies(open_store())
     rewrites = [r for r in google.requests if "/rewriteTo/" in r.path]

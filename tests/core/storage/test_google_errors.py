@@ -1,4 +1,4 @@
-"""What goes wrong on the way to Google and back, where its client does not ask again."""
+"""Errors on the way to Google and back that its client does not retry."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fakes.web import Fault, Page, Web
     ids=["cut short", "damaged"],
 )
 def test_an_answer_that_is_not_whole_can_pass(page: Page, fault: Fault) -> None:
-    """As the library raises it that Google's clients ask by."""
+    """The error is one of the library that Google's clients use for requests."""
     with Web() as web, requests.Session() as session:
         session.trust_env = False
         url = web.serve("/taxi", page)
@@ -33,7 +33,7 @@ def test_an_answer_that_is_not_whole_can_pass(page: Page, fault: Fault) -> None:
 
 
 def test_a_table_that_another_run_has_changed_can_pass() -> None:
-    """Google's client updates a table only if it is as it was read."""
+    """Google's client updates a table only if it is unchanged since it was read."""
     with (
         pytest.raises(Unavailable, match=r"^green 2020-10: Google refused"),
         google_errors("green 2020-10", "roles/any"),

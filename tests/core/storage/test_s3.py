@@ -1,4 +1,4 @@
-"""A bucket of S3, over the unmodified block and a real client."""
+"""An S3 bucket through the unmodified block and a real client."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fakes.parts import check_copies, check_parts
 from fakes.s3 import KEY, REGION, S3, SECRET, Objects, block, sized
 from fakes.web import Fault, Page, Web
 
-#: How S3 words a refusal (its API reference, Error Responses).
+#: S3's wording of a refusal (its API reference, Error Responses).
 ERROR = '<?xml version="1.0"?><Error><Code>{}</Code><Message>because</Message></Error>'
 
 
@@ -39,7 +39,7 @@ def store(s3: S3, objects: Objects) -> S3Store:
 
 
 def faulty(web: Web, *faults: Page) -> S3Store:
-    """A bucket whose service answers GET with these, one after the other."""
+    """Return a bucket whose service answers GET with these pages, one after the other."""
     for page in faults:
         web.fail(Fault(page))
     return S3Store.of(block(web.url(""), "zoom"))
@@ -66,8 +66,8 @@ def test_a_folder_of_the_bucket_holds_all_keys(s3: S3, objects: Objects, tmp_pat
     assert set(objects.listing()) == {"taxi/data/one"}
 
 
-def test_what_is_not_there_is_none(store: S3Store, tmp_path: Path) -> None:
-    """No information, no content, nothing to delete; a download says what to run."""
+def test_a_missing_object_is_none(store: S3Store, tmp_path: Path) -> None:
+    """It has no information, no content, and nothing to delete; a download says what to run."""
     assert store.info("absent") is None
     assert store.read("absent") is None
     store.delete("absent")
@@ -75,15 +75,15 @@ def test_what_is_not_there_is_none(store: S3Store, tmp_path: Path) -> None:
         store.download("absent", tmp_path / "file")
 
 
-def test_deleted_is_gone(store: S3Store, objects: Objects) -> None:
-    """From the bucket itself."""
+def test_a_deleted_object_is_gone(store: S3Store, objects: Objects) -> None:
+    """The object is deleted from the bucket itself."""
     objects.put("one", b"1")
     store.delete("one")
     assert objects.listing() == {}
 
 
 def test_a_write_that_finds_what_it_read_replaces_it(store: S3Store, objects: Objects) -> None:
-    """From nothing to a first version, from that to a second."""
+    """A write replaces nothing with a first version, and that with a second."""
     store.write("ledger/one.json", b"first", None)
     first = store.read("ledger/one.json")
     assert first is not None
@@ -108,10 +108,10 @@ def test_of_two_writers_exactly_one_wins(
 
 
 @pytest.mark.parametrize("replacing", [False, True], ids=["the first", "another"])
-def test_a_write_whose_answer_got_lost_is_no_conflict(
+def test_a_write_whose_answer_got_lost_is_not_a_conflict(
     store: S3Store, objects: Objects, replacing: bool
 ) -> None:
-    """The client writes again and meets its own object."""
+    """The client retries the write and finds its own object."""
     if replacing:
         objects.put("entry", b"before")
     seen = store.read("entry")
@@ -119,7 +119,7 @@ def test_a_write_whose_answer_got_lost_is_no_conflict(
 
     def lost(attempts: int, **_: object) -> int | None:
         requests.append(attempts)
-        return 0 if attempts == 1 else None  # seconds until the client tries again; None: no more
+        return 0 if attempts == 1 else None  # seconds until the client retries; None to stop
 
     events: Any = store.connection.client().meta.events  # its handlers' answers have no types
     events.register_first("needs-retry.s3.PutObject", lost)
@@ -129,7 +129,7 @@ def test_a_write_whose_answer_got_lost_is_no_conflict(
 
 
 def test_replacing_what_was_deleted_is_a_conflict(store: S3Store, objects: Objects) -> None:
-    """The entry that was read is gone: nothing is written in its place."""
+    """The entry that was read is gone, and nothing is written in its place."""
     store.write("entry", b"1", None)
     stored = store.read("entry")
     assert stored is not None
@@ -142,7 +142,7 @@ def test_replacing_what_was_deleted_is_a_conflict(store: S3Store, objects: Objec
 def test_an_upload_that_the_service_stored_otherwise_fails(
     store: S3Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The checksum that the service gives is compared with the file's."""
+    """The service's checksum is compared with the file's."""
     client, path = store.connection.client(), sized(tmp_path / "file", 2000)
     real: Any = client.put_object
 
@@ -150,7 +150,7 @@ def test_an_upload_that_the_service_stored_otherwise_fails(
         return real(**(request | {"Body": b"something else"}))
 
     monkeypatch.setattr(client, "put_object", altered)
-    with pytest.raises(StorageError, match="is not what was sent of file: its checksum differs"):
+    with pytest.raises(StorageError, match="its checksum is not that of file"):
         store.upload(path, "key")
 
 
@@ -174,12 +174,12 @@ def test_without_a_checksum_the_etag_is_compared(
     if same:
         assert store.upload(path, "key").size == 2000
     else:
-        with pytest.raises(StorageError, match="checksum differs"):
+        with pytest.raises(StorageError, match="its checksum is not that of file"):
             store.upload(path, "key")
 
 
 def test_minio_credentials_do_as_well(s3: S3, objects: Objects) -> None:
-    """The other kind that the block takes."""
+    """The block takes this kind of credentials too."""
     credentials = MinIOCredentials(
         minio_root_user=KEY,
         minio_root_password=SECRET,
@@ -192,7 +192,7 @@ def test_minio_credentials_do_as_well(s3: S3, objects: Objects) -> None:
 
 
 def test_it_can_be_sent_to_another_process(store: S3Store, objects: Objects) -> None:
-    """In use already, as when months are spread over machines."""
+    """It is pickled after its first use, as when months are spread over machines."""
     objects.put("one", b"12")
     store.info("one")
     sent: S3Store = pickle.loads(pickle.dumps(store))
@@ -210,7 +210,7 @@ def test_every_call_has_timeouts_and_the_block_may_set_its_own(s3: S3) -> None:
 
 
 def test_a_bucket_that_is_not_there_is_named(s3: S3, tmp_path: Path) -> None:
-    """Whatever is asked of it."""
+    """Every call names it."""
     store = S3Store.of(block(s3.url, "no-such-bucket"))
     path = sized(tmp_path / "file", 10)
     for ask in (
@@ -225,8 +225,8 @@ def test_a_bucket_that_is_not_there_is_named(s3: S3, tmp_path: Path) -> None:
             ask()
 
 
-def test_credentials_that_nobody_knows_are_told(s3: S3, objects: Objects) -> None:
-    """The error says how to correct them and hides the secret."""
+def test_unknown_credentials_are_reported(s3: S3, objects: Objects) -> None:
+    """The error says how to correct them, and hides the secret."""
     store = S3Store.of(block(s3.url, objects.name))
     with enable_iam_authentication(), pytest.raises(StorageError) as refused:
         store.read("key")
@@ -238,7 +238,7 @@ def test_credentials_that_nobody_knows_are_told(s3: S3, objects: Objects) -> Non
 def test_access_denied_names_the_action_that_is_missing(
     s3: S3, objects: Objects, tmp_path: Path
 ) -> None:
-    """A user whose policy allows nothing but to list the bucket."""
+    """The user's policy allows only listing the bucket."""
     iam = s3.client("iam")
     iam.create_user(UserName="reader")
     key = iam.create_access_key(UserName="reader")["AccessKey"]
@@ -264,15 +264,15 @@ def test_access_denied_names_the_action_that_is_missing(
     ("status", "code"),
     [(503, "SlowDown"), (500, "InternalError"), (429, "TooMany"), (400, "RequestTimeout")],
 )
-def test_what_can_pass_is_unavailable(status: int, code: str) -> None:
-    """Throttling and faults of the service, after the client's own second attempt."""
+def test_a_transient_error_is_unavailable(status: int, code: str) -> None:
+    """Throttling and server errors are unavailable after the client's own second attempt."""
     page = Page(ERROR.format(code).encode(), status)
     with Web() as web, pytest.raises(Unavailable, match=f"s3://zoom/key: S3 says {code}: because"):
         faulty(web, page, page).read("key")
 
 
-def test_what_cannot_pass_is_not_unavailable() -> None:
-    """A service without conditional writes, say, or a request that it does not understand."""
+def test_a_permanent_error_is_not_unavailable() -> None:
+    """A service may lack conditional writes or not understand a request."""
     for status in (400, 501):
         page = Page(ERROR.format("Malformed").encode(), status)
         with Web() as web, pytest.raises(StorageError, match="Malformed") as refused:
@@ -300,7 +300,7 @@ def test_silence_ends_in_a_timeout() -> None:
 
 
 def test_a_download_cut_short_is_unavailable(tmp_path: Path) -> None:
-    """Half of the announced bytes: nothing that anybody takes for the object."""
+    """Only half of the announced bytes arrive, and nobody takes them for the object."""
     with Web() as web:
         web.serve("/zoom/key", Page(b"x" * 1000, etag='"e"'))
         web.fail(Fault(after=500))
@@ -310,7 +310,7 @@ def test_a_download_cut_short_is_unavailable(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["download", "read"])
 def test_a_download_that_was_damaged_is_unavailable(tmp_path: Path, how: str) -> None:
-    """The bytes do not match S3's checksum: a transient error, not one of the block."""
+    """The bytes do not match S3's checksum, which is a transient error."""
     checksum = base64.b64encode(zlib.crc32(b"sent").to_bytes(4, "big")).decode()
     with Web() as web:
         web.serve(
@@ -319,14 +319,14 @@ def test_a_download_that_was_damaged_is_unavailable(tmp_path: Path, how: str) ->
         store = S3Store.of(block(web.url(""), "zoom"))
         arguments = (tmp_path / "file",) if how == "download" else ()
         with pytest.raises(
-            Unavailable, match=r"^s3://zoom/key: was damaged on its way .*run again"
+            Unavailable, match=r"^s3://zoom/key: was damaged in transit .*run again"
         ):
             getattr(store, how)("key", *arguments)
 
 
 @pytest.mark.parametrize("url", ["not a url", "ftp//x"])
-def test_an_address_that_is_none_is_refused(url: str) -> None:
-    """Before anything is sent."""
+def test_an_invalid_address_is_refused(url: str) -> None:
+    """The error comes before anything is sent."""
     with pytest.raises(StorageError, match="Invalid endpoint"):
         S3Store.of(block(url, "zoom")).read("key")
 

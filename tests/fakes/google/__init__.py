@@ -1,8 +1,8 @@
-"""A Google on 127.0.0.1: tokens, Cloud Storage and BigQuery, as far as the flows use them.
+"""A stand-in for Google on 127.0.0.1: tokens, Cloud Storage and BigQuery, as the flows use them.
 
-The unmodified clients find it through the environment alone (`Google.environment`). It is
-strict: what it does not know is answered 501, and preconditions, checksums, types and
-partitions are checked as the real one checks them.
+The unmodified clients find it through environment variables (`Google.environment`). It is strict:
+it answers 501 to what it does not know, and checks preconditions, checksums, types and partitions
+as Google does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Google:
     """The server, which runs inside `with Google() as google:`.
 
     Attributes:
-        requests: all so far, in order, without their bodies.
+        requests: all requests so far, in order, without their bodies.
         storage: buckets and objects.
         bigquery: datasets, tables and jobs.
     """
@@ -65,7 +65,7 @@ class Google:
             raise self._broken[0]
 
     def environment(self) -> dict[str, str]:
-        """The variables by which Google's clients come here."""
+        """Return the variables that direct Google's clients here."""
         account = {
             "type": "external_account_authorized_user",
             "client_id": "somebody",
@@ -84,13 +84,13 @@ class Google:
         }
 
     def fail(self, fault: Fault) -> Fault:
-        """Let one coming request go wrong."""
+        """Make one later request fail."""
         with self._lock:
             self._faults.append(fault)
         return fault
 
     def fault_of(self, request: Request) -> Fault | None:
-        """Note a request; return what goes wrong with it."""
+        """Record a request; return its fault, if any."""
         with self._lock:
             self.requests.append(
                 Request(request.method, request.path, request.args, request.headers, b"")
@@ -101,7 +101,7 @@ class Google:
             return met
 
     def answer(self, request: Request) -> Answer:
-        """Carry out a request, one at a time."""
+        """Process a request, one at a time."""
         with self._lock:
             try:
                 return self._route(request)
@@ -124,7 +124,7 @@ class Google:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # closing waits for them, so that no socket is left open
+    daemon_threads = False  # closing waits for the threads, so that no socket stays open
 
     def __init__(self, google: Google) -> None:
         self.google = google
@@ -134,12 +134,12 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
-    timeout = 5  # seconds that a client may say nothing
+    timeout = 5  # seconds without a byte before it hangs up on a client
 
     def do_GET(self) -> None:
         self._answer()
 
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - as http.server calls them
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the name that http.server calls
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -157,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
             if fault.hold:
                 google.closing.wait()
         if answer:
-            # A client that was killed, or waits no longer, is no failure of the server.
+            # A client that was killed or gave up is not an error of the server.
             with suppress(ConnectionError):
                 self._send(answer)
 

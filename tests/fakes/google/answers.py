@@ -1,4 +1,4 @@
-"""What goes over the wire: requests as they arrived, answers, Google's errors, faults."""
+"""Requests as they arrive, answers, Google's errors, and faults."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it arrived; header names in lower case."""
+    """A request as it arrived; header names in lower case."""
 
     method: str
     path: str
@@ -32,21 +32,21 @@ class Request:
     body: bytes
 
     def json(self) -> dict[str, Any]:
-        """The body as a JSON object."""
+        """Return the body as a JSON object."""
         content: dict[str, Any] = json.loads(self.body or b"{}")
         return content
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What is sent back: JSON, bytes or a file."""
+    """A response: JSON, bytes or a file."""
 
     content: Any = None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def body(self) -> bytes:
-        """The bytes to send."""
+        """Return the bytes to send."""
         if isinstance(self.content, Path):
             return self.content.read_bytes()
         if isinstance(self.content, bytes):
@@ -55,14 +55,14 @@ class Answer:
 
 
 class Refused(Exception):
-    """An error as Google writes it."""
+    """An error in Google's format."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status, self.message = status, message
 
     def answer(self) -> Answer:
-        """The answer that says so."""
+        """Return the response that reports it."""
         reason = _REASONS.get(self.status, "backendError")
         errors = [{"message": self.message, "domain": "global", "reason": reason}]
         error = {"code": self.status, "message": self.message, "errors": errors}
@@ -74,13 +74,13 @@ class Fault:
     """What goes wrong with a request.
 
     Attributes:
-        method: of the request.
+        method: method of the request.
         path: pattern found in its path.
-        skip: requests of this kind that still go well.
-        status: answered without doing anything; None to drop the connection instead.
-        carried_out: whether the request is obeyed, its answer being lost.
+        skip: how many such requests still succeed.
+        status: status of the response, with nothing done; None drops the connection instead.
+        carried_out: whether the request takes effect although its response is lost.
         hold: whether the connection stays open and silent until the server is closed.
-        reached: set when the fault was met.
+        reached: set once the fault has occurred.
     """
 
     method: str
@@ -92,7 +92,7 @@ class Fault:
     reached: threading.Event = field(default_factory=threading.Event)
 
     def is_met_by(self, request: Request) -> bool:
-        """Whether this request is the one that goes wrong."""
+        """Return whether this request is the one that fails."""
         if request.method != self.method or not re.search(self.path, request.path):
             return False
         self.skip -= 1
@@ -100,6 +100,6 @@ class Fault:
 
 
 def unsupported(request: Request) -> Refused:
-    """For everything that the flows do not use."""
+    """Refuse anything that the flows do not use."""
     asked = f"{request.method} {request.path} {dict(request.args)}"
     return Refused(501, f"{asked} is not part of this double")

@@ -1,4 +1,4 @@
-"""BigQuery: datasets, partitioned tables, load jobs and queries, carried out by DuckDB."""
+"""BigQuery: datasets, partitioned tables, load jobs and queries, run by DuckDB."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LOAD_SETTINGS = {
     "ignoreUnknownValues",
 }
 _QUERY_SETTINGS = {"query", "queryParameters", "parameterMode", "useLegacySql"}
-#: What a query job has that overwrites a table with its result.
+#: Settings of a query job that overwrites a table with its result.
 _OVERWRITE = {"destinationTable", "writeDisposition", "timePartitioning", "clustering"}
 _AT_ONCE = {
     "requestId",
@@ -44,10 +44,10 @@ class BigQuery:
     """Datasets and jobs of one project.
 
     Attributes:
-        jobs: every job by its id, as the API shows it.
+        jobs: every job by its id, as the API returns it.
         received: bytes of row data that clients sent in load jobs.
-        page_rows: rows of a page of a query's result.
-        tried: bytes that each dry run said its query would read.
+        page_rows: rows in a page of query results.
+        tried: bytes that each dry run reported for its query.
     """
 
     def __init__(self, storage: Storage, url: str) -> None:
@@ -61,32 +61,32 @@ class BigQuery:
         self._failures: list[dict[str, str]] = []
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self.tables.db.close()
 
     def fail_job(self, reason: str, message: str) -> None:
-        """Let the next load job fail."""
+        """Make the next load job fail."""
         self._failures.append({"reason": reason, "message": message})
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """What is in a table, as DuckDB itself reads it."""
+        """Return the rows of a table, read by DuckDB itself."""
         return self.tables.db.execute(sql).fetchall()
 
     def change(self, table: str, month: str, sql: str) -> None:
-        """Change rows of a month as a person would; BigQuery notes when, and how many are left."""
+        """Change rows of a month as a person would; BigQuery records the time and the row count."""
         self.tables.db.execute(sql)
         self.tables.note_change("trips_data_all", table, month)
 
     def drop(self, dataset: str) -> None:
-        """Delete a dataset as a person would; its jobs stay known."""
+        """Delete a dataset as a person would; its jobs stay."""
         self.tables.drop(dataset)
 
     def drop_column(self, dataset: str, table: str, column: str) -> None:
-        """Make a table one that lacks a column."""
+        """Drop a column of a table."""
         self.tables.drop_column(dataset, table, column)
 
     def answer(self, request: Request) -> Answer:
-        """Carry out a request."""
+        """Process a request."""
         match = _PATH.fullmatch(request.path)
         if not match:
             raise unsupported(request)
@@ -145,7 +145,7 @@ class BigQuery:
         return job
 
     def _tried(self, project: str, resource: dict[str, Any]) -> dict[str, Any]:
-        """A query that is not run: what it would read; the job is not kept."""
+        """Answer a dry run with the bytes that the query would read; the job is not kept."""
         query = resource["configuration"]["query"]
         _only(query, _QUERY_SETTINGS, "a dry run")
         size = self.tables.size_of(translated(query, self.tables.need)[0])
@@ -197,7 +197,7 @@ class BigQuery:
         job["statistics"] = statistics
 
     def _answer_at_once(self, project: str, body: dict[str, Any]) -> dict[str, Any]:
-        """A query whose first page comes with the answer, as pandas-gbq asks for it."""
+        """Answer a query with its first page, as pandas-gbq requests it."""
         if body.pop("dryRun", False):
             raise Refused(501, "a dry run is not part of this double")
         query = {name: value for name, value in body.items() if name not in _AT_ONCE}
@@ -227,7 +227,7 @@ class _JobFailed(Exception):
 
 
 def _decimals(load: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
-    """Without both types listed, a long decimal of Parquet would become an error."""
+    """Refuse long decimals of Parquet unless both decimal types are listed."""
     has_long = any(field["type"] == "BIGNUMERIC" for field in schema["fields"])
     if has_long and load.get("decimalTargetTypes") != ["NUMERIC", "BIGNUMERIC"]:
         raise Refused(400, "decimalTargetTypes has no type for the digits")

@@ -1,4 +1,4 @@
-"""Months brought into a bucket, as the flows bring them, without Prefect."""
+"""Bring months into a bucket as the flows do, without Prefect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a test needs beside the server: the blocks, opened as the flows open them."""
+"""Open the blocks as the flows do."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from orchestration import block_registry
 
 
 def open_store(bucket: str = "taxi", folder: str = "zoom") -> GcsStore:
-    """The bucket of an unmodified block."""
+    """Return the bucket of an unmodified block."""
     store = block_registry._gcs(GcsBucket(bucket=bucket, bucket_folder=folder))
     assert isinstance(store, GcsStore)
     return store
 
 
 def open_bigquery() -> BigQuery:
-    """The warehouse of an unmodified block."""
+    """Return the warehouse of an unmodified block."""
     block = BigQueryWarehouse(gcp_credentials=GcpCredentials())
     warehouse = block_registry._bigquery(block)
     assert isinstance(warehouse, BigQuery)

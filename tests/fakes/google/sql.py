@@ -1,4 +1,4 @@
-"""From GoogleSQL to DuckDB's: names in backticks, parameters, types of a result."""
+"""Translate GoogleSQL to DuckDB's SQL: quoted names, parameters, types of results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import duckdb
 
 from fakes.google.answers import Refused
 
-#: BigQuery's types, by the names that its API answers, and DuckDB's.
+#: BigQuery's types, by the names that its API returns, and DuckDB's.
 TYPES = {
     "INTEGER": "BIGINT",
     "FLOAT": "DOUBLE",
@@ -20,7 +20,7 @@ TYPES = {
     "TIMESTAMP": "TIMESTAMP WITH TIME ZONE",
     "BOOLEAN": "BOOLEAN",
     "NUMERIC": "DECIMAL(38,9)",
-    # Of the 38 digits after the point that BigQuery has: DuckDB has 38 in all.
+    # BigQuery allows 38 digits after the point; DuckDB has 38 in all.
     "BIGNUMERIC": "DECIMAL(38,18)",
 }
 ALIASES = {"INT64": "INTEGER", "FLOAT64": "FLOAT"}
@@ -32,11 +32,11 @@ _PARAMETER = re.compile(r"@(\w+)")
 def translated(
     query: Mapping[str, Any], need: Callable[[str, str], object]
 ) -> tuple[str, dict[str, Any]]:
-    """The statement as DuckDB takes it, and the values of its parameters.
+    """Return the statement for DuckDB, and the values of its parameters.
 
     Args:
-        query: the configuration of a query job.
-        need: called with dataset and table of every name; refuses what is not there.
+        query: configuration of a query job.
+        need: called with the dataset and table of every name; raises if one is missing.
     """
     if query.get("useLegacySql") is not False:
         raise Refused(501, "legacy SQL is not part of this double")
@@ -61,7 +61,7 @@ def translated(
 def rows_of(
     db: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, Any]
 ) -> tuple[list[dict[str, str]], list[dict[str, Any]], str | None]:
-    """Fields and rows of a query; of a MERGE or DELETE the number of changed rows."""
+    """Return the fields and rows of a query; for MERGE or DELETE, the number of changed rows."""
     if sql.lstrip().upper().startswith(("MERGE", "DELETE")):
         changed = db.execute(sql, values).fetchone()
         return [], [], str(changed[0] if changed else 0)
@@ -76,7 +76,7 @@ def rows_of(
 
 
 def _shown(field: Mapping[str, str]) -> str:
-    """A value as the API writes it: everything is text, a timestamp its microseconds."""
+    """Return a value as the API writes it: all text, a timestamp in microseconds."""
     name = f'"{field["name"]}"'
     if field["type"] == "TIMESTAMP":
         return f"CAST(epoch_us({name}) AS VARCHAR)"

@@ -20,7 +20,7 @@ from fakes.google.answers import Answer, Refused, Request, unsupported
 
 _PATH = re.compile(r"(/upload|/download)?/storage/v1/b/([^/]+)/o(?:/([^/]+))?")
 _REWRITE = re.compile(r"/storage/v1/b/([^/]+)/o/([^/]+)/rewriteTo/b/([^/]+)/o/([^/]+)")
-#: What a client says of the answer that it wants, which is the whole one anyway.
+#: Parameters that ask for the full response, which this server always sends.
 _NO_MATTER = ("projection", "prettyPrint", "fields", "alt")
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
 
@@ -30,8 +30,8 @@ class Stored:
     """One generation of an object.
 
     Attributes:
-        path: its bytes.
-        resource: what the API says of it.
+        path: file with its bytes.
+        resource: what the API returns about it.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class Stored:
 
 @dataclass
 class Upload:
-    """A resumable upload that is under way, or was finished."""
+    """A resumable upload in progress or finished."""
 
     bucket: str
     name: str
@@ -51,7 +51,7 @@ class Upload:
 
 
 class Storage:
-    """Buckets and their objects, kept as files of a folder.
+    """Buckets and their objects, kept as files in a folder.
 
     Attributes:
         corrupts: whether the next object loses its first byte on the way.
@@ -66,26 +66,26 @@ class Storage:
         self._numbers = itertools.count(1001)
 
     def make(self, bucket: str) -> None:
-        """Make an empty bucket."""
+        """Create an empty bucket."""
         self._buckets[bucket] = {}
 
     def objects(self, bucket: str) -> dict[str, Stored]:
-        """The objects of a bucket, by name."""
+        """Return the objects of a bucket, by name."""
         if bucket not in self._buckets:
             raise Refused(404, "The specified bucket does not exist.")
         return self._buckets[bucket]
 
     def put(self, bucket: str, name: str, data: bytes) -> None:
-        """Put an object as somebody else would."""
+        """Put an object as another client would."""
         self._keep(bucket, name, self._file(data), {}, {})
 
     def file_of(self, uri: str) -> Path:
-        """The bytes behind a `gs://` address, for BigQuery."""
+        """Return the file behind a `gs://` address, for BigQuery."""
         bucket, _, name = uri.removeprefix("gs://").partition("/")
         return self._object(bucket, name).path
 
     def answer(self, request: Request) -> Answer:
-        """Carry out a request."""
+        """Process a request."""
         rewrite = _REWRITE.fullmatch(request.path)
         if rewrite and request.method == "POST":
             names = [urllib.parse.unquote(name) for name in rewrite.groups()]
@@ -212,7 +212,7 @@ class Storage:
         meta: Mapping[str, Any],
         args: Mapping[str, str],
     ) -> Mapping[str, Any]:
-        """Put a file in place of an object, its checksum and precondition compared."""
+        """Replace an object with a file, if its checksum and precondition match."""
         self._check(bucket, name, args)
         if self.corrupts:
             self.corrupts = False
@@ -242,7 +242,7 @@ class Storage:
 
 
 def _part(path: Path, asked: str, headers: Mapping[str, str]) -> Answer:
-    """One range of a file (RFC 9110, 14.2)."""
+    """Return one range of a file (RFC 9110, 14.2)."""
     match = re.fullmatch(r"bytes=(\d+)-(\d+)", asked)
     if not match:
         raise Refused(501, f"range {asked!r} is not part of this double")
@@ -255,7 +255,7 @@ def _part(path: Path, asked: str, headers: Mapping[str, str]) -> Answer:
 
 
 def _append(path: Path, request: Request) -> int | None:
-    """Add a chunk to a file; the size of the whole, once the client knows it."""
+    """Append a chunk to a file; return the total size once the client knows it."""
     match = _CONTENT_RANGE.fullmatch(request.headers.get("content-range", ""))
     if not match:
         raise Refused(400, "an upload needs a Content-Range")
@@ -284,7 +284,7 @@ def _crc32c() -> Any:
 
 
 def _parts(request: Request) -> tuple[dict[str, Any], bytes]:
-    """The metadata and the bytes of a multipart upload."""
+    """Return the metadata and the bytes of a multipart upload."""
     boundary = re.search(r'boundary="?([^";]+)', request.headers["content-type"])
     assert boundary
     mark = b"--" + boundary[1].strip("'").encode()

@@ -1,4 +1,4 @@
-"""Datasets and tables: a schema of DuckDB each, and what the API says of them."""
+"""Datasets and tables: a DuckDB schema for each, and what the API returns about them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import duckdb
 from fakes.google.answers import Answer, Refused, Request, unsupported
 from fakes.google.sql import ALIASES, TYPES
 
-#: Functions of GoogleSQL in those of DuckDB.
+#: GoogleSQL functions as DuckDB functions.
 MACROS = (
     "format_date(format, day) AS strftime(day, format)",
     "byte_length(t) AS strlen(t)",
@@ -32,9 +32,9 @@ class Tables:
     """All datasets of a project.
 
     Attributes:
-        db: where the rows are.
-        datasets: what the API says of each, by its id.
-        tables: what the API says of each table, by dataset and table.
+        db: holds the rows.
+        datasets: what the API returns about each dataset, by id.
+        tables: what the API returns about each table, by dataset and table.
     """
 
     def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
@@ -47,7 +47,7 @@ class Tables:
             db.execute(f"CREATE MACRO {macro}")
 
     def answer(self, project: str, method: str, parts: Sequence[str], request: Request) -> Answer:
-        """Carry out a request below `/datasets`."""
+        """Process a request below `/datasets`."""
         match [method, *parts]:
             case ["POST"]:
                 return Answer(self._make_dataset(request.json()))
@@ -86,7 +86,7 @@ class Tables:
         schema["fields"] = [field for field in schema["fields"] if field["name"] != column]
 
     def need(self, dataset: str, table: str) -> Resource:
-        """A table that must be there."""
+        """Return a table, or refuse if it is missing."""
         self._dataset(dataset)
         if table == PARTITIONS:
             return {}
@@ -97,13 +97,13 @@ class Tables:
     def replace(
         self, target: Mapping[str, str], schema: Resource, path: Path, unknown: bool = False
     ) -> int:
-        """Put the rows of a Parquet file in place of those of a partition; how many.
+        """Replace the rows of a partition with those of a Parquet file; return how many there are.
 
         Args:
             target: the partition.
-            schema: of the rows.
+            schema: schema of the rows.
             path: the file.
-            unknown: whether columns that the schema lacks are left out, and no error.
+            unknown: whether columns that the schema lacks are ignored instead of refused.
         """
         dataset = target["datasetId"]
         table, _, partition = target["tableId"].partition("$")
@@ -129,7 +129,7 @@ class Tables:
         return rows
 
     def note_change(self, dataset: str, table: str, partition: str) -> None:
-        """Note that somebody changed the rows of a partition."""
+        """Record that the rows of a partition were changed."""
         query = (
             f'SELECT count(*) FROM "{dataset}"."{table}" WHERE strftime(file_month, \'%Y%m\') = ?'
         )
@@ -154,7 +154,7 @@ class Tables:
             self.db.execute(f"INSERT INTO {name} VALUES (?, ?, ?, ?)", values)
 
     def size_of(self, sql: str) -> int:
-        """Bytes of a query's table in the partitions it names, as if each value took eight."""
+        """Return a query's bytes in the partitions that it names, as if each value took eight."""
         from_, _, _ = sql.partition(" FROM ")[2].partition(" GROUP BY ")
         ((dataset, table),) = re.findall(r'"([^"]+)"\."([^"]+)"', from_)
         counted = self.db.execute(f"SELECT count(*) FROM {from_}").fetchone()
@@ -162,13 +162,13 @@ class Tables:
         return 8 * columns * int(counted[0]) if counted else 0
 
     def overwrite(self, target: Mapping[str, str], sql: str) -> None:
-        """Put the rows of a query in place of all rows of a table, with the query's columns."""
+        """Overwrite all rows of a table with the result of a query, and take on its columns."""
         dataset, table = target["datasetId"], target["tableId"]
         resource, name = self.need(dataset, table), f'"{dataset}"."{table}"'
         self.db.execute(f"CREATE OR REPLACE TABLE {name} AS {sql}")
         types = {f["name"]: f["type"] for f in resource["schema"]["fields"]}
         there = [row[0] for row in self.db.execute(f"DESCRIBE {name}").fetchall()]
-        # A query's columns have no descriptions; a column under another name is text here.
+        # The columns of a query have no descriptions; a renamed one is text here.
         fields = [{"name": n, "type": types.get(n, "STRING"), "mode": "NULLABLE"} for n in there]
         resource["schema"] = {"fields": fields}
         column = resource["timePartitioning"]["field"]
@@ -177,7 +177,7 @@ class Tables:
             self._note(dataset, table, partition, rows)
 
     def _check(self, resource: Resource, path: Path, unknown: bool) -> None:
-        """Types of the Parquet file."""
+        """Refuse a Parquet file whose types do not match the schema."""
         wanted = {f["name"].lower(): f["type"] for f in resource["schema"]["fields"]}
         try:
             found = self.db.execute("DESCRIBE FROM read_parquet(?)", [str(path)]).fetchall()
@@ -189,7 +189,7 @@ class Tables:
                 raise Refused(400, f"Parquet column '{name}' has type {kind}, not {type_}")
 
     def _check_months(self, path: Path, month: str, partition: str) -> None:
-        """That each row belongs to the partition."""
+        """Refuse rows that belong to another partition."""
         query = f"SELECT count(*) FROM read_parquet(?) WHERE {month} IS DISTINCT FROM ?"
         if self.db.execute(query, [str(path), partition]).fetchone() != (0,):
             raise Refused(400, f"Some rows belong to different partitions than {partition}")
@@ -240,12 +240,12 @@ class Tables:
 
 
 def _fields(schema: Resource) -> list[Resource]:
-    """The fields with the type names that the API answers, whatever it was asked by."""
+    """Return the fields with the API's type names, whichever aliases were sent."""
     return [{**f, "type": ALIASES.get(f["type"], f["type"])} for f in schema["fields"]]
 
 
 def _same_columns(there: Resource, sent: Resource) -> None:
-    """A load into a partition says all columns of the table, and no others."""
+    """Refuse a load into a partition whose columns are not those of the table."""
     wanted = {f["name"]: f["type"] for f in there["fields"]}
     for field in _fields(sent):
         if wanted.pop(field["name"], None) != field["type"]:
@@ -258,7 +258,7 @@ def _same_columns(there: Resource, sent: Resource) -> None:
 
 
 def _fits(kind: str, type_: str | None) -> bool:
-    """Tell whether values of one of DuckDB's types are those of one of BigQuery's."""
+    """Return whether values of a DuckDB type fit a BigQuery type."""
     digits = [int(text) for text in re.findall(r"\d+", kind)]
     if not kind.startswith("DECIMAL"):
         return type_ is not None and TYPES[type_] == kind

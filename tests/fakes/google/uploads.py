@@ -1,4 +1,4 @@
-"""Load jobs whose data come from the client: resumable uploads with the job's settings."""
+"""Load jobs with data from the client: resumable uploads with the job's settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
 
 @dataclass
 class Upload:
-    """Data under way, with the job that they are for."""
+    """Data that is being uploaded, with the job that it is for."""
 
     number: str
     meta: dict[str, Any]
@@ -26,10 +26,10 @@ class Upload:
 
 
 class Uploads:
-    """Uploads by their number.
+    """Uploads by number.
 
     Attributes:
-        finished: the job that each whole upload became.
+        finished: the job started by each complete upload.
     """
 
     def __init__(self, url: str) -> None:
@@ -39,7 +39,7 @@ class Uploads:
         self._numbers = itertools.count(1)
 
     def take(self, request: Request) -> tuple[Answer, Upload | None]:
-        """Start or continue an upload; the upload too when it is whole."""
+        """Start or continue an upload; return the upload once it is complete."""
         if request.method == "POST" and request.args.get("uploadType") == "resumable":
             number = f"upload{next(self._numbers)}"
             self._open[number] = Upload(number, request.json())
@@ -59,7 +59,7 @@ class Uploads:
 
     @contextmanager
     def file(self, data: bytes | None) -> Iterator[Path | None]:
-        """The data as a file; None without any."""
+        """Return the data as a file; None if there is none."""
         if data is None:
             yield None
             return

@@ -1,4 +1,4 @@
-"""What a catalog says of months and datasets, without a bucket."""
+"""The catalog's account of months and datasets, without a bucket."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GENERATED = "sample:///green_tripdata_2021-01.csv.gz?rows=500"
 
 
 def line(month: Month = JANUARY, entry: dict[str, Any] | None = None, **fields: Any) -> MonthLine:
-    """A month that is as it should be; `entry` and `fields` replace what is not."""
+    """Return a line of a good month; `entry` and `fields` override the defaults."""
     return replace(MonthLine(month, entry_of(month, **(entry or {}))), **fields)
 
 
@@ -54,15 +54,15 @@ def test_a_month_has_the_first_mark_that_applies(found: MonthLine, mark: Mark) -
     assert found.mark is mark
 
 
-def test_each_mark_has_a_symbol_of_its_own() -> None:
-    """One character, which means nothing in a table of Markdown."""
+def test_each_mark_has_its_own_symbol() -> None:
+    """It is a single character without a meaning in a Markdown table."""
     symbols = [mark.symbol for mark in Mark]
     assert len({*symbols}) == len(symbols)
     assert all(len(symbol) == 1 and symbol not in "|\\`*_<[" for symbol in symbols)
 
 
 def test_gaps_are_the_months_between_the_first_and_the_newest() -> None:
-    """Not those before and after, across the end of a year."""
+    """Months before the first and after the newest are not gaps; the end of a year is crossed."""
     october, january, march = months("2020-10", "2021-01", "2021-03")
     found = DatasetLine("green", (line(october), line(january), line(march)))
     assert found.gaps == months("2020-11", "2020-12", "2021-02")
@@ -72,7 +72,7 @@ def test_gaps_are_the_months_between_the_first_and_the_newest() -> None:
 
 @pytest.mark.parametrize(
     ("today", "behind"),
-    # Green is published within three months: that of January by the end of April.
+    # Green is published within three months: January by the end of April.
     [("2021-02-01", 0), ("2021-05-31", 0), ("2021-06-01", 1), ("2022-06-01", 13)],
 )
 def test_a_dataset_is_behind_by_the_months_that_should_be_published(
@@ -138,7 +138,7 @@ def test_the_grid_has_years_down_and_months_across() -> None:
 
 
 def test_a_report_has_the_grid_of_its_dataset_with_the_month_in_bold() -> None:
-    """As HTML: in cells of a table, and only the marks in use are explained."""
+    """The HTML has the cells of a table, and explains only the marks in use."""
     october, december = months("2020-10", "2020-12")
     marks = with_gaps({october: Mark.GOOD, december: Mark.GOOD})
     html = page_html("green", months_markdown(december, marks))
@@ -155,7 +155,7 @@ def test_months_in_a_row_are_a_range() -> None:
 
 
 def test_months_with_the_same_reason_share_a_line() -> None:
-    """And the text of a fault is not markup in the page."""
+    """The text of a fault is not markup in the page."""
     october, november, december = months("2020-10", "2020-11", "2020-12")
     found = DatasetLine(
         "green",

@@ -1,4 +1,4 @@
-"""dbt's sources and views; the slow tests have the real dbt read them."""
+"""dbt's sources and views; in the slow tests dbt itself reads them."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from monthly.sample import write_sample
 from monthly.warehouses import Warehouse
 from monthly.warehouses.duckdb import DuckDBFile
 
-#: Of the environment that the Makefile makes from dev/readers-requirements.txt.
+#: dbt of the environment that the Makefile creates from dev/readers-requirements.txt.
 DBT = Path(sys.prefix, "readers", "bin", "dbt")
 TAXIS = [DATASETS["yellow"], DATASETS["green"]]
 MONTHS = (Month("yellow", 2012, 3), Month("yellow", 2021, 1), Month("green", 2021, 1))
 ROWS = 500
-#: As in the zoomcamp's project: the source and its tables, and columns without quotes.
+#: As in the zoomcamp's project: the source and its tables, and unquoted columns.
 STAGING = """
 with trips as (
     select *, row_number() over (partition by vendorid, {pickup}) as rn
@@ -52,7 +52,7 @@ PICKUPS = {"yellow_tripdata": "tpep_pickup_datetime", "green_tripdata": "lpep_pi
 
 
 def sources(files: Mapping[str, str], name: str = "sources.yml") -> dict[str, Any]:
-    """The tables of a file by name."""
+    """Return the tables of a file by name."""
     (source,) = yaml.safe_load(files[name])["sources"]
     return {table["name"]: table for table in source["tables"]} | {"": source}
 
@@ -138,7 +138,7 @@ def test_dbt_builds_the_zoomcamps_models_on_postgres(database: Database, tmp_pat
 
 
 def assert_builds(warehouse: Warehouse, tmp_path: Path, profile: dict[str, Any]) -> None:
-    """Load months, let dbt build the models, test the sources and check how fresh they are."""
+    """Load months, then let dbt build the models, test the sources and check their freshness."""
     for month in MONTHS:
         loaded(warehouse, month, tmp_path)
     project = tmp_path / "project"

@@ -1,4 +1,4 @@
-"""Metrics as Prometheus' own parser reads them."""
+"""Metrics, read by Prometheus' own parser."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ODD = 'C:\\taxi\n"zoom" {of=us}'
 
 
 def catalog(bucket: str = "/bucket", rows: int = 7) -> Catalog:
-    """Two months of green with a gap, and nothing of yellow."""
+    """Return two months of green with a gap, and yellow without months."""
     months = tuple(
         MonthLine(
             month,
@@ -37,7 +37,7 @@ def catalog(bucket: str = "/bucket", rows: int = 7) -> Catalog:
 
 
 def samples(text: str) -> dict[tuple[str, str], float]:
-    """Name and dataset of each sample, as the parser reads them."""
+    """Return name and dataset of each sample, as the parser reads them."""
     return {
         (sample.name.removeprefix("monthly_files_"), sample.labels.get("dataset", "")): sample.value
         for family in text_string_to_metric_families(text)
@@ -63,12 +63,12 @@ def test_each_figure_is_a_gauge_with_help_and_a_sample_for_each_dataset() -> Non
     converted = dt.datetime(2021, 2, 1, tzinfo=dt.timezone.utc).timestamp()
     assert found["last_conversion_timestamp_seconds", "green"] == converted
     assert found["catalog_timestamp_seconds", ""] == MADE.timestamp()
-    # A dataset without months has no newest one, which is no month of 1970 either.
+    # A dataset without months has no newest month, and none in 1970 either.
     assert ("newest_month_timestamp_seconds", "yellow") not in found
 
 
 def test_labels_keep_any_text() -> None:
-    """Backslashes, quotes and line breaks of a bucket's name."""
+    """A bucket's name may have backslashes, quotes and line breaks."""
     families = text_string_to_metric_families(metrics_text(catalog(bucket=ODD)))
     buckets = {sample.labels["bucket"] for family in families for sample in family.samples}
     assert buckets == {ODD}

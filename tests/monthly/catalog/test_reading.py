@@ -1,4 +1,4 @@
-"""Catalogs of real buckets and warehouses: what was brought, corrected, held, broken and lost."""
+"""Catalogs of real buckets and warehouses, with months loaded, corrected, held, broken and lost."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 OCTOBER, NOVEMBER, DECEMBER, JANUARY, FEBRUARY, MARCH = (
     Month("green", 2020 + number // 12, number % 12 + 1) for number in range(9, 15)
 )
-#: The clock of Google's double.
+#: The clock of the stand-in for Google.
 GOOGLES_DAY = "2021-06-01"
 TODAY = dt.date(2021, 6, 1)
 
 
 @pytest.fixture(params=["folder and DuckDB", "S3 and Postgres", "Google's"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """Each bucket with a warehouse."""
+    """Return each bucket with a warehouse."""
     if request.param == "folder and DuckDB":
         return duckdb_place(tmp_path)
     if request.param == "Google's":
@@ -59,14 +59,14 @@ def _now() -> str:
 
 
 def of_green(place: Place) -> DatasetLine:
-    """The catalog's line; yellow has nothing, and is there to be kept apart."""
+    """Return the catalog's line of green, after a check that yellow stays separate and empty."""
     yellow, green = read_catalog(place.bucket, place.warehouse, ["yellow", "green"], TODAY)
     assert not yellow.months
     return green
 
 
-def test_each_place_is_told_month_by_month(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loaded, corrected, in one place only, held, gone and broken; one fault hides nothing."""
+def test_each_place_is_listed_month_by_month(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Months may be loaded, corrected, in one place only, held, gone or broken, all at once."""
     began = _now()
     for month in (OCTOBER, NOVEMBER, FEBRUARY):
         place.publish(month, trips(month.year_month, ["1", "2"]))
@@ -105,7 +105,7 @@ def test_each_place_is_told_month_by_month(place: Place, monkeypatch: pytest.Mon
 
 
 def test_a_time_of_duckdb_is_that_of_the_machines_zone() -> None:
-    """DuckDB records local times; an hour off would be one of another zone."""
+    """DuckDB records local times, and another zone would be hours off."""
     with duckdb.connect() as db:
         ((local,),) = db.execute("SELECT now()::TIMESTAMP").fetchall()
     row = {"object_sha256": "a", "rows": 1, "loaded_at": local}
@@ -143,7 +143,7 @@ def test_an_entry_says_whether_it_was_pinned_corrected_or_generated(bucket: Fold
 def test_a_month_is_stale_if_its_object_or_its_declaration_has_changed(
     bucket: FolderBucket,
 ) -> None:
-    """As far as a listing and the entry show; verify.py reads."""
+    """Only a listing and the entry are compared; verify.py reads objects."""
     for month in (OCTOBER, NOVEMBER):
         keep(bucket, month)
     keep(bucket, DECEMBER, schema_version=1, signatures={"VendorID": "another"})
@@ -182,8 +182,8 @@ def test_a_wrong_entry_is_named_and_hides_no_other(
     assert (wrong.mark, other.mark) == (Mark.UNREADABLE, Mark.GOOD)
 
 
-def test_what_is_not_a_month_is_left_out(bucket: FolderBucket) -> None:
-    """Objects of other programs, and of months before the first."""
+def test_objects_that_are_not_months_are_left_out(bucket: FolderBucket) -> None:
+    """It may be an object of another program, or of a month before the first."""
     keep(bucket, OCTOBER)
     for name in ("notes.txt", "green_tripdata_2020-10.bak", "green_tripdata_2001-01.json"):
         put(bucket, f"ledger/green/{name}", b"{}")
@@ -193,7 +193,7 @@ def test_what_is_not_a_month_is_left_out(bucket: FolderBucket) -> None:
 def test_a_broken_declaration_hides_no_other_dataset(
     bucket: FolderBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is a fault once there is something of the dataset."""
+    """The fault is reported if the dataset has anything stored."""
     keep(bucket, OCTOBER)
     put(bucket, "ledger/rides/rides_2020-10.json", b"{}")
     folder = tmp_path / "datasets"
@@ -205,8 +205,8 @@ def test_a_broken_declaration_hides_no_other_dataset(
     assert [line.mark for line in green.months] == [Mark.GOOD]
 
 
-def test_a_bucket_that_does_not_answer_is_no_broken_entry(bucket: FolderBucket) -> None:
-    """The run is tried again instead."""
+def test_a_bucket_that_does_not_answer_is_not_a_broken_entry(bucket: FolderBucket) -> None:
+    """The run is retried instead."""
 
     class Silent(FolderBucket):
         def read(self, key: str) -> Stored | None:

@@ -1,4 +1,4 @@
-"""Arrays laid out by hand are those that pyarrow makes."""
+"""Arrays laid out by hand equal those that pyarrow makes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of a column are those that DuckDB counts, however the column is cut into batches."""
+"""The figures of a column are those that DuckDB counts, for any division into batches."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ TOTALS = {
 
 
 def figures_of(values: pa.Array, cut: int) -> Figures:
-    """The figures of a column that comes as two batches, slices of one array."""
+    """Return the figures of a column in two batches, slices of one array."""
     found = ColumnFigures()
     for part in (values[:cut], values[cut:]):
         found.merge(measure(pa.record_batch([part], ["v"])))
@@ -45,7 +45,7 @@ def figures_of(values: pa.Array, cut: int) -> Figures:
 
 
 def counted(column: pa.Array, what: str) -> tuple[Any, ...]:
-    """What DuckDB counts in the column `v`."""
+    """Return what DuckDB counts in the column `v`."""
     with duckdb.connect() as db:
         db.register("drawn", pa.table({"v": column}))
         row: tuple[Any, ...] | None = db.execute(f"SELECT {what} FROM drawn").fetchone()

@@ -1,4 +1,4 @@
-"""Real published files, held against answers of an independent tool and the csv module."""
+"""Real published files, checked against an independent tool and the csv module."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ Convert = Callable[[str], Outcome]
 
 @pytest.fixture(scope="module")
 def convert_real(tmp_path_factory: pytest.TempPathFactory) -> Convert:
-    """Converts each real file once."""
+    """Return a function that converts each real file once."""
     done: dict[str, Outcome] = {}
 
     def convert_once(name: str) -> Outcome:
@@ -195,7 +195,7 @@ def csv_rows(path: Path) -> tuple[list[str], list[list[str]]]:
 
 
 def value(column: str, text: str) -> Any:
-    """What a published text means in its column, in plain Python."""
+    """Return the value of a published text in its column, in plain Python."""
     codes = CODES.get(column, {})
     if not text:
         return None

@@ -105,9 +105,9 @@ def test_quoted_fields_may_hold_commas_and_quotes(tmp_path: Path) -> None:
         (b"\r\n \n\xef\xbb\xbf"[:4], "has no header"),
         (gzip.compress(b""), "has no header"),
         (b"x," * 100_000, "has no header"),
-        (FHV_HEADER.encode(), "has a header but no row"),
-        (f"{FHV_HEADER}\n".encode(), "has a header but no row"),
-        (f"{FHV_HEADER}\r\n\r\n\n".encode() + b"\n" * 200_000, "has a header but no row"),
+        (FHV_HEADER.encode(), "has a header but no rows"),
+        (f"{FHV_HEADER}\n".encode(), "has a header but no rows"),
+        (f"{FHV_HEADER}\r\n\r\n\n".encode() + b"\n" * 200_000, "has a header but no rows"),
         (b"a\0b,c\n1,2\n", "its first line has a NUL byte"),
         (fhv_file(3).decode().encode("utf-16") + b"\x00\xd8", "begins as utf-16-le and is dam"),
         (fhv_file(3).replace(b"\n", b"\r"), "no line ends that are known"),
@@ -127,7 +127,7 @@ def test_quoted_fields_may_hold_commas_and_quotes(tmp_path: Path) -> None:
         "endless-line",
     ],
 )
-def test_a_file_that_is_no_csv_file_is_named_with_its_month(
+def test_a_file_that_is_not_a_csv_file_is_named_with_its_month(
     data: bytes, said: str, tmp_path: Path
 ) -> None:
     with pytest.raises(BadFile, match=rf"fhv 2017-01: published.*{said}"):
@@ -217,7 +217,7 @@ def test_bad_rows_are_rejected_alone_with_their_lines_and_text(
         (b"B\xa0", "B\\xa0", "dispatching_base_num: not a string.*UTF8"),
     ],
 )
-def test_bytes_that_are_no_text_are_shown_escaped(
+def test_bytes_that_are_not_text_are_shown_escaped(
     raw: bytes, shown: str, reason: str, tmp_path: Path
 ) -> None:
     data = fhv_file(5).replace(b"B00004", raw)
@@ -252,7 +252,7 @@ def test_two_open_quotes_do_not_swallow_the_line_between_them(tmp_path: Path) ->
     assert outcome.rows(*NAMES) == [fhv_row(2), fhv_row(4), fhv_row(7)]
 
 
-def test_an_open_quote_at_the_end_is_no_text_even_beside_an_even_one(tmp_path: Path) -> None:
+def test_an_open_quote_at_the_end_is_not_a_text_even_next_to_a_closed_one(tmp_path: Path) -> None:
     header = f"{FHV_HEADER},SR_Flag,Affiliated_base_number"
     good, bad = (f"{base},{AT},{TO},1,2,,{last}" for base, last in (("B1", '"B2"'), ('B"', '"B')))
     outcome = converted(tmp_path, "\n".join([header, good, bad, good, bad]), **ANY)
@@ -260,7 +260,7 @@ def test_an_open_quote_at_the_end_is_no_text_even_beside_an_even_one(tmp_path: P
     assert outcome.column("Affiliated_base_number") == ["B2", "B2"]
 
 
-def test_a_split_line_is_no_two_rows_even_where_a_blank_line_evens_the_count(
+def test_a_split_line_is_not_two_rows_even_where_a_blank_line_evens_the_count(
     tmp_path: Path,
 ) -> None:
     line = f"{fhv_line(90)}\r{fhv_line(91)}\n"
@@ -367,7 +367,7 @@ def test_what_other_programs_write_for_nothing_is_null(text: str, tmp_path: Path
 
 
 def yellow(**fields: str) -> str:
-    """The yellow line with some fields replaced, by name."""
+    """Return the yellow line with some fields replaced, by name."""
     names, texts = YELLOW_HEADER.split(","), YELLOW_LINE.split(",")
     return ",".join(fields.get(name, text) for name, text in zip(names, texts))
 
@@ -381,9 +381,7 @@ def test_doubles_of_17_digits_are_read_exactly(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("block", [100, 400, 1 << 20])
 @pytest.mark.parametrize("first", ["1", "CMT", "1.0"])
-def test_a_code_means_the_same_whatever_stands_beside_it(
-    first: str, block: int, tmp_path: Path
-) -> None:
+def test_a_code_means_the_same_next_to_any_value(first: str, block: int, tmp_path: Path) -> None:
     """A block whose codes are all numbers takes a different path from one with texts."""
     texts = [first, "1", "2", "0x1", "", " 2 ", "1", "VTS", "2.", "1.5", "1", "2", "2", "?", "1"]
     data = "\n".join([YELLOW_HEADER, *(yellow(VendorID=text) for text in texts)])
@@ -425,7 +423,7 @@ def test_an_unknown_payment_code_is_a_reject_that_says_where_to_declare_it(
     )
 
 
-# ---- places of rejects and sizes of blocks
+# ---- positions of rejects and sizes of blocks
 
 
 @pytest.mark.parametrize("block", [50, 64, 333, 1 << 20])

@@ -1,4 +1,4 @@
-"""What a declaration says of a file's text and columns, each on a file of a few rows."""
+"""What a declaration says about a file's text and columns, each on a file of a few rows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Convert = Callable[..., list[dict[str, Any]]]
 
 @pytest.fixture
 def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Declare the dataset `prices`."""
+    """Return a function that declares the dataset `prices`."""
     folder = tmp_path / "datasets"
     folder.mkdir()
     monkeypatch.setenv(datasets.VARIABLE, str(folder))
@@ -57,7 +57,7 @@ def converted(
 
 
 def rows(folder: Path, data: str | bytes, name: str = "prices.csv", **rules: Any) -> list[Any]:
-    """The converted rows, without the month of the file."""
+    """Return the converted rows, without the month of the file."""
     found = pq.read_table(converted(folder, data, name, **rules).path)
     return [tuple(row.values())[:-1] for row in found.to_pylist()]
 
@@ -68,7 +68,7 @@ def when(text: str) -> dt.datetime:
 
 DAY = "2020-03-02"
 NOON = when(f"{DAY} 12:00")
-#: A declaration after its head, a file, and the rows that must come of it.
+#: The rest of a declaration, a file, and the rows that must result.
 FILES: dict[str, tuple[str, str | bytes, list[tuple[Any, ...]]]] = {
     "semicolons and decimal commas": (
         f'[text]\nseparator = ";"\ndecimal = ","\n{AT}{PRICE}',
@@ -248,7 +248,7 @@ REFUSED = {
         "ok\nmaybe\n",
         "line 2: ok: 'maybe' is not true or false",
     ),
-    "a text that is no code": (
+    "an unknown code": (
         "[columns.kind]\ntype = 'string'\ndescription = 'x'\ncodes = { A = 'b' }\n",
         "kind\nc\n",
         "line 2: kind: 'c' is not a known code; declare it in",
@@ -357,9 +357,7 @@ def test_undeclared_columns_fail_are_dropped_or_are_kept(
         assert found.drift["unknown"] == (() if kept else ("Mood (1-5)", "order"))
 
 
-def test_a_kept_column_gets_a_name_of_its_own(
-    declare: Callable[[str], None], tmp_path: Path
-) -> None:
+def test_a_kept_column_gets_a_unique_name(declare: Callable[[str], None], tmp_path: Path) -> None:
     declare('new_columns = "keep"\n' + AT)
     found = converted(tmp_path, f"at,é?,2nd,file_month\n{DAY},a,b,c\n")
     assert found.drift["kept"] == ("__", "_2nd", "file_month_2")

@@ -1,4 +1,4 @@
-"""Texts with line breaks in quotes, against Python's own reader of CSV."""
+"""Quoted texts with line breaks are read as by Python's own csv module."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LETTERS = ["a", ",", ";", '""', "\n", "\r\n", " ", "é", "\n\n"]
 
 @pytest.fixture
 def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Converted]:
-    """Converts a month of the dataset `reports`."""
+    """Return a function that converts a month of the dataset `reports`."""
     monkeypatch.setenv(datasets.VARIABLE, str(tmp_path))
     (tmp_path / "reports.toml").write_text(DECLARED)
 
@@ -51,7 +51,7 @@ def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Co
 
 
 def random_rows(seed: int, end: str = "\n") -> str:
-    """Rows of a number and a text in quotes with anything in it."""
+    """Return rows of a number and a random quoted text."""
     choose = random.Random(seed)
     texts = ["".join(choose.choices(LETTERS, k=choose.randrange(8))) for _ in range(300)]
     return "".join(f'{n},"{text}"{end}' for n, text in enumerate(texts))
@@ -62,7 +62,7 @@ def random_rows(seed: int, end: str = "\n") -> str:
 def test_each_row_has_one_line_wherever_the_stream_is_cut(
     size: int, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And begins on the line on which it began."""
+    """The line is the one on which the row begins."""
     monkeypatch.setattr(line_breaks, "_CHUNK", size)
     text = random_rows(size, end)
     stream = io.BufferedReader(OneLineRows("reports", io.BytesIO(text.encode())))
@@ -91,7 +91,7 @@ def test_texts_keep_their_line_breaks(reports: Callable[..., Converted]) -> None
 
 
 def test_a_rejected_row_is_named_by_its_first_line(reports: Callable[..., Converted]) -> None:
-    """With its whole text; the lines after it keep their numbers."""
+    """It is shown with its whole text; the lines after it keep their numbers."""
     text = 'n,note\n1,"a\nb"\nx,"c\n\nd"\n2,e\ny,f\n'
     found = reports(text, max_reject_share=1)
     assert (found.rows_read, found.rows_written) == (4, 2)
@@ -105,7 +105,7 @@ def test_a_rejected_row_is_named_by_its_first_line(reports: Callable[..., Conver
 def test_a_stray_quote_costs_its_own_row_alone(
     stray: str, reports: Callable[..., Converted]
 ) -> None:
-    """Not the rows up to the next quote."""
+    """Rows up to the next quote are kept."""
     rows = "".join(f'{n},"a\nb"\n' for n in range(100))
     found = reports(f"n,note\n{rows}{stray}\n{rows}", max_reject_share=1)
     notes = pq.read_table(found.path)["note"].to_pylist()
@@ -116,7 +116,7 @@ def test_a_stray_quote_costs_its_own_row_alone(
 def test_a_quote_that_is_never_closed_takes_no_rows_with_it(
     reports: Callable[..., Converted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many follow."""
+    """This holds for any number of following rows."""
     monkeypatch.setattr(line_breaks, "_CHUNK", 64)
     monkeypatch.setattr(line_breaks, "_LONGEST_TEXT", 256)
     found = reports('n,note\n1,"open\n' + "2,b\n" * 1_000, max_reject_share=1)

@@ -31,20 +31,20 @@ MONTHS = [Month(name, *era.first) for name, eras in ERAS.items() for era in eras
 
 
 def header_of(month: Month) -> list[tuple[str, str, str]]:
-    """Published and canonical name and type of each column of an era that is not a code."""
+    """Return the published name, canonical name and type of an era's columns, without codes."""
     schema = DATASETS[month.dataset].schema
     (era,) = [era for era in ERAS[month.dataset] if era.first == (month.year, month.month)]
     names = [(name, canonical(month.dataset, name, schema)) for name in era.names]
     columns = [c for c in DATASETS[month.dataset].columns if c.codes is None]
     kinds = {c.name: "flag" if c.flag else c.kind for c in columns}
     found = [(name, column, kinds[column]) for name, column in names if column in kinds]
-    # Of two names for one column the second is empty in the published files: left out here.
+    # Where two names lead to one column, published files leave the second empty; it is left out.
     first = {column: name for name, column, _ in reversed(found)}
     return [each for each in found if first[each[1]] == each[0]]
 
 
 def expected(path: Path, header: list[tuple[str, str, str]]) -> list[tuple[object, ...]]:
-    """The rows that DuckDB can cast, as it casts them."""
+    """Return the rows that DuckDB can cast, with its values."""
     nothing = ", ".join(f"'{text}'" for text in NOTHING)
     cells, good = [], ["true"]
     for place, (_, _, kind) in enumerate(header):

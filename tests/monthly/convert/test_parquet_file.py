@@ -23,7 +23,7 @@ FEBRUARY_2010 = Month("yellow", 2010, 2)
 
 
 def fhv_table(rows: int = 3, **columns: Any) -> pa.Table:
-    """A for-hire table with some columns replaced or added."""
+    """Return a for-hire table with some columns replaced or added."""
     names = {
         "dispatching_base_num": [f"B{n}" for n in range(rows)],
         "pickup_datetime": [AT] * rows,
@@ -35,7 +35,7 @@ def fhv_table(rows: int = 3, **columns: Any) -> pa.Table:
 
 
 def yellow_table(**columns: Any) -> pa.Table:
-    """Two trips as yellow 2009 and 2010 were published, with some columns replaced or added."""
+    """Return two trips as published in yellow 2009 and 2010, some columns replaced or added."""
     return pa.table(
         {
             "vendor_name": ["VTS", "CMT"],
@@ -85,7 +85,7 @@ def test_row_numbers_that_pandas_left_are_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", ["", " "])
-def test_an_empty_code_is_none_as_in_a_csv_file(code: str, tmp_path: Path) -> None:
+def test_an_empty_code_is_null_as_in_a_csv_file(code: str, tmp_path: Path) -> None:
     outcome = converted_table(tmp_path, yellow_table(Payment_Type=[code, "Cash"]), FEBRUARY_2010)
     assert outcome.rows("payment_type", "payment_type_name") == [(None, None), (2, "Cash")]
 
@@ -193,7 +193,7 @@ def test_a_nanosecond_is_refused_not_rounded(tmp_path: Path) -> None:
     assert json.loads(outcome.rejects[0][2])["dropOff_datetime"].endswith(".000000001")
 
 
-def test_text_that_is_no_text_is_a_reject_that_shows_its_bytes(tmp_path: Path) -> None:
+def test_invalid_text_is_a_reject_that_shows_its_bytes(tmp_path: Path) -> None:
     raw = pa.array([b"B0", b"B\xa0", b"B2"], pa.binary())
     texts = pa.Array.from_buffers(pa.string(), 3, raw.buffers())
     outcome = converted_table(tmp_path, fhv_table(dispatching_base_num=texts), FHV, **ANY)
@@ -225,7 +225,7 @@ def test_a_column_of_the_wrong_type_fails_the_month(
         converted_table(tmp_path, fhv_table(**{column: values}), FHV)
 
 
-# ---- files that are no month
+# ---- files without a month
 
 
 def parquet_bytes(tmp_path: Path, rows: int = 5_000) -> bytes:
@@ -253,11 +253,11 @@ def test_a_file_that_is_damaged_inside_is_named_and_nothing_of_it_is_kept(
 
 
 def test_a_file_without_rows_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadFile, match=r"fhv 2017-01: published has no row; the month stays"):
+    with pytest.raises(BadFile, match=r"fhv 2017-01: published has no rows; the month stays"):
         converted_table(tmp_path, fhv_table(0), FHV)
 
 
-def test_a_file_without_columns_is_no_month(tmp_path: Path) -> None:
+def test_a_file_without_columns_is_not_a_month(tmp_path: Path) -> None:
     table = pa.table({"a": [1, 2]}).select([])
     with pytest.raises((SchemaError, BadFile), match="fhv 2017-01"):
         converted_table(tmp_path, table, FHV)

@@ -1,4 +1,4 @@
-"""Halving finds exactly the bad rows, and asks no more often than it must."""
+"""Halving finds exactly the bad rows, with no more conversions than needed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ YELLOW = Month("yellow", 2010, 3)
 
 @dataclass
 class Numbers:
-    """A piece of numbers, of which the negative ones cannot be converted."""
+    """A piece of numbers; negative ones cannot be converted."""
 
     values: list[int]
     first: int = 1
@@ -31,22 +31,22 @@ class Numbers:
 
     @property
     def rows(self) -> int:
-        """How many."""
+        """Return the number of rows."""
         return len(self.values)
 
     def convert(self) -> pa.RecordBatch:
-        """All of them, or none."""
+        """Convert all numbers, or raise."""
         self.asked.append(self.rows)
         if min(self.values) < 0:
             raise Unreadable(f"{min(self.values)} is negative")
         return pa.record_batch({"n": self.values})
 
     def published(self) -> pa.RecordBatch:
-        """All of them as they are."""
+        """Return all numbers as published."""
         return pa.record_batch({"n": self.values})
 
     def halves(self) -> tuple[Numbers, Numbers]:
-        """The first and the second half."""
+        """Return the first and the second half."""
         middle = self.rows // 2
         return (
             Numbers(self.values[:middle], self.first, self.asked),
@@ -54,7 +54,7 @@ class Numbers:
         )
 
     def reject(self, reason: str) -> Reject:
-        """The only one."""
+        """Return the single bad number as a reject."""
         return Reject(self.first, reason, str(self.values[0]))
 
 
@@ -154,6 +154,6 @@ def test_the_largest_number_that_a_double_holds_exactly_is_read() -> None:
         conformed(PULocationID=pa.array([-(2.0**53)]))
 
 
-def test_not_a_number_is_no_value() -> None:
+def test_nan_is_not_a_value() -> None:
     assert conformed(fare_amount=pa.array([float("nan")]))["fare_amount"] is None
     assert conformed(PULocationID=pa.array([float("nan")]))["PULocationID"] is None

@@ -1,4 +1,4 @@
-"""What is odd is counted, kept, and counted as an independent count does."""
+"""Odd rows are kept and counted, with the same counts as an independent reader's."""
 
 from __future__ import annotations
 

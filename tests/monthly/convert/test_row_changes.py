@@ -41,7 +41,7 @@ def written(path: Path, rows: list[tuple[Any, ...]]) -> Path:
 
 
 def key(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The row with one kind of NaN, which Python holds to differ from itself."""
+    """Return the row with a single NaN object, because Python's NaN differs from itself."""
     return tuple("NaN" if isinstance(cell, float) and math.isnan(cell) else cell for cell in row)
 
 

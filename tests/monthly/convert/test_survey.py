@@ -1,4 +1,4 @@
-"""What the whole of a file says of how it is read, and what nothing in it decides."""
+"""What a survey of the whole file decides about reading it, and what nothing in it decides."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ROWS_2_TO_6 = [fhv_row(n) for n in range(2, 7)]
 
 
 def picked_up(folder: Path, texts: list[str], month: Month = FHV, **rules: Any) -> Outcome:
-    """For-hire trips that begin and end at these texts."""
+    """Return for-hire trips that begin and end at these texts."""
     lines = [f'B1,"{text}","{text}",1,2' for text in texts]
     return converted(folder, "\n".join([FHV_HEADER, *lines]), month, **rules)
 
@@ -263,12 +263,12 @@ def test_a_zip_archive_with_one_table_is_read(tmp_path: Path) -> None:
     ],
     ids=["two", "none", "parquet", "cut", "damaged"],
 )
-def test_a_zip_archive_that_is_no_table_is_named(data: bytes, said: str, tmp_path: Path) -> None:
+def test_a_zip_archive_without_a_table_is_named(data: bytes, said: str, tmp_path: Path) -> None:
     with pytest.raises((BadFile, SchemaError), match=f"fhv 2017-01: published.*{said}"):
         converted(tmp_path, data, max_reject_share=1.0)
 
 
-# ---- rows of another month, of another dataset, of nobody
+# ---- rows of another month, another dataset, or neither
 
 
 def test_a_month_whose_pickups_are_of_another_one_is_refused_unless_allowed(tmp_path: Path) -> None:
@@ -309,12 +309,12 @@ def test_a_required_column_without_any_value_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rule", ["date_order", "utc_times", "decimal_mark"])
-def test_a_rule_that_is_no_choice_is_refused(rule: str) -> None:
+def test_an_unknown_rule_is_refused(rule: str) -> None:
     with pytest.raises(UsageError, match=f"{rule} 'often': write auto, "):
         Rules(**dict[str, Any]({rule: "often"}))
 
 
 @pytest.mark.parametrize("share", [-0.1, 5])
-def test_a_share_of_pickups_that_is_none_is_refused(share: float, tmp_path: Path) -> None:
+def test_an_invalid_share_of_pickups_is_refused(share: float, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"max_outside_share {share} is not a share"):
         converted(tmp_path, fhv_file(2), max_outside_share=share)

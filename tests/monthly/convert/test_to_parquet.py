@@ -1,4 +1,4 @@
-"""A conversion as a whole: nothing lost, nothing left behind, and an end when it makes no sense."""
+"""A conversion as a whole: no row lost, nothing left behind, and an error where it is pointless."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def expected_payments(facts: Facts) -> Counter[int | None]:
 
 
 def nulls(outcome: Outcome, facts: Facts) -> dict[str, int]:
-    """Nulls by published name; a vendor without a number is there as a text."""
+    """Return the nulls by published name; a vendor without a number counts as its text."""
     table, dataset = outcome.table, outcome.result.month.dataset
     found = {}
     for published in facts.nulls:
@@ -194,8 +194,8 @@ def test_a_thousandth_of_the_rows_may_be_bad_if_nobody_says_otherwise(tmp_path: 
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, 5.0, float("nan")])
-def test_a_share_that_is_none_is_refused(share: float, tmp_path: Path) -> None:
-    """5 is refused, not read as 5 %: as a share, it would accept everything."""
+def test_an_invalid_share_is_refused(share: float, tmp_path: Path) -> None:
+    """5 is refused, not read as 5 %; as a share, it would accept everything."""
     with pytest.raises(UsageError, match=rf"fhv 2017-01: max_reject_share {share} is not a share"):
         converted(tmp_path, fhv_file(3), max_reject_share=share)
 
@@ -340,7 +340,7 @@ def test_an_older_result_stays_when_its_successor_fails(tmp_path: Path) -> None:
 def test_a_batch_is_never_seen_out_of_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whichever parser finishes first, rows and rejects keep the file's order."""
+    """Rows and rejects keep the file's order, whichever parser finishes first."""
     monkeypatch.setattr(csv_file, "BLOCK_BYTES", 500)
     turn = threading.Event()
 

@@ -1,4 +1,4 @@
-"""docs/values.md is what both readers do: each line of its tables is tried in both formats."""
+"""docs/values.md describes both readers: each line of its tables is tried in both formats."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from monthly.month import Month
 
 PAGE = (Path(__file__).parents[3] / "docs" / "values.md").read_text("utf-8")
 AT = "2017-01-01 00:00:00"
-#: No number in it speaks for a decimal mark.
+#: None of its numbers shows which decimal mark is used.
 YELLOW_LINE = "1,2021-01-05 10:00:00,2021-01-05 10:10:00,1,2,1,N,4,5,2,9,0,0,0,0,0,9,0"
 FHV_LINE = f"B1,{AT},{AT},1,2"
-#: The column that stands for each section, and a row of its dataset.
+#: The column to test for each section, and a row of its dataset.
 COLUMNS: dict[str, tuple[Month, str, str, str]] = {
     "Whole numbers": (YELLOW, YELLOW_HEADER, YELLOW_LINE, "passenger_count"),
     "Amounts, distances, coordinates": (YELLOW, YELLOW_HEADER, YELLOW_LINE, "fare_amount"),
@@ -41,7 +41,7 @@ CANONICAL = {"Dispatching_base_num": "dispatching_base_num"}
 
 
 def lines_of(section: str) -> list[tuple[str, str, str]]:
-    """Section, text and meaning of each line of a section's tables; `beside` after a newline."""
+    """Return section, text and meaning of each table line; a second text follows a newline."""
     text = PAGE.split(f"## {section}\n")[1].split("\n## ")[0]
     rows = [re.findall(r"(?<=\| )[^|]*(?= \|)", line) for line in text.splitlines()]
     found = []
@@ -61,7 +61,7 @@ def test_the_page_has_a_table_for_each_kind() -> None:
 
 
 def read(reader: str, section: str, texts: list[str], folder: Path) -> tuple[list[Any], list[str]]:
-    """The values that a reader makes of texts, and why it rejected the others."""
+    """Return the values that a reader makes of texts, and why it rejected the others."""
     month, header, line, column = COLUMNS[section]
     names, fields = header.split(","), line.split(",")
     rows = [[text if n == column else f for n, f in zip(names, fields)] for text in texts]
@@ -82,7 +82,7 @@ def read(reader: str, section: str, texts: list[str], folder: Path) -> tuple[lis
 
 
 def meant(section: str, text: str) -> object:
-    """The value that a line of the page names."""
+    """Return the value that a line of the page names."""
     if text == "null":
         return None
     if section in ("Flags", "Other text"):
@@ -110,8 +110,8 @@ def test_a_value_is_read_as_the_page_says(
 
 
 @pytest.mark.parametrize("reader", ["csv", "parquet"])
-def test_the_page_names_all_texts_that_are_no_value(reader: str, tmp_path: Path) -> None:
-    said = PAGE.split("## No value")[1].split("In a column")[0]
+def test_the_page_names_all_texts_for_no_value(reader: str, tmp_path: Path) -> None:
+    said = PAGE.split("## No value")[1].split("In columns of")[0]
     assert {*re.findall(r"`([^`]+)`", said), ""} == {*NULLS}
     for section in COLUMNS:
         good = {"Times": "2021-01-05 10:00:00"}.get(section, "1")

@@ -1,4 +1,4 @@
-"""A month that is loaded, and its published file, which was replaced by another one."""
+"""A loaded month whose published file was then replaced."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bucket(tmp_path: Path, source: Path) -> FolderBucket:
-    """A bucket with the month, whose file was then replaced by another one."""
+    """Return a bucket with the month, whose published file was then replaced."""
     there = FolderBucket(tmp_path / "bucket")
     publish(source, OLD)
     assert bring(source, there) == "loaded"

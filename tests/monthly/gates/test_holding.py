@@ -1,4 +1,4 @@
-"""A held month changes nothing but what is set aside, until it is accepted."""
+"""A held month is set aside and changes nothing else until it is accepted."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ACCEPT = Policy(accept=True)
 WARN = Policy(mode="warn")
 
 
-def test_a_held_month_changes_nothing_but_what_is_aside(bucket: FolderBucket, source: Path) -> None:
+def test_a_held_month_changes_only_what_is_set_aside(bucket: FolderBucket, source: Path) -> None:
     before = state_of(bucket)
     assert bring(source, bucket) == "held"
     assert state_of(bucket) == before
@@ -106,7 +106,7 @@ def test_higher_thresholds_let_a_held_month_in(bucket: FolderBucket, source: Pat
     assert files_in(bucket.folder) & HELD == set()
 
 
-def test_a_file_that_the_publisher_took_back_is_held_no_more(
+def test_a_file_that_the_publisher_took_back_is_no_longer_held(
     bucket: FolderBucket, source: Path
 ) -> None:
     bring(source, bucket)
@@ -117,8 +117,10 @@ def test_a_file_that_the_publisher_took_back_is_held_no_more(
     assert files_in(bucket.folder) & HELD == set()
 
 
-def test_a_changed_declaration_alone_is_no_correction(bucket: FolderBucket, source: Path) -> None:
-    """The file in the ledger is the published one, and its rows were converted otherwise."""
+def test_a_changed_declaration_alone_is_not_a_correction(
+    bucket: FolderBucket, source: Path
+) -> None:
+    """The ledger names the published file, but its rows were converted differently."""
     assert bring(source, bucket, WARN) == "loaded"
     published = json.loads((bucket.folder / ENTRY).read_text())
     publish(source.with_name("other.csv.gz"), OLD)
@@ -133,7 +135,7 @@ def test_a_changed_declaration_alone_is_no_correction(bucket: FolderBucket, sour
 
 
 def test_a_file_that_was_let_in_is_let_in_again(tmp_path: Path, source: Path) -> None:
-    """Its object was lost; by the months before it, it would be held."""
+    """Its object was lost; judged by the earlier months, it would be held."""
     bucket = FolderBucket(tmp_path / "bucket")
     write_history(bucket)
     publish(source, range(401))
@@ -158,7 +160,7 @@ def test_a_damaged_record_is_named(bucket: FolderBucket, source: Path) -> None:
 
 
 def write_history(bucket: FolderBucket) -> None:
-    """Three months of 100 rows in the ledger."""
+    """Write three months of 100 rows into the ledger."""
     for number in (10, 11, 12):
         month = Month("yellow", 2020, number)
         quality = {"rows": 100, "nulls": {}}

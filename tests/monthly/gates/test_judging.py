@@ -27,7 +27,7 @@ SAMPLE = "sample:///yellow_tripdata_2021-01.csv.gz?rows=10000"
 
 
 def month_of(month: Month = JANUARY, rows: int = ROWS, **figures: Any) -> Entry:
-    """The entry of a month with 20 dollars a trip and nothing odd, but for its `figures`."""
+    """Return the entry of a plain month at 20 dollars a trip, changed by `figures`."""
     rejected = figures.pop("rejected", 0)
     quality = {"rows": rows, "nulls": {}, "pickup_outside_month": 0, "duplicates": 0}
     counts = {"rows_read": rows + rejected, "rows_written": rows, "rows_rejected": rejected}
@@ -37,17 +37,17 @@ def month_of(month: Month = JANUARY, rows: int = ROWS, **figures: Any) -> Entry:
 
 
 def rows_of(rows: int) -> Entry:
-    """A month without amounts, which would rise and fall with the rows."""
+    """Return a month without amounts, which would rise and fall with the rows."""
     return month_of(rows=rows, total=None)
 
 
 def mean_of(dollars: float) -> Entry:
-    """A month with fewer rows, so that the sum of the amounts is not odd before their mean."""
+    """Return a month with fewer rows, so that the mean amount is unusual before their sum is."""
     return month_of(rows=9_000, total=dollars * 9_000)
 
 
 HISTORY = [month_of(month) for month in BEFORE]
-#: Of each gate a month that just does not warn, one that just does, and one that is just held.
+#: For each gate, a month just below a warning, one just above it, and one that is just held.
 TRIPS = {
     "rows_rise": (rows_of(20_000), rows_of(20_001), rows_of(40_001)),
     "rows_fall": (rows_of(667), rows_of(666), rows_of(399)),
@@ -92,7 +92,7 @@ def test_each_gate_trips_alone_above_its_threshold_and_not_below(gate: str) -> N
     assert held(found(above)) == [gate]
 
 
-def test_a_finding_says_what_was_found_and_what_is_usual() -> None:
+def test_a_finding_has_the_value_and_the_usual_one() -> None:
     history = [month_of(month, rows=ROWS + number) for number, month in enumerate(BEFORE)]
     (finding,) = found(rows_of(45_000), history)
     assert finding.text == (
@@ -110,7 +110,7 @@ def test_a_finding_says_what_was_found_and_what_is_usual() -> None:
         (251, 0, 1_000, [("changed", True)]),
         (5, 0, 0, [("changed", True)]),
         (0, 0, 1_000, []),
-        (None, None, 1_000, []),  # the object before was not there to be compared
+        (None, None, 1_000, []),  # the object before was missing and could not be compared
     ],
 )
 def test_a_correction_is_held_if_it_changes_more_than_a_quarter_of_the_rows(
@@ -168,7 +168,7 @@ def test_an_amount_that_vanishes_or_changes_its_sign_is_held(
 def test_a_history_of_both_signs_is_a_range_too() -> None:
     history = [month_of(month, total=total) for month, total in zip(BEFORE, (-100.0, 50.0, 80.0))]
     assert found(month_of(total=-20.0), history) == []
-    assert found(month_of(total=150.0), history) == []  # 70 beyond, of at most 100
+    assert found(month_of(total=150.0), history) == []  # 70 out of range, of at most 100
     assert {each.gate for each in found(month_of(total=250.0), history)} == {
         "amount_rise",
         "mean_rise",
@@ -181,7 +181,7 @@ def test_sums_that_were_always_zero_prove_nothing() -> None:
 
 
 def test_before_the_first_known_month_more_rows_are_as_usual_as_fewer_after_it() -> None:
-    """Seen from 2020-05, the months before the fall of that spring had twelve times the rows."""
+    """Seen from 2020-05, the months before that spring's fall had twelve times the rows."""
     later = [month_of(Month("yellow", 2021, number)) for number in (2, 3, 4)]
     assert found(month_of(rows=125_000, total=None), later) == []
     assert held(found(month_of(rows=2_400, total=None), later)) == ["rows_rise"]

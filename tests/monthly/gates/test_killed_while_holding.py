@@ -1,4 +1,4 @@
-"""Holding and accepting a month, killed at every step, and two at once."""
+"""Holding and accepting a month, killed at every step, and two runs at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Step = Callable[[Path, Forks, int], bool]
 
 
 def objects_of(bucket: FolderBucket) -> dict[str, bytes]:
-    """Every object but those set aside; what a killed run left of one is not an object."""
+    """Return every object except those set aside; leftovers of a killed run are not objects."""
     return {key: data for key, data in state_of(bucket).items() if ".partial" not in key}
 
 
@@ -34,7 +34,7 @@ def pair() -> Iterator[tuple[Forks, Forks]]:
 
 @pytest.fixture
 def walk_all(tmp_path: Path, pair: tuple[Forks, Forks]) -> Iterator[Callable[[Step], int]]:
-    """Kill at step 1, 2, 3 ... from the same beginning until a run ends; return the kills."""
+    """Kill at step 1, 2, 3 and so on from the same state until a run ends; return the kills."""
 
     def side(first: int, forks: Forks, step: Step) -> int:
         for number in range(first, FAR, 2):
@@ -56,7 +56,7 @@ def walk_all(tmp_path: Path, pair: tuple[Forks, Forks]) -> Iterator[Callable[[St
 
 
 def run(root: Path, source: Path, forks: Forks, kill_at: int = 0, accept: str = "") -> Outcome:
-    """Bring the month in a process of its own; only changes of the bucket are counted."""
+    """Bring the month in a separate process; only changes of the bucket are counted."""
     scratch = root.with_name(f"{root.name}-scratch")
     forks.prepare(root, source, scratch, kill_at=kill_at, more={"accept": accept})
     forks.go()
@@ -93,7 +93,7 @@ def test_killed_anywhere_while_it_is_accepted_any_later_run_completes_it(
         assert cents_in_bucket(root) in (OLD, NEW)
         later = run(root, source, forks)  # without accepting it again
         assert later.error == ""
-        if later.result == "still held":  # it had not come to the acceptance
+        if later.result == "still held":  # it was killed before the acceptance
             assert cents_in_bucket(root) == OLD
             assert run(root, source, forks, accept="yes").result == "loaded"
         check_let_in(root)
@@ -103,7 +103,7 @@ def test_killed_anywhere_while_it_is_accepted_any_later_run_completes_it(
 
 
 def check_let_in(root: Path) -> None:
-    """The new month is in bucket and ledger, and nothing is aside."""
+    """Check that bucket and ledger have the new month, and that nothing is set aside."""
     entry = entry_in_bucket(root)
     assert entry is not None
     assert cents_in_bucket(root) == NEW
@@ -115,7 +115,7 @@ def check_let_in(root: Path) -> None:
 def test_two_runs_that_hold_a_month_at_once_leave_one_record(
     bucket: FolderBucket, source: Path, tmp_path: Path, pair: tuple[Forks, Forks]
 ) -> None:
-    """As on two machines: no scratch folder, and so no lock, is common to them."""
+    """As on two machines, they share no scratch folder, and so no lock."""
     before = objects_of(bucket)
     one, other = pair
     for turn in range(2):
@@ -136,7 +136,7 @@ def test_two_runs_that_hold_a_month_at_once_leave_one_record(
 def test_two_runs_that_accept_a_month_at_once_let_it_in(
     bucket: FolderBucket, source: Path, tmp_path: Path, pair: tuple[Forks, Forks]
 ) -> None:
-    """One of them may be overtaken twice, which it says."""
+    """One of them may be overtaken twice, and then reports it."""
     assert bring(source, bucket) == "held"
     one, other = pair
     for turn in range(2):

@@ -1,4 +1,4 @@
-"""No gate trips on a month as it was published, nor on one that is generated."""
+"""No gate trips on a month as it was published, or on a generated one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CITIBIKE = [
     ("other/JC-202001-citibike-tripdata.csv.zip", "2020-01"),
     ("other/JC-202102-citibike-tripdata.csv", "2021-02"),
 ]
-#: Parts of months, whose rows say nothing about their months' rows.
+#: Parts of months, whose row counts say nothing about the months.
 PARTS = {
     "green": [
         ("tlc/green/green_tripdata_2013-08.csv", "2013-08"),
@@ -78,7 +78,7 @@ SHARES_AND_MEAN = {
 
 
 def rows_of_tlc(dataset: str) -> dict[Month, Entry]:
-    """Every month of a dataset as TLC published it, with its number of rows."""
+    """Return every month of a dataset as TLC published it, with its number of rows."""
     rows = {}
     for path in sorted(real_folder().glob("tlc/metadata/*.csv")):
         for row in csv.DictReader(path.read_text().splitlines()):
@@ -93,7 +93,7 @@ def rows_of_tlc(dataset: str) -> dict[Month, Entry]:
 
 @cache
 def real_month(dataset: str, name: str, year_month: str, folder: Path) -> Entry:
-    """The entry of a real file, converted once."""
+    """Return the entry of a real file, converted once."""
     path = real_file(name)
     month = Month(dataset, int(year_month[:4]), int(year_month[5:]))
     converted = convert(month, path, folder, Rules(strict=False, max_outside_share=1.0))
@@ -106,7 +106,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def odd(entries: Sequence[Entry], gates: Gates) -> list[tuple[str, Finding]]:
-    """What is found in each entry, judged by all the others."""
+    """Return what is found in each entry, judged by all the others."""
     return [
         (entry.year_month, finding)
         for entry in entries
@@ -117,7 +117,7 @@ def odd(entries: Sequence[Entry], gates: Gates) -> list[tuple[str, Finding]]:
 @pytest.mark.real
 @pytest.mark.parametrize("dataset", ["yellow", "green", "fhv", "fhvhv"])
 def test_no_month_that_tlc_published_trips_by_its_rows(dataset: str) -> None:
-    """With the spring of 2020, whichever of its neighbours are loaded before it."""
+    """This includes spring 2020, whichever of its neighbours are loaded."""
     entries = rows_of_tlc(dataset)
     months = list(entries)
     assert len(months) > 60
@@ -140,7 +140,7 @@ def test_no_whole_published_month_trips_any_gate(
 @pytest.mark.real
 @pytest.mark.parametrize("dataset", PARTS)
 def test_no_part_of_a_published_month_trips_a_gate_of_shares(dataset: str, folder: Path) -> None:
-    """Over all vintages, by those before and by all others."""
+    """This covers all vintages, judged by the earlier months and by all others."""
     gates = thresholds_of(Gates(), SHARES_AND_MEAN)
     entries = [real_month(dataset, *file, folder) for file in PARTS[dataset]]
     assert odd(entries, gates) == []
@@ -164,7 +164,7 @@ def test_no_part_of_a_published_month_trips_a_gate_of_shares(dataset: str, folde
     ],
 )
 def test_no_generated_month_trips(dataset: str, year: int, tmp_path: Path) -> None:
-    """Over a change of the year, where headers change."""
+    """This covers a change of the year, where headers change."""
     months = [
         *(Month(dataset, year, n) for n in (9, 12)),
         *(Month(dataset, year + 1, n) for n in (1, 2, 7)),

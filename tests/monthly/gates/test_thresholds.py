@@ -1,4 +1,4 @@
-"""Thresholds: what a declaration and a parameter may say, and what is refused."""
+"""Thresholds in a declaration and a parameter: what is accepted and what is refused."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_default_of_one_threshold_gives_way_to_the_other(
         ('{"nulls": {"warn": 0.2, "hold": 0.1}}', "nulls warns above 0.2, but holds above 0.1"),
     ],
 )
-def test_a_parameter_that_is_none_is_refused(given: str, said: str) -> None:
+def test_an_invalid_threshold_parameter_is_refused(given: str, said: str) -> None:
     with pytest.raises(UsageError) as refused:
         thresholds_of(Gates(), given)
     assert said in str(refused.value)

@@ -1,4 +1,4 @@
-"""The report of a dataset that its user declared: the pictures that its roles and data allow."""
+"""The report of a user's own dataset has the pictures that its roles and data allow."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Report: TypeAlias = Callable[..., Counts]
 
 @pytest.fixture
 def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
-    """Counts a month of declared columns: their types, the declaration's other keys, values."""
+    """Count a month of declared columns: their types, the declaration's other keys, values."""
     monkeypatch.setattr("monthly.report.canvas.DPI", 40)  # a quarter of the time
     (tmp_path / "own").mkdir()
     monkeypatch.setenv("TRIPS_DATASETS", str(tmp_path / "own"))
@@ -53,7 +53,7 @@ def titles(counts: Counts) -> list[str]:
     return [picture.title for picture in pictures(counts, {})]
 
 
-def test_no_role_is_no_picture_and_a_page_that_says_so(report: Report) -> None:
+def test_without_roles_there_is_no_picture_and_the_page_says_so(report: Report) -> None:
     counts = report({"a": "int64"}, "", {"a": [1, None]})
     assert titles(counts) == []
     assert typical_markdown(counts) == ""
@@ -108,7 +108,7 @@ def test_a_month_of_no_row_has_no_picture(report: Report) -> None:
 
 
 def test_numbers_that_no_measure_has_do_not_count(report: Report) -> None:
-    """Neither infinity nor NaN, nor what would overflow a sum; zero as the end is no speed."""
+    """They are infinity, NaN and sums that overflow; an end at zero gives no speed."""
     odd = [math.inf, -math.inf, math.nan, 1e308, 5.0]
     columns = {"t": [NOON] * 5, "e": [NOON] * 5, "d": odd, "b": odd}
     types = {"t": "timestamp", "e": "timestamp", "d": "float64", "b": "float64"}
@@ -134,7 +134,7 @@ def test_numbers_that_no_measure_has_do_not_count(report: Report) -> None:
 def test_amounts_of_any_scale_are_drawn(
     values: list[float], low: float, width: float, high: float, report: Report
 ) -> None:
-    """All of them but one in a hundred; the bars are round."""
+    """One in a hundred is left out; the bars have round bounds."""
     counts = report({"a": "float64"}, '[roles]\namount = "a"\n', {"a": values})
     found = counts.amounts
     assert found is not None
@@ -160,7 +160,7 @@ def test_a_date_has_days_and_no_hours(report: Report) -> None:
     assert titles(counts) == ["Rows a day, own 2020-10"]
 
 
-def test_the_month_alone_is_no_day(report: Report) -> None:
+def test_the_month_alone_is_not_a_day(report: Report) -> None:
     first = dt.date(2020, 10, 1)
     assert titles(report({"t": "date"}, '[roles]\ntime = "t"\n', {"t": [first] * 9})) == []
 
@@ -217,7 +217,7 @@ def test_places_are_of_any_type(kind: str, report: Report) -> None:
     assert picture.note == ""
 
 
-def test_a_place_of_its_own_for_each_row_fits_in_memory(report: Report) -> None:
+def test_a_different_place_in_each_row_fits_in_memory(report: Report) -> None:
     """Of 300,000 places, those with more than one row in a thousand are always found."""
     names = [f"place {n}" for n in range(300_000)] + ["most"] * 400
     counts = report({"p": "string"}, '[roles]\nplace = "p"\n', {"p": names})
@@ -269,7 +269,7 @@ HOSTILE = (
 
 
 class Active(HTMLParser):
-    """What a page would run or load, and its text."""
+    """Collects what a page would run or load, and its text."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -295,7 +295,7 @@ class Active(HTMLParser):
 def test_no_text_of_a_declaration_or_of_its_data_is_more_than_text(
     text: str, report: Report
 ) -> None:
-    """Not in the page, not in its Markdown, and not in a picture, where $ begins a formula."""
+    """This holds for the page, its Markdown, and pictures, where $ begins a formula."""
     quoted = f'"{text}"'
     words = "".join(f"{k} = {quoted}\n" for k in ("row", "time", "end", "amount", "price", "place"))
     units = f"[units]\ndistance = {quoted}\namount = {quoted}\n"

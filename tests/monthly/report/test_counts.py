@@ -1,4 +1,4 @@
-"""What is counted of a month, against counts made by hand and by another reader."""
+"""The counts of a month, compared with counts by hand and by another reader."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HEADER = (
 
 
 def green(folder: Path, trips: list[tuple[str, str, str]]) -> Path:
-    """A converted month of trips by time of pickup, zone and fare."""
+    """Return a converted month of trips by time of pickup, zone and fare."""
     path = folder / "green.csv"
     path.write_text(
         HEADER
@@ -38,7 +38,7 @@ def green(folder: Path, trips: list[tuple[str, str, str]]) -> Path:
 
 
 def test_trips_are_counted_by_day_and_hour_of_the_month_alone(tmp_path: Path) -> None:
-    """The last second of the month is in it, the first one after it and a year before are not."""
+    """The month's last second counts; the first one after it, and the year before, do not."""
     times = ["2020-10-01 00:00:00", "2020-10-31 23:59:59", "2020-10-31 23:00:00"]
     others = ["2020-11-01 00:00:00", "2019-10-05 12:00:00"]
     path = green(tmp_path, [(time, "74", "5") for time in [*times, *others]])
@@ -48,8 +48,8 @@ def test_trips_are_counted_by_day_and_hour_of_the_month_alone(tmp_path: Path) ->
     }
 
 
-def test_fares_are_counted_in_bars_and_what_is_far_out_beside_them(tmp_path: Path) -> None:
-    """A refund or a million does not flatten the rest; a missing fare is not a 0."""
+def test_fares_are_counted_in_bars_and_outliers_apart(tmp_path: Path) -> None:
+    """A refund or a million does not flatten the bars; a missing fare is not a 0."""
     fares = ["0.5"] * 10 + ["5.5", "5.50", "5.51"] * 100 + ["9.99"] * 100
     path = green(
         tmp_path, [("2020-10-03 10:00:00", "74", fare) for fare in [*fares, "-3", "1000000", ""]]
@@ -63,7 +63,7 @@ def test_fares_are_counted_in_bars_and_what_is_far_out_beside_them(tmp_path: Pat
 
 
 def test_zones_are_counted_where_there_are_any(tmp_path: Path) -> None:
-    """A trip without a zone is not counted as zone 0."""
+    """A trip without a zone does not count as zone 0."""
     zones = ["74", "74", "41", ""]
     counts = count_month(GREEN, green(tmp_path, [("2020-10-03 10:00:00", z, "5") for z in zones]))
     assert counts.places == Places(((74, 2), (41, 1)), 3)
@@ -71,7 +71,7 @@ def test_zones_are_counted_where_there_are_any(tmp_path: Path) -> None:
 
 
 def test_a_path_with_signs_that_mean_more_to_duckdb_is_a_path(tmp_path: Path) -> None:
-    """The file in the folder is read, not what its name as a pattern matches."""
+    """The file in the folder is read, not those that its name matches as a pattern."""
     folder = tmp_path / "[1]*"
     folder.mkdir()
     counts = count_month(GREEN, green(folder, [("2020-10-03 10:00:00", "74", "5")]))
@@ -90,7 +90,7 @@ def test_an_old_month_is_counted_on_the_map(tmp_path: Path) -> None:
     cells = counts.cells
     assert cells is not None
     assert cells.rows == sum((x, y) != (0, 0) for x, y in pickups)
-    near = 1e-9  # sides of cells are no binary numbers
+    near = 1e-9  # sides of cells have no exact binary value
     for (column, row), count in cells.counts.items():
         west = cells.extent.west + column * cells.side - near
         south = cells.extent.south + row * cells.side - near
@@ -103,7 +103,7 @@ def test_an_old_month_is_counted_on_the_map(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("month", [Month("fhv", 2020, 4), Month("fhvhv", 2020, 4)], ids=str)
 def test_for_hire_months_are_counted_by_what_they_have(month: Month, tmp_path: Path) -> None:
-    """No fares in CSV files; zones under that dataset's own spelling."""
+    """CSV files have no fares, and their zones have that dataset's own spelling."""
     source = tmp_path / f"{month.stem}.csv"
     write_sample(month, source, 300)
     counts = count_month(month, convert(month, source, tmp_path).path)
@@ -119,7 +119,7 @@ def test_for_hire_months_are_counted_by_what_they_have(month: Month, tmp_path: P
     assert counts.amounts is None
 
 
-def test_the_usual_trip_is_its_median_and_the_bounds_leave_out_what_is_beyond(
+def test_the_usual_trip_is_the_median_and_the_bounds_leave_out_outliers(
     tmp_path: Path,
 ) -> None:
     """One trip of 9,999 USD raises the mean, not the median, and stays in the file."""

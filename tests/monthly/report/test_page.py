@@ -1,4 +1,4 @@
-"""The page of a month in markdown and as a file that needs no other."""
+"""The page of a month in Markdown, and as a single self-contained file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PICTURES = [Picture("Fares, yellow 2021-01", "Half cost $9.", b"\x89PNG one", "N
 
 
 class Images(HTMLParser):
-    """Sources and texts of the images of a page, and every other address it would load."""
+    """Collects sources and texts of a page's images, and every other address that it would load."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

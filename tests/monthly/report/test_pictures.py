@@ -1,4 +1,4 @@
-"""The pictures of a month: which there are, what they say, and that they are images."""
+"""The pictures of a month: which ones there are, what they say, and that they are images."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_month_with_nothing_to_show_has_no_pictures() -> None:
 
 
 def test_the_words_of_each_picture_say_what_there_is_to_see() -> None:
-    """5 October 2020 was a Monday, of which the month has four: (5 + 12 + 19 + 26) / 4 at 8:00."""
+    """5 October 2020 was one of four Mondays: (5 + 12 + 19 + 26) / 4 at 8:00."""
     days, week, fares, zones, cells = pictures(FULL, {74: "East Harlem North, Manhattan"})
     assert days.about == "Most trips: 405 on Monday 5; fewest: 0 on Thursday 1."
     assert week.about == "Busiest: Monday from 17:00 to 18:00, with 100 trips on average."

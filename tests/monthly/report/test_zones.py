@@ -38,7 +38,7 @@ def test_zones_have_their_name_and_borough(bucket: FolderBucket) -> None:
 
 
 def test_a_dataset_without_a_table_has_no_names(bucket: FolderBucket) -> None:
-    """Whatever other datasets have put into the bucket."""
+    """Tables of other datasets in the bucket do not count."""
     bucket.write(ZONES_KEY, TABLE, None)
     assert zone_names(bucket, "") == {}
 
@@ -60,7 +60,9 @@ def test_without_the_table_there_are_no_names(bucket: FolderBucket) -> None:
     ],
     ids=["empty", "page", "column", "number", "field", "long", "bytes"],
 )
-def test_what_is_no_such_table_is_refused_by_its_address(bucket: FolderBucket, data: bytes) -> None:
+def test_a_file_that_is_not_the_table_is_refused_by_its_address(
+    bucket: FolderBucket, data: bytes
+) -> None:
     bucket.write(ZONES_KEY, data, None)
     with pytest.raises(
         SchemaError, match=r"taxi_zone_lookup\.csv is not TLC's table of taxi"

@@ -1,4 +1,4 @@
-"""A month that is generated from a declaration is one that the declaration reads."""
+"""A month generated from a declaration is one that the declaration reads."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def column(name: str, kind: str, *more: str) -> str:
 
 TIME = column("at", "timestamp", "required = true")
 ROLE = '[roles]\ntime = "at"\n'
-#: Declarations by what is special about their files.
+#: Declarations, by the peculiarity of their files.
 SHAPES = {
     "plain": ROLE + TIME + column("n", "int64") + column("ok", "boolean"),
     "semicolons": '[text]\nseparator = ";"\ndecimal = ","\nnulls = ["n/a", "-"]\n'
@@ -136,7 +136,7 @@ Declare: TypeAlias = Callable[[str], str]
 
 @pytest.fixture
 def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Declare:
-    """Declares a dataset by what comes after the keys that each has."""
+    """Return a function that declares a dataset by what follows the common keys."""
     monkeypatch.setenv("TRIPS_DATASETS", str(tmp_path / "own"))
     (tmp_path / "own").mkdir()
 
@@ -160,7 +160,7 @@ def converted(month: Month, folder: Path, rows: int) -> Converted:
 def test_each_row_is_read_in_the_month_and_no_two_are_equal(
     shape: str, year_month: str, declare: Declare, tmp_path: Path
 ) -> None:
-    """In March a clock lacks an hour, in October one stands twice, on either side of an ocean."""
+    """March and October have the changes of the clock, on both sides of the Atlantic."""
     name = declare(SHAPES[shape])
     year, month = map(int, year_month.split("-"))
     found = converted(Month(name, year, month), tmp_path, 300)
@@ -172,7 +172,7 @@ def test_each_row_is_read_in_the_month_and_no_two_are_equal(
 
 
 def read(month: Month, folder: Path, rows: int = 50) -> list[list[str]]:
-    """The lines of a sample as the csv module sees them."""
+    """Return the lines of a sample as the csv module reads them."""
     path = folder / "sample.csv"
     write_sample(month, path, rows)
     return [*csv.reader(io.StringIO(path.read_text("utf-8"), newline=""))]
@@ -198,7 +198,7 @@ ERAS = (
 def test_a_month_has_the_columns_of_its_era(
     year: int, month: int, header: list[str], declare: Declare, tmp_path: Path
 ) -> None:
-    """Under an older name in an older era."""
+    """In an older era a column has its older name."""
     assert read(Month(declare(ERAS), year, month), tmp_path)[0] == header
 
 
@@ -241,7 +241,7 @@ def test_a_sample_is_the_same_each_time(declare: Declare, tmp_path: Path) -> Non
 def test_another_declaration_is_another_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A description does not count, as it is not in the file."""
+    """A description does not count, because it is not in the file."""
     texts = {
         "one": SHAPES["plain"],
         "two": SHAPES["plain"].replace('description = "d"', 'description = "e"'),

@@ -1,4 +1,4 @@
-"""A generated month is read back with the csv module, DuckDB and Arrow, never with the project."""
+"""A generated month, read back with the csv module, DuckDB and Arrow, but not the project."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from monthly.month import Month
 from monthly.sample import tlc as sample
 from monthly.sample.tlc import Facts, write_sample
 
-#: Enough for each of the oddities.
+#: Enough rows for each of the oddities.
 ROWS = 5_020
 #: Every change of a header, a line end or a spelling, by dataset.
 ERAS = {
@@ -36,7 +36,7 @@ MONTHS = [
     for dataset, texts in ERAS.items()
     for text in texts.split()
 ]
-#: Where the csv module finds what Facts count; names are folded, as the eras differ in case.
+#: Columns in which the csv module finds what Facts count; folded, as eras differ in case.
 PICKUPS = (
     "trip_pickup_datetime tpep_pickup_datetime lpep_pickup_datetime pickup_datetime pickup_date"
 )
@@ -46,7 +46,7 @@ TOTALS = "total_amt total_amount base_passenger_fare"
 
 
 class Read:
-    """A CSV file as the csv module sees it: folded names over rows of text."""
+    """A CSV file as the csv module reads it: folded names over rows of text."""
 
     def __init__(self, path: Path) -> None:
         data = path.read_bytes()
@@ -57,21 +57,21 @@ class Read:
         self.names = [name.strip().lower() for name in self.header]
 
     def column(self, names: str) -> list[str] | None:
-        """The column that has one of the names."""
+        """Return the column that has one of the names."""
         for place, name in enumerate(self.names):
             if name in names.split():
                 return [row[place] for row in self.rows]
         return None
 
     def known(self, names: str) -> list[str]:
-        """The same, for a column that must be there."""
+        """Return the column that has one of the names, which must exist."""
         column = self.column(names)
         assert column is not None, f"none of {names} in {self.names}"
         return column
 
 
 def payments(facts: Facts) -> dict[str, int] | None:
-    """Counts by payment as the csv module reads it."""
+    """Return the counts by payment, as the csv module reads them."""
     counts = facts.payment_types
     if counts is None:
         return None
@@ -79,7 +79,7 @@ def payments(facts: Facts) -> dict[str, int] | None:
 
 
 def cents(amounts: list[str]) -> list[Decimal]:
-    """Amounts in cents, 17 digits of them brought back to what they stand for."""
+    """Return amounts in cents, with 17-digit floats rounded to what they stand for."""
     return [round(Decimal(amount or 0) * 100, 8) for amount in amounts]
 
 
@@ -135,7 +135,9 @@ def test_every_name_of_every_era_is_known_to_the_schema(
 @pytest.mark.parametrize("rows", [0, 1, 2, 10])
 @pytest.mark.parametrize("ending", [".csv.gz", ".parquet"])
 @pytest.mark.parametrize("dataset", ["fhv", "fhvhv", "green", "yellow"])
-def test_a_handful_of_rows_can_be_had(dataset: str, ending: str, rows: int, tmp_path: Path) -> None:
+def test_a_handful_of_rows_can_be_generated(
+    dataset: str, ending: str, rows: int, tmp_path: Path
+) -> None:
     path = tmp_path / f"month{ending}"
     facts = write_sample(Month(dataset, 2020, 6), path, rows)
     found = pq.read_table(path).num_rows if ending == ".parquet" else len(Read(path).rows)
@@ -206,7 +208,7 @@ def test_fhv_zones_are_often_empty(tmp_path: Path) -> None:
 
 
 def test_the_base_of_2018_stands_under_the_longer_of_its_two_names(tmp_path: Path) -> None:
-    """As in the published files of that year, whose Dispatching_base_num is empty."""
+    """In the published files of that year, Dispatching_base_num is empty."""
     nulls = write_sample(Month("fhv", 2018, 12), tmp_path / "month.csv", 300).nulls
     read = Read(tmp_path / "month.csv")
     assert read.names[-2:] == ["dispatching_base_number", "dispatching_base_num"]
@@ -215,7 +217,7 @@ def test_the_base_of_2018_stands_under_the_longer_of_its_two_names(tmp_path: Pat
     assert (nulls["Dispatching_base_number"], nulls["Dispatching_base_num"]) == (0, 300)
 
 
-def test_only_one_company_tells_who_asked_and_leaves_a_blank_flag(tmp_path: Path) -> None:
+def test_only_one_company_names_the_requester_and_leaves_a_blank_flag(tmp_path: Path) -> None:
     write_sample(Month("fhvhv", 2023, 1), tmp_path / "month.csv", 1_000)
     read = Read(tmp_path / "month.csv")
     names = ("hvfhs_license_num", "originating_base_num", "on_scene_datetime", "access_a_ride_flag")
@@ -330,7 +332,7 @@ def test_a_folder_that_is_not_there_is_a_storage_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "rows"), [("month.xlsx", 5), ("month.csv", -1)])
-def test_what_cannot_be_meant_is_refused(name: str, rows: int, tmp_path: Path) -> None:
+def test_an_invalid_parameter_is_refused(name: str, rows: int, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.csv\.gz, \.csv, \.parquet"):
         write_sample(Month("fhv", 2019, 1), tmp_path / name, rows)
     assert not [*tmp_path.iterdir()]

@@ -1,4 +1,4 @@
-"""An audit that knows none of the project's code agrees with verify after random histories."""
+"""An audit that uses none of the project's code agrees with verify after random histories."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ HARM: list[Callable[[Stack], None]] = [
 
 
 def audit(root: Path, month: str) -> set[str]:
-    """What is wrong with a month of green: entry, object, rejects, report, warehouse."""
+    """Return the faults of a month of green: entry, object, rejects, report, warehouse."""
     bucket, name = root / "bucket", f"green_tripdata_{month}"
     try:
         entry = json.loads((bucket / f"ledger/green/{name}.json").read_bytes())
@@ -91,7 +91,7 @@ def _is_counted(table: Any, entry: dict[str, Any], month: str) -> bool:
 
 
 def _is_loaded(root: Path, path: Path, entry: dict[str, Any], month: str) -> bool:
-    """Whether the warehouse has exactly the object's rows, and says so."""
+    """Return whether the warehouse has exactly the object's rows, and records them."""
     day = f"DATE '{month}-01'"
     with duckdb.connect(str(root / "trips.duckdb"), read_only=True) as db:
         remembered = db.execute(
@@ -104,7 +104,7 @@ def _is_loaded(root: Path, path: Path, entry: dict[str, Any], month: str) -> boo
             return False
         table = f"SELECT * FROM green_trips WHERE file_month = {day}"
         file = f"SELECT * FROM read_parquet('{path}')"
-        # Of equal length, neither has a row that the other lacks if one has none.
+        # With equal counts, the two are equal if one of them lacks no row of the other.
         counts = db.execute(
             f"SELECT (SELECT count(*) FROM ({table})), (SELECT count(*) FROM ({file})), "
             f"(SELECT count(*) FROM ({table} EXCEPT ALL {file}))"
@@ -116,7 +116,7 @@ def _is_loaded(root: Path, path: Path, entry: dict[str, Any], month: str) -> boo
 
 
 class Killed(BaseException):
-    """What ends a load at a random effect; nothing may catch it."""
+    """Ends a load at a random effect; nothing may catch it."""
 
 
 class Effects:
@@ -125,7 +125,7 @@ class Effects:
     left = 0
 
     def count(self) -> None:
-        """One more is about to be."""
+        """Count an effect that is about to happen."""
         self.left -= 1
         if self.left == 0:
             raise Killed
@@ -133,7 +133,7 @@ class Effects:
 
 @pytest.fixture
 def effects(monkeypatch: pytest.MonkeyPatch) -> Effects:
-    """Of the folder and the DuckDB file: uploads, writes, removals, and the transaction."""
+    """Count uploads, writes and removals in the folder, and the transaction of the DuckDB file."""
     counted = Effects()
 
     def before(work: Callable[..., Any]) -> Callable[..., Any]:
@@ -150,15 +150,15 @@ def effects(monkeypatch: pytest.MonkeyPatch) -> Effects:
 
 
 class Lenient(Stack):
-    """A stack where a month may have rejects even if nothing tells any more that it had some."""
+    """A stack that accepts rejects even in a month whose record of them is lost."""
 
     def fetch(self, month: Month, source: str, max_reject_share: float | None) -> None:
-        """Let a fifth of the rows be rejected."""
+        """Fetch, and accept rejects of up to a fifth of the rows."""
         super().fetch(month, source, max_reject_share or 0.2)
 
 
 def happen(stack: Stack, chance: random.Random, effects: Effects) -> str:
-    """Let one thing happen to October or to both months; return what."""
+    """Let one event happen to October or to both months; return its name."""
     what = chance.choice(["load", "correct", "kill", "harm", "harm", "repair"])
     if what == "harm":
         return befall(stack, chance.choice(HARM))
@@ -186,7 +186,7 @@ def befall(stack: Stack, harm: Callable[[Stack], None]) -> str:
 
 
 def load(stack: Stack, month: Month) -> None:
-    """What the parent flow does for a month."""
+    """Load as the parent flow does."""
     stack.fetch(month, stack.source, 0.2)
     stack.reload(month, force=False)
     stack.redraw(month)
@@ -197,7 +197,7 @@ def load(stack: Stack, month: Month) -> None:
 def test_verify_and_an_independent_audit_agree_after_random_histories(
     tmp_path: Path, effects: Effects, first: int
 ) -> None:
-    """On what is wrong with which month: in each history, and after each was repaired."""
+    """They agree on each month's faults in every history, and after each repair."""
     begin = tmp_path / "begin"
     begin.mkdir()
     with stacks.local(begin) as stack:
@@ -221,7 +221,7 @@ def test_verify_and_an_independent_audit_agree_after_random_histories(
 
 
 def check(stack: Stack, story: list[str]) -> set[str]:
-    """Verify finds something wrong where the audit does, of the same part; return all that is."""
+    """Check that verify and the audit find faults in the same parts; return what verify finds."""
     found = {v.month.year_month: {part(f.kind.value) for f in v.faults} for v in stack.verdicts()}
     for month in ("2020-10", "2020-11"):
         wrong, expected = found.get(month, set()), audit(stack.folder, month)
@@ -232,6 +232,6 @@ def check(stack: Stack, story: list[str]) -> set[str]:
 
 
 def part(kind: str) -> str:
-    """The part of a month that a fault is of."""
+    """Return the part of a month that a fault is in."""
     first = kind.partition(" ")[0]
     return first if first in ("entry", "object", "rejects", "report") else "warehouse"

@@ -1,4 +1,4 @@
-"""Each harm is named, healed, and not found again; in each kind of bucket and warehouse."""
+"""Each harm is named, repaired, and gone afterwards, in each kind of bucket and warehouse."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STACKS = ("local", "s3", "google")
 
 @pytest.fixture(scope="module", params=STACKS)
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """Two months in bucket and warehouse, whole; each test leaves them so."""
+    """Yield two intact months in bucket and warehouse; each test leaves them intact."""
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
         yield opened.enter_context(_opened(request, opened, folder)).fill()
@@ -95,7 +95,7 @@ def test_a_dropped_table_takes_both_months_with_it(stack: Stack) -> None:
 
 
 def test_a_detached_partition_is_a_missing_month(stack: Stack) -> None:
-    """PostgreSQL alone has any."""
+    """Only PostgreSQL has partitions to detach."""
     if stack.name != "s3":
         return
     stacks.partition_detached(stack)
@@ -115,7 +115,7 @@ def test_several_harms_at_once_are_healed_together(stack: Stack) -> None:
 
 
 def test_a_copied_bucket_is_as_good(stack: Stack) -> None:
-    """Its versions are others; its bytes are read and found the same."""
+    """Its versions differ; its bytes are read and found equal."""
     moved = stack.moved()
     found = moved.verdicts()
     assert [(v.faults, v.is_read) for v in found] == [((), True), ((), True)] or stack.name == "s3"
@@ -159,7 +159,7 @@ def test_an_object_and_an_entry_that_are_gone_come_back_from_the_known_source(
 
 
 def is_near(one: Figures, other: Figures) -> bool:
-    """Whether figures are the same, but for the order in which floats were added."""
+    """Return whether figures are equal, apart from the order in which floats were added."""
     if isinstance(one.total, float):
         return one == replace(other, total=one.total) and one.total == pytest.approx(other.total)
     return one == other

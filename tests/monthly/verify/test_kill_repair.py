@@ -1,4 +1,4 @@
-"""A repair that is killed anywhere leaves the old month or the new one; two at once leave one."""
+"""A repair killed anywhere leaves the old month or the new one, and two at once leave one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from monthly.ledger import entry_key, object_key
 FAR = 300
 OCTOBER = stacks.OCTOBER
 Harm = Callable[[Stack], None]
-#: Harms whose repair has all steps between them.
+#: Harms whose repairs cover all steps.
 HARMS: dict[str, Sequence[Harm]] = {
     "fetch, redraw": (stacks.entry_emptied, stacks.object_flipped),
     "rewrite, reload, redraw": (
@@ -32,7 +32,7 @@ HARMS: dict[str, Sequence[Harm]] = {
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two months, of which each test takes a copy."""
+    """Return two intact months, which each test copies."""
     folder = tmp_path_factory.mktemp("whole")
     with stacks.local(folder) as stack:
         stack.fill()
@@ -47,7 +47,7 @@ def pair() -> Iterator[tuple[Forks, Forks]]:
 
 
 def harmed(whole: Path, folder: Path, harms: Sequence[Harm]) -> Path:
-    """A copy with some harm."""
+    """Return a copy with some harm."""
     shutil.copytree(whole, folder)
     with stacks.local(folder) as stack:
         for harm in harms:
@@ -56,7 +56,7 @@ def harmed(whole: Path, folder: Path, harms: Sequence[Harm]) -> Path:
 
 
 def state(root: Path) -> tuple[bytes | None, bytes | None, int]:
-    """Object, entry and warehouse rows of October, as anybody reads them."""
+    """Return object, entry and warehouse rows of October, read independently."""
     paths = (root / "bucket" / key for key in (object_key(OCTOBER), entry_key(OCTOBER)))
     found = [path.read_bytes() if path.exists() else None for path in paths]
     with closing(duckdb.connect(str(root / "trips.duckdb"), read_only=True)) as db:

@@ -43,20 +43,20 @@ from monthly.warehouses.load import kept_entry
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Two months that nobody harms."""
+    """Return two intact months, which tests only read."""
     with stacks.local(tmp_path_factory.mktemp("full")) as opened:
         yield opened.fill()
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    """Two months of this test's own."""
+    """Return the test's own two months."""
     with stacks.local(tmp_path) as opened:
         yield opened.fill()
 
 
 def everything(folder: Path) -> dict[str, str]:
-    """Each file in the folder, hidden ones too, with its SHA-256 and time."""
+    """Return each file in the folder, hidden ones too, with its SHA-256 and time."""
     return {
         path.relative_to(folder).as_posix(): (
             f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat().st_mtime_ns}"
@@ -70,7 +70,7 @@ def everything(folder: Path) -> dict[str, str]:
 
 
 def test_a_verification_writes_nothing_and_leaves_no_lock(stack: Stack) -> None:
-    """Whatever it looks at, and whatever is wrong."""
+    """This holds for any request and any fault."""
     stacks.object_flipped(stack)
     stacks.rows_doubled(stack)
     stacks.rejects_deleted(stack)
@@ -99,7 +99,7 @@ class Counted(FolderBucket):
     read_whole: ClassVar[list[str]] = []
 
     def sha256(self, key: str) -> str:
-        """Note it."""
+        """Note the object."""
         self.read_whole.append(key)
         return super().sha256(key)
 
@@ -137,7 +137,7 @@ def test_no_object_is_read_for_nothing() -> None:
 
 
 def test_the_footer_is_read_without_the_rows(full: Stack) -> None:
-    """Its counts are those of the rows that a Parquet reader counts."""
+    """Its counts equal those that a Parquet reader counts from the rows."""
     import pyarrow.parquet as pq
 
     path = Path(full.bucket.uri(object_key(OCTOBER)))
@@ -149,7 +149,7 @@ def test_the_footer_is_read_without_the_rows(full: Stack) -> None:
     assert not footer.is_of(NOVEMBER)
 
 
-# ---- months that are elsewhere, older, or not there
+# ---- months that are elsewhere, older, or missing
 
 
 def test_a_month_that_was_asked_for_and_is_nowhere_is_said(full: Stack) -> None:
@@ -160,7 +160,7 @@ def test_a_month_that_was_asked_for_and_is_nowhere_is_said(full: Stack) -> None:
     assert "parameterized_flow.py" in str(planned(found, True).advice)
 
 
-def test_a_month_of_before_1_3_is_measured_and_its_ledger_row_stays_as_it_is(
+def test_a_month_from_before_1_3_is_measured_and_its_ledger_row_is_unchanged(
     stack: Stack,
 ) -> None:
     """Neither entry nor warehouse has figures or a copy; the next load adds what is new."""
@@ -183,7 +183,7 @@ def test_a_month_of_before_1_3_is_measured_and_its_ledger_row_stays_as_it_is(
 def test_a_month_loaded_without_a_bucket_is_verified_by_its_own_entry(
     full: Stack, database: Database, tmp_path: Path
 ) -> None:
-    """flows/ingest_data.py keeps no object; nothing is missing in a bucket for it."""
+    """flows/ingest_data.py keeps no object, so none is missing in a bucket."""
     from fakes.entries import published_download
     from monthly.convert.readings import Rules
     from monthly.convert.rows import Rows
@@ -251,7 +251,7 @@ def test_an_entry_with_values_of_other_types_is_garbled(
 
 
 @pytest.mark.parametrize("copy", ['{"dataset": ', "[1]", '{"later": 1}', '{"history": [{}]}'])
-def test_a_warehouses_copy_of_an_entry_that_is_none_hides_no_fault(stack: Stack, copy: str) -> None:
+def test_an_invalid_copy_of_an_entry_in_a_warehouse_hides_no_fault(stack: Stack, copy: str) -> None:
     stack.run(f"UPDATE loaded_months SET entry = '{copy}'")
     assert stack.faults() == []
     stacks.object_deleted(stack)
@@ -305,7 +305,7 @@ def test_a_declared_source_with_a_password_or_a_query_is_known_without_them(
 # ---- what cannot be checked
 
 
-def test_a_bucket_that_does_not_answer_is_no_fault(full: Stack, s3: S3) -> None:
+def test_a_bucket_that_does_not_answer_is_not_a_fault(full: Stack, s3: S3) -> None:
     bucket = s3_store("http://127.0.0.1:1", "nowhere")
     with pytest.raises(Unavailable):
         verify(full.request(bucket=bucket))
@@ -330,7 +330,7 @@ class Busy(FolderBucket):
     stack: Stack
 
     def sha256(self, key: str) -> str:
-        """Let the other run go through, once."""
+        """Let the other run finish, once."""
         if key == object_key(OCTOBER) and not Path(self.stack.folder, "seen").exists():
             Path(self.stack.folder, "seen").touch()
             self.stack.publish(OCTOBER, 70)
@@ -345,11 +345,11 @@ def test_a_month_that_another_run_loads_meanwhile_is_looked_at_again(stack: Stac
     assert kept_entry(bucket, OCTOBER).rows_written == 70
 
 
-# ---- repairs beside each other
+# ---- simultaneous repairs
 
 
 def test_two_repairs_of_one_entry_leave_one(stack: Stack) -> None:
-    """The second finds the entry there, and leaves it alone."""
+    """The second finds the entry and leaves it unchanged."""
     stacks.entry_deleted(stack)
     one, other = stack.verdicts()[0], stack.verdicts()[0]
     assert one.steps == (Step.REWRITE_ENTRY,)

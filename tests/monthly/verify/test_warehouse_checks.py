@@ -1,4 +1,4 @@
-"""The figures of a warehouse's month are those of the object, but for rounding."""
+"""The figures of a warehouse's month are those of the object, apart from rounding."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENDS = (float(VALUES[0]), float(VALUES[-1]))
 
 @pytest.mark.parametrize("kind", ["int64", "string"])
 def test_a_kept_column_that_has_a_type_now_is_no_difference(kind: Kind) -> None:
-    """Its text stands in another column until the month is converted again."""
+    """Its text is in another column until the month is converted again."""
     drift = {"kept": ["fee"], "unknown": ["Fee"]}
     entry = entry_of(MONTH, rows_written=1, columns={"fee": Figures(1, "7", "7", 1)}, drift=drift)
     assert "fee" in entry.kept
@@ -39,7 +39,7 @@ def test_a_kept_column_that_has_a_type_now_is_no_difference(kind: Kind) -> None:
     [(float(np.cumsum(VALUES)[-1]), []), (math.fsum(VALUES) + 0.01, [FaultKind.VALUES])],
     ids=["added in the order of the rows", "a cent more"],
 )
-def test_rounding_of_values_that_cancel_is_no_difference(
+def test_rounding_of_values_that_cancel_is_not_a_difference(
     total: float, kinds: list[FaultKind]
 ) -> None:
     count, exact = len(VALUES), math.fsum(VALUES)

@@ -35,7 +35,7 @@ REAL = Path(os.environ.get("TLC_REAL_DATA", Path(__file__).parents[4] / "shared"
 
 
 def publish(folder: Path, month: Month, rows: int) -> tuple[Path, float]:
-    """A generated file and the sum of its totals, counted while it was drawn."""
+    """Return a generated file and the sum of its totals, counted during generation."""
     path = folder / f"{month.stem}-{rows}.csv.gz"
     facts = write_sample(month, path, rows)
     assert facts.total_cents is not None
@@ -43,7 +43,7 @@ def publish(folder: Path, month: Month, rows: int) -> tuple[Path, float]:
 
 
 def kept(tmp_path: Path, month: Month = OCTOBER, rows: int = 300) -> Entry:
-    """A month in the double's bucket."""
+    """Bring a month into the bucket of the stand-in."""
     return bring(open_store(), month, publish(tmp_path, month, rows)[0], tmp_path)
 
 
@@ -80,7 +80,7 @@ def test_a_month_is_the_same_in_every_bucket_and_warehouse(google: Google, tmp_p
 
 @pytest.mark.real
 def test_a_real_month_is_the_same_in_both(google: Google, tmp_path: Path) -> None:
-    """Green 2020-10 as it was published, read by DuckDB itself."""
+    """DuckDB itself reads green 2020-10 as it was published."""
     published = REAL / "tlc/green/green_tripdata_2020-10.csv.gz"
     if not published.exists():
         pytest.skip(f"{published} is absent; TLC_REAL_DATA names the folder of real files")
@@ -98,7 +98,7 @@ def test_a_real_month_is_the_same_in_both(google: Google, tmp_path: Path) -> Non
 def test_no_row_passes_the_client_when_the_object_is_in_cloud_storage(
     google: Google, tmp_path: Path
 ) -> None:
-    """Nothing passes through the client; from another bucket, exactly the object does."""
+    """From another bucket, exactly the object is uploaded."""
     entry = kept(tmp_path)
     google.requests.clear()
     load(entry, tmp_path)
@@ -112,7 +112,7 @@ def test_no_row_passes_the_client_when_the_object_is_in_cloud_storage(
 
 
 def test_the_table_is_partitioned_clustered_and_described(google: Google, tmp_path: Path) -> None:
-    """By the file's month and the pickup zone; local times have no zone."""
+    """They are the file's month and the pickup zone; local times have no zone."""
     load(kept(tmp_path), tmp_path)
     table = google.bigquery.tables.tables["trips_data_all", "green_trips"]
     assert table["timePartitioning"] == {"type": "MONTH", "field": "file_month"}
@@ -139,7 +139,7 @@ def test_a_corrected_month_replaces_exactly_itself(google: Google, tmp_path: Pat
 def test_a_partition_that_something_else_changed_is_not_loaded(
     google: Google, tmp_path: Path
 ) -> None:
-    """Even if the same rows were loaded; the next run loads it again."""
+    """This holds even if the same rows were loaded; the next run loads the month again."""
     entry = kept(tmp_path)
     load(entry, tmp_path)
     target = {"datasetId": "trips_data_all", "tableId": "green_trips$202010"}
@@ -167,7 +167,7 @@ def test_a_load_whose_answer_got_lost_is_not_made_twice(
     warehouse, store = open_bigquery(), open_store()
     warehouse.loaded("green")
     if in_place:
-        load(kept(tmp_path, NOVEMBER, 10), tmp_path, NOVEMBER)  # the tables are there
+        load(kept(tmp_path, NOVEMBER, 10), tmp_path, NOVEMBER)  # the tables exist
         fault = google.fail(Fault("POST", f"^{path}", skip=1, carried_out=True))
         load(entry, tmp_path)
     else:
@@ -194,10 +194,8 @@ def test_a_failed_job_is_shown_in_full_and_leaves_the_month(google: Google, tmp_
     assert loads(google)[-1].endswith("-3")
 
 
-def test_a_job_that_google_could_not_run_is_worth_another_try(
-    google: Google, tmp_path: Path
-) -> None:
-    """BackendError passes by itself."""
+def test_a_job_that_google_could_not_run_is_retried(google: Google, tmp_path: Path) -> None:
+    """A BackendError passes without intervention."""
     entry = kept(tmp_path)
     google.bigquery.fail_job("backendError", "try again")
     with pytest.raises(Unavailable, match="try again"):
@@ -208,7 +206,7 @@ def test_a_job_that_google_could_not_run_is_worth_another_try(
 def test_an_overtaken_run_does_not_call_the_rows_of_another_its_own(
     google: Google, tmp_path: Path
 ) -> None:
-    """Between a load and its ledger row, another run loads another object."""
+    """Another run loads another object between a load and its ledger row."""
     old = kept(tmp_path, OCTOBER, 300)
     store, warehouse = open_store(), open_bigquery()
     local = tmp_path / "old"
@@ -250,7 +248,7 @@ def test_counts_that_differ_are_an_error(google: Google, tmp_path: Path) -> None
 
 
 def test_a_dropped_dataset_is_loaded_again(google: Google, tmp_path: Path) -> None:
-    """Although Google still knows the jobs of the dropped table."""
+    """Google still knows the jobs of the dropped table, which does not matter."""
     entry = kept(tmp_path)
     load(entry, tmp_path)
     google.bigquery.drop("trips_data_all")
@@ -258,7 +256,7 @@ def test_a_dropped_dataset_is_loaded_again(google: Google, tmp_path: Path) -> No
     assert [row[1] for row in in_bigquery(google)] == [300]
 
 
-def test_a_table_of_another_make_is_refused(google: Google, tmp_path: Path) -> None:
+def test_a_table_with_other_types_is_refused(google: Google, tmp_path: Path) -> None:
     """A column of another type is named, and nothing is loaded."""
     load(kept(tmp_path), tmp_path)
     fields = google.bigquery.tables.tables["trips_data_all", "green_trips"]["schema"]["fields"]
@@ -286,7 +284,7 @@ def test_a_table_of_another_make_is_refused(google: Google, tmp_path: Path) -> N
 def test_a_table_without_a_partition_for_each_month_is_refused(
     google: Google, tmp_path: Path, partitioned: dict[str, Any], how: str
 ) -> None:
-    """Before anything is sent, with a remedy; `to_gbq` creates such a table."""
+    """The error comes before anything is sent, with a remedy; `to_gbq` creates such a table."""
     prepare(open_bigquery().client, "trips_data_all", None, OCTOBER)
     table = google.bigquery.tables.tables["trips_data_all", "green_trips"]
     del table["timePartitioning"]
@@ -297,7 +295,7 @@ def test_a_table_without_a_partition_for_each_month_is_refused(
 
 
 def test_a_new_column_is_added(google: Google, tmp_path: Path) -> None:
-    """To the table that an older declaration made."""
+    """The table comes from an older declaration."""
     load(kept(tmp_path), tmp_path)
     google.bigquery.drop_column("trips_data_all", "green_trips", "cbd_congestion_fee")
     load(kept(tmp_path, OCTOBER, 301), tmp_path)
@@ -307,7 +305,7 @@ def test_a_new_column_is_added(google: Google, tmp_path: Path) -> None:
 
 
 def test_a_missing_role_is_named(google: Google) -> None:
-    """For the dataset and for the project."""
+    """This covers the dataset and the project."""
     google.fail(Fault("POST", "/jobs$", status=403))
     with pytest.raises(StorageError, match=r"green in taxi-project\.trips_data_all.*jobUser"):
         open_bigquery().loaded("green")

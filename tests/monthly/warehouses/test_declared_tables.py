@@ -1,4 +1,4 @@
-"""Tables of declared datasets, in all three warehouses: types, names, texts and their changes."""
+"""Tables of declared datasets in all three warehouses: types, names, texts and their changes."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ Declare = Callable[..., None]
 
 @pytest.fixture(params=KINDS)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """A bucket and an empty warehouse of each kind."""
+    """Yield a bucket and an empty warehouse of each kind."""
     return place_of(request.param, request, tmp_path)
 
 
 @pytest.fixture
 def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Declare:
-    """Declares a dataset, or declares it anew."""
+    """Return a function that declares a dataset, or replaces its declaration."""
 
     def declared(name: str, columns: str, title: str = "'A title.'", rest: str = "") -> None:
         folder = tmp_path / f"declared {len(list(tmp_path.glob('declared *')))}"
@@ -47,7 +47,7 @@ def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Declare:
 
 
 def column(name: str, kind: str, about: str = "'About.'", rest: str = "") -> str:
-    """One column of a declaration."""
+    """Return one column of a declaration."""
     return f"[columns.{name}]\ntype = '{kind}'\ndescription = {about}\n{rest}\n"
 
 
@@ -79,11 +79,11 @@ READ: dict[str, Callable[[str], Any]] = {
 
 
 def test_every_type_arrives_to_the_last_digit(place: Place, declare: Declare) -> None:
-    """The ends of each type, and nulls."""
+    """Values include the ends of each type, and nulls."""
     declare("ends", "".join(column(name, kind) for name, (kind, _) in ENDS.items()))
     header = ",".join(ENDS)
     lines = [",".join(row) for row in zip(*(texts for _, texts in ENDS.values()))]
-    # An empty line would be skipped: the row of nulls has its separators.
+    # An empty line would be skipped, so the row of nulls has its separators.
     place.publish(of("ends"), "\n".join([header, *lines]) + "\n")
     names = ", ".join(f'"{name}"' for name in ENDS)
     found = place.ask(f"SELECT {names} FROM {place.table('ends')} ORDER BY whole NULLS LAST")
@@ -106,7 +106,7 @@ RESERVED = ("order", "user", "Group", "TABLE", "select", "end", "rowid", "month"
 def test_names_may_be_reserved_words_of_any_case(
     place: Place, declare: Declare, table: str
 ) -> None:
-    """Load, replace, count, compare, drop."""
+    """This covers load, replace, count, compare and drop."""
     columns = "".join(column(name, "int64") for name in RESERVED)
     declare("analyze", columns, rest=f"table = '{table}'")
     march, april = of("analyze"), of("analyze", APRIL)
@@ -149,12 +149,12 @@ HOSTILE = (
 
 
 def toml(text: str) -> str:
-    """A text as TOML writes it."""
+    """Return a text as TOML writes it."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def test_descriptions_are_text_whatever_they_say(place: Place, declare: Declare) -> None:
-    """They reach the catalog verbatim, on both loads, and none is executed."""
+    """They reach the catalog verbatim with both kinds of load, and none is executed."""
     hostile = "".join(column(f"c{n}", "int64", toml(text)) for n, text in enumerate(HOSTILE))
     for title in (HOSTILE[0], HOSTILE[3], HOSTILE[4], HOSTILE[-1]):
         declare("victim", column("a", "int64", toml(title)) + hostile, toml(title))
@@ -167,7 +167,7 @@ def test_descriptions_are_text_whatever_they_say(place: Place, declare: Declare)
     assert place.ask(f"SELECT a FROM {place.table('victim')}") == [(1,)]
 
 
-def test_an_empty_description_is_none(place: Place, declare: Declare) -> None:
+def test_an_empty_description_counts_as_none(place: Place, declare: Declare) -> None:
     """The next load changes nothing either."""
     declare("plain", column("a", "int64", "''"), "''")
     for _ in range(2):
@@ -198,7 +198,7 @@ def test_undeclared_columns_are_kept_as_text(place: Place, declare: Declare) -> 
 def test_a_kept_column_gets_a_name_that_every_warehouse_takes(
     place: Place, declare: Declare
 ) -> None:
-    """Reserved names, too long ones, and ones with other characters or none."""
+    """The names are reserved, too long, or have other characters or none."""
     names = ["xmin", "_PARTITIONTIME", "file_month", "order", "1st", "n" * 90, "a.b", "a b", "°"]
     declare("kept", column("a", "int64"), rest=KEEP)
     line = ",".join(str(number) for number in range(len(names)))
@@ -256,7 +256,7 @@ def test_a_kept_column_can_be_declared_with_any_type(
 
 
 def test_kept_columns_that_differ_in_case_are_one_or_two(place: Place, declare: Declare) -> None:
-    """From two months; Postgres then has two columns, the others one."""
+    """They come from two months; Postgres then has two columns, the others one."""
     declare("kept", column("a", "int64"), rest=KEEP)
     place.publish(of("kept"), "a,Extra\n1,x\n")
     place.publish(of("kept", APRIL), "a,extra\n2,y\n")
@@ -269,7 +269,7 @@ def test_kept_columns_that_differ_in_case_are_one_or_two(place: Place, declare: 
 def test_a_direct_load_keeps_columns_and_replaces_them(
     database: Database, declare: Declare, tmp_path: Path
 ) -> None:
-    """As a load from the bucket does; decimals, dates and truth values are exact."""
+    """It does so like a load from the bucket; decimals, dates and truth values are exact."""
     text = PUBLISHED.replace("\n", ",12345678901234567890.123,2020-03-01,false\n")
     text = text.replace(",12345678901234567890.123,2020-03-01,false", ",n,d,t", 1)
     kinds = {"a": "int64", "n": "decimal(30,3)", "d": "date", "t": "boolean"}
@@ -296,7 +296,7 @@ def test_a_direct_load_keeps_columns_and_replaces_them(
 def test_another_type_is_refused_before_anything_is_replaced(
     place: Place, declare: Declare
 ) -> None:
-    """The plan can ask for it; the message has a remedy, and the month is unchanged."""
+    """The plan reports it too; the message has a remedy, and the month is unchanged."""
     declare("typed", column("a", "int64") + column("b", "string"))
     march = of("typed")
     entry = place.publish(march, "a,b\n1,x\n")
@@ -316,10 +316,10 @@ def test_another_type_is_refused_before_anything_is_replaced(
     assert place.warehouse.loaded("typed") == {march: entry.object_sha256}
 
 
-def test_an_object_of_before_a_column_was_declared_loads_with_nulls(
+def test_an_object_from_before_a_column_was_declared_loads_with_nulls(
     place: Place, declare: Declare
 ) -> None:
-    """Into the old table and into a new one; the description is that of now."""
+    """This covers the old table and a new one; the description is the current one."""
     declare("grown", column("a", "int64"))
     march, april = of("grown"), of("grown", APRIL)
     old = place.publish(march, "a\n1\n")
@@ -354,7 +354,7 @@ def test_an_object_with_a_column_that_is_declared_no_more_loads_without_it(
 def test_a_column_kept_under_another_name_is_converted_again_once_declared(
     declare: Declare, tmp_path: Path
 ) -> None:
-    """The plan knows it by the published name, of any script."""
+    """The plan recognizes it by its published name, in any script."""
     place = duckdb_place(tmp_path)
     declare("kept", column("a", "int64"), rest=KEEP)
     month, text = of("kept"), "a,Übertemperatur\n1,2.5\n"

@@ -1,4 +1,4 @@
-"""A load replaces exactly its month in the file, whatever else happens. Read by DuckDB itself."""
+"""A load replaces exactly its month in the file, whatever else happens; DuckDB itself reads it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def warehouse(tmp_path: Path) -> DuckDBFile:
 
 
 def written(path: Path, month: Month, totals: Iterable[float]) -> Path:
-    """A month in the canonical schema of which only the totals matter."""
+    """Write a month in the canonical schema of which only the totals matter."""
     dataset = DATASETS[month.dataset]
     amounts = list(totals)
     values = {"total_amount": amounts, "file_month": [month.first_day] * len(amounts)}
@@ -60,7 +60,7 @@ def rows(warehouse: DuckDBFile, sql: str) -> list[tuple[Any, ...]]:
 
 
 def sums(warehouse: DuckDBFile, table: str = "yellow_trips") -> dict[str, tuple[int, float]]:
-    """Rows and the sum of the totals, by month."""
+    """Return rows and the sum of the totals, by month."""
     sql = f"SELECT file_month::VARCHAR, count(*), sum(total_amount) FROM {table} GROUP BY 1"
     return {month: (count, total) for month, count, total in rows(warehouse, sql)}
 
@@ -134,7 +134,7 @@ def test_path_that_looks_like_a_pattern_is_that_file(warehouse: DuckDBFile, tmp_
     assert sums(warehouse) == {"2021-01-01": (1, 1)}
 
 
-# ---- a load that does not come to its end
+# ---- a load that does not finish
 
 
 @pytest.mark.parametrize("counted", [2, 4])
@@ -149,7 +149,7 @@ def test_load_of_another_count_than_the_ledgers_is_rolled_back(
     assert warehouse.loaded("yellow") == {JANUARY: "a"}
 
 
-def test_object_of_another_month_is_no_row_of_this_one(warehouse: DuckDBFile) -> None:
+def test_object_of_another_month_is_not_a_row_of_this_one(warehouse: DuckDBFile) -> None:
     load(warehouse, FEBRUARY, [7], "b")
     path = written(warehouse.path.parent / "february.parquet", FEBRUARY, [10])
     with pytest.raises(AccountingError, match="counted 0 rows where the ledger has 1"):
@@ -157,7 +157,7 @@ def test_object_of_another_month_is_no_row_of_this_one(warehouse: DuckDBFile) ->
     assert sums(warehouse) == {"2021-02-01": (1, 7)}
 
 
-def test_object_that_is_no_parquet_is_refused_and_the_month_stays(
+def test_object_that_is_not_parquet_is_refused_and_the_month_stays(
     warehouse: DuckDBFile, tmp_path: Path
 ) -> None:
     load(warehouse, JANUARY, [1, 2, 3], "a")
@@ -199,7 +199,7 @@ def test_killed_load_leaves_the_old_month(warehouse: DuckDBFile, step: str) -> N
 def test_kill_while_the_file_is_made_leaves_none(
     warehouse: DuckDBFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DuckDB writes three blocks into a new file and cannot open one that lacks any."""
+    """DuckDB writes three blocks into a new file, and cannot open one that lacks any."""
 
     class Killed(BaseException):
         pass
@@ -213,7 +213,7 @@ def test_kill_while_the_file_is_made_leaves_none(
 
     with monkeypatch.context() as patched:
         patched.setattr(duckdb, "connect", connect)
-        patched.setattr(Path, "unlink", lambda *_, **__: None)  # a kill tidies nothing up
+        patched.setattr(Path, "unlink", lambda *_, **__: None)  # a kill cleans up nothing
         with pytest.raises(Killed):
             load(warehouse, JANUARY, [1])
     assert not warehouse.path.exists()
@@ -227,7 +227,7 @@ def test_kill_while_the_file_is_made_leaves_none(
     }
 
 
-# ---- what is there already
+# ---- existing tables and months
 
 
 def test_table_of_other_types_is_refused_with_every_difference(warehouse: DuckDBFile) -> None:
@@ -262,7 +262,7 @@ def test_older_table_gets_the_newer_columns_and_keeps_its_rows(warehouse: DuckDB
 
 
 def test_months_of_a_dropped_table_are_not_loaded(warehouse: DuckDBFile) -> None:
-    """Neither before a new table is there nor with it."""
+    """This holds without a new table and with one."""
     load(warehouse, JANUARY, [1], "a")
     load(warehouse, FEBRUARY, [2], "b")
     load(warehouse, GREEN, [3], "c")
@@ -306,7 +306,7 @@ def test_loaded_of_a_file_without_our_ledger_is_empty(warehouse: DuckDBFile) -> 
     assert warehouse.loaded("yellow") == {}
 
 
-def test_file_that_is_no_database_is_refused_at_once(
+def test_file_that_is_not_a_database_is_refused_at_once(
     warehouse: DuckDBFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(duckdb_opening, "WAIT_SECONDS", 0)
@@ -333,7 +333,7 @@ def test_name_with_lock_in_it_is_not_taken_for_a_lock(
 
 
 def test_threads_that_load_and_ask_at_once_take_turns(warehouse: DuckDBFile) -> None:
-    load(warehouse, GREEN, [1])  # so that there is a file to ask
+    load(warehouse, GREEN, [1])  # creates the file to query
     months = [Month("yellow", 2021, number) for number in range(1, 7)]
     together, errors = threading.Barrier(2 * len(months)), list[BaseException]()
 
@@ -374,7 +374,7 @@ def test_load_waits_for_another_process_to_close_the_file(
     assert sums(warehouse) == {"2021-01-01": (1, 2)}
 
 
-def test_load_that_waits_too_long_says_who_has_the_file(
+def test_load_that_waits_too_long_names_the_process_with_the_file(
     warehouse: DuckDBFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load(warehouse, JANUARY, [1], "a")
@@ -396,7 +396,7 @@ def test_query_is_for_people(warehouse: DuckDBFile) -> None:
 
 
 def python(code: str, *arguments: object) -> subprocess.Popen[bytes]:
-    """Another process that has the project and its doubles."""
+    """Start another process that can use the project and its stand-ins."""
     folders = [str(ROOT / "flows"), str(ROOT / "tests")]
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
@@ -407,7 +407,7 @@ def python(code: str, *arguments: object) -> subprocess.Popen[bytes]:
 
 
 def held(warehouse: DuckDBFile) -> subprocess.Popen[bytes]:
-    """Another process that has the file open until its input ends."""
+    """Start another process that has the file open until its input ends."""
     holder = python(
         "import duckdb, sys\n"
         "with duckdb.connect(sys.argv[1]):\n"
@@ -420,7 +420,7 @@ def held(warehouse: DuckDBFile) -> subprocess.Popen[bytes]:
     return holder
 
 
-# ---- what is there of a month
+# ---- what the warehouse holds of a month
 
 
 @pytest.mark.parametrize(
@@ -445,7 +445,7 @@ def test_rows_that_were_changed_by_hand_are_counted(
 
 
 def test_nothing_is_held_where_nothing_was_loaded(warehouse: DuckDBFile) -> None:
-    """Neither without a file nor beside another month."""
+    """This covers a missing file, and a file with another month."""
     assert warehouse.held(JANUARY) is None
     load(warehouse, FEBRUARY, [1], "a")
     assert warehouse.held(JANUARY) is None

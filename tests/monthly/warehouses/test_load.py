@@ -1,4 +1,4 @@
-"""What goes from the bucket into a warehouse is the object that the ledger names."""
+"""The object that the ledger names goes from the bucket into a warehouse."""
 
 from __future__ import annotations
 

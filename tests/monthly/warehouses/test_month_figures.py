@@ -1,4 +1,4 @@
-"""A warehouse's figures of a month are those that its conversion measured, and of nothing else."""
+"""A warehouse's figures of a month are those that its conversion measured, of that month alone."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ ROWS = """taken,day,number,price,weight,name,good
 
 @pytest.fixture(params=KINDS)
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """A dataset with a column of each type, and an empty warehouse of each kind."""
+    """Yield a dataset with a column of each type, and an empty warehouse of each kind."""
     (tmp_path / "declared").mkdir()
     (tmp_path / "declared" / "things.toml").write_text(DECLARATION)
     monkeypatch.setenv(VARIABLE, str(tmp_path / "declared"))
@@ -71,7 +71,7 @@ def figures(place: Place, **options: Any) -> Any:
 
 
 def test_the_figures_of_each_type_are_those_of_the_published_values(place: Place) -> None:
-    """Exact where they can be; the expected ones are counted by hand from the rows above."""
+    """They are exact where possible; the expected ones are counted by hand from the rows above."""
     march = Month("things", 2020, 3)
     place.publish(march, ROWS)
     found = figures(place)[march]
@@ -99,7 +99,7 @@ def test_the_figures_of_each_type_are_those_of_the_published_values(place: Place
 def test_of_floats_only_finite_ones_count_for_minimum_maximum_and_sum(
     place: Place, request: pytest.FixtureRequest
 ) -> None:
-    """All count as values. A load refuses them; somebody else may have written them."""
+    """All count as values. A load refuses them, but another program may have written them."""
     march = Month("things", 2020, 3)
     place.publish(march, ROWS)
     cast = "CAST('{}' AS DOUBLE PRECISION)"
@@ -145,10 +145,10 @@ def test_the_ledger_row_has_the_entry_as_the_bucket_has_it(place: Place) -> None
     assert not row.touched
 
 
-def test_a_ledger_of_before_1_3_gets_the_entry_with_the_next_load(
+def test_a_ledger_from_before_1_3_gets_the_entry_with_the_next_load(
     place: Place, request: pytest.FixtureRequest
 ) -> None:
-    """In place: the months that it has count as loaded, without a copy of their entry."""
+    """The table is changed in place: its months count as loaded, without a copy of their entry."""
     march, april = Month("things", 2020, 3), Month("things", 2020, 4)
     place.publish(march, ROWS)
     if isinstance(place.warehouse, DuckDBFile):

@@ -1,4 +1,4 @@
-"""Real files of other publishers, through all three warehouses, against an independent reading."""
+"""Real files of other publishers in all three warehouses, compared with an independent reading."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ NUMBERS = ("int64", "decimal")
 def test_every_month_is_what_was_published(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows, and of each column the values, the least, the greatest and the sum, to the digit."""
+    """Rows, and each column's values, minimum, maximum and sum, match to the last digit."""
     monkeypatch.setenv(VARIABLE, str(DECLARATIONS))
     place = place_of(kind, request, tmp_path)
     answers = json.loads(real_file("other/ANSWERS.json").read_text("utf-8"))
@@ -71,7 +71,7 @@ def test_every_month_is_what_was_published(
 
 
 def _compare_times(place: Place, month: Month, answer: dict[str, Any]) -> None:
-    """Compare the first and the last time; the answers have but the day of a joined one."""
+    """Compare the first and the last time; of a joined time, the answers have only the date."""
     column = DATASETS[month.dataset].column(DATASETS[month.dataset].roles.time)
     assert column
     table, where = place.table(month.dataset), f"WHERE file_month = '{month.first_day}'"
@@ -86,7 +86,7 @@ def _compare_times(place: Place, month: Month, answer: dict[str, Any]) -> None:
 def _compare(
     place: Place, month: Month, entry: Entry, published: str, expected: dict[str, Any]
 ) -> bool:
-    """Compare one column; tell whether it could be, which joined times cannot."""
+    """Compare one column; return whether that was possible, as it is not for joined times."""
     column = _column(month, entry, published)
     if column is None or column.kind in ("timestamp", "date"):
         return False

@@ -1,4 +1,4 @@
-"""PostgreSQL as warehouse, against a real server: months replaced whole or not at all."""
+"""PostgreSQL as warehouse, on a real server: months are replaced whole or not at all."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ Loaded = tuple[Month, Entry, Path]
 
 
 def converted(folder: Path, month: Month, source: Path) -> Loaded:
-    """A published file as the parameters of a load."""
+    """Return a published file as the parameters of a load."""
     folder.mkdir(exist_ok=True)
     found = convert(month, source, folder)
     entry = entry_of(month, published_download(month, source), found)
@@ -63,7 +63,7 @@ def converted(folder: Path, month: Month, source: Path) -> Loaded:
 
 
 def made(tmp_path: Path, month: Month, totals: list[str]) -> Loaded:
-    """A green month with one trip for each total."""
+    """Return a green month with one trip for each total."""
     folder = tmp_path / f"{month} {len(totals)} {totals[0]}"
     folder.mkdir(exist_ok=True)
     source = folder / f"{month.stem}.csv"
@@ -72,7 +72,7 @@ def made(tmp_path: Path, month: Month, totals: list[str]) -> Loaded:
 
 
 def sampled(tmp_path: Path, rows: int) -> Loaded:
-    """A generated yellow month."""
+    """Return a generated yellow month."""
     month = Month("yellow", 2021, 1)
     source = tmp_path / f"{rows}.csv.gz"
     write_sample(month, source, rows)
@@ -80,14 +80,14 @@ def sampled(tmp_path: Path, rows: int) -> Loaded:
 
 
 def size(database: Database) -> int:
-    """Bytes of all of green's tables, with all that belongs to them."""
+    """Return the bytes of all of green's tables, with everything that belongs to them."""
     query = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relname ~ '^green_trips'"
     return int(database.query(query)[0][0])
 
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldCopy]:
-    """Loads stop in the middle of their COPY until they are let go."""
+    """Stop loads in the middle of their COPY until they are let go."""
     found = HeldCopy(postgres_copy._chunks)
     monkeypatch.setattr(postgres_copy, "_chunks", found.chunks)
     yield found
@@ -102,7 +102,7 @@ class HeldCopy:
         self.there, self.go = threading.Event(), threading.Event()
 
     def chunks(self, *rows: Any) -> Iterator[bytes]:
-        """The chunks of a month, with a stop after the first rows."""
+        """Yield the chunks of a month, with a stop after the first rows."""
         self.begun += 1
         chunks = self._chunks(*rows)
         yield next(chunks)
@@ -121,7 +121,7 @@ def test_an_empty_database_has_loaded_nothing_and_stays_empty(database: Database
 
 
 def test_a_month_is_loaded_with_its_ledger_row(database: Database, tmp_path: Path) -> None:
-    """Rows, sum, partition, ledger, and the descriptions of the columns."""
+    """This covers rows, sum, partition, ledger, and the descriptions of the columns."""
     month, entry, path = made(tmp_path, OCTOBER, ["10.5", "4"])
     warehouse = database.warehouse()
     assert warehouse.load(month, entry, path) == 2
@@ -167,7 +167,7 @@ def test_loading_again_neither_doubles_nor_grows(database: Database, tmp_path: P
 
 
 def test_every_value_arrives_as_it_was(database: Database, tmp_path: Path) -> None:
-    """The ends of each type, not-numbers, empty text beside null, any script."""
+    """Values include the ends of each type, NaN, empty text next to null, and any script."""
     values: dict[str, list[Any]] = {
         "VendorID": [-(2**63), 2**63 - 1, None, 0],
         "lpep_pickup_datetime": [dt.datetime.min, dt.datetime.max, None, dt.datetime(1999, 12, 31)],
@@ -244,7 +244,7 @@ def test_an_object_with_other_types_is_refused(database: Database, tmp_path: Pat
 
 
 def test_a_new_column_is_added(database: Database, tmp_path: Path) -> None:
-    """A table of before TLC declared it keeps its months; they have nulls there."""
+    """A table from before TLC declared the column keeps its months, which have nulls there."""
     warehouse = database.warehouse()
     warehouse.load(*made(tmp_path, OCTOBER, ["10.5"]))
     database.query("ALTER TABLE green_trips DROP COLUMN congestion_surcharge")
@@ -257,7 +257,7 @@ def test_a_new_column_is_added(database: Database, tmp_path: Path) -> None:
 def test_a_month_whose_table_is_gone_is_not_loaded(
     database: Database, tmp_path: Path, dropped: str
 ) -> None:
-    """The ledger's row alone is not a month; loaded again it is one."""
+    """The ledger's row alone does not make a month; another load does."""
     warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["10.5"])
     warehouse.load(*october)
     database.query(f"DROP TABLE {dropped}")
@@ -270,8 +270,8 @@ def test_a_month_whose_table_is_gone_is_not_loaded(
     assert warehouse.entry(OCTOBER) == october[1]
 
 
-def test_an_index_of_ones_own_is_kept(database: Database, tmp_path: Path) -> None:
-    """New partitions have it, and so have replaced ones."""
+def test_a_users_index_is_kept(database: Database, tmp_path: Path) -> None:
+    """New partitions have it, and so do replaced ones."""
     warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["10.5"])
     warehouse.load(*october)
     database.query('CREATE INDEX ON green_trips ("PULocationID")')
@@ -299,7 +299,7 @@ def test_a_count_that_differs_changes_nothing(database: Database, tmp_path: Path
 def test_nobody_waits_while_rows_are_copied(
     database: Database, tmp_path: Path, held: HeldCopy
 ) -> None:
-    """In the middle of a COPY the dataset's table is not locked; the old month is read."""
+    """In the middle of a COPY, the dataset's table is not locked; the old month can be read."""
     warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["10.5", "4"])
     held.go.set()
     warehouse.load(*october)
@@ -352,7 +352,7 @@ def test_many_first_loads_at_once(database: Database, tmp_path: Path) -> None:
 
 
 def stopping(step: str, database: Database, loaded: Loaded) -> list[str]:
-    """The command of a load that stops at a step."""
+    """Return the command of a load that stops at a step."""
     month, entry, path = loaded
     which = [month.dataset, str(month.year), str(month.month)]
     url = database.url.render_as_string(hide_password=False)
@@ -364,7 +364,7 @@ def stopping(step: str, database: Database, loaded: Loaded) -> list[str]:
 def test_killed_at_any_step_the_next_load_completes(
     database: Database, tmp_path: Path, step: str
 ) -> None:
-    """The old month or the new one, never a mixture; nothing is left of the killed load."""
+    """The old or the new month is there, never a mixture, and nothing of the killed load stays."""
     warehouse = database.warehouse()
     warehouse.load(*made(tmp_path, OCTOBER, ["10.5", "4"]))
     there, corrected = database.tables(), made(tmp_path, OCTOBER, ["1", "2", "3"])
@@ -385,7 +385,7 @@ def test_killed_at_any_step_the_next_load_completes(
     assert warehouse.loaded("green") == {OCTOBER: corrected[1].object_sha256}
 
 
-def test_a_server_that_stops_in_the_middle_is_told_and_passes(
+def test_a_server_that_stops_during_a_load_is_a_transient_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The old month survives the restart, and the next load completes."""
@@ -416,7 +416,7 @@ def test_a_server_that_stops_in_the_middle_is_told_and_passes(
 def test_a_reader_that_does_not_end_makes_the_swap_give_up(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Busy, which is tried again; the month is as before, and loads once the reader is gone."""
+    """The error is Busy, which is retried; the month stays, and loads once the reader is gone."""
     monkeypatch.setattr(postgres, "SWAP_SECONDS", 0.1)
     warehouse, corrected = database.warehouse(), made(tmp_path, OCTOBER, ["1"])
     warehouse.load(*made(tmp_path, OCTOBER, ["10.5", "4"]))
@@ -432,7 +432,7 @@ def test_a_reader_that_does_not_end_makes_the_swap_give_up(
 def test_a_first_load_waits_for_no_reader(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A month that is not there yet is attached beside a query of any length."""
+    """A new month is attached while a query of any length runs."""
     monkeypatch.setattr(postgres, "SWAP_SECONDS", 0.1)
     warehouse = database.warehouse()
     warehouse.load(*made(tmp_path, OCTOBER, ["10.5"]))
@@ -442,7 +442,7 @@ def test_a_first_load_waits_for_no_reader(
         assert warehouse.load(*made(tmp_path, NOVEMBER, ["7"])) == 1
 
 
-def test_a_wrong_password_is_told_without_it(database: Database) -> None:
+def test_a_wrong_password_is_reported_without_showing_it(database: Database) -> None:
     """It is not transient, so it is not retried; no secret is shown."""
     wrong = postgres_at(database.url.set(password="not this one"), {})
     with pytest.raises(StorageError, match="password authentication failed") as found:
@@ -457,7 +457,7 @@ def test_a_wrong_password_is_told_without_it(database: Database) -> None:
 
 @pytest.fixture
 def roles(database: Database) -> Iterator[None]:
-    """A loader and a reader with no rights yet."""
+    """Create a loader and a reader without rights."""
     for role in ("loader", "reader"):
         database.query(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
     yield
@@ -468,7 +468,7 @@ def roles(database: Database) -> Iterator[None]:
 
 @pytest.mark.usefixtures("roles")
 def test_the_rights_of_the_readme_suffice(database: Database, tmp_path: Path) -> None:
-    """A loader that may make tables in a schema, and a reader that still reads after a reload."""
+    """The loader may make tables in a schema, and the reader still reads after a reload."""
     readme = (Path(__file__).absolute().parents[3] / "docs" / "postgres.md").read_text()
     for_loader, *for_reader = [
         line.strip() for line in readme.splitlines() if line.startswith("    GRANT ")
@@ -497,7 +497,7 @@ def test_another_database_than_postgres_is_refused() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
 def test_memory_does_not_grow_with_the_month(database: Database, tmp_path: Path) -> None:
-    """Three times the rows and row groups, the same memory but for a tenth."""
+    """Three times the rows and row groups take at most a tenth more."""
     peaks = [
         float(subprocess.check_output(stopping("-", database, sampled(tmp_path, rows))))
         for rows in (140_000, 420_000)
@@ -506,13 +506,13 @@ def test_memory_does_not_grow_with_the_month(database: Database, tmp_path: Path)
 
 
 def everything(path: Path, database: Database, table: str) -> tuple[Counter[Any], Counter[Any]]:
-    """All rows of a table of both warehouses, however they are ordered."""
+    """Return all rows of a table of both warehouses, in any order."""
     found = DuckDBFile(path).query(f"SELECT * FROM {table}")
     return Counter(found), Counter(database.query(f"SELECT * FROM {table}"))
 
 
 def test_both_warehouses_have_the_same_rows(database: Database, tmp_path: Path) -> None:
-    """A generated month with its oddities, row by row."""
+    """A generated month with its oddities is compared row by row."""
     loaded, path = sampled(tmp_path, 20_000), tmp_path / "trips.duckdb"
     assert DuckDBFile(path).load(*loaded) == database.warehouse().load(*loaded) == 20_000
     embedded, served = everything(path, database, "yellow_trips")
@@ -523,7 +523,7 @@ def test_both_warehouses_have_the_same_rows(database: Database, tmp_path: Path) 
 def test_both_warehouses_have_the_same_rows_of_a_real_month(
     database: Database, tmp_path: Path
 ) -> None:
-    """Green 2020-10 as published, row by row, and its sum as SQL has it."""
+    """Green 2020-10 as published is compared row by row, and by its sum in SQL."""
     beside = Path(__file__).parents[4] / "shared" / "data"
     folder = Path(os.environ.get("TLC_REAL_DATA", beside))
     source = folder / "tlc" / "green" / f"{OCTOBER.stem}.csv.gz"
@@ -538,7 +538,7 @@ def test_both_warehouses_have_the_same_rows_of_a_real_month(
     assert database.query(SUMS) == [("2020-10", rows, pytest.approx(total[0]))]
 
 
-# ---- what is there of a month
+# ---- what the warehouse holds of a month
 
 
 def settled(database: Database) -> None:
@@ -593,7 +593,7 @@ def test_rows_that_were_changed_by_hand_are_counted(
 def test_a_partition_that_somebody_detached_is_kept_beside_the_new_one(
     database: Database, tmp_path: Path
 ) -> None:
-    """However often that happens."""
+    """This holds for any number of times."""
     warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["1", "2"])
     warehouse.load(*october)
     for kept in ("green_trips_2020_10_detached", "green_trips_2020_10_detached_2"):

@@ -1,4 +1,4 @@
-"""What a load changes in a table's columns, decided without a warehouse."""
+"""Changes that a load makes to a table's columns, decided without a warehouse."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FEE = Column("fee", "int64", "The fee.")
 
 
 def test_kept_text_moves_to_a_free_name() -> None:
-    """A name that the table or the load has, in any case, is taken."""
+    """A name that the table or the load uses, in any case, is taken."""
     table = {"fee": Found("fee", "text", KEPT.about), "Fee_As_Text": Found("", "text", "")}
     month = (FEE, Column("fee_as_text_2", "string", ""))
     changes = changes_of(month, {"fee": table["fee"]}, table, lambda column: column.type)
@@ -21,7 +21,7 @@ def test_kept_text_moves_to_a_free_name() -> None:
 
 
 def test_a_long_name_stays_within_63_characters() -> None:
-    """PostgreSQL would cut it."""
+    """PostgreSQL would truncate it."""
     long = Column("f" * 60, "int64", "")
     found = Found(long.name, "text", KEPT.about)
     changes = changes_of((long,), {long.name: found}, {long.name}, lambda column: column.type)
