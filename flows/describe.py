@@ -27,6 +27,9 @@ def main() -> int:
     try:
         # Imported here, so that a wrong option is told at once.
         from monthly.describe import describe
+        from orchestration.variables import share_secrets
+
+        share_secrets()
 
         draft = describe(options.files, options.name, lambda line: print(line, file=sys.stderr))
         if options.output:

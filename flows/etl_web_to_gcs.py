@@ -163,7 +163,8 @@ def etl_web_to_gcs(
         month: Month of the file, 1 to 12.
         source: A declared source, such as dtc (DataTalksClub csv.gz) or tlc (TLC's Parquet);
             empty for the first one. Or sample (generated locally; sample:ROWS sets the size), or
-            a URL template with {color}, {year} and {month:02}.
+            a URL template with {color}, {year} and {month:02}; a password or signature in it is
+            written as {secret.NAME}.
         bucket: Block of the bucket, as TYPE/NAME.
         force: Run the month even if nothing has changed.
         strict: Fail on an unknown column, or on a required one that is missing or empty.

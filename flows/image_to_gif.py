@@ -21,7 +21,7 @@ from prefect.task_runners import BaseTaskRunner, ConcurrentTaskRunner
 from core.dask.cluster_spec import ClusterSpec
 from core.download.checks import impostor
 from core.download.fetch import fetch
-from core.download.remote_file import RemoteFile, remote_file
+from core.download.remote_file import RemoteFile, remote_file, without_secrets
 from core.errors import BadFile, StorageError, UsageError
 from core.scratch import Job, scratch_folder
 from core.storage.bucket import Bucket, FolderBucket
@@ -63,7 +63,7 @@ def download(image: RemoteFile[str], source: Place) -> Place:
     """Download the image file, unless it already exists."""
     bucket, key = _opened(source)
     if bucket.info(key) is not None:
-        message = f"{bucket.uri(key)} is there; remove it to fetch {image.url}"
+        message = f"{bucket.uri(key)} is there; remove it to fetch {without_secrets(image.url)}"
         state: Any = Completed(name="Skipped", message=message, data=source)
         return state  # type: ignore[no-any-return] # whose data Prefect hands to the next task
     logger = get_run_logger()

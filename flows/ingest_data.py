@@ -129,7 +129,8 @@ def ingest_data(
         month: Month of the file, 1 to 12.
         source: A declared source, such as dtc (DataTalksClub csv.gz) or tlc (TLC's Parquet);
             empty for the first one. Or sample (generated locally; sample:ROWS sets the size), or
-            a URL template with {color}, {year} and {month:02}.
+            a URL template with {color}, {year} and {month:02}; a password or signature in it is
+            written as {secret.NAME}.
         warehouse: Block of the Postgres database, as sqlalchemy-connector/NAME.
         force: Run the month even if nothing has changed.
         strict: Fail on an unknown column, or on a required one that is missing or empty.

@@ -134,7 +134,8 @@ def etl_parent_flow(
             (2020-01:2020-12), or due - the new or changed ones of the last due_months.
         source: A declared source, such as dtc (DataTalksClub csv.gz) or tlc (TLC's Parquet);
             empty for the first one. Or sample (generated locally; sample:ROWS sets the size), or
-            a URL template with {color}, {year} and {month:02}.
+            a URL template with {color}, {year} and {month:02}; a password or signature in it is
+            written as {secret.NAME}.
         bucket: Block of the bucket, as TYPE/NAME.
         warehouse: Block of the warehouse, as TYPE/NAME; empty for the bucket only.
         plan: Show what there is to do, without writing anything.

@@ -25,6 +25,7 @@ from orchestration import variables
 from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket
 from orchestration.paths import is_path, lasting, passing_folder, refuse_unusable
 from orchestration.prefect_server import place_of_blocks
+from orchestration.secret_values import check_source
 from orchestration.variables import Setting, parameter, setting, share_with_library
 from row_groups.places import Place
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from monthly.warehouses.postgres import Postgres
 
 T = TypeVar("T")
-
 
 #: The embedded defaults, which work before any block is saved.
 EMBEDDED_BUCKET, EMBEDDED_WAREHOUSE = variables.BUCKET.default, variables.WAREHOUSE.default
@@ -278,6 +278,9 @@ def tell_places(
         bucket: the bucket, if any.
         warehouse: the warehouse, if any.
         dataset: the dataset whose first source is the default.
+
+    Raises:
+        UsageError: a secret that the source refers to has no value.
     """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None or context.flow_run.parent_task_run_id:
@@ -291,3 +294,5 @@ def tell_places(
     if warehouse:
         parts.append(f"warehouse {warehouse.name} at {warehouse.used.name()} ({warehouse.origin})")
     get_run_logger().info("%s", "; ".join(parts))
+    if source and dataset:
+        check_source(source, dataset)

@@ -79,6 +79,12 @@ MONTHS_PER_MINUTE = Variable(
     "Months that a parent run starts per minute at most, such as `5`, for a Prefect API with a "
     "limit on requests. By default there is no limit.",
 )
+SECRET = Variable(
+    "TRIPS_SECRET_NAME",
+    "",
+    "Value of a secret that a source writes as `{secret.name}`; one variable for each, with its "
+    "name in capitals, and `_` for `-`. Without it, the block `secret/name`.",
+)
 ENVIRONMENT_FILE = Variable(
     "TRIPS_ENV_FILE", str(PROJECT / ".env"), "File to read in place of `.env`."
 )
@@ -93,6 +99,7 @@ VARIABLES = (
     SCRATCH,
     THREADS,
     MONTHS_PER_MINUTE,
+    SECRET,
     ENVIRONMENT_FILE,
 )
 
@@ -158,3 +165,11 @@ def share_with_library(variable: Variable) -> None:
     found = setting(variable)
     if found.value:
         os.environ[variable.name] = found.value
+
+
+def share_secrets() -> None:
+    """Export the secrets that only .env has, as `share_with_library` does."""
+    prefix = SECRET.name.removesuffix("NAME")
+    for name, value in _IN_FILE.items():
+        if name.startswith(prefix) and value:
+            os.environ[name] = os.environ.get(name) or value
