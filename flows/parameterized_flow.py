@@ -56,6 +56,7 @@ from orchestration.parameter_types import (
 )
 from orchestration.paths import absolute_name
 from orchestration.retries import RETRIES
+from orchestration.stages import stage
 from orchestration.wording import in_ui
 
 #: Months planned concurrently; each sends a request to the publisher.
@@ -63,6 +64,7 @@ PLANNED = 8
 
 
 @task(name="plan", task_run_name="plan {month}", **RETRIES)
+@stage
 def plan_one(
     month: Month,
     source: str,
@@ -79,6 +81,7 @@ def plan_one(
 
 
 @task(task_run_name="compare the table of {dataset}", **RETRIES)
+@stage
 def table_refusal(dataset: str, warehouse: Warehouse) -> SchemaError | None:
     """Return why the warehouse's table cannot take the columns as they are declared now."""
     return warehouse.refusal(dataset)

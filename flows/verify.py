@@ -48,10 +48,12 @@ from orchestration.parameter_types import MonthOfYear, Year
 from orchestration.paths import absolute_name
 from orchestration.retries import RETRIES
 from orchestration.secret_values import check_source
+from orchestration.stages import stage
 from orchestration.wording import advice_on_command_line, in_ui, on_command_line
 
 
 @task(task_run_name="verify {request.dataset}", **RETRIES)
+@stage
 def check(request: Request, months: Sequence[Month] | None) -> list[Verdict]:
     """Compare ledger, bucket and warehouse, without writing anything."""
     return verify_months(request, months)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 #: Names of parameters that sign a request or stand for a password, such as `X-Amz-Signature`,
@@ -16,10 +16,14 @@ _PARAMETER = re.compile(rf"({_NAME})=(.*)", re.IGNORECASE | re.DOTALL)
 #: A field of a template, such as {year} or {secret.NAME}.
 _FIELD = re.compile(r"\{[^{}]*\}")
 _MASK = "***"
-_USER = re.compile(r"(?<=://)[^\s/?#@]+(?=@)")
+_USER = re.compile(r"(?<=://)[^\s/?#@\"'<>]+(?=@)")
 #: A value ends before the punctuation of the sentence that the address is in.
 _END = r"(?=[.,:;)\]]*(?:[&#\s\"'<>]|$))"
 _SIGNED = re.compile(rf"(?<=[?&;])({_NAME})=([^&#\s\"'<>]+?){_END}", re.IGNORECASE)
+#: Names of variables whose values are secret.
+_VARIABLE = re.compile(
+    r"(PASSWORD|PASSWD|SECRET|TOKEN|WEBHOOK|SERVICE_ACCOUNT|(?<![A-Z])KEY)", re.IGNORECASE
+)
 #: Shorter values are found in ordinary words and numbers.
 _SHORTEST = 4
 
@@ -51,6 +55,13 @@ def redacted(text: str, values: Iterable[str] = ()) -> str:
     for value in sorted(values, key=len, reverse=True):
         text = text.replace(value, _MASK) if len(value) >= _SHORTEST else text
     return text
+
+
+def secrets_of(variables: Mapping[str, str]) -> set[str]:
+    """Return the secrets among variables: by their names, and the passwords of addresses."""
+    named = {line for n, v in variables.items() if _VARIABLE.search(n) for line in v.splitlines()}
+    users = {user for v in variables.values() for user in _USER.findall(v)}
+    return named | users | {_password(user) for user in users}
 
 
 def _password(user: str) -> str:

@@ -25,7 +25,7 @@ from orchestration import variables
 from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket
 from orchestration.paths import is_path, lasting, passing_folder, refuse_unusable
 from orchestration.prefect_server import place_of_blocks
-from orchestration.secret_values import check_source
+from orchestration.secret_values import check_source, remember_block
 from orchestration.variables import Setting, parameter, setting, share_with_library
 from row_groups.places import Place
 
@@ -240,7 +240,7 @@ def _load(name: str, kind: Kind[T], document: str, what: str) -> tuple[Block, st
     block_class: type[Block] = import_object(kind.block)
     try:
         # Returns a coroutine only in async flows.
-        return cast(Block, block_class.load(document)), "saved block"
+        block = cast(Block, block_class.load(document))
     except ValueError as error:
         if name in EMBEDDED:
             return _embedded(name), "default"
@@ -248,6 +248,8 @@ def _load(name: str, kind: Kind[T], document: str, what: str) -> tuple[Block, st
             f"{what} block {name} cannot be loaded from {place_of_blocks()} ({error}); "
             f"save it with {kind.saved_by}, or correct its name"
         ) from error
+    remember_block(block)
+    return block, "saved block"
 
 
 def _embedded(name: str) -> Block:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 from prefect import get_run_logger
+from prefect.blocks.core import Block
 from prefect.blocks.system import Secret
 
 from core.download import secrets
@@ -25,6 +27,26 @@ def in_block(name: str) -> str | None:
 
 
 secrets.look_up_in(in_block)
+
+
+def remember_block(block: Block) -> None:
+    """Note the passwords and keys of a block, so that no line of the log shows them."""
+    secrets.remember(_secrets_of(block.dict()))
+
+
+def _secrets_of(value: Any) -> Iterator[str]:
+    if hasattr(value, "get_secret_value"):
+        value = value.get_secret_value()
+        yield from [value] if isinstance(value, str) else _texts_of(value)
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _secrets_of(each)
+
+
+def _texts_of(value: Any) -> Iterator[str]:
+    """Yield the texts of a secret that has several, such as the key of a service account."""
+    for each in value.values() if isinstance(value, Mapping) else ():
+        yield from [each, *each.splitlines()] if isinstance(each, str) else ()
 
 
 def check_source(source: str, dataset: str) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from core.errors import UsageError
+
 PROJECT = Path(__file__).absolute().parents[2]
 
 
@@ -79,6 +81,11 @@ MONTHS_PER_MINUTE = Variable(
     "Months that a parent run starts per minute at most, such as `5`, for a Prefect API with a "
     "limit on requests. By default there is no limit.",
 )
+LOG = Variable(
+    "TRIPS_LOG",
+    "",
+    "Form of the log: `json` for one JSON object a line. By default, `text`.",
+)
 SECRET = Variable(
     "TRIPS_SECRET_NAME",
     "",
@@ -99,6 +106,7 @@ VARIABLES = (
     SCRATCH,
     THREADS,
     MONTHS_PER_MINUTE,
+    LOG,
     SECRET,
     ENVIRONMENT_FILE,
 )
@@ -158,6 +166,17 @@ def parameter(value: str, known: Setting) -> Setting:
     if value == known.value:
         return known
     return Setting(value, "parameter", "" if known.is_default else known.origin)
+
+
+def refuse_unknown_log() -> None:
+    """Refuse a form of the log that does not exist.
+
+    Raises:
+        UsageError: TRIPS_LOG is neither text nor json.
+    """
+    found = setting(LOG)
+    if found.value not in ("", "text", "json"):
+        raise UsageError(f"{LOG.name}: {found} is not a form of the log; write text or json")
 
 
 def share_with_library(variable: Variable) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 from urllib.parse import quote, urlsplit
 
@@ -79,6 +79,11 @@ def filled(address: str) -> str:
     encoded = FIELD.sub(lambda found: quote(value_of(found[1]), safe=""), user)
     address = address.replace(f"//{user}@", f"//{encoded}@", 1) if user else address
     return FIELD.sub(lambda found: value_of(found[1]), address)
+
+
+def remember(values: Iterable[str]) -> None:
+    """Note further secrets of this process, such as those of a block, to mask them in logs."""
+    _Stores.found.update(value for value in values if value)
 
 
 def known_values() -> set[str]:
