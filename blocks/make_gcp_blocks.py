@@ -48,7 +48,7 @@ def _credentials(settings: Settings) -> GcpCredentials:
     if not key:
         return _default(settings, project)
     if key.lstrip().startswith("{"):
-        return GcpCredentials(service_account_info=key, project=project)
+        return _with_key(settings, key, project)
     path = Path(key).expanduser().absolute()
     if not path.is_file():
         raise settings.wrong(
@@ -57,6 +57,13 @@ def _credentials(settings: Settings) -> GcpCredentials:
             "in the project's folder alone, by its path from there)",
         )
     return GcpCredentials(service_account_file=path, project=project)
+
+
+def _with_key(settings: Settings, key: str, project: str | None) -> GcpCredentials:
+    try:
+        return GcpCredentials(service_account_info=key, project=project)
+    except ValueError as error:  # raised by pydantic and by Google's parser
+        raise settings.wrong("GCP_SERVICE_ACCOUNT", f"cannot be used: {error}") from error
 
 
 def _default(settings: Settings, project: str | None) -> GcpCredentials:

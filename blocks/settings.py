@@ -19,7 +19,7 @@ PROJECT = Path(__file__).absolute().parents[1]
 ENV_FILE = Path(os.environ.get("TRIPS_ENV_FILE") or PROJECT / ".env")
 #: Variables whose values are never printed, not even in part.
 SECRETS = (
-    "AWS_OF_SOURCES_ACCESS_KEY",
+    "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
     "GCP_SERVICE_ACCOUNT",
     "GITHUB_STORAGE_TOKEN",
@@ -27,7 +27,7 @@ SECRETS = (
     "POSTGRES_PASSWORD",
 )
 #: Beginning of the variables of secrets that sources refer to.
-_OF_SOURCES = "TRIPS_OF_SOURCES_"
+_OF_SOURCES = "TRIPS_SECRET_"
 
 if (_FLOWS := str(PROJECT / "flows")) not in sys.path:
     sys.path.append(_FLOWS)
