@@ -80,7 +80,7 @@ def _default(settings: Settings, project: str | None) -> GcpCredentials:
 def check_credentials(block: GcpCredentials) -> str:
     """Request a token from Google."""
     found = block.get_credentials_from_service_account()
-    credentials = with_scopes_if_required(found, [_SCOPE])
+    credentials = with_scopes_if_required(found, [_SCOPE])  # type: ignore[no-untyped-call] # Google's
     credentials.refresh(Request())
     return f"a token for project {block.project}"
 

@@ -16,7 +16,7 @@ import prefect.logging
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped] # one reading is not worth its stubs
 
 from core.errors import UsageError
 from fakes.editions import SMALL
@@ -124,7 +124,7 @@ def test_the_commands_beside_the_months_log_the_same_keys(
     from catalog import catalog
     from check_for_files import check_for_files
     from covid_monthly import covid_monthly
-    from drop_months import drop_months
+    from drop_months import _question, drop_months
     from history import history
     from image_to_gif import frames_to_gif, image_to_gif
     from tidy_runs import tidy_runs
@@ -142,8 +142,8 @@ def test_the_commands_beside_the_months_log_the_same_keys(
     for run in (
         partial(logged, catalog),
         partial(logged, verify, *months, code=1),
-        partial(logged, history, "--color", "green"),
-        partial(logged, drop_months, *months, confirm=str),
+        partial(logged, history, *months),
+        partial(logged, drop_months, *months, confirm=_question),
         partial(logged, check_for_files, *files),
         partial(logged, covid_monthly, "--url", str(place / "edition.json")),
         partial(logged, image_to_gif, *image, drawn=frames_to_gif),

@@ -41,8 +41,8 @@ def given(monkeypatch: pytest.MonkeyPatch) -> None:
     from prefect.blocks.system import Secret
 
     monkeypatch.setenv("TRIPS_SECRET_PORTAL", PASSWORD)
-    block: Any = Secret(value=SIGNED)
-    block.save("portal-query", overwrite=True)
+    kind: Any = Secret
+    kind(value=SIGNED).save("portal-query", overwrite=True)
 
 
 def stored() -> str:

@@ -103,7 +103,7 @@ def test_google_without_a_key_is_reached_by_the_machines_own_credentials(
 def test_application_default_credentials_of_a_person_need_no_variable(
     google: Google, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As after `gcloud auth application-default login`, with the project that they are billed to."""
+    """As after `gcloud auth application-default login`; the project is that of their quota."""
     env = tmp_path / ".env"
     env.write_text("GCS_BUCKET=taxi\n")
     assert main([make_gcp_blocks.SPEC], ["--env", str(env), "--check"]) == 0
@@ -135,6 +135,8 @@ def s3_settings(s3: S3, **more: str) -> Settings:
 
 def write_and_read(settings: Settings) -> Any:
     """Store an object with the blocks of the settings; return the credentials in use."""
+    credentials: Any
+    bucket: Any
     (_, credentials), (_, bucket) = s3_blocks(settings)
     store = S3Store.of(bucket)
     store.write("ledger/x", b"{}", None)
@@ -194,6 +196,7 @@ def test_containers_get_the_files_of_the_identity_read_only(google: Google, tmp_
         "AWS_ROLE_ARN": ROLE,
     }
     settings = Settings({**given, "DOCKER_IMAGE": "flows:1"}, Path(".env"))
+    container: Any
     (_, container), *_ = make_docker_block.blocks(settings)
     mounted = [tmp_path / "adc.json", tokens, tmp_path / "config"]
     assert container.volumes[1:] == [f"{path}:{path}:ro" for path in mounted]

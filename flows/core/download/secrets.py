@@ -41,7 +41,7 @@ def names_in(address: str) -> list[str]:
 
 
 def variable_of(name: str) -> str:
-    """Return the variable of a secret: TRIPS_SECRET_PORTAL_KEY for portal-key."""
+    """Return the variable of a secret, with its name in place of NAME."""
     return VARIABLE.replace("NAME", name.upper().replace("-", "_"))
 
 
