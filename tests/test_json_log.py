@@ -16,7 +16,7 @@ import prefect.logging
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml  # type: ignore[import-untyped] # one reading is not worth its stubs
+import yaml
 
 from core.errors import UsageError
 from fakes.editions import SMALL
