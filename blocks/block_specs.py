@@ -30,11 +30,12 @@ class BlockSpec:
     """The recipe for the blocks of one script.
 
     Attributes:
-        needs: required variables; without them there is nothing to make.
+        needs: required variables; without them there is nothing to make. NAME in one stands for
+            any name.
         blocks: makes the blocks from the settings.
         checks: for each block that `blocks` can make, by type and name, a function that connects
             with the block and describes in a few words what answered; any error it raises is the
-            reason for the failure.
+            reason for the failure. TYPE/NAME is for all blocks of a type.
         after: called with the document id of the last block once that is saved.
     """
 
@@ -45,7 +46,12 @@ class BlockSpec:
 
     def missing(self, settings: Settings) -> list[str]:
         """Return the required variables that have no value."""
-        return [name for name in self.needs if not settings.get(name)]
+        return [name for name in self.needs if not settings.has(name)]
+
+    def check_of(self, reference: str) -> Callable[[Any], str]:
+        """Return the function that connects with a block."""
+        every = f"{reference.partition('/')[0]}/NAME"
+        return self.checks.get(reference) or self.checks[every]
 
 
 def main(specs: Sequence[BlockSpec], arguments: Sequence[str] | None = None) -> ExitCode:
@@ -103,7 +109,7 @@ def _checked(spec: BlockSpec, settings: Settings) -> Iterator[bool]:
     try:
         for name, block in _made(spec, settings):
             reference = _reference(name, block)
-            yield _answers(reference, spec.checks[reference], block, settings)
+            yield _answers(reference, spec.check_of(reference), block, settings)
     except SettingError as error:
         print(f"no: {_line(settings, error)}")
         yield False

@@ -12,6 +12,7 @@ import make_notification
 import make_postgres_block
 import make_process_blocks
 import make_s3_block
+import make_secret_blocks
 from block_specs import main_of_all
 
 SPECS = (
@@ -23,6 +24,7 @@ SPECS = (
     make_docker_block.SPEC,
     make_github_block.SPEC,
     make_notification.SPEC,
+    make_secret_blocks.SPEC,
 )
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import docker
 from prefect.infrastructure import DockerContainer
 from prefect.infrastructure.container import ImagePullPolicy
 
+import identity
 from block_specs import Blocks, BlockSpec, main
 
 from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket  # isort: skip - settings: flows/ on path
@@ -20,6 +21,12 @@ from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket  # isort:
 DATA = "/opt/prefect/data"
 #: Where containers find the declarations of the user's own datasets.
 DATASETS = "/opt/prefect/datasets"
+#: Of a container whose lines are JSON from the first on, before the flow is loaded.
+JSON_LOG = {
+    "TRIPS_LOG": "json",
+    "PREFECT_LOGGING_SETTINGS_PATH": "/opt/prefect/flows/orchestration/logging.yml",
+    "PYTHONPATH": "/opt/prefect/flows",
+}
 _POLICIES = [policy.value for policy in ImagePullPolicy]
 
 
@@ -37,7 +44,7 @@ def blocks(settings: Settings) -> Blocks:
             image=_image(settings),
             image_pull_policy=ImagePullPolicy(policy),
             env=_environment(settings),
-            volumes=[f"{_volume(settings)}:{DATA}", *_declarations(settings)],
+            volumes=_volumes(settings),
             networks=list(filter(None, [settings.get("DOCKER_NETWORK")])),
             # Prefect's default command starts a second Prefect there, just to cancel the first.
             command=["python", "-m", "prefect.engine"],
@@ -46,6 +53,11 @@ def blocks(settings: Settings) -> Blocks:
     yield "zoom-docker", container
     yield "zoom-volume", LocalBucket(folder=f"{DATA}/bucket")
     yield "zoom-volume", DuckDBWarehouse(path=f"{DATA}/trips.duckdb", memory_limit="1GB")
+
+
+def _volumes(settings: Settings) -> list[str]:
+    data = f"{_volume(settings)}:{DATA}"
+    return [data, *_declarations(settings), *identity.volumes(settings)]
 
 
 def _volume(settings: Settings) -> str:
@@ -61,7 +73,9 @@ def _environment(settings: Settings) -> dict[str, str | None]:
     found: dict[str, str | None] = {
         "PREFECT_HOME": settings.get("DOCKER_PREFECT_HOME", "/opt/prefect/home")
     }
-    return found | ({"TRIPS_DATASETS": DATASETS} if _declarations(settings) else {})
+    found |= {"TRIPS_DATASETS": DATASETS} if _declarations(settings) else {}
+    found |= identity.variables(settings)
+    return found | (JSON_LOG if settings.get("TRIPS_LOG") == "json" else {})
 
 
 def _declarations(settings: Settings) -> list[str]:

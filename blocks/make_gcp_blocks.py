@@ -8,6 +8,8 @@ from pathlib import Path
 
 from settings import Settings
 
+from google.auth.credentials import with_scopes_if_required
+from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import Request
 from prefect_gcp import GcpCredentials
 from prefect_gcp.bigquery import BigQueryWarehouse
@@ -15,6 +17,8 @@ from prefect_gcp.cloud_storage import GcsBucket
 
 from block_specs import Blocks, BlockSpec, main
 
+#: Of the tokens that the clients ask for.
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 #: Timeout of a check, in seconds.
 PATIENCE = 10
 
@@ -36,10 +40,15 @@ def _warehouse(credentials: GcpCredentials) -> BigQueryWarehouse:
 
 
 def _credentials(settings: Settings) -> GcpCredentials:
-    """Return credentials from a key's JSON, stored in the block, or from the path of its file."""
-    key, project = settings.required("GCP_SERVICE_ACCOUNT"), settings.get("GCP_PROJECT") or None
+    """Return credentials without a key, from a key's JSON, or from the path of its file.
+
+    Without a key each machine uses its own: application default credentials.
+    """
+    key, project = settings.get("GCP_SERVICE_ACCOUNT"), settings.get("GCP_PROJECT") or None
+    if not key:
+        return _default(settings, project)
     if key.lstrip().startswith("{"):
-        return GcpCredentials(service_account_info=key, project=project)
+        return _with_key(settings, key, project)
     path = Path(key).expanduser().absolute()
     if not path.is_file():
         raise settings.wrong(
@@ -50,9 +59,28 @@ def _credentials(settings: Settings) -> GcpCredentials:
     return GcpCredentials(service_account_file=path, project=project)
 
 
+def _with_key(settings: Settings, key: str, project: str | None) -> GcpCredentials:
+    try:
+        return GcpCredentials(service_account_info=key, project=project)
+    except ValueError as error:  # raised by pydantic and by Google's parser
+        raise settings.wrong("GCP_SERVICE_ACCOUNT", f"cannot be used: {error}") from error
+
+
+def _default(settings: Settings, project: str | None) -> GcpCredentials:
+    try:
+        return GcpCredentials(project=project)
+    except GoogleAuthError as error:
+        raise settings.wrong(
+            "GCP_SERVICE_ACCOUNT",
+            "is not set, and this machine has no application default credentials "
+            f"(gcloud auth application-default login, or GOOGLE_APPLICATION_CREDENTIALS): {error}",
+        ) from error
+
+
 def check_credentials(block: GcpCredentials) -> str:
     """Request a token from Google."""
-    credentials = block.get_credentials_from_service_account()
+    found = block.get_credentials_from_service_account()
+    credentials = with_scopes_if_required(found, [_SCOPE])  # type: ignore[no-untyped-call] # Google's
     credentials.refresh(Request())
     return f"a token for project {block.project}"
 
@@ -72,7 +100,7 @@ def check_warehouse(block: BigQueryWarehouse) -> str:
 
 
 SPEC = BlockSpec(
-    ("GCP_SERVICE_ACCOUNT", "GCS_BUCKET"),
+    ("GCS_BUCKET",),
     blocks,
     {
         "gcp-credentials/zoom-gcp-creds": check_credentials,

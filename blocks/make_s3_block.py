@@ -31,10 +31,14 @@ def _credentials(settings: Settings) -> AwsCredentials:
     if bool(key) != bool(secret):  # with neither, boto3 looks for a profile or role
         absent = "AWS_SECRET_ACCESS_KEY" if key else "AWS_ACCESS_KEY_ID"
         raise settings.wrong(absent, "is not set, but the other one is")
+    profile = settings.get("AWS_PROFILE")
+    if key and profile:
+        raise settings.wrong("AWS_PROFILE", "is set beside AWS_ACCESS_KEY_ID; use one of them")
     return AwsCredentials(
         aws_access_key_id=key or None,
         aws_secret_access_key=secret or None,
         aws_session_token=settings.get("AWS_SESSION_TOKEN") or None,
+        profile_name=profile or None,
         region_name=settings.get("AWS_REGION") or None,
         aws_client_parameters=AwsClientParameters(
             endpoint_url=settings.address("S3_ENDPOINT_URL") or None

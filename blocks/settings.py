@@ -5,6 +5,7 @@ Importing this module puts flows/ on the path, for the project's own block class
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import sys
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ SECRETS = (
     "NOTIFY_WEBHOOK_URL",
     "POSTGRES_PASSWORD",
 )
+#: Beginning of the variables of secrets that sources refer to.
+_OF_SOURCES = "TRIPS_SECRET_"
 
 if (_FLOWS := str(PROJECT / "flows")) not in sys.path:
     sys.path.append(_FLOWS)
@@ -61,6 +64,14 @@ class Settings:
     def get(self, name: str, default: str = "") -> str:
         """Return the value of a variable, or the default."""
         return self.values.get(name, default)
+
+    def has(self, name: str) -> bool:
+        """Return whether a variable has a value; NAME in its name stands for any name."""
+        return bool(fnmatch.filter(self.values, name.replace("NAME", "?*")))
+
+    def secrets(self) -> dict[str, str]:
+        """Return the values of the secrets of sources, by variable."""
+        return {n: v for n, v in self.values.items() if fnmatch.fnmatch(n, f"{_OF_SOURCES}?*")}
 
     def required(self, name: str) -> str:
         """Return the value of a variable.
@@ -99,7 +110,7 @@ class Settings:
 
     def hidden(self, text: str) -> str:
         """Return a text with the values of secret variables masked."""
-        for name in SECRETS:
+        for name in (*SECRETS, *self.secrets()):
             # A key in a variable may span several lines, each of them secret.
             for part in (self.get(name), *self.get(name).splitlines()):
                 text = text.replace(part, "***") if len(part) > 3 else text

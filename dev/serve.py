@@ -185,6 +185,17 @@ def _environment(port: int) -> dict[str, str]:
         "PREFECT_UI_URL": f"http://{HOST}:{port}",  # for links in notifications
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_API_BLOCKS_REGISTER_ON_START": "true",  # for the UI's block catalog
+        **(_json_log() if os.environ.get("TRIPS_LOG") == "json" else {}),
+    }
+
+
+def _json_log() -> dict[str, str]:
+    """Return the variables with which Prefect's own programs log JSON, too."""
+    path = [str(PROJECT / "flows"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    settings = PROJECT / "flows" / "orchestration" / "logging.yml"
+    return {
+        "PYTHONPATH": os.pathsep.join(path),
+        "PREFECT_LOGGING_SETTINGS_PATH": str(settings),
     }
 
 

@@ -40,9 +40,11 @@ from orchestration.flow_results import plain_failures
 from orchestration.notifications import NOTICES
 from orchestration.paths import lasting
 from orchestration.retries import RETRIES
+from orchestration.stages import stage
 
 
 @task(name="read", **RETRIES)
+@stage
 def read(
     bucket: Bucket, warehouse: Warehouse | None, datasets: list[str], today: dt.date
 ) -> list[DatasetLine]:

@@ -32,6 +32,7 @@ from orchestration.flow_results import error_of, plain_failures
 from orchestration.notifications import NOTICES
 from orchestration.parameter_types import AtLeastNone, AtLeastOne
 from orchestration.retries import RETRIES
+from orchestration.stages import stage
 from orchestration.wording import advice_on_command_line, in_ui, on_command_line
 from row_groups.job import Job
 from row_groups.places import Place
@@ -46,12 +47,14 @@ ROWS_PER_GROUP = 700_000
 
 
 @task(name="find", task_run_name="find {pattern}", **RETRIES)
+@stage
 def find(source: Place, sink: Place, pattern: str, intent: str, days: int) -> list[Planned]:
     """List the files and compare them with the ledger, without writing anything."""
     return plan_files(source, sink, pattern, intent, days, _now())
 
 
 @task(name="rewrite", task_run_name="rewrite {job.file}", **RETRIES)
+@stage
 def rewrite(job: Job, client: Client) -> FileLine:
     """Rewrite one file on a Dask worker and wait for the result."""
     # Imported late: Dask takes a second to import, and a run without work does not need it.

@@ -32,6 +32,7 @@ from orchestration.flow_results import plain_failures
 from orchestration.notifications import NOTICES
 from orchestration.progress import shown_progress
 from orchestration.retries import RETRIES
+from orchestration.stages import stage
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Report:
 
 
 @task(task_run_name="extract {day}", **RETRIES)
+@stage
 def extract(edition: RemoteFile[str], bucket: Bucket, day: dt.date, folder: Path) -> Path:
     """Download the day's edition, or take it from the bucket if it was already fetched today."""
     logger, path = get_run_logger(), folder / "edition.json"
@@ -66,6 +68,7 @@ def extract(edition: RemoteFile[str], bucket: Bucket, day: dt.date, folder: Path
 
 
 @task(task_run_name="transform {country}")
+@stage
 def transform(path: Path, edition: RemoteFile[str], country: str, day: dt.date) -> Monthly:
     """Sum the country's daily numbers by month."""
     records = read_edition(path, str(edition))
@@ -77,6 +80,7 @@ def transform(path: Path, edition: RemoteFile[str], country: str, day: dt.date) 
 
 
 @task(task_run_name="load {found.stem}", **RETRIES)
+@stage
 def load(found: Monthly, bucket: Bucket) -> Report:
     """Write the CSV file and the chart to the bucket, unless it already has identical files."""
     # Imported late: matplotlib takes half a second to import, and --help does not need it.

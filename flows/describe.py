@@ -8,12 +8,15 @@ python flows/describe.py data/2019-10-street.csv data/2020-01-street.csv --name 
 from __future__ import annotations
 
 import argparse
+import logging
 import re
 import sys
 from pathlib import Path
 
 from core.errors import TripsError, UsageError
+from orchestration.json_log import say
 from orchestration.one_line_parser import OneLineParser
+from orchestration.variables import share_secrets
 
 _EXAMPLES = """examples:
   python flows/describe.py https://s3.amazonaws.com/tripdata/JC-202001-citibike-tripdata.csv.zip \\
@@ -29,10 +32,12 @@ def main() -> int:
         # Imported here, so that a wrong option is told at once.
         from monthly.describe import describe
 
-        draft = describe(options.files, options.name, lambda line: print(line, file=sys.stderr))
+        share_secrets()
+
+        draft = describe(options.files, options.name, say)
         if options.output:
             options.output.write_text(draft, "utf-8")
-            print(f"written: {options.output}", file=sys.stderr)
+            say(f"written: {options.output}")
         else:
             sys.stdout.write(draft)
     except UsageError as error:
@@ -73,7 +78,7 @@ def _name(text: str) -> str:
 
 
 def _fail(error: Exception, code: int) -> int:
-    print(f"Error: {error}", file=sys.stderr)
+    say(f"Error: {error}", logging.ERROR, error=type(error).__name__)
     return code
 
 

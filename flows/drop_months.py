@@ -33,15 +33,18 @@ from orchestration.flow_results import plain_failures
 from orchestration.notifications import NOTICES
 from orchestration.parameter_types import MonthOfYear, Year
 from orchestration.retries import RETRIES
+from orchestration.stages import stage
 
 
 @task(task_run_name="find {month}", **RETRIES)
+@stage
 def find(month: Month, bucket: Bucket, warehouse: Warehouse | None) -> Remains:
     """Find the month in the bucket and the warehouse, without changing anything."""
     return find_remains(month, bucket, warehouse)
 
 
 @task(task_run_name="drop {remains.month}", **RETRIES)
+@stage
 def drop(remains: Remains, bucket: Bucket, warehouse: Warehouse | None) -> None:
     """Remove the month from the warehouse, then its ledger entry and objects from the bucket."""
     drop_month(remains, bucket, warehouse)

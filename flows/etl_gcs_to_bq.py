@@ -35,9 +35,11 @@ from orchestration.flow_results import plain_failures, timed
 from orchestration.notifications import NOTICES
 from orchestration.parameter_types import MonthOfYear, Year
 from orchestration.retries import RETRIES, planned_again
+from orchestration.stages import stage
 
 
 @task(task_run_name="plan {month}", **RETRIES)
+@stage
 def plan(month: Month, bucket: Bucket, warehouse: Warehouse) -> tuple[Entry, bool]:
     """Look up the month in the ledger and check whether the warehouse has this exact object."""
     entry, held = kept_entry(bucket, month), warehouse.held(month)
@@ -47,6 +49,7 @@ def plan(month: Month, bucket: Bucket, warehouse: Warehouse) -> tuple[Entry, boo
 
 
 @task(task_run_name="extract {month}", **RETRIES)
+@stage
 def extract(
     month: Month, entry: Entry, bucket: Bucket, folder: Path, warehouse: Warehouse
 ) -> Path | InPlace:
@@ -55,6 +58,7 @@ def extract(
 
 
 @task(task_run_name="load {month}", **RETRIES)
+@stage
 def load(month: Month, entry: Entry, found: Path | InPlace, warehouse: Warehouse) -> int:
     """Replace the month in the warehouse atomically."""
     rows = load_object(warehouse, month, entry, found)

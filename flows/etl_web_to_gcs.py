@@ -43,18 +43,21 @@ from orchestration.notifications import CORRECTIONS
 from orchestration.parameter_types import DeclaredCount, DeclaredShare, MonthOfYear, Year
 from orchestration.progress import shown_progress
 from orchestration.retries import RETRIES, planned_again
+from orchestration.stages import stage
 
 if TYPE_CHECKING:
     from monthly.convert.to_parquet import Converted
 
 
 @task(task_run_name="plan {month}", **RETRIES)
+@stage
 def plan(month: Month, source: str, bucket: Bucket, force: bool, policy: Policy) -> Plan:
     """Compare the published file with the ledger entry and with a held month."""
     return plan_month(month, source, bucket, force, policy)
 
 
 @task(task_run_name="extract {published.what}", **RETRIES)
+@stage
 def extract(published: RemoteFile[Month], folder: Path) -> Download[Month]:
     """Download the published file atomically; a retry resumes where it stopped."""
     # Arrow takes a quarter of a second to import; do it during the download.
@@ -67,6 +70,7 @@ def extract(published: RemoteFile[Month], folder: Path) -> Download[Month]:
 
 
 @task(task_run_name="transform {download.what}")
+@stage
 def transform(download: Download[Month], folder: Path, rules: Rules) -> Converted:
     """Convert the file to one Parquet file in the canonical schema, accounting for every row."""
     # Imported late: an unchanged month does not need Arrow.
@@ -89,6 +93,7 @@ def tell(month: Month, drift: Mapping[str, Sequence[str]], rejected: int) -> Non
 
 
 @task(task_run_name="compare {plan.month}", **RETRIES)
+@stage
 def compare(
     plan: Plan, download: Download[Month], converted: Converted, bucket: Bucket, folder: Path
 ) -> Revision | None:
@@ -99,6 +104,7 @@ def compare(
 
 
 @task(task_run_name="load {plan.month}", **RETRIES)
+@stage
 def load(
     plan: Plan,
     download: Download[Month],
@@ -163,7 +169,8 @@ def etl_web_to_gcs(
         month: Month of the file, 1 to 12.
         source: A declared source, such as dtc (DataTalksClub csv.gz) or tlc (TLC's Parquet);
             empty for the first one. Or sample (generated locally; sample:ROWS sets the size), or
-            a URL template with {color}, {year} and {month:02}.
+            a URL template with {color}, {year} and {month:02}; a password or signature in it is
+            written as {secret.NAME}.
         bucket: Block of the bucket, as TYPE/NAME.
         force: Run the month even if nothing has changed.
         strict: Fail on an unknown column, or on a required one that is missing or empty.

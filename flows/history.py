@@ -44,6 +44,7 @@ from orchestration.notifications import NOTICES
 from orchestration.parameter_types import DeclaredCount, MonthOfYear, Year
 from orchestration.paths import absolute_name
 from orchestration.retries import RETRIES, planned_again
+from orchestration.stages import stage
 
 if TYPE_CHECKING:
     from monthly.warehouses.postgres import Postgres
@@ -52,12 +53,14 @@ Change = Callable[[Bucket, Month], Entry]
 
 
 @task(task_run_name="read {month}", **RETRIES)
+@stage
 def read(month: Month, bucket: Bucket) -> MonthHistory:
     """Read the history of a month from its ledger entry, without changing anything."""
     return history_of(bucket, month)
 
 
 @task(task_run_name="{what} {month}", **RETRIES)
+@stage
 def change(what: str, month: Month, bucket: Bucket, how: Change) -> Entry:
     """Restore, pin or unpin a month; if another run changed it in the meantime, retry once."""
     entry = planned_again(partial(how, bucket, month))
@@ -68,12 +71,14 @@ def change(what: str, month: Month, bucket: Bucket, how: Change) -> Entry:
 
 
 @task(task_run_name="pin {month}", **RETRIES)
+@stage
 def pin_in_database(month: Month, warehouse: Postgres, pinned: str) -> None:
     """Pin or unpin a month that has no object in a bucket."""
     warehouse.pin(month, pinned)
 
 
 @task(task_run_name="read {month}", **RETRIES)
+@stage
 def read_database(month: Month, warehouse: Postgres) -> MonthHistory:
     """Read the history of a month that has no object in a bucket."""
     return MonthHistory(month, warehouse.entry(month), (), warehouse.name())

@@ -21,7 +21,7 @@ from prefect.task_runners import BaseTaskRunner, ConcurrentTaskRunner
 from core.dask.cluster_spec import ClusterSpec
 from core.download.checks import impostor
 from core.download.fetch import fetch
-from core.download.remote_file import RemoteFile, remote_file
+from core.download.remote_file import RemoteFile, remote_file, without_secrets
 from core.errors import BadFile, StorageError, UsageError
 from core.scratch import Job, scratch_folder
 from core.storage.bucket import Bucket, FolderBucket
@@ -37,6 +37,7 @@ from orchestration.notifications import NOTICES
 from orchestration.parameter_types import AtLeastOne
 from orchestration.progress import shown_progress
 from orchestration.retries import RETRIES, can_pass
+from orchestration.stages import stage
 
 Engine = Literal["dask", "threads"]
 
@@ -59,11 +60,12 @@ class Gif:
 
 
 @task(retries=2, retry_delay_seconds=10, retry_condition_fn=can_pass)
+@stage
 def download(image: RemoteFile[str], source: Place) -> Place:
     """Download the image file, unless it already exists."""
     bucket, key = _opened(source)
     if bucket.info(key) is not None:
-        message = f"{bucket.uri(key)} is there; remove it to fetch {image.url}"
+        message = f"{bucket.uri(key)} is there; remove it to fetch {without_secrets(image.url)}"
         state: Any = Completed(name="Skipped", message=message, data=source)
         return state  # type: ignore[no-any-return] # whose data Prefect hands to the next task
     logger = get_run_logger()
@@ -77,6 +79,7 @@ def download(image: RemoteFile[str], source: Place) -> Place:
 
 
 @task(name="split", **RETRIES)
+@stage
 def split_file(source: Place) -> list[Frame]:
     """Find the frames in the file; returns their positions, not their data."""
     bucket, key = _opened(source)
@@ -90,6 +93,7 @@ def split_file(source: Place) -> list[Frame]:
 
 
 @task(task_run_name="write {frame.name}", **RETRIES)
+@stage
 def write_frame(frame: Frame, source: Place, gif: Place) -> Frame:
     """Write one frame as a separate GIF file, next to the animated one."""
     bucket, key = _opened(source)
@@ -100,6 +104,7 @@ def write_frame(frame: Frame, source: Place, gif: Place) -> Frame:
 
 
 @task(**RETRIES)
+@stage
 def combine(frames: list[Frame], gif: Place) -> Gif:
     """Combine the frames, in order, into one animated GIF."""
     out, key = _opened(gif)

@@ -39,12 +39,14 @@ from orchestration.gate_tasks import tell_odd
 from orchestration.notifications import CORRECTIONS
 from orchestration.parameter_types import DeclaredShare, MonthOfYear, Year
 from orchestration.retries import RETRIES
+from orchestration.stages import stage
 
 if TYPE_CHECKING:
     from monthly.warehouses.postgres import Postgres
 
 
 @task(task_run_name="plan {month}", **RETRIES)
+@stage
 def plan(month: Month, source: str, warehouse: Postgres, force: bool) -> Plan:
     """Compare the published file with the month's ledger row in the warehouse."""
     planned = plan_against(month, source, warehouse.entry(month), force)
@@ -58,6 +60,7 @@ def plan(month: Month, source: str, warehouse: Postgres, force: bool) -> Plan:
 
 
 @task(task_run_name="transform and load {download.what}", **RETRIES)
+@stage
 def transform_and_load(
     planned: Plan,
     download: Download[Month],
@@ -129,7 +132,8 @@ def ingest_data(
         month: Month of the file, 1 to 12.
         source: A declared source, such as dtc (DataTalksClub csv.gz) or tlc (TLC's Parquet);
             empty for the first one. Or sample (generated locally; sample:ROWS sets the size), or
-            a URL template with {color}, {year} and {month:02}.
+            a URL template with {color}, {year} and {month:02}; a password or signature in it is
+            written as {secret.NAME}.
         warehouse: Block of the Postgres database, as sqlalchemy-connector/NAME.
         force: Run the month even if nothing has changed.
         strict: Fail on an unknown column, or on a required one that is missing or empty.

@@ -31,6 +31,7 @@ from orchestration.month_summary import days_markdown
 from orchestration.notifications import NOTICES
 from orchestration.parameter_types import MonthOfYear, Year
 from orchestration.retries import RETRIES
+from orchestration.stages import stage
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,14 @@ class Reported:
 
 
 @task(task_run_name="plan {month}", **RETRIES)
+@stage
 def plan(month: Month, bucket: Bucket) -> Entry:
     """Look up the month in the ledger."""
     return kept_entry(bucket, month)
 
 
 @task(task_run_name="report {month}", **RETRIES)
+@stage
 def report(
     month: Month, entry: Entry, found: Path | InPlace, bucket: Bucket, where: str, days: str
 ) -> str:

@@ -56,6 +56,7 @@ from orchestration.parameter_types import (
 )
 from orchestration.paths import absolute_name
 from orchestration.retries import RETRIES
+from orchestration.stages import stage
 from orchestration.wording import in_ui
 
 #: Months planned concurrently; each sends a request to the publisher.
@@ -63,6 +64,7 @@ PLANNED = 8
 
 
 @task(name="plan", task_run_name="plan {month}", **RETRIES)
+@stage
 def plan_one(
     month: Month,
     source: str,
@@ -79,6 +81,7 @@ def plan_one(
 
 
 @task(task_run_name="compare the table of {dataset}", **RETRIES)
+@stage
 def table_refusal(dataset: str, warehouse: Warehouse) -> SchemaError | None:
     """Return why the warehouse's table cannot take the columns as they are declared now."""
     return warehouse.refusal(dataset)
@@ -134,7 +137,8 @@ def etl_parent_flow(
             (2020-01:2020-12), or due - the new or changed ones of the last due_months.
         source: A declared source, such as dtc (DataTalksClub csv.gz) or tlc (TLC's Parquet);
             empty for the first one. Or sample (generated locally; sample:ROWS sets the size), or
-            a URL template with {color}, {year} and {month:02}.
+            a URL template with {color}, {year} and {month:02}; a password or signature in it is
+            written as {secret.NAME}.
         bucket: Block of the bucket, as TYPE/NAME.
         warehouse: Block of the warehouse, as TYPE/NAME; empty for the bucket only.
         plan: Show what there is to do, without writing anything.

@@ -47,10 +47,13 @@ from orchestration.notifications import NOTICES
 from orchestration.parameter_types import MonthOfYear, Year
 from orchestration.paths import absolute_name
 from orchestration.retries import RETRIES
+from orchestration.secret_values import check_source
+from orchestration.stages import stage
 from orchestration.wording import advice_on_command_line, in_ui, on_command_line
 
 
 @task(task_run_name="verify {request.dataset}", **RETRIES)
+@stage
 def check(request: Request, months: Sequence[Month] | None) -> list[Verdict]:
     """Compare ledger, bucket and warehouse, without writing anything."""
     return verify_months(request, months)
@@ -135,7 +138,8 @@ def verify(
         read_data: Share of the objects to read in full even if their version proves the content,
             such as 10%; different ones each week.
         publisher: Also ask the publisher whether a file has changed.
-        source: Where to ask and fetch from; empty for the source that a month came from.
+        source: Where to ask and fetch from; empty for the source that a month came from, with
+            the secrets that it was written with.
         repair: Take the fewest steps that repair each faulty month, then verify it again.
         plan: With repair, show the steps without carrying them out.
     """
@@ -145,6 +149,8 @@ def verify(
     bucket, warehouse = absolute_name(bucket), absolute_name(warehouse)
     store, target = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
     tell_places("", store, target)
+    if source:
+        check_source(source, color or next(iter(DATASETS)))
     loaded, share = target.used if target else None, Share.of(read_data, _today())
     requests = [
         Request(name, store.used, loaded, share, publisher, source)

@@ -45,3 +45,24 @@ def test_a_key_of_google_that_is_a_file_reaches_the_blocks_as_text(
     )
     scripts = ("blocks/make_blocks.py", "deployments/docker_deploy.py")
     assert ended.stdout == "".join(f"{script}: {told}\n" for script in scripts), ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("log", "settings"),
+    [("", ""), ("text", ""), ("json", "/opt/prefect/flows/orchestration/logging.yml")],
+)
+def test_the_agent_logs_json_if_the_flows_do(container: Path, log: str, settings: str) -> None:
+    """By Prefect's own variable, which the processes that it starts inherit."""
+    agent = yaml.safe_load((PROJECT / "compose.yaml").read_text())["services"]["agent"]
+    assert agent["environment"]["TRIPS_LOG"] == "${TRIPS_LOG:-}"
+    prefect = container / "prefect"
+    prefect.write_text('#!/bin/sh\nprintf "%s:%s" "$*" "$PREFECT_LOGGING_SETTINGS_PATH"\n')
+    prefect.chmod(0o755)
+    ended = subprocess.run(
+        [word.replace("$$", "$") for word in agent["command"]],
+        env={"PATH": f"{container}{os.pathsep}{os.environ['PATH']}", "TRIPS_LOG": log},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout == f"agent start -p default-agent-pool -q docker:{settings}"

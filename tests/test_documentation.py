@@ -54,7 +54,7 @@ def _read() -> Iterator[str]:
     yield from (variable.name for variable in VARIABLES)
     for script in blocks.scripts():
         tree = ast.parse(script.read_text())
-        yield from {*blocks.spec_of(tree)[0], *blocks.read_by(tree)}
+        yield from {*blocks.spec_of(tree)[0], *blocks.read_by(tree), *blocks.passed_on(tree)}
     yield from re.findall(r"\$\{(\w+)", (PROJECT / "compose.yaml").read_text())
 
 

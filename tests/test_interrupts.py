@@ -127,7 +127,7 @@ def test_a_command_that_still_imports_ends_without_a_traceback(tmp_path: Path) -
 def test_the_runs_of_a_stopped_command_have_crashed(
     tmp_path: Path, prefect_database: Callable[[Path], None], engine: str, count: int
 ) -> None:
-    """The parent's, that of the month that was at work, and on Dask the one of the cluster."""
+    """They are the parent's, that of the month in progress and, on Dask, the cluster's."""
     with serving(tmp_path, database=prefect_database) as served, Web() as web:
         half = hang_in_the_middle(web)
         which = ("--color", "green", "--months", "2020-10", "--source", web.url(TEMPLATE))

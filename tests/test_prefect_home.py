@@ -109,7 +109,7 @@ def test_a_python_without_prefect_gets_advice(tmp_path: Path) -> None:
 def test_a_command_imports_no_package_of_blocks_that_it_does_not_use(
     tmp_path: Path, prefect_database: Callable[[Path], None]
 ) -> None:
-    """Its own API would, at each start, to register all that there are."""
+    """Its API would otherwise import all of them at each start to register them."""
     prefect_database(tmp_path / "home" / "prefect.db")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     settings = {"PREFECT_HOME": str(tmp_path / "home"), "TRIPS_DATA": str(tmp_path / "data")}

@@ -29,7 +29,7 @@ def commands() -> Iterator[str]:
 def test_every_command_of_the_page_does_what_it_says(
     tmp_path: Path, prefect_database: Callable[[Path], None]
 ) -> None:
-    """From the draft to the query; the schedule that the page adds is deployed."""
+    """They lead from the draft to the query, and deploy the schedule that the page adds."""
     person = Newcomer(tmp_path)
     person.install(prefect_database)
     (person.project / "docs").mkdir()

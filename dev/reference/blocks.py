@@ -56,7 +56,7 @@ def _described(script: Path) -> str:
     tree = ast.parse(script.read_text())
     needs, blocks = spec_of(tree)
     about = (ast.get_docstring(tree) or "").split("\n\n")[0]
-    names = sorted({*needs, *read_by(tree)}, key=list(explained()).index)
+    names = sorted({*needs, *read_by(tree), *passed_on(tree)}, key=list(explained()).index)
     rows = [(code(name), explained()[name], shown(name in needs)) for name in names]
     read = table(("variable", "description", "required"), rows)
     return f"### {script.name}\n\n{prose(about)}\nBlocks: {codes(blocks)}.\n\n{read}"
@@ -80,6 +80,14 @@ def read_by(tree: ast.Module) -> set[str]:
         and ast.unparse(call.func.value) == "settings"
         and call.func.attr in _READS
     }
+
+
+def passed_on(tree: ast.Module) -> list[str]:
+    """Return the variables of this machine's identity, if a script gives them to containers."""
+    if not any(ast.unparse(call.func).startswith("identity.") for call in _calls(tree)):
+        return []
+    text = (PROJECT / "blocks" / "identity.py").read_text()
+    return re.findall(r'^    "(\w+)",$', text, re.MULTILINE)
 
 
 def _calls(tree: ast.Module) -> Iterator[ast.Call]:

@@ -18,6 +18,7 @@ from monthly.result import MonthResult, failed_month, result_of
 from monthly.warehouses import Warehouse
 from orchestration.flow_results import error_of
 from orchestration.retries import PASSING, RETRIES
+from orchestration.stages import stage
 
 #: Months looked up at a time, with one request to the bucket each.
 ASKED = 8
@@ -52,12 +53,14 @@ def _found(asked: Sequence[MonthResult], state: State[list[MonthResult]]) -> Seq
 
 
 @task(name="loaded", task_run_name="loaded {dataset}", **RETRIES)
+@stage
 def loaded_months(dataset: str, warehouse: Warehouse) -> Mapping[Month, str]:
     """Return the SHA-256 of the object that each month was loaded from."""
     return warehouse.loaded(dataset)
 
 
 @task(name="arrived", task_run_name="arrived, {lines[0].month.dataset}", **RETRIES)
+@stage
 def arrived(
     lines: Sequence[MonthResult],
     store: Bucket,

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from string import Formatter
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from core.download import secrets
 from monthly.columns import fold, is_reserved
 from monthly.convert.time_formats import UnknownFormat, pattern_of
 from monthly.declaration import NAME, Column, Declaration
@@ -168,6 +169,7 @@ def _roles(declared: Declaration) -> Iterator[Fault]:
 
 def _source(source: str | list[str]) -> Iterator[str]:
     for template in [source] if isinstance(source, str) else source:
+        template = secrets.FIELD.sub("", template)
         try:
             fields = [(field, spec or "") for _, field, spec, _ in Formatter().parse(template)]
         except ValueError as error:

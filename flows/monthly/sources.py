@@ -11,7 +11,9 @@ from functools import partial
 from pathlib import Path
 from string import Formatter
 from types import ModuleType
+from urllib.parse import unquote, urlsplit
 
+from core.download import secrets
 from core.download.checks import check_file
 from core.download.fetch import transport_of, whole
 from core.download.http import Http
@@ -28,10 +30,14 @@ from core.download.remote_file import (
     without_secrets,
 )
 from core.errors import UsageError
+from core.redaction import redacted, typed_secrets
 from monthly.datasets import DATASETS
 from monthly.month import Month
 
-_FIELDS = "the fields are {color}, {dataset}, {year}, {month} and {year_month}"
+_FIELDS = (
+    "the fields are {color}, {dataset}, {year}, {month}, {year_month}, and for a secret "
+    f"{secrets.FORM}"
+)
 
 
 def look(source: str, month: Month) -> RemoteFile[Month]:
@@ -102,6 +108,17 @@ def _transport(url: str) -> Http | File | Parts | Sample:
     return Parts() if AND in url else transport_of(url)
 
 
+def typed_in(source: str, dataset: str) -> list[str]:
+    """Return what is secret in a source and typed as it is, such as a password, by name."""
+    template = published_at(dataset).get(source, source)
+    return [name for part in template.split(AND) for name in typed_secrets(part)]
+
+
+def secrets_in(source: str, dataset: str) -> list[str]:
+    """Return the names of the secrets that a source refers to."""
+    return secrets.names_in(published_at(dataset).get(source, source))
+
+
 def is_generated(url: str) -> bool:
     """Return whether an address belongs to the source `sample`."""
     return url.startswith("sample:")
@@ -113,7 +130,8 @@ def address(source: str, month: Month) -> str:
     Args:
         source: a declared name, empty for the first; `sample` or `sample:ROWS`; or a template
             of a URL (http, https, file) or a path, with the fields {color} or {dataset}, {year},
-            {month} and {year_month}, which take format specs such as {month:02}.
+            {month} and {year_month}, which take format specs such as {month:02}. The field
+            {secret.NAME} stays in the URL: only a request has its value.
         month: the month.
 
     Raises:
@@ -125,10 +143,10 @@ def address(source: str, month: Month) -> str:
         return _sample_address(month, rows)
     hint = f"{_closest(name, month.dataset)}; {_write(month.dataset)}"
     if source not in published_at(month.dataset) and re.fullmatch(r"[\w-]*", source):
-        raise UsageError(f"{month}: no source is named {source!r}{hint}")
+        raise UsageError(f"{month}: no source is named {redacted(source)!r}{hint}")
     urls = [url_of(part) for part in _filled(source, month).split(AND)]
     if not all(urls):
-        raise UsageError(f"{month}: source {source!r} cannot be read{hint}")
+        raise UsageError(f"{month}: source {redacted(source)!r} cannot be read{hint}")
     for url in filter(None, urls):
         _refuse_malformed(source, month, url)
     return AND.join(filter(None, urls))
@@ -146,7 +164,7 @@ def addresses(source: str, months: Sequence[Month]) -> dict[Month, str]:
         other = first.setdefault(url, month)
         if other != month:
             raise UsageError(
-                f"{other} and {month}: source {source!r} has one file for both, "
+                f"{other} and {month}: source {redacted(source)!r} has one file for both, "
                 f"{without_secrets(url)}; write the month into it as {{year}} and {{month:02}}, "
                 "or as {year_month}"
             )
@@ -207,15 +225,17 @@ def _filled(source: str, month: Month) -> str:
     template = published_at(month.dataset).get(source, source)
     values = {"color": month.dataset, "dataset": month.dataset, "year": month.year}
     fields = values | {"month": month.month, "year_month": month.year_month}
+    template = secrets.FIELD.sub(r"{\g<0>}", template)  # in double braces, a field stays
     try:
         parsed = [(field, spec or "") for _, field, spec, _ in Formatter().parse(template)]
         unknown = [f for f, spec in parsed if f is not None and (f not in fields or "{" in spec)]
         filled = "" if unknown else template.format_map(fields)
     except ValueError as error:
-        message = f"{month}: source {source!r} is not a template: {error}; {_FIELDS}"
+        message = f"{month}: source {redacted(source)!r} is not a template: {error}; {_FIELDS}"
         raise UsageError(message) from error
     if unknown:
-        raise UsageError(f"{month}: source {source!r} has the field {unknown[0]!r}; {_FIELDS}")
+        said = f"source {redacted(source)!r} has the field {unknown[0]!r}"
+        raise UsageError(f"{month}: {said}; {_FIELDS}")
     return filled
 
 
@@ -223,6 +243,15 @@ def _refuse_malformed(source: str, month: Month, url: str) -> None:
     name = "" if is_malformed(url) else file_name(url)
     if name in ("", ".", "..") or not name.isprintable():
         raise UsageError(
-            f"{month}: source {source!r} gives {url!r}, which is not a file address; write it "
-            "like https://host/folder/file.csv.gz or file:///folder/file.csv.gz"
+            f"{month}: source {redacted(source)!r} gives {redacted(url)!r}, which is not a file "
+            "address; write it like https://host/folder/file.csv.gz or "
+            "file:///folder/file.csv.gz"
+        )
+    parts = urlsplit(url)
+    if secrets.names_in(
+        unquote(url) if parts.scheme == "file" else parts.netloc.rpartition("@")[2]
+    ):
+        raise UsageError(
+            f"{month}: source {redacted(source)!r} has a secret where none can be; write one as "
+            "user, password, path or query of an https address"
         )

@@ -25,6 +25,7 @@ from orchestration import variables
 from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket
 from orchestration.paths import is_path, lasting, passing_folder, refuse_unusable
 from orchestration.prefect_server import place_of_blocks
+from orchestration.secret_values import check_source, remember_block
 from orchestration.variables import Setting, parameter, setting, share_with_library
 from row_groups.places import Place
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from monthly.warehouses.postgres import Postgres
 
 T = TypeVar("T")
-
 
 #: The embedded defaults, which work before any block is saved.
 EMBEDDED_BUCKET, EMBEDDED_WAREHOUSE = variables.BUCKET.default, variables.WAREHOUSE.default
@@ -240,7 +240,7 @@ def _load(name: str, kind: Kind[T], document: str, what: str) -> tuple[Block, st
     block_class: type[Block] = import_object(kind.block)
     try:
         # Returns a coroutine only in async flows.
-        return cast(Block, block_class.load(document)), "saved block"
+        block = cast(Block, block_class.load(document))
     except ValueError as error:
         if name in EMBEDDED:
             return _embedded(name), "default"
@@ -248,6 +248,8 @@ def _load(name: str, kind: Kind[T], document: str, what: str) -> tuple[Block, st
             f"{what} block {name} cannot be loaded from {place_of_blocks()} ({error}); "
             f"save it with {kind.saved_by}, or correct its name"
         ) from error
+    remember_block(block)
+    return block, "saved block"
 
 
 def _embedded(name: str) -> Block:
@@ -278,6 +280,9 @@ def tell_places(
         bucket: the bucket, if any.
         warehouse: the warehouse, if any.
         dataset: the dataset whose first source is the default.
+
+    Raises:
+        UsageError: a secret that the source refers to has no value.
     """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None or context.flow_run.parent_task_run_id:
@@ -291,3 +296,5 @@ def tell_places(
     if warehouse:
         parts.append(f"warehouse {warehouse.name} at {warehouse.used.name()} ({warehouse.origin})")
     get_run_logger().info("%s", "; ".join(parts))
+    if source and dataset:
+        check_source(source, dataset)

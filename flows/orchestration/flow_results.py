@@ -16,6 +16,7 @@ from core.errors import Held, TripsError
 from monthly.plan import Plan, Status
 from monthly.result import MonthResult, Outcome, result_of
 from orchestration.retries import PASSING
+from orchestration.stages import run_of_flow
 from orchestration.wording import in_ui, words_in_ui
 
 P = ParamSpec("P")
@@ -28,11 +29,12 @@ def plain_failures(fn: Callable[P, R]) -> Callable[P, R]:
     Prefect would add a prefix to the message and log a traceback. Any other error keeps both,
     as the traceback is needed to find its cause.
     """
+    told = run_of_flow(fn)
 
     @wraps(fn)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return fn(*args, **kwargs)
+            return told(*args, **kwargs)
         except TripsError as error:
             if _Plain.off:
                 raise

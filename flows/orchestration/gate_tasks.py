@@ -30,6 +30,7 @@ from monthly.revision import Revision
 from orchestration.artifacts import show_quality
 from orchestration.flow_results import readable
 from orchestration.retries import RETRIES
+from orchestration.stages import stage
 
 if TYPE_CHECKING:
     from monthly.convert.to_parquet import Converted
@@ -78,6 +79,7 @@ def passed(
 
 
 @task(task_run_name="judge {month}", **RETRIES)
+@stage
 def judge(
     month: Month, entry: Entry, correction: Revision | None, bucket: Bucket, policy: Policy
 ) -> list[Finding]:
@@ -94,6 +96,7 @@ def tell_odd(month: Month, found: Sequence[Finding]) -> None:
 
 
 @task(task_run_name="hold {planned.month}", **RETRIES)
+@stage
 def hold(
     planned: Plan,
     entry: Entry,
@@ -119,12 +122,14 @@ def hold(
 
 
 @task(task_run_name="accept {month}", **RETRIES)
+@stage
 def accept(month: Month, held: HeldMonth, bucket: Bucket) -> None:
     """Record that the held month is accepted, so that any later run completes this one."""
     accept_aside(bucket, month, held)
 
 
 @task(task_run_name="release {month}", **RETRIES)
+@stage
 def release(month: Month, aside: Aside, bucket: Bucket) -> None:
     """Remove what was set aside for a month that was held."""
     discard(bucket, aside)

@@ -13,6 +13,7 @@ from functools import partial
 from types import FrameType
 
 from orchestration.exit_codes import ExitCode
+from orchestration.json_log import is_on, worded
 
 #: Seconds for Prefect to report the runs as crashed, notify, and stop a Dask cluster.
 REPORT_SECONDS = 15
@@ -53,7 +54,7 @@ def _press(pressed: threading.Event, number: int, frame: FrameType | None) -> No
     timer.start()
     # It would log a line for each interrupted connection to Prefect's own database.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
-    _say("\nStopping; another Ctrl-C ends it at once.\n")
+    _say("\nStopping; another Ctrl-C ends it at once.")
     raise KeyboardInterrupt
 
 
@@ -68,9 +69,9 @@ def _end() -> None:
 
 def _kill() -> None:
     """End the process by the signal itself, so that a waiting shell or make knows the cause."""
-    if os.isatty(2):
-        _say("\x1b[?25h")  # the cursor, which a live display hides
-    _say("Stopped. The same command again completes what is missing.\n")
+    if os.isatty(2) and not is_on():
+        os.write(2, b"\x1b[?25h")  # the cursor, which a live display hides
+    _say("Stopped. The same command again completes what is missing.")
     os.kill(os.getpid(), signal.SIGINT)
     os._exit(ExitCode.INTERRUPTED)  # PID 1 of a container survives the signal
 
@@ -78,4 +79,4 @@ def _kill() -> None:
 def _say(words: str) -> None:
     """Write to stderr without print, which may be active; Ctrl-C may have ended a pipe's reader."""
     with suppress(OSError):
-        os.write(2, words.encode())
+        os.write(2, f"{worded(words, logging.WARNING)}\n".encode())

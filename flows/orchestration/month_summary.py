@@ -13,6 +13,7 @@ from monthly.month import Month
 from monthly.report.wording import Wording, labelled
 from monthly.warehouses import Warehouse
 from orchestration.retries import RETRIES
+from orchestration.stages import stage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +29,7 @@ FROM `{table}` WHERE file_month = DATE '{first_day}' GROUP BY 1 ORDER BY 1
 
 
 @task(task_run_name="summary {month}", **RETRIES)
+@stage
 def month_summary(month: Month, warehouse: BigQuery) -> pd.DataFrame:
     """Query rows, amount and mean distance per day from BigQuery.
 

@@ -16,7 +16,7 @@ from prefect.settings import PREFECT_UI_URL
 from core.errors import StillHeld
 from monthly.history import change_text
 from monthly.result import MonthResult
-from orchestration import flow_results, run_log
+from orchestration import flow_results, json_log, run_log
 
 #: At most one of them is saved.
 BLOCKS = ("slack-webhook/zoom-notify", "custom-webhook/zoom-notify")
@@ -96,6 +96,7 @@ def _page(flow_run: FlowRun) -> str:
 
 run_log.install()  # here, as every flow imports this module
 flow_results.install()
+json_log.install()
 
 #: For each flow.
 NOTICES: dict[str, Any] = {"on_failure": [tell], "on_crashed": [tell]}

@@ -6,6 +6,7 @@ This module does not import Prefect, which takes seconds: a usage error should n
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any, NoReturn
 
 from core.errors import TripsError, UsageError
 from orchestration.exit_codes import ExitCode
+from orchestration.json_log import say
 from orchestration.wording import advice_on_command_line, on_command_line
 
 OPTION = "--json"
@@ -50,9 +52,9 @@ class Failure:
 
     def tell(self) -> None:
         """Print the reason on stderr, then the pages that help."""
-        print(f"Error: {self.message}", file=sys.stderr)
+        say(f"Error: {self.message}", logging.ERROR, error=self.error or None)
         for page in self.pages:
-            print(f"Help: {page}", file=sys.stderr)
+            say(f"Help: {page}")
 
 
 def wants_json(arguments: Sequence[str]) -> bool:

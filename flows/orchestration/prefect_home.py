@@ -90,19 +90,24 @@ def _register_no_blocks() -> None:
 
 
 def _share_declarations() -> None:
-    """Let .env name the folder of declarations, which parameters offer as they are imported."""
+    """Let .env name the folder of declarations, which parameters offer as they are imported.
+
+    The form of the log, too, for the processes that this one starts.
+    """
     # Not at the top: an interpreter without the requirements is told so first.
     from core.errors import UsageError
     from orchestration.output import refuse
-    from orchestration.variables import DATASETS, share_with_library
+    from orchestration.variables import DATASETS, LOG, refuse_unknown_log, share_with_library
 
     share_with_library(DATASETS)
+    share_with_library(LOG)
     main = getattr(sys.modules["__main__"], "__file__", None) or ""
     if Path(main).absolute().parent.parent != PROJECT:
         return  # a process of Prefect's own shows the error with the run
     try:
         from monthly.datasets import declaration_files
 
+        refuse_unknown_log()
         declaration_files()
     except UsageError as error:
         refuse(error)

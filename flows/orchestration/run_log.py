@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-import sys
 
 from prefect import get_run_logger
 from prefect.exceptions import MissingContextError
+
+from orchestration import json_log
 
 
 class RunLog(logging.Handler):
@@ -17,7 +18,7 @@ class RunLog(logging.Handler):
         try:
             get_run_logger().log(record.levelno, "%s", record.getMessage())
         except MissingContextError:
-            print(record.getMessage(), file=sys.stderr, flush=True)
+            json_log.say(record.getMessage(), record.levelno)
 
 
 def install() -> None:

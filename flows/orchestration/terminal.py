@@ -9,12 +9,16 @@ import sys
 import warnings
 from gzip import GzipFile
 from pathlib import Path
+from typing import TypeGuard
 
 import prefect
 from prefect.logging.configuration import setup_logging
 from prefect.logging.handlers import PrefectConsoleHandler
 from rich.console import Console
 from rich.theme import Theme
+
+from orchestration import json_log
+from orchestration.json_log import JsonLines
 
 _PREFECT = str(Path(prefect.__file__).parent) + os.sep
 #: Functions of prefect.engine that log why a run failed, which the command reports at its end.
@@ -38,27 +42,36 @@ def show_own_lines(tracebacks: bool) -> None:
     setup_logging()
     for handler in _handlers():
         handler.addFilter(_OwnLines(tracebacks))
-        if not tracebacks:
+        if not tracebacks and _is_text(handler):
             handler.setFormatter(_ForTerminal(handler.formatter or logging.Formatter()))
 
 
 def is_terminal() -> bool:
-    """Return whether the log goes to a terminal, even while a display replaces `sys.stderr`."""
-    return os.isatty(2)
+    """Return whether the log goes to a terminal, even while a display replaces `sys.stderr`.
+
+    A log of JSON does not: nothing may stand between its lines.
+    """
+    return os.isatty(2) and not json_log.is_on()
 
 
 def console() -> Console:
     """Return the console of the log, which a live display must share."""
-    for handler in _handlers():
+    for handler in filter(_is_text, _handlers()):
         handler.console.push_theme(Theme())  # its own theme lacks the styles of progress bars
         return handler.console
     return Console(stderr=True)
 
 
-def _handlers() -> list[PrefectConsoleHandler]:
+def _is_text(handler: logging.Handler) -> TypeGuard[PrefectConsoleHandler]:
+    return isinstance(handler, PrefectConsoleHandler)
+
+
+def _handlers() -> list[logging.Handler]:
     loggers = (logging.getLogger(name) for name in ("", "prefect"))
     handlers = (handler for logger in loggers for handler in logger.handlers)
-    return [handler for handler in handlers if isinstance(handler, PrefectConsoleHandler)]
+    return [
+        handler for handler in handlers if isinstance(handler, PrefectConsoleHandler | JsonLines)
+    ]
 
 
 class _OwnLines(logging.Filter):

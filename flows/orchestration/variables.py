@@ -11,6 +11,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from core.errors import UsageError
+
 PROJECT = Path(__file__).absolute().parents[2]
 
 
@@ -79,6 +81,17 @@ MONTHS_PER_MINUTE = Variable(
     "Months that a parent run starts per minute at most, such as `5`, for a Prefect API with a "
     "limit on requests. By default there is no limit.",
 )
+LOG = Variable(
+    "TRIPS_LOG",
+    "",
+    "Form of the log: `json` for one JSON object a line. By default, `text`.",
+)
+SECRET = Variable(
+    "TRIPS_SECRET_NAME",
+    "",
+    "Value of a secret that a source writes as `{secret.name}`; one variable for each, with its "
+    "name in capitals, and `_` for `-`. Without it, the block `secret/name`.",
+)
 ENVIRONMENT_FILE = Variable(
     "TRIPS_ENV_FILE", str(PROJECT / ".env"), "File to read in place of `.env`."
 )
@@ -93,6 +106,8 @@ VARIABLES = (
     SCRATCH,
     THREADS,
     MONTHS_PER_MINUTE,
+    LOG,
+    SECRET,
     ENVIRONMENT_FILE,
 )
 
@@ -153,8 +168,27 @@ def parameter(value: str, known: Setting) -> Setting:
     return Setting(value, "parameter", "" if known.is_default else known.origin)
 
 
+def refuse_unknown_log() -> None:
+    """Refuse a form of the log that does not exist.
+
+    Raises:
+        UsageError: TRIPS_LOG is neither text nor json.
+    """
+    found = setting(LOG)
+    if found.value not in ("", "text", "json"):
+        raise UsageError(f"{LOG.name}: {found} is not a form of the log; write text or json")
+
+
 def share_with_library(variable: Variable) -> None:
     """Export a variable that only .env sets to the library and the child processes of this run."""
     found = setting(variable)
     if found.value:
         os.environ[variable.name] = found.value
+
+
+def share_secrets() -> None:
+    """Export the secrets that only .env has, as `share_with_library` does."""
+    prefix = SECRET.name.removesuffix("NAME")
+    for name, value in _IN_FILE.items():
+        if name.startswith(prefix) and value:
+            os.environ[name] = os.environ.get(name) or value

@@ -32,6 +32,7 @@ import make_notification
 import make_postgres_block
 import make_process_blocks
 import make_s3_block
+import make_secret_blocks
 from block_specs import BlockSpec, _reference, main, main_of_all
 from fakes.google import Google
 from fakes.postgres import Database
@@ -160,9 +161,10 @@ def test_a_script_has_a_check_for_each_of_its_blocks_and_no_other(
 ) -> None:
     """The reference takes the list of blocks from these checks."""
     webhooks = (WEBHOOK, "https://hooks.slack.com/services/T000/B000/s3cret")
+    values |= {"TRIPS_SECRET_NAME": "s3cret-value"}
     found = [Settings(values | {"NOTIFY_WEBHOOK_URL": url}, Path(".env")) for url in webhooks]
     made = [_reference(*pair) for settings in found for pair in spec.blocks(settings)]
-    assert set(made) == set(spec.checks)
+    assert {each.replace("secret/name", "secret/NAME") for each in made} == set(spec.checks)
 
 
 @SERVER
@@ -187,6 +189,17 @@ def test_a_key_in_the_variable_itself_travels_with_the_block(
     (credentials, *_) = saved(run, make_gcp_blocks.SPEC, values | {"GCP_SERVICE_ACCOUNT": key})
     assert credentials.service_account_file is None
     assert credentials.service_account_info.get_secret_value() == json.loads(key)
+
+
+@SERVER
+def test_each_secret_of_a_source_is_a_block_of_its_name(run: Run) -> None:
+    """The name that the source has; the value is in no line."""
+    values = {"TRIPS_SECRET_PORTAL_KEY": PASSWORD, "TRIPS_SECRET_SAS": TOKEN}
+    key, sas = saved(run, make_secret_blocks.SPEC, values)
+    assert load("secret/portal-key").get() == key.get() == PASSWORD
+    assert load("secret/sas").get() == sas.get() == TOKEN
+    code, out, _ = run(make_secret_blocks.SPEC, values, "--check")
+    assert (code, out) == (0, "ok  secret/portal-key: has a value\nok  secret/sas: has a value\n")
 
 
 @SERVER

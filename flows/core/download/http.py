@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from core.download import secrets
 from core.download.partial import PartFile, Progress, Validators
 from core.download.remote_file import Download, RemoteFile, What
 from core.errors import NotPublished, SourceError, Unreachable
@@ -54,18 +55,19 @@ class Http:
 
     def look(self, wanted: RemoteFile[What]) -> RemoteFile[What]:
         """Query the file with HEAD, or with a GET for one byte if HEAD is refused."""
+        url = secrets.filled(wanted.url)
         with _client(wanted) as client:
-            with client.stream("HEAD", wanted.url) as response:
+            with client.stream("HEAD", url) as response:
                 if response.status_code not in self.no_head:
                     return self._seen(wanted, response)
-            with client.stream("GET", wanted.url, headers={"Range": "bytes=0-0"}) as response:
+            with client.stream("GET", url, headers={"Range": "bytes=0-0"}) as response:
                 return self._seen(wanted, response)
 
     def fetch(self, wanted: RemoteFile[What], part: PartFile, progress: Progress) -> Download[What]:
         """Download the file, or the rest of a partial download."""
         begun = part.begun(wanted.url)
         headers = part.rest_of(begun) if begun else {}
-        get = ("GET", wanted.url)
+        get = ("GET", secrets.filled(wanted.url))
         with _client(wanted) as client, client.stream(*get, headers=headers) as response:
             if not begun or _is_usable(response, part, begun):
                 return self._receive(wanted, response, part, begun, progress)
@@ -113,10 +115,17 @@ class Http:
             wait = response.headers.get("Retry-After", "not given")
             raise Unreachable(f"{said}; try again later (Retry-After: {wait})")
         if status not in good:
-            raise SourceError(f"{said}; choose a source that anybody may read")
+            raise SourceError(f"{said}; {_access(wanted.url)}")
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding not in ("identity", "gzip", "x-gzip"):
             raise SourceError(f"{said}, encoded as {encoding!r}; choose another source")
+
+
+def _access(url: str) -> str:
+    named = secrets.names_in(url)
+    if named:
+        return f"check the secret {' and '.join(named)}: it may be wrong, or have expired"
+    return "choose a source that anybody may read"
 
 
 @cache

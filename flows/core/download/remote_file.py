@@ -11,7 +11,9 @@ from urllib.request import url2pathname
 
 import httpx
 
+from core.download import secrets
 from core.errors import UsageError
+from core.redaction import redacted, typed_secrets
 
 #: Between the addresses of files that are published together.
 AND = " + "
@@ -74,20 +76,25 @@ def remote_file(what: What, address: str) -> RemoteFile[What]:
     url = url_of(address)
     if not url or is_malformed(url):
         raise UsageError(
-            f"{what}: {address!r} is not an address of a file; write it like "
+            f"{what}: {redacted(address)!r} is not an address of a file; write it like "
             "https://host/folder/file, file:///folder/file or folder/file"
         )
     return RemoteFile(what, url)
 
 
 def without_secrets(url: str) -> str:
-    """Return an address that is safe to show and store: without user, password and query."""
+    """Return an address that is safe to show and store: without user, password and query.
+
+    One whose secrets are all written as {secret.NAME} has none, and stays whole.
+    """
     return AND.join(map(_without_secrets, url.split(AND)))
 
 
 def _without_secrets(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https"):
+        return url
+    if secrets.names_in(url) and not typed_secrets(url):
         return url
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
 

@@ -8,6 +8,7 @@ from functools import partial
 from urllib.parse import unquote
 
 from core.download.remote_file import file_name
+from core.download.secrets import FIELD
 
 YearMonth = tuple[int, int]
 
@@ -37,6 +38,7 @@ def month_in(address: str) -> YearMonth | None:
 def template_of(address: str, month: YearMonth) -> str:
     """Return an address with its month replaced by fields; empty if it does not contain it."""
     text = address.replace("{", "{{").replace("}", "}}")
+    text = re.sub(r"\{(\{secret\.[a-z0-9-]+\})\}", r"\1", text)
     for pattern in _WRITTEN:
         text = re.sub(pattern, partial(_fields, month), text)
     for pattern, fields in _DAYS:
@@ -60,6 +62,7 @@ def templates(addresses: Mapping[str, YearMonth]) -> list[str]:
 
 def filled(template: str, year: int, month: int) -> str:
     """Return the address of a month."""
+    template = FIELD.sub(r"{\g<0>}", template)
     return template.format(year=year, month=month, year_month=f"{year:04}-{month:02}")
 
 

@@ -19,6 +19,7 @@ from types import TracebackType
 from fakes.google.answers import Answer, Fault, Refused, Request, unsupported
 from fakes.google.bigquery import BigQuery
 from fakes.google.storage import Storage
+from fakes.google.tokens import Tokens
 
 PROJECT = "taxi-project"
 
@@ -30,6 +31,7 @@ class Google:
         requests: all requests so far, in order, without their bodies.
         storage: buckets and objects.
         bigquery: datasets, tables and jobs.
+        tokens: what the credentials of a test get tokens for.
     """
 
     def __init__(self) -> None:
@@ -43,6 +45,7 @@ class Google:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.storage = Storage(Path(self._folder.name), self.url)
         self.bigquery = BigQuery(self.storage, self.url)
+        self.tokens = Tokens()
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     def __enter__(self) -> Google:
@@ -112,10 +115,9 @@ class Google:
                 return Refused(501, f"the double broke: {error!r}").answer()
 
     def _route(self, request: Request) -> Answer:
-        if (request.method, request.path) == ("POST", "/token"):
-            return Answer({"access_token": "local", "expires_in": 3600, "token_type": "Bearer"})
-        if request.headers.get("authorization") != "Bearer local":
-            raise Refused(401, "Request had invalid authentication credentials.")
+        if self.tokens.issues(request):
+            return self.tokens.answer(request)
+        self.tokens.refuse_invalid(request)
         if "/bigquery/v2/" in request.path:
             return self.bigquery.answer(request)
         if "/storage/v1/" in request.path:

@@ -1,0 +1,75 @@
+"""Secrets in texts: what in an address is one, and texts without them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
+
+#: Names of parameters that sign a request or stand for a password, such as `X-Amz-Signature`,
+#: Azure's `sig`, CloudFront's `Signature` and Google's `X-Goog-Signature`.
+_NAME = (
+    r"(?:[\w.-]*[-_.])?(?:sig|signature|(?:access|auth|security)?[-_]?token|secret|password|passwd|"
+    r"pwd|(?:api|access|subscription|account)[-_]?key)"
+)
+_PARAMETER = re.compile(rf"({_NAME})=(.*)", re.IGNORECASE | re.DOTALL)
+#: A field of a template, such as {year} or {secret.NAME}.
+_FIELD = re.compile(r"\{[^{}]*\}")
+_MASK = "***"
+_USER = re.compile(r"(?<=://)[^\s/?#@\"'<>]+(?=@)")
+#: A value ends before the punctuation of the sentence that the address is in.
+_END = r"(?=[.,:;)\]]*(?:[&#\s\"'<>]|$))"
+_SIGNED = re.compile(rf"(?<=[?&;])({_NAME})=([^&#\s\"'<>]+?){_END}", re.IGNORECASE)
+#: Names of variables whose values are secret.
+_VARIABLE = re.compile(
+    r"(PASSWORD|PASSWD|SECRET|TOKEN|WEBHOOK|SERVICE_ACCOUNT|(?<![A-Z])KEY)", re.IGNORECASE
+)
+#: Shorter values are found in ordinary words and numbers.
+_SHORTEST = 4
+
+
+def typed_secrets(address: str) -> list[str]:
+    """Return what is secret in an address, by name: the password, or parameters of the query.
+
+    A value that consists of fields alone, such as `{secret.NAME}`, is not typed.
+    """
+    parts = urlsplit(address)
+    user = parts.netloc.rpartition("@")[0]
+    found = [("password" if ":" in user else "user", _password(user))]
+    matches = (_PARAMETER.fullmatch(each) for each in parts.query.split("&"))
+    found += [(match[1], match[2]) for match in matches if match]
+    return [name for name, value in found if not _is_field(value)]
+
+
+def redacted(text: str, values: Iterable[str] = ()) -> str:
+    """Return a text with masked passwords and signatures of addresses.
+
+    Args:
+        text: any text, with any number of addresses.
+        values: secrets to mask wherever they stand.
+    """
+    text = _USER.sub(lambda found: found[0] if _is_field(_password(found[0])) else _MASK, text)
+    text = _SIGNED.sub(
+        lambda found: found[0] if _is_field(found[2]) else f"{found[1]}={_MASK}", text
+    )
+    for value in sorted(values, key=len, reverse=True):
+        text = text.replace(value, _MASK) if len(value) >= _SHORTEST else text
+    return text
+
+
+def secrets_of(variables: Mapping[str, str]) -> set[str]:
+    """Return the secrets among variables: by their names, and the passwords of addresses."""
+    named = {line for n, v in variables.items() if _VARIABLE.search(n) for line in v.splitlines()}
+    users = {user for v in variables.values() for user in _USER.findall(v)}
+    return named | users | {_password(user) for user in users}
+
+
+def _password(user: str) -> str:
+    """Return the password of the user part of an address; without one, a user may be a token."""
+    name, _, password = user.partition(":")
+    return password or name
+
+
+def _is_field(value: str) -> bool:
+    """Return whether a value consists of fields of a template, such as {secret.NAME}."""
+    return not _FIELD.sub("", value)

@@ -1,0 +1,70 @@
+"""Secrets of sources: from the environment, .env, or Prefect's blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from prefect import get_run_logger
+from prefect.blocks.core import Block
+from prefect.blocks.system import Secret
+
+from core.download import secrets
+from monthly.sources import secrets_in, typed_in
+from orchestration import variables
+
+#: Imported by every flow that reads a source.
+variables.share_secrets()
+
+
+def in_block(name: str) -> str | None:
+    """Return the value of the block `secret/NAME`, or None if there is none."""
+    try:
+        block = cast(Secret, Secret.load(name))  # a coroutine only in an async function
+    except ValueError:  # Prefect raises it if no such block is saved
+        return None
+    return str(block.value.get_secret_value())
+
+
+secrets.look_up_in(in_block)
+
+
+def remember_block(block: Block) -> None:
+    """Note the passwords and keys of a block, so that no line of the log shows them."""
+    secrets.remember(_secrets_of(block.dict()))
+
+
+def _secrets_of(value: Any) -> Iterator[str]:
+    if hasattr(value, "get_secret_value"):
+        value = value.get_secret_value()
+        yield from [value] if isinstance(value, str) else _texts_of(value)
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _secrets_of(each)
+
+
+def _texts_of(value: Any) -> Iterator[str]:
+    """Yield the texts of a secret that has several, such as the key of a service account."""
+    for each in value.values() if isinstance(value, Mapping) else ():
+        yield from [each, *each.splitlines()] if isinstance(each, str) else ()
+
+
+def check_source(source: str, dataset: str) -> None:
+    """Warn of secrets that are typed into a source, before any month of it is planned.
+
+    Raises:
+        UsageError: a secret that the source refers to has no value.
+    """
+    for name in secrets_in(source, dataset):
+        secrets.value_of(name)
+    if typed := typed_in(source, dataset):
+        get_run_logger().warning("%s", _warning(typed))
+
+
+def _warning(typed: list[str]) -> str:
+    return (
+        f"the source has a secret in it ({', '.join(typed)}), which Prefect stores with the run's "
+        f"parameters and shows in the UI; write {{secret.NAME}} in its place, and put its value "
+        f"into {secrets.VARIABLE} in .env or into the block secret/NAME "
+        "(blocks/make_secret_blocks.py)"
+    )

@@ -1,0 +1,126 @@
+"""Secrets of sources in flows: from variables and blocks, and nowhere that a run is shown."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes.in_process import Commands
+from fakes.web import Page, Web
+from monthly.ledger import read_entry
+from monthly.month import Month
+from orchestration.block_registry import open_bucket
+from test_flows import trips
+
+pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+PASSWORD, SIGNED = "s3cret-Pa55", "sv=1&sig=S1gnature%3D"
+OCTOBER = "/green_2020-10.csv"
+
+
+@pytest.fixture
+def source(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A template of a publisher who wants a password and a signature."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Web() as web:
+        page = Page(trips("2020-10", ["10.5", "4"]).encode(), etag='"one"')
+        host = web.serve(f"{OCTOBER}?{SIGNED}", page).removeprefix("http://").partition("/")[0]
+        path = OCTOBER.replace("2020-10", "{year_month}")
+        yield f"http://me:{{secret.portal}}@{host}{path}?{{secret.portal-query}}"
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One secret in a variable, the other in a block."""
+    from prefect.blocks.system import Secret
+
+    monkeypatch.setenv("TRIPS_SECRET_PORTAL", PASSWORD)
+    kind: Any = Secret
+    kind(value=SIGNED).save("portal-query", overwrite=True)
+
+
+def stored() -> str:
+    """Everything that Prefect stores of runs, their tasks and artifacts."""
+    from prefect import get_client
+
+    async def read() -> list[Any]:
+        async with get_client() as client:
+            found = [client.read_flow_runs(), client.read_task_runs(), client.read_artifacts()]
+            return [json.loads(each.json()) for kind in found for each in await kind]
+
+    return json.dumps(asyncio.run(read()))
+
+
+def test_a_month_with_secrets_is_loaded_planned_and_repaired_without_showing_them(
+    place: Path, source: str, given: None, command: Commands
+) -> None:
+    """Nor typing them again: the ledger has the template's fields."""
+    from parameterized_flow import etl_parent_flow
+    from verify import record, shown, verify
+
+    options = ["--color", "green", "--months", "2020-10"]
+    load = [*options, "--source", source, "--gates", "off"]
+    said = [
+        command(etl_parent_flow, *load, "--plan"),
+        command(etl_parent_flow, *load, "--json"),
+        command(etl_parent_flow, *load, "--plan"),
+    ]
+    assert [each.code for each in said] == [0, 0, 0]
+    assert "same ETag" in said[2].out
+    entry, _ = read_entry(open_bucket("local-bucket/zoom"), Month("green", 2020, 10))
+    assert entry is not None
+    assert "me:{secret.portal}@" in entry.url
+    (place / "bucket" / entry.object_key).unlink()
+    said.append(command(verify, *options, "--repair", show=shown, record=record))
+    assert said[-1].code == 0
+    assert (place / "bucket" / entry.object_key).exists()
+    files = [path.read_bytes() for path in place.rglob("*") if path.is_file()]
+    everything = b"".join([*files, repr(said).encode(), stored().encode()])
+    assert b"{secret.portal}" in everything
+    for secret in (PASSWORD, "S1gnature"):
+        assert secret.encode() not in everything
+
+
+def test_a_missing_secret_is_one_error_before_any_month_is_planned(
+    place: Path, source: str, command: Commands
+) -> None:
+    """It names the variable, the block, and the script that saves it."""
+    from parameterized_flow import etl_parent_flow
+
+    source = source.replace("portal", "nobodys")
+    said = command(
+        etl_parent_flow, "--color", "green", "--months", "2020-09:2020-10", "--source", source
+    )
+    assert (said.code, said.out) == (2, "")
+    assert said.err.count("Error:") == 1
+    assert "the secret nobodys has no value; set TRIPS_SECRET_NOBODYS in .env" in said.err
+    assert "secret/nobodys, as blocks/make_secret_blocks.py does" in said.err
+
+
+def test_a_typed_password_warns_and_stands_in_no_log(
+    place: Path, source: str, given: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The warning says how to move it into a secret; the run goes on."""
+    from etl_web_to_gcs import etl_web_to_gcs
+
+    typed = source.replace("{secret.portal}", PASSWORD).replace("{secret.portal-query}", SIGNED)
+    call: Any = etl_web_to_gcs
+    with caplog.at_level(logging.INFO):
+        state = call("green", 2020, 10, source=typed, gates="off", return_state=True)
+    assert state.name == "Completed"
+    (warning,) = [r for r in caplog.records if "has a secret in it" in r.getMessage()]
+    assert warning.levelno == logging.WARNING
+    assert "(password, sig)" in warning.getMessage()
+    assert "write {secret.NAME} in its place" in warning.getMessage()
+    assert PASSWORD not in caplog.text
+    assert "S1gnature" not in caplog.text
+    entry, _ = read_entry(open_bucket("local-bucket/zoom"), Month("green", 2020, 10))
+    assert entry is not None
+    assert "@" not in entry.url
+    assert "?" not in entry.url
