@@ -39,6 +39,7 @@ from orchestration.artifacts import show_quality
 from orchestration.block_registry import BUCKET, SOURCE, opened_bucket, tell_places
 from orchestration.flow_results import plain_failures, skipped, timed
 from orchestration.gate_tasks import passed, release, remove_leftovers
+from orchestration.handed_down import plan_of_parent
 from orchestration.notifications import CORRECTIONS
 from orchestration.parameter_types import DeclaredCount, DeclaredShare, MonthOfYear, Year
 from orchestration.progress import shown_progress
@@ -198,13 +199,19 @@ def etl_web_to_gcs(
     policy = Policy.of(color, gates, thresholds, accept)
     options = Options(force, rules, policy, editions_to_keep(color, keep_editions))
     with scratch_folder(which, f"{source} {bucket}") as folder:
-        return planned_again(partial(_bring, which, source, opened.used, folder, options))
+        bring = partial(_bring, which, source, opened.used, folder, options)
+        return planned_again(partial(bring, plan_of_parent(which)), bring)
 
 
 def _bring(
-    which: Month, source: str, store: Bucket, folder: Path, options: Options
+    which: Month,
+    source: str,
+    store: Bucket,
+    folder: Path,
+    options: Options,
+    planned: Plan | None = None,
 ) -> MonthResult | State[MonthResult]:
-    planned = plan(which, source, store, options.force, options.policy)
+    planned = planned or plan(which, source, store, options.force, options.policy)
     if planned.status is Status.HELD:
         raise _held(planned)
     if planned.status is Status.NOT_YET_PUBLISHED:

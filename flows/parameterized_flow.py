@@ -23,13 +23,12 @@ from core.errors import NotPublished, Remedy, SchemaError, StillHeld, UsageError
 from core.scratch import sweep_scratch
 from core.storage.bucket import Bucket
 from engines import run_months
-from engines.concurrency import side_by_side
 from engines.run_plan import WORKERS, EngineConfig, Name, RunPlan
 from monthly.convert.readings import DateOrder, DecimalMark, NewColumns, UtcTimes
 from monthly.editions import editions_to_keep
 from monthly.gates.policy import GateMode, Policy
 from monthly.month import Color, Month, latest_months, may_be_unpublished, months_of
-from monthly.plan import Plan, Status, due_in_warehouse, plan_month
+from monthly.plan import Plan, Status
 from monthly.result import MonthResult, Outcome, failed_month, result_of
 from monthly.shortfall import complaint
 from monthly.sources import addresses, chosen, published_at
@@ -46,6 +45,7 @@ from orchestration.block_registry import (
 )
 from orchestration.flow_results import HELD, plain_failures
 from orchestration.gate_tasks import remove_leftovers
+from orchestration.handed_down import blocks_opened_once
 from orchestration.notifications import CORRECTIONS
 from orchestration.parameter_types import (
     AtLeastOne,
@@ -55,29 +55,10 @@ from orchestration.parameter_types import (
     Year,
 )
 from orchestration.paths import absolute_name
+from orchestration.planning import plan_all
 from orchestration.retries import RETRIES
 from orchestration.stages import stage
 from orchestration.wording import in_ui
-
-#: Months planned concurrently; each sends a request to the publisher.
-PLANNED = 8
-
-
-@task(name="plan", task_run_name="plan {month}", **RETRIES)
-@stage
-def plan_one(
-    month: Month,
-    source: str,
-    bucket: Bucket,
-    warehouse: Warehouse | None,
-    force: bool,
-    policy: Policy,
-) -> Plan:
-    """Compare the published file with the bucket and the warehouse, without writing anything."""
-    planned = plan_month(month, source, bucket, force, policy)
-    if warehouse is None:
-        return planned
-    return due_in_warehouse(planned, warehouse.held(month), warehouse.name())
 
 
 @task(task_run_name="compare the table of {dataset}", **RETRIES)
@@ -96,6 +77,7 @@ def _run_name() -> str:
 
 @flow(name="etl-parent-flow", flow_run_name=_run_name, **CORRECTIONS)
 @plain_failures
+@blocks_opened_once()
 def etl_parent_flow(
     color: Color = "yellow",
     year: Year = 2021,
@@ -182,8 +164,7 @@ def etl_parent_flow(
     opened, loaded = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
     tell_places(source, opened, loaded, color)
     store, target = opened.used, loaded.used if loaded else None
-    how = (source, store, target, force, policy)
-    plans = side_by_side(((month, plan_one, (month, *how)) for month in wanted), PLANNED)
+    plans = plan_all(wanted, source, store, target, force, policy)
     if not (skip_missing or months == "due"):
         plans = [_or_failed(p, source) for p in plans]
     plans = _accepted_by(target, plans)

@@ -21,6 +21,7 @@ from monthly.month import Month
 from monthly.plan import Plan, Status
 from monthly.result import MonthResult, Outcome
 from orchestration.flow_results import error_of
+from orchestration.handed_down import handed_down
 from orchestration.notifications import OF_PARENT
 
 
@@ -50,7 +51,7 @@ def bring_and_load(
         report: whether to draw the month's report once it is loaded.
     """
     started = time.perf_counter()
-    with _tagged():
+    with _tagged(), handed_down(planned):
         lines = list(_lines(planned.month, options, warehouse, report))
     loaded = any(line.status is Outcome.LOADED for line in lines)
     return replace(

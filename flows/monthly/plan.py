@@ -47,6 +47,7 @@ class Plan:
         remedies: what would give the month work to do.
         aside: what is set aside for the month.
         held_by_content: whether the month is held if the published bytes are those set aside.
+        bucket_plan: the plan for the bucket alone; None if it is this one.
     """
 
     month: Month
@@ -59,6 +60,7 @@ class Plan:
     remedies: tuple[Advice, ...] = ()
     aside: Aside = NOTHING
     held_by_content: bool = False
+    bucket_plan: Plan | None = None
 
     @property
     def is_generated(self) -> bool:
@@ -184,7 +186,8 @@ def due_in_warehouse(plan: Plan, held: Held | None, warehouse: str) -> Plan:
         status, reason = Status.CHANGED, difference
     else:
         return plan
-    return Plan(plan.month, status, reason, plan.published, plan.entry, plan.entry_version)
+    version = plan.entry_version
+    return Plan(plan.month, status, reason, plan.published, plan.entry, version, bucket_plan=plan)
 
 
 def _pinned_plan(plan: Plan, entry: Entry) -> Plan:

@@ -23,6 +23,7 @@ from monthly.sources import published_at
 from monthly.warehouses import Warehouse
 from orchestration import variables
 from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket
+from orchestration.handed_down import kept_open
 from orchestration.paths import is_path, lasting, passing_folder, refuse_unusable
 from orchestration.prefect_server import place_of_blocks
 from orchestration.secret_values import check_source, remember_block
@@ -219,6 +220,11 @@ def opened_postgres(name: str) -> Opened[Postgres]:
 
 
 def _open(name: str, kinds: dict[str, Kind[T]], known: Setting, what: str) -> Opened[T]:
+    opened: Opened[T] = kept_open(name, lambda: _open_anew(name, kinds, known, what))
+    return opened
+
+
+def _open_anew(name: str, kinds: dict[str, Kind[T]], known: Setting, what: str) -> Opened[T]:
     slug, _, document = name.partition("/")
     if slug not in kinds or not document:
         types = " or ".join(f"{slug}/NAME" for slug in kinds)

@@ -31,10 +31,15 @@ RETRIES: dict[str, Any] = {
 }
 
 
-def planned_again(run: Callable[[], T]) -> T:
-    """Plan and run; if another run changed the month in the meantime, plan and run once more."""
+def planned_again(run: Callable[[], T], again: Callable[[], T] | None = None) -> T:
+    """Run; if another run changed the month in the meantime, plan and run once more.
+
+    Args:
+        run: plans and runs, or runs as planned before.
+        again: plans and runs; `run` if None.
+    """
     try:
         return run()
     except Conflict as conflict:
         get_run_logger().info("%s; planning again", conflict)
-        return run()
+        return (again or run)()

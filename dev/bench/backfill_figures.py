@@ -1,0 +1,60 @@
+"""Parent runs over many small months: what a month costs beside its data, and memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from figure import Figure
+
+BENCH = Path(__file__).parent
+PARENT = BENCH.parents[1] / "flows" / "parameterized_flow.py"
+_MONTHS = {12: "2012-01:2012-12", 108: "2012-01:2020-12", 200: "2009-01:2025-08"}
+
+
+def figures(folder: Path) -> Iterator[Figure]:
+    """Yield seconds a month and peak memory of runs on threads, and the seconds of a plan.
+
+    Each runs once: the long run takes minutes, and evens out what else the machine does.
+
+    Args:
+        folder: to work in.
+    """
+    home = folder / "backfill"
+    home.mkdir()
+    noop = [str(BENCH / "noop.py")]
+    _timed(noop, home)  # makes Prefect's database
+    nothing, planned = _timed(noop, home), _timed(_parent(200, "--plan"), home)
+    year, nine = _timed(_parent(12), home), _timed(_parent(108), home)
+    month = (nine["seconds"] - year["seconds"]) / 96
+    yield Figure("backfill of small months, a month", month, "s", "<= 0.7", month <= 0.7)
+    yield Figure("backfill: memory at 12 months", year["peak_mb"], "MB", "", ok=True)
+    growth = nine["peak_mb"] / year["peak_mb"]
+    yield Figure("backfill: memory at 108 over 12", growth, "x", "<= 1.1", growth <= 1.1)
+    plan = planned["seconds"] - nothing["seconds"]
+    yield Figure("--plan of 200, more than a no-op", plan, "s", "<= 6", plan <= 6)
+
+
+def _parent(months: int, *more: str) -> list[str]:
+    small = ("--color", "yellow", "--source", "sample:500", "--months", _MONTHS[months])
+    return [str(PARENT), *small, *more]
+
+
+def _timed(command: list[str], home: Path) -> dict[str, float]:
+    """Run a command with a bucket and a warehouse of its own, and return what it took."""
+    with tempfile.TemporaryDirectory(dir=home) as place:
+        environment = os.environ | {
+            "PREFECT_HOME": str(home / "prefect"),
+            "TRIPS_DATA": place,
+            "TRIPS_SCRATCH": f"{place}/scratch",
+            "PYTHONWARNINGS": "ignore",
+        }
+        timed = [sys.executable, str(BENCH / "timed.py"), sys.executable, *command]
+        done = subprocess.run(timed, check=True, capture_output=True, text=True, env=environment)
+    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return measured

@@ -1,0 +1,53 @@
+"""Prefect's API in a command's own process, which answers it if no server is configured."""
+
+from __future__ import annotations
+
+from asyncio import get_running_loop
+
+import sqlalchemy
+from prefect.server.database.configurations import ENGINES, AioSqliteConfiguration
+from prefect.server.database.dependencies import set_database_config
+from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+#: Connections kept open for each event loop. The API opens more while it needs them.
+KEPT = 2
+
+
+class KeptConnections(AioSqliteConfiguration):
+    """Prefect's SQLite database with connections that outlast a request.
+
+    Prefect opens a connection, a thread and six pragmas for each of the five requests of a task
+    run, and SQLite empties its log each time the last connection closes: a third of the time of a
+    run over many months.
+    """
+
+    async def engine(self) -> AsyncEngine:
+        """Return the engine of the running event loop."""
+        key = (get_running_loop(), self.connection_url, self.echo, self.timeout)
+        if key not in ENGINES:
+            engine = create_async_engine(
+                self.connection_url,
+                echo=self.echo,
+                paramstyle="named",  # as Prefect does: aiosqlite has mixed up the others
+                connect_args={} if self.timeout is None else {"timeout": self.timeout},
+                poolclass=AsyncAdaptedQueuePool,
+                pool_size=KEPT,
+                max_overflow=-1,
+                pool_use_lifo=True,
+            )
+            sqlalchemy.event.listen(engine.sync_engine, "connect", self.setup_sqlite)
+            sqlalchemy.event.listen(engine.sync_engine, "begin", self.begin_sqlite_stmt)
+            ENGINES[key] = engine
+            await self.schedule_engine_disposal(key)  # type: ignore[no-untyped-call] # Prefect's
+        return ENGINES[key]
+
+
+def keep_connections() -> None:
+    """Keep the connections to Prefect's database open, if it is a SQLite file."""
+    url = PREFECT_API_DATABASE_CONNECTION_URL.value()
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database and ":memory:" not in url:
+        set_database_config(KeptConnections(connection_url=url))

@@ -1,0 +1,34 @@
+"""What a parent run hands down to the runs of its months, and what they open only once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from monthly.month import Month
+from monthly.plan import Plan, Status
+from orchestration.handed_down import blocks_opened_once, handed_down, kept_open, plan_of_parent
+
+MONTH = Month("green", 2020, 10)
+PLAN = Plan(MONTH, Status.UNCHANGED, "same ETag")
+
+
+def test_a_run_finds_the_plan_that_its_parent_made_of_its_month() -> None:
+    """That of another month is not its own, and after the block there is none."""
+    with handed_down(PLAN):
+        assert plan_of_parent(MONTH) is PLAN
+        assert plan_of_parent(Month("green", 2020, 11)) is None
+    assert plan_of_parent(MONTH) is None
+
+
+def test_a_month_that_only_the_warehouse_lacks_stays_unchanged_in_the_bucket() -> None:
+    due = replace(PLAN, status=Status.NEW, bucket_plan=PLAN)
+    with handed_down(due):
+        assert plan_of_parent(MONTH) is PLAN
+
+
+def test_a_block_is_opened_once_in_a_run_and_anew_by_the_next() -> None:
+    names = iter(range(10))
+    with blocks_opened_once():
+        assert [kept_open("a", names.__next__) for _ in range(3)] == [0, 0, 0]
+        assert kept_open("b", names.__next__) == 1
+    assert [kept_open("a", names.__next__) for _ in range(2)] == [2, 3]
