@@ -27,6 +27,7 @@ PROJECT = BENCH.parents[1]
 sys.path[:0] = [str(PROJECT / "flows"), str(PROJECT / "dev")]
 
 import csv_figures  # noqa: E402 - flows/ and blocks/ are on the path only now
+import duckdb_figures  # noqa: E402
 import fan_out_figures  # noqa: E402
 import past_runs  # noqa: E402
 import postgres_figures  # noqa: E402
@@ -57,6 +58,7 @@ def main() -> None:
             _memory(sources, folder),
             _processes(sources[1], folder),
             postgres_figures.figures(sources, ROWS, ROUNDS),
+            duckdb_figures.figures(sources[1], folder, ROUNDS),
             fan_out_figures.figures(sources[1], folder, ROUNDS),
             row_group_figures.figures(folder, ROUNDS),
             verify_figures.figures(sources[1], folder, ROUNDS),
