@@ -54,7 +54,8 @@ def _waits(source: Path, folder: Path) -> float:
         subprocess.Popen(_command("beside", source, folder), stdout=subprocess.DEVNULL)
         for _ in range(RUNS)
     ]
-    if any([run.wait() for run in running]):
+    ended = [run.wait() for run in running]
+    if any(ended):
         sys.exit("a load beside others failed")
     loads = [t for path in folder.glob("times-*.json") for t in json.loads(path.read_text())]
     return max(_beyond(loads)) / statistics.median(closed - start for _, start, closed in loads)

@@ -108,6 +108,7 @@ def _month() -> Month:
 
 
 def converted(month: Month, source: Path, folder: Path) -> tuple[Entry, Path]:
+    """Return the month's ledger entry and its file, converted into the folder."""
     from core.download.remote_file import Download
     from monthly.convert.to_parquet import convert
     from monthly.ledger import entry_of
