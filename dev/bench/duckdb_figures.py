@@ -57,8 +57,11 @@ def _waits(source: Path, folder: Path) -> float:
     ended = [run.wait() for run in running]
     if any(ended):
         sys.exit("a load beside others failed")
-    loads = [t for path in folder.glob("times-*.json") for t in json.loads(path.read_text())]
-    return max(_beyond(loads)) / statistics.median(closed - start for _, start, closed in loads)
+    loads: list[list[float]] = [
+        t for path in folder.glob("times-*.json") for t in json.loads(path.read_text())
+    ]
+    seconds: float = statistics.median(closed - start for _, start, closed in loads)
+    return max(_beyond(loads)) / seconds
 
 
 def _beyond(loads: Sequence[Sequence[float]]) -> list[float]:

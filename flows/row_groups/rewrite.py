@@ -24,7 +24,7 @@ from monthly.datasets import DATASETS
 from monthly.month import Month
 
 _YEAR_MONTH = re.compile(r"(\d{4})-(\d{2})")
-BATCH_ROWS = 1 << 16
+BATCH_ROWS = 1 << 15
 BATCHES_AHEAD = 2
 #: Text columns are read and written as dictionary indices, so that no text is copied.
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())
@@ -137,7 +137,7 @@ def _write(
         for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=most_threads() > 1)
     )
     with prefetched(batches, BATCHES_AHEAD) as coming:
-        write_row_groups(target, schema, coming, rows_per_group)
+        write_row_groups(target, schema, coming, rows_per_group, release=True)
 
 
 def _columns(name: str, published: list[str]) -> dict[str, Column]:

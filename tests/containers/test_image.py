@@ -16,8 +16,10 @@ from fakes.docker_image import PROJECT, build
 pytestmark = pytest.mark.docker
 
 CHANGED = "zoom-flows:changed"
-BUILT = ("Dockerfile", "Makefile", ".dockerignore", ".prefectignore", "constraints.txt")
-BUILT += ("requirements.txt", "docker-requirements.txt", "blocks", "deployments", "flows")
+BUILT = (
+    *("Dockerfile", "Makefile", ".dockerignore", ".prefectignore", "constraints.txt"),
+    *("requirements.txt", "docker-requirements.txt", "blocks", "deployments", "flows"),
+)
 
 
 @pytest.fixture(scope="module")
