@@ -68,7 +68,7 @@ def ours(url: str, source: Path, folder: Path) -> Work:
 def load(url: str, source: Path, folder: Path) -> Work:
     """Load the converted file only: a new table, COPY, swap, ledger."""
     month = _month()
-    return _load(url, month, *_converted(month, source, folder))
+    return _load(url, month, *converted(month, source, folder))
 
 
 def reader(url: str, source: Path, folder: Path) -> Work:
@@ -107,7 +107,8 @@ def _month() -> Month:
     return Month("yellow", 2021, 1)
 
 
-def _converted(month: Month, source: Path, folder: Path) -> tuple[Entry, Path]:
+def converted(month: Month, source: Path, folder: Path) -> tuple[Entry, Path]:
+    """Return the month's ledger entry and its file, converted into the folder."""
     from core.download.remote_file import Download
     from monthly.convert.to_parquet import convert
     from monthly.ledger import entry_of

@@ -28,6 +28,7 @@ sys.path[:0] = [str(PROJECT / "flows"), str(PROJECT / "dev")]
 
 import backfill_figures  # noqa: E402 - flows/ and blocks/ are on the path only now
 import csv_figures  # noqa: E402
+import duckdb_figures  # noqa: E402
 import fan_out_figures  # noqa: E402
 import past_runs  # noqa: E402
 import postgres_figures  # noqa: E402
@@ -59,6 +60,7 @@ def main() -> None:
             _processes(sources[1], folder),
             postgres_figures.figures(sources, ROWS, ROUNDS),
             backfill_figures.figures(folder),
+            duckdb_figures.figures(sources[1], folder, ROUNDS),
             fan_out_figures.figures(sources[1], folder, ROUNDS),
             row_group_figures.figures(folder, ROUNDS),
             verify_figures.figures(sources[1], folder, ROUNDS),

@@ -59,7 +59,11 @@ def damage_named(name: str) -> Iterator[None]:
 
 
 def write_row_groups(
-    path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], rows_per_group: int
+    path: Path,
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    rows_per_group: int,
+    release: bool = False,
 ) -> None:
     """Write the batches to a Parquet file in row groups of equal size.
 
@@ -68,6 +72,8 @@ def write_row_groups(
         schema: the schema of the batches. Dictionaries of texts are written as texts.
         batches: the rows, in order.
         rows_per_group: rows of each row group except the last.
+        release: give the memory of each written row group back to the system, which takes a
+            moment that small row groups are not worth.
     """
     waiting: list[pa.RecordBatch] = []
     count = 0
@@ -80,6 +86,8 @@ def write_row_groups(
             while count >= rows_per_group:
                 waiting = _write_group(parquet, waiting, rows_per_group)
                 count -= rows_per_group
+                if release:
+                    pa.default_memory_pool().release_unused()
         if count:
             _write_group(parquet, waiting, count)
 

@@ -13,6 +13,7 @@ from core.disk import room_for
 from core.errors import AccountingError, BadFile, SchemaError, UsageError
 from core.parquet import damage_named, open_file, write_row_groups
 from core.prefetch import prefetched
+from core.threads import most_threads
 from monthly.columns import Column
 from monthly.convert.casting import cast
 from monthly.convert.published_values import Unreadable
@@ -23,7 +24,8 @@ from monthly.datasets import DATASETS
 from monthly.month import Month
 
 _YEAR_MONTH = re.compile(r"(\d{4})-(\d{2})")
-BATCH_ROWS = 1 << 16
+BATCH_ROWS = 1 << 15
+BATCHES_AHEAD = 2
 #: Text columns are read and written as dictionary indices, so that no text is copied.
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 
@@ -122,16 +124,20 @@ def dataset_of(name: str) -> Dataset:
 def _write(
     name: str, file: pq.ParquetFile, target: Path, rows_per_group: int, readings: Readings
 ) -> None:
-    """Read and convert each row group while the previous one is written."""
+    """Read and convert rows while others are written.
+
+    The columns of a batch are decoded by several threads, which keeps the cores busy while a row
+    group fills up. So few batches need to be read ahead, each of which takes memory.
+    """
     columns = _columns(name, file.schema_arrow.names)
     kept = {f.name: f.type for f in file.schema_arrow if f.type == DICTIONARY}
     schema = pa.schema([(c.name, _type(c, kept.get(n))) for n, c in columns.items()])
     batches = (
         _declared(name, columns, batch, schema, readings)
-        for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False)
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=most_threads() > 1)
     )
-    with prefetched(batches, -(-rows_per_group // BATCH_ROWS)) as coming:
-        write_row_groups(target, schema, coming, rows_per_group)
+    with prefetched(batches, BATCHES_AHEAD) as coming:
+        write_row_groups(target, schema, coming, rows_per_group, release=True)
 
 
 def _columns(name: str, published: list[str]) -> dict[str, Column]:

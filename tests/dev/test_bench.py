@@ -46,3 +46,14 @@ def test_the_way_to_row_groups_brings_every_row(source: Path, tmp_path: Path) ->
     (tmp_path / "in").mkdir()
     parquet = convert(MONTH, source, tmp_path / "in").path
     assert import_module("row_groups_ways").ours(parquet, tmp_path / "out")() == ROWS
+
+
+@pytest.mark.parametrize("name", ["insert", "load", "again"])
+def test_a_way_into_duckdb_brings_every_row(name: str, source: Path, tmp_path: Path) -> None:
+    assert getattr(import_module("duckdb_ways"), name)(source, tmp_path / "out")() == ROWS
+
+
+def test_a_wait_counts_from_the_end_of_the_loads_ahead(source: Path) -> None:
+    """The second run waits 1 s longer than the first takes, as the third overtakes it."""
+    beyond = import_module("duckdb_figures")._beyond
+    assert beyond([[0, 0, 1], [0.25, 2, 3], [0.5, 1, 2]]) == [0, 1, -2]

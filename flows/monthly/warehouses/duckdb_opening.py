@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import duckdb
@@ -15,11 +16,12 @@ from filelock import FileLock, Timeout
 
 from core.disk import DATA_SETTING, free_space, replacing, room_for
 from core.errors import Busy, StorageError
+from core.line import Line
 from core.waiting import NEXT_SECONDS, waiting
 
 #: Seconds to wait while another process has the file open: DuckDB allows a single writer.
 WAIT_SECONDS = 300
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.02
 #: Program, process id and user in DuckDB's error message.
 _HOLDER = re.compile(r"lock is held in (.*?\(PID \d+\)(?: by user [\w-]+)?)")
 #: One thread of this process at a time: DuckDB refuses to mix read-only and read-write
@@ -29,37 +31,60 @@ _ONE_AT_A_TIME: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
 @contextmanager
 def opened(path: Path, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a file for one thread of this process at a time; create it if it is to be written.
+    """Open a file for one thread of all processes at a time; create it if it is to be written.
+
+    Threads that wait have it in the order of arrival, so none waits longer than those ahead take.
 
     Raises:
-        Busy: another process kept it open for WAIT_SECONDS.
+        Busy: another process kept it open for WAIT_SECONDS after the line was through.
         StorageError: DuckDB cannot open it.
     """
-    with _turn(path), _open(path, read_only) as db:
-        yield db
+    said: list[str] = []  # DuckDB's messages, which name the process that has the file
+    with ExitStack() as closing:
+        db = _open_at_once(closing, path, read_only, said)
+        yield closing.enter_context(db or _open_in_line(closing, path, read_only, said))
+
+
+def _open_at_once(
+    closing: ExitStack, path: Path, read_only: bool, said: list[str]
+) -> duckdb.DuckDBPyConnection | None:
+    """Open a file that nobody waits for or has open; else return None."""
+    turn = _ONE_AT_A_TIME[path]
+    if not Line(path).is_empty() or not turn.acquire(blocking=False):
+        return None
+    with ExitStack() as attempt:
+        attempt.callback(turn.release)
+        try:
+            db = _opened(path, read_only, said)
+        except (duckdb.IOException, Timeout):
+            return None
+        closing.push(attempt.pop_all())
+        return db
+
+
+def _open_in_line(
+    closing: ExitStack, path: Path, read_only: bool, said: list[str]
+) -> duckdb.DuckDBPyConnection:
+    """Open a file after everybody who asked earlier."""
+    turn = _ONE_AT_A_TIME[path]
+    with _first_in_line(path), ExitStack() as attempt:
+        what = f"{path} is open in another thread of this run"
+        with waiting(what, None, first=NEXT_SECONDS):  # most waits are short
+            attempt.enter_context(turn)
+        with waiting(f"{path} is open elsewhere", WAIT_SECONDS, lambda: _holder(said)):
+            db = _open_in_time(path, read_only, said)
+        closing.push(attempt.pop_all())
+        return db
 
 
 @contextmanager
-def _turn(path: Path) -> Iterator[None]:
-    """Hold the file exclusively among the threads of this process."""
-    turn = _ONE_AT_A_TIME[path]
-    if not turn.acquire(blocking=False):
-        what = f"{path} is open in another thread of this run"
-        with waiting(what, None, first=NEXT_SECONDS):  # most waits are short
-            turn.acquire()
-    try:
+def _first_in_line(path: Path) -> Iterator[None]:
+    """Wait for those ahead; a reader who cannot write beside the file has no place in the line."""
+    with ExitStack() as place:
+        if os.access(path.parent, os.W_OK):
+            with waiting(f"others are ahead to open {path}", None, first=NEXT_SECONDS):
+                place.enter_context(Line(path).first())
         yield
-    finally:
-        turn.release()
-
-
-def _open(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
-    said: list[str] = []  # DuckDB's messages, which name the process that has the file
-    try:
-        return _opened(path, read_only, said)
-    except (duckdb.IOException, Timeout):
-        with waiting(f"{path} is open elsewhere", WAIT_SECONDS, lambda: _holder(said[-1])):
-            return _open_in_time(path, read_only, said)
 
 
 def _opened(path: Path, read_only: bool, said: list[str]) -> duckdb.DuckDBPyConnection:
@@ -97,10 +122,11 @@ def _open_in_time(path: Path, read_only: bool, said: list[str]) -> duckdb.DuckDB
             time.sleep(_POLL_SECONDS)
 
 
-def _holder(said: str) -> str:
-    """Return the process that has the file, as DuckDB's message names it."""
-    found = _HOLDER.search(said)
-    return found[1] if found else said.partition("\n")[0]
+def _holder(said: Sequence[str]) -> str | None:
+    """Return the process that has the file, as DuckDB's last message names it."""
+    last = said[-1] if said else ""
+    found = _HOLDER.search(last)
+    return found[1] if found else last.partition("\n")[0] or None
 
 
 def _make(path: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
 from core.errors import SchemaError
-from monthly.columns import Column, Kind
+from monthly.columns import FILE_MONTH, Column, Kind
 from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
 from monthly.month import Month
@@ -158,8 +158,19 @@ def create_new(sql: Cursor, month: Month) -> str:
         f"CREATE TABLE {quoted(new)} ({columns}, CONSTRAINT {quoted(f'{new}_month')} "
         f"CHECK (file_month IS NOT NULL AND file_month = DATE '{day}'))"
     )
-    sql.execute(f"ALTER TABLE {quoted(new)} ALTER file_month SET DEFAULT DATE '{day}'")
+    _set_defaults(sql, month, new)
     return new
+
+
+def _set_defaults(sql: Cursor, month: Month, new: str) -> None:
+    """Have columns that a COPY leaves out be null, and the month's column be the month.
+
+    A default that somebody gave a declared column applies to rows of their own, not to a month.
+    """
+    names = [c.name for c in DATASETS[month.dataset].columns if c.name != FILE_MONTH.name]
+    none = ", ".join(f"ALTER {quoted(name)} DROP DEFAULT" for name in names)
+    day = f"ALTER {FILE_MONTH.name} SET DEFAULT DATE '{month.first_day}'"
+    sql.execute(f"ALTER TABLE {quoted(new)} {day}{none and ', '}{none}")
 
 
 def swap(sql: Cursor, month: Month, new: str) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.errors import AccountingError, Busy, SchemaError, StorageError
+from core.line import Line
 from fakes.entries import entry_of
 from monthly.datasets import DATASETS
 from monthly.month import Month
@@ -372,6 +374,28 @@ def test_load_waits_for_another_process_to_close_the_file(
     assert load(warehouse, JANUARY, [2], "b") == 1
     assert len(asleep) == 1
     assert sums(warehouse) == {"2021-01-01": (1, 2)}
+
+
+def test_nobody_overtakes_who_waits_for_the_file(warehouse: DuckDBFile) -> None:
+    """A run that has the file, closes it and asks again goes behind those that wait."""
+    load(warehouse, JANUARY, [1])
+    line, order = Line(warehouse.path), list[str]()
+
+    def use(name: str) -> None:
+        with duckdb_opening.opened(warehouse.path, read_only=True):
+            order.append(name)
+
+    waits = threading.Thread(target=use, args=("waits",))
+    with duckdb_opening.opened(warehouse.path, read_only=False):
+        waits.start()
+        deadline = time.monotonic() + 60
+        while line.is_empty():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    use("again")
+    waits.join(60)
+    assert order == ["waits", "again"]
+    assert line.is_empty()
 
 
 def test_load_that_waits_too_long_names_the_process_with_the_file(

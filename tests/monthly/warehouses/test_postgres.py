@@ -187,6 +187,44 @@ def test_every_value_arrives_as_it_was(database: Database, tmp_path: Path) -> No
     assert math.copysign(1, found[0][2]) == -1
 
 
+def test_columns_that_are_null_throughout_are_not_sent(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is the month, as the table's default says the same."""
+    sent: list[str] = []
+    encoder = postgres_copy.BinaryRows
+
+    def noted(schema: pa.Schema) -> postgres_copy.BinaryRows:
+        sent.extend(schema.names)
+        return encoder(schema)
+
+    monkeypatch.setattr(postgres_copy, "BinaryRows", noted)
+    october = made(tmp_path, OCTOBER, ["10.5", "4"])
+    database.warehouse().load(*october)
+    table = pq.read_table(october[2])
+    full = [name for name in table.schema.names if table[name].null_count < 2]
+    assert sent == [name for name in full if name != "file_month"]
+    assert 5 < len(full) < len(table.schema.names)
+
+
+def test_a_default_of_ones_own_does_not_replace_a_null(database: Database, tmp_path: Path) -> None:
+    """A default is for rows that its owner inserts."""
+    warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["10.5", "4"])
+    warehouse.load(*october)
+    database.query("ALTER TABLE green_trips ALTER ehail_fee SET DEFAULT 7")
+    warehouse.load(*october)
+    assert database.query("SELECT DISTINCT ehail_fee FROM green_trips") == [(None,)]
+
+
+def test_rows_of_another_month_are_refused(database: Database, tmp_path: Path) -> None:
+    """The month's column is only left out where the footer proves that it is the month."""
+    _, entry, _ = made(tmp_path, OCTOBER, ["1"])
+    november = made(tmp_path, NOVEMBER, ["1"])[2]
+    with pytest.raises(StorageError, match="green_trips_2020_10_new_month"):
+        database.warehouse().load(OCTOBER, entry, november)
+    assert database.tables() == {"green_trips", *LEDGERS}
+
+
 def test_a_plain_table_is_refused_with_the_way_out(database: Database, tmp_path: Path) -> None:
     """A table of to_sql stays unchanged; once it is renamed, the month loads."""
     database.query("CREATE TABLE green_trips (total_amount double precision)")

@@ -1,0 +1,80 @@
+"""Loads into a DuckDB file, against INSERT alone, and how long runs wait for one another."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from figure import Figure
+
+WAYS = Path(__file__).with_name("duckdb_ways.py")
+#: Processes that load into one file at once.
+RUNS = 3
+
+
+def figures(source: Path, folder: Path, rounds: int) -> Iterable[Figure]:
+    """All figures of DuckDB files.
+
+    Args:
+        source: the published file.
+        folder: to work in.
+        rounds: how often each way is measured, the ways being interleaved.
+    """
+    place = folder / "duckdb"
+    place.mkdir()
+    yield from _loads(source, place, rounds)
+    beyond = _waits(source, place)
+    yield Figure("DuckDB: wait beyond the loads ahead", beyond, "load", "<= 0.1", beyond <= 0.1)
+
+
+def _loads(source: Path, folder: Path, rounds: int) -> Iterator[Figure]:
+    found: defaultdict[str, list[dict[str, float]]] = defaultdict(list)
+    for _ in range(rounds):
+        for way in ("insert", "load", "again"):
+            done = subprocess.run(
+                _command(way, source, folder), check=True, capture_output=True, text=True
+            )
+            found[way].append(json.loads(done.stdout))
+    median = {way: statistics.median(r["seconds"] for r in runs) for way, runs in found.items()}
+    yield Figure("Parquet -> DuckDB: INSERT alone", median["insert"], "s", "", ok=True)
+    yield Figure("Parquet -> DuckDB: ours", median["load"], "s", "", ok=True)
+    slower, again = median["load"] / median["insert"], median["again"] / median["insert"]
+    yield Figure("DuckDB: a month, of INSERT alone", slower, "x", "<= 1.2", slower <= 1.2)
+    yield Figure("DuckDB: a month again, of INSERT alone", again, "x", "<= 1.2", again <= 1.2)
+
+
+def _waits(source: Path, folder: Path) -> float:
+    """Load in several processes at once; return the longest wait for nothing, in loads."""
+    running = [
+        subprocess.Popen(_command("beside", source, folder), stdout=subprocess.DEVNULL)
+        for _ in range(RUNS)
+    ]
+    ended = [run.wait() for run in running]
+    if any(ended):
+        sys.exit("a load beside others failed")
+    loads: list[list[float]] = [
+        t for path in folder.glob("times-*.json") for t in json.loads(path.read_text())
+    ]
+    seconds: float = statistics.median(closed - start for _, start, closed in loads)
+    return max(_beyond(loads)) / seconds
+
+
+def _beyond(loads: Sequence[Sequence[float]]) -> list[float]:
+    """Return each load's wait after all that asked earlier were done.
+
+    Args:
+        loads: when each one asked for the file, opened it and closed it.
+    """
+    return [
+        start - max([asked, *(closed for earlier, _, closed in loads if earlier < asked)])
+        for asked, start, _ in loads
+    ]
+
+
+def _command(way: str, source: Path, folder: Path) -> list[str]:
+    return [sys.executable, str(WAYS), way, str(source), str(folder)]

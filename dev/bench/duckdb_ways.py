@@ -1,0 +1,92 @@
+"""One way of filling a table of a DuckDB file, alone in its process.
+
+python dev/bench/duckdb_ways.py WAY SOURCE FOLDER
+
+prints seconds of work, CPU seconds, peak memory in MB and rows as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "flows"))
+
+import duckdb
+
+import ways
+from monthly.month import Month
+from monthly.warehouses import duckdb as warehouse
+from monthly.warehouses.duckdb_opening import opened
+from postgres_ways import converted
+
+MONTH = Month("yellow", 2021, 1)
+#: Loads of each process of `beside`.
+LOADS = 3
+MEMORY = warehouse.DuckDBFile.memory_limit
+
+
+def insert(source: Path, folder: Path) -> Callable[[], int]:
+    """Floor: a table in a new file, and INSERT from the converted month, with no check."""
+    _, parquet = converted(MONTH, source, folder)
+    path = folder / "insert.duckdb"
+    path.unlink(missing_ok=True)
+
+    def work() -> int:
+        with duckdb.connect(str(path)) as db:
+            db.execute("SET memory_limit = ?", [MEMORY])
+            db.execute(f"CREATE TABLE trips AS FROM read_parquet('{parquet}') LIMIT 0")
+            done = db.execute(f"INSERT INTO trips FROM read_parquet('{parquet}')").fetchall()
+        return int(done[0][0])
+
+    return work
+
+
+def load(source: Path, folder: Path) -> Callable[[], int]:
+    """Load as the flows do: tables, the month, its count, its ledger row."""
+    path = folder / "load.duckdb"
+    path.unlink(missing_ok=True)
+    return _load(path, source, folder)
+
+
+def again(source: Path, folder: Path) -> Callable[[], int]:
+    """Replace the month that `load` has loaded."""
+    return _load(folder / "load.duckdb", source, folder)
+
+
+def beside(source: Path, folder: Path) -> Callable[[], int]:
+    """Load one month after the other into a file that others load into; note when."""
+    parts = folder / f"{os.getpid()}"
+    parts.mkdir()
+    work, times = _load(folder / "shared.duckdb", source, parts), list[list[float]]()
+
+    @contextmanager
+    def noted(path: Path, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        asked = time.monotonic()
+        with opened(path, read_only) as db:
+            start = time.monotonic()
+            yield db
+        times.append([asked, start, time.monotonic()])
+
+    def all_of_them() -> int:
+        with patch.object(warehouse, "opened", noted):
+            rows = sum(work() for _ in range(LOADS))
+        (folder / f"times-{os.getpid()}.json").write_text(json.dumps(times))
+        return rows
+
+    return all_of_them
+
+
+def _load(path: Path, source: Path, folder: Path) -> Callable[[], int]:
+    entry, parquet = converted(MONTH, source, folder)
+    return lambda: warehouse.DuckDBFile(path).load(MONTH, entry, parquet)
+
+
+if __name__ == "__main__":
+    ways.main({way.__name__: way for way in (insert, load, again, beside)})
