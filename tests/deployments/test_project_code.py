@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from settings import PROJECT, Settings
+
 import pytest
 from prefect.utilities.filesystem import filter_files
 
 from core.errors import UsageError
 from project_code import ProjectCode
-from settings import PROJECT, Settings
 
 NOTHING = Settings({}, Path("/home/you/flows/.env"))
 STAYS_BEHIND = (
