@@ -57,8 +57,9 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kuberne
     """A cluster that allows what docs/kubernetes.md does, and has the secrets of ENV."""
     with Kubernetes(tmp_path, rules(), as_process) as found:
         found.cluster.secrets |= {"trips": {"TOKEN": "t-0"}, "postgres": {"password": "pw-0"}}
-        for name, value in found.environment().items():
-            monkeypatch.setenv(name, value)
+        # The client looks at KUBECONFIG when it is imported.
+        place = "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION"
+        monkeypatch.setattr(place, found.environment()["KUBECONFIG"])
         yield found
 
 
@@ -165,15 +166,16 @@ def test_an_api_key_is_not_written_into_a_job_if_a_secret_has_it() -> None:
 @pytest.mark.parametrize("code", [0, 3])
 def test_the_exit_code_of_a_job_is_that_of_its_container(cluster: Kubernetes, code: int) -> None:
     """Which has its secrets; the cluster was asked for what the page allows."""
-    text = "import os, sys; sys.exit({} if os.environ['TOKEN'] + os.environ[{!r}] == {!r} else 9)"
-    block = job(python(text.format(code, "POSTGRES_PASSWORD", "t-0pw-0")))
-    result = block.run()
+    text = "import os, sys; print(os.environ['TOKEN'], os.environ['POSTGRES_PASSWORD']); sys.exit"
+    result = job(python(f"{text}({code})")).run()
     assert result.status_code == code
-    assert result.identifier.startswith("uid-of-the-cluster:trips:prefect-job-")
-    assert cluster.refused == []
+    where, _, name = result.identifier.rpartition(":")
+    assert where == "uid-of-the-cluster:trips"
+    assert b"".join(cluster.cluster.log(f"{name}-pod")) == b"t-0 pw-0\n"
     sent = str(cluster.cluster.created)
     assert "t-0" not in sent
     assert "pw-0" not in sent
+    assert cluster.refused == []
 
 
 def test_output_is_streamed_if_asked_for(

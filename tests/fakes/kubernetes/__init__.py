@@ -210,6 +210,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
+    protocol_version = "HTTP/1.1"
     timeout = 5  # seconds that a client may say nothing
 
     def _any(self) -> None:
@@ -224,13 +225,23 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = do_HEAD = _any  # noqa: N815 - its names
 
     def _send(self, status: int, answer: Any) -> None:
-        streamed = isinstance(answer, Iterator)
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        for part in answer if streamed else [json.dumps(answer).encode()]:
-            self.wfile.write(part)
-            self.wfile.flush()
+        if isinstance(answer, Iterator):
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for part in answer:
+                self._write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+            self._write(b"0\r\n\r\n")
+        else:
+            data = json.dumps(answer).encode()
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        self.wfile.write(data)
+        self.wfile.flush()
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Say nothing on the standard error."""
