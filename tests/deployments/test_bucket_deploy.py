@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -208,34 +211,45 @@ def storage(
 
 
 @pytest.fixture
-def deploy(storage: tuple[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Deploys a copy of this project, whose flow says a word when it is loaded."""
+def project(tmp_path: Path) -> Path:
+    """A copy of this project, with a secret."""
     copy = tmp_path / "project"
     without = shutil.ignore_patterns("__pycache__")
     shutil.copytree(PROJECT / "flows", copy / "flows", ignore=without)
     shutil.copyfile(PROJECT / ".prefectignore", copy / ".prefectignore")
     (copy / ".env").write_text("POSTGRES_PASSWORD=not-to-be-uploaded")
-    monkeypatch.setattr(bucket_deploy, "PROJECT", copy)
+    return copy
+
+
+def change(project: Path, word: str) -> None:
+    """Have a flow write a word when it is loaded."""
+    flow = project / "flows/etl_web_to_gcs.py"
+    text = flow.read_text().partition("\nimport os, pathlib\n")[0]
+    said = f"pathlib.Path(os.environ['TRIPS_DATA'], 'said').write_text('{word}')"
+    flow.write_text(f"{text}\nimport os, pathlib\n{said}\n")
+
+
+@pytest.fixture
+def deploy(
+    storage: tuple[str, Any], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], None]:
+    """Deploys the copy, whose flow writes a word when it is loaded."""
+    monkeypatch.setattr(bucket_deploy, "PROJECT", project)
     monkeypatch.setattr(targets, "SPECS", SPECS[:1])
-    flow = copy / "flows/etl_web_to_gcs.py"
-    text = flow.read_text()
 
     def apply(word: str) -> None:
-        said = f"pathlib.Path(os.environ['TRIPS_DATA'], 'said').write_text('{word}')"
-        flow.write_text(f"{text}\nimport os, pathlib\n{said}\n")
+        change(project, word)
         assert bucket_deploy.main(["--storage", storage[0], "--env", os.devnull]) == 0
 
     return apply
 
 
-def run_by_agent(folder: Path, **parameters: Any) -> Any:
+def run_by_agent(name: str, folder: Path, **parameters: Any) -> Any:
     """Start a run as the UI does, and have an agent take it; the run as it ended."""
-    import asyncio
-
     from prefect import get_client
     from prefect.deployments.deployments import run_deployment
 
-    started: Any = run_deployment("etl-web-to-gcs/bucket-flow", parameters=parameters, timeout=0)
+    started: Any = run_deployment(name, parameters=parameters, timeout=0)
     prefect = str(Path(sys.executable).with_name("prefect"))
     command = [prefect, "agent", "start", "-p", "default-agent-pool", "-q", "bucket", "--run-once"]
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("TRIPS_", "PYTHONP"))}
@@ -263,7 +277,8 @@ def test_an_agent_without_the_project_runs_the_code_that_was_uploaded_last(
     store = store_of(storage[1])
     for month, word in ((1, "first"), (2, "second")):
         deploy(word)
-        run = run_by_agent(folder, source="sample:500", year=2021, month=month)
+        name = "etl-web-to-gcs/bucket-flow"
+        run = run_by_agent(name, folder, source="sample:500", year=2021, month=month)
         assert run.state.name == "Completed", run.state.message
         assert (tmp_path / "data" / "said").read_text() == word
         assert store.info(f"data/yellow/yellow_tripdata_2021-0{month}.parquet")
@@ -271,3 +286,62 @@ def test_an_agent_without_the_project_runs_the_code_that_was_uploaded_last(
     uploads = [found.name for found in store.files("code/uploads")]
     assert len(uploads) == 2
     assert b'".env"' not in b"".join(store.read(f"code/uploads/{name}").data for name in uploads)
+
+
+@pytest.mark.cluster
+@pytest.mark.flow
+def test_the_classic_command_uploads_to_the_older_block_of_s3(
+    s3: S3, prefect_server: None, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`prefect deployment build -sb s3/prefect-s3-storage`, as docs/deploy.md has it."""
+    from prefect import filesystems
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3.url)
+    monkeypatch.setenv("TRIPS_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    bucket = s3.new_bucket("my-taxi")
+    block = filesystems.S3(
+        bucket_path="my-taxi/classic",
+        aws_access_key_id=fake_s3.KEY,
+        aws_secret_access_key=fake_s3.SECRET,
+    )
+    block.save("prefect-s3-storage", overwrite=True)
+    assert save([make_process_blocks.SPEC], ["--env", os.devnull]) == 0
+    asyncio.run(targets.make_pool(targets.AGENTS))
+    folder = tmp_path / "agent"
+    folder.mkdir()
+    for month, word in ((1, "first"), (2, "second")):
+        change(project, word)
+        _build(project)
+        run = run_by_agent(
+            "etl-web-to-gcs/s3-flow",
+            folder,
+            source="sample:500",
+            year=2021,
+            month=month,
+            bucket=str(tmp_path / "months"),
+        )
+        assert run.state.name == "Completed", run.state.message
+        assert (tmp_path / "data" / "said").read_text() == word
+    keys = set(bucket.listing())
+    assert "classic/flows/etl_web_to_gcs.py" in keys
+    assert "classic/.env" not in keys
+
+
+def _build(project: Path) -> None:
+    """Run the command of docs/deploy.md for another flow, in a folder."""
+    (found,) = re.findall(
+        r"^    \.venv/bin/(prefect deployment build (?:.*\\\n)+.*-sb s3/.*--apply)$",
+        (PROJECT / "docs/deploy.md").read_text(),
+        re.MULTILINE,
+    )
+    words = shlex.split(found.replace("\\\n", " "))
+    words[0] = str(Path(sys.executable).with_name("prefect"))
+    words[words.index("flows/parameterized_flow.py:etl_parent_flow")] = (
+        "flows/etl_web_to_gcs.py:etl_web_to_gcs"
+    )
+    environment = os.environ | _prefect_settings() | {"PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(
+        words, env=environment, cwd=project, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
