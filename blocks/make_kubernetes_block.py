@@ -12,6 +12,7 @@ from settings import Settings
 
 from prefect.infrastructure import KubernetesJob
 from prefect.infrastructure.kubernetes import KubernetesImagePullPolicy
+from prefect.utilities.pydantic import JsonPatch
 
 from block_specs import Blocks, BlockSpec, main
 from make_docker_block import DATA, check_volume, volume_blocks
@@ -48,9 +49,9 @@ def blocks(settings: Settings) -> Blocks:
             # Prefect's default command starts a second Prefect there, just to cancel the first.
             command=["python", "-m", "prefect.engine"],
             job=_manifest(settings),
-            customizations=[
-                {"op": "remove", "path": f"/spec/template/spec/{field}"} for field in _MISPLACED
-            ],
+            customizations=JsonPatch(
+                [{"op": "remove", "path": f"/spec/template/spec/{f}"} for f in _MISPLACED]
+            ),
             finished_job_ttl=_KEPT,
             # As with processes: a killed agent must not take the run's output along.
             stream_output=False,

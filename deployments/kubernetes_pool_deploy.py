@@ -104,10 +104,10 @@ def manifest(job: Any) -> dict[str, Any]:
     """Return the job that a worker creates, but for the run's name, labels and variables."""
     form = template()["job_configuration"]["job_manifest"]
     values = {"name": "prefect-job", "labels": {}, **variables_of(job)}
-    found: dict[str, Any] = apply_values(form, values, remove_notset=True)
+    found: Any = apply_values(form, values, remove_notset=True)
     # Workers split the command themselves.
     found["spec"]["template"]["spec"]["containers"][0]["args"] = job.command
-    return found
+    return dict(found)
 
 
 def main(arguments: Sequence[str] | None = None) -> ExitCode:

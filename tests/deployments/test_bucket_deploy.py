@@ -16,6 +16,7 @@ from typing import Any
 from settings import PROJECT, Settings
 
 import pytest
+from pydantic.v1 import SecretStr
 
 import bucket_deploy
 import make_process_blocks
@@ -300,10 +301,10 @@ def test_the_classic_command_uploads_to_the_older_block_of_s3(
     monkeypatch.setenv("TRIPS_DATA", str(tmp_path / "data"))
     (tmp_path / "data").mkdir()
     bucket = s3.new_bucket("my-taxi")
-    block = filesystems.S3(
+    block: Any = filesystems.S3(
         bucket_path="my-taxi/classic",
-        aws_access_key_id=fake_s3.KEY,
-        aws_secret_access_key=fake_s3.SECRET,
+        aws_access_key_id=SecretStr(fake_s3.KEY),
+        aws_secret_access_key=SecretStr(fake_s3.SECRET),
     )
     block.save("prefect-s3-storage", overwrite=True)
     assert save([make_process_blocks.SPEC], ["--env", os.devnull]) == 0

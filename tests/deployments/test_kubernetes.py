@@ -42,9 +42,9 @@ def settings(**values: str) -> Settings:
     return Settings({**ENV, **values}, Path("/home/you/flows/.env"))
 
 
-def job(command: list[str] | None = None, **values: str) -> Any:
+def job(command: list[str] | None = None) -> Any:
     """The block, with another command than Prefect's own."""
-    found = kubernetes_deploy.job_of(settings(**values))
+    found = kubernetes_deploy.job_of(settings())
     return found.copy(update={"command": command}) if command else found
 
 
@@ -147,7 +147,7 @@ def test_months_that_would_be_lost_with_their_job_are_refused(
 )
 def test_a_wrong_value_is_named(variable: str, value: str) -> None:
     with pytest.raises(SettingError, match=variable) as refused:
-        job(**{variable: value})
+        kubernetes_deploy.job_of(settings(**{variable: value}))
     assert value.rpartition(",")[2] in str(refused.value)
 
 
@@ -157,7 +157,7 @@ def test_an_api_key_is_not_written_into_a_job_if_a_secret_has_it() -> None:
     with temporary_settings(
         {PREFECT_API_KEY: "pnu_of_the_agent", PREFECT_API_URL: "https://x/api"}
     ):
-        made = str(job(**reference).build_job())
+        made = str(kubernetes_deploy.job_of(settings(**reference)).build_job())
     assert "https://x/api" in made
     assert "pnu_of_the_agent" not in made
     assert "'secretKeyRef': {'name': 'prefect', 'key': 'key'}" in made
