@@ -8,6 +8,7 @@ import make_docker_block
 import make_embedded_blocks
 import make_gcp_blocks
 import make_github_block
+import make_kubernetes_block
 import make_notification
 import make_postgres_block
 import make_process_blocks
@@ -22,6 +23,7 @@ SPECS = (
     make_s3_block.SPEC,
     make_postgres_block.SPEC,
     make_docker_block.SPEC,
+    make_kubernetes_block.SPEC,
     make_github_block.SPEC,
     make_notification.SPEC,
     make_secret_blocks.SPEC,

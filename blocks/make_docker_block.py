@@ -41,7 +41,7 @@ def blocks(settings: Settings) -> Blocks:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         container = DockerContainer(
-            image=_image(settings),
+            image=settings.image("DOCKER_IMAGE"),
             image_pull_policy=ImagePullPolicy(policy),
             env=_environment(settings),
             volumes=_volumes(settings),
@@ -51,6 +51,11 @@ def blocks(settings: Settings) -> Blocks:
             # auto_remove stays off: the agent needs the exit code of a killed container.
         )
     yield "zoom-docker", container
+    yield from volume_blocks()
+
+
+def volume_blocks() -> Blocks:
+    """Yield the bucket and the warehouse on the volume of a container."""
     yield "zoom-volume", LocalBucket(folder=f"{DATA}/bucket")
     yield "zoom-volume", DuckDBWarehouse(path=f"{DATA}/trips.duckdb", memory_limit="1GB")
 
@@ -87,15 +92,6 @@ def _declarations(settings: Settings) -> list[str]:
     own = settings.get("TRIPS_DATASETS")
     folder = folder or (str(Path(own).expanduser().absolute()) if own else "")
     return [f"{folder}:{DATASETS}:ro"] if folder else []
-
-
-def _image(settings: Settings) -> str:
-    image = settings.required("DOCKER_IMAGE")
-    tag = image.rpartition("/")[2].partition(":")[2]
-    if not tag or tag == "latest":
-        # An agent always pulls an untagged or `latest` image, and a local one has no registry.
-        raise settings.wrong("DOCKER_IMAGE", f"is {image!r}, which has no tag")
-    return image
 
 
 def check(block: DockerContainer) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -95,6 +96,30 @@ class Settings:
         if "/" in value:
             raise self.wrong(name, f"is {value!r}, but must be the bucket's name alone")
         return value
+
+    def image(self, name: str) -> str:
+        """Return the name of an image, which is required and must have a tag of its own."""
+        value = self.required(name)
+        tag = value.rpartition("/")[2].partition(":")[2]
+        if not tag or tag == "latest":
+            # An untagged or `latest` image is always pulled, and a local one has no registry.
+            raise self.wrong(name, f"is {value!r}, which has no tag")
+        return value
+
+    def matching(self, name: str, form: re.Pattern[str], default: str = "") -> str:
+        """Return the value of a variable, which must be of a form if it has one."""
+        value = self.get(name, default)
+        if value and not form.fullmatch(value):
+            raise self.wrong(name, f"is {value!r}, which is not of the form {form.pattern}")
+        return value
+
+    def parts(self, name: str, form: re.Pattern[str], default: str = "") -> list[str]:
+        """Return the parts of a value, which commas separate and each of which has a form."""
+        found = [part.strip() for part in self.get(name, default).split(",") if part.strip()]
+        for part in found:
+            if not form.fullmatch(part):
+                raise self.wrong(name, f"has {part!r}, which is not of the form {form.pattern}")
+        return found
 
     def address(self, name: str) -> str:
         """Return the value of a variable that must be an http or https URL, or "" if it is unset.

@@ -49,8 +49,11 @@ _NO_SERVER = (
 )
 _SCRIPTS = {
     "DockerContainer": "make_docker_block.py",
+    "GcsBucket": "make_gcp_blocks.py",
     "GitHub": "make_github_block.py",
+    "KubernetesJob": "make_kubernetes_block.py",
     "Process": "make_process_blocks.py",
+    "S3Bucket": "make_s3_block.py",
 }
 
 
@@ -183,23 +186,39 @@ def main(
         target: where the deployments run.
         arguments: command-line arguments; by default those of the process.
         apply_one: applies one row.
+    """
+    return deploy(target, parser().parse_args(arguments), apply_one)
+
+
+def deploy(
+    target: Target,
+    options: argparse.Namespace,
+    apply_one: Callable[[DeploymentSpec, Target, Settings], None] = apply,
+    prepare: Callable[[Target], Target] = lambda target: target,
+) -> ExitCode:
+    """Apply every row of the table to a target, or print them with `--dry-run`.
+
+    Args:
+        target: where the deployments run.
+        options: of the command.
+        apply_one: applies one row.
+        prepare: does what must be done before they are applied, once their blocks are there;
+            returns the target with what it found.
 
     Returns:
         FAILED if a block is missing or a request fails; USAGE if Prefect's server does not answer.
     """
-    options = _options(arguments)
     settings = Settings.read(options.env)
-    taken = [(row, found) for row in SPECS if (found := taken_by(row, target))]
     if options.dry_run:
-        print("\n\n".join(_described(row, found, settings) for row, found in taken))
+        print("\n\n".join(_described(row, found, settings) for row, found in _taken(target)))
         return ExitCode.DONE
     if not server_answers():
         return ExitCode.USAGE
     try:
-        for _, found in taken:  # fails before anything is created
+        for _, found in _taken(target):  # fails before anything is created
             loaded(found.infrastructure)
         asyncio.run(make_pool(target.pool))
-        for row, found in taken:
+        for row, found in _taken(prepare(target)):
             apply_one(row, found, settings)
             print(f"applied {name_of(row, found)}")
     except ValueError as error:  # a block is missing
@@ -213,12 +232,17 @@ def main(
     return ExitCode.DONE
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _taken(target: Target) -> list[tuple[DeploymentSpec, Target]]:
+    return [(row, found) for row in SPECS if (found := taken_by(row, target))]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the options that all scripts have."""
     about = inspect.cleandoc(sys.modules["__main__"].__doc__ or "Apply deployments.")
-    parser = OneLineParser(description=about.splitlines()[0])
-    parser.add_argument("--dry-run", action="store_true", help="print them, and apply nothing")
-    parser.add_argument("--env", type=Path, default=ENV_FILE, help="the .env file; %(default)s")
-    return parser.parse_args(arguments)
+    found = OneLineParser(description=about.splitlines()[0])
+    found.add_argument("--dry-run", action="store_true", help="print them, and apply nothing")
+    found.add_argument("--env", type=Path, default=ENV_FILE, help="the .env file; %(default)s")
+    return found
 
 
 def _described(row: DeploymentSpec, target: Target, settings: Settings) -> str:

@@ -43,12 +43,26 @@ _POLICIES = {"IF_NOT_PRESENT": "IfNotPresent", "ALWAYS": "Always", "NEVER": "Nev
 
 def apply(row: DeploymentSpec, target: Target, settings: Settings) -> None:
     """Create or replace the deployment, including its schedule."""
+    apply_to_pool(row, target, settings, _container(target))
+
+
+def apply_to_pool(
+    row: DeploymentSpec, target: Target, settings: Settings, variables: dict[str, Any]
+) -> None:
+    """Create or replace a deployment of any work pool for workers.
+
+    Args:
+        row: what is deployed.
+        target: where it runs.
+        settings: names of the blocks of bucket and warehouse.
+        variables: the job variables of the pool's type.
+    """
     # Prefect's Deployment class is for agents only.
-    asyncio.run(_apply(row, target, parameters_of(row, target, settings), _container(target)))
+    asyncio.run(_apply(row, target, parameters_of(row, target, settings), variables))
 
 
 async def _apply(
-    row: DeploymentSpec, target: Target, parameters: dict[str, Any], container: dict[str, Any]
+    row: DeploymentSpec, target: Target, parameters: dict[str, Any], variables: dict[str, Any]
 ) -> None:
     flow = row.loaded()
     schema: Any = parameter_schema(flow)
@@ -60,7 +74,7 @@ async def _apply(
             entrypoint=row.entrypoint(),
             work_pool_name=target.pool.name,
             work_queue_name=target.queue,
-            job_variables=container,
+            job_variables=variables,
             parameters=parameters,
             parameter_openapi_schema=schema.dict(),
             schedules=[

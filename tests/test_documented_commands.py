@@ -24,6 +24,7 @@ from prefect import Flow
 from prefect.settings import SETTING_VARIABLES
 
 import block_specs
+import bucket_deploy
 import describe
 import targets
 from orchestration.variables import VARIABLES
@@ -97,7 +98,8 @@ def accept_script(words: Sequence[str]) -> None:
     elif script.parent.name == "blocks":
         block_specs._options(options)
     elif script.parent.name == "deployments":
-        targets._options(options)
+        parse = bucket_deploy._options if "bucket" in path else targets.parser().parse_args
+        parse(options)
     else:
         assert not options
 
@@ -174,10 +176,16 @@ def test_the_guide_shows_every_deployment_that_make_serve_applies() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_variable_is_one_that_is_read(page: Path) -> None:
-    """Each variable is read by this project, by Prefect, or by Docker's client."""
-    families = r"\b(?:TRIPS|GCP|GCS|S3|AWS|POSTGRES|DOCKER|GITHUB|NOTIFY|PREFECT)_[A-Z_]+\b"
+    """By this project, by Prefect, or by the clients of Docker and AWS."""
+    families = (
+        r"\b(?:TRIPS|GCP|GCS|S3|AWS|POSTGRES|DOCKER|GITHUB|KUBERNETES|NOTIFY|PREFECT)_[A-Z_]+\b"
+    )
     ours = {variable.name for variable in VARIABLES} | blocks.explained().keys()
-    theirs = SETTING_VARIABLES.keys() | {"DOCKER_HOST"}
+    theirs = SETTING_VARIABLES.keys() | {
+        "AWS_ENDPOINT_URL",
+        "DOCKER_HOST",
+        "PREFECT_KUBERNETES_CLUSTER_UID",
+    }
     assert set(re.findall(families, page.read_text())) <= ours | theirs
 
 
@@ -187,7 +195,7 @@ def test_an_option_is_one_that_a_command_has(page: Path) -> None:
     flows = [path for path in (PROJECT / "flows").glob("*.py") if path.stem != "describe"]
     options = {option for flow in flows for p in command_of(flow).params for option in names_of(p)}
     scripts, prefect = (
-        {"--check", "--env", "--dry-run", "--name", "--output"},
+        {"--check", "--env", "--dry-run", "--name", "--output", "--storage"},
         {"--limit", "--path", "--pool"},
     )
     others = scripts | prefect | {"--help", "--nthreads"}

@@ -30,7 +30,7 @@ a saved block and the default come after them. An empty value counts as unset.
 """
 _COMPOSE = "`compose.yaml` reads these from the environment, or else from `.env`:\n"
 #: Methods of Settings that read a variable.
-_READS = {"get", "required", "address", "bucket"}
+_READS = {"get", "required", "address", "bucket", "image", "matching", "parts"}
 
 
 def section() -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 
+import bucket_deploy
 import docker_deploy
 import github_deploy
+import kubernetes_deploy
+import kubernetes_pool_deploy
 import local_deploy
 import work_pool_deploy
 from reference.markdown import code, one_line, table
@@ -14,7 +17,15 @@ from specs import SPECS, DeploymentSpec
 from targets import Target, short_reference, taken_by
 
 #: One for each target.
-SCRIPTS = (local_deploy, docker_deploy, github_deploy, work_pool_deploy)
+SCRIPTS = (
+    local_deploy,
+    docker_deploy,
+    github_deploy,
+    bucket_deploy,
+    work_pool_deploy,
+    kubernetes_deploy,
+    kubernetes_pool_deploy,
+)
 _DEPLOYMENTS = """\
 Each script in `deployments/` applies these deployments to one target, whose name completes theirs:
 `etl-parent-flow/…-green` becomes `etl-parent-flow/local-flow-green`. [Deploy and

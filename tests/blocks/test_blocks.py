@@ -101,6 +101,8 @@ def values(tmp_path: Path, nobody: int) -> dict[str, str]:
         "POSTGRES_USER": "root",
         "POSTGRES_PASSWORD": PASSWORD,
         "DOCKER_IMAGE": "127.0.0.1:5000/zoom-flows:1",
+        "KUBERNETES_IMAGE": "127.0.0.1:5000/zoom-flows:1",
+        "KUBERNETES_VOLUME": "months",
         "GITHUB_STORAGE_REPOSITORY": f"{away.replace('http', 'https')}/you/flows",
         "GITHUB_STORAGE_REFERENCE": "main",
         "GITHUB_STORAGE_TOKEN": TOKEN,

@@ -25,9 +25,12 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 import docker_deploy
 import github_deploy
+import kubernetes_deploy
+import kubernetes_pool_deploy
 import local_deploy
 import make_docker_block
 import make_github_block
+import make_kubernetes_block
 import make_process_blocks
 import work_pool_deploy
 from block_specs import main as save
@@ -43,8 +46,10 @@ TARGETS = {
     "local": local_deploy.TARGET,
     "github": github_deploy.TARGET,
     "work pool": work_pool_deploy.TARGET,
+    "kubernetes": kubernetes_deploy.TARGET,
+    "kubernetes pool": kubernetes_pool_deploy.TARGET,
 }
-APPLY = {"work pool": work_pool_deploy.apply}
+APPLY = {"work pool": work_pool_deploy.apply, "kubernetes pool": kubernetes_pool_deploy.apply}
 README = (PROJECT / "docs" / "deploy.md").read_text()
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -60,7 +65,7 @@ def env_in(folder: Path, patch: pytest.MonkeyPatch) -> Path:
         patch.delenv(name, raising=False)
     file = folder / "env"
     file.write_text(
-        "DOCKER_IMAGE=flows:1\nGITHUB_STORAGE_REPOSITORY=https://github.com/you/flows\n"
+        "DOCKER_IMAGE=flows:1\nKUBERNETES_IMAGE=flows:1\nGITHUB_STORAGE_REPOSITORY=https://github.com/you/flows\n"
     )
     return file
 
@@ -69,6 +74,7 @@ def env_in(folder: Path, patch: pytest.MonkeyPatch) -> Path:
 def saved(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Save the blocks of the targets; return the .env file that they were saved from."""
     specs = [make_docker_block.SPEC, make_process_blocks.SPEC, make_github_block.SPEC]
+    specs.append(make_kubernetes_block.SPEC)
     with pytest.MonkeyPatch.context() as patch:
         file = env_in(tmp_path_factory.mktemp("env"), patch)
         assert save(specs, ["--env", str(file)]) == 0
@@ -190,6 +196,19 @@ def test_the_pool_of_workers_takes_the_image_and_the_volume_of_the_block(
     assert job["image"] == "flows:1"
     assert job["volumes"] == ["zoom-data:/opt/prefect/data"]
     assert job["image_pull_policy"] == "IfNotPresent"
+
+
+def test_the_pool_of_kubernetes_takes_the_job_of_the_block(
+    applied: Callable[[str], list[str]],
+) -> None:
+    """What is in .env is in the deployment, not in the pool, which is made once."""
+    applied("kubernetes pool")
+    pool = work_pool("zoom-kubernetes")
+    assert pool.type == "kubernetes"
+    assert "flows:1" not in str(pool.base_job_template)
+    job = deployment("etl-web-to-gcs/kubernetes-pool-flow").job_variables
+    assert (job["image"], job["backoff_limit"]) == ("flows:1", 0)
+    assert job["resources"]["limits"] == {"memory": "2Gi"}
 
 
 def test_the_blocks_of_the_environment_override_those_of_the_target(

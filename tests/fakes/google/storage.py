@@ -19,6 +19,7 @@ from google_crc32c import Checksum
 from fakes.google.answers import Answer, Refused, Request, unsupported
 
 _PATH = re.compile(r"(/upload|/download)?/storage/v1/b/([^/]+)/o(?:/([^/]+))?")
+_BUCKET = re.compile(r"/storage/v1/b/([^/]+)")
 _REWRITE = re.compile(r"/storage/v1/b/([^/]+)/o/([^/]+)/rewriteTo/b/([^/]+)/o/([^/]+)")
 #: Parameters that ask for the full response, which this server always sends.
 _NO_MATTER = ("projection", "prettyPrint", "fields", "alt")
@@ -56,10 +57,12 @@ class Storage:
     Attributes:
         corrupts: whether the next object loses its first byte on the way.
         rewrites_slowly: whether a copy takes two requests.
+        shows_buckets: whether the account may ask for a bucket itself (storage.buckets.get), which
+            the flows must not need.
     """
 
     def __init__(self, folder: Path, url: str) -> None:
-        self.corrupts = self.rewrites_slowly = False
+        self.corrupts = self.rewrites_slowly = self.shows_buckets = False
         self._folder, self._url = folder, url
         self._buckets: dict[str, dict[str, Stored]] = {}
         self._uploads: dict[str, Upload] = {}
@@ -90,6 +93,10 @@ class Storage:
         if rewrite and request.method == "POST":
             names = [urllib.parse.unquote(name) for name in rewrite.groups()]
             return self._rewrite((names[0], names[1]), (names[2], names[3]), request)
+        bucket_itself = _BUCKET.fullmatch(request.path)
+        if bucket_itself and request.method == "GET" and self.shows_buckets:
+            self.objects(bucket_itself[1])
+            return Answer({"kind": "storage#bucket", "name": bucket_itself[1]})
         match = _PATH.fullmatch(request.path)
         if not match:
             raise unsupported(request)

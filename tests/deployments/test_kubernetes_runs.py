@@ -1,0 +1,158 @@
+"""Runs of deployments as jobs: a server, an agent and a worker, and the double of a cluster.
+
+The container of a job is a process of this machine here; tests/containers has real ones.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from settings import PROJECT
+
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+import kubernetes_deploy
+import kubernetes_pool_deploy
+import make_kubernetes_block
+import make_process_blocks
+import targets
+from block_specs import main as save
+from fakes.docker_engine import wait_until
+from fakes.kubernetes import Kubernetes
+from fakes.kubernetes.documented import rules
+from fakes.months_of_green import TEMPLATE, publish_and_stop_half_way
+from fakes.prefect_machine import Prefect
+from fakes.web import Web
+from specs import SPECS
+
+pytestmark = pytest.mark.cluster
+
+ENV = "KUBERNETES_IMAGE=flows:1\nKUBERNETES_NAMESPACE=trips\nKUBERNETES_VOLUME=months\n"
+SCRIPTS = (
+    (kubernetes_deploy, targets.apply),
+    (kubernetes_pool_deploy, kubernetes_pool_deploy.apply),
+)
+FLOWS = ["etl-web-to-gcs/kubernetes-flow", "etl-web-to-gcs/kubernetes-pool-flow"]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubernetes]:
+    """A cluster whose node runs a job's command here, with folders of the test's."""
+    home = tmp_path_factory.mktemp("node")
+
+    def command(name: str, pod: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
+        (container,) = pod["containers"]
+        own = [f"PREFECT_HOME={home}", f"TRIPS_DATA={home}", f"TRIPS_SCRATCH={home}/scratch"]
+        return ["env", *own, sys.executable, *container["args"][1:]]
+
+    with Kubernetes(tmp_path_factory.mktemp("cluster"), rules(), command) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def prefect(
+    cluster: Kubernetes,
+    prefect_database: Callable[[Path], None],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Prefect]:
+    """A server with the deployments, an agent and a worker."""
+    home = tmp_path_factory.mktemp("prefect")
+    prefect_database(home / "prefect.db")
+    found = Prefect(home, cluster.environment())
+    try:
+        found.serve(f"sqlite+aiosqlite:///{home}/prefect.db")
+        _deploy(found)
+        found.agent("kubernetes")
+        found.start("worker", "start", "--pool", "zoom-kubernetes")
+        yield found
+    finally:
+        found.stop()
+
+
+def _deploy(prefect: Prefect) -> None:
+    (prefect.home / "env").write_text(ENV)
+    options = ["--env", str(prefect.home / "env")]
+    api = f"http://127.0.0.1:{prefect.port}/api"
+    with temporary_settings({PREFECT_API_URL: api}), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(targets, "SPECS", SPECS[:1])
+        patch.setattr(os, "environ", {k: v for k, v in os.environ.items() if "TRIPS_" not in k})
+        assert save([make_kubernetes_block.SPEC, make_process_blocks.SPEC], options) == 0
+        for script, apply in SCRIPTS:
+            target = replace(script.TARGET, path=str(PROJECT))  # the image has it elsewhere
+            assert kubernetes_deploy.main_of(target, script.manifest, options, apply) == 0
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    """A web server that publishes months."""
+    with Web() as served:
+        yield served
+
+
+def begun(prefect: Prefect, cluster: Kubernetes, flow: str, web: Web, folder: Path) -> str:
+    """Start a run that stops half way in its download; its id."""
+    publish_and_stop_half_way(web, "2020-02", rows=3_000)
+    run = prefect.run_deployment(
+        flow,
+        color="green",
+        year=2020,
+        month=2,
+        source=web.url(TEMPLATE),
+        bucket=str(folder / "months"),
+    )
+    wait_until("it runs", lambda: prefect.state(run)["type"] == "RUNNING", 120)
+    wait_until("its job runs", lambda: bool(cluster.cluster.running()), 10)
+    return run
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_a_month_comes_by_a_job(
+    prefect: Prefect, cluster: Kubernetes, flow: str, tmp_path: Path
+) -> None:
+    """After `prefect deployment run`; the cluster was asked for what the page allows alone."""
+    options = ["--param=source=sample:500", f"--param=bucket={tmp_path}/months"]
+    said = prefect.run("deployment", "run", flow, *options, "--param=month=1")
+    run = said.partition("UUID: ")[2].split()[0]
+    (state,) = prefect.ended(run, seconds=240)
+    assert state["type"] == "COMPLETED", state
+    assert list((tmp_path / "months").rglob("yellow_tripdata_2021-01.parquet"))
+    assert cluster.refused == []
+    job = cluster.cluster.created[-1]
+    assert job["metadata"]["labels"]["prefect.io/flow-run-id"] == run
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_a_run_that_fails_says_why(prefect: Prefect, flow: str, tmp_path: Path) -> None:
+    absent, bucket = f"{tmp_path}/absent.csv", str(tmp_path / "months")
+    run = prefect.run_deployment(flow, source=absent, bucket=bucket)
+    (state,) = prefect.ended(run, seconds=240)
+    assert state["type"] == "FAILED", state
+    assert "absent.csv" in state["message"]
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_a_run_that_is_cancelled_takes_its_job_along(
+    prefect: Prefect, cluster: Kubernetes, flow: str, web: Web, tmp_path: Path
+) -> None:
+    run = begun(prefect, cluster, flow, web, tmp_path)
+    prefect.run("flow-run", "cancel", run)
+    (state,) = prefect.ended(run, seconds=240)
+    assert state["type"] == "CANCELLED", state
+    wait_until("its job is gone", lambda: not cluster.cluster.running(), 30)
+    assert "delete jobs" in cluster.calls
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_a_run_whose_node_is_drained_has_crashed(
+    prefect: Prefect, cluster: Kubernetes, flow: str, web: Web, tmp_path: Path
+) -> None:
+    run = begun(prefect, cluster, flow, web, tmp_path)
+    cluster.cluster.evict(cluster.cluster.running()[0], drained=True)
+    (state,) = prefect.ended(run, seconds=240)
+    assert state["type"] == "CRASHED", state

@@ -1,0 +1,114 @@
+"""The files that an upload has: those that `.prefectignore` leaves, and never a secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from settings import PROJECT, Settings
+
+import pytest
+from prefect.utilities.filesystem import filter_files
+
+from core.errors import UsageError
+from project_code import ProjectCode
+
+NOTHING = Settings({}, Path("/home/you/flows/.env"))
+STAYS_BEHIND = (
+    ".git/config",
+    ".env",
+    ".env.production",
+    "google.pem",
+    "deep/own.key",
+    ".venv/bin/python",
+    "data/bucket/data/green/green_tripdata_2020-01.parquet",
+    "flows/__pycache__/verify.cpython-311.pyc",
+    "tests/test_flows.py",
+)
+GOES = (".env.example", ".prefectignore", "flows/verify.py", "flows/datasets/green.toml")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with the files above, and the ignore file of this one."""
+    for name in (*STAYS_BEHIND, *GOES):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    (tmp_path / ".prefectignore").write_bytes((PROJECT / ".prefectignore").read_bytes())
+    return tmp_path
+
+
+def test_secrets_and_data_stay_behind(project: Path) -> None:
+    assert ProjectCode.read(project, NOTHING).files == GOES_SORTED
+
+
+GOES_SORTED = tuple(sorted(GOES))
+
+
+def test_the_files_are_those_that_prefect_uploads(project: Path) -> None:
+    """By the function that `prefect deployment build` chooses them with."""
+    patterns = (project / ".prefectignore").read_text().splitlines()
+    theirs = filter_files(str(project), patterns, include_dirs=False)
+    assert set(ProjectCode.read(project, NOTHING).files) == theirs
+
+
+PEM = "-----BEGIN {kind} KEY-----\nMIIEvQ\n"
+AWS = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (PEM.format(kind="PRIVATE"), "a private key"),
+        (PEM.format(kind="RSA PRIVATE"), "a private key"),
+        ('{"type": "service_account", "private_key": "x"}', "a private key"),
+        (f"secret = '{AWS}'", "the value of AWS_SECRET_ACCESS_KEY"),
+    ],
+)
+def test_a_file_that_holds_a_secret_is_refused(project: Path, text: str, what: str) -> None:
+    """It is named, and its secret is not shown."""
+    (project / "notes.txt").write_text(text)
+    settings = Settings({"AWS_SECRET_ACCESS_KEY": AWS}, NOTHING.file)
+    with pytest.raises(UsageError) as refused:
+        ProjectCode.read(project, settings)
+    assert str(refused.value) == (
+        f"notes.txt holds {what}, and would be uploaded; add it to .prefectignore, or move it "
+        "out of the project"
+    )
+
+
+def test_a_short_password_may_be_a_word_of_the_code(project: Path) -> None:
+    settings = Settings({"POSTGRES_PASSWORD": "verify"}, NOTHING.file)
+    assert ProjectCode.read(project, settings).files == GOES_SORTED
+
+
+def test_nothing_is_read_without_an_ignore_file(project: Path) -> None:
+    (project / ".prefectignore").unlink()
+    with pytest.raises(UsageError, match="secrets and data would be uploaded"):
+        ProjectCode.read(project, NOTHING)
+
+
+@pytest.mark.parametrize("change", ["a byte", "a name", "a file"])
+def test_another_digest_for_every_change(project: Path, change: str) -> None:
+    before = ProjectCode.read(project, NOTHING).digest
+    assert ProjectCode.read(project, NOTHING).digest == before
+    path = project / "flows/verify.py"
+    if change == "a byte":
+        path.write_text(path.read_text() + ".")
+    elif change == "a name":
+        path.rename(path.with_name("verify2.py"))
+    else:
+        path.with_name("new.py").touch()
+    assert ProjectCode.read(project, NOTHING).digest != before
+
+
+def test_this_project_can_be_uploaded() -> None:
+    """No file of it looks like a secret; the flows are among them."""
+    files = ProjectCode.read(PROJECT, NOTHING).files
+    assert {"flows/parameterized_flow.py", "flows/datasets/green.toml"} <= set(files)
+    assert not [
+        name
+        for name in files
+        if name.startswith(("tests/", "data/", ".venv/", ".git"))
+        and name not in (".gitignore", ".github/workflows/ci.yml")
+    ]
