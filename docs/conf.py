@@ -39,7 +39,7 @@ SIDEBAR = {
     ],
     "Datasets": ["docs/citibike", "docs/flights", "docs/fuel"],
     "Destinations": ["docs/blocks", "docs/postgres", "docs/s3", "docs/google-cloud"],
-    "Run": ["docs/deploy", "docs/many-machines", "docs/operations"],
+    "Run": ["docs/deploy", "docs/many-machines", "docs/network", "docs/operations"],
     "Other jobs": ["docs/row-groups", "docs/covid", "docs/gif"],
     "Look up": ["docs/reference", "docs/troubleshooting", "docs/performance", "docs/limitations"],
     "Project": ["CONTRIBUTING", "CHANGELOG"],

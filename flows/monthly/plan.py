@@ -157,7 +157,7 @@ def plan_against(month: Month, source: str, entry: Entry | None, force: bool = F
     if entry and entry.pinned:
         return _pinned_plan(plan_against(month, source, replace(entry, pinned="")), entry)
     try:
-        published = look(source, month)
+        published = look(source, month, entry)
     except NotPublished as error:
         return Plan(month, Status.NOT_YET_PUBLISHED, month.unprefixed(str(error)), None, entry)
     status, reason, by_content = _compare(published, entry, force) if entry else _NEW

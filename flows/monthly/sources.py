@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from string import Formatter
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from core.download.checks import check_file
 from core.download.fetch import transport_of, whole
@@ -31,11 +32,20 @@ from core.errors import UsageError
 from monthly.datasets import DATASETS
 from monthly.month import Month
 
+if TYPE_CHECKING:
+    from monthly.ledger import Entry  # which imports this module
+
 _FIELDS = "the fields are {color}, {dataset}, {year}, {month} and {year_month}"
 
 
-def look(source: str, month: Month) -> RemoteFile[Month]:
+def look(source: str, month: Month, known: Entry | None = None) -> RemoteFile[Month]:
     """Return the metadata of the published file, without downloading it.
+
+    Args:
+        source: see `address`.
+        month: the month.
+        known: the ledger entry of the month, if there is one: a publisher that takes conditional
+            requests can then answer that its file is the same.
 
     Raises:
         UsageError: `address` does not accept the source, or the month has not begun.
@@ -46,7 +56,17 @@ def look(source: str, month: Month) -> RemoteFile[Month]:
     wanted = RemoteFile(month, address(source, month))
     if month.first_day > dt.date.today():
         raise UsageError(f"{month} has not begun; choose a month until now")
-    return _transport(wanted.url).look(wanted)
+    return _transport(wanted.url).look(_as_known(wanted, known))
+
+
+def _as_known(wanted: RemoteFile[Month], known: Entry | None) -> RemoteFile[Month]:
+    """Return the file as it was when the month was loaded from the same address, for HTTP."""
+    if known is None or known.url != without_secrets(wanted.url):
+        return wanted
+    if not isinstance(_transport(wanted.url), Http):
+        return wanted
+    state = {"etag": known.etag, "last_modified": known.last_modified}
+    return replace(wanted, size=known.source_size, **state)
 
 
 def download(

@@ -56,8 +56,8 @@ EMBEDDED: dict[str, Block] = {
     EMBEDDED_BUCKET: LocalBucket(folder=str(DATA / "bucket")),
     EMBEDDED_WAREHOUSE: DuckDBWarehouse(path=str(DATA / "trips.duckdb"), memory_limit="1GB"),
 }
-share_with_library(variables.SCRATCH)
-share_with_library(variables.THREADS)
+for _shared in (variables.SCRATCH, variables.THREADS, variables.HOST_REQUESTS, variables.CONTACT):
+    share_with_library(_shared)
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,29 @@ THREADS = Variable(
     "",
     "Threads shared by the months converted in one process. By default, the number of cores.",
 )
+HOST_REQUESTS = Variable(
+    "TRIPS_HOST_REQUESTS",
+    "10",
+    "Requests to one publisher's host, at a time and per second, by all flows of this user on this "
+    "machine: see [Network](network.md).",
+)
+CONTACT = Variable(
+    "TRIPS_CONTACT",
+    "",
+    "Web or e-mail address that requests to publishers name, so that they can reach you.",
+)
+CA_FILE = Variable(
+    "TRIPS_CA_FILE",
+    "",
+    "File of PEM certificates that every client trusts in place of its own list: see "
+    "[Network](network.md). By default, each client's own.",
+)
+BQ_MAX_BYTES = Variable(
+    "TRIPS_BQ_MAX_BYTES",
+    "",
+    "Most bytes that one BigQuery query may bill, such as `1000000000`; one that would bill more "
+    "fails before it runs. By default there is no limit.",
+)
 ENVIRONMENT_FILE = Variable(
     "TRIPS_ENV_FILE", str(PROJECT / ".env"), "File to read in place of `.env`."
 )
@@ -82,10 +105,14 @@ VARIABLES = (
     WAREHOUSE,
     BQ_DATASET,
     BQ_LOCATION,
+    BQ_MAX_BYTES,
     DATASETS,
     DATA,
     SCRATCH,
     THREADS,
+    HOST_REQUESTS,
+    CONTACT,
+    CA_FILE,
     ENVIRONMENT_FILE,
 )
 
@@ -149,5 +176,5 @@ def parameter(value: str, known: Setting) -> Setting:
 def share_with_library(variable: Variable) -> None:
     """Export a variable that only .env sets to the library and the child processes of this run."""
     found = setting(variable)
-    if found.value:
+    if found.value and not found.is_default:
         os.environ[variable.name] = found.value

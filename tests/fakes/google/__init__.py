@@ -64,14 +64,15 @@ class Google:
         if self._broken and error is None:
             raise self._broken[0]
 
-    def environment(self) -> dict[str, str]:
-        """The variables by which Google's clients come here."""
+    def environment(self, url: str = "") -> dict[str, str]:
+        """The variables by which Google's clients come here, or to what stands in front of it."""
+        url = url or self.url
         account = {
             "type": "external_account_authorized_user",
             "client_id": "somebody",
             "client_secret": "nothing",
             "refresh_token": "nothing",
-            "token_url": f"{self.url}/token",
+            "token_url": f"{url}/token",
             "quota_project_id": PROJECT,
         }
         path = Path(self._folder.name, "account.json")
@@ -79,8 +80,8 @@ class Google:
         return {
             "GOOGLE_APPLICATION_CREDENTIALS": str(path),
             "GOOGLE_CLOUD_PROJECT": PROJECT,
-            "STORAGE_EMULATOR_HOST": self.url,
-            "BIGQUERY_EMULATOR_HOST": self.url,
+            "STORAGE_EMULATOR_HOST": url,
+            "BIGQUERY_EMULATOR_HOST": url,
         }
 
     def fail(self, fault: Fault) -> Fault:
