@@ -102,6 +102,7 @@ def test_cloud_storage(company: Company, google_inside: Google) -> None:
 
     from core.storage.gcs import GcsStore
 
+    google_inside.storage.make("taxi")
     account, project = google.auth.default()
     store = GcsStore(Client(project, account).bucket("taxi"))
     store.write("a/key", b"abc", None)

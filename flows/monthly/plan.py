@@ -47,6 +47,7 @@ class Plan:
         remedies: what would give the month work to do.
         aside: what is set aside for the month.
         held_by_content: whether the month is held if the published bytes are those set aside.
+        in_bucket: whether only the warehouse needs the month, which is as published in the bucket.
     """
 
     month: Month
@@ -59,6 +60,14 @@ class Plan:
     remedies: tuple[Advice, ...] = ()
     aside: Aside = NOTHING
     held_by_content: bool = False
+    in_bucket: bool = False
+
+    @property
+    def to_download(self) -> int | None:
+        """Return the bytes that a run downloads; None if the publisher does not say."""
+        if not self.has_work or self.in_bucket or self.published is None or self.is_generated:
+            return 0
+        return self.published.size
 
     @property
     def is_generated(self) -> bool:
@@ -184,7 +193,8 @@ def due_in_warehouse(plan: Plan, held: Held | None, warehouse: str) -> Plan:
         status, reason = Status.CHANGED, difference
     else:
         return plan
-    return Plan(plan.month, status, reason, plan.published, plan.entry, plan.entry_version)
+    known = (plan.published, plan.entry, plan.entry_version)
+    return Plan(plan.month, status, reason, *known, in_bucket=True)
 
 
 def _pinned_plan(plan: Plan, entry: Entry) -> Plan:

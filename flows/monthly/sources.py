@@ -65,8 +65,8 @@ def _as_known(wanted: RemoteFile[Month], known: Entry | None) -> RemoteFile[Mont
         return wanted
     if not isinstance(_transport(wanted.url), Http):
         return wanted
-    state = {"etag": known.etag, "last_modified": known.last_modified}
-    return replace(wanted, size=known.source_size, **state)
+    etag, time = known.etag, known.last_modified
+    return replace(wanted, size=known.source_size, etag=etag, last_modified=time)
 
 
 def download(

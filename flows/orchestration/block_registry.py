@@ -94,8 +94,10 @@ def _gcs(block: GcsBucket) -> Bucket:
 def _bigquery(block: BigQueryWarehouse) -> Warehouse:
     # Imported late, for the same reason.
     from monthly.warehouses.bigquery import BigQuery
+    from monthly.warehouses.bigquery_limit import limit_queries
 
     client = block.gcp_credentials.get_bigquery_client()
+    limit_queries(client, setting(variables.BQ_MAX_BYTES).value)
     return BigQuery(client, BQ_DATASET, BQ_LOCATION)
 
 
