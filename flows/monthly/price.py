@@ -184,8 +184,8 @@ def _seconds(sizes: _Sizes, past: Sequence[Entry]) -> dict[str, Range]:
     for stage in STAGES:
         known = [each for each in past if stage in each.seconds and each.source_size]
         rate = Range.of([each.seconds[stage] / each.source_size for each in known])
-        if rate and sizes:
-            found[stage] = rate * (everything if stage == "load" else fetched)
+        if rate and (size := everything if stage == "load" else fetched):
+            found[stage] = rate * size
     return found
 
 

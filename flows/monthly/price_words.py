@@ -56,7 +56,7 @@ def _ends(found: Range | None) -> list[float] | None:
 
 
 def _download(price: Price) -> str:
-    unknown = f", and {price.unknown} of {price.months} months of unknown size"
+    unknown = f", and {price.unknown} of {_months(price.months)} of unknown size"
     return f"{price.download:,} bytes" + (unknown if price.unknown else "")
 
 
@@ -65,10 +65,10 @@ def _time(price: Price) -> str:
     if total is None:
         return "unknown: the ledger has no speeds of such months yet"
     stages = ", ".join(f"{stage} {_seconds(each)}" for stage, each in price.seconds.items())
-    by = f"by {price.history} month{'s' * (price.history != 1)} of the ledger"
+    by, at_once = f"by {_months(price.history)} of the ledger", _months(price.workers)
     missing = [stage for stage in STAGES if stage not in price.seconds]
     without = f"; without {' and '.join(missing)}, of unknown speed" if missing else ""
-    return f"{_seconds(total)}, {price.workers} months at a time ({stages} of work, {by}{without})"
+    return f"{_seconds(total)}, {at_once} at a time ({stages} of work, {by}{without})"
 
 
 def _disk(price: Price) -> str:
@@ -83,13 +83,17 @@ def _queries(price: Price) -> str:
     found = price.queries
     assert found is not None  # noqa: S101 - the caller has looked
     how = [
-        f"{found.tried} months by a dry run" if found.tried else "",
-        f"{found.computed} months not in the table, by their columns" if found.computed else "",
+        f"{_months(found.tried)} by a dry run" if found.tried else "",
+        f"{_months(found.computed)} by columns and rows" if found.computed else "",
     ]
     return (
         f"BigQuery: verify.py would bill {_megabytes(found.verify)}, the reports "
         f"{_megabytes(found.reports)} ({', '.join(filter(None, how))})"
     )
+
+
+def _months(count: int) -> str:
+    return f"{count} month{'s' * (count != 1)}"
 
 
 def _between(found: Range, worded: Callable[[float], str]) -> str:
