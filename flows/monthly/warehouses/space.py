@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from monthly.warehouses.duckdb import DuckDBFile
     from monthly.warehouses.postgres import Postgres
 
+_SIZE = "SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree(to_regclass(%s))"
 _LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
@@ -56,14 +58,20 @@ def _duckdb(warehouse: DuckDBFile, dataset: str) -> Space:
 
 
 def _postgres(warehouse: Postgres, dataset: str) -> Space:
-    table = DATASETS[dataset].table
-    query = "SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree(to_regclass(%s))"
+    # Imported late: a run without Postgres does not need its driver.
+    import psycopg2
+
+    from monthly.warehouses.postgres_errors import meant
+
     rows = sum(each.rows for each in warehouse.recorded(dataset).values())
-    with warehouse.connect() as connection, connection.cursor() as sql:
-        sql.execute(query, [table])
-        size = sql.fetchone()[0]
-        folder = _data_folder(sql) if warehouse.label.rpartition(":")[0] in _LOCAL_HOSTS else None
-    connection.close()
+    is_local = warehouse.label.rpartition(":")[0] in _LOCAL_HOSTS
+    try:
+        with closing(warehouse.connect()) as db, db.cursor() as sql:
+            sql.execute(_SIZE, [DATASETS[dataset].table])
+            size = sql.fetchone()[0]
+            folder = _data_folder(sql) if is_local else None
+    except psycopg2.Error as error:
+        raise meant(dataset, warehouse.label, error) from error
     return Space(float(size) / rows if size and rows else None, folder)
 
 
