@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -276,14 +277,10 @@ def test_a_plan_has_a_price_in_the_result_and_in_the_ui(place: Path) -> None:
 def test_a_run_that_may_not_fit_says_so_before_it_begins(
     place: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from types import SimpleNamespace
-
-    from monthly import price
-
     publish(place, "2020-10", ["10.5"])
     bring_all(place, "10")
     publish(place, "2020-11", ["7"])
-    monkeypatch.setattr(price.shutil, "disk_usage", lambda _: SimpleNamespace(free=1))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1))
     assert bring_all(place, "11").name == "Completed"
     assert "scratch and bucket and warehouse may take" in caplog.text
 

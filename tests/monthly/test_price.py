@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,6 @@ import pytest
 from core.download.remote_file import RemoteFile
 from core.storage.bucket import FolderBucket
 from fakes.entries import converted_of, download_of, entry_of
-from monthly import price as pricing
 from monthly.ledger import Entry, keep, read_entry
 from monthly.ledger_notes import note_load
 from monthly.month import Month
@@ -155,7 +155,7 @@ def test_disk_that_nothing_tells_of_is_unknown(tmp_path: Path) -> None:
 def test_a_run_that_will_not_fit_is_warned_of_once_for_each_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pricing.shutil, "disk_usage", lambda _: SimpleNamespace(free=1_200_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_200_000))
     places = places_of(tmp_path / "scratch", FolderBucket(tmp_path / "bucket"), None)
     fits = price_of([new(1, 1_000_000)], [past(1)], 2, places)
     assert fits.warnings == ()  # 1.1 MB of scratch and 0.1 MB of bucket

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,11 @@ from core.errors import SourceError, Unreachable
 from fakes.web import Page, Web
 
 ROOT = Path(__file__).parents[3]
-KNOWN = {"size": 3, "etag": '"one"', "last_modified": "Tue, 05 Jan 2021 10:00:00 GMT"}
+KNOWN: dict[str, Any] = {
+    "size": 3,
+    "etag": '"one"',
+    "last_modified": "Tue, 05 Jan 2021 10:00:00 GMT",
+}
 
 
 @pytest.fixture

@@ -163,7 +163,8 @@ class Tables:
     def size_of(self, sql: str) -> int:
         """Bytes that a query reads: the columns that it names, in the months that it names."""
         names = set(re.findall(r'"([^"]+)"\."([^"]+)"', sql))
-        return sum(self._read(*name, sql) for name in names if name[1] != PARTITIONS)
+        sizes = [self._read(dataset, name, sql) for dataset, name in names if name != PARTITIONS]
+        return sum(sizes)
 
     def _read(self, dataset: str, table: str, sql: str) -> int:
         fields = self.need(dataset, table)["schema"]["fields"]
