@@ -47,6 +47,7 @@ FIELDS = {
     "error",
     "revision",
     "kept_edition",
+    "to_download",
 }
 
 Asked = Callable[..., dict[str, Any]]

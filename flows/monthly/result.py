@@ -172,9 +172,10 @@ _HEAD = ("month", "status", "read", "written", "rejected", "bytes", "seconds", "
 
 def table(lines: Sequence[MonthResult], voice: Voice) -> str:
     """Return the lines as a text table, then reasons of those not simply loaded, then warnings."""
-    rows = [_named_cells(line, _is_plan(lines)) for line in lines]
-    numbers = range(2, len(rows[0]) - 1)
-    text = aligned([[*rows[0]], *([*row.values()] for row in rows)], right=numbers)
+    is_plan = _is_plan(lines)
+    head = (*_HEAD[:-1], "to download", "where") if is_plan else _HEAD
+    rows = [[*_named_cells(line, is_plan).values()] for line in lines]
+    text = aligned([head, *rows], right=range(2, len(head) - 1))
     reasons = [
         f"{line.month}: {line.status.value}: {voice(line.reason, line.remedies)}"
         for line in lines
