@@ -26,6 +26,7 @@ from prefect.settings import SETTING_VARIABLES
 import block_specs
 import describe
 import targets
+from orchestration.network import CERTIFICATES
 from orchestration.variables import VARIABLES
 from reference import blocks, deployments
 from specs import SPECS
@@ -169,10 +170,10 @@ def test_a_deployment_is_one_of_the_specs(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_variable_is_one_that_is_read(page: Path) -> None:
-    """By this project, by Prefect, or by Docker's client."""
+    """By this project, by Prefect, by Docker's client, or by boto3."""
     families = r"\b(?:TRIPS|GCP|GCS|S3|AWS|POSTGRES|DOCKER|GITHUB|NOTIFY|PREFECT)_[A-Z_]+\b"
     ours = {variable.name for variable in VARIABLES} | blocks.explained().keys()
-    theirs = SETTING_VARIABLES.keys() | {"DOCKER_HOST"}
+    theirs = SETTING_VARIABLES.keys() | {"DOCKER_HOST", *CERTIFICATES}
     assert set(re.findall(families, page.read_text())) <= ours | theirs
 
 
