@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from core.download import http
+from core.download import hosts, http
 from core.download.http import Http
 from core.download.remote_file import RemoteFile
 from core.errors import StorageError, Unreachable, UsageError
@@ -20,7 +20,7 @@ from fakes.google import Google
 from fakes.s3 import S3, block
 from fakes.web import Web
 from monthly.month import Month
-from orchestration import network
+from orchestration import network, variables
 from orchestration.variables import Setting
 
 MONTH = Month("green", 2020, 10)
@@ -223,3 +223,7 @@ def test_a_file_without_certificates_is_refused(
         UsageError, match=rf"^TRIPS_CA_FILE in .env: {file} is not a file of certificates"
     ):
         network.share_network()
+
+
+def test_the_default_of_turns_is_the_one_that_is_documented() -> None:
+    assert variables.HOST_REQUESTS.default == str(hosts.REQUESTS)
