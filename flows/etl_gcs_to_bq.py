@@ -5,6 +5,7 @@ python flows/etl_gcs_to_bq.py --color green --year 2020 --month 10
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,10 +16,12 @@ from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from core.errors import StorageError
 from core.scratch import scratch_folder
 from core.storage.bucket import Bucket
 from month_report import Reported, try_report
 from monthly.ledger import Entry
+from monthly.ledger_notes import note_load
 from monthly.month import Color, Month
 from monthly.result import MonthResult, Outcome, result_of
 from monthly.warehouses import InPlace, Warehouse
@@ -59,9 +62,17 @@ def extract(
 
 @task(task_run_name="load {month}", **RETRIES)
 @stage
-def load(month: Month, entry: Entry, found: Path | InPlace, warehouse: Warehouse) -> int:
-    """Replace the month in the warehouse atomically."""
+def load(
+    month: Month, entry: Entry, found: Path | InPlace, warehouse: Warehouse, bucket: Bucket
+) -> int:
+    """Replace the month in the warehouse atomically, and note in the ledger how long it took."""
+    begun = time.perf_counter()
     rows = load_object(warehouse, month, entry, found)
+    seconds = time.perf_counter() - begun
+    try:
+        note_load(bucket, month, entry, seconds)
+    except StorageError as error:  # the month is loaded, even if this account only reads the bucket
+        get_run_logger().info("%s: the ledger lacks how long the load took: %s", month, error)
     get_run_logger().info("%s: %s rows in %s", month, f"{rows:,}", warehouse.name())
     return rows
 
@@ -107,7 +118,7 @@ def _bring(
         message = f"{which}: {target.name()} has this object"
         return Completed(name="Skipped", message=message, data=line)
     found = extract(which, entry, store, folder, target)
-    load(which, entry, found, target)
+    load(which, entry, found, target, store)
     drawn = try_report(which, entry, found, store, target) if report else Reported()
     line = result_of(which, Outcome.LOADED, "", entry, target.name())
     return replace(line, report=drawn.link, warning=drawn.failure)

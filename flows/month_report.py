@@ -18,7 +18,8 @@ from monthly.catalog.reading import listed_marks
 from monthly.catalog.words import months_markdown
 from monthly.datasets import DATASETS
 from monthly.history import history_markdown
-from monthly.ledger import Entry, note_report, report_key
+from monthly.ledger import Entry, report_key
+from monthly.ledger_notes import note_report
 from monthly.month import Color, Month
 from monthly.result import MonthResult, Outcome, result_of, title_of
 from monthly.warehouses import InPlace, Warehouse

@@ -8,9 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, TypeGuard
+from typing import Any
 
 import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
 
@@ -19,9 +17,8 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from core.errors import NotPublished, Remedy, SchemaError, StillHeld, UsageError
+from core.errors import NotPublished, Remedy, SchemaError, UsageError
 from core.scratch import sweep_scratch
-from core.storage.bucket import Bucket
 from engines import run_months
 from engines.run_plan import WORKERS, EngineConfig, Name, RunPlan
 from monthly.convert.readings import DateOrder, DecimalMark, NewColumns, UtcTimes
@@ -29,12 +26,14 @@ from monthly.editions import editions_to_keep
 from monthly.gates.policy import GateMode, Policy
 from monthly.month import Color, Month, latest_months, may_be_unpublished, months_of
 from monthly.plan import Plan, Status
-from monthly.result import MonthResult, Outcome, failed_month, result_of
+from monthly.planned import has_work, idle_line, planned_line
+from monthly.price_words import PlannedMonths
+from monthly.result import MonthResult, Outcome, failed_month
 from monthly.shortfall import complaint
 from monthly.sources import addresses, chosen, published_at
 from monthly.warehouses import Warehouse
 from orchestration import cli
-from orchestration.artifacts import return_months, show_months
+from orchestration.artifacts import return_months, show_months, show_plan
 from orchestration.block_registry import (
     BUCKET,
     SOURCE,
@@ -56,6 +55,7 @@ from orchestration.parameter_types import (
 )
 from orchestration.paths import absolute_name
 from orchestration.planning import plan_all
+from orchestration.pricing import priced, warn_of
 from orchestration.retries import RETRIES
 from orchestration.stages import stage
 from orchestration.wording import in_ui
@@ -168,8 +168,14 @@ def etl_parent_flow(
     if not (skip_missing or months == "due"):
         plans = [_or_failed(p, source) for p in plans]
     plans = _accepted_by(target, plans)
+    due = [p for p in plans if has_work(p)]
+    price = priced(due, store, target, workers, queries=plan) if due else None
     if plan:
-        return _verdict([_planned(p, store) for p in plans], "Planned")
+        planned = PlannedMonths.of([planned_line(p, store) for p in plans], price)
+        show_plan(planned, f"Plan of {color} {months}")
+        return _verdict(planned, "Planned")
+    if price:
+        warn_of(price)
     sweep_scratch()
     remove_leftovers([p for p in plans if isinstance(p, Plan)], store)
     options = {
@@ -188,9 +194,9 @@ def etl_parent_flow(
         "thresholds": thresholds,
         "accept": accept,
     }
-    work = RunPlan([p for p in plans if _has_work(p)], options, warehouse, report)
+    work = RunPlan(due, options, warehouse, report)
     done = {line.month: line for line in run_months(work, crew, store, target)}
-    lines = [done.get(p.month) or _idle(p, store) for p in plans]
+    lines = [done.get(p.month) or idle_line(p, store) for p in plans]
     show_months(lines, f"{color} {months}")
     return_months(lines)
     return _verdict(lines)
@@ -222,7 +228,7 @@ def _accepted_by(
     warehouse: Warehouse | None, plans: list[Plan | MonthResult]
 ) -> list[Plan | MonthResult]:
     """Return the plans, with a failed line for each month that the warehouse would refuse."""
-    due = [p for p in plans if _has_work(p)]
+    due = [p for p in plans if has_work(p)]
     refusal = table_refusal(due[0].month.dataset, warehouse) if warehouse and due else None
     return [_or_refused(p, refusal) for p in plans]
 
@@ -234,45 +240,17 @@ def _or_refused(plan: Plan | MonthResult, refusal: SchemaError | None) -> Plan |
     return failed_month(plan.month, refusal)
 
 
-#: Outcomes of months that are planned without work.
-_IDLE: Mapping[Status | Outcome, Outcome] = {
-    Status.UNCHANGED: Outcome.UNCHANGED,
-    Status.NOT_YET_PUBLISHED: Outcome.NOT_YET_PUBLISHED,
-    Status.PINNED: Outcome.PINNED,
-    Status.HELD: Outcome.HELD,
-}
-
-
-def _has_work(plan: Plan | MonthResult) -> TypeGuard[Plan]:
-    return isinstance(plan, Plan) and plan.has_work
-
-
-def _planned(plan: Plan | MonthResult, store: Bucket) -> MonthResult:
-    """Return the line of a month that was only planned, or whose plan failed."""
-    if isinstance(plan, MonthResult):
-        return plan
-    where = store.uri(plan.entry.object_key) if plan.entry else ""
-    line = result_of(plan.month, plan.status, plan.reason, plan.entry, where)
-    error = StillHeld.__name__ if line.is_held else ""
-    return replace(line, generated=plan.is_generated, remedies=plan.remedies, error=error)
-
-
-def _idle(plan: Plan | MonthResult, store: Bucket) -> MonthResult:
-    line = _planned(plan, store)
-    return replace(line, status=_IDLE.get(line.status, line.status))
-
-
-def _verdict(lines: Sequence[MonthResult], name: str | None = None) -> State[Any]:
+def _verdict(lines: list[MonthResult], name: str | None = None) -> State[Any]:
     failed = any(line.is_failed for line in lines)
     if failed or (name is None and any(line.is_held for line in lines)):
         message = complaint(lines, in_ui)
-        return Failed(name="Failed" if failed else HELD, message=message, data=list(lines))
+        return Failed(name="Failed" if failed else HELD, message=message, data=lines)
     loaded = any(line.status is Outcome.LOADED for line in lines)
     counts = Counter(line.status.value.lower() for line in lines)
     counts["with a warning"] = sum(bool(line.warning) for line in lines)
     message = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     return Completed(
-        name=name or ("Completed" if loaded else "Skipped"), message=message, data=list(lines)
+        name=name or ("Completed" if loaded else "Skipped"), message=message, data=lines
     )
 
 

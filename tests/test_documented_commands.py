@@ -27,6 +27,7 @@ import block_specs
 import bucket_deploy
 import describe
 import targets
+from orchestration.network import CERTIFICATES
 from orchestration.variables import VARIABLES
 from reference import blocks, deployments
 from specs import SPECS
@@ -176,16 +177,13 @@ def test_the_guide_shows_every_deployment_that_make_serve_applies() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_variable_is_one_that_is_read(page: Path) -> None:
-    """By this project, by Prefect, or by the clients of Docker and AWS."""
+    """By this project, by Prefect, by Docker's client, or by boto3."""
     families = (
         r"\b(?:TRIPS|GCP|GCS|S3|AWS|POSTGRES|DOCKER|GITHUB|KUBERNETES|NOTIFY|PREFECT)_[A-Z_]+\b"
     )
     ours = {variable.name for variable in VARIABLES} | blocks.explained().keys()
-    theirs = SETTING_VARIABLES.keys() | {
-        "AWS_ENDPOINT_URL",
-        "DOCKER_HOST",
-        "PREFECT_KUBERNETES_CLUSTER_UID",
-    }
+    others = {"AWS_ENDPOINT_URL", "DOCKER_HOST", "PREFECT_KUBERNETES_CLUSTER_UID"}
+    theirs = SETTING_VARIABLES.keys() | others | {*CERTIFICATES}
     assert set(re.findall(families, page.read_text())) <= ours | theirs
 
 

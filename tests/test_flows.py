@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -247,6 +248,41 @@ def test_a_month_of_the_bucket_that_the_warehouse_lacks_is_new(place: Path) -> N
     assert (lines[0].status, "not yet in" in lines[0].reason) == ("NEW", True)
     bring_all(place, "10")
     assert totals(place) == {"2020-10": (1, 10.5)}
+
+
+def test_a_plan_has_a_price_in_the_result_and_in_the_ui(place: Path) -> None:
+    """After one month, whose speeds the ledger has."""
+    from prefect import get_client
+
+    async def page() -> str:
+        async with get_client() as client:
+            found = await client.read_latest_artifacts()
+        return str({artifact.key: artifact.data for artifact in found}["plan"])
+
+    publish(place, "2020-10", ["10.5"])
+    bring_all(place, "10")
+    publish(place, "2020-11", ["7"])
+    planned = bring_all(place, "10,11", plan=True).result()
+    size = (place / "web/green_tripdata_2020-11.csv").stat().st_size
+    assert [line.to_download for line in planned] == [0, size]
+    price = planned.price
+    assert (price.months, price.download, price.history) == (1, size, 1)
+    assert price.seconds.keys() == {"download", "conversion", "upload", "load"}
+    assert all(need.size for need in price.needs)
+    shown = asyncio.run(page())
+    assert f"to download: {size:,} bytes" in shown.replace("\\", "")
+    assert "green 2020-11" in shown.replace("\\", "")
+
+
+def test_a_run_that_may_not_fit_says_so_before_it_begins(
+    place: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(place, "2020-10", ["10.5"])
+    bring_all(place, "10")
+    publish(place, "2020-11", ["7"])
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1))
+    assert bring_all(place, "11").name == "Completed"
+    assert "scratch and bucket and warehouse may take" in caplog.text
 
 
 def test_one_failed_month_does_not_stop_the_others_and_is_named(place: Path) -> None:

@@ -47,6 +47,7 @@ FIELDS = {
     "error",
     "revision",
     "kept_edition",
+    "to_download",
 }
 
 Asked = Callable[..., dict[str, Any]]
@@ -109,6 +110,9 @@ def test_a_plan_is_json_too_and_the_log_goes_to_stderr(place: Path, command: Com
     assert [(m["month"], m["status"], m["reason"]) for m in found["months"]] == [
         ("2020-10", "NEW", "not in the ledger")
     ]
+    size = (place / "web/green_tripdata_2020-10.csv").stat().st_size
+    assert [month["to_download"] for month in found["months"]] == [size]
+    assert (found["price"]["bytes_to_download"], found["price"]["seconds"]) == (size, None)
     assert not (place / "bucket").exists()
 
 

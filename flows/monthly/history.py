@@ -11,8 +11,8 @@ from monthly.editions import edition_names, edition_of
 from monthly.ledger import Entry, read_entry
 from monthly.markdown import escaped
 from monthly.month import Month
-from monthly.result import aligned
 from monthly.revision import Revision
+from monthly.text_table import aligned
 
 _HEAD = (
     "month",

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from core.download.remote_file import Download, without_secrets
-from core.errors import Conflict, Remedy, StorageError
+from core.errors import Remedy, StorageError
 from core.storage.bucket import Bucket, Stored
 from monthly.datasets import DATASETS
 from monthly.figures import Figures
@@ -35,6 +36,7 @@ _JSON_TYPES: Mapping[str, tuple[type, ...]] = {
     "Mapping[str, list[str]]": (dict,),
     "Mapping[str, object]": (dict,),
     "Mapping[str, str]": (dict,),
+    "Mapping[str, float]": (dict,),
     "Mapping[str, Figures]": (dict,),
     "tuple[Revision, ...]": (list, tuple),
 }
@@ -71,6 +73,8 @@ class Entry:
         history: what each replacement of the month changed, oldest first.
         pinned: when the month was pinned, UTC, ISO 8601; empty if runs may replace it.
         report_key: key of the month's report; None if none was drawn.
+        seconds: of `download`, `conversion`, `upload` and `load` (into the warehouse, last time);
+            without those that are unknown, and empty in an entry from before 1.4.
     """
 
     dataset: str
@@ -97,6 +101,7 @@ class Entry:
     history: tuple[Revision, ...] = ()
     pinned: str = ""
     report_key: str | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Entry:
@@ -194,25 +199,6 @@ def write_entry(bucket: Bucket, month: Month, entry: Entry, replacing: str | Non
     bucket.write(entry_key(month), data, replacing)
 
 
-def note_report(bucket: Bucket, month: Month, drawn: Entry) -> None:
-    """Record that the month's report was drawn, unless another run has replaced the month since.
-
-    Args:
-        bucket: the bucket with the entry and the report.
-        month: the month.
-        drawn: the entry of the object that the report shows.
-    """
-    while True:
-        entry, version = read_entry(bucket, month)
-        if entry is None or entry.object_sha256 != drawn.object_sha256 or entry.report_key:
-            return
-        try:
-            write_entry(bucket, month, replace(entry, report_key=report_key(month)), version)
-        except Conflict:
-            continue  # another run wrote the entry: it may be of another object now
-        return
-
-
 def keep(
     bucket: Bucket,
     month: Month,
@@ -234,7 +220,9 @@ def keep(
     Raises:
         Conflict: another run wrote the month in the meantime.
     """
+    begun = time.perf_counter()
     info = bucket.upload(converted.path, object_key(month))
+    uploaded = time.perf_counter() - begun
     if converted.rejects:
         bucket.upload(converted.rejects, rejects_key(month))
     else:
@@ -247,9 +235,16 @@ def keep(
         object_version=info.version,
         rejects_key=rejects_key(month) if converted.rejects else None,
         history=history,
+        seconds=_known_seconds(download.seconds, converted.seconds, uploaded),
     )
     write_entry(bucket, month, entry, replacing)
     return entry
+
+
+def _known_seconds(*seconds: float) -> dict[str, float]:
+    """Return the seconds of the first stages; 0 means unknown, as of a resumed download."""
+    named = zip(("download", "conversion", "upload"), seconds)
+    return {stage: round(taken, 3) for stage, taken in named if taken}
 
 
 def entry_of(month: Month, download: Download[Month], accounts: Accounts) -> Entry:

@@ -47,7 +47,7 @@ class Plan:
         remedies: what would give the month work to do.
         aside: what is set aside for the month.
         held_by_content: whether the month is held if the published bytes are those set aside.
-        bucket_plan: the plan for the bucket alone; None if it is this one.
+        bucket_plan: the plan for the bucket alone, where only the warehouse needs the month.
     """
 
     month: Month
@@ -61,6 +61,18 @@ class Plan:
     aside: Aside = NOTHING
     held_by_content: bool = False
     bucket_plan: Plan | None = None
+
+    @property
+    def in_bucket(self) -> bool:
+        """Return whether only the warehouse needs the month, which the bucket has as published."""
+        return self.bucket_plan is not None
+
+    @property
+    def to_download(self) -> int | None:
+        """Return the bytes that a run downloads; None if the publisher does not say."""
+        if not self.has_work or self.in_bucket or self.published is None or self.is_generated:
+            return 0
+        return self.published.size
 
     @property
     def is_generated(self) -> bool:
@@ -159,7 +171,7 @@ def plan_against(month: Month, source: str, entry: Entry | None, force: bool = F
     if entry and entry.pinned:
         return _pinned_plan(plan_against(month, source, replace(entry, pinned="")), entry)
     try:
-        published = look(source, month)
+        published = look(source, month, entry)
     except NotPublished as error:
         return Plan(month, Status.NOT_YET_PUBLISHED, month.unprefixed(str(error)), None, entry)
     status, reason, by_content = _compare(published, entry, force) if entry else _NEW

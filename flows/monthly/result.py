@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from typing import Any
@@ -18,6 +18,7 @@ from monthly.month import Month
 from monthly.plan import Status
 from monthly.revision import Revision
 from monthly.sources import is_generated
+from monthly.text_table import aligned
 
 
 class Outcome(str, Enum):
@@ -56,6 +57,7 @@ class MonthResult:
         error: name of the class of the error; empty if there was none.
         revision: what replacing the month's object changed; None if no other one was there.
         kept_edition: the edition that can be restored; empty if it was not kept.
+        to_download: of a planned month: bytes to download; None if the publisher does not say.
     """
 
     month: Month
@@ -74,6 +76,7 @@ class MonthResult:
     error: str = ""
     revision: Revision | None = None
     kept_edition: str = ""
+    to_download: int | None = 0
 
     @property
     def is_failed(self) -> bool:
@@ -169,7 +172,10 @@ _HEAD = ("month", "status", "read", "written", "rejected", "bytes", "seconds", "
 
 def table(lines: Sequence[MonthResult], voice: Voice) -> str:
     """Return the lines as a text table, then reasons of those not simply loaded, then warnings."""
-    text = aligned([_HEAD, *(_cells(line) for line in lines)], right=range(2, 7))
+    is_plan = _is_plan(lines)
+    head = (*_HEAD[:-1], "to download", "where") if is_plan else _HEAD
+    rows = [[*_named_cells(line, is_plan).values()] for line in lines]
+    text = aligned([head, *rows], right=range(2, len(head) - 1))
     reasons = [
         f"{line.month}: {line.status.value}: {voice(line.reason, line.remedies)}"
         for line in lines
@@ -181,11 +187,15 @@ def table(lines: Sequence[MonthResult], voice: Voice) -> str:
 
 def table_artifact(lines: Sequence[MonthResult], voice: Voice) -> list[dict[str, str]]:
     """Return the lines for a table artifact, which takes JSON types only."""
-    return [_row(line, voice) for line in lines]
+    return [_row(line, voice, _is_plan(lines)) for line in lines]
 
 
-def _row(line: MonthResult, voice: Voice) -> dict[str, str]:
-    row = dict(zip(_HEAD, _cells(line)))
+def _is_plan(lines: Sequence[MonthResult]) -> bool:
+    return any(isinstance(line.status, Status) for line in lines)
+
+
+def _row(line: MonthResult, voice: Voice, is_plan: bool) -> dict[str, str]:
+    row = _named_cells(line, is_plan)
     where = row.pop("where")
     report = "; ".join(filter(None, (_shown(line.report), line.warning)))
     return row | {
@@ -262,6 +272,18 @@ def _beyond(dataset: Dataset) -> dict[str, str]:
     }
 
 
+def _named_cells(line: MonthResult, is_plan: bool) -> dict[str, str]:
+    """Return the cells of a line by the column's name; those of a plan tell what to download."""
+    cells = dict(zip(_HEAD, _cells(line)))
+    if is_plan:
+        size = "unknown" if line.to_download is None else f"{line.to_download:,}"
+        cells |= {
+            "to download": size if line.to_download != 0 else "-",
+            "where": cells.pop("where"),
+        }
+    return cells
+
+
 def _cells(line: MonthResult) -> tuple[str, ...]:
     rows = (line.rows_read, line.rows_written, line.rows_rejected, line.size)
     counts = (f"{count:,}" for count in rows) if line.where else ("-",) * 4
@@ -270,21 +292,3 @@ def _cells(line: MonthResult) -> tuple[str, ...]:
 
 def _status(line: MonthResult) -> str:
     return f"{line.status.value}, GENERATED" if line.generated else line.status.value
-
-
-def aligned(rows: Sequence[Sequence[str]], right: Container[int]) -> list[str]:
-    """Return lines of text with aligned columns, the first line underlined.
-
-    Args:
-        rows: rows of equal length.
-        right: indexes of the columns to align right.
-    """
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if place in right else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths))
-        ).rstrip()
-        for row in rows
-    ]
-    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]

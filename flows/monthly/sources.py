@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from string import Formatter
 from types import ModuleType
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from core.download import secrets
@@ -34,14 +35,23 @@ from core.redaction import redacted, typed_secrets
 from monthly.datasets import DATASETS
 from monthly.month import Month
 
+if TYPE_CHECKING:
+    from monthly.ledger import Entry  # which imports this module
+
 _FIELDS = (
     "the fields are {color}, {dataset}, {year}, {month}, {year_month}, and for a secret "
     f"{secrets.FORM}"
 )
 
 
-def look(source: str, month: Month) -> RemoteFile[Month]:
+def look(source: str, month: Month, known: Entry | None = None) -> RemoteFile[Month]:
     """Return the metadata of the published file, without downloading it.
+
+    Args:
+        source: see `address`.
+        month: the month.
+        known: the ledger entry of the month, if there is one: a publisher that takes conditional
+            requests can then answer that its file is the same.
 
     Raises:
         UsageError: `address` does not accept the source, or the month has not begun.
@@ -52,7 +62,17 @@ def look(source: str, month: Month) -> RemoteFile[Month]:
     wanted = RemoteFile(month, address(source, month))
     if month.first_day > dt.date.today():
         raise UsageError(f"{month} has not begun; choose an earlier month")
-    return _transport(wanted.url).look(wanted)
+    return _transport(wanted.url).look(_as_known(wanted, known))
+
+
+def _as_known(wanted: RemoteFile[Month], known: Entry | None) -> RemoteFile[Month]:
+    """Return the file as it was when the month was loaded from the same address, for HTTP."""
+    if known is None or known.url != without_secrets(wanted.url):
+        return wanted
+    if not isinstance(_transport(wanted.url), Http):
+        return wanted
+    etag, time = known.etag, known.last_modified
+    return replace(wanted, size=known.source_size, etag=etag, last_modified=time)
 
 
 def download(

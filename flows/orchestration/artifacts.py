@@ -23,6 +23,7 @@ from covid.monthly import Monthly
 from monthly.history import MonthHistory, history_page
 from monthly.ledger import Entry
 from monthly.markdown import escaped
+from monthly.price_words import PlannedMonths, price_lines
 from monthly.result import MonthResult, from_record, quality_markdown, table_artifact, to_record
 from orchestration.wording import in_ui
 from row_groups.report import FileLine
@@ -36,6 +37,20 @@ def show_months(lines: Sequence[MonthResult], description: str) -> None:
     """Create a table of the months of a parent run."""
     create_table_artifact(  # type: ignore[unused-coroutine] # not a coroutine in a sync flow
         table_artifact(lines, in_ui), key="months", description=description
+    )
+
+
+def show_plan(lines: PlannedMonths, description: str) -> None:
+    """Create the page with the months of a plan, and what its run takes."""
+    rows = table_artifact(lines, in_ui)
+    head = [*rows[0]]
+    cells = (" | ".join(escaped(row[name]) for name in head) for row in rows)
+    table = [f"| {' | '.join(head)} |", "|---" * len(head) + "|", *(f"| {row} |" for row in cells)]
+    price = [f"- {escaped(line)}" for line in price_lines(lines.price)] if lines.price else []
+    create_markdown_artifact(  # type: ignore[unused-coroutine] # not a coroutine in a sync flow
+        "\n".join([f"# {escaped(description)}", "", *table, "", *price]),
+        key="plan",
+        description=description,
     )
 
 

@@ -57,8 +57,8 @@ EMBEDDED: dict[str, Block] = {
     EMBEDDED_BUCKET: LocalBucket(folder=str(DATA / "bucket")),
     EMBEDDED_WAREHOUSE: DuckDBWarehouse(path=str(DATA / "trips.duckdb"), memory_limit="1GB"),
 }
-share_with_library(variables.SCRATCH)
-share_with_library(variables.THREADS)
+for _shared in (variables.SCRATCH, variables.THREADS, variables.HOST_REQUESTS, variables.CONTACT):
+    share_with_library(_shared)
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,10 @@ def _gcs(block: GcsBucket) -> Bucket:
 def _bigquery(block: BigQueryWarehouse) -> Warehouse:
     # Imported late, for the same reason.
     from monthly.warehouses.bigquery import BigQuery
+    from monthly.warehouses.bigquery_limit import limit_queries
 
     client = block.gcp_credentials.get_bigquery_client()
+    limit_queries(client, setting(variables.BQ_MAX_BYTES).value)
     return BigQuery(client, BQ_DATASET, BQ_LOCATION)
 
 

@@ -20,6 +20,7 @@ from prefect.utilities.callables import parameter_docstrings
 
 from core.errors import Remedy, TripsError, UsageError, page_of
 from monthly.month import Month
+from monthly.price_words import PlannedMonths, price_text, public_price
 from monthly.result import MonthResult, failed_month, public_record, table
 from monthly.shortfall import shortfall
 from monthly.verify.findings import Verdict
@@ -156,8 +157,9 @@ def _print(show: Show | None, state: State[Any], parameters: Mapping[str, Any]) 
     if isinstance(result, MonthResult):
         result = [result]
     if isinstance(result, list):
-        result = [replace(line, where=_from_here(line.where)) for line in result]
-        print(_from_here(show(result) if show else table(result, on_command_line)))
+        lines = [replace(line, where=_from_here(line.where)) for line in result]
+        text = show(lines) if show else table(lines, on_command_line)
+        print(_from_here("\n".join([text, *price_text(result)])))
     elif show and not isinstance(result, BaseException | State):
         print(_from_here(show(result)))
 
@@ -175,9 +177,12 @@ def _fields(state: State[Any], parameters: Mapping[str, Any], record: Record) ->
 
 
 def months_record(result: Any) -> Mapping[str, Any]:
-    """Return the months that a flow returned, one or several, as `months` of a JSON object."""
+    """Return the months that a flow returned as `months`, and the price of a plan as `price`."""
     lines = result if isinstance(result, list) else [result]
-    return {"months": [public_record(line, advice_on_command_line) for line in lines]}
+    months = {"months": [public_record(line, advice_on_command_line) for line in lines]}
+    if not isinstance(result, PlannedMonths):
+        return months
+    return months | {"price": public_price(result.price) if result.price else None}
 
 
 def _confirmed(question: str) -> bool:

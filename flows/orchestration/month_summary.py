@@ -12,6 +12,7 @@ from monthly.markdown import escaped
 from monthly.month import Month
 from monthly.report.wording import Wording, labelled
 from monthly.warehouses import Warehouse
+from monthly.warehouses.month_days import MEAN, TOTAL, days_query
 from orchestration.retries import RETRIES
 from orchestration.stages import stage
 
@@ -19,13 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from monthly.warehouses.bigquery import BigQuery
-
-_TOTAL, _MEAN = "total_amount", "mean_distance"
-_BY_DAY = """
-SELECT CAST({time} AS DATE) AS day, COUNT(*) AS trips,
-  SUM({amount}) AS total_amount, AVG({distance}) AS mean_distance
-FROM `{table}` WHERE file_month = DATE '{first_day}' GROUP BY 1 ORDER BY 1
-"""
 
 
 @task(task_run_name="summary {month}", **RETRIES)
@@ -43,13 +37,7 @@ def month_summary(month: Month, warehouse: BigQuery) -> pd.DataFrame:
     from core.storage.google_errors import google_errors
 
     dataset = DATASETS[month.dataset]
-    sql = _BY_DAY.format(
-        time=_day_of(dataset),
-        amount=_column(dataset.roles.amount),
-        distance=_column(dataset.roles.distance),
-        table=f"{warehouse.name()}.{dataset.table}",
-        first_day=month.first_day,
-    )
+    sql = days_query(dataset, f"{warehouse.name()}.{dataset.table}", month)
     with google_errors(f"{month} in {warehouse.name()}", "roles/bigquery.dataViewer"):
         try:
             return pandas_gbq.read_gbq(
@@ -69,23 +57,11 @@ def days_markdown(month: Month, warehouse: Warehouse) -> str:
     return table_of(dataset, summary(month, warehouse))
 
 
-def _day_of(dataset: Dataset) -> str:
-    """Return the time whose day counts; one that ends an interval belongs to the day before it."""
-    time = f"`{dataset.roles.time}`"
-    if dataset.declared.interval == "end":
-        return f"DATETIME_SUB(CAST({time} AS DATETIME), INTERVAL 1 MICROSECOND)"
-    return time
-
-
-def _column(name: str) -> str:
-    return f"`{name}`" if name else "CAST(NULL AS FLOAT64)"
-
-
 def table_of(dataset: Dataset, days: pd.DataFrame) -> str:
     """Return the summary of a month in Markdown, with `-` for an unpublished amount or distance."""
     rows = [
         f"| {_shown(day)} | {trips:,} | {_shown(total, ',.2f')} | {_shown(distance, '.2f')} |"
-        for day, trips, total, distance in days.astype({_TOTAL: float, _MEAN: float}).values
+        for day, trips, total, distance in days.astype({TOTAL: float, MEAN: float}).values
     ]
     return "\n".join([*_head(dataset), "|---|---:|---:|---:|", *rows])
 

@@ -128,10 +128,24 @@ def _import_prefect() -> None:
         gc.enable()
 
 
+def _share_network() -> None:
+    """Pass the settings of certificates and proxies to every client, before any is imported."""
+    # Not at the top, as above.
+    from core.errors import UsageError
+    from orchestration.network import share_network
+    from orchestration.output import refuse
+
+    try:
+        share_network()
+    except UsageError as error:
+        refuse(error)
+
+
 # Not under another name, at the startup of an interpreter such as pip's or a server's.
 if __name__ == "orchestration.prefect_home":
     _refuse_other_python()
     _end_command_quietly()
+    _share_network()
     _share_declarations()
     if "prefect" not in sys.modules:
         _refuse_usage_errors()

@@ -92,6 +92,29 @@ SECRET = Variable(
     "Value of a secret that a source writes as `{secret.name}`; one variable for each, with its "
     "name in capitals, and `_` for `-`. Without it, the block `secret/name`.",
 )
+HOST_REQUESTS = Variable(
+    "TRIPS_HOST_REQUESTS",
+    "10",
+    "Requests to one publisher's host, at a time and per second, by all flows of this user on this "
+    "machine: see [Network](network.md).",
+)
+CONTACT = Variable(
+    "TRIPS_CONTACT",
+    "",
+    "Web or e-mail address that requests to publishers name, so that they can reach you.",
+)
+CA_FILE = Variable(
+    "TRIPS_CA_FILE",
+    "",
+    "File of PEM certificates that every client trusts in place of its own list: see "
+    "[Network](network.md). By default, each client's own.",
+)
+BQ_MAX_BYTES = Variable(
+    "TRIPS_BQ_MAX_BYTES",
+    "",
+    "Most bytes that one BigQuery query may bill, such as `1000000000`; one that would bill more "
+    "fails before it runs. By default there is no limit.",
+)
 ENVIRONMENT_FILE = Variable(
     "TRIPS_ENV_FILE", str(PROJECT / ".env"), "File to read in place of `.env`."
 )
@@ -101,6 +124,7 @@ VARIABLES = (
     WAREHOUSE,
     BQ_DATASET,
     BQ_LOCATION,
+    BQ_MAX_BYTES,
     DATASETS,
     DATA,
     SCRATCH,
@@ -108,6 +132,9 @@ VARIABLES = (
     MONTHS_PER_MINUTE,
     LOG,
     SECRET,
+    HOST_REQUESTS,
+    CONTACT,
+    CA_FILE,
     ENVIRONMENT_FILE,
 )
 
@@ -182,7 +209,7 @@ def refuse_unknown_log() -> None:
 def share_with_library(variable: Variable) -> None:
     """Export a variable that only .env sets to the library and the child processes of this run."""
     found = setting(variable)
-    if found.value:
+    if found.value and not found.is_default:
         os.environ[variable.name] = found.value
 
 

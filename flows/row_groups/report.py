@@ -8,7 +8,8 @@ from enum import Enum
 from typing import Any
 
 from core.errors import Advice, TripsError
-from monthly.result import Voice, aligned
+from monthly.result import Voice
+from monthly.text_table import aligned
 from row_groups.ledger import Entry
 from row_groups.places import Place
 from row_groups.plan import Planned

@@ -20,11 +20,11 @@ from monthly.convert.to_parquet import convert
 from monthly.ledger import (
     entry_key,
     keep,
-    note_report,
     object_key,
     rejects_key,
     report_key,
 )
+from monthly.ledger_notes import note_report
 from monthly.month import Month
 from monthly.plan import Plan, due_in_warehouse, plan_month
 from monthly.sample import write_sample

@@ -1,7 +1,7 @@
 """A web server on 127.0.0.1 that serves what a test gives it, and fails where a test says so.
 
-It supports HEAD, GET, one range (`bytes=N-` or `bytes=N-M`) and If-Range according to RFC 9110,
-and answers 501 to every other method, range and condition.
+It supports HEAD, GET, one range (`bytes=N-` or `bytes=N-M`), If-Range and If-None-Match with one
+ETag according to RFC 9110, and answers 501 to every other method, range and condition.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
-_CONDITIONS = {"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"}
+_CONDITIONS = {"If-Match", "If-Modified-Since", "If-Unmodified-Since"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Page:
         headers: further headers, which override the server's own.
         head: whether HEAD is supported (405 if not).
         ranges: whether Range is supported (ignored if not).
-        conditions: whether If-Range is supported (ignored if not).
+        conditions: whether If-Range and If-None-Match are supported (ignored if not).
         length: whether Content-Length is sent; if not, the body ends with the connection.
     """
 
@@ -174,16 +174,23 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(body[: fault.after])
 
-    def _choose(self, page: Page) -> tuple[int, Mapping[str, str], bytes]:
+    def _choose(self, page: Page) -> tuple[int, Mapping[str, str | None], bytes]:
         """Return the status, further headers and the body."""
         if _CONDITIONS & set(self.headers):
             return 501, {}, b""
         if self.command == "HEAD" and not page.head:
             return 405, {}, b""
+        if page.status == 200 and page.conditions and self._is_known(page):
+            return 304, {"Content-Length": None}, b""
         asked = self.headers.get("Range")
         if page.status != 200 or not page.ranges or not asked or not self._is_same(page):
             return page.status, {}, page.body
         return _part(page.body, asked)
+
+    def _is_known(self, page: Page) -> bool:
+        """Whether the ETag of If-None-Match is the page's, by the weak comparison."""
+        wanted, etag = self.headers.get("If-None-Match"), page.etag
+        return bool(wanted and etag) and _opaque(str(wanted)) == _opaque(str(etag))
 
     def _is_same(self, page: Page) -> bool:
         wanted = self.headers.get("If-Range")
@@ -191,7 +198,11 @@ class _Handler(BaseHTTPRequestHandler):
         return wanted is None or not page.conditions or wanted in known
 
 
-def _part(body: bytes, asked: str) -> tuple[int, Mapping[str, str], bytes]:
+def _opaque(etag: str) -> str:
+    return etag.removeprefix("W/")
+
+
+def _part(body: bytes, asked: str) -> tuple[int, Mapping[str, str | None], bytes]:
     match = _RANGE.fullmatch(asked)
     if not match:
         return 501, {}, b""

@@ -89,7 +89,8 @@ def fetch(url: str, folder: Path) -> Download[Month]:
 
 
 def left_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    """Names of what is in the folder besides the scratch folder, with the turns at hosts."""
+    return sorted(path.name for path in folder.iterdir() if path.name != "scratch")
 
 
 def break_off(web: Web, url: str, folder: Path, after: int) -> None:

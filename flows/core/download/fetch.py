@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -56,8 +57,10 @@ def whole(
     part = PartFile(path.with_name(f"{path.name}.part"))
     with part.good_or_gone(what):
         path.parent.mkdir(parents=True, exist_ok=True)
+        is_resumed, begun = part.path.exists(), time.perf_counter()
         found = receive(part)
+        seconds = 0.0 if is_resumed else time.perf_counter() - begun
         check(part.path, path.name)
         part.path.replace(path)
     part.forget()
-    return replace(found, path=path)
+    return replace(found, path=path, seconds=seconds)

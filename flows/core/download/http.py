@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import ssl
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cache
 from itertools import islice
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 
 from core.download import secrets
+from core.download.hosts import turn, wait_until
 from core.download.partial import PartFile, Progress, Validators
 from core.download.remote_file import Download, RemoteFile, What
 from core.errors import NotPublished, SourceError, Unreachable
@@ -20,7 +22,9 @@ from core.errors import NotPublished, SourceError, Unreachable
 #: Timeouts in seconds, for connecting and for silence after that.
 CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 60.0
 TIMEOUT = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
-
+#: Of this project, as CHANGELOG.md has it.
+VERSION = "1.3.0"
+_NOT_MODIFIED = 304
 
 #: Headers that name a CDN.
 _CDN = ("Server", "Via", "X-Cache", "X-Served-By")
@@ -54,13 +58,19 @@ class Http:
     passing = frozenset({408, 429, *range(500, 600)})
 
     def look(self, wanted: RemoteFile[What]) -> RemoteFile[What]:
-        """Query the file with HEAD, or with a GET for one byte if HEAD is refused."""
-        url = secrets.filled(wanted.url)
+        """Query the file with HEAD, or with a GET for one byte if HEAD is refused.
+
+        Args:
+            wanted: the file; if it has an ETag, the request is conditional, and the answer may
+                be that the file is still the one with this ETag, size and time.
+        """
+        url, known = secrets.filled(wanted.url), _condition(wanted)
         with _client(wanted) as client:
-            with client.stream("HEAD", url) as response:
+            with client.stream("HEAD", url, headers=known) as response:
                 if response.status_code not in self.no_head:
                     return self._seen(wanted, response)
-            with client.stream("GET", url, headers={"Range": "bytes=0-0"}) as response:
+            byte = {"Range": "bytes=0-0", **known}
+            with client.stream("GET", url, headers=byte) as response:
                 return self._seen(wanted, response)
 
     def fetch(self, wanted: RemoteFile[What], part: PartFile, progress: Progress) -> Download[What]:
@@ -75,6 +85,8 @@ class Http:
         return self.fetch(wanted, part, progress)
 
     def _seen(self, wanted: RemoteFile[What], response: httpx.Response) -> RemoteFile[What]:
+        if response.status_code == _NOT_MODIFIED and wanted.etag:
+            return wanted
         # 416 means an empty file, which has no first byte.
         self._refuse(wanted, response, (200, 206, 416))
         seen = _validators(wanted.url, response)
@@ -112,8 +124,8 @@ class Http:
                 "(yet); check its address"
             )
         if status in self.passing:
-            wait = response.headers.get("Retry-After", "not given")
-            raise Unreachable(f"{said}; try again later (Retry-After: {wait})")
+            wait = wait_until(response.url.host, response.headers.get("Retry-After"))
+            raise Unreachable(f"{said}; try again later ({wait})")
         if status not in good:
             raise SourceError(f"{said}; {_access(wanted.url)}")
         encoding = response.headers.get("Content-Encoding", "identity")
@@ -133,14 +145,41 @@ def _certificates() -> ssl.SSLContext:
     return httpx.create_ssl_context()  # 24 ms each, and a backfill requests many months
 
 
+def user_agent() -> str:
+    """Return how requests name this project, with the address in TRIPS_CONTACT if it is set."""
+    contact = os.environ.get("TRIPS_CONTACT")
+    return f"nyc-taxi-flows/{VERSION}" + (f" (+{contact})" if contact else "")
+
+
+def _condition(wanted: RemoteFile[Any]) -> Mapping[str, str]:
+    # No If-Modified-Since: many servers answer 304 to it for a file that an older one replaced.
+    return {"If-None-Match": wanted.etag} if wanted.etag else {}
+
+
 @contextmanager
 def _client(wanted: RemoteFile[Any]) -> Iterator[httpx.Client]:
-    """Yield a client, and convert its connection failures to errors of this project."""
-    headers = {"Accept-Encoding": "identity"}
+    """Yield a client that takes turns at each host, for one request at a time.
+
+    Connection failures are converted to errors of this project.
+    """
+    headers = {"Accept-Encoding": "identity", "User-Agent": user_agent()}
+    turns = ExitStack()
+
+    def take_turn(request: httpx.Request) -> None:
+        turns.close()  # the request before, such as one that was redirected, has its response
+        turns.enter_context(turn(request.url.host))
+
     try:
-        with httpx.Client(
-            headers=headers, timeout=TIMEOUT, follow_redirects=True, verify=_certificates()
-        ) as client:
+        with (
+            turns,
+            httpx.Client(
+                headers=headers,
+                timeout=TIMEOUT,
+                follow_redirects=True,
+                verify=_certificates(),
+                event_hooks={"request": [take_turn]},
+            ) as client,
+        ):
             yield client
     except (httpx.TooManyRedirects, httpx.UnsupportedProtocol) as error:
         message = f"{wanted} leads to no file: {error}; choose another source"

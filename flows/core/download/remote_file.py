@@ -56,6 +56,7 @@ class Download(Generic[What]):
         sha256: of the file, hexadecimal.
         etag: of the response that sent it, which may be newer than that of the `RemoteFile`.
         last_modified: of the same response, HTTP date.
+        seconds: of the download; 0 if unknown, because it resumed an earlier one.
     """
 
     what: What
@@ -65,6 +66,7 @@ class Download(Generic[What]):
     sha256: str
     etag: str | None
     last_modified: str | None
+    seconds: float = 0.0
 
 
 def remote_file(what: What, address: str) -> RemoteFile[What]:

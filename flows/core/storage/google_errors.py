@@ -37,11 +37,13 @@ def google_errors(what: str, role: str) -> Iterator[None]:
 
     Raises:
         Unavailable: no complete response, 408, 412, 429 or 5xx, even after the client's retries.
-        StorageError: any other error.
+        StorageError: any other error, such as a query over the limit of TRIPS_BQ_MAX_BYTES.
     """
     try:
         yield
     except _PASSING as error:
+        if _exceeds_limit(error):
+            raise _over_limit(what, error) from error
         raise Unavailable(f"{what}: Google does not answer ({_said(error)}); run again") from error
     except (api.Forbidden, api.Unauthorized) as error:
         raise StorageError(
@@ -53,9 +55,24 @@ def google_errors(what: str, role: str) -> Iterator[None]:
             "or run gcloud auth application-default login"
         ) from error
     except api.GoogleAPICallError as error:
+        if _exceeds_limit(error):
+            raise _over_limit(what, error) from error
         # 412: of two first loads after an upgrade, the other one has added the ledger's columns.
         kind = Unavailable if error.code in (408, 412) else StorageError
         raise kind(f"{what}: Google refused ({_said(error)})") from error
+
+
+def _exceeds_limit(error: Exception) -> bool:
+    """Return whether a query would bill more than maximum_bytes_billed.
+
+    Google's client knows no class for that reason, and raises a server error in its place.
+    """
+    reasons = [each.get("reason") for each in getattr(error, "errors", None) or ()]
+    return "bytesBilledLimitExceeded" in reasons
+
+
+def _over_limit(what: str, error: Exception) -> StorageError:
+    return StorageError(f"{what}: {_said(error)}", "raise TRIPS_BQ_MAX_BYTES, or name fewer months")
 
 
 def _said(error: Exception) -> str:

@@ -57,6 +57,9 @@ class Connection:
         parameters = dict(self._credentials.aws_client_parameters.get_params_override())
         # The block's own settings take precedence.
         config = _PATIENCE.merge(parameters.pop("config", Config()))
+        if parameters.get("verify") is True:
+            # The block's default. Passed on, it would hide the certificates of AWS_CA_BUNDLE.
+            del parameters["verify"]
         session = self._credentials.get_boto3_session()
         try:
             client: S3Client = session.client("s3", config=config, **parameters)

@@ -8,7 +8,7 @@ from monthly.catalog.contents import Catalog, DatasetLine, Mark
 from monthly.catalog.grid import grid_markdown, grid_text, legend, legend_markdown
 from monthly.markdown import code, escaped
 from monthly.month import Month
-from monthly.result import aligned
+from monthly.text_table import aligned
 
 _TOTALS = ("rows", "rejected", "bytes")
 _HEAD = ("dataset", "months", "first", "newest", *_TOTALS, "converted", "loaded", "notes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,11 +34,13 @@ class Converted(Accounts):
         path: the Parquet file.
         size: size of the Parquet file in bytes.
         sha256: checksum of the Parquet file, hexadecimal.
+        seconds: of the conversion.
     """
 
     path: Path
     size: int
     sha256: str
+    seconds: float = 0.0
 
 
 def convert(month: Month, source: Path, folder: Path, rules: Rules | None = None) -> Converted:
@@ -61,7 +64,7 @@ def convert(month: Month, source: Path, folder: Path, rules: Rules | None = None
     target = folder / f"{month.stem}.parquet"
     if target.resolve() == source.resolve():
         raise UsageError(f"{month}: {source} would be overwritten by its own conversion")
-    rules = rules or Rules()
+    rules, begun = rules or Rules(), time.perf_counter()
 
     def run(readings: Readings) -> Accounts:
         rows = Rows(month, source, folder, rules, readings)
@@ -73,9 +76,9 @@ def convert(month: Month, source: Path, folder: Path, rules: Rules | None = None
             return rows.accounts(_write(rows, part))
 
     accounts = settled(month, source, rules, run)
-    return Converted(
-        **vars(accounts), path=target, size=target.stat().st_size, sha256=sha256_of(target)
-    )
+    size, sha256 = target.stat().st_size, sha256_of(target)
+    seconds = time.perf_counter() - begun
+    return Converted(**vars(accounts), path=target, size=size, sha256=sha256, seconds=seconds)
 
 
 @contextmanager

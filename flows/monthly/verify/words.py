@@ -7,7 +7,8 @@ from typing import Any
 
 from core.errors import Advice
 from monthly.markdown import code, escaped
-from monthly.result import Voice, aligned
+from monthly.result import Voice
+from monthly.text_table import aligned
 from monthly.verify.findings import Verdict
 
 _HEAD = ("month", "verdict", "rows", "bytes", "read", "where")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from google.api_core.exceptions import NotFound
 from google.cloud.bigquery import (
@@ -140,21 +141,60 @@ def figures_in(
     Raises:
         SchemaError: something else created the table, or a column has another type.
     """
+    query = figures_query(client, dataset_id, dataset, columns, months)
+    if query is None:
+        return {}
+    LOG.info("%s: the query reads %s bytes", query.table, f"{bytes_of(client, query.sql):,}")
+    job = client.query(query.sql, retry=RETRY, timeout=TIMEOUT)
+    rows = job.result(retry=RETRY, timeout=LOAD_SECONDS)
+    return months_in(dataset, query.columns, (row.values() for row in rows))
+
+
+@dataclass(frozen=True)
+class FiguresQuery:
+    """The query for the figures of months.
+
+    Attributes:
+        table: name of the table.
+        columns: the columns that it measures.
+        sql: the query.
+    """
+
+    table: str
+    columns: Sequence[Column]
+    sql: str
+
+
+def figures_query(
+    client: Client,
+    dataset_id: str,
+    dataset: Dataset,
+    columns: Sequence[Column],
+    months: Sequence[Month] | None,
+) -> FiguresQuery | None:
+    """Return the query for the figures of months; None if there is no table.
+
+    Raises:
+        SchemaError: see `figures_in`.
+    """
     reference = DatasetReference(client.project, dataset_id).table(dataset.table)
     try:
         table = client.get_table(reference, retry=RETRY, timeout=TIMEOUT)
     except NotFound:
-        return {}
+        return None
     changes = _changes(dataset.columns, table)
     if error := _other_partitions(table) or _other_types(dataset, table, changes):
         raise error
     there = measurable(columns, _found(table), type_of)
     sql = DIALECT.query(f"`{client.project}.{dataset_id}.{dataset.table}`", there, months)
-    trial = client.query(sql, QueryJobConfig(dry_run=True), retry=RETRY, timeout=TIMEOUT)
-    LOG.info("%s: the query reads %s bytes", _name(table), f"{trial.total_bytes_processed:,}")
-    job = client.query(sql, retry=RETRY, timeout=TIMEOUT)
-    rows = job.result(retry=RETRY, timeout=LOAD_SECONDS)
-    return months_in(dataset, there, (row.values() for row in rows))
+    return FiguresQuery(_name(table), there, sql)
+
+
+def bytes_of(client: Client, sql: str) -> int:
+    """Return the bytes that a query would read, from a dry run, which is free."""
+    config = QueryJobConfig(dry_run=True)
+    trial = client.query(sql, config, retry=RETRY, timeout=TIMEOUT)
+    return int(trial.total_bytes_processed)
 
 
 def _field(column: Column) -> SchemaField:

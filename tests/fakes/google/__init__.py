@@ -67,14 +67,15 @@ class Google:
         if self._broken and error is None:
             raise self._broken[0]
 
-    def environment(self) -> dict[str, str]:
-        """Return the variables that direct Google's clients here."""
+    def environment(self, url: str = "") -> dict[str, str]:
+        """Return the variables that direct Google's clients here, or to a proxy in front of it."""
+        url = url or self.url
         account = {
             "type": "external_account_authorized_user",
             "client_id": "somebody",
             "client_secret": "nothing",
             "refresh_token": "nothing",
-            "token_url": f"{self.url}/token",
+            "token_url": f"{url}/token",
             "quota_project_id": PROJECT,
         }
         path = Path(self._folder.name, "account.json")
@@ -82,8 +83,8 @@ class Google:
         return {
             "GOOGLE_APPLICATION_CREDENTIALS": str(path),
             "GOOGLE_CLOUD_PROJECT": PROJECT,
-            "STORAGE_EMULATOR_HOST": self.url,
-            "BIGQUERY_EMULATOR_HOST": self.url,
+            "STORAGE_EMULATOR_HOST": url,
+            "BIGQUERY_EMULATOR_HOST": url,
         }
 
     def fail(self, fault: Fault) -> Fault:

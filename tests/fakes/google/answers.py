@@ -57,14 +57,14 @@ class Answer:
 class Refused(Exception):
     """An error in Google's format."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, reason: str = "") -> None:
         super().__init__(message)
         self.status, self.message = status, message
+        self.reason = reason or _REASONS.get(status, "backendError")
 
     def answer(self) -> Answer:
         """Return the response that reports it."""
-        reason = _REASONS.get(self.status, "backendError")
-        errors = [{"message": self.message, "domain": "global", "reason": reason}]
+        errors = [{"message": self.message, "domain": "global", "reason": self.reason}]
         error = {"code": self.status, "message": self.message, "errors": errors}
         return Answer({"error": error}, self.status)
 

@@ -25,7 +25,14 @@ _LOAD_SETTINGS = {
     "decimalTargetTypes",
     "ignoreUnknownValues",
 }
-_QUERY_SETTINGS = {"query", "queryParameters", "parameterMode", "useLegacySql"}
+_QUERY_SETTINGS = {
+    "query",
+    "queryParameters",
+    "parameterMode",
+    "useLegacySql",
+    "maximumBytesBilled",
+}
+_MEGABYTE = 1 << 20
 #: Settings of a query job that overwrites a table with its result.
 _OVERWRITE = {"destinationTable", "writeDisposition", "timePartitioning", "clustering"}
 _AT_ONCE = {
@@ -181,6 +188,10 @@ class BigQuery:
         overwrites = "destinationTable" in query
         _only(query, _QUERY_SETTINGS | (_OVERWRITE if overwrites else set()), "a query")
         sql, values = translated(query, self.tables.need)
+        if refusal := self._over_limit(query, sql):
+            said = {"reason": refusal.reason, "message": refusal.message}
+            job["status"] |= {"errorResult": said, "errors": [said]}
+            return
         if overwrites:
             _only({query["writeDisposition"]: 0}, {"WRITE_TRUNCATE"}, "a disposition")
             self.tables.overwrite(query["destinationTable"], sql)
@@ -196,6 +207,17 @@ class BigQuery:
         statistics = {"query": {"statementType": kind, "numDmlAffectedRows": changed}}
         job["statistics"] = statistics
 
+    def _over_limit(self, query: Mapping[str, Any], sql: str) -> Refused | None:
+        """Why a query may not bill what it reads: whole megabytes, at least ten."""
+        if "maximumBytesBilled" not in query:
+            return None
+        read, most = self.tables.size_of(sql), int(query["maximumBytesBilled"])
+        billed = max(-(-read // _MEGABYTE), 10) * _MEGABYTE
+        if billed <= most:
+            return None
+        message = f"Query exceeded limit for bytes billed: {most}. {billed} or higher required."
+        return Refused(400, message, "bytesBilledLimitExceeded")
+
     def _answer_at_once(self, project: str, body: dict[str, Any]) -> dict[str, Any]:
         """Answer a query with its first page, as pandas-gbq requests it."""
         if body.pop("dryRun", False):
@@ -203,7 +225,9 @@ class BigQuery:
         query = {name: value for name, value in body.items() if name not in _AT_ONCE}
         number = body["requestId"]
         reference = {"jobReference": {"jobId": number}, "configuration": {"query": query}}
-        self._insert(project, reference, None)
+        failed = self._insert(project, reference, None)["status"].get("errorResult")
+        if failed:
+            raise Refused(400, failed["message"], failed["reason"])
         return self._page(number, {})
 
     def _page(self, job: str, args: Mapping[str, str]) -> dict[str, Any]:

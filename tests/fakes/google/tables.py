@@ -26,6 +26,8 @@ MACROS = (
 )
 PARTITIONS = "INFORMATION_SCHEMA.PARTITIONS"
 Resource = dict[str, Any]
+#: Bytes of a value, where they are not eight.
+_WIDTHS = {"BOOLEAN": 1, "NUMERIC": 16, "BIGNUMERIC": 32}
 
 
 class Tables:
@@ -58,12 +60,17 @@ class Tables:
             case ["POST", dataset, "tables"]:
                 return Answer(self._make_table(dataset, request.json()))
             case ["GET", dataset, "tables", table]:
-                return Answer(self.need(dataset, table))
+                return Answer(self.need(dataset, table) | self._sizes(dataset, table))
             case ["PATCH", dataset, "tables", table]:
                 return Answer(self._change(dataset, table, request.json()))
             case ["DELETE", dataset, "tables", table] if "$" in table:
                 return self._drop_partition(dataset, table)
         raise unsupported(request)
+
+    def _sizes(self, dataset: str, table: str) -> Resource:
+        counted = self.db.execute(f'SELECT count(*) FROM "{dataset}"."{table}"').fetchone()
+        size = self._read(dataset, table, "SELECT *")
+        return {"numRows": str(counted[0] if counted else 0), "numBytes": str(size)}
 
     def _drop_partition(self, dataset: str, name: str) -> Answer:
         table, _, partition = name.partition("$")
@@ -154,12 +161,20 @@ class Tables:
             self.db.execute(f"INSERT INTO {name} VALUES (?, ?, ?, ?)", values)
 
     def size_of(self, sql: str) -> int:
-        """Return a query's bytes in the partitions that it names, as if each value took eight."""
-        from_, _, _ = sql.partition(" FROM ")[2].partition(" GROUP BY ")
-        ((dataset, table),) = re.findall(r'"([^"]+)"\."([^"]+)"', from_)
-        counted = self.db.execute(f"SELECT count(*) FROM {from_}").fetchone()
-        columns = len(self.need(dataset, table)["schema"]["fields"])
-        return 8 * columns * int(counted[0]) if counted else 0
+        """Bytes that a query reads: the columns that it names, in the months that it names."""
+        names = set(re.findall(r'"([^"]+)"\."([^"]+)"', sql))
+        sizes = [self._read(dataset, name, sql) for dataset, name in names if name != PARTITIONS]
+        return sum(sizes)
+
+    def _read(self, dataset: str, table: str, sql: str) -> int:
+        fields = self.need(dataset, table)["schema"]["fields"]
+        every = re.search(r"\.\*|SELECT \*", sql)
+        widths = [_width(f) for f in fields if every or re.search(rf"\b{f['name']}\b", sql)]
+        months = re.search(r"file_month (IN \([^)]*\)|= DATE '[^']*')", sql)
+        where = f" WHERE {months[0]}" if months else ""
+        query = f'SELECT {" + ".join(widths) or "0"} FROM "{dataset}"."{table}"{where}'
+        found = self.db.execute(query).fetchone()
+        return int(found[0] or 0) if found else 0
 
     def overwrite(self, target: Mapping[str, str], sql: str) -> None:
         """Overwrite all rows of a table with the result of a query, and take on its columns."""
@@ -237,6 +252,14 @@ class Tables:
             self.db.execute(f'ALTER TABLE "{dataset}"."{table}" ADD COLUMN {column}')
         resource |= change | {"schema": {"fields": fields}}
         return resource
+
+
+def _width(field: Resource) -> str:
+    """What the values of a column take: nothing where they are null (Google, "Data type sizes")."""
+    name, kind = f'"{field["name"]}"', field["type"]
+    if kind == "STRING":
+        return f"coalesce(sum(2 + strlen({name})), 0)"
+    return f"count({name}) * {_WIDTHS.get(kind, 8)}"
 
 
 def _fields(schema: Resource) -> list[Resource]:

@@ -22,12 +22,12 @@ from fakes.stacks import NOVEMBER, OCTOBER, Stack
 from monthly import sources
 from monthly.ledger import (
     entry_key,
-    note_report,
     object_key,
     read_entry,
     report_key,
     write_entry,
 )
+from monthly.ledger_notes import note_report
 from monthly.month import Month
 from monthly.plan import UNPIN
 from monthly.verify import publisher_checks

@@ -176,4 +176,6 @@ def test_bigquery_says_what_the_query_reads_before_it_runs(
     jobs = len(google.bigquery.jobs)
     figures(place)
     assert len(google.bigquery.jobs) == jobs + 1
-    assert google.bigquery.tried == [8 * 9 * 5]
+    # By hand: taken, day, weight (NaN is null), number; price; good; name; file_month of all rows.
+    names = 4 * 2 + 2 + 1 + 4 + 1
+    assert google.bigquery.tried == [(4 + 4 + 2 + 3) * 8 + 3 * 16 + 3 + names + 5 * 8]

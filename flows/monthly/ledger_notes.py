@@ -1,0 +1,59 @@
+"""What is added to a month's ledger entry after the month is in the bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from core.errors import Conflict
+from core.storage.bucket import Bucket
+from monthly.ledger import Entry, read_entry, report_key, write_entry
+from monthly.month import Month
+
+
+def note_report(bucket: Bucket, month: Month, drawn: Entry) -> None:
+    """Record that the month's report was drawn, unless another run has replaced the month since.
+
+    Args:
+        bucket: the bucket with the entry and the report.
+        month: the month.
+        drawn: the entry of the object that the report shows.
+    """
+    _note(
+        bucket,
+        month,
+        drawn,
+        lambda entry: entry if entry.report_key else replace(entry, report_key=report_key(month)),
+    )
+
+
+def note_load(bucket: Bucket, month: Month, loaded: Entry, seconds: float) -> None:
+    """Record how long the load into the warehouse took, unless the month was replaced since.
+
+    Args:
+        bucket: the bucket with the entry.
+        month: the month.
+        loaded: the entry of the object that was loaded.
+        seconds: what the load took.
+    """
+    taken = {"load": round(seconds, 3)}
+    _note(
+        bucket,
+        month,
+        loaded,
+        lambda entry: replace(entry, seconds={**entry.seconds, **taken}),
+    )
+
+
+def _note(bucket: Bucket, month: Month, known: Entry, noted: Callable[[Entry], Entry]) -> None:
+    while True:
+        entry, version = read_entry(bucket, month)
+        if entry is None or entry.object_sha256 != known.object_sha256:
+            return
+        if (new := noted(entry)) == entry:
+            return
+        try:
+            write_entry(bucket, month, new, version)
+        except Conflict:
+            continue  # another run wrote the entry: it may be of another object now
+        return

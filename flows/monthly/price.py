@@ -1,0 +1,240 @@
+"""What the run of a plan takes: bytes to download, time, disk, and bytes that BigQuery bills.
+
+Everything but the bytes to download is estimated from the ledger: the months of the same dataset
+nearest to those planned, published or generated like them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, TypeAlias
+
+from core.disk import nearest
+from monthly.ledger import Entry
+from monthly.month import Month
+from monthly.plan import Plan
+
+if TYPE_CHECKING:
+    from monthly.warehouses.bigquery_bytes import Billed
+    from monthly.warehouses.space import Space
+
+#: Plans with the bytes of their published files, as far as they are known.
+_Sizes: TypeAlias = Sequence[tuple[Plan, float]]
+
+STAGES = ("download", "conversion", "upload", "load")
+#: Months from which their median is the estimate; of fewer, it is the range from least to most.
+ENOUGH = 5
+
+
+@dataclass(frozen=True)
+class Range:
+    """An estimate; the two ends are equal if the history is long enough for one figure."""
+
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Range | None:
+        """Return the estimate from past values; None if there are none."""
+        if not values:
+            return None
+        if len(values) >= ENOUGH:
+            return cls(median(values), median(values))
+        return cls(min(values), max(values))
+
+    def __mul__(self, factor: float) -> Range:
+        return Range(self.least * factor, self.most * factor)
+
+
+@dataclass(frozen=True)
+class Need:
+    """Disk that a run takes in one place.
+
+    Attributes:
+        place: scratch, bucket or warehouse.
+        size: bytes; None if the ledger or the warehouse has nothing to estimate it by.
+        folder: where, if it is on this machine.
+        setting: what names the folder.
+    """
+
+    place: str
+    size: Range | None
+    folder: Path | None
+    setting: str
+
+
+@dataclass(frozen=True)
+class Price:
+    """What the run of a plan takes.
+
+    Attributes:
+        months: months to run.
+        download: bytes to download, as far as they are known.
+        unknown: months whose size the publisher does not say; nothing else counts them.
+        workers: months run at a time.
+        history: months of the ledger that the estimates are from.
+        seconds: of work by stage; without the stages whose speed the ledger does not know.
+        needs: disk, by place.
+        queries: what the queries of `verify` and the reports would bill; None unless BigQuery.
+    """
+
+    months: int
+    download: int
+    unknown: int
+    workers: int
+    history: int
+    seconds: Mapping[str, Range] = field(default_factory=dict)
+    needs: tuple[Need, ...] = ()
+    queries: Billed | None = None
+
+    @property
+    def total_seconds(self) -> Range | None:
+        """Return the seconds of the run: the work, shared by the months at a time."""
+        if not self.seconds:
+            return None
+        at_once = min(self.workers, self.months)
+        least, most = (
+            sum(getattr(each, end) for each in self.seconds.values()) for end in ("least", "most")
+        )
+        return Range(least / at_once, most / at_once)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return what will not fit on a disk of this machine, one sentence for each disk."""
+        return tuple(filter(None, map(_shortage, _by_disk(self.needs))))
+
+
+def price_of(
+    plans: Sequence[Plan], history: Iterable[Entry], workers: int, places: Sequence[Need]
+) -> Price:
+    """Return what the run of plans takes.
+
+    Args:
+        plans: the plans that have work.
+        history: entries of the dataset, nearest first.
+        workers: months run at a time.
+        places: where the run takes disk, as far as it is known; with the bytes that one row takes
+            as the size of the warehouse.
+    """
+    past = [each for each in history if each.is_generated == plans[0].is_generated]
+    sizes = [(plan, size) for plan in plans if (size := _size(plan, past)) is not None]
+    known = [plan.to_download for plan in plans if plan.to_download is not None]
+    return Price(
+        months=len(plans),
+        download=sum(known),
+        unknown=len(plans) - len(sizes),
+        workers=workers,
+        history=len(past),
+        seconds=_seconds(sizes, past),
+        needs=tuple(_need(place, sizes, past, workers) for place in places),
+    )
+
+
+def rows_per_byte(history: Iterable[Entry]) -> Range | None:
+    """Return the rows for each published byte."""
+    return Range.of([each.rows_written / each.source_size for each in history if each.source_size])
+
+
+def expected_rows(plans: Iterable[Plan], history: Sequence[Entry]) -> dict[Month, float]:
+    """Return the most rows that months may have, as far as their sizes are known."""
+    past = [each for each in history if not each.is_generated]
+    rate = rows_per_byte(past)
+    sizes = ((plan.month, _size(plan, past)) for plan in plans)
+    return {month: size * rate.most for month, size in sizes if size and rate}
+
+
+def places_of(scratch: Path, bucket: object, space: Space | None) -> list[Need]:
+    """Return where a run takes disk, for `price_of`.
+
+    Args:
+        scratch: the scratch folder.
+        bucket: the bucket; only a folder is on this machine.
+        space: what a row takes in the warehouse; None for no warehouse.
+    """
+    folder = getattr(bucket, "folder", None)
+    places = [
+        Need("scratch", None, scratch, "TRIPS_SCRATCH"),
+        Need("bucket", None, folder if isinstance(folder, Path) else None, "TRIPS_DATA"),
+    ]
+    if space:
+        row = Range(space.row_bytes, space.row_bytes) if space.row_bytes else None
+        places.append(Need("warehouse", row, space.folder, "TRIPS_DATA"))
+    return places
+
+
+def _size(plan: Plan, past: Sequence[Entry]) -> float | None:
+    """Return the bytes of the published file; None if nobody knows them."""
+    if plan.published and plan.published.size is not None:
+        return plan.published.size
+    if plan.entry and plan.in_bucket:
+        return plan.entry.source_size
+    if plan.is_generated and past:
+        return median(each.source_size for each in past)
+    return None
+
+
+def _seconds(sizes: _Sizes, past: Sequence[Entry]) -> dict[str, Range]:
+    everything = sum(size for _, size in sizes)
+    fetched = sum(size for plan, size in sizes if not plan.in_bucket)
+    found = {}
+    for stage in STAGES:
+        known = [each for each in past if stage in each.seconds and each.source_size]
+        rate = Range.of([each.seconds[stage] / each.source_size for each in known])
+        if rate and (size := everything if stage == "load" else fetched):
+            found[stage] = rate * size
+    return found
+
+
+def _need(place: Need, sizes: _Sizes, past: Sequence[Entry], workers: int) -> Need:
+    known = [each for each in past if each.source_size and each.object_size]
+    objects = Range.of([each.object_size / each.source_size for each in known])
+    fetched = [(plan, size) for plan, size in sizes if not plan.in_bucket]
+    size: Range | None = None
+    if place.place == "scratch" and objects:
+        size = _largest(fetched, objects, workers)
+    elif place.place == "bucket" and objects:
+        size = objects * sum(size for _, size in fetched)
+    elif place.place == "warehouse" and place.size and (rows := rows_per_byte(known)):
+        size = rows * (sum(size for _, size in sizes) * place.size.most)
+    return replace(place, size=size)
+
+
+def _largest(sizes: _Sizes, objects: Range, workers: int) -> Range:
+    """Return the bytes of the largest months that can be in the scratch folder at a time."""
+    full = [_in_scratch(plan, size, objects) for plan, size in sizes]
+    largest = sorted(full, key=lambda found: found.most)[-workers:]
+    return Range(sum(each.least for each in largest), sum(each.most for each in largest))
+
+
+def _in_scratch(plan: Plan, size: float, objects: Range) -> Range:
+    """Return the bytes of a published file, its object, and the object that it replaces."""
+    both = size + (plan.entry.object_size if plan.entry else 0)
+    return Range(both + size * objects.least, both + size * objects.most)
+
+
+def _by_disk(needs: Iterable[Need]) -> list[list[Need]]:
+    """Return the needs on this machine, those on the same disk together."""
+    disks: dict[int, list[Need]] = {}
+    for need in needs:
+        if need.folder and need.size:
+            disks.setdefault(nearest(need.folder).stat().st_dev, []).append(need)
+    return [*disks.values()]
+
+
+def _shortage(needs: Sequence[Need]) -> str:
+    """Return why the needs on one disk do not fit, and what to do; empty if they do."""
+    taken = sum(need.size.most for need in needs if need.size)
+    folders = [need.folder for need in needs if need.folder]
+    free = shutil.disk_usage(nearest(folders[0])).free
+    if taken <= free:
+        return ""
+    what, where = " and ".join(need.place for need in needs), " and ".join(map(str, folders))
+    settings = " or ".join(dict.fromkeys(need.setting for need in needs))
+    return (
+        f"{what} may take {taken / 1e6:,.0f} MB in {where}, where {free / 1e6:,.0f} MB are free; "
+        f"make room, name another folder ({settings}), or run fewer months"
+    )

@@ -1,0 +1,30 @@
+"""The most bytes that a query of BigQuery may bill."""
+
+from __future__ import annotations
+
+from google.cloud.bigquery import Client, QueryJobConfig
+
+from core.errors import UsageError
+
+#: What a query bills at least for each table (Google's page on on-demand pricing).
+LEAST_BILLED = 10 * (1 << 20)
+
+
+def limit_queries(client: Client, most: str) -> None:
+    """Let every query of a client, this project's or pandas', fail if it would bill more.
+
+    Args:
+        client: Google's client.
+        most: bytes, as TRIPS_BQ_MAX_BYTES has them; empty for no limit.
+
+    Raises:
+        UsageError: it is not a number of bytes, or less than any query bills.
+    """
+    if not most:
+        return
+    if not (most.isascii() and most.isdecimal() and int(most) >= LEAST_BILLED):
+        raise UsageError(
+            f"TRIPS_BQ_MAX_BYTES {most!r} lets no query run; write bytes as a whole number, "
+            f"{LEAST_BILLED} or more, which is what BigQuery bills at least"
+        )
+    client.default_query_job_config = QueryJobConfig(maximum_bytes_billed=int(most))

@@ -1,0 +1,62 @@
+"""The certificates and proxies of every client, from one setting.
+
+Import it before Prefect, which reads its settings on import.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from urllib.request import getproxies_environment
+
+from core.errors import UsageError
+from orchestration.variables import CA_FILE, Setting, setting
+
+#: What names the trusted certificates, and to whom.
+CERTIFICATES = {
+    "SSL_CERT_FILE": "httpx: publishers, webhooks, GitHub's API",
+    "PREFECT_API_SSL_CERT_FILE": "Prefect's client",
+    "REQUESTS_CA_BUNDLE": "Google's clients",
+    "AWS_CA_BUNDLE": "boto3",
+    "GIT_SSL_CAINFO": "git, which fetches the code of GitHub deployments",
+}
+#: This machine, which no proxy can reach.
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def share_network() -> None:
+    """Pass TRIPS_CA_FILE to every client, and keep requests to this machine from proxies.
+
+    A client's own variable takes precedence.
+
+    Raises:
+        UsageError: TRIPS_CA_FILE is not a file of certificates.
+    """
+    found = setting(CA_FILE)
+    if found.value:
+        _refuse_other_files(found)
+        os.environ[CA_FILE.name] = found.value
+        for name in CERTIFICATES:
+            os.environ[name] = os.environ.get(name) or found.value
+    if getproxies_environment():
+        _spare_loopback()
+
+
+def _refuse_other_files(found: Setting) -> None:
+    try:
+        ssl.create_default_context(cafile=found.value)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(
+            f"{found.origin}: {found.value} is not a file of certificates ({error}); name one "
+            "with PEM certificates, readable for this user"
+        ) from error
+
+
+def _spare_loopback() -> None:
+    """Add this machine to NO_PROXY: with a proxy alone, clients would ask it for 127.0.0.1."""
+    # Clients read either spelling, the lower-case one first.
+    known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    names = [name.strip() for name in known.split(",") if name.strip()]
+    if "*" not in names:
+        names += [name for name in _LOOPBACK if name not in names]
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(names)

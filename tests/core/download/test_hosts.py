@@ -1,0 +1,190 @@
+"""Turns at a host: so many at a time, so many per second, whatever thread or process asks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import multiprocessing
+import multiprocessing.synchronize
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+
+from core.download import hosts
+from core.download.hosts import seconds_of, turn, wait_until
+from core.errors import StorageError, UsageError
+
+HOST = "files.example.org"
+NOW = dt.datetime(2026, 11, 29, 12, 0, tzinfo=dt.timezone.utc)
+
+
+@pytest.fixture
+def two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIPS_HOST_REQUESTS", "2")
+
+
+@pytest.fixture
+def no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that only the number of requests at a time counts."""
+    monkeypatch.setattr(hosts, "_SECOND", 0.0)
+
+
+def stay(entered: threading.Event, leave: threading.Event) -> None:
+    with turn(HOST):
+        entered.set()
+        assert leave.wait(20)
+
+
+def test_no_more_requests_at_a_time_than_places(two: None, no_pace: None) -> None:
+    running, most = set[int](), list[int]()
+
+    def request(number: int) -> None:
+        with turn(HOST):
+            running.add(number)
+            most.append(len(running))
+            running.remove(number)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(request, range(60)))
+    assert len(most) == 60
+    assert max(most) <= 2
+
+
+def test_a_third_request_waits_until_one_of_two_has_ended(two: None, no_pace: None) -> None:
+    entered, leave = [threading.Event() for _ in range(3)], [threading.Event() for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        first = [pool.submit(stay, entered[n], leave[n]) for n in range(2)]
+        assert all(event.wait(20) for event in entered[:2])
+        third = pool.submit(stay, entered[2], leave[2])
+        assert not entered[2].wait(0.2)
+        leave[0].set()
+        assert entered[2].wait(20)
+        leave[1].set()
+        leave[2].set()
+        for each in (*first, third):
+            each.result()
+
+
+def test_no_more_requests_per_second_than_places(
+    two: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosts, "_SECOND", 0.2)
+    begun = []
+    for _ in range(7):
+        with turn(HOST):
+            begun.append(time.time())
+    # Of any three, the last began a whole period after the first.
+    assert all(later - first > 0.19 for first, later in zip(begun, begun[2:]))
+
+
+def test_hosts_do_not_wait_for_each_other(two: None) -> None:
+    with turn(HOST), turn(HOST), turn("other.example.org"), turn("[::1]"):
+        pass
+
+
+def _note(scratch: str, file: str) -> None:
+    os.environ |= {"TRIPS_SCRATCH": scratch, "TRIPS_HOST_REQUESTS": "2"}
+    with turn(HOST), Path(file).open("a") as times:
+        times.write(f"{time.time()}\n")
+
+
+def _hold(scratch: str, entered: multiprocessing.synchronize.Event) -> None:
+    os.environ |= {"TRIPS_SCRATCH": scratch, "TRIPS_HOST_REQUESTS": "1"}
+    with turn(HOST):
+        entered.set()
+        threading.Event().wait()
+
+
+def test_processes_share_the_turns(scratch: Path, tmp_path: Path) -> None:
+    spawned, file = multiprocessing.get_context("fork"), tmp_path / "times"
+    processes = [spawned.Process(target=_note, args=(str(scratch), str(file))) for _ in range(4)]
+    for each in processes:
+        each.start()
+    for each in processes:
+        each.join()
+    begun = sorted(map(float, file.read_text().split()))
+    assert len(begun) == 4
+    assert all(later - first > 0.9 for first, later in zip(begun, begun[2:]))
+
+
+def test_a_killed_process_leaves_its_place(
+    scratch: Path, no_pace: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIPS_HOST_REQUESTS", "1")
+    spawned = multiprocessing.get_context("fork")
+    entered = spawned.Event()
+    process = spawned.Process(target=_hold, args=(str(scratch), entered))
+    process.start()
+    assert entered.wait(20)
+    assert hosts._free(hosts._folder(HOST), 1) is None
+    process.kill()
+    process.join()
+    with turn(HOST):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("77", 77.0),
+        (" 0 ", 0.0),
+        ("Sun, 29 Nov 2026 12:02:00 GMT", 120.0),
+        ("Sunday, 29-Nov-26 12:02:00 GMT", 120.0),
+        ("Sun Nov 29 12:02:00 2026", 120.0),
+        ("Sun, 29 Nov 2026 11:00:00 GMT", 0.0),
+        ("soon", None),
+        ("-5", None),
+        ("1.5", None),
+        ("٣", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
+    assert seconds_of(header, NOW) == seconds
+
+
+@pytest.mark.parametrize("as_date", [False, True])
+def test_the_next_request_waits_as_long_as_the_host_asks(
+    as_date: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    until = dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=2)
+    header = format_datetime(until, usegmt=True) if as_date else "1"
+    begun = time.time()
+    assert wait_until(HOST, header) == f"Retry-After: {header}"
+    with turn("other.example.org"):
+        assert time.time() - begun < 0.9
+    with turn(HOST):
+        waited = time.time() - begun
+    assert waited > 0.9
+    assert f"{HOST} asks for a pause of " in caplog.text
+
+
+def test_a_pause_is_capped_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    assert wait_until(HOST, "86400") == "Retry-After: 86400, of which 600 s are obeyed"
+    assert 599 < hosts._pause(hosts._folder(HOST)) <= 600
+    assert f"{HOST} asks for a pause of 86400 s, of which 600 s are obeyed" in caplog.text
+
+
+def test_a_pause_from_before_the_clock_was_set_back_is_none() -> None:
+    wait_until(HOST, "0")
+    hosts._stamp(hosts._closed(hosts._folder(HOST)), time.time() + 90_000)
+    with turn(HOST):
+        pass
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "1.5"])
+def test_a_number_that_is_none_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIPS_HOST_REQUESTS", value)
+    with pytest.raises(UsageError, match=f"TRIPS_HOST_REQUESTS '{value}' is not a number"):
+        turn(HOST).__enter__()
+
+
+def test_a_folder_that_cannot_be_written_is_named(scratch: Path) -> None:
+    scratch.write_text("")  # a file in its place
+    with pytest.raises(StorageError, match=f"the turns at {HOST} in {scratch}"):
+        turn(HOST).__enter__()

@@ -1,0 +1,118 @@
+"""Requests to a web server: how they name themselves, their turns, and conditional ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.download import hosts
+from core.download.http import VERSION, Http
+from core.download.partial import PartFile
+from core.download.remote_file import RemoteFile
+from core.errors import SourceError, Unreachable
+from fakes.web import Page, Web
+
+ROOT = Path(__file__).parents[3]
+KNOWN: dict[str, Any] = {
+    "size": 3,
+    "etag": '"one"',
+    "last_modified": "Tue, 05 Jan 2021 10:00:00 GMT",
+}
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Web() as server:
+        yield server
+
+
+def agents(web: Web) -> set[str]:
+    return {request.headers["user-agent"] for request in web.requests}
+
+
+def test_requests_name_the_project_its_version_and_its_address(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIPS_CONTACT", "https://example.org/taxi")
+    wanted = RemoteFile("a file", web.serve("/x", b"abc"))
+    Http().look(wanted)
+    Http().fetch(wanted, PartFile(tmp_path / "x.part"), lambda done, total: None)
+    assert agents(web) == {f"nyc-taxi-flows/{VERSION} (+https://example.org/taxi)"}
+
+
+def test_requests_without_an_address_name_the_project(web: Web) -> None:
+    Http().look(RemoteFile("a file", web.serve("/x", b"abc")))
+    assert agents(web) == {f"nyc-taxi-flows/{VERSION}"}
+
+
+def test_the_version_is_the_last_one_that_was_released() -> None:
+    released = re.findall(r"^## (\d[\d.]*)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert released[0] == VERSION
+
+
+def test_each_request_of_a_redirect_takes_a_turn_at_its_own_host(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    real = hosts.turn
+
+    def noted(host: str) -> object:
+        asked.append(host)
+        return real(host)
+
+    monkeypatch.setattr("core.download.http.turn", noted)
+    there = web.serve("/there", b"abc").replace("127.0.0.1", "localhost")
+    found = Http().look(RemoteFile("a file", web.redirect("/here", there)))
+    assert found.size == 3
+    assert asked == ["127.0.0.1", "localhost"]
+
+
+def test_a_busy_server_is_left_alone_for_as_long_as_it_asks(web: Web) -> None:
+    url = web.serve("/x", Page(b"", 503, headers={"Retry-After": "30"}))
+    with pytest.raises(Unreachable, match=r"503 .*try again later \(Retry-After: 30\)"):
+        Http().look(RemoteFile("a file", url))
+    assert 29 < hosts._pause(hosts._folder("127.0.0.1")) <= 30
+
+
+def test_a_file_that_is_the_same_is_answered_without_its_description(web: Web) -> None:
+    page = Page(b"abc", etag='"one"')
+    known = RemoteFile("a file", web.serve("/x", page), **KNOWN)
+    assert Http().look(known) == known
+    assert [(r.method, r.headers["if-none-match"]) for r in web.requests] == [("HEAD", '"one"')]
+
+
+def test_a_file_that_has_changed_is_described_as_it_is_now(web: Web) -> None:
+    page = Page(b"abcd", etag='"two"')
+    known = RemoteFile("a file", web.serve("/x", page), **KNOWN)
+    found = Http().look(known)
+    assert (found.size, found.etag, found.last_modified) == (4, '"two"', None)
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_where_head_is_refused_the_request_for_one_byte_is_conditional(
+    web: Web, takes: bool
+) -> None:
+    page = Page(b"abc", etag='"one"', head=False, conditions=takes)
+    known = RemoteFile("a file", web.serve("/x", page), **KNOWN)
+    found = Http().look(known)
+    assert (found.size, found.etag) == (3, '"one"')
+    assert found.last_modified == (KNOWN["last_modified"] if takes else None)
+    assert web.requests[-1].headers["if-none-match"] == '"one"'
+
+
+def test_a_file_of_unknown_etag_is_not_asked_for_by_its_time(web: Web) -> None:
+    """An older file that replaced it would be answered as unchanged."""
+    known = RemoteFile("a file", web.serve("/x", b"abc"), **KNOWN | {"etag": None})
+    Http().look(known)
+    assert not {"if-none-match", "if-modified-since"} & web.requests[0].headers.keys()
+
+
+def test_an_answer_of_not_modified_that_nobody_asked_for_is_refused(web: Web) -> None:
+    wanted = RemoteFile("a file", web.serve("/x", Page(b"", 304)))
+    with pytest.raises(SourceError, match="304 Not Modified"):
+        Http().look(wanted)

@@ -1,0 +1,108 @@
+"""A company's network on 127.0.0.1: hosts with its own certificates, behind an HTTP proxy.
+
+Names under `.test` exist only for the proxy, so a client that does not use it reaches nothing.
+The proxy is proxy.py, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import socketserver
+import ssl
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from types import TracebackType
+
+import trustme
+
+_FOLDER = Path(__file__).parent
+_START_SECONDS = 60
+
+
+class Company:
+    """The proxy and the hosts, which run inside `with Company(folder) as company:`.
+
+    Attributes:
+        certificates: file with the certificate of the company's authority.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._authority = trustme.CA()
+        self.certificates = folder / "company.pem"
+        self._authority.cert_pem.write_to_path(self.certificates)
+        self._port, self._seen = folder / "port", folder / "seen"
+        self._hosts: list[_Host] = []
+
+    def __enter__(self) -> Company:
+        self._seen.touch()
+        plugin = ["--plugins", "names.Names"]
+        where = ["--hostname", "127.0.0.1", "--port", "0", "--port-file", str(self._port)]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "proxy", *where, *plugin, "--num-workers", "1"],
+            env=os.environ | {"PYTHONPATH": str(_FOLDER), "SEEN": str(self._seen)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + _START_SECONDS
+        while not (self._port.exists() and self._port.read_text().strip()):
+            assert self._process.poll() is None
+            assert time.monotonic() < deadline, "the proxy does not start"
+            time.sleep(0.05)
+        self.proxy = f"http://127.0.0.1:{self._port.read_text().strip()}"
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.terminate()
+        self._process.wait()
+        for host in self._hosts:
+            host.shutdown()
+            host.server_close()
+
+    def host(self, name: str, url: str) -> str:
+        """Put a host with a certificate in front of a server; return its address by https."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._authority.issue_cert(name).configure_cert(context)
+        host = _Host(context, int(url.rpartition(":")[2]))
+        self._hosts.append(host)
+        Thread(target=host.serve_forever, args=(0.01,), daemon=True).start()
+        return f"https://{name}:{host.server_address[1]}"
+
+    def visited(self) -> set[str]:
+        """Names of the hosts that the proxy was asked for."""
+        return set(self._seen.read_text().split())
+
+
+class _Host(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+    def __init__(self, context: ssl.SSLContext, behind: int) -> None:
+        self.context, self.behind = context, behind
+        super().__init__(("127.0.0.1", 0), _Connection)
+
+
+class _Connection(socketserver.BaseRequestHandler):
+    server: _Host
+
+    def handle(self) -> None:
+        # A client that does not trust the certificate ends the connection.
+        with suppress(OSError):
+            front = self.server.context.wrap_socket(self.request, server_side=True)
+            with front, socket.create_connection(("127.0.0.1", self.server.behind)) as back:
+                Thread(target=_pass, args=(front, back), daemon=True).start()
+                _pass(back, front)
+
+
+def _pass(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(1 << 16):
+            target.sendall(data)
