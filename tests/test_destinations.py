@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from orchestration import block_registry
+from orchestration import block_kinds, block_registry
 
-VARIABLES = ("SOURCE", "BUCKET", "WAREHOUSE", "BQ_DATASET", "BQ_LOCATION", "DATA")
+VARIABLES = {
+    block_registry: ("SOURCE", "BUCKET", "WAREHOUSE", "DATA"),
+    block_kinds: ("BQ_DATASET", "BQ_LOCATION"),
+}
 
 
-def read_anew(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Load the module as a new process would."""
-    spec = spec_from_file_location("destinations_read_anew", block_registry.__file__)
+def read_anew(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Load a module as a new process would."""
+    assert module.__file__
+    spec = spec_from_file_location("destinations_read_anew", module.__file__)
     assert spec
     assert spec.loader
     found = module_from_spec(spec)
@@ -24,15 +29,17 @@ def read_anew(monkeypatch: pytest.MonkeyPatch) -> Any:
     return found
 
 
-def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("module", VARIABLES, ids=lambda module: module.__name__)
+def test_an_empty_variable_counts_as_unset(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Variables are empty in a copy of .env.example that a shell or `--env-file` has read."""
-    for name in VARIABLES:
+    names = VARIABLES[module]
+    for name in names:
         monkeypatch.delenv(f"TRIPS_{name}", raising=False)
-    unset = read_anew(monkeypatch)
-    for name in VARIABLES:
+    unset = read_anew(module, monkeypatch)
+    for name in names:
         monkeypatch.setenv(f"TRIPS_{name}", "")
-    empty = read_anew(monkeypatch)
-    assert [getattr(empty, name) for name in VARIABLES] == [
-        getattr(unset, name) for name in VARIABLES
-    ]
-    assert empty.EMBEDDED == unset.EMBEDDED
+    empty = read_anew(module, monkeypatch)
+    assert [getattr(empty, name) for name in names] == [getattr(unset, name) for name in names]
+    assert getattr(empty, "EMBEDDED", None) == getattr(unset, "EMBEDDED", None)

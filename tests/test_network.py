@@ -76,7 +76,7 @@ def test_a_publisher_by_plain_http(company: Company, inside: None, web: Web) -> 
 
 
 def test_a_bucket_of_s3(company: Company, inside: None, s3: S3) -> None:
-    from orchestration.block_registry import _s3
+    from orchestration.block_kinds import _s3
 
     objects = s3.new_bucket("company")  # for moto, other hosts would be named after a bucket
     store = _s3(block(company.host("localstack.test", s3.url), "company"))
@@ -165,7 +165,7 @@ def test_a_publisher_of_an_unknown_authority_is_refused(
 def test_a_bucket_of_an_unknown_authority_is_refused(
     company: Company, plain: pytest.MonkeyPatch, s3: S3
 ) -> None:
-    from orchestration.block_registry import _s3
+    from orchestration.block_kinds import _s3
 
     plain.setenv("HTTPS_PROXY", company.proxy)
     store = _s3(block(company.host("unknown-s3.test", s3.url), "company"))

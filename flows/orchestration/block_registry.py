@@ -6,7 +6,6 @@ A bucket or a warehouse is a block or a local path. The defaults come from varia
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -22,6 +21,7 @@ from core.storage.bucket import Bucket, FolderBucket
 from monthly.sources import published_at
 from monthly.warehouses import Warehouse
 from orchestration import variables
+from orchestration.block_kinds import BUCKETS, DATABASES, WAREHOUSES, Kind
 from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket
 from orchestration.handed_down import kept_open
 from orchestration.paths import is_path, lasting, passing_folder, refuse_unusable
@@ -31,9 +31,6 @@ from orchestration.variables import Setting, parameter, setting, share_with_libr
 from row_groups.places import Place
 
 if TYPE_CHECKING:
-    from prefect_gcp.bigquery import BigQueryWarehouse
-    from prefect_gcp.cloud_storage import GcsBucket
-
     from monthly.warehouses.postgres import Postgres
 
 T = TypeVar("T")
@@ -45,9 +42,6 @@ BUCKET_SETTING = setting(variables.BUCKET)
 WAREHOUSE_SETTING = setting(variables.WAREHOUSE)
 SOURCE, BUCKET = SOURCE_SETTING.value, BUCKET_SETTING.value
 WAREHOUSE = WAREHOUSE_SETTING.value
-#: The BigQuery dataset, and the location (EU, US, europe-west1) to create it in if missing.
-BQ_DATASET = setting(variables.BQ_DATASET).value
-BQ_LOCATION = setting(variables.BQ_LOCATION).value or None
 #: The block that `make postgres` saves; the zoomcamp's first week loads its months there.
 POSTGRES = "sqlalchemy-connector/zoom-postgres"
 DATA_SETTING = setting(variables.DATA)
@@ -59,85 +53,6 @@ EMBEDDED: dict[str, Block] = {
 }
 for _shared in (variables.SCRATCH, variables.THREADS, variables.HOST_REQUESTS, variables.CONTACT):
     share_with_library(_shared)
-
-
-@dataclass(frozen=True)
-class Kind(Generic[T]):
-    """A type of block that flows can use.
-
-    Attributes:
-        block: import path of its class, imported on first use: cloud ones take seconds.
-        opened: function that turns a loaded block into a bucket or a warehouse.
-        saved_by: the command that saves such a block.
-    """
-
-    block: str
-    opened: Callable[[Any], T]
-    saved_by: str
-
-
-def _s3(block: Any) -> Bucket:
-    # Imported late: boto3 takes half a second to import, and other buckets do not need it.
-    from core.storage.s3 import S3Store
-
-    return S3Store.of(block)
-
-
-def _gcs(block: GcsBucket) -> Bucket:
-    # Imported late: Google's client takes a second to import, and other buckets do not need it.
-    from core.storage.gcs import GcsStore
-
-    # The block's get_bucket also reads the bucket's metadata, which requires another role.
-    client = block.gcp_credentials.get_cloud_storage_client()
-    return GcsStore(client.bucket(block.bucket), block.bucket_folder)
-
-
-def _bigquery(block: BigQueryWarehouse) -> Warehouse:
-    # Imported late, for the same reason.
-    from monthly.warehouses.bigquery import BigQuery
-    from monthly.warehouses.bigquery_limit import limit_queries
-
-    client = block.gcp_credentials.get_bigquery_client()
-    limit_queries(client, setting(variables.BQ_MAX_BYTES).value)
-    return BigQuery(client, BQ_DATASET, BQ_LOCATION)
-
-
-def postgres_of(block: Any) -> Postgres:
-    """Return the PostgreSQL database of a SqlAlchemyConnector block, whatever its driver.
-
-    Raises:
-        UsageError: the block connects to a database other than PostgreSQL.
-    """
-    # Imported late: a run without Postgres does not need its driver.
-    from sqlalchemy.engine import make_url
-
-    from monthly.warehouses.postgres_connection import postgres_at
-
-    info = block.connection_info  # components, or a URL as text
-    url = info.create_url() if hasattr(info, "create_url") else make_url(str(info))
-    return postgres_at(url, block.connect_args or {})
-
-
-_GCP, _EMBEDDED = "python blocks/make_gcp_blocks.py", "python blocks/make_embedded_blocks.py"
-_SQL = "prefect_sqlalchemy.SqlAlchemyConnector"
-_SQL_SAVED = "make postgres, or python blocks/make_postgres_block.py"
-_BUCKETS: dict[str, Kind[Bucket]] = {
-    "local-bucket": Kind(
-        "orchestration.embedded_blocks.LocalBucket", LocalBucket.bucket, _EMBEDDED
-    ),
-    "s3-bucket": Kind("prefect_aws.s3.S3Bucket", _s3, "python blocks/make_s3_block.py"),
-    "gcs-bucket": Kind("prefect_gcp.cloud_storage.GcsBucket", _gcs, _GCP),
-}
-_POSTGRES: dict[str, Kind[Postgres]] = {
-    "sqlalchemy-connector": Kind(_SQL, postgres_of, _SQL_SAVED),
-}
-_WAREHOUSES: dict[str, Kind[Warehouse]] = {
-    "duckdb-warehouse": Kind(
-        "orchestration.embedded_blocks.DuckDBWarehouse", DuckDBWarehouse.warehouse, _EMBEDDED
-    ),
-    "bigquery-warehouse": Kind("prefect_gcp.bigquery.BigQueryWarehouse", _bigquery, _GCP),
-    "sqlalchemy-connector": Kind(_SQL, postgres_of, _SQL_SAVED),
-}
 
 
 @dataclass(frozen=True)
@@ -173,7 +88,7 @@ def opened_bucket(name: str) -> Opened[Bucket]:
         path = lasting(name)
         refuse_unusable(path, f"bucket {name}")
         return Opened(FolderBucket(path), parameter(name, BUCKET_SETTING), "path")
-    return _open(name, _BUCKETS, BUCKET_SETTING, "bucket")
+    return _open(name, BUCKETS, BUCKET_SETTING, "bucket")
 
 
 def open_place(name: str, there: bool = False) -> Place:
@@ -193,8 +108,8 @@ def open_place(name: str, there: bool = False) -> Place:
         return Place(FolderBucket(path))
     slug, _, rest = name.partition("/")
     document, _, folder = rest.partition("/")
-    if slug not in _BUCKETS or not document:
-        known = " or ".join(f"{slug}/NAME/FOLDER" for slug in _BUCKETS)
+    if slug not in BUCKETS or not document:
+        known = " or ".join(f"{slug}/NAME/FOLDER" for slug in BUCKETS)
         raise UsageError(f"{name!r} is not a place for files; write {known}, or a path as ./folder")
     return Place(open_bucket(f"{slug}/{document}"), folder.strip("/"))
 
@@ -213,12 +128,12 @@ def opened_warehouse(name: str) -> Opened[Warehouse]:
         refuse_unusable(path.parent, f"warehouse {name}")
         found = DuckDBWarehouse(path=str(path), memory_limit="1GB").warehouse()
         return Opened(found, parameter(name, WAREHOUSE_SETTING), "path")
-    return _open(name, _WAREHOUSES, WAREHOUSE_SETTING, "warehouse")
+    return _open(name, WAREHOUSES, WAREHOUSE_SETTING, "warehouse")
 
 
 def opened_postgres(name: str) -> Opened[Postgres]:
     """Return the PostgreSQL database of a block with its origin; see `open_bucket`."""
-    return _open(name, _POSTGRES, Setting(POSTGRES), "Postgres")
+    return _open(name, DATABASES, Setting(POSTGRES), "Postgres")
 
 
 def _open(name: str, kinds: dict[str, Kind[T]], known: Setting, what: str) -> Opened[T]:

@@ -27,7 +27,7 @@ from core.errors import UsageError
 from fakes import s3 as fake_s3
 from fakes.google import Google
 from fakes.s3 import S3
-from orchestration import block_registry
+from orchestration import block_kinds
 from project_code import ProjectCode
 from specs import SPECS
 from test_cli import _prefect_settings
@@ -58,7 +58,7 @@ def _gcs(request: pytest.FixtureRequest, folder: str) -> Any:
 
 
 def store_of(block: Any) -> Any:
-    kind = block_registry._BUCKETS[block.get_block_type_slug()]
+    kind = block_kinds.BUCKETS[block.get_block_type_slug()]
     return kind.opened(block)
 
 
