@@ -89,11 +89,15 @@ def test_an_empty_variable_is_an_unset_one(environment: dict[str, str], tmp_path
     variables = [f"TRIPS_{name}" for name in names]
     script = f"""
 import importlib, os
-from orchestration import block_registry as d
-print([str(getattr(d, n)) for n in {names}])
+from orchestration import block_kinds, block_registry
+def values():
+    found = vars(block_kinds) | vars(block_registry)
+    return [str(found[name]) for name in {names}]
+print(values())
 os.environ.update(dict.fromkeys({variables}, ""))
-importlib.reload(d)
-print([str(getattr(d, n)) for n in {names}])
+importlib.reload(block_kinds)
+importlib.reload(block_registry)
+print(values())
 """
     said = subprocess.run(
         [sys.executable, "-c", script],

@@ -51,7 +51,7 @@ def test_bytes_to_download_are_summed_and_unknown_ones_counted() -> None:
 
 
 def test_a_month_that_only_the_warehouse_lacks_is_not_downloaded() -> None:
-    kept = new(1, 2_000_000, entry=past(1), in_bucket=True)
+    kept = new(1, 2_000_000, entry=past(1), bucket_plan=new(1, 2_000_000))
     assert kept.to_download == 0
     price = priced([kept], [past(12)])
     assert price.download == 0

@@ -258,7 +258,7 @@ def _width(field: Resource) -> str:
     """What the values of a column take: nothing where they are null (Google, "Data type sizes")."""
     name, kind = f'"{field["name"]}"', field["type"]
     if kind == "STRING":
-        return f"coalesce(sum(2 + strlen({name})), 0)"
+        return f"coalesce(sum(2 + strlen({name}::VARCHAR)), 0)"
     return f"count({name}) * {_WIDTHS.get(kind, 8)}"
 
 

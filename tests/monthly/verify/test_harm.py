@@ -134,7 +134,7 @@ def test_an_entry_without_a_copy_in_the_warehouse_is_rebuilt_from_the_object(sta
     kept = {name: figures for name, figures in before.columns.items() if figures.count}
     assert after.columns.keys() == kept.keys()
     assert all(is_near(figures, kept[name]) for name, figures in after.columns.items())
-    unknown = ("url", "source_size", "source_sha256", "etag", "last_modified", "drift")
+    unknown = ("url", "source_size", "source_sha256", "etag", "last_modified", "drift", "seconds")
     others = dict.fromkeys(("converted_at", "columns", *unknown), "")
     assert asdict(after) | others == asdict(before) | others
     assert stack.faults() == []
