@@ -179,8 +179,8 @@ def _schema_of(month: Month, file: pq.ParquetFile, columns: Sequence[Column]) ->
             AGAIN,
         )
     declared = {column.name for column in DATASETS[month.dataset].columns}
-    sent = (f for f in fields if f.name not in declared or not _is_default(file, f.name, month))
-    return pa.schema(sent)
+    sent = [f for f in fields if f.name not in declared or not _is_default(file, f.name, month)]
+    return pa.schema(sent or fields)  # a COPY needs a column
 
 
 def _is_default(file: pq.ParquetFile, name: str, month: Month) -> bool:

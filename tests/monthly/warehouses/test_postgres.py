@@ -25,6 +25,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from core.errors import AccountingError, Busy, SchemaError, StorageError, Unavailable, UsageError
+from core.parquet import write_row_groups
 from fakes.entries import published_download
 from fakes.postgres import PASSWORD, Database, new_database, running_server
 from fakes.stopping_load import STEPS
@@ -639,3 +640,17 @@ def test_a_partition_that_somebody_detached_is_kept_beside_the_new_one(
         warehouse.load(*october)
         assert database.query(f"SELECT count(*) FROM {kept}") == [(2,)]
     assert database.query("SELECT count(*) FROM green_trips") == [(2,)]
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+def test_a_month_without_a_value_is_loaded(database: Database, tmp_path: Path, rows: int) -> None:
+    """A COPY names at least one column, even for a month whose rows were all rejected."""
+    schema = DATASETS["green"].schema
+    columns = {n: [None] * rows for n in schema.names} | {"file_month": [OCTOBER.first_day] * rows}
+    path = tmp_path / "empty.parquet"
+    table = pa.table(columns, schema=schema)
+    write_row_groups(path, schema, table.to_batches() if rows else [], 1000)
+    _, entry, _ = made(tmp_path, OCTOBER, ["1"])
+    assert database.warehouse().load(OCTOBER, replace(entry, rows_written=rows), path) == rows
+    found = database.query("SELECT file_month, count(*) FROM green_trips GROUP BY 1")
+    assert found == ([(OCTOBER.first_day, rows)] if rows else [])
