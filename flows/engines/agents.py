@@ -129,6 +129,8 @@ class _Flight:
         while self._waiting and len(self._flying) < self._width and not self._limit.remaining:
             plan = self._waiting.popleft()
             self._limit.take()
+            if not self._flying:
+                self._moved = time.monotonic()  # the limit may have kept this run waiting
             run = await run_deployment(
                 self._deployment,
                 parameters=_parameters(plan.month, self._work),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from monthly.warehouses.postgres import Postgres
 
 _SIZE = "SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree(to_regclass(%s))"
+#: PostgreSQL locks what it measures; an estimate is not worth waiting for a VACUUM FULL.
+_LOCK_SECONDS = 3
 _LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
@@ -25,7 +27,8 @@ class Space:
     """What a row takes in a warehouse, and where.
 
     Attributes:
-        row_bytes: bytes of a row with its share of indexes; None if there are no rows yet.
+        row_bytes: bytes of a row with its share of indexes; None if there are no rows yet, or
+            another session has locked the table.
         folder: where the rows are on this machine; None if they are elsewhere or that is unknown.
     """
 
@@ -66,13 +69,20 @@ def _postgres(warehouse: Postgres, dataset: str) -> Space:
     rows = sum(each.rows for each in warehouse.recorded(dataset).values())
     is_local = warehouse.label.rpartition(":")[0] in _LOCAL_HOSTS
     try:
-        with closing(warehouse.connect()) as db, db.cursor() as sql:
-            sql.execute(_SIZE, [DATASETS[dataset].table])
-            size = sql.fetchone()[0]
+        with closing(warehouse.connect()) as db, db, db.cursor() as sql:
             folder = _data_folder(sql) if is_local else None
+            size = _size_of(sql, DATASETS[dataset].table)
+    except psycopg2.errors.LockNotAvailable:
+        return Space(None, folder)
     except psycopg2.Error as error:
         raise meant(dataset, warehouse.label, error) from error
-    return Space(float(size) / rows if size and rows else None, folder)
+    return Space(size / rows if size and rows else None, folder)
+
+
+def _size_of(sql: Any, table: str) -> float:
+    sql.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS * 1000:.0f}ms'")
+    sql.execute(_SIZE, [table])
+    return float(sql.fetchone()[0] or 0)
 
 
 def _data_folder(sql: Any) -> Path | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from fakes.google.months import bring
 from fakes.postgres import Database
 from monthly.month import Month
 from monthly.sample.tlc import write_sample
+from monthly.warehouses import space
 from monthly.warehouses.duckdb import DuckDBFile
 from monthly.warehouses.postgres_connection import postgres_at
 from monthly.warehouses.space import Space, space_of
@@ -63,6 +66,23 @@ def test_a_table_of_postgres_is_measured_with_its_partitions(
     )
     ((folder,),) = database.query("SHOW data_directory")
     assert space_of(warehouse, "green") == Space(size / 500, Path(folder))
+
+
+def test_a_locked_table_of_postgres_is_not_waited_for(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A VACUUM FULL of another month takes hours, and the estimate is only a warning."""
+    warehouse = database.warehouse()
+    entry = bring(FolderBucket(tmp_path / "bucket"), OCTOBER, published(tmp_path), tmp_path)
+    warehouse.load(OCTOBER, entry, tmp_path / "bucket" / entry.object_key)
+    monkeypatch.setattr(space, "_LOCK_SECONDS", 0.1)
+    with closing(warehouse.connect()) as other, other.cursor() as sql:
+        sql.execute("LOCK TABLE green_trips_2020_10 IN ACCESS EXCLUSIVE MODE")
+        with ThreadPoolExecutor(1) as thread:
+            measured = thread.submit(space_of, warehouse, "green")
+            wait([measured], timeout=20)
+            other.rollback()  # or a measurement that waits would keep the thread
+        assert measured.result().row_bytes is None
 
 
 def test_a_postgres_elsewhere_has_no_place_on_this_machine(database: Database) -> None:
