@@ -223,9 +223,14 @@ class FolderBucket:
         )
 
     def delete(self, key: str) -> None:
-        """Delete the file; see `Bucket`."""
+        """Delete the file under the lock of all objects; see `Bucket`.
+
+        A conditional write that has just compared the version would bring it back.
+        """
         with allowed(self._path(key)) as path:
-            path.unlink(missing_ok=True)
+            if path.exists():
+                with self._locked(path):
+                    path.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         return self.folder.joinpath(*parts_of(key))

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -206,6 +207,27 @@ def test_conditional_write_of_another_version_is_a_conflict_and_changes_nothing(
     stored = bucket.read("ledger/a")
     assert (stored.data if stored else None) == there
     assert left_in(bucket) == ({"ledger/a"} if there else set())
+
+
+def test_a_write_does_not_bring_back_what_is_deleted_meanwhile(
+    bucket: FolderBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A month that is dropped while a run adds to its ledger entry stays dropped."""
+    bucket.write("ledger/a", b"1", None)
+    stored, persist = bucket.read("ledger/a"), buckets._persist
+    assert stored
+    begun: list[Future[None]] = []
+
+    def persist_while_deleted(path: Path) -> None:
+        begun.append(thread.submit(bucket.delete, "ledger/a"))
+        wait(begun, timeout=0.2)  # it waits for the write; without a lock it is done at once
+        persist(path)
+
+    monkeypatch.setattr(buckets, "_persist", persist_while_deleted)
+    with ThreadPoolExecutor(1) as thread:
+        bucket.write("ledger/a", b"2", stored.version)
+        begun[0].result()
+    assert bucket.read("ledger/a") is None
 
 
 def test_of_many_processes_exactly_one_wins_each_round(bucket: FolderBucket) -> None:
