@@ -40,8 +40,9 @@ class Line:
                 self._wait_for(earlier)
             yield
         finally:
-            place.release()
+            # In this order: once it is free, its number may be that of somebody who comes next.
             Path(place.lock_file).unlink(missing_ok=True)
+            place.release()
 
     def _joined(self) -> tuple[FileLock, list[Path]]:
         """Take the last place; return it and those ahead, the first one first."""

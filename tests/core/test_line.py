@@ -5,8 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+from filelock import FileLock
+
+from core import line as lines
 from core.line import Line
 
 
@@ -42,4 +47,28 @@ def test_the_place_of_a_killed_process_is_free(tmp_path: Path) -> None:
     assert not line.is_empty()
     with line.first():
         pass
+    assert line.is_empty()
+
+
+def test_whoever_leaves_does_not_take_the_place_of_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the release of a place and the end of its file, others may come and go."""
+    line, next_one = Line(tmp_path / "trips.duckdb"), ExitStack()
+
+    class ThenOthers(FileLock):
+        def release(self, force: bool = False) -> None:
+            was_place = self.is_locked and "waits" in str(self.lock_file)
+            super().release(force)
+            if was_place:
+                monkeypatch.setattr(lines, "FileLock", FileLock)
+                with line.first():
+                    pass
+                next_one.enter_context(line.first())
+
+    monkeypatch.setattr(lines, "FileLock", ThenOthers)
+    with line.first():
+        pass
+    with next_one:
+        assert not line.is_empty()
     assert line.is_empty()
