@@ -31,8 +31,10 @@ class Api:
     async def run_deployment(self, *_: Any, **__: Any) -> FlowRun:
         """Return a new run, as `run_deployment` does."""
         state = Scheduled() if self.runs else Completed()
-        queue = {"work_pool_name": "agents", "work_queue_name": "default"}
-        self.runs.append(FlowRun(flow_id=uuid4(), state=state, **queue))
+        run = FlowRun(
+            flow_id=uuid4(), state=state, work_pool_name="agents", work_queue_name="default"
+        )
+        self.runs.append(run)
         return self.runs[-1]
 
     async def read_flow_runs(self, flow_run_filter: Any = None, **_: Any) -> list[FlowRun]:
