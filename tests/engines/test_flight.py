@@ -30,10 +30,9 @@ class Api:
 
     async def run_deployment(self, *_: Any, **__: Any) -> FlowRun:
         """Return a new run, as `run_deployment` does."""
-        state = Scheduled() if self.runs else Completed()
-        run = FlowRun(
-            flow_id=uuid4(), state=state, work_pool_name="agents", work_queue_name="default"
-        )
+        state: Any = Scheduled() if self.runs else Completed()
+        pool: Any = {"work_pool_name": "agents", "work_queue_name": "default"}
+        run = FlowRun(flow_id=uuid4(), state=state, work_pool_id=uuid4(), **pool)
         self.runs.append(run)
         return self.runs[-1]
 
