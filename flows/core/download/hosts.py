@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ def turn(host: str) -> Iterator[None]:
         UsageError: TRIPS_HOST_REQUESTS is not a number of requests.
         StorageError: the scratch folder is not writable.
     """
-    number, folder = _requests(), _folder(host)
+    number, folder = requests_allowed(), _folder(host)
     with room_for(f"the turns at {host}", folder):
         folder.mkdir(parents=True, exist_ok=True)
         place = _free(folder, number)
@@ -71,7 +72,8 @@ def wait_until(host: str, retry_after: str | None) -> str:
     folder = _folder(host)
     with room_for(f"the turns at {host}", folder):
         folder.mkdir(parents=True, exist_ok=True)
-        _stamp(_closed(folder), time.time() + obeyed)
+        # A response that was on its way does not shorten the pause that another one asked for.
+        _stamp(_closed(folder), time.time() + max(obeyed, _pause(folder)))
     capped = f", of which {obeyed:.0f} s are obeyed" if obeyed < seconds else ""
     LOG.warning("%s asks for a pause of %.0f s%s", host, seconds, capped)
     return f"Retry-After: {retry_after}{capped}"
@@ -91,9 +93,14 @@ def seconds_of(retry_after: str | None, now: dt.datetime) -> float | None:
     return max((utc - now).total_seconds(), 0.0)
 
 
-def _requests() -> int:
+def requests_allowed() -> int:
+    """Return the requests to one host at a time and per second.
+
+    Raises:
+        UsageError: TRIPS_HOST_REQUESTS is not a number of requests.
+    """
     text = os.environ.get(SETTING) or str(REQUESTS)
-    if not (text.isascii() and text.isdecimal() and int(text)):
+    if not re.fullmatch("0*[1-9][0-9]{0,5}", text):
         raise UsageError(f"{SETTING} {text!r} is not a number of requests; write 1 or more")
     return int(text)
 

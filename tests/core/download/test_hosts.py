@@ -170,6 +170,14 @@ def test_a_pause_is_capped_and_says_so(caplog: pytest.LogCaptureFixture) -> None
     assert f"{HOST} asks for a pause of 86400 s, of which 600 s are obeyed" in caplog.text
 
 
+def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
+    """Of ten requests at a time, several are refused, and the last answer is not the strictest."""
+    wait_until(HOST, "300")
+    wait_until(HOST, "1")
+    wait_until(HOST, "0")
+    assert 299 < hosts._pause(hosts._folder(HOST)) <= 300
+
+
 def test_a_pause_from_before_the_clock_was_set_back_is_none() -> None:
     wait_until(HOST, "0")
     hosts._stamp(hosts._closed(hosts._folder(HOST)), time.time() + 90_000)
@@ -177,7 +185,7 @@ def test_a_pause_from_before_the_clock_was_set_back_is_none() -> None:
         pass
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "many", "1.5"])
+@pytest.mark.parametrize("value", ["0", "-1", "many", "1.5", "٣", "9" * 5000])
 def test_a_number_that_is_none_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIPS_HOST_REQUESTS", value)
     with pytest.raises(UsageError, match=f"TRIPS_HOST_REQUESTS '{value}' is not a number"):
