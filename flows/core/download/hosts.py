@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from core.disk import room_for
 from core.errors import UsageError
-from core.scratch import scratch_root
+from core.scratch import make_root, scratch_root, this_user
 from core.waiting import LOG, waiting
 
 SETTING = "TRIPS_HOST_REQUESTS"
@@ -44,7 +44,7 @@ def turn(host: str) -> Iterator[None]:
     """
     number, folder = requests_allowed(), _folder(host)
     with room_for(f"the turns at {host}", folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         place = _free(folder, number)
         if place is None:
             with waiting(_why(host, number, folder), None):
@@ -71,7 +71,7 @@ def wait_until(host: str, retry_after: str | None) -> str:
     obeyed = min(seconds, MOST_SECONDS)
     folder = _folder(host)
     with room_for(f"the turns at {host}", folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         # A response that was on its way does not shorten the pause that another one asked for.
         _stamp(_closed(folder), time.time() + max(obeyed, _pause(folder)))
     capped = f", of which {obeyed:.0f} s are obeyed" if obeyed < seconds else ""
@@ -107,7 +107,13 @@ def requests_allowed() -> int:
 
 def _folder(host: str) -> Path:
     # The scratch folder is what the processes of one machine share, and different machines do not.
-    return scratch_root() / "hosts.lock" / host.lower().replace(":", "_")
+    # Where users share it, they may not write each other's files.
+    return scratch_root() / f"hosts-{this_user()}.lock" / host.lower().replace(":", "_")
+
+
+def _make(folder: Path) -> None:
+    make_root(scratch_root())
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _next(folder: Path, number: int) -> FileLock:

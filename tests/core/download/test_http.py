@@ -56,7 +56,7 @@ def test_an_address_that_no_header_can_have_is_refused(
 ) -> None:
     """At once: another try would not help."""
     monkeypatch.setenv("TRIPS_CONTACT", contact)
-    with pytest.raises(UsageError, match="TRIPS_CONTACT .* web or e-mail address in ASCII"):
+    with pytest.raises(UsageError, match=r"TRIPS_CONTACT .* web or e-mail address in ASCII"):
         Http().look(RemoteFile("a file", "https://h/f"))
 
 
