@@ -15,7 +15,7 @@ from prefect.infrastructure.kubernetes import KubernetesImagePullPolicy
 from prefect.utilities.pydantic import JsonPatch
 
 from block_specs import Blocks, BlockSpec, main
-from make_docker_block import DATA, check_volume, volume_blocks
+from make_docker_block import DATA, JSON_LOG, check_volume, volume_blocks
 
 #: Names of Kubernetes' objects (RFC 1123 labels, as it checks them).
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -64,6 +64,7 @@ def blocks(settings: Settings) -> Blocks:
 def _environment(settings: Settings) -> dict[str, str | None]:
     # Without it, the agent's own PREFECT_HOME would apply in the container.
     own: dict[str, str | None] = {"PREFECT_HOME": "/opt/prefect/home"}
+    own |= JSON_LOG if settings.get("TRIPS_LOG") == "json" else {}
     # An agent hands on its own PREFECT_API_KEY, which anybody who may read jobs would see.
     return own | {reference["name"]: None for reference in _references(settings)}
 

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from settings import SECRETS, Settings
+from settings import Settings
 
 import pathspec
 
 from core.errors import UsageError
+from core.redaction import secrets_of
 
 IGNORE_FILE = ".prefectignore"
 #: A private key in PEM, and the field of it in a key file of Google's.
@@ -72,9 +73,15 @@ def _left(root: Path) -> Iterator[str]:
         yield from (p for p in paths if not ignored.match_file(p) and (root / p).is_file())
 
 
+def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield each secret of the settings, such as one of a source, with its variable."""
+    for variable, text in settings.values.items():
+        yield from ((variable, value) for value in secrets_of({variable: text}))
+
+
 def _refuse_secret(name: str, data: bytes, settings: Settings) -> None:
-    values = ((variable, settings.get(variable)) for variable in SECRETS)
-    held = [v for v, value in values if len(value) >= _SECRET_LENGTH and value.encode() in data]
+    values = ((v, value) for v, value in _secrets(settings) if len(value) >= _SECRET_LENGTH)
+    held = [variable for variable, value in values if value.encode() in data]
     if held or _KEY.search(data):
         what = f"the value of {held[0]}" if held else "a private key"
         raise UsageError(

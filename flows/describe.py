@@ -15,8 +15,9 @@ from pathlib import Path
 
 from core.errors import TripsError, UsageError
 from orchestration.json_log import say
+from orchestration.network import share_network
 from orchestration.one_line_parser import OneLineParser
-from orchestration.variables import share_secrets
+from orchestration.variables import share_early, share_secrets
 
 _EXAMPLES = """examples:
   python flows/describe.py https://s3.amazonaws.com/tripdata/JC-202001-citibike-tripdata.csv.zip \\
@@ -32,6 +33,8 @@ def main() -> int:
         # Imported here, so that a wrong option is told at once.
         from monthly.describe import describe
 
+        share_network()
+        share_early()
         share_secrets()
 
         draft = describe(options.files, options.name, say)

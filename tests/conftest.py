@@ -33,10 +33,11 @@ os.environ["DO_NOT_TRACK"] = "1"
 # Skip registering every package's blocks each time an API starts.
 os.environ["PREFECT_API_BLOCKS_REGISTER_ON_START"] = "false"
 os.environ["PREFECT_MEMOIZE_BLOCK_AUTO_REGISTRATION"] = "false"
+# Nor what the developer has set for flows.
+for name in [name for name in os.environ if name.startswith("TRIPS_")]:
+    del os.environ[name]
 os.environ["TRIPS_ENV_FILE"] = os.devnull
-for name in ("PREFECT_API_URL", "PREFECT_PROFILE", "TRIPS_BUCKET", "TRIPS_WAREHOUSE"):
-    os.environ.pop(name, None)
-for name in ("TRIPS_BQ_DATASET", "TRIPS_BQ_LOCATION", "TRIPS_DATA", "TRIPS_SOURCE"):
+for name in ("PREFECT_API_URL", "PREFECT_PROFILE"):
     os.environ.pop(name, None)
 
 # Modules and tests stay in memory, so collecting garbage among them finds none.

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 import describe
+from core.download.http import VERSION
 from fakes.web import Web
+from orchestration import variables
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
@@ -107,3 +109,35 @@ def test_a_url_is_fetched(
         shown = capsys.readouterr().out
     assert f'web = "{web.url("/2020/t-{year}{month:02}.csv")}"' in shown
     assert 'publisher = "127.0.0.1"' in shown
+
+
+def test_a_typed_secret_is_in_no_message_and_the_draft_tells_of_it(
+    published: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Declarations are shared, and uploaded with the code."""
+    with Web() as web:
+        url = web.serve("/t-202001.csv?sig=s1gned", published.read_bytes())
+        url = url.replace("//", "//me:p@ssword@")
+        assert command(monkeypatch, url, "--name", "own") == 0
+        shown = capsys.readouterr()
+        assert command(monkeypatch, url.replace("t-", "u-"), "--name", "own") == 1
+    said = shown.err + capsys.readouterr().err
+    assert "answered 404" in said
+    assert not [secret for secret in ("p@ss", "ssword", "s1gned") if secret in said]
+    told = [line for line in shown.out.splitlines() if "{secret.NAME}" in line]
+    assert [line.partition(":")[0] for line in told] == [
+        f"# A secret is in the address ({name})" for name in ("password", "sig")
+    ]
+
+
+def test_publishers_are_asked_as_by_flows(
+    published: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the settings of .env, too."""
+    monkeypatch.delenv("TRIPS_CONTACT", raising=False)
+    monkeypatch.setitem(variables._IN_FILE, "TRIPS_CONTACT", "https://example.org/taxi")
+    with Web() as web:
+        url = web.serve("/t-202001.csv", published.read_bytes())
+        assert command(monkeypatch, url, "--name", "own") == 0
+        agents = {request.headers["user-agent"] for request in web.requests}
+    assert agents == {f"nyc-taxi-flows/{VERSION} (+https://example.org/taxi)"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -60,12 +61,25 @@ def test_its_defaults_are_those_of_the_flow(command: str) -> None:
             assert str(known[parameter].default) == default
 
 
-def test_no_prefect_is_imported_for_it() -> None:
+@pytest.mark.parametrize(
+    ("month", "variables", "said"),
+    [
+        ("2020-13", {}, "month 13 is not between"),
+        ("2020-12", {"TRIPS_HOST_REQUESTS": "0"}, "TRIPS_HOST_REQUESTS '0' is not a number"),
+    ],
+)
+def test_no_prefect_is_imported_for_it(month: str, variables: dict[str, str], said: str) -> None:
     """Importing Prefect takes seconds; -X importtime lists the imports."""
     command = [sys.executable, "-X", "importtime", str(FLOWS / "parameterized_flow.py")]
     done = subprocess.run(
-        [*command, "--months", "2020-13"], capture_output=True, text=True, check=False
+        [*command, "--months", month],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 2
-    assert "monthly.month" in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert said in line
+    assert "monthly.datasets" in done.stderr
     assert "prefect.flows" not in done.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import io
 import json
 import logging
 import os
@@ -222,6 +224,41 @@ def test_a_line_has_no_secret_of_an_address_or_a_variable(
     assert json.loads(line)["error"] == "ValueError"
 
 
+def test_a_secret_like_an_ordinary_word_is_masked_in_texts_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What reads the log still finds the time, the level, the dataset and the month."""
+    plain = json.loads(line_of(record("of 2026", dataset="green", month="2026-10")))
+    for name, value in {
+        "A": plain["time"][:4],
+        "B": plain["level"],
+        "C": "green",
+        "D": "2026",
+    }.items():
+        monkeypatch.setenv(f"TRIPS_SECRET_{name}", value)
+    line = json.loads(line_of(record("of 2026", dataset="green", month="2026-10")))
+    assert line["message"] == "of ***"
+    assert line["level"] == plain["level"]
+    assert (line["dataset"], line["month"]) == ("green", "2026-10")
+    assert dt.datetime.fromisoformat(line["time"]).tzinfo == dt.timezone.utc
+
+
+def test_a_line_outside_a_run_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its line break, so that lines of other threads do not end up within it."""
+    written: list[str] = []
+
+    class Console(io.StringIO):
+        def write(self, text: str) -> int:
+            written.append(text)
+            return len(text)
+
+    monkeypatch.setenv("TRIPS_LOG", "json")
+    monkeypatch.setattr(sys, "stderr", Console())
+    json_log.say("one")
+    (line,) = filter(None, written)
+    assert line.endswith("}\n")
+
+
 def test_a_line_has_no_secret_of_a_block() -> None:
     """Of buckets and warehouses, once they are opened."""
     from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
@@ -232,8 +269,10 @@ def test_a_line_has_no_secret_of_a_block() -> None:
     known = ConnectionComponents(driver=driver, database="taxi", password="bl0ck-password")
     remember_block(SqlAlchemyConnector(connection_info=known))
     remember_block(s3.block("http://127.0.0.1:1", "taxi", secret="bl0ck-secret"))
-    line = line_of(record("refused bl0ck-password and bl0ck-secret"))
-    assert "refused *** and ***" in line
+    url = "postgresql+psycopg2://root:ur1-password@db/taxi"
+    remember_block(SqlAlchemyConnector(connection_info=url))
+    line = line_of(record("refused bl0ck-password, bl0ck-secret and ur1-password"))
+    assert "refused ***, *** and ***" in line
 
 
 def test_a_form_of_the_log_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -225,5 +225,16 @@ def test_a_file_without_certificates_is_refused(
         network.share_network()
 
 
+def test_a_file_is_passed_on_by_its_absolute_path(
+    company: Company, plain: pytest.MonkeyPatch
+) -> None:
+    """An agent starts its runs in other folders."""
+    plain.chdir(company.certificates.parent)
+    plain.setenv("TRIPS_CA_FILE", company.certificates.name)
+    network.share_network()
+    found = {os.environ[name] for name in ("TRIPS_CA_FILE", *network.CERTIFICATES)}
+    assert found == {str(company.certificates)}
+
+
 def test_the_default_of_turns_is_the_one_that_is_documented() -> None:
     assert variables.HOST_REQUESTS.default == str(hosts.REQUESTS)

@@ -16,7 +16,8 @@ _PARAMETER = re.compile(rf"({_NAME})=(.*)", re.IGNORECASE | re.DOTALL)
 #: A field of a template, such as {year} or {secret.NAME}.
 _FIELD = re.compile(r"\{[^{}]*\}")
 _MASK = "***"
-_USER = re.compile(r"(?<=://)[^\s/?#@\"'<>]+(?=@)")
+#: Up to the last @ before the host, as clients read it: a typed password may have one.
+_USER = re.compile(r"(?<=://)[^\s/?#\"'<>]+(?=@)")
 #: A value ends before the punctuation of the sentence that the address is in.
 _END = r"(?=[.,:;)\]]*(?:[&#\s\"'<>]|$))"
 _SIGNED = re.compile(rf"(?<=[?&;])({_NAME})=([^&#\s\"'<>]+?){_END}", re.IGNORECASE)

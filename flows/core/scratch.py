@@ -65,7 +65,7 @@ def scratch_folder(month: Stemmed, purpose: str) -> Iterator[Path]:
     name = f"{month.stem}-{hashlib.sha256(purpose.encode()).hexdigest()[:8]}"
     lock, folder = FileLock(root / f"{name}.lock"), root / name
     with room_for(f"the files of {month}", root):
-        _make_root(root)
+        make_root(root)
         _acquire(lock, month)
     try:
         with room_for(f"the files of {month}", root):
@@ -109,11 +109,16 @@ def sweep_scratch() -> None:
 def scratch_root() -> Path:
     """Return TRIPS_SCRATCH, or by default a private folder of this user."""
     named = os.environ.get("TRIPS_SCRATCH")
-    user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
-    return Path(named or Path(tempfile.gettempdir(), f"trips-scratch-{user}"))
+    return Path(named or Path(tempfile.gettempdir(), f"trips-scratch-{this_user()}"))
 
 
-def _make_root(root: Path) -> None:
+def this_user() -> str:
+    """Return the number of this user, or where users have none the name."""
+    return str(os.getuid()) if hasattr(os, "getuid") else getpass.getuser()
+
+
+def make_root(root: Path) -> None:
+    """Create the folder of `scratch_root` if needed."""
     # A folder named in TRIPS_SCRATCH may be shared; the default one is private.
     mode = 0o777 if os.environ.get("TRIPS_SCRATCH") else 0o700
     root.mkdir(mode=mode, parents=True, exist_ok=True)

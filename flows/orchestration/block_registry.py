@@ -27,7 +27,7 @@ from orchestration.handed_down import kept_open
 from orchestration.paths import is_path, lasting, passing_folder, refuse_unusable
 from orchestration.prefect_server import place_of_blocks
 from orchestration.secret_values import check_source, remember_block
-from orchestration.variables import Setting, parameter, setting, share_with_library
+from orchestration.variables import Setting, parameter, setting
 from row_groups.places import Place
 
 if TYPE_CHECKING:
@@ -51,8 +51,6 @@ EMBEDDED: dict[str, Block] = {
     EMBEDDED_BUCKET: LocalBucket(folder=str(DATA / "bucket")),
     EMBEDDED_WAREHOUSE: DuckDBWarehouse(path=str(DATA / "trips.duckdb"), memory_limit="1GB"),
 }
-for _shared in (variables.SCRATCH, variables.THREADS, variables.HOST_REQUESTS, variables.CONTACT):
-    share_with_library(_shared)
 
 
 @dataclass(frozen=True)

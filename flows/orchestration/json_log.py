@@ -27,6 +27,9 @@ KEYS = (
     *("flow_name", "flow_run_name", "flow_run_id", "task_name", "task_run_name", "task_run_id"),
     *("dataset", "month", "stage", "status", "seconds", "counts", "error", "traceback"),
 )
+#: Those with free text, where secrets are masked. In the others, such as the time, a short secret
+#: like `2026` would only break what reads the log.
+_TEXTS = ("message", "flow_run_name", "task_run_name", "error", "traceback")
 #: What the lines logged within a run or a stage share: dataset, month, stage.
 _shared: ContextVar[Mapping[str, Any]] = ContextVar("shared", default={})  # noqa: B039 - replaced, never changed
 
@@ -54,7 +57,8 @@ def current(name: str) -> Any:
 
 def say(message: str, level: int = logging.INFO, **fields: Any) -> None:
     """Print a message outside the log of a run on stderr, as text or as JSON."""
-    print(worded(message, level, **fields), file=sys.stderr, flush=True)
+    # With its line break in one write, or another thread's line could come between.
+    print(f"{worded(message, level, **fields)}\n", end="", file=sys.stderr, flush=True)
 
 
 def worded(message: str, level: int = logging.INFO, **fields: Any) -> str:
@@ -82,11 +86,8 @@ def line_of(record: logging.LogRecord) -> str:
         **known,
     }
     secrets = known_values() | secrets_of(os.environ)
-    return json.dumps({key: _shown(value, secrets) for key, value in line.items()}, default=str)
-
-
-def _shown(value: Any, secrets: set[str]) -> Any:
-    return redacted(value, secrets) if isinstance(value, str) else value
+    shown = {k: redacted(str(v), secrets) for k, v in line.items() if k in _TEXTS and v is not None}
+    return json.dumps(line | shown, default=str)
 
 
 class JsonLines(logging.StreamHandler[TextIO]):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from pathlib import Path
 from urllib.request import getproxies_environment
 
 from core.errors import UsageError
@@ -35,9 +36,10 @@ def share_network() -> None:
     found = setting(CA_FILE)
     if found.value:
         _refuse_other_files(found)
-        os.environ[CA_FILE.name] = found.value
+        # Absolute: child processes may have another folder as their current one.
+        os.environ[CA_FILE.name] = path = str(Path(found.value).absolute())
         for name in CERTIFICATES:
-            os.environ[name] = os.environ.get(name) or found.value
+            os.environ[name] = os.environ.get(name) or path
     if getproxies_environment():
         _spare_loopback()
 

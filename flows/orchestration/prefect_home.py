@@ -92,22 +92,23 @@ def _register_no_blocks() -> None:
 def _share_declarations() -> None:
     """Let .env name the folder of declarations, which parameters offer as they are imported.
 
-    The form of the log, too, for the processes that this one starts.
+    What the processes that this one starts need, too, such as the form of the log.
     """
     # Not at the top: an interpreter without the requirements is told so first.
     from core.errors import UsageError
     from orchestration.output import refuse
-    from orchestration.variables import DATASETS, LOG, refuse_unknown_log, share_with_library
+    from orchestration.variables import refuse_unknown_log, share_early
 
-    share_with_library(DATASETS)
-    share_with_library(LOG)
+    share_early()
     main = getattr(sys.modules["__main__"], "__file__", None) or ""
     if Path(main).absolute().parent.parent != PROJECT:
         return  # a process of Prefect's own shows the error with the run
     try:
+        from core.download.hosts import requests_allowed
         from monthly.datasets import declaration_files
 
         refuse_unknown_log()
+        requests_allowed()
         declaration_files()
     except UsageError as error:
         refuse(error)

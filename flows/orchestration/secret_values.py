@@ -9,6 +9,7 @@ from prefect import get_run_logger
 from prefect.blocks.core import Block
 from prefect.blocks.system import Secret
 
+from core import redaction
 from core.download import secrets
 from monthly.sources import secrets_in, typed_in
 from orchestration import variables
@@ -37,10 +38,15 @@ def remember_block(block: Block) -> None:
 def _secrets_of(value: Any) -> Iterator[str]:
     if hasattr(value, "get_secret_value"):
         value = value.get_secret_value()
-        yield from [value] if isinstance(value, str) else _texts_of(value)
+        yield from _with_password(value) if isinstance(value, str) else _texts_of(value)
     elif isinstance(value, Mapping):
         for each in value.values():
             yield from _secrets_of(each)
+
+
+def _with_password(value: str) -> Iterator[str]:
+    """Yield a secret and, if it is an address, its password, which may be shown on its own."""
+    yield from (value, *redaction.secrets_of({"": value}))
 
 
 def _texts_of(value: Any) -> Iterator[str]:

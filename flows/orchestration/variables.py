@@ -213,6 +213,12 @@ def share_with_library(variable: Variable) -> None:
         os.environ[variable.name] = found.value
 
 
+def share_early() -> None:
+    """Export what applies before a flow is imported, or that the library below flows reads."""
+    for variable in (DATASETS, LOG, SCRATCH, THREADS, HOST_REQUESTS, CONTACT):
+        share_with_library(variable)
+
+
 def share_secrets() -> None:
     """Export the secrets that only .env has, as `share_with_library` does."""
     prefix = SECRET.name.removesuffix("NAME")

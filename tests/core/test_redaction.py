@@ -41,6 +41,7 @@ def test_a_typed_secret_is_found_by_its_name(address: str, found: list[str]) -> 
             "https://a.blob.core.windows.net/c/{year}.csv?sv=2022-11-02&sig=***: 403",
         ),
         ('"postgresql://root:p%40ss@db:5432/x"', '"postgresql://***@db:5432/x"'),
+        ("https://me:p@ss@h/f of a@b", "https://***@h/f of a@b"),
         ("https://me:{secret.pw}@h?sig={secret.s}", "https://me:{secret.pw}@h?sig={secret.s}"),
         ("mail to me@example.org", "mail to me@example.org"),
     ],

@@ -24,6 +24,7 @@ from fakes.kubernetes import TOKEN, Kubernetes
 from fakes.kubernetes.cluster import VERSION
 from fakes.kubernetes.documented import objects, rules
 from fakes.kubernetes.node import as_process
+from make_docker_block import JSON_LOG
 
 ENV = {
     "KUBERNETES_IMAGE": "registry.example.org/zoom-flows:1",
@@ -118,6 +119,14 @@ def test_the_job_of_the_page_is_the_one_of_its_settings() -> None:
     for thing in (made, shown):
         del thing["metadata"]["generateName"]
     assert made == shown
+
+
+def test_jobs_log_json_where_flows_do() -> None:
+    """From their first line on, as containers of the Docker block do, by agent and by worker."""
+    made = kubernetes_deploy.job_of(settings(TRIPS_LOG="json"))
+    assert made.env.items() >= JSON_LOG.items()
+    assert kubernetes_pool_deploy.variables_of(made)["env"] == made.env
+    assert not job().env.keys() & JSON_LOG.keys()
 
 
 @pytest.mark.parametrize("by", SCRIPTS)

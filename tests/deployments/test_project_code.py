@@ -54,6 +54,12 @@ def test_the_files_are_those_that_prefect_uploads(project: Path) -> None:
 
 PEM = "-----BEGIN {kind} KEY-----\nMIIEvQ\n"
 AWS = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+SECRETS = {
+    "AWS_SECRET_ACCESS_KEY": AWS,
+    "TRIPS_SECRET_SAS": "sv=1&s1gned-by-hand",
+    "PREFECT_API_KEY": "pnu_0123456789abcdef",
+    "HTTPS_PROXY": "http://me:pr0xy-pass-of-mine@proxy.example.com:8080",
+}
 
 
 @pytest.mark.parametrize(
@@ -63,12 +69,15 @@ AWS = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
         (PEM.format(kind="RSA PRIVATE"), "a private key"),
         ('{"type": "service_account", "private_key": "x"}', "a private key"),
         (f"secret = '{AWS}'", "the value of AWS_SECRET_ACCESS_KEY"),
+        ("web = 'https://h/f?sv=1&s1gned-by-hand'", "the value of TRIPS_SECRET_SAS"),
+        ("key = 'pnu_0123456789abcdef'", "the value of PREFECT_API_KEY"),
+        ("proxy = 'me:pr0xy-pass-of-mine'", "the value of HTTPS_PROXY"),
     ],
 )
 def test_a_file_that_holds_a_secret_is_refused(project: Path, text: str, what: str) -> None:
     """It is named, and its secret is not shown."""
     (project / "notes.txt").write_text(text)
-    settings = Settings({"AWS_SECRET_ACCESS_KEY": AWS}, NOTHING.file)
+    settings = Settings(SECRETS, NOTHING.file)
     with pytest.raises(UsageError) as refused:
         ProjectCode.read(project, settings)
     assert str(refused.value) == (

@@ -13,6 +13,7 @@ import pytest
 
 from core.download.remote_file import Download
 from core.errors import Remedy, StorageError, UsageError
+from core.scratch import this_user
 from core.storage.bucket import FolderBucket
 from fakes.entries import converted_of, entry_of
 from fakes.web import Page, Web
@@ -300,9 +301,13 @@ def test_plan_writes_nothing(web: Web, bucket: FolderBucket, tmp_path: Path) -> 
     assert listing(tmp_path) == before
 
 
+#: The folder of the turns, beside those of months.
+TURNS = {f"hosts-{this_user()}.lock"}
+
+
 def listing(folder: Path) -> dict[str, tuple[int, int]]:
     """Return size and modification time of every file under a folder, but the turns at hosts."""
-    paths = (path for path in folder.rglob("*") if "hosts.lock" not in path.parts)
+    paths = (path for path in folder.rglob("*") if TURNS.isdisjoint(path.parts))
     found = ((path, path.stat()) for path in paths)
     return {str(path): (status.st_size, status.st_mtime_ns) for path, status in found}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from core.disk import room_for
 from core.errors import UsageError
-from core.scratch import scratch_root
+from core.scratch import make_root, scratch_root, this_user
 from core.waiting import LOG, waiting
 
 SETTING = "TRIPS_HOST_REQUESTS"
@@ -41,9 +42,9 @@ def turn(host: str) -> Iterator[None]:
         UsageError: TRIPS_HOST_REQUESTS is not a number of requests.
         StorageError: the scratch folder is not writable.
     """
-    number, folder = _requests(), _folder(host)
+    number, folder = requests_allowed(), _folder(host)
     with room_for(f"the turns at {host}", folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         place = _free(folder, number)
         if place is None:
             with waiting(_why(host, number, folder), None):
@@ -70,8 +71,9 @@ def wait_until(host: str, retry_after: str | None) -> str:
     obeyed = min(seconds, MOST_SECONDS)
     folder = _folder(host)
     with room_for(f"the turns at {host}", folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        _stamp(_closed(folder), time.time() + obeyed)
+        _make(folder)
+        # A response that was on its way does not shorten the pause that another one asked for.
+        _stamp(_closed(folder), time.time() + max(obeyed, _pause(folder)))
     capped = f", of which {obeyed:.0f} s are obeyed" if obeyed < seconds else ""
     LOG.warning("%s asks for a pause of %.0f s%s", host, seconds, capped)
     return f"Retry-After: {retry_after}{capped}"
@@ -91,16 +93,27 @@ def seconds_of(retry_after: str | None, now: dt.datetime) -> float | None:
     return max((utc - now).total_seconds(), 0.0)
 
 
-def _requests() -> int:
+def requests_allowed() -> int:
+    """Return the requests to one host at a time and per second.
+
+    Raises:
+        UsageError: TRIPS_HOST_REQUESTS is not a number of requests.
+    """
     text = os.environ.get(SETTING) or str(REQUESTS)
-    if not (text.isascii() and text.isdecimal() and int(text)):
+    if not re.fullmatch("0*[1-9][0-9]{0,5}", text):
         raise UsageError(f"{SETTING} {text!r} is not a number of requests; write 1 or more")
     return int(text)
 
 
 def _folder(host: str) -> Path:
     # The scratch folder is what the processes of one machine share, and different machines do not.
-    return scratch_root() / "hosts.lock" / host.lower().replace(":", "_")
+    # Where users share it, they may not write each other's files.
+    return scratch_root() / f"hosts-{this_user()}.lock" / host.lower().replace(":", "_")
+
+
+def _make(folder: Path) -> None:
+    make_root(scratch_root())
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _next(folder: Path, number: int) -> FileLock:

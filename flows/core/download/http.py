@@ -17,7 +17,7 @@ from core.download import secrets
 from core.download.hosts import turn, wait_until
 from core.download.partial import PartFile, Progress, Validators
 from core.download.remote_file import Download, RemoteFile, What
-from core.errors import NotPublished, SourceError, Unreachable
+from core.errors import NotPublished, SourceError, Unreachable, UsageError
 
 #: Timeouts in seconds, for connecting and for silence after that.
 CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 60.0
@@ -146,14 +146,24 @@ def _certificates() -> ssl.SSLContext:
 
 
 def user_agent() -> str:
-    """Return how requests name this project, with the address in TRIPS_CONTACT if it is set."""
-    contact = os.environ.get("TRIPS_CONTACT")
+    """Return how requests name this project, with the address in TRIPS_CONTACT if it is set.
+
+    Raises:
+        UsageError: TRIPS_CONTACT has a character that a header cannot have.
+    """
+    contact = os.environ.get("TRIPS_CONTACT", "").strip()
+    if not (contact.isascii() and contact.isprintable()):
+        raise UsageError(
+            f"TRIPS_CONTACT {contact!r} has a character that no request can name; write a web or "
+            "e-mail address in ASCII"
+        )
     return f"nyc-taxi-flows/{VERSION}" + (f" (+{contact})" if contact else "")
 
 
 def _condition(wanted: RemoteFile[Any]) -> Mapping[str, str]:
     # No If-Modified-Since: many servers answer 304 to it for a file that an older one replaced.
-    return {"If-None-Match": wanted.etag} if wanted.etag else {}
+    # An ETag with other characters, which some servers send, cannot be sent back.
+    return {"If-None-Match": wanted.etag} if wanted.etag and wanted.etag.isascii() else {}
 
 
 @contextmanager

@@ -39,7 +39,8 @@ class Validators:
     @property
     def validator(self) -> str | None:
         """Return the value for `If-Range`: a strong ETag, else the date (RFC 9110, 13.1.5)."""
-        weak = self.etag is None or self.etag.startswith("W/")
+        # An ETag that is not ASCII cannot be sent back.
+        weak = self.etag is None or self.etag.startswith("W/") or not self.etag.isascii()
         return self.last_modified if weak else self.etag
 
 

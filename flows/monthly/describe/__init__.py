@@ -10,6 +10,7 @@ from core.download.checks import check_file
 from core.download.fetch import fetch, transport_of
 from core.download.local import File
 from core.download.remote_file import file_name, path_of, remote_file
+from core.redaction import redacted
 from monthly.describe.addresses import month_in
 from monthly.describe.checking import Checked, checked
 from monthly.describe.draft import Draft, draft_of
@@ -39,7 +40,7 @@ def describe(addresses: Sequence[str], name: str, tell: Tell = lambda line: None
 
 
 def _read(address: str, folder: Path, tell: Tell) -> Published:
-    wanted = remote_file(address, address)
+    wanted = remote_file(redacted(address), address)
     name = file_name(wanted.url)
     if isinstance(transport_of(wanted.url), File):
         File().look(wanted)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from core.download.remote_file import without_secrets
+from core.redaction import typed_secrets
 from monthly.convert.readings import Mark
 from monthly.declaration import Limits
 from monthly.describe.addresses import filled, last_days, templates
@@ -80,6 +81,8 @@ def _sources(draft: Draft) -> Iterator[str]:
         yield comment(f"Not every month has a day {day}, which the address names.")
     if any(address.startswith("file:") for address in addresses):
         yield "# A file on this machine: write the publisher's address."
+    for name in sorted({name for address in addresses for name in typed_secrets(address)}):
+        yield comment(f"A secret is in the address ({name}): write {{secret.NAME}} in its place.")
     yield ""
 
 

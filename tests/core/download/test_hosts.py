@@ -6,6 +6,7 @@ import datetime as dt
 import multiprocessing
 import multiprocessing.synchronize
 import os
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -170,6 +171,14 @@ def test_a_pause_is_capped_and_says_so(caplog: pytest.LogCaptureFixture) -> None
     assert f"{HOST} asks for a pause of 86400 s, of which 600 s are obeyed" in caplog.text
 
 
+def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
+    """Of ten requests at a time, several are refused, and the last answer is not the strictest."""
+    wait_until(HOST, "300")
+    wait_until(HOST, "1")
+    wait_until(HOST, "0")
+    assert 299 < hosts._pause(hosts._folder(HOST)) <= 300
+
+
 def test_a_pause_from_before_the_clock_was_set_back_is_none() -> None:
     wait_until(HOST, "0")
     hosts._stamp(hosts._closed(hosts._folder(HOST)), time.time() + 90_000)
@@ -177,11 +186,46 @@ def test_a_pause_from_before_the_clock_was_set_back_is_none() -> None:
         pass
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "many", "1.5"])
+@pytest.mark.parametrize("value", ["0", "-1", "many", "1.5", "٣", "9" * 5000])
 def test_a_number_that_is_none_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIPS_HOST_REQUESTS", value)
     with pytest.raises(UsageError, match=f"TRIPS_HOST_REQUESTS '{value}' is not a number"):
         turn(HOST).__enter__()
+
+
+def test_the_default_scratch_folder_is_private(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a turn at a host is what creates it."""
+    monkeypatch.delenv("TRIPS_SCRATCH")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with turn(HOST):
+        pass
+    (root,) = tmp_path.iterdir()
+    assert root.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs two users")
+def test_users_with_one_scratch_folder_have_turns_of_their_own(scratch: Path) -> None:
+    """Neither may write the other's files; a Retry-After is one of them."""
+    wait_until(HOST, "0")
+    with turn(HOST):
+        pass
+    for folder in (scratch, *scratch.parents):
+        if folder.owner() == "root" and str(folder) != "/":
+            folder.chmod(0o1777)
+    spawned = multiprocessing.get_context("fork")
+    process = spawned.Process(target=_as_somebody_else)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def _as_somebody_else() -> None:
+    os.setuid(65534)
+    wait_until(HOST, "0")
+    with turn(HOST):
+        pass
 
 
 def test_a_folder_that_cannot_be_written_is_named(scratch: Path) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from core.download import hosts
 from core.download.http import VERSION, Http
-from core.download.partial import PartFile
+from core.download.partial import PartFile, Validators
 from core.download.remote_file import RemoteFile
-from core.errors import SourceError, Unreachable
+from core.errors import SourceError, Unreachable, UsageError
 from fakes.web import Page, Web
 
 ROOT = Path(__file__).parents[3]
@@ -48,6 +48,24 @@ def test_requests_name_the_project_its_version_and_its_address(
 def test_requests_without_an_address_name_the_project(web: Web) -> None:
     Http().look(RemoteFile("a file", web.serve("/x", b"abc")))
     assert agents(web) == {f"nyc-taxi-flows/{VERSION}"}
+
+
+@pytest.mark.parametrize("contact", ["José <jose@example.org>", "a\nX-Other: b"])
+def test_an_address_that_no_header_can_have_is_refused(
+    contact: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once: another try would not help."""
+    monkeypatch.setenv("TRIPS_CONTACT", contact)
+    with pytest.raises(UsageError, match=r"TRIPS_CONTACT .* web or e-mail address in ASCII"):
+        Http().look(RemoteFile("a file", "https://h/f"))
+
+
+def test_an_etag_that_cannot_be_sent_back_is_not(web: Web) -> None:
+    """Header bytes of a server are read as Latin-1; a request takes ASCII."""
+    url = web.serve("/x", b"abc")
+    assert Http().look(RemoteFile("a file", url, **KNOWN | {"etag": '"é"'})).size == 3
+    assert "if-none-match" not in web.requests[-1].headers
+    assert Validators(url, '"é"', KNOWN["last_modified"]).validator == KNOWN["last_modified"]
 
 
 def test_the_version_is_the_last_one_that_was_released() -> None:
