@@ -301,7 +301,7 @@ def test_plan_writes_nothing(web: Web, bucket: FolderBucket, tmp_path: Path) -> 
 
 
 def listing(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return size and modification time of every file under a folder, but the turns at hosts."""
+    """Return size and modification time of every file under a folder, except request slots."""
     paths = (path for path in folder.rglob("*") if "hosts.lock" not in path.parts)
     found = ((path, path.stat()) for path in paths)
     return {str(path): (status.st_size, status.st_mtime_ns) for path, status in found}
