@@ -69,9 +69,7 @@ def test_a_third_request_waits_until_one_of_two_has_ended(two: None, no_pace: No
             each.result()
 
 
-def test_no_more_requests_per_second_than_slots(
-    two: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_more_requests_per_second_than_slots(two: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosts, "_SECOND", 0.2)
     started = []
     for _ in range(7):
@@ -82,7 +80,7 @@ def test_no_more_requests_per_second_than_slots(
 
 
 def test_hosts_do_not_wait_for_each_other(two: None) -> None:
-    with request_slot(HOST), request_slot(HOST), request_slot("other.example.org"), request_slot("[::1]"):
+    with request_slot(HOST), request_slot(HOST), request_slot("other.org"), request_slot("[::1]"):
         pass
 
 

@@ -1,4 +1,4 @@
-"""Whoever came first is served first, whoever is killed holds up nobody."""
+"""Threads are served in the order of arrival; a killed process blocks no other."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from core.line import Line
+from core.file_queue import FileQueue
 
 
 def wait_until(done: Callable[[], bool]) -> None:
@@ -18,28 +18,28 @@ def wait_until(done: Callable[[], bool]) -> None:
 
 
 def test_threads_are_served_in_the_order_of_arrival(tmp_path: Path) -> None:
-    line, served = Line(tmp_path / "a[b]*.duckdb"), list[int]()
+    queue, served = FileQueue(tmp_path / "a[b]*.duckdb"), list[int]()
 
     def wait(number: int) -> None:
-        with line.first():
+        with queue.turn():
             served.append(number)
 
     threads = [threading.Thread(target=wait, args=(number,)) for number in range(5)]
-    with line.first():
+    with queue.turn():
         for number, thread in enumerate(threads, start=1):
             thread.start()
-            wait_until(lambda number=number: len(line._places()) == number + 1)  # type: ignore[misc]
+            wait_until(lambda number=number: len(queue._tickets()) == number + 1)  # type: ignore[misc]
     for thread in threads:
         thread.join(60)
     assert served == [0, 1, 2, 3, 4]
-    assert line.is_empty()
+    assert queue.is_empty()
 
 
-def test_the_place_of_a_killed_process_is_free(tmp_path: Path) -> None:
+def test_the_ticket_of_a_killed_process_is_free(tmp_path: Path) -> None:
     """Its file stays, but its lock does not."""
-    line = Line(tmp_path / "trips.duckdb")
+    queue = FileQueue(tmp_path / "trips.duckdb")
     (tmp_path / ".trips.duckdb.waits.000000007").touch()
-    assert not line.is_empty()
-    with line.first():
+    assert not queue.is_empty()
+    with queue.turn():
         pass
-    assert line.is_empty()
+    assert queue.is_empty()
