@@ -1,4 +1,4 @@
-"""The identity of this machine at Google and AWS, for containers that are to have it, too."""
+"""Passes the identity of this machine at Google and AWS on to containers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def volumes(settings: Settings) -> list[str]:
 
 
 def _read(settings: Settings, name: str) -> list[Path]:
-    """Return what a container has to have for a variable: its file, and the folder of a token."""
+    """Return what a container needs for a variable: its file, or the folder of its token."""
     path = Path(settings.get(name))
     if not path.is_absolute() or not path.is_file():
         raise settings.wrong(name, f"is {str(path)!r}, which is not the absolute path of a file")

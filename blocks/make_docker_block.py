@@ -21,7 +21,7 @@ from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket  # isort:
 DATA = "/opt/prefect/data"
 #: Where containers find the declarations of the user's own datasets.
 DATASETS = "/opt/prefect/datasets"
-#: Of a container whose lines are JSON from the first on, before the flow is loaded.
+#: Environment of a container that logs JSON from its first line, before the flow is loaded.
 JSON_LOG = {
     "TRIPS_LOG": "json",
     "PREFECT_LOGGING_SETTINGS_PATH": "/opt/prefect/flows/orchestration/logging.yml",

@@ -17,7 +17,7 @@ from prefect_gcp.cloud_storage import GcsBucket
 
 from block_specs import Blocks, BlockSpec, main
 
-#: Of the tokens that the clients ask for.
+#: Scope of the tokens that the clients request.
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 #: Timeout of a check, in seconds.
 PATIENCE = 10

@@ -26,7 +26,7 @@ _POLICIES = [policy.value for policy in KubernetesImagePullPolicy]
 _USER = 1000
 #: Seconds that Kubernetes keeps the job and the log of an ended run.
 _KEPT = 86_400
-#: Fields that Prefect's manifest has in the pod, where Kubernetes knows none of this name.
+#: Fields that Prefect's manifest has in the pod, where Kubernetes has no such fields.
 _MISPLACED = ("parallelism", "completions")
 
 
@@ -35,7 +35,7 @@ def blocks(settings: Settings) -> Blocks:
     policy = settings.get("KUBERNETES_IMAGE_PULL_POLICY", "IfNotPresent")
     if policy not in _POLICIES:
         raise settings.wrong(
-            "KUBERNETES_IMAGE_PULL_POLICY", f"is {policy!r}, none of {', '.join(_POLICIES)}"
+            "KUBERNETES_IMAGE_PULL_POLICY", f"is {policy!r}, not one of {', '.join(_POLICIES)}"
         )
     # Deprecated in favor of Prefect 3's workers, but Prefect 2 agents still run this block.
     with warnings.catch_warnings():
@@ -97,7 +97,7 @@ def _manifest(settings: Settings) -> dict[str, Any]:
         "containers": [container],
         "volumes": [claim] if volume else [],
     }
-    # Kubernetes would start a failed run six times more, each time from its beginning.
+    # Kubernetes would restart a failed run six times, each time from the beginning.
     spec = {"backoffLimit": 0, "template": {"spec": pod}}
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"labels": {}}, "spec": spec}
 

@@ -64,7 +64,7 @@ async def _tell(block: UUID) -> str:
         )
         if not any(policy.block_document_id == block for policy in known):
             await client.create_flow_run_notification_policy(block, state_names=STATES)
-    return "it is told of runs that fail or crash"
+    return "Prefect's server notifies it of failed and crashed runs"
 
 
 def check(block: SlackWebhook | CustomWebhookNotificationBlock) -> str:

@@ -27,7 +27,7 @@ SECRETS = (
     "NOTIFY_WEBHOOK_URL",
     "POSTGRES_PASSWORD",
 )
-#: Beginning of the variables of secrets that sources refer to.
+#: Prefix of the variables of secrets that sources refer to.
 _OF_SOURCES = "TRIPS_SECRET_"
 
 if (_FLOWS := str(PROJECT / "flows")) not in sys.path:
@@ -98,7 +98,7 @@ class Settings:
         return value
 
     def image(self, name: str) -> str:
-        """Return the name of an image, which is required and must have a tag of its own."""
+        """Return the name of an image, which is required and must have a tag other than latest."""
         value = self.required(name)
         tag = value.rpartition("/")[2].partition(":")[2]
         if not tag or tag == "latest":
@@ -107,14 +107,14 @@ class Settings:
         return value
 
     def matching(self, name: str, form: re.Pattern[str], default: str = "") -> str:
-        """Return the value of a variable, which must be of a form if it has one."""
+        """Return the value of a variable, which must match the pattern unless it is empty."""
         value = self.get(name, default)
         if value and not form.fullmatch(value):
             raise self.wrong(name, f"is {value!r}, which is not of the form {form.pattern}")
         return value
 
     def parts(self, name: str, form: re.Pattern[str], default: str = "") -> list[str]:
-        """Return the parts of a value, which commas separate and each of which has a form."""
+        """Return the comma-separated parts of a value, each of which must match the pattern."""
         found = [part.strip() for part in self.get(name, default).split(",") if part.strip()]
         for part in found:
             if not form.fullmatch(part):

@@ -1,4 +1,4 @@
-"""Deploy the flows as processes that fetch their code from a bucket, where this uploads it.
+"""Upload the code to a bucket, and deploy the flows as processes that fetch it from there.
 
 python deployments/bucket_deploy.py --storage s3-bucket/zoom-s3 --dry-run
 """
@@ -24,10 +24,10 @@ from orchestration.exit_codes import ExitCode
 from project_code import ProjectCode
 from targets import Target, deploy, loaded, parser
 
-#: Folder of the bucket; each upload has its own in there, named by its digest.
+#: Folder in the bucket with a subfolder for each upload, named by its digest.
 CODE = "code"
-#: Folder with a list of the files of each upload. Blocks fetch each key that begins like the
-#: upload's folder, so a list must not.
+#: Folder with a list of the files of each upload. It is a separate folder, because blocks fetch
+#: every key that starts with the path of the upload.
 LISTS = f"{CODE}/uploads"
 TARGET = Target(
     name="bucket-flow",
@@ -55,13 +55,13 @@ def target_of(storage: str) -> Target:
 
 
 def uploaded(code: ProjectCode, bucket: Bucket) -> str:
-    """Upload the files into a folder of their own, and return its key.
+    """Upload the files to a separate folder, and return its key.
 
-    Deployments change to it when it is complete, so that no run has a part of an upload.
+    Deployments switch to it when it is complete, so no run fetches a partial upload.
     """
     folder, listing = f"{CODE}/{code.digest}", _listing(code.digest)
     now = dt.datetime.now(dt.timezone.utc).isoformat()
-    # Written first: what a killed upload leaves is found, and removed by a later one.
+    # Written first, so that a later upload can remove what a killed one left.
     there = bucket.read(listing)
     text = json.dumps({"uploaded_at": now, "files": code.files})
     bucket.write(listing, text.encode(), replacing=there.version if there else None)
@@ -71,9 +71,9 @@ def uploaded(code: ProjectCode, bucket: Bucket) -> str:
 
 
 def remove_older(code: ProjectCode, bucket: Bucket) -> int:
-    """Remove all uploads but this one and the one before, and return how many.
+    """Remove all uploads except this one and the previous one, and return how many.
 
-    A run that starts just now may still fetch the one before.
+    A run that is just starting may still fetch the previous one.
     """
     digests = [found.name.removesuffix(".json") for found in bucket.files(LISTS)]
     others = {d: json.loads(stored.data) for d in digests if (stored := bucket.read(_listing(d)))}
@@ -91,9 +91,9 @@ def _listing(digest: str) -> str:
 
 
 def path_of(folder: str, block: Any) -> str:
-    """Return a key of the bucket as the block's `get_directory` takes it.
+    """Return a key of the bucket in the form that the block's `get_directory` expects.
 
-    S3Bucket takes the whole key; GcsBucket adds its own folder, and drops a final slash.
+    S3Bucket expects the whole key; GcsBucket adds its folder, and drops a final slash.
     """
     whole = getattr(block, "bucket_name", None) is not None
     own = block.bucket_folder.strip("/") if whole else ""

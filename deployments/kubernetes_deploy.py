@@ -1,4 +1,4 @@
-"""Deploy the flows as jobs of a Kubernetes cluster, started by an agent that may create them.
+"""Deploy the flows as Kubernetes jobs that an agent creates.
 
 python deployments/kubernetes_deploy.py --dry-run
 """
@@ -42,7 +42,7 @@ def job_of(settings: Settings) -> Any:
 
 
 def refuse_lost_months(job: Any, target: Target, settings: Settings) -> None:
-    """Raise if months would go to the disk of a job, and be lost with it.
+    """Raise if months would be stored on the disk of a job, and lost with it.
 
     Raises:
         SettingError: the job has no volume.
@@ -71,7 +71,7 @@ def main_of(
     arguments: Sequence[str] | None = None,
     apply_one: Callable[..., None] = apply,
 ) -> ExitCode:
-    """Run the command of a script whose runs are jobs.
+    """Run the command of a script that deploys to Kubernetes.
 
     Args:
         target: where the deployments run.
@@ -98,7 +98,7 @@ def main_of(
 
 
 def manifest(job: Any) -> Any:
-    """Return the job that an agent creates, but for the run's labels and Prefect's variables."""
+    """Return the job that an agent creates, without the run's labels and Prefect's variables."""
     return job.build_job()
 
 

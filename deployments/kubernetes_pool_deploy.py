@@ -32,7 +32,7 @@ from specs import DeploymentSpec
 from targets import Target, loaded
 from work_pool_deploy import apply_to_pool
 
-#: Parts of a manifest that Prefect's template has no variable for, each with its place below.
+#: Variables that Prefect's template lacks, each with its path in the manifest.
 _OWN = {
     "backoff_limit": ("spec", "backoffLimit"),
     "pod_security": ("spec", "template", "spec", "securityContext"),
@@ -47,9 +47,9 @@ _OWN = {
 
 
 def template() -> dict[str, Any]:
-    """Return Prefect's template of jobs, with variables for all that the block of agents has.
+    """Return Prefect's job template, with a variable for each setting of the agents' block.
 
-    The pool is created once; what is in `.env` goes into the variables of each deployment.
+    The pool is created once; values from `.env` go into the variables of each deployment.
     """
     found: dict[str, Any] = copy.deepcopy(KubernetesWorker.get_default_base_job_template())
     for name, place in _OWN.items():
@@ -101,7 +101,7 @@ def apply(row: DeploymentSpec, target: Target, settings: Settings) -> None:
 
 
 def manifest(job: Any) -> dict[str, Any]:
-    """Return the job that a worker creates, but for the run's name, labels and variables."""
+    """Return the job that a worker creates, without the run's name, labels and variables."""
     form = template()["job_configuration"]["job_manifest"]
     values = {"name": "prefect-job", "labels": {}, **variables_of(job)}
     found: Any = apply_values(form, values, remove_notset=True)

@@ -1,4 +1,4 @@
-"""The project's files as a deployment uploads them: what `.prefectignore` leaves, and no secret."""
+"""Collects the files of the project to upload: all that `.prefectignore` allows, but no secrets."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from core.errors import UsageError
 from core.redaction import secrets_of
 
 IGNORE_FILE = ".prefectignore"
-#: A private key in PEM, and the field of it in a key file of Google's.
+#: A private key in PEM, and its field in a Google key file.
 _KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\"private_key\"\s*:")
-#: Shorter values may be ordinary words of the code.
+#: Shorter values may be ordinary words in the code.
 _SECRET_LENGTH = 16
 
 
@@ -39,10 +39,10 @@ class ProjectCode:
 
     @classmethod
     def read(cls, root: Path, settings: Settings) -> ProjectCode:
-        """Read the files that `.prefectignore` leaves.
+        """Read the files that `.prefectignore` does not exclude.
 
         Raises:
-            UsageError: a file holds a secret, or there is no `.prefectignore`.
+            UsageError: a file contains a secret, or there is no `.prefectignore`.
         """
         digest = hashlib.sha256()
         files = tuple(sorted(_left(root)))
@@ -58,9 +58,9 @@ class ProjectCode:
 
 
 def _left(root: Path) -> Iterator[str]:
-    """Yield what `.prefectignore` leaves, without descending into a folder that it names.
+    """Yield the files that `.prefectignore` does not exclude, without listing excluded folders.
 
-    Prefect's own `filter_files` lists `.venv` first, which takes seconds.
+    Prefect's `filter_files` lists `.venv` first, which takes seconds.
     """
     file = root / IGNORE_FILE
     if not file.is_file():

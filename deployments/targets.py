@@ -200,10 +200,10 @@ def deploy(
 
     Args:
         target: where the deployments run.
-        options: of the command.
+        options: the parsed options of the command.
         apply_one: applies one row.
-        prepare: does what must be done before they are applied, once their blocks are there;
-            returns the target with what it found.
+        prepare: called once the blocks are found and before anything is applied; returns the
+            target to apply.
 
     Returns:
         FAILED if a block is missing or a request fails; USAGE if Prefect's server does not answer.

@@ -65,14 +65,14 @@ def extract(
 def load(
     month: Month, entry: Entry, found: Path | InPlace, warehouse: Warehouse, bucket: Bucket
 ) -> int:
-    """Replace the month in the warehouse atomically, and note in the ledger how long it took."""
+    """Replace the month in the warehouse atomically, and record in the ledger how long it took."""
     begun = time.perf_counter()
     rows = load_object(warehouse, month, entry, found)
     seconds = time.perf_counter() - begun
     try:
         note_load(bucket, month, entry, seconds)
     except StorageError as error:  # the month is loaded, even if this account only reads the bucket
-        get_run_logger().info("%s: the ledger lacks how long the load took: %s", month, error)
+        get_run_logger().info("%s: the seconds of the load are not in the ledger: %s", month, error)
     get_run_logger().info("%s: %s rows in %s", month, f"{rows:,}", warehouse.name())
     return rows
 

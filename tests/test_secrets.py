@@ -114,7 +114,7 @@ def test_a_typed_password_warns_and_stands_in_no_log(
     with caplog.at_level(logging.INFO):
         state = call("green", 2020, 10, source=typed, gates="off", return_state=True)
     assert state.name == "Completed"
-    (warning,) = [r for r in caplog.records if "has a secret in it" in r.getMessage()]
+    (warning,) = [r for r in caplog.records if "contains a secret" in r.getMessage()]
     assert warning.levelno == logging.WARNING
     assert "(password, sig)" in warning.getMessage()
     assert "write {secret.NAME} in its place" in warning.getMessage()

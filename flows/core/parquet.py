@@ -72,8 +72,8 @@ def write_row_groups(
         schema: the schema of the batches. Dictionaries of texts are written as texts.
         batches: the rows, in order.
         rows_per_group: rows of each row group except the last.
-        release: give the memory of each written row group back to the system, which takes a
-            moment that small row groups are not worth.
+        release: return the memory of each written row group to the system, which is too slow for
+            small row groups.
     """
     waiting: list[pa.RecordBatch] = []
     count = 0

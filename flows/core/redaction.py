@@ -1,4 +1,4 @@
-"""Secrets in texts: what in an address is one, and texts without them."""
+"""Finds the secrets in addresses, and masks secrets in texts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FIELD = re.compile(r"\{[^{}]*\}")
 _MASK = "***"
 #: Up to the last @ before the host, as clients read it: a typed password may have one.
 _USER = re.compile(r"(?<=://)[^\s/?#\"'<>]+(?=@)")
-#: A value ends before the punctuation of the sentence that the address is in.
+#: A value ends before the punctuation of the surrounding sentence.
 _END = r"(?=[.,:;)\]]*(?:[&#\s\"'<>]|$))"
 _SIGNED = re.compile(rf"(?<=[?&;])({_NAME})=([^&#\s\"'<>]+?){_END}", re.IGNORECASE)
 #: Names of variables whose values are secret.
@@ -30,9 +30,9 @@ _SHORTEST = 4
 
 
 def typed_secrets(address: str) -> list[str]:
-    """Return what is secret in an address, by name: the password, or parameters of the query.
+    """Return the names of the literal secrets in an address: password, or query parameters.
 
-    A value that consists of fields alone, such as `{secret.NAME}`, is not typed.
+    A value that consists only of fields, such as `{secret.NAME}`, is not literal.
     """
     parts = urlsplit(address)
     user = parts.netloc.rpartition("@")[0]
@@ -47,7 +47,7 @@ def redacted(text: str, values: Iterable[str] = ()) -> str:
 
     Args:
         text: any text, with any number of addresses.
-        values: secrets to mask wherever they stand.
+        values: secrets to mask wherever they occur.
     """
     text = _USER.sub(lambda found: found[0] if _is_field(_password(found[0])) else _MASK, text)
     text = _SIGNED.sub(
@@ -59,7 +59,7 @@ def redacted(text: str, values: Iterable[str] = ()) -> str:
 
 
 def secrets_of(variables: Mapping[str, str]) -> set[str]:
-    """Return the secrets among variables: by their names, and the passwords of addresses."""
+    """Return secrets among variables: values of secret names, and passwords of addresses."""
     named = {line for n, v in variables.items() if _VARIABLE.search(n) for line in v.splitlines()}
     users = {user for v in variables.values() for user in _USER.findall(v)}
     return named | users | {_password(user) for user in users}

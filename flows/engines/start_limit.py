@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class StartLimit:
-    """The least time between the starts of two months."""
+    """The minimum time between the starts of two months."""
 
     def __init__(self, seconds: float, now: Callable[[], float] = time.monotonic) -> None:
         self._seconds, self._now = seconds, now

@@ -1,4 +1,4 @@
-"""What is added to a month's ledger entry after the month is in the bucket."""
+"""Adds to a month's ledger entry after the month is in the bucket."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def note_load(bucket: Bucket, month: Month, loaded: Entry, seconds: float) -> No
         bucket: the bucket with the entry.
         month: the month.
         loaded: the entry of the object that was loaded.
-        seconds: what the load took.
+        seconds: duration of the load.
     """
     taken = {"load": round(seconds, 3)}
     _note(

@@ -1,4 +1,4 @@
-"""The lines of months that are planned, or that a run leaves alone."""
+"""Results of months that are only planned, or that a run skips."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _IDLE: Mapping[Status | Outcome, Outcome] = {
 
 
 def has_work(plan: Plan | MonthResult) -> TypeGuard[Plan]:
-    """Return whether a month is planned, and needs a run."""
+    """Return whether a month was planned without an error and needs a run."""
     return isinstance(plan, Plan) and plan.has_work
 
 
 def planned_line(plan: Plan | MonthResult, store: Bucket) -> MonthResult:
-    """Return the line of a month that was only planned, or whose plan failed."""
+    """Return the result of a month that was only planned, or whose plan failed."""
     if isinstance(plan, MonthResult):
         return plan
     where = store.uri(plan.entry.object_key) if plan.entry else ""
@@ -37,6 +37,6 @@ def planned_line(plan: Plan | MonthResult, store: Bucket) -> MonthResult:
 
 
 def idle_line(plan: Plan | MonthResult, store: Bucket) -> MonthResult:
-    """Return the line of a month that a run left alone."""
+    """Return the result of a month that a run skipped."""
     line = planned_line(plan, store)
     return replace(line, status=_IDLE.get(line.status, line.status))

@@ -1,7 +1,7 @@
-"""What the run of a plan takes: bytes to download, time, disk, and bytes that BigQuery bills.
+"""Estimates what the run of a plan takes: downloads, time, disk, and bytes that BigQuery bills.
 
-Everything but the bytes to download is estimated from the ledger: the months of the same dataset
-nearest to those planned, published or generated like them.
+All but the bytes to download is estimated from the ledger: from the months of the dataset nearest
+to the planned ones, published months from published ones and generated from generated.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from monthly.warehouses.bigquery_bytes import Billed
     from monthly.warehouses.space import Space
 
-#: Plans with the bytes of their published files, as far as they are known.
+#: Plans whose published files have a known size, with that size in bytes.
 _Sizes: TypeAlias = Sequence[tuple[Plan, float]]
 
 STAGES = ("download", "conversion", "upload", "load")
-#: Months from which their median is the estimate; of fewer, it is the range from least to most.
+#: Number of months from which the estimate is their median; with fewer it is their range.
 ENOUGH = 5
 
 
@@ -52,13 +52,13 @@ class Range:
 
 @dataclass(frozen=True)
 class Need:
-    """Disk that a run takes in one place.
+    """Disk space that a run needs in one place.
 
     Attributes:
         place: scratch, bucket or warehouse.
-        size: bytes; None if the ledger or the warehouse has nothing to estimate it by.
-        folder: where, if it is on this machine.
-        setting: what names the folder.
+        size: bytes; None if ledger and warehouse have no data to estimate it from.
+        folder: the folder, if it is on this machine.
+        setting: the variable that names the folder.
     """
 
     place: str
@@ -73,12 +73,12 @@ class Price:
 
     Attributes:
         months: months to run.
-        download: bytes to download, as far as they are known.
-        unknown: months whose size the publisher does not say; nothing else counts them.
+        download: bytes to download, of the months whose size is known.
+        unknown: number of months of unknown size, which no other figure counts.
         workers: months run at a time.
-        history: months of the ledger that the estimates are from.
-        seconds: of work by stage; without the stages whose speed the ledger does not know.
-        needs: disk, by place.
+        history: months of the ledger on which the estimates are based.
+        seconds: of work by stage, without stages that the ledger has no timings of.
+        needs: disk space, by place.
         queries: what the queries of `verify` and the reports would bill; None unless BigQuery.
     """
 
@@ -93,7 +93,7 @@ class Price:
 
     @property
     def total_seconds(self) -> Range | None:
-        """Return the seconds of the run: the work, shared by the months at a time."""
+        """Return the seconds of the run: the work, divided among the workers."""
         if not self.seconds:
             return None
         at_once = min(self.workers, self.months)
@@ -117,8 +117,7 @@ def price_of(
         plans: the plans that have work.
         history: entries of the dataset, nearest first.
         workers: months run at a time.
-        places: where the run takes disk, as far as it is known; with the bytes that one row takes
-            as the size of the warehouse.
+        places: where the run needs disk space; the size of the warehouse is the bytes per row.
     """
     past = [each for each in history if each.is_generated == plans[0].is_generated]
     sizes = [(plan, size) for plan in plans if (size := _size(plan, past)) is not None]
@@ -135,12 +134,12 @@ def price_of(
 
 
 def rows_per_byte(history: Iterable[Entry]) -> Range | None:
-    """Return the rows for each published byte."""
+    """Return the rows per published byte."""
     return Range.of([each.rows_written / each.source_size for each in history if each.source_size])
 
 
 def expected_rows(plans: Iterable[Plan], history: Sequence[Entry]) -> dict[Month, float]:
-    """Return the most rows that months may have, as far as their sizes are known."""
+    """Return the most rows that each month of known size may have."""
     past = [each for each in history if not each.is_generated]
     rate = rows_per_byte(past)
     sizes = ((plan.month, _size(plan, past)) for plan in plans)
@@ -148,12 +147,12 @@ def expected_rows(plans: Iterable[Plan], history: Sequence[Entry]) -> dict[Month
 
 
 def places_of(scratch: Path, bucket: object, space: Space | None) -> list[Need]:
-    """Return where a run takes disk, for `price_of`.
+    """Return where a run needs disk space, for `price_of`.
 
     Args:
         scratch: the scratch folder.
         bucket: the bucket; only a folder is on this machine.
-        space: what a row takes in the warehouse; None for no warehouse.
+        space: the space of a row in the warehouse; None if there is no warehouse.
     """
     folder = getattr(bucket, "folder", None)
     places = [
@@ -167,7 +166,7 @@ def places_of(scratch: Path, bucket: object, space: Space | None) -> list[Need]:
 
 
 def _size(plan: Plan, past: Sequence[Entry]) -> float | None:
-    """Return the bytes of the published file; None if nobody knows them."""
+    """Return the bytes of the published file; None if unknown."""
     if plan.published and plan.published.size is not None:
         return plan.published.size
     if plan.entry and plan.in_bucket:
@@ -217,7 +216,7 @@ def _in_scratch(plan: Plan, size: float, objects: Range) -> Range:
 
 
 def _by_disk(needs: Iterable[Need]) -> list[list[Need]]:
-    """Return the needs on this machine, those on the same disk together."""
+    """Return the needs on this machine, grouped by disk."""
     disks: dict[int, list[Need]] = {}
     for need in needs:
         if need.folder and need.size:

@@ -1,4 +1,4 @@
-"""The price of a plan in words and as JSON types."""
+"""Formats the price of a plan as text and as JSON types."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from monthly.result import MonthResult
 
 
 class PlannedMonths(list[MonthResult]):
-    """The lines of a plan, and what its run takes.
+    """The months of a plan, and the price of its run.
 
     Attributes:
-        price: what the run takes; None if there is nothing to do.
+        price: the price; None if there is nothing to do.
     """
 
     price: Price | None = None
 
     @classmethod
     def of(cls, lines: list[MonthResult], price: Price | None) -> PlannedMonths:
-        """Return the lines with their price."""
+        """Return the months with their price."""
         planned = cls(lines)
         planned.price = price
         return planned
@@ -63,11 +63,11 @@ def _download(price: Price) -> str:
 def _time(price: Price) -> str:
     total = price.total_seconds
     if total is None:
-        return "unknown: the ledger has no speeds of such months yet"
+        return "unknown: the ledger has no timings of such months yet"
     stages = ", ".join(f"{stage} {_seconds(each)}" for stage, each in price.seconds.items())
-    by, at_once = f"by {_months(price.history)} of the ledger", _months(price.workers)
+    by, at_once = f"from {_months(price.history)} of the ledger", _months(price.workers)
     missing = [stage for stage in STAGES if stage not in price.seconds]
-    without = f"; without {' and '.join(missing)}, of unknown speed" if missing else ""
+    without = f"; without {' and '.join(missing)}, whose speed is unknown" if missing else ""
     return f"{_seconds(total)}, {at_once} at a time ({stages} of work, {by}{without})"
 
 
@@ -81,10 +81,10 @@ def _place(need: Need) -> str:
 
 def _queries(price: Price) -> str:
     found = price.queries
-    assert found is not None  # noqa: S101 - the caller has looked
+    assert found is not None  # noqa: S101 - the caller has checked
     how = [
-        f"{_months(found.tried)} by a dry run" if found.tried else "",
-        f"{_months(found.computed)} by columns and rows" if found.computed else "",
+        f"{_months(found.tried)} from a dry run" if found.tried else "",
+        f"{_months(found.computed)} from columns and rows" if found.computed else "",
     ]
     return (
         f"BigQuery: verify.py would bill {_megabytes(found.verify)}, the reports "
@@ -116,6 +116,6 @@ def _megabytes(size: float) -> str:
 
 
 def price_text(months: object) -> Iterator[str]:
-    """Yield the lines below the table of a plan; none for months that have run."""
+    """Yield the lines below the table of a plan, or none for months that ran."""
     if isinstance(months, PlannedMonths) and months.price:
         yield from ("", *price_lines(months.price))

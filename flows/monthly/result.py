@@ -273,7 +273,7 @@ def _beyond(dataset: Dataset) -> dict[str, str]:
 
 
 def _named_cells(line: MonthResult, is_plan: bool) -> dict[str, str]:
-    """Return the cells of a line by the column's name; those of a plan tell what to download."""
+    """Return the cells of a line by column name; those of a plan include bytes to download."""
     cells = dict(zip(_HEAD, _cells(line)))
     if is_plan:
         size = "unknown" if line.to_download is None else f"{line.to_download:,}"

@@ -50,8 +50,8 @@ def look(source: str, month: Month, known: Entry | None = None) -> RemoteFile[Mo
     Args:
         source: see `address`.
         month: the month.
-        known: the ledger entry of the month, if there is one: a publisher that takes conditional
-            requests can then answer that its file is the same.
+        known: the ledger entry of the month, if any: a publisher that supports conditional
+            requests can then answer that its file is unchanged.
 
     Raises:
         UsageError: `address` does not accept the source, or the month has not begun.
@@ -129,7 +129,7 @@ def _transport(url: str) -> Http | File | Parts | Sample:
 
 
 def typed_in(source: str, dataset: str) -> list[str]:
-    """Return what is secret in a source and typed as it is, such as a password, by name."""
+    """Return the names of the literal secrets in a source, such as its password."""
     template = published_at(dataset).get(source, source)
     return [name for part in template.split(AND) for name in typed_secrets(part)]
 

@@ -41,7 +41,7 @@ def show_months(lines: Sequence[MonthResult], description: str) -> None:
 
 
 def show_plan(lines: PlannedMonths, description: str) -> None:
-    """Create the page with the months of a plan, and what its run takes."""
+    """Create the page with the months of a plan and its price."""
     rows = table_artifact(lines, in_ui)
     head = [*rows[0]]
     cells = (" | ".join(escaped(row[name]) for name in head) for row in rows)

@@ -1,4 +1,4 @@
-"""Prefect's API in a command's own process, which answers it if no server is configured."""
+"""Prefect's API within the process of a command, used if no server is configured."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ KEPT = 2
 class KeptConnections(AioSqliteConfiguration):
     """Prefect's SQLite database with connections that outlast a request.
 
-    Prefect opens a connection, a thread and six pragmas for each of the five requests of a task
-    run, and SQLite empties its log each time the last connection closes: a third of the time of a
-    run over many months.
+    For each of the five requests of a task run, Prefect opens a connection in a new thread and sets
+    six pragmas, and SQLite checkpoints when the last connection closes. This takes a third of the
+    time of a run over many months.
     """
 
     async def engine(self) -> AsyncEngine:
@@ -31,7 +31,7 @@ class KeptConnections(AioSqliteConfiguration):
             engine = create_async_engine(
                 self.connection_url,
                 echo=self.echo,
-                paramstyle="named",  # as Prefect does: aiosqlite has mixed up the others
+                paramstyle="named",  # as Prefect does: aiosqlite has mixed up other styles
                 connect_args={} if self.timeout is None else {"timeout": self.timeout},
                 poolclass=AsyncAdaptedQueuePool,
                 pool_size=KEPT,

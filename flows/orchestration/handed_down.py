@@ -1,4 +1,4 @@
-"""What a parent run hands down to the runs of its months, which need not look it up again."""
+"""Passes plans and opened blocks from a parent run down to the runs of its months."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _opened: ContextVar[dict[str, Any] | None] = ContextVar("_opened", default=None)
 
 @contextmanager
 def handed_down(plan: Plan) -> Iterator[None]:
-    """Hand a month's plan down to the child runs of the block, in this process."""
+    """Pass a month's plan down to child runs within the block, in this process."""
     before = _plan.set(plan)
     try:
         yield
@@ -34,7 +34,7 @@ def plan_of_parent(month: Month) -> Plan | None:
 
 @contextmanager
 def blocks_opened_once() -> Iterator[None]:
-    """Keep what the run and its child runs open, by name: a block is two requests to the API."""
+    """Cache what a run and its child runs open, by name: loading a block takes two API requests."""
     before = _opened.set({})
     try:
         yield
@@ -43,7 +43,7 @@ def blocks_opened_once() -> Iterator[None]:
 
 
 def kept_open(name: str, open_it: Callable[[], Any]) -> Any:
-    """Return what a block opened before in this run and its parents; open it if nothing did."""
+    """Return what this run or its parents opened under a name; open it the first time."""
     kept = _opened.get()
     if kept is None:
         return open_it()

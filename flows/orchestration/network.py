@@ -1,4 +1,4 @@
-"""The certificates and proxies of every client, from one setting.
+"""Configures the certificates and proxies of all clients.
 
 Import it before Prefect, which reads its settings on import.
 """
@@ -13,7 +13,7 @@ from urllib.request import getproxies_environment
 from core.errors import UsageError
 from orchestration.variables import CA_FILE, Setting, setting
 
-#: What names the trusted certificates, and to whom.
+#: Variables that name the trusted certificates, with the clients that read them.
 CERTIFICATES = {
     "SSL_CERT_FILE": "httpx: publishers, webhooks, GitHub's API",
     "PREFECT_API_SSL_CERT_FILE": "Prefect's client",
@@ -50,12 +50,12 @@ def _refuse_other_files(found: Setting) -> None:
     except (OSError, ssl.SSLError) as error:
         raise UsageError(
             f"{found.origin}: {found.value} is not a file of certificates ({error}); name one "
-            "with PEM certificates, readable for this user"
+            "with PEM certificates that this user may read"
         ) from error
 
 
 def _spare_loopback() -> None:
-    """Add this machine to NO_PROXY: with a proxy alone, clients would ask it for 127.0.0.1."""
+    """Add this machine to NO_PROXY; otherwise clients would ask the proxy for 127.0.0.1."""
     # Clients read either spelling, the lower-case one first.
     known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     names = [name.strip() for name in known.split(",") if name.strip()]

@@ -1,4 +1,4 @@
-"""Months of the bucket for notebooks and scripts."""
+"""Opens months of the bucket in notebooks and scripts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from orchestration.block_registry import BUCKET, open_bucket
 def open_month(color: str, month: str, bucket: str = BUCKET) -> pq.ParquetFile:
     """Open a month of the bucket, after comparing its checksum with the ledger.
 
-    `read()` returns an Arrow table, `iter_batches()` its rows in flat memory.
+    `read()` returns an Arrow table, `iter_batches()` streams the rows in constant memory.
 
     Args:
         color: the dataset, such as `yellow`.

@@ -35,8 +35,8 @@ def plan_all(
 ) -> list[Plan | MonthResult]:
     """Compare the published files with the bucket and the warehouse, without writing anything.
 
-    One task plans all months: a task run takes longer than a request. What can pass is tried
-    again for all of them, and the last attempt returns a failed line for each month that fails.
+    One task plans all months, because a task run takes longer than a request. A transient error
+    retries all of them; the last attempt returns a failed line for each month that fails.
     """
     is_last = (task_run.run_count or 0) > RETRIES["retries"]
 

@@ -90,9 +90,9 @@ def _register_no_blocks() -> None:
 
 
 def _share_declarations() -> None:
-    """Let .env name the folder of declarations, which parameters offer as they are imported.
+    """Export the folder of declarations and the log format from `.env`.
 
-    What the processes that this one starts need, too, such as the form of the log.
+    Parameters read the declarations on import; child processes inherit the log format.
     """
     # Not at the top: an interpreter without the requirements is told so first.
     from core.errors import UsageError
@@ -117,14 +117,14 @@ def _share_declarations() -> None:
 def _import_prefect() -> None:
     """Import Prefect without garbage collections, which take a fifth of a command's startup.
 
-    What it imports stays until the end, so later collections leave it out.
+    The imported objects live until the process exits, so later collections skip them.
     """
     collects = gc.isenabled()
     gc.disable()
     import prefect  # noqa: F401 - not at the top: the settings above come first
 
     gc.freeze()
-    atexit.register(gc.unfreeze)  # DuckDB reports what of it is never freed
+    atexit.register(gc.unfreeze)  # otherwise DuckDB reports objects that are never freed
     if collects:
         gc.enable()
 

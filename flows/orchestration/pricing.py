@@ -1,4 +1,4 @@
-"""The price of a plan, from the ledger, the disks and the warehouse."""
+"""Estimates the price of a plan from ledger, disks and warehouse."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def priced(
         bucket: the bucket.
         warehouse: the warehouse, if there is one.
         workers: months run at a time.
-        queries: whether to ask BigQuery, too, what its queries would bill.
+        queries: whether to ask BigQuery what its queries would bill.
     """
     # By name: importing the class takes a second, which other warehouses do not need.
     is_bigquery = type(warehouse).__name__ == "BigQuery"
     history = read_history(bucket, plans[0].month)
-    # What is at Google fits.
+    # Disk space is not limited at Google, so the plan of a run, without queries, skips the request.
     asked = warehouse if queries or not is_bigquery else None
     space = space_of(asked, plans[0].month.dataset) if asked else None
     price = price_of(plans, history, workers, places_of(scratch_root(), bucket, space))
@@ -48,7 +48,7 @@ def priced(
 
 
 def warn_of(price: Price) -> None:
-    """Log what will not fit."""
+    """Log a warning for each disk that is too small."""
     for each in price.warnings:
         get_run_logger().warning("%s", each)
 
@@ -67,7 +67,7 @@ def _with_queries(
 
 
 def _mean_texts(history: Sequence[Entry]) -> dict[str, float]:
-    """Return the mean bytes of each column's values, where their sum is one of bytes: of texts."""
+    """Return the mean bytes per value of each text column, whose recorded sum is in bytes."""
     sums = (
         (name, found.total, entry.rows_written)
         for entry in history[:1]

@@ -1,4 +1,4 @@
-"""Secrets of sources: from the environment, .env, or Prefect's blocks."""
+"""Looks up secrets of sources in the environment, `.env`, or Prefect's blocks."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _texts_of(value: Any) -> Iterator[str]:
 
 
 def check_source(source: str, dataset: str) -> None:
-    """Warn of secrets that are typed into a source, before any month of it is planned.
+    """Warn about literal secrets in a source, before any of its months is planned.
 
     Raises:
         UsageError: a secret that the source refers to has no value.
@@ -69,7 +69,7 @@ def check_source(source: str, dataset: str) -> None:
 
 def _warning(typed: list[str]) -> str:
     return (
-        f"the source has a secret in it ({', '.join(typed)}), which Prefect stores with the run's "
+        f"the source contains a secret ({', '.join(typed)}), which Prefect stores with the run's "
         f"parameters and shows in the UI; write {{secret.NAME}} in its place, and put its value "
         f"into {secrets.VARIABLE} in .env or into the block secret/NAME "
         "(blocks/make_secret_blocks.py)"

@@ -1,4 +1,4 @@
-"""Lines of the JSON log about the end of stages and runs: status, seconds and counts."""
+"""Logs the end of stages and runs as JSON: status, seconds and counts."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def run_of_flow(fn: Callable[P, R]) -> Callable[P, R]:
 
 
 def ended(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Call a function and log how it ended, when and with which counts, on the console alone."""
+    """Call a function and log its status, seconds and counts, on the console only."""
     started, error = time.perf_counter(), ""
     result: Any = None
     try:
@@ -115,7 +115,7 @@ def _error_of(result: object) -> str | None:
 
 
 def _month_of(given: Mapping[str, Any]) -> dict[str, str]:
-    """Return dataset and month of what a function was called with, as far as it has them."""
+    """Return the dataset and month among a function's arguments, if any."""
     for value in given.values():
         for found in (value, getattr(value, "month", None), getattr(value, "what", None)):
             if isinstance(found, Month):

@@ -49,7 +49,7 @@ def show_own_lines(tracebacks: bool) -> None:
 def is_terminal() -> bool:
     """Return whether the log goes to a terminal, even while a display replaces `sys.stderr`.
 
-    A log of JSON does not: nothing may stand between its lines.
+    A JSON log does not: nothing may be printed between its lines.
     """
     return os.isatty(2) and not json_log.is_on()
 

@@ -78,13 +78,13 @@ THREADS = Variable(
 MONTHS_PER_MINUTE = Variable(
     "TRIPS_MONTHS_PER_MINUTE",
     "",
-    "Months that a parent run starts per minute at most, such as `5`, for a Prefect API with a "
-    "limit on requests. By default there is no limit.",
+    "Most months that a parent run starts per minute, such as `5`, for a Prefect API with a limit "
+    "on requests: see [Prefect Cloud](prefect-cloud.md). By default there is no limit.",
 )
 LOG = Variable(
     "TRIPS_LOG",
     "",
-    "Form of the log: `json` for one JSON object a line. By default, `text`.",
+    "Format of the log: `json` for one JSON object per line. By default, `text`.",
 )
 SECRET = Variable(
     "TRIPS_SECRET_NAME",
@@ -101,13 +101,13 @@ HOST_REQUESTS = Variable(
 CONTACT = Variable(
     "TRIPS_CONTACT",
     "",
-    "Web or e-mail address that requests to publishers name, so that they can reach you.",
+    "Web or e-mail address in the User-Agent of requests, so that publishers can reach you.",
 )
 CA_FILE = Variable(
     "TRIPS_CA_FILE",
     "",
-    "File of PEM certificates that every client trusts in place of its own list: see "
-    "[Network](network.md). By default, each client's own.",
+    "File of PEM certificates that every client trusts instead of its own list: see "
+    "[Network](network.md). By default, each client uses its own.",
 )
 BQ_MAX_BYTES = Variable(
     "TRIPS_BQ_MAX_BYTES",
@@ -196,14 +196,14 @@ def parameter(value: str, known: Setting) -> Setting:
 
 
 def refuse_unknown_log() -> None:
-    """Refuse a form of the log that does not exist.
+    """Refuse an unknown format of the log.
 
     Raises:
         UsageError: TRIPS_LOG is neither text nor json.
     """
     found = setting(LOG)
     if found.value not in ("", "text", "json"):
-        raise UsageError(f"{LOG.name}: {found} is not a form of the log; write text or json")
+        raise UsageError(f"{LOG.name}: {found} is not a format of the log; write text or json")
 
 
 def share_with_library(variable: Variable) -> None:

@@ -126,8 +126,8 @@ def _write(
 ) -> None:
     """Read and convert rows while others are written.
 
-    The columns of a batch are decoded by several threads, which keeps the cores busy while a row
-    group fills up. So few batches need to be read ahead, each of which takes memory.
+    Several threads decode the columns of a batch, which keeps the cores busy while a row group
+    fills up. Reading few batches ahead is enough, and saves memory.
     """
     columns = _columns(name, file.schema_arrow.names)
     kept = {f.name: f.type for f in file.schema_arrow if f.type == DICTIONARY}

@@ -301,13 +301,13 @@ def test_plan_writes_nothing(web: Web, bucket: FolderBucket, tmp_path: Path) -> 
     assert listing(tmp_path) == before
 
 
-#: The folder of the turns, beside those of months.
-TURNS = {f"hosts-{this_user()}.lock"}
+#: The folder of request slots, beside those of months.
+SLOTS = {f"hosts-{this_user()}.lock"}
 
 
 def listing(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return size and modification time of every file under a folder, but the turns at hosts."""
-    paths = (path for path in folder.rglob("*") if TURNS.isdisjoint(path.parts))
+    """Return size and modification time of every file under a folder, except request slots."""
+    paths = (path for path in folder.rglob("*") if SLOTS.isdisjoint(path.parts))
     found = ((path, path.stat()) for path in paths)
     return {str(path): (status.st_size, status.st_mtime_ns) for path, status in found}
 

@@ -78,7 +78,7 @@ def test_only_published_months_with_work_are_downloaded(
 def test_without_history_there_is_no_time_and_it_says_so() -> None:
     price = priced([new(1, 300)], [past(1, seconds={})])
     assert price.total_seconds is None
-    assert price_lines(price)[1] == ("time: unknown: the ledger has no speeds of such months yet")
+    assert price_lines(price)[1] == ("time: unknown: the ledger has no timings of such months yet")
 
 
 def test_a_short_history_gives_a_range() -> None:
@@ -89,7 +89,7 @@ def test_a_short_history_gives_a_range() -> None:
     assert price.total_seconds == Range(22.5, 34.5)
     assert price_lines(price)[1] == (
         "time: 22 s to 34 s, 1 month at a time (download about 3.0 s, conversion 6.0 s to 18 s, "
-        "upload about 1.5 s, load about 12 s of work, by 2 months of the ledger)"
+        "upload about 1.5 s, load about 12 s of work, from 2 months of the ledger)"
     )
 
 
@@ -99,7 +99,8 @@ def test_a_long_history_gives_its_median() -> None:
     price = priced([new(1, 2_000_000)], history)
     assert price.seconds == {"load": Range(6.0, 6.0)}
     assert (
-        "; without download and conversion and upload, of unknown speed)" in (price_lines(price)[1])
+        "; without download and conversion and upload, whose speed is unknown)"
+        in (price_lines(price)[1])
     )
 
 
@@ -200,7 +201,7 @@ def test_json_has_what_the_words_say(tmp_path: Path) -> None:
         "warnings": [],
     }
     assert price_lines(price)[3] == (
-        "BigQuery: verify.py would bill 21.0 MB, the reports 10.5 MB (1 month by a dry run)"
+        "BigQuery: verify.py would bill 21.0 MB, the reports 10.5 MB (1 month from a dry run)"
     )
 
 

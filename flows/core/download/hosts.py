@@ -1,9 +1,8 @@
-"""Turns at a publisher's server, shared by all threads and processes of this machine.
+"""Limits the requests to each host, across all threads and processes of this machine.
 
-Each host has as many places as TRIPS_HOST_REQUESTS. A request takes one that is free and that no
-other request took within the last second, and keeps it until its response ends, so there are
-never more requests at a time, and never more per second. The operating system frees the place of
-a killed process.
+Each host has TRIPS_HOST_REQUESTS slots. A request takes a free slot that no other request took
+within the last second, and holds it until its response ends. That limits both the concurrent
+requests and the requests per second. The operating system releases the slot of a killed process.
 """
 
 from __future__ import annotations
@@ -25,52 +24,52 @@ from core.scratch import make_root, scratch_root, this_user
 from core.waiting import LOG, waiting
 
 SETTING = "TRIPS_HOST_REQUESTS"
-#: Requests to one host at a time and per second, unless TRIPS_HOST_REQUESTS says otherwise.
+#: Default limit of requests to one host, at a time and per second.
 REQUESTS = 10
-#: Seconds that a Retry-After is obeyed at most; a server's mistake must not stop a run for days.
+#: Longest Retry-After that is obeyed, in seconds; a server's mistake must not stop a run for days.
 MOST_SECONDS = 600.0
 _SECOND = 1.0
-#: Seconds between two looks at places that are all taken.
+#: Seconds between two attempts to take a slot.
 _PAUSE_SECONDS = 0.02
 
 
 @contextmanager
-def turn(host: str) -> Iterator[None]:
-    """Wait for a turn at a host, and keep its place until the block ends.
+def request_slot(host: str) -> Iterator[None]:
+    """Wait for a slot for a request to a host, and hold it until the block ends.
 
     Raises:
         UsageError: TRIPS_HOST_REQUESTS is not a number of requests.
         StorageError: the scratch folder is not writable.
     """
     number, folder = requests_allowed(), _folder(host)
-    with room_for(f"the turns at {host}", folder):
+    with room_for(f"the request slots of {host}", folder):
         _make(folder)
-        place = _free(folder, number)
-        if place is None:
+        slot = _free(folder, number)
+        if slot is None:
             with waiting(_why(host, number, folder), None):
-                place = _next(folder, number)
+                slot = _next(folder, number)
     try:
         yield
     finally:
-        place.release()
+        slot.release()
 
 
 def wait_until(host: str, retry_after: str | None) -> str:
-    """Let no request go to a host before the time that its Retry-After names.
+    """Block all requests to a host until the time in its Retry-After.
 
     Args:
         host: the host.
-        retry_after: the header: seconds, or an HTTP date; None if there was none.
+        retry_after: value of the header, seconds or an HTTP date; None if it is absent.
 
     Returns:
-        The wait in words, for the message of the error.
+        The wait in words, for the error message.
     """
     seconds = seconds_of(retry_after, dt.datetime.now(dt.timezone.utc))
     if seconds is None:
         return f"Retry-After: {retry_after or 'not given'}"
     obeyed = min(seconds, MOST_SECONDS)
     folder = _folder(host)
-    with room_for(f"the turns at {host}", folder):
+    with room_for(f"the request slots of {host}", folder):
         _make(folder)
         # A response that was on its way does not shorten the pause that another one asked for.
         _stamp(_closed(folder), time.time() + max(obeyed, _pause(folder)))
@@ -106,8 +105,8 @@ def requests_allowed() -> int:
 
 
 def _folder(host: str) -> Path:
-    # The scratch folder is what the processes of one machine share, and different machines do not.
-    # Where users share it, they may not write each other's files.
+    # Processes on one machine share its scratch folder; different machines do not. Users who share
+    # one cannot write each other's files.
     return scratch_root() / f"hosts-{this_user()}.lock" / host.lower().replace(":", "_")
 
 
@@ -117,16 +116,16 @@ def _make(folder: Path) -> None:
 
 
 def _next(folder: Path, number: int) -> FileLock:
-    while (place := _free(folder, number)) is None:
+    while (slot := _free(folder, number)) is None:
         time.sleep(_PAUSE_SECONDS)
-    return place
+    return slot
 
 
 def _free(folder: Path, number: int) -> FileLock | None:
-    """Return a place of one's own, or None if all are taken or the host asks for a pause."""
+    """Return an acquired slot, or None if all are taken or the host asks for a pause."""
     if _pause(folder) > 0:
         return None
-    return next(filter(None, (_taken(folder, place) for place in range(number))), None)
+    return next(filter(None, (_taken(folder, slot) for slot in range(number))), None)
 
 
 def _taken(folder: Path, number: int) -> FileLock | None:
@@ -137,7 +136,7 @@ def _taken(folder: Path, number: int) -> FileLock | None:
         lock.acquire(timeout=0)
     except Timeout:
         return None
-    # Between the look and the lock, another request may have come and gone.
+    # Another request may have come and gone between the check and the lock.
     if 0 <= time.time() - _time_of(last) < _SECOND:
         lock.release()
         return None
@@ -146,7 +145,7 @@ def _taken(folder: Path, number: int) -> FileLock | None:
 
 
 def _pause(folder: Path) -> float:
-    """Return the seconds for which the host still asks to be left alone."""
+    """Return the remaining seconds of the pause that the host asked for, 0 if none."""
     left = _time_of(_closed(folder)) - time.time()
     return left if left <= MOST_SECONDS else 0.0  # the clock was set back
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from core.download import secrets
-from core.download.hosts import turn, wait_until
+from core.download.hosts import request_slot, wait_until
 from core.download.partial import PartFile, Progress, Validators
 from core.download.remote_file import Download, RemoteFile, What
 from core.errors import NotPublished, SourceError, Unreachable, UsageError
@@ -22,7 +22,7 @@ from core.errors import NotPublished, SourceError, Unreachable, UsageError
 #: Timeouts in seconds, for connecting and for silence after that.
 CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 60.0
 TIMEOUT = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
-#: Of this project, as CHANGELOG.md has it.
+#: Latest version in CHANGELOG.md.
 VERSION = "1.3.0"
 _NOT_MODIFIED = 304
 
@@ -48,7 +48,7 @@ class Http:
 
     Attributes:
         no_head: statuses that may refuse only HEAD, not the file: signed bucket URLs are valid
-            for GET alone.
+            only for GET.
         absent: statuses of a missing file.
         passing: statuses of transient errors.
     """
@@ -61,8 +61,8 @@ class Http:
         """Query the file with HEAD, or with a GET for one byte if HEAD is refused.
 
         Args:
-            wanted: the file; if it has an ETag, the request is conditional, and the answer may
-                be that the file is still the one with this ETag, size and time.
+            wanted: the file; if it has an ETag, the request is conditional, and the file is
+                returned unchanged if the server answers 304.
         """
         url, known = secrets.filled(wanted.url), _condition(wanted)
         with _client(wanted) as client:
@@ -161,33 +161,33 @@ def user_agent() -> str:
 
 
 def _condition(wanted: RemoteFile[Any]) -> Mapping[str, str]:
-    # No If-Modified-Since: many servers answer 304 to it for a file that an older one replaced.
-    # An ETag with other characters, which some servers send, cannot be sent back.
+    # No If-Modified-Since: many servers answer 304 when an older file has replaced a newer one.
+    # Some servers send an ETag that is not ASCII, which cannot be sent back.
     return {"If-None-Match": wanted.etag} if wanted.etag and wanted.etag.isascii() else {}
 
 
 @contextmanager
 def _client(wanted: RemoteFile[Any]) -> Iterator[httpx.Client]:
-    """Yield a client that takes turns at each host, for one request at a time.
+    """Yield a client that takes a slot of its host for each request.
 
     Connection failures are converted to errors of this project.
     """
     headers = {"Accept-Encoding": "identity", "User-Agent": user_agent()}
-    turns = ExitStack()
+    slots = ExitStack()
 
-    def take_turn(request: httpx.Request) -> None:
-        turns.close()  # the request before, such as one that was redirected, has its response
-        turns.enter_context(turn(request.url.host))
+    def take_slot(request: httpx.Request) -> None:
+        slots.close()  # the previous request, such as a redirected one, has its response
+        slots.enter_context(request_slot(request.url.host))
 
     try:
         with (
-            turns,
+            slots,
             httpx.Client(
                 headers=headers,
                 timeout=TIMEOUT,
                 follow_redirects=True,
                 verify=_certificates(),
-                event_hooks={"request": [take_turn]},
+                event_hooks={"request": [take_slot]},
             ) as client,
         ):
             yield client

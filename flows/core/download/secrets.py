@@ -1,7 +1,7 @@
 """Secrets in addresses, written as {secret.NAME}.
 
-An address keeps the field wherever it is stored, logged or passed on. Only a request has the
-value, which is looked up as the request is sent.
+An address keeps the field wherever it is stored, logged or passed on. Only requests contain the
+value, which is looked up when the request is sent.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ Store = Callable[[str], "str | None"]
 
 
 class _Stores:
-    """Where secrets are looked up after the environment, and the values found so far."""
+    """The store searched after the environment, and the values found so far."""
 
     other: Store = staticmethod(lambda name: None)
     found: ClassVar[set[str]] = set()
 
 
 def look_up_in(store: Store) -> None:
-    """Look up secrets that no variable has in another store, for the rest of the process."""
+    """Search another store for secrets that no variable has, for the rest of the process."""
     _Stores.other = staticmethod(store)
 
 
@@ -49,7 +49,7 @@ def value_of(name: str) -> str:
     """Return the value of a secret, from the environment or else from the other store.
 
     Raises:
-        UsageError: it has no value, or one that no address can have.
+        UsageError: it has no value, or one that an address cannot contain.
     """
     value = os.environ.get(variable_of(name)) or _Stores.other(name)
     if not value:
@@ -70,7 +70,7 @@ def value_of(name: str) -> str:
 def filled(address: str) -> str:
     """Return an address for a request, with the values of its secrets.
 
-    User and password are percent-encoded; elsewhere a value stands as it is, such as a whole
+    User and password are percent-encoded; elsewhere the value is inserted as is, such as a whole
     signed query.
     """
     if not names_in(address):

@@ -65,7 +65,7 @@ def google_errors(what: str, role: str) -> Iterator[None]:
 def _exceeds_limit(error: Exception) -> bool:
     """Return whether a query would bill more than maximum_bytes_billed.
 
-    Google's client knows no class for that reason, and raises a server error in its place.
+    Google's client has no class for that reason, and raises a server error instead.
     """
     reasons = [each.get("reason") for each in getattr(error, "errors", None) or ()]
     return "bytesBilledLimitExceeded" in reasons

@@ -1,4 +1,4 @@
-"""What numbers may mean besides numbers: days of a spreadsheet, dates, or no value."""
+"""Finds numbers that may mean something else: days of a spreadsheet, dates, or no value."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from monthly.describe.values import Values
 _Full = Sequence[tuple[Values, YearMonth | None]]
 #: The day that spreadsheets count from.
 _FIRST_DAY = dt.date(1899, 12, 30)
-#: Days that may be meant: 1954 to 2064.
+#: Plausible days: 1954 to 2064.
 _DAYS = (20_000, 60_000)
 #: Numbers that publishers write where there is no value.
 _NO_VALUE = frozenset((-99.9, -999, -999.9, -999.99, -9_999, -9_999.9, -99_999))
 
 
 def doubts_of(full: _Full, mark: Mark) -> tuple[str, ...]:
-    """Return what the numbers of a column may mean instead.
+    """Return comments on what the numbers of a column may mean instead.
 
     Args:
         full: the values in each file that has some, and the month of that file.
@@ -32,7 +32,7 @@ def doubts_of(full: _Full, mark: Mark) -> tuple[str, ...]:
 
 
 def _days(full: _Full, mark: Mark) -> Iterator[str]:
-    """Yield that the numbers may be days as a spreadsheet stores them."""
+    """Yield a comment if the numbers may be days as a spreadsheet stores them."""
     ranges = [(values.numbers.range[mark], month) for values, month in full]
     if not all(_DAYS[0] <= r.low <= r.high <= _DAYS[1] for r, _ in ranges):
         return
@@ -57,7 +57,7 @@ def _day(number: float) -> dt.date:
 
 
 def _dates(full: _Full) -> Iterator[str]:
-    """Yield that the numbers are valid days or months, if the column's name does not say it."""
+    """Yield a comment if the numbers are valid days or months, but the name does not say so."""
     readings = [values.compact for values, _ in full]
     formats = {reading.format for reading in readings}
     if len(formats) != 1 or any(v.compact.good != v.numbers.count for v, _ in full):
@@ -72,7 +72,7 @@ def _dates(full: _Full) -> Iterator[str]:
 
 
 def _no_value(full: _Full, mark: Mark) -> Iterator[str]:
-    """Yield that the lowest number, such as -999, may mean no value."""
+    """Yield a comment if the lowest number, such as -999, may mean no value."""
     low = min(values.numbers.range[mark].low for values, _ in full)
     if low in _NO_VALUE:
         yield (

@@ -181,7 +181,7 @@ def _mark_of(files: Sequence[Published]) -> tuple[Mark, bool, list[str]]:
 
 
 def _open_points(files: Sequence[Published]) -> Iterator[str]:
-    """Yield that points may separate thousands, in files whose separator spares the comma."""
+    """Yield a comment if points may separate thousands, in files not separated by commas."""
     columns = [v for f in files for v in f.columns if v.is_only("numbers") and v.numbers.point]
     if {file.layout.separator for file in files if file.layout} != {";"} or not columns:
         return

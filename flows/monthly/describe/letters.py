@@ -59,7 +59,7 @@ def _is_utf8(what: str, path: Path, tables: Sequence[str]) -> bool:
 
 
 def _refuse_other_letters(what: str, path: Path, tables: Sequence[str]) -> None:
-    """Raise if most letters beyond ASCII stand in words of such letters, as none in the West do."""
+    """Raise if most non-ASCII letters are in words of only such letters, unlike Western texts."""
     all_bytes = in_words = 0
     for chunk in _chunks(what, path, tables):
         if not chunk.isascii():

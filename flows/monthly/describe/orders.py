@@ -20,7 +20,7 @@ def order_of(formats: Sequence[str]) -> str:
 
 
 def most_likely(form: Form, month: YearMonth | None, order: str) -> tuple[Reading, str]:
-    """Return the reading of a form with most times in the month, and what is uncertain."""
+    """Return the reading of a form with the most times in the month, and what is uncertain."""
     number = month[0] * 12 + month[1] - 1 if month else None
 
     def rank(reading: Reading) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""Units as they stand in a line below the names of columns."""
+"""Recognizes units in a line below the names of columns."""
 
 from __future__ import annotations
 

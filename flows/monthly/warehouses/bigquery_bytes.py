@@ -1,4 +1,4 @@
-"""The bytes that queries of months would bill in BigQuery, without running them."""
+"""Estimates the bytes that queries of months would bill in BigQuery, without running them."""
 
 from __future__ import annotations
 
@@ -42,8 +42,9 @@ class Billed:
     Attributes:
         verify: bytes of the one query of `verify` over all of them.
         reports: bytes of the queries of their reports.
-        tried: months whose bytes BigQuery itself said, in a dry run.
-        computed: months that are not in the table: the widths of the columns times their rows.
+        tried: number of months whose bytes come from a dry run.
+        computed: number of months that are not in the table, whose bytes are the widths of the
+            columns times their rows.
     """
 
     verify: int

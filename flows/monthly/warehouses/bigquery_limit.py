@@ -1,4 +1,4 @@
-"""The most bytes that a query of BigQuery may bill."""
+"""Limits the bytes that a BigQuery query may bill."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LEAST_BILLED = 10 * (1 << 20)
 
 
 def limit_queries(client: Client, most: str) -> None:
-    """Let every query of a client, this project's or pandas', fail if it would bill more.
+    """Limit what each query of a client may bill, whether this project or pandas sends it.
 
     Args:
         client: Google's client.

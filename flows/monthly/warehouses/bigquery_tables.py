@@ -277,7 +277,7 @@ def _changed(fields: Sequence[SchemaField], changes: Changes) -> list[SchemaFiel
 
 
 def _moved_aside(client: Client, table: Table, replaced: Mapping[Column, Column]) -> Table:
-    """Overwrite a table with its rows, these columns under other names, and return it.
+    """Overwrite a table with its own rows, these columns renamed, and return it.
 
     Renaming a column would reserve its old name for some days. The months then count as changed,
     and each is loaded again by the next run that plans it.

@@ -1,4 +1,4 @@
-"""Open a DuckDB file, which lets in one writer: say who holds it, and how long to wait at most."""
+"""Opens a DuckDB file, which allows one writer: names the one that has it, and waits its turn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from core.disk import DATA_SETTING, free_space, replacing, room_for
 from core.errors import Busy, StorageError
-from core.line import Line
+from core.file_queue import FileQueue
 from core.waiting import NEXT_SECONDS, waiting
 
 #: Seconds to wait while another process has the file open: DuckDB allows a single writer.
@@ -31,29 +31,29 @@ _ONE_AT_A_TIME: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
 @contextmanager
 def opened(path: Path, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a file for one thread of all processes at a time; create it if it is to be written.
+    """Open a file for one thread of all processes at a time; create it unless it is only read.
 
-    Threads that wait have it in the order of arrival, so none waits longer than those ahead take.
+    Threads get it in the order of arrival, so none waits longer than those ahead take.
 
     Raises:
-        Busy: another process kept it open for WAIT_SECONDS after the line was through.
+        Busy: another process kept it open for WAIT_SECONDS after the turn came.
         StorageError: DuckDB cannot open it.
     """
     said: list[str] = []  # DuckDB's messages, which name the process that has the file
     with ExitStack() as closing:
         db = _open_at_once(closing, path, read_only, said)
-        yield closing.enter_context(db or _open_in_line(closing, path, read_only, said))
+        yield closing.enter_context(db or _open_in_order(closing, path, read_only, said))
 
 
 def _open_at_once(
     closing: ExitStack, path: Path, read_only: bool, said: list[str]
 ) -> duckdb.DuckDBPyConnection | None:
-    """Open a file that nobody waits for or has open; else return None."""
-    turn = _ONE_AT_A_TIME[path]
-    if not Line(path).is_empty() or not turn.acquire(blocking=False):
+    """Open a file that no other thread has open or waits for; else return None."""
+    lock = _ONE_AT_A_TIME[path]
+    if not FileQueue(path).is_empty() or not lock.acquire(blocking=False):
         return None
     with ExitStack() as attempt:
-        attempt.callback(turn.release)
+        attempt.callback(lock.release)
         try:
             db = _opened(path, read_only, said)
         except (duckdb.IOException, Timeout):
@@ -62,15 +62,15 @@ def _open_at_once(
         return db
 
 
-def _open_in_line(
+def _open_in_order(
     closing: ExitStack, path: Path, read_only: bool, said: list[str]
 ) -> duckdb.DuckDBPyConnection:
-    """Open a file after everybody who asked earlier."""
-    turn = _ONE_AT_A_TIME[path]
-    with _first_in_line(path), ExitStack() as attempt:
+    """Open a file after all threads that asked earlier."""
+    lock = _ONE_AT_A_TIME[path]
+    with _turn(path), ExitStack() as attempt:
         what = f"{path} is open in another thread of this run"
         with waiting(what, None, first=NEXT_SECONDS):  # most waits are short
-            attempt.enter_context(turn)
+            attempt.enter_context(lock)
         with waiting(f"{path} is open elsewhere", WAIT_SECONDS, lambda: _holder(said)):
             db = _open_in_time(path, read_only, said)
         closing.push(attempt.pop_all())
@@ -78,12 +78,12 @@ def _open_in_line(
 
 
 @contextmanager
-def _first_in_line(path: Path) -> Iterator[None]:
-    """Wait for those ahead; a reader who cannot write beside the file has no place in the line."""
-    with ExitStack() as place:
+def _turn(path: Path) -> Iterator[None]:
+    """Wait for those ahead; a reader that cannot write beside the file does not queue."""
+    with ExitStack() as waited:
         if os.access(path.parent, os.W_OK):
-            with waiting(f"others are ahead to open {path}", None, first=NEXT_SECONDS):
-                place.enter_context(Line(path).first())
+            with waiting(f"others wait for {path} first", None, first=NEXT_SECONDS):
+                waited.enter_context(FileQueue(path).turn())
         yield
 
 

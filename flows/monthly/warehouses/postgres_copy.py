@@ -165,7 +165,7 @@ class BinaryRows:
 
 
 def _schema_of(month: Month, file: pq.ParquetFile, columns: Sequence[Column]) -> pa.Schema:
-    """Return the fields of a file to send: those of the table that have more than its default.
+    """Return the fields to send: columns of the table with any value other than its default.
 
     Raises:
         SchemaError: a field has another type than the table's column.
@@ -186,8 +186,8 @@ def _schema_of(month: Month, file: pq.ParquetFile, columns: Sequence[Column]) ->
 def _is_default(file: pq.ParquetFile, name: str, month: Month) -> bool:
     """Return whether the footer says that every row has the new table's default in a column.
 
-    The default is null, and the month in `file_month`. A COPY spends most of its time on single
-    fields, even if they are null.
+    The default is null, and the month in `file_month`. The cost of a COPY grows with its fields,
+    even null ones.
     """
     groups = [file.metadata.row_group(n) for n in range(file.metadata.num_row_groups)]
     place = file.metadata.schema.names.index(name)

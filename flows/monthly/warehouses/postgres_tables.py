@@ -163,9 +163,9 @@ def create_new(sql: Cursor, month: Month) -> str:
 
 
 def _set_defaults(sql: Cursor, month: Month, new: str) -> None:
-    """Have columns that a COPY leaves out be null, and the month's column be the month.
+    """Set the defaults of columns that a COPY leaves out: null, and the month in `file_month`.
 
-    A default that somebody gave a declared column applies to rows of their own, not to a month.
+    A default that a user set on a declared column applies only to rows that the user inserts.
     """
     names = [c.name for c in DATASETS[month.dataset].columns if c.name != FILE_MONTH.name]
     none = ", ".join(f"ALTER {quoted(name)} DROP DEFAULT" for name in names)

@@ -1,4 +1,4 @@
-"""The disk that a warehouse's rows take, to estimate what further months will take."""
+"""Measures the disk space of a warehouse's rows, to estimate that of further months."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True)
 class Space:
-    """What a row takes in a warehouse, and where.
+    """The disk space of a row in a warehouse.
 
     Attributes:
         row_bytes: bytes of a row with its share of indexes; None if there are no rows yet, or
             another session has locked the table.
-        folder: where the rows are on this machine; None if they are elsewhere or that is unknown.
+        folder: the folder of the rows on this machine; None if they are elsewhere or unknown.
     """
 
     row_bytes: float | None = None
@@ -37,7 +37,7 @@ class Space:
 
 
 def space_of(warehouse: Warehouse, dataset: str) -> Space:
-    """Return what a row of a dataset takes in a warehouse, creating nothing.
+    """Return the disk space of a dataset's rows in a warehouse, without creating anything.
 
     Raises:
         StorageError: the warehouse failed.
@@ -86,7 +86,7 @@ def _size_of(sql: Any, table: str) -> float:
 
 
 def _data_folder(sql: Any) -> Path | None:
-    """Return the server's folder; only some users may know it (PostgreSQL, pg_settings)."""
+    """Return the server's folder; only some users may read it (PostgreSQL, pg_settings)."""
     sql.execute("SELECT setting FROM pg_settings WHERE name = 'data_directory'")
     found = sql.fetchone()
     return Path(found[0]) if found else None

@@ -1,4 +1,4 @@
-"""Turns at a host: so many at a time, so many per second, whatever thread or process asks."""
+"""Requests to a host are limited, at a time and per second, across threads and processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from core.download import hosts
-from core.download.hosts import seconds_of, turn, wait_until
+from core.download.hosts import request_slot, seconds_of, wait_until
 from core.errors import StorageError, UsageError
 
 HOST = "files.example.org"
@@ -30,21 +30,21 @@ def two(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that only the number of requests at a time counts."""
+    """Lift the limit per second, so that only the one at a time applies."""
     monkeypatch.setattr(hosts, "_SECOND", 0.0)
 
 
 def stay(entered: threading.Event, leave: threading.Event) -> None:
-    with turn(HOST):
+    with request_slot(HOST):
         entered.set()
         assert leave.wait(20)
 
 
-def test_no_more_requests_at_a_time_than_places(two: None, no_pace: None) -> None:
+def test_no_more_requests_at_a_time_than_slots(two: None, no_pace: None) -> None:
     running, most = set[int](), list[int]()
 
     def request(number: int) -> None:
-        with turn(HOST):
+        with request_slot(HOST):
             running.add(number)
             most.append(len(running))
             running.remove(number)
@@ -70,49 +70,47 @@ def test_a_third_request_waits_until_one_of_two_has_ended(two: None, no_pace: No
             each.result()
 
 
-def test_no_more_requests_per_second_than_places(
-    two: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_more_requests_per_second_than_slots(two: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosts, "_SECOND", 0.2)
-    begun = []
+    started = []
     for _ in range(7):
-        with turn(HOST):
-            begun.append(time.time())
+        with request_slot(HOST):
+            started.append(time.time())
     # Of any three, the last began a whole period after the first.
-    assert all(later - first > 0.19 for first, later in zip(begun, begun[2:]))
+    assert all(later - first > 0.19 for first, later in zip(started, started[2:]))
 
 
 def test_hosts_do_not_wait_for_each_other(two: None) -> None:
-    with turn(HOST), turn(HOST), turn("other.example.org"), turn("[::1]"):
+    with request_slot(HOST), request_slot(HOST), request_slot("other.org"), request_slot("[::1]"):
         pass
 
 
 def _note(scratch: str, file: str) -> None:
     os.environ |= {"TRIPS_SCRATCH": scratch, "TRIPS_HOST_REQUESTS": "2"}
-    with turn(HOST), Path(file).open("a") as times:
+    with request_slot(HOST), Path(file).open("a") as times:
         times.write(f"{time.time()}\n")
 
 
 def _hold(scratch: str, entered: multiprocessing.synchronize.Event) -> None:
     os.environ |= {"TRIPS_SCRATCH": scratch, "TRIPS_HOST_REQUESTS": "1"}
-    with turn(HOST):
+    with request_slot(HOST):
         entered.set()
         threading.Event().wait()
 
 
-def test_processes_share_the_turns(scratch: Path, tmp_path: Path) -> None:
+def test_processes_share_the_slots(scratch: Path, tmp_path: Path) -> None:
     spawned, file = multiprocessing.get_context("fork"), tmp_path / "times"
     processes = [spawned.Process(target=_note, args=(str(scratch), str(file))) for _ in range(4)]
     for each in processes:
         each.start()
     for each in processes:
         each.join()
-    begun = sorted(map(float, file.read_text().split()))
-    assert len(begun) == 4
-    assert all(later - first > 0.9 for first, later in zip(begun, begun[2:]))
+    started = sorted(map(float, file.read_text().split()))
+    assert len(started) == 4
+    assert all(later - first > 0.9 for first, later in zip(started, started[2:]))
 
 
-def test_a_killed_process_leaves_its_place(
+def test_a_killed_process_releases_its_slot(
     scratch: Path, no_pace: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRIPS_HOST_REQUESTS", "1")
@@ -124,7 +122,7 @@ def test_a_killed_process_leaves_its_place(
     assert hosts._free(hosts._folder(HOST), 1) is None
     process.kill()
     process.join()
-    with turn(HOST):
+    with request_slot(HOST):
         pass
 
 
@@ -155,12 +153,12 @@ def test_the_next_request_waits_as_long_as_the_host_asks(
 ) -> None:
     until = dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=2)
     header = format_datetime(until, usegmt=True) if as_date else "1"
-    begun = time.time()
+    started = time.time()
     assert wait_until(HOST, header) == f"Retry-After: {header}"
-    with turn("other.example.org"):
-        assert time.time() - begun < 0.9
-    with turn(HOST):
-        waited = time.time() - begun
+    with request_slot("other.example.org"):
+        assert time.time() - started < 0.9
+    with request_slot(HOST):
+        waited = time.time() - started
     assert waited > 0.9
     assert f"{HOST} asks for a pause of " in caplog.text
 
@@ -182,15 +180,15 @@ def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
 def test_a_pause_from_before_the_clock_was_set_back_is_none() -> None:
     wait_until(HOST, "0")
     hosts._stamp(hosts._closed(hosts._folder(HOST)), time.time() + 90_000)
-    with turn(HOST):
+    with request_slot(HOST):
         pass
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5", "٣", "9" * 5000])
-def test_a_number_that_is_none_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_limit_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIPS_HOST_REQUESTS", value)
     with pytest.raises(UsageError, match=f"TRIPS_HOST_REQUESTS '{value}' is not a number"):
-        turn(HOST).__enter__()
+        request_slot(HOST).__enter__()
 
 
 def test_the_default_scratch_folder_is_private(
@@ -199,7 +197,7 @@ def test_the_default_scratch_folder_is_private(
     """Also where a turn at a host is what creates it."""
     monkeypatch.delenv("TRIPS_SCRATCH")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with turn(HOST):
+    with request_slot(HOST):
         pass
     (root,) = tmp_path.iterdir()
     assert root.stat().st_mode & 0o777 == 0o700
@@ -209,7 +207,7 @@ def test_the_default_scratch_folder_is_private(
 def test_users_with_one_scratch_folder_have_turns_of_their_own(scratch: Path) -> None:
     """Neither may write the other's files; a Retry-After is one of them."""
     wait_until(HOST, "0")
-    with turn(HOST):
+    with request_slot(HOST):
         pass
     for folder in (scratch, *scratch.parents):
         if folder.owner() == "root" and str(folder) != "/":
@@ -224,11 +222,11 @@ def test_users_with_one_scratch_folder_have_turns_of_their_own(scratch: Path) ->
 def _as_somebody_else() -> None:
     os.setuid(65534)
     wait_until(HOST, "0")
-    with turn(HOST):
+    with request_slot(HOST):
         pass
 
 
 def test_a_folder_that_cannot_be_written_is_named(scratch: Path) -> None:
     scratch.write_text("")  # a file in its place
-    with pytest.raises(StorageError, match=f"the turns at {HOST} in {scratch}"):
-        turn(HOST).__enter__()
+    with pytest.raises(StorageError, match=f"the request slots of {HOST} in {scratch}"):
+        request_slot(HOST).__enter__()

@@ -1,4 +1,4 @@
-"""Requests to a web server: how they name themselves, their turns, and conditional ones."""
+"""Requests to a web server: their User-Agent, their limits, and conditional requests."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ def test_each_request_of_a_redirect_takes_a_turn_at_its_own_host(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    real = hosts.turn
+    real = hosts.request_slot
 
     def noted(host: str) -> object:
         asked.append(host)
         return real(host)
 
-    monkeypatch.setattr("core.download.http.turn", noted)
+    monkeypatch.setattr("core.download.http.request_slot", noted)
     there = web.serve("/there", b"abc").replace("127.0.0.1", "localhost")
     found = Http().look(RemoteFile("a file", web.redirect("/here", there)))
     assert found.size == 3

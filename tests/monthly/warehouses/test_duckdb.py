@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.errors import AccountingError, Busy, SchemaError, StorageError
-from core.line import Line
+from core.file_queue import FileQueue
 from fakes.entries import entry_of
 from monthly.datasets import DATASETS
 from monthly.month import Month
@@ -376,10 +376,10 @@ def test_load_waits_for_another_process_to_close_the_file(
     assert sums(warehouse) == {"2021-01-01": (1, 2)}
 
 
-def test_nobody_overtakes_who_waits_for_the_file(warehouse: DuckDBFile) -> None:
+def test_waiting_runs_are_not_overtaken(warehouse: DuckDBFile) -> None:
     """A run that has the file, closes it and asks again goes behind those that wait."""
     load(warehouse, JANUARY, [1])
-    line, order = Line(warehouse.path), list[str]()
+    queue, order = FileQueue(warehouse.path), list[str]()
 
     def use(name: str) -> None:
         with duckdb_opening.opened(warehouse.path, read_only=True):
@@ -389,13 +389,13 @@ def test_nobody_overtakes_who_waits_for_the_file(warehouse: DuckDBFile) -> None:
     with duckdb_opening.opened(warehouse.path, read_only=False):
         waits.start()
         deadline = time.monotonic() + 60
-        while line.is_empty():
+        while queue.is_empty():
             assert time.monotonic() < deadline
             time.sleep(0.01)
     use("again")
     waits.join(60)
     assert order == ["waits", "again"]
-    assert line.is_empty()
+    assert queue.is_empty()
 
 
 def test_load_that_waits_too_long_names_the_process_with_the_file(
