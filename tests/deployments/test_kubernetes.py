@@ -198,7 +198,7 @@ def begun(cluster: Kubernetes, block: Any) -> tuple[str, Callable[[], Any]]:
 
     thread = threading.Thread(target=run)
     thread.start()
-    wait_until("the container runs", lambda: bool(cluster.cluster.running()), 30)
+    wait_until("the block watches its job", lambda: "watch jobs" in cluster.calls, 30)
 
     def result() -> Any:
         thread.join(30)
