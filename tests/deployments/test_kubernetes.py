@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -118,6 +120,16 @@ def test_the_job_of_the_page_is_the_one_of_its_settings() -> None:
     for thing in (made, shown):
         del thing["metadata"]["generateName"]
     assert made == shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", SCRIPTS)
+def test_a_dry_run_in_a_process_of_its_own_warns_of_nothing(by: str, tmp_path: Path) -> None:
+    """Prefect and its package of Kubernetes do, wherever nothing keeps them from it."""
+    words = [sys.executable, str(SCRIPTS[by].__file__), "--dry-run", "--env", env_file(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("apiVersion: batch/v1\n")
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("by", SCRIPTS)
