@@ -5,40 +5,26 @@ The container of a job is a process of this machine here; tests/containers has r
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from settings import PROJECT
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
-import kubernetes_deploy
-import kubernetes_pool_deploy
-import make_kubernetes_block
-import make_process_blocks
-import targets
-from block_specs import main as save
 from fakes.docker_engine import wait_until
 from fakes.kubernetes import Kubernetes
+from fakes.kubernetes.deployed import AGENT, WORKER, deploy
 from fakes.kubernetes.documented import rules
 from fakes.months_of_green import TEMPLATE, publish_and_stop_half_way
 from fakes.prefect_machine import Prefect
 from fakes.web import Web
-from specs import SPECS
 
 pytestmark = pytest.mark.cluster
 
-ENV = "KUBERNETES_IMAGE=flows:1\nKUBERNETES_NAMESPACE=trips\nKUBERNETES_VOLUME=months\n"
-SCRIPTS = (
-    (kubernetes_deploy, targets.apply),
-    (kubernetes_pool_deploy, kubernetes_pool_deploy.apply),
-)
-FLOWS = ["etl-web-to-gcs/kubernetes-flow", "etl-web-to-gcs/kubernetes-pool-flow"]
+FLOWS = [AGENT, WORKER]
 
 
 @pytest.fixture(scope="module")
@@ -67,25 +53,12 @@ def prefect(
     found = Prefect(home, cluster.environment())
     try:
         found.serve(f"sqlite+aiosqlite:///{home}/prefect.db")
-        _deploy(found)
+        deploy(found, "flows:1", PROJECT)  # an image has the project elsewhere
         found.agent("kubernetes")
         found.start("worker", "start", "--pool", "zoom-kubernetes")
         yield found
     finally:
         found.stop()
-
-
-def _deploy(prefect: Prefect) -> None:
-    (prefect.home / "env").write_text(ENV)
-    options = ["--env", str(prefect.home / "env")]
-    api = f"http://127.0.0.1:{prefect.port}/api"
-    with temporary_settings({PREFECT_API_URL: api}), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(targets, "SPECS", SPECS[:1])
-        patch.setattr(os, "environ", {k: v for k, v in os.environ.items() if "TRIPS_" not in k})
-        assert save([make_kubernetes_block.SPEC, make_process_blocks.SPEC], options) == 0
-        for script, apply in SCRIPTS:
-            target = replace(script.TARGET, path=str(PROJECT))  # the image has it elsewhere
-            assert kubernetes_deploy.main_of(target, script.manifest, options, apply) == 0
 
 
 @pytest.fixture
