@@ -303,40 +303,28 @@ def classic():
 """
 
 
-def older_block(request: pytest.FixtureRequest) -> str:
+def save_older_block(s3: S3) -> None:
     """Save Prefect's own block of a bucket, whose service is that of AWS_ENDPOINT_URL."""
     from prefect import filesystems
 
-    request.getfixturevalue("s3").new_bucket("code-of-flows")
+    s3.new_bucket("code-of-flows")
     block: Any = filesystems.S3(
         bucket_path="code-of-flows/classic",
         aws_access_key_id=SecretStr(fake_s3.KEY),
         aws_secret_access_key=SecretStr(fake_s3.SECRET),
     )
     block.save("prefect-s3-storage", overwrite=True)
-    return "s3/prefect-s3-storage"
-
-
-def newer_block(request: pytest.FixtureRequest) -> str:
-    """Save the block of prefect-aws."""
-    block = _s3(request, "classic")
-    block.credentials.save("code-creds", overwrite=True)
-    block.save("zoom-s3", overwrite=True)
-    return "s3-bucket/zoom-s3"
 
 
 @pytest.mark.cluster
 @pytest.mark.flow
-@pytest.mark.parametrize("saved", [older_block, newer_block])
 def test_the_classic_command_uploads_what_a_run_fetches(
-    saved: Callable[[pytest.FixtureRequest], str],
     s3: S3,
     prefect_server: None,
-    request: pytest.FixtureRequest,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """`prefect deployment build -sb`, as docs/deploy.md has it, with both blocks of S3."""
+    """`prefect deployment build -sb`, as docs/deploy.md has it."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3.url)
     monkeypatch.setenv("TRIPS_DATA", str(tmp_path / "data"))
     for name in ("data", "agent", "project/flows/words"):
@@ -345,12 +333,12 @@ def test_the_classic_command_uploads_what_a_run_fetches(
     shutil.copyfile(PROJECT / ".prefectignore", project / ".prefectignore")
     (project / ".env").write_text("POSTGRES_PASSWORD=not-to-be-uploaded")
     (project / "flows/classic.py").write_text(CLASSIC)
-    storage = saved(request)
+    save_older_block(s3)
     assert save([make_process_blocks.SPEC], ["--env", os.devnull]) == 0
     asyncio.run(targets.make_pool(targets.AGENTS))
     for word in ("first", "second"):
         (project / "flows/words/said.py").write_text(f"WORD = '{word}'")
-        _build(project, storage)
+        _build(project)
         run = run_by_agent("classic/s3-flow", tmp_path / "agent")
         assert run.state.name == "Completed", run.state.message
         assert (tmp_path / "data" / "said").read_text() == word
@@ -361,8 +349,8 @@ def test_the_classic_command_uploads_what_a_run_fetches(
     }
 
 
-def _build(project: Path, storage: str) -> None:
-    """Run the command of docs/deploy.md for another flow and block, in a folder."""
+def _build(project: Path) -> None:
+    """Run the command of docs/deploy.md for another flow, in a folder."""
     (found,) = re.findall(
         r"^    \.venv/bin/(prefect deployment build (?:.*\\\n)+.*-sb s3/.*--apply)$",
         (PROJECT / "docs/deploy.md").read_text(),
@@ -371,7 +359,6 @@ def _build(project: Path, storage: str) -> None:
     other = {
         "prefect": str(Path(sys.executable).with_name("prefect")),
         "flows/parameterized_flow.py:etl_parent_flow": "flows/classic.py:classic",
-        "s3/prefect-s3-storage": storage,
     }
     words = [other.get(word, word) for word in shlex.split(found.replace("\\\n", " "))]
     environment = os.environ | _prefect_settings() | {"PYTHONWARNINGS": "ignore"}
