@@ -346,6 +346,9 @@ def test_all_that_have_values_are_saved_and_no_secret_is_shown(
         "docker-container/zoom-docker",
         "local-bucket/zoom-volume",
         "duckdb-warehouse/zoom-volume",
+        "kubernetes-job/zoom-kubernetes",
+        "local-bucket/zoom-volume",
+        "duckdb-warehouse/zoom-volume",
         "github/zoom-github",
         "custom-webhook/zoom-notify",
     ]

@@ -11,16 +11,14 @@ import pytest
 from fakes.docker_engine import wait_until
 from fakes.docker_image import IMAGE
 from fakes.kubernetes import Kubernetes
+from fakes.kubernetes.deployed import AGENT, WORKER, deploy
 from fakes.kubernetes.documented import rules
 from fakes.kubernetes.node import in_docker
 from fakes.months_of_green import parameters, publish_and_stop_half_way, wait_for_half
-from fakes.postgres import Database
 from fakes.prefect_machine import Prefect
 from fakes.web import Web
 
 pytestmark = pytest.mark.docker
-
-AGENT, WORKER = "etl-web-to-gcs/kubernetes-flow", "etl-web-to-gcs/kubernetes-pool-flow"
 
 
 @pytest.fixture(scope="module")
@@ -33,16 +31,7 @@ def cluster(
     """A cluster whose node is the engine, with the deployments, an agent and a worker."""
     node = in_docker({"months": volume})
     with Kubernetes(tmp_path_factory.mktemp("cluster"), rules(), node) as found:
-        env = prefect.home / "kubernetes.env"
-        env.write_text(
-            f"KUBERNETES_IMAGE={IMAGE}\nKUBERNETES_NAMESPACE=trips\nKUBERNETES_VOLUME=months\n"
-        )
-        for script in (
-            "blocks/make_kubernetes_block.py",
-            "deployments/kubernetes_deploy.py",
-            "deployments/kubernetes_pool_deploy.py",
-        ):
-            prefect.run(script, "--env", str(env))
+        deploy(prefect, IMAGE, Path("/opt/prefect"))
         where = found.environment()
         agent = ("agent", "start", "-p", "default-agent-pool", "-q", "kubernetes")
         started = [
@@ -75,20 +64,19 @@ def test_a_job_that_fails_says_why(cluster: Kubernetes, prefect: Prefect) -> Non
     assert "absent.csv" in json.dumps(state)
 
 
-@pytest.mark.parametrize("ending", ["cancelled", "drained"])
+@pytest.mark.parametrize(("ending", "month"), [("CANCELLED", 3), ("CRASHED", 4)])
 def test_a_job_that_is_taken_away_ends_its_run(
-    cluster: Kubernetes, prefect: Prefect, taxi: Database, web: Web, volume: Path, ending: str
+    cluster: Kubernetes, prefect: Prefect, web: Web, volume: Path, ending: str, month: int
 ) -> None:
     """Cancelled by a person, or with its pod when the node is drained."""
-    number = {"cancelled": "3", "drained": "4"}[ending]
-    half = publish_and_stop_half_way(web, f"2020-0{number}", rows=3_000)
-    flow = AGENT.replace("etl-web-to-gcs", "etl-parent-flow")
-    run = prefect.run_deployment(flow, **parameters(web, months=number))
+    half = publish_and_stop_half_way(web, f"2020-0{month}", rows=1_000 * month, asked_before=1)
+    run = prefect.run_deployment(AGENT, **parameters(web, month=month))
     wait_for_half(volume, half)
-    if ending == "cancelled":
+    (job,) = cluster.cluster.running()
+    if ending == "CANCELLED":
         prefect.run("flow-run", "cancel", run)
     else:
-        cluster.cluster.evict(cluster.cluster.running()[0], drained=True)
+        cluster.cluster.evict(job, drained=True)
     (state,) = prefect.ended(run)
-    assert state["type"] == {"cancelled": "CANCELLED", "drained": "CRASHED"}[ending], state
+    assert state["type"] == ending, state
     wait_until("its container is gone", lambda: not cluster.cluster.running(), 60)

@@ -289,44 +289,64 @@ def test_an_agent_without_the_project_runs_the_code_that_was_uploaded_last(
     assert b'".env"' not in b"".join(store.read(f"code/uploads/{name}").data for name in uploads)
 
 
-@pytest.mark.cluster
-@pytest.mark.flow
-def test_the_classic_command_uploads_to_the_older_block_of_s3(
-    s3: S3, prefect_server: None, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`prefect deployment build -sb s3/prefect-s3-storage`, as docs/deploy.md has it."""
+# ---- the classic command, with a project of one flow: it uploads file by file
+
+CLASSIC = """
+import os
+from pathlib import Path
+from prefect import flow
+from words.said import WORD
+
+@flow
+def classic():
+    Path(os.environ["TRIPS_DATA"], "said").write_text(WORD)
+"""
+
+
+def save_older_block(s3: S3) -> None:
+    """Save Prefect's own block of a bucket, whose service is that of AWS_ENDPOINT_URL."""
     from prefect import filesystems
 
-    monkeypatch.setenv("AWS_ENDPOINT_URL", s3.url)
-    monkeypatch.setenv("TRIPS_DATA", str(tmp_path / "data"))
-    (tmp_path / "data").mkdir()
-    bucket = s3.new_bucket("my-taxi")
+    s3.new_bucket("code-of-flows")
     block: Any = filesystems.S3(
-        bucket_path="my-taxi/classic",
+        bucket_path="code-of-flows/classic",
         aws_access_key_id=SecretStr(fake_s3.KEY),
         aws_secret_access_key=SecretStr(fake_s3.SECRET),
     )
     block.save("prefect-s3-storage", overwrite=True)
+
+
+@pytest.mark.cluster
+@pytest.mark.flow
+def test_the_classic_command_uploads_what_a_run_fetches(
+    s3: S3,
+    prefect_server: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`prefect deployment build -sb`, as docs/deploy.md has it."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3.url)
+    monkeypatch.setenv("TRIPS_DATA", str(tmp_path / "data"))
+    for name in ("data", "agent", "project/flows/words"):
+        (tmp_path / name).mkdir(parents=True)
+    project = tmp_path / "project"
+    shutil.copyfile(PROJECT / ".prefectignore", project / ".prefectignore")
+    (project / ".env").write_text("POSTGRES_PASSWORD=not-to-be-uploaded")
+    (project / "flows/classic.py").write_text(CLASSIC)
+    save_older_block(s3)
     assert save([make_process_blocks.SPEC], ["--env", os.devnull]) == 0
     asyncio.run(targets.make_pool(targets.AGENTS))
-    folder = tmp_path / "agent"
-    folder.mkdir()
-    for month, word in ((1, "first"), (2, "second")):
-        change(project, word)
+    for word in ("first", "second"):
+        (project / "flows/words/said.py").write_text(f"WORD = '{word}'")
         _build(project)
-        run = run_by_agent(
-            "etl-web-to-gcs/s3-flow",
-            folder,
-            source="sample:500",
-            year=2021,
-            month=month,
-            bucket=str(tmp_path / "months"),
-        )
+        run = run_by_agent("classic/s3-flow", tmp_path / "agent")
         assert run.state.name == "Completed", run.state.message
         assert (tmp_path / "data" / "said").read_text() == word
-    keys = set(bucket.listing())
-    assert "classic/flows/etl_web_to_gcs.py" in keys
-    assert "classic/.env" not in keys
+    keys = s3.client().list_objects_v2(Bucket="code-of-flows")["Contents"]
+    left_by_prefect = {"classic/classic-deployment.yaml"}
+    assert {key["Key"] for key in keys} - left_by_prefect == {
+        f"classic/{name}" for name in (".prefectignore", "flows/classic.py", "flows/words/said.py")
+    }
 
 
 def _build(project: Path) -> None:
@@ -336,11 +356,11 @@ def _build(project: Path) -> None:
         (PROJECT / "docs/deploy.md").read_text(),
         re.MULTILINE,
     )
-    words = shlex.split(found.replace("\\\n", " "))
-    words[0] = str(Path(sys.executable).with_name("prefect"))
-    words[words.index("flows/parameterized_flow.py:etl_parent_flow")] = (
-        "flows/etl_web_to_gcs.py:etl_web_to_gcs"
-    )
+    other = {
+        "prefect": str(Path(sys.executable).with_name("prefect")),
+        "flows/parameterized_flow.py:etl_parent_flow": "flows/classic.py:classic",
+    }
+    words = [other.get(word, word) for word in shlex.split(found.replace("\\\n", " "))]
     environment = os.environ | _prefect_settings() | {"PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
         words, env=environment, cwd=project, capture_output=True, text=True, check=False

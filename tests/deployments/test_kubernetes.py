@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -129,6 +131,16 @@ def test_jobs_log_json_where_flows_do() -> None:
     assert not job().env.keys() & JSON_LOG.keys()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("by", SCRIPTS)
+def test_a_dry_run_in_a_process_of_its_own_warns_of_nothing(by: str, tmp_path: Path) -> None:
+    """Prefect and its package of Kubernetes do, wherever nothing keeps them from it."""
+    words = [sys.executable, str(SCRIPTS[by].__file__), "--dry-run", "--env", env_file(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("apiVersion: batch/v1\n")
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize("by", SCRIPTS)
 def test_months_that_would_be_lost_with_their_job_are_refused(
     by: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -207,7 +219,7 @@ def begun(cluster: Kubernetes, block: Any) -> tuple[str, Callable[[], Any]]:
 
     thread = threading.Thread(target=run)
     thread.start()
-    wait_until("the container runs", lambda: bool(cluster.cluster.running()), 30)
+    wait_until("the block watches its job", lambda: "watch jobs" in cluster.calls, 30)
 
     def result() -> Any:
         thread.join(30)

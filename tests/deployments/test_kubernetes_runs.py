@@ -5,40 +5,26 @@ The container of a job is a process of this machine here; tests/containers has r
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from settings import PROJECT
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
-import kubernetes_deploy
-import kubernetes_pool_deploy
-import make_kubernetes_block
-import make_process_blocks
-import targets
-from block_specs import main as save
 from fakes.docker_engine import wait_until
 from fakes.kubernetes import Kubernetes
+from fakes.kubernetes.deployed import AGENT, WORKER, deploy
 from fakes.kubernetes.documented import rules
 from fakes.months_of_green import TEMPLATE, publish_and_stop_half_way
 from fakes.prefect_machine import Prefect
 from fakes.web import Web
-from specs import SPECS
 
 pytestmark = pytest.mark.cluster
 
-ENV = "KUBERNETES_IMAGE=flows:1\nKUBERNETES_NAMESPACE=trips\nKUBERNETES_VOLUME=months\n"
-SCRIPTS = (
-    (kubernetes_deploy, targets.apply),
-    (kubernetes_pool_deploy, kubernetes_pool_deploy.apply),
-)
-FLOWS = ["etl-web-to-gcs/kubernetes-flow", "etl-web-to-gcs/kubernetes-pool-flow"]
+FLOWS = [AGENT, WORKER]
 
 
 @pytest.fixture(scope="module")
@@ -67,25 +53,12 @@ def prefect(
     found = Prefect(home, cluster.environment())
     try:
         found.serve(f"sqlite+aiosqlite:///{home}/prefect.db")
-        _deploy(found)
+        deploy(found, "flows:1", PROJECT)  # an image has the project elsewhere
         found.agent("kubernetes")
         found.start("worker", "start", "--pool", "zoom-kubernetes")
         yield found
     finally:
         found.stop()
-
-
-def _deploy(prefect: Prefect) -> None:
-    (prefect.home / "env").write_text(ENV)
-    options = ["--env", str(prefect.home / "env")]
-    api = f"http://127.0.0.1:{prefect.port}/api"
-    with temporary_settings({PREFECT_API_URL: api}), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(targets, "SPECS", SPECS[:1])
-        patch.setattr(os, "environ", {k: v for k, v in os.environ.items() if "TRIPS_" not in k})
-        assert save([make_kubernetes_block.SPEC, make_process_blocks.SPEC], options) == 0
-        for script, apply in SCRIPTS:
-            target = replace(script.TARGET, path=str(PROJECT))  # the image has it elsewhere
-            assert kubernetes_deploy.main_of(target, script.manifest, options, apply) == 0
 
 
 @pytest.fixture
@@ -95,9 +68,9 @@ def web() -> Iterator[Web]:
         yield served
 
 
-def begun(prefect: Prefect, cluster: Kubernetes, flow: str, web: Web, folder: Path) -> str:
+def begun(prefect: Prefect, flow: str, web: Web, folder: Path) -> str:
     """Start a run that stops half way in its download; its id."""
-    publish_and_stop_half_way(web, "2020-02", rows=3_000)
+    publish_and_stop_half_way(web, "2020-02", rows=3_000, asked_before=1)
     run = prefect.run_deployment(
         flow,
         color="green",
@@ -106,9 +79,13 @@ def begun(prefect: Prefect, cluster: Kubernetes, flow: str, web: Web, folder: Pa
         source=web.url(TEMPLATE),
         bucket=str(folder / "months"),
     )
-    wait_until("it runs", lambda: prefect.state(run)["type"] == "RUNNING", 120)
-    wait_until("its job runs", lambda: bool(cluster.cluster.running()), 10)
+    wait_until("its download has begun", lambda: len(web.requests) == 2, 240)
     return run
+
+
+def names(cluster: Kubernetes) -> list[str]:
+    """The jobs that there are, ended ones among them."""
+    return [found["metadata"]["name"] for found in cluster.cluster.jobs()["items"]]
 
 
 @pytest.mark.parametrize("flow", FLOWS)
@@ -140,19 +117,21 @@ def test_a_run_that_fails_says_why(prefect: Prefect, flow: str, tmp_path: Path) 
 def test_a_run_that_is_cancelled_takes_its_job_along(
     prefect: Prefect, cluster: Kubernetes, flow: str, web: Web, tmp_path: Path
 ) -> None:
-    run = begun(prefect, cluster, flow, web, tmp_path)
+    run = begun(prefect, flow, web, tmp_path)
+    (job,) = cluster.cluster.running()
     prefect.run("flow-run", "cancel", run)
     (state,) = prefect.ended(run, seconds=240)
     assert state["type"] == "CANCELLED", state
-    wait_until("its job is gone", lambda: not cluster.cluster.running(), 30)
-    assert "delete jobs" in cluster.calls
+    wait_until("its container ends", lambda: not cluster.cluster.running(), 60)
+    wait_until("its job is deleted", lambda: job not in names(cluster), 10)
 
 
 @pytest.mark.parametrize("flow", FLOWS)
 def test_a_run_whose_node_is_drained_has_crashed(
     prefect: Prefect, cluster: Kubernetes, flow: str, web: Web, tmp_path: Path
 ) -> None:
-    run = begun(prefect, cluster, flow, web, tmp_path)
-    cluster.cluster.evict(cluster.cluster.running()[0], drained=True)
+    run = begun(prefect, flow, web, tmp_path)
+    (job,) = cluster.cluster.running()
+    cluster.cluster.evict(job, drained=True)
     (state,) = prefect.ended(run, seconds=240)
     assert state["type"] == "CRASHED", state

@@ -116,10 +116,17 @@ class Prefect:
         return run(*words, env=self.env(), cwd=PROJECT)
 
     def post(self, path: str, **body: Any) -> Any:
-        """Return the API's answer to a POST request."""
-        answer = httpx.post(f"http://127.0.0.1:{self.port}/api/{path}", json=body, timeout=30)
-        answer.raise_for_status()
-        return answer.json()
+        """Return the API's answer to a POST request; ask again while SQLite is locked (503)."""
+        answers: list[httpx.Response] = []
+
+        def taken() -> bool:
+            url = f"http://127.0.0.1:{self.port}/api/{path}"
+            answers.append(httpx.post(url, json=body, timeout=30))
+            return answers[-1].status_code != 503
+
+        wait_until(f"the API answers {path}", taken, 30)
+        answers[-1].raise_for_status()
+        return answers[-1].json()
 
     def get(self, path: str) -> Any:
         """Return an object of the API."""

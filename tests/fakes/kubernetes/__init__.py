@@ -7,8 +7,10 @@ does not match Kubernetes' published schema 422.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import socket
 import threading
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
@@ -108,6 +110,7 @@ class Kubernetes:
         self.cluster.close()
         self._server.shutdown()
         self._thread.join()
+        self._server.hang_up()
         self._server.server_close()
 
     def environment(self) -> dict[str, str]:
@@ -205,7 +208,24 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, kubernetes: Kubernetes) -> None:
         self.kubernetes = kubernetes
+        self._open: set[socket.socket] = set()
         super().__init__(("127.0.0.1", 0), _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer a connection in a thread, and note that it is open."""
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection."""
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """End the connections that clients keep open for another request."""
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):  # it has just ended by itself
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):

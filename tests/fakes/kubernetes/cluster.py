@@ -116,22 +116,38 @@ class Cluster:
         """Yield what becomes of a job, or of its pod, until a time or the cluster ends."""
         name = job if kind == "jobs" else f"{job}-pod"
         end = time.monotonic() + float(arguments.get("timeoutSeconds", 3600))
-        # Without a version a watch begins with what is there; with one, after that version.
-        seen = int(arguments.get("resourceVersion", 0))
-        while not self._closing and time.monotonic() < end:
-            with self._changed:
-                new = self._events[seen:]
-                if not new:
-                    self._changed.wait(0.2)
-                    continue
+        with self._changed:
+            # Without a version a watch begins with what is there; with one, after that version.
+            version = int(arguments.get("resourceVersion", 0))
+            there = None if version else self._objects.get((kind, name))
+            seen = version or len(self._events)
+        if there:
+            yield {"type": "ADDED", "object": there}
+        while new := self._after(seen, end):
             seen += len(new)
             for found, event, state in new:
                 if found == kind and state["metadata"]["name"] == name:
                     yield {"type": event, "object": state}
 
+    def _after(self, seen: int, end: float) -> list[tuple[str, str, dict[str, Any]]]:
+        """Wait for events after the first `seen`; none once the time or the cluster ends."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._closing or len(self._events) > seen, end - time.monotonic()
+            )
+            return [] if self._closing or time.monotonic() > end else self._events[seen:]
+
     def delete(self, name: str, grace: int) -> dict[str, Any]:
-        """Stop a job's container, then remove its pod and itself (foreground propagation)."""
+        """Stop a job's container, then remove its pod and itself (foreground propagation).
+
+        Until then both can be read, and nothing becomes of the job.
+        """
         self.job(name)
+        with self._changed:
+            for kind, of in (("jobs", name), ("pods", f"{name}-pod")):
+                if found := copy.deepcopy(self._objects.get((kind, of))):
+                    found["metadata"]["deletionTimestamp"] = _now()
+                    self._put(kind, found, "MODIFIED")
 
         def gone() -> None:
             self._containers[name].stop(grace)
@@ -157,7 +173,9 @@ class Cluster:
 
     def close(self) -> None:
         """End all watches and containers."""
-        self._closing = True
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
         for container in self._containers.values():
             container.stop(0)
         for thread in self._threads:
@@ -186,6 +204,9 @@ class Cluster:
             status |= {"ready": False, "restartCount": 0, "state": state}
             phase = "Failed" if code else "Succeeded"
             self._change("pods", f"{name}-pod", {"phase": phase, "containerStatuses": [status]})
+        job = self._objects.get(("jobs", name))
+        if job is None or "deletionTimestamp" in job["metadata"]:
+            return
         if code or evicted:
             failed = [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]
             self._change("jobs", name, {"failed": 1, "conditions": failed})
