@@ -35,7 +35,7 @@ from orchestration.block_registry import (
     tell_places,
 )
 from orchestration.flow_results import plain_failures, timed
-from orchestration.handed_down import is_planned
+from orchestration.handed_down import plan_of_parent
 from orchestration.notifications import NOTICES
 from orchestration.parameter_types import MonthOfYear, Year
 from orchestration.retries import RETRIES, planned_again
@@ -142,7 +142,7 @@ def _extracted(
     which: Month, store: Bucket, target: Warehouse, folder: Path, force: bool
 ) -> tuple[Entry, Path | InPlace | None]:
     """Return the ledger entry and the object; None in its place if the warehouse has it."""
-    if is_planned(which):
+    if plan_of_parent(which):
         return extract_planned(which, store, folder, target, force)
     entry, is_there = plan(which, store, target)
     if is_there and not force:

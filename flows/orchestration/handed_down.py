@@ -32,12 +32,6 @@ def plan_of_parent(month: Month) -> Plan | None:
     return plan.bucket_plan or plan
 
 
-def is_planned(month: Month) -> bool:
-    """Return whether a parent run has planned a month."""
-    plan = _plan.get()
-    return plan is not None and plan.month == month
-
-
 @contextmanager
 def blocks_opened_once() -> Iterator[None]:
     """Keep what the run and its child runs open, by name: a block is two requests to the API."""
