@@ -44,17 +44,23 @@ def test_a_load_takes_one_task_for_a_month_that_its_parent_planned(
     import etl_gcs_to_bq as loading
 
     taken: list[str] = []
-    answers: dict[str, Any] = {
+    answers = {
         "plan": ("entry", False),
         "extract": "object",
         "extract_planned": ("entry", "object"),
     }
-    for name, answer in answers.items():
-        monkeypatch.setattr(
-            loading, name, lambda *_, name=name, answer=answer: taken.append(name) or answer
-        )
-    given: Any = (None, None, None, False)
-    assert loading._extracted(MONTH, *given) == ("entry", "object")
+
+    def answer_of(name: str) -> Any:
+        def answer(*_: object) -> Any:
+            taken.append(name)
+            return answers[name]
+
+        return answer
+
+    for name in answers:
+        monkeypatch.setattr(loading, name, answer_of(name))
+    look_up: Any = loading._extracted
+    assert look_up(MONTH, None, None, None, False) == ("entry", "object")
     with handed_down(PLAN):
-        assert loading._extracted(MONTH, *given) == ("entry", "object")
+        assert look_up(MONTH, None, None, None, False) == ("entry", "object")
     assert taken == ["plan", "extract", "extract_planned"]
