@@ -35,6 +35,7 @@ from orchestration.block_registry import (
     tell_places,
 )
 from orchestration.flow_results import plain_failures, timed
+from orchestration.handed_down import plan_of_parent
 from orchestration.notifications import NOTICES
 from orchestration.parameter_types import MonthOfYear, Year
 from orchestration.retries import RETRIES, planned_again
@@ -58,6 +59,20 @@ def extract(
 ) -> Path | InPlace:
     """Download the Parquet object named in the ledger, unless the warehouse reads it in place."""
     return object_for(warehouse, bucket, month, entry, folder)
+
+
+@task(name="extract", task_run_name="extract {month}", **RETRIES)
+def extract_planned(
+    month: Month, bucket: Bucket, folder: Path, warehouse: Warehouse, force: bool
+) -> tuple[Entry, Path | InPlace | None]:
+    """Look up and extract a month that a parent run has planned; None if it is in the warehouse.
+
+    One task run, as it takes longer than the look-up.
+    """
+    entry, is_there = plan.fn(month, bucket, warehouse)
+    if is_there and not force:
+        return entry, None
+    return entry, extract.fn(month, entry, bucket, folder, warehouse)
 
 
 @task(task_run_name="load {month}", **RETRIES)
@@ -112,16 +127,27 @@ def etl_gcs_to_bq(
 def _bring(
     which: Month, store: Bucket, target: Warehouse, folder: Path, force: bool, report: bool
 ) -> MonthResult | State[MonthResult]:
-    entry, is_there = plan(which, store, target)
-    if is_there and not force:
+    entry, found = _extracted(which, store, target, folder, force)
+    if found is None:
         line = result_of(which, Outcome.UNCHANGED, "same checksum", entry, target.name())
         message = f"{which}: {target.name()} has this object"
         return Completed(name="Skipped", message=message, data=line)
-    found = extract(which, entry, store, folder, target)
     load(which, entry, found, target, store)
     drawn = try_report(which, entry, found, store, target) if report else Reported()
     line = result_of(which, Outcome.LOADED, "", entry, target.name())
     return replace(line, report=drawn.link, warning=drawn.failure)
+
+
+def _extracted(
+    which: Month, store: Bucket, target: Warehouse, folder: Path, force: bool
+) -> tuple[Entry, Path | InPlace | None]:
+    """Return the ledger entry and the object; None in its place if the warehouse has it."""
+    if plan_of_parent(which):
+        return extract_planned(which, store, folder, target, force)
+    entry, is_there = plan(which, store, target)
+    if is_there and not force:
+        return entry, None
+    return entry, extract(which, entry, store, folder, target)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from monthly.month import Month
 from monthly.plan import Plan, Status
@@ -32,3 +35,32 @@ def test_a_block_is_opened_once_in_a_run_and_anew_by_the_next() -> None:
         assert [kept_open("a", names.__next__) for _ in range(3)] == [0, 0, 0]
         assert kept_open("b", names.__next__) == 1
     assert [kept_open("a", names.__next__) for _ in range(2)] == [2, 3]
+
+
+def test_a_load_takes_one_task_for_a_month_that_its_parent_planned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Alone, it looks the month up in a task of its own."""
+    import etl_gcs_to_bq as loading
+
+    taken: list[str] = []
+    answers = {
+        "plan": ("entry", False),
+        "extract": "object",
+        "extract_planned": ("entry", "object"),
+    }
+
+    def answer_of(name: str) -> Any:
+        def answer(*_: object) -> Any:
+            taken.append(name)
+            return answers[name]
+
+        return answer
+
+    for name in answers:
+        monkeypatch.setattr(loading, name, answer_of(name))
+    look_up: Any = loading._extracted
+    assert look_up(MONTH, None, None, None, False) == ("entry", "object")
+    with handed_down(PLAN):
+        assert look_up(MONTH, None, None, None, False) == ("entry", "object")
+    assert taken == ["plan", "extract", "extract_planned"]
