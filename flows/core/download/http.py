@@ -23,7 +23,7 @@ from core.errors import NotPublished, SourceError, Unreachable, UsageError
 CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 60.0
 TIMEOUT = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
 #: Latest version in CHANGELOG.md.
-VERSION = "1.3.0"
+VERSION = "1.4.0"
 _NOT_MODIFIED = 304
 
 #: Headers that name a CDN.
