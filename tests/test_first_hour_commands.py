@@ -231,7 +231,8 @@ def test_a_variable_outweighs_what_make_serve_saves(me: Newcomer) -> None:
     assert done.returncode == 0, done.stderr
     over = "TRIPS_DATA in the environment, overrides TRIPS_DATA in .env"
     assert f"at {chosen / 'bucket'} ({over})" in places(done)
-    assert 0 < float(row(done, "green 2020-10")[-2]) < seconds_of(me, "green 2020-10")
+    # The table rounds to a tenth.
+    assert 0 < float(row(done, "green 2020-10")[-2]) < seconds_of(me, "green 2020-10") + 0.05
     assert (chosen / "bucket/ledger/green/green_tripdata_2020-10.json").exists()
 
 
