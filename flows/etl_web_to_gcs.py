@@ -27,7 +27,7 @@ from monthly.editions import edition_names, editions_to_keep
 from monthly.gates.aside import confirm_aside, reason_of
 from monthly.gates.judging import Finding
 from monthly.gates.policy import GateMode, Policy
-from monthly.ledger import Entry, confirmed, write_entry
+from monthly.ledger import Entry, confirmed, entry_key, write_entry
 from monthly.month import Color, Month
 from monthly.plan import Plan, Status, held_plan, plan_month
 from monthly.replacement import Replaced, replace_month
@@ -43,7 +43,7 @@ from orchestration.handed_down import plan_of_parent
 from orchestration.notifications import CORRECTIONS
 from orchestration.parameter_types import DeclaredCount, DeclaredShare, MonthOfYear, Year
 from orchestration.progress import shown_progress
-from orchestration.retries import RETRIES, planned_again
+from orchestration.retries import PASSING, RETRIES, planned_again
 from orchestration.stages import stage
 
 if TYPE_CHECKING:
@@ -200,7 +200,19 @@ def etl_web_to_gcs(
     options = Options(force, rules, policy, editions_to_keep(color, keep_editions))
     with scratch_folder(which, f"{source} {bucket}") as folder:
         bring = partial(_bring, which, source, opened.used, folder, options)
-        return planned_again(partial(bring, plan_of_parent(which)), bring)
+        planned = _still_current(plan_of_parent(which), opened.used)
+        return planned_again(partial(bring, planned), bring)
+
+
+def _still_current(planned: Plan | None, store: Bucket) -> Plan | None:
+    """Return the parent's plan if no other run has changed the ledger entry since."""
+    if planned is None:
+        return None
+    try:
+        stored = store.read(entry_key(planned.month))
+    except PASSING:
+        return None  # the task that plans again has retries
+    return planned if (stored.version if stored else None) == planned.entry_version else None
 
 
 def _bring(

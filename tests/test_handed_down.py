@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.storage.bucket import FolderBucket
 from monthly.month import Month
-from monthly.plan import Plan, Status
+from monthly.plan import Plan, Status, plan_month
 from orchestration.handed_down import blocks_opened_once, handed_down, kept_open, plan_of_parent
+from test_flows import publish, source
 
 MONTH = Month("green", 2020, 10)
 PLAN = Plan(MONTH, Status.UNCHANGED, "same ETag")
@@ -27,6 +30,22 @@ def test_a_month_that_only_the_warehouse_lacks_stays_unchanged_in_the_bucket() -
     due = replace(PLAN, status=Status.NEW, bucket_plan=PLAN)
     with handed_down(due):
         assert plan_of_parent(MONTH) is PLAN
+
+
+@pytest.mark.flow
+@pytest.mark.usefixtures("prefect_server")
+def test_a_month_is_planned_again_if_another_run_has_loaded_it_since(place: Path) -> None:
+    """Runs that start together and wait for each other download a month once."""
+    from etl_web_to_gcs import etl_web_to_gcs
+
+    publish(place, "2020-10", ["1", "2"])
+    store = FolderBucket(place / "bucket")
+    stale = plan_month(MONTH, source(place), store)
+    run: Any = etl_web_to_gcs
+    options = {"color": "green", "year": 2020, "month": 10, "source": source(place)}
+    with handed_down(stale):
+        assert run(**options, return_state=True).name == "Completed"
+        assert run(**options, return_state=True).name == "Skipped"
 
 
 def test_a_block_is_opened_once_in_a_run_and_anew_by_the_next() -> None:

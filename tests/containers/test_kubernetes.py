@@ -69,7 +69,7 @@ def test_a_job_that_is_taken_away_ends_its_run(
     cluster: Kubernetes, prefect: Prefect, web: Web, volume: Path, ending: str, month: int
 ) -> None:
     """Cancelled by a person, or with its pod when the node is drained."""
-    half = publish_and_stop_half_way(web, f"2020-0{month}", rows=1_000 * month, asked_before=1)
+    half = publish_and_stop_half_way(web, f"2020-0{month}", rows=1_000 * month)
     run = prefect.run_deployment(AGENT, **parameters(web, month=month))
     wait_for_half(volume, half)
     (job,) = cluster.cluster.running()

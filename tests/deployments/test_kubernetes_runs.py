@@ -70,7 +70,7 @@ def web() -> Iterator[Web]:
 
 def begun(prefect: Prefect, flow: str, web: Web, folder: Path) -> str:
     """Start a run that stops half way in its download; its id."""
-    publish_and_stop_half_way(web, "2020-02", rows=3_000, asked_before=1)
+    publish_and_stop_half_way(web, "2020-02", rows=3_000)
     run = prefect.run_deployment(
         flow,
         color="green",

@@ -29,21 +29,19 @@ def publish(web: Web, month: str, totals: list[str]) -> int:
     return len(body)
 
 
-def publish_and_stop_half_way(web: Web, month: str, rows: int, asked_before: int = 2) -> int:
+def publish_and_stop_half_way(web: Web, month: str, rows: int) -> int:
     """Publish a month with amounts from 0.25 to `rows` - 0.75, whose first download hangs half way.
 
     Args:
         web: the server.
         month: such as 2020-02.
         rows: number of its rows.
-        asked_before: number of requests before the download, which succeed: two of a parent run,
-            one of a month's own run.
 
     Returns:
         The number of bytes before it hangs.
     """
     half = publish(web, month, [f"{n}.25" for n in range(rows)]) // 2
-    web.fail(Fault(), times=asked_before)
+    web.fail(Fault())  # the request before the download succeeds
     web.fail(Fault(after=half, hang=True))
     return half
 
