@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from core.storage.bucket import FolderBucket
+from fakes.web import Page, Web
 from monthly.month import Month
 from monthly.plan import Plan, Status, plan_month
 from orchestration.handed_down import blocks_opened_once, handed_down, kept_open, plan_of_parent
-from test_flows import publish, source
+from test_flows import trips
 
 MONTH = Month("green", 2020, 10)
 PLAN = Plan(MONTH, Status.UNCHANGED, "same ETag")
@@ -38,14 +39,15 @@ def test_a_month_is_planned_again_if_another_run_has_loaded_it_since(place: Path
     """Runs that start together and wait for each other download a month once."""
     from etl_web_to_gcs import etl_web_to_gcs
 
-    publish(place, "2020-10", ["1", "2"])
-    store = FolderBucket(place / "bucket")
-    stale = plan_month(MONTH, source(place), store)
     run: Any = etl_web_to_gcs
-    options = {"color": "green", "year": 2020, "month": 10, "source": source(place)}
-    with handed_down(stale):
-        assert run(**options, return_state=True).name == "Completed"
-        assert run(**options, return_state=True).name == "Skipped"
+    with Web() as web:
+        page = Page(trips("2020-10", ["1", "2"]).encode(), etag='"one"')
+        source = web.serve("/green_2020-10.csv", page).replace("2020-10", "{year_month}")
+        options = {"color": "green", "year": 2020, "month": 10, "source": source}
+        with handed_down(plan_month(MONTH, source, FolderBucket(place / "bucket"))):
+            states = [run(**options, return_state=True) for _ in range(2)]
+        assert [state.name for state in states] == ["Completed", "Skipped"]
+        assert [request.method for request in web.requests].count("GET") == 1
 
 
 def test_a_block_is_opened_once_in_a_run_and_anew_by_the_next() -> None:
