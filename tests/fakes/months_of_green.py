@@ -51,5 +51,5 @@ def wait_for_half(folder: Path, half: int) -> None:
     wait_until(
         "half of the file is there",
         lambda: half in (part.stat().st_size for part in folder.rglob("*.part")),
-        60,
+        120,  # a container starts slowly beside another suite
     )
