@@ -34,9 +34,11 @@ def side_by_side(
         results.append(_result(*running.popleft()))
         tell(results[-1])
 
-    for month, job, arguments in start_limit().spaced(jobs):
+    limit = start_limit()
+    for month, job, arguments in jobs:
         if len(running) == width:
             take()
+        limit.wait()
         running.append((month, job.submit(*arguments)))
     while running:
         take()

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable
 
 from core.errors import UsageError
 from orchestration import variables
 from orchestration.variables import setting
-
-T = TypeVar("T")
 
 
 class StartLimit:
@@ -29,14 +26,10 @@ class StartLimit:
         """Note that a month starts now."""
         self._next = self._now() + self._seconds
 
-    def spaced(
-        self, items: Iterable[T], pause: Callable[[float], None] = time.sleep
-    ) -> Iterator[T]:
-        """Yield items, each when the next month may start."""
-        for item in items:
-            pause(self.remaining)
-            self.take()
-            yield item
+    def wait(self, pause: Callable[[float], None] = time.sleep) -> None:
+        """Wait until the next month may start, and note that it starts."""
+        pause(self.remaining)
+        self.take()
 
 
 def start_limit() -> StartLimit:

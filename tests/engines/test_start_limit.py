@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
+from prefect.states import Completed
 
 from core.errors import UsageError
+from engines import concurrency
 from engines.start_limit import StartLimit, start_limit
+from monthly.month import Month
 
 
 class Clock:
@@ -23,19 +30,52 @@ class Clock:
         self.time += seconds
 
 
+class Job:
+    """A task that only notes when it starts, and takes the seconds that it is given."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock, self.started = clock, list[float]()
+
+    def submit(self, seconds: float) -> Any:
+        """Start, and return a future whose end moves the clock."""
+        self.started.append(self.clock.time)
+
+        def wait() -> Any:
+            self.clock.pause(seconds)
+            return Completed(data=seconds)
+
+        return SimpleNamespace(wait=wait)
+
+
 def test_months_start_apart_and_the_first_at_once() -> None:
-    clock = Clock()
+    clock, started = Clock(), list[float]()
     limit = StartLimit(12, clock.now)
-    started = [clock.time for _ in limit.spaced("abc", clock.pause)]
+    for _ in range(3):
+        limit.wait(clock.pause)
+        started.append(clock.time)
     assert started == [100, 112, 124]
 
 
 def test_the_time_that_a_month_took_counts() -> None:
     clock = Clock()
     limit = StartLimit(12, clock.now)
-    for _ in limit.spaced("ab", clock.pause):
+    for _ in range(2):
+        limit.wait(clock.pause)
         clock.pause(20)
     assert clock.time == 140
+
+
+def test_months_that_wait_for_a_worker_start_apart_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit holds when a month starts, not when it begins to wait for a worker."""
+    clock = Clock()
+    limit, job = StartLimit(12, clock.now), Job(clock)
+    monkeypatch.setattr(concurrency, "start_limit", lambda: limit)
+    monkeypatch.setattr(limit, "wait", partial(limit.wait, clock.pause))
+    side_by_side: Any = concurrency.side_by_side
+    months = [Month("green", 2020, number) for number in (1, 2, 3)]
+    took = zip(months, (30, 0, 0))
+    assert side_by_side(((month, job, (seconds,)) for month, seconds in took), 1) == [30, 0, 0]
+    assert job.started == [100, 130, 142]
 
 
 def test_the_variable_names_months_per_minute(monkeypatch: pytest.MonkeyPatch) -> None:
