@@ -135,11 +135,11 @@ def opened_postgres(name: str) -> Opened[Postgres]:
 
 
 def _open(name: str, kinds: dict[str, Kind[T]], known: Setting, what: str) -> Opened[T]:
-    opened: Opened[T] = kept_open(name, lambda: _open_anew(name, kinds, known, what))
+    opened: Opened[T] = kept_open(name, lambda: _open_block(name, kinds, known, what))
     return opened
 
 
-def _open_anew(name: str, kinds: dict[str, Kind[T]], known: Setting, what: str) -> Opened[T]:
+def _open_block(name: str, kinds: dict[str, Kind[T]], known: Setting, what: str) -> Opened[T]:
     slug, _, document = name.partition("/")
     if slug not in kinds or not document:
         types = " or ".join(f"{slug}/NAME" for slug in kinds)

@@ -16,9 +16,11 @@ from monthly.price import Price, expected_rows, places_of, price_of
 from monthly.warehouses import Warehouse
 from monthly.warehouses.space import space_of
 from orchestration.retries import RETRIES
+from orchestration.stages import stage
 
 
 @task(name="price", task_run_name="price", **RETRIES)
+@stage
 def priced(
     plans: Sequence[Plan],
     bucket: Bucket,
