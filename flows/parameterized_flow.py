@@ -19,6 +19,7 @@ from prefect.states import Completed, Failed
 
 from core.errors import NotPublished, Remedy, SchemaError, UsageError
 from core.scratch import sweep_scratch
+from core.storage.bucket import Bucket
 from engines import run_months
 from engines.run_plan import WORKERS, EngineConfig, Name, RunPlan
 from monthly.convert.readings import DateOrder, DecimalMark, NewColumns, UtcTimes
@@ -27,6 +28,7 @@ from monthly.gates.policy import GateMode, Policy
 from monthly.month import Color, Month, latest_months, may_be_unpublished, months_of
 from monthly.plan import Plan, Status
 from monthly.planned import has_work, idle_line, planned_line
+from monthly.price import Price
 from monthly.price_words import PlannedMonths
 from monthly.result import MonthResult, Outcome, failed_month
 from monthly.shortfall import complaint
@@ -158,26 +160,21 @@ def etl_parent_flow(
     policy = Policy.of(color, gates, thresholds, accept)
     wanted = _wanted(color, year, months, due_months)
     source = chosen(source, color)
-    editions_to_keep(color, keep_editions)  # so does a number that is out of range
     addresses(source, wanted)  # an invalid source fails here, once, not for each month
+    editions_to_keep(color, keep_editions)  # and so does an invalid number
     bucket, warehouse = absolute_name(bucket), absolute_name(warehouse)
     opened, loaded = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
     tell_places(source, opened, loaded, color)
     store, target = opened.used, loaded.used if loaded else None
     plans = plan_all(wanted, source, store, target, force, policy)
-    if not (skip_missing or months == "due"):
-        plans = [_or_failed(p, source) for p in plans]
-    plans = _accepted_by(target, plans)
+    plans = _accepted_by(target, _published(plans, source, skip_missing or months == "due"))
     due = [p for p in plans if has_work(p)]
     price = priced(due, store, target, workers, queries=plan) if due else None
     if plan:
         planned = PlannedMonths.of([planned_line(p, store) for p in plans], price)
         show_plan(planned, f"Plan of {color} {months}")
         return _verdict(planned, "Planned")
-    if price:
-        warn_of(price)
-    sweep_scratch()
-    remove_leftovers([p for p in plans if isinstance(p, Plan)], store)
+    _prepare(plans, price, store)
     options = {
         "source": source,
         "bucket": bucket,
@@ -194,12 +191,20 @@ def etl_parent_flow(
         "thresholds": thresholds,
         "accept": accept,
     }
-    work = RunPlan(due, options, warehouse, report)
-    done = {line.month: line for line in run_months(work, crew, store, target)}
+    ran = run_months(RunPlan(due, options, warehouse, report), crew, store, target)
+    done = {line.month: line for line in ran}
     lines = [done.get(p.month) or idle_line(p, store) for p in plans]
     show_months(lines, f"{color} {months}")
     return_months(lines)
     return _verdict(lines)
+
+
+def _prepare(plans: list[Plan | MonthResult], price: Price | None, store: Bucket) -> None:
+    """Warn if the run may not fit on a disk, and remove what earlier runs left."""
+    if price:
+        warn_of(price)
+    sweep_scratch()
+    remove_leftovers([p for p in plans if isinstance(p, Plan)], store)
 
 
 def _wanted(color: Color, year: int, months: str | list[int], due_months: int) -> tuple[Month, ...]:
@@ -212,6 +217,13 @@ def _wanted(color: Color, year: int, months: str | list[int], due_months: int) -
 
 def _today() -> dt.date:
     return dt.date.today()
+
+
+def _published(
+    plans: list[Plan | MonthResult], source: str, may_lack: bool
+) -> list[Plan | MonthResult]:
+    """Return the plans, with a failed line for each month that is missing but may not be."""
+    return plans if may_lack else [_or_failed(plan, source) for plan in plans]
 
 
 def _or_failed(plan: Plan | MonthResult, source: str) -> Plan | MonthResult:
