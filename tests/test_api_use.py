@@ -62,7 +62,7 @@ def test_a_month_takes_no_more_than_the_page_says(
         load("green", months=",".join(months[2:]), source=source(place))
         four = asked.taken()
     each = {what: (four[what] - one[what]) / 3 for what in ("requests", "logs")}
-    said = re.search(r"about\s(\d+)\srequests and (\d+) log lines", PAGE.read_text())
+    said = re.search(r"about\s(\d+)\srequests\sand\s(\d+)\slog lines", PAGE.read_text())
     assert said
     most = {"requests": int(said[1]), "logs": int(said[2])}
     assert each["requests"] <= most["requests"] <= 1.2 * each["requests"], each
