@@ -131,6 +131,7 @@ def _options(arguments: Sequence[str] | None) -> Any:
 
 def _deployed(target: Target, code: ProjectCode, options: Any) -> ExitCode:
     def upload(target: Target) -> Target:
+        """Return the target with the path of the uploaded code."""
         bucket = open_bucket(target.bucket)
         folder = uploaded(code, bucket)
         print(f"uploaded {_files(code)} to {bucket.uri(folder)}")

@@ -83,6 +83,7 @@ def main_of(
     settings = Settings.read(options.env)
 
     def checked(target: Target) -> Target:
+        """Return the target if its jobs keep their months."""
         refuse_lost_months(loaded(target.infrastructure), target, settings)
         return target
 

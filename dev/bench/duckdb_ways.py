@@ -39,6 +39,7 @@ def insert(source: Path, folder: Path) -> Callable[[], int]:
     path.unlink(missing_ok=True)
 
     def work() -> int:
+        """Create the table, insert, and return the number of rows."""
         with duckdb.connect(str(path)) as db:
             db.execute("SET memory_limit = ?", [MEMORY])
             db.execute(f"CREATE TABLE trips AS FROM read_parquet('{parquet}') LIMIT 0")
@@ -68,6 +69,7 @@ def beside(source: Path, folder: Path) -> Callable[[], int]:
 
     @contextmanager
     def noted(path: Path, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the file as the flows do, and note when it was asked for, opened and closed."""
         asked = time.monotonic()
         with opened(path, read_only) as db:
             start = time.monotonic()
@@ -75,6 +77,7 @@ def beside(source: Path, folder: Path) -> Callable[[], int]:
         times.append([asked, start, time.monotonic()])
 
     def all_of_them() -> int:
+        """Load each month, write the times to a file, and return the number of rows."""
         with patch.object(warehouse, "opened", noted):
             rows = sum(work() for _ in range(LOADS))
         (folder / f"times-{os.getpid()}.json").write_text(json.dumps(times))
