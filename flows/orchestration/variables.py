@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from core.download.hosts import REQUESTS
 from core.errors import UsageError
 
 PROJECT = Path(__file__).absolute().parents[2]
@@ -94,7 +95,7 @@ SECRET = Variable(
 )
 HOST_REQUESTS = Variable(
     "TRIPS_HOST_REQUESTS",
-    "10",
+    str(REQUESTS),
     "Requests to one publisher's host, at a time and per second, by all flows of this user on this "
     "machine: see [Network](network.md).",
 )
