@@ -10,6 +10,7 @@ import datetime as dt
 import itertools
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -47,10 +48,30 @@ def strings(values: Sequence[str | None]) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(values), [_validity(values), offsets, data])
 
 
+def nulls(kind: pa.DataType, rows: int) -> pa.Array:
+    """Return nulls that share their memory with other nulls of the type."""
+    return _nulls(kind, _room(rows)).slice(0, rows)
+
+
+@lru_cache(maxsize=32)
+def _nulls(kind: pa.DataType, rows: int) -> pa.Array:
+    return pa.nulls(rows, kind)
+
+
 def day(value: dt.date, rows: int) -> pa.Array:
-    """Return a date32 array that repeats one value."""
+    """Return a date32 array of one value, which shares its memory with others of that value."""
+    return _day(value, _room(rows)).slice(0, rows)
+
+
+@lru_cache(maxsize=32)
+def _day(value: dt.date, rows: int) -> pa.Array:
     data = struct.pack("=i", (value - _EPOCH).days) * rows
     return pa.Array.from_buffers(pa.date32(), rows, [None, pa.py_buffer(data)])
+
+
+def _room(rows: int) -> int:
+    """Return a power of two above the number of rows, so that few sizes are made."""
+    return 1 << rows.bit_length()
 
 
 def midnight(value: dt.date) -> pa.Scalar:

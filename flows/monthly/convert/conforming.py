@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monthly.columns import FILE_MONTH, Code, Column, fold
-from monthly.convert.arrays import booleans, day, int64s, strings
+from monthly.convert.arrays import booleans, day, int64s, nulls, strings
 from monthly.convert.casting import WHOLE_FLOATS_END, cast
 from monthly.convert.published_values import NULLS, Unreadable, is_text, trimmed
 from monthly.convert.readings import Readings
@@ -43,9 +43,7 @@ def conform(
         elif column.name in found:
             arrays.update(_declared(column, found[column.name], readings, mapped.dataset.place))
     arrays[FILE_MONTH.name] = day(month.first_day, rows)
-    columns = [
-        arrays[c.name] if c.name in arrays else pa.nulls(rows, c.arrow) for c in mapped.outcome
-    ]
+    columns = [arrays[c.name] if c.name in arrays else nulls(c.arrow, rows) for c in mapped.outcome]
     return pa.record_batch(columns, schema=mapped.schema)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +35,7 @@ _FIELDS = re.compile(r"Expected (\d+) columns, got (\d+)")
 
 Bytes = npt.NDArray[np.uint8]
 _STRIP_BYTES = 1 << 15
+_FEW_BYTES = 1 << 16
 
 #: Kinds that `casting` reads from text alone.
 _AS_TEXT = ("boolean", "date", "decimal", "string")
@@ -195,17 +198,14 @@ class Lines:
             # Append an empty row; otherwise a quote left open at the end would go unnoticed.
             mark = layout.delimiter.encode()
             data = data.rstrip(b"\r\n") + b'\n""' + mark * (layout.fields - 1) + b"\n"
-        # Not read_csv: it first sets up signal handling, which takes longer than parsing one row
-        # and, under Python 3.10, as long as a scan of every live object.
-        reader = pa_csv.open_csv(
-            pa.BufferReader(data),
+        table = _read(
+            data,
             read_options=pa_csv.ReadOptions(
                 use_threads=False, block_size=len(data) + 1, column_names=layout.names()
             ),
             parse_options=pa_csv.ParseOptions(delimiter=layout.delimiter),
             convert_options=_convert_options(layout, typed),
         )
-        table = reader.read_all()
         table = table.slice(0, table.num_rows - quoted)
         # Check the line count first: blank lines are rare, and counting the others is slower
         # than parsing them.
@@ -215,6 +215,17 @@ class Lines:
             raise Unreadable(f"more fields than the {len(layout.mapped.columns)} of the header")
         batch = table.combine_chunks().to_batches()[0].select(layout.wanted())
         return restored(batch) if layout.line_breaks else batch
+
+
+def _read(data: bytes, **options: Any) -> pa.Table:
+    """Parse a block in one go."""
+    file = pa.BufferReader(data)
+    # read_csv parses on this thread, where open_csv hands the block to another and waits. But it
+    # first sets up signal handling, which takes longer than parsing a few rows and, under
+    # Python 3.10, as long as a scan of every live object.
+    if len(data) < _FEW_BYTES or sys.version_info < (3, 11):
+        return pa_csv.open_csv(file, **options).read_all()
+    return pa_csv.read_csv(file, **options)
 
 
 def _has_hexadecimal(data: bytes) -> bool:

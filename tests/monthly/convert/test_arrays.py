@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monthly.convert.arrays import day, int64s, midnight, strings
+from monthly.convert.arrays import day, int64s, midnight, nulls, strings
 
 INTS = st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), max_size=40)
 TEXTS = st.lists(st.none() | st.text(max_size=8), max_size=40)
@@ -38,6 +39,19 @@ def test_texts(values: list[str | None]) -> None:
 @given(st.dates(), st.integers(0, 100))
 def test_one_day_many_times(value: dt.date, rows: int) -> None:
     same(day(value, rows), pa.array([value] * rows, pa.date32()))
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.float64(), pa.string(), pa.date32(), pa.dictionary(pa.int32(), pa.string())]
+)
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 8, 1000])
+def test_nulls(kind: pa.DataType, rows: int) -> None:
+    same(nulls(kind, rows), pa.nulls(rows, kind))
+
+
+def test_nulls_of_pieces_of_similar_size_share_memory() -> None:
+    one, other = nulls(pa.float64(), 1000), nulls(pa.float64(), 1020)
+    assert one.buffers()[1].address == other.buffers()[1].address
 
 
 @quick
