@@ -90,8 +90,12 @@ def valid(values: pa.Array) -> npt.NDArray[np.uint8]:
 
 def encoded(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return the batch with its texts as dictionaries, for work on each distinct text."""
-    columns = [v.dictionary_encode() if pa.types.is_string(v.type) else v for v in batch.columns]
+    columns = [v.dictionary_encode() if _has_texts(v) else v for v in batch.columns]
     return pa.RecordBatch.from_arrays(columns, batch.schema.names)
+
+
+def _has_texts(values: pa.Array) -> bool:
+    return pa.types.is_string(values.type) and values.null_count < len(values)
 
 
 def numbers_of(values: pa.Array, kind: Any) -> npt.NDArray[Any]:

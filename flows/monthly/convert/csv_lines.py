@@ -34,7 +34,7 @@ OPEN_QUOTE = (
 _FIELDS = re.compile(r"Expected (\d+) columns, got (\d+)")
 
 Bytes = npt.NDArray[np.uint8]
-_STRIP_BYTES = 1 << 15
+_STRIP_BYTES = 1 << 16
 _FEW_BYTES = 1 << 16
 
 #: Kinds that `casting` reads from text alone.
