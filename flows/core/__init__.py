@@ -1,1 +1,10 @@
 """Code independent of months and Prefect: errors, disk, scratch folders, storage, downloads."""
+
+import os
+import sys
+
+# Arrow reads this while it is imported. For pieces of a few megabytes jemalloc takes a tenth to a
+# quarter less memory than Arrow's own choice, and less time. Not every build of Arrow for other
+# systems has it.
+if sys.platform == "linux":
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")

@@ -6,5 +6,7 @@ and errors come from `monthly` and `core`.
 
 import os
 
+import core  # noqa: F401 - chooses an allocator before Arrow is imported
+
 # Dask reads this on import; otherwise its workers would flood the log of each run.
 os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")

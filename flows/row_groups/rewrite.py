@@ -25,7 +25,8 @@ from monthly.month import Month
 
 _YEAR_MONTH = re.compile(r"(\d{4})-(\d{2})")
 BATCH_ROWS = 1 << 15
-BATCHES_AHEAD = 2
+#: Batches decoded while a row group is encoded, of 5 MB each: as many as 400 MB have room for.
+BATCHES_AHEAD = 12
 #: Text columns are read and written as dictionary indices, so that no text is copied.
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 
@@ -127,7 +128,7 @@ def _write(
     """Read and convert rows while others are written.
 
     Several threads decode the columns of a batch, which keeps the cores busy while a row group
-    fills up. Reading few batches ahead is enough, and saves memory.
+    fills up.
     """
     columns = _columns(name, file.schema_arrow.names)
     kept = {f.name: f.type for f in file.schema_arrow if f.type == DICTIONARY}

@@ -95,7 +95,7 @@ def encoded(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _has_texts(values: pa.Array) -> bool:
-    return pa.types.is_string(values.type) and values.null_count < len(values)
+    return bool(pa.types.is_string(values.type) and values.null_count < len(values))
 
 
 def numbers_of(values: pa.Array, kind: Any) -> npt.NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -36,11 +35,6 @@ from monthly.month import Month
 #: Arrow releases the GIL while parsing, so that each thread keeps a core busy; four of them parse
 #: as fast as one can encode, and a Parquet file is encoded by one.
 MOST_PARSERS = 4
-# For pieces of this size the system's allocator takes a sixth less memory than Arrow's own choice,
-# and half its time in the kernel.
-if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
-    pa.set_memory_pool(pa.system_memory_pool())
-
 T = TypeVar("T")
 
 
