@@ -56,6 +56,7 @@ class Column:
         formats: `strptime` formats of its times; empty to detect them.
         side: the time that is kept of a published interval, which its format describes.
         zone: the zone or offset of its times in the file; empty for the dataset's zone.
+        rejected: published texts of rows that are no data, such as totals.
         digits: precision and scale of a decimal.
     """
 
@@ -73,6 +74,7 @@ class Column:
     formats: tuple[str, ...] = ()
     side: Literal["start", "end"] = "start"
     zone: str = ""
+    rejected: frozenset[str] = frozenset()
     digits: tuple[int, int] = (38, 9)
 
     def is_required(self, year: int, month: int) -> bool:
@@ -98,6 +100,7 @@ class Column:
             sorted(k for k, v in (self.codes or {}).items() if v is None),
             *(self.keeps_text_in, self.flag, self.joined, self.formats, self.zone),
         ]
+        rest += [sorted(self.rejected)] if self.rejected else []
         if not any(rest):
             return self.type
         return f"{self.type}/{hashlib.sha256(json.dumps(rest).encode()).hexdigest()[:8]}"

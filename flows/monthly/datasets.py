@@ -228,6 +228,7 @@ def _column(name: str, declared: Declared, derived: bool, side: Literal["start",
         formats=tuple(declared.formats),
         side=side,
         zone=declared.zone,
+        rejected=frozenset(text.strip() for text in declared.reject),
         digits=(int(whole), int(scale)) if digits else (38, 9),
     )
 

@@ -76,6 +76,11 @@ class Column(Strict):
     without_code: list[Text] = Field(
         default=[], description="published texts to read as no value, as a list"
     )
+    reject: list[Text] = Field(
+        default=[],
+        description="published texts of rows that are no data, such as ['Total'], as a list; '' is "
+        "a row without a value",
+    )
     keep_text: Name = Field(
         default="", description="the string column that keeps the published text of a code"
     )

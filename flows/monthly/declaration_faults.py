@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from core.download import secrets
 from monthly.columns import fold, is_reserved
+from monthly.convert.published_values import NULLS
 from monthly.convert.time_formats import UnknownFormat, pattern_of
 from monthly.declaration import NAME, Column, Declaration
 from monthly.declaration_shape import Fault, near
@@ -103,6 +104,7 @@ def _aliases(declared: Declaration) -> Iterator[Fault]:
 def _column(declared: Declaration, key: str, column: Column) -> Iterator[Fault]:
     """Yield the faults of a column, with paths relative to it."""
     yield from _codes(column)
+    yield from _rejected(declared, key, column)
     keeper = declared.columns.get(column.keep_text)
     if column.keep_text and (keeper is None or keeper.type != "string"):
         yield Fault(
@@ -147,6 +149,15 @@ def _codes(column: Column) -> Iterator[Fault]:
     for text, count in Counter(t.strip().upper() for t in texts).items():
         if count > 1:
             yield Fault(("codes",), f"have {text!r} twice; case does not tell codes apart")
+
+
+def _rejected(declared: Declaration, key: str, column: Column) -> Iterator[Fault]:
+    if column.reject and any(key == other.keep_text for other in declared.columns.values()):
+        yield Fault(("reject",), "is for columns of the file, and this one keeps texts of another")
+    for text in column.reject:
+        if text.strip() in (*declared.text.nulls, *NULLS[1:]):
+            message = f"has {text!r}, which means no value; write '' for rows without a value"
+            yield Fault(("reject",), message)
 
 
 def _roles(declared: Declaration) -> Iterator[Fault]:

@@ -91,6 +91,8 @@ FAULTS = {
         "have 'A' twice; case does not tell codes apart",
     ),
     "keeper": ('"Price."', '"x"\nkeep_text = "no"', 14, "is 'no', which is not a string column"),
+    "reject": ('"Price."', '"x"\nreject = ["NULL"]', 14, "'NULL', which means no value; write ''"),
+    "rejects": ('"Price."', '"x"\nreject = "Total"', 14, "reject is 'Total'; write published"),
     "flag": ('"Price."', '"x"\nflag = true', 14, "flag is for a string column, not float64"),
     "format": ('"When."', '"x"\nformats = ["%Q"]', 11, "'%Q' has '%Q'; the directives are %Y"),
     "no month": ('"When."', '"x"\nformats = ["%d %H"]', 11, "has no year or no month"),

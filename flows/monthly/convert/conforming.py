@@ -12,7 +12,13 @@ import pyarrow.compute as pc
 from monthly.columns import FILE_MONTH, Code, Column, fold
 from monthly.convert.arrays import booleans, day, int64s, nulls, strings
 from monthly.convert.casting import WHOLE_FLOATS_END, cast
-from monthly.convert.published_values import NULLS, Unreadable, is_text, trimmed
+from monthly.convert.published_values import (
+    NULLS,
+    Unreadable,
+    is_text,
+    refuse_rejected,
+    trimmed,
+)
 from monthly.convert.readings import Readings
 from monthly.header import Mapped
 from monthly.month import Month
@@ -33,9 +39,11 @@ def conform(
         readings: how to read ambiguous values.
 
     Raises:
+        NotData: a value is one that the declaration rejects.
         Unreadable: a value does not fit its declared type.
         Unsettled: a value has several readings.
     """
+    _refuse_rejected(mapped, found, readings)
     arrays: dict[str, pa.Array] = {}
     for column in mapped.outcome:
         if column.joined and column.name not in mapped.missing:
@@ -45,6 +53,15 @@ def conform(
     arrays[FILE_MONTH.name] = day(month.first_day, rows)
     columns = [arrays[c.name] if c.name in arrays else nulls(c.arrow, rows) for c in mapped.outcome]
     return pa.record_batch(columns, schema=mapped.schema)
+
+
+def _refuse_rejected(mapped: Mapped, found: Mapping[str, pa.Array], readings: Readings) -> None:
+    """Raise if a row is declared as no data, before any other fault of the same row."""
+    for column in mapped.outcome:
+        if column.rejected and column.name not in mapped.missing:
+            names = [mapped.dataset.parts[fold(part)].name for part in column.joined]
+            for name in names or [column.name]:
+                refuse_rejected(column, trimmed(found[name], readings.nulls))
 
 
 def _joined(

@@ -271,7 +271,8 @@ def _convert_options(layout: Layout, typed: Typed) -> pa_csv.ConvertOptions:
 
 
 def _reading_type(column: Column, typed: Typed) -> pa.DataType:
-    if typed is Typed.TEXT or column.kind in _AS_TEXT or column.formats or column.zone:
+    as_text = column.kind in _AS_TEXT or column.formats or column.zone or column.rejected
+    if typed is Typed.TEXT or as_text:
         return pa.string()
     if column.codes is not None and typed is not Typed.NUMBERS and column.kind == "int64":
         return pa.dictionary(pa.int32(), pa.string())

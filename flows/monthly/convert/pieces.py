@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import pyarrow as pa
+
+from monthly.convert.published_values import NotData
 
 #: A month that rejects more than this many rows, and a tenth of those read, will not recover.
 HOPELESS_REJECTS, HOPELESS_SHARE = 1_000, 0.1
@@ -20,11 +22,13 @@ class Reject:
         line: line of a text file (the header is line 1), or row of a Parquet file (from 1).
         reason: why it was rejected, with the column and the value.
         text: the row as published.
+        is_declared: whether the declaration says that the row is not data.
     """
 
     line: int
     reason: str
     text: str
+    is_declared: bool = False
 
 
 class Piece(Protocol):
@@ -90,15 +94,17 @@ def salvage(
     the caller's `hopeless` check detect it.
     """
     found = Salvage()
-    waiting = [piece]
+    waiting, failed = [piece], 0
     while waiting:
         piece = waiting.pop()
         try:
             found.batches.append(read(piece))
         except ValueError as error:
             if piece.rows == 1:
-                found.rejects.append(piece.reject(str(error)))
-                if hopeless(len(found.rejects), piece.first, max_reject_share):
+                is_declared = isinstance(error, NotData)
+                found.rejects.append(replace(piece.reject(str(error)), is_declared=is_declared))
+                failed += not is_declared
+                if hopeless(failed, piece.first, max_reject_share):
                     break
             else:
                 waiting += reversed(piece.halves())

@@ -30,6 +30,10 @@ class Unreadable(ValueError):
     """A row of a piece does not match the declaration; the message is the reason."""
 
 
+class NotData(Unreadable):
+    """A row that the declaration says is not data, such as a total."""
+
+
 def is_text(kind: pa.DataType) -> bool:
     """Return whether a type is text, plain or dictionary-encoded."""
     value_type = kind.value_type if pa.types.is_dictionary(kind) else kind
@@ -62,6 +66,21 @@ def refuse(
     """Raise for the first invalid text."""
     first = next(place for place, is_good in enumerate(good) if not is_good)
     raise Unreadable(f"{column.name}: {texts[first].as_py()!r} is not {what}")
+
+
+def refuse_rejected(column: Column, texts: pa.Array) -> None:
+    """Raise if a text means that its row is not data.
+
+    Args:
+        column: a column that declares such texts.
+        texts: its published texts, with "no value" as null.
+    """
+    if "" in column.rejected and texts.null_count:
+        raise NotData(f"{column.name}: no value, which is declared as no data")
+    found = pc.is_in(texts, strings([*column.rejected]))
+    if pc.any(found).as_py():
+        text = texts.filter(found)[0].as_py()
+        raise NotData(f"{column.name}: {text!r} is declared as no data")
 
 
 def spread(values: pa.Array, texts: pa.Array) -> pa.Array:

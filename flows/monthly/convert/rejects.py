@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from core.errors import Remedy, TooManyRejects, UsageError
+from core.errors import BadFile, Remedy, TooManyRejects, UsageError
 from monthly.convert.pieces import Reject, hopeless
 from monthly.month import Month
 
@@ -27,7 +27,7 @@ class RejectsFile:
                 "write it from 0 to 1, 0.01 for one in a hundred"
             )
         self.month, self.path, self.max_share = month, path, max_share
-        self.count = self.rows_read = 0
+        self.count = self.rows_read = self._failed = 0
         self._first: dict[str, Reject] = {}
 
     def __enter__(self) -> RejectsFile:
@@ -47,15 +47,22 @@ class RejectsFile:
         for reject in rejects:
             self.count += 1
             self._csv.writerow((reject.line, reject.reason, reject.text))
-            self._show(reject)
-        if hopeless(self.count, self.rows_read, self.max_share):
+            if not reject.is_declared:
+                self._failed += 1
+                self._show(reject)
+        if hopeless(self._failed, self.rows_read, self.max_share):
             self._fail("so far")
 
     def check_share(self) -> None:
         """Flush the file; raise TooManyRejects if the share of rejects exceeds the threshold."""
         self._file.flush()
-        if self.count and self.count / self.rows_read > self.max_share:
+        if self._failed and self._failed / self.rows_read > self.max_share:
             self._fail("in all")
+        if self.count == self.rows_read > self._failed:
+            raise BadFile(
+                f"{self.month}: every one of the {self.count} rows is rejected, "
+                f"{self.count - self._failed} because the declaration says reject; correct that"
+            )
 
     def _show(self, reject: Reject) -> None:
         """Keep the first reject of each of the first few kinds; more of one kind add nothing."""
@@ -65,10 +72,10 @@ class RejectsFile:
     def _fail(self, when: str) -> None:
         shown = "; ".join(map(_shown, self._first.values()))
         raise TooManyRejects(
-            f"{self.month}: {self.count} of {self.rows_read} rows {when} could not be converted, "
+            f"{self.month}: {self._failed} of {self.rows_read} rows {when} could not be converted, "
             f"more than {self.max_share:.2%} ({shown})",
             "correct the file",
-            Remedy("max_reject_share", _above(self.count / self.rows_read), "to load the others"),
+            Remedy("max_reject_share", _above(self._failed / self.rows_read), "to load the others"),
         )
 
 

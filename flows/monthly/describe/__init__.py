@@ -70,8 +70,7 @@ def _note(draft: Draft, check: Checked) -> None:
     """Add the findings of the conversion to the draft."""
     if check.converted:
         quality = check.converted.quality
-        share = check.converted.rows_rejected / check.converted.rows_read
-        draft.rejected = max(draft.rejected, share)
+        draft.rejected = max(draft.rejected, check.failed)
         draft.outside = draft.outside or quality.outside_month * 2 > quality.rows
     zone = zone_of_repeats(check.repeated) if check.repeated else ""
     if zone and not draft.time_zone:

@@ -49,6 +49,7 @@ class Checked:
         compared: number of columns compared value by value.
         repeated: times to which the file jumps back by an hour.
         left: rejected rows, as text.
+        totals: rows that the draft rejects as totals.
     """
 
     file: Published
@@ -57,12 +58,20 @@ class Checked:
     compared: int = 0
     repeated: list[dt.datetime] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    totals: int = 0
+
+    @property
+    def failed(self) -> float:
+        """Return the share of rows that are rejected although the draft does not say so."""
+        if not self.converted:
+            return 0.0
+        return (self.converted.rows_rejected - self.totals) / self.converted.rows_read
 
     @property
     def is_whole(self) -> bool:
-        """Return whether every row and value of the file was converted."""
+        """Return whether every row and value of the file was converted, except totals."""
         written = self.converted.rows_written if self.converted else 0
-        return written == self.file.rows and not self.different
+        return written + self.totals == self.file.rows and not self.different
 
 
 def checked(draft: Draft, path: Path, folder: Path) -> Iterator[Checked]:
@@ -98,7 +107,8 @@ def _check(draft: Draft, number: int, file: Published, month: Month, folder: Pat
         for group in _groups(converted.path, [time.name]):
             if pa.types.is_timestamp(group.column(0).type):
                 found.repeated += repeats(group.column(0).combine_chunks())
-    if converted.rows_rejected == file.rejected:
+    found.totals = _totals(draft, number, file)
+    if converted.rows_rejected == file.rejected + found.totals:
         _compare(draft, number, found, converted.path)
     return found
 
@@ -109,13 +119,33 @@ def _groups(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Tab
             yield file.read_row_group(group, columns=columns, use_threads=False)
 
 
+def _totals(draft: Draft, number: int, file: Published) -> int:
+    """Count the rows of a file that the draft rejects as totals."""
+    if not any(column.verdict.rejected for column in draft.columns):
+        return 0
+    with opened(file, draft.nulls) as pieces:
+        batches = (batch for read, _, _ in pieces for batch in read)
+        return sum(len(batch) - len(_data(draft, number, batch)) for batch in batches)
+
+
+def _data(draft: Draft, number: int, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the rows that the draft does not reject as totals."""
+    for column in draft.columns:
+        if column.verdict.rejected and number in column.places:
+            texts = trimmed(batch.column(column.places[number]), ())
+            batch = batch.filter(
+                pc.invert(pc.is_in(texts, pa.array([*column.verdict.rejected], pa.string())))
+            )
+    return batch
+
+
 def _compare(draft: Draft, number: int, found: Checked, path: Path) -> None:
     columns = [c for c in draft.columns if number in c.seen and not c.is_part]
     formats = {c.name: _format_of(c, number) for c in columns}
     columns = [c for c in columns if formats[c.name] is not None]
     found.compared = len(columns)
     with opened(found.file, draft.nulls) as pieces:
-        batches = (batch for read, _, _ in pieces for batch in read)
+        batches = (_data(draft, number, batch) for read, _, _ in pieces for batch in read)
         for texts, table in _side_by_side(batches, _groups(path)):
             for column in columns:
                 published = _published(column, texts, number)

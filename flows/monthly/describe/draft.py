@@ -18,6 +18,7 @@ from monthly.describe.layout import TextLayout
 from monthly.describe.months import month_of
 from monthly.describe.published import Published
 from monthly.describe.roles import roles_of
+from monthly.describe.total_rows import propose_rejects
 from monthly.describe.values import Values
 from monthly.describe.zones import says_utc, zone_of
 
@@ -98,6 +99,7 @@ def draft_of(name: str, files: Sequence[Published]) -> Draft:
     mark, is_declared, notes = _mark_of(files)
     published = columns_of(files, months, mark, by_place)
     propose_zones(published)
+    propose_rejects(published, files, mark)
     columns = joined(published)
     roles = roles_of(columns, months, mark)
     draft = Draft(

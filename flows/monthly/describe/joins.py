@@ -140,6 +140,7 @@ def _of_date_and_clock(date: Drafted, clock: Drafted, taken: set[str]) -> Drafte
             "timestamp",
             tuple(f"{each} {text}" for each in dates for text in clocks),
             times=date.verdict.times,
+            rejected=date.verdict.rejected | clock.verdict.rejected,
         ),
         parts=[date, clock],
         ends_interval=_ends_at_24(clock),

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,6 +34,8 @@ _AS_TEXT = "text"
 ANY_MONTH: YearMonth = (2020, 1)
 #: Number of rejected rows to remember.
 _REJECTS = 20
+#: Number of last rows to remember, which may be totals.
+_LAST = 3
 
 
 @dataclass
@@ -53,6 +56,7 @@ class Published:
         rejected: number of all such rows.
         notes: how many of those are notes at the end of the file.
         end: the number of the last line.
+        last: the values of the last few rows.
     """
 
     address: str
@@ -68,6 +72,7 @@ class Published:
     rejected: int = 0
     notes: int = 0
     end: int = 0
+    last: Sequence[Sequence[Any]] = ()
 
     @property
     def name(self) -> str:
@@ -146,6 +151,9 @@ def _measure(file: Published) -> None:
                 file.rows += batch.num_rows
                 for values, column in zip(file.columns, batch.columns):
                     values.add(column)
+                if len(batch):
+                    end = batch.slice(max(len(batch) - _LAST, 0))
+                    file.last = [*zip(*(column.to_pylist() for column in end.columns))]
 
 
 #: Rows, rejected lines, and the number of the last line.

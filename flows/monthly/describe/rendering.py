@@ -184,6 +184,8 @@ def _column(draft: Draft, column: Drafted) -> Iterator[str]:
         yield f"join = {as_toml([bare(name) for name in column.join])}"
     if column.verdict.formats:
         yield f"formats = {as_toml([*column.verdict.formats])}"
+    if column.verdict.rejected:
+        yield f"reject = {as_toml(sorted(column.verdict.rejected))}"
     yield from _required(draft, column)
     for proposal in column.proposals:
         yield comment(proposal)

@@ -18,6 +18,7 @@ from monthly.describe.naming import identifier
 from monthly.describe.null_texts import NULL_TEXTS
 from monthly.describe.orders import contradict, most_likely
 from monthly.describe.times import Form, Reading
+from monthly.describe.totals import is_total
 from monthly.describe.values import Values
 
 #: A format with a time of day.
@@ -46,6 +47,7 @@ class Verdict:
         times: the reading of its times in each file, in the order of the files.
         is_clock: whether its texts are times of day.
         is_open: whether nothing in the column decides between several orders of day and month.
+        rejected: texts of rows that are totals, not data.
     """
 
     type: str
@@ -55,6 +57,7 @@ class Verdict:
     times: tuple[Reading, ...] = ()
     is_clock: bool = False
     is_open: bool = False
+    rejected: frozenset[str] = frozenset()
 
     @property
     def kind(self) -> Kind:
@@ -84,9 +87,19 @@ def verdict(
     found = _typed(full, mark, order)
     if found and found.kind in ("int64", "float64", "boolean") and _is_stored_as_text(texts):
         return Verdict("string", notes=(f"Stored as text, though all of it is {found.type}.",))
-    if found is None or odd - NULL_TEXTS:
+    totals = frozenset(filter(is_total, odd))
+    if found is None or odd - NULL_TEXTS - totals:
         return Verdict("string", notes=_near_misses(texts, odd), is_clock=_are_clocks(texts))
-    return found
+    return _without(found, totals)
+
+
+def _without(found: Verdict, totals: frozenset[str]) -> Verdict:
+    """Return the type of a column whose rows of totals are rejected."""
+    if not totals:
+        return found
+    told = f"Rows of {', '.join(map(repr, sorted(totals)))} are rejected: they look like totals."
+    notes = (*found.notes, told)
+    return replace(found, nulls=found.nulls - totals, rejected=totals, notes=notes)
 
 
 def _typed(

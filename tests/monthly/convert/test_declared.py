@@ -447,3 +447,50 @@ def test_files_of_one_month_are_downloaded_and_read_together(
     table = pq.read_table(convert(month, found.path, tmp_path / "converted").path)
     assert table["price"].to_pylist() == [1.0, 2.0]
     assert download(look("", month), tmp_path / "again").sha256 == found.sha256
+
+
+REJECT = '[columns.day]\ntype = "date"\ndescription = "Day."\nreject = ["Total", ""]\n'
+
+
+def test_declared_totals_are_rejected_and_do_not_count_as_failures(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    """Read = written + rejected; a row of another fault still counts."""
+    declare(REJECT + PRICE)
+    data = "day,price\n2020-03-01,1\n Total ,x\n2020-03-02,2\n,3\n"
+    found = converted(tmp_path, data)
+    assert (found.rows_read, found.rows_written, found.rows_rejected) == (4, 2, 2)
+    assert found.rejects
+    assert found.rejects.read_text().splitlines()[1:] == [
+        "3,day: 'Total' is declared as no data,\" Total ,x\"",
+        '5,"day: no value, which is declared as no data",",3"',
+    ]
+    with pytest.raises(TooManyRejects, match=r"1 of 5 rows in all .*line 6"):
+        converted(tmp_path, data + "2020-03-03,x\n")
+
+
+def test_a_file_of_nothing_but_declared_totals_fails(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    """An empty month would look loaded."""
+    declare(REJECT + PRICE)
+    with pytest.raises(BadFile, match="every one of the 2 rows is rejected, 2 because"):
+        converted(tmp_path, "day,price\nTotal,1\nTotal,2\n")
+
+
+@pytest.mark.parametrize("number", ["int64", "float64", "string"])
+def test_a_number_may_mean_a_total(
+    declare: Callable[[str], None], tmp_path: Path, number: str
+) -> None:
+    """Also in the parts of a joined column, and in Parquet."""
+    declare(
+        f'[columns.zone]\ntype = "{number}"\ndescription = "Zone."\nreject = ["999"]\n'
+        '[columns.day]\ntype = "date"\ndescription = "Day."\njoin = ["y", "md"]\n'
+        'formats = ["%Y %m-%d"]\nreject = ["all"]\n'
+    )
+    data = "zone,y,md\n1,2020,03-01\n999,2020,03-01\n2,2020,all\n"
+    assert [str(row[0]).rstrip(".0") for row in rows(tmp_path, data)] == ["1"]
+    columns = {"zone": [1, 999], "y": ["2020"] * 2, "md": ["03-01"] * 2}
+    pq.write_table(pa.table(columns), tmp_path / "prices.parquet")
+    data = (tmp_path / "prices.parquet").read_bytes()
+    assert len(rows(tmp_path, data, "prices.parquet")) == 1

@@ -1,0 +1,89 @@
+"""What a draft does with the totals of a published table."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from fakes.drafts import Drafted, draft, values
+
+MARCH = [dt.date(2021, 3, day) for day in range(1, 32)]
+#: The sum of the numbers 1 to 31.
+SUM = 496
+
+
+def drafted(folder: Path, *last: str, head: str = "day;n", row: str = "{d};{n}") -> Drafted:
+    """Draft a file with a row for each day of March 2021, and some last lines."""
+    rows = [row.format(d=day, n=day.day) for day in MARCH]
+    return draft(folder, {"t-2021-03.csv": "\n".join([head, *rows, *last, ""])})
+
+
+def comments(found: Drafted) -> str:
+    return " ".join(line[2:] for line in found.text.splitlines() if line.startswith("# "))
+
+
+@pytest.mark.parametrize(
+    "word", ["Total", "TOTAL:", "Summe", "Insgesamt", "Average", "Grand total", "Ensemble"]
+)
+def test_the_total_of_a_column_of_days_is_rejected(tmp_path: Path, word: str) -> None:
+    """The days stay days, the draft names the word, and the limit of rejects stays as it was."""
+    found = drafted(tmp_path, f"{word};{SUM}")
+    assert found.columns["day"].reject == [word]
+    assert found.declared.roles.time == "day"
+    assert "[limits]" not in found.text
+    assert f"Rows of '{word}' are rejected" in comments(found)
+    assert any("writes 31, rejects 1; the values of 2 columns" in line for line in found.told)
+    assert values(found.loaded(tmp_path / "t-2021-03.csv", "2021-03"), "day") == MARCH
+
+
+def test_the_total_of_a_joined_time_is_rejected(tmp_path: Path) -> None:
+    """The clock of a total is empty."""
+    found = drafted(tmp_path, f"Total;;{SUM}", head="day;time;n", row="{d};10:00;{n}")
+    times = values(found.loaded(tmp_path / "t-2021-03.csv", "2021-03"), "date_time")
+    assert times == [dt.datetime.combine(day, dt.time(10)) for day in MARCH]
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        (
+            f"Total;{SUM}",
+            "'Total' may name totals of other rows ('n' is the sum of the rows above)",
+        ),
+        ("Total;1", "'Total' may name totals of other rows, which"),
+    ],
+)
+def test_a_total_in_a_column_of_names_loads_and_is_told(
+    tmp_path: Path, last: str, said: str
+) -> None:
+    """A name may be anything; whether the numbers are sums is evidence."""
+    found = drafted(tmp_path, last, head="place;n", row="place {n};{n}")
+    assert said in comments(found)
+    assert 'reject = ["Total"]' in comments(found)
+    assert values(found.loaded(tmp_path / "t-2021-03.csv", "2021-03"), "place")[-1] == "Total"
+
+
+def test_totals_between_the_rows_of_a_few_names_are_told(tmp_path: Path) -> None:
+    """Each day has its own."""
+    text = "day;place;n\n" + "".join(f"{d};A;1\n{d};B;2\n{d};Total;3\n" for d in MARCH)
+    found = draft(tmp_path, {"t-2021-03.csv": text + "2021-03-31;A;1\n"})
+    assert "'Total' may name totals of other rows, which" in comments(found)
+
+
+@pytest.mark.parametrize(("number", "is_told"), [(SUM, True), (7, False)])
+def test_a_last_row_without_a_day_is_told_if_it_has_the_sum(
+    tmp_path: Path, number: int, is_told: bool
+) -> None:
+    """It loads all the same."""
+    found = drafted(tmp_path, f";{number}")
+    assert ('reject = [""]' in comments(found)) is is_told
+    days = values(found.loaded(tmp_path / "t-2021-03.csv", "2021-03"), "day")
+    assert days == [*MARCH, None]
+
+
+def test_words_that_are_no_totals_are_left_alone(tmp_path: Path) -> None:
+    """Total Wine is a shop, and a mean among categories a statistic."""
+    text = "day;shop;what;n\n" + "".join(f"{d};Total Wine;Mean;1\n{d};B;Max;2\n" for d in MARCH)
+    assert "reject" not in draft(tmp_path, {"t-2021-03.csv": text}).text
