@@ -16,6 +16,7 @@ from monthly.describe.columns import Drafted, columns_of, is_left_out
 from monthly.describe.joins import is_split_date, joined, propose_zones
 from monthly.describe.layout import TextLayout
 from monthly.describe.months import month_of
+from monthly.describe.periods import is_period
 from monthly.describe.published import Published
 from monthly.describe.roles import roles_of
 from monthly.describe.total_rows import propose_rejects
@@ -250,6 +251,7 @@ def _notes(draft: Draft) -> list[str]:
         for file in draft.files
         if file.layout and file.layout.above
     ]
+    notes += [*_wide(draft.files)]
     encodings = {layout.encoding for layout in draft.layouts}
     if len(encodings) > 1:
         notes.append(f"The files are encoded differently: {', '.join(sorted(encodings))}.")
@@ -258,3 +260,16 @@ def _notes(draft: Draft) -> list[str]:
         notes += [f"Nothing says the month of {name}." for name in unknown]
         notes.append("No column is a time: nothing tells whether a file is of its month.")
     return notes
+
+
+def _wide(files: Iterable[Published]) -> Iterator[str]:
+    """Yield a comment on each file with columns that are named after years or months."""
+    for file in files:
+        if names := [values.name for values in file.columns if is_period(values.name)]:
+            shown = " to ".join(map(repr, dict.fromkeys((names[0], names[-1]))))
+            yield (
+                f"{file.name} is a wide table: {len(names)} of its columns are named after a year or "
+                f"month, {shown}. The next one is an unknown column, which fails its month. If the "
+                "publisher has a long table, with the month in a column, describe that one; else "
+                'declare each column, or write new_columns = "keep" to load new ones as text.'
+            )

@@ -21,6 +21,7 @@ from monthly.convert.csv_file import HEAD_BYTES
 from monthly.convert.line_breaks import OneLineRows, restored_text
 from monthly.describe.letters import encoding
 from monthly.describe.null_texts import NULL_TEXTS
+from monthly.describe.periods import is_period
 from monthly.describe.units import is_unit
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -33,6 +34,8 @@ _TYPED = re.compile(
 )
 #: What a unit has and a word does not.
 _SIGN = re.compile(r"[^\w\s.,'-]")
+#: Fewer names than this do not make a header of a wide table.
+_FEW_NAMES = 2
 _ANNOUNCED = re.compile(r'"?sep=([,;\t|])"?')
 
 
@@ -213,12 +216,24 @@ class _Table:
         fields = [row[p].strip() for p in self._typed if p < len(row)]
         return any(fields) and not any(f in NULL_TEXTS or _is_typed(f) for f in fields if f)
 
+    def _names_periods(self, number: int) -> bool:
+        """Return whether a line has years or months where the rows have other values."""
+        row, later = self._rows[number], self._rows[number + 1 :]
+        names = [field.strip() for field in row if field.strip()]
+        periods = [p for p in self._typed if is_period(row[p])]
+        if any(_is_typed(name) and not is_period(name) for name in names) or not periods:
+            return False
+        if len({*names}) < len(names) or len(names) < _FEW_NAMES:
+            return False
+        values = [r[p] for r in later for p in periods if p < len(r) and r[p].strip()]
+        return sum(not is_period(value) for value in values) >= _MOST * max(len(values), 1)
+
     def _candidates(self) -> list[int]:
         """Return the lines before the first row that could be the header."""
         found: list[int] = []
         for number, row in enumerate(self._rows):
             if len(row) == self.fields and any(row):
-                if self._typed and self._is_row(row):
+                if self._typed and self._is_row(row) and not self._names_periods(number):
                     break
                 found.append(number)
             elif len(row) * 2 >= self.fields > 2 and any(row) and not self._is_row(row):
@@ -246,7 +261,7 @@ class _Table:
     def _looks_like_names(self, number: int) -> tuple[bool, float, int]:
         """Rank a candidate: as many names as fields, all distinct; of equals, the last one."""
         row = [field.strip() for field in self._rows[number]]
-        different = len({field for field in row if field and not _is_typed(field)})
+        different = len({f for f in row if f and (is_period(f) or not _is_typed(f))})
         return len(row) >= self.fields - 1, different / max(len(row), 1), number
 
     def _repeats(self, candidates: Sequence[int]) -> bool:

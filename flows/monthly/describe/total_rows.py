@@ -50,8 +50,8 @@ def _propose_words(
         sums = _all_sums((n for n, tail in tails.items() if tail), files, columns, mark)
         told = f" ({_listed(sums)} of the rows above)" if sums else ""
         column.proposals += [
-            f"{', '.join(map(repr, sorted(texts)))} may name totals of other rows{told}, which load "
-            "as data. To reject them, write:",
+            f"{', '.join(map(repr, sorted(texts)))} may name totals of other rows{told}, which "
+            "load as data. To reject them, write:",
             f"reject = {as_toml(sorted(texts))}",
         ]
 

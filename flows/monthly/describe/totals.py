@@ -9,7 +9,9 @@ _SUM = (
     r"|insgesamt|gesamt(summe)?|zusammen|totaal|totalt|sammanlagt|i alt|razem|celkem|yhteens\u00e4)"
     r"( (general|g\u00e9n\u00e9ral|generale|geral))?"
 )
-_MEAN = r"average|avg\.?|mean|mittel(wert)?|durchschnitt|\u00d8|moyenne|media|m\u00e9dia|promedio|gemiddelde"
+_MEAN = (
+    r"average|avg\.?|mean|mittel(wert)?|durchschnitt|\u00d8|moyenne|m[e\u00e9]dia|promedio|gemiddelde"
+)
 _TOTAL = re.compile(rf"({_SUM}|{_MEAN})\s*[:.]?", re.IGNORECASE)
 _OF_SUM = re.compile(rf"{_SUM}\s*[:.]?", re.IGNORECASE)
 

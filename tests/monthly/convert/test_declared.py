@@ -492,5 +492,5 @@ def test_a_number_may_mean_a_total(
     assert [str(row[0]).rstrip(".0") for row in rows(tmp_path, data)] == ["1"]
     columns = {"zone": [1, 999], "y": ["2020"] * 2, "md": ["03-01"] * 2}
     pq.write_table(pa.table(columns), tmp_path / "prices.parquet")
-    data = (tmp_path / "prices.parquet").read_bytes()
-    assert len(rows(tmp_path, data, "prices.parquet")) == 1
+    parquet = (tmp_path / "prices.parquet").read_bytes()
+    assert len(rows(tmp_path, parquet, "prices.parquet")) == 1
