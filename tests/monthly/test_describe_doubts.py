@@ -195,3 +195,12 @@ def test_a_dataset_can_be_drafted_again(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("TRIPS_DATASETS", str(own))
     again = draft(tmp_path, {"t-2021-03.csv": table("day,n", "{d},{n}.5")})
     assert again.types["n"] == "float64"
+
+
+@pytest.mark.parametrize(("text", "is_told"), [("styczeń 2020,luty 2020", True), ("A1,B2", False)])
+def test_months_whose_names_are_not_read_are_told(tmp_path: Path, text: str, is_told: bool) -> None:
+    """Slavic names contradict each other: listopad is October in Croatian, November in Polish."""
+    rows = "\n".join(f"{each},1" for each in text.split(","))
+    found = draft(tmp_path, {"t-2021-03.csv": f"period,n\n{rows}\n"})
+    assert found.types["period"] == "string"
+    assert ("no format reads them, and they stay text" in comments(found.text)) is is_told

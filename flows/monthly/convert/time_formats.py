@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from monthly.convert.month_names import NAME
+
 #: The end of a published interval that is read.
 Side = Literal["start", "end"]
 
-#: Python's directives and the group that each becomes; see `monthly.convert.time_texts`.
+#: Python's directives, and %q for a quarter, with the group that each becomes; see
+#: `monthly.convert.time_texts`.
 _GROUPS = {
     "Y": r"(?P<y>\d{4})",
     "y": r"(?P<y>\d{2})",
@@ -16,8 +19,9 @@ _GROUPS = {
     "d": r"(?P<d>\d{1,2})",
     "a": r"[A-Za-z]{3,9}\.?",
     "A": r"[A-Za-z]{3,9}",
-    "b": r"(?P<n>[A-Za-z]{3,9})\.?",
-    "B": r"(?P<n>[A-Za-z]{3,9})",
+    "b": rf"(?P<n>{NAME})\.?",
+    "B": rf"(?P<n>{NAME})",
+    "q": r"(?P<q>[1-4])",
     "H": r"(?P<H>\d{1,2})",
     "I": r"(?P<H>\d{1,2})",
     "p": r"(?P<p>[AaPp])\.?[Mm]\.?",
@@ -30,7 +34,7 @@ _GROUPS = {
     "%": "%",
 }
 _DIRECTIVE = re.compile(r"%(.?)")
-_ENDS_IN_DIGITS = re.compile("%[YymdHIMS]$")
+_ENDS_IN_DIGITS = re.compile("%[YymdHIMSq]$")
 #: Zones like CST and IST are left out because their names are ambiguous.
 _KNOWN = ", ".join(f"%{letter}" for letter in _GROUPS)
 
@@ -54,7 +58,7 @@ def pattern_of(text: str, side: Side = "start") -> str:
     names = re.findall(r"\?P<(\w)>", read)
     if twice := {name for name in names if names.count(name) > 1}:
         raise UnknownFormat(f"{text!r} has the same part twice ({', '.join(sorted(twice))})")
-    if "s" not in names and ("y" not in names or not {"m", "n"} & {*names}):
+    if "s" not in names and ("y" not in names or not {"m", "n", "q"} & {*names}):
         of_side = f" in its {side}" if len(halves) > 1 else ""
         raise UnknownFormat(f"{text!r} has no year or no month{of_side}; a time needs both")
     # A zone given for only one of the times applies to both.

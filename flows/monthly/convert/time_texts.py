@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monthly.convert.arrays import strings
+from monthly.convert.month_names import NAME, NUMBER_OF
 from monthly.convert.patterns import matching, parts_of
 from monthly.convert.readings import Order, Utc
 from monthly.convert.time_formats import Side, pattern_of
@@ -25,7 +26,7 @@ _CLOCK = (
     r"(?: ?(?P<p>[AaPp])\.?[Mm]\.?)?(?: ?(?P<z>[Zz]|UTC|GMT|E[SD]T|CES?T"
     r"|[+-]\d{2}(?::?\d{2})?))?)?$"
 )
-_NAME = r"(?P<n>[A-Za-z]{3,9})\.?"
+_NAME = rf"(?P<n>{NAME})\.?"
 #: The first is ISO. Groups a and c, of one or two digits, need an order of day, month, year.
 _DATES = (
     r"^(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})",
@@ -37,12 +38,6 @@ _DATES = (
     r"^(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})",
 )
 _TIMES = tuple(f"{date}{_CLOCK}" for date in _DATES)
-_MONTHS = "january february march april may june july august september october november december"
-_NUMBER_OF = {
-    text: number
-    for number, name in enumerate(_MONTHS.split(), 1)
-    for text in (name, name[:3], name[:4] if name == "september" else name)
-}
 _PLAIN = r"^\d{4}-\d\d-\d\d([ T]\d\d(:\d\d(:\d\d(\.\d{1,6})?)?)?)?$"
 _UTC_MARKS = ("Z", "z", "UTC", "GMT", "+00", "+0000", "+00:00", "-00", "-0000", "-00:00")
 #: Minutes east of UTC, of zones whose names mean one offset.
@@ -203,8 +198,10 @@ class _Groups:
     def _month(self) -> Ints:
         if "m" in self._parts:
             return self._int("m")
+        if "q" in self._parts:  # the first month of a quarter
+            return self._int("q") * 3 - 2
         names = pc.utf8_lower(self._parts["n"]).dictionary_encode()
-        numbers = [_NUMBER_OF.get(name, 0) for name in names.dictionary.to_pylist()]
+        numbers = [NUMBER_OF.get(name, 0) for name in names.dictionary.to_pylist()]
         return np.array(numbers, np.int64)[_ints(names.indices.cast(pa.int64()))]
 
     def _clock(self) -> tuple[Ints, Flags]:

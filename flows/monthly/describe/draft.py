@@ -19,9 +19,11 @@ from monthly.describe.months import month_of
 from monthly.describe.periods import is_period
 from monthly.describe.published import Published
 from monthly.describe.roles import roles_of
+from monthly.describe.toml_text import bare
 from monthly.describe.total_rows import propose_rejects
 from monthly.describe.values import Values
-from monthly.describe.zones import says_utc, zone_of
+from monthly.describe.zone_names import zones_named
+from monthly.describe.zones import zone_of
 
 _NO_LAYOUT = TextLayout("utf-8", ",", 0, 0, (), 0, False)
 
@@ -103,6 +105,7 @@ def draft_of(name: str, files: Sequence[Published]) -> Draft:
     propose_rejects(published, files, mark)
     columns = joined(published)
     roles = roles_of(columns, months, mark)
+    zones = _zones(columns, roles)
     draft = Draft(
         name,
         files,
@@ -112,9 +115,10 @@ def draft_of(name: str, files: Sequence[Published]) -> Draft:
         is_declared,
         _header(published, files) if by_place else (),
         roles,
-        _zone(columns, roles),
+        zones[0] if len(zones) == 1 else "",
         _interval(roles, months),
         notes=notes,
+        proposals=[*_proposed(zones, columns, roles)],
     )
     draft.notes += _notes(draft)
     return draft
@@ -200,15 +204,29 @@ def _header(columns: Iterable[Drafted], files: Sequence[Published]) -> list[str]
     return names[: last + 1]
 
 
-def _zone(columns: Sequence[Drafted], roles: Mapping[str, Drafted]) -> str:
+def _zones(columns: Sequence[Drafted], roles: Mapping[str, Drafted]) -> list[str]:
+    """Return the zone of the times, or the zones that the time's name may mean."""
     readings = [reading for column in columns for reading in column.verdict.times]
     natives = [values.native for column in columns for values in column.seen.values()]
     stored = [getattr(native, "tz", None) for native in natives]
     if any(reading.offsets for reading in readings):
-        return zone_of(readings)
-    if any(stored) or any(says_utc(column.published) for column in roles.values()):
-        return next((zone for zone in stored if zone), "UTC")
-    return ""
+        return [zone_of(readings)]
+    if any(stored):
+        return [next(zone for zone in stored if zone)]
+    return zones_named(roles["time"].published) if "time" in roles else []
+
+
+def _proposed(
+    zones: Sequence[str], columns: Sequence[Drafted], roles: Mapping[str, Drafted]
+) -> Iterator[str]:
+    """Yield lines that declare the zone, if a name has several readings or a column names one."""
+    if len(zones) > 1:
+        for zone in zones:
+            yield f'time_zone = "{zone}" # if {bare(roles["time"].published, 60)!r} means that'
+    for column in columns if "time" in roles and not zones else ():
+        texts = {text for values in column.seen.values() for text in values.distinct}
+        if len(texts) == 1 and zones_named(zone := texts.pop()) == [zone]:
+            yield f'time_zone = "{zone}" # {bare(column.published, 60)!r} says so in every row'
 
 
 def _interval(roles: Mapping[str, Drafted], months: Sequence[YearMonth]) -> str:
@@ -268,8 +286,8 @@ def _wide(files: Iterable[Published]) -> Iterator[str]:
         if names := [values.name for values in file.columns if is_period(values.name)]:
             shown = " to ".join(map(repr, dict.fromkeys((names[0], names[-1]))))
             yield (
-                f"{file.name} is a wide table: {len(names)} of its columns are named after a year or "
-                f"month, {shown}. The next one is an unknown column, which fails its month. If the "
+                f"{file.name} is a wide table: {len(names)} of its columns are named after a year "
+                f"or month, {shown}. The next one will be unknown, which fails its month. If the "
                 "publisher has a long table, with the month in a column, describe that one; else "
                 'declare each column, or write new_columns = "keep" to load new ones as text.'
             )

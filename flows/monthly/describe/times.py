@@ -13,35 +13,44 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monthly.convert.arrays import strings
+from monthly.convert.month_names import NUMBER_OF
 from monthly.convert.patterns import matching
 from monthly.convert.time_formats import halves_of, pattern_of
 from monthly.convert.time_texts import Flags, Ints, is_plain, read_formatted
 from monthly.describe.numbers import taken
 
-#: Names of months.
-MONTH = (
-    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec|january|february|march|april|june"
-    r"|july|august|september|october|november|december)"
-)
+#: Names of months, the longest first.
+MONTH = f"(?:{'|'.join(sorted(NUMBER_OF, reverse=True))})"
 #: Dates and their formats, with {s} for the separator; several where the order is ambiguous.
 _DATES: Sequence[tuple[str, tuple[str, ...]]] = (
     (r"\d{4}(?P<s>[-/.])\d{1,2}(?P=s)\d{1,2}", ("%Y{s}%m{s}%d",)),
     (r"\d{1,2}(?P<s>[-/. ])\d{1,2}(?P=s)\d{4}", ("%d{s}%m{s}%Y", "%m{s}%d{s}%Y")),
     (r"\d{1,2}(?P<s>[-/.])\d{1,2}(?P=s)\d{2}", ("%d{s}%m{s}%y", "%m{s}%d{s}%y", "%y{s}%m{s}%d")),
-    (rf"\d{{1,2}}(?P<s>[-/. ]){MONTH}(?P=s)\d{{4}}", ("%d{s}%b{s}%Y",)),
-    (rf"\d{{1,2}}(?P<s>[-/. ]){MONTH}(?P=s)\d{{2}}", ("%d{s}%b{s}%y",)),
+    (rf"\d{{1,2}}(?P<s>[-/. ]){MONTH}\.?(?P=s)\d{{4}}", ("%d{s}%b{s}%Y",)),
+    (rf"\d{{1,2}}(?P<s>[-/. ]){MONTH}\.?(?P=s)\d{{2}}", ("%d{s}%b{s}%y",)),
+    (rf"(?P<s>)\d{{1,2}}\. {MONTH} \d{{4}}", ("%d. %b %Y",)),
     (rf"\d{{4}}(?P<s>[-/. ]){MONTH}(?P=s)\d{{1,2}}", ("%Y{s}%b{s}%d",)),
-    (rf"(?P<s>){MONTH} \d{{1,2}}, \d{{4}}", ("%b %d, %Y",)),
-    (rf"(?P<s>){MONTH} \d{{1,2}} \d{{4}}", ("%b %d %Y",)),
+    (rf"(?P<s>){MONTH}\.? \d{{1,2}}, \d{{4}}", ("%b %d, %Y",)),
+    (rf"(?P<s>){MONTH}\.? \d{{1,2}} \d{{4}}", ("%b %d %Y",)),
     (r"(?P<s>)\d{8}(?=[ T])", ("%Y%m%d",)),
 )
 #: Months, which have no time of day.
 _MONTHS: Sequence[tuple[str, tuple[str, ...]]] = (
     (r"\d{4}(?P<s>[-/.])\d{1,2}", ("%Y{s}%m",)),
     (r"\d{1,2}(?P<s>[-/])\d{4}", ("%m{s}%Y",)),
-    (rf"{MONTH}(?P<s>[-/ ])\d{{4}}", ("%b{s}%Y",)),
-    (rf"{MONTH}(?P<s>[-/ ])\d{{2}}", ("%b{s}%y",)),
-    (rf"\d{{4}}(?P<s>[-/ ]){MONTH}", ("%Y{s}%b",)),
+    (rf"{MONTH}\.?(?P<s>[-/ ])\d{{4}}", ("%b{s}%Y",)),
+    (rf"{MONTH}\.?(?P<s>[-/ ])\d{{2}}", ("%b{s}%y",)),
+    (rf"\d{{4}}(?P<s>[-/ ]){MONTH}\.?", ("%Y{s}%b",)),
+    *(
+        quarter
+        for letter in "QT"  # trimestre
+        for quarter in (
+            (rf"\d{{4}}(?P<s>[-/. ]?){letter}[1-4]", (f"%Y{{s}}{letter}%q",)),
+            (rf"{letter}[1-4](?P<s>[-/. ]?)\d{{4}}", (f"{letter}%q{{s}}%Y",)),
+            (rf"[1-4]{letter}(?P<s>[-/. ]?)\d{{4}}", (f"%q{letter}{{s}}%Y",)),
+        )
+    ),
+    (r"[1-4](?P<s>)\. Quartal \d{4}", ("%q. Quartal %Y",)),
 )
 _CLOCK = re.compile(
     r"(?P<t>T|,? {1,2})(?:(?P<m>\d{1,2}:\d{2})(?P<sec>:\d{2})?(?P<f>[.,]\d{1,9})?"
@@ -56,7 +65,7 @@ _DAY_OF_WEEK = re.compile(r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?(?P<s>,? )",
 _BETWEEN = (" - ", " \u2013 ", " to ", "/")
 _CLOCK_ALONE = r"^(\d{1,2}:\d{2}(:\d{2}(\.\d{1,6})?)?( ?[AaPp]\.?[Mm]\.?)?|\d{1,2}h\d{2})$"
 #: Directives that Arrow does not support or parses differently.
-_SLOW = re.compile("%[yfzZbBpsa]")
+_SLOW = re.compile("%[yfzZbBpsaq]")
 #: The most days by which an invalid date can overflow into the next month.
 _DAYS_OVER = 3
 #: A sample of this many texts suffices to tell the format of times of day.

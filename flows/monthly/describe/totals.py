@@ -6,11 +6,12 @@ import re
 
 _SUM = (
     r"(grand |sub-?|over)?(total(s|es|e|i|en)?|totaux|sum|summe|suma|soma|somma|somme|ensemble"
-    r"|insgesamt|gesamt(summe)?|zusammen|totaal|totalt|sammanlagt|i alt|razem|celkem|yhteens\u00e4)"
-    r"( (general|g\u00e9n\u00e9ral|generale|geral))?"
+    r"|insgesamt|gesamt(summe)?|zusammen|totaal|totalt|sammanlagt|i alt|razem|celkem|yhteensä)"
+    r"( (general|général|generale|geral))?"
 )
 _MEAN = (
-    r"average|avg\.?|mean|mittel(wert)?|durchschnitt|\u00d8|moyenne|m[e\u00e9]dia|promedio|gemiddelde"
+    r"average|avg\.?|mean|mittel(wert)?|durchschnitt|Ø|moyenne|m[eé]dia|promedio"
+    r"|gemiddelde"
 )
 _TOTAL = re.compile(rf"({_SUM}|{_MEAN})\s*[:.]?", re.IGNORECASE)
 _OF_SUM = re.compile(rf"{_SUM}\s*[:.]?", re.IGNORECASE)

@@ -29,6 +29,9 @@ _INSTANT = re.compile("%[HIs]")
 _LONG = 20
 #: A number with a currency or percent sign before or after it.
 _SIGNED = re.compile(r"[-+(]?\s?(?:[A-Z]{0,2}[$€£¥]\s?[-+]?\d[\d.,' ]*|\d[\d.,' ]*\s?[%$€£¥])\)?")
+#: A month may be written like this in a language whose names of months are not read.
+_WORD_AND_YEAR = re.compile(r"([^\W\d_]+)\.?[-/. ](?:19|20)\d\d|(?:19|20)\d\d[-/. ]([^\W\d_]+)\.?")
+_MONTHS = 12
 #: A column of keys, by its name.
 _KEY_NAME = re.compile(r"(^|_)(id|code)(_|$)")
 #: Most odd texts that a comment names.
@@ -163,6 +166,8 @@ def _of_times(
         formats = []
     if any(len(halves_of(text)) > 1 for text in formats):
         notes.append('The start of an interval; for its end, write interval = "end" above.')
+    if any("%q" in text for text in formats):
+        notes.append("The first day of each quarter.")
     is_plain = all(form.is_plain for form, _ in chosen)
     return Verdict(
         kind,
@@ -259,6 +264,10 @@ def _near_misses(texts: Sequence[Values], odd: set[str]) -> tuple[str, ...]:
     """Return why a text column narrowly misses another type; empty if it does not."""
     if text := next((t for values in texts if (t := _number_with_unit(values))), ""):
         return (f"Numbers with a unit, such as {text!r}, which no number type reads.",)
+    if (named := _like_months(odd)) and not any(values.numbers.count for values in texts):
+        return (
+            f"If texts such as {named!r} are months, no format reads them, and they stay text.",
+        )
     codes = any(values.numbers.codes for values in texts)
     numbers = sum(values.numbers.count for values in texts)
     times = sum(f.count for values in texts for f in values.times.forms.values())
@@ -272,6 +281,13 @@ def _near_misses(texts: Sequence[Values], odd: set[str]) -> tuple[str, ...]:
         f"All are {what} but {named}: if these mean no value, name them in [text] nulls; if they "
         "are not data rows, such as totals, declare the type of the others, and they are rejected.",
     )
+
+
+def _like_months(texts: set[str]) -> str:
+    """Return the first text if all are a year and one of a few words, such as months may be."""
+    found = [*map(_WORD_AND_YEAR.fullmatch, sorted(texts))]
+    words = {match[1] or match[2] for match in found if match}
+    return min(texts) if all(found) and 1 < len(words) <= _MONTHS else ""
 
 
 def _number_with_unit(values: Values) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterable, Iterator
 from zoneinfo import ZoneInfo
 
@@ -20,7 +19,6 @@ _ZONES = (
     *("Asia/Kolkata", "Asia/Singapore", "Asia/Tokyo", "Australia/Sydney", "Pacific/Auckland"),
     *("America/Sao_Paulo", "America/Mexico_City", "Africa/Johannesburg", "Asia/Dubai"),
 )
-_UTC_NAME = re.compile(r"(^|[^a-z])(utc|gmt|zulu)([^a-z]|$)", re.IGNORECASE)
 _HOUR = 3_600_000_000  # microseconds
 _NEARLY_ALL = 0.99
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
@@ -38,11 +36,6 @@ def zone_of(readings: Iterable[Reading]) -> str:
         if all(_minutes(zone, instant) == minutes for minutes, instant in known):
             return zone
     return "UTC"
-
-
-def says_utc(name: str) -> bool:
-    """Return whether a column's name says that its times are UTC."""
-    return bool(_UTC_NAME.search(name))
 
 
 def zone_of_repeats(repeated: Iterable[dt.datetime]) -> str:

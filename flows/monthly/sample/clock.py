@@ -142,6 +142,8 @@ def _directive(letter: str, clock: Ints) -> pa.Array | str:
         return _table([d[:3] for d in days_of_week] if letter == "a" else days_of_week, days % 7)
     months = days.astype("datetime64[D]").astype("datetime64[M]")
     number = months.astype(np.int64)
+    if letter == "q":
+        return _table(["1", "2", "3", "4"], number % 12 // 3)
     if letter in "mbB":
         names = _MONTHS.split()
         texts = {"m": [f"{n:02}" for n in range(1, 13)], "b": [n[:3] for n in names], "B": names}

@@ -1,0 +1,64 @@
+"""Zones in the names and values of columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fakes.drafts import draft
+from monthly.declaration_faults import is_zone
+from monthly.describe.zone_names import zones_named
+
+
+@pytest.mark.parametrize(
+    ("name", "zones"),
+    [
+        ("MTU (CET/CEST)", ["Europe/Berlin"]),
+        ("Time (UTC)", ["UTC"]),
+        ("time_utc", ["UTC"]),
+        ("timestamp [Europe/Berlin]", ["Europe/Berlin"]),
+        ("Hour (GMT-05:00)", ["Etc/GMT+5"]),
+        ("UTC+1", ["Etc/GMT-1"]),
+        ("Time (ET)", ["America/New_York"]),
+        ("Hour Ending EST/EDT", ["America/New_York"]),
+        ("Uhrzeit (MEZ)", ["Europe/Berlin", "Etc/GMT-1"]),
+        ("Time (EST)", ["America/New_York", "Etc/GMT+5"]),
+        ("at CST", ["America/Chicago", "Etc/GMT+6", "Asia/Shanghai"]),
+        ("Zeit UTC+05:30", []),  # no zone has this offset by its name
+        ("Date", []),
+        ("LATEST", []),
+        ("Datum/Uhrzeit", []),
+        ("A/B test", []),
+    ],
+)
+def test_zones_that_a_name_may_mean(name: str, zones: list[str]) -> None:
+    """Names of the IANA database, offsets and abbreviations; all of them can be declared."""
+    assert zones_named(name) == zones
+    assert all(map(is_zone, zones))
+
+
+def hours(head: str, more: str = "") -> str:
+    rows = [f"2021-03-{d:02} {h:02}:00,{h}{more}" for d in range(1, 28) for h in range(24)]
+    return "\n".join([head, *rows, ""])
+
+
+def test_the_zone_in_the_name_of_the_time_is_declared(tmp_path: Path) -> None:
+    """It has one reading."""
+    found = draft(tmp_path, {"t-2021-03.csv": hours("MTU (CET/CEST),price")})
+    assert found.declared.time_zone == "Europe/Berlin"
+
+
+def test_two_readings_of_a_zone_are_comments(tmp_path: Path) -> None:
+    """CET may or may not have summer time."""
+    found = draft(tmp_path, {"t-2021-03.csv": hours("Time (CET),price")})
+    assert not found.declared.time_zone
+    for zone in ("Europe/Berlin", "Etc/GMT-1"):
+        assert f"# time_zone = \"{zone}\" # if 'Time (CET)' means that" in found.text
+
+
+def test_a_zone_in_every_row_is_a_comment(tmp_path: Path) -> None:
+    """It may be that of the place, while the times are UTC."""
+    found = draft(tmp_path, {"t-2021-03.csv": hours("time,price,tz", ",Europe/Berlin")})
+    assert not found.declared.time_zone
+    assert "# time_zone = \"Europe/Berlin\" # 'tz' says so in every row" in found.text
