@@ -20,7 +20,7 @@ from monthly.verify.share import Share
 from monthly.verify.warehouse_checks import compare
 from monthly.warehouses import Recorded, Warehouse
 from monthly.warehouses.month_figures import MonthFigures
-from monthly.warehouses.table_columns import kept_columns
+from monthly.warehouses.table_columns import kept_columns, texts_aside
 
 #: Months to inspect concurrently: each waits for the bucket, or hashes a file.
 _THREADS = 4
@@ -144,8 +144,10 @@ def _answers(
     columns = (*dataset.columns, *kept.values())
     if request.warehouse is None or error or months == []:
         return _Answers(recorded, {}, columns, error)
+    moved = {c.name: c for v in seen if v.entry for c in texts_aside(columns, v.entry).values()}
+    asked = (*columns, *moved.values())
     try:
-        found = request.warehouse.figures(request.dataset, columns, months)
+        found = request.warehouse.figures(request.dataset, asked, months)
     except TripsError as failure:
         return _Answers(recorded, {}, columns, failure)
     return _Answers(recorded, found, columns)

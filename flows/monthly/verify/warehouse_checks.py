@@ -13,6 +13,7 @@ from monthly.ledger import Entry
 from monthly.verify.findings import Fault, FaultKind
 from monthly.warehouses import Recorded
 from monthly.warehouses.month_figures import MonthFigures
+from monthly.warehouses.table_columns import texts_aside
 
 #: Warehouses add floats in a different order and round differently.
 TOLERANCE = 1e-9
@@ -63,9 +64,16 @@ def compare(
 
 
 def _differences(entry: Entry, found: MonthFigures | None, columns: Sequence[Column]) -> list[str]:
-    # A column that was kept as text has another type now; the plan converts the month again.
+    # A column that was kept as text has another type now; the plan converts the month again, and
+    # until then the table has its texts in another column, unless no month was converted yet.
     same = [c for c in columns if c.kind == "string" or c.name not in entry.kept]
-    return list(_different(entry.columns, found.columns if found else {}, same))
+    there = found.columns if found else {}
+    moved = {n: c for n, c in texts_aside(columns, entry).items() if c.name in there}
+    texts = {c.name: entry.columns[n] for n, c in moved.items() if n in entry.columns}
+    return [
+        *_different(entry.columns, there, same),
+        *_different(texts, there, [*moved.values()]),
+    ]
 
 
 def _different(

@@ -82,11 +82,33 @@ def changes_of(
 
 def _aside(column: Column, found: Found, taken: Collection[str]) -> Column:
     """Return the text column to which the kept values of a column move, under a free name."""
-    name = f"{column.name[:50]}_as_text"
+    name = _aside_name(column)
     names = (name if n == 1 else f"{name}_{n}" for n in itertools.count(1))
     free = next(each for each in names if each.lower() not in taken)
     about = f"{found.about.removesuffix('.')}, in months not converted since it was declared."
     return Column(free, "string", about)
+
+
+def _aside_name(column: Column) -> str:
+    return f"{column.name[:50]}_as_text"
+
+
+def texts_aside(columns: Sequence[Column], entry: Entry) -> Mapping[str, Column]:
+    """Return the columns to which a load moves the kept texts of a month, by their names there.
+
+    Args:
+        columns: those that the dataset declares, and those kept.
+        entry: the month's entry, from before one of them was declared with another type.
+    """
+    kept = {name.lower(): name for name in entry.kept}
+    taken = {column.name.lower() for column in columns}
+    return {
+        kept[column.name.lower()]: Column(_aside_name(column), "string", "")
+        for column in columns
+        if column.kind != "string"
+        and column.name.lower() in kept
+        and _aside_name(column).lower() not in taken
+    }
 
 
 def _says(found: Found, column: Column) -> bool:

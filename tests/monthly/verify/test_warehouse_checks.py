@@ -35,6 +35,23 @@ def test_a_kept_column_that_has_a_type_now_is_no_difference(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize(
+    ("moved", "is_fault"),
+    [({}, False), ({"fee_as_text": Figures(1, "7", "7", 1)}, False)]
+    + [({"fee_as_text": found}, True) for found in (Figures(0), Figures(1, "8", "8", 1))],
+)
+def test_the_text_of_a_kept_column_is_compared_where_a_load_moved_it(
+    moved: dict[str, Figures], is_fault: bool
+) -> None:
+    """If no month of the table was converted again yet, the texts are not there."""
+    drift = {"kept": ["fee"], "unknown": ["Fee"]}
+    entry = entry_of(MONTH, rows_written=1, columns={"fee": Figures(1, "7", "7", 1)}, drift=drift)
+    recorded = Recorded(entry.loaded_sha256, 1, "", entry)
+    found = MonthFigures(1, {"fee": Figures(0), **moved})
+    fault = compare(entry, recorded, found, [Column("fee", "int64", "")], "w")
+    assert (fault is not None and "fee_as_text has the" in fault.what) is is_fault
+
+
+@pytest.mark.parametrize(
     ("total", "kinds"),
     [(float(np.cumsum(VALUES)[-1]), []), (math.fsum(VALUES) + 0.01, [FaultKind.VALUES])],
     ids=["added in the order of the rows", "a cent more"],

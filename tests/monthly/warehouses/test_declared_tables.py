@@ -20,6 +20,9 @@ from monthly.convert.rows import Rows
 from monthly.datasets import VARIABLE
 from monthly.month import Month
 from monthly.plan import Status, plan_month
+from monthly.verify.checking import Request, verify
+from monthly.verify.findings import FaultKind
+from monthly.verify.share import Share
 from monthly.warehouses import Held
 
 MARCH, APRIL = (2020, 3), (2020, 4)
@@ -248,6 +251,8 @@ def test_a_kept_column_can_be_declared_with_any_type(
         assert place.comments("kept")[1]["extra_as_text"] == (
             f"{KEPT} 'extra', in months not converted since it was declared."
         )
+        checked = verify(Request("kept", place.bucket, place.warehouse, Share(0, 0)), [april])
+        assert checked[0].kinds - {FaultKind.TOUCHED} == {FaultKind.OUTDATED}
     assert place.comments("kept")[1]["extra"] == "Now."
     assert place.comments("kept")[1][old.drift["kept"][0]].startswith(KEPT)
     place.publish(april, text.replace("\n1", "\n2"))
