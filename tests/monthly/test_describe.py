@@ -438,6 +438,24 @@ def test_year_month_and_day_apart(tmp_path: Path) -> None:
     assert values(table, "dia") == [*range(1, 32)]
 
 
+@pytest.mark.parametrize(
+    ("parts", "formats"),
+    [("2020,Jänner,{d.day}", ["%Y %b %d"]), ("2020,M01,{d.day}", []), ("2020,01,{i}", [])],
+)
+def test_parts_of_a_date_are_joined_as_they_are_written(
+    tmp_path: Path, parts: str, formats: list[str]
+) -> None:
+    """Names of months, but neither M01 nor day 0."""
+    found = draft(tmp_path, {"t-2020-01.csv": days(parts, head="Jahr,Monat,Tag")})
+    if parts.endswith("{i}"):
+        assert found.columns["date"].join == ["Jahr", "Monat"]
+    elif formats:
+        assert found.columns["date"].formats == formats
+        assert values(loads(found), "date") == DAYS
+    else:
+        assert "date" not in found.columns
+
+
 def test_times_in_utc(tmp_path: Path) -> None:
     """Each value may say so, or the column's name."""
     found = draft(tmp_path, {"t-2020-01.csv": days("{d}T05:00:00Z,{i}", head="at,n")})

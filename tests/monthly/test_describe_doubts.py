@@ -204,3 +204,23 @@ def test_months_whose_names_are_not_read_are_told(tmp_path: Path, text: str, is_
     found = draft(tmp_path, {"t-2021-03.csv": f"period,n\n{rows}\n"})
     assert found.types["period"] == "string"
     assert ("no format reads them, and they stay text" in comments(found.text)) is is_told
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "said"),
+    [
+        ("week", ["2021-W09", "2021-W10"], "Weeks, such as '2021-W09', which no format reads"),
+        ("balance", ["1,000", "(2,000)"], "Numbers with a unit, such as '(2,000)'"),
+        ("balance", ["7.50", "8.50-"], "Numbers with a unit, such as '8.50-'"),
+        ("ts", ["1614556800.125", "1614556801.5"], 'formats = ["%s.%f"]'),
+    ],
+)
+def test_why_a_column_has_no_better_type_is_told(
+    tmp_path: Path, name: str, texts: list[str], said: str
+) -> None:
+    """The values stay as they are."""
+    rows = "\n".join(f'"{text}",1' for text in texts)
+    found = draft(tmp_path, {"t-2021-03.csv": f"{name},n\n{rows}\n"})
+    assert said in comments(found.text)
+    loaded = values(found.loaded(tmp_path / "t-2021-03.csv", "2021-03"), name)
+    assert loaded == ([float(t) for t in texts] if name == "ts" else texts)

@@ -50,9 +50,9 @@ def test_the_total_of_a_joined_time_is_rejected(tmp_path: Path) -> None:
     [
         (
             f"Total;{SUM}",
-            "'Total' may name totals of other rows ('n' is the sum of the rows above)",
+            "Rows of 'Total' may be totals or notes ('n' is the sum of the rows above)",
         ),
-        ("Total;1", "'Total' may name totals of other rows, which"),
+        ("Total;1", "Rows of 'Total' may be totals or notes, which"),
     ],
 )
 def test_a_total_in_a_column_of_names_loads_and_is_told(
@@ -69,7 +69,7 @@ def test_totals_between_the_rows_of_a_few_names_are_told(tmp_path: Path) -> None
     """Each day has its own."""
     text = "day;place;n\n" + "".join(f"{d};A;1\n{d};B;2\n{d};Total;3\n" for d in MARCH)
     found = draft(tmp_path, {"t-2021-03.csv": text + "2021-03-31;A;1\n"})
-    assert "'Total' may name totals of other rows, which" in comments(found)
+    assert "Rows of 'Total' may be totals or notes, which" in comments(found)
 
 
 @pytest.mark.parametrize(("number", "is_told"), [(SUM, True), (7, False)])
@@ -87,3 +87,26 @@ def test_words_that_are_no_totals_are_left_alone(tmp_path: Path) -> None:
     """Total Wine is a shop, and a mean among categories a statistic."""
     text = "day;shop;what;n\n" + "".join(f"{d};Total Wine;Mean;1\n{d};B;Max;2\n" for d in MARCH)
     assert "reject" not in draft(tmp_path, {"t-2021-03.csv": text}).text
+
+
+def test_a_note_that_fills_a_row_is_rejected_from_a_column_of_days(tmp_path: Path) -> None:
+    """Spreadsheets write the separators of a note, too."""
+    found = drafted(tmp_path, ";;", "Source: an office;;", head="day;n;x", row="{d};{n};a")
+    assert found.columns["day"].reject == ["Source: an office"]
+    days = values(found.loaded(tmp_path / "t-2021-03.csv", "2021-03"), "day")
+    assert days == [*MARCH, None]
+
+
+def test_a_note_that_fills_a_row_of_texts_is_told(tmp_path: Path) -> None:
+    """Sparse rows are not notes: other rows lack the same values."""
+    found = drafted(tmp_path, "Source: us;;", head="place;n;x", row="place {n};{n};a")
+    assert "Rows of 'Source: us' may be totals or notes" in comments(found)
+    sparse = drafted(tmp_path, "B;;", "C;7;a", "D;;", head="place;n;x", row="place {n};{n};a")
+    assert "reject" not in sparse.text
+
+
+def test_lines_of_comments_are_rejected(tmp_path: Path) -> None:
+    """They do not make every row a short one."""
+    found = drafted(tmp_path, "# gap", "2021-03-31;7;b", head="day;n;x", row="{d};{n};a")
+    assert (found.types["day"], found.declared.text.short_rows) == ("date", False)
+    assert "has comments, which are rejected: 1 lines." in comments(found)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
 
-from fakes.drafts import draft
+from fakes.drafts import draft, values
 from monthly.declaration_faults import is_zone
 from monthly.describe.zone_names import zones_named
 
@@ -55,6 +56,16 @@ def test_two_readings_of_a_zone_are_comments(tmp_path: Path) -> None:
     assert not found.declared.time_zone
     for zone in ("Europe/Berlin", "Etc/GMT-1"):
         assert f"# time_zone = \"{zone}\" # if 'Time (CET)' means that" in found.text
+
+
+def test_a_zone_in_brackets_after_the_offset_is_read(tmp_path: Path) -> None:
+    """As Java writes it; the offset decides."""
+    rows = [f"2021-03-{d:02}T00:00+01:00[Europe/Berlin],1" for d in range(1, 28)]
+    rows.append("2021-03-31T00:00+02:00[Europe/Berlin],1")
+    found = draft(tmp_path, {"t-2021-03.csv": "\n".join(["at,n", *rows, ""])})
+    assert (found.types["at"], found.declared.time_zone) == ("timestamp", "Europe/Berlin")
+    times = values(found.loaded(tmp_path / "t-2021-03.csv", "2021-03"), "at")
+    assert (times[0], times[-1]) == (dt.datetime(2021, 3, 1), dt.datetime(2021, 3, 31))
 
 
 def test_a_zone_in_every_row_is_a_comment(tmp_path: Path) -> None:

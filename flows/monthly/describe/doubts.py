@@ -17,6 +17,8 @@ _Full = Sequence[tuple[Values, YearMonth | None]]
 _FIRST_DAY = dt.date(1899, 12, 30)
 #: Plausible days: 1954 to 2064.
 _DAYS = (20_000, 60_000)
+#: Seconds since 1970, from 2001 to 2030.
+_SECONDS = (1e9, 1.9e9)
 #: Numbers that publishers write where there is no value.
 _NO_VALUE = frozenset((-99.9, -999, -999.9, -999.99, -9_999, -9_999.9, -99_999))
 
@@ -28,7 +30,7 @@ def doubts_of(full: _Full, mark: Mark) -> tuple[str, ...]:
         full: the values in each file that has some, and the month of that file.
         mark: the decimal mark of the files.
     """
-    return (*_days(full, mark), *_dates(full), *_no_value(full, mark))
+    return (*_days(full, mark), *_instants(full), *_dates(full), *_no_value(full, mark))
 
 
 def _days(full: _Full, mark: Mark) -> Iterator[str]:
@@ -54,6 +56,18 @@ def _is_in(found: Range, month: YearMonth) -> bool:
 
 def _day(number: float) -> dt.date:
     return _FIRST_DAY + dt.timedelta(days=int(number))
+
+
+def _instants(full: _Full) -> Iterator[str]:
+    """Yield a comment if numbers with a point may be seconds since 1970."""
+    ranges = [values.numbers.range["point"] for values, _ in full]
+    if any(values.numbers.point and values.says_time for values, _ in full) and all(
+        _SECONDS[0] <= r.low <= r.high <= _SECONDS[1] for r in ranges
+    ):
+        yield (
+            'If these are seconds since 1970, write type = "timestamp" and formats = ["%s.%f"]; '
+            "the times are UTC."
+        )
 
 
 def _dates(full: _Full) -> Iterator[str]:

@@ -254,7 +254,7 @@ def _notes(draft: Draft) -> list[str]:
         for v in draft.left_out
     ]
     notes += [
-        f"{file.name} ends in notes, which are rejected: {file.notes} lines."
+        f"{file.name} {_noted(file)}, which are rejected: {file.notes} lines."
         for file in draft.files
         if file.notes
     ]
@@ -278,6 +278,11 @@ def _notes(draft: Draft) -> list[str]:
         notes += [f"Nothing says the month of {name}." for name in unknown]
         notes.append("No column is a time: nothing tells whether a file is of its month.")
     return notes
+
+
+def _noted(file: Published) -> str:
+    are_comments = all(reject.text.startswith("#") for reject in file.rejects)
+    return "has comments" if are_comments else "ends in notes"
 
 
 def _wide(files: Iterable[Published]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 
+from monthly.convert.month_names import NUMBER_OF
 from monthly.describe.columns import Drafted
 from monthly.describe.naming import words_of
 from monthly.describe.times import MONTH
@@ -34,6 +35,9 @@ _APART = {
     "%d": r"day|dia|jour|tag|dd|day_?of_?month",
     "%H": r"hour|hora|heure|stunde|(?<![a-z])hh(?![a-z])",
 }
+_DIGITS = re.compile(r"\d{1,4}")
+#: The lowest and highest number of each part.
+_ENDS = {"%Y": (1900, 2100), "%m": (1, 12), "%d": (1, 31), "%H": (0, 24)}
 
 
 def joined(columns: Sequence[Drafted]) -> list[Drafted]:
@@ -180,11 +184,12 @@ def _apart(columns: Sequence[Drafted]) -> Drafted | None:
     found: dict[str, Drafted] = {}
     for part, names in _APART.items():
         for column in columns:
-            if re.fullmatch(names, column.name) and column.known:
+            if re.fullmatch(names, column.name) and _format_of_part(part, column):
                 found.setdefault(part, column)
     if not {"%Y", "%m"} <= found.keys():
         return None
     parts = ["%Y", "%m", "%d", "%H"][: 2 + ("%d" in found) + ("%d" in found and "%H" in found)]
+    formats = (" ".join(_format_of_part(part, found[part]) for part in parts),)
     name = "date" if all(column.name != "date" for column in columns) else "date_of_parts"
     used = [found[part] for part in parts]
     return Drafted(
@@ -192,6 +197,22 @@ def _apart(columns: Sequence[Drafted]) -> Drafted | None:
         published=" ".join(column.published for column in used),
         seen=used[0].seen,
         places={},
-        verdict=Verdict("timestamp" if "%H" in parts else "date", (" ".join(parts),)),
+        verdict=Verdict("timestamp" if "%H" in parts else "date", formats),
         parts=used,
     )
+
+
+def _format_of_part(part: str, column: Drafted) -> str:
+    """Return how a column writes a part of a time; empty if it has anything else."""
+    seen = [values for values in column.seen.values() if values.known]
+    texts = {text.strip() for values in seen for text in values.distinct}
+    if part == "%m" and texts and all(text.strip(".").lower() in NUMBER_OF for text in texts):
+        return "%b"
+    ranges = [r for v in seen for r in (v.numbers.range["point"], v.range) if r.low <= r.high]
+    ends = [end for r in ranges for end in (r.low, r.high)]
+    if column.verdict.kind != "int64" and all(map(_DIGITS.fullmatch, texts)):
+        ends += map(int, texts)  # with leading zeros
+    elif column.verdict.kind != "int64":
+        return ""
+    low, high = _ENDS[part]
+    return part if ends and low <= min(ends) and max(ends) <= high else ""

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,11 @@ ANY_MONTH: YearMonth = (2020, 1)
 #: Number of rejected rows to remember.
 _REJECTS = 20
 #: Number of last rows to remember, which may be totals.
-_LAST = 3
+_LAST = 12
+#: A longer note is not named in a declaration.
+_LONGEST = 200
+#: With fewer fields, a row with one value is not odd.
+_FEW_FIELDS = 2
 
 
 @dataclass
@@ -135,10 +140,12 @@ def _has_short_rows(file: Published, layout: TextLayout) -> bool:
 
 
 def _are_notes(file: Published, layout: TextLayout) -> bool:
-    """Return whether all rejects are notes at the end of the file."""
+    """Return whether all rejects are notes at the end of the file, or comments anywhere."""
     if not file.rejects or not all(layout.is_note(reject.text) for reject in file.rejects):
         return False
-    lines = [reject.line for reject in file.rejects]
+    lines = [reject.line for reject in file.rejects if not reject.text.startswith("#")]
+    if not lines:
+        return True
     return lines[-1] == file.end and lines[-1] - lines[0] < _REJECTS
 
 
@@ -154,6 +161,23 @@ def _measure(file: Published) -> None:
                 if len(batch):
                     end = batch.slice(max(len(batch) - _LAST, 0))
                     file.last = [*zip(*(column.to_pylist() for column in end.columns))]
+    _note_lone(file)
+
+
+def _note_lone(file: Published) -> None:
+    """Note the texts that alone fill the last rows, if a column is empty in just those rows."""
+    rows = [*takewhile(_is_lone, reversed(file.last))]
+    if any(values.rows == values.known + len(rows) for values in file.columns):
+        for row in rows:
+            place = next(place for place, value in enumerate(row) if value)
+            text = str(row[place]).strip()
+            if text.isprintable() and len(text) <= _LONGEST:
+                file.columns[place].lone.add(text)
+
+
+def _is_lone(row: Sequence[Any]) -> bool:
+    """Return whether a row of several fields has but one value."""
+    return len(row) > _FEW_FIELDS and sum(bool(value) for value in row) == 1
 
 
 #: Rows, rejected lines, and the number of the last line.

@@ -60,6 +60,8 @@ _CLOCK = re.compile(
     r"(?P<z> ?(?:Z|z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2}))?"
     r"(?P<name> ?(?P<open>\()?(?:UTC|GMT|E[SD]T|P[SD]T|CES?T|EES?T|WES?T)(?(open)\)))?"
 )
+#: As Java writes a zone after its offset; the format has it literally.
+_ZONE_IN_BRACKETS = re.compile(r"\[[A-Za-z]+(/[A-Za-z_]+)+\]$")
 _DAY_OF_WEEK = re.compile(r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?(?P<s>,? )", re.IGNORECASE)
 #: What separates the times of an interval in one text.
 _BETWEEN = (" - ", " \u2013 ", " to ", "/")
@@ -258,6 +260,8 @@ def _exactly(text: str) -> str:
 
 def formats_of(text: str) -> tuple[str, ...]:
     """Return the formats that fit a text; empty if it is not a time."""
+    if zone := _ZONE_IN_BRACKETS.search(text):
+        return tuple(f"{each}{zone[0]}" for each in formats_of(text[: zone.start()]))
     if day := _DAY_OF_WEEK.match(text):
         formats = formats_of(text[day.end() :])
         return tuple(f"%a{day['s']}{each}" for each in formats)

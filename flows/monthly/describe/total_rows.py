@@ -15,7 +15,7 @@ from monthly.convert.published_values import is_text, trimmed
 from monthly.convert.readings import Mark
 from monthly.describe.columns import Drafted
 from monthly.describe.published import Published, opened
-from monthly.describe.toml_text import as_toml
+from monthly.describe.toml_text import as_toml, bare
 from monthly.describe.totals import is_sum, is_total
 
 #: Published totals are rounded.
@@ -49,18 +49,20 @@ def _propose_words(
     if texts:
         sums = _all_sums((n for n, tail in tails.items() if tail), files, columns, mark)
         told = f" ({_listed(sums)} of the rows above)" if sums else ""
+        named = ", ".join(repr(bare(text, 60)) for text in sorted(texts))
         column.proposals += [
-            f"{', '.join(map(repr, sorted(texts)))} may name totals of other rows{told}, which "
-            "load as data. To reject them, write:",
+            f"Rows of {named} may be totals or notes{told}, which load as data. To reject them, "
+            "write:",
             f"reject = {as_toml(sorted(texts))}",
         ]
 
 
 def _tail(column: Drafted, number: int, file: Published) -> Iterator[str]:
-    """Yield the totals in the last rows; an average that stands elsewhere, too, is a statistic."""
+    """Yield the totals and notes in the last rows; an average that is elsewhere, too, is none."""
     often = column.seen[number].distinct
     for text in _last(column, number, file):
-        if is_total(text) and (is_sum(text) or often.get(text, 1) == 1):
+        is_alone = text.strip() in column.seen[number].lone
+        if is_alone or (is_total(text) and (is_sum(text) or often.get(text, 1) == 1)):
             yield text
 
 

@@ -57,7 +57,7 @@ class Values:
         compact: numbers like 20200131 or 2020.01, or seconds since 1970, read as times.
         truths: number of texts that are true or false.
         odd: texts that fit no type.
-        longest: length of the longest text.
+        lone: texts that alone fill one of the last rows, such as notes.
     """
 
     name: str
@@ -73,6 +73,7 @@ class Values:
     range: Range = field(default_factory=Range)
     is_whole: bool = True
     compact: Reading = field(default_factory=lambda: Reading(""))
+    lone: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Start without times."""

@@ -18,6 +18,7 @@ from monthly.describe.naming import identifier
 from monthly.describe.null_texts import NULL_TEXTS
 from monthly.describe.orders import contradict, most_likely
 from monthly.describe.times import Form, Reading
+from monthly.describe.toml_text import bare
 from monthly.describe.totals import is_total
 from monthly.describe.values import Values
 
@@ -28,7 +29,11 @@ _INSTANT = re.compile("%[HIs]")
 #: A float may not keep every digit of a number with this many characters.
 _LONG = 20
 #: A number with a currency or percent sign before or after it.
-_SIGNED = re.compile(r"[-+(]?\s?(?:[A-Z]{0,2}[$€£¥]\s?[-+]?\d[\d.,' ]*|\d[\d.,' ]*\s?[%$€£¥])\)?")
+_SIGNED = re.compile(
+    r"[-+(]?\s?(?:[A-Z]{0,2}[$€£¥]\s?[-+]?\d[\d.,' ]*|\d[\d.,' ]*\s?[%$€£¥])\)?"
+    r"|\(\d[\d.,' ]*\)|\d[\d.,']*\s?-"  # negative in accounts
+)
+_WEEK = re.compile(r"\d{4}[-/ ]?[WK]W?\d{1,2}", re.IGNORECASE)
 #: A month may be written like this in a language whose names of months are not read.
 _WORD_AND_YEAR = re.compile(r"([^\W\d_]+)\.?[-/. ](?:19|20)\d\d|(?:19|20)\d\d[-/. ]([^\W\d_]+)\.?")
 _MONTHS = 12
@@ -90,7 +95,8 @@ def verdict(
     found = _typed(full, mark, order)
     if found and found.kind in ("int64", "float64", "boolean") and _is_stored_as_text(texts):
         return Verdict("string", notes=(f"Stored as text, though all of it is {found.type}.",))
-    totals = frozenset(filter(is_total, odd))
+    lone = {text for values in texts for text in values.lone}
+    totals = frozenset(text for text in odd if is_total(text) or text in lone - NULL_TEXTS)
     if found is None or odd - NULL_TEXTS - totals:
         return Verdict("string", notes=_near_misses(texts, odd), is_clock=_are_clocks(texts))
     return _without(found, totals)
@@ -100,7 +106,8 @@ def _without(found: Verdict, totals: frozenset[str]) -> Verdict:
     """Return the type of a column whose rows of totals are rejected."""
     if not totals:
         return found
-    told = f"Rows of {', '.join(map(repr, sorted(totals)))} are rejected: they look like totals."
+    named = ", ".join(repr(bare(text, 60)) for text in sorted(totals))
+    told = f"Rows of {named} are rejected: they look like totals or notes."
     notes = (*found.notes, told)
     return replace(found, nulls=found.nulls - totals, rejected=totals, notes=notes)
 
@@ -264,6 +271,8 @@ def _near_misses(texts: Sequence[Values], odd: set[str]) -> tuple[str, ...]:
     """Return why a text column narrowly misses another type; empty if it does not."""
     if text := next((t for values in texts if (t := _number_with_unit(values))), ""):
         return (f"Numbers with a unit, such as {text!r}, which no number type reads.",)
+    if odd and all(map(_WEEK.fullmatch, odd)):
+        return (f"Weeks, such as {min(odd)!r}, which no format reads.",)
     if (named := _like_months(odd)) and not any(values.numbers.count for values in texts):
         return (
             f"If texts such as {named!r} are months, no format reads them, and they stay text.",
@@ -291,6 +300,7 @@ def _like_months(texts: set[str]) -> str:
 
 
 def _number_with_unit(values: Values) -> str:
-    """Return the first text if all texts are numbers with a currency or percent sign."""
-    texts = [*values.distinct]
-    return texts[0] if texts and all(map(_SIGNED.fullmatch, texts)) else ""
+    """Return the first text that is not a number, if all such texts have a sign or unit."""
+    texts = [*values.odd]
+    numbers = values.numbers.count or not values.times.forms
+    return texts[0] if texts and numbers and all(map(_SIGNED.fullmatch, texts)) else ""
