@@ -83,6 +83,14 @@ def test_the_separator_is_found(tmp_path: Path, separator: str) -> None:
     assert values(loads(found), "text") == ["a,b;c|d"] * 31
 
 
+def test_decimal_commas_are_not_separators(tmp_path: Path) -> None:
+    """They would split most rows, but not all, into a text and a number."""
+    rows = [f"0{i % 2} Here;all;2020M01;{['..', f'1{i:02},{i:03}'][i % 4 > 0]}" for i in range(40)]
+    found = draft(tmp_path, {"t-2020-01.csv": "\n".join(["Place;Group;Period;Sum", *rows, ""])})
+    assert [*found.types] == ["place", "group", "period", "sum"]
+    assert len(loads(found)) == 40
+
+
 def test_decimal_commas_and_points_between_thousands(tmp_path: Path) -> None:
     """The whole file has one mark, and its encoding is kept during the survey of numbers."""
     text = days("{d};{i},5;1.{i:03},25;1.234", head="day;small;Groß €;whole")

@@ -6,7 +6,7 @@ import pytest
 
 from monthly.describe.addresses import month_in, template_of, templates
 from monthly.describe.naming import identifier, identifiers, likeness
-from monthly.describe.times import formats_of
+from monthly.describe.written_times import formats_of
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,7 @@ def test_names_of_the_same_words_are_alike(one: str, other: str, are_alike: bool
         ("h/01012020-01312020.csv", None, "h/{month:02}01{year}-{month:02}31{year}.csv"),
         ("h/{a}/202001.csv", (2020, 1), "h/{{a}}/{year}{month:02}.csv"),
         ("h/v202001234.csv", None, ""),
+        ("h/20200131load.csv", (2020, 1), "h/{year}{month:02}31load.csv"),
         ("h/latest.csv", None, ""),
     ],
 )
@@ -111,6 +112,8 @@ def test_one_template_for_all_files_that_it_makes() -> None:
         ("Q1 2020", ("Q%q %Y",)),
         ("2020-T3", ("%Y-T%q",)),
         ("1. Quartal 2020", ("%q. Quartal %Y",)),
+        ("2020M01", ("%YM%m",)),
+        ("2020M13", ()),
         ("2020Q5", ()),
         ("styczeń 2020", ()),
         ("Monday", ()),

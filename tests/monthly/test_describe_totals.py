@@ -83,6 +83,12 @@ def test_a_last_row_without_a_day_is_told_if_it_has_the_sum(
     assert days == [*MARCH, None]
 
 
+def test_a_total_in_several_columns_is_told_once(tmp_path: Path) -> None:
+    """One of them suffices to reject the row."""
+    found = drafted(tmp_path, f"TOTAL;TOTAL;{SUM}", head="code;name;n", row="c{n};name {n};{n}")
+    assert found.text.count('reject = ["TOTAL"]') == 1
+
+
 def test_words_that_are_no_totals_are_left_alone(tmp_path: Path) -> None:
     """Total Wine is a shop, and a mean among categories a statistic."""
     text = "day;shop;what;n\n" + "".join(f"{d};Total Wine;Mean;1\n{d};B;Max;2\n" for d in MARCH)

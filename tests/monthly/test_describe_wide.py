@@ -18,12 +18,12 @@ def table(*heads: str, rows: int = 30, row: str = "R{n},{n},{m}.5") -> str:
     "heads",
     [
         ["region,2019,2020"],
-        ["region,2020,2019"],
         ["geo\\time,2019-11,2019-12"],
         ["Land,11/2019,12/2019"],
-        ["place,2019/20,2020/21"],
         ["place,2019M11,2019M12"],
-        ["place,2019Q1,2019-Q2"],
+        ["place,2019-Q1,2019-Q2"],
+        ["place,2019-12-31,2020-01-31"],
+        ["place,1/22/20,1/23/20"],
         ["Prices by region,,", "region,2019,2020"],
     ],
 )

@@ -50,6 +50,15 @@ def test_the_zone_in_the_name_of_the_time_is_declared(tmp_path: Path) -> None:
     assert found.declared.time_zone == "Europe/Berlin"
 
 
+def test_times_of_another_zone_can_be_converted(tmp_path: Path) -> None:
+    """They load as written, until the declaration says otherwise."""
+    rows = [f"2021-03-{d:02} 05:00,2021-03-{d:02} 00:00,1" for d in range(1, 13)]
+    text = "\n".join(["begin_utc,begin_ept,n".upper(), *rows, ""])
+    found = draft(tmp_path, {"t-2021-03.csv": text})
+    assert found.declared.time_zone == "UTC"
+    assert '# zone = "America/New_York"' in found.text.partition("[columns.begin_ept]")[2]
+
+
 def test_two_readings_of_a_zone_are_comments(tmp_path: Path) -> None:
     """CET may or may not have summer time."""
     found = draft(tmp_path, {"t-2021-03.csv": hours("Time (CET),price")})
@@ -72,4 +81,7 @@ def test_a_zone_in_every_row_is_a_comment(tmp_path: Path) -> None:
     """It may be that of the place, while the times are UTC."""
     found = draft(tmp_path, {"t-2021-03.csv": hours("time,price,tz", ",Europe/Berlin")})
     assert not found.declared.time_zone
-    assert "# time_zone = \"Europe/Berlin\" # 'tz' says so in every row" in found.text
+    assert "# time_zone = \"Europe/Berlin\" # 'tz' may say so" in found.text
+    found = draft(tmp_path, {"u-2021-03.csv": hours("time,price,tz", ",CEST") + "2021-03-28,1,CET"})
+    assert found.text.count("time_zone = ") == 1
+    assert "# time_zone = \"Europe/Berlin\" # 'tz' may say so" in found.text

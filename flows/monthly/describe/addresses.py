@@ -32,7 +32,8 @@ def month_in(address: str) -> YearMonth | None:
         for pattern in _WRITTEN:
             if found := list(re.finditer(pattern, text)):
                 return int(found[-1]["y"]), int(found[-1]["m"])
-    return None
+    days = re.findall(_DAYS[0][0], file_name(address))
+    return (int(days[-1][0]), int(days[-1][1])) if days else None
 
 
 def template_of(address: str, month: YearMonth) -> str:

@@ -19,11 +19,9 @@ from monthly.describe.months import month_of
 from monthly.describe.periods import is_period
 from monthly.describe.published import Published
 from monthly.describe.roles import roles_of
-from monthly.describe.toml_text import bare
 from monthly.describe.total_rows import propose_rejects
 from monthly.describe.values import Values
-from monthly.describe.zone_names import zones_named
-from monthly.describe.zones import zone_of
+from monthly.describe.zone_names import propose_other_zones, proposed_zones, zones_of
 
 _NO_LAYOUT = TextLayout("utf-8", ",", 0, 0, (), 0, False)
 
@@ -105,7 +103,7 @@ def draft_of(name: str, files: Sequence[Published]) -> Draft:
     propose_rejects(published, files, mark)
     columns = joined(published)
     roles = roles_of(columns, months, mark)
-    zones = _zones(columns, roles)
+    zones = zones_of(columns, roles)
     draft = Draft(
         name,
         files,
@@ -118,9 +116,10 @@ def draft_of(name: str, files: Sequence[Published]) -> Draft:
         zones[0] if len(zones) == 1 else "",
         _interval(roles, months),
         notes=notes,
-        proposals=[*_proposed(zones, columns, roles)],
+        proposals=[*proposed_zones(zones, columns, roles)],
     )
     draft.notes += _notes(draft)
+    propose_other_zones(columns, draft.time_zone)
     return draft
 
 
@@ -184,6 +183,8 @@ def _mark_of(files: Sequence[Published]) -> tuple[Mark, bool, list[str]]:
     mark: Mark = "comma" if separators == {";"} and not has_small else "point"
     meaning = "decimals" if mark == "comma" else "thousands"
     example = grouped[0].example
+    if not set(example) & {",", "."}:
+        return mark, True, []  # only spaces and apostrophes, between thousands
     return mark, True, [f"Nothing decides what the comma in {example!r} is: {meaning} are assumed."]
 
 
@@ -202,31 +203,6 @@ def _header(columns: Iterable[Drafted], files: Sequence[Published]) -> list[str]
     names = [column.name for column in columns]
     last = max(n for file in files for n, v in enumerate(file.columns) if fold(v.name) or v.known)
     return names[: last + 1]
-
-
-def _zones(columns: Sequence[Drafted], roles: Mapping[str, Drafted]) -> list[str]:
-    """Return the zone of the times, or the zones that the time's name may mean."""
-    readings = [reading for column in columns for reading in column.verdict.times]
-    natives = [values.native for column in columns for values in column.seen.values()]
-    stored = [getattr(native, "tz", None) for native in natives]
-    if any(reading.offsets for reading in readings):
-        return [zone_of(readings)]
-    if any(stored):
-        return [next(zone for zone in stored if zone)]
-    return zones_named(roles["time"].published) if "time" in roles else []
-
-
-def _proposed(
-    zones: Sequence[str], columns: Sequence[Drafted], roles: Mapping[str, Drafted]
-) -> Iterator[str]:
-    """Yield lines that declare the zone, if a name has several readings or a column names one."""
-    if len(zones) > 1:
-        for zone in zones:
-            yield f'time_zone = "{zone}" # if {bare(roles["time"].published, 60)!r} means that'
-    for column in columns if "time" in roles and not zones else ():
-        texts = {text for values in column.seen.values() for text in values.distinct}
-        if len(texts) == 1 and zones_named(zone := texts.pop()) == [zone]:
-            yield f'time_zone = "{zone}" # {bare(column.published, 60)!r} says so in every row'
 
 
 def _interval(roles: Mapping[str, Drafted], months: Sequence[YearMonth]) -> str:
@@ -286,13 +262,13 @@ def _noted(file: Published) -> str:
 
 
 def _wide(files: Iterable[Published]) -> Iterator[str]:
-    """Yield a comment on each file with columns that are named after years or months."""
+    """Yield a comment on each file with columns that are named after years, months or days."""
     for file in files:
         if names := [values.name for values in file.columns if is_period(values.name)]:
             shown = " to ".join(map(repr, dict.fromkeys((names[0], names[-1]))))
             yield (
-                f"{file.name} is a wide table: {len(names)} of its columns are named after a year "
-                f"or month, {shown}. The next one will be unknown, which fails its month. If the "
+                f"{file.name} is a wide table: {len(names)} of its columns are named after a time, "
+                f"{shown}. The next one will be unknown, which fails its month. If the "
                 "publisher has a long table, with the month in a column, describe that one; else "
                 'declare each column, or write new_columns = "keep" to load new ones as text.'
             )

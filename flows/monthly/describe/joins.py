@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from monthly.convert.month_names import NUMBER_OF
 from monthly.describe.columns import Drafted
 from monthly.describe.naming import words_of
-from monthly.describe.times import MONTH
 from monthly.describe.toml_text import as_toml
 from monthly.describe.verdicts import Verdict
+from monthly.describe.written_times import MONTH
 
 #: Zone names that %Z in a format accepts.
 ZONE_NAMES = frozenset(
@@ -184,7 +184,7 @@ def _apart(columns: Sequence[Drafted]) -> Drafted | None:
     found: dict[str, Drafted] = {}
     for part, names in _APART.items():
         for column in columns:
-            if re.fullmatch(names, column.name) and _format_of_part(part, column):
+            if re.fullmatch(f"(co_)?({names})", column.name) and _format_of_part(part, column):
                 found.setdefault(part, column)
     if not {"%Y", "%m"} <= found.keys():
         return None

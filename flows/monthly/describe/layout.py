@@ -27,6 +27,8 @@ from monthly.describe.units import is_unit
 SEPARATORS = (",", ";", "\t", "|")
 #: Share of the rows that must agree: on the number of fields, or on a typed column.
 _MOST = 0.8
+#: Share of the rows with equally many fields, if decimal commas do not split some of them.
+_NEARLY_ALL = 0.95
 _TYPED = re.compile(
     r"[+-]?[\d.,'\u00a0\u202f\u2019 ]*\d[\d.,]*([eE][+-]?\d+)?"  # a number
     r"|\d{1,4}[-/.]([A-Za-z]{3,9}|\d{1,2})([-/.]\d{2,4})?([ T][^;\t|]*)?"  # a date, a time
@@ -151,14 +153,15 @@ def _split(line: str, separator: str) -> list[str]:
 def _separator(lines: Sequence[str]) -> str:
     """Return the separator that yields a table: equally many fields per row, with typed values."""
 
-    def score(separator: str) -> tuple[bool, float, int, int]:
+    def score(separator: str) -> tuple[bool, bool, float, int, int]:
         rows = [row for line in lines if (row := _split(line, separator)) and any(row)]
         fields = _fields(rows)
         table = [row for row in rows if len(row) == fields]
         values = [field for row in table for field in row if field.strip()]
         typed = sum(map(_is_typed, values)) / max(len(values), 1)
         is_table = fields > 1 and len(table) >= _MOST * len(rows) / 2
-        return is_table, round(typed, 1), fields, len(table)
+        is_even = len(table) >= _NEARLY_ALL * len(rows)
+        return is_table, is_even, round(typed, 1), fields, len(table)
 
     return max(SEPARATORS, key=score)
 

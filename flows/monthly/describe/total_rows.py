@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 import numpy as np
 import numpy.typing as npt
@@ -32,29 +32,35 @@ def propose_rejects(columns: Sequence[Drafted], files: Sequence[Published], mark
         mark: their decimal mark.
     """
     first = next((column for column in columns if column.known), None)
+    told: set[str] = set()
     for column in columns:
         if column.verdict.type == "string":
-            _propose_words(column, files, columns, mark)
+            told |= _propose_words(column, files, columns, mark, told)
         if column.verdict.times or column is first:
             _propose_empty(column, files, columns, mark)
 
 
 def _propose_words(
-    column: Drafted, files: Sequence[Published], columns: Sequence[Drafted], mark: Mark
-) -> None:
-    """Propose to reject totals in a text column: in the last rows, or sums anywhere."""
+    column: Drafted,
+    files: Sequence[Published],
+    columns: Sequence[Drafted],
+    mark: Mark,
+    told: Set[str],
+) -> set[str]:
+    """Propose to reject totals in a text column, unless an earlier one has them; return them."""
     tails = {n: {*_tail(column, n, files[n])} for n in column.seen}
     texts = {text for values in column.seen.values() for text in values.categories if is_sum(text)}
     texts |= {text for tail in tails.values() for text in tail}
-    if texts:
+    if texts - told:
         sums = _all_sums((n for n, tail in tails.items() if tail), files, columns, mark)
-        told = f" ({_listed(sums)} of the rows above)" if sums else ""
+        proof = f" ({_listed(sums)} of the rows above)" if sums else ""
         named = ", ".join(repr(bare(text, 60)) for text in sorted(texts))
         column.proposals += [
-            f"Rows of {named} may be totals or notes{told}, which load as data. To reject them, "
+            f"Rows of {named} may be totals or notes{proof}, which load as data. To reject them, "
             "write:",
             f"reject = {as_toml(sorted(texts))}",
         ]
+    return texts
 
 
 def _tail(column: Drafted, number: int, file: Published) -> Iterator[str]:

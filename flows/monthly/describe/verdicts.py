@@ -15,6 +15,7 @@ from monthly.convert.time_formats import halves_of
 from monthly.describe.addresses import YearMonth
 from monthly.describe.doubts import doubts_of
 from monthly.describe.naming import identifier
+from monthly.describe.near_misses import near_misses
 from monthly.describe.null_texts import NULL_TEXTS
 from monthly.describe.orders import contradict, most_likely
 from monthly.describe.times import Form, Reading
@@ -28,19 +29,8 @@ _CLOCK = re.compile("%[HI]")
 _INSTANT = re.compile("%[HIs]")
 #: A float may not keep every digit of a number with this many characters.
 _LONG = 20
-#: A number with a currency or percent sign before or after it.
-_SIGNED = re.compile(
-    r"[-+(]?\s?(?:[A-Z]{0,2}[$€£¥]\s?[-+]?\d[\d.,' ]*|\d[\d.,' ]*\s?[%$€£¥])\)?"
-    r"|\(\d[\d.,' ]*\)|\d[\d.,']*\s?-"  # negative in accounts
-)
-_WEEK = re.compile(r"\d{4}[-/ ]?[WK]W?\d{1,2}", re.IGNORECASE)
-#: A month may be written like this in a language whose names of months are not read.
-_WORD_AND_YEAR = re.compile(r"([^\W\d_]+)\.?[-/. ](?:19|20)\d\d|(?:19|20)\d\d[-/. ]([^\W\d_]+)\.?")
-_MONTHS = 12
 #: A column of keys, by its name.
 _KEY_NAME = re.compile(r"(^|_)(id|code)(_|$)")
-#: Most odd texts that a comment names.
-_FEW = 5
 
 
 @dataclass(frozen=True)
@@ -98,7 +88,7 @@ def verdict(
     lone = {text for values in texts for text in values.lone}
     totals = frozenset(text for text in odd if is_total(text) or text in lone - NULL_TEXTS)
     if found is None or odd - NULL_TEXTS - totals:
-        return Verdict("string", notes=_near_misses(texts, odd), is_clock=_are_clocks(texts))
+        return Verdict("string", notes=near_misses(texts, odd), is_clock=_are_clocks(texts))
     return _without(found, totals)
 
 
@@ -265,42 +255,3 @@ def _is_stored_as_text(texts: Sequence[Values]) -> bool:
 
 def _are_clocks(texts: Sequence[Values]) -> bool:
     return all(values.is_only("clocks") for values in texts)
-
-
-def _near_misses(texts: Sequence[Values], odd: set[str]) -> tuple[str, ...]:
-    """Return why a text column narrowly misses another type; empty if it does not."""
-    if text := next((t for values in texts if (t := _number_with_unit(values))), ""):
-        return (f"Numbers with a unit, such as {text!r}, which no number type reads.",)
-    if odd and all(map(_WEEK.fullmatch, odd)):
-        return (f"Weeks, such as {min(odd)!r}, which no format reads.",)
-    if (named := _like_months(odd)) and not any(values.numbers.count for values in texts):
-        return (
-            f"If texts such as {named!r} are months, no format reads them, and they stay text.",
-        )
-    codes = any(values.numbers.codes for values in texts)
-    numbers = sum(values.numbers.count for values in texts)
-    times = sum(f.count for values in texts for f in values.times.forms.values())
-    if codes and not odd and not times:
-        return ("Digits, but codes: a number would lose leading zeros, or the last of many.",)
-    what = "numbers" if numbers >= times else "times"
-    if not odd or len(odd) > _FEW or max(numbers, times) < 10 * len(odd):
-        return ()
-    named = ", ".join(repr(text) for text in sorted(odd))
-    return (
-        f"All are {what} but {named}: if these mean no value, name them in [text] nulls; if they "
-        "are not data rows, such as totals, declare the type of the others, and they are rejected.",
-    )
-
-
-def _like_months(texts: set[str]) -> str:
-    """Return the first text if all are a year and one of a few words, such as months may be."""
-    found = [*map(_WORD_AND_YEAR.fullmatch, sorted(texts))]
-    words = {match[1] or match[2] for match in found if match}
-    return min(texts) if all(found) and 1 < len(words) <= _MONTHS else ""
-
-
-def _number_with_unit(values: Values) -> str:
-    """Return the first text that is not a number, if all such texts have a sign or unit."""
-    texts = [*values.odd]
-    numbers = values.numbers.count or not values.times.forms
-    return texts[0] if texts and numbers and all(map(_SIGNED.fullmatch, texts)) else ""

@@ -1,11 +1,14 @@
-"""Finds zones in the names of columns, such as `MTU (CET/CEST)` or `time [Europe/Berlin]`."""
+"""Finds the zone of times, which a name may tell: `MTU (CET/CEST)`, `time [Europe/Berlin]`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from monthly.declaration_faults import is_zone
+from monthly.describe.columns import Drafted
+from monthly.describe.toml_text import as_toml, bare
+from monthly.describe.zones import zone_of
 
 _PLACE = re.compile(r"[A-Z][A-Za-z]+(?:/[A-Z][A-Za-z_]+)+")
 _OFFSET = re.compile(r"(?:UTC|GMT) ?([+\u2212-]) ?(\d{1,2})(?::?(\d{2}))?(?!\d)", re.IGNORECASE)
@@ -33,6 +36,47 @@ _ELSEWHERE = {
     "IST": ("Asia/Kolkata", "Asia/Jerusalem", "Europe/Dublin"),
     "AEST": ("Australia/Brisbane",),
 }
+#: A column that names the zone of each row: of standard or summer time, or one place.
+_ZONE, _PAIR = re.compile(r"[A-Z]{3,4}|[A-Za-z]+(/[A-Za-z_]+)+"), 2
+
+
+def zones_of(columns: Sequence[Drafted], roles: Mapping[str, Drafted]) -> list[str]:
+    """Return the zone of the times, or the zones that the time's name may mean."""
+    readings = [reading for column in columns for reading in column.verdict.times]
+    natives = [values.native for column in columns for values in column.seen.values()]
+    stored = [getattr(native, "tz", None) for native in natives]
+    if any(reading.offsets for reading in readings):
+        return [zone_of(readings)]
+    if any(stored):
+        return [next(zone for zone in stored if zone)]
+    return zones_named(roles["time"].published) if "time" in roles else []
+
+
+def proposed_zones(
+    zones: Sequence[str], columns: Sequence[Drafted], roles: Mapping[str, Drafted]
+) -> Iterator[str]:
+    """Yield lines that declare the zone, if a name has several readings or a column names one."""
+    if len(zones) > 1:
+        for zone in zones:
+            yield f'time_zone = "{zone}" # if {bare(roles["time"].published, 60)!r} means that'
+    for column in columns if "time" in roles and not zones else ():
+        texts = {text for values in column.seen.values() for text in values.distinct}
+        if len(texts) <= _PAIR and all(_ZONE.fullmatch(t) and zones_named(t) for t in texts):
+            for zone in zones_named(" ".join(texts)):
+                yield f'time_zone = "{zone}" # {bare(column.published, 60)!r} may say so'
+
+
+def propose_other_zones(columns: Sequence[Drafted], time_zone: str) -> None:
+    """Propose the zone of times whose column is named after another zone than the dataset's."""
+    for column in columns if time_zone else ():
+        zones = zones_named(column.published)
+        is_bare = not any(reading.offsets for reading in column.verdict.times)
+        is_other = len(zones) == 1 and zones != [time_zone]
+        if column.verdict.type == "timestamp" and is_bare and is_other:
+            column.proposals += [
+                f"To convert these times to {time_zone}, as the name suggests, write:",
+                f"zone = {as_toml(zones[0])}",
+            ]
 
 
 def zones_named(name: str) -> list[str]:
