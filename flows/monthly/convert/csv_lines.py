@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -20,7 +20,7 @@ import pyarrow.csv as pa_csv
 from monthly.columns import Column
 from monthly.convert.conforming import conform
 from monthly.convert.line_breaks import has_odd_quotes, restored, restored_text
-from monthly.convert.pieces import Reject
+from monthly.convert.pieces import Piece, Reject
 from monthly.convert.published_values import NULLS, Unreadable
 from monthly.convert.readings import Readings
 from monthly.header import Mapped
@@ -160,13 +160,20 @@ class Lines:
 
     def halves(self) -> tuple[Lines, Lines]:
         """Return the first and the second half of the lines; see `Piece`."""
-        lines = [
-            (number, line)
-            for number, line in enumerate(self.data.split(b"\n"), self.first)
-            if line.strip(b"\r")
-        ]
+        lines = self._numbered()
         middle = len(lines) // 2
         return self._of(lines[:middle]), self._of(lines[middle:])
+
+    def split(self, places: Collection[int]) -> tuple[Lines | None, list[Piece]]:
+        """Return the piece without some rows, and each of these; see `Piece`."""
+        lines = self._numbered()
+        rest = [line for place, line in enumerate(lines) if place not in places]
+        return self._of(rest) if rest else None, [self._of([lines[n]]) for n in places]
+
+    def _numbered(self) -> list[tuple[int, bytes]]:
+        """Return the lines that are not blank, each with its number."""
+        lines = enumerate(self.data.split(b"\n"), self.first)
+        return [(number, line) for number, line in lines if line.strip(b"\r")]
 
     def reject(self, reason: str) -> Reject:
         """Return the only line as a reject; see `Piece`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from core.errors import BadFile
 from core.parquet import damage_named, open_file
 from monthly.convert.conforming import conform
-from monthly.convert.pieces import Reject
+from monthly.convert.pieces import Piece, Reject
 from monthly.convert.published_values import Unreadable, is_text
 from monthly.convert.readings import Readings
 from monthly.convert.zones import UTC_ZONES, place_of
@@ -34,6 +34,7 @@ class Rows:
         batch: the rows as published.
         first: number of the first row, from 1.
         readings: how to read ambiguous values.
+        numbers: numbers of the rows if some were taken out; empty if they are consecutive.
     """
 
     month: Month
@@ -41,6 +42,7 @@ class Rows:
     batch: pa.RecordBatch
     first: int
     readings: Readings
+    numbers: Sequence[int] = ()
 
     @property
     def rows(self) -> int:
@@ -64,14 +66,28 @@ class Rows:
         middle = self.rows // 2
         return self._slice(0, middle), self._slice(middle, self.rows - middle)
 
+    def split(self, places: Collection[int]) -> tuple[Rows | None, list[Piece]]:
+        """Return the piece without some rows, and each of these; see `Piece`."""
+        rest = [place for place in range(self.rows) if place not in places]
+        return self._take(rest) if rest else None, [self._take([place]) for place in places]
+
+    def _take(self, places: Sequence[int]) -> Rows:
+        numbers = [self._number(place) for place in places]
+        return replace(self, batch=self.batch.take(pa.array(places)), numbers=numbers)
+
     def _slice(self, start: int, rows: int) -> Rows:
-        return replace(self, batch=self.batch.slice(start, rows), first=self.first + start)
+        numbers = self.numbers and self.numbers[start : start + rows]
+        batch = self.batch.slice(start, rows)
+        return replace(self, batch=batch, first=self._number(start), numbers=numbers)
+
+    def _number(self, place: int) -> int:
+        return self.numbers[place] if self.numbers else self.first + place
 
     def reject(self, reason: str) -> Reject:
         """Return the only row as a reject; see `Piece`."""
         pairs = zip(self.batch.schema.names, self.batch.columns)
         text = json.dumps({name: _shown(values) for name, values in pairs}, default=str)
-        return Reject(self.first, reason, text)
+        return Reject(self._number(0), reason, text)
 
 
 def _plain(name: str, values: pa.Array) -> pa.Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -60,6 +60,9 @@ class Piece(Protocol):
     def halves(self) -> tuple[Piece, Piece]:
         """Return the first and the second half of the rows."""
 
+    def split(self, places: Collection[int]) -> tuple[Piece | None, list[Piece]]:
+        """Return the piece without some rows, None if none are left, and each of these rows."""
+
     def reject(self, reason: str) -> Reject:
         """Return the only row as a reject."""
 
@@ -99,13 +102,21 @@ def salvage(
         piece = waiting.pop()
         try:
             found.batches.append(read(piece))
+        except NotData as error:
+            rest, others = piece.split(error.reasons)
+            found.rejects += map(_declared, others, error.reasons.values())
+            waiting += [rest] if rest else []
         except ValueError as error:
             if piece.rows == 1:
-                is_declared = isinstance(error, NotData)
-                found.rejects.append(replace(piece.reject(str(error)), is_declared=is_declared))
-                failed += not is_declared
+                found.rejects.append(piece.reject(str(error)))
+                failed += 1
                 if hopeless(failed, piece.first, max_reject_share):
                     break
             else:
                 waiting += reversed(piece.halves())
+    found.rejects.sort(key=lambda reject: reject.line)
     return found
+
+
+def _declared(row: Piece, reason: str) -> Reject:
+    return replace(row.reject(reason), is_declared=True)

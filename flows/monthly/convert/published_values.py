@@ -31,7 +31,15 @@ class Unreadable(ValueError):
 
 
 class NotData(Unreadable):
-    """A row that the declaration says is not data, such as a total."""
+    """Some rows are not data, the declaration says, such as totals.
+
+    Attributes:
+        reasons: the reason by the row's position in the piece.
+    """
+
+    def __init__(self, reasons: Mapping[int, str]) -> None:
+        super().__init__("; ".join(reasons.values()))
+        self.reasons = reasons
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -69,18 +77,18 @@ def refuse(
 
 
 def refuse_rejected(column: Column, texts: pa.Array) -> None:
-    """Raise if a text means that its row is not data.
+    """Raise if texts mean that their rows are not data.
 
     Args:
         column: a column that declares such texts.
         texts: its published texts, with "no value" as null.
     """
-    if "" in column.rejected and texts.null_count:
-        raise NotData(f"{column.name}: no value, which is declared as no data")
-    found = pc.is_in(texts, strings([*column.rejected]))
-    if pc.any(found).as_py():
-        text = texts.filter(found)[0].as_py()
-        raise NotData(f"{column.name}: {text!r} is declared as no data")
+    known = pc.fill_null(texts, "")
+    places = pc.indices_nonzero(pc.is_in(known, strings([*column.rejected])))
+    if len(places):
+        shown = [repr(text) if text else "no value" for text in known.take(places).to_pylist()]
+        reasons = [f"{column.name}: {each} is declared as no data" for each in shown]
+        raise NotData(dict(zip(places.to_pylist(), reasons)))
 
 
 def spread(values: pa.Array, texts: pa.Array) -> pa.Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from monthly.convert import pieces
 from monthly.convert.conforming import conform
-from monthly.convert.pieces import Reject, hopeless, salvage
+from monthly.convert.pieces import Piece, Reject, hopeless, salvage
 from monthly.convert.published_values import Unreadable
 from monthly.convert.readings import Readings, Rules
 from monthly.header import map_header
@@ -52,6 +53,10 @@ class Numbers:
             Numbers(self.values[:middle], self.first, self.asked),
             Numbers(self.values[middle:], self.first + middle, self.asked),
         )
+
+    def split(self, places: Collection[int]) -> tuple[Numbers | None, list[Piece]]:
+        """Return the numbers without some of them, and these."""
+        raise NotImplementedError
 
     def reject(self, reason: str) -> Reject:
         """Return the single bad number as a reject."""
