@@ -29,6 +29,8 @@ _HERE = Path(__file__).parents[1] / "datasets"
 _ARCHIVE = next((folder for folder in _HERE.parents if folder.is_file()), None)
 #: The declarations that the project ships.
 SHIPPED = _HERE if _ARCHIVE is None else _ARCHIVE.with_suffix("") / "datasets"
+#: UTF-8, with or without the mark that Windows editors write.
+_ENCODING = "utf-8-sig"
 #: The variable that names the folder of the user's declarations.
 VARIABLE = "TRIPS_DATASETS"
 
@@ -157,7 +159,7 @@ def _table_in(path: Path) -> str:
     The rest of the declaration is not checked here; an error in it is raised on use.
     """
     try:
-        return str(tomllib.loads(path.read_text("utf-8")).get("table") or path.stem)
+        return str(tomllib.loads(path.read_text(_ENCODING)).get("table") or path.stem)
     except (OSError, ValueError):
         return path.stem
 
@@ -169,8 +171,11 @@ def read_dataset(path: Path) -> Dataset:
         UsageError: the declaration is invalid; the message lists all faults by line.
     """
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text(_ENCODING)
         raw = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{path}, line {line} is not UTF-8; save the file as UTF-8") from error
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: {error}") from error
     try:

@@ -91,6 +91,7 @@ FAULTS = {
         "have 'A' twice; case does not tell codes apart",
     ),
     "keeper": ('"Price."', '"x"\nkeep_text = "no"', 14, "is 'no', which is not a string column"),
+    "quarter": ('"When."', '"x"\nformats = ["%Y-%m Q%q"]', 11, "has a quarter and a month"),
     "reject": ('"Price."', '"x"\nreject = ["NULL"]', 14, "'NULL', which means no value; write ''"),
     "rejects": ('"Price."', '"x"\nreject = "Total"', 14, "reject is 'Total'; write published"),
     "flag": ('"Price."', '"x"\nflag = true', 14, "flag is for a string column, not float64"),
@@ -212,6 +213,17 @@ def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
         read_dataset(written(tmp_path, text))
     keys = [line.split(": ")[1].split()[0] for line in str(caught.value).splitlines()]
     assert keys == ["titel", "title", "first_month", "columns.price.type"]
+
+
+def test_a_declaration_is_utf8_with_or_without_a_mark(tmp_path: Path) -> None:
+    """Windows editors write the mark; in another encoding the first wrong line is named."""
+    path = written(tmp_path, GOOD)
+    expected = read_dataset(path).schema
+    path.write_text(GOOD, "utf-8-sig")
+    assert read_dataset(path).schema == expected
+    path.write_bytes(GOOD.replace('"Price."', '"Précio."').encode("latin-1"))
+    with pytest.raises(UsageError, match=r"prices\.toml, line 14 is not UTF-8; save the file"):
+        read_dataset(path)
 
 
 def test_a_file_whose_name_is_not_a_dataset_name_is_refused(tmp_path: Path) -> None:

@@ -58,6 +58,8 @@ def pattern_of(text: str, side: Side = "start") -> str:
     names = re.findall(r"\?P<(\w)>", read)
     if twice := {name for name in names if names.count(name) > 1}:
         raise UnknownFormat(f"{text!r} has the same part twice ({', '.join(sorted(twice))})")
+    if "q" in names and {"m", "n"} & {*names}:
+        raise UnknownFormat(f"{text!r} has a quarter and a month; a time needs one of them")
     if "s" not in names and ("y" not in names or not {"m", "n", "q"} & {*names}):
         of_side = f" in its {side}" if len(halves) > 1 else ""
         raise UnknownFormat(f"{text!r} has no year or no month{of_side}; a time needs both")
