@@ -222,7 +222,7 @@ def test_a_declaration_is_utf8_with_or_without_a_mark(tmp_path: Path) -> None:
     path.write_text(GOOD, "utf-8-sig")
     assert read_dataset(path).schema == expected
     path.write_bytes(GOOD.replace('"Price."', '"Précio."').encode("latin-1"))
-    with pytest.raises(UsageError, match=r"prices\.toml, line 14 is not UTF-8; save the file"):
+    with pytest.raises(UsageError, match=r"prices\.toml, line 13 is not UTF-8; save the file"):
         read_dataset(path)
 
 
