@@ -17,10 +17,12 @@ from prefect.utilities.pydantic import JsonPatch
 from block_specs import Blocks, BlockSpec, main
 from make_docker_block import DATA, JSON_LOG, check_volume, volume_blocks
 
-#: Names of Kubernetes' objects (RFC 1123 labels, as it checks them).
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+#: The name of a namespace (an RFC 1123 label), and that of other objects, such as secrets (a DNS
+#: subdomain), as Kubernetes checks them.
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _AMOUNT = re.compile(r"(cpu|memory|ephemeral-storage)=[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?")
-_REFERENCE = re.compile(r"[A-Za-z_]\w*=[a-z0-9][-.a-z0-9]*/[-._A-Za-z0-9]+")
+_REFERENCE = re.compile(rf"[A-Za-z_]\w*={_NAME.pattern}/[-._A-Za-z0-9]+")
 _POLICIES = [policy.value for policy in KubernetesImagePullPolicy]
 #: The user of the Dockerfile, who must not become root.
 _USER = 1000
@@ -43,7 +45,7 @@ def blocks(settings: Settings) -> Blocks:
         job = KubernetesJob(
             image=settings.image("KUBERNETES_IMAGE"),
             image_pull_policy=KubernetesImagePullPolicy(policy),
-            namespace=settings.matching("KUBERNETES_NAMESPACE", _NAME, "default"),
+            namespace=settings.matching("KUBERNETES_NAMESPACE", _LABEL, "default"),
             service_account_name=settings.matching("KUBERNETES_SERVICE_ACCOUNT", _NAME) or None,
             env=_environment(settings),
             # Prefect's default command starts a second Prefect there, just to cancel the first.

@@ -19,8 +19,10 @@ sys.path.insert(0, str(Path(__file__).absolute().parents[1] / "flows"))
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME
 
 from core.disk import free_space, nearest
+from core.download.http import user_agent
 from core.download.remote_file import without_secrets
 from core.errors import TripsError, UsageError
+from core.redaction import redacted
 from core.scratch import scratch_root
 from orchestration import prefect_home
 from orchestration.block_registry import (
@@ -36,7 +38,7 @@ from orchestration.block_registry import (
     opened_warehouse,
 )
 from orchestration.prefect_server import place_of_blocks, refuse_silent_server
-from orchestration.variables import SCRATCH, setting
+from orchestration.variables import CONTACT, SCRATCH, setting
 
 _PACKAGES = ("prefect", "pandas", "pyarrow", "duckdb", "sqlalchemy", "psycopg2-binary")
 #: A key that no month uses.
@@ -50,7 +52,8 @@ def main() -> int:
     for name, what, ask in _parts():
         said, well = _asked(ask)
         answers &= well
-        print(f"{'ok' if well else 'NO':3} {name:<10} {what}{f': {said}' if said else ''}")
+        line = f"{'ok' if well else 'NO':3} {name:<10} {what}{f': {said}' if said else ''}"
+        print(redacted(line))
     return 0 if answers else 1
 
 
@@ -65,6 +68,7 @@ def _parts() -> Iterator[tuple[str, str, Callable[[], str]]]:
     yield "scratch", str(setting(replace(SCRATCH, default=str(scratch_root())))), _scratch
     source = without_secrets(SOURCE_SETTING.value) or "the first that a dataset declares"
     yield "source", f"{source} ({SOURCE_SETTING.why})", str
+    yield "requests", f"as {user_agent()}", _requests
     yield "bucket", str(BUCKET_SETTING), _bucket
     yield "warehouse", str(WAREHOUSE_SETTING), _warehouse
 
@@ -100,6 +104,12 @@ def _writable(folder: Path) -> str:
     if not os.access(there, os.W_OK | os.X_OK):
         raise UsageError(f"this user may not write into {there}")
     return free_space(folder)
+
+
+def _requests() -> str:
+    if setting(CONTACT).value:
+        return ""
+    return f"publishers cannot reach you; set {CONTACT.name} to a web or e-mail address"
 
 
 def _bucket() -> str:

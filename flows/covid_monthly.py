@@ -22,7 +22,7 @@ from core.download.remote_file import RemoteFile, remote_file
 from core.scratch import Job, scratch_folder
 from core.storage.bucket import Bucket
 from core.storage.put import put
-from covid.cache import cached, keep
+from covid.cache import cached, keep, unchanged
 from covid.edition import URL, check_edition, find_country, read_edition
 from covid.monthly import Monthly, Total, by_month
 from orchestration import cli
@@ -32,6 +32,7 @@ from orchestration.flow_results import plain_failures
 from orchestration.notifications import NOTICES
 from orchestration.progress import shown_progress
 from orchestration.retries import RETRIES
+from orchestration.secret_values import check_url
 from orchestration.stages import stage
 
 
@@ -54,17 +55,22 @@ class Report:
 @task(task_run_name="extract {day}", **RETRIES)
 @stage
 def extract(edition: RemoteFile[str], bucket: Bucket, day: dt.date, folder: Path) -> Path:
-    """Download the day's edition, or take it from the bucket if it was already fetched today."""
+    """Download the day's edition, or take it from the bucket if that has the publisher's."""
     logger, path = get_run_logger(), folder / "edition.json"
     if cached(bucket, edition.url, day, path):
-        message = f"{edition}: fetched on {day} already"
-        state: Any = Completed(name="Cached", message=message, data=path)
-        return state  # type: ignore[no-any-return] # whose data Prefect hands to the next task
+        return _cached(path, f"{edition}: fetched on {day} already")
+    if unchanged(bucket, edition, day, path):
+        return _cached(path, f"{edition}: unchanged since it was fetched")
     with shown_progress(str(edition), logger) as tell:
         found = fetch(edition, path, lambda part, _: check_edition(part, str(edition)), tell)
-    keep(bucket, edition.url, day, path)
+    keep(bucket, found, day)
     logger.info("%s: %s bytes", edition, f"{found.size:,}")
     return path
+
+
+def _cached(path: Path, message: str) -> Path:
+    state: Any = Completed(name="Cached", message=message, data=path)
+    return state  # type: ignore[no-any-return] # whose data Prefect hands to the next task
 
 
 @task(task_run_name="transform {country}")
@@ -109,6 +115,7 @@ def covid_monthly(
     """
     edition, opened, day = remote_file("covid", url), opened_bucket(bucket), _today()
     tell_places("", opened)
+    check_url(url)
     store = opened.used
     with scratch_folder(Job("covid"), f"{url} {bucket}") as folder:
         report = load(transform(extract(edition, store, day, folder), edition, country, day), store)

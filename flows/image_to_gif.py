@@ -37,6 +37,7 @@ from orchestration.notifications import NOTICES
 from orchestration.parameter_types import AtLeastOne
 from orchestration.progress import shown_progress
 from orchestration.retries import RETRIES, can_pass
+from orchestration.secret_values import check_url
 from orchestration.stages import stage
 
 Engine = Literal["dask", "threads"]
@@ -138,6 +139,7 @@ def image_to_gif(
         cluster: Address of a Dask scheduler (tcp://HOST:8786), instead of a local cluster.
     """
     _refuse_passing_folder(file, gif, bucket)
+    check_url(remote_file("images", url).url)
     if bucket:
         tell_places("", opened_bucket(bucket))
     runner = _runner(engine, workers, cluster)

@@ -56,7 +56,7 @@ from orchestration.parameter_types import (
     Year,
 )
 from orchestration.paths import absolute_name
-from orchestration.planning import plan_all
+from orchestration.planning import Planner, plan_all
 from orchestration.pricing import priced, warn_of
 from orchestration.retries import RETRIES
 from orchestration.stages import stage
@@ -166,7 +166,7 @@ def etl_parent_flow(
     opened, loaded = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
     tell_places(source, opened, loaded, color)
     store, target = opened.used, loaded.used if loaded else None
-    plans = plan_all(wanted, source, store, target, force, policy)
+    plans = plan_all(wanted, Planner(source, store, target, force, policy), {})
     plans = _accepted_by(target, _published(plans, source, skip_missing or months == "due"))
     due = [p for p in plans if has_work(p)]
     price = priced(due, store, target, workers, queries=plan) if due else None

@@ -105,6 +105,27 @@ def test_the_next_day_fetches_the_next_edition(
     assert (place / "bucket" / CSV).read_bytes() == SMALL_CSV
 
 
+def test_the_next_day_asks_whether_the_edition_is_still_the_same(
+    place: Path, server: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not downloaded again; the report has the date of the new day."""
+    report(server)
+    monkeypatch.setattr(flow_file, "_today", lambda: DAY + dt.timedelta(1))
+    assert report(server).result().found.csv() == SMALL_CSV
+    asked = [(each.method, each.headers.get("if-none-match")) for each in server.requests]
+    assert asked == [("GET", None), ("HEAD", '"one"')]
+
+
+def test_a_typed_signature_warns(
+    place: Path, server: Web, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in a source, and is stored with the run's parameters alone."""
+    server.serve("/json/?sig=s1gned", Page(SMALL))
+    report(server, url=server.url("/json/?sig=s1gned"))
+    assert "the url contains a secret (sig), which Prefect stores" in caplog.text
+    assert "s1gned" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
@@ -125,7 +146,7 @@ def test_a_bad_answer_is_an_error_and_leaves_the_cache(
     assert said in reason(state)
     assert server.url("/json/") in reason(state)
     assert listing(place / "bucket") == before
-    assert len(server.requests) == 2
+    assert [request.method for request in server.requests] == ["GET", "HEAD", "GET"]
 
 
 def test_a_cache_that_was_cut_is_fetched_again(place: Path, server: Web) -> None:

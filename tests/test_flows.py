@@ -319,6 +319,26 @@ def test_a_transient_error_is_retried(place: Path, server: Web, no_waiting: None
     assert state.result().rows_written == 1
 
 
+def test_a_retry_plans_only_the_months_that_failed(
+    place: Path, server: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The publisher is not asked for the others again."""
+    import parameterized_flow as flow_file
+
+    from orchestration.planning import plan_all
+
+    quick = plan_all.with_options(retry_delay_seconds=0, retry_jitter_factor=None)
+    monkeypatch.setattr(flow_file, "plan_all", quick)
+    for month in ("2020-10", "2020-11", "2020-12"):
+        server.serve(f"/green_tripdata_{month}.csv", trips(month, ["3"]).encode())
+    server.fail(Fault(Page(b"", status=503)))
+    call: Any = flow_file.etl_parent_flow
+    months = {"months": "2020-10:2020-12", "source": server.url(TEMPLATE)}
+    state = call("green", **months, plan=True, return_state=True)
+    assert [line.status for line in state.result()] == ["NEW"] * 3
+    assert len(server.requests) == 4
+
+
 def test_a_bucket_that_is_away_for_a_moment_is_asked_again_before_a_load(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -225,6 +225,33 @@ def test_a_file_without_certificates_is_refused(
         network.share_network()
 
 
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "socks5://me:pr0xy-pw@proxy.example:1080",
+        "me:pr0xy-pw@proxy.example:8080",
+        "http://me:pr0xy/pw@proxy.example:8080",
+        "http://proxy.example:port",
+        "http://",
+    ],
+)
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "http_proxy", "ALL_PROXY"])
+def test_a_proxy_that_not_every_client_can_use_is_refused(
+    name: str, proxy: str, plain: pytest.MonkeyPatch
+) -> None:
+    """With the name of its variable: an error of a client may show the password instead."""
+    plain.setenv(name, proxy)
+    with pytest.raises(UsageError, match=f"^{name} is not the address of an HTTP proxy") as refused:
+        network.share_network()
+    assert "pr0xy" not in str(refused.value)
+
+
+@pytest.mark.parametrize("proxy", ["proxy.example:8080", "https://me:pr0xy%2Fpw@proxy.example"])
+def test_a_proxy_may_lack_its_scheme_and_its_port(proxy: str, plain: pytest.MonkeyPatch) -> None:
+    plain.setenv("HTTPS_PROXY", proxy)
+    network.share_network()
+
+
 def test_a_file_is_passed_on_by_its_absolute_path(
     company: Company, plain: pytest.MonkeyPatch
 ) -> None:

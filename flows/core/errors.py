@@ -30,6 +30,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from core.redaction import redacted
+
 
 @dataclass(frozen=True)
 class Remedy:
@@ -56,13 +58,13 @@ class TripsError(Exception):
     """Base class of every error that this project raises on purpose.
 
     Args:
-        message: what is wrong.
+        message: what is wrong; passwords and signatures of addresses in it are masked.
         remedies: what helps; any one of them.
     """
 
     def __init__(self, message: str, *remedies: Advice) -> None:
-        super().__init__(message, *remedies)  # all of them, or they would be lost in a pickle
-        self.message, self.remedies = message, remedies
+        self.message, self.remedies = redacted(message), remedies
+        super().__init__(self.message, *remedies)  # all of them, or they would be lost in a pickle
 
     def __str__(self) -> str:
         """Return the message and the advice that reads the same everywhere."""

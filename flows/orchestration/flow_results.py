@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
+from traceback import format_exception
 from typing import Any, ParamSpec, TypeVar
 
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from core.errors import Held, TripsError
+from core.redaction import redacted
 from monthly.plan import Plan, Status
 from monthly.result import MonthResult, Outcome, result_of
 from orchestration.retries import PASSING
@@ -98,17 +100,22 @@ def skipped(plan: Plan, where: str) -> State[MonthResult]:
 
 
 class _Plain(logging.Filter):
-    """A log filter that replaces the traceback of this project's errors with their message."""
+    """A log filter for all handlers: masks secrets of addresses, words this project's errors."""
 
     off = False
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Replace the traceback in the record, for all handlers, and keep the record."""
+        """Mask secrets, replace the traceback of this project's errors, and keep the record."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, TripsError) and not _Plain.off:
             record.msg, record.args = "%s", (words_in_ui(error),)
             record.is_transient = isinstance(error, PASSING)  # an attempt of several
             record.exc_info = record.exc_text = None
+        elif record.exc_info:
+            record.exc_text = redacted("".join(format_exception(*record.exc_info))).rstrip()
+        message = record.getMessage()
+        if (shown := redacted(message)) != message:
+            record.msg, record.args = "%s", (shown,)
         return True
 
 

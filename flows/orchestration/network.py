@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import ssl
 from pathlib import Path
+from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
 
 from core.errors import UsageError
@@ -21,6 +22,8 @@ CERTIFICATES = {
     "AWS_CA_BUNDLE": "boto3",
     "GIT_SSL_CAINFO": "git, which fetches the code of GitHub deployments",
 }
+#: Schemes of the requests for which clients look for a proxy.
+_PROXIED = {"http", "https", "all"}
 #: This machine, which no proxy can reach.
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -31,7 +34,8 @@ def share_network() -> None:
     A client's own variable takes precedence.
 
     Raises:
-        UsageError: TRIPS_CA_FILE is not a file of certificates.
+        UsageError: TRIPS_CA_FILE is not a file of certificates, or a variable does not name a
+            proxy that every client can use.
     """
     found = setting(CA_FILE)
     if found.value:
@@ -40,7 +44,9 @@ def share_network() -> None:
         os.environ[CA_FILE.name] = path = str(Path(found.value).absolute())
         for name in CERTIFICATES:
             os.environ[name] = os.environ.get(name) or path
-    if getproxies_environment():
+    if proxies := getproxies_environment():
+        for scheme in _PROXIED & proxies.keys():
+            _refuse_unusable_proxy(scheme, proxies[scheme])
         _spare_loopback()
 
 
@@ -52,6 +58,27 @@ def _refuse_other_files(found: Setting) -> None:
             f"{found.origin}: {found.value} is not a file of certificates ({error}); name one "
             "with PEM certificates that this user may read"
         ) from error
+
+
+def _refuse_unusable_proxy(scheme: str, address: str) -> None:
+    # The clients' own errors for it name neither the variable nor, some of them, hide its password.
+    if not _is_http(address if "://" in address or "@" in address else f"http://{address}"):
+        name = f"{scheme}_proxy"
+        name = name if name in os.environ else name.upper()
+        raise UsageError(
+            f"{name} is not the address of an HTTP proxy; write it like http://HOST:PORT or "
+            "http://USER:PASSWORD@HOST:PORT, with other characters than letters and digits "
+            "percent-encoded in the password"
+        )
+
+
+def _is_http(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        port = parts.port  # raises ValueError if it is not a number
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
 
 
 def _spare_loopback() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import dataclass
 
 from prefect import task
 from prefect.runtime import task_run
@@ -23,45 +24,59 @@ from orchestration.stages import stage
 PLANNED = 8
 
 
+@dataclass(frozen=True)
+class Planner:
+    """What the months of a run are compared with; see `plan_month`.
+
+    Attributes:
+        source: where they are published.
+        bucket, warehouse: where they are kept; None if the run loads no warehouse.
+        force: whether every published month counts as changed.
+        policy: what to do with a held month.
+    """
+
+    source: str
+    bucket: Bucket
+    warehouse: Warehouse | None
+    force: bool
+    policy: Policy
+
+    def plan(self, month: Month) -> Plan:
+        """Return the plan of a month."""
+        planned = plan_month(month, self.source, self.bucket, self.force, self.policy)
+        if self.warehouse is None:
+            return planned
+        return due_in_warehouse(planned, self.warehouse.held(month), self.warehouse.name())
+
+
 @task(name="plan", task_run_name="plan {months[0].dataset}", **RETRIES)
 @stage
 def plan_all(
-    months: Sequence[Month],
-    source: str,
-    bucket: Bucket,
-    warehouse: Warehouse | None,
-    force: bool,
-    policy: Policy,
+    months: Sequence[Month], planner: Planner, planned: dict[Month, Plan | MonthResult]
 ) -> list[Plan | MonthResult]:
     """Compare the published files with the bucket and the warehouse, without writing anything.
 
     One task plans all months, because a task run takes longer than a request. A transient error
-    retries all of them; the last attempt returns a failed line for each month that fails.
+    retries the months that are not planned yet; the last attempt returns a failed line for each
+    month that fails.
+
+    Args:
+        months: the months.
+        planner: plans one.
+        planned: empty; takes the planned months, as Prefect calls a retry with the same object.
     """
     is_last = (task_run.run_count or 0) > RETRIES["retries"]
 
     def plan(month: Month) -> Plan | MonthResult:
         try:
-            return _plan(month, source, bucket, warehouse, force, policy)
+            return planner.plan(month)
         except Exception as error:
             if isinstance(error, PASSING) and not is_last:
                 raise
             return failed_month(month, readable(error))
 
     with ThreadPoolExecutor(PLANNED) as planning:
-        running = [planning.submit(copy_context().run, plan, month) for month in months]
-    return [each.result() for each in running]
-
-
-def _plan(
-    month: Month,
-    source: str,
-    bucket: Bucket,
-    warehouse: Warehouse | None,
-    force: bool,
-    policy: Policy,
-) -> Plan:
-    planned = plan_month(month, source, bucket, force, policy)
-    if warehouse is None:
-        return planned
-    return due_in_warehouse(planned, warehouse.held(month), warehouse.name())
+        due = [month for month in months if month not in planned]
+        running = {month: planning.submit(copy_context().run, plan, month) for month in due}
+    planned |= {month: each.result() for month, each in running.items() if not each.exception()}
+    return [planned[month] if month in planned else running[month].result() for month in months]

@@ -104,11 +104,11 @@ def _share_declarations() -> None:
     if Path(main).absolute().parent.parent != PROJECT:
         return  # a process of Prefect's own shows the error with the run
     try:
-        from core.download.hosts import requests_allowed
+        from core.download.http import refuse_wrong_settings
         from monthly.datasets import declaration_files
 
         refuse_unknown_log()
-        requests_allowed()
+        refuse_wrong_settings()
         declaration_files()
     except UsageError as error:
         refuse(error)

@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 
 from core.disk import nearest
 from core.errors import UsageError
+from core.redaction import redacted
 
 #: Seconds to wait for a server to answer.
 ANSWER_SECONDS = 10
@@ -59,7 +60,7 @@ def place_of_blocks() -> str:
     """Return where Prefect looks for blocks: its server, or its database."""
     url = PREFECT_API_URL.value()
     if url:
-        return f"the server {url}"
+        return f"the server {redacted(url)}"
     database = make_url(PREFECT_API_DATABASE_CONNECTION_URL.value())
     is_file = database.get_backend_name() == "sqlite"
     return f"the database {database.database if is_file else database}"  # without its password

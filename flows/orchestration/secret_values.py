@@ -11,6 +11,8 @@ from prefect.blocks.system import Secret
 
 from core import redaction
 from core.download import secrets
+from core.download.http import refuse_wrong_settings
+from core.redaction import typed_secrets
 from monthly.sources import secrets_in, typed_in
 from orchestration import variables
 
@@ -59,18 +61,29 @@ def check_source(source: str, dataset: str) -> None:
     """Warn about literal secrets in a source, before any of its months is planned.
 
     Raises:
-        UsageError: a secret that the source refers to has no value.
+        UsageError: a secret that the source refers to has no value, or a setting of requests is
+            invalid.
     """
-    for name in secrets_in(source, dataset):
+    _check("source", secrets_in(source, dataset), typed_in(source, dataset))
+
+
+def check_url(url: str) -> None:
+    """Warn about literal secrets in the parameter `url`; see `check_source`."""
+    _check("url", secrets.names_in(url), typed_secrets(url))
+
+
+def _check(parameter: str, named: list[str], typed: list[str]) -> None:
+    refuse_wrong_settings()
+    for name in named:
         secrets.value_of(name)
-    if typed := typed_in(source, dataset):
-        get_run_logger().warning("%s", _warning(typed))
+    if typed:
+        get_run_logger().warning("%s", _warning(parameter, typed))
 
 
-def _warning(typed: list[str]) -> str:
+def _warning(parameter: str, typed: list[str]) -> str:
     return (
-        f"the source contains a secret ({', '.join(typed)}), which Prefect stores with the run's "
-        f"parameters and shows in the UI; write {{secret.NAME}} in its place, and put its value "
+        f"the {parameter} contains a secret ({', '.join(typed)}), which Prefect stores with the "
+        "run's parameters and shows in the UI; write {secret.NAME} in its place, and put its value "
         f"into {secrets.VARIABLE} in .env or into the block secret/NAME "
         "(blocks/make_secret_blocks.py)"
     )

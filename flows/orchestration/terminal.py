@@ -17,6 +17,7 @@ from prefect.logging.handlers import PrefectConsoleHandler
 from rich.console import Console
 from rich.theme import Theme
 
+from core.redaction import redacted
 from orchestration import json_log
 from orchestration.json_log import JsonLines
 
@@ -100,7 +101,7 @@ class _ForTerminal(logging.Formatter):
         """Return the record's `terminal` text, or its message, and any exception in one line."""
         text = getattr(record, "terminal", record.getMessage())
         if record.exc_info:
-            text = f"{text} {record.exc_info[1]}"
+            text = redacted(f"{text} {record.exc_info[1]}")
         short = record.__dict__ | {"exc_info": None, "exc_text": None, "msg": text, "args": None}
         return self._formatter.format(logging.makeLogRecord(short))
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
+from core.errors import Remedy, UsageError
 from core.redaction import redacted, typed_secrets
 
 S3 = "https://b.s3.amazonaws.com/{year}.csv?X-Amz-Credential=AK&X-Amz-Signature=0a1b2c"
+#: In the forms of keys of Google's APIs, of Azure Functions and of OpenWeather.
+GOOGLE_KEY = "AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY"
+AZURE_CODE = "aB3xY0kPq8rT5uV2wZ1cD4eF6gH7iJ9kLmN0oPqRsTuVwXyZ01234A=="
+HEX_KEY = "0123456789abcdef0123456789abcdef"
 AZURE = "https://a.blob.core.windows.net/c/{year}.csv?sv=2022-11-02&sig=Zm9v%3D"
 
 
@@ -25,6 +32,16 @@ AZURE = "https://a.blob.core.windows.net/c/{year}.csv?sv=2022-11-02&sig=Zm9v%3D"
         ("https://h/f?Signature=abc&Expires=1", ["Signature"]),
         ("https://h/f?access_token=abc", ["access_token"]),
         ("https://h/f?apikey=abc&design=1&tokens=2", ["apikey"]),
+        ("https://h/f?$$app_token=abc", ["$$app_token"]),
+        ("https://h/f?%24%24app_token=abc", ["%24%24app_token"]),
+        ("https://h/f?client_secret=abc&x-functions-key=1", ["client_secret", "x-functions-key"]),
+        (f"https://h/f?key={GOOGLE_KEY}", ["key"]),
+        (f"https://h/f?code={AZURE_CODE}&appid={HEX_KEY}", ["code", "appid"]),
+        ("https://h/f?key=green_tripdata_2020-10.csv.gz", []),
+        ("https://h/f?key=trip-data/2020-10-green-trips", []),
+        ("https://h/f?key=published-monthly-exports&code=US&auth=none", []),
+        (f"https://h/f?resource=5b1c1ba4-0c5a-4d0e-9a39-0b4a7b4f8f5c&id={HEX_KEY}", []),
+        (f"https://h/f?monkey={GOOGLE_KEY}&keyword={GOOGLE_KEY}&passenger=1", []),
     ],
 )
 def test_a_typed_secret_is_found_by_its_name(address: str, found: list[str]) -> None:
@@ -44,6 +61,8 @@ def test_a_typed_secret_is_found_by_its_name(address: str, found: list[str]) -> 
         ("https://me:p@ss@h/f of a@b", "https://***@h/f of a@b"),
         ("https://me:{secret.pw}@h?sig={secret.s}", "https://me:{secret.pw}@h?sig={secret.s}"),
         ("mail to me@example.org", "mail to me@example.org"),
+        (f"GET https://h/f?key={GOOGLE_KEY}, then 403", "GET https://h/f?key=***, then 403"),
+        ("GET https://h/f?key={year}&key=2020-10", "GET https://h/f?key={year}&key=2020-10"),
     ],
 )
 def test_a_text_keeps_everything_but_passwords_and_signatures(text: str, shown: str) -> None:
@@ -54,3 +73,11 @@ def test_a_text_keeps_everything_but_passwords_and_signatures(text: str, shown: 
 def test_known_values_are_masked_wherever_they_stand() -> None:
     """The longest first, so that no part of one is left; very short ones would hit words."""
     assert redacted("a hunter2! of hunter2", ["hunter2", "hunter2!", "of"]) == "a *** of ***"
+
+
+def test_an_error_of_this_project_has_no_secret_of_an_address() -> None:
+    """Whoever raises it, and after a pickle."""
+    said = "'postgresql://me:pass@db/x' is not a block; proxy http://socks5://me:pass@h: refused"
+    error = pickle.loads(pickle.dumps(UsageError(said, Remedy("force", True))))
+    assert "pass" not in f"{error} {error.args} {error!r}"
+    assert error.remedies == (Remedy("force", True),)

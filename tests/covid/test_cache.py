@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from core.checksums import sha256_of
+from core.download.remote_file import Download, RemoteFile
 from core.storage.bucket import FolderBucket
-from covid.cache import cached, keep
+from covid.cache import cached, keep, unchanged
 from fakes.editions import SMALL
+from fakes.web import Page, Web
 
 URL = "http://here/json/?token=secret"
 DAY = dt.date(2020, 9, 7)
@@ -22,8 +25,12 @@ def bucket(tmp_path: Path) -> FolderBucket:
     path = tmp_path / "published.json"
     path.write_bytes(SMALL)
     found = FolderBucket(tmp_path / "bucket")
-    keep(found, URL, DAY, path)
+    keep(found, fetched(path), DAY)
     return found
+
+
+def fetched(path: Path, url: str = URL, etag: str | None = None) -> Download[str]:
+    return Download("covid", path, url, path.stat().st_size, sha256_of(path), etag, None)
 
 
 def objects(bucket: FolderBucket) -> list[Path]:
@@ -44,7 +51,7 @@ def test_next_day_takes_the_place_of_the_day_before(bucket: FolderBucket, tmp_pa
     """The bucket does not grow from day to day."""
     before = objects(bucket)
     (tmp_path / "next.json").write_bytes(SMALL + b" ")
-    keep(bucket, URL, DAY + dt.timedelta(1), tmp_path / "next.json")
+    keep(bucket, fetched(tmp_path / "next.json"), DAY + dt.timedelta(1))
     assert objects(bucket) == before
     assert not cached(bucket, URL, DAY, tmp_path / "got")
     assert cached(bucket, URL, DAY + dt.timedelta(1), tmp_path / "got")
@@ -80,3 +87,46 @@ def test_note_holds_no_secret(bucket: FolderBucket) -> None:
     note = json.loads(next(p for p in objects(bucket) if "note" in p.name).read_text())
     assert note["url"] == "http://here/json/"
     assert note["day"] == "2020-09-07"
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_an_edition_that_the_publisher_still_has_is_not_downloaded_again(
+    bucket: FolderBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, takes: bool
+) -> None:
+    """From then on it is that of the day, whether the publisher takes conditional requests."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Web() as web:
+        url = web.serve("/json/", Page(SMALL, etag='"one"', conditions=takes))
+        keep(bucket, fetched(tmp_path / "published.json", url, '"one"'), DAY)
+        later = DAY + dt.timedelta(1)
+        assert unchanged(bucket, RemoteFile("covid", url), later, tmp_path / "got")
+        asked = [(each.method, each.headers["if-none-match"]) for each in web.requests]
+    assert asked == [("HEAD", '"one"')]
+    assert (tmp_path / "got").read_bytes() == SMALL
+    assert cached(bucket, url, later, tmp_path / "got")
+
+
+@pytest.mark.parametrize("etag", [None, '"one"'])
+def test_an_edition_that_may_have_changed_is_downloaded_again(
+    bucket: FolderBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, etag: str | None
+) -> None:
+    """If it had no ETag, there is nothing to ask for."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Web() as web:
+        url = web.serve("/json/", Page(SMALL, etag='"two"'))
+        keep(bucket, fetched(tmp_path / "published.json", url, etag), DAY)
+        assert not unchanged(bucket, RemoteFile("covid", url), DAY, tmp_path / "got")
+        assert len(web.requests) == (1 if etag else 0)
+
+
+def test_an_edition_of_a_damaged_object_is_downloaded_again(
+    bucket: FolderBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Web() as web:
+        url = web.serve("/json/", Page(SMALL, etag='"one"'))
+        keep(bucket, fetched(tmp_path / "published.json", url, '"one"'), DAY)
+        for path in objects(bucket):
+            if "note" not in path.name:
+                path.write_bytes(SMALL[:10])
+        assert not unchanged(bucket, RemoteFile("covid", url), DAY, tmp_path / "got")

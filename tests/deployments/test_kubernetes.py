@@ -161,7 +161,11 @@ def test_months_that_would_be_lost_with_their_job_are_refused(
         ("KUBERNETES_NAMESPACE", "My Trips"),
         ("KUBERNETES_REQUESTS", "cpu=lots"),
         ("KUBERNETES_LIMITS", "2Gi"),
+        ("KUBERNETES_NAMESPACE", "my.trips"),
         ("KUBERNETES_SECRETS", "trips,Trips"),
+        ("KUBERNETES_SECRETS", "trips..prod"),
+        ("KUBERNETES_SECRETS", "trips."),
+        ("KUBERNETES_SECRET_KEYS", "POSTGRES_PASSWORD=.postgres/password"),
         ("KUBERNETES_SECRET_KEYS", "POSTGRES_PASSWORD=postgres"),
         ("KUBERNETES_IMAGE_PULL_POLICY", "NEVER"),
     ],
@@ -170,6 +174,22 @@ def test_a_wrong_value_is_named(variable: str, value: str) -> None:
     with pytest.raises(SettingError, match=variable) as refused:
         kubernetes_deploy.job_of(settings(**{variable: value}))
     assert value.rpartition(",")[2] in str(refused.value)
+
+
+def test_the_names_of_secrets_volumes_and_accounts_may_have_dots() -> None:
+    """As Kubernetes allows, which takes the job."""
+    values = {
+        "KUBERNETES_SECRETS": "trips.prod, 0.a-b",
+        "KUBERNETES_SECRET_KEYS": "PASSWORD=db.trips.prod/tls.crt",
+        "KUBERNETES_VOLUME": "months.prod",
+        "KUBERNETES_SERVICE_ACCOUNT": "taxi.prod",
+    }
+    made = kubernetes_deploy.job_of(settings(**values)).build_job()
+    kubernetes_validate.validate(made, VERSION, strict=True)
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    assert [each["secretRef"]["name"] for each in container["envFrom"]] == ["trips.prod", "0.a-b"]
+    reference = {"secretKeyRef": {"name": "db.trips.prod", "key": "tls.crt"}}
+    assert {"name": "PASSWORD", "valueFrom": reference} in container["env"]
 
 
 def test_an_api_key_is_not_written_into_a_job_if_a_secret_has_it() -> None:

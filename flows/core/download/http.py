@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -14,7 +15,7 @@ from typing import Any
 import httpx
 
 from core.download import secrets
-from core.download.hosts import request_slot, wait_until
+from core.download.hosts import request_slot, requests_allowed, wait_until
 from core.download.partial import PartFile, Progress, Validators
 from core.download.remote_file import Download, RemoteFile, What
 from core.errors import NotPublished, SourceError, Unreachable, UsageError
@@ -25,6 +26,8 @@ TIMEOUT = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
 #: Latest version in CHANGELOG.md.
 VERSION = "1.4.0"
 _NOT_MODIFIED = 304
+#: A web or e-mail address, without what would end a comment in a header.
+_CONTACT = re.compile(r"https?://[^\s()]+|[^\s()@]+@[^\s()@]+\.[^\s()@]+")
 
 #: Headers that name a CDN.
 _CDN = ("Server", "Via", "X-Cache", "X-Served-By")
@@ -149,15 +152,26 @@ def user_agent() -> str:
     """Return how requests name this project, with the address in TRIPS_CONTACT if it is set.
 
     Raises:
-        UsageError: TRIPS_CONTACT has a character that a header cannot have.
+        UsageError: TRIPS_CONTACT is not a web or e-mail address.
     """
     contact = os.environ.get("TRIPS_CONTACT", "").strip()
-    if not (contact.isascii() and contact.isprintable()):
+    is_ascii = contact.isascii() and contact.isprintable()
+    if contact and not (is_ascii and _CONTACT.fullmatch(contact)):
         raise UsageError(
-            f"TRIPS_CONTACT {contact!r} has a character that no request can name; write a web or "
-            "e-mail address in ASCII"
+            f"TRIPS_CONTACT {contact!r} is not an address at which publishers can reach you; write "
+            "a web or e-mail address in ASCII, such as https://example.org/taxi or me@example.org"
         )
     return f"nyc-taxi-flows/{VERSION}" + (f" (+{contact})" if contact else "")
+
+
+def refuse_wrong_settings() -> None:
+    """Refuse invalid settings of requests, before the first one.
+
+    Raises:
+        UsageError: from `user_agent` or `requests_allowed`.
+    """
+    user_agent()
+    requests_allowed()
 
 
 def _condition(wanted: RemoteFile[Any]) -> Mapping[str, str]:

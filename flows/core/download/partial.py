@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -27,7 +27,7 @@ class Validators:
     """The identity of one state of a published file, so that a later request can resume it.
 
     Attributes:
-        url: its address, before any redirect.
+        url: its address, before any redirect; in a note its checksum, as it may have a secret.
         etag: as the publisher sends it, quotes included.
         last_modified: HTTP date.
     """
@@ -63,10 +63,10 @@ class PartFile:
         """Return the state of `url` that can be resumed; None if there is none."""
         try:
             found = Validators(**json.loads(self._note.read_text("utf-8")))
-            continuable = found.url == url and found.validator and self.size
+            continuable = found.url == _sum(url) and found.validator and self.size
         except (OSError, ValueError, TypeError):
             return None
-        return found if continuable else None
+        return replace(found, url=url) if continuable else None
 
     def rest_of(self, validators: Validators) -> Mapping[str, str]:
         """Return the request headers for the bytes that have not arrived yet."""
@@ -76,7 +76,8 @@ class PartFile:
         """Start over with an empty file."""
         # Empty the file before the note: a kill in between must not give old bytes a new state.
         self.path.write_bytes(b"")
-        self._note.write_text(json.dumps(asdict(validators)), "utf-8")
+        noted = replace(validators, url=_sum(validators.url))
+        self._note.write_text(json.dumps(asdict(noted)), "utf-8")
 
     def receive(
         self, chunks: Iterable[bytes], total: int | None, progress: Progress
@@ -137,3 +138,7 @@ class PartFile:
             while chunk := file.read(_CHUNK_BYTES):
                 digest.update(chunk)
         return digest
+
+
+def _sum(url: str) -> str:
+    return hashlib.sha256(url.encode()).hexdigest()

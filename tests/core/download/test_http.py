@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.download import hosts
-from core.download.http import VERSION, Http
+from core.download.http import VERSION, Http, refuse_wrong_settings, user_agent
 from core.download.partial import PartFile, Validators
 from core.download.remote_file import RemoteFile
 from core.errors import SourceError, Unreachable, UsageError
@@ -50,14 +51,51 @@ def test_requests_without_an_address_name_the_project(web: Web) -> None:
     assert agents(web) == {f"nyc-taxi-flows/{VERSION}"}
 
 
-@pytest.mark.parametrize("contact", ["José <jose@example.org>", "a\nX-Other: b"])
-def test_an_address_that_no_header_can_have_is_refused(
+@pytest.mark.parametrize(
+    "contact", ["José <jose@example.org>", "me@josé.org", "a\nX-Other: b", "the taxi team", "me@x"]
+)
+def test_a_contact_that_is_no_address_is_refused(
     contact: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At once: another try would not help."""
+    """Before the first request, and by it: another try would not help."""
     monkeypatch.setenv("TRIPS_CONTACT", contact)
-    with pytest.raises(UsageError, match=r"TRIPS_CONTACT .* web or e-mail address in ASCII"):
-        Http().look(RemoteFile("a file", "https://h/f"))
+    for ask in (refuse_wrong_settings, partial(Http().look, RemoteFile("a file", "https://h/f"))):
+        with pytest.raises(UsageError, match=r"TRIPS_CONTACT .* web or e-mail address in ASCII"):
+            ask()
+
+
+@pytest.mark.parametrize("contact", ["", "me@example.org", "http://intranet/taxi"])
+def test_a_contact_is_optional_and_may_be_an_e_mail_address(
+    contact: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIPS_CONTACT", contact)
+    refuse_wrong_settings()
+    assert contact in user_agent()
+
+
+def test_a_wrong_limit_of_requests_is_refused_before_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRIPS_HOST_REQUESTS", "many")
+    with pytest.raises(UsageError, match="TRIPS_HOST_REQUESTS 'many'"):
+        refuse_wrong_settings()
+
+
+def test_what_a_download_leaves_on_the_disk_has_no_secret_of_its_address(
+    web: Web, tmp_path: Path
+) -> None:
+    """And it resumes nevertheless, if the address is the same."""
+    url = web.serve("/x?sig=s1gned", Page(b"abcdef", etag='"one"')).replace("//", "//me:pa55w@")
+    part = PartFile(tmp_path / "x.part")
+    part.begin(Validators(url, '"one"', None))
+    with part.path.open("ab") as file:
+        file.write(b"abc")
+    noted = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert not [secret for secret in (b"s1gned", b"pa55w") if secret in noted]
+    assert part.begun(url.replace("s1gned", "another")) is None
+    found = Http().fetch(RemoteFile("a file", url), part, lambda done, total: None)
+    assert (found.url, found.path.read_bytes()) == (url, b"abcdef")
+    assert web.requests[-1].headers["range"] == "bytes=3-"
 
 
 def test_an_etag_that_cannot_be_sent_back_is_not(web: Web) -> None:
