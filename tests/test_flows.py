@@ -324,7 +324,6 @@ def test_a_retry_plans_only_the_months_that_failed(
 ) -> None:
     """The publisher is not asked for the others again."""
     import parameterized_flow as flow_file
-
     from orchestration.planning import plan_all
 
     quick = plan_all.with_options(retry_delay_seconds=0, retry_jitter_factor=None)

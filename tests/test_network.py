@@ -14,7 +14,7 @@ import pytest
 from core.download import hosts, http
 from core.download.http import Http
 from core.download.remote_file import RemoteFile
-from core.errors import StorageError, Unreachable, UsageError
+from core.errors import SourceError, StorageError, Unreachable, UsageError
 from fakes.company import Company
 from fakes.google import Google
 from fakes.s3 import S3, block
@@ -171,6 +171,31 @@ def test_a_bucket_of_an_unknown_authority_is_refused(
     store = _s3(block(company.host("unknown-s3.test", s3.url), "company"))
     with pytest.raises(StorageError, match="CERTIFICATE_VERIFY_FAILED"):
         store.info("a/key")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_wrong_password_of_the_proxy_is_told_at_once_and_not_shown(
+    scheme: str, company: Company, plain: pytest.MonkeyPatch
+) -> None:
+    """Another try would not help, and may lock the user out."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        plain.setenv(name, company.proxy_for("me:wr0ng-pw"))
+    with pytest.raises(SourceError, match="407 .*the proxy wants another user or") as refused:
+        Http().look(RemoteFile("a file", f"{scheme}://publisher.test/x.csv"))
+    assert not isinstance(refused.value, Unreachable)
+    assert "wr0ng" not in str(refused.value)
+
+
+def test_a_bucket_behind_a_proxy_that_refuses_does_not_show_its_password(
+    company: Company, plain: pytest.MonkeyPatch
+) -> None:
+    from orchestration.block_kinds import _s3
+
+    plain.setenv("HTTPS_PROXY", company.proxy_for("me:wr0ng-pw"))
+    store = _s3(block("https://localstack.test", "company"))
+    with pytest.raises(StorageError, match="proxy") as refused:
+        store.info("a/key")
+    assert "wr0ng" not in str(refused.value)
 
 
 def test_a_host_of_no_proxy_is_asked_directly(

@@ -25,7 +25,11 @@ CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 60.0
 TIMEOUT = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
 #: Latest version in CHANGELOG.md.
 VERSION = "1.4.0"
-_NOT_MODIFIED = 304
+_NOT_MODIFIED, _PROXY_LOGIN = 304, 407
+_LOGIN_ADVICE = (
+    "the proxy wants another user or password; correct HTTPS_PROXY or HTTP_PROXY, "
+    "http://USER:PASSWORD@HOST:PORT"
+)
 #: A web or e-mail address, without what would end a comment in a header.
 _CONTACT = re.compile(r"https?://[^\s()]+|[^\s()@]+@[^\s()@]+\.[^\s()@]+")
 
@@ -130,7 +134,8 @@ class Http:
             wait = wait_until(response.url.host, response.headers.get("Retry-After"))
             raise Unreachable(f"{said}; try again later ({wait})")
         if status not in good:
-            raise SourceError(f"{said}; {_access(wanted.url)}")
+            advice = _LOGIN_ADVICE if status == _PROXY_LOGIN else _access(wanted.url)
+            raise SourceError(f"{said}; {advice}")
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding not in ("identity", "gzip", "x-gzip"):
             raise SourceError(f"{said}, encoded as {encoding!r}; choose another source")
@@ -209,6 +214,9 @@ def _client(wanted: RemoteFile[Any]) -> Iterator[httpx.Client]:
         message = f"{wanted} leads to no file: {error}; choose another source"
         raise SourceError(message) from error
     except httpx.TransportError as error:
+        # A proxy that refuses a tunnel is known only by the text of its answer.
+        if isinstance(error, httpx.ProxyError) and str(error).startswith(f"{_PROXY_LOGIN} "):
+            raise SourceError(f"{wanted} answered {error}; {_LOGIN_ADVICE}") from error
         what = f"{type(error).__name__}: {error}"
         raise Unreachable(f"{wanted} did not answer ({what}); try again later") from error
 

@@ -1,7 +1,7 @@
 """A company's network on 127.0.0.1: hosts with its own certificates, behind an HTTP proxy.
 
 Names under `.test` exist only for the proxy, so a client that does not use it reaches nothing.
-The proxy is proxy.py, in a process of its own.
+The proxy is proxy.py, in a process of its own, and asks for a user and a password.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
+from urllib.parse import quote
 
 import trustme
 
+#: User and password, with a character that an address has to percent-encode.
+LOGIN = "me:pr0xy/pw"
 _FOLDER = Path(__file__).parent
 _START_SECONDS = 60
 
@@ -40,7 +43,7 @@ class Company:
 
     def __enter__(self) -> Company:
         self._seen.touch()
-        plugin = ["--plugins", "names.Names"]
+        plugin = ["--plugins", "names.Names", "--basic-auth", LOGIN]
         where = ["--hostname", "127.0.0.1", "--port", "0", "--port-file", str(self._port)]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "proxy", *where, *plugin, "--num-workers", "1"],
@@ -53,7 +56,7 @@ class Company:
             assert self._process.poll() is None
             assert time.monotonic() < deadline, "the proxy does not start"
             time.sleep(0.05)
-        self.proxy = f"http://127.0.0.1:{self._port.read_text().strip()}"
+        self.proxy = self.proxy_for(quote(LOGIN, safe=":"))
         return self
 
     def __exit__(
@@ -67,6 +70,10 @@ class Company:
         for host in self._hosts:
             host.shutdown()
             host.server_close()
+
+    def proxy_for(self, login: str) -> str:
+        """Return the proxy's address for a user and a password."""
+        return f"http://{login}@127.0.0.1:{self._port.read_text().strip()}"
 
     def host(self, name: str, url: str) -> str:
         """Put a host with a certificate in front of a server; return its address by https."""
