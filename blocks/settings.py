@@ -97,6 +97,17 @@ class Settings:
             raise self.wrong(name, f"is {value!r}, but must be the bucket's name alone")
         return value
 
+    def place(self, name: str, default: str) -> str:
+        """Return the value of a variable for a bucket or a warehouse, a block or a path.
+
+        Raises:
+            SettingError: it is an address. The message omits the value, which may be secret.
+        """
+        value = self.get(name, default)
+        if "://" in value:
+            raise self.wrong(name, f"is an address, not a block such as {default} nor a path")
+        return value
+
     def image(self, name: str) -> str:
         """Return the name of an image, which is required and must have a tag other than latest."""
         value = self.required(name)

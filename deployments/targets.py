@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-from settings import ENV_FILE, PROJECT, Settings
+from settings import ENV_FILE, PROJECT, SettingError, Settings
 
 import httpx
 from prefect.blocks.core import Block
@@ -100,10 +100,14 @@ def name_of(row: DeploymentSpec, target: Target) -> str:
 
 
 def parameters_of(row: DeploymentSpec, target: Target, settings: Settings) -> dict[str, Any]:
-    """Return the non-default parameters, with the blocks of .env or else of the target."""
+    """Return the non-default parameters, with the blocks of .env or else of the target.
+
+    Raises:
+        SettingError: .env names an address in place of a block.
+    """
     places = {
-        "bucket": settings.get("TRIPS_BUCKET", target.bucket),
-        "warehouse": settings.get("TRIPS_WAREHOUSE", target.warehouse),
+        "bucket": settings.place("TRIPS_BUCKET", target.bucket),
+        "warehouse": settings.place("TRIPS_WAREHOUSE", target.warehouse),
     }
     folders = {name: f"{places['bucket']}/{folder}" for name, folder in row.folders.items()}
     return {**row.parameters, **{place: places[place] for place in row.places}, **folders}
@@ -206,11 +210,17 @@ def deploy(
             target to apply.
 
     Returns:
-        FAILED if a block is missing or a request fails; USAGE if Prefect's server does not answer.
+        FAILED if a block is missing or a request fails; USAGE if Prefect's server does not answer,
+        or a setting is invalid.
     """
     settings = Settings.read(options.env)
+    try:
+        described = [_described(row, found, settings) for row, found in _taken(target)]
+    except SettingError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return ExitCode.USAGE
     if options.dry_run:
-        print("\n\n".join(_described(row, found, settings) for row, found in _taken(target)))
+        print("\n\n".join(described))
         return ExitCode.DONE
     if not server_answers():
         return ExitCode.USAGE

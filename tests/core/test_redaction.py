@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +83,18 @@ def test_an_error_of_this_project_has_no_secret_of_an_address() -> None:
     error = pickle.loads(pickle.dumps(UsageError(said, Remedy("force", True))))
     assert "pass" not in f"{error} {error.args} {error!r}"
     assert error.remedies == (Remedy("force", True),)
+
+
+def test_the_names_of_the_page_are_those_that_count() -> None:
+    """Those that are always secret, and those whose values decide."""
+    page = (Path(__file__).parents[2] / "docs" / "months.md").read_text()
+    always, unclear = (
+        re.findall(r"`([^`=]+)`", line.split("|")[1])
+        for line in page.splitlines()
+        if re.match(r"\| `(sig|key)`", line)
+    )
+    assert len(always) > 15
+    for name in always:
+        assert typed_secrets(f"https://h/f?{name}=a") == [name]
+    for name in unclear:
+        assert typed_secrets(f"https://h/f?{name}={HEX_KEY}&{name}=US") == [name]

@@ -223,6 +223,18 @@ def test_the_blocks_of_the_environment_override_those_of_the_target(
     assert "zoom-volume" not in printed
 
 
+@pytest.mark.parametrize("variable", ["TRIPS_BUCKET", "TRIPS_WAREHOUSE"])
+def test_an_address_in_place_of_a_block_is_refused_and_not_shown(
+    variable: str, env: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be a parameter of each deployment, with its password."""
+    monkeypatch.setenv(variable, "postgresql://me:pa55w@db/taxi")
+    assert main(docker_deploy.TARGET, ["--dry-run", "--env", str(env)]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"Error: {variable} is an address, not a block such as ")
+    assert "pa55w" not in printed.out + printed.err
+
+
 @pytest.mark.slow
 def test_the_classic_command_of_the_readme_applies_a_deployment(
     saved: Path, tmp_path: Path
