@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -22,8 +23,10 @@ from core.dask.memory import WORKER_MEMORY
 from fakes import own_dataset
 from fakes.stopping import stop
 from fakes.web import Fault, Page, Web
+from orchestration.json_log import KEYS
 from test_cli import PROJECT, _prefect_settings, command, run
 from test_flows import TEMPLATE, bring_all, publish, source, totals, trips
+from test_json_log import FIRST
 
 pytestmark = [pytest.mark.flow, pytest.mark.cluster, pytest.mark.usefixtures("prefect_server")]
 
@@ -131,6 +134,28 @@ def test_months_on_two_workers_arrive_once(shared: Path) -> None:
     assert totals(shared) == {f"2020-{n:02}": (n, 1.5 * n) for n in range(1, 5)}
     left = set(psutil.Process().children(recursive=True)) - before
     assert [p for p in left if "spawn_main" in " ".join(p.cmdline())] == []
+
+
+def test_workers_log_the_same_json_as_the_command(
+    environment: dict[str, str], server: Web
+) -> None:
+    """Each stage of a month, with its ids, counts and seconds; and no secret."""
+    page = Page(trips("2020-10", ["10.5", "4"]).encode())
+    server.serve("/green_tripdata_2020-10.csv?sig=s1gned", page)
+    template = server.url(f"{TEMPLATE}?sig=s1gned")
+    months = ("--color", "green", "--months", "2020-10", "--source", template, "--engine", "dask")
+    settings = environment | {"TRIPS_LOG": "json", "TRIPS_SECRET_PORTAL": "2 rows"}
+    done = run(settings, "parameterized_flow.py", *months, "--workers", "1", "--gates", "off")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert {tuple(line) for line in lines} == {(*FIRST, *KEYS)}
+    of_month = [line for line in lines if line["month"] == "2020-10" and line["seconds"]]
+    assert {"extract", "transform", "load", "report", "run"} <= {each["stage"] for each in of_month}
+    assert all(each["flow_run_id"] and each["dataset"] == "green" for each in of_month)
+    (converted,) = [line for line in of_month if line["stage"] == "transform"]
+    assert (converted["counts"]["rows_read"], converted["counts"]["rows_written"]) == (2, 2)
+    assert "s1gned" not in done.stderr
+    assert "2 rows" not in done.stderr
 
 
 def test_months_of_a_dataset_of_the_users_own(

@@ -180,7 +180,7 @@ def test_a_wrong_password_of_the_proxy_is_told_at_once_and_not_shown(
     """Another try would not help, and may lock the user out."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY"):
         plain.setenv(name, company.proxy_for("me:wr0ng-pw"))
-    with pytest.raises(SourceError, match="407 .*the proxy wants another user or") as refused:
+    with pytest.raises(SourceError, match=r"407 .*the proxy wants another user or") as refused:
         Http().look(RemoteFile("a file", f"{scheme}://publisher.test/x.csv"))
     assert not isinstance(refused.value, Unreachable)
     assert "wr0ng" not in str(refused.value)
