@@ -66,9 +66,9 @@ def _refuse_unusable_proxy(scheme: str, address: str) -> None:
         name = f"{scheme}_proxy"
         name = name if name in os.environ else name.upper()
         raise UsageError(
-            f"{name} is not the address of an HTTP proxy; write it like http://HOST:PORT or "
-            "http://USER:PASSWORD@HOST:PORT, with other characters than letters and digits "
-            "percent-encoded in the password"
+            f"{name} is not the address of an HTTP proxy; write it like http://HOST:PORT, with "
+            "USER:PASSWORD@ before HOST if the proxy requires a login, and characters other than "
+            "letters and digits percent-encoded in the password"
         )
 
 
