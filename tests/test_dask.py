@@ -136,9 +136,7 @@ def test_months_on_two_workers_arrive_once(shared: Path) -> None:
     assert [p for p in left if "spawn_main" in " ".join(p.cmdline())] == []
 
 
-def test_workers_log_the_same_json_as_the_command(
-    environment: dict[str, str], server: Web
-) -> None:
+def test_workers_log_the_same_json_as_the_command(environment: dict[str, str], server: Web) -> None:
     """Each stage of a month, with its ids, counts and seconds; and no secret."""
     page = Page(trips("2020-10", ["10.5", "4"]).encode())
     server.serve("/green_tripdata_2020-10.csv?sig=s1gned", page)
