@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from core.errors import UsageError
 from fakes.in_process import Commands
 from fakes.web import Page, Web
 from monthly.ledger import read_entry
 from monthly.month import Month
-from orchestration.block_registry import open_bucket
+from orchestration import flow_results
+from orchestration.block_registry import open_bucket, opened_bucket, opened_warehouse
+from orchestration.prefect_server import place_of_blocks, refuse_silent_server
 from test_flows import trips
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
@@ -124,3 +129,34 @@ def test_a_typed_password_warns_and_stands_in_no_log(
     assert entry is not None
     assert "@" not in entry.url
     assert "?" not in entry.url
+
+
+def test_a_run_log_has_no_password_of_an_address_in_text_either() -> None:
+    """In a message and in the traceback of another library's error, for all handlers."""
+    address = f"http://me:{PASSWORD}@proxy:1"
+    try:
+        raise ValueError(address)
+    except ValueError:
+        about = ("prefect.flow_runs", logging.ERROR, "", 1, "no %s", (address,), sys.exc_info())
+    record = logging.LogRecord(*about)
+    assert flow_results._Plain().filter(record)
+    shown = logging.Formatter().format(record)
+    assert PASSWORD not in shown
+    assert "no http://***@proxy:1" in shown
+    assert "ValueError: http://***@proxy:1" in shown
+
+
+def test_the_servers_password_is_not_among_what_the_doctor_and_errors_say() -> None:
+    url = f"http://me:{PASSWORD}@127.0.0.1:9/api"
+    with temporary_settings({PREFECT_API_URL: url}):
+        assert place_of_blocks() == "the server http://***@127.0.0.1:9/api"
+        with pytest.raises(UsageError, match="does not answer") as refused:
+            refuse_silent_server()
+    assert PASSWORD not in str(refused.value)
+
+
+@pytest.mark.parametrize("option", ["bucket", "warehouse"])
+def test_an_address_in_place_of_a_block_is_refused_without_its_password(option: str) -> None:
+    opened: Any = {"bucket": opened_bucket, "warehouse": opened_warehouse}[option]
+    with pytest.raises(UsageError, match=rf"{option} 'postgresql://\*\*\*@db/taxi' is neither"):
+        opened(f"postgresql://me:{PASSWORD}@db/taxi")
