@@ -1,27 +1,89 @@
-"""Prefect's API in a command's own process keeps its connections to the database."""
+"""Prefect's API in a command's own process: its connections to the database."""
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 import sqlalchemy
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from orchestration import embedded_api
 from orchestration.embedded_api import KeptConnections
+
+INSERT = sqlalchemy.text("INSERT INTO t VALUES (1)")
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[tuple[KeptConnections, AsyncEngine]]:
+    """The database and its engine, with a table."""
+    database = KeptConnections(f"sqlite+aiosqlite:///{folder / 'prefect.db'}")
+    engine = await database.engine()
+    async with engine.begin() as first:
+        await first.execute(sqlalchemy.text("CREATE TABLE t (a)"))
+    yield database, engine
+    await engine.dispose()
 
 
 def test_a_second_request_uses_the_connection_of_the_first(tmp_path: Path) -> None:
     """What a connection alone knows is still there: the changes that it counts."""
 
     async def changes() -> int:
-        database = KeptConnections(f"sqlite+aiosqlite:///{tmp_path / 'prefect.db'}")
-        engine = await database.engine()
-        async with engine.begin() as first:
-            await first.execute(sqlalchemy.text("CREATE TABLE t (a)"))
-            await first.execute(sqlalchemy.text("INSERT INTO t VALUES (1), (2)"))
-        async with engine.begin() as second:
-            found = (await second.execute(sqlalchemy.text("SELECT total_changes()"))).scalar_one()
-        await engine.dispose()
-        return int(found)
+        async with opened(tmp_path) as (_, engine):
+            async with engine.begin() as first:
+                await first.execute(sqlalchemy.text("INSERT INTO t VALUES (1), (2)"))
+            async with engine.begin() as second:
+                found = await second.execute(sqlalchemy.text("SELECT total_changes()"))
+                return int(found.scalar_one())
 
     assert asyncio.run(changes()) == 2
+
+
+def test_a_transaction_waits_for_another_of_its_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event loop goes on meanwhile: if it did not, the first one could never end."""
+    waits = asyncio.Event()
+
+    async def pause() -> None:
+        waits.set()
+        await asyncio.sleep(0)
+
+    async def insert(database: KeptConnections, engine: AsyncEngine) -> None:
+        session = await database.session(engine)
+        async with session, database.begin_transaction(session):
+            await session.execute(INSERT)
+
+    async def rows() -> int:
+        async with opened(tmp_path) as (database, engine):
+            first = await database.session(engine)
+            async with first, database.begin_transaction(first):
+                await first.execute(INSERT)
+                second = asyncio.create_task(insert(database, engine))
+                await waits.wait()
+            await second
+            async with engine.connect() as third:
+                found = await third.execute(sqlalchemy.text("SELECT count(*) FROM t"))
+                return int(found.scalar_one())
+
+    monkeypatch.setattr(embedded_api, "_pause", pause)
+    assert asyncio.run(rows()) == 2
+
+
+def test_a_database_that_stays_locked_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def insert() -> None:
+        async with opened(tmp_path) as (_, engine), engine.connect() as there:
+            with sqlite3.connect(tmp_path / "prefect.db", isolation_level=None) as other:
+                other.execute("BEGIN IMMEDIATE")
+                await there.execute(INSERT)
+
+    monkeypatch.setattr(embedded_api, "PATIENCE", 0)
+    with pytest.raises(OperationalError, match="locked"):
+        asyncio.run(insert())
