@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy
+from prefect.server.api.server import create_app
+from prefect.settings import get_current_settings
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orchestration import embedded_api
-from orchestration.embedded_api import KeptConnections
+from orchestration.embedded_api import KeptConnections, tune_embedded_api
 
 INSERT = sqlalchemy.text("INSERT INTO t VALUES (1)")
 
@@ -87,3 +91,21 @@ def test_a_database_that_stays_locked_is_an_error(
     monkeypatch.setattr(embedded_api, "PATIENCE", 0)
     with pytest.raises(OperationalError, match="locked"):
         asyncio.run(insert())
+
+
+def test_requests_of_a_run_call_no_dependency_in_a_thread() -> None:
+    """FastAPI starts a thread for each dependency that is not a coroutine."""
+    tune_embedded_api()
+    app: Any = create_app(get_current_settings(), ephemeral=True)
+    used = ("/flows/", "/flow_runs/", "/task_runs/", "/artifacts/", "/logs/")
+    routes = [each for each in app.api_app.routes if each.path.startswith(used)]
+    called = {each.call for route in routes for each in route.dependant.dependencies}
+    in_threads = {each for each in called if not _is_coroutine(each)}
+    assert in_threads
+    assert {each.__name__ for each in in_threads} - {"get_limit"} == {
+        each.__name__ for each in in_threads & set(app.api_app.dependency_overrides)
+    }
+
+
+def _is_coroutine(dependency: Any) -> bool:
+    return any(map(inspect.iscoroutinefunction, (dependency, dependency.__call__)))

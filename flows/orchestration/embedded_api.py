@@ -9,9 +9,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from prefect._vendor.fastapi import Header
+from prefect.server.api.dependencies import get_created_by, provide_request_api_version
+from prefect.server.api.server import create_app
 from prefect.server.database.configurations import ENGINES, AioSqliteConfiguration
-from prefect.server.database.dependencies import set_database_config
-from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
+from prefect.server.database.dependencies import provide_database_interface, set_database_config
+from prefect.server.database.interface import PrefectDBInterface
+from prefect.settings import (
+    PREFECT_API_DATABASE_CONNECTION_URL,
+    PREFECT_API_URL,
+    get_current_settings,
+)
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -107,9 +115,41 @@ def _connect(_dialect: object, _record: object, args: Any, options: Any) -> _Con
     return made
 
 
-def keep_connections() -> None:
+def tune_embedded_api() -> None:
+    """Make the API of this process cheap, if no server is configured."""
+    if not PREFECT_API_URL.value():
+        _keep_connections()
+        _answer_in_loop()
+
+
+def _keep_connections() -> None:
     """Keep the connections to Prefect's database open, if it is a SQLite file."""
     url = PREFECT_API_DATABASE_CONNECTION_URL.value()
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database and ":memory:" not in url:
         set_database_config(KeptConnections(connection_url=url))
+
+
+def _answer_in_loop() -> None:
+    """Call the dependencies of requests in the event loop.
+
+    FastAPI calls those that are not coroutines in threads, which wait for the interpreter.
+    """
+    app: Any = create_app(get_current_settings(), ephemeral=True)
+    app.api_app.dependency_overrides |= {
+        provide_database_interface: _database,
+        provide_request_api_version: _version,
+        get_created_by: _created_by,
+    }
+
+
+async def _database() -> PrefectDBInterface:
+    return provide_database_interface()
+
+
+async def _version(x_prefect_api_version: str = Header(None)) -> Any:
+    return provide_request_api_version(x_prefect_api_version)
+
+
+async def _created_by() -> None:
+    """Return nothing: only automations say who they are, and they need a server."""
