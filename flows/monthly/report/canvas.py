@@ -6,7 +6,6 @@ import io
 import threading
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -55,23 +54,6 @@ _STYLE: dict[Any, Any] = {
 }
 #: matplotlib's style is global to the process, and months are drawn concurrently.
 _ONE_AT_A_TIME = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One picture of a report.
-
-    Attributes:
-        title: subject and month, also drawn in the picture; plain text, like `about` and `note`.
-        about: description for readers who cannot see the image.
-        png: the image.
-        note: what the picture leaves out; empty if nothing.
-    """
-
-    title: str
-    about: str
-    png: bytes = field(repr=False)
-    note: str = ""
 
 
 class Canvas:
