@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any
 
 import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -119,7 +118,9 @@ class Canvas:
         drawn: Any = FigureCanvasAgg(self.figure)  # its methods have no types
         self._fit()
         drawn.draw()
-        out, image = io.BytesIO(), Image.fromarray(np.asarray(drawn.buffer_rgba())[..., :3])
+        pixels = drawn.buffer_rgba(), "raw", "RGBA", 0, 1
+        out, image = io.BytesIO(), Image.frombuffer("RGBA", drawn.get_width_height(), *pixels)
+        image = image.convert("RGB")  # nothing is transparent
         # Every second pixel shows all colours: no line is thinner than two.
         half = image.resize((image.width // 2, image.height // 2), Image.Resampling.NEAREST)
         indexed = image.quantize(palette=half.quantize(COLOURS), dither=Image.Dither.NONE)
