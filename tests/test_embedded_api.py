@@ -99,12 +99,18 @@ def test_requests_of_a_run_call_no_dependency_in_a_thread() -> None:
     app: Any = create_app(get_current_settings(), ephemeral=True)
     used = ("/flows/", "/flow_runs/", "/task_runs/", "/artifacts/", "/logs/")
     routes = [each for each in app.api_app.routes if each.path.startswith(used)]
-    called = {each.call for route in routes for each in getattr(route, "dependant").dependencies}
+    called = {each for route in routes for each in _dependencies(route)}
     in_threads = {each for each in called if not _is_coroutine(each)}
     assert in_threads
     assert {each.__name__ for each in in_threads} - {"get_limit"} == {
         each.__name__ for each in in_threads & set(app.api_app.dependency_overrides)
     }
+
+
+def _dependencies(route: Any) -> list[Any]:
+    own = [each.default for each in inspect.signature(route.endpoint).parameters.values()]
+    every = [*route.dependencies, *own]
+    return [each.dependency for each in every if hasattr(each, "dependency")]
 
 
 def _is_coroutine(dependency: Any) -> bool:

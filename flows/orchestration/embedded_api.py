@@ -62,8 +62,9 @@ async def _at_once() -> None:
 class _Connection(sqlite3.Connection):
     """A connection that SQLAlchemy uses in the thread of the event loop."""
 
-    def cursor(self, server_side: bool = False) -> _Cursor:  # type: ignore[override] # for SQLAlchemy
-        return super().cursor(_Cursor)
+    def cursor(self, factory: Any = _Cursor) -> Any:
+        """Return a cursor that waits as described."""
+        return super().cursor(factory)
 
 
 class KeptConnections(AioSqliteConfiguration):
@@ -136,11 +137,10 @@ def _answer_in_loop() -> None:
     FastAPI calls those that are not coroutines in threads, which wait for the interpreter.
     """
     app: Any = create_app(get_current_settings(), ephemeral=True)
-    app.api_app.dependency_overrides |= {
-        provide_database_interface: _database,
-        provide_request_api_version: _version,
-        get_created_by: _created_by,
-    }
+    overrides = app.api_app.dependency_overrides
+    overrides[provide_database_interface] = _database
+    overrides[provide_request_api_version] = _version
+    overrides[get_created_by] = _created_by
 
 
 async def _database() -> PrefectDBInterface:
