@@ -89,7 +89,7 @@ def serve() -> None:
 
     asks = Connection(os.dup(0), writable=False)
     answers = Connection(os.dup(1), readable=False)
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # what a library prints must not mix with the answers
     with suppress(EOFError, BrokenPipeError):  # the run has ended
         while True:
             answers.send(_answer(asks.recv()))
