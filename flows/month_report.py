@@ -28,6 +28,7 @@ from orchestration import cli
 from orchestration.artifacts import is_web_link, show_report
 from orchestration.block_registry import BUCKET, opened_bucket, tell_places
 from orchestration.flow_results import plain_failures, readable, timed
+from orchestration.handed_down import drawing_of
 from orchestration.month_summary import days_markdown
 from orchestration.notifications import NOTICES
 from orchestration.parameter_types import MonthOfYear, Year
@@ -61,20 +62,17 @@ def report(
     month: Month, entry: Entry, found: Path | InPlace, bucket: Bucket, where: str, days: str
 ) -> str:
     """Draw the month's charts and publish them, with its data quality, in the UI and the bucket."""
-    # Imported late: matplotlib takes a second to import, and only drawing needs it.
-    from monthly.report.counts import count_month
-    from monthly.report.page import page_markdown, typical_markdown
-    from monthly.report.pictures import pictures
+    # Imported late, with DuckDB: a month without work has no report.
+    from monthly.report.page import page_markdown
     from monthly.report.zones import zone_names
 
     with scratch_folder(month, f"report {where}") as folder:
         parquet = _local(found, month, entry, subfolder(folder, "object"))
-        counts = count_month(month, parquet)
         names = zone_names(bucket, DATASETS[month.dataset].declared.place_names)
-        drawn = pictures(counts, names)
+        drawn = drawing_of(month, parquet, names)
         months = months_markdown(month, listed_marks(bucket, month.dataset))
-        more = filter(None, [typical_markdown(counts), days, history_markdown(entry), months])
-        page = page_markdown(entry, where, drawn, list(more))
+        more = filter(None, [drawn.typical, days, history_markdown(entry), months])
+        page = page_markdown(entry, where, drawn.pictures, list(more))
         link = _keep(page, month, entry, bucket, folder)
     file = f"[{link}]({link})" if is_web_link(link) else f"`{bucket.uri(report_key(month))}`"
     show_report(entry, f"{page}\n\nThis page as a file: {file}", link)

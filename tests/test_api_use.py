@@ -1,4 +1,4 @@
-"""What a month of a parent run asks of Prefect's API, as docs/prefect-cloud.md says."""
+"""What a month of a parent run asks of Prefect's API, as docs/prefect-cloud.md says, and how."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
 
 class Asked:
-    """The requests and log lines that Prefect's API is sent."""
+    """The requests and log lines that Prefect's API is sent, and the clients that send them."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.counts: Counter[str] = Counter()
@@ -34,7 +34,14 @@ class Asked:
             )
             return await real(client, request, *args, **more)
 
+        made = PrefectHttpxAsyncClient.__init__
+
+        def make(client: Any, *args: Any, **more: Any) -> None:
+            self.counts["clients"] += 1
+            made(client, *args, **more)
+
         monkeypatch.setattr(PrefectHttpxAsyncClient, "send", send)
+        monkeypatch.setattr(PrefectHttpxAsyncClient, "__init__", make)
 
     def taken(self) -> Counter[str]:
         """The counts since the last call, all log lines sent."""
@@ -61,7 +68,8 @@ def test_a_month_takes_no_more_than_the_page_says(
         one = asked.taken()
         load("green", months=",".join(months[2:]), source=source(place))
         four = asked.taken()
-    each = {what: (four[what] - one[what]) / 3 for what in ("requests", "logs")}
+    each = {what: (four[what] - one[what]) / 3 for what in ("requests", "logs", "clients")}
+    assert each["clients"] == 0, each  # a client takes longer to make than a request
     said = re.search(r"about\s(\d+)\srequests\sand\s(\d+)\slog lines", PAGE.read_text())
     assert said
     most = {"requests": int(said[1]), "logs": int(said[2])}

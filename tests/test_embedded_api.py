@@ -1,27 +1,117 @@
-"""Prefect's API in a command's own process keeps its connections to the database."""
+"""Prefect's API in a command's own process: its connections to the database."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import pytest
 import sqlalchemy
+from prefect.server.api.server import create_app
+from prefect.settings import get_current_settings
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from orchestration.embedded_api import KeptConnections
+from orchestration import embedded_api
+from orchestration.embedded_api import KeptConnections, tune_embedded_api
+
+INSERT = sqlalchemy.text("INSERT INTO t VALUES (1)")
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[tuple[KeptConnections, AsyncEngine]]:
+    """The database and its engine, with a table."""
+    database = KeptConnections(f"sqlite+aiosqlite:///{folder / 'prefect.db'}")
+    engine = await database.engine()
+    async with engine.begin() as first:
+        await first.execute(sqlalchemy.text("CREATE TABLE t (a)"))
+    yield database, engine
+    await engine.dispose()
 
 
 def test_a_second_request_uses_the_connection_of_the_first(tmp_path: Path) -> None:
     """What a connection alone knows is still there: the changes that it counts."""
 
     async def changes() -> int:
-        database = KeptConnections(f"sqlite+aiosqlite:///{tmp_path / 'prefect.db'}")
-        engine = await database.engine()
-        async with engine.begin() as first:
-            await first.execute(sqlalchemy.text("CREATE TABLE t (a)"))
-            await first.execute(sqlalchemy.text("INSERT INTO t VALUES (1), (2)"))
-        async with engine.begin() as second:
-            found = (await second.execute(sqlalchemy.text("SELECT total_changes()"))).scalar_one()
-        await engine.dispose()
-        return int(found)
+        async with opened(tmp_path) as (_, engine):
+            async with engine.begin() as first:
+                await first.execute(sqlalchemy.text("INSERT INTO t VALUES (1), (2)"))
+            async with engine.begin() as second:
+                found = await second.execute(sqlalchemy.text("SELECT total_changes()"))
+                return int(found.scalar_one())
 
     assert asyncio.run(changes()) == 2
+
+
+def test_a_transaction_waits_for_another_of_its_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event loop goes on meanwhile: if it did not, the first one could never end."""
+    waits = asyncio.Event()
+
+    async def pause() -> None:
+        waits.set()
+        await asyncio.sleep(0)
+
+    async def insert(database: KeptConnections, engine: AsyncEngine) -> None:
+        session = await database.session(engine)
+        async with session, database.begin_transaction(session):
+            await session.execute(INSERT)
+
+    async def rows() -> int:
+        async with opened(tmp_path) as (database, engine):
+            first = await database.session(engine)
+            async with first, database.begin_transaction(first):
+                await first.execute(INSERT)
+                second = asyncio.create_task(insert(database, engine))
+                await waits.wait()
+            await second
+            async with engine.connect() as third:
+                found = await third.execute(sqlalchemy.text("SELECT count(*) FROM t"))
+                return int(found.scalar_one())
+
+    monkeypatch.setattr(embedded_api, "_pause", pause)
+    assert asyncio.run(rows()) == 2
+
+
+def test_a_database_that_stays_locked_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def insert() -> None:
+        async with opened(tmp_path) as (_, engine), engine.connect() as there:
+            with sqlite3.connect(tmp_path / "prefect.db", isolation_level=None) as other:
+                other.execute("BEGIN IMMEDIATE")
+                await there.execute(INSERT)
+
+    monkeypatch.setattr(embedded_api, "PATIENCE", 0)
+    with pytest.raises(OperationalError, match="locked"):
+        asyncio.run(insert())
+
+
+def test_requests_of_a_run_call_no_dependency_in_a_thread() -> None:
+    """FastAPI starts a thread for each dependency that is not a coroutine."""
+    tune_embedded_api()
+    app: Any = create_app(get_current_settings(), ephemeral=True)
+    used = ("/flows/", "/flow_runs/", "/task_runs/", "/artifacts/", "/logs/")
+    routes = [each for each in app.api_app.routes if each.path.startswith(used)]
+    called = {each for route in routes for each in _dependencies(route)}
+    in_threads = {each for each in called if not _is_coroutine(each)}
+    assert in_threads
+    assert {each.__name__ for each in in_threads} - {"get_limit"} == {
+        each.__name__ for each in in_threads & set(app.api_app.dependency_overrides)
+    }
+
+
+def _dependencies(route: Any) -> list[Any]:
+    own = [each.default for each in inspect.signature(route.endpoint).parameters.values()]
+    every = [*route.dependencies, *own]
+    return [each.dependency for each in every if hasattr(each, "dependency")]
+
+
+def _is_coroutine(dependency: Any) -> bool:
+    return any(map(inspect.iscoroutinefunction, (dependency, dependency.__call__)))

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.errors import Unavailable
 from core.storage.bucket import FolderBucket
 from fakes.web import Page, Web
+from monthly.gates.judging import Finding
+from monthly.gates.policy import Policy
 from monthly.month import Month
 from monthly.plan import Plan, Status, plan_month
-from orchestration.handed_down import blocks_opened_once, handed_down, kept_open, plan_of_parent
+from monthly.report.drawing import Drawing
+from orchestration import gate_tasks
+from orchestration import handed_down as handing
+from orchestration.handed_down import (
+    blocks_opened_once,
+    drawing_apart,
+    drawing_of,
+    handed_down,
+    kept_open,
+    plan_of_parent,
+)
 from test_flows import trips
 
 MONTH = Month("green", 2020, 10)
@@ -85,3 +99,74 @@ def test_a_load_takes_one_task_for_a_month_that_its_parent_planned(
     with handed_down(PLAN):
         assert look_up(MONTH, None, None, None, False) == ("entry", "object")
     assert taken == ["plan", "extract", "extract_planned"]
+
+
+class FakeDrawer:
+    """A drawing process that gives the same answer for each month."""
+
+    def __init__(self, answer: Drawing | None) -> None:
+        self.answer, self.is_closed = answer, False
+
+    def draw(self, *_: object) -> Drawing | None:
+        """Return the answer."""
+        return self.answer
+
+    def close(self) -> None:
+        """Note that the run has closed it."""
+        self.is_closed = True
+
+
+HERE, APART = Drawing((), "here"), Drawing((), "apart")
+
+
+@pytest.mark.parametrize(
+    ("months", "answer", "drawn"),
+    [
+        (handing.WORTH_A_DRAWER, APART, APART),
+        (handing.WORTH_A_DRAWER, None, HERE),  # the process has ended
+        (handing.WORTH_A_DRAWER - 1, APART, HERE),
+    ],
+)
+def test_many_months_are_drawn_in_a_process_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, months: int, answer: Drawing | None, drawn: Drawing
+) -> None:
+    drawer = FakeDrawer(answer)
+    monkeypatch.setenv("TRIPS_THREADS", "2")
+    monkeypatch.setattr(handing, "Drawer", lambda: drawer)
+    monkeypatch.setattr(handing, "draw", lambda *_: HERE)
+    with drawing_apart(months):
+        assert drawing_of(MONTH, Path("m.parquet"), {}) is drawn
+    assert drawer.is_closed is (months >= handing.WORTH_A_DRAWER)
+    assert drawing_of(MONTH, Path("m.parquet"), {}) is HERE
+
+
+@pytest.mark.parametrize(
+    ("plan", "error", "judged"),
+    [
+        (None, None, ["in a task"]),
+        (PLAN, None, ["in the flow"]),
+        (PLAN, Unavailable("no answer"), ["in the flow", "in a task"]),
+    ],
+)
+def test_a_month_of_a_parent_run_is_judged_without_a_task_unless_the_bucket_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch, plan: Plan | None, error: Exception | None, judged: list[str]
+) -> None:
+    taken: list[str] = []
+
+    def judge(*_: object) -> list[Finding]:
+        taken.append("in a task")
+        return []
+
+    def without_task(*_: object) -> list[Finding]:
+        taken.append("in the flow")
+        if error:
+            raise error
+        return []
+
+    judge.fn = without_task  # type: ignore[attr-defined] # as Prefect's tasks have it
+    monkeypatch.setattr(gate_tasks, "judge", judge)
+    bucket: Any = None
+    entry: Any = None
+    with handed_down(plan) if plan else nullcontext():
+        assert gate_tasks._judged(MONTH, entry, None, bucket, Policy()) == []
+    assert taken == judged

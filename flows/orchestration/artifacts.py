@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from prefect.artifacts import (
 )
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import ArtifactFilter
+from prefect.context import FlowRunContext
 from prefect.runtime import deployment
 
 from covid.monthly import Monthly
@@ -33,10 +35,24 @@ from row_groups.report import table_artifact as files_artifact
 MONTHS = "month-results"
 
 
+def _create(create: Callable[..., Any], *what: Any, **more: Any) -> None:
+    """Create an artifact in the event loop of the run, with its client.
+
+    From a task, Prefect would start an event loop for each artifact, with a new client and new
+    connections, which takes longer than the artifact.
+    """
+    run = FlowRunContext.get()
+    loop = getattr(run and run.client, "_loop", None)
+    if loop is None:  # on a Dask worker, for example
+        create(*what, **more)
+    else:
+        asyncio.run_coroutine_threadsafe(create(*what, **more, _sync=False), loop).result()
+
+
 def show_months(lines: Sequence[MonthResult], description: str) -> None:
     """Create a table of the months of a parent run."""
-    create_table_artifact(  # type: ignore[unused-coroutine] # not a coroutine in a sync flow
-        table_artifact(lines, in_ui), key="months", description=description
+    _create(
+        create_table_artifact, table_artifact(lines, in_ui), key="months", description=description
     )
 
 
@@ -47,7 +63,8 @@ def show_plan(lines: PlannedMonths, description: str) -> None:
     cells = (" | ".join(escaped(row[name]) for name in head) for row in rows)
     table = [f"| {' | '.join(head)} |", "|---" * len(head) + "|", *(f"| {row} |" for row in cells)]
     price = [f"- {escaped(line)}" for line in price_lines(lines.price)] if lines.price else []
-    create_markdown_artifact(  # type: ignore[unused-coroutine] # not a coroutine in a sync flow
+    _create(
+        create_markdown_artifact,
         "\n".join([f"# {escaped(description)}", "", *table, "", *price]),
         key="plan",
         description=description,
@@ -62,7 +79,7 @@ def return_months(lines: Sequence[MonthResult]) -> None:
     """
     if deployment.id:
         made: Any = Artifact  # its type hints require what it does not
-        made(type=MONTHS, data=[to_record(line) for line in lines]).create()
+        _create(made(type=MONTHS, data=[to_record(line) for line in lines]).create)
 
 
 async def returned_months(client: PrefectClient, run_id: UUID) -> list[MonthResult]:
@@ -76,7 +93,8 @@ async def returned_months(client: PrefectClient, run_id: UUID) -> list[MonthResu
 
 def show_history(histories: Sequence[MonthHistory], description: str) -> None:
     """Create the page with the history of months."""
-    create_markdown_artifact(  # type: ignore[unused-coroutine] # not a coroutine in a sync flow
+    _create(
+        create_markdown_artifact,
         f"# {escaped(description)}\n\n{history_page(histories)}",
         key="history",
         description=description,
@@ -85,8 +103,11 @@ def show_history(histories: Sequence[MonthHistory], description: str) -> None:
 
 def show_files(lines: Sequence[FileLine], description: str) -> None:
     """Create a table of the files of a run."""
-    create_table_artifact(  # type: ignore[unused-coroutine] # not a coroutine in a sync flow
-        files_artifact(lines, in_ui), key="row-groups", description=description
+    _create(
+        create_table_artifact,
+        files_artifact(lines, in_ui),
+        key="row-groups",
+        description=description,
     )
 
 
@@ -100,7 +121,8 @@ def show_report(entry: Entry, markdown: str, link: str) -> None:
     _show_page(entry, markdown, "report")
     if not is_web_link(link):
         return
-    create_link_artifact(  # type: ignore[unused-coroutine] # not a coroutine in a sync task
+    _create(
+        create_link_artifact,
         link,
         link_text=link,
         key=_key(entry, "report-link"),
@@ -110,16 +132,17 @@ def show_report(entry: Entry, markdown: str, link: str) -> None:
 
 def show_catalog(markdown: str) -> None:
     """Create the page with the catalog."""
-    create_markdown_artifact(  # type: ignore[unused-coroutine] # not a coroutine in a sync flow
-        markdown, key="catalog", description="What is stored, by dataset and month"
+    _create(
+        create_markdown_artifact,
+        markdown,
+        key="catalog",
+        description="What is stored, by dataset and month",
     )
 
 
 def show_verdicts(markdown: str, description: str) -> None:
     """Create the page with the verdicts of a verification."""
-    create_markdown_artifact(  # type: ignore[unused-coroutine] # not a coroutine in a sync flow
-        markdown, key="verify", description=description
-    )
+    _create(create_markdown_artifact, markdown, key="verify", description=description)
 
 
 def is_web_link(link: str) -> bool:
@@ -128,7 +151,8 @@ def is_web_link(link: str) -> bool:
 
 
 def _show_page(entry: Entry, markdown: str, what: str) -> None:
-    create_markdown_artifact(  # type: ignore[unused-coroutine] # not a coroutine in a sync task
+    _create(
+        create_markdown_artifact,
         markdown,
         key=_key(entry, what),
         description=f"{what.capitalize()} of {entry.dataset} {entry.year_month}",
@@ -145,7 +169,8 @@ def show_chart(found: Monthly, png: bytes) -> None:
     rows = [f"| {t.year_month} | {t.cases:,} | {t.deaths:,} |" for t in found.totals]
     image = f"![{found.country} by month](data:image/png;base64,{base64.b64encode(png).decode()})"
     table = "\n".join(["| month | cases | deaths |", "|---|---:|---:|", *rows])
-    create_markdown_artifact(  # type: ignore[unused-coroutine] # not a coroutine in a sync task
+    _create(
+        create_markdown_artifact,
         f"# {found.country}\n\n{image}\n\n{table}\n\nData: ECDC, fetched on {found.day}",
         key=f"covid-monthly-{re.sub('[^a-z0-9]+', '-', found.country.lower()).strip('-')}",
         description=f"COVID-19 in {found.country} by month",

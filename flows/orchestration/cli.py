@@ -24,7 +24,7 @@ from monthly.price_words import PlannedMonths, price_text, public_price
 from monthly.result import MonthResult, failed_month, public_record, table
 from monthly.shortfall import shortfall
 from monthly.verify.findings import Verdict
-from orchestration.embedded_api import keep_connections
+from orchestration.embedded_api import tune_embedded_api
 from orchestration.exit_codes import UNCHECKED, ExitCode
 from orchestration.flow_results import error_of, keep_tracebacks
 from orchestration.graph import draw
@@ -128,7 +128,7 @@ def app_of(
         refuse_silent_server()
         _set_up_log(traceback, verbose)
         collect_seldom()
-        keep_connections()
+        tune_embedded_api()
         state = _reported(flow, parameters, report)
         if confirm and not parameters["yes"] and state.is_completed():
             if not _confirmed(confirm(state.result())):

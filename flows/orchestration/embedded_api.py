@@ -2,52 +2,154 @@
 
 from __future__ import annotations
 
-from asyncio import get_running_loop
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
-import sqlalchemy
+from prefect._vendor.fastapi import Header
+from prefect.server.api.dependencies import get_created_by, provide_request_api_version
+from prefect.server.api.server import create_app
 from prefect.server.database.configurations import ENGINES, AioSqliteConfiguration
-from prefect.server.database.dependencies import set_database_config
-from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
+from prefect.server.database.dependencies import provide_database_interface, set_database_config
+from prefect.server.database.interface import PrefectDBInterface
+from prefect.settings import (
+    PREFECT_API_DATABASE_CONNECTION_URL,
+    PREFECT_API_URL,
+    get_current_settings,
+)
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.util import await_only
 
 #: Connections kept open for each event loop. The API opens more while it needs them.
 KEPT = 2
+#: Seconds to wait for a database that another connection writes, as Prefect does, and between
+#: two attempts.
+PATIENCE, _PAUSE = 60.0, 0.005
+
+
+class _Cursor(sqlite3.Cursor):
+    """A cursor that leaves the event loop to others while the database is locked."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> _Cursor:
+        """Execute a statement; wait for the lock if another connection has it."""
+        until = time.monotonic() + PATIENCE
+        await_only(_at_once())
+        while True:
+            try:
+                return super().execute(sql, parameters)
+            except sqlite3.OperationalError as error:
+                # Within a transaction, which has the lock, this is an error of another kind.
+                waits = "locked" in str(error) and not self.connection.in_transaction
+                if not waits or time.monotonic() > until:
+                    raise
+            await_only(_pause())
+
+
+async def _pause() -> None:
+    await asyncio.sleep(_PAUSE)
+
+
+async def _at_once() -> None:
+    """Await nothing: SQLAlchemy refuses a driver that never awaits."""
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that SQLAlchemy uses in the thread of the event loop."""
+
+    def cursor(self, factory: Any = _Cursor) -> Any:
+        """Return a cursor that waits as described."""
+        return super().cursor(factory)
 
 
 class KeptConnections(AioSqliteConfiguration):
-    """Prefect's SQLite database with connections that outlast a request.
+    """Prefect's SQLite database with connections that outlast a request and need no threads.
 
     For each of the five requests of a task run, Prefect opens a connection in a new thread and sets
-    six pragmas, and SQLite checkpoints when the last connection closes. This takes a third of the
-    time of a run over many months.
+    six pragmas, and SQLite checkpoints when the last connection closes. Each statement then passes
+    between the threads four times, and each pass waits for the interpreter. A statement takes a
+    fraction of a millisecond, so the event loop executes it itself.
     """
 
     async def engine(self) -> AsyncEngine:
         """Return the engine of the running event loop."""
-        key = (get_running_loop(), self.connection_url, self.echo, self.timeout)
+        key = (asyncio.get_running_loop(), self.connection_url, self.echo, self.timeout)
         if key not in ENGINES:
             engine = create_async_engine(
                 self.connection_url,
                 echo=self.echo,
-                paramstyle="named",  # as Prefect does: aiosqlite has mixed up other styles
-                connect_args={} if self.timeout is None else {"timeout": self.timeout},
                 poolclass=AsyncAdaptedQueuePool,
                 pool_size=KEPT,
                 max_overflow=-1,
                 pool_use_lifo=True,
             )
-            sqlalchemy.event.listen(engine.sync_engine, "connect", self.setup_sqlite)
-            sqlalchemy.event.listen(engine.sync_engine, "begin", self.begin_sqlite_stmt)
+            event.listen(engine.sync_engine, "do_connect", _connect)
+            event.listen(engine.sync_engine, "connect", self.setup_sqlite)
+            event.listen(engine.sync_engine, "begin", self.begin_sqlite_stmt)
             ENGINES[key] = engine
             await self.schedule_engine_disposal(key)  # type: ignore[no-untyped-call] # Prefect's
         return ENGINES[key]
 
+    def setup_sqlite(self, conn: sqlite3.Connection, record: object) -> None:
+        """Set Prefect's pragmas, but let the cursor wait for locks: SQLite blocks the loop."""
+        super().setup_sqlite(conn, record)  # type: ignore[no-untyped-call] # Prefect's
+        conn.execute("PRAGMA busy_timeout = 0")
 
-def keep_connections() -> None:
+    @asynccontextmanager
+    async def begin_transaction(  # type: ignore[override] # Prefect's own overrides do it too
+        self, session: AsyncSession, with_for_update: bool = False
+    ) -> AsyncIterator[Any]:
+        """Begin a transaction that has the lock from the start, so that only its start waits."""
+        async with super().begin_transaction(session, with_for_update=True) as transaction:
+            yield transaction
+
+
+def _connect(_dialect: object, _record: object, args: Any, options: Any) -> _Connection:
+    # The garbage collector may close a connection in any thread.
+    given = {**options, "timeout": 0, "check_same_thread": False, "factory": _Connection}
+    made: _Connection = sqlite3.connect(*args, **given)
+    return made
+
+
+def tune_embedded_api() -> None:
+    """Make the API of this process cheap, if no server is configured."""
+    if not PREFECT_API_URL.value():
+        _keep_connections()
+        _answer_in_loop()
+
+
+def _keep_connections() -> None:
     """Keep the connections to Prefect's database open, if it is a SQLite file."""
     url = PREFECT_API_DATABASE_CONNECTION_URL.value()
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database and ":memory:" not in url:
         set_database_config(KeptConnections(connection_url=url))
+
+
+def _answer_in_loop() -> None:
+    """Call the dependencies of requests in the event loop.
+
+    FastAPI calls those that are not coroutines in threads, which wait for the interpreter.
+    """
+    app: Any = create_app(get_current_settings(), ephemeral=True)
+    overrides = app.api_app.dependency_overrides
+    overrides[provide_database_interface] = _database
+    overrides[provide_request_api_version] = _version
+    overrides[get_created_by] = _created_by
+
+
+async def _database() -> PrefectDBInterface:
+    return provide_database_interface()
+
+
+async def _version(x_prefect_api_version: str = Header(None)) -> Any:
+    return provide_request_api_version(x_prefect_api_version)
+
+
+async def _created_by() -> None:
+    """Return nothing: only automations say who they are, and they need a server."""

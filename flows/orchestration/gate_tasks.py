@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from prefect import get_run_logger, task
@@ -29,7 +30,8 @@ from monthly.plan import Plan
 from monthly.revision import Revision
 from orchestration.artifacts import show_quality
 from orchestration.flow_results import readable
-from orchestration.retries import RETRIES
+from orchestration.handed_down import plan_of_parent
+from orchestration.retries import PASSING, RETRIES
 from orchestration.stages import stage
 
 if TYPE_CHECKING:
@@ -72,10 +74,20 @@ def passed(
         return []
     entry = entry_of(month, found, converted)
     correction = correction_in(planned.entry, entry, revision)
-    odd = judge(month, entry, correction, bucket, policy)
+    odd = _judged(month, entry, correction, bucket, policy)
     if any(each.is_held for each in odd):
         raise held_error(month, odd, hold(planned, entry, converted, bucket, odd))
     return odd
+
+
+def _judged(
+    month: Month, entry: Entry, correction: Revision | None, bucket: Bucket, policy: Policy
+) -> list[Finding]:
+    """Judge the month, under a parent run without a task of its own unless it needs retries."""
+    if plan_of_parent(month):  # of many months, each task run of which takes longer than this
+        with suppress(*PASSING):
+            return judge.fn(month, entry, correction, bucket, policy)
+    return judge(month, entry, correction, bucket, policy)
 
 
 @task(task_run_name="judge {month}", **RETRIES)

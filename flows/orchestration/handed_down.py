@@ -1,17 +1,25 @@
-"""Passes plans and opened blocks from a parent run down to the runs of its months."""
+"""Passes what a parent run has down to the runs of its months: plans, blocks, a drawing process."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
+from core.threads import most_threads
 from monthly.month import Month
 from monthly.plan import Plan
+from monthly.report.apart import Drawer
+from monthly.report.drawing import Drawing, draw
 
 _plan: ContextVar[Plan | None] = ContextVar("_plan", default=None)
 _opened: ContextVar[dict[str, Any] | None] = ContextVar("_opened", default=None)
+_drawer: ContextVar[Drawer | None] = ContextVar("_drawer", default=None)
+
+#: Months that are worth a process that draws them, which takes a second to start.
+WORTH_A_DRAWER = 6
 
 
 @contextmanager
@@ -50,3 +58,24 @@ def kept_open(name: str, open_it: Callable[[], Any]) -> Any:
     if name not in kept:
         kept[name] = open_it()
     return kept[name]
+
+
+@contextmanager
+def drawing_apart(months: int) -> Iterator[None]:
+    """Draw the reports of this number of months in another process, if it pays."""
+    if months < WORTH_A_DRAWER or most_threads() == 1:
+        yield
+        return
+    drawer = Drawer()
+    before = _drawer.set(drawer)
+    try:
+        yield
+    finally:
+        _drawer.reset(before)
+        drawer.close()
+
+
+def drawing_of(month: Month, parquet: Path, names: Mapping[int, str]) -> Drawing:
+    """Draw a month in the run's drawing process, or here if there is none."""
+    drawer = _drawer.get()
+    return (drawer and drawer.draw(month, parquet, names)) or draw(month, parquet, names)

@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from monthly.datasets import DATASETS
 from monthly.month import Month
-from monthly.report.canvas import BLUE, LIGHT, PAPER, SHADES, Canvas, Picture, canvas
+from monthly.report.canvas import BLUE, LIGHT, PAPER, SHADES, Canvas, canvas
 from monthly.report.counts import Counts, Level
+from monthly.report.drawing import Picture
 from monthly.report.wording import Wording, title
 
 Grid = npt.NDArray[np.float64]

@@ -6,12 +6,10 @@ import io
 import threading
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -55,23 +53,6 @@ _STYLE: dict[Any, Any] = {
 }
 #: matplotlib's style is global to the process, and months are drawn concurrently.
 _ONE_AT_A_TIME = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One picture of a report.
-
-    Attributes:
-        title: subject and month, also drawn in the picture; plain text, like `about` and `note`.
-        about: description for readers who cannot see the image.
-        png: the image.
-        note: what the picture leaves out; empty if nothing.
-    """
-
-    title: str
-    about: str
-    png: bytes = field(repr=False)
-    note: str = ""
 
 
 class Canvas:
@@ -137,7 +118,9 @@ class Canvas:
         drawn: Any = FigureCanvasAgg(self.figure)  # its methods have no types
         self._fit()
         drawn.draw()
-        out, image = io.BytesIO(), Image.fromarray(np.asarray(drawn.buffer_rgba())[..., :3])
+        pixels = drawn.buffer_rgba(), "raw", "RGBA", 0, 1
+        out, image = io.BytesIO(), Image.frombuffer("RGBA", drawn.get_width_height(), *pixels)
+        image = image.convert("RGB")  # nothing is transparent
         # Every second pixel shows all colours: no line is thinner than two.
         half = image.resize((image.width // 2, image.height // 2), Image.Resampling.NEAREST)
         indexed = image.quantize(palette=half.quantize(COLOURS), dither=Image.Dither.NONE)

@@ -11,10 +11,8 @@ from monthly.gates.judging import Finding
 from monthly.ledger import Entry
 from monthly.markdown import escaped
 from monthly.month import Month
-from monthly.report.canvas import Picture
-from monthly.report.counts import count_month
-from monthly.report.page import page_html, page_markdown, typical_markdown
-from monthly.report.pictures import pictures
+from monthly.report.drawing import Drawing, draw
+from monthly.report.page import page_html, page_markdown
 from monthly.report.zones import zone_names
 from monthly.result import title_of
 
@@ -42,13 +40,11 @@ def held_page(
         "**This month is held: it is not in the ledger, and no warehouse has it.**",
         f"## What is unusual\n\n{found}",
     ]
-    drawn, more = _drawn(month, parquet, bucket) if parquet else ((), "")
-    page = page_markdown(entry, where, drawn, [more] if more else [], first)
+    drawn = _drawn(month, parquet, bucket) if parquet else Drawing((), "")
+    more = [drawn.typical] if drawn.typical else []
+    page = page_markdown(entry, where, drawn.pictures, more, first)
     return page_html(f"{title_of(entry)}, HELD", page)
 
 
-def _drawn(month: Month, parquet: Path, bucket: Bucket) -> tuple[list[Picture], str]:
-    """Return the pictures of a converted month, and the table of its medians."""
-    counts = count_month(month, parquet)
-    names = zone_names(bucket, DATASETS[month.dataset].declared.place_names)
-    return list(pictures(counts, names)), typical_markdown(counts)
+def _drawn(month: Month, parquet: Path, bucket: Bucket) -> Drawing:
+    return draw(month, parquet, zone_names(bucket, DATASETS[month.dataset].declared.place_names))

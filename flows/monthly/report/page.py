@@ -12,8 +12,8 @@ from markdown_it import MarkdownIt
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.markdown import escaped
-from monthly.report.canvas import Picture
 from monthly.report.counts import Counts, Typical
+from monthly.report.drawing import Picture
 from monthly.report.wording import Wording, number
 from monthly.result import quality_markdown
 

@@ -14,8 +14,9 @@ from monthly.datasets import DATASETS
 from monthly.markdown import brief
 from monthly.report.amounts import Amounts
 from monthly.report.calendars import pictures_by_time
-from monthly.report.canvas import BLUE, FAINT, INK, SHADES, Picture, canvas, drawable
+from monthly.report.canvas import BLUE, FAINT, INK, SHADES, canvas, drawable
 from monthly.report.counts import Counts
+from monthly.report.drawing import Picture
 from monthly.report.places import Cells, Places
 from monthly.report.wording import Wording, plural, title
 

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from fakes.entries import entry_of
 from monthly.ledger import report_key
 from monthly.month import Month
-from monthly.report.canvas import Picture
+from monthly.report.drawing import Picture
 from monthly.report.page import page_html, page_markdown
 
 MONTH = Month("yellow", 2021, 1)
