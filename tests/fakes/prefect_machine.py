@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from postgres_server import free_port
 PROJECT = Path(__file__).absolute().parents[2]
 _START_SECONDS = 120
 _FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+#: A question costs the server 10 ms; runs take seconds.
+_ASK_SECONDS = 0.3
 
 
 @dataclass
@@ -64,6 +67,16 @@ class Prefect:
     environment: Mapping[str, str]
     port: int = field(default_factory=free_port)
     programs: list[Program] = field(default_factory=list)
+
+    @cached_property
+    def api(self) -> httpx.Client:
+        """Return the client of the server's API.
+
+        A new one for each request would read all the certificates of this machine, in 20 ms.
+        """
+        # The server may close a connection just as it is used again.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}/api/", limits=limits, timeout=30)
 
     def env(self) -> dict[str, str]:
         """Return the environment of a shell that uses this server."""
@@ -120,8 +133,7 @@ class Prefect:
         answers: list[httpx.Response] = []
 
         def taken() -> bool:
-            url = f"http://127.0.0.1:{self.port}/api/{path}"
-            answers.append(httpx.post(url, json=body, timeout=30))
+            answers.append(self.api.post(path, json=body))
             return answers[-1].status_code != 503
 
         wait_until(f"the API answers {path}", taken, 30)
@@ -130,7 +142,7 @@ class Prefect:
 
     def get(self, path: str) -> Any:
         """Return an object of the API."""
-        answer = httpx.get(f"http://127.0.0.1:{self.port}/api/{path}", timeout=30)
+        answer = self.api.get(path)
         answer.raise_for_status()
         return answer.json()
 
@@ -154,6 +166,7 @@ class Prefect:
             f"flow runs {runs} end",
             lambda: all(self.state(run)["type"] in _FINAL for run in runs),
             seconds,
+            every=_ASK_SECONDS,
         )
         return [self.state(run) for run in runs]
 
@@ -176,7 +189,7 @@ class Prefect:
         if server.process.poll() is not None:
             pytest.fail(f"the server ended:\n{server.said()[-4000:]}")
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"http://127.0.0.1:{self.port}/api/health", timeout=2).is_success
+            return self.api.get("health", timeout=2).is_success
         return False
 
 
