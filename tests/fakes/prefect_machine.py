@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -76,7 +77,8 @@ class Prefect:
         """
         # The server may close a connection just as it is used again.
         limits = httpx.Limits(max_keepalive_connections=0)
-        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}/api/", limits=limits, timeout=30)
+        base = f"http://127.0.0.1:{self.port}/api/"
+        return httpx.Client(base_url=base, limits=limits, timeout=30)
 
     def env(self) -> dict[str, str]:
         """Return the environment of a shell that uses this server."""
@@ -155,6 +157,10 @@ class Prefect:
         path = f"deployments/{self.deployment(name)}/create_flow_run"
         return str(self.post(path, parameters=parameters)["id"])
 
+    def cancel(self, run: str) -> None:
+        """Cancel a flow run as the UI does."""
+        self.post(f"flow_runs/{run}/set_state", state={"type": "CANCELLING", "name": "Cancelling"})
+
     def state(self, run: str) -> dict[str, Any]:
         """Return the state of a flow run."""
         found: dict[str, Any] = self.get(f"flow_runs/{run}")["state"]
@@ -180,8 +186,12 @@ class Prefect:
         return self.runs(parent_flow_run_id={"any_": [run]})
 
     def stop(self) -> None:
-        """Stop all programs, the server last."""
-        for program in reversed(self.programs):
+        """Stop all programs at once, but the server, which they ask, after them."""
+        server, others = self.programs[:1], self.programs[1:]
+        with ThreadPoolExecutor() as pool:
+            for _ in pool.map(Program.stop, others):
+                pass
+        for program in server:
             program.stop()
         self.programs.clear()
 
