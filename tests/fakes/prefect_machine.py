@@ -125,10 +125,10 @@ class Prefect:
         """Start an agent; return when it reports that it looks for work."""
         return self.start("agent", "start", "-p", "default-agent-pool", "-q", queue)
 
-    def run(self, *command: str) -> str:
+    def run(self, *command: str, seconds: float = 120) -> str:
         """Run a Prefect command or a script of the project; return its output."""
         words = [sys.executable, *command] if command[0].endswith(".py") else ["prefect", *command]
-        return run(*words, env=self.env(), cwd=PROJECT)
+        return run(*words, seconds=seconds, env=self.env(), cwd=PROJECT)
 
     def post(self, path: str, **body: Any) -> Any:
         """Return the API's answer to a POST request; ask again while SQLite is locked (503)."""
