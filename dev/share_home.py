@@ -1,5 +1,7 @@
 """Make this environment's `prefect` command use the project's Prefect home, like the flows.
 
+Its processes start faster, too.
+
 python dev/share_home.py
 """
 
@@ -14,12 +16,24 @@ _LINE = (
     "import os; p = {path!r}; 'PREFECT_HOME' in os.environ or not os.path.exists(p) or "
     "exec(compile(open(p).read(), p, 'exec'), {{'__name__': 'started', '__file__': p}})\n"
 )
+#: The same for Prefect's own processes: agents, runs, servers. They import a million objects that
+#: they keep; scanning those for garbage takes a sixth of the CPU time of their start.
+_COLLECT = (
+    "import gc, os, sys; any(os.path.basename(word).startswith('prefect') "
+    "for word in sys.orig_argv[1:]) and gc.set_threshold(50_000)\n"
+)
 
 
 def main() -> None:
-    """Write the line to a .pth file in the environment's site-packages."""
+    """Write the lines to a .pth file in the environment's site-packages."""
     file = Path(sysconfig.get_path("purelib"), "prefect_home.pth")
-    file.write_text(_LINE.format(path=str(PROJECT / "flows" / "orchestration" / "prefect_home.py")))
+    file.write_text(lines())
+
+
+def lines() -> str:
+    """Return the code for this project."""
+    path = PROJECT / "flows" / "orchestration" / "prefect_home.py"
+    return _LINE.format(path=str(path)) + _COLLECT
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,25 @@ pytestmark = [pytest.mark.flow, pytest.mark.cluster, pytest.mark.usefixtures("pr
 
 PREFECT = str(Path(sys.executable).with_name("prefect"))
 AGENT = [PREFECT, "agent", "start", "-p", "default-agent-pool"]
+#: The agent's, which all tests share that need one; the others have a queue of their own.
+QUEUE = "months"
+
+
+@pytest.fixture(scope="module")
+def agent(prefect_server: None) -> Iterator[subprocess.Popen[bytes]]:
+    """Run an agent: its command takes seconds to start."""
+    _make_pool()
+    started = subprocess.Popen(
+        [*AGENT, "-q", QUEUE],
+        env=os.environ | _prefect_settings() | {"PREFECT_AGENT_QUERY_INTERVAL": "0.5"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield started
+        assert started.poll() is None
+    finally:
+        stop(started)
 
 
 @pytest.fixture
@@ -37,11 +56,11 @@ def shared(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def deployment(shared: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Deploy the parent flow for this test, with a queue of the same name."""
+    """Deploy the parent flow for this test; its queue has the same name, or is the agent's."""
     from prefect.client.orchestration import get_client
 
     name = f"months-{abs(hash(request.node.nodeid)) % 10**8}"
-    _deploy(name, shared)
+    _deploy(name, QUEUE if "agent" in request.fixturenames else name)
     yield name
 
     async def remove() -> None:
@@ -69,7 +88,7 @@ def _make_pool() -> None:
     asyncio.run(make())
 
 
-def _deploy(name: str, place: Path) -> None:
+def _deploy(name: str, queue: str) -> None:
     from prefect.deployments.deployments import Deployment
     from prefect.infrastructure import Process
 
@@ -90,28 +109,12 @@ def _deploy(name: str, place: Path) -> None:
             path=str(PROJECT),
             entrypoint="flows/parameterized_flow.py:etl_parent_flow",
             work_pool_name="default-agent-pool",
-            work_queue_name=name,
+            work_queue_name=queue,
             # A run that an agent starts must not go to agents again.
             parameters={"engine": "agents", "source": "dtc", "warehouse": ""},
             apply=True,
             skip_upload=True,
         )
-
-
-@contextmanager
-def agent(queue: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run an agent on one queue until the end of the test."""
-    started = subprocess.Popen(
-        [*AGENT, "-q", queue],
-        env=os.environ | _prefect_settings() | {"PREFECT_AGENT_QUERY_INTERVAL": "0.5"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield started
-        assert started.poll() is None
-    finally:
-        stop(started)
 
 
 def runs_of(name: str) -> list[Any]:
@@ -127,13 +130,14 @@ def runs_of(name: str) -> list[Any]:
     return sorted(asyncio.run(read()), key=lambda run: run.created)
 
 
-def test_agents_load_the_months_one_after_another_if_asked(shared: Path, deployment: str) -> None:
+def test_agents_load_the_months_one_after_another_if_asked(
+    shared: Path, agent: Any, deployment: str
+) -> None:
     """Each month has its own run, at most `workers` at a time, and the lines match the ledger."""
     for month, count in (("2020-10", 2), ("2020-11", 3)):
         publish(shared, month, ["1.5"] * count)
-    with agent(deployment):
-        agents = {"engine": "agents", "deployment": f"etl-parent-flow/{deployment}"}
-        state = bring_all(shared, "10,11", workers=1, report=True, **agents)
+    agents = {"engine": "agents", "deployment": f"etl-parent-flow/{deployment}"}
+    state = bring_all(shared, "10,11", workers=1, report=True, **agents)
     assert state.name == "Completed", state.message
     assert [(line.status, line.rows_written) for line in state.result()] == [
         ("loaded", 2),
@@ -153,40 +157,41 @@ def test_agents_load_the_months_one_after_another_if_asked(shared: Path, deploym
 
 
 def test_an_agent_brings_months_of_a_dataset_of_the_users_own(
-    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    shared: Path,
+    agent: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     """Command, deployment and agent all find a declaration in the user's own folder."""
     monkeypatch.setenv("TRIPS_DATASETS", own_dataset.declare_with_two_months(tmp_path / "own"))
-    queue = request.getfixturevalue("deployment")
+    name = request.getfixturevalue("deployment")
     options = ("--dataset", own_dataset.NAME, "--months", "2020-10:2020-11", "--engine", "agents")
-    with agent(queue):
-        environment = os.environ | _prefect_settings()
-        found = run(environment, "parameterized_flow.py", *options)
+    environment = os.environ | _prefect_settings()
+    found = run(environment, "parameterized_flow.py", *options)
     assert found.returncode == 0, found.stderr
-    assert {each.name for each in runs_of(queue)} == {f"{own_dataset.NAME} 2020-1{n}" for n in "01"}
+    assert {each.name for each in runs_of(name)} == {f"{own_dataset.NAME} 2020-1{n}" for n in "01"}
     with duckdb.connect(str(shared / "trips.duckdb"), read_only=True) as db:
         assert db.sql(own_dataset.SUMS).fetchall() == own_dataset.TWO_MONTHS
 
 
 def test_a_report_that_failed_on_an_agent_does_not_link_to_the_old_one(
-    shared: Path, deployment: str
+    shared: Path, agent: Any, deployment: str
 ) -> None:
     """The month is loaded with its run's warning, and the old report stays."""
     publish(shared, "2020-10", ["1"])
     assert bring_all(shared, "10", report=True).result()[0].report
     broken_table(shared)
-    with agent(deployment):
-        (line,) = bring_all(shared, "10", engine="agents", force=True, report=True).result()
+    (line,) = bring_all(shared, "10", engine="agents", force=True, report=True).result()
     assert (line.status, line.report) == ("loaded", "")
     assert "taxi_zone_lookup.csv is not TLC's table" in line.warning
 
 
-def test_a_failed_and_a_crashed_month_are_named(shared: Path, deployment: str) -> None:
+def test_a_failed_and_a_crashed_month_are_named(shared: Path, agent: Any, deployment: str) -> None:
     """The failed month has its own reason; the others are loaded."""
     publish(shared, "2020-10", ["1"])
     (shared / "web/green_tripdata_2020-11.csv").write_text("<html><body>moved</body></html>")
-    with agent(deployment):
-        state = bring_all(shared, "10,11", engine="agents", workers=2)  # the only deployment
+    state = bring_all(shared, "10,11", engine="agents", workers=2)  # the only deployment
     assert state.is_failed()
     assert state.message.startswith("1 of 2 months failed: green 2020-11: ")
     assert "web page" in state.message
@@ -314,14 +319,13 @@ def test_a_run_that_has_lost_its_agent_holds_no_month_up(
 
 
 def test_months_in_a_bucket_of_another_machine_are_noticed(
-    shared: Path, deployment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared: Path, agent: Any, deployment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run fails, because an agent on another machine fills another folder."""
     monkeypatch.setenv("TRIPS_DATA", str(tmp_path / "elsewhere"))
-    _deploy(deployment, shared)
+    _deploy(deployment, QUEUE)
     publish(shared, "2020-10", ["1"])
-    with agent(deployment):
-        state = bring_all(shared, "10", engine="agents")
+    state = bring_all(shared, "10", engine="agents")
     assert "was run (loaded), but is not in" in state.message
     assert "name a bucket and a warehouse that all machines share" in state.message
     assert (tmp_path / "elsewhere" / "bucket").is_dir()

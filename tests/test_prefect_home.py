@@ -70,26 +70,38 @@ def test_do_not_track_is_obeyed(tmp_path: Path, track: str, telemetry: str) -> N
     assert said(tmp_path, **wanted)[1] == telemetry
 
 
-def test_the_environments_prefect_command_sees_the_same_home(tmp_path: Path) -> None:
-    """The line from dev/share_home.py applies however Python starts there."""
+def started(tmp_path: Path, printed: str, *arguments: str) -> str:
+    """Return what an expression is in a Python of the environment of dev/share_home.py."""
     sys.path.insert(0, str(PROJECT / "dev"))
     try:
-        from share_home import _LINE
+        from share_home import lines
     finally:
         sys.path.remove(str(PROJECT / "dev"))
-    (tmp_path / "site").mkdir()
-    line = _LINE.format(path=str(PROJECT / "flows" / "orchestration" / "prefect_home.py"))
-    (tmp_path / "site" / "prefect_home.pth").write_text(line)
-    script = f"import site; site.addsitedir({str(tmp_path / 'site')!r}); import os; "
+    (tmp_path / "site").mkdir(exist_ok=True)
+    (tmp_path / "site" / "prefect_home.pth").write_text(lines())
+    script = f"import gc, os, site; site.addsitedir({str(tmp_path / 'site')!r}); print({printed})"
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     done = subprocess.run(
-        [sys.executable, "-c", script + "print(os.environ['PREFECT_HOME'])"],
+        # Without the lines that this machine's own environment may have.
+        [sys.executable, "-c", f"import gc; gc.set_threshold(700); {script}", *arguments],
         env=kept | {"HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout.strip() == HOME
+    return done.stdout.strip()
+
+
+def test_the_environments_prefect_command_sees_the_same_home(tmp_path: Path) -> None:
+    """The line from dev/share_home.py applies however Python starts there."""
+    assert started(tmp_path, "os.environ['PREFECT_HOME']") == HOME
+
+
+def test_processes_of_prefect_collect_garbage_seldom_as_they_start(tmp_path: Path) -> None:
+    """Other programs of the environment collect it as always."""
+    threshold = "gc.get_threshold()[0]"
+    assert started(tmp_path, threshold, "-m", "prefect.engine") == "50000"
+    assert started(tmp_path, threshold, "-m", "pip") == "700"
 
 
 def test_a_python_without_prefect_gets_advice(tmp_path: Path) -> None:

@@ -21,6 +21,11 @@ from fakes.web import Web
 from postgres_server import HOST, USER, Server
 
 _BUILD_SECONDS = 1200
+_SCRIPTS = (
+    "blocks/make_blocks.py",
+    *(f"deployments/{name}_deploy.py" for name in ("local", "docker", "work_pool", "github")),
+)
+_SCRIPTS_SECONDS = 600
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -100,7 +105,7 @@ def prefect(
     declarations: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Prefect]:
-    """Run a server with the project's blocks and its process deployments."""
+    """Run a server with the project's blocks and deployments."""
     url = own_database.url.set(drivername="postgresql+asyncpg")
     data = tmp_path_factory.mktemp("data")
     environment = {
@@ -123,8 +128,7 @@ def prefect(
     try:
         # SQLite answers 503 when many runs begin at once.
         found.serve(url.render_as_string(hide_password=False))
-        found.run("blocks/make_blocks.py")
-        found.run("deployments/local_deploy.py")
+        found.run("tests/fakes/scripts.py", *_SCRIPTS, seconds=_SCRIPTS_SECONDS)
         yield found
     finally:
         found.stop()
@@ -150,6 +154,4 @@ def _containers_and_networks() -> set[str]:
 @pytest.fixture(scope="session")
 def agent(prefect: Prefect, left: Callable[[], set[str]]) -> Program:
     """Run an agent that starts containers."""
-    prefect.run("deployments/docker_deploy.py")
-    prefect.run("deployments/work_pool_deploy.py")
     return prefect.agent("docker")

@@ -25,7 +25,6 @@ def test_each_run_has_the_code_that_is_published_then(
     prefect: Prefect, repository: Repository
 ) -> None:
     """The month is in the bucket; after a commit, the second run uses the new code."""
-    prefect.run("deployments/github_deploy.py")
     agent = prefect.agent("local")
     first = outcome(prefect, month=9)
     flow = repository.folder / "flows/etl_web_to_gcs.py"

@@ -88,3 +88,8 @@ def test_all_packages_are_compiled(image: str) -> None:
     )
     assert "flows.cpython-" in listed
     assert "_typing.cpython-" in listed
+
+
+def test_garbage_is_collected_seldom(image: str) -> None:
+    """A start would scan a million objects that Prefect keeps."""
+    assert printed_in(image, "python -c 'import gc; print(gc.get_threshold()[0])'") == "50000"

@@ -25,6 +25,7 @@ from block_specs import main as save
 from bucket_deploy import path_of, remove_older, target_of, uploaded
 from core.errors import UsageError
 from fakes import s3 as fake_s3
+from fakes.agent import started_and_ended
 from fakes.google import Google
 from fakes.s3 import S3
 from orchestration import block_kinds
@@ -247,24 +248,11 @@ def deploy(
 
 def run_by_agent(name: str, folder: Path, **parameters: Any) -> Any:
     """Start a run as the UI does, and have an agent take it; the run as it ended."""
-    from prefect import get_client
-    from prefect.deployments.deployments import run_deployment
-
-    started: Any = run_deployment(name, parameters=parameters, timeout=0)
-    prefect = str(Path(sys.executable).with_name("prefect"))
-    command = [prefect, "agent", "start", "-p", "default-agent-pool", "-q", "bucket", "--run-once"]
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("TRIPS_", "PYTHONP"))}
     environment |= _prefect_settings() | {"PYTHONWARNINGS": "ignore"}
-    agent = subprocess.run(
-        command, env=environment, cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert agent.returncode == 0, agent.stderr
-
-    async def read() -> Any:
-        async with get_client() as client:
-            return await client.read_flow_run(started.id)
-
-    return asyncio.run(read())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return started_and_ended(name, parameters, "bucket", environment)
 
 
 @pytest.mark.cluster

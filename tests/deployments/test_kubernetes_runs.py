@@ -92,10 +92,8 @@ def names(cluster: Kubernetes) -> list[str]:
 def test_a_month_comes_by_a_job(
     prefect: Prefect, cluster: Kubernetes, flow: str, tmp_path: Path
 ) -> None:
-    """After `prefect deployment run`; the cluster was asked for what the page allows alone."""
-    options = ["--param=source=sample:500", f"--param=bucket={tmp_path}/months"]
-    said = prefect.run("deployment", "run", flow, *options, "--param=month=1")
-    run = said.partition("UUID: ")[2].split()[0]
+    """After a click on Run; the cluster was asked for what the page allows alone."""
+    run = prefect.run_deployment(flow, source="sample:500", bucket=f"{tmp_path}/months", month=1)
     (state,) = prefect.ended(run, seconds=240)
     assert state["type"] == "COMPLETED", state
     assert list((tmp_path / "months").rglob("yellow_tripdata_2021-01.parquet"))
@@ -119,7 +117,7 @@ def test_a_run_that_is_cancelled_takes_its_job_along(
 ) -> None:
     run = begun(prefect, flow, web, tmp_path)
     (job,) = cluster.cluster.running()
-    prefect.run("flow-run", "cancel", run)
+    prefect.cancel(run)
     (state,) = prefect.ended(run, seconds=240)
     assert state["type"] == "CANCELLED", state
     wait_until("its container ends", lambda: not cluster.cluster.running(), 60)

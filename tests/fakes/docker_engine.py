@@ -22,13 +22,13 @@ _START_SECONDS = 60
 _STOP_SECONDS = 30
 
 
-def wait_until(what: str, done: Callable[[], bool], seconds: float) -> None:
-    """Wait until a condition holds; fail the test after a number of seconds."""
+def wait_until(what: str, done: Callable[[], bool], seconds: float, *, every: float = 0.1) -> None:
+    """Wait until a condition holds, asked at an interval; fail the test after some seconds."""
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:
             pytest.fail(f"not within {seconds:.0f} s: {what}")
-        time.sleep(0.1)
+        time.sleep(every)
 
 
 def run(*command: str | Path, seconds: float = 120, **options: object) -> str:

@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from postgres_server import free_port
 PROJECT = Path(__file__).absolute().parents[2]
 _START_SECONDS = 120
 _FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+#: A question costs the server 10 ms; runs take seconds.
+_ASK_SECONDS = 0.3
 
 
 @dataclass
@@ -64,6 +68,17 @@ class Prefect:
     environment: Mapping[str, str]
     port: int = field(default_factory=free_port)
     programs: list[Program] = field(default_factory=list)
+
+    @cached_property
+    def api(self) -> httpx.Client:
+        """Return the client of the server's API.
+
+        A new one for each request would read all the certificates of this machine, in 20 ms.
+        """
+        # The server may close a connection just as it is used again.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        base = f"http://127.0.0.1:{self.port}/api/"
+        return httpx.Client(base_url=base, limits=limits, timeout=30)
 
     def env(self) -> dict[str, str]:
         """Return the environment of a shell that uses this server."""
@@ -110,18 +125,17 @@ class Prefect:
         """Start an agent; return when it reports that it looks for work."""
         return self.start("agent", "start", "-p", "default-agent-pool", "-q", queue)
 
-    def run(self, *command: str) -> str:
+    def run(self, *command: str, seconds: float = 120) -> str:
         """Run a Prefect command or a script of the project; return its output."""
         words = [sys.executable, *command] if command[0].endswith(".py") else ["prefect", *command]
-        return run(*words, env=self.env(), cwd=PROJECT)
+        return run(*words, seconds=seconds, env=self.env(), cwd=PROJECT)
 
     def post(self, path: str, **body: Any) -> Any:
         """Return the API's answer to a POST request; ask again while SQLite is locked (503)."""
         answers: list[httpx.Response] = []
 
         def taken() -> bool:
-            url = f"http://127.0.0.1:{self.port}/api/{path}"
-            answers.append(httpx.post(url, json=body, timeout=30))
+            answers.append(self.api.post(path, json=body))
             return answers[-1].status_code != 503
 
         wait_until(f"the API answers {path}", taken, 30)
@@ -130,7 +144,7 @@ class Prefect:
 
     def get(self, path: str) -> Any:
         """Return an object of the API."""
-        answer = httpx.get(f"http://127.0.0.1:{self.port}/api/{path}", timeout=30)
+        answer = self.api.get(path)
         answer.raise_for_status()
         return answer.json()
 
@@ -143,6 +157,10 @@ class Prefect:
         path = f"deployments/{self.deployment(name)}/create_flow_run"
         return str(self.post(path, parameters=parameters)["id"])
 
+    def cancel(self, run: str) -> None:
+        """Cancel a flow run as the UI does."""
+        self.post(f"flow_runs/{run}/set_state", state={"type": "CANCELLING", "name": "Cancelling"})
+
     def state(self, run: str) -> dict[str, Any]:
         """Return the state of a flow run."""
         found: dict[str, Any] = self.get(f"flow_runs/{run}")["state"]
@@ -154,6 +172,7 @@ class Prefect:
             f"flow runs {runs} end",
             lambda: all(self.state(run)["type"] in _FINAL for run in runs),
             seconds,
+            every=_ASK_SECONDS,
         )
         return [self.state(run) for run in runs]
 
@@ -167,8 +186,12 @@ class Prefect:
         return self.runs(parent_flow_run_id={"any_": [run]})
 
     def stop(self) -> None:
-        """Stop all programs, the server last."""
-        for program in reversed(self.programs):
+        """Stop all programs at once, but the server, which they ask, after them."""
+        server, others = self.programs[:1], self.programs[1:]
+        with ThreadPoolExecutor() as pool:
+            for _ in pool.map(Program.stop, others):
+                pass
+        for program in server:
             program.stop()
         self.programs.clear()
 
@@ -176,7 +199,7 @@ class Prefect:
         if server.process.poll() is not None:
             pytest.fail(f"the server ended:\n{server.said()[-4000:]}")
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"http://127.0.0.1:{self.port}/api/health", timeout=2).is_success
+            return self.api.get("health", timeout=2).is_success
         return False
 
 
