@@ -58,7 +58,7 @@ def test_a_month_takes_no_more_than_the_page_says(
 
     load: Any = etl_parent_flow
     asked = Asked(monkeypatch)
-    months = [f"2020-{month:02}" for month in range(1, 7)]
+    months = [f"2020-{month:02}" for month in range(1, 5)]
     for month in months:
         publish(place, month, ["1", "2"])
     with temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: True}):
@@ -67,8 +67,8 @@ def test_a_month_takes_no_more_than_the_page_says(
         load("green", months=months[1], source=source(place))
         one = asked.taken()
         load("green", months=",".join(months[2:]), source=source(place))
-        four = asked.taken()
-    each = {what: (four[what] - one[what]) / 3 for what in ("requests", "logs", "clients")}
+        two = asked.taken()
+    each = {what: two[what] - one[what] for what in ("requests", "logs", "clients")}
     assert each["clients"] == 0, each  # a client takes longer to make than a request
     said = re.search(r"about\s(\d+)\srequests\sand\s(\d+)\slog lines", PAGE.read_text())
     assert said

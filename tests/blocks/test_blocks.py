@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +51,21 @@ WEBHOOK = "https://chat.example.org/hooks/s3cret-path"
 Run = Callable[..., tuple[int, str, str]]
 
 
-def service_account(token_uri: str) -> dict[str, str]:
-    """Return a service-account key in Google's format, of an account that does not exist."""
+@cache
+def private_key() -> str:
+    """Return one key for all accounts, which takes long to find."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    return pem.decode()
+
+
+def service_account(token_uri: str) -> dict[str, str]:
+    """Return a service-account key in Google's format, of an account that does not exist."""
     return {
         "type": "service_account",
         "project_id": "zoom-project",
         "private_key_id": "1",
-        "private_key": pem.decode(),
+        "private_key": private_key(),
         "client_email": "zoom@zoom-project.iam.gserviceaccount.com",
         "client_id": "1",
         "token_uri": token_uri,

@@ -32,6 +32,7 @@ import make_docker_block
 import make_github_block
 import make_kubernetes_block
 import make_process_blocks
+import targets
 import work_pool_deploy
 from block_specs import main as save
 from postgres_server import free_port
@@ -82,12 +83,12 @@ def saved(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(scope="module")
-def applied(saved: Path) -> Callable[[str], list[str]]:
-    """Return a function that applies a target twice, once per module, and returns both stderrs."""
+def applied(saved: Path) -> Callable[..., list[str]]:
+    """Return a function that applies a target once per module, and returns each stderr."""
 
     @cache
-    def apply(name: str) -> list[str]:
-        said = [io.StringIO(), io.StringIO()]
+    def apply(name: str, times: int = 1) -> list[str]:
+        said = [io.StringIO() for _ in range(times)]
         for stderr in said:
             with redirect_stderr(stderr):
                 how = filter(None, [APPLY.get(name)])
@@ -131,11 +132,11 @@ def test_a_dry_run_names_all_that_would_be_applied_and_asks_nobody(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_every_row_is_applied_with_what_the_dry_run_says(
-    name: str, applied: Callable[[str], list[str]]
+    name: str, applied: Callable[..., list[str]]
 ) -> None:
     """Each deployment keeps one schedule, and changes made in the UI are reverted."""
     target = TARGETS[name]
-    for said in applied(name):
+    for said in applied(name, times=2):
         # The tests' Prefect has a database and no server.
         assert said.startswith("PREFECT_API_URL is not set: these are in")
     for row in SPECS:
@@ -174,7 +175,7 @@ async def run_of(name: str, parameters: dict[str, Any]) -> None:
         await client.create_flow_run_from_deployment(found.id, parameters=parameters)
 
 
-def test_a_number_out_of_bounds_makes_no_run(applied: Callable[[str], list[str]]) -> None:
+def test_a_number_out_of_bounds_makes_no_run(applied: Callable[..., list[str]]) -> None:
     """Like an unknown color, it is refused with the parameter and its bound."""
     applied("local")
     for flow, parameter, value, bound in OUT_OF_BOUNDS:
@@ -186,8 +187,14 @@ def test_a_number_out_of_bounds_makes_no_run(applied: Callable[[str], list[str]]
         assert bound in said
 
 
+@pytest.fixture
+def first_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Apply one row of the table: all rows of a pool have the same job variables."""
+    monkeypatch.setattr(targets, "SPECS", SPECS[:1])
+
+
 def test_the_pool_of_workers_takes_the_image_and_the_volume_of_the_block(
-    applied: Callable[[str], list[str]],
+    applied: Callable[..., list[str]], first_row: None
 ) -> None:
     """The work pool's job variables describe the same container."""
     applied("work pool")
@@ -199,7 +206,7 @@ def test_the_pool_of_workers_takes_the_image_and_the_volume_of_the_block(
 
 
 def test_the_pool_of_kubernetes_takes_the_job_of_the_block(
-    applied: Callable[[str], list[str]],
+    applied: Callable[..., list[str]], first_row: None
 ) -> None:
     """What is in .env is in the deployment, not in the pool, which is made once."""
     applied("kubernetes pool")
