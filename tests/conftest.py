@@ -88,6 +88,8 @@ def prefect_server(
         temporary_settings,
     )
 
+    from fakes.prefect_home import connections_kept
+
     path = tmp_path_factory.mktemp("prefect") / "prefect.db"
     prefect_database(path)
     url = f"sqlite+aiosqlite:///{path}"
@@ -95,7 +97,7 @@ def prefect_server(
         PREFECT_API_DATABASE_CONNECTION_URL: url,
         PREFECT_API_DATABASE_MIGRATE_ON_START: False,
     }
-    with temporary_settings(settings):
+    with temporary_settings(settings), connections_kept():
         yield
 
 

@@ -1,7 +1,8 @@
-"""Make Prefect's API cheap in tests: one migrated database, and few certificates.
+"""Make Prefect's API cheap in tests: one migrated database, few certificates and connections.
 
 Prefect runs more than a hundred migrations on an empty database, and each API client reads all
-the certificates of this machine; no test talks to an API over TLS.
+the certificates of this machine; no test talks to an API over TLS. Each request opens SQLite's
+file, with a thread of its own, and SQLite reads the whole schema.
 """
 
 from __future__ import annotations
@@ -11,9 +12,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import certifi
+import pytest
 
 _CREATE = """
 import asyncio
@@ -30,6 +35,23 @@ def one_certificate(folder: Path) -> Path:
     path = folder / "certificate.pem"
     path.write_text(bundle[start : bundle.index(_END) + len(_END)], encoding="utf-8")
     return path
+
+
+@contextmanager
+def connections_kept() -> Iterator[None]:
+    """Let the API keep its connections to SQLite, as many as it uses at once."""
+    from prefect.server.database import configurations
+    from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+    with pytest.MonkeyPatch.context() as patch:
+        kept = partial(
+            configurations.create_async_engine,
+            poolclass=AsyncAdaptedQueuePool,
+            pool_size=0,
+            pool_use_lifo=True,
+        )
+        patch.setattr(configurations, "create_async_engine", kept)
+        yield
 
 
 def copy_database(cache: Path, target: Path) -> None:

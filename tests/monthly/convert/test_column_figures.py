@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import duckdb
@@ -44,12 +45,17 @@ def figures_of(values: pa.Array, cut: int) -> Figures:
     return found.report()["v"]
 
 
+@cache
+def oracle() -> duckdb.DuckDBPyConnection:
+    """Return one DuckDB for all columns, which costs more to open than to ask."""
+    return duckdb.connect()
+
+
 def counted(column: pa.Array, what: str) -> tuple[Any, ...]:
     """Return what DuckDB counts in the column `v`."""
-    with duckdb.connect() as db:
-        db.register("drawn", pa.table({"v": column}))
-        row: tuple[Any, ...] | None = db.execute(f"SELECT {what} FROM drawn").fetchone()
-    assert row is not None
+    db = oracle().register("drawn", pa.table({"v": column}))
+    row: tuple[Any, ...]
+    (row,) = db.execute(f"SELECT {what} FROM drawn").fetchall()
     return row
 
 
