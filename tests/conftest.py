@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import signal
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -47,11 +48,21 @@ gc.disable()
 def pytest_collection_finish() -> None:
     """Collect garbage from here on, but not among what was imported."""
     gc.freeze()
+    gc.callbacks.append(_freeze_survivors)
+    gc.set_threshold(10_000)
     gc.enable()
+    atexit.register(_free_all)
 
 
-def pytest_unconfigure() -> None:
+def _freeze_survivors(phase: str, info: Mapping[str, int]) -> None:
+    """Let each full collection look only at what is new: the rest are modules of later imports."""
+    if (phase, info["generation"]) == ("stop", 2):
+        gc.freeze()
+
+
+def _free_all() -> None:
     """Let the interpreter's end free all of it: DuckDB reports what is left."""
+    gc.callbacks.remove(_freeze_survivors)
     gc.unfreeze()
 
 
