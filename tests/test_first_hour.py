@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import logging
 import os
+import runpy
 import socket
 import subprocess
 import sys
@@ -307,6 +308,30 @@ def silent() -> Iterator[str]:
         yield f"http://127.0.0.1:{taken.getsockname()[1]}/api"
 
 
+def run_here(
+    script: Path, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> SystemExit:
+    """Run a script within this process, as a command; test_cli.py starts real ones."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(block_registry, "DATA", Path(settings["TRIPS_DATA"]))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    api = {PREFECT_API_URL: settings["PREFECT_API_URL"]}
+    with temporary_settings(api), pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(script), run_name="__main__")
+    return ended.value
+
+
+def test_a_command_whose_server_is_gone_prints_one_line(silent: str, tmp_path: Path) -> None:
+    """A real process: neither Prefect nor the log adds anything."""
+    settings = {"PREFECT_API_URL": silent, "TRIPS_DATA": str(tmp_path / "data")}
+    done = run_script(PROJECT / "flows" / "tidy_runs.py", settings)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+
+
 @pytest.mark.parametrize(
     "script",
     [
@@ -316,13 +341,19 @@ def silent() -> Iterator[str]:
         "dev/local_postgres.py",
     ],
 )
-def test_a_server_that_is_gone_is_one_line(silent: str, script: str, tmp_path: Path) -> None:
+def test_a_server_that_is_gone_is_one_line(
+    silent: str,
+    script: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """It offers two ways out, with exit code 2, and nothing is created."""
     data = tmp_path / "data"
-    done = run_script(PROJECT / script, {"PREFECT_API_URL": silent, "TRIPS_DATA": str(data)})
-    assert done.returncode == 2
+    settings = {"PREFECT_API_URL": silent, "TRIPS_DATA": str(data)}
+    assert run_here(PROJECT / script, settings, monkeypatch).code == 2
     assert not data.exists()
-    (line,) = done.stderr.splitlines()
+    (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"Error: Prefect's server at {silent} does not answer (")
     assert line.endswith("start it (make serve), or run without one: unset PREFECT_API_URL")
 

@@ -21,6 +21,7 @@ from fakes.agent import run_by_agent
 from fakes.commands import killed_while_downloading, start, wait
 from fakes.google import Google
 from fakes.image_file import image_file, picture, pixels
+from fakes.in_process import Commands
 from fakes.real_data import real_file
 from fakes.s3 import S3, block
 from fakes.web import Fault, Page, Web
@@ -263,12 +264,14 @@ def test_without_graphviz_the_graph_says_what_to_install(
 
 
 def test_the_command_draws_the_graph_or_says_why_not(
-    environment: dict[str, str], here: Path, tmp_path: Path
+    command: Commands, here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without Graphviz it prints one line, with exit code 2."""
-    found = run(environment | {"PATH": str(tmp_path)}, "image_to_gif.py", "--graph", "out.svg")
-    assert found.returncode == 2
-    assert found.stderr.strip().splitlines()[-1].startswith("Error: a graph is drawn by Graphviz")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    drawn = flow_file.frames_to_gif
+    found = command(flow_file.image_to_gif, "--graph", "out.svg", drawn=drawn)
+    assert found.code == 2
+    assert found.err.strip().splitlines()[-1].startswith("Error: a graph is drawn by Graphviz")
     assert made_in(here) == set()
 
 
