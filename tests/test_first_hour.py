@@ -308,9 +308,7 @@ def silent() -> Iterator[str]:
         yield f"http://127.0.0.1:{taken.getsockname()[1]}/api"
 
 
-def run_here(
-    script: Path, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> SystemExit:
+def run_here(script: Path, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> SystemExit:
     """Run a script within this process, as a command; test_cli.py starts real ones."""
     from prefect.settings import PREFECT_API_URL, temporary_settings
 

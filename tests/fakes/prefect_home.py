@@ -41,11 +41,12 @@ def one_certificate(folder: Path) -> Path:
 def connections_kept() -> Iterator[None]:
     """Let the API keep its connections to SQLite, as many as it uses at once."""
     from prefect.server.database import configurations
+    from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import AsyncAdaptedQueuePool
 
     with pytest.MonkeyPatch.context() as patch:
         kept = partial(
-            configurations.create_async_engine,
+            create_async_engine,
             poolclass=AsyncAdaptedQueuePool,
             pool_size=0,
             pool_use_lifo=True,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
+import pytest
+from botocore.loaders import create_loader
 
 from core.storage.s3 import S3Store
 from core.storage.s3_connection import Connection
@@ -57,8 +61,11 @@ class S3:
         from moto.server import ThreadedMotoServer
 
         self._server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        self._patch = pytest.MonkeyPatch()
 
     def __enter__(self) -> S3:
+        # Each session would read the description of all of AWS again, a megabyte of JSON.
+        self._patch.setattr(botocore.session, "create_loader", cache(create_loader))
         self._server.start()
         host, port = self._server.get_host_and_port()
         self.url = f"http://{host}:{port}"
@@ -71,6 +78,7 @@ class S3:
         trace: TracebackType | None,
     ) -> None:
         self._server.stop()
+        self._patch.undo()
 
     def client(self, service: str = "s3") -> Any:
         """Return a boto3 client for the test itself, separate from those under test."""

@@ -14,7 +14,7 @@ from monthly.declaration import Map
 from monthly.month import Month
 from monthly.report.amounts import Amounts
 from monthly.report.calendars import rows_by_day
-from monthly.report.canvas import drawable
+from monthly.report.canvas import Picture, drawable
 from monthly.report.counts import Counts, Level
 from monthly.report.pictures import pictures
 from monthly.report.places import Cells, Places
@@ -35,9 +35,15 @@ def titles(counts: Counts) -> list[str]:
     return [picture.title for picture in pictures(counts, {})]
 
 
-def test_each_picture_is_an_image_in_colour_as_wide_as_the_page() -> None:
+@pytest.fixture(scope="module")
+def full() -> list[Picture]:
+    """Draw the full month once."""
+    return [*pictures(FULL, {})]
+
+
+def test_each_picture_is_an_image_in_colour_as_wide_as_the_page(full: list[Picture]) -> None:
     """It is not blank, and small enough for an artifact."""
-    for picture in pictures(FULL, {}):
+    for picture in full:
         image = Image.open(io.BytesIO(picture.png))
         assert image.format == "PNG"
         assert image.width >= 1200
@@ -47,8 +53,8 @@ def test_each_picture_is_an_image_in_colour_as_wide_as_the_page() -> None:
         assert len(picture.png) < 100_000
 
 
-def test_a_picture_is_the_same_each_time() -> None:
-    assert [p.png for p in pictures(FULL, {})] == [p.png for p in pictures(FULL, {})]
+def test_a_picture_is_the_same_each_time(full: list[Picture]) -> None:
+    assert [p.png for p in pictures(FULL, {})] == [p.png for p in full]
 
 
 @pytest.mark.parametrize(
@@ -60,10 +66,12 @@ def test_a_picture_is_the_same_each_time() -> None:
         ("cells", {"Where trips begin, green 2020-10"}),
     ],
 )
-def test_what_a_month_lacks_has_no_picture(lacking: str, lost: set[str]) -> None:
+def test_what_a_month_lacks_has_no_picture(
+    full: list[Picture], lacking: str, lost: set[str]
+) -> None:
     nothing: Any = {} if lacking == "hours" else None
     without: Counts = replace(FULL, **{lacking: nothing})
-    assert set(titles(FULL)) - set(titles(without)) == lost
+    assert {picture.title for picture in full} - set(titles(without)) == lost
 
 
 def test_a_month_with_nothing_to_show_has_no_pictures() -> None:
