@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 import duckdb
@@ -45,15 +45,16 @@ def figures_of(values: pa.Array, cut: int) -> Figures:
     return found.report()["v"]
 
 
-@cache
-def oracle() -> duckdb.DuckDBPyConnection:
-    """Return one DuckDB for all columns, which costs more to open than to ask."""
-    return duckdb.connect()
+@pytest.fixture(scope="module")
+def oracle() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield one DuckDB for all columns, which costs more to open than to ask."""
+    with duckdb.connect() as connection:
+        yield connection
 
 
-def counted(column: pa.Array, what: str) -> tuple[Any, ...]:
+def counted(oracle: duckdb.DuckDBPyConnection, column: pa.Array, what: str) -> tuple[Any, ...]:
     """Return what DuckDB counts in the column `v`."""
-    db = oracle().register("drawn", pa.table({"v": column}))
+    db = oracle.register("drawn", pa.table({"v": column}))
     row: tuple[Any, ...]
     (row,) = db.execute(f"SELECT {what} FROM drawn").fetchall()
     return row
@@ -68,12 +69,14 @@ def as_json(value: Any) -> Any:
 @pytest.mark.parametrize("kind", VALUES)
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
-def test_figures_equal_those_of_sql(kind: str, data: st.DataObject) -> None:
+def test_figures_equal_those_of_sql(
+    kind: str, data: st.DataObject, oracle: duckdb.DuckDBPyConnection
+) -> None:
     type_, values = VALUES[kind]
     column = pa.array(data.draw(st.lists(values | st.none(), max_size=40)), type_)
     cut = data.draw(st.integers(0, len(column)))
     total = TOTALS.get(kind, "sum(v)") if kind != "decimal" else "NULL"
-    expected = list(map(as_json, counted(column, f"count(v), min(v), max(v), {total}")))
+    expected = list(map(as_json, counted(oracle, column, f"count(v), min(v), max(v), {total}")))
     if kind == "decimal":  # DuckDB's sum of such decimals overflows
         there = [int(str(v).replace(".", "")) for v in column.drop_null().to_pylist()]
         expected[3] = sum(there) if there else None
@@ -89,11 +92,13 @@ def test_figures_equal_those_of_sql(kind: str, data: st.DataObject) -> None:
     st.lists(st.floats() | st.none(), max_size=30),
     st.integers(0, 30),
 )
-def test_only_finite_floats_have_extremes_and_a_sum(values: list[float | None], cut: int) -> None:
+def test_only_finite_floats_have_extremes_and_a_sum(
+    oracle: duckdb.DuckDBPyConnection, values: list[float | None], cut: int
+) -> None:
     column = pa.array(values, pa.float64())
     found = figures_of(column, min(cut, len(values)))
     finite = "FILTER (WHERE isfinite(v))"
-    expected = counted(column, f"count(v), min(v) {finite}, max(v) {finite}")
+    expected = counted(oracle, column, f"count(v), min(v) {finite}, max(v) {finite}")
     assert (found.count, found.least, found.most) == expected
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -44,15 +44,17 @@ def header_of(month: Month) -> list[tuple[str, str, str]]:
     return [each for each in found if first[each[1]] == each[0]]
 
 
-@cache
-def oracle() -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB that runs a query as it is written: ten rows are not worth a plan."""
-    connection = duckdb.connect()
-    connection.execute("PRAGMA disable_optimizer")
-    return connection
+@pytest.fixture(scope="module")
+def oracle() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a DuckDB that runs a query as it is written: ten rows are not worth a plan."""
+    with duckdb.connect() as connection:
+        connection.execute("PRAGMA disable_optimizer")
+        yield connection
 
 
-def expected(path: Path, header: list[tuple[str, str, str]]) -> list[tuple[object, ...]]:
+def expected(
+    oracle: duckdb.DuckDBPyConnection, path: Path, header: list[tuple[str, str, str]]
+) -> list[tuple[object, ...]]:
     """Return the rows that DuckDB can cast, with its values."""
     nothing = ", ".join(f"'{text}'" for text in NOTHING)
     cells, good = [], ["true"]
@@ -70,7 +72,7 @@ def expected(path: Path, header: list[tuple[str, str, str]]) -> list[tuple[objec
         f"header=false, nullstr='none of these', auto_detect=false, "
         f"columns={dict.fromkeys(names, 'VARCHAR')}) WHERE {' AND '.join(good)}"
     )
-    return oracle().execute(query, [str(path)]).fetchall()
+    return oracle.execute(query, [str(path)]).fetchall()
 
 
 @pytest.mark.parametrize("month", MONTHS, ids=str)
@@ -82,7 +84,7 @@ def expected(path: Path, header: list[tuple[str, str, str]]) -> list[tuple[objec
 )
 @given(data=st.data())
 def test_rows_of_an_era_are_what_duckdb_reads_in_csv_and_in_parquet(
-    month: Month, data: st.DataObject, tmp_path: Path
+    month: Month, data: st.DataObject, tmp_path: Path, oracle: duckdb.DuckDBPyConnection
 ) -> None:
     header = header_of(month)
     row = st.tuples(*(st.sampled_from(CELLS[kind]) for _, _, kind in header))
@@ -94,7 +96,7 @@ def test_rows_of_an_era_are_what_duckdb_reads_in_csv_and_in_parquet(
     options = {"strict": False, "max_reject_share": 1.0, "max_outside_share": 1.0}
     found = converted(tmp_path, out.getvalue(), month, **options)
     columns = [column for _, column, _ in header]
-    meant = expected(tmp_path / "oracle.csv", header)
+    meant = expected(oracle, tmp_path / "oracle.csv", header)
     assert found.rows(*columns) == meant
     table = pa.table({name: [row[place] for row in rows] for place, name in enumerate(names)})
     parquet = converted_table(tmp_path, table, month, **options)

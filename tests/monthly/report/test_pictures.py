@@ -14,8 +14,9 @@ from monthly.declaration import Map
 from monthly.month import Month
 from monthly.report.amounts import Amounts
 from monthly.report.calendars import rows_by_day
-from monthly.report.canvas import Picture, drawable
+from monthly.report.canvas import drawable
 from monthly.report.counts import Counts, Level
+from monthly.report.drawing import Picture
 from monthly.report.pictures import pictures
 from monthly.report.places import Cells, Places
 
