@@ -110,17 +110,17 @@ def _metrics_file(name: str) -> Path | None:
 
 
 def _dbt_folder(name: str, warehouse: str) -> Path | None:
-    """Return the path of the folder for dbt's files, None for none.
+    """Return the path of the folder for dbt's files; None if none is named.
 
     Raises:
-        UsageError: there is no warehouse, it is a file, or it would be lost with the folder that
-            a deployment runs in.
+        UsageError: no warehouse is given, the path is a file, or the folder would be lost with the
+            one that a deployment runs in.
     """
     if not name:
         return None
     path = lasting(name)
     if not warehouse:
-        raise UsageError("dbt reads a warehouse; name one beside the folder for its sources")
+        raise UsageError("dbt reads a warehouse; name one along with the folder for its sources")
     if path.is_file():
         raise UsageError(f"dbt {path} is a file; name a folder, such as models/staging")
     return path

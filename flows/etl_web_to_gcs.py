@@ -187,7 +187,7 @@ def etl_web_to_gcs(
             declares.
         keep_editions: Number of replaced objects to keep; empty for the dataset's number, 1
             unless declared.
-        gates: A month unlike those before it - hold it, warn and load it, or off to check none.
+        gates: What to do with an unusual month - hold it, warn and load it, or off to check none.
         thresholds: Thresholds of gates that override the declared ones, as a JSON object.
         accept: Accept the held month.
     """

@@ -147,9 +147,9 @@ def ingest_data(
         decimal_mark: Decimal mark in numbers like 1,234 - auto decides by the file's other numbers.
         new_columns: Undeclared columns - fail, drop, or keep as text; auto for what the dataset
             declares.
-        gates: A month unlike those before it - hold it, warn and load it, or off to check none.
+        gates: What to do with an unusual month - hold it, warn and load it, or off to check none.
         thresholds: Thresholds of gates that override the declared ones, as a JSON object.
-        accept: Accept a month that would be held; here nothing of it is set aside.
+        accept: Accept a month that would be held; this flow sets nothing aside.
     """
     readings = (date_order, utc_times, decimal_mark)
     rules = Rules(strict, max_reject_share, max_outside_share, *readings, new_columns)

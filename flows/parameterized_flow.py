@@ -124,7 +124,7 @@ def etl_parent_flow(
             a URL template with {color}, {year} and {month:02}; a password or signature in it is
             written as {secret.NAME}.
         bucket: Block of the bucket, as TYPE/NAME.
-        warehouse: Block of the warehouse, as TYPE/NAME; empty for the bucket only.
+        warehouse: Block of the warehouse, as TYPE/NAME; empty for the bucket alone.
         plan: Show what there is to do, without writing anything.
         force: Run months even if nothing has changed.
         strict: Fail on an unknown column, or on a required one that is missing or empty.
@@ -140,7 +140,7 @@ def etl_parent_flow(
             declares.
         keep_editions: Number of replaced objects to keep of each month; empty for the dataset's
             number, 1 unless declared.
-        gates: A month unlike those before it - hold it, warn and load it, or off to check none.
+        gates: What to do with an unusual month - hold it, warn and load it, or off to check none.
         thresholds: Thresholds of gates that override the declared ones, as a JSON object.
         accept: Accept the held months.
         due_months: Number of past months that due checks.

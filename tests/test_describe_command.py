@@ -126,7 +126,7 @@ def test_a_typed_secret_is_in_no_message_and_the_draft_tells_of_it(
     assert not [secret for secret in ("p@ss", "ssword", "s1gned") if secret in said]
     told = [line for line in shown.out.splitlines() if "{secret.NAME}" in line]
     assert [line.partition(":")[0] for line in told] == [
-        f"# A secret is in the address ({name})" for name in ("password", "sig")
+        f"# The address has a secret ({name})" for name in ("password", "sig")
     ]
 
 

@@ -91,7 +91,7 @@ def test_a_command_says_that_a_month_is_held(place: Path, command: Commands) -> 
     assert "Error: 1 of 1 months held\nHelp: docs/troubleshooting.md#held\n" in held.err
     refused = command(etl_parent_flow, *months, "--thresholds", '{"rows": {"hold": 1}}')
     assert refused.code == 2
-    assert "thresholds: there is no rows; did you mean rows_rise?" in refused.err
+    assert "thresholds: rows does not exist; did you mean rows_rise?" in refused.err
 
 
 def test_a_held_month_comes_back_from_another_process_as_one() -> None:

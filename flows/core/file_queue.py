@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-#: Seconds between two checks whether those ahead are done.
+#: Seconds between two checks of whether those ahead are done.
 _POLL_SECONDS = 0.02
 
 
@@ -18,7 +18,7 @@ _POLL_SECONDS = 0.02
 class FileQueue:
     """A queue for a file that one thread at a time may use.
 
-    A waiting thread holds a lock on a numbered ticket beside the file; the operating system
+    A waiting thread holds a lock on a numbered ticket next to the file; the operating system
     releases the ticket of a killed process.
 
     Attributes:

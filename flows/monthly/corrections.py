@@ -140,7 +140,7 @@ def _figures(parquet: Path, names: list[str]) -> Mapping[str, Figures]:
 
 
 def _old_object(bucket: Bucket, month: Month, before: Entry, folder: Path) -> Path | None:
-    """Download the entry's object, or its edition if a killed run has replaced the object."""
+    """Download the object of an entry, or its edition if a killed run has replaced the object."""
     path = folder / f"{month.stem}.replaced.parquet"
     edition = edition_key(month, edition_of(before.object_sha256), "parquet")
     for key in (before.object_key, edition):

@@ -129,7 +129,7 @@ def _paths_of(own: str) -> dict[str, Path]:
 
 
 def _unpack(archive: Path) -> None:
-    """Put the declarations of an archive beside it."""
+    """Extract the declarations of an archive next to it."""
     with zipfile.ZipFile(archive) as packed:
         declarations = [name for name in packed.namelist() if name.startswith("datasets/")]
         packed.extractall(archive.with_suffix(""), declarations)

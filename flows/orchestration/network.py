@@ -29,7 +29,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def share_network() -> None:
-    """Pass TRIPS_CA_FILE to every client, and keep requests to this machine from proxies.
+    """Pass TRIPS_CA_FILE to every client, and send requests to this machine past proxies.
 
     A client's own variable takes precedence.
 

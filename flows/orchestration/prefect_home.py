@@ -94,7 +94,7 @@ def _share_declarations() -> None:
 
     Parameters read the declarations on import; child processes inherit the log format.
     """
-    # Not at the top: an interpreter without the requirements is told so first.
+    # Not at the top: an interpreter without the requirements first gets a message that says so.
     from core.errors import UsageError
     from orchestration.output import refuse
     from orchestration.variables import refuse_unknown_log, share_early

@@ -46,7 +46,7 @@ def _refuse_closed_database() -> None:
     file = Path(url.database or "")
     if url.get_backend_name() != "sqlite" or not file.is_absolute():
         return
-    folder = nearest(file.parent)  # SQLite creates files beside the database
+    folder = nearest(file.parent)  # SQLite creates files next to the database
     closed = [] if os.access(folder, os.W_OK | os.X_OK) else [folder]
     closed += [] if os.access(nearest(file), os.W_OK) else [nearest(file)]
     if closed:

@@ -54,7 +54,7 @@ def cluster_class(path: str) -> Any:
         found = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise UsageError(
-            f"cluster {path!r} cannot be imported ({error}); install its package beside Dask, or "
+            f"cluster {path!r} cannot be imported ({error}); install its package next to Dask, or "
             "give the address of a scheduler (tcp://HOST:8786) or a class like "
             "distributed.SSHCluster"
         ) from error

@@ -53,7 +53,7 @@ def whole(
     receive: Callable[[PartFile], Download[What]],
     check: Callable[[Path, str], object],
 ) -> Download[What]:
-    """Receive a file beside its path, check it, and move it into place."""
+    """Receive a file next to its path, check it, and move it into place."""
     part = PartFile(path.with_name(f"{path.name}.part"))
     with part.good_or_gone(what):
         path.parent.mkdir(parents=True, exist_ok=True)

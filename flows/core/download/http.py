@@ -154,7 +154,7 @@ def _certificates() -> ssl.SSLContext:
 
 
 def user_agent() -> str:
-    """Return how requests name this project, with the address in TRIPS_CONTACT if it is set.
+    """Return the User-Agent of requests, with the address in TRIPS_CONTACT if it is set.
 
     Raises:
         UsageError: TRIPS_CONTACT is not a web or e-mail address.

@@ -46,7 +46,7 @@ class Validators:
 
 @dataclass(frozen=True)
 class PartFile:
-    """The part of a file that has arrived, and a note beside it that names its state.
+    """The part of a file that has arrived, and a note next to it that names its state.
 
     Attributes:
         path: the partial file; the note is `<path>.json`.

@@ -60,7 +60,7 @@ def value_of(name: str) -> str:
         )
     if not value.isprintable() or " " in value:
         raise UsageError(
-            f"the secret {name} has a space or a line break, which no address can have; "
+            f"the secret {name} has a space or a line break, which an address cannot contain; "
             f"correct {variable_of(name)} or the block secret/{name}"
         )
     _Stores.found.add(value)

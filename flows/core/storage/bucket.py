@@ -166,7 +166,7 @@ class FolderBucket:
         return self.sha256(key)
 
     def upload(self, path: Path, key: str) -> ObjectInfo:
-        """Copy beside the target, then rename: readers see either the old file or the new one."""
+        """Copy next to the target, then rename: readers see either the old file or the new one."""
         with self._writing(key) as partial:
             shutil.copyfile(path, partial)
             # Taken from the partial file, whose time survives the rename: once the lock is

@@ -11,7 +11,7 @@ def whole_part(data: bytes, size: int, uri: str) -> bytes:
     """Return the bytes that were read if they have the requested size.
 
     Raises:
-        StorageError: the object ends before them.
+        StorageError: the object ends before the requested range does.
     """
     if len(data) != size:
         raise StorageError(f"{uri} is shorter than it was: it was replaced; run again")

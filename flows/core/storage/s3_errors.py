@@ -63,7 +63,7 @@ def refused(uri: str, error: BotoCoreError | ClientError) -> StorageError:
     if isinstance(error, _PASSING) and not isinstance(error, exceptions.SSLError):
         return Unavailable(f"{uri}: S3 cannot be reached: {error}")
     if isinstance(error, _DAMAGED):
-        return Unavailable(f"{uri}: was damaged in transit ({error}); run again")
+        return Unavailable(f"{uri} was damaged in transit ({error}); run again")
     if isinstance(error, _NO_CREDENTIALS):
         return StorageError(f"{uri}: no credentials: {error}; {_CREDENTIALS}")
     return StorageError(f"{uri}: {error}; correct the block of the bucket")

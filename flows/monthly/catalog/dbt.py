@@ -93,14 +93,14 @@ def _column(column: Column) -> dict[str, Any]:
 def _tests(column: Column) -> Iterator[Any]:
     """Yield tests that all loaded rows pass.
 
-    Numbers are kept whether or not they are declared, so where the published text is kept too,
-    only rows that had one can be tested; elsewhere another number is a warning.
+    Undeclared numbers are kept too. If the published text is kept as well, only rows that had one
+    are tested; otherwise an undeclared number is a warning.
     """
     if column.name == FILE_MONTH.name:
         yield "not_null"
     values = sorted({v for v in (column.codes or {}).values() if v is not None}, key=str)
     config = {} if column.kind == "string" else {"severity": "warn"}
-    # dbt has no quotes for a name here that suit every warehouse.
+    # dbt cannot quote a name here in a way that every warehouse accepts.
     if column.keeps_text_in and _PLAIN_NAME.fullmatch(column.keeps_text_in):
         config = {"where": f"{column.keeps_text_in} is not null"}
     if values:

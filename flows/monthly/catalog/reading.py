@@ -31,7 +31,7 @@ class Listing:
         dataset: its name.
         entries: months with a ledger entry.
         held: months with a held edition.
-        sizes: size in bytes of each object beside the Parquet objects, by name.
+        sizes: size in bytes of each object next to the Parquet objects, by name.
         loaded: SHA-256 of the object that the warehouse has, by month; None if it is left out.
         loaded_at: when the warehouse loaded each month, UTC, ISO 8601.
         fault: why the declaration cannot be read; empty if it can.

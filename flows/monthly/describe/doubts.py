@@ -80,7 +80,7 @@ def _dates(full: _Full) -> Iterator[str]:
     high = max(reading.high for reading in readings if reading.high is not None)
     first, last = (np.datetime64(time, "us").astype("datetime64[D]") for time in (low, high))
     yield (
-        f'All would be dates from {first} to {last}: if they are, write type = "date" and '
+        f'All may be dates from {first} to {last}: if they are, write type = "date" and '
         f'formats = ["{formats.pop()}"].'
     )
 
@@ -91,5 +91,5 @@ def _no_value(full: _Full, mark: Mark) -> Iterator[str]:
     if low in _NO_VALUE:
         yield (
             f"If {low:.15g} means no value, name it as the file writes it in [text] nulls, which "
-            "holds for every column."
+            "applies to every column."
         )

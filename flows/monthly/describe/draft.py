@@ -164,7 +164,7 @@ def _refuse_split_dates(file: Published) -> None:
         whole = f"{next(iter(day.distinct))},{rest[0]}"
         raise UsageError(
             f"{file.name}: the separator {file.layout.separator!r} splits its dates, such as "
-            f"{whole!r} in column {day.name!r}; have them quoted, or choose another source"
+            f"{whole!r} in column {day.name!r}; quote them, or choose another source"
         )
 
 
@@ -185,7 +185,8 @@ def _mark_of(files: Sequence[Published]) -> tuple[Mark, bool, list[str]]:
     example = grouped[0].example
     if not set(example) & {",", "."}:
         return mark, True, []  # only spaces and apostrophes, between thousands
-    return mark, True, [f"Nothing decides what the comma in {example!r} is: {meaning} are assumed."]
+    said = f"The comma in {example!r} may mean decimals or thousands: {meaning} are assumed."
+    return mark, True, [said]
 
 
 def _open_points(files: Sequence[Published]) -> Iterator[str]:
@@ -195,7 +196,7 @@ def _open_points(files: Sequence[Published]) -> Iterator[str]:
         return
     if all(values.numbers.are_thousands for values in columns):
         text = next(text for text in columns[0].distinct if "." in text)
-        yield f"Nothing decides what the point in {text!r} is: decimals are assumed."
+        yield f"The point in {text!r} may mean decimals or thousands: decimals are assumed."
 
 
 def _header(columns: Iterable[Drafted], files: Sequence[Published]) -> list[str]:

@@ -82,7 +82,7 @@ def _sources(draft: Draft) -> Iterator[str]:
     if any(address.startswith("file:") for address in addresses):
         yield "# A file on this machine: write the publisher's address."
     for name in sorted({name for address in addresses for name in typed_secrets(address)}):
-        yield comment(f"A secret is in the address ({name}): write {{secret.NAME}} in its place.")
+        yield comment(f"The address has a secret ({name}): write {{secret.NAME}} in its place.")
     yield ""
 
 

@@ -26,7 +26,7 @@ def read_history(bucket: Bucket, month: Month) -> list[Entry]:
 
 
 def nearest(month: Month, there: Iterable[Month]) -> list[Month]:
-    """Return the last twelve months before a month, made up with the next ones after it."""
+    """Return the last twelve months before a month; if there are fewer, add the next ones after."""
     others = sorted(each for each in there if each != month)
     before = [each for each in reversed(others) if each < month]
     return [*before, *(each for each in others if each > month)][:MONTHS]

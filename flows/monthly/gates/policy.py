@@ -22,7 +22,7 @@ class Policy:
     """What to do with unusual months.
 
     Attributes:
-        mode: whether to hold them, to warn, or not to look for them.
+        mode: whether to hold them, to warn, or not to judge months.
         gates: the thresholds.
         accept: whether to accept the month that is held or, if none is, the one that would be.
     """

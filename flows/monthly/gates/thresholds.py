@@ -137,5 +137,5 @@ def _meant(error: ValidationError) -> UsageError:
         return UsageError(f"thresholds: {where} is {first['input']!r}; {_WRITE}")
     names = Gates.model_fields if len(first["loc"]) == 1 else Gate.model_fields
     near = difflib.get_close_matches(str(first["loc"][-1]), list(names), 1)
-    guess = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
-    return UsageError(f"thresholds: there is no {where}; {guess}")
+    guess = f"did you mean {near[0]}?" if near else f"write one of {', '.join(names)}"
+    return UsageError(f"thresholds: {where} does not exist; {guess}")

@@ -35,7 +35,7 @@ class FaultKind(str, Enum):
     PUBLISHER_CHANGED = "publisher changed"
 
 
-#: Faults of the ledger entry, of the objects beside it, and of the warehouse's month.
+#: Faults of the ledger entry, of the objects that it names, and of the warehouse's month.
 ENTRY_FAULTS = frozenset(
     {
         FaultKind.ENTRY_MISSING,
@@ -69,7 +69,7 @@ WAREHOUSE_FAULTS = frozenset(
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with a month.
+    """A fault of a month.
 
     Attributes:
         kind: what is wrong.

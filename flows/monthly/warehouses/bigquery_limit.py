@@ -6,7 +6,7 @@ from google.cloud.bigquery import Client, QueryJobConfig
 
 from core.errors import UsageError
 
-#: What a query bills at least for each table (Google's page on on-demand pricing).
+#: The least that a query bills for each table (Google's page on on-demand pricing).
 LEAST_BILLED = 10 * (1 << 20)
 
 
@@ -24,7 +24,7 @@ def limit_queries(client: Client, most: str) -> None:
         return
     if not (most.isascii() and most.isdecimal() and int(most) >= LEAST_BILLED):
         raise UsageError(
-            f"TRIPS_BQ_MAX_BYTES {most!r} lets no query run; write bytes as a whole number, "
-            f"{LEAST_BILLED} or more, which is what BigQuery bills at least"
+            f"TRIPS_BQ_MAX_BYTES {most!r} would fail every query; write a whole number of bytes, "
+            f"at least {LEAST_BILLED}, the minimum that BigQuery bills"
         )
     client.default_query_job_config = QueryJobConfig(maximum_bytes_billed=int(most))

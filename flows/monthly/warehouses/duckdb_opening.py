@@ -79,7 +79,7 @@ def _open_in_order(
 
 @contextmanager
 def _turn(path: Path) -> Iterator[None]:
-    """Wait for those ahead; a reader that cannot write beside the file does not queue."""
+    """Wait for those ahead; a reader that cannot write next to the file does not queue."""
     with ExitStack() as waited:
         if os.access(path.parent, os.W_OK):
             with waiting(f"others wait for {path} first", None, first=NEXT_SECONDS):

@@ -40,9 +40,9 @@ def test_the_default_of_one_threshold_gives_way_to_the_other(
     [
         ("{", "thresholds '{' is not JSON"),
         ("[1]", "thresholds '[1]' is not a table of gates"),
-        ('{"null": {"hold": 1}}', "there is no null; did you mean nulls?"),
-        ('{"x": {"hold": 1}}', "there is no x; there are rows_rise, rows_fall"),
-        ('{"nulls": {"holds": 1}}', "there is no nulls.holds; did you mean hold?"),
+        ('{"null": {"hold": 1}}', "null does not exist; did you mean nulls?"),
+        ('{"x": {"hold": 1}}', "x does not exist; write one of rows_rise, rows_fall"),
+        ('{"nulls": {"holds": 1}}', "nulls.holds does not exist; did you mean hold?"),
         ('{"nulls": 5}', "nulls is 5; write it like"),
         ('{"nulls": {"hold": "0.5"}}', "nulls.hold is '0.5'; write it like"),
         ('{"nulls": {"hold": -1, "warn": 0}}', "nulls.hold is -1; write it like"),

@@ -137,5 +137,5 @@ def test_without_a_setting_there_is_no_limit(google: Google) -> None:
 
 @pytest.mark.parametrize("value", ["0", "-1", "10485759", "10 GB", "1e9"])
 def test_a_limit_that_no_query_meets_is_refused(google: Google, value: str) -> None:
-    with pytest.raises(UsageError, match=f"TRIPS_BQ_MAX_BYTES '{value}' lets no query run"):
+    with pytest.raises(UsageError, match=f"TRIPS_BQ_MAX_BYTES '{value}' would fail every query"):
         limit_queries(Client(), value)

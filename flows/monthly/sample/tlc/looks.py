@@ -15,7 +15,7 @@ _TIMES = ("pickup", "dropoff", "request", "on_scene")
 _MONEY = "fare extra mta tip tolls improvement total congestion airport cbd base_fare bcf tax pay"
 #: Steps below and above zero for each kind of number, and steps per unit.
 _STEPS = {"cents": (40_000, 40_000, 100), "miles": (0, 6_000, 100)}
-#: Coordinates of the city centre, and the distance of most trips from it, degrees.
+#: Coordinates of the city center, and the distance of most trips from it, degrees.
 _CENTRES, _SPREAD = {"lon": -73.97, "lat": 40.75}, 0.03
 _KINDS: Mapping[str, str] = {
     **dict.fromkeys(_MONEY.split(), "cents"),
