@@ -1,4 +1,4 @@
-"""Parent runs over many small months: what a month costs beside its data, and memory."""
+"""Measure parent runs over many small months: memory, and the cost of a month beyond its data."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _MONTHS = {12: "2012-01:2012-12", 108: "2012-01:2020-12", 200: "2009-01:2025-08"
 def figures(folder: Path) -> Iterator[Figure]:
     """Yield seconds a month and peak memory of runs on threads, and the seconds of a plan.
 
-    Each runs once: the long run takes minutes, and evens out what else the machine does.
+    Each runs once: the long run takes minutes, which evens out other load on the machine.
 
     Args:
-        folder: to work in.
+        folder: where the runs keep their files.
     """
     home = folder / "backfill"
     home.mkdir()
     noop = [str(BENCH / "noop.py")]
-    _timed(noop, home)  # makes Prefect's database
+    _timed(noop, home)  # creates Prefect's database
     nothing, planned = _timed(noop, home), _timed(_parent(200, "--plan"), home)
     year, nine = _timed(_parent(12), home), _timed(_parent(108), home)
     month = (nine["seconds"] - year["seconds"]) / 96
@@ -46,7 +46,7 @@ def _parent(months: int, *more: str) -> list[str]:
 
 
 def _timed(command: list[str], home: Path) -> dict[str, float]:
-    """Run a command with a bucket and a warehouse of its own, and return what it took."""
+    """Run a command with its own bucket and warehouse; return its seconds and peak memory."""
     with tempfile.TemporaryDirectory(dir=home) as place:
         environment = os.environ | {
             "PREFECT_HOME": str(home / "prefect"),

@@ -38,7 +38,7 @@ def figures(month: Path, folder: Path, rounds: int) -> Iterator[Figure]:
 
 
 def _on_cores(month: Path, folder: Path, rounds: int, many: int = 8) -> Iterator[Figure]:
-    """Yield how long one of two cores is idle, and the gain from many cores if there are as many.
+    """Yield the idle time of one of two cores, and the gain from many cores if there are as many.
 
     The serial part, in which only one core works, takes at most that long.
     """

@@ -1,4 +1,4 @@
-"""Loads into a DuckDB file, against INSERT alone, and how long runs wait for one another."""
+"""Compare loads into a DuckDB file with INSERT alone, and measure how long runs wait."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ RUNS = 3
 
 
 def figures(source: Path, folder: Path, rounds: int) -> Iterable[Figure]:
-    """All figures of DuckDB files.
+    """Yield all figures of DuckDB files.
 
     Args:
         source: the published file.
-        folder: to work in.
-        rounds: how often each way is measured, the ways being interleaved.
+        folder: where the files are written.
+        rounds: how often each way is measured; the ways are interleaved.
     """
     place = folder / "duckdb"
     place.mkdir()
@@ -49,14 +49,14 @@ def _loads(source: Path, folder: Path, rounds: int) -> Iterator[Figure]:
 
 
 def _waits(source: Path, folder: Path) -> float:
-    """Load in several processes at once; return the longest wait for nothing, in loads."""
+    """Load in several processes at once; return the longest wait beyond loads ahead, in loads."""
     running = [
         subprocess.Popen(_command("beside", source, folder), stdout=subprocess.DEVNULL)
         for _ in range(RUNS)
     ]
     ended = [run.wait() for run in running]
     if any(ended):
-        sys.exit("a load beside others failed")
+        sys.exit("one of several concurrent loads failed")
     loads: list[list[float]] = [
         t for path in folder.glob("times-*.json") for t in json.loads(path.read_text())
     ]

@@ -1,8 +1,8 @@
-"""One way of filling a table of a DuckDB file, alone in its process.
+"""Fill a table of a DuckDB file in one way, alone in its process.
 
 python dev/bench/duckdb_ways.py WAY SOURCE FOLDER
 
-prints seconds of work, CPU seconds, peak memory in MB and rows as JSON.
+Prints seconds of work, CPU seconds, peak memory in MB and rows as JSON.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from monthly.warehouses.duckdb_opening import opened
 from postgres_ways import converted
 
 MONTH = Month("yellow", 2021, 1)
-#: Loads of each process of `beside`.
+#: Number of loads by each process of `beside`.
 LOADS = 3
 MEMORY = warehouse.DuckDBFile.memory_limit
 
 
 def insert(source: Path, folder: Path) -> Callable[[], int]:
-    """Floor: a table in a new file, and INSERT from the converted month, with no check."""
+    """Insert the converted month into a table of a new file, with no check; a floor."""
     _, parquet = converted(MONTH, source, folder)
     path = folder / "insert.duckdb"
     path.unlink(missing_ok=True)
@@ -62,7 +62,7 @@ def again(source: Path, folder: Path) -> Callable[[], int]:
 
 
 def beside(source: Path, folder: Path) -> Callable[[], int]:
-    """Load one month after the other into a file that others load into; note when."""
+    """Load one month after another into a file that other processes load into; note when."""
     parts = folder / f"{os.getpid()}"
     parts.mkdir()
     work, times = _load(folder / "shared.duckdb", source, parts), list[list[float]]()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the result: what was measured, and the most or the least that it may be."""
+    """One line of the result: a measurement, and the most or the least that it may be."""
 
     what: str
     value: float

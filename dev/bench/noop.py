@@ -1,4 +1,4 @@
-"""A flow that does nothing, to measure Prefect's own cost."""
+"""Run a flow that does nothing, to measure Prefect's own cost."""
 
 from prefect import flow
 

@@ -34,7 +34,7 @@ TABLES = ("yellow_trips", "loaded_months")
 
 @dataclass(frozen=True)
 class Place:
-    """A running server and a folder to work in."""
+    """A running server, and a folder for files."""
 
     server: Server
     port: int
@@ -42,7 +42,7 @@ class Place:
 
     @property
     def url(self) -> str:
-        """The URL of the server's database."""
+        """Return the URL of the server's database."""
         url = URL.create("postgresql+psycopg2", USER, PASSWORD, HOST, self.port, DATABASE)
         return url.render_as_string(hide_password=False)
 

@@ -50,7 +50,7 @@ MONTH = Month("yellow", 2021, 1)
 def main() -> None:
     """Generate the months, measure, print and record the figures; fail if a target is missed."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # imports are compiled on the first run only
-    os.environ.pop("ARROW_DEFAULT_MEMORY_POOL", None)  # set by `core`, not for the other ways
+    os.environ.pop("ARROW_DEFAULT_MEMORY_POOL", None)  # `core` sets it for ours alone
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         sources = {times: _sample(folder, times) for times in (1, 4, 10)}
@@ -157,7 +157,7 @@ def _command(command: list[str], environment: dict[str, str]) -> float:
 
 
 def _printed(figure: Figure) -> Figure:
-    """Yield each figure after printing it, because the next one may fail."""
+    """Print a figure at once, because the next one may fail; return it."""
     mark = "" if not figure.target else ("ok" if figure.ok else "MISSED")
     value = f"{figure.value:9.2f} {figure.unit}"
     print(f"{figure.what:<42}{value:<14}{figure.target:<9}{mark}", flush=True)

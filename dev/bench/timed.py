@@ -1,8 +1,8 @@
-"""A command's seconds, CPU seconds and peak memory in MB, as JSON on the last line of stdout.
+"""Print a command's seconds, CPU seconds and peak memory in MB as JSON, on the last line of stdout.
 
     python dev/bench/timed.py COMMAND...
 
-A process of its own: a child begins with the peak memory of the process that starts it.
+It runs as a small process, because a child starts with the peak memory of its parent.
 """
 
 from __future__ import annotations
