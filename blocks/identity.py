@@ -27,7 +27,7 @@ def volumes(settings: Settings) -> list[str]:
     """Return the volumes with the files that these variables name, at the same paths.
 
     Raises:
-        SettingError: a variable names no file by its absolute path.
+        SettingError: a variable is not the absolute path of a file.
     """
     found = [path for name in _FILES if settings.get(name) for path in _read(settings, name)]
     return [f"{path}:{path}:ro" for path in dict.fromkeys(found)]

@@ -55,7 +55,7 @@ def blocks(settings: Settings) -> Blocks:
                 [{"op": "remove", "path": f"/spec/template/spec/{f}"} for f in _MISPLACED]
             ),
             finished_job_ttl=_KEPT,
-            # As with processes: a killed agent must not take the run's output along.
+            # As with processes: a killed agent must not take the run's output with it.
             stream_output=False,
         )
     yield "zoom-kubernetes", job

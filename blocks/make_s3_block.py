@@ -33,7 +33,7 @@ def _credentials(settings: Settings) -> AwsCredentials:
         raise settings.wrong(absent, "is not set, but the other one is")
     profile = settings.get("AWS_PROFILE")
     if key and profile:
-        raise settings.wrong("AWS_PROFILE", "is set beside AWS_ACCESS_KEY_ID; use one of them")
+        raise settings.wrong("AWS_PROFILE", "is set, and so is AWS_ACCESS_KEY_ID; use one of them")
     return AwsCredentials(
         aws_access_key_id=key or None,
         aws_secret_access_key=secret or None,

@@ -20,7 +20,7 @@ def blocks(settings: Settings) -> Blocks:
 
 
 def check(block: Secret) -> str:
-    """Return that there is a value; only its publisher can check it."""
+    """Return whether there is a value, in words; only its publisher can check it."""
     return "has a value" if block.value.get_secret_value() else "is empty"
 
 

@@ -179,7 +179,7 @@ def test_s3_is_reached_by_a_profile_that_assumes_a_role(
 def test_a_profile_beside_a_key_is_refused(s3: S3) -> None:
     """Nobody could tell which one the bucket is reached with."""
     both = {"AWS_PROFILE": "taxi", "AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "B"}
-    with pytest.raises(SettingError, match="AWS_PROFILE is set beside AWS_ACCESS_KEY_ID"):
+    with pytest.raises(SettingError, match="AWS_PROFILE is set, and so is AWS_ACCESS_KEY_ID"):
         list(make_s3_block.blocks(s3_settings(s3, **both)))
 
 
