@@ -44,13 +44,13 @@ def target_of(storage: str) -> Target:
     """Return the target whose code and months are in the bucket of a block.
 
     Raises:
-        UsageError: it is not a block of S3 or of Cloud Storage.
+        UsageError: it does not name a block of S3 or of Cloud Storage.
     """
     slug, _, name = storage.partition("/")
     if slug not in _CLASSES or not name:
-        given = f"is in {storage}" if storage else "has no bucket"
+        given = f"{storage} is not a bucket" if storage else "no bucket is named"
         known = " or ".join(f"{slug}/NAME" for slug in _CLASSES)
-        raise UsageError(f"the code {given}, where no agent finds it; name one: --storage {known}")
+        raise UsageError(f"{given} that agents can fetch code from; name one: --storage {known}")
     return replace(TARGET, storage=f"{_CLASSES[slug]}/{name}", bucket=storage)
 
 

@@ -74,7 +74,7 @@ def _left(root: Path) -> Iterator[str]:
 
 
 def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Yield each secret of the settings, such as one of a source, with its variable."""
+    """Yield each secret of the settings, such as that of a source, with its variable."""
     for variable, text in settings.values.items():
         yield from ((variable, value) for value in secrets_of({variable: text}))
 
@@ -85,6 +85,6 @@ def _refuse_secret(name: str, data: bytes, settings: Settings) -> None:
     if held or _KEY.search(data):
         what = f"the value of {held[0]}" if held else "a private key"
         raise UsageError(
-            f"{name} holds {what}, and would be uploaded; add it to {IGNORE_FILE}, or move it "
+            f"{name} contains {what} and would be uploaded; add it to {IGNORE_FILE}, or move it "
             "out of the project"
         )

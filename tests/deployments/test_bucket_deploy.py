@@ -157,16 +157,16 @@ def test_what_a_killed_upload_left_is_removed(block: Any, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("storage", "given"),
     [
-        ("", "has no bucket"),
-        ("local-bucket/zoom", "is in local-bucket/zoom"),
-        ("s3-bucket/", "is in s3-bucket/"),
+        ("", "no bucket is named"),
+        ("local-bucket/zoom", "local-bucket/zoom is not a bucket"),
+        ("s3-bucket/", "s3-bucket/ is not a bucket"),
     ],
 )
 def test_code_that_no_agent_would_find_is_refused(storage: str, given: str) -> None:
     with pytest.raises(UsageError) as refused:
         target_of(storage)
     assert str(refused.value) == (
-        f"the code {given}, where no agent finds it; name one: --storage s3-bucket/NAME or "
+        f"{given} that agents can fetch code from; name one: --storage s3-bucket/NAME or "
         "gcs-bucket/NAME"
     )
 

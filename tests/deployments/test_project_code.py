@@ -74,14 +74,14 @@ SECRETS = {
         ("proxy = 'me:pr0xy-pass-of-mine'", "the value of HTTPS_PROXY"),
     ],
 )
-def test_a_file_that_holds_a_secret_is_refused(project: Path, text: str, what: str) -> None:
+def test_a_file_that_contains_a_secret_is_refused(project: Path, text: str, what: str) -> None:
     """It is named, and its secret is not shown."""
     (project / "notes.txt").write_text(text)
     settings = Settings(SECRETS, NOTHING.file)
     with pytest.raises(UsageError) as refused:
         ProjectCode.read(project, settings)
     assert str(refused.value) == (
-        f"notes.txt holds {what}, and would be uploaded; add it to .prefectignore, or move it "
+        f"notes.txt contains {what} and would be uploaded; add it to .prefectignore, or move it "
         "out of the project"
     )
 
