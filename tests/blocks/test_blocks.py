@@ -202,7 +202,7 @@ def test_a_key_in_the_variable_itself_travels_with_the_block(
 
 @SERVER
 def test_each_secret_of_a_source_is_a_block_of_its_name(run: Run) -> None:
-    """The name that the source has; the value is in no line."""
+    """The block has the name that the source uses; the value is never printed."""
     values = {"TRIPS_SECRET_PORTAL_KEY": PASSWORD, "TRIPS_SECRET_SAS": TOKEN}
     key, sas = saved(run, make_secret_blocks.SPEC, values)
     assert load("secret/portal-key").get() == key.get() == PASSWORD

@@ -38,7 +38,7 @@ def silent_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def workload(google: Google, folder: Path, **more: str) -> dict[str, Any]:
-    """A file of workload identity federation, as `gcloud iam workload-identity-pools` writes it."""
+    """Return a file of workload identity federation, as gcloud writes it."""
     (folder / "token").write_text(SUBJECT_TOKEN)
     return {
         "type": "external_account",
@@ -51,13 +51,13 @@ def workload(google: Google, folder: Path, **more: str) -> dict[str, Any]:
 
 
 def impersonated_workload(google: Google, folder: Path) -> dict[str, Any]:
-    """The same for a pool that acts as a service account."""
+    """Return the same for a pool that acts as a service account."""
     url = f"{google.url}{IMPERSONATION}"
     return workload(google, folder, service_account_impersonation_url=url)
 
 
 def impersonated(google: Google, folder: Path) -> dict[str, Any]:
-    """As `gcloud auth application-default login --impersonate-service-account` writes it."""
+    """Return what `gcloud auth application-default login --impersonate-service-account` writes."""
     source = json.loads(Path(google.environment()["GOOGLE_APPLICATION_CREDENTIALS"]).read_text())
     return {
         "type": "impersonated_service_account",
@@ -79,7 +79,7 @@ def test_google_without_a_key_is_reached_by_the_machines_own_credentials(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Of workload identity, with and without a service account, and impersonated by a person."""
+    """This covers workload identity, with and without a service account, and impersonation."""
     # The one address that google-auth does not take from the file.
     monkeypatch.setattr(
         "google.auth.iam._IAM_ENDPOINT",
@@ -103,7 +103,7 @@ def test_google_without_a_key_is_reached_by_the_machines_own_credentials(
 def test_application_default_credentials_of_a_person_need_no_variable(
     google: Google, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As after `gcloud auth application-default login`; the project is that of their quota."""
+    """`gcloud auth application-default login` writes them; the project is that of the quota."""
     env = tmp_path / ".env"
     env.write_text("GCS_BUCKET=taxi\n")
     assert main([make_gcp_blocks.SPEC], ["--env", str(env), "--check"]) == 0
@@ -115,7 +115,7 @@ def test_application_default_credentials_of_a_person_need_no_variable(
 def test_a_machine_without_credentials_is_told_which_ways_there_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In one line, with the variable of a key and the command for credentials without one."""
+    """The error is one line, with the variable of a key and the command for other credentials."""
     for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
@@ -147,7 +147,7 @@ def write_and_read(settings: Settings) -> Any:
 def test_s3_is_reached_by_a_role_and_a_token_of_the_machine(
     s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on Kubernetes (IRSA) and in CI: boto3 assumes the role; no key is set anywhere."""
+    """On Kubernetes (IRSA) and in CI, boto3 assumes the role; no key is set anywhere."""
     s3.new_bucket("by-role")
     (tmp_path / "token").write_text(SUBJECT_TOKEN)
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", s3.url)
@@ -161,7 +161,7 @@ def test_s3_is_reached_by_a_role_and_a_token_of_the_machine(
 def test_s3_is_reached_by_a_profile_that_assumes_a_role(
     s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The block has the profile's name alone; the file of the machine has the role."""
+    """The block has only the profile's name; the machine's file has the role."""
     s3.new_bucket("by-role")
     (tmp_path / "credentials").write_text(
         f"[base]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n"
@@ -176,15 +176,15 @@ def test_s3_is_reached_by_a_profile_that_assumes_a_role(
     assert found.method == "assume-role"
 
 
-def test_a_profile_beside_a_key_is_refused(s3: S3) -> None:
-    """Nobody could tell which one the bucket is reached with."""
+def test_a_profile_together_with_a_key_is_refused(s3: S3) -> None:
+    """It would not be clear which of them reaches the bucket."""
     both = {"AWS_PROFILE": "taxi", "AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "B"}
     with pytest.raises(SettingError, match="AWS_PROFILE is set, and so is AWS_ACCESS_KEY_ID"):
         list(make_s3_block.blocks(s3_settings(s3, **both)))
 
 
 def test_containers_get_the_files_of_the_identity_read_only(google: Google, tmp_path: Path) -> None:
-    """At the same paths: the credentials, and the folders of tokens, which are renewed."""
+    """Credentials, and the folders of tokens, which are renewed, keep their paths."""
     tokens = tmp_path / "tokens"
     tokens.mkdir()
     (tmp_path / "adc.json").write_text(json.dumps(workload(google, tokens)))
@@ -204,8 +204,8 @@ def test_containers_get_the_files_of_the_identity_read_only(google: Google, tmp_
 
 
 @pytest.mark.parametrize("value", ["adc.json", "/no/such/file.json"])
-def test_a_file_that_no_container_could_have_is_refused(value: str) -> None:
-    """One that is not there, or named by a path that means another file elsewhere."""
+def test_a_file_that_cannot_be_mounted_is_refused(value: str) -> None:
+    """It is missing, or its path is relative and would name another file in a container."""
     settings = Settings({"GOOGLE_APPLICATION_CREDENTIALS": value}, Path(".env"))
     with pytest.raises(SettingError, match="is not the absolute path of a file"):
         identity.volumes(settings)

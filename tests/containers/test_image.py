@@ -29,7 +29,7 @@ def image(building: Future[str]) -> str:
 
 @pytest.fixture
 def changed(image: str, tmp_path: Path) -> Iterator[str]:
-    """The image of a copy of the project with a line more in one flow."""
+    """Yield the image of a copy of the project with one more line in a flow."""
     for name in BUILT:
         copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy2
         copy(PROJECT / name, tmp_path / name)
@@ -45,7 +45,7 @@ def layers(image: str) -> list[str]:
 
 
 def printed_in(image: str, command: str) -> str:
-    """What a shell command prints as root, who sees everything."""
+    """Return what a shell command prints as root, who can read everything."""
     options = ("--rm", "--network=none", "--user=0", "--entrypoint=sh")
     return run("docker", "run", *options, image, "-c", command).strip()
 
@@ -54,8 +54,8 @@ def packages_of(image: str) -> str:
     return printed_in(image, "python -c 'import sysconfig; print(sysconfig.get_path(\"purelib\"))'")
 
 
-def test_a_changed_flow_changes_the_last_layer_alone(image: str, changed: str) -> None:
-    """Packages are not installed again, nor is Prefect's database made again."""
+def test_a_changed_flow_changes_only_the_last_layer(image: str, changed: str) -> None:
+    """Packages are not installed again, and Prefect's database is not created again."""
     before, after = layers(image), layers(changed)
     assert after[:-1] == before[:-1]
     assert after[-1] != before[-1]
@@ -72,7 +72,7 @@ def test_a_changed_flow_changes_the_last_layer_alone(image: str, changed: str) -
     ],
 )
 def test_the_image_lacks_what_no_flow_uses(image: str, what: str, command: str) -> None:
-    """Of the services of Google, Cloud Run stays, which prefect-gcp starts containers on."""
+    """Of Google's services only Cloud Run stays, on which prefect-gcp starts containers."""
     packages = packages_of(image)
     found = printed_in(
         image, command.format(packages=packages) + " 2>/dev/null || true"
@@ -82,7 +82,7 @@ def test_the_image_lacks_what_no_flow_uses(image: str, what: str, command: str) 
 
 
 def test_all_packages_are_compiled(image: str) -> None:
-    """A container could not keep the bytecode, and would compile them at every start."""
+    """A container does not keep bytecode, so it would compile them at every start."""
     listed = printed_in(
         image, f"cd {packages_of(image)} && ls pandas/__pycache__ prefect/__pycache__"
     )

@@ -28,7 +28,7 @@ def cluster(
     left: Callable[[], set[str]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Kubernetes]:
-    """A cluster whose node is the engine, with the deployments, an agent and a worker."""
+    """Yield a cluster whose node is the engine, with the deployments, an agent and a worker."""
     node = in_docker({"months": volume})
     with Kubernetes(tmp_path_factory.mktemp("cluster"), rules(), node) as found:
         deploy(prefect, IMAGE, Path("/opt/prefect"))
@@ -47,7 +47,7 @@ def cluster(
 def test_a_job_loads_a_month_on_its_volume(
     cluster: Kubernetes, prefect: Prefect, volume: Path, flow: str, month: int
 ) -> None:
-    """After `prefect deployment run`, as the image's own user."""
+    """`prefect deployment run` starts it; the job runs as the image's own user."""
     options = ["--param=source=sample:1000", f"--param=month={month}"]
     options.append("--param=bucket=local-bucket/zoom-volume")
     said = prefect.run("deployment", "run", flow, *options)
@@ -68,7 +68,7 @@ def test_a_job_that_fails_says_why(cluster: Kubernetes, prefect: Prefect) -> Non
 def test_a_job_that_is_taken_away_ends_its_run(
     cluster: Kubernetes, prefect: Prefect, web: Web, volume: Path, ending: str, month: int
 ) -> None:
-    """Cancelled by a person, or with its pod when the node is drained."""
+    """A person cancels the run, or its node is drained and its pod deleted."""
     half = publish_and_stop_half_way(web, f"2020-0{month}", rows=1_000 * month)
     run = prefect.run_deployment(AGENT, **parameters(web, month=month))
     wait_for_half(volume, half)

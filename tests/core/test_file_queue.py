@@ -50,10 +50,10 @@ def test_the_ticket_of_a_killed_process_is_free(tmp_path: Path) -> None:
     assert queue.is_empty()
 
 
-def test_whoever_leaves_keeps_the_ticket_of_the_next(
+def test_leaving_the_queue_keeps_the_ticket_of_the_next_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the release of a ticket and the end of its file, others may come and go."""
+    """Other threads may come and go between a ticket's release and the removal of its file."""
     queue, next_one = FileQueue(tmp_path / "trips.duckdb"), ExitStack()
 
     class ThenOthers(FileLock):

@@ -79,7 +79,7 @@ def said(here: Path, code: str, **environment: str) -> str:
 def test_an_object_that_may_not_be_used_is_named_with_the_setting_of_its_bucket(
     here: Path, code: str, place: str
 ) -> None:
-    """It is not named with the setting of the scratch folder, where it would have gone."""
+    """The error does not name the setting of the scratch folder, to which a download goes."""
     found = said(here, code)
     assert found.startswith(f"StorageError: cannot use {here / place}: [Errno 13] ")
     assert found.endswith("name another folder (TRIPS_DATA, or its block)")

@@ -1,4 +1,4 @@
-"""What in an address is secret, and texts without it."""
+"""Secrets are found in addresses and masked in texts."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ AZURE = "https://a.blob.core.windows.net/c/{year}.csv?sv=2022-11-02&sig=Zm9v%3D"
         (f"https://h/f?monkey={GOOGLE_KEY}&keyword={GOOGLE_KEY}&passenger=1", []),
     ],
 )
-def test_a_typed_secret_is_found_by_its_name(address: str, found: list[str]) -> None:
-    """Fields are not typed, and a word that only contains the name is another one."""
+def test_a_literal_secret_is_found_by_its_name(address: str, found: list[str]) -> None:
+    """Fields are not literal, and a word that only contains such a name does not count."""
     assert typed_secrets(address) == found
 
 
@@ -68,12 +68,12 @@ def test_a_typed_secret_is_found_by_its_name(address: str, found: list[str]) -> 
     ],
 )
 def test_a_text_keeps_everything_but_passwords_and_signatures(text: str, shown: str) -> None:
-    """In addresses of any scheme; a field of a template stays."""
+    """This covers addresses of any scheme; the field of a template stays."""
     assert redacted(text) == shown
 
 
-def test_known_values_are_masked_wherever_they_stand() -> None:
-    """The longest first, so that no part of one is left; very short ones would hit words."""
+def test_known_values_are_masked_wherever_they_occur() -> None:
+    """Longer values are masked first, so that no part stays; very short ones match words."""
     assert redacted("a hunter2! of hunter2", ["hunter2", "hunter2!", "of"]) == "a *** of ***"
 
 

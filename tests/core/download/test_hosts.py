@@ -30,7 +30,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lift the limit per second, so that only the one at a time applies."""
+    """Lift the limit per second, so that only the limit of concurrent requests applies."""
     monkeypatch.setattr(hosts, "_SECOND", 0.0)
 
 
@@ -170,14 +170,14 @@ def test_a_pause_is_capped_and_says_so(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
-    """Of ten requests at a time, several are refused, and the last answer is not the strictest."""
+    """Several of ten concurrent requests may be refused, and the last answer may be the mildest."""
     wait_until(HOST, "300")
     wait_until(HOST, "1")
     wait_until(HOST, "0")
     assert 299 < hosts._pause(hosts._folder(HOST)) <= 300
 
 
-def test_a_pause_from_before_the_clock_was_set_back_is_none() -> None:
+def test_a_pause_from_before_the_clock_was_set_back_does_not_count() -> None:
     wait_until(HOST, "0")
     hosts._stamp(hosts._closed(hosts._folder(HOST)), time.time() + 90_000)
     with request_slot(HOST):
@@ -194,7 +194,7 @@ def test_an_invalid_limit_is_refused(value: str, monkeypatch: pytest.MonkeyPatch
 def test_the_default_scratch_folder_is_private(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where a turn at a host is what creates it."""
+    """This holds even if a request slot creates it."""
     monkeypatch.delenv("TRIPS_SCRATCH")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with request_slot(HOST):
@@ -204,8 +204,8 @@ def test_the_default_scratch_folder_is_private(
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs two users")
-def test_users_with_one_scratch_folder_have_turns_of_their_own(scratch: Path) -> None:
-    """Neither may write the other's files; a Retry-After is one of them."""
+def test_users_of_one_scratch_folder_have_separate_slots(scratch: Path) -> None:
+    """Neither may write the other's files, such as that of a Retry-After."""
     wait_until(HOST, "0")
     with request_slot(HOST):
         pass

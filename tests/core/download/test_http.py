@@ -54,10 +54,10 @@ def test_requests_without_an_address_name_the_project(web: Web) -> None:
 @pytest.mark.parametrize(
     "contact", ["José <jose@example.org>", "me@josé.org", "a\nX-Other: b", "the taxi team", "me@x"]
 )
-def test_a_contact_that_is_no_address_is_refused(
+def test_a_contact_that_is_not_an_address_is_refused(
     contact: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before the first request, and by it: another try would not help."""
+    """It is refused before the first request and by it; another try would not help."""
     monkeypatch.setenv("TRIPS_CONTACT", contact)
     for ask in (refuse_wrong_settings, partial(Http().look, RemoteFile("a file", "https://h/f"))):
         with pytest.raises(UsageError, match=r"TRIPS_CONTACT .* web or e-mail address in ASCII"):
@@ -81,10 +81,10 @@ def test_a_wrong_limit_of_requests_is_refused_before_the_first(
         refuse_wrong_settings()
 
 
-def test_what_a_download_leaves_on_the_disk_has_no_secret_of_its_address(
+def test_a_partial_download_on_the_disk_has_no_secret_of_its_address(
     web: Web, tmp_path: Path
 ) -> None:
-    """And it resumes nevertheless, if the address is the same."""
+    """It still resumes if the address is the same."""
     url = web.serve("/x?sig=s1gned", Page(b"abcdef", etag='"one"')).replace("//", "//me:pa55w@")
     part = PartFile(tmp_path / "x.part")
     part.begin(Validators(url, '"one"', None))
@@ -98,15 +98,15 @@ def test_what_a_download_leaves_on_the_disk_has_no_secret_of_its_address(
     assert web.requests[-1].headers["range"] == "bytes=3-"
 
 
-def test_an_etag_that_cannot_be_sent_back_is_not(web: Web) -> None:
-    """Header bytes of a server are read as Latin-1; a request takes ASCII."""
+def test_an_etag_that_is_not_ascii_is_not_sent_back(web: Web) -> None:
+    """A response's headers are read as Latin-1; those of a request must be ASCII."""
     url = web.serve("/x", b"abc")
     assert Http().look(RemoteFile("a file", url, **KNOWN | {"etag": '"é"'})).size == 3
     assert "if-none-match" not in web.requests[-1].headers
     assert Validators(url, '"é"', KNOWN["last_modified"]).validator == KNOWN["last_modified"]
 
 
-def test_the_version_is_the_last_one_that_was_released() -> None:
+def test_the_version_is_the_latest_release() -> None:
     released = re.findall(r"^## (\d[\d.]*)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert released[0] == VERSION
 
@@ -162,13 +162,13 @@ def test_where_head_is_refused_the_request_for_one_byte_is_conditional(
 
 
 def test_a_file_of_unknown_etag_is_not_asked_for_by_its_time(web: Web) -> None:
-    """An older file that replaced it would be answered as unchanged."""
+    """The server would answer that an older file in its place is unchanged."""
     known = RemoteFile("a file", web.serve("/x", b"abc"), **KNOWN | {"etag": None})
     Http().look(known)
     assert not {"if-none-match", "if-modified-since"} & web.requests[0].headers.keys()
 
 
-def test_an_answer_of_not_modified_that_nobody_asked_for_is_refused(web: Web) -> None:
+def test_not_modified_in_answer_to_an_unconditional_request_is_refused(web: Web) -> None:
     wanted = RemoteFile("a file", web.serve("/x", Page(b"", 304)))
     with pytest.raises(SourceError, match="304 Not Modified"):
         Http().look(wanted)

@@ -32,8 +32,8 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
         yield server
 
 
-def test_a_request_has_the_values_and_what_it_returns_the_fields(web: Web, tmp_path: Path) -> None:
-    """A password is percent-encoded for the address; a signed query stands as it is."""
+def test_a_request_has_the_values_and_its_result_the_fields(web: Web, tmp_path: Path) -> None:
+    """A password is percent-encoded for the address; a signed query is unchanged."""
     url = web.serve("/2020-10.csv?sv=1&sig=Zm9v%3D", Page(b"VendorID\n1\n"))
     host = url.removeprefix("http://").partition("/")[0]
     template = f"http://me:{{secret.portal-key}}@{host}/{{year_month}}.csv?{{secret.sas}}"
@@ -45,21 +45,21 @@ def test_a_request_has_the_values_and_what_it_returns_the_fields(web: Web, tmp_p
     assert sent == {f"Basic {base64.b64encode(f'me:{PASSWORD}'.encode()).decode()}"}
 
 
-def test_an_address_with_a_typed_secret_beside_is_stored_without_its_query() -> None:
+def test_an_address_that_also_has_a_literal_secret_is_stored_without_its_query() -> None:
     """Only an address whose secrets are all fields stays whole."""
     assert without_secrets("https://u:{secret.a}@h/f?sig=abc") == "https://h/f"
     assert without_secrets("https://u:{secret.a}@h/f?d=1") == "https://u:{secret.a}@h/f?d=1"
 
 
 def test_an_entry_with_fields_is_fetched_again_without_typing_them() -> None:
-    """What the ledger stores is a source of the month."""
+    """The stored address works as a source of the month."""
     url = "https://u:{secret.pw}@h/2020-10.csv?{secret.sas}"
     entry = SimpleNamespace(url=url)
     assert address(source_of(entry, MONTH, ""), MONTH) == url  # type: ignore[arg-type] # has an url
 
 
 def test_a_refusal_names_the_secret_and_not_its_value(web: Web) -> None:
-    """It may be wrong or have expired."""
+    """The value may be wrong or have expired."""
     url = web.serve("/f.csv?sv=1&sig=Zm9v%3D", Page(b"", 401)).partition("?")[0]
     with pytest.raises(SourceError, match="check the secret sas") as refused:
         look(f"{url}?{{secret.sas}}", MONTH)
@@ -70,7 +70,7 @@ def test_a_refusal_names_the_secret_and_not_its_value(web: Web) -> None:
 def test_a_secret_without_a_usable_value_is_named(
     value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the variable and the block that could have it, and not with its value."""
+    """The error has the variable and the block that could have it, but not its value."""
     monkeypatch.setenv("TRIPS_SECRET_PORTAL_KEY", value)
     monkeypatch.setattr(secrets._Stores, "other", staticmethod(lambda name: None))
     with pytest.raises(UsageError, match="the secret portal-key has ") as refused:
@@ -82,7 +82,7 @@ def test_a_secret_without_a_usable_value_is_named(
 
 
 def test_a_variable_takes_precedence_over_the_other_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with every setting."""
+    """This is so for every setting."""
     monkeypatch.setattr(secrets._Stores, "other", staticmethod(lambda name: f"stored-{name}"))
     assert secrets.value_of("one") == "stored-one"
     monkeypatch.setenv("TRIPS_SECRET_ONE", "from-a-variable")
@@ -100,14 +100,14 @@ def test_a_variable_takes_precedence_over_the_other_store(monkeypatch: pytest.Mo
     ],
 )
 def test_a_wrong_source_is_refused_without_its_secrets(source: str, said: str) -> None:
-    """A misspelled name, a place where no secret can be, and typed ones."""
+    """The source has a misspelled name, a secret in the wrong place, or a literal one."""
     with pytest.raises(UsageError, match=said) as refused:
         address(source, MONTH)
     assert "pw12" not in str(refused.value)
 
 
 def test_a_declaration_may_refer_to_secrets() -> None:
-    """In its addresses, and `describe.py` keeps them as they were given."""
+    """Its addresses have them, and `describe.py` keeps them as they were given."""
     assert list(_source("https://u:{secret.pw}@h/{year}.csv")) == []
     assert list(_source("https://u:{secret.PW}@h/{year}.csv")) != []
     given = "https://u:{secret.pw}@h/2020-10.csv"

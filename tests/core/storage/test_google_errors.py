@@ -19,8 +19,8 @@ from fakes.web import Fault, Page, Web
     ],
     ids=["cut short", "damaged"],
 )
-def test_an_answer_that_is_not_whole_can_pass(page: Page, fault: Fault) -> None:
-    """The error is one of the library that Google's clients use for requests."""
+def test_an_incomplete_response_is_transient(page: Page, fault: Fault) -> None:
+    """The error comes from the library that Google's clients use for requests."""
     with Web() as web, requests.Session() as session:
         session.trust_env = False
         url = web.serve("/taxi", page)
@@ -32,7 +32,7 @@ def test_an_answer_that_is_not_whole_can_pass(page: Page, fault: Fault) -> None:
             session.get(url)
 
 
-def test_a_table_that_another_run_has_changed_can_pass() -> None:
+def test_a_table_that_another_run_has_changed_is_transient() -> None:
     """Google's client updates a table only if it is unchanged since it was read."""
     with (
         pytest.raises(Unavailable, match=r"^green 2020-10: Google refused"),
