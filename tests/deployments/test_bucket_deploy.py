@@ -38,7 +38,7 @@ NOTHING = Settings({}, Path("/home/you/flows/.env"))
 
 @pytest.fixture(params=["s3", "s3 folder", "gcs", "gcs folder"])
 def block(request: pytest.FixtureRequest) -> Any:
-    """An empty bucket's block, whose months are in a folder or not."""
+    """Yield the block of an empty bucket, with or without a folder."""
     folder = "zoom" if "folder" in request.param else ""
     return _s3(request, folder) if "s3" in request.param else _gcs(request, folder)
 
@@ -54,7 +54,7 @@ def _gcs(request: pytest.FixtureRequest, folder: str) -> Any:
     from prefect_gcp.cloud_storage import GcsBucket
 
     google: Google = request.getfixturevalue("google")
-    google.storage.shows_buckets = True  # the block asks for the bucket before it fetches
+    google.storage.shows_buckets = True  # the block queries the bucket before it fetches
     return GcsBucket(bucket="taxi", bucket_folder=folder, gcp_credentials=GcpCredentials())
 
 
@@ -64,7 +64,7 @@ def store_of(block: Any) -> Any:
 
 
 def code(folder: Path, **files: str) -> ProjectCode:
-    """The code of a project with modules of these names."""
+    """Return the code of a project with modules of these names."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "flows").mkdir(parents=True)
     (folder / ".prefectignore").write_text(".env\n")
@@ -80,14 +80,14 @@ def tree(folder: Path) -> dict[str, str]:
 
 
 def fetched(block: Any, folder: str, to: Path) -> dict[str, str]:
-    """What a run finds in its folder, by the call that it makes there."""
+    """Return the files that a run finds in its folder, after the call that a run makes."""
     to.mkdir(parents=True)
     block.get_directory(from_path=path_of(folder, block), local_path=str(to))
     return tree(to)
 
 
 def test_a_run_fetches_what_was_uploaded_last(block: Any, tmp_path: Path) -> None:
-    """A module that is gone is gone, a new one is there; nothing beside the run's folder."""
+    """It has new modules and no removed ones, and writes nothing outside its folder."""
     store = store_of(block)
     first = uploaded(code(tmp_path / "project", verify="1", old="1"), store)
     assert fetched(block, first, tmp_path / "run" / "1") == {
@@ -104,8 +104,8 @@ def test_a_run_fetches_what_was_uploaded_last(block: Any, tmp_path: Path) -> Non
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["1", "2"]
 
 
-def test_the_upload_before_stays_and_older_ones_go(block: Any, tmp_path: Path) -> None:
-    """A run that starts while another version is uploaded fetches the one before."""
+def test_the_previous_upload_stays_and_older_ones_are_removed(block: Any, tmp_path: Path) -> None:
+    """A run that starts while a new version is uploaded fetches the previous one."""
     store = store_of(block)
     store.write("data/green/month.parquet", b"month", None)
     folders = []
@@ -122,7 +122,7 @@ def test_the_upload_before_stays_and_older_ones_go(block: Any, tmp_path: Path) -
 
 
 def test_what_a_killed_upload_left_is_removed(block: Any, tmp_path: Path) -> None:
-    """Its list of files is there before the first of them."""
+    """The list of its files is uploaded before the first file."""
 
     class Killed(Exception):
         pass
@@ -162,7 +162,7 @@ def test_what_a_killed_upload_left_is_removed(block: Any, tmp_path: Path) -> Non
         ("s3-bucket/", "s3-bucket/ is not a bucket"),
     ],
 )
-def test_code_that_no_agent_would_find_is_refused(storage: str, given: str) -> None:
+def test_a_place_that_agents_cannot_fetch_code_from_is_refused(storage: str, given: str) -> None:
     with pytest.raises(UsageError) as refused:
         target_of(storage)
     assert str(refused.value) == (
@@ -199,7 +199,7 @@ def test_a_dry_run_says_what_would_be_uploaded_and_asks_nobody(
 def storage(
     request: pytest.FixtureRequest, prefect_server: None, tmp_path: Path
 ) -> tuple[str, Any]:
-    """A saved block of a bucket, by its name, and the processes' block."""
+    """Save the block of a bucket and that of the processes; return the first."""
     name: str = request.param
     block = (_s3 if "s3" in name else _gcs)(request, "zoom")
     if "s3" in name:
@@ -214,7 +214,7 @@ def storage(
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of this project, with a secret."""
+    """Return a copy of this project, with a secret."""
     copy = tmp_path / "project"
     without = shutil.ignore_patterns("__pycache__")
     shutil.copytree(PROJECT / "flows", copy / "flows", ignore=without)
@@ -224,7 +224,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def change(project: Path, word: str) -> None:
-    """Have a flow write a word when it is loaded."""
+    """Make a flow write a word when it is loaded."""
     flow = project / "flows/etl_web_to_gcs.py"
     text = flow.read_text().partition("\nimport os, pathlib\n")[0]
     said = f"pathlib.Path(os.environ['TRIPS_DATA'], 'said').write_text('{word}')"
@@ -235,7 +235,7 @@ def change(project: Path, word: str) -> None:
 def deploy(
     storage: tuple[str, Any], project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], None]:
-    """Deploys the copy, whose flow writes a word when it is loaded."""
+    """Deploy the copy, whose flow writes a word when it is loaded."""
     monkeypatch.setattr(bucket_deploy, "PROJECT", project)
     monkeypatch.setattr(targets, "SPECS", SPECS[:1])
 
@@ -247,7 +247,7 @@ def deploy(
 
 
 def run_by_agent(name: str, folder: Path, **parameters: Any) -> Any:
-    """Start a run as the UI does, and have an agent take it; the run as it ended."""
+    """Start a run as the UI does, and let an agent run it; return the run once it has ended."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("TRIPS_", "PYTHONP"))}
     environment |= _prefect_settings() | {"PYTHONWARNINGS": "ignore"}
     with pytest.MonkeyPatch.context() as patch:
@@ -260,7 +260,7 @@ def run_by_agent(name: str, folder: Path, **parameters: Any) -> Any:
 def test_an_agent_without_the_project_runs_the_code_that_was_uploaded_last(
     deploy: Callable[[str], None], storage: tuple[str, Any], tmp_path: Path
 ) -> None:
-    """Its folder is empty and stays so; the month is in the bucket of the code."""
+    """The agent's folder is empty and stays so; the month is in the bucket of the code."""
     folder = tmp_path / "agent"
     folder.mkdir()
     store = store_of(storage[1])
@@ -292,7 +292,7 @@ def classic():
 
 
 def save_older_block(s3: S3) -> None:
-    """Save Prefect's own block of a bucket, whose service is that of AWS_ENDPOINT_URL."""
+    """Save Prefect's own block of a bucket, whose service AWS_ENDPOINT_URL names."""
     from prefect import filesystems
 
     s3.new_bucket("code-of-flows")
@@ -312,7 +312,7 @@ def test_the_classic_command_uploads_what_a_run_fetches(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """`prefect deployment build -sb`, as docs/deploy.md has it."""
+    """The command is `prefect deployment build -sb`, as in docs/deploy.md."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3.url)
     monkeypatch.setenv("TRIPS_DATA", str(tmp_path / "data"))
     for name in ("data", "agent", "project/flows/words"):

@@ -1,4 +1,4 @@
-"""Jobs of a cluster: what they look like, what becomes of them, and what an agent may ask."""
+"""Jobs of a cluster: their manifests, how they end, and which requests an agent may send."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def settings(**values: str) -> Settings:
 
 
 def job(command: list[str] | None = None) -> Any:
-    """The block, with another command than Prefect's own."""
+    """Return the block, with a command in place of Prefect's own if one is given."""
     found = kubernetes_deploy.job_of(settings())
     return found.copy(update={"command": command}) if command else found
 
@@ -57,10 +57,10 @@ def python(text: str) -> list[str]:
 
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kubernetes]:
-    """A cluster that allows what docs/kubernetes.md does, and has the secrets of ENV."""
+    """Yield a cluster that allows what docs/kubernetes.md does, and has the secrets of ENV."""
     with Kubernetes(tmp_path, rules(), as_process) as found:
         found.cluster.secrets |= {"trips": {"TOKEN": "t-0"}, "postgres": {"password": "pw-0"}}
-        # The client looks at KUBECONFIG when it is imported.
+        # The client reads KUBECONFIG when it is imported.
         place = "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION"
         monkeypatch.setattr(place, found.environment()["KUBECONFIG"])
         yield found
@@ -73,10 +73,10 @@ def env_file(folder: Path, text: str = "", **values: str) -> str:
 
 
 @pytest.mark.parametrize("by", SCRIPTS)
-def test_a_dry_run_shows_the_job_which_kubernetes_takes(
+def test_a_dry_run_shows_a_job_that_kubernetes_accepts(
     by: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Image, resources, secrets by name, the volume; no server or cluster is asked."""
+    """It has image, resources, secrets by name and the volume; it needs no server or cluster."""
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     assert SCRIPTS[by].main(["--dry-run", "--env", env_file(tmp_path)]) == 0
     text, deployments = capsys.readouterr().out.split("\n\n", 1)
@@ -101,7 +101,7 @@ def test_a_dry_run_shows_the_job_which_kubernetes_takes(
 
 
 def test_the_objects_of_the_page_are_valid() -> None:
-    """Roles, the agent, and the job, which is what a dry run shows."""
+    """They are the roles, the agent, and the job that a dry run shows."""
     found = objects()
     for thing in found:
         kubernetes_validate.validate(thing, VERSION, strict=True)
@@ -109,7 +109,7 @@ def test_the_objects_of_the_page_are_valid() -> None:
 
 
 def test_the_job_of_the_page_is_the_one_of_its_settings() -> None:
-    """But for the variables that Prefect adds, and the end of its name."""
+    """Only the variables that Prefect adds and the end of its name are left out."""
     (shown,) = [thing for thing in objects() if thing["kind"] == "Job"]
     values = {name: ENV[name] for name in ("KUBERNETES_IMAGE", "KUBERNETES_NAMESPACE")}
     values["KUBERNETES_SECRETS"] = "trips"
@@ -124,7 +124,7 @@ def test_the_job_of_the_page_is_the_one_of_its_settings() -> None:
 
 
 def test_jobs_log_json_where_flows_do() -> None:
-    """From their first line on, as containers of the Docker block do, by agent and by worker."""
+    """They do from their first line on, like containers of the Docker block, from both scripts."""
     made = kubernetes_deploy.job_of(settings(TRIPS_LOG="json"))
     assert made.env.items() >= JSON_LOG.items()
     assert kubernetes_pool_deploy.variables_of(made)["env"] == made.env
@@ -133,8 +133,8 @@ def test_jobs_log_json_where_flows_do() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("by", SCRIPTS)
-def test_a_dry_run_in_a_process_of_its_own_warns_of_nothing(by: str, tmp_path: Path) -> None:
-    """Prefect and its package of Kubernetes do, wherever nothing keeps them from it."""
+def test_a_dry_run_in_a_separate_process_prints_no_warnings(by: str, tmp_path: Path) -> None:
+    """Prefect and its Kubernetes package warn unless the script suppresses that."""
     words = [sys.executable, str(SCRIPTS[by].__file__), "--dry-run", "--env", env_file(tmp_path)]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("apiVersion: batch/v1\n")
@@ -193,7 +193,7 @@ def test_the_names_of_secrets_volumes_and_accounts_may_have_dots() -> None:
 
 
 def test_an_api_key_is_not_written_into_a_job_if_a_secret_has_it() -> None:
-    """An agent hands its settings on; this one comes from the cluster."""
+    """An agent passes on its own settings; this one comes from the cluster."""
     reference = {"KUBERNETES_SECRET_KEYS": "PREFECT_API_KEY=prefect/key"}
     with temporary_settings(
         {PREFECT_API_KEY: "pnu_of_the_agent", PREFECT_API_URL: "https://x/api"}
@@ -206,7 +206,7 @@ def test_an_api_key_is_not_written_into_a_job_if_a_secret_has_it() -> None:
 
 @pytest.mark.parametrize("code", [0, 3])
 def test_the_exit_code_of_a_job_is_that_of_its_container(cluster: Kubernetes, code: int) -> None:
-    """Which has its secrets; the cluster was asked for what the page allows."""
+    """The container has its secrets; no request needs more than the page allows."""
     text = "import os, sys; print(os.environ['TOKEN'], os.environ['POSTGRES_PASSWORD']); sys.exit"
     result = job(python(f"{text}({code})")).run()
     assert result.status_code == code
@@ -228,7 +228,7 @@ def test_output_is_streamed_if_asked_for(
 
 
 def begun(cluster: Kubernetes, block: Any) -> tuple[str, Callable[[], Any]]:
-    """Start a job that does not end; its name, and a function that waits for its result."""
+    """Start a job that does not end; return its name, and a function that waits for its result."""
     found: list[Any] = []
 
     def run() -> None:
@@ -249,7 +249,7 @@ def begun(cluster: Kubernetes, block: Any) -> tuple[str, Callable[[], Any]]:
 
 
 def test_a_cancelled_job_is_deleted_with_its_pod(cluster: Kubernetes) -> None:
-    """As an agent does it, by the id that Prefect keeps of the run."""
+    """An agent deletes it by the id that Prefect keeps for the run."""
     block = job(python(NAPS))
     name, result = begun(cluster, block)
     asyncio.run(block.kill(f"uid-of-the-cluster:trips:{name}", grace_seconds=5))
@@ -265,7 +265,7 @@ def test_the_job_of_a_drained_node_has_failed(cluster: Kubernetes) -> None:
 
 
 def test_an_evicted_pod_without_a_status_ends_the_watch(cluster: Kubernetes) -> None:
-    """Prefect expects the status of a container, so that only tidy_runs finds this run."""
+    """Prefect expects a container's status, so only tidy_runs finds this run."""
     name, result = begun(cluster, job(python(NAPS)))
     cluster.cluster.evict(name, drained=False)
     assert isinstance(result(), TypeError)
@@ -280,7 +280,7 @@ def test_an_evicted_pod_without_a_status_ends_the_watch(cluster: Kubernetes) -> 
         ("GET", "/apis/batch/v1/namespaces/trips/jobs/absent", 404),
     ],
 )
-def test_the_double_refuses_what_prefect_does_not_need(
+def test_the_stand_in_refuses_requests_that_prefect_does_not_need(
     cluster: Kubernetes, method: str, path: str, status: int
 ) -> None:
     headers = {"Authorization": f"Bearer {TOKEN}"}
@@ -291,10 +291,10 @@ def test_the_double_refuses_what_prefect_does_not_need(
 
 
 @pytest.mark.parametrize("field", ["imagePullPolicies", "image"])
-def test_the_double_refuses_an_object_that_kubernetes_would(
+def test_the_stand_in_refuses_an_object_that_kubernetes_would_refuse(
     cluster: Kubernetes, field: str
 ) -> None:
-    """An unknown field, or a wrong type."""
+    """The object has an unknown field or a wrong type."""
     made = job().build_job()
     made["spec"]["template"]["spec"]["containers"][0][field] = 7
     answer = requests.post(

@@ -1,4 +1,4 @@
-"""Runs of deployments as jobs: a server, an agent and a worker, and the double of a cluster.
+"""Runs of deployments as jobs: a server, an agent, a worker, and a stand-in for a cluster.
 
 The container of a job is a process of this machine here; tests/containers has real ones.
 """
@@ -29,7 +29,7 @@ FLOWS = [AGENT, WORKER]
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubernetes]:
-    """A cluster whose node runs a job's command here, with folders of the test's."""
+    """Yield a cluster whose node runs a job's command here, in the tests' own folders."""
     home = tmp_path_factory.mktemp("node")
 
     def command(name: str, pod: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
@@ -47,7 +47,7 @@ def prefect(
     prefect_database: Callable[[Path], None],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Prefect]:
-    """A server with the deployments, an agent and a worker."""
+    """Yield a server with the deployments, an agent and a worker."""
     home = tmp_path_factory.mktemp("prefect")
     prefect_database(home / "prefect.db")
     found = Prefect(home, cluster.environment())
@@ -63,13 +63,13 @@ def prefect(
 
 @pytest.fixture
 def web() -> Iterator[Web]:
-    """A web server that publishes months."""
+    """Yield a web server that publishes months."""
     with Web() as served:
         yield served
 
 
 def begun(prefect: Prefect, flow: str, web: Web, folder: Path) -> str:
-    """Start a run that stops half way in its download; its id."""
+    """Start a run that hangs halfway through its download; return its id."""
     publish_and_stop_half_way(web, "2020-02", rows=3_000)
     run = prefect.run_deployment(
         flow,
@@ -84,15 +84,15 @@ def begun(prefect: Prefect, flow: str, web: Web, folder: Path) -> str:
 
 
 def names(cluster: Kubernetes) -> list[str]:
-    """The jobs that there are, ended ones among them."""
+    """Return the names of all jobs, including ended ones."""
     return [found["metadata"]["name"] for found in cluster.cluster.jobs()["items"]]
 
 
 @pytest.mark.parametrize("flow", FLOWS)
-def test_a_month_comes_by_a_job(
+def test_a_job_loads_a_month(
     prefect: Prefect, cluster: Kubernetes, flow: str, tmp_path: Path
 ) -> None:
-    """After a click on Run; the cluster was asked for what the page allows alone."""
+    """A click on Run starts it; no request needs more than the page allows."""
     run = prefect.run_deployment(flow, source="sample:500", bucket=f"{tmp_path}/months", month=1)
     (state,) = prefect.ended(run, seconds=240)
     assert state["type"] == "COMPLETED", state
@@ -112,7 +112,7 @@ def test_a_run_that_fails_says_why(prefect: Prefect, flow: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("flow", FLOWS)
-def test_a_run_that_is_cancelled_takes_its_job_along(
+def test_cancelling_a_run_deletes_its_job(
     prefect: Prefect, cluster: Kubernetes, flow: str, web: Web, tmp_path: Path
 ) -> None:
     run = begun(prefect, flow, web, tmp_path)

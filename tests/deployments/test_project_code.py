@@ -1,4 +1,4 @@
-"""The files that an upload has: those that `.prefectignore` leaves, and never a secret."""
+"""An upload has the files that `.prefectignore` does not exclude, and never a secret."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GOES = (".env.example", ".prefectignore", "flows/verify.py", "flows/datasets/gre
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project with the files above, and the ignore file of this one."""
+    """Return a project with the files above, and the ignore file of this one."""
     for name in (*STAYS_BEHIND, *GOES):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ GOES_SORTED = tuple(sorted(GOES))
 
 
 def test_the_files_are_those_that_prefect_uploads(project: Path) -> None:
-    """By the function that `prefect deployment build` chooses them with."""
+    """`prefect deployment build` chooses its files with `filter_files`."""
     patterns = (project / ".prefectignore").read_text().splitlines()
     theirs = filter_files(str(project), patterns, include_dirs=False)
     assert set(ProjectCode.read(project, NOTHING).files) == theirs
@@ -75,7 +75,7 @@ SECRETS = {
     ],
 )
 def test_a_file_that_contains_a_secret_is_refused(project: Path, text: str, what: str) -> None:
-    """It is named, and its secret is not shown."""
+    """The file is named, and its secret is not shown."""
     (project / "notes.txt").write_text(text)
     settings = Settings(SECRETS, NOTHING.file)
     with pytest.raises(UsageError) as refused:
@@ -112,7 +112,7 @@ def test_another_digest_for_every_change(project: Path, change: str) -> None:
 
 
 def test_this_project_can_be_uploaded() -> None:
-    """No file of it looks like a secret; the flows are among them."""
+    """None of its files looks like a secret; the flows are among them."""
     files = ProjectCode.read(PROJECT, NOTHING).files
     assert {"flows/parameterized_flow.py", "flows/datasets/green.toml"} <= set(files)
     assert not [
