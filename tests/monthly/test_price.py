@@ -1,4 +1,4 @@
-"""What a plan takes, by the ledger's own months, in words and as JSON."""
+"""A plan's price is estimated from the ledger's months, in words and as JSON."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SECONDS = {"download": 1.0, "conversion": 2.0, "upload": 0.5, "load": 4.0}
 
 
 def past(month: int, size: int = 1_000_000, seconds: dict[str, float] = SECONDS) -> Entry:
-    """A month of the ledger: an object a tenth as large, and 20,000 rows."""
+    """Return a month of the ledger, with an object a tenth as large and 20,000 rows."""
     which = Month("green", 2020, month)
     sizes = {"source_size": size, "object_size": size // 10, "rows_written": 20_000}
     return entry_of(which, **sizes, seconds=seconds)

@@ -1,4 +1,4 @@
-"""What queries of BigQuery would bill, and the limit of what they may bill."""
+"""The bytes that queries in BigQuery would bill, and the limit of what they may bill."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LEAST = 10 * MEGABYTE
 
 
 def load(tmp_path: Path, month: Month, rows: int) -> BigQuery:
-    """BigQuery with a generated month in it."""
+    """Load a generated month; return the warehouse."""
     path, store, warehouse = tmp_path / f"{month.stem}.csv.gz", open_store(), open_bigquery()
     write_sample(month, path, rows)
     entry = bring(store, month, path, tmp_path)
@@ -37,9 +37,7 @@ def load(tmp_path: Path, month: Month, rows: int) -> BigQuery:
     return warehouse
 
 
-def test_a_month_that_is_there_is_tried_and_another_computed(
-    google: Google, tmp_path: Path
-) -> None:
+def test_a_loaded_month_is_tried_and_another_is_computed(google: Google, tmp_path: Path) -> None:
     warehouse = load(tmp_path, OCTOBER, 50)
     jobs = len(google.bigquery.jobs)
     assert billed(warehouse, [OCTOBER], {}, {}) == Billed(LEAST, LEAST, 1, 0)
@@ -118,7 +116,7 @@ def test_a_query_over_the_limit_fails_at_once_and_says_what_to_do(
 def test_the_query_of_the_report_has_the_limit_too(
     google: Google, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is sent by pandas."""
+    """Pandas sends this query."""
     from orchestration.month_summary import month_summary
 
     load(tmp_path, OCTOBER, 50)

@@ -1,4 +1,4 @@
-"""What a row takes in a warehouse, and on which disk of this machine."""
+"""The disk space of a row in a warehouse, and the disk of this machine that it is on."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROWS = 100_000
 
 
 def published(folder: Path) -> Path:
-    """A generated file of 500 rows."""
+    """Return a generated file of 500 rows."""
     path = folder / f"{OCTOBER.stem}.csv.gz"
     write_sample(OCTOBER, path, 500)
     return path
@@ -43,7 +43,7 @@ def test_a_file_of_duckdb_is_shared_among_the_rows_of_its_tables(tmp_path: Path)
     assert space_of(DuckDBFile(path), "green") == expected
 
 
-def test_a_file_that_is_not_there_yet_has_a_place(tmp_path: Path) -> None:
+def test_a_missing_file_has_a_folder(tmp_path: Path) -> None:
     path = tmp_path / "new" / "trips.duckdb"
     assert space_of(DuckDBFile(path), "green") == Space(None, path.parent)
     assert not path.parent.exists()
@@ -85,12 +85,12 @@ def test_a_locked_table_of_postgres_is_not_waited_for(
         assert measured.result().row_bytes is None
 
 
-def test_a_postgres_elsewhere_has_no_place_on_this_machine(database: Database) -> None:
+def test_a_postgres_elsewhere_has_no_folder_on_this_machine(database: Database) -> None:
     elsewhere = replace(database.warehouse(), label="db.example.org:5432/taxi")
     assert space_of(elsewhere, "green") == Space()
 
 
-def test_a_postgres_that_does_not_answer_is_an_error_of_its_own() -> None:
+def test_a_postgres_that_does_not_answer_is_unavailable() -> None:
     silent = postgres_at(make_url(f"postgresql://u@127.0.0.1:{free_port()}/taxi"), {})
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1"):
         space_of(silent, "green")
