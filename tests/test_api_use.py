@@ -1,4 +1,4 @@
-"""What a month of a parent run asks of Prefect's API, as docs/prefect-cloud.md says, and how."""
+"""A month of a parent run sends as many requests to Prefect's API as docs/prefect-cloud.md says."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
 
 class Asked:
-    """The requests and log lines that Prefect's API is sent, and the clients that send them."""
+    """Counts the requests and log lines sent to Prefect's API, and the clients that send them."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.counts: Counter[str] = Counter()
@@ -44,7 +44,7 @@ class Asked:
         monkeypatch.setattr(PrefectHttpxAsyncClient, "__init__", make)
 
     def taken(self) -> Counter[str]:
-        """The counts since the last call, all log lines sent."""
+        """Send all log lines; return the counts since the last call."""
         flush: Any = APILogHandler.flush  # without types
         flush()
         taken, self.counts = self.counts, Counter()

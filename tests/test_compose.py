@@ -52,7 +52,7 @@ def test_a_key_of_google_that_is_a_file_reaches_the_blocks_as_text(
     [("", ""), ("text", ""), ("json", "/opt/prefect/flows/orchestration/logging.yml")],
 )
 def test_the_agent_logs_json_if_the_flows_do(container: Path, log: str, settings: str) -> None:
-    """By Prefect's own variable, which the processes that it starts inherit."""
+    """It does so by Prefect's own variable, which the processes that it starts inherit."""
     agent = yaml.safe_load((PROJECT / "compose.yaml").read_text())["services"]["agent"]
     assert agent["environment"]["TRIPS_LOG"] == "${TRIPS_LOG:-}"
     prefect = container / "prefect"

@@ -111,7 +111,7 @@ def test_a_url_is_fetched(
     assert 'publisher = "127.0.0.1"' in shown
 
 
-def test_a_typed_secret_is_in_no_message_and_the_draft_tells_of_it(
+def test_a_literal_secret_is_in_no_message_and_the_draft_points_it_out(
     published: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Declarations are shared, and uploaded with the code."""
@@ -130,10 +130,10 @@ def test_a_typed_secret_is_in_no_message_and_the_draft_tells_of_it(
     ]
 
 
-def test_publishers_are_asked_as_by_flows(
+def test_requests_to_publishers_are_those_of_flows(
     published: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the settings of .env, too."""
+    """The settings in .env apply too."""
     monkeypatch.delenv("TRIPS_CONTACT", raising=False)
     monkeypatch.setitem(variables._IN_FILE, "TRIPS_CONTACT", "https://example.org/taxi")
     with Web() as web:

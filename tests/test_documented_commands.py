@@ -54,7 +54,7 @@ def code_blocks(page: Path) -> Iterator[str]:
 
 
 def inline_code(page: Path) -> Iterator[str]:
-    """Return what is in code style in text and tables; a heading may be the text of an error."""
+    """Return the inline code of text and tables; a heading may be the text of an error."""
     tokens = MarkdownIt().enable("table").parse(page.read_text())
     for before, token in pairwise(tokens):
         for child in token.children or []:
@@ -177,7 +177,7 @@ def test_the_guide_shows_every_deployment_that_make_serve_applies() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_variable_is_one_that_is_read(page: Path) -> None:
-    """By this project, by Prefect, by Docker's client, or by boto3."""
+    """This project, Prefect, Docker's client or boto3 reads it."""
     families = (
         r"\b(?:TRIPS|GCP|GCS|S3|AWS|POSTGRES|DOCKER|GITHUB|KUBERNETES|NOTIFY|PREFECT)_[A-Z_]+\b"
     )

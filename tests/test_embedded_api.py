@@ -35,7 +35,7 @@ async def opened(folder: Path) -> AsyncIterator[tuple[KeptConnections, AsyncEngi
 
 
 def test_a_second_request_uses_the_connection_of_the_first(tmp_path: Path) -> None:
-    """What a connection alone knows is still there: the changes that it counts."""
+    """SQLite counts changes by connection, and the count is still there."""
 
     async def changes() -> int:
         async with opened(tmp_path) as (_, engine):

@@ -34,7 +34,7 @@ PLAN = Plan(MONTH, Status.UNCHANGED, "same ETag")
 
 
 def test_a_run_finds_the_plan_that_its_parent_made_of_its_month() -> None:
-    """That of another month is not its own, and after the block there is none."""
+    """It does not find a plan of another month, nor any plan after the block."""
     with handed_down(PLAN):
         assert plan_of_parent(MONTH) is PLAN
         assert plan_of_parent(Month("green", 2020, 11)) is None
@@ -64,7 +64,7 @@ def test_a_month_is_planned_again_if_another_run_has_loaded_it_since(place: Path
         assert [request.method for request in web.requests].count("GET") == 1
 
 
-def test_a_block_is_opened_once_in_a_run_and_anew_by_the_next() -> None:
+def test_a_block_is_opened_once_in_each_run() -> None:
     names = iter(range(10))
     with blocks_opened_once():
         assert [kept_open("a", names.__next__) for _ in range(3)] == [0, 0, 0]
@@ -75,7 +75,7 @@ def test_a_block_is_opened_once_in_a_run_and_anew_by_the_next() -> None:
 def test_a_load_takes_one_task_for_a_month_that_its_parent_planned(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Alone, it looks the month up in a task of its own."""
+    """Without a parent, a separate task looks the month up."""
     import etl_gcs_to_bq as loading
 
     taken: list[str] = []

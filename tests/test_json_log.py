@@ -41,7 +41,7 @@ Lines = list[dict[str, Any]]
 
 @pytest.fixture
 def logged(command: Commands, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Lines]]:
-    """The lines that a command logs, each of them an object with all keys."""
+    """Yield a function that runs a command and returns its log, one object with all keys a line."""
     monkeypatch.setenv("TRIPS_LOG", "json")
     root, lines = logging.getLogger(), JsonLines()
     before = [*root.handlers]
@@ -68,7 +68,7 @@ def of_stage(lines: Lines, stage: str) -> dict[str, Any]:
 def test_each_stage_of_a_month_ends_in_a_line_with_its_counts(
     place: Path, logged: Callable[..., Lines]
 ) -> None:
-    """With the ids of its run, its month, and the seconds that it took."""
+    """The line also has the ids of its run, its month, and its seconds."""
     from etl_gcs_to_bq import etl_gcs_to_bq
     from etl_web_to_gcs import etl_web_to_gcs
     from month_report import month_report
@@ -96,10 +96,10 @@ def test_each_stage_of_a_month_ends_in_a_line_with_its_counts(
     assert of_stage(drawn, "report")["month"] == "2020-10"
 
 
-def test_a_failed_month_is_told_with_the_class_of_its_error(
+def test_a_failed_month_is_logged_with_the_class_of_its_error(
     place: Path, logged: Callable[..., Lines]
 ) -> None:
-    """By its stage, its run, the parent run and the command."""
+    """Its stage, the parent run and the command each log a line about it."""
     from parameterized_flow import etl_parent_flow
 
     publish(place, "2020-10", ["10.5", "4"])
@@ -119,7 +119,7 @@ def test_a_failed_month_is_told_with_the_class_of_its_error(
     assert lines[-2]["message"] == "Error: 1 of 2 months failed"
 
 
-def test_the_commands_beside_the_months_log_the_same_keys(
+def test_all_other_commands_log_the_same_keys(
     place: Path, logged: Callable[..., Lines], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each ends with a line about its run."""
@@ -159,7 +159,7 @@ def test_the_commands_beside_the_months_log_the_same_keys(
 def test_a_month_straight_to_postgres_logs_the_same_keys(
     place: Path, database: Any, logged: Callable[..., Lines]
 ) -> None:
-    """And so does what stops it."""
+    """Its task and its run have a line each."""
     from ingest_data import ingest_data
 
     publish(place, "2020-10", ["10.5", "4"])
@@ -171,7 +171,7 @@ def test_a_month_straight_to_postgres_logs_the_same_keys(
 
 
 def test_a_real_process_logs_nothing_but_json_on_stderr(place: Path) -> None:
-    """From Prefect's first line to the command's last; the table stays on stdout."""
+    """This holds from Prefect's first line to the command's last; the table stays on stdout."""
     publish(place, "2020-10", ["10.5", "4"])
     settings = {"TRIPS_LOG": "json", "TRIPS_DATA": str(place / "data")}
     options = ("--color", "green", "--months", "2020-10:2020-11", "--source", source(place))
@@ -212,7 +212,7 @@ def record(message: str, **fields: Any) -> logging.LogRecord:
 def test_a_line_has_no_secret_of_an_address_or_a_variable(
     name: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In its message, its error's text and its traceback."""
+    """This covers its message, the text of its error, and its traceback."""
     monkeypatch.setenv(name, value)
     try:
         raise ValueError(message)
@@ -227,7 +227,7 @@ def test_a_line_has_no_secret_of_an_address_or_a_variable(
 def test_a_secret_like_an_ordinary_word_is_masked_in_texts_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What reads the log still finds the time, the level, the dataset and the month."""
+    """Time, level, dataset and month stay readable for programs."""
     plain = json.loads(line_of(record("of 2026", dataset="green", month="2026-10")))
     for name, value in {
         "A": plain["time"][:4],
@@ -244,7 +244,7 @@ def test_a_secret_like_an_ordinary_word_is_masked_in_texts_alone(
 
 
 def test_a_line_outside_a_run_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With its line break, so that lines of other threads do not end up within it."""
+    """Its line break is in the same write, so that no other thread's line ends up within it."""
     written: list[str] = []
 
     class Console(io.StringIO):
@@ -260,7 +260,7 @@ def test_a_line_outside_a_run_is_written_at_once(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_line_has_no_secret_of_a_block() -> None:
-    """Of buckets and warehouses, once they are opened."""
+    """This covers the blocks of buckets and warehouses, once they are opened."""
     from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
 
     from fakes import s3
@@ -275,15 +275,15 @@ def test_a_line_has_no_secret_of_a_block() -> None:
     assert "refused ***, *** and ***" in line
 
 
-def test_a_form_of_the_log_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the variable and what it may be."""
+def test_an_unknown_format_of_the_log_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error has the variable and its valid values."""
     monkeypatch.setenv("TRIPS_LOG", "jsno")
     with pytest.raises(UsageError, match=r"TRIPS_LOG: jsno \(.*write text or json"):
         variables.refuse_unknown_log()
 
 
 def test_the_console_of_text_is_replaced_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And is still the one that Prefect configures again by its name."""
+    """It keeps its name, by which Prefect configures it again."""
     monkeypatch.setenv("TRIPS_LOG", "json")
     logger, console = logging.getLogger("of-this-test"), logging.StreamHandler(sys.stderr)
     console.name = "console-of-this-test"
@@ -301,8 +301,8 @@ def test_the_console_of_text_is_replaced_once(monkeypatch: pytest.MonkeyPatch) -
         captured.handlers.clear()
 
 
-def test_the_configuration_for_agents_is_that_of_prefect_but_for_the_console() -> None:
-    """Its logs for the UI too, which stay text."""
+def test_the_configuration_for_agents_differs_from_prefects_in_the_console_alone() -> None:
+    """The logs for the UI are the same, and stay text."""
     theirs = yaml.safe_load(Path(prefect.logging.__file__).with_name("logging.yml").read_text())
     ours = yaml.safe_load((FLOWS / "orchestration/logging.yml").read_text())
     own = {"level": 0, "class": "orchestration.json_log.JsonLines"}

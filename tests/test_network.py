@@ -35,7 +35,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
 
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment without proxies and certificates, restored after the test."""
+    """Remove proxies and certificates from the environment until the test ends."""
     for name in (*PROXIES, *network.CERTIFICATES, "TRIPS_CA_FILE"):
         for spelled in (name, name.lower()):
             monkeypatch.setenv(spelled, "")  # so that it is restored
@@ -46,7 +46,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 @pytest.fixture
 def inside(company: Company, plain: pytest.MonkeyPatch) -> Iterator[None]:
-    """As a command inside the company: a proxy, and one setting for the certificates."""
+    """Set the company's proxy, and its certificates in one setting, as for a command."""
     plain.setenv("HTTPS_PROXY", company.proxy)
     plain.setenv("HTTP_PROXY", company.proxy)
     plain.setenv("TRIPS_CA_FILE", str(company.certificates))
@@ -140,7 +140,7 @@ def test_the_server_of_prefect(company: Company, inside: None, web: Web) -> None
 
 
 def test_git(company: Company, inside: None, web: Web, tmp_path: Path) -> None:
-    """Which fetches the code of deployments from GitHub: as far as the repository, a 404 here."""
+    """It fetches the code of deployments from GitHub; here the repository answers 404."""
     url = company.host("git.test", web.url(""))
     done = subprocess.run(
         ["git", "ls-remote", f"{url}/flows"], capture_output=True, text=True, check=False
@@ -174,7 +174,7 @@ def test_a_bucket_of_an_unknown_authority_is_refused(
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_wrong_password_of_the_proxy_is_told_at_once_and_not_shown(
+def test_a_wrong_password_of_the_proxy_is_an_error_at_once_that_does_not_show_it(
     scheme: str, company: Company, plain: pytest.MonkeyPatch
 ) -> None:
     """Another try would not help, and may lock the user out."""
@@ -198,7 +198,7 @@ def test_a_bucket_behind_a_proxy_that_refuses_does_not_show_its_password(
     assert "wr0ng" not in str(refused.value)
 
 
-def test_a_host_of_no_proxy_is_asked_directly(
+def test_a_host_in_no_proxy_is_reached_directly(
     company: Company, plain: pytest.MonkeyPatch, web: Web
 ) -> None:
     plain.setenv("HTTP_PROXY", company.proxy)
@@ -210,7 +210,7 @@ def test_a_host_of_no_proxy_is_asked_directly(
 
 
 @pytest.mark.parametrize("known", ["", "intranet.example, 127.0.0.1"])
-def test_this_machine_is_not_asked_for_at_the_proxy(known: str, plain: pytest.MonkeyPatch) -> None:
+def test_requests_to_this_machine_bypass_the_proxy(known: str, plain: pytest.MonkeyPatch) -> None:
     plain.setenv("HTTPS_PROXY", "http://proxy.example:8080")
     plain.setenv("NO_PROXY", known)
     network.share_network()
@@ -288,5 +288,5 @@ def test_a_file_is_passed_on_by_its_absolute_path(
     assert found == {str(company.certificates)}
 
 
-def test_the_default_of_turns_is_the_one_that_is_documented() -> None:
+def test_the_default_request_limit_is_the_documented_one() -> None:
     assert variables.HOST_REQUESTS.default == str(hosts.REQUESTS)

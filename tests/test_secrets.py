@@ -1,4 +1,4 @@
-"""Secrets of sources in flows: from variables and blocks, and nowhere that a run is shown."""
+"""Secrets of sources in flows come from variables and blocks, and are shown nowhere."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OCTOBER = "/green_2020-10.csv"
 
 @pytest.fixture
 def source(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A template of a publisher who wants a password and a signature."""
+    """Yield the template of a publisher that requires a password and a signature."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with Web() as web:
         page = Page(trips("2020-10", ["10.5", "4"]).encode(), etag='"one"')
@@ -42,7 +42,7 @@ def source(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One secret in a variable, the other in a block."""
+    """Put one secret into a variable, the other into a block."""
     from prefect.blocks.system import Secret
 
     monkeypatch.setenv("TRIPS_SECRET_PORTAL", PASSWORD)
@@ -51,7 +51,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def stored() -> str:
-    """Everything that Prefect stores of runs, their tasks and artifacts."""
+    """Return everything that Prefect stores about runs, their tasks and artifacts."""
     from prefect import get_client
 
     async def read() -> list[Any]:
@@ -65,7 +65,7 @@ def stored() -> str:
 def test_a_month_with_secrets_is_loaded_planned_and_repaired_without_showing_them(
     place: Path, source: str, given: None, command: Commands
 ) -> None:
-    """Nor typing them again: the ledger has the template's fields."""
+    """A repair does not need them again, because the ledger has the template's fields."""
     from parameterized_flow import etl_parent_flow
     from verify import record, shown, verify
 
@@ -108,7 +108,7 @@ def test_a_missing_secret_is_one_error_before_any_month_is_planned(
     assert "secret/nobodys, as blocks/make_secret_blocks.py does" in said.err
 
 
-def test_a_typed_password_warns_and_stands_in_no_log(
+def test_a_literal_password_warns_and_is_in_no_log(
     place: Path, source: str, given: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The warning says how to move it into a secret; the run goes on."""
