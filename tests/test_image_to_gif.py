@@ -129,7 +129,7 @@ def test_a_lost_frame_is_written_again(server: Web, here: Path) -> None:
 
 
 def test_a_transient_error_is_retried_twice(server: Web, here: Path, no_waiting: None) -> None:
-    """After a 503 and a break half way, the rest is downloaded."""
+    """After a 503 and an interruption halfway, the rest is downloaded."""
     assert (flow_file.download.retries, flow_file.download.retry_delay_seconds) == (2, 0)
     server.fail(Fault(Page(b"", 503)))
     server.fail(Fault(after=50))

@@ -49,7 +49,7 @@ async def _returned(client: Any, run_id: Any) -> list[MonthResult]:
     return [MonthResult(MONTHS[0], Outcome.LOADED)]
 
 
-def test_the_pause_between_two_months_is_no_time_without_an_agent(
+def test_the_pause_between_two_months_does_not_count_as_time_without_an_agent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A run that starts after a long pause has as much time to be picked up as any other."""
@@ -59,7 +59,7 @@ def test_the_pause_between_two_months_is_no_time_without_an_agent(
     monkeypatch.setattr(agents, "returned_months", _returned)
     plans = [Plan(month, Status.NEW, "") for month in MONTHS]
     told: list[MonthResult] = []
-    flight = agents._Flight(api, "etl/x", RunPlan(plans, {}, "", False), 2, told.append)  # type: ignore[arg-type] # a double
+    flight = agents._Flight(api, "etl/x", RunPlan(plans, {}, "", False), 2, told.append)  # type: ignore[arg-type] # a stand-in
     flight._limit = StartLimit(APART, lambda: clock.time)
 
     async def fly() -> None:

@@ -90,7 +90,7 @@ def test_the_variable_names_months_per_minute(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("value", ["five", "0", "-1", "inf", "nan"])
-def test_a_value_that_is_no_number_above_0_is_refused(
+def test_a_value_that_is_not_a_number_above_0_is_refused(
     value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRIPS_MONTHS_PER_MINUTE", value)

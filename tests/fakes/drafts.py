@@ -24,7 +24,7 @@ NAME = "own"
 
 @dataclass(frozen=True)
 class Drafted:
-    """A draft, as text and as read, with the lines that were printed about it."""
+    """A draft: its text, and the lines that were printed about it."""
 
     text: str
     path: Path

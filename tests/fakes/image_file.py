@@ -10,7 +10,7 @@ SIZE = (50, 40)
 
 
 def picture(number: int, kind: str = "GIF", size: tuple[int, int] = SIZE) -> bytes:
-    """Return an image in a colour of its number, crossed by a line in another colour."""
+    """Return an image in a color of its number, crossed by a line in another color."""
     image = Image.new("RGB", size, (number % 256, 255 - number % 256, 80))
     image.paste((250, 250, number % 256), (0, number % size[1], size[0], number % size[1] + 1))
     found = io.BytesIO()

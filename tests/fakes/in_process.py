@@ -14,7 +14,7 @@ import pytest
 
 @dataclass(frozen=True)
 class Said:
-    """How a command ended.
+    """The end of a command.
 
     Attributes:
         code: exit code.

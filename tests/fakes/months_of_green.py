@@ -1,4 +1,4 @@
-"""Publish months of green, complete or so that the download stops half way."""
+"""Publish months of green, complete or with a download that hangs halfway."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def publish(web: Web, month: str, totals: list[str]) -> int:
 
 
 def publish_and_stop_half_way(web: Web, month: str, rows: int) -> int:
-    """Publish a month with amounts from 0.25 to `rows` - 0.75, whose first download hangs half way.
+    """Publish a month with amounts from 0.25 to `rows` - 0.75, whose first download hangs halfway.
 
     Args:
         web: the server.
@@ -51,5 +51,5 @@ def wait_for_half(folder: Path, half: int) -> None:
     wait_until(
         "half of the file is there",
         lambda: half in (part.stat().st_size for part in folder.rglob("*.part")),
-        120,  # a container starts slowly beside another suite
+        120,  # a container starts slowly while another suite runs
     )

@@ -34,7 +34,7 @@ class Newcomer:
 
     @property
     def home(self) -> Path:
-        """The Prefect home that is used if nobody chooses one."""
+        """Return the Prefect home that is used if nobody chooses one."""
         return self.folder / "home"
 
     @property
@@ -44,7 +44,7 @@ class Newcomer:
 
     @property
     def prefect(self) -> str:
-        """The environment's `prefect` command, as a script of its interpreter."""
+        """Return the environment's `prefect` command, as a script of its interpreter."""
         return str(self.folder / "env" / "bin" / "prefect")
 
     def install(self, database: Callable[[Path], None]) -> None:

@@ -31,7 +31,7 @@ class Database:
 
     @property
     def url(self) -> URL:
-        """The database's URL for SQLAlchemy."""
+        """Return the database's URL for SQLAlchemy."""
         return URL.create("postgresql+psycopg2", USER, PASSWORD, HOST, self.port, self.name)
 
     def warehouse(self) -> Postgres:

@@ -30,7 +30,7 @@ def real_file(name: str) -> Path:
 
 
 def answers(name: str) -> Any:
-    """Return what an independent tool found in a real file."""
+    """Return the reference answers of an independent tool for a real file."""
     return _all_answers(real_folder())[name]
 
 

@@ -16,7 +16,7 @@ _WHO = ("-c", "user.name=you", "-c", "user.email=you@example.org")
 
 @dataclass(frozen=True)
 class Repository:
-    """What ADDRESS leads to for git in this environment.
+    """The repository that ADDRESS leads to for git in this environment.
 
     Attributes:
         site: the folder that stands in for https://github.com.

@@ -24,7 +24,7 @@ _STOP_SECONDS = 60
 
 @dataclass(frozen=True)
 class Served:
-    """What `make serve` started.
+    """The programs that `make serve` started.
 
     Attributes:
         url: address of the UI.

@@ -78,7 +78,7 @@ class Stack:
 
     @property
     def source(self) -> str:
-        """The address at which the months are published."""
+        """Return the address at which the months are published."""
         return str(self.folder / "published" / "{color}_{year}-{month:02}.csv")
 
     def publish(self, month: Month, rows: int = ROWS) -> None:

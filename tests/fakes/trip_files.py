@@ -97,7 +97,7 @@ def fhv_file(rows: int, changed: dict[int, str] | None = None) -> bytes:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a file was converted to.
+    """The result of a conversion.
 
     Attributes:
         result: what the conversion returned.

@@ -20,7 +20,7 @@ _CONDITIONS = {"If-Match", "If-Modified-Since", "If-Unmodified-Since"}
 
 @dataclass(frozen=True)
 class Page:
-    """What is served under one path.
+    """A page that is served under one path.
 
     Attributes:
         body: the bytes of the file.
@@ -47,7 +47,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with one request.
+    """A failure of one request.
 
     Attributes:
         page: sent in place of the page that is served under the path.
@@ -188,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
         return _part(page.body, asked)
 
     def _is_known(self, page: Page) -> bool:
-        """Whether the ETag of If-None-Match is the page's, by the weak comparison."""
+        """Return whether the ETag of If-None-Match is the page's, by weak comparison."""
         wanted, etag = self.headers.get("If-None-Match"), page.etag
         return bool(wanted and etag) and _opaque(str(wanted)) == _opaque(str(etag))
 

@@ -119,7 +119,7 @@ def test_the_real_file_becomes_a_gif_of_27_frames() -> None:
         assert image.size == (500, 375)
 
 
-# ---- other colour modes
+# ---- other color modes
 
 
 def encoded(image: Image.Image, kind: str) -> bytes:
@@ -129,14 +129,14 @@ def encoded(image: Image.Image, kind: str) -> bytes:
 
 
 def clear(mode: str, colour: tuple[int, ...]) -> Image.Image:
-    """Return an image whose left half has a colour and whose right half is transparent."""
+    """Return an image whose left half has a color and whose right half is transparent."""
     image = Image.new(mode, (8, 4), (0,) * len(colour))
     image.paste(colour, (0, 0, 4, 4))
     return image
 
 
 def palette() -> Image.Image:
-    """Return the same with a palette, one of whose colours is transparent."""
+    """Return the same with a palette, one of whose colors is transparent."""
     image = Image.new("P", (8, 4), 1)
     image.putpalette([200, 0, 0, 0, 0, 0])
     image.paste(0, (0, 0, 4, 4))
@@ -145,7 +145,7 @@ def palette() -> Image.Image:
 
 
 def ends(data: bytes) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the colours at the left and the right edge."""
+    """Return the colors at the left and the right edge."""
     with Image.open(io.BytesIO(data)) as image:
         shown = image.convert("RGB")
         return shown.getpixel((0, 0)), shown.getpixel((7, 3))  # type: ignore[return-value] # RGB

@@ -76,7 +76,7 @@ class Company:
         return f"http://{login}@127.0.0.1:{self._port.read_text().strip()}"
 
     def host(self, name: str, url: str) -> str:
-        """Put a host with a certificate in front of a server; return its address by https."""
+        """Put a host with a certificate in front of a server; return its https address."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self._authority.issue_cert(name).configure_cert(context)
         host = _Host(context, int(url.rpartition(":")[2]))
@@ -85,7 +85,7 @@ class Company:
         return f"https://{name}:{host.server_address[1]}"
 
     def visited(self) -> set[str]:
-        """Names of the hosts that the proxy was asked for."""
+        """Return the names of the hosts that the proxy was asked for."""
         return set(self._seen.read_text().split())
 
 

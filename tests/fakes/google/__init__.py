@@ -31,7 +31,7 @@ class Google:
         requests: all requests so far, in order, without their bodies.
         storage: buckets and objects.
         bigquery: datasets, tables and jobs.
-        tokens: what the credentials of a test get tokens for.
+        tokens: issues the tokens of a test's credentials.
     """
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class Google:
                 return refused.answer()
             except Exception as error:
                 self._broken.append(error)
-                return Refused(501, f"the double broke: {error!r}").answer()
+                return Refused(501, f"the stand-in broke: {error!r}").answer()
 
     def _route(self, request: Request) -> Answer:
         if self.tokens.issues(request):

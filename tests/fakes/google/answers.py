@@ -71,7 +71,7 @@ class Refused(Exception):
 
 @dataclass
 class Fault:
-    """What goes wrong with a request.
+    """A failure of a request.
 
     Attributes:
         method: method of the request.
@@ -102,4 +102,4 @@ class Fault:
 def unsupported(request: Request) -> Refused:
     """Refuse anything that the flows do not use."""
     asked = f"{request.method} {request.path} {dict(request.args)}"
-    return Refused(501, f"{asked} is not part of this double")
+    return Refused(501, f"{asked} is not part of this stand-in")

@@ -208,7 +208,7 @@ class BigQuery:
         job["statistics"] = statistics
 
     def _over_limit(self, query: Mapping[str, Any], sql: str) -> Refused | None:
-        """Why a query may not bill what it reads: whole megabytes, at least ten."""
+        """Return why a query may not bill its bytes: whole megabytes, at least ten; else None."""
         if "maximumBytesBilled" not in query:
             return None
         read, most = self.tables.size_of(sql), int(query["maximumBytesBilled"])
@@ -221,7 +221,7 @@ class BigQuery:
     def _answer_at_once(self, project: str, body: dict[str, Any]) -> dict[str, Any]:
         """Answer a query with its first page, as pandas-gbq requests it."""
         if body.pop("dryRun", False):
-            raise Refused(501, "a dry run is not part of this double")
+            raise Refused(501, "a dry run is not part of this stand-in")
         query = {name: value for name, value in body.items() if name not in _AT_ONCE}
         number = body["requestId"]
         reference = {"jobReference": {"jobId": number}, "configuration": {"query": query}}
@@ -262,4 +262,4 @@ _DETAIL = {"reason": "invalid", "message": "row 17 of the file"}
 
 def _only(settings: Mapping[str, Any], known: set[str], what: str) -> None:
     if strange := set(settings) - known:
-        raise Refused(501, f"{what} with {strange} is not part of this double")
+        raise Refused(501, f"{what} with {strange} is not part of this stand-in")

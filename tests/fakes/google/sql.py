@@ -39,7 +39,7 @@ def translated(
         need: called with the dataset and table of every name; raises if one is missing.
     """
     if query.get("useLegacySql") is not False:
-        raise Refused(501, "legacy SQL is not part of this double")
+        raise Refused(501, "legacy SQL is not part of this stand-in")
     given = {p["name"]: p for p in query.get("queryParameters", ())}
     types = {name: ALIASES.get(t := p["parameterType"]["type"], t) for name, p in given.items()}
 

@@ -121,7 +121,7 @@ class Storage:
         """Copy an object, a large one in two requests, as Google does across locations."""
         args = request.args
         if args.keys() - {"ifSourceGenerationMatch", "rewriteToken", *_NO_MATTER}:
-            raise Refused(501, f"{args} are not part of this double")
+            raise Refused(501, f"{args} are not part of this stand-in")
         found = self._object(*here)
         generation = found.resource["generation"]
         if args.get("ifSourceGenerationMatch", generation) != generation:
@@ -159,7 +159,7 @@ class Storage:
     def _listing(self, bucket: str, args: Mapping[str, str]) -> dict[str, Any]:
         prefix, after = args.get("prefix", ""), args.get("pageToken", "")
         if args.keys() - {"prefix", "pageToken", "maxResults", "delimiter", *_NO_MATTER}:
-            raise Refused(501, f"{args} are not part of this double")
+            raise Refused(501, f"{args} are not part of this stand-in")
         there, end = self.objects(bucket), args.get("delimiter")
         names = sorted(
             name
@@ -205,7 +205,7 @@ class Storage:
     def _check(self, bucket: str, name: str, args: Mapping[str, str]) -> None:
         strange = {a for a in args if a.startswith("if") and a != "ifGenerationMatch"}
         if strange:
-            raise Refused(501, f"{strange} are not part of this double")
+            raise Refused(501, f"{strange} are not part of this stand-in")
         there = self.objects(bucket).get(name)
         wanted = args.get("ifGenerationMatch")
         if wanted is not None and wanted != (there.resource["generation"] if there else "0"):
@@ -252,7 +252,7 @@ def _part(path: Path, asked: str, headers: Mapping[str, str]) -> Answer:
     """Return one range of a file (RFC 9110, 14.2)."""
     match = re.fullmatch(r"bytes=(\d+)-(\d+)", asked)
     if not match:
-        raise Refused(501, f"range {asked!r} is not part of this double")
+        raise Refused(501, f"range {asked!r} is not part of this stand-in")
     data, start, last = path.read_bytes(), int(match[1]), int(match[2])
     if start >= len(data):
         raise Refused(416, "Request range not satisfiable")

@@ -116,7 +116,7 @@ class Tables:
         table, _, partition = target["tableId"].partition("$")
         resource = self.need(dataset, table)
         if not partition:
-            raise Refused(501, "only partitions are replaced in this double")
+            raise Refused(501, "only partitions are replaced in this stand-in")
         _same_columns(resource["schema"], schema)
         name, column = f'"{dataset}"."{table}"', resource["timePartitioning"]["field"]
         self._check(resource, path, unknown)
@@ -161,7 +161,7 @@ class Tables:
             self.db.execute(f"INSERT INTO {name} VALUES (?, ?, ?, ?)", values)
 
     def size_of(self, sql: str) -> int:
-        """Bytes that a query reads: the columns that it names, in the months that it names."""
+        """Return the bytes that a query reads: the columns and months that it names."""
         names = set(re.findall(r'"([^"]+)"\."([^"]+)"', sql))
         sizes = [self._read(dataset, name, sql) for dataset, name in names if name != PARTITIONS]
         return sum(sizes)
@@ -177,7 +177,7 @@ class Tables:
         return int(found[0] or 0) if found else 0
 
     def overwrite(self, target: Mapping[str, str], sql: str) -> None:
-        """Overwrite all rows of a table with the result of a query, and take on its columns."""
+        """Overwrite all rows of a table with the result of a query, and adopt its columns."""
         dataset, table = target["datasetId"], target["tableId"]
         resource, name = self.need(dataset, table), f'"{dataset}"."{table}"'
         self.db.execute(f"CREATE OR REPLACE TABLE {name} AS {sql}")
@@ -232,7 +232,7 @@ class Tables:
         if (dataset, table) in self.tables:
             raise Refused(409, f"Already Exists: Table {dataset}.{table}")
         if resource.get("timePartitioning", {"type": "MONTH"})["type"] != "MONTH":
-            raise Refused(501, "only months are partitions in this double")
+            raise Refused(501, "only months are partitions in this stand-in")
         fields = _fields(resource["schema"])
         columns = ", ".join(f'"{f["name"]}" {TYPES[f["type"]]}' for f in fields)
         self.db.execute(f'CREATE TABLE "{dataset}"."{table}" ({columns})')
@@ -242,7 +242,7 @@ class Tables:
     def _change(self, dataset: str, table: str, change: Resource) -> Resource:
         resource = self.need(dataset, table)
         if not set(change) <= {"schema", "description"}:
-            raise Refused(501, f"a change of {set(change)} is not part of this double")
+            raise Refused(501, f"a change of {set(change)} is not part of this stand-in")
         there = [f["name"] for f in resource["schema"]["fields"]]
         fields = _fields(change["schema"])
         if [f["name"] for f in fields][: len(there)] != there:
@@ -255,7 +255,7 @@ class Tables:
 
 
 def _width(field: Resource) -> str:
-    """What the values of a column take: nothing where they are null (Google, "Data type sizes")."""
+    """Return SQL for the bytes of a column; nulls take none (Google, "Data type sizes")."""
     name, kind = f'"{field["name"]}"', field["type"]
     if kind == "STRING":
         return f"coalesce(sum(2 + strlen({name}::VARCHAR)), 0)"
@@ -287,5 +287,5 @@ def _fits(kind: str, type_: str | None) -> bool:
         return type_ is not None and TYPES[type_] == kind
     fits = digits[1] <= 9 and digits[0] - digits[1] <= 29
     if type_ == "BIGNUMERIC" and not fits and (digits[1] > 18 or digits[0] - digits[1] > 20):
-        raise Refused(501, f"{kind} has more digits than this double")
+        raise Refused(501, f"{kind} has more digits than this stand-in")
     return type_ == ("NUMERIC" if fits else "BIGNUMERIC")

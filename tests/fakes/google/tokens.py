@@ -1,7 +1,7 @@
-"""Tokens: from a refresh token or a key, exchanged for a token of another issuer, impersonated.
+"""Issues tokens for a refresh token, a key or a token of another issuer, and by impersonation.
 
-As RFC 8693 and Google's IAM Credentials API have them, as far as google-auth asks; requests that
-lack what the real ones require are refused.
+It follows RFC 8693 and Google's IAM Credentials API as far as google-auth uses them, and refuses
+requests that lack a required field.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class Tokens:
         self._issued: set[str] = set()
 
     def issues(self, request: Request) -> bool:
-        """Whether a request asks for a token."""
+        """Return whether a request asks for a token."""
         return request.method == "POST" and (
             request.path in ("/token", "/v1/token")
             or _IMPERSONATION.fullmatch(request.path) is not None
         )
 
     def answer(self, request: Request) -> Answer:
-        """A token, or why there is none."""
+        """Return a token, or why it is refused."""
         if request.path == "/token":
             return self._access_token(LOCAL)
         if request.path == "/v1/token":

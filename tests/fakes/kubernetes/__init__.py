@@ -1,8 +1,8 @@
-"""A Kubernetes API on 127.0.0.1 with one node: jobs, their pods and logs, as far as Prefect asks.
+"""A Kubernetes API on 127.0.0.1 with one node: jobs, pods and logs, as far as Prefect uses them.
 
-The unmodified clients find it through a kubeconfig (`Kubernetes.environment`). It is strict: what
-the clients do not need is answered 501, what their role does not allow 403, and an object that
-does not match Kubernetes' published schema 422.
+The unmodified clients find it through a kubeconfig (`Kubernetes.environment`). It is strict: it
+answers 501 to requests that the clients do not need, 403 to those that their role does not allow,
+and 422 to an object that does not match Kubernetes' published schema.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PODS = _NAMESPACED.format(api="api/v1") + "pods"
 
 @dataclass(frozen=True)
 class Route:
-    """One call that is answered.
+    """A request that is answered.
 
     Attributes:
         method: of the request.
@@ -39,7 +39,7 @@ class Route:
         group: API group, as in the rules of a role.
         resource: likewise.
         verb: likewise.
-        arguments: those of the query that are understood.
+        arguments: names of the supported query parameters.
     """
 
     method: str
@@ -85,7 +85,7 @@ class Kubernetes:
     Attributes:
         cluster: its objects, and what a test does to them.
         calls: verb and resource of each request that was answered.
-        refused: those that were not, with why.
+        refused: requests that were not answered, with the reason.
     """
 
     def __init__(self, folder: Path, rules: Sequence[Mapping[str, Any]], command: Command) -> None:
@@ -114,7 +114,7 @@ class Kubernetes:
         self._server.server_close()
 
     def environment(self) -> dict[str, str]:
-        """The variable by which clients come here."""
+        """Return the variable that directs clients here."""
         config = {
             "apiVersion": "v1",
             "kind": "Config",
@@ -128,7 +128,7 @@ class Kubernetes:
         return {"KUBECONFIG": str(path)}
 
     def answer(self, request: BaseHTTPRequestHandler, body: bytes) -> Any:
-        """Return an object, or an iterator of what is streamed.
+        """Return an object, or an iterator over a stream.
 
         Raises:
             Refused: the request is not answered; it is noted.
@@ -178,7 +178,7 @@ def _route(method: str, path: str, arguments: Mapping[str, str]) -> tuple[Route,
         watches = ("watch" in arguments) == (route.verb == "watch")
         if match and route.method == method and watches and arguments.keys() <= route.arguments:
             return route, match.groupdict()
-    raise Refused(501, f"{method} {path} {dict(arguments)} is not part of this double")
+    raise Refused(501, f"{method} {path} {dict(arguments)} is not part of this stand-in")
 
 
 def _allows(rule: Mapping[str, Any], route: Route) -> bool:
@@ -195,7 +195,7 @@ def _selected(arguments: Mapping[str, str]) -> str:
     text = arguments.get("labelSelector") or arguments.get("fieldSelector") or ""
     kind, _, name = text.partition("=")
     if kind not in ("job-name", "metadata.name") or not name:
-        raise Refused(501, f"selector {text!r} is not part of this double")
+        raise Refused(501, f"selector {text!r} is not part of this stand-in")
     return name
 
 
@@ -224,14 +224,14 @@ class _Server(ThreadingHTTPServer):
     def hang_up(self) -> None:
         """End the connections that clients keep open for another request."""
         for connection in list(self._open):
-            with contextlib.suppress(OSError):  # it has just ended by itself
+            with contextlib.suppress(OSError):  # it has just ended on its own
                 connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
-    timeout = 5  # seconds that a client may say nothing
+    timeout = 5  # seconds without a byte before it hangs up on a client
 
     def _any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -240,7 +240,7 @@ class _Handler(BaseHTTPRequestHandler):
         except Refused as refused:
             self._send(refused.status, refused.answer())
         except (BrokenPipeError, ConnectionResetError):
-            return  # a client that has seen enough of a stream goes
+            return  # a client hangs up once it has seen enough of a stream
 
     do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = do_HEAD = _any  # noqa: N815 - its names
 
@@ -264,4 +264,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Say nothing on the standard error."""
+        """Log nothing to stderr."""

@@ -1,4 +1,4 @@
-"""The objects of a cluster: jobs, their pods, what becomes of them, and who watches."""
+"""The objects of a cluster: jobs and pods, their changes, and the watches of clients."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ import kubernetes_validate
 from fakes.kubernetes.node import Command, Container, environment_of
 
 VERSION = "1.31"
-#: Prefect's manifests have these fields in the pod, which has none of these names: like the real
-#: server, this one drops them.
+#: Prefect's manifests have these fields in the pod, which does not have them: like the real server,
+#: this one drops them.
 _MISPLACED = ("parallelism", "completions")
 
 
 class Refused(Exception):
-    """An error as Kubernetes writes it."""
+    """An error in Kubernetes' format."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status, self.message = status, message
 
     def answer(self) -> dict[str, Any]:
-        """The object that says so."""
+        """Return the object that reports it."""
         status = {"kind": "Status", "apiVersion": "v1", "status": "Failure"}
         return {**status, "message": self.message, "code": self.status}
 
@@ -55,7 +55,7 @@ class Cluster:
         self._closing = False
 
     def system(self) -> dict[str, Any]:
-        """The namespace by whose id Prefect tells clusters apart."""
+        """Return the namespace whose id Prefect uses to distinguish clusters."""
         meta = {"name": "kube-system", "uid": "uid-of-the-cluster"}
         return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
 
@@ -92,32 +92,32 @@ class Cluster:
         return found
 
     def jobs(self) -> dict[str, Any]:
-        """The list of all jobs."""
+        """Return the list of all jobs."""
         with self._changed:
             items = [found for (kind, _), found in self._objects.items() if kind == "jobs"]
         return {"apiVersion": "batch/v1", "kind": "JobList", "metadata": {}, "items": items}
 
     def running(self) -> list[str]:
-        """The jobs whose containers have not ended."""
+        """Return the jobs whose containers have not ended."""
         return [name for name, container in self._containers.items() if not container.ended()]
 
     def pods(self, job: str) -> dict[str, Any]:
-        """The list of a job's pods: one, or none when it is gone."""
+        """Return the list of a job's pods: one, or none once it is gone."""
         with self._changed:
             found = self._objects.get(("pods", f"{job}-pod"))
         items = [found] if found else []
         return {"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": items}
 
     def log(self, pod: str) -> Iterator[bytes]:
-        """What a pod's container prints, until it ends."""
+        """Yield the output of a pod's container until it ends."""
         return self._containers[pod.removesuffix("-pod")].output()
 
     def watch(self, kind: str, job: str, arguments: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-        """Yield what becomes of a job, or of its pod, until a time or the cluster ends."""
+        """Yield the changes of a job, or of its pod, until the timeout or the cluster's end."""
         name = job if kind == "jobs" else f"{job}-pod"
         end = time.monotonic() + float(arguments.get("timeoutSeconds", 3600))
         with self._changed:
-            # Without a version a watch begins with what is there; with one, after that version.
+            # Without a version, a watch begins with the existing objects; with one, after it.
             version = int(arguments.get("resourceVersion", 0))
             there = None if version else self._objects.get((kind, name))
             seen = version or len(self._events)
@@ -130,7 +130,7 @@ class Cluster:
                     yield {"type": event, "object": state}
 
     def _after(self, seen: int, end: float) -> list[tuple[str, str, dict[str, Any]]]:
-        """Wait for events after the first `seen`; none once the time or the cluster ends."""
+        """Wait for events after the first `seen`; return none after the timeout or the end."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._closing or len(self._events) > seen, end - time.monotonic()
@@ -140,7 +140,7 @@ class Cluster:
     def delete(self, name: str, grace: int) -> dict[str, Any]:
         """Stop a job's container, then remove its pod and itself (foreground propagation).
 
-        Until then both can be read, and nothing becomes of the job.
+        Until then both can be read, and the job does not change.
         """
         self.job(name)
         with self._changed:
@@ -159,7 +159,7 @@ class Cluster:
         return {"kind": "Status", "apiVersion": "v1", "status": "Success", "metadata": {}}
 
     def evict(self, name: str, drained: bool) -> None:
-        """Take a job's pod away: its node is drained, or is short of memory.
+        """Evict a job's pod, because its node is drained or short of memory.
 
         A drained node's pod is deleted; the other stays, failed, without its container's state.
         """

@@ -1,4 +1,4 @@
-"""Deploy the flow of a month for agents and workers of a cluster, by the project's own scripts."""
+"""Deploy the flow of a month for agents and workers of a cluster, with the project's scripts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SCRIPTS = (
 
 
 def deploy(prefect: Prefect, image: str, project: Path) -> None:
-    """Save the blocks, and apply both deployments, in this process: a command takes seconds.
+    """Save the blocks and apply both deployments in this process, because a command takes seconds.
 
     Args:
         prefect: the server.

@@ -1,4 +1,4 @@
-"""What runs a pod's container: a Docker engine, or a process of this machine in its place."""
+"""Run a pod's container on a Docker engine, or as a process of this machine in its place."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Command = Callable[[str, Mapping[str, Any], Mapping[str, str]], list[str]]
 def environment_of(
     container: Mapping[str, Any], secrets: Mapping[str, Mapping[str, str]]
 ) -> dict[str, str]:
-    """The variables of a container; the last of a name counts, and `env` over `envFrom`.
+    """Return the variables of a container; the last one of a name applies, and `env` wins.
 
-    A secret that is not there is a KeyError: a real pod would wait for it.
+    A missing secret is a KeyError; a real pod would wait for it.
     """
     found: dict[str, str] = {}
     for source in container.get("envFrom", []):
@@ -32,14 +32,14 @@ def environment_of(
 
 
 def as_process(name: str, pod: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
-    """The container's own arguments, with this Python."""
+    """Return the container's arguments, with this Python."""
     (container,) = pod["containers"]
     words: list[str] = container["args"]
     return [sys.executable, *words[1:]] if words[0] == "python" else words
 
 
 def in_docker(volumes: Mapping[str, Path]) -> Command:
-    """Run containers on the engine of DOCKER_HOST; volumes are folders by the name of a claim."""
+    """Run containers on the engine at DOCKER_HOST; volumes are folders, by the name of a claim."""
 
     def command(name: str, pod: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
         (container,) = pod["containers"]
@@ -58,10 +58,10 @@ def in_docker(volumes: Mapping[str, Path]) -> Command:
 
 
 class Container:
-    """A container that runs, or has ended.
+    """A container that is running or has ended.
 
     Attributes:
-        log: what it prints.
+        log: file of its output.
     """
 
     def __init__(self, command: list[str], environment: Mapping[str, str], log: Path) -> None:
@@ -75,16 +75,16 @@ class Container:
             )
 
     def wait(self) -> int:
-        """Return its exit code when it has ended; that of a signal as a shell says it."""
+        """Return its exit code once it has ended; a signal's code is that of a shell."""
         code = self._process.wait()
         return code if code >= 0 else 128 - code
 
     def ended(self) -> bool:
-        """Whether it has ended."""
+        """Return whether it has ended."""
         return self._process.poll() is not None
 
     def stop(self, grace: int) -> None:
-        """Ask it to end, and kill it when so many seconds are over."""
+        """Ask it to end, and kill it after a number of seconds."""
         if self._docker:
             stop = ["docker", "stop", "--time", str(grace), self._name]
             subprocess.run(stop, capture_output=True, check=False)  # it may have ended
@@ -96,7 +96,7 @@ class Container:
             self._process.kill()
 
     def output(self) -> Iterator[bytes]:
-        """Yield what it prints, until it ends."""
+        """Yield its output until it ends."""
         with self.log.open("rb") as file:
             running = True
             while running:
@@ -104,4 +104,4 @@ class Container:
                 if part := file.read():
                     yield part
                 elif running:
-                    time.sleep(0.05)  # no event tells of a file that grows
+                    time.sleep(0.05)  # no event reports that a file grows

@@ -117,7 +117,7 @@ def odd(entries: Sequence[Entry], gates: Gates) -> list[tuple[str, Finding]]:
 @pytest.mark.real
 @pytest.mark.parametrize("dataset", ["yellow", "green", "fhv", "fhvhv"])
 def test_no_month_that_tlc_published_trips_by_its_rows(dataset: str) -> None:
-    """This includes spring 2020, whichever of its neighbours are loaded."""
+    """This includes spring 2020, whichever of its neighbors are loaded."""
     entries = rows_of_tlc(dataset)
     months = list(entries)
     assert len(months) > 60
