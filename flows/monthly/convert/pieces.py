@@ -93,7 +93,7 @@ def salvage(
     """Convert every row of a piece that can be converted, and reject exactly the others.
 
     Halving repeats the same conversion on fewer rows, so whether a row is good does not
-    depend on its neighbours. A hopeless piece is abandoned: the rejects found so far let
+    depend on its neighbors. A hopeless piece is abandoned: the rejects found so far let
     the caller's `hopeless` check detect it.
     """
     found = Salvage()

@@ -1,4 +1,4 @@
-"""The common parts of a report's pictures: size, colours, axes, and PNG encoding."""
+"""The common parts of a report's pictures: size, colors, axes, and PNG encoding."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Canvas:
         pixels = drawn.buffer_rgba(), "raw", "RGBA", 0, 1
         out, image = io.BytesIO(), Image.frombuffer("RGBA", drawn.get_width_height(), *pixels)
         image = image.convert("RGB")  # nothing is transparent
-        # Every second pixel shows all colours: no line is thinner than two.
+        # Every second pixel shows all colors: no line is thinner than two.
         half = image.resize((image.width // 2, image.height // 2), Image.Resampling.NEAREST)
         indexed = image.quantize(palette=half.quantize(COLOURS), dither=Image.Dither.NONE)
         indexed.save(out, "PNG", compress_level=6)
