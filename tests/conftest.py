@@ -61,7 +61,7 @@ def _freeze_survivors(phase: str, info: Mapping[str, int]) -> None:
 
 
 def _free_all() -> None:
-    """Let the interpreter's end free all of it: DuckDB reports what is left."""
+    """Let the interpreter's exit free all of it, because DuckDB reports objects that are left."""
     gc.callbacks.remove(_freeze_survivors)
     gc.unfreeze()
 

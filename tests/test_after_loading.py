@@ -1,4 +1,4 @@
-"""Run the code of the page on what comes after loading, as a reader would."""
+"""The code in docs/after-loading.md runs as a reader would run it."""
 
 from __future__ import annotations
 

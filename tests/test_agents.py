@@ -156,7 +156,7 @@ def test_agents_load_the_months_one_after_another_if_asked(
     assert len(runs_of(deployment)) == 2
 
 
-def test_an_agent_brings_months_of_a_dataset_of_the_users_own(
+def test_an_agent_loads_months_of_a_dataset_of_the_users_own(
     shared: Path,
     agent: Any,
     tmp_path: Path,

@@ -111,7 +111,7 @@ print(values())
     assert f"'{PROJECT / 'data'}'" in said[0]
 
 
-def test_what_the_environment_leaves_open_stands_in_a_file(
+def test_a_file_sets_what_the_environment_leaves_open(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     """Variables come from the file that TRIPS_ENV_FILE names; the environment overrides it."""

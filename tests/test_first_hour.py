@@ -1,4 +1,4 @@
-"""What newcomers run into: no false green, and no dead end."""
+"""Newcomers meet neither a false success nor a dead end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What newcomers run into on a real command line, with a copy of the project and an empty home."""
+"""Newcomers' commands, on a real command line with a copy of the project and an empty home."""
 
 from __future__ import annotations
 

@@ -251,7 +251,7 @@ def test_a_month_of_the_bucket_that_the_warehouse_lacks_is_new(place: Path) -> N
 
 
 def test_a_plan_has_a_price_in_the_result_and_in_the_ui(place: Path) -> None:
-    """After one month, whose speeds the ledger has."""
+    """One month is loaded first, so the ledger has its timings."""
     from prefect import get_client
 
     async def page() -> str:
@@ -338,7 +338,7 @@ def test_a_retry_plans_only_the_months_that_failed(
     assert len(server.requests) == 4
 
 
-def test_a_bucket_that_is_away_for_a_moment_is_asked_again_before_a_load(
+def test_a_bucket_that_is_unavailable_for_a_moment_is_asked_again_before_a_load(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first request of a load goes over the network too, and is retried."""

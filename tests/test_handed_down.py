@@ -1,4 +1,4 @@
-"""What a parent run hands down to the runs of its months, and what they open only once."""
+"""A parent run passes plans to the runs of its months, and they open each block once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command prints from the log."""
+"""A command prints some lines of the log."""
 
 from __future__ import annotations
 

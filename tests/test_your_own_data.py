@@ -1,4 +1,4 @@
-"""Type the commands of the page on own data, one by one, in a copy of the project."""
+"""The commands in docs/your-own-data.md run one by one in a copy of the project."""
 
 from __future__ import annotations
 

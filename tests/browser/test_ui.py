@@ -37,7 +37,7 @@ def started_by(page: Page, button: Locator) -> str:
     return run
 
 
-def test_a_quick_run_brings_the_month_of_the_defaults(
+def test_a_quick_run_loads_the_month_of_the_defaults(
     page: Page, served: Served, shots: Path
 ) -> None:
     """After Deployments, Run and Quick run, yellow 2021-01 is shown as loaded into the bucket."""

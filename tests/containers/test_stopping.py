@@ -1,4 +1,4 @@
-"""What is left after everything has stopped; its name makes it the last of these tests."""
+"""Nothing is left after everything has stopped; the name makes this file the last one."""
 
 from __future__ import annotations
 

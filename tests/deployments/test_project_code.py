@@ -98,7 +98,7 @@ def test_nothing_is_read_without_an_ignore_file(project: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["a byte", "a name", "a file"])
-def test_another_digest_for_every_change(project: Path, change: str) -> None:
+def test_every_change_has_another_digest(project: Path, change: str) -> None:
     before = ProjectCode.read(project, NOTHING).digest
     assert ProjectCode.read(project, NOTHING).digest == before
     path = project / "flows/verify.py"

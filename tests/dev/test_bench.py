@@ -49,7 +49,7 @@ def test_the_way_to_row_groups_brings_every_row(source: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["insert", "load", "again"])
-def test_a_way_into_duckdb_brings_every_row(name: str, source: Path, tmp_path: Path) -> None:
+def test_a_way_into_duckdb_loads_every_row(name: str, source: Path, tmp_path: Path) -> None:
     assert getattr(import_module("duckdb_ways"), name)(source, tmp_path / "out")() == ROWS
 
 

@@ -1,4 +1,4 @@
-"""The benchmark keeps its figures for each machine, and names those that became worse."""
+"""The benchmark keeps its figures for each machine, and lists those that became worse."""
 
 from __future__ import annotations
 

@@ -487,7 +487,7 @@ def test_offsets_name_a_zone_that_has_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("minutes", [15, 60])
-def test_an_hour_that_stands_twice_proposes_a_zone(tmp_path: Path, minutes: int) -> None:
+def test_a_repeated_hour_proposes_a_zone(tmp_path: Path, minutes: int) -> None:
     """The zone is a comment, because the file does not state it; all rows are kept."""
     start = dt.datetime(2020, 10, 1, tzinfo=dt.timezone.utc) - dt.timedelta(hours=2)
     steps = (31 * 24 + 1) * 60 // minutes

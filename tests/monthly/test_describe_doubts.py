@@ -1,4 +1,4 @@
-"""What a draft says about values that it does not read, and which files it refuses."""
+"""A draft comments on values that it does not interpret, and some files are refused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def comments(text: str) -> str:
         ("price", "{}", "{m}", False),  # 45000 is 2023-03-15, which has no evidence
     ],
 )
-def test_days_of_a_spreadsheet_are_told_not_read(
+def test_days_of_a_spreadsheet_get_a_comment(
     tmp_path: Path, name: str, number: str, line: str, are_told: bool
 ) -> None:
     """The numbers stay numbers; the comment has the dates that they would be."""
@@ -97,7 +97,7 @@ def test_a_full_line_of_units_is_not_the_header(tmp_path: Path, units: str) -> N
     assert values(loaded, "temp") == [n + 0.5 for n in range(31)]
 
 
-def test_of_two_lines_of_names_the_other_one_is_told(tmp_path: Path) -> None:
+def test_a_second_line_of_names_is_in_a_comment(tmp_path: Path) -> None:
     """Either could be the header."""
     text = table("Alpha,Beta,Gamma\nwhen,north,south", "{d},{n}.5,{n}")
     found = draft(tmp_path, {"t-2021-03.csv": text})
@@ -129,7 +129,7 @@ def test_numbers_are_months_if_the_name_says_so(
     assert (found.types[name.lower()], found.columns[name.lower()].formats) == ("date", [written])
 
 
-def test_numbers_that_are_all_dates_are_told(tmp_path: Path) -> None:
+def test_numbers_that_are_all_dates_get_a_comment(tmp_path: Path) -> None:
     """The name of the column does not say what they are."""
     found = draft(tmp_path, {"t-2021-03.csv": table("code,n", "{d:%Y%m%d},{n}")})
     assert found.types["code"] == "int64"
@@ -137,7 +137,7 @@ def test_numbers_that_are_all_dates_are_told(tmp_path: Path) -> None:
     assert 'formats = ["%Y%m%d"]' in comments(found.text)
 
 
-def test_a_number_that_may_mean_no_value_is_told(tmp_path: Path) -> None:
+def test_a_number_that_may_mean_no_value_gets_a_comment(tmp_path: Path) -> None:
     """It stays a number, because it may be one."""
     text = table("day,temp", "{d},{n}.5") + "2021-03-31,-999\n"
     found = draft(tmp_path, {"t-2021-03.csv": text})
@@ -180,7 +180,7 @@ def test_several_files_of_each_month_are_one_source(tmp_path: Path) -> None:
     ]
 
 
-def test_points_that_may_separate_thousands_are_told(tmp_path: Path) -> None:
+def test_points_that_may_separate_thousands_get_a_comment(tmp_path: Path) -> None:
     """The file has semicolons and no other decimal mark."""
     found = draft(tmp_path, {"t-2021-03.csv": table("day;n", "{d};1{n}.125")})
     assert "The point in '10.125' may mean decimals or thousands" in comments(found.text)

@@ -301,7 +301,7 @@ def test_plan_writes_nothing(web: Web, bucket: FolderBucket, tmp_path: Path) -> 
     assert listing(tmp_path) == before
 
 
-#: The folder of request slots, beside those of months.
+#: The folder of request slots, next to those of months.
 SLOTS = {f"hosts-{this_user()}.lock"}
 
 

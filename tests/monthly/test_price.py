@@ -147,7 +147,7 @@ def test_disk_is_estimated_from_the_ledger_and_the_warehouse(tmp_path: Path) -> 
     assert price.warnings == ()
 
 
-def test_disk_that_nothing_tells_of_is_unknown(tmp_path: Path) -> None:
+def test_disk_space_without_a_history_is_unknown(tmp_path: Path) -> None:
     price = price_of([new(1, 300)], [], 2, places_of(tmp_path, object(), Space()))
     assert needs(price) == {"scratch": None, "bucket": None, "warehouse": None}
     assert price_lines(price)[2] == "disk: scratch unknown, bucket unknown, warehouse unknown"

@@ -1,4 +1,4 @@
-"""What people read: a table of months, and the quality of one."""
+"""A table of months, and the quality page of one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a declaration says about a file's text and columns, each on a file of a few rows."""
+"""Each key of a declaration about text and columns, on a file of a few rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a survey of the whole file decides about reading it, and what nothing in it decides."""
+"""A survey of the whole file decides how to read it, or the month is refused."""
 
 from __future__ import annotations
 

@@ -207,7 +207,7 @@ def test_fhv_zones_are_often_empty(tmp_path: Path) -> None:
     assert 20 < nulls["DOlocationID"] < 90
 
 
-def test_the_base_of_2018_stands_under_the_longer_of_its_two_names(tmp_path: Path) -> None:
+def test_the_base_of_2018_is_under_the_longer_of_its_two_names(tmp_path: Path) -> None:
     """In the published files of that year, Dispatching_base_num is empty."""
     nulls = write_sample(Month("fhv", 2018, 12), tmp_path / "month.csv", 300).nulls
     read = Read(tmp_path / "month.csv")

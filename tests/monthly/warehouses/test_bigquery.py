@@ -248,7 +248,7 @@ def test_counts_that_differ_are_an_error(google: Google, tmp_path: Path) -> None
 
 
 def test_a_dropped_dataset_is_loaded_again(google: Google, tmp_path: Path) -> None:
-    """Google still knows the jobs of the dropped table, which does not matter."""
+    """Google still has the jobs of the dropped table, which does not matter."""
     entry = kept(tmp_path)
     load(entry, tmp_path)
     google.bigquery.drop("trips_data_all")

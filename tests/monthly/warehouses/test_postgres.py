@@ -629,7 +629,7 @@ def test_rows_that_were_changed_by_hand_are_counted(
     assert warehouse.held(NOVEMBER) is None
 
 
-def test_a_partition_that_somebody_detached_is_kept_beside_the_new_one(
+def test_a_partition_that_somebody_detached_is_kept_next_to_the_new_one(
     database: Database, tmp_path: Path
 ) -> None:
     """This holds for any number of times."""
