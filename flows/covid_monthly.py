@@ -58,7 +58,7 @@ def extract(edition: RemoteFile[str], bucket: Bucket, day: dt.date, folder: Path
     """Download the day's edition, or take it from the bucket if that has the publisher's."""
     logger, path = get_run_logger(), folder / "edition.json"
     if cached(bucket, edition.url, day, path):
-        return _cached(path, f"{edition}: fetched on {day} already")
+        return _cached(path, f"{edition}: already fetched on {day}")
     if unchanged(bucket, edition, day, path):
         return _cached(path, f"{edition}: unchanged since it was fetched")
     with shown_progress(str(edition), logger) as tell:

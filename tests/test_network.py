@@ -180,7 +180,7 @@ def test_a_wrong_password_of_the_proxy_is_an_error_at_once_that_does_not_show_it
     """Another try would not help, and may lock the user out."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY"):
         plain.setenv(name, company.proxy_for("me:wr0ng-pw"))
-    with pytest.raises(SourceError, match=r"407 .*the proxy wants another user or") as refused:
+    with pytest.raises(SourceError, match=r"407 .*the proxy rejects the user or") as refused:
         Http().look(RemoteFile("a file", f"{scheme}://publisher.test/x.csv"))
     assert not isinstance(refused.value, Unreachable)
     assert "wr0ng" not in str(refused.value)
@@ -264,7 +264,7 @@ def test_a_file_without_certificates_is_refused(
 def test_a_proxy_that_not_every_client_can_use_is_refused(
     name: str, proxy: str, plain: pytest.MonkeyPatch
 ) -> None:
-    """With the name of its variable: an error of a client may show the password instead."""
+    """The error names the variable; a client's own error may show the password."""
     plain.setenv(name, proxy)
     with pytest.raises(UsageError, match=f"^{name} is not the address of an HTTP proxy") as refused:
         network.share_network()

@@ -132,7 +132,7 @@ def test_a_literal_password_warns_and_is_in_no_log(
 
 
 def test_a_run_log_has_no_password_of_an_address_in_text_either() -> None:
-    """In a message and in the traceback of another library's error, for all handlers."""
+    """This covers a message and the traceback of another library's error, for all handlers."""
     address = f"http://me:{PASSWORD}@proxy:1"
     try:
         raise ValueError(address)
@@ -146,7 +146,7 @@ def test_a_run_log_has_no_password_of_an_address_in_text_either() -> None:
     assert "ValueError: http://***@proxy:1" in shown
 
 
-def test_the_servers_password_is_not_among_what_the_doctor_and_errors_say() -> None:
+def test_the_doctor_and_errors_do_not_show_the_servers_password() -> None:
     url = f"http://me:{PASSWORD}@127.0.0.1:9/api"
     with temporary_settings({PREFECT_API_URL: url}):
         assert place_of_blocks() == "the server http://***@127.0.0.1:9/api"

@@ -44,7 +44,7 @@ def unchanged(bucket: Bucket, edition: RemoteFile[str], day: dt.date, path: Path
     Args:
         bucket: bucket with the cache.
         edition: the edition; a publisher that takes conditional requests describes only a new one.
-        day: today, from which on the cached edition is the one of this day.
+        day: today, as whose edition the cached one then counts.
         path: target path.
 
     Raises:
@@ -62,7 +62,7 @@ def unchanged(bucket: Bucket, edition: RemoteFile[str], day: dt.date, path: Path
 
 
 def keep(bucket: Bucket, found: Download[str], day: dt.date) -> None:
-    """Replace the cached edition by one that was fetched, complete and checked, on a day."""
+    """Replace the cached edition with one that was fetched, complete and checked, on a day."""
     bucket.upload(found.path, _key(found.url))
     _write_note(
         bucket, found.url, {"day": str(day), "sha256": found.sha256, "etag": found.etag or ""}

@@ -56,7 +56,7 @@ class Column:
         formats: `strptime` formats of its times; empty to detect them.
         side: the time that is kept of a published interval, which its format describes.
         zone: the zone or offset of its times in the file; empty for the dataset's zone.
-        rejected: published texts of rows that are no data, such as totals.
+        rejected: published texts of rows that are not data, such as totals.
         digits: precision and scale of a decimal.
     """
 

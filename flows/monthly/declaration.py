@@ -78,8 +78,8 @@ class Column(Strict):
     )
     reject: list[Text] = Field(
         default=[],
-        description="published texts of rows that are no data, such as ['Total'], as a list; '' is "
-        "a row without a value",
+        description="published texts of rows that are not data, such as ['Total'], as a list; '' "
+        "is a row without a value",
     )
     keep_text: Name = Field(
         default="", description="the string column that keeps the published text of a code"

@@ -152,4 +152,4 @@ async def _version(x_prefect_api_version: str = Header(None)) -> Any:
 
 
 async def _created_by() -> None:
-    """Return nothing: only automations say who they are, and they need a server."""
+    """Return None: only automations identify themselves, and they need a server."""

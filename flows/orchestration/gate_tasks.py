@@ -83,8 +83,8 @@ def passed(
 def _judged(
     month: Month, entry: Entry, correction: Revision | None, bucket: Bucket, policy: Policy
 ) -> list[Finding]:
-    """Judge the month, under a parent run without a task of its own unless it needs retries."""
-    if plan_of_parent(month):  # of many months, each task run of which takes longer than this
+    """Judge the month; under a parent run, use a task only if it needs retries."""
+    if plan_of_parent(month):  # which may run many months: a task run takes longer than judging
         with suppress(*PASSING):
             return judge.fn(month, entry, correction, bucket, policy)
     return judge(month, entry, correction, bucket, policy)

@@ -18,7 +18,7 @@ _plan: ContextVar[Plan | None] = ContextVar("_plan", default=None)
 _opened: ContextVar[dict[str, Any] | None] = ContextVar("_opened", default=None)
 _drawer: ContextVar[Drawer | None] = ContextVar("_drawer", default=None)
 
-#: Months that are worth a process that draws them, which takes a second to start.
+#: Number of months from which a drawing process pays off; it takes a second to start.
 WORTH_A_DRAWER = 6
 
 
@@ -62,7 +62,7 @@ def kept_open(name: str, open_it: Callable[[], Any]) -> Any:
 
 @contextmanager
 def drawing_apart(months: int) -> Iterator[None]:
-    """Draw the reports of this number of months in another process, if it pays."""
+    """Draw the reports of this number of months in another process, if that pays off."""
     if months < WORTH_A_DRAWER or most_threads() == 1:
         yield
         return

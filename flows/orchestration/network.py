@@ -61,7 +61,7 @@ def _refuse_other_files(found: Setting) -> None:
 
 
 def _refuse_unusable_proxy(scheme: str, address: str) -> None:
-    # The clients' own errors for it name neither the variable nor, some of them, hide its password.
+    # The clients' own errors do not name the variable, and some show its password.
     if not _is_http(address if "://" in address or "@" in address else f"http://{address}"):
         name = f"{scheme}_proxy"
         name = name if name in os.environ else name.upper()

@@ -454,7 +454,7 @@ def test_year_month_and_day_apart(tmp_path: Path) -> None:
 def test_parts_of_a_date_are_joined_as_they_are_written(
     tmp_path: Path, parts: str, formats: list[str]
 ) -> None:
-    """Names of months, but neither M01 nor day 0."""
+    """Names of months are joined, but neither M01 nor day 0."""
     found = draft(tmp_path, {"t-2020-01.csv": days(parts, head="Jahr,Monat,Tag")})
     if parts.endswith("{i}"):
         assert found.columns["date"].join == ["Jahr", "Monat"]

@@ -215,7 +215,7 @@ def test_months_whose_names_are_not_read_are_told(tmp_path: Path, text: str, is_
         ("ts", ["1614556800.125", "1614556801.5"], 'formats = ["%s.%f"]'),
     ],
 )
-def test_why_a_column_has_no_better_type_is_told(
+def test_a_comment_says_why_a_column_has_no_better_type(
     tmp_path: Path, name: str, texts: list[str], said: str
 ) -> None:
     """The values stay as they are."""

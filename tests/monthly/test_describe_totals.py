@@ -1,4 +1,4 @@
-"""What a draft does with the totals of a published table."""
+"""A draft rejects the totals of a published table, or proposes to reject them."""
 
 from __future__ import annotations
 

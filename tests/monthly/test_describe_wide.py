@@ -47,7 +47,7 @@ def test_a_code_beside_the_years_does_not_hide_the_header(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("row", ["R{n},2019,2020", "R{n},2019,{n}", "{n},2019-11,{n}"])
 def test_years_in_the_rows_are_values(tmp_path: Path, row: str) -> None:
-    """The first line has the same as the others."""
+    """The first line has such values like the others."""
     found = draft(tmp_path, {"t-2020-12.csv": table(row=row)})
     assert len(found.declared.text.header) == 3
     assert "wide" not in found.text

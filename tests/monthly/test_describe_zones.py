@@ -68,7 +68,7 @@ def test_two_readings_of_a_zone_are_comments(tmp_path: Path) -> None:
 
 
 def test_a_zone_in_brackets_after_the_offset_is_read(tmp_path: Path) -> None:
-    """As Java writes it; the offset decides."""
+    """Java writes it like this; the offset decides."""
     rows = [f"2021-03-{d:02}T00:00+01:00[Europe/Berlin],1" for d in range(1, 28)]
     rows.append("2021-03-31T00:00+02:00[Europe/Berlin],1")
     found = draft(tmp_path, {"t-2021-03.csv": "\n".join(["at,n", *rows, ""])})

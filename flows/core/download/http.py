@@ -27,7 +27,7 @@ TIMEOUT = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
 VERSION = "1.4.0"
 _NOT_MODIFIED, _PROXY_LOGIN = 304, 407
 _LOGIN_ADVICE = (
-    "the proxy wants another user or password; correct them in HTTPS_PROXY or HTTP_PROXY, as "
+    "the proxy rejects the user or password; correct them in HTTPS_PROXY or HTTP_PROXY, as "
     "USER:PASSWORD@ before the host"
 )
 #: A web or e-mail address, without what would end a comment in a header.

@@ -56,7 +56,7 @@ def conform(
 
 
 def _refuse_rejected(mapped: Mapped, found: Mapping[str, pa.Array], readings: Readings) -> None:
-    """Raise if a row is declared as no data, before any other fault of the same row."""
+    """Raise if a row is declared as not data, before any other fault of the same row."""
     for column in mapped.outcome:
         if column.rejected and column.name not in mapped.missing:
             names = [mapped.dataset.parts[fold(part)].name for part in column.joined]

@@ -31,7 +31,7 @@ class Unreadable(ValueError):
 
 
 class NotData(Unreadable):
-    """Some rows are not data, the declaration says, such as totals.
+    """The declaration says that some rows, such as totals, are not data.
 
     Attributes:
         reasons: the reason by the row's position in the piece.
@@ -87,7 +87,7 @@ def refuse_rejected(column: Column, texts: pa.Array) -> None:
     places = pc.indices_nonzero(pc.is_in(known, strings([*column.rejected])))
     if len(places):
         shown = [repr(text) if text else "no value" for text in known.take(places).to_pylist()]
-        reasons = [f"{column.name}: {each} is declared as no data" for each in shown]
+        reasons = [f"{column.name}: {each} is declared as not data" for each in shown]
         raise NotData(dict(zip(places.to_pylist(), reasons)))
 
 

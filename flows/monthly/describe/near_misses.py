@@ -34,7 +34,7 @@ def near_misses(texts: Sequence[Values], odd: set[str]) -> tuple[str, ...]:
     numbers = sum(values.numbers.count for values in texts)
     times = sum(f.count for values in texts for f in values.times.forms.values())
     if codes and not odd and not times:
-        return ("Digits, but codes: a number would lose leading zeros, or the last of many.",)
+        return ("Digits, but codes: a number would lose leading zeros or the last of many digits.",)
     what = "numbers" if numbers >= times else "times"
     if not odd or len(odd) > _FEW or max(numbers, times) < 10 * len(odd):
         return ()

@@ -64,7 +64,7 @@ def _propose_words(
 
 
 def _tail(column: Drafted, number: int, file: Published) -> Iterator[str]:
-    """Yield the totals and notes in the last rows; an average that is elsewhere, too, is none."""
+    """Yield the totals and notes in the last rows; an average found elsewhere too is left out."""
     often = column.seen[number].distinct
     for text in _last(column, number, file):
         is_alone = text.strip() in column.seen[number].lone

@@ -1,6 +1,6 @@
-"""Drawing in a process of its own: matplotlib holds the interpreter, which other months need.
+"""Draws in a separate process, because matplotlib holds the interpreter, which other months need.
 
-The process ends when the one that started it does: it reads to the end of its standard input.
+The process ends with the one that started it, because it reads its standard input to the end.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Drawer:
         return drawn
 
     def close(self) -> None:
-        """End the process, after the picture that it draws."""
+        """End the process once the picture in progress is drawn."""
         self._asks.close()
         try:
             self._process.wait(_GRACE)

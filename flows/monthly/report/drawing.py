@@ -1,4 +1,4 @@
-"""What is drawn of a month: its pictures, and the table of its medians."""
+"""The drawing of a month: its pictures, and the table of its medians."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Drawing:
-    """What a month's page shows of its rows.
+    """The part of a month's page that is drawn from its rows.
 
     Attributes:
         pictures: the pictures for which the month has data.

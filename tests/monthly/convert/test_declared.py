@@ -455,15 +455,15 @@ REJECT = '[columns.day]\ntype = "date"\ndescription = "Day."\nreject = ["Total",
 def test_declared_totals_are_rejected_and_do_not_count_as_failures(
     declare: Callable[[str], None], tmp_path: Path
 ) -> None:
-    """Read = written + rejected; a row of another fault still counts."""
+    """Read = written + rejected; a row with another fault still counts."""
     declare(REJECT + PRICE)
     data = "day,price\n2020-03-01,1\n Total ,x\n2020-03-02,2\n,3\n"
     found = converted(tmp_path, data)
     assert (found.rows_read, found.rows_written, found.rows_rejected) == (4, 2, 2)
     assert found.rejects
     assert found.rejects.read_text().splitlines()[1:] == [
-        "3,day: 'Total' is declared as no data,\" Total ,x\"",
-        '5,day: no value is declared as no data,",3"',
+        "3,day: 'Total' is declared as not data,\" Total ,x\"",
+        '5,day: no value is declared as not data,",3"',
     ]
     with pytest.raises(TooManyRejects, match=r"1 of 5 rows in all .*line 6"):
         converted(tmp_path, data + "2020-03-03,x\n")
@@ -482,7 +482,7 @@ def test_a_file_of_nothing_but_declared_totals_fails(
 def test_a_number_may_mean_a_total(
     declare: Callable[[str], None], tmp_path: Path, number: str
 ) -> None:
-    """Also in the parts of a joined column, and in Parquet."""
+    """This covers the parts of a joined column, and Parquet."""
     declare(
         f'[columns.zone]\ntype = "{number}"\ndescription = "Zone."\nreject = ["999"]\n'
         '[columns.day]\ntype = "date"\ndescription = "Day."\njoin = ["y", "md"]\n'
@@ -497,7 +497,7 @@ def test_a_number_may_mean_a_total(
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_rejects_beside_declared_totals_keep_their_lines(
+def test_rejects_next_to_declared_totals_keep_their_lines(
     declare: Callable[[str], None], tmp_path: Path, kind: str
 ) -> None:
     """Taking out the totals does not renumber the other rows."""

@@ -37,7 +37,7 @@ CLDR = {
 @pytest.mark.parametrize("language", CLDR)
 @pytest.mark.parametrize("many", [1, FEW])
 def test_every_month_of_a_language(language: str, many: int) -> None:
-    """In any case, by Python's expressions and by Arrow's."""
+    """Its names are read in any case, by Python's expressions and by Arrow's."""
     names = CLDR[language].split()
     texts = pa.array([f"{name} 2020" for n in names for name in (n, n.upper())] * many)
     read = read_formatted(texts, ["%b %Y"], 2020)

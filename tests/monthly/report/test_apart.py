@@ -1,4 +1,4 @@
-"""A process of its own draws what this one would draw, and its end loses no month."""
+"""A separate process draws what this one would draw, and no month is lost with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GREEN = Month("green", 2020, 10)
 
 @pytest.fixture(scope="module")
 def parquet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A converted month."""
+    """Return a converted month."""
     folder = tmp_path_factory.mktemp("apart")
     source = folder / "green.csv.gz"
     write_sample(GREEN, source, 200)
@@ -30,14 +30,14 @@ def parquet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def drawer() -> Iterator[Drawer]:
-    """A process that draws."""
+    """Yield a drawing process."""
     drawer = Drawer()
     yield drawer
     drawer.close()
 
 
 def test_the_process_draws_what_this_one_draws(drawer: Drawer, parquet: Path) -> None:
-    """Also after an error, which it raises here."""
+    """It does so even after an error, which is raised here."""
     with pytest.raises(duckdb.IOException, match=r"none\.parquet"):
         drawer.draw(GREEN, parquet.with_name("none.parquet"), {})
     assert drawer.draw(GREEN, parquet, {74: "East Harlem"}) == draw(
