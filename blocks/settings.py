@@ -105,7 +105,7 @@ class Settings:
         """
         value = self.get(name, default)
         if "://" in value:
-            raise self.wrong(name, f"is an address, not a block such as {default} nor a path")
+            raise self.wrong(name, f"is an address, not a block such as {default} or a path")
         return value
 
     def image(self, name: str) -> str:

@@ -116,10 +116,10 @@ def test_the_next_day_asks_whether_the_edition_is_still_the_same(
     assert asked == [("GET", None), ("HEAD", '"one"')]
 
 
-def test_a_typed_signature_warns(
+def test_a_literal_signature_warns(
     place: Path, server: Web, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As in a source, and is stored with the run's parameters alone."""
+    """The warning is that of a source; only the run's parameters keep the signature."""
     server.serve("/json/?sig=s1gned", Page(SMALL))
     report(server, url=server.url("/json/?sig=s1gned"))
     assert "the url contains a secret (sig), which Prefect stores" in caplog.text

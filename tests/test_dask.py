@@ -137,7 +137,7 @@ def test_months_on_two_workers_arrive_once(shared: Path) -> None:
 
 
 def test_workers_log_the_same_json_as_the_command(environment: dict[str, str], server: Web) -> None:
-    """Each stage of a month, with its ids, counts and seconds; and no secret."""
+    """Each stage of a month has a line with its ids, counts and seconds, and no secret."""
     page = Page(trips("2020-10", ["10.5", "4"]).encode())
     server.serve("/green_tripdata_2020-10.csv?sig=s1gned", page)
     template = server.url(f"{TEMPLATE}?sig=s1gned")

@@ -25,7 +25,7 @@ INSERT = sqlalchemy.text("INSERT INTO t VALUES (1)")
 
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[tuple[KeptConnections, AsyncEngine]]:
-    """The database and its engine, with a table."""
+    """Yield the database and its engine, with a table."""
     database = KeptConnections(f"sqlite+aiosqlite:///{folder / 'prefect.db'}")
     engine = await database.engine()
     async with engine.begin() as first:

@@ -78,7 +78,7 @@ def test_known_values_are_masked_wherever_they_occur() -> None:
 
 
 def test_an_error_of_this_project_has_no_secret_of_an_address() -> None:
-    """Whoever raises it, and after a pickle."""
+    """This holds whichever code raises it, and after pickling."""
     said = "'postgresql://me:pass@db/x' is not a block; proxy http://socks5://me:pass@h: refused"
     error = pickle.loads(pickle.dumps(UsageError(said, Remedy("force", True))))
     assert "pass" not in f"{error} {error.args} {error!r}"
@@ -86,7 +86,7 @@ def test_an_error_of_this_project_has_no_secret_of_an_address() -> None:
 
 
 def test_the_names_of_the_page_are_those_that_count() -> None:
-    """Those that are always secret, and those whose values decide."""
+    """The page lists those that are always secret and those whose values decide."""
     page = (Path(__file__).parents[2] / "docs" / "months.md").read_text()
     always, unclear = (
         re.findall(r"`([^`=]+)`", line.split("|")[1])

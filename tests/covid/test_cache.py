@@ -93,7 +93,7 @@ def test_note_holds_no_secret(bucket: FolderBucket) -> None:
 def test_an_edition_that_the_publisher_still_has_is_not_downloaded_again(
     bucket: FolderBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, takes: bool
 ) -> None:
-    """From then on it is that of the day, whether the publisher takes conditional requests."""
+    """It then counts as the day's edition, with or without conditional requests."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with Web() as web:
         url = web.serve("/json/", Page(SMALL, etag='"one"', conditions=takes))
@@ -110,7 +110,7 @@ def test_an_edition_that_the_publisher_still_has_is_not_downloaded_again(
 def test_an_edition_that_may_have_changed_is_downloaded_again(
     bucket: FolderBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, etag: str | None
 ) -> None:
-    """If it had no ETag, there is nothing to ask for."""
+    """An edition without an ETag cannot be compared."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with Web() as web:
         url = web.serve("/json/", Page(SMALL, etag='"two"'))

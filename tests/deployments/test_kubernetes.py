@@ -177,7 +177,7 @@ def test_a_wrong_value_is_named(variable: str, value: str) -> None:
 
 
 def test_the_names_of_secrets_volumes_and_accounts_may_have_dots() -> None:
-    """As Kubernetes allows, which takes the job."""
+    """Kubernetes allows them, and accepts the job."""
     values = {
         "KUBERNETES_SECRETS": "trips.prod, 0.a-b",
         "KUBERNETES_SECRET_KEYS": "PASSWORD=db.trips.prod/tls.crt",

@@ -1,7 +1,7 @@
 """A company's network on 127.0.0.1: hosts with its own certificates, behind an HTTP proxy.
 
 Names under `.test` exist only for the proxy, so a client that does not use it reaches nothing.
-The proxy is proxy.py, in a process of its own, and asks for a user and a password.
+The proxy is proxy.py, in a separate process, and asks for a user and a password.
 """
 
 from __future__ import annotations
