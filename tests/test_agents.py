@@ -25,13 +25,13 @@ pytestmark = [pytest.mark.flow, pytest.mark.cluster, pytest.mark.usefixtures("pr
 
 PREFECT = str(Path(sys.executable).with_name("prefect"))
 AGENT = [PREFECT, "agent", "start", "-p", "default-agent-pool"]
-#: The agent's, which all tests share that need one; the others have a queue of their own.
+#: The queue of the agent that tests share; tests without an agent have separate queues.
 QUEUE = "months"
 
 
 @pytest.fixture(scope="module")
 def agent(prefect_server: None) -> Iterator[subprocess.Popen[bytes]]:
-    """Run an agent: its command takes seconds to start."""
+    """Run one agent for all tests, because its command takes seconds to start."""
     _make_pool()
     started = subprocess.Popen(
         [*AGENT, "-q", QUEUE],

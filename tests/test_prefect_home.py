@@ -71,7 +71,7 @@ def test_do_not_track_is_obeyed(tmp_path: Path, track: str, telemetry: str) -> N
 
 
 def started(tmp_path: Path, printed: str, *arguments: str) -> str:
-    """Return what an expression is in a Python of the environment of dev/share_home.py."""
+    """Return the value of an expression in a Python with the lines of dev/share_home.py."""
     sys.path.insert(0, str(PROJECT / "dev"))
     try:
         from share_home import lines
@@ -97,8 +97,8 @@ def test_the_environments_prefect_command_sees_the_same_home(tmp_path: Path) -> 
     assert started(tmp_path, "os.environ['PREFECT_HOME']") == HOME
 
 
-def test_processes_of_prefect_collect_garbage_seldom_as_they_start(tmp_path: Path) -> None:
-    """Other programs of the environment collect it as always."""
+def test_processes_of_prefect_collect_garbage_rarely_as_they_start(tmp_path: Path) -> None:
+    """Other programs of the environment collect it as usual."""
     threshold = "gc.get_threshold()[0]"
     assert started(tmp_path, threshold, "-m", "prefect.engine") == "50000"
     assert started(tmp_path, threshold, "-m", "pip") == "700"

@@ -90,6 +90,6 @@ def test_all_packages_are_compiled(image: str) -> None:
     assert "_typing.cpython-" in listed
 
 
-def test_garbage_is_collected_seldom(image: str) -> None:
-    """A start would scan a million objects that Prefect keeps."""
+def test_garbage_is_collected_rarely(image: str) -> None:
+    """A start would otherwise scan a million objects that Prefect keeps."""
     assert printed_in(image, "python -c 'import gc; print(gc.get_threshold()[0])'") == "50000"

@@ -1,6 +1,6 @@
 """Run a flow from a deployment by Prefect's agent, in this process: its command takes seconds.
 
-The run itself is a process of its own, as with any agent.
+The run itself is a separate process, as with any agent.
 """
 
 from __future__ import annotations

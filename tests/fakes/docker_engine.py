@@ -23,7 +23,7 @@ _STOP_SECONDS = 30
 
 
 def wait_until(what: str, done: Callable[[], bool], seconds: float, *, every: float = 0.1) -> None:
-    """Wait until a condition holds, asked at an interval; fail the test after some seconds."""
+    """Wait until a condition holds, checked at an interval; fail the test after some seconds."""
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:

@@ -24,7 +24,7 @@ from postgres_server import free_port
 PROJECT = Path(__file__).absolute().parents[2]
 _START_SECONDS = 120
 _FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-#: A question costs the server 10 ms; runs take seconds.
+#: A request takes the server 10 ms; runs take seconds.
 _ASK_SECONDS = 0.3
 
 
@@ -186,7 +186,7 @@ class Prefect:
         return self.runs(parent_flow_run_id={"any_": [run]})
 
     def stop(self) -> None:
-        """Stop all programs at once, but the server, which they ask, after them."""
+        """Stop all programs at once, then the server, which they use."""
         server, others = self.programs[:1], self.programs[1:]
         with ThreadPoolExecutor() as pool:
             for _ in pool.map(Program.stop, others):
