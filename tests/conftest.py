@@ -55,7 +55,7 @@ def pytest_collection_finish() -> None:
 
 
 def _freeze_survivors(phase: str, info: Mapping[str, int]) -> None:
-    """Let each full collection look only at what is new: the rest are modules of later imports."""
+    """Freeze what survives a full collection, mostly imported modules, so the next one skips it."""
     if (phase, info["generation"]) == ("stop", 2):
         gc.freeze()
 

@@ -146,7 +146,7 @@ def test_an_older_ledger_gets_the_source_of_months(place: Path) -> None:
 
 @pytest.fixture
 def in_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
-    """Return what .env says."""
+    """Return the variables of .env."""
     found: dict[str, str | None] = {}
     monkeypatch.setattr(variables, "_IN_FILE", found)
     monkeypatch.setattr(variables, "FILE", Path("/x/.env"))
@@ -324,7 +324,7 @@ def run_here(script: Path, settings: dict[str, str], monkeypatch: pytest.MonkeyP
 
 
 def test_a_command_whose_server_is_gone_prints_one_line(silent: str, tmp_path: Path) -> None:
-    """A real process: neither Prefect nor the log adds anything."""
+    """In a real process, neither Prefect nor the log adds a line."""
     settings = {"PREFECT_API_URL": silent, "TRIPS_DATA": str(tmp_path / "data")}
     done = run_script(PROJECT / "flows" / "tidy_runs.py", settings)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

@@ -39,7 +39,7 @@ def test_the_log_has_a_line_every_few_seconds(
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """Return what a terminal receives."""
+    """Yield the stream that a terminal receives."""
     sent = io.StringIO()
     shown = Console(file=sent, force_terminal=True, width=120)
     monkeypatch.setattr(progress, "console", lambda: shown)

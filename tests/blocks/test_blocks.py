@@ -53,7 +53,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @cache
 def private_key() -> str:
-    """Return one key for all accounts, which takes long to find."""
+    """Return one key for all accounts, because generating one takes long."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     return pem.decode()

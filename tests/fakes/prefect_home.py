@@ -2,7 +2,7 @@
 
 Prefect runs more than a hundred migrations on an empty database, and each API client reads all
 the certificates of this machine; no test talks to an API over TLS. Each request opens SQLite's
-file, with a thread of its own, and SQLite reads the whole schema.
+file in a new thread, and SQLite reads the whole schema.
 """
 
 from __future__ import annotations

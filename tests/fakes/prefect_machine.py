@@ -36,7 +36,7 @@ class Program:
     log: Path
 
     def said(self) -> str:
-        """Return what it has printed so far."""
+        """Return its output so far."""
         return self.log.read_text(errors="replace")
 
     def kill(self) -> None:

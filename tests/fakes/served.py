@@ -107,7 +107,7 @@ def serving(
     declarations: Path | None = None,
     database: Callable[[Path], None] | None = None,
 ) -> Iterator[Served]:
-    """Yield what was started, and stop all of it as Ctrl-C does."""
+    """Yield the started programs, and stop all of them as Ctrl-C does."""
     served = start(home, free_port(), declarations=declarations, database=database)
     try:
         yield served

@@ -166,7 +166,7 @@ class Stack:
         return [repair(v, self.bucket, self, source) for v in self.verdicts() if v.steps]
 
     def plan(self, month: Month) -> Plan:
-        """Return what a run of the month would do."""
+        """Return the plan of a run of the month."""
         plan = plan_month(month, self.source, self.bucket)
         return due_in_warehouse(plan, self.warehouse.held(month), self.warehouse.name())
 

@@ -41,7 +41,7 @@ class Site:
         self.source.bucket.upload(path, self.source.key(path.name))
 
     def plan(self, intent: str = "", days: int = 7, later: float = 0) -> list[Planned]:
-        """Return what a run some days later would find."""
+        """Return the plan of a run some days later."""
         now = dt.datetime.now(dt.timezone.utc) + dt.timedelta(days=later)
         return plan_files(self.source, self.sink, PATTERN, intent, days, now)
 
@@ -57,7 +57,7 @@ class Site:
                 rewrite_object(pickle.loads(pickle.dumps(self.job(file))))
 
     def job(self, file: Planned) -> Job:
-        """Return what is sent to a worker."""
+        """Return the job that is sent to a worker."""
         return Job(file, self.source, self.sink, self.rows_per_group)
 
     def rewritten(self, name: str) -> Path:

@@ -47,13 +47,13 @@ def figures_of(values: pa.Array, cut: int) -> Figures:
 
 @pytest.fixture(scope="module")
 def oracle() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yield one DuckDB for all columns, which costs more to open than to ask."""
+    """Yield one DuckDB for all columns, because opening one costs more than a query."""
     with duckdb.connect() as connection:
         yield connection
 
 
 def counted(oracle: duckdb.DuckDBPyConnection, column: pa.Array, what: str) -> tuple[Any, ...]:
-    """Return what DuckDB counts in the column `v`."""
+    """Return DuckDB's counts of the column `v`."""
     db = oracle.register("drawn", pa.table({"v": column}))
     row: tuple[Any, ...]
     (row,) = db.execute(f"SELECT {what} FROM drawn").fetchall()

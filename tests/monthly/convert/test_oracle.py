@@ -46,7 +46,7 @@ def header_of(month: Month) -> list[tuple[str, str, str]]:
 
 @pytest.fixture(scope="module")
 def oracle() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yield a DuckDB that runs a query as it is written: ten rows are not worth a plan."""
+    """Yield a DuckDB without an optimizer, which would cost more than a query of ten rows."""
     with duckdb.connect() as connection:
         connection.execute("PRAGMA disable_optimizer")
         yield connection

@@ -106,7 +106,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def odd(entries: Sequence[Entry], gates: Gates) -> list[tuple[str, Finding]]:
-    """Return what is found in each entry, judged by all the others."""
+    """Return the findings of each entry, judged by all the others."""
     return [
         (entry.year_month, finding)
         for entry in entries

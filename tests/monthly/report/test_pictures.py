@@ -42,7 +42,7 @@ def full() -> list[Picture]:
     return [*pictures(FULL, {})]
 
 
-def test_each_picture_is_an_image_in_colour_as_wide_as_the_page(full: list[Picture]) -> None:
+def test_each_picture_is_an_image_in_color_as_wide_as_the_page(full: list[Picture]) -> None:
     """It is not blank, and small enough for an artifact."""
     for picture in full:
         image = Image.open(io.BytesIO(picture.png))
@@ -67,7 +67,7 @@ def test_a_picture_is_the_same_each_time(full: list[Picture]) -> None:
         ("cells", {"Where trips begin, green 2020-10"}),
     ],
 )
-def test_what_a_month_lacks_has_no_picture(
+def test_a_month_has_no_picture_of_data_that_it_lacks(
     full: list[Picture], lacking: str, lost: set[str]
 ) -> None:
     nothing: Any = {} if lacking == "hours" else None
