@@ -30,7 +30,7 @@ def most_threads() -> int:
 
 @contextmanager
 def threads_shared() -> Iterator[int]:
-    """Yield how many threads this piece of work may start, given what else is running.
+    """Yield the number of threads that this piece of work may start, given other running work.
 
     Work that started earlier keeps its threads; a month seldom outlasts the next one by much.
     """

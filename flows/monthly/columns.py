@@ -94,7 +94,7 @@ class Column:
 
     @property
     def signature(self) -> str:
-        """Return what determines the column's values: its type and a checksum of the rest."""
+        """Return the column's type and a checksum of all else that determines its values."""
         rest = [
             sorted((k, v) for k, v in (self.codes or {}).items() if v is not None),
             sorted(k for k, v in (self.codes or {}).items() if v is None),

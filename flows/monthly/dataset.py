@@ -52,7 +52,7 @@ class Dataset:
 
     @property
     def words(self) -> Words:
-        """Return what the dataset's rows, times and amounts are called."""
+        """Return the dataset's names for its rows, times and amounts."""
         return self.declared.words
 
     @property
@@ -77,7 +77,7 @@ class Dataset:
 
     @property
     def keep_editions(self) -> int:
-        """Return how many replaced objects are kept of each month."""
+        """Return the number of replaced objects to keep of each month."""
         return self.declared.keep_editions
 
     @property
@@ -115,7 +115,7 @@ class Dataset:
 
     @cached_property
     def signatures(self) -> Mapping[str, str]:
-        """Return what determines the values of each column and of the whole file."""
+        """Return the signature of each column, and that of the whole file."""
         text = self.declared.text
         whole: list[object] = [text.decimal, text.nulls, self.zone, self.declared.interval]
         whole += ["line_breaks"] if text.line_breaks else []

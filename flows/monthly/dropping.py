@@ -45,7 +45,7 @@ class Remains:
 
 
 def find_remains(month: Month, bucket: Bucket, warehouse: Warehouse | None) -> Remains:
-    """Return what the bucket and the warehouse hold of a month, without changing anything."""
+    """Return everything stored for a month in bucket and warehouse, without changing anything."""
     own = (entry_key(month), object_key(month), rejects_key(month), report_key(month))
     wanted = (*own, *keys_aside(bucket, month))
     sizes = {key: info.size for key in wanted if (info := bucket.info(key))}

@@ -24,7 +24,7 @@ _KINDS = ("json", "rejects.csv", "parquet")
 
 
 def editions_to_keep(dataset: str, asked: int | None) -> int:
-    """Return how many editions to keep of a month: as asked, or as the dataset declares.
+    """Return the number of editions to keep of a month: as asked, or as the dataset declares.
 
     Raises:
         UsageError: the number is negative.

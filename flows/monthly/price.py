@@ -111,7 +111,7 @@ class Price:
 def price_of(
     plans: Sequence[Plan], history: Iterable[Entry], workers: int, places: Sequence[Need]
 ) -> Price:
-    """Return what the run of plans takes.
+    """Return the price of the run of plans.
 
     Args:
         plans: the plans that have work.

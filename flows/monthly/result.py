@@ -262,7 +262,7 @@ def _figures(quality: Mapping[str, object]) -> list[tuple[str, str]]:
 
 
 def _beyond(dataset: Dataset) -> dict[str, str]:
-    """Return what is counted under the bounds of a dataset, by name."""
+    """Describe the counts that the bounds of a dataset add, by name."""
     bounds, units = dataset.bounds, dataset.units
     return {
         "implausible_distance": f"distance over {bounds.distance or 0:g} {units.distance}",

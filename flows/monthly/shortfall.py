@@ -8,7 +8,7 @@ from monthly.result import MonthResult, Voice
 
 
 def shortfall(lines: Sequence[MonthResult]) -> str:
-    """Return how many months failed or are held, such as `1 of 12 months failed, 2 held`."""
+    """Count the months that failed or are held, such as `1 of 12 months failed, 2 held`."""
     counts = {
         "failed": sum(line.is_failed for line in lines),
         "held": sum(line.is_held for line in lines),
@@ -18,7 +18,7 @@ def shortfall(lines: Sequence[MonthResult]) -> str:
 
 
 def complaint(lines: Sequence[MonthResult], voice: Voice) -> str:
-    """Return how many months failed or are held, and the reason of each."""
+    """Count the months that failed or are held, and name the reason of each."""
     odd = [line for line in lines if line.is_failed] + [line for line in lines if line.is_held]
     named = "; ".join(f"{line.month}: {voice(line.reason, line.remedies)}" for line in odd)
     return f"{shortfall(lines)}: {named}"

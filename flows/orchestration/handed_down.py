@@ -51,7 +51,7 @@ def blocks_opened_once() -> Iterator[None]:
 
 
 def kept_open(name: str, open_it: Callable[[], Any]) -> Any:
-    """Return what this run or its parents opened under a name; open it the first time."""
+    """Return the object that this run or its parents opened under a name; open it if none did."""
     kept = _opened.get()
     if kept is None:
         return open_it()

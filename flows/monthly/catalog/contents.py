@@ -97,7 +97,7 @@ class DatasetLine:
 
     @property
     def title(self) -> str:
-        """Return what the dataset is."""
+        """Return the dataset's title; empty if its declaration cannot be read."""
         return "" if self.fault else DATASETS[self.dataset].declared.title
 
     @property
@@ -201,7 +201,7 @@ def with_gaps(marks: Mapping[Month, Mark]) -> dict[Month, Mark]:
 
 
 def months_behind(months: Sequence[MonthLine], today: dt.date) -> int:
-    """Return how many months after the newest one should be published by now."""
+    """Return the number of months after the newest one that should be published by now."""
     if not months:
         return 0
     month, count = months[-1].month.next, 0

@@ -87,7 +87,7 @@ def _on_one_line(text: bytes) -> tuple[bytes, re.Match[bytes] | None]:
 
 
 def _end_of_rows(text: bytes, opened: re.Match[bytes] | None) -> int:
-    """Return where the last complete row ends."""
+    """Return the end of the last complete row."""
     cut = text.rfind(b"\n", 0, opened.start() if opened else None) + 1
     # Do not wait for the end of a line that is too long to be a row.
     return cut or (len(text) if not opened and len(text) > _LONGEST_TEXT else 0)

@@ -68,12 +68,12 @@ def normal(texts: pa.Array, mark: Mark | None) -> pa.Array:
 
 
 def are_numbers(texts: pa.Array) -> Flags:
-    """Return which normalized texts are numbers; those that spell infinity are not."""
+    """Flag the normalized texts that are numbers; those that spell infinity are not."""
     return matching(texts, PLAIN)
 
 
 def are_infinite(texts: pa.Array) -> Flags:
-    """Return which texts spell infinity."""
+    """Flag the texts that spell infinity."""
     return matching(texts, _INFINITE)
 
 

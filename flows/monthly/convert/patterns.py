@@ -20,7 +20,7 @@ FEW = 200
 
 
 def matching(texts: pa.Array, pattern: str) -> Flags:
-    """Return which texts contain a match; nulls do not."""
+    """Flag the texts that contain a match; nulls do not."""
     if len(texts) <= FEW:
         search = _compiled(pattern).search
         return np.array([t is not None and bool(search(t)) for t in texts.to_pylist()], bool)
@@ -29,7 +29,7 @@ def matching(texts: pa.Array, pattern: str) -> Flags:
 
 
 def parts_of(texts: pa.Array, pattern: str) -> tuple[Flags, dict[str, pa.Array]]:
-    """Return which texts match, and their named groups, empty where a group did not match."""
+    """Flag the texts that match; also return their named groups, empty where one did not match."""
     if len(texts) > FEW:
         found = pc.extract_regex(texts, pattern)
         known = found.drop_null()

@@ -127,7 +127,7 @@ class Tally:
         return not all(start < time < end for time in ends)
 
     def _outside(self, time: pa.Array) -> pa.Array:
-        """Return which times are outside the month; the end of its last interval is inside."""
+        """Flag the times outside the month; the end of its last interval is inside."""
         if self._dataset.declared.interval == "end":
             return pc.or_(pc.less_equal(time, self._start), pc.greater(time, self._end))
         return pc.or_(pc.less(time, self._start), pc.greater_equal(time, self._end))
@@ -206,7 +206,7 @@ class Measured:
 
 
 def _too_fast(distance: pa.Array, took: pa.Array, bound: float) -> pa.Array:
-    """Return which rows exceed the speed bound; rows without a duration do not."""
+    """Flag the rows that exceed the speed bound; rows without a duration do not."""
     shortest = pc.multiply(distance, float64s([_HOUR / bound])[0])
     fast = pc.greater(shortest, took.cast(pa.float64(), safe=False))
     return pc.and_(fast, pc.greater(took, _NO_TIME))

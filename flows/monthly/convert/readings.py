@@ -115,7 +115,7 @@ class Readings:
 
     @classmethod
     def asked(cls, rules: Rules, month: Month) -> Readings:
-        """Return what rules and declaration say before any survey of the file."""
+        """Return the readings that rules and declaration give, before any survey of the file."""
         dataset = DATASETS[month.dataset]
         marks: Mapping[str | None, Mark | None] = {",": "comma", ".": "point", None: None}
         return cls(

@@ -96,7 +96,7 @@ class Times:
 
 
 def is_plain(texts: pa.Array) -> Flags:
-    """Return which of the non-null texts are ISO times, zoneless and to the microsecond at most."""
+    """Flag the non-null texts that are ISO times, zoneless and to the microsecond at most."""
     return matching(texts, _PLAIN)
 
 

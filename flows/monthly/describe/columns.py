@@ -62,7 +62,7 @@ class Drafted:
 
     @property
     def known(self) -> int:
-        """Return how many rows have a value."""
+        """Return the number of rows with a value."""
         return sum(values.known for values in self.seen.values())
 
 

@@ -94,7 +94,7 @@ class Numbers:
 
     @property
     def count(self) -> int:
-        """Return how many texts may be numbers."""
+        """Return the number of texts that may be numbers."""
         return self.whole + self.point + self.grouped
 
     def take(self, texts: pa.Array) -> pa.Array:

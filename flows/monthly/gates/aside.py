@@ -50,7 +50,7 @@ class HeldMonth:
 
     @classmethod
     def of(cls, record: Mapping[str, Any], version: str) -> HeldMonth:
-        """Return what `to_json` wrote."""
+        """Return the record that `to_json` wrote."""
         findings = tuple(Finding.of(each) for each in record["findings"])
         entry, accepted = Entry.of(record["entry"]), record["accepted_at"]
         return cls(record["held_at"], findings, entry, accepted, version)
@@ -204,7 +204,7 @@ def discard(bucket: Bucket, aside: Aside) -> None:
 
 
 def reason_of(findings: Sequence[Finding]) -> str:
-    """Return what was found, as a sentence."""
+    """Return the findings as a sentence."""
     return "; ".join(each.text for each in findings)
 
 

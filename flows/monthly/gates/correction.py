@@ -22,7 +22,7 @@ def correction_in(before: Entry | None, entry: Entry, revision: Revision | None)
 
 
 def judge_correction(correction: Revision, gates: Gates) -> list[Finding]:
-    """Return what is unusual about a correction: it changes too many rows."""
+    """Return a finding if a correction changes too many rows."""
     share = correction.changed_share
     if share is None or share <= gates.changed.warn:
         return []

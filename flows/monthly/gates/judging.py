@@ -170,7 +170,7 @@ def _factor(value: float, least: float, most: float) -> tuple[str, float]:
 
 
 def finding(gate: str, beyond: float, limits: Gate, text: str) -> Finding:
-    """Return what was found beyond the lower threshold of a gate."""
+    """Return the finding for a figure beyond the lower threshold of a gate."""
     is_held = beyond > limits.hold
     limit = limits.hold if is_held else limits.warn
     said = f"{text}; {gate} {'holds' if is_held else 'warns'} above {limit:g}"

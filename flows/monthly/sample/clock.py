@@ -97,7 +97,7 @@ class Clock:
         return readable
 
     def _is_clear(self, clock: Ints) -> npt.NDArray[np.bool_]:
-        """Return which times occur exactly once in the dataset's zone and its columns' zones."""
+        """Flag the times that occur exactly once in the dataset's zone and its columns' zones."""
         instants, clear = _instants(clock, self._zone)
         for zone in self._zones:
             clear &= _instants(_in_zone(instants, zone), zone)[1]

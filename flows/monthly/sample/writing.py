@@ -21,7 +21,7 @@ GZIP_LEVEL = 4
 
 
 def sink_of(month: Month, path: Path, rows: int, sinks: Mapping[str, T]) -> T:
-    """Return what writes a file with this extension.
+    """Return the sink that writes files with this extension.
 
     Raises:
         UsageError: another extension, or fewer than 0 rows.

@@ -52,7 +52,7 @@ class Inspection:
     read: bool
 
     def inspect(self) -> Inspected:
-        """Return what the bucket has of the month.
+        """Inspect the month in the bucket.
 
         Raises:
             StorageError: the bucket cannot be read.
@@ -185,7 +185,7 @@ class Inspection:
         return Fault(FaultKind.OBJECT_OF_ANOTHER, said, self.bucket.uri(key))
 
     def _beside(self, entry: Entry) -> Iterator[Fault]:
-        """Yield what is wrong with the declaration, the rejects and the report."""
+        """Yield the faults of the declaration, the rejects and the report."""
         # A pinned month is meant to stay as it is.
         if not entry.pinned and (change := schema_change(entry)):
             yield Fault(FaultKind.OUTDATED, change, self.bucket.uri(entry.object_key))

@@ -59,7 +59,7 @@ def billed(
     rows: Mapping[Month, float],
     texts: Mapping[str, float],
 ) -> Billed:
-    """Return what the queries of months would bill, from dry runs, which are free.
+    """Return the bytes that the queries of months would bill, from dry runs, which are free.
 
     Args:
         warehouse: the warehouse.
@@ -115,5 +115,5 @@ def _width(columns: Iterable[Column], texts: Mapping[str, float]) -> float:
 
 
 def _billed(size: int) -> int:
-    """Return what a query that reads so many bytes of a table bills."""
+    """Return the bytes that a query bills for reading so many bytes of a table."""
     return max(math.ceil(size / _MEGABYTE) * _MEGABYTE, LEAST_BILLED)
