@@ -100,9 +100,9 @@ def _writable(folder: Path) -> str:
     """Return the free space of a folder, which need not exist yet."""
     there = nearest(folder)
     if not there.is_dir():
-        raise UsageError(f"{there} is a file, so there can be no folder {folder}")
+        raise UsageError(f"{there} is a file, so there can be no folder {folder}; name another one")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise UsageError(f"this user may not write into {there}")
+        raise UsageError(f"this user may not write into {there}; name another folder")
     return free_space(folder)
 
 

@@ -72,7 +72,9 @@ def _check_workers(address: str) -> None:
             scheduled = client.run_on_scheduler(importlib.util.find_spec, "etl_web_to_gcs")
             threads: Mapping[str, int] = client.nthreads()
     except (OSError, ValueError) as error:
-        raise UsageError(f"no Dask scheduler answers at {address} ({error})") from error
+        raise UsageError(
+            f"no Dask scheduler answers at {address} ({error}); start one, or correct the address"
+        ) from error
     if not found:
         raise UsageError(f"the Dask scheduler at {address} has no workers; start some")
     _check_flows(address, {"scheduler": scheduled} | {f"worker {w}": s for w, s in found.items()})

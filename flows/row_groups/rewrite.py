@@ -152,7 +152,9 @@ def _columns(name: str, published: list[str]) -> dict[str, Column]:
         )
     declared = {column: known for column, known in found.items() if known}
     if len({known.name for known in declared.values()}) < len(published):
-        raise SchemaError(f"{name}: two of its columns mean the same: {', '.join(published)}")
+        raise SchemaError(
+            f"{name}: two of its columns mean the same: {', '.join(published)}; remove one of them"
+        )
     return declared
 
 

@@ -60,4 +60,6 @@ def cluster_class(path: str) -> Any:
         ) from error
     if found is distributed.SSHCluster or (isinstance(found, type) and issubclass(found, Cluster)):
         return found
-    raise UsageError(f"cluster {path!r} is not a cluster class of Dask")
+    raise UsageError(
+        f"cluster {path!r} is not a cluster class of Dask; name one, such as distributed.SSHCluster"
+    )

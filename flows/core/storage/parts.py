@@ -26,5 +26,7 @@ def parts_of(key: str) -> tuple[str, ...]:
     """
     parts = PurePosixPath(key).parts
     if not parts or parts[0] == "/" or ".." in parts:
-        raise UsageError(f"object key {key!r} does not stay inside the bucket")
+        raise UsageError(
+            f"object key {key!r} does not stay inside the bucket; write it without .. or a first /"
+        )
     return parts

@@ -103,7 +103,7 @@ def _read(bucket: Bucket, month: Month) -> _Read:
     except StorageError as error:
         return f"{month.unprefixed(str(error))}; flows/verify.py repairs it"
     if entry is None:
-        return "its ledger entry was removed while the catalog was being read"
+        return "its ledger entry was removed while the catalog was being read; run again"
     return _fault(month, entry) or entry
 
 

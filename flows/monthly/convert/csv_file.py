@@ -145,7 +145,9 @@ def _header(month: Month, path: Path, head: bytes) -> Header:
     if not line or (not end and len(head) == HEAD_BYTES):
         raise BadFile(f"{month}: {path.name} has no header; is it the right file?")
     if b"\0" in line:
-        raise BadFile(f"{month}: {path.name} is not text: its first line has a NUL byte")
+        raise BadFile(
+            f"{month}: {path.name} is not text: its first line has a NUL byte; choose another file"
+        )
     delimiter = delimiter or declared.separator or _delimiter(month, line)
     names = _split(line, delimiter)
     if not names:
