@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy
 from prefect.server.api.server import create_app
+from prefect.server.database.dependencies import temporary_database_config
 from prefect.settings import get_current_settings
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -93,10 +94,15 @@ def test_a_database_that_stays_locked_is_an_error(
         asyncio.run(insert())
 
 
-def test_requests_of_a_run_call_no_dependency_in_a_thread() -> None:
+def test_requests_of_a_run_call_no_dependency_in_a_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """FastAPI starts a thread for each dependency that is not a coroutine."""
-    tune_embedded_api()
     app: Any = create_app(get_current_settings(), ephemeral=True)
+    monkeypatch.setattr(app.api_app, "dependency_overrides", {})
+    database = KeptConnections(f"sqlite+aiosqlite:///{tmp_path / 'prefect.db'}")
+    with temporary_database_config(database):  # or later tests would use this test's database
+        tune_embedded_api()
     used = ("/flows/", "/flow_runs/", "/task_runs/", "/artifacts/", "/logs/")
     routes = [each for each in app.api_app.routes if each.path.startswith(used)]
     called = {each for route in routes for each in _dependencies(route)}
