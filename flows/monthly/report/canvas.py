@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import EngFormatter, MaxNLocator
-from PIL import Image
+from PIL import Image, ImageColor
 
 #: The page is white, so that a picture looks the same in email and in the UI, light or dark.
 PAPER, INK, FAINT, GRID = "#ffffff", "#1f2937", "#6b7280", "#e5e7eb"
@@ -120,12 +120,22 @@ class Canvas:
         drawn.draw()
         pixels = drawn.buffer_rgba(), "raw", "RGBA", 0, 1
         out, image = io.BytesIO(), Image.frombuffer("RGBA", drawn.get_width_height(), *pixels)
-        image = image.convert("RGB")  # nothing is transparent
-        # Every second pixel shows all colors: no line is thinner than two.
-        half = image.resize((image.width // 2, image.height // 2), Image.Resampling.NEAREST)
-        indexed = image.quantize(palette=half.quantize(COLOURS), dither=Image.Dither.NONE)
-        indexed.save(out, "PNG", compress_level=6)
+        # Nothing is transparent.
+        _indexed(image.convert("RGB")).save(out, "PNG", compress_level=6)
         self.png = out.getvalue()
+
+
+def _indexed(image: Image.Image) -> Image.Image:
+    """Return the image with a palette, in which the paper keeps its color."""
+    # Every second pixel shows all colors: no line is thinner than two.
+    half = image.resize((image.width // 2, image.height // 2), Image.Resampling.NEAREST)
+    indexed: Image.Image = image.quantize(palette=half.quantize(COLOURS), dither=Image.Dither.NONE)
+    # The palette has means of similar colors: paper would turn yellowish among pale shades.
+    corner: Any = indexed.getpixel((0, 0))
+    palette = indexed.getpalette() or []
+    palette[3 * corner : 3 * corner + 3] = ImageColor.getrgb(PAPER)
+    indexed.putpalette(palette)
+    return indexed
 
 
 @cache

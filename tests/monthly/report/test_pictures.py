@@ -48,6 +48,7 @@ def test_each_picture_is_an_image_in_color_as_wide_as_the_page(full: list[Pictur
         image = Image.open(io.BytesIO(picture.png))
         assert image.format == "PNG"
         assert image.width >= 1200
+        assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
         colours = image.convert("RGB").getcolors(1 << 24)
         assert colours is not None
         assert len(colours) > 10
