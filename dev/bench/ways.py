@@ -19,8 +19,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "flows"))
 
-ROW_GROUP_ROWS = 131_072
-
 
 def zoomcamp(source: Path, target: Path) -> Callable[[], int]:
     """Convert as week 2 of the course does: pandas, dates parsed afterwards, gzip Parquet."""

@@ -21,7 +21,9 @@ from monthly.convert.readings import Readings, Rules
 from monthly.convert.rows import Accounts, Rows, settled
 from monthly.month import Month
 
-ROW_GROUP_ROWS = 131_072
+#: As many rows as a row group of DuckDB has: it writes these at once when it inserts them in order,
+#: and rewrites those of any other number while it closes the file.
+ROW_GROUP_ROWS = 122_880
 #: Pieces parsed ahead of the one being written: as many as parsers finish while one row group is
 #: encoded, so that no core waits.
 PIECES_AHEAD = 8
