@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 from monthly.dataset import Dataset
-from monthly.report.scan import Scan, Spread
+from monthly.report.distribution import LARGEST, Distribution, Measure
+from monthly.report.scan import Scan
 
 #: Approximate number of bars in a picture.
 _BARS = 60
@@ -50,36 +51,45 @@ class Amounts:
         return (self.first + len(self.bars)) * self.width
 
 
-def amounts_of(scan: Scan, dataset: Dataset) -> Amounts | None:
-    """Count the amounts that the report draws; None if there are none."""
+def amounts_measure(dataset: Dataset) -> Measure | None:
+    """Return the amount that the report draws; None if the dataset declares none."""
     name = dataset.roles.price or dataset.roles.amount
-    spread = scan.spread(f'"{name}"') if name else None
-    if spread is None or not spread.rows:
+    return Measure(f'"{name}"', (_LEAST, 0.5, _MOST)) if name else None
+
+
+def amounts_of(scan: Scan, measure: Measure, found: Distribution) -> Amounts | None:
+    """Count the amounts that the report draws; None if there are none.
+
+    Args:
+        scan: the month.
+        measure: that of `amounts_measure`.
+        found: its distribution.
+    """
+    if not found.rows:
         return None
-    low, high = _ends(spread)
+    low, high = _ends(found.quantiles[_LEAST], found.quantiles[_MOST])
     width = nice((high - low or abs(high) or 1.0) / _BARS)
-    width = max(width, 1.0) if spread.whole else width
+    width = max(width, 1.0) if found.whole else width
     first, last = math.floor(low / width + 1e-9), math.floor(high / width + 1e-9)
-    counts = _bars(spread, width, first, last)
+    counts = _bars(scan, measure, width, first, last)
     bars = tuple(counts.get(place, 0) for place in range(first, last + 1))
     below, above = counts.get(first - 1, 0), counts.get(last + 1, 0)
-    median = spread.quantile(0.5)
-    return Amounts(spread.rows, median, spread.whole, first, width, bars, below, above)
+    median = found.quantiles[0.5]
+    return Amounts(found.rows, median, found.whole, first, width, bars, below, above)
 
 
-def _ends(spread: Spread) -> tuple[float, float]:
+def _ends(low: float, high: float) -> tuple[float, float]:
     """Return the range to draw, from zero unless amounts are negative or far from zero."""
-    low, high = spread.quantile(_LEAST), spread.quantile(_MOST)
     return (0.0, high) if 0 <= low < high / 2 else (low, high)
 
 
-def _bars(spread: Spread, width: float, first: int, last: int) -> dict[int, int]:
+def _bars(scan: Scan, measure: Measure, width: float, first: int, last: int) -> dict[int, int]:
     """Return rows by bar, with one more bar for all rows below the first and one above the last."""
     place = f"floor(v / {width!r} + 1e-9)"
     bar = f"CAST(least(greatest({place}, {first - 1}), {last + 1}) AS BIGINT)"
-    rows = spread.scan.query(
-        f"SELECT {bar}, count(*) FROM (SELECT {spread.value} AS v FROM month) "
-        "WHERE v IS NOT NULL GROUP BY 1 ORDER BY 1"
+    rows = scan.query(
+        f"SELECT {bar}, count(*) FROM (SELECT CAST({measure.expression} AS DOUBLE) AS v FROM month)"
+        f" WHERE abs(v) < {LARGEST!r} GROUP BY 1 ORDER BY 1"
     )
     return dict(rows)
 

@@ -12,8 +12,9 @@ from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
 from monthly.markdown import brief
 from monthly.month import Month
-from monthly.report.amounts import Amounts, amounts_of
-from monthly.report.places import Cells, Places, cells_of, places_of
+from monthly.report.amounts import Amounts, amounts_measure, amounts_of
+from monthly.report.distribution import Distribution, Measure, distributions
+from monthly.report.places import Cells, Places, cells_of, extent_measures, places_of
 from monthly.report.scan import Scan, scanning
 from monthly.report.wording import LONGEST, Wording, labelled
 
@@ -89,17 +90,22 @@ class Counts:
 def count_month(month: Month, parquet: Path) -> Counts:
     """Count the rows of a month's Parquet file, as `monthly.convert.to_parquet` writes it."""
     dataset = DATASETS[month.dataset]
+    typical, drawn = dict(_typical_measures(dataset)), amounts_measure(dataset)
+    wanted = [*typical.values(), *filter(None, [drawn]), *extent_measures(dataset)]
     with scanning(parquet) as scan:
         hours, levels, has_hours = _hours(scan, month)
+        measured = distributions(scan, wanted)
         return Counts(
             month=month,
             hours=hours,
             has_hours=has_hours,
             levels=levels if _is_series(month, hours, has_hours) else None,
-            amounts=amounts_of(scan, dataset),
+            amounts=amounts_of(scan, drawn, measured[drawn]) if drawn else None,
             places=places_of(scan, dataset),
-            cells=cells_of(scan, dataset),
-            typical=tuple(_typical(scan, dataset)),
+            cells=cells_of(scan, dataset, measured),
+            typical=tuple(
+                _typical(what, m, measured[m]) for what, m in typical.items() if measured[m].rows
+            ),
         )
 
 
@@ -144,36 +150,28 @@ def _is_series(month: Month, hours: Hours, has_hours: bool) -> bool:
     return often >= _EVEN * days * (24 if has_hours else 1)
 
 
-def _typical(scan: Scan, dataset: Dataset) -> Iterator[Typical]:
-    """Yield each measure with values; duration and speed skip rows with no duration."""
+def _typical_measures(dataset: Dataset) -> Iterator[tuple[str, Measure]]:
+    """Yield each declared measure and its name; duration and speed skip rows with no duration."""
     roles, bounds, wording = dataset.roles, dataset.bounds, Wording.of(dataset)
     unit = brief(dataset.units.distance, LONGEST)
     started, ended = (f'CAST("{name}" AS TIMESTAMP)' for name in (roles.time, roles.end))
     minutes = f"nullif(greatest(date_diff('microsecond', {started}, {ended}) / 6e7, 0), 0)"
     distance = f'"{roles.distance}"'
     if roles.distance:
-        yield from _measured(scan, labelled("distance", unit), distance, bounds.distance)
+        yield labelled("distance", unit), Measure(distance, bound=bounds.distance)
     if roles.end:
         longest = bounds.hours and bounds.hours * 60
-        yield from _measured(scan, "duration, minutes", minutes, longest)
+        yield "duration, minutes", Measure(minutes, bound=longest)
     if roles.distance and roles.end:
         what = f"speed, {unit} an hour" if unit else "speed, distance an hour"
-        yield from _measured(scan, what, f"{distance} * 60 / {minutes}", bounds.speed)
+        yield what, Measure(f"{distance} * 60 / {minutes}", bound=bounds.speed)
     amount = roles.amount or roles.price
     if amount:
         word = dataset.words.amount if roles.amount else dataset.words.price
         what = labelled(brief(word, LONGEST), wording.unit)
-        yield from _measured(scan, what, f'"{amount}"', bounds.amount)
+        yield what, Measure(f'"{amount}"', bound=bounds.amount)
 
 
-def _measured(scan: Scan, what: str, expression: str, bound: float | None) -> Iterator[Typical]:
-    """Yield one measure if it has values."""
-    spread = scan.spread(expression)
-    if not spread.rows:
-        return
-    v = f"SELECT {spread.value} AS v FROM month"
-    limit = "v" if bound is None else repr(float(bound))
-    means = f"avg(v), avg(v) FILTER (v <= {limit}), count(*) FILTER (v > {limit})"
-    ((of_all, within, beyond),) = scan.query(f"SELECT {means} FROM ({v})")
-    middle = spread.quantile(0.5)
-    yield Typical(what, middle, of_all, bound, of_all if within is None else within, beyond)
+def _typical(what: str, measure: Measure, found: Distribution) -> Typical:
+    middle, within = found.quantiles[0.5], found.mean_within
+    return Typical(what, middle, found.mean, measure.bound, within, found.beyond)

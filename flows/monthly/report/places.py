@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from monthly.dataset import Dataset
 from monthly.declaration import Map
 from monthly.report.amounts import nice
+from monthly.report.distribution import Distribution, Measure
 from monthly.report.scan import Scan
 
 #: Number of places that a reader can compare at a glance.
@@ -73,19 +74,32 @@ def places_of(scan: Scan, dataset: Dataset) -> Places | None:
     return Places(tuple(most), rows) if rows else None
 
 
-def cells_of(scan: Scan, dataset: Dataset) -> Cells | None:
-    """Count the rows by cell of the map; None if no row is on it."""
-    x, y = (
-        f'CAST("{name}" AS DOUBLE)' for name in (dataset.roles.longitude, dataset.roles.latitude)
-    )
-    if not (dataset.roles.longitude and dataset.roles.latitude):
+def extent_measures(dataset: Dataset) -> tuple[Measure, ...]:
+    """Return longitude and latitude, whose quantiles make an extent if no map is declared."""
+    if dataset.map or not _has_coordinates(dataset):
+        return ()
+    x, y, known = _coordinates(dataset)
+    shares = (_LEFT_OUT, 1 - _LEFT_OUT)
+    return tuple(Measure(f"CASE WHEN {known} THEN {degrees} END", shares) for degrees in (x, y))
+
+
+def cells_of(
+    scan: Scan, dataset: Dataset, measured: Mapping[Measure, Distribution]
+) -> Cells | None:
+    """Count the rows by cell of the map; None if no row is on it.
+
+    Args:
+        scan: the month.
+        dataset: its dataset.
+        measured: the distributions of `extent_measures`.
+    """
+    if not _has_coordinates(dataset):
         return None
-    # Publishers write 0, 0 for an unknown place.
-    known = f"abs({x}) <= 180 AND abs({y}) <= 90 AND NOT ({x} = 0 AND {y} = 0)"
+    x, y, known = _coordinates(dataset)
     ((rows,),) = scan.query(f"SELECT count(*) FROM month WHERE {known}")
     if not rows:
         return None
-    extent = dataset.map or _extent(scan, x, y, known)
+    extent = dataset.map or _extent(*(measured[m] for m in extent_measures(dataset)))
     side = _side(extent, rows)
     column, row = (
         f"floor(({x} - ({extent.west})) / {side})",
@@ -101,16 +115,27 @@ def cells_of(scan: Scan, dataset: Dataset) -> Cells | None:
     return Cells(extent, side, counts, rows) if counts else None
 
 
-def _extent(scan: Scan, x: str, y: str, known: str) -> Map:
+def _has_coordinates(dataset: Dataset) -> bool:
+    return bool(dataset.roles.longitude and dataset.roles.latitude)
+
+
+def _coordinates(dataset: Dataset) -> tuple[str, str, str]:
+    """Return SQL for longitude, latitude, and whether a row has them."""
+    x, y = (
+        f'CAST("{name}" AS DOUBLE)' for name in (dataset.roles.longitude, dataset.roles.latitude)
+    )
+    # Publishers write 0, 0 for an unknown place.
+    return x, y, f"abs({x}) <= 180 AND abs({y}) <= 90 AND NOT ({x} = 0 AND {y} = 0)"
+
+
+def _extent(x: Distribution, y: Distribution) -> Map:
     """Return an extent that contains most rows, wherever they are."""
-    west, east = _most_of(scan, f"CASE WHEN {known} THEN {x} END", 180.0)
-    south, north = _most_of(scan, f"CASE WHEN {known} THEN {y} END", 90.0)
+    (west, east), (south, north) = _most_of(x, 180.0), _most_of(y, 90.0)
     return Map(west=west, east=east, south=south, north=north)
 
 
-def _most_of(scan: Scan, expression: str, end: float) -> tuple[float, float]:
-    spread = scan.spread(expression)
-    low, high = spread.quantile(_LEFT_OUT), spread.quantile(1 - _LEFT_OUT)
+def _most_of(degrees: Distribution, end: float) -> tuple[float, float]:
+    low, high = degrees.quantiles[_LEFT_OUT], degrees.quantiles[1 - _LEFT_OUT]
     margin = max((high - low) * _MARGIN, (_SMALLEST - (high - low)) / 2)
     return max(round(low - margin, 4), -end), min(round(high + margin, 4), end)
 

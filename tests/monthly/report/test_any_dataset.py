@@ -18,6 +18,7 @@ from fakes.entries import entry_of
 from monthly.datasets import DATASETS
 from monthly.month import Month
 from monthly.report.counts import Counts, count_month
+from monthly.report.distribution import Measure, distributions
 from monthly.report.page import page_html, page_markdown, typical_markdown
 from monthly.report.pictures import pictures
 from monthly.report.scan import scanning
@@ -316,7 +317,7 @@ def test_no_text_of_a_declaration_or_of_its_data_is_more_than_text(
 def test_a_quantile_is_a_value_of_the_file(report: Report, tmp_path: Path) -> None:
     values = [0.0, -1e-9, 3.14159, 12_345.67, 12_345.68, 9e12]
     report({"a": "float64"}, '[roles]\namount = "a"\n', {"a": values})
+    measure = Measure('"a"', tuple((n + 1) / len(values) for n in range(len(values))))
     with scanning(tmp_path / "month.parquet") as scan:
-        spread = scan.spread('"a"')
-        found = [spread.quantile((n + 1) / len(values)) for n in range(len(values))]
-    assert found == pytest.approx(sorted(values), rel=1e-4)
+        found = distributions(scan, [measure])[measure]
+    assert list(found.quantiles.values()) == pytest.approx(sorted(values), rel=1e-4)

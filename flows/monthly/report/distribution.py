@@ -1,0 +1,175 @@
+"""Counts the values of several numeric expressions at once, in two passes over a month's file.
+
+Values are counted in arrays of a fixed size, so memory stays flat whatever the file contains.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from monthly.report.scan import Floats, Scan
+
+Ints = npt.NDArray[np.int64]
+
+#: Groups per power of ten for a first count, and the powers of ten that they cover either way.
+_GROUPS, _FIRST = 50, 100
+#: Values from this size on are not counted: their sum would overflow.
+LARGEST = 10.0**_FIRST
+#: Number of groups of positive values, which is also that of negative ones.
+_SIGNED = 2 * _FIRST * _GROUPS + 1
+#: Margin around a group, which is then counted exactly.
+_NEAR = 1e-9
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A numeric expression, and what to find out about its values.
+
+    Attributes:
+        expression: SQL on the columns of the month.
+        shares: the shares of the quantiles; 0.5 is the median.
+        bound: the largest plausible value; None if none is declared.
+    """
+
+    expression: str
+    shares: tuple[float, ...] = (0.5,)
+    bound: float | None = None
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """The values of a measure that are numbers below LARGEST.
+
+    Attributes:
+        rows: number of values.
+        whole: whether all are whole numbers.
+        mean: their mean; 0 if there are none.
+        mean_within: mean of those within the bound; that of all if none is.
+        beyond: number of values beyond the bound.
+        quantiles: by share, to three digits; 0 if there are no values.
+    """
+
+    rows: int
+    whole: bool
+    mean: float
+    mean_within: float
+    beyond: int
+    quantiles: Mapping[float, float]
+
+
+def distributions(scan: Scan, measures: Iterable[Measure]) -> dict[Measure, Distribution]:
+    """Return the distribution of each measure.
+
+    The first pass counts groups of nearly equal values. The second divides the groups that contain
+    the quantiles into finer steps.
+    """
+    spreads = [_Spread(measure) for measure in dict.fromkeys(measures)]
+    if not spreads:
+        return {}
+    expressions = [spread.measure.expression for spread in spreads]
+    for pieces in scan.values(expressions):
+        for spread, values in zip(spreads, pieces):
+            spread.count(_counted(values))
+    steps = [spread.steps() for spread in spreads]
+    for pieces in scan.values(expressions):
+        for quantiles, values in zip(steps, pieces):
+            for quantile in quantiles.values():
+                quantile.count(values)
+    return {spread.measure: spread.found(found) for spread, found in zip(spreads, steps)}
+
+
+class _Spread:
+    """The values of a measure by group, while they are counted."""
+
+    def __init__(self, measure: Measure) -> None:
+        self.measure = measure
+        self._groups = np.zeros(2 * _SIGNED + 1, np.int64)
+        self._bound = math.inf if measure.bound is None else measure.bound
+        self._whole, self._sum = True, 0.0
+        self._within, self._sum_within = 0, 0.0
+
+    def count(self, values: Floats) -> None:
+        """Count more values."""
+        self._groups += np.bincount(_group(values) + _SIGNED, minlength=len(self._groups))
+        self._whole = self._whole and bool((values == np.floor(values)).all())
+        self._sum += float(values.sum())
+        within = values[values <= self._bound]
+        self._within += len(within)
+        self._sum_within += float(within.sum())
+
+    def steps(self) -> dict[float, _Steps]:
+        """Return the group of each quantile, still without its finer steps."""
+        reached, rows = np.cumsum(self._groups), int(self._groups.sum())
+        found = {}
+        for share in self.measure.shares if rows else ():
+            place = int(np.searchsorted(reached, share * rows))
+            before = int(reached[place] - self._groups[place])
+            found[share] = _Steps(place - _SIGNED, share * rows - before)
+        return found
+
+    def found(self, steps: Mapping[float, _Steps]) -> Distribution:
+        """Return the distribution of all values, with the quantiles of the steps."""
+        rows = int(self._groups.sum())
+        mean = self._sum / rows if rows else 0.0
+        return Distribution(
+            rows=rows,
+            whole=self._whole,
+            mean=mean,
+            mean_within=self._sum_within / self._within if self._within else mean,
+            beyond=rows - self._within,
+            quantiles={s: steps[s].quantile() if rows else 0.0 for s in self.measure.shares},
+        )
+
+
+class _Steps:
+    """The values of one group by finer steps, up to the value of a quantile.
+
+    Args:
+        group: the group that contains the quantile.
+        wanted: the number of the group's values up to the quantile.
+    """
+
+    def __init__(self, group: int, wanted: float) -> None:
+        self._group, self._wanted = group, wanted
+        low = 10 ** ((abs(group) - 1) / _GROUPS - _FIRST)
+        high = low * 10 ** (1 / _GROUPS)
+        # The largest power of ten up to a thousandth of the group's width.
+        self._step = float(10.0 ** math.floor(math.log10((high - low) / 1_000)))
+        ends = (low * (1 - _NEAR), high * (1 + _NEAR))
+        self._low, self._high = ends if group > 0 else (-ends[1], -ends[0])
+        self._counts: Counter[float] = Counter()
+
+    def count(self, values: Floats) -> None:
+        """Count more values."""
+        if not self._group:
+            return
+        near = values[(values >= self._low) & (values <= self._high)]
+        steps = np.rint(near[_group(near) == self._group] / self._step)
+        self._counts.update(dict(zip(*(a.tolist() for a in np.unique(steps, return_counts=True)))))
+
+    def quantile(self) -> float:
+        """Return the first value at which the wanted number is reached."""
+        reached = 0
+        for step in sorted(self._counts):
+            reached += self._counts[step]
+            if reached >= self._wanted:
+                return step * self._step
+        return 0.0  # of group 0, whose values are 0
+
+
+def _counted(values: Floats) -> Floats:
+    return values[np.abs(values) < LARGEST]
+
+
+def _group(values: Floats) -> Ints:
+    """Return the group of each value: its sign and logarithm, in the order of the values."""
+    sizes = np.abs(values)
+    powers = np.floor(np.log10(np.maximum(sizes, 10.0**-_FIRST)) * _GROUPS) + _FIRST * _GROUPS + 1
+    signed = np.where(sizes < 10.0**-_FIRST, 0.0, np.copysign(powers, values))
+    return signed.astype(np.int64)
