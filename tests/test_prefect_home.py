@@ -13,15 +13,16 @@ import pytest
 PROJECT = Path(__file__).absolute().parents[1]
 HOME = str(PROJECT / "data" / "prefect")
 SAY = (
-    "import os, orchestration.prefect_home; "
-    "print(os.environ.get('PREFECT_HOME'), os.environ['PREFECT_SERVER_ANALYTICS_ENABLED'])"
+    "import gc, os, orchestration.prefect_home; "
+    "print(os.environ.get('PREFECT_HOME'), os.environ['PREFECT_SERVER_ANALYTICS_ENABLED'], "
+    "gc.get_freeze_count() > 0)"
 )
 EMPTY = '[profiles.default]\n\n[profiles.other]\nPREFECT_API_URL = "http://h/api"\n'
 LOGGED_IN = 'active = "cloud"\n[profiles.cloud]\nPREFECT_API_KEY = "k"\n[profiles.default]\n'
 
 
 def said(tmp_path: Path, profiles: str = "", **variables: str) -> list[str]:
-    """Return the home, and whether telemetry is on, in a shell with these variables."""
+    """Return the home, and whether telemetry is on and imports are frozen, in a shell."""
     if profiles:
         (tmp_path / ".prefect").mkdir()
         (tmp_path / ".prefect" / "profiles.toml").write_text(profiles)
@@ -38,7 +39,7 @@ def said(tmp_path: Path, profiles: str = "", **variables: str) -> list[str]:
 
 
 def test_the_projects_home_is_the_default(tmp_path: Path) -> None:
-    assert said(tmp_path) == [HOME, "false"]
+    assert said(tmp_path) == [HOME, "false", "True"]
     assert not (tmp_path / ".prefect").exists()
 
 
@@ -70,8 +71,15 @@ def test_do_not_track_is_obeyed(tmp_path: Path, track: str, telemetry: str) -> N
     assert said(tmp_path, **wanted)[1] == telemetry
 
 
-def started(tmp_path: Path, printed: str, *arguments: str) -> str:
-    """Return the value of an expression in a Python with the lines of dev/share_home.py."""
+def started(tmp_path: Path, printed: str, *arguments: str, first: str = "pass") -> str:
+    """Return what a Python with the lines of dev/share_home.py prints: an expression's value.
+
+    Args:
+        tmp_path: a folder of its own.
+        printed: the expression.
+        arguments: the arguments of the process.
+        first: a statement to run before those lines.
+    """
     sys.path.insert(0, str(PROJECT / "dev"))
     try:
         from share_home import lines
@@ -83,7 +91,7 @@ def started(tmp_path: Path, printed: str, *arguments: str) -> str:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     done = subprocess.run(
         # Without the lines that this machine's own environment may have.
-        [sys.executable, "-c", f"import gc; gc.set_threshold(700); {script}", *arguments],
+        [sys.executable, "-c", f"import gc; gc.set_threshold(700); {first}; {script}", *arguments],
         env=kept | {"HOME": str(tmp_path)},
         capture_output=True,
         text=True,
@@ -102,6 +110,20 @@ def test_processes_of_prefect_collect_garbage_rarely_as_they_start(tmp_path: Pat
     threshold = "gc.get_threshold()[0]"
     assert started(tmp_path, threshold, "-m", "prefect.engine") == "50000"
     assert started(tmp_path, threshold, "-m", "pip") == "700"
+
+
+@pytest.mark.parametrize(
+    ("module", "imported", "frozen"),
+    [("prefect.engine", "", "True"), ("prefect.engine", "_duckdb", "False"), ("pip", "", "False")],
+)
+def test_processes_of_prefect_collect_no_garbage_at_exit(
+    tmp_path: Path, module: str, imported: str, frozen: str
+) -> None:
+    """Those with DuckDB do: it reports objects that are never freed."""
+    at_exit = "print(gc.get_freeze_count() > 0)"
+    said = f"sys.modules.setdefault({imported!r}, gc)" if imported else "gc"
+    first = f"import atexit, sys; atexit.register(lambda: {at_exit})"
+    assert started(tmp_path, said, "-m", module, first=first).splitlines()[-1] == frozen
 
 
 def test_a_python_without_prefect_gets_advice(tmp_path: Path) -> None:

@@ -115,18 +115,22 @@ def _share_declarations() -> None:
 
 
 def _import_prefect() -> None:
-    """Import Prefect without garbage collections, which take a fifth of a command's startup.
-
-    The imported objects live until the process exits, so later collections skip them.
-    """
+    """Import Prefect without garbage collections, which take a fifth of a command's startup."""
     collects = gc.isenabled()
     gc.disable()
     import prefect  # noqa: F401 - not at the top: the settings above come first
 
-    gc.freeze()
-    atexit.register(gc.unfreeze)  # otherwise DuckDB reports objects that are never freed
     if collects:
         gc.enable()
+
+
+def freeze_objects() -> None:
+    """Exempt the objects that exist from garbage collections; those at exit alone take a second.
+
+    Not once DuckDB is imported: it reports objects of its own that are never freed.
+    """
+    if "_duckdb" not in sys.modules:
+        gc.freeze()
 
 
 def _share_network() -> None:
@@ -152,5 +156,8 @@ if __name__ == "orchestration.prefect_home":
         _refuse_usage_errors()
         _register_no_blocks()
 use_project_home()
-if __name__ == "orchestration.prefect_home" and "prefect" not in sys.modules:
-    _import_prefect()
+if __name__ == "orchestration.prefect_home":
+    if "prefect" not in sys.modules:
+        _import_prefect()
+    freeze_objects()
+    atexit.register(freeze_objects)

@@ -11,6 +11,8 @@ from gzip import GzipFile
 from pathlib import Path
 from typing import TypeGuard
 
+from orchestration.prefect_home import freeze_objects
+
 import prefect
 from prefect.logging.configuration import setup_logging
 from prefect.logging.handlers import PrefectConsoleHandler
@@ -123,5 +125,5 @@ def collect_seldom() -> None:
     Starting its API, Prefect creates about a million objects that live until the process ends.
     Scanning them repeatedly takes a tenth of the command's time.
     """
-    gc.freeze()
+    freeze_objects()
     gc.set_threshold(50_000)
