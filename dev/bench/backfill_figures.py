@@ -14,6 +14,7 @@ from figure import Figure
 
 BENCH = Path(__file__).parent
 PARENT = BENCH.parents[1] / "flows" / "parameterized_flow.py"
+NOOP = [str(BENCH / "noop.py")]
 _MONTHS = {12: "2012-01:2012-12", 108: "2012-01:2020-12", 200: "2009-01:2025-08"}
 
 
@@ -27,10 +28,9 @@ def figures(folder: Path) -> Iterator[Figure]:
     """
     home = folder / "backfill"
     home.mkdir()
-    noop = [str(BENCH / "noop.py")]
-    _timed(noop, home)  # creates Prefect's database
-    nothing, planned = _timed(noop, home), _timed(_parent(200, "--plan"), home)
-    year, nine = _timed(_parent(12), home), _timed(_parent(108), home)
+    timed(NOOP, home)  # creates Prefect's database
+    nothing, planned = timed(NOOP, home), timed(_parent(200, "--plan"), home)
+    year, nine = timed(_parent(12), home), timed(_parent(108), home)
     month = (nine["seconds"] - year["seconds"]) / 96
     yield Figure("backfill of small months, a month", month, "s", "<= 0.7", month <= 0.7)
     yield Figure("backfill: memory at 12 months", year["peak_mb"], "MB", "", ok=True)
@@ -45,7 +45,7 @@ def _parent(months: int, *more: str) -> list[str]:
     return [str(PARENT), *small, *more]
 
 
-def _timed(command: list[str], home: Path) -> dict[str, float]:
+def timed(command: list[str], home: Path) -> dict[str, float]:
     """Run a command with its own bucket and warehouse; return its seconds and peak memory."""
     with tempfile.TemporaryDirectory(dir=home) as place:
         environment = os.environ | {
@@ -54,7 +54,7 @@ def _timed(command: list[str], home: Path) -> dict[str, float]:
             "TRIPS_SCRATCH": f"{place}/scratch",
             "PYTHONWARNINGS": "ignore",
         }
-        timed = [sys.executable, str(BENCH / "timed.py"), sys.executable, *command]
-        done = subprocess.run(timed, check=True, capture_output=True, text=True, env=environment)
-    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return measured
+        measured = [sys.executable, str(BENCH / "timed.py"), sys.executable, *command]
+        done = subprocess.run(measured, check=True, capture_output=True, text=True, env=environment)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found

@@ -27,6 +27,7 @@ from monthly.warehouses.duckdb_opening import opened
 from postgres_ways import converted
 
 MONTH = Month("yellow", 2021, 1)
+YEAR = [Month("yellow", 2021, number) for number in range(1, 13)]
 #: Number of loads by each process of `beside`.
 LOADS = 3
 MEMORY = warehouse.DuckDBFile.memory_limit
@@ -86,10 +87,28 @@ def beside(source: Path, folder: Path) -> Callable[[], int]:
     return all_of_them
 
 
+def year(source: Path, folder: Path) -> Callable[[], int]:
+    """Convert and load one month after another, with no run around them; a floor.
+
+    Args:
+        source: the folder of the published months.
+        folder: where the files are written.
+    """
+    target = warehouse.DuckDBFile(folder / "year.duckdb")
+
+    def one(month: Month) -> int:
+        entry, parquet = converted(month, source / f"{month.stem}.csv.gz", folder)
+        rows = target.load(month, entry, parquet)
+        parquet.unlink()
+        return rows
+
+    return lambda: sum(map(one, YEAR))
+
+
 def _load(path: Path, source: Path, folder: Path) -> Callable[[], int]:
     entry, parquet = converted(MONTH, source, folder)
     return lambda: warehouse.DuckDBFile(path).load(MONTH, entry, parquet)
 
 
 if __name__ == "__main__":
-    ways.main({way.__name__: way for way in (insert, load, again, beside)})
+    ways.main({way.__name__: way for way in (insert, load, again, beside, year)})

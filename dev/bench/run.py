@@ -34,6 +34,7 @@ import past_runs  # noqa: E402
 import postgres_figures  # noqa: E402
 import row_group_figures  # noqa: E402
 import verify_figures  # noqa: E402
+import year_figures  # noqa: E402
 from figure import Figure  # noqa: E402
 from monthly.month import Month  # noqa: E402
 from monthly.sample import write_sample  # noqa: E402
@@ -61,6 +62,7 @@ def main() -> None:
             _processes(sources[1], folder),
             postgres_figures.figures(sources, ROWS, ROUNDS),
             backfill_figures.figures(folder),
+            year_figures.figures(folder, ROWS),
             duckdb_figures.figures(sources[1], folder, ROUNDS),
             fan_out_figures.figures(sources[1], folder, ROUNDS),
             row_group_figures.figures(folder, ROUNDS),

@@ -53,6 +53,13 @@ def test_a_way_into_duckdb_loads_every_row(name: str, source: Path, tmp_path: Pa
     assert getattr(import_module("duckdb_ways"), name)(source, tmp_path / "out")() == ROWS
 
 
+def test_the_year_alone_is_twelve_months(source: Path, tmp_path: Path) -> None:
+    ways = import_module("duckdb_ways")
+    for month in ways.YEAR:
+        write_sample(month, source.parent / f"{month.stem}.csv.gz", ROWS)
+    assert ways.year(source.parent, tmp_path / "out")() == 12 * ROWS
+
+
 def test_a_wait_counts_from_the_end_of_the_loads_ahead(source: Path) -> None:
     """The second run waits 1 s longer than the first takes, as the third overtakes it."""
     beyond = import_module("duckdb_figures")._beyond
