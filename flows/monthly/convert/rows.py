@@ -82,6 +82,7 @@ class Rows:
         folder: Path,
         rules: Rules,
         readings: Readings | None = None,
+        blocks: int = 2,
     ) -> None:
         """Prepare to read the rows, without opening the file yet.
 
@@ -91,8 +92,9 @@ class Rows:
             folder: the folder for the rejects and temporary files.
             rules: the options of the conversion.
             readings: the readings from `survey`; those of the rules if None.
+            blocks: the size of the pieces of a CSV file; see `open_csv`.
         """
-        self.month, self._source, self._rules = month, source, rules
+        self.month, self._source, self._rules, self._blocks = month, source, rules, blocks
         self._readings = readings or Readings.asked(rules, month)
         share = rules.limit_of_rejects(month)
         self.rejects = RejectsFile(month, folder / f"{month.stem}.rejects.csv", share)
@@ -192,7 +194,8 @@ class Rows:
         )
 
     def _open(self) -> AbstractContextManager[tuple[Mapped, Iterator[Piece]]]:
-        return opened_file(self.month, self._source, self._rules.strict, self._readings)
+        strict, readings = self._rules.strict, self._readings
+        return opened_file(self.month, self._source, strict, readings, self._blocks)
 
     def _work(self, use: Callable[[pa.RecordBatch], T], piece: Piece) -> _Work[T]:
         found = salvage(piece, self.rejects.max_share)
