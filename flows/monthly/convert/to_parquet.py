@@ -71,7 +71,7 @@ def convert(month: Month, source: Path, folder: Path, rules: Rules | None = None
 
     def run(readings: Readings) -> Accounts:
         # Row groups are collected in memory: larger pieces would take too much of it.
-        rows = Rows(month, source, folder, rules, readings, blocks=1)
+        rows = Rows(month, source, folder, rules, readings, blocks=1, spare=0)
         with (
             room_for(f"{target.name} of {month}", folder),
             _complete(target, rows.rejects.path) as part,
