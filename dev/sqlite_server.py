@@ -5,25 +5,36 @@ uvicorn --factory --app-dir dev sqlite_server:create_app --port 4200
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).absolute().parents[1] / "flows"))
 
 from prefect.server.api.server import create_app as prefect_app
-from prefect.server.database.configurations import SQLITE_BEGIN_MODE, AioSqliteConfiguration
+from prefect.server.database.configurations import SQLITE_BEGIN_MODE
 from prefect.server.database.dependencies import MODELS_DEPENDENCIES
 from prefect.server.utilities.database import get_dialect
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 
+from orchestration.kept_connections import KeptConnections
 
-class WaitingSqlite(AioSqliteConfiguration):
+
+class WaitingSqlite(KeptConnections):
     """SQLite configuration whose transactions take the write lock as they begin, or wait for it.
 
     Prefect's transactions begin as readers. One that reads, then writes after another has written,
     fails at once with "database is locked", whatever its timeout: see `setup_sqlite` in
     prefect/server/database/configurations.py. Prefect's clients retry; its UI does not, and
     reports that a run could not be started.
+
+    Statements stay in threads, unlike those of a command's own API: a slow one of the UI must not
+    stop other requests.
     """
+
+    kept = 5
 
     @asynccontextmanager
     async def begin_transaction(  # type: ignore[override] # Prefect's base class lacks its decorator

@@ -19,15 +19,15 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orchestration import embedded_api
-from orchestration.embedded_api import KeptConnections, tune_embedded_api
+from orchestration.embedded_api import ConnectionsInLoop, tune_embedded_api
 
 INSERT = sqlalchemy.text("INSERT INTO t VALUES (1)")
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[tuple[KeptConnections, AsyncEngine]]:
+async def opened(folder: Path) -> AsyncIterator[tuple[ConnectionsInLoop, AsyncEngine]]:
     """Yield the database and its engine, with a table."""
-    database = KeptConnections(f"sqlite+aiosqlite:///{folder / 'prefect.db'}")
+    database = ConnectionsInLoop(f"sqlite+aiosqlite:///{folder / 'prefect.db'}")
     engine = await database.engine()
     async with engine.begin() as first:
         await first.execute(sqlalchemy.text("CREATE TABLE t (a)"))
@@ -59,7 +59,7 @@ def test_a_transaction_waits_for_another_of_its_event_loop(
         waits.set()
         await asyncio.sleep(0)
 
-    async def insert(database: KeptConnections, engine: AsyncEngine) -> None:
+    async def insert(database: ConnectionsInLoop, engine: AsyncEngine) -> None:
         session = await database.session(engine)
         async with session, database.begin_transaction(session):
             await session.execute(INSERT)
@@ -100,7 +100,7 @@ def test_requests_of_a_run_call_no_dependency_in_a_thread(
     """FastAPI starts a thread for each dependency that is not a coroutine."""
     app: Any = create_app(get_current_settings(), ephemeral=True)
     monkeypatch.setattr(app.api_app, "dependency_overrides", {})
-    database = KeptConnections(f"sqlite+aiosqlite:///{tmp_path / 'prefect.db'}")
+    database = ConnectionsInLoop(f"sqlite+aiosqlite:///{tmp_path / 'prefect.db'}")
     with temporary_database_config(database):  # or later tests would use this test's database
         tune_embedded_api()
     used = ("/flows/", "/flow_runs/", "/task_runs/", "/artifacts/", "/logs/")

@@ -29,8 +29,8 @@ def figures(folder: Path) -> Iterator[Figure]:
     home = folder / "backfill"
     home.mkdir()
     timed(NOOP, home)  # creates Prefect's database
-    nothing, planned = timed(NOOP, home), timed(_parent(200, "--plan"), home)
-    year, nine = timed(_parent(12), home), timed(_parent(108), home)
+    nothing, planned = timed(NOOP, home), timed(parent(200, "--plan"), home)
+    year, nine = timed(parent(12), home), timed(parent(108), home)
     month = (nine["seconds"] - year["seconds"]) / 96
     yield Figure("backfill of small months, a month", month, "s", "<= 0.7", month <= 0.7)
     yield Figure("backfill: memory at 12 months", year["peak_mb"], "MB", "", ok=True)
@@ -40,19 +40,21 @@ def figures(folder: Path) -> Iterator[Figure]:
     yield Figure("--plan of 200, more than a no-op", plan, "s", "<= 6", plan <= 6)
 
 
-def _parent(months: int, *more: str) -> list[str]:
+def parent(months: int, *more: str) -> list[str]:
+    """Return the command of a run over small months."""
     small = ("--color", "yellow", "--source", "sample:500", "--months", _MONTHS[months])
     return [str(PARENT), *small, *more]
 
 
-def timed(command: list[str], home: Path) -> dict[str, float]:
-    """Run a command with its own bucket and warehouse; return its seconds and peak memory."""
+def timed(command: list[str], home: Path, **more: str) -> dict[str, float]:
+    """Run a command with its own bucket and warehouse; return its seconds, CPU and peak memory."""
     with tempfile.TemporaryDirectory(dir=home) as place:
         environment = os.environ | {
             "PREFECT_HOME": str(home / "prefect"),
             "TRIPS_DATA": place,
             "TRIPS_SCRATCH": f"{place}/scratch",
             "PYTHONWARNINGS": "ignore",
+            **more,
         }
         measured = [sys.executable, str(BENCH / "timed.py"), sys.executable, *command]
         done = subprocess.run(measured, check=True, capture_output=True, text=True, env=environment)

@@ -33,6 +33,7 @@ import fan_out_figures  # noqa: E402
 import past_runs  # noqa: E402
 import postgres_figures  # noqa: E402
 import row_group_figures  # noqa: E402
+import server_figures  # noqa: E402
 import verify_figures  # noqa: E402
 import year_figures  # noqa: E402
 from figure import Figure  # noqa: E402
@@ -62,6 +63,7 @@ def main() -> None:
             _processes(sources[1], folder),
             postgres_figures.figures(sources, ROWS, ROUNDS),
             backfill_figures.figures(folder),
+            server_figures.figures(folder),
             year_figures.figures(folder, ROWS),
             duckdb_figures.figures(sources[1], folder, ROUNDS),
             fan_out_figures.figures(sources[1], folder, ROUNDS),

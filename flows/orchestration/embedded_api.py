@@ -12,7 +12,6 @@ from typing import Any
 from prefect._vendor.fastapi import Header
 from prefect.server.api.dependencies import get_created_by, provide_request_api_version
 from prefect.server.api.server import create_app
-from prefect.server.database.configurations import ENGINES, AioSqliteConfiguration
 from prefect.server.database.dependencies import provide_database_interface, set_database_config
 from prefect.server.database.interface import PrefectDBInterface
 from prefect.settings import (
@@ -22,12 +21,11 @@ from prefect.settings import (
 )
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.util import await_only
 
-#: Connections kept open for each event loop. The API opens more while it needs them.
-KEPT = 2
+from orchestration.kept_connections import KeptConnections
+
 #: Seconds to wait for a database that another connection writes, as Prefect does, and between
 #: two attempts.
 PATIENCE, _PAUSE = 60.0, 0.005
@@ -67,33 +65,18 @@ class _Connection(sqlite3.Connection):
         return super().cursor(factory)
 
 
-class KeptConnections(AioSqliteConfiguration):
-    """Prefect's SQLite database with connections that outlast a request and need no threads.
+class ConnectionsInLoop(KeptConnections):
+    """Prefect's SQLite database with connections that need no threads.
 
-    For each of the five requests of a task run, Prefect opens a connection in a new thread and sets
-    six pragmas, and SQLite checkpoints when the last connection closes. Each statement then passes
-    between the threads four times, and each pass waits for the interpreter. A statement takes a
-    fraction of a millisecond, so the event loop executes it itself.
+    Prefect passes each statement between threads four times, and each pass waits for the
+    interpreter. A statement takes a fraction of a millisecond, so the event loop executes it.
     """
 
-    async def engine(self) -> AsyncEngine:
-        """Return the engine of the running event loop."""
-        key = (asyncio.get_running_loop(), self.connection_url, self.echo, self.timeout)
-        if key not in ENGINES:
-            engine = create_async_engine(
-                self.connection_url,
-                echo=self.echo,
-                poolclass=AsyncAdaptedQueuePool,
-                pool_size=KEPT,
-                max_overflow=-1,
-                pool_use_lifo=True,
-            )
-            event.listen(engine.sync_engine, "do_connect", _connect)
-            event.listen(engine.sync_engine, "connect", self.setup_sqlite)
-            event.listen(engine.sync_engine, "begin", self.begin_sqlite_stmt)
-            ENGINES[key] = engine
-            await self.schedule_engine_disposal(key)  # type: ignore[no-untyped-call] # Prefect's
-        return ENGINES[key]
+    def made(self) -> AsyncEngine:
+        """Return a new engine."""
+        engine = super().made()
+        event.listen(engine.sync_engine, "do_connect", _connect)
+        return engine
 
     def setup_sqlite(self, conn: sqlite3.Connection, record: object) -> None:
         """Set Prefect's pragmas, but let the cursor wait for locks: SQLite blocks the loop."""
@@ -128,7 +111,7 @@ def _keep_connections() -> None:
     url = PREFECT_API_DATABASE_CONNECTION_URL.value()
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database and ":memory:" not in url:
-        set_database_config(KeptConnections(connection_url=url))
+        set_database_config(ConnectionsInLoop(connection_url=url))
 
 
 def _answer_in_loop() -> None:

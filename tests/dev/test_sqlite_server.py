@@ -58,6 +58,21 @@ async def rows_after_two_at_once(database: AioSqliteConfiguration, seconds: floa
         return await rows(session)
 
 
+def test_a_second_request_uses_the_connection_of_the_first(tmp_path: Path) -> None:
+    """SQLite counts changes by connection, and the count is still there."""
+    database = WaitingSqlite(f"sqlite+aiosqlite:///{tmp_path}/prefect.db")
+
+    async def changes() -> int:
+        async with transaction(database) as first:
+            await first.execute(sa.text("CREATE TABLE run (number INTEGER)"))
+            await first.execute(sa.text("INSERT INTO run VALUES (1), (2)"))
+        async with transaction(database) as second:
+            found = await second.execute(sa.text("SELECT total_changes()"))
+            return int(found.scalar_one())
+
+    assert asyncio.run(changes()) == 2
+
+
 def test_a_reader_that_then_writes_waits_for_the_other(tmp_path: Path) -> None:
     database = WaitingSqlite(f"sqlite+aiosqlite:///{tmp_path}/prefect.db")
     assert asyncio.run(rows_after_two_at_once(database, seconds=0.5)) == 2

@@ -82,6 +82,9 @@ class Rows:
         folder: Path,
         rules: Rules,
         readings: Readings | None = None,
+        *,
+        blocks: int = 2,
+        spare: int = 1,
     ) -> None:
         """Prepare to read the rows, without opening the file yet.
 
@@ -91,8 +94,12 @@ class Rows:
             folder: the folder for the rejects and temporary files.
             rules: the options of the conversion.
             readings: the readings from `survey`; those of the rules if None.
+            blocks: the size of the pieces of a CSV file; see `open_csv`.
+            spare: cores for the consumer of the rows, such as a database on this machine. If all
+                of them parse, it waits, and then they wait for it.
         """
         self.month, self._source, self._rules = month, source, rules
+        self._blocks, self._spare = blocks, spare
         self._readings = readings or Readings.asked(rules, month)
         share = rules.limit_of_rejects(month)
         self.rejects = RejectsFile(month, folder / f"{month.stem}.rejects.csv", share)
@@ -109,7 +116,8 @@ class Rows:
             # Last, so that after an error the threads end before the files they use are closed.
             share = opened.enter_context(threads_shared())
             # One thread if texts are matched: two use twice the memory and save hardly any time.
-            self._parsers = 1 if self._readings.settled else min(share, MOST_PARSERS)
+            most = 1 if self._readings.settled else MOST_PARSERS
+            self._parsers = max(1, min(share - self._spare, most))
             self._threads = opened.enter_context(
                 ThreadPoolExecutor(self._parsers, f"parse {self.month}")
             )
@@ -144,7 +152,8 @@ class Rows:
         """
         work = partial(self._work, use)
         jobs = (self._threads.submit(work, piece) for piece in self._pieces)
-        return self._taken(_in_order(deque(islice(jobs, self._parsers)), jobs, self._parsers))
+        ahead = self._parsers + self._spare
+        return self._taken(_in_order(deque(islice(jobs, ahead)), jobs, ahead))
 
     def _taken(self, work: Iterator[_Work[T]]) -> Iterator[list[T]]:
         for done in work:
@@ -192,7 +201,8 @@ class Rows:
         )
 
     def _open(self) -> AbstractContextManager[tuple[Mapped, Iterator[Piece]]]:
-        return opened_file(self.month, self._source, self._rules.strict, self._readings)
+        strict, readings = self._rules.strict, self._readings
+        return opened_file(self.month, self._source, strict, readings, self._blocks)
 
     def _work(self, use: Callable[[pa.RecordBatch], T], piece: Piece) -> _Work[T]:
         found = salvage(piece, self.rejects.max_share)
@@ -239,12 +249,12 @@ class _Used(Generic[T]):
     hashes: Hashes
 
 
-def _in_order(waiting: deque[Future[T]], jobs: Iterator[Future[T]], parsers: int) -> Iterator[T]:
-    """Yield results in file order, with no more unfinished jobs queued than parsers can use."""
+def _in_order(waiting: deque[Future[T]], jobs: Iterator[Future[T]], ahead: int) -> Iterator[T]:
+    """Yield results in file order, with up to that many jobs ahead of the consumer."""
     try:
         for job in jobs:
             waiting.append(job)
-            while waiting and (waiting[0].done() or len(waiting) > parsers):
+            while waiting and (waiting[0].done() or len(waiting) > ahead):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -70,7 +70,8 @@ def convert(month: Month, source: Path, folder: Path, rules: Rules | None = None
     rules, begun = rules or Rules(), time.perf_counter()
 
     def run(readings: Readings) -> Accounts:
-        rows = Rows(month, source, folder, rules, readings)
+        # Row groups are collected in memory: larger pieces would take too much of it.
+        rows = Rows(month, source, folder, rules, readings, blocks=1, spare=0)
         with (
             room_for(f"{target.name} of {month}", folder),
             _complete(target, rows.rejects.path) as part,

@@ -184,9 +184,10 @@ class Postgres:
             StorageError: PostgreSQL failed, and its month is unchanged.
         """
         from monthly.warehouses.postgres_copy import begin, copy_rows
-        from monthly.warehouses.postgres_history import with_history
 
         month, begun = rows.month, begin(rows)
+        from monthly.warehouses.postgres_history import with_history  # as threads convert
+
         with self._replacing(month, download.sha256, begun.kept) as (sql, new):
             there = entry_in(sql, month)
             if not new and there:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 
 import psycopg2
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pgpq import ArrowToPostgresBinaryEncoder
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
 from core.errors import SchemaError
@@ -22,10 +20,8 @@ from monthly.convert.rows import Rows
 from monthly.datasets import DATASETS
 from monthly.month import Month
 from monthly.warehouses import AGAIN
+from monthly.warehouses.postgres_binary import END, HEADER, encoded
 from monthly.warehouses.postgres_tables import quoted
-
-#: Trailer of a binary COPY: a row of -1 fields.
-_END = b"\xff\xff"
 
 
 def copy_file(
@@ -46,10 +42,9 @@ def copy_file(
         SchemaError: a type in the file differs from that of the table.
     """
     with open_file(parquet) as file:
-        schema = _schema_of(month, file, columns)
-        batches = file.iter_batches(batch_size=BATCH_ROWS, columns=schema.names, use_threads=False)
-        rows = BinaryRows(schema)
-        return _copy(sql, table, rows, map(rows.encode, batches))
+        names = _schema_of(month, file, columns).names
+        batches = file.iter_batches(batch_size=BATCH_ROWS, columns=names, use_threads=False)
+        return _copy(sql, table, batches)
 
 
 @dataclass(frozen=True)
@@ -58,28 +53,18 @@ class Begun:
 
     Attributes:
         kept: the undeclared columns that are kept.
-        binary: encoder of the rows.
-        encoded: the encoded rows, in chunks.
+        batches: the converted rows, without the month, which is the column's default.
     """
 
     kept: tuple[Column, ...]
-    binary: BinaryRows
-    encoded: Iterator[bytes]
+    batches: Iterator[pa.RecordBatch]
 
 
 def begin(rows: Rows) -> Begun:
-    """Start to convert and encode, so that the first rows are ready when PostgreSQL is.
-
-    Columns missing from the file are not sent, which leaves them null. Neither is the month,
-    which is the column's default. Encoding takes as long as parsing, so the parsing threads do it.
-    """
+    """Start to convert, so that the first rows are ready when PostgreSQL is."""
     names = [name for name in rows.names if name != FILE_MONTH.name]
-    binary = BinaryRows(pa.schema([rows.schema.field(name) for name in names]))
-
-    def encode(batch: pa.RecordBatch) -> bytes:
-        return binary.encode(batch.select(names))
-
-    return Begun(_kept(rows), binary, chain.from_iterable(rows.through(encode)))
+    batches = rows.through(lambda batch: batch.select(names))
+    return Begun(_kept(rows), chain.from_iterable(batches))
 
 
 def _kept(rows: Rows) -> tuple[Column, ...]:
@@ -90,17 +75,37 @@ def _kept(rows: Rows) -> tuple[Column, ...]:
 
 def copy_rows(sql: Cursor, table: str, begun: Begun) -> int:
     """Copy rows while they are converted; see `copy_file`."""
-    return _copy(sql, table, begun.binary, begun.encoded)
+    return _copy(sql, table, begun.batches)
 
 
-def _copy(sql: Cursor, table: str, rows: BinaryRows, encoded: Iterator[bytes]) -> int:
-    """Copy encoded rows with FREEZE, which is safe as no other session sees the table yet.
+def _copy(sql: Cursor, table: str, batches: Iterator[pa.RecordBatch]) -> int:
+    """Copy rows, with another COPY when a column has its first value; return the row count."""
+    parts = groupby(_without_nulls(batches), lambda batch: tuple(batch.schema.names))
+    return sum(_copy_part(sql, table, names, part) for names, part in parts)
+
+
+def _without_nulls(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the batches without the columns that have been null so far, which is their default.
+
+    The cost of a COPY grows with its fields, even null ones.
+    """
+    known = {FILE_MONTH.name}  # its default is the month
+    for batch in filter(len, batches):
+        names = batch.schema.names
+        known |= {n for n, c in zip(names, batch.columns) if c.null_count < len(batch)}
+        yield batch.select([n for n in names if n in known] or names[:1])
+
+
+def _copy_part(
+    sql: Cursor, table: str, names: Sequence[str], batches: Iterable[pa.RecordBatch]
+) -> int:
+    """Copy rows with FREEZE, which is safe as no other session sees the table yet.
 
     The first readers and the vacuum then do not have to write them a second time.
     """
-    names = ", ".join(map(quoted, rows.schema.names))
-    copy = f"COPY {quoted(table)} ({names}) FROM STDIN WITH (FORMAT binary, FREEZE)"
-    stream = _Stream(_chunks(rows, encoded))
+    columns = ", ".join(map(quoted, names))
+    copy = f"COPY {quoted(table)} ({columns}) FROM STDIN WITH (FORMAT binary, FREEZE)"
+    stream = _Stream(_chunks(batches))
     try:
         sql.copy_expert(copy, stream)
     except psycopg2.Error:
@@ -126,42 +131,11 @@ class _Stream:
             raise
 
 
-def _chunks(rows: BinaryRows, encoded: Iterator[bytes]) -> Iterator[bytes]:
+def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
     """Yield a complete binary COPY stream, with header and trailer."""
-    yield ArrowToPostgresBinaryEncoder(rows.schema).write_header()
-    yield from encoded
-    yield from rows.rest()
-    yield _END
-
-
-class BinaryRows:
-    """Encoder of rows for binary COPY, used by several threads.
-
-    Encoders are reused, as each keeps its allocated memory and holds back a few rows to the end.
-    """
-
-    def __init__(self, schema: pa.Schema) -> None:
-        self.schema = schema
-        self._idle: deque[ArrowToPostgresBinaryEncoder] = deque()
-
-    def encode(self, batch: pa.RecordBatch) -> bytes:
-        """Encode a batch, except for rows that the encoder holds back."""
-        encoder = self._encoder()
-        encoded = encoder.write_batch(batch)
-        self._idle.append(encoder)
-        return encoded
-
-    def rest(self) -> Iterator[bytes]:
-        """Return the rows that were held back."""
-        return (encoder.finish().removesuffix(_END) for encoder in self._idle)
-
-    def _encoder(self) -> ArrowToPostgresBinaryEncoder:
-        try:
-            return self._idle.pop()
-        except IndexError:  # all are in use
-            encoder = ArrowToPostgresBinaryEncoder(self.schema)
-            encoder.write_header()
-            return encoder
+    yield HEADER
+    yield from chain.from_iterable(map(encoded, batches))
+    yield END
 
 
 def _schema_of(month: Month, file: pq.ParquetFile, columns: Sequence[Column]) -> pa.Schema:

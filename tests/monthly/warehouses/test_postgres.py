@@ -36,6 +36,7 @@ from monthly.month import Month
 from monthly.sample import write_sample
 from monthly.warehouses import Held, postgres, postgres_copy
 from monthly.warehouses.duckdb import DuckDBFile
+from monthly.warehouses.postgres_binary import encoded
 from monthly.warehouses.postgres_connection import postgres_at
 from monthly.warehouses.postgres_tables import TYPES
 from test_flows import trips
@@ -193,13 +194,12 @@ def test_columns_that_are_null_throughout_are_not_sent(
 ) -> None:
     """Nor is the month, as the table's default says the same."""
     sent: list[str] = []
-    encoder = postgres_copy.BinaryRows
 
-    def noted(schema: pa.Schema) -> postgres_copy.BinaryRows:
-        sent.extend(schema.names)
-        return encoder(schema)
+    def noted(batch: pa.RecordBatch) -> Iterator[bytes]:
+        sent.extend(batch.schema.names)
+        return encoded(batch)
 
-    monkeypatch.setattr(postgres_copy, "BinaryRows", noted)
+    monkeypatch.setattr(postgres_copy, "encoded", noted)
     october = made(tmp_path, OCTOBER, ["10.5", "4"])
     database.warehouse().load(*october)
     table = pq.read_table(october[2])
