@@ -83,7 +83,6 @@ class Rows:
         rules: Rules,
         readings: Readings | None = None,
         *,
-        blocks: int = 2,
         spare: int = 1,
     ) -> None:
         """Prepare to read the rows, without opening the file yet.
@@ -94,12 +93,11 @@ class Rows:
             folder: the folder for the rejects and temporary files.
             rules: the options of the conversion.
             readings: the readings from `survey`; those of the rules if None.
-            blocks: the size of the pieces of a CSV file; see `open_csv`.
             spare: cores for the consumer of the rows, such as a database on this machine. If all
                 of them parse, it waits, and then they wait for it.
         """
         self.month, self._source, self._rules = month, source, rules
-        self._blocks, self._spare = blocks, spare
+        self._spare = spare
         self._readings = readings or Readings.asked(rules, month)
         share = rules.limit_of_rejects(month)
         self.rejects = RejectsFile(month, folder / f"{month.stem}.rejects.csv", share)
@@ -201,8 +199,7 @@ class Rows:
         )
 
     def _open(self) -> AbstractContextManager[tuple[Mapped, Iterator[Piece]]]:
-        strict, readings = self._rules.strict, self._readings
-        return opened_file(self.month, self._source, strict, readings, self._blocks)
+        return opened_file(self.month, self._source, self._rules.strict, self._readings)
 
     def _work(self, use: Callable[[pa.RecordBatch], T], piece: Piece) -> _Work[T]:
         found = salvage(piece, self.rejects.max_share)

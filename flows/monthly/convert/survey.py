@@ -34,14 +34,12 @@ _CONTROLS = frozenset(range(0x80, 0xA0))
 
 
 def opened_file(
-    month: Month, path: Path, strict: bool, readings: Readings, blocks: int = 1
+    month: Month, path: Path, strict: bool, readings: Readings
 ) -> AbstractContextManager[tuple[Mapped, Iterator[Piece]]]:
-    """Open a published file of any format, for its columns and its pieces; see `open_csv`."""
+    """Open a published file of any format, for its columns and its pieces."""
     with path.open("rb") as file:
         parquet = file.read(4) == b"PAR1"
-    if parquet:
-        return open_parquet(month, path, strict, readings)
-    return open_csv(month, path, strict, readings, blocks)
+    return (open_parquet if parquet else open_csv)(month, path, strict, readings)
 
 
 def survey(month: Month, path: Path, rules: Rules, encoding: str = "") -> Readings:

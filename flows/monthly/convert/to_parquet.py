@@ -26,7 +26,7 @@ from monthly.month import Month
 ROW_GROUP_ROWS = 122_880
 #: Pieces parsed ahead of the one being written: as many as parsers finish while one row group is
 #: encoded, so that no core waits.
-PIECES_AHEAD = 8
+PIECES_AHEAD = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +70,7 @@ def convert(month: Month, source: Path, folder: Path, rules: Rules | None = None
     rules, begun = rules or Rules(), time.perf_counter()
 
     def run(readings: Readings) -> Accounts:
-        # Row groups are collected in memory: larger pieces would take too much of it.
-        rows = Rows(month, source, folder, rules, readings, blocks=1, spare=0)
+        rows = Rows(month, source, folder, rules, readings, spare=0)
         with (
             room_for(f"{target.name} of {month}", folder),
             _complete(target, rows.rejects.path) as part,
