@@ -21,11 +21,11 @@ from fakes.web import Web
 from postgres_server import HOST, USER, Server
 
 _BUILD_SECONDS = 1200
+_SCRIPTS_SECONDS = 600
 _SCRIPTS = (
     "blocks/make_blocks.py",
     *(f"deployments/{name}_deploy.py" for name in ("local", "docker", "work_pool", "github")),
 )
-_SCRIPTS_SECONDS = 600
 
 
 @pytest.fixture(scope="session", autouse=True)
