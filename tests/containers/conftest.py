@@ -128,7 +128,7 @@ def prefect(
     try:
         # SQLite answers 503 when many runs begin at once.
         found.serve(url.render_as_string(hide_password=False))
-        found.run("tests/fakes/scripts.py", *_SCRIPTS, seconds=_SCRIPTS_SECONDS)
+        found.run("dev/scripts.py", *_SCRIPTS, seconds=_SCRIPTS_SECONDS)
         yield found
     finally:
         found.stop()
