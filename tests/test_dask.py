@@ -161,10 +161,10 @@ def test_workers_log_the_same_json_as_the_command(environment: dict[str, str], s
 def test_months_of_a_dataset_of_the_users_own(
     environment: dict[str, str], shared: Path, tmp_path: Path
 ) -> None:
-    """The workers find a declaration in the user's own folder, as the command does."""
+    """A worker finds a declaration in the user's own folder, as the command does."""
     declared = {"TRIPS_DATASETS": own_dataset.declare_with_two_months(tmp_path / "own")}
     options = ("--dataset", own_dataset.NAME, "--months", "2020-10:2020-11", "--engine", "dask")
-    found = run(environment | declared, "parameterized_flow.py", *options)
+    found = run(environment | declared, "parameterized_flow.py", *options, "--workers", "1")
     assert found.returncode == 0, found.stderr
     with duckdb.connect(str(shared / "trips.duckdb"), read_only=True) as db:
         assert db.sql(own_dataset.SUMS).fetchall() == own_dataset.TWO_MONTHS
@@ -180,13 +180,13 @@ def test_a_cluster_is_started_only_when_there_is_work(shared: Path) -> None:
 
 def test_one_failed_month_is_named_and_the_others_arrive(shared: Path) -> None:
     """As with threads, it has the reason, which comes from the worker."""
-    publish(shared, "2020-10", ["1"])
-    (shared / "web/green_tripdata_2020-11.csv").write_text("<html><body>moved</body></html>")
-    state = bring_all(shared, "10,11", engine="dask")
+    (shared / "web/green_tripdata_2020-10.csv").write_text("<html><body>moved</body></html>")
+    publish(shared, "2020-11", ["1"])
+    state = bring_all(shared, "10,11", engine="dask", workers=1)
     assert state.is_failed()
-    assert state.message.startswith("1 of 2 months failed: green 2020-11: ")
+    assert state.message.startswith("1 of 2 months failed: green 2020-10: ")
     assert "web page" in state.message
-    assert totals(shared) == {"2020-10": (1, 1.0)}
+    assert totals(shared) == {"2020-11": (1, 1.0)}
 
 
 def test_a_killed_worker_costs_nothing(

@@ -32,7 +32,8 @@ from typing import IO, Any
 
 #: What commands, runs by agents and `prefect` itself import.
 _MODULES = (
-    *("prefect.cli", "prefect.engine", "prefect.server.api.server"),
+    *("prefect.cli", "prefect.engine", "prefect.task_engine", "prefect.server.api.server"),
+    *("aiosqlite", "alembic.command", "anyio._backends._asyncio", "pygments.formatters"),
     *("matplotlib.backends.backend_agg", "matplotlib.figure"),
 )
 #: The command `prefect`, as a script.
