@@ -368,7 +368,7 @@ def test_on_a_cluster_that_runs_already(
 @pytest.mark.slow
 def test_from_a_deployment_by_an_agent(environment: dict[str, str], server: Web) -> None:
     """The agent runs it in a copy of the project; bucket and GIF stay."""
-    parameters = {"url": server.url("/all.img"), "bucket": "local-bucket/zoom"}
+    parameters = {"url": server.url("/all.img"), "bucket": "local-bucket/zoom", "workers": 1}
     ended = run_by_agent(flow_file.image_to_gif, "image_to_gif.py", parameters, environment)
     assert ended.state_name == "Completed", ended.state
     assert made_in(Path(environment["TRIPS_DATA"], "bucket")) == MADE

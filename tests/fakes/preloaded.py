@@ -38,6 +38,8 @@ _MODULES = (
 )
 #: The command `prefect`, as a script.
 PREFECT = (sys.executable, str(Path(sys.executable).with_name("prefect")))
+#: Of Kubernetes.
+_CLIENTS = {"kubernetes.config.kube_config", "kubernetes_asyncio.config.kube_config"}
 _VARIABLE = "TESTS_PRELOADED"
 _READY = b"ready\n"
 _INT = 4
@@ -269,6 +271,9 @@ def _become(job: Mapping[str, Any], files: Sequence[int]) -> list[str]:
     os.chdir(job["folder"])
     os.environ.clear()
     os.environ.update(job["environment"])
+    if "KUBECONFIG" in os.environ:  # which the clients read as they are imported
+        for name in _CLIENTS & sys.modules.keys():
+            vars(sys.modules[name])["KUBE_CONFIG_DEFAULT_LOCATION"] = os.environ["KUBECONFIG"]
     if os.environ.get("PYTHONWARNINGS") != "ignore":
         warnings.resetwarnings()
     words: list[str] = job["words"]
