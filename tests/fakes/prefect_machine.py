@@ -24,7 +24,7 @@ from fakes.stopping import stop
 from postgres_server import free_port
 
 PROJECT = Path(__file__).absolute().parents[2]
-_START_SECONDS = 120
+_START_SECONDS, _GONE_SECONDS = 120, 30
 _FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 #: A request takes the server 10 ms; runs take seconds.
 _ASK_SECONDS = 0.3
@@ -46,6 +46,15 @@ class Program:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        wait_until("nobody is left of its group", lambda: not self._has_group(), _GONE_SECONDS)
+
+    def _has_group(self) -> bool:
+        """Return whether a process of its group exists; a killed one does until it is reaped."""
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
 
     def stop(self) -> None:
         """Stop it as a person does; kill it if it does not stop."""
