@@ -117,8 +117,7 @@ def serve(port: int) -> None:
         command = [*SERVER, "--host", HOST, "--port", str(port)]
         server = running.enter_context(_started("server", command, environment, logs))
         _wait_until_it_answers(server, port)
-        for script in SCRIPTS:
-            _run(script, environment)
+        _run_scripts(environment)
         agent = running.enter_context(_started("agent", AGENT, environment, logs))
         print(_where(port, logs), flush=True)
         while True:
@@ -240,16 +239,16 @@ def _answers(port: int) -> bool:
         return False
 
 
-def _run(script: str, environment: Mapping[str, str]) -> None:
+def _run_scripts(environment: Mapping[str, str]) -> None:
     done = subprocess.run(
-        [sys.executable, script],
+        [sys.executable, "dev/scripts.py", *SCRIPTS],
         cwd=PROJECT,
         env=environment,
         capture_output=True,
         text=True,
     )
     if done.returncode:
-        raise CannotServe(f"{script} failed:\n{done.stdout}{done.stderr}".strip())
+        raise CannotServe(f"{done.stdout}{done.stderr}".strip())
     print(done.stdout, end="", flush=True)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
@@ -15,30 +14,28 @@ from typing import Any
 import duckdb
 import pytest
 
-from fakes import own_dataset
+from fakes import own_dataset, preloaded
+from fakes.commands import run
+from fakes.preloaded import Process
 from fakes.stopping import stop
-from test_cli import PROJECT, _prefect_settings, run
+from test_cli import PROJECT, _prefect_settings
 from test_flows import bring_all, publish, totals
 from test_month_report import broken_table
 
 pytestmark = [pytest.mark.flow, pytest.mark.cluster, pytest.mark.usefixtures("prefect_server")]
 
-PREFECT = str(Path(sys.executable).with_name("prefect"))
-AGENT = [PREFECT, "agent", "start", "-p", "default-agent-pool"]
 #: The queue of the agent that tests share; tests without an agent have separate queues.
 QUEUE = "months"
 
 
 @pytest.fixture(scope="module")
-def agent(prefect_server: None) -> Iterator[subprocess.Popen[bytes]]:
+def agent(prefect_server: None) -> Iterator[Process]:
     """Run one agent for all tests, because its command takes seconds to start."""
     _make_pool()
-    started = subprocess.Popen(
-        [*AGENT, "-q", QUEUE],
-        env=os.environ | _prefect_settings() | {"PREFECT_AGENT_QUERY_INTERVAL": "0.5"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    quick = {"PREFECT_AGENT_QUERY_INTERVAL": "0.5"}
+    environment = os.environ | _prefect_settings() | quick | preloaded.shared()
+    words = [sys.executable, "-m", "fakes.agent", QUEUE]
+    started = preloaded.start(words, environment, cwd=PROJECT / "tests")
     try:
         yield started
         assert started.poll() is None

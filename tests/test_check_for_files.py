@@ -16,10 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from fakes.agent import run_by_agent
+from fakes.commands import run, start
 from fakes.google import Google
 from fakes.parquet_files import groups, publish
+from fakes.preloaded import Process, Started
 from fakes.s3 import S3, block
-from test_cli import command, run
 from test_cli import environment as environment
 
 T = TypeVar("T")
@@ -191,7 +192,7 @@ def test_from_s3_to_google(place: Path, web: Path, s3: S3, google: Google) -> No
 # ---- Dask workers, which take seconds to start
 
 
-def found_when(look: Callable[[], T | None], process: subprocess.Popen[Any]) -> T:
+def found_when(look: Callable[[], T | None], process: Started) -> T:
     """Return what a condition finds while the process runs, as soon as it finds it."""
     while process.poll() is None:
         if found := look():
@@ -201,7 +202,7 @@ def found_when(look: Callable[[], T | None], process: subprocess.Popen[Any]) -> 
 
 
 def workers_at_it(
-    process: subprocess.Popen[Any], scratch: Path, but: int = 0
+    process: Process, scratch: Path, but: int = 0
 ) -> Callable[[], list[psutil.Process]]:
     """Return a run's Dask workers, except a lost one, once one of them writes a rewritten file."""
 
@@ -285,19 +286,14 @@ def test_the_work_of_a_killed_worker_is_done_by_another(
 ) -> None:
     """After SIGKILL during a write, the same run completes, with every row once."""
     arguments = ("--cluster-options", '{"n_workers": 1}')
-    process = subprocess.Popen(
-        command(FILE, *options(slow_web, *arguments)),
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    said, log = tmp_path / "said", tmp_path / "log"
+    with said.open("wb") as out, log.open("wb") as err:
+        process = start(environment, (FILE, *options(slow_web, *arguments)), err, out)
     (victim,) = found_when(workers_at_it(process, scratch), process)
     victim.kill()
     (other,) = found_when(workers_at_it(process, scratch, but=victim.pid), process)
-    said, log = process.communicate()
-    assert process.returncode == 0, log
-    assert f"{JANUARY}  rewritten  1,000,000" in said
+    assert process.wait() == 0, log.read_text()
+    assert f"{JANUARY}  rewritten  1,000,000" in said.read_text()
     assert psutil.wait_procs([victim, other], timeout=60)[1] == []
     assert_whole(slow_web, tmp_path)
     assert {p.suffix for p in scratch.iterdir()} == {".lock"}
@@ -308,12 +304,7 @@ def test_after_a_killed_run_nothing_runs_and_the_next_one_completes(
     environment: dict[str, str], slow_web: Path, tmp_path: Path, scratch: Path
 ) -> None:
     """SIGKILL ends the workers too; the next run completes, and the one after is Skipped."""
-    process = subprocess.Popen(
-        command(FILE, *options(slow_web)),
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = start(environment, (FILE, *options(slow_web)))
     workers = found_when(workers_at_it(process, scratch), process)
     process.send_signal(signal.SIGKILL)
     process.wait()

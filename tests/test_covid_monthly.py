@@ -8,7 +8,6 @@ import datetime as dt
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -18,14 +17,15 @@ from typing import Any
 import pytest
 
 import covid_monthly as flow_file
+from fakes import preloaded
 from fakes.agent import run_by_agent
-from fakes.commands import killed_while_downloading
+from fakes.commands import killed_while_downloading, run
 from fakes.editions import SMALL, SMALL_CSV, edition, record
 from fakes.in_process import Commands
 from fakes.real_data import real_file
 from fakes.s3 import S3, block
 from fakes.web import Fault, Page, Web
-from test_cli import PROJECT, environment, run
+from test_cli import PROJECT, environment
 from test_flows import listing
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
@@ -263,11 +263,9 @@ def test_killed_before_any_write_the_next_run_completes(
     options = [str(PROJECT / "flows/covid_monthly.py"), "--url", server.url("/json/")]
     script = PROJECT / "tests/fakes/killed_while_writing.py"
     path = os.pathsep.join([str(PROJECT / "flows"), str(PROJECT / "tests")])
-    killed = subprocess.run(
+    killed = preloaded.run(
         [sys.executable, str(script), f"{number}", *options],
-        env=environment | {"PYTHONPATH": path},
-        capture_output=True,
-        check=False,
+        environment | {"PYTHONPATH": path},
     )
     assert killed.returncode == -signal.SIGKILL
     bucket = Path(environment["TRIPS_DATA"], "bucket")

@@ -20,11 +20,13 @@ import psutil
 import pytest
 
 from core.dask.memory import WORKER_MEMORY
-from fakes import own_dataset
+from fakes import own_dataset, preloaded
+from fakes.commands import run
+from fakes.preloaded import Process
 from fakes.stopping import stop
 from fakes.web import Fault, Page, Web
 from orchestration.json_log import KEYS
-from test_cli import PROJECT, _prefect_settings, command, run
+from test_cli import PROJECT, _prefect_settings, command
 from test_flows import TEMPLATE, bring_all, publish, source, totals, trips
 from test_json_log import FIRST
 
@@ -59,7 +61,7 @@ def server() -> Iterator[Web]:
         yield served
 
 
-def wait_for(what: Callable[[], Any], process: subprocess.Popen[Any]) -> Any:
+def wait_for(what: Callable[[], Any], process: Process) -> Any:
     """Return what a condition finds, as soon as it finds it."""
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
@@ -70,13 +72,13 @@ def wait_for(what: Callable[[], Any], process: subprocess.Popen[Any]) -> Any:
     raise AssertionError("waited in vain")
 
 
-def workers_of(process: subprocess.Popen[Any]) -> list[psutil.Process]:
+def workers_of(process: Process) -> list[psutil.Process]:
     """Return the processes that a command has started, and those that they have started."""
     found: list[psutil.Process] = psutil.Process(process.pid).children(recursive=True)
     return found
 
 
-def session_of(process: subprocess.Popen[Any]) -> list[psutil.Process]:
+def session_of(process: Process) -> list[psutil.Process]:
     """Return what is left in a command's session, even after it has ended."""
     return [each for each in psutil.process_iter() if _session(each) == process.pid]
 
@@ -88,7 +90,7 @@ def _session(process: psutil.Process) -> int:
         return 0
 
 
-def downloading(process: subprocess.Popen[Any], size: int) -> list[psutil.Process]:
+def downloading(process: Process, size: int) -> list[psutil.Process]:
     """Return the worker, or the command itself, that has a download of this size open."""
     processes = [psutil.Process(process.pid), *workers_of(process)]
     return [each for each in processes if size in _sizes_of_downloads(each)]
@@ -159,10 +161,10 @@ def test_workers_log_the_same_json_as_the_command(environment: dict[str, str], s
 def test_months_of_a_dataset_of_the_users_own(
     environment: dict[str, str], shared: Path, tmp_path: Path
 ) -> None:
-    """The workers find a declaration in the user's own folder, as the command does."""
+    """A worker finds a declaration in the user's own folder, as the command does."""
     declared = {"TRIPS_DATASETS": own_dataset.declare_with_two_months(tmp_path / "own")}
     options = ("--dataset", own_dataset.NAME, "--months", "2020-10:2020-11", "--engine", "dask")
-    found = run(environment | declared, "parameterized_flow.py", *options)
+    found = run(environment | declared, "parameterized_flow.py", *options, "--workers", "1")
     assert found.returncode == 0, found.stderr
     with duckdb.connect(str(shared / "trips.duckdb"), read_only=True) as db:
         assert db.sql(own_dataset.SUMS).fetchall() == own_dataset.TWO_MONTHS
@@ -178,34 +180,30 @@ def test_a_cluster_is_started_only_when_there_is_work(shared: Path) -> None:
 
 def test_one_failed_month_is_named_and_the_others_arrive(shared: Path) -> None:
     """As with threads, it has the reason, which comes from the worker."""
-    publish(shared, "2020-10", ["1"])
-    (shared / "web/green_tripdata_2020-11.csv").write_text("<html><body>moved</body></html>")
-    state = bring_all(shared, "10,11", engine="dask")
+    (shared / "web/green_tripdata_2020-10.csv").write_text("<html><body>moved</body></html>")
+    publish(shared, "2020-11", ["1"])
+    state = bring_all(shared, "10,11", engine="dask", workers=1)
     assert state.is_failed()
-    assert state.message.startswith("1 of 2 months failed: green 2020-11: ")
+    assert state.message.startswith("1 of 2 months failed: green 2020-10: ")
     assert "web page" in state.message
-    assert totals(shared) == {"2020-10": (1, 1.0)}
+    assert totals(shared) == {"2020-11": (1, 1.0)}
 
 
 def test_a_killed_worker_costs_nothing(
-    environment: dict[str, str], shared: Path, server: Web
+    environment: dict[str, str], shared: Path, server: Web, tmp_path: Path
 ) -> None:
     """After SIGKILL with half of a month downloaded, another worker completes it once."""
     half = hang_in_the_middle(server)
     earlier = states_of_runs().keys()
-    process = subprocess.Popen(
-        dask_command(server, "--months", "2020-10", "--workers", "2"),
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    said, log = tmp_path / "said", tmp_path / "log"
+    months = dask_command(server, "--months", "2020-10", "--workers", "2")
+    with said.open("wb") as out, log.open("wb") as err:
+        process = preloaded.start(months, environment, stdout=out, stderr=err)
     (killed,) = wait_for(lambda: downloading(process, half), process)
     assert WORKER_MEMORY.items() <= killed.environ().items()
     killed.kill()
-    out, err = process.communicate(timeout=SECONDS)
-    assert process.returncode == 0, err
-    assert "green 2020-10  loaded" in out
+    assert process.wait(SECONDS) == 0, log.read_text()
+    assert "green 2020-10  loaded" in said.read_text()
     assert totals(shared) == {"2020-10": (20_000, sum(range(20_000)) + 5000.0)}
     ranges = [r.headers["range"] for r in server.requests if "range" in r.headers]
     assert ranges == [f"bytes={half}-"]
@@ -233,9 +231,9 @@ def test_a_stopped_run_leaves_no_process(
     """After Ctrl-C, an agent's SIGTERM or a kill within a month, the next run completes it."""
     half = hang_in_the_middle(server)
     with (tmp_path / "said").open("wb") as said:
-        process = subprocess.Popen(
+        process = preloaded.start(
             dask_command(server, "--months", "2020-10", "--engine", engine),
-            env=environment,
+            environment,
             stdout=said,
             stderr=said,
             start_new_session=True,

@@ -7,7 +7,6 @@ import functools
 import os
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from fakes import preloaded
 from fakes.google import Google
 from fakes.google.answers import Fault
 from monthly.month import Month
@@ -258,9 +258,7 @@ def _kill_at(fault: Fault, folder: Path) -> None:
     database = {"PREFECT_API_DATABASE_CONNECTION_URL": PREFECT_API_DATABASE_CONNECTION_URL.value()}
     log = folder / "log"
     with log.open("wb") as file:
-        run = subprocess.Popen(
-            [*command, *options], env={**os.environ, **database}, stdout=file, stderr=file
-        )
+        run = preloaded.start([*command, *options], os.environ | database, stdout=file, stderr=file)
         try:
             assert fault.reached.wait(90), log.read_text()
         finally:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +16,9 @@ import pytest
 
 import image_to_gif as flow_file
 from core.errors import UsageError
+from fakes import preloaded
 from fakes.agent import run_by_agent
-from fakes.commands import killed_while_downloading, start, wait
+from fakes.commands import killed_while_downloading, run, start, wait
 from fakes.google import Google
 from fakes.image_file import image_file, picture, pixels
 from fakes.in_process import Commands
@@ -26,7 +26,7 @@ from fakes.real_data import real_file
 from fakes.s3 import S3, block
 from fakes.web import Fault, Page, Web
 from orchestration import graph
-from test_cli import PROJECT, environment, run
+from test_cli import PROJECT, environment
 from test_flows import listing
 from test_google_flows import BUCKET as GCS
 from test_google_flows import blocks
@@ -302,7 +302,7 @@ def test_killed_before_a_write_the_next_run_completes(
     options = ["--engine", "threads", "--url", server.url("/all.img")]
     script = PROJECT / "tests/fakes/killed_while_writing.py"
     path = os.pathsep.join([str(PROJECT / "flows"), str(PROJECT / "tests")])
-    killed = subprocess.run(
+    killed = preloaded.run(
         [
             sys.executable,
             str(script),
@@ -310,9 +310,7 @@ def test_killed_before_a_write_the_next_run_completes(
             str(PROJECT / "flows/image_to_gif.py"),
             *options,
         ],
-        env=environment | {"PYTHONPATH": path},
-        capture_output=True,
-        check=False,
+        environment | {"PYTHONPATH": path},
     )
     assert killed.returncode == -signal.SIGKILL
     left = {name: data for name, data in listing(here).items() if not name.startswith(".")}
@@ -370,7 +368,7 @@ def test_on_a_cluster_that_runs_already(
 @pytest.mark.slow
 def test_from_a_deployment_by_an_agent(environment: dict[str, str], server: Web) -> None:
     """The agent runs it in a copy of the project; bucket and GIF stay."""
-    parameters = {"url": server.url("/all.img"), "bucket": "local-bucket/zoom"}
+    parameters = {"url": server.url("/all.img"), "bucket": "local-bucket/zoom", "workers": 1}
     ended = run_by_agent(flow_file.image_to_gif, "image_to_gif.py", parameters, environment)
     assert ended.state_name == "Completed", ended.state
     assert made_in(Path(environment["TRIPS_DATA"], "bucket")) == MADE

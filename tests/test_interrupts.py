@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from fakes.served import serving
+from fakes import preloaded
+from fakes.prefect_machine import Prefect
 from fakes.web import Web
 from orchestration.interrupts import ended_by_ctrl_c
 from test_cli import command
@@ -122,18 +122,30 @@ def test_a_command_that_still_imports_ends_without_a_traceback(tmp_path: Path) -
     assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
 
 
+@pytest.fixture
+def served(tmp_path: Path, prefect_database: Callable[[Path], None]) -> Iterator[Prefect]:
+    """Run a server."""
+    found = Prefect(tmp_path, {})
+    prefect_database(tmp_path / "prefect.db")
+    try:
+        found.serve(f"sqlite+aiosqlite:///{tmp_path}/prefect.db")
+        yield found
+    finally:
+        found.stop()
+
+
 @pytest.mark.cluster
 @pytest.mark.parametrize(("engine", "count"), [("threads", 2), ("dask", 3)])
 def test_the_runs_of_a_stopped_command_have_crashed(
-    tmp_path: Path, prefect_database: Callable[[Path], None], engine: str, count: int
+    tmp_path: Path, served: Prefect, engine: str, count: int
 ) -> None:
     """They are the parent's, that of the month in progress and, on Dask, the cluster's."""
-    with serving(tmp_path, database=prefect_database) as served, Web() as web:
+    with Web() as web:
         half = hang_in_the_middle(web)
         which = ("--color", "green", "--months", "2020-10", "--source", web.url(TEMPLATE))
-        process = subprocess.Popen(
+        process = preloaded.start(
             command("parameterized_flow.py", *which, "--engine", engine),
-            env=os.environ | {"PREFECT_API_URL": f"{served.url}/api", "TRIPS_DATA": str(tmp_path)},
+            served.env() | {"TRIPS_DATA": str(tmp_path)},
             start_new_session=True,
         )
         try:
@@ -143,6 +155,5 @@ def test_the_runs_of_a_stopped_command_have_crashed(
             raise
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(60) == -signal.SIGINT
-        started = {"flow_runs": {"start_time": {"is_null_": False}}}
-        runs = httpx.post(f"{served.url}/api/flow_runs/filter", json=started).json()
+    runs = served.runs(start_time={"is_null_": False})
     assert [run["state_type"] for run in runs] == ["CRASHED"] * count

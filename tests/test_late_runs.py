@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from test_cli import command, environment  # noqa: F401 - a fixture
+from fakes.commands import start
+from test_cli import environment  # noqa: F401 - a fixture
 from test_flows import bring_all, publish, totals
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
@@ -42,12 +42,7 @@ def test_late_runs_at_once_do_each_step_once(
     options = ("--color", "green", "--months", "due", "--due-months", "2")
     earlier = {run.id for run in month_runs()}
     processes = [
-        subprocess.Popen(
-            command("parameterized_flow.py", *options, "--source", "sample:3000"),
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        start(environment, ("parameterized_flow.py", *options, "--source", "sample:3000"))
         for _ in range(4)
     ]
     assert [process.wait() for process in processes] == [0] * 4

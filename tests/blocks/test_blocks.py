@@ -35,8 +35,10 @@ import make_process_blocks
 import make_s3_block
 import make_secret_blocks
 from block_specs import BlockSpec, _reference, main, main_of_all
+from fakes import preloaded
 from fakes.google import Google
 from fakes.postgres import Database
+from fakes.preloaded import PREFECT
 from fakes.s3 import REGION, S3
 from fakes.web import Page, Web
 from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket
@@ -584,27 +586,25 @@ def test_no_secret_is_ever_printed(secret: str, tmp_path_factory: Any) -> None:
     assert secret not in written.getvalue()
 
 
-def _process(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    settings = {"PYTHONWARNINGS": "ignore"} | environment
-    command = (sys.executable, *command) if command[0].endswith(".py") else command
-    return subprocess.run(
-        command,
-        env=os.environ | settings,
+def test_the_command_of_a_script_ends_in_one_line(tmp_path: Path) -> None:
+    """Run as a real command, it prints no traceback and no Prefect warning, and exits with 1."""
+    found = subprocess.run(
+        [sys.executable, "blocks/make_docker_block.py", "--env", str(env_file(tmp_path, {}))],
+        env=os.environ | {"PYTHONWARNINGS": ""},
         capture_output=True,
         text=True,
         check=False,
         cwd=PROJECT,
     )
-
-
-def test_the_command_of_a_script_ends_in_one_line(tmp_path: Path) -> None:
-    """Run as a real command, it prints no traceback and no Prefect warning, and exits with 1."""
-    env = str(env_file(tmp_path, {}))
-    found = _process("blocks/make_docker_block.py", "--env", env, PYTHONWARNINGS="")
     assert found.returncode == 1
     assert found.stdout == ""
     assert found.stderr.startswith("Error: DOCKER_IMAGE must have a value")
     assert found.stderr.count("\n") == 1
+
+
+def _fork(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    settings = os.environ | {"PYTHONWARNINGS": "ignore"} | environment
+    return preloaded.run(words, settings, cwd=PROJECT)
 
 
 @pytest.mark.slow
@@ -613,11 +613,10 @@ def test_the_command_saves_and_prefect_registers_our_own_blocks(tmp_path: Path) 
     """They are saved in the Prefect database that the environment names."""
     env, data = str(env_file(tmp_path, {})), str(tmp_path / "data")
     settings = _prefect_settings()
-    made = _process("blocks/make_blocks.py", "--env", env, TRIPS_DATA=data, **settings)
+    made = _fork(sys.executable, "blocks/make_blocks.py", "--env", env, TRIPS_DATA=data, **settings)
     assert made.returncode == 0, made.stderr
     assert load("local-bucket/zoom").folder == f"{data}/bucket"
-    prefect = str(Path(sys.executable).with_name("prefect"))
-    register = (prefect, "block", "register", "--module", "orchestration.embedded_blocks")
-    registered = _process(*register, PYTHONPATH="flows", **settings)
+    register = ("block", "register", "--module", "orchestration.embedded_blocks")
+    registered = _fork(*PREFECT, *register, PYTHONPATH="flows", **settings)
     assert registered.returncode == 0, registered.stderr
     assert "Successfully registered 2 blocks" in registered.stdout

@@ -21,11 +21,11 @@ from fakes.web import Web
 from postgres_server import HOST, USER, Server
 
 _BUILD_SECONDS = 1200
+_SCRIPTS_SECONDS = 600
 _SCRIPTS = (
     "blocks/make_blocks.py",
     *(f"deployments/{name}_deploy.py" for name in ("local", "docker", "work_pool", "github")),
 )
-_SCRIPTS_SECONDS = 600
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -128,7 +128,7 @@ def prefect(
     try:
         # SQLite answers 503 when many runs begin at once.
         found.serve(url.render_as_string(hide_password=False))
-        found.run("tests/fakes/scripts.py", *_SCRIPTS, seconds=_SCRIPTS_SECONDS)
+        found.run("dev/scripts.py", *_SCRIPTS, seconds=_SCRIPTS_SECONDS)
         yield found
     finally:
         found.stop()

@@ -7,8 +7,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ import targets
 from block_specs import main as save
 from bucket_deploy import path_of, remove_older, target_of, uploaded
 from core.errors import UsageError
+from fakes import preloaded
 from fakes import s3 as fake_s3
 from fakes.agent import started_and_ended
 from fakes.google import Google
@@ -340,17 +339,12 @@ def test_the_classic_command_uploads_what_a_run_fetches(
 def _build(project: Path) -> None:
     """Run the command of docs/deploy.md for another flow, in a folder."""
     (found,) = re.findall(
-        r"^    \.venv/bin/(prefect deployment build (?:.*\\\n)+.*-sb s3/.*--apply)$",
+        r"^    \.venv/bin/prefect (deployment build (?:.*\\\n)+.*-sb s3/.*--apply)$",
         (PROJECT / "docs/deploy.md").read_text(),
         re.MULTILINE,
     )
-    other = {
-        "prefect": str(Path(sys.executable).with_name("prefect")),
-        "flows/parameterized_flow.py:etl_parent_flow": "flows/classic.py:classic",
-    }
+    other = {"flows/parameterized_flow.py:etl_parent_flow": "flows/classic.py:classic"}
     words = [other.get(word, word) for word in shlex.split(found.replace("\\\n", " "))]
     environment = os.environ | _prefect_settings() | {"PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(
-        words, env=environment, cwd=project, capture_output=True, text=True, check=False
-    )
+    done = preloaded.run([*preloaded.PREFECT, *words], environment, cwd=project)
     assert done.returncode == 0, done.stdout + done.stderr

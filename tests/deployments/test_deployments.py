@@ -8,8 +8,6 @@ import io
 import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
 from functools import cache
@@ -35,6 +33,7 @@ import make_process_blocks
 import targets
 import work_pool_deploy
 from block_specs import main as save
+from fakes import preloaded
 from postgres_server import free_port
 from specs import SPECS
 from targets import AGENTS, BESIDE, Target, loaded, main, make_pool, name_of, taken_by
@@ -249,17 +248,14 @@ def test_the_classic_command_of_the_readme_applies_a_deployment(
     """It runs as written, in a new process; the file that it also writes is moved away."""
     asyncio.run(make_pool(AGENTS))
     found = re.search(
-        r"^    \.venv/bin/(prefect deployment build (?:.*\\\n)+.*--apply)$", README, re.M
+        r"^    \.venv/bin/prefect (deployment build (?:.*\\\n)+.*--apply)$", README, re.M
     )
     assert found
-    program, *options = shlex.split(found[1].replace("\\\n", " "))
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name(program)), *options, "-o", str(tmp_path / "it.yaml")],
-        env=os.environ | _prefect_settings() | {"PYTHONWARNINGS": "ignore"},
+    options = shlex.split(found[1].replace("\\\n", " "))
+    done = preloaded.run(
+        [*preloaded.PREFECT, *options, "-o", str(tmp_path / "it.yaml")],
+        os.environ | _prefect_settings() | {"PYTHONWARNINGS": "ignore"},
         cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     applied = deployment("etl-parent-flow/my-flow")

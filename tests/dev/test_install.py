@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -41,23 +42,26 @@ def test_own_settings_of_uv_take_precedence(monkeypatch: pytest.MonkeyPatch) -> 
     assert install.uv_environment(own)["UV_DEFAULT_INDEX"] == "https://uv/simple"
 
 
+def empty_wheel(folder: Path) -> Path:
+    """Write the wheel of a package `one` without modules."""
+    wheel = folder / "one-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as files:
+        about = "Metadata-Version: 2.1\nName: one\nVersion: 1\n"
+        files.writestr("one-1.dist-info/METADATA", about)
+        tags = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        files.writestr("one-1.dist-info/WHEEL", tags)
+        files.writestr("one-1.dist-info/RECORD", "")
+    return wheel
+
+
 @pytest.mark.slow
 def test_pip_installs_where_uv_cannot_be_had(tmp_path: Path) -> None:
-    """Without an index there is no uv, and pip still installs a local project."""
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "pyproject.toml").write_text('[project]\nname = "one"\nversion = "1"\n')
+    """Without an index there is no uv, and pip still installs a local wheel."""
+    wheel = empty_wheel(tmp_path)
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "v"], check=True)
-    python = tmp_path / "v/bin/python"
-    subprocess.run([python, "-m", "pip", "install", "-q", "setuptools", "wheel"], check=True)
     done = subprocess.run(
-        [python, install.__file__, "--no-build-isolation", project],
-        env={
-            **os.environ,
-            "PIP_NO_INDEX": "1",
-            "PIP_FIND_LINKS": "",
-            "PIP_CONFIG_FILE": os.devnull,
-        },
+        [tmp_path / "v/bin/python", install.__file__, wheel],
+        env=os.environ | NO_INDEX,
         capture_output=True,
         text=True,
         check=True,

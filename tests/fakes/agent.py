@@ -1,21 +1,30 @@
 """Run a flow from a deployment by Prefect's agent, in this process: its command takes seconds.
 
-The run itself is a separate process, as with any agent.
+The run itself is a separate process, as with any agent, but a fork. As a command, this file is
+`prefect agent start` for a queue, whose runs are forks, too:
+
+python -m fakes.agent QUEUE
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.abc
 import pytest
 from prefect import Flow, get_client
 from prefect.agent import PrefectAgent
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments.deployments import Deployment, run_deployment
+from prefect.infrastructure import process
+
+from fakes import preloaded
 
 PROJECT = Path(__file__).absolute().parents[2]
 
@@ -61,6 +70,7 @@ def started_and_ended(
             patch.delenv(name)
         for name, value in environment.items():
             patch.setenv(name, value)
+        patch.setattr(process, "run_process", _run_process)
         asyncio.run(_take(queue))
     return asyncio.run(_read(started.id))
 
@@ -72,7 +82,34 @@ async def _take(queue: str) -> None:
         await agent.get_and_submit_flow_runs()
 
 
+async def _run_process(
+    command: list[str],
+    stream_output: bool,
+    task_status: anyio.abc.TaskStatus[Any],
+    task_status_handler: Callable[[Any], Any],
+    env: Mapping[str, str],
+    cwd: str,
+) -> preloaded.Process:
+    """Do what the function of Prefect of this name does, with a fork."""
+    started = preloaded.start(command, env, cwd=Path(cwd), stdout=1, stderr=2)
+    task_status.started(task_status_handler(started))
+    await anyio.to_thread.run_sync(started.wait)
+    return started
+
+
+def _main() -> None:
+    from prefect.cli.root import app
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "run_process", _run_process)
+        app(["agent", "start", "-p", "default-agent-pool", "-q", sys.argv[1]])
+
+
 async def _read(run_id: Any) -> FlowRun:
     async with get_client() as client:
         run: FlowRun = await client.read_flow_run(run_id)
         return run
+
+
+if __name__ == "__main__":
+    _main()

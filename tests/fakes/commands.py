@@ -1,4 +1,4 @@
-"""Start commands that are killed while they run."""
+"""Start commands as processes that are killed or signalled, or run them to their end."""
 
 from __future__ import annotations
 
@@ -9,19 +9,28 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from fakes import preloaded
+from fakes.preloaded import Process
 from test_cli import command
 
 
 def start(
-    environment: dict[str, str], options: Sequence[str], log: Any = subprocess.DEVNULL
-) -> subprocess.Popen[bytes]:
+    environment: dict[str, str],
+    options: Sequence[str],
+    log: Any = subprocess.DEVNULL,
+    out: Any = subprocess.DEVNULL,
+    **others: Any,
+) -> Process:
     """Start a flow file with its options as a process."""
-    return subprocess.Popen(
-        command(*options), env=environment, stdout=subprocess.DEVNULL, stderr=log
-    )
+    return preloaded.start(command(*options), environment, stdout=out, stderr=log, **others)
 
 
-def wait(until: Callable[[], object], process: subprocess.Popen[bytes]) -> None:
+def run(environment: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
+    """Run a flow file with its options as a process, to its end."""
+    return preloaded.run(command(*options), environment)
+
+
+def wait(until: Callable[[], object], process: Process) -> None:
     """Wait for a condition; fail if the process ends first."""
     while not until():
         assert process.poll() is None, f"ended with exit code {process.returncode} too early"

@@ -17,12 +17,14 @@ from typing import Any
 import httpx
 import pytest
 
-from fakes.docker_engine import run, wait_until
+from fakes import preloaded
+from fakes.docker_engine import wait_until
+from fakes.preloaded import PREFECT, Process
 from fakes.stopping import stop
 from postgres_server import free_port
 
 PROJECT = Path(__file__).absolute().parents[2]
-_START_SECONDS = 120
+_START_SECONDS, _GONE_SECONDS = 120, 30
 _FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 #: A request takes the server 10 ms; runs take seconds.
 _ASK_SECONDS = 0.3
@@ -32,7 +34,7 @@ _ASK_SECONDS = 0.3
 class Program:
     """A background program in its own session, so that it can be killed as a whole."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     log: Path
 
     def said(self) -> str:
@@ -44,6 +46,15 @@ class Program:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        wait_until("nobody is left of its group", lambda: not self._has_group(), _GONE_SECONDS)
+
+    def _has_group(self) -> bool:
+        """Return whether a process of its group exists; a killed one does until it is reaped."""
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
 
     def stop(self) -> None:
         """Stop it as a person does; kill it if it does not stop."""
@@ -103,13 +114,12 @@ class Prefect:
         """Start a Prefect program in the background."""
         log = self.home / f"{len(self.programs)}-{'-'.join(command[:2])}.log"
         with log.open("wb") as out:
-            process = subprocess.Popen(
-                ["prefect", *command],
-                env=self.env() | environment,
+            process = preloaded.start(
+                [*PREFECT, *command],
+                self.env() | environment,
                 cwd=PROJECT,
                 stdout=out,
                 stderr=out,
-                stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
         self.programs.append(Program(process, log))
@@ -127,8 +137,10 @@ class Prefect:
 
     def run(self, *command: str, seconds: float = 120) -> str:
         """Run a Prefect command or a script of the project; return its output."""
-        words = [sys.executable, *command] if command[0].endswith(".py") else ["prefect", *command]
-        return run(*words, seconds=seconds, env=self.env(), cwd=PROJECT)
+        program = (sys.executable,) if command[0].endswith(".py") else PREFECT
+        done = preloaded.run([*program, *command], self.env(), cwd=PROJECT, timeout=seconds)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
 
     def post(self, path: str, **body: Any) -> Any:
         """Return the API's answer to a POST request; ask again while SQLite is locked (503)."""

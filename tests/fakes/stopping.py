@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 
+from fakes.preloaded import Started
+
 _STOP_SECONDS = 40
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: Started) -> None:
     """Ask a program to stop, and wait until it has.
 
     Raises:

@@ -25,8 +25,17 @@ from monthly.sample import write_sample
 from monthly.warehouses import Warehouse
 from monthly.warehouses.duckdb import DuckDBFile
 
-#: dbt of the environment that the Makefile creates from dev/readers-requirements.txt.
-DBT = Path(sys.prefix, "readers", "bin", "dbt")
+#: Python of the environment that the Makefile creates from dev/readers-requirements.txt, for dbt.
+PYTHON = Path(sys.prefix, "readers", "bin", "python")
+#: Runs commands of dbt one after another in one process, which imports dbt once.
+_COMMANDS = """
+import json, sys
+from dbt.cli.main import dbtRunner
+for command in json.loads(sys.argv[1]):
+    ended = dbtRunner().invoke(["--no-version-check", *command, "--profiles-dir", "."])
+    if not ended.success:
+        sys.exit(f"dbt {command} failed: {ended.exception}")
+"""
 TAXIS = [DATASETS["yellow"], DATASETS["green"]]
 MONTHS = (Month("yellow", 2012, 3), Month("yellow", 2021, 1), Month("green", 2021, 1))
 ROWS = 500
@@ -151,14 +160,14 @@ def assert_builds(warehouse: Warehouse, tmp_path: Path, profile: dict[str, Any])
     (project / "dbt_project.yml").write_text(yaml.safe_dump(made))
     profiles = {"zoom": {"target": "dev", "outputs": {"dev": profile}}}
     (project / "profiles.yml").write_text(yaml.safe_dump(profiles))
-    dbt(project, "run", "--select", "path:models/trips")
-    built = dbt(project, "build")
+    dbt(project, ["run", "--select", "path:models/trips"], ["build"], ["source", "freshness"])
+    built = statuses(project, "run_results")
     assert {node: status for node, status in built.items() if status != "success"} == {
         node: "pass" for node, status in built.items() if status == "pass"
     }
     assert built["model.zoom.stg_yellow_tripdata"] == "success"
     assert [n for n in built if "accepted_values" in n], "no code was tested"
-    assert {*dbt(project, "source", "freshness", results="sources").values()} == {"pass"}
+    assert {*statuses(project, "sources").values()} == {"pass"}
 
 
 def loaded(warehouse: Warehouse, month: Month, folder: Path) -> None:
@@ -170,17 +179,21 @@ def loaded(warehouse: Warehouse, month: Month, folder: Path) -> None:
     assert warehouse.load(month, entry, found.path) == found.rows_written
 
 
-def dbt(project: Path, *command: str, results: str = "run_results") -> dict[str, str]:
-    """Run dbt in a project; return the status of each node."""
+def dbt(project: Path, *commands: list[str]) -> None:
+    """Run commands of dbt in a project."""
     quiet = os.environ | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}
     done = subprocess.run(
-        [DBT, "--no-version-check", *command, "--profiles-dir", "."],
+        [PYTHON, "-c", _COMMANDS, json.dumps(commands)],
         cwd=project,
         env=quiet,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def statuses(project: Path, results: str) -> dict[str, str]:
+    """Return the status of each node in a file of results that dbt has written."""
     found: Sequence[dict[str, str]] = json.loads(
         (project / "target" / f"{results}.json").read_text()
     )["results"]

@@ -1,6 +1,6 @@
 """Run scripts of the project one after another in one process, which imports Prefect once.
 
-python tests/fakes/scripts.py blocks/make_blocks.py deployments/local_deploy.py
+python dev/scripts.py blocks/make_blocks.py deployments/local_deploy.py
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ def main(scripts: list[str]) -> None:
             runpy.run_path(script, run_name="__main__")
         except SystemExit as ended:
             if ended.code:
+                print(f"{script} failed", file=sys.stderr)
                 raise
 
 
