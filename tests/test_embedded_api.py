@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import inspect
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -47,6 +50,47 @@ def test_a_second_request_uses_the_connection_of_the_first(tmp_path: Path) -> No
                 return int(found.scalar_one())
 
     assert asyncio.run(changes()) == 2
+
+
+async def _changes(folder: Path) -> int:
+    """Insert a row; return how many changes the connection has made."""
+    engine = await ConnectionsInLoop(f"sqlite+aiosqlite:///{folder / 'prefect.db'}").engine()
+    async with engine.begin() as there:
+        await there.execute(sqlalchemy.text("CREATE TABLE IF NOT EXISTS t (a)"))
+        await there.execute(INSERT)
+        found = await there.execute(sqlalchemy.text("SELECT total_changes()"))
+        return int(found.scalar_one())
+
+
+def test_a_second_event_loop_uses_the_connection_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At exit it is closed, and SQLite removes the database's write-ahead log."""
+    at_exit: list[Callable[[], None]] = []
+    monkeypatch.setattr(atexit, "register", at_exit.append)
+    assert [asyncio.run(_changes(tmp_path)) for _ in range(2)] == [1, 2]
+    log = tmp_path / "prefect.db-wal"
+    assert log.exists()
+    (close,) = at_exit
+    close()
+    assert not log.exists()
+
+
+def test_event_loops_in_two_threads_use_two_connections(tmp_path: Path) -> None:
+    asyncio.run(_changes(tmp_path))
+    both = Barrier(2, timeout=60)
+
+    async def changes() -> int:
+        engine = await ConnectionsInLoop(f"sqlite+aiosqlite:///{tmp_path / 'prefect.db'}").engine()
+        async with engine.connect() as there:
+            both.wait()
+            found = await there.execute(sqlalchemy.text("SELECT total_changes()"))
+            both.wait()
+            return int(found.scalar_one())
+
+    with ThreadPoolExecutor(2) as threads:
+        each = [threads.submit(asyncio.run, changes()) for _ in range(2)]
+        assert sorted(one.result() for one in each) == [0, 1]
 
 
 def test_a_transaction_waits_for_another_of_its_event_loop(

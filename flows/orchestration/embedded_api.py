@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -22,13 +23,17 @@ from prefect.settings import (
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util import await_only
+from sqlalchemy.util.queue import Queue
 
 from orchestration.kept_connections import KeptConnections
 
 #: Seconds to wait for a database that another connection writes, as Prefect does, and between
 #: two attempts.
 PATIENCE, _PAUSE = 60.0, 0.005
+#: The engine of each database, by its URL.
+_ENGINES: dict[str, AsyncEngine] = {}
 
 
 class _Cursor(sqlite3.Cursor):
@@ -65,17 +70,36 @@ class _Connection(sqlite3.Connection):
         return super().cursor(factory)
 
 
+class _Pool(AsyncAdaptedQueuePool):
+    """A pool of connections that event loops in several threads share."""
+
+    _queue_class = Queue
+
+
 class ConnectionsInLoop(KeptConnections):
     """Prefect's SQLite database with connections that need no threads.
 
     Prefect passes each statement between threads four times, and each pass waits for the
     interpreter. A statement takes a fraction of a millisecond, so the event loop executes it.
+
+    Prefect has an engine for each event loop, and a command has several of them: one for the run,
+    one for each block that it loads. Each engine compiles its statements again.
     """
 
+    pool = _Pool
+
+    async def engine(self) -> AsyncEngine:
+        """Return the engine that all event loops share."""
+        if self.connection_url not in _ENGINES:
+            _ENGINES[self.connection_url] = self.made()
+        return _ENGINES[self.connection_url]
+
     def made(self) -> AsyncEngine:
-        """Return a new engine."""
+        """Return a new engine, which closes its connections when the process exits."""
         engine = super().made()
         event.listen(engine.sync_engine, "do_connect", _connect)
+        # SQLite removes its write-ahead log when the last connection closes.
+        atexit.register(engine.sync_engine.dispose)
         return engine
 
     def setup_sqlite(self, conn: sqlite3.Connection, record: object) -> None:
