@@ -142,25 +142,26 @@ def test_requests_of_a_run_call_no_dependency_in_a_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """FastAPI starts a thread for each dependency that is not a coroutine."""
-    app: Any = create_app(get_current_settings(), ephemeral=True)
-    monkeypatch.setattr(app.api_app, "dependency_overrides", {})
+    create: Any = create_app
+    app = create(get_current_settings(), ephemeral=True, ignore_cache=True)
+    monkeypatch.setattr(embedded_api, "create_app", lambda *_, **__: app)
+    used = ("/flows/", "/flow_runs/", "/task_runs/", "/artifacts/", "/logs/")
+    routes = [each for each in app.api_app.routes if each.path.startswith(used)]
+
+    def in_threads() -> set[str]:
+        called = {each for route in routes for each in _dependencies(route.dependant)}
+        return {each.__name__ for each in called if not _is_coroutine(each)}
+
+    assert {"provide_database_interface", "get_created_by"} <= in_threads()
     database = ConnectionsInLoop(f"sqlite+aiosqlite:///{tmp_path / 'prefect.db'}")
     with temporary_database_config(database):  # or later tests would use this test's database
         tune_embedded_api()
-    used = ("/flows/", "/flow_runs/", "/task_runs/", "/artifacts/", "/logs/")
-    routes = [each for each in app.api_app.routes if each.path.startswith(used)]
-    called = {each for route in routes for each in _dependencies(route)}
-    in_threads = {each for each in called if not _is_coroutine(each)}
-    assert in_threads
-    assert {each.__name__ for each in in_threads} - {"get_limit"} == {
-        each.__name__ for each in in_threads & set(app.api_app.dependency_overrides)
-    }
+    assert in_threads() <= {"get_limit"}
 
 
-def _dependencies(route: Any) -> list[Any]:
-    own = [each.default for each in inspect.signature(route.endpoint).parameters.values()]
-    every = [*route.dependencies, *own]
-    return [each.dependency for each in every if hasattr(each, "dependency")]
+def _dependencies(dependant: Any) -> list[Any]:
+    inner = [call for each in dependant.dependencies for call in _dependencies(each)]
+    return [*(each.call for each in dependant.dependencies), *inner]
 
 
 def _is_coroutine(dependency: Any) -> bool:

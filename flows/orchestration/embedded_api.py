@@ -6,11 +6,14 @@ import asyncio
 import atexit
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from prefect._vendor.fastapi import Header
+from prefect._vendor.fastapi.dependencies.models import Dependant
+from prefect._vendor.fastapi.dependencies.utils import get_dependant
+from prefect._vendor.fastapi.routing import APIRoute
 from prefect.server.api.dependencies import get_created_by, provide_request_api_version
 from prefect.server.api.server import create_app
 from prefect.server.database.dependencies import provide_database_interface, set_database_config
@@ -141,13 +144,23 @@ def _keep_connections() -> None:
 def _answer_in_loop() -> None:
     """Call the dependencies of requests in the event loop.
 
-    FastAPI calls those that are not coroutines in threads, which wait for the interpreter.
+    FastAPI calls those that are not coroutines in threads, which wait for the interpreter. Its
+    `dependency_overrides` would have it inspect all dependencies of each request again.
     """
     app: Any = create_app(get_current_settings(), ephemeral=True)
-    overrides = app.api_app.dependency_overrides
-    overrides[provide_database_interface] = _database
-    overrides[provide_request_api_version] = _version
-    overrides[get_created_by] = _created_by
+    for route in app.api_app.routes:
+        if isinstance(route, APIRoute):
+            _replace_dependencies(route.dependant)
+
+
+def _replace_dependencies(dependant: Dependant) -> None:
+    for position, each in enumerate(dependant.dependencies):
+        if each.call in _COROUTINES:
+            call = _COROUTINES[each.call]
+            dependant.dependencies[position] = get_dependant(
+                path=each.path or "", call=call, name=each.name
+            )
+        _replace_dependencies(each)
 
 
 async def _database() -> PrefectDBInterface:
@@ -160,3 +173,11 @@ async def _version(x_prefect_api_version: str = Header(None)) -> Any:
 
 async def _created_by() -> None:
     """Return None: only automations identify themselves, and they need a server."""
+
+
+#: What takes the place of dependencies that are not coroutines.
+_COROUTINES: dict[Any, Callable[..., Any]] = {
+    provide_database_interface: _database,
+    provide_request_api_version: _version,
+    get_created_by: _created_by,
+}
