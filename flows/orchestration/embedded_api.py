@@ -26,9 +26,9 @@ from prefect.settings import (
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 from sqlalchemy.util import await_only
-from sqlalchemy.util.queue import Queue
+from sqlalchemy.util.queue import Queue, QueueCommon
 
 from orchestration.kept_connections import KeptConnections
 
@@ -76,7 +76,7 @@ class _Connection(sqlite3.Connection):
 class _Pool(AsyncAdaptedQueuePool):
     """A pool of connections that event loops in several threads share."""
 
-    _queue_class = Queue
+    _queue_class: type[QueueCommon[ConnectionPoolEntry]] = Queue
 
 
 class ConnectionsInLoop(KeptConnections):
