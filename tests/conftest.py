@@ -92,14 +92,14 @@ def prefect_database(pytestconfig: pytest.Config) -> Callable[[Path], None]:
 def prefect_server(
     prefect_database: Callable[[Path], None], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
-    """Run Prefect's own API in this process, on the session's own database."""
+    """Run Prefect's own API in this process as commands do, on the session's own database."""
     from prefect.settings import (
         PREFECT_API_DATABASE_CONNECTION_URL,
         PREFECT_API_DATABASE_MIGRATE_ON_START,
         temporary_settings,
     )
 
-    from fakes.prefect_home import connections_kept
+    from orchestration.embedded_api import tune_embedded_api
 
     path = tmp_path_factory.mktemp("prefect") / "prefect.db"
     prefect_database(path)
@@ -108,7 +108,8 @@ def prefect_server(
         PREFECT_API_DATABASE_CONNECTION_URL: url,
         PREFECT_API_DATABASE_MIGRATE_ON_START: False,
     }
-    with temporary_settings(settings), connections_kept():
+    with temporary_settings(settings):
+        tune_embedded_api()
         yield
 
 

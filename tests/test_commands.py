@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,22 @@ def test_a_failed_month_ends_in_one_line_and_exit_code_1(place: Path, command: C
         "Help: docs/troubleshooting.md#schemaerror",
     ]
     assert "Traceback" not in printed.err
+
+
+@pytest.mark.parametrize("option", [(), ("--traceback",)], ids=["", "asked"])
+def test_a_traceback_is_printed_if_it_is_asked_for(
+    place: Path, command: Commands, monkeypatch: pytest.MonkeyPatch, option: tuple[str, ...]
+) -> None:
+    from etl_web_to_gcs import etl_web_to_gcs
+    from orchestration import flow_results, terminal
+
+    monkeypatch.setattr(flow_results._Plain, "off", False)
+    printed = io.StringIO()
+    monkeypatch.setattr(terminal.console(), "file", printed)
+    (place / "web/green_tripdata_2020-10.csv").write_text("<!doctype html><html></html>")
+    month = ("--color", "green", "--year", "2020", "--month", "10", "--source", source(place))
+    assert command(etl_web_to_gcs, *month, *option).code == 1
+    assert ("Traceback" in printed.getvalue()) == bool(option)
 
 
 def test_a_wrong_option_is_one_line(command: Commands) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import inspect
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -47,6 +50,47 @@ def test_a_second_request_uses_the_connection_of_the_first(tmp_path: Path) -> No
                 return int(found.scalar_one())
 
     assert asyncio.run(changes()) == 2
+
+
+async def _changes(folder: Path) -> int:
+    """Insert a row; return how many changes the connection has made."""
+    engine = await ConnectionsInLoop(f"sqlite+aiosqlite:///{folder / 'prefect.db'}").engine()
+    async with engine.begin() as there:
+        await there.execute(sqlalchemy.text("CREATE TABLE IF NOT EXISTS t (a)"))
+        await there.execute(INSERT)
+        found = await there.execute(sqlalchemy.text("SELECT total_changes()"))
+        return int(found.scalar_one())
+
+
+def test_a_second_event_loop_uses_the_connection_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At exit it is closed, and SQLite removes the database's write-ahead log."""
+    at_exit: list[Callable[[], None]] = []
+    monkeypatch.setattr(atexit, "register", at_exit.append)
+    assert [asyncio.run(_changes(tmp_path)) for _ in range(2)] == [1, 2]
+    log = tmp_path / "prefect.db-wal"
+    assert log.exists()
+    (close,) = at_exit
+    close()
+    assert not log.exists()
+
+
+def test_event_loops_in_two_threads_use_two_connections(tmp_path: Path) -> None:
+    asyncio.run(_changes(tmp_path))
+    both = Barrier(2, timeout=60)
+
+    async def changes() -> int:
+        engine = await ConnectionsInLoop(f"sqlite+aiosqlite:///{tmp_path / 'prefect.db'}").engine()
+        async with engine.connect() as there:
+            both.wait()
+            found = await there.execute(sqlalchemy.text("SELECT total_changes()"))
+            both.wait()
+            return int(found.scalar_one())
+
+    with ThreadPoolExecutor(2) as threads:
+        each = [threads.submit(asyncio.run, changes()) for _ in range(2)]
+        assert sorted(one.result() for one in each) == [0, 1]
 
 
 def test_a_transaction_waits_for_another_of_its_event_loop(
@@ -98,25 +142,26 @@ def test_requests_of_a_run_call_no_dependency_in_a_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """FastAPI starts a thread for each dependency that is not a coroutine."""
-    app: Any = create_app(get_current_settings(), ephemeral=True)
-    monkeypatch.setattr(app.api_app, "dependency_overrides", {})
+    create: Any = create_app
+    app = create(get_current_settings(), ephemeral=True, ignore_cache=True)
+    monkeypatch.setattr(embedded_api, "create_app", lambda *_, **__: app)
+    used = ("/flows/", "/flow_runs/", "/task_runs/", "/artifacts/", "/logs/")
+    routes = [each for each in app.api_app.routes if each.path.startswith(used)]
+
+    def in_threads() -> set[str]:
+        called = {each for route in routes for each in _dependencies(route.dependant)}
+        return {each.__name__ for each in called if not _is_coroutine(each)}
+
+    assert {"provide_database_interface", "get_created_by"} <= in_threads()
     database = ConnectionsInLoop(f"sqlite+aiosqlite:///{tmp_path / 'prefect.db'}")
     with temporary_database_config(database):  # or later tests would use this test's database
         tune_embedded_api()
-    used = ("/flows/", "/flow_runs/", "/task_runs/", "/artifacts/", "/logs/")
-    routes = [each for each in app.api_app.routes if each.path.startswith(used)]
-    called = {each for route in routes for each in _dependencies(route)}
-    in_threads = {each for each in called if not _is_coroutine(each)}
-    assert in_threads
-    assert {each.__name__ for each in in_threads} - {"get_limit"} == {
-        each.__name__ for each in in_threads & set(app.api_app.dependency_overrides)
-    }
+    assert in_threads() <= {"get_limit"}
 
 
-def _dependencies(route: Any) -> list[Any]:
-    own = [each.default for each in inspect.signature(route.endpoint).parameters.values()]
-    every = [*route.dependencies, *own]
-    return [each.dependency for each in every if hasattr(each, "dependency")]
+def _dependencies(dependant: Any) -> list[Any]:
+    inner = [call for each in dependant.dependencies for call in _dependencies(each)]
+    return [*(each.call for each in dependant.dependencies), *inner]
 
 
 def _is_coroutine(dependency: Any) -> bool:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from prefect._vendor.fastapi import Header
+from prefect._vendor.fastapi.dependencies.models import Dependant
+from prefect._vendor.fastapi.dependencies.utils import get_dependant
+from prefect._vendor.fastapi.routing import APIRoute
 from prefect.server.api.dependencies import get_created_by, provide_request_api_version
 from prefect.server.api.server import create_app
 from prefect.server.database.dependencies import provide_database_interface, set_database_config
@@ -22,13 +26,17 @@ from prefect.settings import (
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 from sqlalchemy.util import await_only
+from sqlalchemy.util.queue import Queue, QueueCommon
 
 from orchestration.kept_connections import KeptConnections
 
 #: Seconds to wait for a database that another connection writes, as Prefect does, and between
 #: two attempts.
 PATIENCE, _PAUSE = 60.0, 0.005
+#: The engine of each database, by its URL.
+_ENGINES: dict[str, AsyncEngine] = {}
 
 
 class _Cursor(sqlite3.Cursor):
@@ -65,17 +73,36 @@ class _Connection(sqlite3.Connection):
         return super().cursor(factory)
 
 
+class _Pool(AsyncAdaptedQueuePool):
+    """A pool of connections that event loops in several threads share."""
+
+    _queue_class: type[QueueCommon[ConnectionPoolEntry]] = Queue
+
+
 class ConnectionsInLoop(KeptConnections):
     """Prefect's SQLite database with connections that need no threads.
 
     Prefect passes each statement between threads four times, and each pass waits for the
     interpreter. A statement takes a fraction of a millisecond, so the event loop executes it.
+
+    Prefect has an engine for each event loop, and a command has several of them: one for the run,
+    one for each block that it loads. Each engine compiles its statements again.
     """
 
+    pool = _Pool
+
+    async def engine(self) -> AsyncEngine:
+        """Return the engine that all event loops share."""
+        if self.connection_url not in _ENGINES:
+            _ENGINES[self.connection_url] = self.made()
+        return _ENGINES[self.connection_url]
+
     def made(self) -> AsyncEngine:
-        """Return a new engine."""
+        """Return a new engine, which closes its connections when the process exits."""
         engine = super().made()
         event.listen(engine.sync_engine, "do_connect", _connect)
+        # SQLite removes its write-ahead log when the last connection closes.
+        atexit.register(engine.sync_engine.dispose)
         return engine
 
     def setup_sqlite(self, conn: sqlite3.Connection, record: object) -> None:
@@ -117,13 +144,23 @@ def _keep_connections() -> None:
 def _answer_in_loop() -> None:
     """Call the dependencies of requests in the event loop.
 
-    FastAPI calls those that are not coroutines in threads, which wait for the interpreter.
+    FastAPI calls those that are not coroutines in threads, which wait for the interpreter. Its
+    `dependency_overrides` would have it inspect all dependencies of each request again.
     """
     app: Any = create_app(get_current_settings(), ephemeral=True)
-    overrides = app.api_app.dependency_overrides
-    overrides[provide_database_interface] = _database
-    overrides[provide_request_api_version] = _version
-    overrides[get_created_by] = _created_by
+    for route in app.api_app.routes:
+        if isinstance(route, APIRoute):
+            _replace_dependencies(route.dependant)
+
+
+def _replace_dependencies(dependant: Dependant) -> None:
+    for position, each in enumerate(dependant.dependencies):
+        if each.call in _COROUTINES:
+            call = _COROUTINES[each.call]
+            dependant.dependencies[position] = get_dependant(
+                path=each.path or "", call=call, name=each.name
+            )
+        _replace_dependencies(each)
 
 
 async def _database() -> PrefectDBInterface:
@@ -136,3 +173,11 @@ async def _version(x_prefect_api_version: str = Header(None)) -> Any:
 
 async def _created_by() -> None:
     """Return None: only automations identify themselves, and they need a server."""
+
+
+#: What takes the place of dependencies that are not coroutines.
+_COROUTINES: dict[Any, Callable[..., Any]] = {
+    provide_database_interface: _database,
+    provide_request_api_version: _version,
+    get_created_by: _created_by,
+}

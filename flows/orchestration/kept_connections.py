@@ -18,10 +18,12 @@ class KeptConnections(AioSqliteConfiguration):
     checkpoints when the last connection closes.
 
     Attributes:
-        kept: connections kept open for each event loop. The API opens more while it needs them.
+        kept: connections kept open by each engine. The API opens more while it needs them.
+        pool: class of the pool that keeps them.
     """
 
     kept: ClassVar[int] = 2
+    pool: ClassVar[type[AsyncAdaptedQueuePool]] = AsyncAdaptedQueuePool
 
     async def engine(self) -> AsyncEngine:
         """Return the engine of the running event loop."""
@@ -37,7 +39,7 @@ class KeptConnections(AioSqliteConfiguration):
             self.connection_url,
             echo=self.echo,
             connect_args={"timeout": self.timeout} if self.timeout is not None else {},
-            poolclass=AsyncAdaptedQueuePool,
+            poolclass=self.pool,
             pool_size=self.kept,
             max_overflow=-1,
             pool_use_lifo=True,

@@ -1,8 +1,7 @@
-"""Make Prefect's API cheap in tests: one migrated database, few certificates and connections.
+"""Make Prefect's API cheap in tests: one migrated database, and few certificates.
 
 Prefect runs more than a hundred migrations on an empty database, and each API client reads all
-the certificates of this machine; no test talks to an API over TLS. Each request opens SQLite's
-file in a new thread, and SQLite reads the whole schema.
+the certificates of this machine; no test talks to an API over TLS.
 """
 
 from __future__ import annotations
@@ -12,13 +11,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import certifi
-import pytest
 
 _CREATE = """
 import asyncio
@@ -35,24 +30,6 @@ def one_certificate(folder: Path) -> Path:
     path = folder / "certificate.pem"
     path.write_text(bundle[start : bundle.index(_END) + len(_END)], encoding="utf-8")
     return path
-
-
-@contextmanager
-def connections_kept() -> Iterator[None]:
-    """Let the API keep its connections to SQLite, as many as it uses at once."""
-    from prefect.server.database import configurations
-    from sqlalchemy.ext.asyncio import create_async_engine
-    from sqlalchemy.pool import AsyncAdaptedQueuePool
-
-    with pytest.MonkeyPatch.context() as patch:
-        kept = partial(
-            create_async_engine,
-            poolclass=AsyncAdaptedQueuePool,
-            pool_size=0,
-            pool_use_lifo=True,
-        )
-        patch.setattr(configurations, "create_async_engine", kept)
-        yield
 
 
 def copy_database(cache: Path, target: Path) -> None:

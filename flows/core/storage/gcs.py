@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,9 @@ CHUNK = 8 * 1024 * 1024
 RETRY = DEFAULT_RETRY.with_timeout(PATIENCE)
 _ROLE = "roles/storage.objectUser on the bucket"
 _WRITER = "written-by"
+# For the attributes of traces, Google's client asks about the bucket in another thread, which takes
+# a role that nothing else here needs.
+os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
 
 
 @dataclass(frozen=True)

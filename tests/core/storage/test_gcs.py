@@ -223,6 +223,20 @@ def test_a_part_is_read_by_itself(google: Google) -> None:
     check_parts(open_store())
 
 
+def test_requests_are_about_objects_alone(google: Google) -> None:
+    """The role of the documentation does not allow reading the bucket's metadata."""
+    store = open_store()
+    store.write("data/file", b"1", None)
+    assert store.info("data/file")
+    assert store.info("data/none") is None
+    for thread in threading.enumerate():
+        if "_background" in thread.name:  # of Google's client, which asks in threads
+            thread.join()
+    asked = [r.path for r in google.requests if r.path != "/token"]
+    assert len(asked) == 3
+    assert all("/b/taxi/o" in path for path in asked), asked
+
+
 @pytest.mark.parametrize("slowly", [False, True], ids=["at once", "in two requests"])
 def test_a_copy_is_that_of_the_version_asked_for(google: Google, slowly: bool) -> None:
     """Google copies the object, so no bytes pass through the client."""
