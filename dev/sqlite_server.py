@@ -30,8 +30,8 @@ class WaitingSqlite(KeptConnections):
     prefect/server/database/configurations.py. Prefect's clients retry; its UI does not, and
     reports that a run could not be started.
 
-    Statements stay in threads, unlike those of a command's own API: a slow one of the UI must not
-    stop other requests.
+    Unlike a command's own API, the server executes statements in threads: a slow query from the UI
+    must not block other requests.
     """
 
     kept = 5

@@ -92,7 +92,7 @@ def prefect_database(pytestconfig: pytest.Config) -> Callable[[Path], None]:
 def prefect_server(
     prefect_database: Callable[[Path], None], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
-    """Run Prefect's own API in this process as commands do, on the session's own database."""
+    """Run Prefect's own API in this process, as commands do, on the session's own database."""
     from prefect.settings import (
         PREFECT_API_DATABASE_CONNECTION_URL,
         PREFECT_API_DATABASE_MIGRATE_ON_START,

@@ -79,7 +79,7 @@ def test_a_failure_ends_in_its_reason_without_a_traceback(
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[str, str]]:
-    """Yield a function that returns the settings of flows as a new process would read them."""
+    """Return a function that reads the settings of the flows as a new process would."""
 
     def read() -> dict[str, str]:
         with monkeypatch.context() as new:

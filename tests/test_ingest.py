@@ -96,7 +96,7 @@ def test_rows_that_get_lost_on_the_way_are_noticed(
 def test_a_column_whose_first_value_comes_late_arrives_whole(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows before it are copied without the column, which then is null."""
+    """The rows before it are copied without the column, and have null there."""
     monkeypatch.setattr(csv_file, "BLOCK_BYTES", 10_000)
     published = publish(tmp_path, range(1_000))
     lines = gzip.decompress(published.read_bytes()).decode().splitlines()

@@ -124,7 +124,7 @@ def test_a_command_that_still_imports_ends_without_a_traceback(tmp_path: Path) -
 
 @pytest.fixture
 def served(tmp_path: Path, prefect_database: Callable[[Path], None]) -> Iterator[Prefect]:
-    """Run a server."""
+    """Run a Prefect server."""
     found = Prefect(tmp_path, {})
     prefect_database(tmp_path / "prefect.db")
     try:

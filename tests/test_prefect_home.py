@@ -22,7 +22,7 @@ LOGGED_IN = 'active = "cloud"\n[profiles.cloud]\nPREFECT_API_KEY = "k"\n[profile
 
 
 def said(tmp_path: Path, profiles: str = "", **variables: str) -> list[str]:
-    """Return the home, and whether telemetry is on and imports are frozen, in a shell."""
+    """Return the home, and whether telemetry is on and objects are frozen, with these variables."""
     if profiles:
         (tmp_path / ".prefect").mkdir()
         (tmp_path / ".prefect" / "profiles.toml").write_text(profiles)
@@ -72,11 +72,11 @@ def test_do_not_track_is_obeyed(tmp_path: Path, track: str, telemetry: str) -> N
 
 
 def started(tmp_path: Path, printed: str, *arguments: str, first: str = "pass") -> str:
-    """Return what a Python with the lines of dev/share_home.py prints: an expression's value.
+    """Return the output of a Python with the lines of dev/share_home.py that prints an expression.
 
     Args:
-        tmp_path: a folder of its own.
-        printed: the expression.
+        tmp_path: the home folder of the process.
+        printed: the expression to print.
         arguments: the arguments of the process.
         first: a statement to run before those lines.
     """
@@ -119,7 +119,7 @@ def test_processes_of_prefect_collect_garbage_rarely_as_they_start(tmp_path: Pat
 def test_processes_of_prefect_collect_no_garbage_at_exit(
     tmp_path: Path, module: str, imported: str, frozen: str
 ) -> None:
-    """Those with DuckDB do: it reports objects that are never freed."""
+    """Those that import DuckDB do: otherwise it reports its own objects as leaked."""
     at_exit = "print(gc.get_freeze_count() > 0)"
     said = f"sys.modules.setdefault({imported!r}, gc)" if imported else "gc"
     first = f"import atexit, sys; atexit.register(lambda: {at_exit})"

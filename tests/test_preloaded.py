@@ -1,4 +1,4 @@
-"""Programs that are started as forks behave like programs that are started as usual."""
+"""Forked programs behave like programs that are started as usual."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fakes import preloaded
 
 pytestmark = pytest.mark.slow
 
-#: Prints what it finds.
+#: A script that prints what it finds.
 _LOOK = """
 import json, os, sys
 begun = sorted({name.partition(".")[0] for name in sys.modules})
@@ -37,7 +37,7 @@ def script(folder: Path, text: str) -> list[str]:
 
 
 def test_it_has_its_own_environment_folder_and_settings_of_prefect(tmp_path: Path) -> None:
-    """It begins without Prefect and without modules of this project."""
+    """It starts without Prefect and without this project's modules."""
     (tmp_path / "here").mkdir()
     environment = {
         "PREFECT_HOME": str(tmp_path / "home"),
@@ -69,7 +69,7 @@ def test_an_error_is_a_traceback_and_exit_code_1(tmp_path: Path) -> None:
 
 
 def test_a_signal_ends_it_with_those_that_it_has_started(tmp_path: Path) -> None:
-    """It leads a session if asked, and takes the signals of the session's group."""
+    """It leads a session if asked, and receives the signals sent to its process group."""
     text = "import os, sys, time\nos.write(1, b'%d' % os.getsid(0))\ntime.sleep(60)"
     with (tmp_path / "out").open("wb") as out:
         program = preloaded.start(script(tmp_path, text), {}, stdout=out, start_new_session=True)

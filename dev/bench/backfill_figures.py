@@ -41,13 +41,13 @@ def figures(folder: Path) -> Iterator[Figure]:
 
 
 def parent(months: int, *more: str) -> list[str]:
-    """Return the command of a run over small months."""
+    """Return the command of a parent run over small months."""
     small = ("--color", "yellow", "--source", "sample:500", "--months", _MONTHS[months])
     return [str(PARENT), *small, *more]
 
 
 def timed(command: list[str], home: Path, **more: str) -> dict[str, float]:
-    """Run a command with its own bucket and warehouse; return its seconds, CPU and peak memory."""
+    """Run a command with its own bucket and warehouse; return its time, CPU and peak memory."""
     with tempfile.TemporaryDirectory(dir=home) as place:
         environment = os.environ | {
             "PREFECT_HOME": str(home / "prefect"),

@@ -88,10 +88,10 @@ def beside(source: Path, folder: Path) -> Callable[[], int]:
 
 
 def year(source: Path, folder: Path) -> Callable[[], int]:
-    """Convert and load one month after another, with no run around them; a floor.
+    """Convert and load twelve months one after another, outside a run: a floor.
 
     Args:
-        source: the folder of the published months.
+        source: the folder with the published months.
         folder: where the files are written.
     """
     target = warehouse.DuckDBFile(folder / "year.duckdb")

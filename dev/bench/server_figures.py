@@ -20,21 +20,21 @@ from serve import HOST, SERVER, START_SECONDS
 
 @dataclass(frozen=True)
 class _Running:
-    """A server of Prefect, and the address of its API."""
+    """A Prefect server and the address of its API."""
 
     process: subprocess.Popen[bytes]
     url: str
 
     def cpu(self) -> float:
-        """Return the CPU seconds that it has used."""
+        """Return the CPU seconds used so far."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def figures(folder: Path) -> Iterator[Figure]:
-    """Yield the seconds of a month, and the CPU seconds of the run and of the server for it.
+    """Yield the seconds of a month, and the CPU seconds that run and server spend on it.
 
-    A month is the difference between runs over 108 and 12 months; each runs once.
+    A month is the difference between runs over 108 and 12 months, each measured once.
 
     Args:
         folder: where the runs keep their files.
@@ -60,7 +60,7 @@ def _measured(months: int, home: Path, server: _Running) -> dict[str, float]:
 
 @contextmanager
 def _server(home: Path) -> Iterator[_Running]:
-    """Run the server with a new database."""
+    """Run a server with a new database."""
     port = free_port()
     url = f"http://{HOST}:{port}/api"
     environment = os.environ | {

@@ -1,4 +1,4 @@
-"""Compare a parent run over twelve months of full size with their conversions and loads alone."""
+"""Compare a parent run over twelve full-size months with their conversions and loads alone."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ BENCH = Path(__file__).parent
 
 
 def figures(folder: Path, rows: int) -> Iterator[Figure]:
-    """Yield the seconds of twelve months, with all that a run costs and as its data alone.
+    """Yield the seconds of twelve months: as a parent run, and as conversions and loads alone.
 
-    Each runs once: the year takes half a minute, which evens out other load on the machine.
+    Each is measured once: a year takes half a minute, which evens out other load on the machine.
 
     Args:
         folder: where the files are written.
-        rows: rows of a month.
+        rows: the number of rows in each month.
     """
     home, published = folder / "year", folder / "year" / "published"
     published.mkdir(parents=True)

@@ -35,7 +35,7 @@ from orchestration.kept_connections import KeptConnections
 #: Seconds to wait for a database that another connection writes, as Prefect does, and between
 #: two attempts.
 PATIENCE, _PAUSE = 60.0, 0.005
-#: The engine of each database, by its URL.
+#: The engines by database URL.
 _ENGINES: dict[str, AsyncEngine] = {}
 
 
@@ -74,7 +74,7 @@ class _Connection(sqlite3.Connection):
 
 
 class _Pool(AsyncAdaptedQueuePool):
-    """A pool of connections that event loops in several threads share."""
+    """A connection pool that event loops in several threads share."""
 
     _queue_class: type[QueueCommon[ConnectionPoolEntry]] = Queue
 
@@ -85,8 +85,9 @@ class ConnectionsInLoop(KeptConnections):
     Prefect passes each statement between threads four times, and each pass waits for the
     interpreter. A statement takes a fraction of a millisecond, so the event loop executes it.
 
-    Prefect has an engine for each event loop, and a command has several of them: one for the run,
-    one for each block that it loads. Each engine compiles its statements again.
+    Prefect creates an engine for each event loop, and a command has several loops: one for the run,
+    one for each block that it loads. Each engine would compile the statements again, so the loops
+    share one.
     """
 
     pool = _Pool
@@ -98,7 +99,7 @@ class ConnectionsInLoop(KeptConnections):
         return _ENGINES[self.connection_url]
 
     def made(self) -> AsyncEngine:
-        """Return a new engine, which closes its connections when the process exits."""
+        """Return a new engine, whose connections are closed when the process exits."""
         engine = super().made()
         event.listen(engine.sync_engine, "do_connect", _connect)
         # SQLite removes its write-ahead log when the last connection closes.
@@ -145,7 +146,7 @@ def _answer_in_loop() -> None:
     """Call the dependencies of requests in the event loop.
 
     FastAPI calls those that are not coroutines in threads, which wait for the interpreter. Its
-    `dependency_overrides` would have it inspect all dependencies of each request again.
+    `dependency_overrides` would make it inspect all dependencies again for each request.
     """
     app: Any = create_app(get_current_settings(), ephemeral=True)
     for route in app.api_app.routes:
@@ -175,7 +176,7 @@ async def _created_by() -> None:
     """Return None: only automations identify themselves, and they need a server."""
 
 
-#: What takes the place of dependencies that are not coroutines.
+#: Replacements for the dependencies that are not coroutines.
 _COROUTINES: dict[Any, Callable[..., Any]] = {
     provide_database_interface: _database,
     provide_request_api_version: _version,

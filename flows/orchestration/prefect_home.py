@@ -125,9 +125,9 @@ def _import_prefect() -> None:
 
 
 def freeze_objects() -> None:
-    """Exempt the objects that exist from garbage collections; those at exit alone take a second.
+    """Exempt existing objects from garbage collection, which takes a second at exit alone.
 
-    Not once DuckDB is imported: it reports objects of its own that are never freed.
+    Do nothing once DuckDB is imported: it would report its own objects as leaked.
     """
     if "_duckdb" not in sys.modules:
         gc.freeze()

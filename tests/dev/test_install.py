@@ -43,7 +43,7 @@ def test_own_settings_of_uv_take_precedence(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def empty_wheel(folder: Path) -> Path:
-    """Write the wheel of a package `one` without modules."""
+    """Write a wheel of a package `one` without modules."""
     wheel = folder / "one-1-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as files:
         about = "Metadata-Version: 2.1\nName: one\nVersion: 1\n"
@@ -56,7 +56,7 @@ def empty_wheel(folder: Path) -> Path:
 
 @pytest.mark.slow
 def test_pip_installs_where_uv_cannot_be_had(tmp_path: Path) -> None:
-    """Without an index there is no uv, and pip still installs a local wheel."""
+    """Without an index, uv cannot be installed; pip still installs a local wheel."""
     wheel = empty_wheel(tmp_path)
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "v"], check=True)
     done = subprocess.run(

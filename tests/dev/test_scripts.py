@@ -1,4 +1,4 @@
-"""Several scripts in one process."""
+"""Running several scripts in one process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import scripts
 def test_each_runs_as_python_would_run_it_until_one_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It sees the modules beside it and no arguments; the one that fails is named."""
+    """Each sees the modules beside it and no arguments; the one that fails is named."""
     monkeypatch.setattr(sys, "path", ["", *sys.path])
     monkeypatch.setattr(sys, "argv", ["scripts.py", "first", "second"])
     (tmp_path / "beside_the_scripts.py").write_text("WORD = 'found'")

@@ -59,7 +59,7 @@ async def rows_after_two_at_once(database: AioSqliteConfiguration, seconds: floa
 
 
 def test_a_second_request_uses_the_connection_of_the_first(tmp_path: Path) -> None:
-    """SQLite counts changes by connection, and the count is still there."""
+    """SQLite counts changes per connection, and the second request reads the count."""
     database = WaitingSqlite(f"sqlite+aiosqlite:///{tmp_path}/prefect.db")
 
     async def changes() -> int:

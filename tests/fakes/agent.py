@@ -1,7 +1,7 @@
 """Run a flow from a deployment by Prefect's agent, in this process: its command takes seconds.
 
-The run itself is a separate process, as with any agent, but a fork. As a command, this file is
-`prefect agent start` for a queue, whose runs are forks, too:
+As with any agent, the run itself is a separate process, but a fork (see `fakes.preloaded`). Run as
+a command, this file is `prefect agent start` for a queue, and forks its runs too:
 
 python -m fakes.agent QUEUE
 """
@@ -90,7 +90,7 @@ async def _run_process(
     env: Mapping[str, str],
     cwd: str,
 ) -> preloaded.Process:
-    """Do what the function of Prefect of this name does, with a fork."""
+    """Do what Prefect's `run_process` does, in a fork."""
     started = preloaded.start(command, env, cwd=Path(cwd), stdout=1, stderr=2)
     task_status.started(task_status_handler(started))
     await anyio.to_thread.run_sync(started.wait)

@@ -1,4 +1,4 @@
-"""Start commands as processes that are killed or signalled, or run them to their end."""
+"""Start commands as processes to be killed or signalled, or run them to completion."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def start(
 
 
 def run(environment: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
-    """Run a flow file with its options as a process, to its end."""
+    """Run a flow file with its options as a process, to completion."""
     return preloaded.run(command(*options), environment)
 
 

@@ -1,4 +1,4 @@
-"""Make Prefect's API cheap in tests: one migrated database, and few certificates.
+"""Make Prefect's API cheap in tests: one migrated database and few certificates.
 
 Prefect runs more than a hundred migrations on an empty database, and each API client reads all
 the certificates of this machine; no test talks to an API over TLS.

@@ -46,10 +46,10 @@ class Program:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        wait_until("nobody is left of its group", lambda: not self._has_group(), _GONE_SECONDS)
+        wait_until("no process of its group is left", lambda: not self._has_group(), _GONE_SECONDS)
 
     def _has_group(self) -> bool:
-        """Return whether a process of its group exists; a killed one does until it is reaped."""
+        """Return whether its group has a process; a killed one counts until it is reaped."""
         try:
             os.killpg(self.process.pid, 0)
         except ProcessLookupError:

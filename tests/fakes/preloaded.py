@@ -1,4 +1,4 @@
-"""Start Python programs as forks of a process that has imported Prefect, which takes seconds.
+"""Start Python programs as forks of a server that has imported Prefect: the import takes seconds.
 
 Each program is a separate process with its own environment, folder, output and signals. It
 imports this project's modules itself, and Prefect reads its settings when the program first
@@ -32,12 +32,12 @@ _VARIABLE = "TESTS_PRELOADED"
 
 @dataclass
 class Process:
-    """A program that was started, with the methods of subprocess.Popen that tests use.
+    """A started program, with the methods of subprocess.Popen that tests use.
 
     Attributes:
-        pid: its process.
+        pid: its process ID.
         args: its command.
-        returncode: how it ended, as in subprocess; None while it may be running.
+        returncode: its exit code, as in subprocess; None while it may be running.
     """
 
     pid: int
@@ -46,17 +46,17 @@ class Process:
     returncode: int | None = None
 
     def poll(self) -> int | None:
-        """Return how it ended, or None if it is running."""
+        """Return its exit code, or None while it is running."""
         if self.returncode is None and select.select([self._server], [], [], 0)[0]:
             self.returncode = os.waitstatus_to_exitcode(_heard(self._server))
             self._server.close()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait until it ends; return how.
+        """Wait until it ends; return its exit code.
 
         Raises:
-            subprocess.TimeoutExpired: it did not within that many seconds.
+            subprocess.TimeoutExpired: it did not end within that many seconds.
         """
         if self.returncode is None:
             select.select([self._server], [], [], timeout)
@@ -126,7 +126,7 @@ def run(
     cwd: Path | None = None,
     timeout: float | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end; return its exit code and output.
+    """Run a program to completion; return its exit code and output.
 
     Raises:
         subprocess.TimeoutExpired: it did not end within that many seconds, and was killed.
@@ -148,21 +148,21 @@ def _text(file: IO[bytes]) -> str:
 
 def _heard(server: socket.socket) -> int:
     said = server.recv(INT, socket.MSG_WAITALL)
-    assert said, "the process that forks has ended"
+    assert said, "the fork server has ended"
     return int.from_bytes(said, "big")
 
 
 @cache
 def shared() -> dict[str, str]:
-    """Return the variable by which other processes find the one that forks, and start that.
+    """Return the variable by which processes find the fork server; start the server if necessary.
 
-    It ends with this process.
+    A server that this process starts ends with it.
     """
     if _VARIABLE in os.environ:
         return {_VARIABLE: os.environ[_VARIABLE]}
     folder = tempfile.TemporaryDirectory(prefix="preloaded-")
     path = f"{folder.name}/socket"
-    # No thread may exist when the process forks, and OpenBLAS would start some.
+    # The server must have no other threads when it forks, and OpenBLAS would start some.
     environment = os.environ | {"PYTHONPATH": "", "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "ignore", str(_SERVER), path]
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Fork programs from a process that has imported Prefect; `fakes.preloaded` asks for them.
+"""The fork server of `fakes.preloaded`: imports Prefect once, then forks the programs.
 
 python tests/fakes/preloading.py SOCKET
 """
@@ -22,20 +22,20 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-#: What commands, runs by agents and `prefect` itself import.
+#: The modules that commands, agents' runs and `prefect` itself import.
 _MODULES = (
     *("prefect.cli", "prefect.engine", "prefect.task_engine", "prefect.server.api.server"),
     *("aiosqlite", "alembic.command", "anyio._backends._asyncio", "pygments.formatters"),
     *("matplotlib.backends.backend_agg", "matplotlib.figure"),
 )
-#: Of Kubernetes.
+#: The modules of Kubernetes' clients that read KUBECONFIG as they are imported.
 _CLIENTS = {"kubernetes.config.kube_config", "kubernetes_asyncio.config.kube_config"}
-#: What it says once it listens, and the bytes of a number that it sends.
+#: What the server prints once it listens, and the size in bytes of the numbers that it sends.
 READY, INT = b"ready\n", 4
 
 
 class _Hidden(MetaPathFinder, Loader):
-    """Holds the modules of Prefect until a program imports `prefect` or one of them."""
+    """Hides the modules of Prefect until a program imports `prefect` or one of them."""
 
     def __init__(self) -> None:
         self._modules = {
@@ -46,7 +46,7 @@ class _Hidden(MetaPathFinder, Loader):
         sys.meta_path.insert(0, self)
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        """Return the spec of `prefect`, which precedes all of its modules."""
+        """Return the spec of `prefect`, which is imported before its submodules."""
         return ModuleSpec(name, self, is_package=True) if name == "prefect" else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
@@ -69,11 +69,11 @@ class _Hidden(MetaPathFinder, Loader):
 
 
 def _serve(listening: socket.socket) -> list[str]:
-    """Fork for each program, and report how it ended; return a fork's words in that fork."""
+    """Fork for each program and report its exit status; in a fork, return the program's words."""
     running: dict[int, tuple[int, socket.socket]] = {}
     while True:
         ready = select.select([0, listening.fileno(), *running], [], [])[0]
-        if 0 in ready:  # nobody has the other end any more
+        if 0 in ready:  # the process that started the server has ended
             os._exit(0)
         for ended in running.keys() & set(ready):
             _report(*running.pop(ended))
@@ -91,14 +91,14 @@ def _serve(listening: socket.socket) -> list[str]:
 
 
 def _report(pid: int, client: socket.socket) -> None:
-    """Tell a client, unless it has ended itself, how its program ended."""
+    """Send a client the exit status of its program, unless the client has ended itself."""
     code = os.waitpid(pid, 0)[1]
     with client, suppress(BrokenPipeError):
         client.sendall(code.to_bytes(INT, "big"))
 
 
 def _become(job: Mapping[str, Any], files: Sequence[int]) -> list[str]:
-    """Take the output, folder and environment of a program in a fork; return its words."""
+    """Give a fork the output, folder and environment of its program; return the program's words."""
     for place, file in enumerate(files):
         os.dup2(file, place)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
@@ -107,7 +107,7 @@ def _become(job: Mapping[str, Any], files: Sequence[int]) -> list[str]:
     os.chdir(job["folder"])
     os.environ.clear()
     os.environ.update(job["environment"])
-    if "KUBECONFIG" in os.environ:  # which the clients read as they are imported
+    if "KUBECONFIG" in os.environ:  # the clients read it before the fork
         for name in _CLIENTS & sys.modules.keys():
             vars(sys.modules[name])["KUBE_CONFIG_DEFAULT_LOCATION"] = os.environ["KUBECONFIG"]
     if os.environ.get("PYTHONWARNINGS") != "ignore":
@@ -146,7 +146,7 @@ def _main() -> None:
     os.write(1, READY)
     words = _serve(listening)
     gc.enable()
-    gc.set_threshold(50_000)  # as dev/share_home.py has it for Prefect's processes
+    gc.set_threshold(50_000)  # as dev/share_home.py sets it for Prefect's processes
     _run(words)
 
 

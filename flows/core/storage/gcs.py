@@ -34,8 +34,8 @@ CHUNK = 8 * 1024 * 1024
 RETRY = DEFAULT_RETRY.with_timeout(PATIENCE)
 _ROLE = "roles/storage.objectUser on the bucket"
 _WRITER = "written-by"
-# For the attributes of traces, Google's client asks about the bucket in another thread, which takes
-# a role that nothing else here needs.
+# Otherwise, Google's client requests the bucket's metadata in another thread, for the attributes of
+# traces. That requires a role that nothing else here needs.
 os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
 
 

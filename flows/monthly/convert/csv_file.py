@@ -1,4 +1,4 @@
-"""CSV files of every vintage as pieces of whole lines, of 2.5 MiB, with line numbers."""
+"""CSV files of every vintage as pieces of 2.5 MiB of whole lines, with line numbers."""
 
 from __future__ import annotations
 

@@ -93,8 +93,8 @@ class Rows:
             folder: the folder for the rejects and temporary files.
             rules: the options of the conversion.
             readings: the readings from `survey`; those of the rules if None.
-            spare: cores for the consumer of the rows, such as a database on this machine. If all
-                of them parse, it waits, and then they wait for it.
+            spare: cores left to the consumer of the rows, such as a database on this machine. If
+                every core parses, the consumer waits for the parsers, then the parsers for it.
         """
         self.month, self._source, self._rules = month, source, rules
         self._spare = spare
@@ -247,7 +247,7 @@ class _Used(Generic[T]):
 
 
 def _in_order(waiting: deque[Future[T]], jobs: Iterator[Future[T]], ahead: int) -> Iterator[T]:
-    """Yield results in file order, with up to that many jobs ahead of the consumer."""
+    """Yield results in file order, with up to `ahead` jobs ahead of the consumer."""
     try:
         for job in jobs:
             waiting.append(job)

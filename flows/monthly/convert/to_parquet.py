@@ -21,8 +21,8 @@ from monthly.convert.readings import Readings, Rules
 from monthly.convert.rows import Accounts, Rows, settled
 from monthly.month import Month
 
-#: As many rows as a row group of DuckDB has: it writes these at once when it inserts them in order,
-#: and rewrites those of any other number while it closes the file.
+#: The size of DuckDB's own row groups. DuckDB writes groups of this size at once if it inserts them
+#: in order, and rewrites those of any other size when it closes the file.
 ROW_GROUP_ROWS = 122_880
 #: Pieces parsed ahead of the one being written: as many as parsers finish while one row group is
 #: encoded, so that no core waits.

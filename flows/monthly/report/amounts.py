@@ -52,7 +52,7 @@ class Amounts:
 
 
 def amounts_measure(dataset: Dataset) -> Measure | None:
-    """Return the amount that the report draws; None if the dataset declares none."""
+    """Return the measure of the amounts that the report draws; None if none is declared."""
     name = dataset.roles.price or dataset.roles.amount
     return Measure(f'"{name}"', (_LEAST, 0.5, _MOST)) if name else None
 
@@ -62,7 +62,7 @@ def amounts_of(scan: Scan, measure: Measure, found: Distribution) -> Amounts | N
 
     Args:
         scan: the month.
-        measure: that of `amounts_measure`.
+        measure: the result of `amounts_measure`.
         found: its distribution.
     """
     if not found.rows:

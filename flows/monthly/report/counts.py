@@ -151,7 +151,7 @@ def _is_series(month: Month, hours: Hours, has_hours: bool) -> bool:
 
 
 def _typical_measures(dataset: Dataset) -> Iterator[tuple[str, Measure]]:
-    """Yield each declared measure and its name; duration and speed skip rows with no duration."""
+    """Yield each declared measure after its name; duration and speed skip rows with no duration."""
     roles, bounds, wording = dataset.roles, dataset.bounds, Wording.of(dataset)
     unit = brief(dataset.units.distance, LONGEST)
     started, ended = (f'CAST("{name}" AS TIMESTAMP)' for name in (roles.time, roles.end))

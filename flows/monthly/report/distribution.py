@@ -17,13 +17,13 @@ from monthly.report.scan import Floats, Scan
 
 Ints = npt.NDArray[np.int64]
 
-#: Groups per power of ten for a first count, and the powers of ten that they cover either way.
+#: Groups per power of ten in the first pass, and the powers of ten that they cover either way.
 _GROUPS, _FIRST = 50, 100
-#: Values from this size on are not counted: their sum would overflow.
+#: Values of this size or more are not counted: their sum would overflow.
 LARGEST = 10.0**_FIRST
-#: Number of groups of positive values, which is also that of negative ones.
+#: Number of groups of positive values, and as many of negative ones.
 _SIGNED = 2 * _FIRST * _GROUPS + 1
-#: Margin around a group, which is then counted exactly.
+#: Relative margin for selecting a group's candidates, whose group is then computed exactly.
 _NEAR = 1e-9
 
 
@@ -44,13 +44,13 @@ class Measure:
 
 @dataclass(frozen=True)
 class Distribution:
-    """The values of a measure that are numbers below LARGEST.
+    """The distribution of those values of a measure that are numbers smaller than LARGEST.
 
     Attributes:
         rows: number of values.
-        whole: whether all are whole numbers.
-        mean: their mean; 0 if there are none.
-        mean_within: mean of those within the bound; that of all if none is.
+        whole: whether all values are whole numbers.
+        mean: mean of all values; 0 if there are none.
+        mean_within: mean of the values within the bound; of all values if none is.
         beyond: number of values beyond the bound.
         quantiles: by share, to three digits; 0 if there are no values.
     """
@@ -85,7 +85,7 @@ def distributions(scan: Scan, measures: Iterable[Measure]) -> dict[Measure, Dist
 
 
 class _Spread:
-    """The values of a measure by group, while they are counted."""
+    """The counts of a measure's values by group."""
 
     def __init__(self, measure: Measure) -> None:
         self.measure = measure
@@ -104,7 +104,7 @@ class _Spread:
         self._sum_within += float(within.sum())
 
     def steps(self) -> dict[float, _Steps]:
-        """Return the group of each quantile, still without its finer steps."""
+        """Return the group of each quantile, with its finer steps still uncounted."""
         reached, rows = np.cumsum(self._groups), int(self._groups.sum())
         found = {}
         for share in self.measure.shares if rows else ():
@@ -114,7 +114,7 @@ class _Spread:
         return found
 
     def found(self, steps: Mapping[float, _Steps]) -> Distribution:
-        """Return the distribution of all values, with the quantiles of the steps."""
+        """Return the distribution of all values, with quantiles from the counted steps."""
         rows = int(self._groups.sum())
         mean = self._sum / rows if rows else 0.0
         return Distribution(
@@ -128,7 +128,7 @@ class _Spread:
 
 
 class _Steps:
-    """The values of one group by finer steps, up to the value of a quantile.
+    """The counts of one group's values by finer steps, which lead to a quantile.
 
     Args:
         group: the group that contains the quantile.
@@ -160,7 +160,7 @@ class _Steps:
             reached += self._counts[step]
             if reached >= self._wanted:
                 return step * self._step
-        return 0.0  # of group 0, whose values are 0
+        return 0.0  # group 0, whose values count as 0
 
 
 def _counted(values: Floats) -> Floats:

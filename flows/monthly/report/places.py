@@ -75,7 +75,7 @@ def places_of(scan: Scan, dataset: Dataset) -> Places | None:
 
 
 def extent_measures(dataset: Dataset) -> tuple[Measure, ...]:
-    """Return longitude and latitude, whose quantiles make an extent if no map is declared."""
+    """Return the measures of longitude and latitude for the extent; none if a map is declared."""
     if dataset.map or not _has_coordinates(dataset):
         return ()
     x, y, known = _coordinates(dataset)
@@ -91,7 +91,7 @@ def cells_of(
     Args:
         scan: the month.
         dataset: its dataset.
-        measured: the distributions of `extent_measures`.
+        measured: the distributions of its `extent_measures`.
     """
     if not _has_coordinates(dataset):
         return None

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 #: DuckDB's memory limit; a month of any size has only a few thousand groups.
 MEMORY = "256MB"
-#: Rows of `Scan.values` at a time.
+#: Rows that `Scan.values` yields at a time.
 _BATCH_ROWS = 65_536
 _SOURCE = "WITH month AS (SELECT * FROM read_parquet($parquet))"
 Floats = npt.NDArray[np.float64]
@@ -44,9 +44,9 @@ class Scan:
         return self.db.execute(f"{_SOURCE} {sql}", parameters).fetchall()
 
     def values(self, expressions: Sequence[str]) -> Iterator[list[Floats]]:
-        """Yield the values of numeric expressions, some rows at a time; NaN for null."""
+        """Yield the values of numeric expressions in batches of rows; NaN for null."""
         numbers = ", ".join(f"CAST({e} AS DOUBLE) AS v{n}" for n, e in enumerate(expressions))
-        # `execute` would copy all rows before the first are read.
+        # `execute` would materialize all rows before the first is read.
         found = self.db.sql(f"{_SOURCE} SELECT {numbers} FROM month", params=self._parameters())
         for batch in found.to_arrow_reader(_BATCH_ROWS):
             yield [column.to_numpy(zero_copy_only=False) for column in batch.columns]

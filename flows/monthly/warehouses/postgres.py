@@ -186,7 +186,7 @@ class Postgres:
         from monthly.warehouses.postgres_copy import begin, copy_rows
 
         month, begun = rows.month, begin(rows)
-        from monthly.warehouses.postgres_history import with_history  # as threads convert
+        from monthly.warehouses.postgres_history import with_history  # while threads convert
 
         with self._replacing(month, download.sha256, begun.kept) as (sql, new):
             there = entry_in(sql, month)

@@ -1,4 +1,4 @@
-"""Rows in the format of PostgreSQL's binary COPY."""
+"""Rows in PostgreSQL's binary COPY format."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from monthly.convert.arrays import valid
 
 #: The stream's header: its signature, no flags, no extension; and its trailer, a row of -1 fields.
 HEADER, END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
-#: Rows of a chunk. They are still in the processor's cache when they are sent.
+#: Rows of a chunk: few enough to be still in the processor's cache when they are sent.
 CHUNK_ROWS = 1024
-#: Mean length from which runs of rows are encoded faster by numpy than by pgpq.
+#: Mean length of runs from which numpy encodes them faster than pgpq.
 _LONG_RUN = 2048
 #: PostgreSQL counts days and microseconds from 2000.
 _DAYS = (dt.date(2000, 1, 1) - dt.date(1970, 1, 1)).days
@@ -28,7 +28,7 @@ _NUMBERS = (pa.int64(), pa.float64(), *_SINCE)
 
 
 def encoded(batch: pa.RecordBatch) -> Iterator[bytes]:
-    """Yield the rows of a batch, which has some, in chunks.
+    """Encode a batch, which must not be empty; yield it in chunks.
 
     Rows with nulls in the same columns and texts of the same lengths have the same layout. numpy
     encodes a run of them in a third of the time of pgpq, which encodes rows of any layout.
@@ -46,7 +46,7 @@ def _is_plain(schema: pa.Schema) -> bool:
 
 
 def _cuts(batch: pa.RecordBatch) -> list[int]:
-    """Return the rows whose layout differs from that of the row before."""
+    """Return the positions of the rows whose layout differs from that of the row before."""
     differs = np.zeros(max(len(batch) - 1, 0), bool)
     for column in batch.columns:
         if 0 < column.null_count < len(batch):
@@ -70,7 +70,7 @@ class _Field:
 
 
 def _run(rows: pa.RecordBatch) -> Iterator[bytes]:
-    """Yield rows of one layout, each of which is a record."""
+    """Encode rows of one layout as records; yield them in chunks."""
     fields = [_field(column) for column in rows.columns]
     record: list[tuple[str, Any]] = [("fields", ">i2")]
     for number, field in enumerate(fields):
@@ -97,7 +97,7 @@ def _field(column: pa.Array) -> _Field:
 
 
 def _numbers(column: pa.Array) -> npt.NDArray[Any]:
-    """Return the bits of numbers, and times and days as PostgreSQL counts them."""
+    """Return the bits of numbers; return times and days as PostgreSQL counts them."""
     kind: Any = np.int32 if pa.types.is_date32(column.type) else np.int64
     numbers = np.frombuffer(column.buffers()[1], kind)[column.offset :][: len(column)]
     since = _SINCE.get(column.type)
@@ -114,7 +114,7 @@ def _texts(column: pa.Array) -> npt.NDArray[Any]:
 
 
 def _ends(column: pa.Array) -> npt.NDArray[np.int32]:
-    """Return the places between the texts of a column."""
+    """Return the offsets of the texts of a column."""
     return np.frombuffer(column.buffers()[1], np.int32)[column.offset :][: len(column) + 1]
 
 

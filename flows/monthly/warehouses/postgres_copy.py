@@ -61,7 +61,7 @@ class Begun:
 
 
 def begin(rows: Rows) -> Begun:
-    """Start to convert, so that the first rows are ready when PostgreSQL is."""
+    """Start the conversion, so that the first rows are ready when PostgreSQL is."""
     names = [name for name in rows.names if name != FILE_MONTH.name]
     batches = rows.through(lambda batch: batch.select(names))
     return Begun(_kept(rows), chain.from_iterable(batches))
@@ -79,13 +79,13 @@ def copy_rows(sql: Cursor, table: str, begun: Begun) -> int:
 
 
 def _copy(sql: Cursor, table: str, batches: Iterator[pa.RecordBatch]) -> int:
-    """Copy rows, with another COPY when a column has its first value; return the row count."""
+    """Copy rows, with another COPY once a column gets a value; return the row count."""
     parts = groupby(_without_nulls(batches), lambda batch: tuple(batch.schema.names))
     return sum(_copy_part(sql, table, names, part) for names, part in parts)
 
 
 def _without_nulls(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Yield the batches without the columns that have been null so far, which is their default.
+    """Yield the batches without the columns that have been null so far; null is their default.
 
     The cost of a COPY grows with its fields, even null ones.
     """

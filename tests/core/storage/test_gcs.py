@@ -224,13 +224,13 @@ def test_a_part_is_read_by_itself(google: Google) -> None:
 
 
 def test_requests_are_about_objects_alone(google: Google) -> None:
-    """The role of the documentation does not allow reading the bucket's metadata."""
+    """The documented role does not allow reading the bucket's metadata."""
     store = open_store()
     store.write("data/file", b"1", None)
     assert store.info("data/file")
     assert store.info("data/none") is None
     for thread in threading.enumerate():
-        if "_background" in thread.name:  # of Google's client, which asks in threads
+        if "_background" in thread.name:  # Google's client may send requests from these
             thread.join()
     asked = [r.path for r in google.requests if r.path != "/token"]
     assert len(asked) == 3

@@ -25,9 +25,9 @@ from monthly.sample import write_sample
 from monthly.warehouses import Warehouse
 from monthly.warehouses.duckdb import DuckDBFile
 
-#: Python of the environment that the Makefile creates from dev/readers-requirements.txt, for dbt.
+#: Python of dbt's environment, which the Makefile creates from dev/readers-requirements.txt.
 PYTHON = Path(sys.prefix, "readers", "bin", "python")
-#: Runs commands of dbt one after another in one process, which imports dbt once.
+#: Runs dbt commands one after another in one process, which imports dbt once.
 _COMMANDS = """
 import json, sys
 from dbt.cli.main import dbtRunner
@@ -180,7 +180,7 @@ def loaded(warehouse: Warehouse, month: Month, folder: Path) -> None:
 
 
 def dbt(project: Path, *commands: list[str]) -> None:
-    """Run commands of dbt in a project."""
+    """Run dbt commands in a project."""
     quiet = os.environ | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}
     done = subprocess.run(
         [PYTHON, "-c", _COMMANDS, json.dumps(commands)],
@@ -193,7 +193,7 @@ def dbt(project: Path, *commands: list[str]) -> None:
 
 
 def statuses(project: Path, results: str) -> dict[str, str]:
-    """Return the status of each node in a file of results that dbt has written."""
+    """Return the status of each node in one of dbt's result files."""
     found: Sequence[dict[str, str]] = json.loads(
         (project / "target" / f"{results}.json").read_text()
     )["results"]

@@ -27,13 +27,13 @@ KINDS: dict[str, tuple[pa.DataType, list[Any]]] = {
 
 @pytest.fixture
 def by_numpy() -> Iterator[None]:
-    """Fail if pgpq is asked."""
+    """Fail if pgpq is used."""
     with mock.patch.object(postgres_binary, "_of_any_layout", side_effect=AssertionError):
         yield
 
 
 def batch_of(rows: int) -> pa.RecordBatch:
-    """Return rows of every kind, of one layout."""
+    """Return rows with a column of every kind, in one layout."""
     columns = [pa.array((values * rows)[:rows], kind) for kind, values in KINDS.values()]
     return pa.RecordBatch.from_arrays(columns, list(KINDS))
 
@@ -85,7 +85,7 @@ def test_long_runs_of_several_layouts_stay_in_order() -> None:
     ids=["nulls", "lengths", "booleans"],
 )
 def test_rows_of_many_layouts_or_another_type_are_left_to_pgpq(column: pa.Array) -> None:
-    """Nothing is lost on the way, or left in its encoder."""
+    """No row is lost or left in pgpq's encoder."""
     batch = batch_of(len(column)).append_column("other", column)
     with mock.patch.object(postgres_binary, "_run", side_effect=AssertionError):
         assert stream(batch) == by_pgpq(batch)
