@@ -620,6 +620,19 @@ def test_local_file_is_copied_and_left_as_it_was(tmp_path: Path) -> None:
     assert original.stat().st_mtime == 1_600_000_000
 
 
+def test_a_local_file_corrected_within_a_second_has_another_time(tmp_path: Path) -> None:
+    original, seen = tmp_path / NAME, set()
+    original.write_bytes(GZ)
+    for nanoseconds in (0, 1, 999_999_999):
+        os.utime(original, ns=(0, 1_600_000_000_000_000_000 + nanoseconds))
+        seen.add(look(original.as_uri(), MONTH).last_modified)
+    assert seen == {
+        "Sun, 13 Sep 2020 12:26:40 GMT",
+        "Sun, 13 Sep 2020 12:26:40.000000001 GMT",
+        "Sun, 13 Sep 2020 12:26:40.999999999 GMT",
+    }
+
+
 def test_bad_local_file_is_refused_and_stays_where_it_is(tmp_path: Path) -> None:
     original = tmp_path / NAME
     original.write_bytes(GZ[:-1])

@@ -38,7 +38,7 @@ class File:
             return part.download(wanted, part.receive(chunks, size, progress), validators)
 
     def _seen(self, wanted: RemoteFile[Any]) -> tuple[int, str]:
-        """Return the size, and the modification time as an HTTP date."""
+        """Return the size and the modification time."""
         try:
             with path_of(wanted.url).open("rb") as file:
                 found = fstat(file.fileno())
@@ -48,7 +48,17 @@ class File:
         except OSError as error:
             message = f"{wanted} cannot be read: {error}; choose a readable file"
             raise SourceError(message) from error
-        return found.st_size, formatdate(found.st_mtime, usegmt=True)
+        return found.st_size, _date(found.st_mtime_ns)
+
+
+def _date(nanoseconds: int) -> str:
+    """Return a time as an HTTP date, with its fraction of a second.
+
+    A file that is corrected within the second in which it was loaded has another time.
+    """
+    seconds, fraction = divmod(nanoseconds, 1_000_000_000)
+    date = formatdate(seconds, usegmt=True)
+    return date.replace(" GMT", f".{fraction:09} GMT") if fraction else date
 
 
 def _nearby(path: Path) -> str:
