@@ -36,14 +36,14 @@ def figures(folder: Path, rows: int) -> Iterator[Figure]:
     nothing = timed(NOOP, home)["seconds"]
     alone = _alone(published, home)
     lean, full = (timed(_parent(published, *more), home) for more in (["--no-report"], []))
-    yield Figure("twelve months: conversions, loads alone", alone, "s", "", ok=True)
-    yield Figure("twelve months: no reports", lean["seconds"], "s", "", ok=True)
-    yield Figure("twelve months: parent run", full["seconds"], "s", "", ok=True)
-    yield Figure("twelve months: memory of its process", full["peak_mb"], "MB", "", ok=True)
+    yield Figure("twelve months: conversions and loads", alone, "s", "", ok=True)
+    yield Figure("twelve months: a run without reports", lean["seconds"], "s", "", ok=True)
+    yield Figure("twelve months: a run", full["seconds"], "s", "", ok=True)
+    yield Figure("twelve months: memory of a run", full["peak_mb"], "MB", "", ok=True)
     beyond = (full["seconds"] - nothing) / alone
-    yield Figure("beyond a no-op flow, of those alone", beyond, "x", "", ok=True)
+    yield Figure("a run beyond a no-op, of the data alone", beyond, "x", "", ok=True)
     ratio = full["seconds"] / alone
-    yield Figure("whole, of those alone", ratio, "x", "<= 1.15", ratio <= 1.15)
+    yield Figure("a run, of the data alone", ratio, "x", "<= 1.15", ratio <= 1.15)
 
 
 def _write(folder: Path, rows: int, month: Month) -> None:
