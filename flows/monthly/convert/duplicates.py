@@ -62,7 +62,8 @@ def _bits(values: pa.Array) -> Hashes:
         return words[:, 0] ^ (words[:, 1] * _FACTOR)
     if pa.types.is_float64(values.type):
         floats = np.frombuffer(data, np.float64)[here] + 0.0  # minus zero equals zero
-        floats[np.isnan(floats)] = np.nan  # and NaN equals NaN, whatever its bits
+        if (nan := np.isnan(floats)).any():
+            floats[nan] = np.nan  # and NaN equals NaN, whatever its bits
         return floats.view(np.uint64)
     return np.frombuffer(data, np.uint64)[here]
 
