@@ -220,7 +220,7 @@ def _interval(roles: Mapping[str, Drafted], months: Sequence[YearMonth]) -> str:
 
 def _first_moment(month: YearMonth, later: int = 0) -> int:
     """Return the start of a month, or of a later one, in microseconds since 1970."""
-    first = np.datetime64(f"{month[0]:04}-{month[1]:02}", "M") + later
+    first = np.datetime64(f"{month[0]:04}-{month[1]:02}", "M") + np.timedelta64(later, "M")
     return int(first.astype("datetime64[us]").astype(np.int64))
 
 
