@@ -97,6 +97,7 @@ def year(source: Path, folder: Path) -> Callable[[], int]:
     target = warehouse.DuckDBFile(folder / "year.duckdb")
 
     def one(month: Month) -> int:
+        """Convert and load a month, and return its number of rows."""
         entry, parquet = converted(month, source / f"{month.stem}.csv.gz", folder)
         rows = target.load(month, entry, parquet)
         parquet.unlink()
