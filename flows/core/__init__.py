@@ -8,3 +8,7 @@ import sys
 # other systems has it.
 if sys.platform == "linux":
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
+
+# numpy reads this while it is imported. OpenBLAS would start a thread for each core, which takes a
+# tenth of a second of CPU time on two cores; nothing here multiplies matrices.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

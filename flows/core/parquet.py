@@ -16,6 +16,8 @@ from core.errors import BadFile
 #: A publisher may write a month as one row group; without a small buffer, PyArrow would read all
 #: of it at once. Each column has a buffer; larger ones take memory and save no time.
 BUFFER_BYTES = 1 << 17
+#: Pages are written in two parts each, of a few kilobytes.
+_WRITTEN_AT_ONCE = 1 << 18
 #: Rows to sample to see whether a column's values repeat, the fewest rows to judge by, and the
 #: share of distinct values up to which a dictionary pays off.
 _SAMPLE_ROWS, _FEWEST_ROWS, _MOST_DISTINCT = 16_384, 1_000, 0.75
@@ -79,7 +81,7 @@ def write_row_groups(
     count = 0
     coming = iter(batches)
     first = list(islice(coming, 1))
-    with _writer(path, schema, _distinct(first)) as parquet:
+    with _opened(path) as file, _writer(file, schema, _distinct(first)) as parquet:
         for batch in chain(first, coming):
             waiting.append(batch)
             count += batch.num_rows
@@ -104,9 +106,13 @@ def _distinct(first: Sequence[pa.RecordBatch]) -> set[str]:
     }
 
 
-def _writer(path: Path, schema: pa.Schema, distinct: set[str]) -> pq.ParquetWriter:
+def _opened(path: Path) -> pa.NativeFile:
+    return pa.output_stream(path, compression=None, buffer_size=_WRITTEN_AT_ONCE)
+
+
+def _writer(file: pa.NativeFile, schema: pa.Schema, distinct: set[str]) -> pq.ParquetWriter:
     return pq.ParquetWriter(
-        path,
+        file,
         schema,
         compression="zstd",
         # A dictionary of values that rarely repeat, such as times, costs time and makes the file

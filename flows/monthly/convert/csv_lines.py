@@ -5,21 +5,20 @@ from __future__ import annotations
 import csv
 import re
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from monthly.columns import Column
 from monthly.convert.conforming import conform
-from monthly.convert.line_breaks import has_odd_quotes, restored, restored_text
+from monthly.convert.csv_bytes import has_hexadecimal, has_odd_quotes, line_ends
+from monthly.convert.line_breaks import restored, restored_text
 from monthly.convert.pieces import Piece, Reject
 from monthly.convert.published_values import NULLS, Unreadable
 from monthly.convert.readings import Readings
@@ -33,8 +32,6 @@ OPEN_QUOTE = (
 )
 _FIELDS = re.compile(r"Expected (\d+) columns, got (\d+)")
 
-Bytes = npt.NDArray[np.uint8]
-_STRIP_BYTES = 1 << 16
 _FEW_BYTES = 1 << 16
 
 #: Kinds that `casting` reads from text alone.
@@ -112,11 +109,14 @@ class Lines:
         """Return the number of lines that are not blank; see `Piece`."""
         return sum(1 for line in self.data.split(b"\n") if line.strip(b"\r"))
 
-    @cached_property
+    @property
     def ends(self) -> int:
         """Return the number of line ends, including those of blank lines."""
-        # numpy is five times as fast as `bytes.count`, which stops at each match.
-        return sum(int(np.count_nonzero(strip == 10)) for strip in _strips(self.data))
+        return self._ends[0]
+
+    @cached_property
+    def _ends(self) -> tuple[int, bool]:
+        return line_ends(self.data)
 
     @property
     def _lines(self) -> int:
@@ -127,7 +127,7 @@ class Lines:
         self._check()
         layout = self.layout
         # Arrow reads 0x1 as a number, and a point as the decimal mark whatever the file uses.
-        by_arrow = not _has_hexadecimal(self.data) and layout.readings.mark is None
+        by_arrow = not has_hexadecimal(self.data) and layout.readings.mark is None
         for typed in Typed if by_arrow else ():
             if layout.typed <= typed < Typed.TEXT:
                 with suppress(ValueError):  # real errors reappear below
@@ -149,7 +149,7 @@ class Lines:
     def _check(self) -> None:
         if b"\0" in self.data:
             raise Unreadable("a NUL byte")
-        if b"\r" in self.data and _splits_a_line(self.data):
+        if self._ends[1]:
             raise Unreadable("a carriage return inside a line")
         if b'"' in self.data and has_odd_quotes(self.data):
             raise Unreadable(OPEN_QUOTE)
@@ -233,36 +233,6 @@ def _read(data: bytes, **options: Any) -> pa.Table:
     if len(data) < _FEW_BYTES or sys.version_info < (3, 11):
         return pa_csv.open_csv(file, **options).read_all()
     return pa_csv.read_csv(file, **options)
-
-
-def _has_hexadecimal(data: bytes) -> bool:
-    # `bytes` searches for two characters as slowly as Arrow parses where 0 and x are frequent.
-    return any(
-        bool(np.any((strip[:-1] == 48) & (strip[1:] == ord(letter))))
-        for letter in "xX"
-        if letter.encode() in data
-        for strip in _strips(data, 1)
-    )
-
-
-def _splits_a_line(data: bytes) -> bool:
-    """Return whether a carriage return occurs anywhere but at the end of a line."""
-    for strip in _strips(data, 1):
-        stray = (strip[:-1] == 13) & (strip[1:] != 10)
-        if stray.any() and np.any(stray & (strip[1:] != 13)):
-            return True
-    return False
-
-
-def _strips(data: bytes, more: int = 0) -> Iterator[Bytes]:
-    """Yield the bytes in strips, each with a bit of the next one.
-
-    The arrays made from a strip fit into the cache and reuse memory; with megabyte strips, new
-    pages would double the cost.
-    """
-    codes = np.frombuffer(data, np.uint8)
-    for start in range(0, len(codes), _STRIP_BYTES):
-        yield codes[start : start + _STRIP_BYTES + more]
 
 
 def _convert_options(layout: Layout, typed: Typed) -> pa_csv.ConvertOptions:

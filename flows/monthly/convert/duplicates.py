@@ -14,8 +14,8 @@ import pyarrow as pa
 from monthly.convert.arrays import valid
 from monthly.convert.hash_file import Hashes, HashFile
 
-#: Hashes compared at a time: 2 MiB, whatever the size of the month.
-HASHES_AT_A_TIME = 1 << 18
+#: Hashes compared at a time: 4 MiB, whatever the size of the month.
+HASHES_AT_A_TIME = 1 << 19
 _SLOTS = 1 << 18
 _LAST_SLOT = np.uint64(_SLOTS - 1)
 #: Odd and without structure (the 64-bit golden ratio), so that nearby values spread.

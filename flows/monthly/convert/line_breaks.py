@@ -6,11 +6,11 @@ import io
 import re
 from typing import BinaryIO
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.errors import BadFile
+from monthly.convert.csv_bytes import has_odd_quotes
 
 _CHUNK = 1 << 18
 #: Bytes after which a quote is assumed never to be closed.
@@ -91,14 +91,6 @@ def _end_of_rows(text: bytes, opened: re.Match[bytes] | None) -> int:
     cut = text.rfind(b"\n", 0, opened.start() if opened else None) + 1
     # Do not wait for the end of a line that is too long to be a row.
     return cut or (len(text) if not opened and len(text) > _LONGEST_TEXT else 0)
-
-
-def has_odd_quotes(data: bytes) -> bool:
-    """Return whether any line has an odd number of quotes, as both parts of a split field do."""
-    codes = np.frombuffer(data if data.endswith(b"\n") else data + b"\n", np.uint8)
-    marks = codes[(codes == 34) | (codes == 10)]
-    quotes = np.diff(np.flatnonzero(marks == 10), prepend=-1) - 1
-    return bool(np.any(quotes & 1))
 
 
 def restored(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -26,7 +26,7 @@ from fakes.trip_files import (
     fhv_line,
     fhv_row,
 )
-from monthly.convert import csv_file, csv_lines
+from monthly.convert import csv_file
 from monthly.month import Month
 
 NAMES = (
@@ -507,23 +507,3 @@ def test_any_mix_of_lines_gives_the_good_rows_and_the_bad_lines_whatever_the_blo
 
 def shown(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace").replace("\0", "\\x00")
-
-
-@pytest.mark.parametrize("place", range(9))
-@pytest.mark.parametrize("letter", ["x", "X"])
-def test_a_hexadecimal_number_is_found_wherever_strips_of_the_lines_end(
-    place: int, letter: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(csv_lines, "_STRIP_BYTES", 3)
-    data = f"{'1' * place}0{letter}{'1' * (8 - place)}".encode()
-    assert csv_lines._has_hexadecimal(data)
-    assert not csv_lines._has_hexadecimal(data.replace(b"0", b"1") + b"0")
-
-
-@pytest.mark.parametrize("place", range(1, 9))
-def test_a_stray_carriage_return_is_found_wherever_strips_of_the_lines_end(
-    place: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(csv_lines, "_STRIP_BYTES", 3)
-    assert csv_lines._splits_a_line(b"1" * place + b"\r" + b"1" * (9 - place))
-    assert not csv_lines._splits_a_line(b"1" * place + b"\r\r\n" + b"1\r\n\r")

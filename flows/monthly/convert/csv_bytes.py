@@ -1,0 +1,54 @@
+"""Scans of the bytes of CSV lines, which take a fraction of the time of parsing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+Bytes = npt.NDArray[np.uint8]
+_STRIP_BYTES = 1 << 16
+
+
+def line_ends(data: bytes) -> tuple[int, bool]:
+    """Count the line feeds; return also whether a carriage return lies inside a line."""
+    # numpy is five times as fast as `bytes.count`, which stops at each match.
+    count, splits, returns = 0, False, b"\r" in data
+    for strip in _strips(data):
+        feeds = strip == 10
+        count += int(np.count_nonzero(feeds[:_STRIP_BYTES]))
+        if returns:
+            stray = np.greater(strip[:-1] == 13, feeds[1:])
+            splits = splits or bool(stray.any() and np.any(stray & (strip[1:] != 13)))
+    return count, splits
+
+
+def has_hexadecimal(data: bytes) -> bool:
+    """Return whether 0x or 0X occurs."""
+    # `bytes` searches for two characters as slowly as Arrow parses where 0 and x are frequent.
+    return any(
+        bool(np.any((strip[:-1] == 48) & (strip[1:] == ord(letter))))
+        for letter in "xX"
+        if letter.encode() in data
+        for strip in _strips(data)
+    )
+
+
+def has_odd_quotes(data: bytes) -> bool:
+    """Return whether any line has an odd number of quotes, as both parts of a split field do."""
+    codes = np.frombuffer(data if data.endswith(b"\n") else data + b"\n", np.uint8)
+    marks = codes[(codes == 34) | (codes == 10)]
+    quotes = np.diff(np.flatnonzero(marks == 10), prepend=-1) - 1
+    return bool(np.any(quotes & 1))
+
+
+def _strips(data: bytes) -> Iterator[Bytes]:
+    """Yield the bytes in strips, each with the first byte of the next one.
+
+    The arrays made from a strip fit into the cache and reuse memory; with megabyte strips, new
+    pages would double the cost.
+    """
+    codes = np.frombuffer(data, np.uint8)
+    for start in range(0, len(codes), _STRIP_BYTES):
+        yield codes[start : start + _STRIP_BYTES + 1]
