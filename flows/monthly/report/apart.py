@@ -5,6 +5,7 @@ The process ends with the one that started it, because it reads its standard inp
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -87,12 +88,18 @@ def serve() -> None:
     """Draw months as asked on standard input, until it ends."""
     import monthly.report.pictures  # noqa: F401 - matplotlib, before the first month asks for it
 
+    # Pictures leave megabytes in reference cycles. Collecting them once a month, without scanning
+    # what is imported, takes less memory than Python's own schedule and no more time.
+    gc.disable()
+    gc.freeze()
     asks = Connection(os.dup(0), writable=False)
     answers = Connection(os.dup(1), readable=False)
     os.dup2(2, 1)  # what a library prints must not mix with the answers
     with suppress(EOFError, BrokenPipeError):  # the run has ended
         while True:
             answers.send(_answer(asks.recv()))
+            gc.collect()
+    gc.unfreeze()  # or DuckDB reports its own objects as leaked
 
 
 def _answer(asked: tuple[Month, Path, Mapping[int, str]]) -> Drawing | Exception:
