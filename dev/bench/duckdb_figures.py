@@ -10,11 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from duckdb_ways import RUNS
 from figure import Figure
 
+#: Seconds within which the order of requests is left to chance.
+AT_ONCE = 0.05
 WAYS = Path(__file__).with_name("duckdb_ways.py")
-#: Processes that load into one file at once.
-RUNS = 3
 
 
 def figures(source: Path, folder: Path, rounds: int) -> Iterable[Figure]:
@@ -65,14 +66,15 @@ def _waits(source: Path, folder: Path) -> float:
 
 
 def _beyond(loads: Sequence[Sequence[float]]) -> list[float]:
-    """Return each load's wait after all that asked earlier were done.
+    """Return each load's wait after all that asked earlier, or at once with it, were done.
 
     Args:
         loads: when each one asked for the file, opened it and closed it.
     """
     return [
-        start - max([asked, *(closed for earlier, _, closed in loads if earlier < asked)])
-        for asked, start, _ in loads
+        start - max([asked, *(closed for other, _, closed in rest if other < asked + AT_ONCE)])
+        for number, (asked, start, _) in enumerate(loads)
+        for rest in [[*loads[:number], *loads[number + 1 :]]]
     ]
 
 

@@ -28,8 +28,8 @@ from postgres_ways import converted
 
 MONTH = Month("yellow", 2021, 1)
 YEAR = [Month("yellow", 2021, number) for number in range(1, 13)]
-#: Number of loads by each process of `beside`.
-LOADS = 3
+#: Processes that load into one file at once, and the loads of each.
+RUNS, LOADS = 3, 3
 MEMORY = warehouse.DuckDBFile.memory_limit
 
 
@@ -63,10 +63,10 @@ def again(source: Path, folder: Path) -> Callable[[], int]:
 
 
 def beside(source: Path, folder: Path) -> Callable[[], int]:
-    """Load one month after another into a file that other processes load into; note when."""
+    """Load again and again into the file of `load`, as other processes do; note when."""
     parts = folder / f"{os.getpid()}"
     parts.mkdir()
-    work, times = _load(folder / "shared.duckdb", source, parts), list[list[float]]()
+    work, times = _load(folder / "load.duckdb", source, parts), list[list[float]]()
 
     @contextmanager
     def noted(path: Path, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -78,7 +78,10 @@ def beside(source: Path, folder: Path) -> Callable[[], int]:
         times.append([asked, start, time.monotonic()])
 
     def all_of_them() -> int:
-        """Load each month, write the times to a file, and return the number of rows."""
+        """Once every process is ready, load; write the times to a file and return the rows."""
+        (folder / f"ready-{os.getpid()}").touch()
+        while len(list(folder.glob("ready-*"))) < RUNS:
+            time.sleep(0.01)
         with patch.object(warehouse, "opened", noted):
             rows = sum(work() for _ in range(LOADS))
         (folder / f"times-{os.getpid()}.json").write_text(json.dumps(times))

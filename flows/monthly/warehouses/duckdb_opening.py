@@ -17,11 +17,13 @@ from filelock import FileLock, Timeout
 from core.disk import DATA_SETTING, free_space, replacing, room_for
 from core.errors import Busy, StorageError
 from core.file_queue import FileQueue
-from core.waiting import NEXT_SECONDS, waiting
+from core.waiting import NEXT_SECONDS, locked_by, waiting
 
 #: Seconds to wait while another process has the file open: DuckDB allows a single writer.
 WAIT_SECONDS = 300
 _POLL_SECONDS = 0.02
+#: DuckDB takes 5 ms to fail to open a file, a look at the system's locks a fiftieth of that.
+_LOOK_SECONDS, _MOST_LOOKS = 0.005, 50
 #: Program, process id and user in DuckDB's error message.
 _HOLDER = re.compile(r"lock is held in (.*?\(PID \d+\)(?: by user [\w-]+)?)")
 #: One thread of this process at a time: DuckDB refuses to mix read-only and read-write
@@ -120,6 +122,15 @@ def _open_in_time(path: Path, read_only: bool, said: list[str]) -> duckdb.DuckDB
                     f"close it there, then run again ({error})"
                 ) from error
             time.sleep(_POLL_SECONDS)
+            _wait_while_locked(path)
+
+
+def _wait_while_locked(path: Path) -> None:
+    """Wait until no lock is seen on the file, but not for long: some locks can be shared."""
+    for _ in range(_MOST_LOOKS):
+        if not (path.exists() and locked_by(path)):
+            return
+        time.sleep(_LOOK_SECONDS)
 
 
 def _holder(said: Sequence[str]) -> str | None:
