@@ -81,7 +81,7 @@ def write_row_groups(
     count = 0
     coming = iter(batches)
     first = list(islice(coming, 1))
-    with _opened(path) as file, _writer(file, schema, _distinct(first)) as parquet:
+    with open_writer(path, schema, **_options(schema, _distinct(first))) as parquet:
         for batch in chain(first, coming):
             waiting.append(batch)
             count += batch.num_rows
@@ -106,23 +106,34 @@ def _distinct(first: Sequence[pa.RecordBatch]) -> set[str]:
     }
 
 
-def _opened(path: Path) -> pa.NativeFile:
-    return pa.output_stream(path, compression=None, buffer_size=_WRITTEN_AT_ONCE)
+@contextmanager
+def open_writer(path: Path, schema: pa.Schema, **options: object) -> Iterator[pq.ParquetWriter]:
+    """Open a Parquet file for writing; close it even if the disk is full.
+
+    Args:
+        path: the file to write; after an error it is incomplete.
+        schema: the schema of its columns.
+        options: of PyArrow's ParquetWriter.
+    """
+    # A file that PyArrow opens stays open until it is collected if its first or last bytes cannot
+    # be written: the disk stays full although the file was deleted.
+    with (
+        pa.output_stream(path, compression=None, buffer_size=_WRITTEN_AT_ONCE) as file,
+        pq.ParquetWriter(file, schema, compression="zstd", **options) as parquet,
+    ):
+        yield parquet
 
 
-def _writer(file: pa.NativeFile, schema: pa.Schema, distinct: set[str]) -> pq.ParquetWriter:
-    return pq.ParquetWriter(
-        file,
-        schema,
-        compression="zstd",
+def _options(schema: pa.Schema, distinct: set[str]) -> dict[str, object]:
+    return {
         # A dictionary of values that rarely repeat, such as times, costs time and makes the file
         # larger.
-        use_dictionary=[
+        "use_dictionary": [
             f.name for f in schema if f.name not in distinct and not pa.types.is_timestamp(f.type)
         ],
         # With the schema, readers would get dictionaries instead of texts.
-        store_schema=not any(pa.types.is_dictionary(f.type) for f in schema),
-    )
+        "store_schema": not any(pa.types.is_dictionary(f.type) for f in schema),
+    }
 
 
 def _write_group(

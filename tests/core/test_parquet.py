@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -73,6 +74,23 @@ def test_damaged_file_is_named(tmp_path: Path) -> None:
 def test_refusal_of_the_disk_is_not_taken_for_damage(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), damage_named("t.parquet"):
         open_file(tmp_path / "t.parquet")
+
+
+def test_file_on_a_full_disk_is_closed_while_the_error_is_in_use() -> None:
+    """Otherwise its space stays taken after it is deleted."""
+    full = Path("/dev/full")
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        write_row_groups(full, NUMBERS, batches(10), 10)
+    assert full not in open_files(), raised.traceback
+
+
+def open_files() -> set[Path]:
+    """Return the files that this process has open."""
+    found = set()
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # such as the one that lists this folder
+            found.add(descriptor.readlink())
+    return found
 
 
 def test_values_that_repeat_get_a_dictionary_and_others_none(tmp_path: Path) -> None:

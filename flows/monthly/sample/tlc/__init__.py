@@ -21,8 +21,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
+from core.parquet import open_writer
 from core.prefetch import prefetched
 from monthly.month import Month
 from monthly.sample.tlc.draw import SAMPLE_VERSION as SAMPLE_VERSION
@@ -181,7 +181,7 @@ def _lines(era: Era, tables: Iterator[pa.Table]) -> Iterator[bytes]:
 def _parquet(part: Path, era: Era, tables: Iterator[pa.Table]) -> None:
     first = next(tables)
     with (
-        pq.ParquetWriter(part, first.schema, compression="zstd") as out,
+        open_writer(part, first.schema) as out,
         prefetched(tables) as coming,
     ):
         for table in chain([first], coming):
