@@ -8,7 +8,7 @@ import inspect
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -34,8 +34,10 @@ async def opened(folder: Path) -> AsyncIterator[tuple[ConnectionsInLoop, AsyncEn
     engine = await database.engine()
     async with engine.begin() as first:
         await first.execute(sqlalchemy.text("CREATE TABLE t (a)"))
-    yield database, engine
-    await engine.dispose()
+    try:
+        yield database, engine
+    finally:
+        await engine.dispose()
 
 
 def test_a_second_request_uses_the_connection_of_the_first(tmp_path: Path) -> None:
@@ -129,7 +131,7 @@ def test_a_database_that_stays_locked_is_an_error(
 ) -> None:
     async def insert() -> None:
         async with opened(tmp_path) as (_, engine), engine.connect() as there:
-            with sqlite3.connect(tmp_path / "prefect.db", isolation_level=None) as other:
+            with closing(sqlite3.connect(tmp_path / "prefect.db", isolation_level=None)) as other:
                 other.execute("BEGIN IMMEDIATE")
                 await there.execute(INSERT)
 
