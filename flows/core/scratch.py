@@ -97,6 +97,8 @@ def sweep_scratch() -> None:
     """
     root = scratch_root()
     with room_for("the files of a run", root):
+        with suppress(FileNotFoundError):
+            root.stat()  # since Python 3.13, glob ignores that this user may not get there
         left = [path for path in root.glob("*_tripdata_*") if path.is_dir()]
     for folder in left:
         lock = FileLock(folder.with_name(f"{folder.name}.lock"))

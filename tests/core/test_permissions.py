@@ -69,12 +69,13 @@ def said(here: Path, code: str, **environment: str) -> str:
         (CLOSED + "b.info('a')", "closed/a"),
         (CLOSED + "b.read('a')", "closed/a"),
         (CLOSED + "b.files('')", "closed"),
+        (CLOSED + "b.keys('data')", "closed/data"),
         (LOCKED + "b.etag('secret')", "locked/secret"),
         (LOCKED + "b.read_part('secret', 0, 1)", "locked/secret"),
         (LOCKED + "b.download('secret', here / 'copy')", "locked/secret"),
         (LOCKED + "b.delete('secret')", "locked/secret"),
     ],
-    ids=["info", "read", "files", "etag", "read_part", "download", "delete"],
+    ids=["info", "read", "files", "keys", "etag", "read_part", "download", "delete"],
 )
 def test_an_object_that_may_not_be_used_is_named_with_the_setting_of_its_bucket(
     here: Path, code: str, place: str
