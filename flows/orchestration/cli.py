@@ -24,6 +24,7 @@ from monthly.price_words import PlannedMonths, price_text, public_price
 from monthly.result import MonthResult, failed_month, public_record, table
 from monthly.shortfall import shortfall
 from monthly.verify.findings import Verdict
+from orchestration.caching_client import use_caching_client
 from orchestration.embedded_api import tune_embedded_api
 from orchestration.exit_codes import UNCHECKED, ExitCode
 from orchestration.flow_results import error_of, keep_tracebacks
@@ -129,6 +130,7 @@ def app_of(
         _set_up_log(traceback, verbose)
         collect_seldom()
         tune_embedded_api()
+        use_caching_client()
         state = _reported(flow, parameters, report)
         if confirm and not parameters["yes"] and state.is_completed():
             if not _confirmed(confirm(state.result())):
