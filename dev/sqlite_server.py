@@ -5,10 +5,13 @@ uvicorn --factory --app-dir dev sqlite_server:create_app --port 4200
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).absolute().parents[1] / "flows"))
 
@@ -17,9 +20,18 @@ from prefect.server.database.configurations import SQLITE_BEGIN_MODE
 from prefect.server.database.dependencies import MODELS_DEPENDENCIES
 from prefect.server.utilities.database import get_dialect
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
-from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, AsyncSessionTransaction
 
+from orchestration.api_dependencies import call_in_loop, infer_interface_once
+from orchestration.embedded_api import ConnectionsInLoop
 from orchestration.kept_connections import KeptConnections
+
+#: Requests that runs send: each reads and writes a few rows by their keys.
+_OF_RUNS = re.compile(
+    r"/api/(flows|flow_runs|task_runs|artifacts|logs)/([-0-9a-f]{36}(/set_state)?)?"
+)
+#: Whether the current request is one of them.
+_of_run: ContextVar[bool] = ContextVar("_of_run", default=False)
 
 
 class WaitingSqlite(KeptConnections):
@@ -30,11 +42,19 @@ class WaitingSqlite(KeptConnections):
     prefect/server/database/configurations.py. Prefect's clients retry; its UI does not, and
     reports that a run could not be started.
 
-    Unlike a command's own API, the server executes statements in threads: a slow query from the UI
-    must not block other requests.
+    Like a command's own API, the server executes the statements of requests from runs in its event
+    loop, and all others in threads: a slow query from the UI must not block other requests.
     """
 
     kept = 5
+
+    def __init__(self, connection_url: str) -> None:
+        super().__init__(connection_url)
+        self._in_loop = ConnectionsInLoop(connection_url)
+
+    async def engine(self) -> AsyncEngine:
+        """Return the engine for the current request."""
+        return await (self._in_loop.engine() if _of_run.get() else super().engine())
 
     @asynccontextmanager
     async def begin_transaction(  # type: ignore[override] # Prefect's base class lacks its decorator
@@ -64,7 +84,27 @@ def _reading_in_between() -> Iterator[None]:
 def create_app() -> Callable[..., Awaitable[None]]:
     """Return Prefect's API and UI as an ASGI application, unmodified unless it uses SQLite."""
     database = PREFECT_API_DATABASE_CONNECTION_URL.value()
-    if get_dialect(database).name == "sqlite":
-        waiting = WaitingSqlite(database)
-        MODELS_DEPENDENCIES["database_config"] = waiting  # type: ignore[assignment] # None at first
-    return prefect_app()
+    if get_dialect(database).name != "sqlite":
+        return prefect_app()
+    waiting = WaitingSqlite(database)
+    MODELS_DEPENDENCIES["database_config"] = waiting  # type: ignore[assignment] # None at first
+    infer_interface_once()
+    app = prefect_app()
+    call_in_loop(app)
+    return _telling_runs_apart(app)
+
+
+def _telling_runs_apart(app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    async def answer(scope: dict[str, Any], receive: object, send: object) -> None:
+        token = _of_run.set(is_of_run(scope.get("method", ""), scope.get("path", "")))
+        try:
+            await app(scope, receive, send)
+        finally:
+            _of_run.reset(token)
+
+    return answer
+
+
+def is_of_run(method: str, path: str) -> bool:
+    """Return whether runs send this request."""
+    return method in ("GET", "PATCH", "POST") and bool(_OF_RUNS.fullmatch(path))

@@ -23,6 +23,8 @@ R = TypeVar("R", FlowRun, TaskRun)
 
 #: Release whose engine and server this file was written for.
 PREFECT = "2.20."
+#: Hosts of APIs on this machine; the first is that of the API within the process.
+_LOCAL = ("ephemeral-prefect", "127.0.0.1", "localhost", "::1")
 
 
 class CachingClient(PrefectClient):
@@ -33,6 +35,8 @@ class CachingClient(PrefectClient):
 
     def __init__(self, *api: Any, **settings: Any) -> None:
         super().__init__(*api, **settings)
+        if self.api_url.host in _LOCAL:  # compressing takes longer than sending
+            self._client.headers["Accept-Encoding"] = "identity"
         self._flow_ids: dict[str, UUID] = {}
         self._run_names: dict[UUID, str] = {}
         self._new_runs: dict[UUID, Any] = {}
@@ -86,13 +90,13 @@ class CachingClient(PrefectClient):
 
     async def update_flow_run(self, flow_run_id: UUID, *given: Any, **more: Any) -> Any:
         """Update a flow run, unless all that there is to update is the name that it has."""
-        if given or more != {"name": self._run_names.pop(flow_run_id, None)}:
-            return await super().update_flow_run(flow_run_id, *given, **more)
+        known = not given and more == {"name": self._run_names.pop(flow_run_id, None)}
+        return None if known else await super().update_flow_run(flow_run_id, *given, **more)
 
     async def set_task_run_name(self, task_run_id: UUID, name: str) -> Any:
         """Rename a task run, unless it has the name."""
-        if name != self._run_names.pop(task_run_id, None):
-            return await super().set_task_run_name(task_run_id, name)
+        known = name == self._run_names.pop(task_run_id, None)
+        return None if known else await super().set_task_run_name(task_run_id, name)
 
     def _created_as(self, run: R) -> R:
         """Remember a new run; the API returns an old one if its key is known."""

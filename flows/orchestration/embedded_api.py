@@ -6,18 +6,12 @@ import asyncio
 import atexit
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from prefect._vendor.fastapi import Header
-from prefect._vendor.fastapi.dependencies.models import Dependant
-from prefect._vendor.fastapi.dependencies.utils import get_dependant
-from prefect._vendor.fastapi.routing import APIRoute
-from prefect.server.api.dependencies import get_created_by, provide_request_api_version
 from prefect.server.api.server import create_app
-from prefect.server.database.dependencies import provide_database_interface, set_database_config
-from prefect.server.database.interface import PrefectDBInterface
+from prefect.server.database.dependencies import set_database_config
 from prefect.settings import (
     PREFECT_API_DATABASE_CONNECTION_URL,
     PREFECT_API_URL,
@@ -30,6 +24,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 from sqlalchemy.util import await_only
 from sqlalchemy.util.queue import Queue, QueueCommon
 
+from orchestration.api_dependencies import call_in_loop, infer_interface_once
 from orchestration.kept_connections import KeptConnections
 
 #: Seconds to wait for a database that another connection writes, as Prefect does, and between
@@ -131,7 +126,8 @@ def tune_embedded_api() -> None:
     """Make the API of this process cheap, if no server is configured."""
     if not PREFECT_API_URL.value():
         _keep_connections()
-        _answer_in_loop()
+        infer_interface_once()
+        call_in_loop(create_app(get_current_settings(), ephemeral=True))
 
 
 def _keep_connections() -> None:
@@ -140,45 +136,3 @@ def _keep_connections() -> None:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database and ":memory:" not in url:
         set_database_config(ConnectionsInLoop(connection_url=url))
-
-
-def _answer_in_loop() -> None:
-    """Call the dependencies of requests in the event loop.
-
-    FastAPI calls those that are not coroutines in threads, which wait for the interpreter. Its
-    `dependency_overrides` would make it inspect all dependencies again for each request.
-    """
-    app: Any = create_app(get_current_settings(), ephemeral=True)
-    for route in app.api_app.routes:
-        if isinstance(route, APIRoute):
-            _replace_dependencies(route.dependant)
-
-
-def _replace_dependencies(dependant: Dependant) -> None:
-    for position, each in enumerate(dependant.dependencies):
-        if each.call in _COROUTINES:
-            call = _COROUTINES[each.call]
-            dependant.dependencies[position] = get_dependant(
-                path=each.path or "", call=call, name=each.name
-            )
-        _replace_dependencies(each)
-
-
-async def _database() -> PrefectDBInterface:
-    return provide_database_interface()
-
-
-async def _version(x_prefect_api_version: str = Header(None)) -> Any:
-    return provide_request_api_version(x_prefect_api_version)
-
-
-async def _created_by() -> None:
-    """Return None: only automations identify themselves, and they need a server."""
-
-
-#: Replacements for the dependencies that are not coroutines.
-_COROUTINES: dict[Any, Callable[..., Any]] = {
-    provide_database_interface: _database,
-    provide_request_api_version: _version,
-    get_created_by: _created_by,
-}
