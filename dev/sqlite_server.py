@@ -91,20 +91,18 @@ def create_app() -> Callable[..., Awaitable[None]]:
     infer_interface_once()
     app = prefect_app()
     call_in_loop(app)
-    return _telling_runs_apart(app)
+    return telling_runs_apart(app)
 
 
-def _telling_runs_apart(app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+def telling_runs_apart(app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Return the application; while it answers what runs send, `WaitingSqlite` uses the loop."""
+
     async def answer(scope: dict[str, Any], receive: object, send: object) -> None:
-        token = _of_run.set(is_of_run(scope.get("method", ""), scope.get("path", "")))
+        by_key = scope.get("method") in ("GET", "PATCH", "POST")
+        token = _of_run.set(by_key and bool(_OF_RUNS.fullmatch(scope["path"])))
         try:
             await app(scope, receive, send)
         finally:
             _of_run.reset(token)
 
     return answer
-
-
-def is_of_run(method: str, path: str) -> bool:
-    """Return whether runs send this request."""
-    return method in ("GET", "PATCH", "POST") and bool(_OF_RUNS.fullmatch(path))

@@ -99,6 +99,7 @@ def prefect_server(
         temporary_settings,
     )
 
+    from orchestration.caching_client import use_caching_client
     from orchestration.embedded_api import tune_embedded_api
 
     path = tmp_path_factory.mktemp("prefect") / "prefect.db"
@@ -110,6 +111,7 @@ def prefect_server(
     }
     with temporary_settings(settings):
         tune_embedded_api()
+        use_caching_client()
         yield
 
 

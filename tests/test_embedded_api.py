@@ -16,12 +16,14 @@ from typing import Any
 import pytest
 import sqlalchemy
 from prefect.server.api.server import create_app
+from prefect.server.database import dependencies
 from prefect.server.database.dependencies import temporary_database_config
 from prefect.settings import get_current_settings
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orchestration import embedded_api
+from orchestration.api_dependencies import infer_interface_once
 from orchestration.embedded_api import ConnectionsInLoop, tune_embedded_api
 
 INSERT = sqlalchemy.text("INSERT INTO t VALUES (1)")
@@ -158,7 +160,29 @@ def test_requests_of_a_run_call_no_dependency_in_a_thread(
     database = ConnectionsInLoop(f"sqlite+aiosqlite:///{tmp_path / 'prefect.db'}")
     with temporary_database_config(database):  # or later tests would use this test's database
         tune_embedded_api()
-    assert in_threads() <= {"get_limit"}
+    assert in_threads() == set()
+
+
+def test_the_interface_to_a_database_is_inferred_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each function that queries asks for it. Another database has another one."""
+    inferred: list[str] = []
+    real = dependencies.get_dialect
+
+    def infer(url: Any) -> Any:
+        inferred.append(url)
+        return real(url)
+
+    monkeypatch.setattr(dependencies, "get_dialect", infer)
+    monkeypatch.setattr(dependencies, "provide_database_interface", None)
+    infer_interface_once()
+    for name in ("one.db", "another.db"):
+        database = ConnectionsInLoop(f"sqlite+aiosqlite:///{tmp_path / name}")
+        with temporary_database_config(database):
+            for _ in range(3):
+                assert dependencies.provide_database_interface().database_config is database
+    assert len(inferred) == 2
 
 
 def _dependencies(dependant: Any) -> list[Any]:

@@ -21,10 +21,10 @@ from prefect.server.database.dependencies import (
     provide_database_interface,
 )
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, temporary_settings
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from fakes.served import Served, serving
-from sqlite_server import WaitingSqlite, create_app
+from sqlite_server import WaitingSqlite, create_app, telling_runs_apart
 
 
 @asynccontextmanager
@@ -101,6 +101,43 @@ def test_only_sqlite_is_changed(
     with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: database}):
         create_app()
         assert type(provide_database_interface().database_config) is kind
+
+
+RUN = "/api/flow_runs/0b0d1f7e-9a34-4cf4-9d29-35f6f3f7f9a1"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "in_loop"),
+    [
+        ("POST", "/api/task_runs/", True),
+        ("POST", f"{RUN}/set_state", True),
+        ("GET", RUN, True),
+        ("PATCH", RUN, True),
+        ("POST", "/api/logs/", True),
+        ("POST", "/api/artifacts/", True),
+        ("DELETE", RUN, False),
+        ("POST", "/api/flow_runs/filter", False),
+        ("POST", "/api/flow_runs/history", False),
+        ("GET", f"{RUN}/graph-v2", False),
+        ("POST", "/api/logs/filter", False),
+    ],
+)
+def test_only_what_runs_send_uses_the_event_loop(
+    tmp_path: Path, method: str, path: str, in_loop: bool
+) -> None:
+    """A slow query of the UI uses threads, so it cannot block other requests."""
+    database = WaitingSqlite(f"sqlite+aiosqlite:///{tmp_path}/prefect.db")
+    engines: list[AsyncEngine] = []
+
+    async def app(*_: object) -> None:
+        engines.append(await database.engine())
+
+    async def asked() -> tuple[AsyncEngine, AsyncEngine]:
+        await telling_runs_apart(app)({"method": method, "path": path}, None, None)
+        return engines[0], await database.engine()  # the latter is that of the server's services
+
+    used, in_threads = asyncio.run(asked())
+    assert (used is not in_threads) is in_loop
 
 
 @pytest.fixture(scope="module")
