@@ -18,6 +18,7 @@ import sqlalchemy
 from prefect.server.api.server import create_app
 from prefect.server.database import dependencies
 from prefect.server.database.dependencies import temporary_database_config
+from prefect.server.utilities.database import get_dialect
 from prefect.settings import get_current_settings
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -168,11 +169,10 @@ def test_the_interface_to_a_database_is_inferred_once(
 ) -> None:
     """Each function that queries asks for it. Another database has another one."""
     inferred: list[str] = []
-    real = dependencies.get_dialect
 
     def infer(url: Any) -> Any:
         inferred.append(url)
-        return real(url)
+        return get_dialect(url)
 
     monkeypatch.setattr(dependencies, "get_dialect", infer)
     monkeypatch.setattr(dependencies, "provide_database_interface", None)
