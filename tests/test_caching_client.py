@@ -12,12 +12,12 @@ import prefect
 import pytest
 from prefect import flow, task
 from prefect.client import orchestration
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.context import FlowRunContext
 from prefect.states import Cancelled, Completed, Pending, Running
 
-from orchestration.caching_client import CachingClient, formatted, use_caching_client
+from orchestration.caching_client import CachingClient, formatted, use_caching_client_below
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -34,7 +34,7 @@ def stroke() -> None: ...
 
 
 class Counting(CachingClient):
-    """A client that notes its requests, and whose memory can be told from the API."""
+    """A client that notes its requests."""
 
     def __init__(self) -> None:
         super().__init__(get_client()._ephemeral_app)
@@ -177,8 +177,23 @@ def test_an_api_on_this_machine_is_asked_for_no_compression() -> None:
     assert "gzip" in there
 
 
+def test_the_months_of_an_agents_run_use_the_connections_of_its_client() -> None:
+    """An agent starts a run with Prefect's client, before it loads the flow."""
+    first = PrefectClient("http://127.0.0.1:4200/api")
+    with FlowRunContext.construct(client=first) as run:
+        use_caching_client_below()
+        below = run.client
+        use_caching_client_below()
+    assert type(below) is CachingClient
+    assert below._client is first._client
+    assert run.client is below  # with what it has remembered
+
+
 def test_another_release_of_prefect_keeps_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orchestration, "PrefectClient", None)
+    client = PrefectClient("http://127.0.0.1:4200/api")
+    monkeypatch.setattr(orchestration, "PrefectClient", PrefectClient)
     monkeypatch.setattr(prefect, "__version__", "2.21.0")
-    use_caching_client()
-    assert orchestration.PrefectClient is None
+    with FlowRunContext.construct(client=client) as run:
+        use_caching_client_below()
+    assert orchestration.PrefectClient is PrefectClient
+    assert run.client is client

@@ -18,6 +18,7 @@ from engines.run_plan import EngineConfig, RunPlan
 from engines.verify_results import all_arrived
 from monthly.result import MonthResult, summary
 from monthly.warehouses import Warehouse
+from orchestration.caching_client import use_caching_client_below
 from orchestration.handed_down import drawing_apart
 from orchestration.progress import Log, MonthCount, counted_months
 from orchestration.wording import in_ui
@@ -49,6 +50,7 @@ def _run(
     tell: Callable[[MonthResult], None],
 ) -> list[MonthResult]:
     if engine.name == "threads":
+        use_caching_client_below()
         crashed = reported_after_ctrl_c({"parent_flow_run_id": {"any_": [flow_run.id]}})
         with crashed, drawing_apart(len(work.plans) if work.report else 0):
             return side_by_side(jobs_of(work), engine.workers, tell)

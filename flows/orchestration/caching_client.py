@@ -35,8 +35,19 @@ class CachingClient(PrefectClient):
 
     def __init__(self, *api: Any, **settings: Any) -> None:
         super().__init__(*api, **settings)
+        self._remember_nothing()
         if self.api_url.host in _LOCAL:  # compressing takes longer than sending
             self._client.headers["Accept-Encoding"] = "identity"
+
+    @classmethod
+    def of(cls, client: PrefectClient) -> CachingClient:
+        """Return a client with the connections of another one, which closes them."""
+        made = cls.__new__(cls)
+        vars(made).update(vars(client))
+        made._remember_nothing()
+        return made
+
+    def _remember_nothing(self) -> None:
         self._flow_ids: dict[str, UUID] = {}
         self._run_names: dict[UUID, str] = {}
         self._new_runs: dict[UUID, Any] = {}
@@ -161,3 +172,15 @@ def use_caching_client() -> None:
     if prefect.__version__.startswith(PREFECT):
         orchestration.PrefectClient = CachingClient  # type: ignore[misc] # a subclass of it
         engine.create_task_run = create_named_task_run  # type: ignore[assignment] # wraps it
+
+
+def use_caching_client_below() -> None:
+    """Let the child runs of the current run use the client.
+
+    A command's run does already. An agent starts a run with Prefect's client, before it loads the
+    flow.
+    """
+    use_caching_client()
+    run = FlowRunContext.get()
+    if run and type(run.client) is PrefectClient and orchestration.PrefectClient is CachingClient:
+        run.client = CachingClient.of(run.client)
