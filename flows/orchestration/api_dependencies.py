@@ -18,7 +18,7 @@ _INTERFACES: dict[tuple[Any, ...], PrefectDBInterface] = {}
 
 
 def infer_interface_once() -> None:
-    """Keep the interface to the database, which Prefect infers from its URL ten times a request."""
+    """Keep the interface to the database, which Prefect infers several times a request."""
     dependencies.provide_database_interface = _interface
 
 
