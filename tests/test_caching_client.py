@@ -159,6 +159,7 @@ def test_a_flow_is_looked_up_once() -> None:
         ),
         ("plan {month.name}", {"month": SimpleNamespace(name="May")}, "plan May"),
         ("plan {month.name}", {"month": object()}, None),  # the future of another task
+        ("of {month:02}", {"month": object()}, None),
         ("{lines[0]}", {"lines": []}, None),
         (lambda: "at run time", {}, None),
         (None, {}, None),

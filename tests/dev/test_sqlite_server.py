@@ -23,6 +23,7 @@ from prefect.server.database.dependencies import (
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, temporary_settings
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+import sqlite_server
 from fakes.served import Served, serving
 from sqlite_server import WaitingSqlite, create_app, telling_runs_apart
 
@@ -44,12 +45,16 @@ async def read_and_write(database: AioSqliteConfiguration) -> None:
         await session.execute(sa.text("INSERT INTO run VALUES (1)"))
 
 
-async def rows_after_two_at_once(database: AioSqliteConfiguration, seconds: float) -> int:
+async def rows_after_two_at_once(
+    database: AioSqliteConfiguration, seconds: float, of_runs: tuple[bool, bool] = (False, False)
+) -> int:
     """Return the rows after a transaction that reads, lets another write that long, and writes."""
     async with transaction(database) as session:
         await session.execute(sa.text("CREATE TABLE run (number INTEGER)"))
+    sqlite_server._of_run.set(of_runs[0])
     async with transaction(database) as session:
         await rows(session)
+        sqlite_server._of_run.set(of_runs[1])
         other = asyncio.create_task(read_and_write(database))
         await asyncio.wait({other}, timeout=seconds)
         await session.execute(sa.text("INSERT INTO run VALUES (2)"))
@@ -73,9 +78,15 @@ def test_a_second_request_uses_the_connection_of_the_first(tmp_path: Path) -> No
     assert asyncio.run(changes()) == 2
 
 
-def test_a_reader_that_then_writes_waits_for_the_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first_in_loop", [False, True])
+@pytest.mark.parametrize("other_in_loop", [False, True])
+def test_a_reader_that_then_writes_waits_for_the_other(
+    tmp_path: Path, first_in_loop: bool, other_in_loop: bool
+) -> None:
+    """So do requests in the event loop, which runs send, and those in threads."""
     database = WaitingSqlite(f"sqlite+aiosqlite:///{tmp_path}/prefect.db")
-    assert asyncio.run(rows_after_two_at_once(database, seconds=0.5)) == 2
+    of_runs = (first_in_loop, other_in_loop)
+    assert asyncio.run(rows_after_two_at_once(database, 0.5, of_runs)) == 2
 
 
 def test_prefect_itself_refuses_one_of_them(tmp_path: Path) -> None:
