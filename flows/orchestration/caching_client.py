@@ -1,7 +1,7 @@
 """A client of Prefect's API that does not ask for what it has just sent or been told.
 
 Prefect's engine creates each run under a generated name, reads it again once it has started, and
-then renames it; and it looks up the flow of each child run. That is 21 of the 53 requests that a
+then renames it; and it looks up the flow of each child run. That is 20 of the 53 requests that a
 month of a parent run would send.
 """
 
