@@ -6,7 +6,7 @@ python flows/etl_gcs_to_bq.py --color green --year 2020 --month 10
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from core.scratch import scratch_folder
 from core.storage.bucket import Bucket
 from month_report import Reported, try_report
 from monthly.ledger import Entry
-from monthly.ledger_notes import note_load
+from monthly.ledger_notes import has_report, note_load
 from monthly.month import Color, Month
 from monthly.result import MonthResult, Outcome, result_of
 from monthly.warehouses import InPlace, Warehouse
@@ -42,14 +42,30 @@ from orchestration.retries import RETRIES, planned_again
 from orchestration.stages import stage
 
 
+@dataclass(frozen=True)
+class Planned:
+    """The plan of a month in the bucket.
+
+    Attributes:
+        entry: its ledger entry.
+        is_loaded: whether the warehouse has this exact object.
+        has_report: whether the bucket has its report.
+    """
+
+    entry: Entry
+    is_loaded: bool
+    has_report: bool
+
+
 @task(task_run_name="plan {month}", **RETRIES)
 @stage
-def plan(month: Month, bucket: Bucket, warehouse: Warehouse) -> tuple[Entry, bool]:
-    """Look up the month in the ledger and check whether the warehouse has this exact object."""
+def plan(month: Month, bucket: Bucket, warehouse: Warehouse) -> Planned:
+    """Look up the month in the ledger and check whether warehouse and bucket have all of it."""
     entry, held = kept_entry(bucket, month), warehouse.held(month)
     if held and (difference := held.difference(warehouse.name())):
         get_run_logger().warning("%s: %s", month, difference)
-    return entry, held is not None and held.is_intact(entry.loaded_sha256, warehouse.name())
+    is_loaded = held is not None and held.is_intact(entry.loaded_sha256, warehouse.name())
+    return Planned(entry, is_loaded, is_loaded and has_report(bucket, month, entry))
 
 
 @task(task_run_name="extract {month}", **RETRIES)
@@ -64,15 +80,15 @@ def extract(
 @task(name="extract", task_run_name="extract {month}", **RETRIES)
 def extract_planned(
     month: Month, bucket: Bucket, folder: Path, warehouse: Warehouse, force: bool
-) -> tuple[Entry, Path | InPlace | None]:
+) -> tuple[Planned, Path | InPlace | None]:
     """Look up and extract a month that a parent run has planned; None if it is in the warehouse.
 
     One task run, as it takes longer than the look-up.
     """
-    entry, is_there = plan.fn(month, bucket, warehouse)
-    if is_there and not force:
-        return entry, None
-    return entry, extract.fn(month, entry, bucket, folder, warehouse)
+    planned = plan.fn(month, bucket, warehouse)
+    if planned.is_loaded and not force:
+        return planned, None
+    return planned, extract.fn(month, planned.entry, bucket, folder, warehouse)
 
 
 @task(task_run_name="load {month}", **RETRIES)
@@ -106,7 +122,8 @@ def etl_gcs_to_bq(
 ) -> MonthResult | State[MonthResult]:
     """Load one month from the bucket into the warehouse, replacing exactly that month.
 
-    The run skips a month whose object the warehouse already has.
+    The run skips a month whose object the warehouse already has, but draws its report if that is
+    missing.
 
     Args:
         color: Dataset, by the name of its declaration.
@@ -115,7 +132,7 @@ def etl_gcs_to_bq(
         bucket: Block of the bucket, as TYPE/NAME.
         warehouse: Block of the warehouse, as TYPE/NAME.
         force: Load the month even if the warehouse already has it.
-        report: Draw the month's report after loading it.
+        report: Draw the month's report after loading it, or if it is missing.
     """
     which = Month(color, year, month)
     store, target = opened_bucket(bucket), opened_warehouse(warehouse)
@@ -127,27 +144,43 @@ def etl_gcs_to_bq(
 def _bring(
     which: Month, store: Bucket, target: Warehouse, folder: Path, force: bool, report: bool
 ) -> MonthResult | State[MonthResult]:
-    entry, found = _extracted(which, store, target, folder, force)
+    planned, found = _extracted(which, store, target, folder, force)
+    entry = planned.entry
     if found is None:
-        line = result_of(which, Outcome.UNCHANGED, "same checksum", entry, target.name())
-        message = f"{which}: {target.name()} has this object"
-        return Completed(name="Skipped", message=message, data=line)
+        return _unchanged(which, planned, store, target, report and not planned.has_report)
     load(which, entry, found, target, store)
     drawn = try_report(which, entry, found, store, target) if report else Reported()
     line = result_of(which, Outcome.LOADED, "", entry, target.name())
     return replace(line, report=drawn.link, warning=drawn.failure)
 
 
+def _unchanged(
+    which: Month, planned: Planned, store: Bucket, target: Warehouse, lacks_report: bool
+) -> State[MonthResult]:
+    """Return the state of a month that the warehouse has, after drawing the report it lacks."""
+    entry, message = planned.entry, f"{which}: {target.name()} has this object"
+    line = result_of(which, Outcome.UNCHANGED, "same checksum", entry, target.name())
+    if not lacks_report:
+        return Completed(name="Skipped", message=message, data=line)
+    found = InPlace(store, entry.object_key, entry.object_version)
+    drawn = try_report(which, entry, found, store, target)
+    line = replace(line, report=drawn.link, warning=drawn.failure)
+    if drawn.failure:
+        return Completed(name="Skipped", message=f"{message}, but {drawn.failure}", data=line)
+    line = replace(line, status=Outcome.DRAWN, reason="its report was missing")
+    return Completed(message=f"{message}; its report was missing and is drawn", data=line)
+
+
 def _extracted(
     which: Month, store: Bucket, target: Warehouse, folder: Path, force: bool
-) -> tuple[Entry, Path | InPlace | None]:
-    """Return the ledger entry and the object; None in its place if the warehouse has it."""
+) -> tuple[Planned, Path | InPlace | None]:
+    """Return the plan and the object; None in its place if the warehouse has it."""
     if plan_of_parent(which):
         return extract_planned(which, store, folder, target, force)
-    entry, is_there = plan(which, store, target)
-    if is_there and not force:
-        return entry, None
-    return entry, extract(which, entry, store, folder, target)
+    planned = plan(which, store, target)
+    if planned.is_loaded and not force:
+        return planned, None
+    return planned, extract(which, planned.entry, store, folder, target)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from monthly.editions import editions_to_keep
 from monthly.gates.policy import GateMode, Policy
 from monthly.month import Color, Month, latest_months, may_be_unpublished, months_of
 from monthly.plan import Plan, Status
-from monthly.planned import has_work, idle_line, planned_line
+from monthly.planned import has_work, idle_line, needs_run, planned_line
 from monthly.price import Price
 from monthly.price_words import PlannedMonths
 from monthly.result import MonthResult, Outcome, failed_month
@@ -146,7 +146,7 @@ def etl_parent_flow(
         due_months: Number of past months that due checks.
         skip_missing: Skip unpublished months. Otherwise they fail unless they are due or, for dtc
             and tlc, less than three months old.
-        report: Draw the report of each month after loading it.
+        report: Draw the report of each month after loading it, or if it is missing.
         engine: Engine that runs the months - threads of this process, dask, or agents.
         workers: Months run concurrently - threads, processes of a local Dask cluster, or runs
             that agents have in flight.
@@ -166,7 +166,7 @@ def etl_parent_flow(
     opened, loaded = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
     tell_places(source, opened, loaded, color)
     store, target = opened.used, loaded.used if loaded else None
-    plans = plan_all(wanted, Planner(source, store, target, force, policy), {})
+    plans = plan_all(wanted, Planner(source, store, target, force, policy, report), {})
     plans = _accepted_by(target, _published(plans, source, skip_missing or months == "due"))
     due = [p for p in plans if has_work(p)]
     price = priced(due, store, target, workers, queries=plan) if due else None
@@ -191,7 +191,8 @@ def etl_parent_flow(
         "thresholds": thresholds,
         "accept": accept,
     }
-    ran = run_months(RunPlan(due, options, warehouse, report), crew, store, target)
+    to_run = [p for p in plans if needs_run(p)]
+    ran = run_months(RunPlan(to_run, options, warehouse, report), crew, store, target)
     done = {line.month: line for line in ran}
     lines = [done.get(p.month) or idle_line(p, store) for p in plans]
     show_months(lines, f"{color} {months}")
@@ -257,12 +258,12 @@ def _verdict(lines: list[MonthResult], name: str | None = None) -> State[Any]:
     if failed or (name is None and any(line.is_held for line in lines)):
         message = complaint(lines, in_ui)
         return Failed(name="Failed" if failed else HELD, message=message, data=lines)
-    loaded = any(line.status is Outcome.LOADED for line in lines)
+    worked = any(line.status in (Outcome.LOADED, Outcome.DRAWN) for line in lines)
     counts = Counter(line.status.value.lower() for line in lines)
     counts["with a warning"] = sum(bool(line.warning) for line in lines)
     message = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     return Completed(
-        name=name or ("Completed" if loaded else "Skipped"), message=message, data=lines
+        name=name or ("Completed" if worked else "Skipped"), message=message, data=lines
     )
 
 

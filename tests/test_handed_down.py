@@ -11,6 +11,7 @@ import pytest
 
 from core.errors import Unavailable
 from core.storage.bucket import FolderBucket
+from fakes.entries import entry_of
 from fakes.web import Page, Web
 from monthly.gates.judging import Finding
 from monthly.gates.policy import Policy
@@ -79,10 +80,11 @@ def test_a_load_takes_one_task_for_a_month_that_its_parent_planned(
     import etl_gcs_to_bq as loading
 
     taken: list[str] = []
+    planned = loading.Planned(entry_of(MONTH), is_loaded=False, has_report=False)
     answers = {
-        "plan": ("entry", False),
+        "plan": planned,
         "extract": "object",
-        "extract_planned": ("entry", "object"),
+        "extract_planned": (planned, "object"),
     }
 
     def answer_of(name: str) -> Any:
@@ -95,9 +97,9 @@ def test_a_load_takes_one_task_for_a_month_that_its_parent_planned(
     for name in answers:
         monkeypatch.setattr(loading, name, answer_of(name))
     look_up: Any = loading._extracted
-    assert look_up(MONTH, None, None, None, False) == ("entry", "object")
+    assert look_up(MONTH, None, None, None, False) == (planned, "object")
     with handed_down(PLAN):
-        assert look_up(MONTH, None, None, None, False) == ("entry", "object")
+        assert look_up(MONTH, None, None, None, False) == (planned, "object")
     assert taken == ["plan", "extract", "extract_planned"]
 
 

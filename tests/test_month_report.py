@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from test_flows import bring, bring_all, listing, publish, totals
+from fakes.commands import start, wait
+from test_cli import environment as environment
+from test_flows import bring, bring_all, listing, publish, source, totals
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -84,6 +88,84 @@ def test_a_failed_report_leaves_the_month_loaded_and_is_seen(place: Path) -> Non
     again = load(force=True)
     assert again.name == "Completed"
     assert report_runs(again.state_details.flow_run_id) == ["Failed"]
+
+
+def stopped_while_drawing(place: Path, environment: dict[str, str]) -> None:
+    """Start a run of one month, and kill it (SIGKILL) once its report is being drawn.
+
+    In place of the table of zones, the report opens a pipe, and waits there for a writer.
+    """
+    table = place / "bucket/lookup/taxi_zone_lookup.csv"
+    table.parent.mkdir(parents=True)
+    os.mkfifo(table)
+    options = ["parameterized_flow.py", "--color", "green", "--months", "2020-10"]
+    options += ["--bucket", str(place / "bucket"), "--warehouse", str(place / "trips.duckdb")]
+    process = start(environment, [*options, "--source", source(place), "--gates", "off"])
+    wait(lambda: is_read(table), process)
+    process.kill()
+    process.wait()
+    table.unlink()
+
+
+def is_read(pipe: Path) -> bool:
+    """Return whether a process waits for what is written into a pipe."""
+    try:
+        os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return False
+    return True
+
+
+@pytest.mark.slow
+def test_a_run_killed_between_load_and_report_has_its_report_drawn_by_the_next(
+    place: Path, environment: dict[str, str]
+) -> None:
+    """Nothing is loaded again, and a run after that finds nothing to do."""
+    publish(place, "2020-10", ["10.5"])
+    stopped_while_drawing(place, environment)
+    assert totals(place) == {"2020-10": (1, 10.5)}
+    assert not (place / REPORT).exists()
+    before = listing(place / "bucket/data")
+    (planned,) = bring_all(place, "10", report=True, plan=True).result()
+    assert planned.status == "UNCHANGED"
+    assert planned.reason.endswith(", but its report is missing")
+    state = bring_all(place, "10", report=True)
+    (line,) = state.result()
+    assert (state.name, state.message, line.status) == ("Completed", "1 drawn", "drawn")
+    assert (line.reason, line.report) == (planned.reason, (place / REPORT).as_uri())
+    assert (place / REPORT).exists()
+    after = listing(place / "bucket/data")
+    report = after.pop("green/" + Path(REPORT).name)
+    assert (after, bool(report)) == (before, True)
+    assert bring_all(place, "10", report=True).name == "Skipped"
+
+
+def test_a_month_of_the_bucket_alone_that_lacks_its_report_has_it_drawn(place: Path) -> None:
+    publish(place, "2020-10", ["10.5"])
+    bring_all(place, "10", warehouse="", report=False)
+    assert bring_all(place, "10", warehouse="", report=False).name == "Skipped"
+    (line,) = bring_all(place, "10", warehouse="", report=True).result()
+    assert (line.status, line.report) == ("drawn", (place / REPORT).as_uri())
+    assert bring_all(place, "10", warehouse="", report=True).name == "Skipped"
+
+
+def test_a_loaded_month_that_lacks_its_report_has_it_drawn(place: Path) -> None:
+    """A failure to draw it is a warning, as after a load."""
+    publish(place, "2020-10", ["10.5"])
+    bring_all(place, "10", report=False)
+    broken_table(place)
+    failed = load()
+    assert (failed.name, failed.result().status) == ("Skipped", "unchanged")
+    assert "taxi_zone_lookup.csv is not TLC's table" in failed.message
+    assert failed.result().warning in failed.message
+    (place / "bucket/lookup/taxi_zone_lookup.csv").unlink()
+    assert load(report=False).name == "Skipped"
+    drawn = load()
+    assert (drawn.name, drawn.result().status) == ("Completed", "drawn")
+    assert drawn.result().report == (place / REPORT).as_uri()
+    assert load().name == "Skipped"
 
 
 def test_a_report_of_the_bucket_alone_fails_no_month_either(place: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -17,7 +17,6 @@ from engines.run_plan import RunPlan
 from etl_gcs_to_bq import etl_gcs_to_bq
 from etl_web_to_gcs import etl_web_to_gcs
 from month_report import month_report
-from monthly.month import Month
 from monthly.plan import Plan, Status
 from monthly.result import MonthResult, Outcome
 from orchestration.flow_results import error_of
@@ -48,16 +47,16 @@ def bring_and_load(
         planned: the planned month.
         options: parameters of `etl_web_to_gcs` besides the month.
         warehouse: warehouse block; empty for the bucket alone.
-        report: whether to draw the month's report once it is loaded.
+        report: whether to draw the month's report once it is loaded, or if it is missing.
     """
     started = time.perf_counter()
     with _tagged(), handed_down(planned):
-        lines = list(_lines(planned.month, options, warehouse, report))
-    loaded = any(line.status is Outcome.LOADED for line in lines)
+        lines = list(_lines(planned, options, warehouse, report))
+    had_reason = planned.status is Status.CHANGED or planned.lacks_report
     return replace(
         lines[0],
-        status=Outcome.LOADED if loaded else Outcome.UNCHANGED,
-        reason=planned.reason if planned.status is Status.CHANGED else "",
+        status=_status([line.status for line in lines]),
+        reason=planned.reason if had_reason else "",
         seconds=time.perf_counter() - started,
         where=" -> ".join(line.where for line in lines),
         report=lines[-1].report,
@@ -65,14 +64,20 @@ def bring_and_load(
     )
 
 
+def _status(found: Sequence[Outcome | Status]) -> Outcome | Status:
+    """Return the status of a month: the most that was done for it, else that of the bucket."""
+    return next((done for done in (Outcome.LOADED, Outcome.DRAWN) if done in found), found[0])
+
+
 def _lines(
-    month: Month, options: dict[str, Any], warehouse: str, report: bool
+    planned: Plan, options: dict[str, Any], warehouse: str, report: bool
 ) -> Iterator[MonthResult]:
     """Yield the results of bucket and warehouse; without a warehouse, draw the report here."""
+    month = planned.month
     which = {"color": month.dataset, "year": month.year, "month": month.month}
     line = _child(etl_web_to_gcs, **which, **options)
     if not warehouse:
-        drawn = report and line.status is Outcome.LOADED
+        drawn = report and (line.status is Outcome.LOADED or planned.lacks_report)
         yield _with_report(line, which, options["bucket"]) if drawn else line
         return
     yield line
@@ -88,7 +93,8 @@ def _with_report(line: MonthResult, which: dict[str, Any], bucket: str) -> Month
         reason = line.month.unprefixed(error_of(state).message)
         warnings = (line.warning, f"the report failed: {reason}")
         return replace(line, warning="; ".join(filter(None, warnings)))
-    return replace(line, report=state.result().report)
+    status = _status([line.status, Outcome.DRAWN])
+    return replace(line, status=status, report=state.result().report)
 
 
 def tag_of(run_id: object) -> str:

@@ -67,13 +67,13 @@ class EngineConfig:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """New or changed months and how to run them.
+    """New or changed months, and those without a report, and how to run them.
 
     Attributes:
-        plans: plans of the months, each with work to do.
+        plans: plans of the months, each with something to do.
         options: parameters of `etl_web_to_gcs` besides the month.
         warehouse: warehouse block; empty for the bucket alone.
-        report: whether to draw each month's report once it is loaded.
+        report: whether to draw each month's report once it is loaded, or if it is missing.
     """
 
     plans: Sequence[Plan]

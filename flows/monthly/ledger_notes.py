@@ -1,4 +1,4 @@
-"""Adds to a month's ledger entry after the month is in the bucket."""
+"""What a month's ledger entry says of the steps after its upload: its load and its report."""
 
 from __future__ import annotations
 
@@ -9,6 +9,20 @@ from core.errors import Conflict
 from core.storage.bucket import Bucket
 from monthly.ledger import Entry, read_entry, report_key, write_entry
 from monthly.month import Month
+
+
+def has_report(bucket: Bucket, month: Month, entry: Entry) -> bool:
+    """Return whether the report in the bucket is there and shows the month's current object.
+
+    Args:
+        bucket: the bucket with the entry and the report.
+        month: the month.
+        entry: its ledger entry, which names a report once it was drawn of this object. Entries
+            from before 1.3, which have no figures of columns either, name none.
+    """
+    if entry.report_key is None and entry.columns:
+        return False
+    return bucket.info(report_key(month)) is not None
 
 
 def note_report(bucket: Bucket, month: Month, drawn: Entry) -> None:

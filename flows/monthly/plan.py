@@ -14,6 +14,7 @@ from core.storage.bucket import Bucket
 from monthly.gates.aside import NOTHING, Aside, HeldMonth, held_error, read_aside
 from monthly.gates.policy import Policy
 from monthly.ledger import Entry, read_entry
+from monthly.ledger_notes import has_report
 from monthly.month import Month
 from monthly.schema_change import schema_change
 from monthly.sources import is_generated, look
@@ -48,6 +49,7 @@ class Plan:
         aside: what is set aside for the month.
         held_by_content: whether the month is held if the published bytes are those set aside.
         bucket_plan: the plan for the bucket alone, where only the warehouse needs the month.
+        lacks_report: whether all that is left to do is to draw its report.
     """
 
     month: Month
@@ -61,6 +63,7 @@ class Plan:
     aside: Aside = NOTHING
     held_by_content: bool = False
     bucket_plan: Plan | None = None
+    lacks_report: bool = False
 
     @property
     def in_bucket(self) -> bool:
@@ -200,6 +203,18 @@ def due_in_warehouse(plan: Plan, held: Held | None, warehouse: str) -> Plan:
         return plan
     version = plan.entry_version
     return Plan(plan.month, status, reason, plan.published, plan.entry, version, bucket_plan=plan)
+
+
+def due_for_report(plan: Plan, bucket: Bucket) -> Plan:
+    """Return the plan of a month whose report must be there too, unchanged if it is.
+
+    A run that is killed between load and report leaves none, or that of the object before.
+    """
+    if plan.status not in (Status.UNCHANGED, Status.PINNED) or plan.entry is None:
+        return plan
+    if has_report(bucket, plan.month, plan.entry):
+        return plan
+    return replace(plan, reason=f"{plan.reason}, but its report is missing", lacks_report=True)
 
 
 def _pinned_plan(plan: Plan, entry: Entry) -> Plan:

@@ -25,6 +25,11 @@ def has_work(plan: Plan | MonthResult) -> TypeGuard[Plan]:
     return isinstance(plan, Plan) and plan.has_work
 
 
+def needs_run(plan: Plan | MonthResult) -> TypeGuard[Plan]:
+    """Return whether a month has work, or lacks its report."""
+    return isinstance(plan, Plan) and (plan.has_work or plan.lacks_report)
+
+
 def planned_line(plan: Plan | MonthResult, store: Bucket) -> MonthResult:
     """Return the result of a month that was only planned, or whose plan failed."""
     if isinstance(plan, MonthResult):

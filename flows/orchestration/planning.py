@@ -13,7 +13,7 @@ from prefect.runtime import task_run
 from core.storage.bucket import Bucket
 from monthly.gates.policy import Policy
 from monthly.month import Month
-from monthly.plan import Plan, due_in_warehouse, plan_month
+from monthly.plan import Plan, due_for_report, due_in_warehouse, plan_month
 from monthly.result import MonthResult, failed_month
 from monthly.warehouses import Warehouse
 from orchestration.flow_results import readable
@@ -33,6 +33,7 @@ class Planner:
         bucket, warehouse: where they are kept; None if the run loads no warehouse.
         force: whether every published month counts as changed.
         policy: what to do with a held month.
+        reports: whether each month must have its report.
     """
 
     source: str
@@ -40,13 +41,15 @@ class Planner:
     warehouse: Warehouse | None
     force: bool
     policy: Policy
+    reports: bool
 
     def plan(self, month: Month) -> Plan:
         """Return the plan of a month."""
         planned = plan_month(month, self.source, self.bucket, self.force, self.policy)
-        if self.warehouse is None:
-            return planned
-        return due_in_warehouse(planned, self.warehouse.held(month), self.warehouse.name())
+        if self.warehouse is not None:
+            held, name = self.warehouse.held(month), self.warehouse.name()
+            planned = due_in_warehouse(planned, held, name)
+        return due_for_report(planned, self.bucket) if self.reports else planned
 
 
 @task(name="plan", task_run_name="plan {months[0].dataset}", **RETRIES)

@@ -18,9 +18,17 @@ from core.storage.bucket import FolderBucket
 from fakes.entries import converted_of, entry_of
 from fakes.web import Page, Web
 from monthly.datasets import DATASETS
-from monthly.ledger import Entry, keep, object_key, read_entry, write_entry
+from monthly.ledger import Entry, keep, object_key, read_entry, report_key, write_entry
 from monthly.month import Month
-from monthly.plan import Plan, Status, due_in_warehouse, plan_against, plan_month
+from monthly.plan import (
+    Plan,
+    Status,
+    due_for_report,
+    due_in_warehouse,
+    plan_against,
+    plan_month,
+)
+from monthly.planned import needs_run
 from monthly.warehouses import Held
 
 MONTH = Month("yellow", 2021, 1)
@@ -354,6 +362,37 @@ def test_warehouse_changes_nothing_about_a_month_that_is_to_be_run_or_cannot_be(
 ) -> None:
     plan = replace(UNCHANGED, status=status)
     assert due_in_warehouse(plan, None, "w") == plan
+
+
+# ---- the report
+
+
+@pytest.mark.parametrize("status", [Status.UNCHANGED, Status.PINNED])
+def test_month_that_lacks_only_its_report_is_due_for_it(
+    bucket: FolderBucket, status: Status
+) -> None:
+    """It has no work: nothing of it is loaded again."""
+    plan = due_for_report(replace(UNCHANGED, status=status), bucket)
+    assert (plan.status, plan.lacks_report, plan.has_work) == (status, True, False)
+    assert plan.reason == "same ETag, but its report is missing"
+    assert needs_run(plan)
+
+
+def test_month_that_has_its_report_stays_unchanged(bucket: FolderBucket) -> None:
+    bucket.write(report_key(MONTH), b"<p>report</p>", None)
+    plan = due_for_report(UNCHANGED, bucket)
+    assert plan == UNCHANGED
+    assert not needs_run(plan)
+
+
+@pytest.mark.parametrize(
+    "status", [Status.NEW, Status.CHANGED, Status.HELD, Status.NOT_YET_PUBLISHED]
+)
+def test_report_changes_nothing_about_a_month_that_is_to_be_run_or_cannot_be(
+    bucket: FolderBucket, status: Status
+) -> None:
+    plan = replace(UNCHANGED, status=status)
+    assert due_for_report(plan, bucket) == plan
 
 
 @pytest.mark.parametrize(("elsewhere", "asked"), [(False, '"one"'), (True, None)])
