@@ -91,11 +91,24 @@ def extract_planned(
     return planned, extract.fn(month, planned.entry, bucket, folder, warehouse)
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """What a load put into the warehouse.
+
+    Attributes:
+        rows: rows of the month.
+        size: size of the object that they came from, bytes.
+    """
+
+    rows: int
+    size: int
+
+
 @task(task_run_name="load {month}", **RETRIES)
 @stage
 def load(
     month: Month, entry: Entry, found: Path | InPlace, warehouse: Warehouse, bucket: Bucket
-) -> int:
+) -> Loaded:
     """Replace the month in the warehouse atomically, and record in the ledger how long it took."""
     begun = time.perf_counter()
     rows = load_object(warehouse, month, entry, found)
@@ -105,7 +118,7 @@ def load(
     except StorageError as error:  # the month is loaded, even if this account only reads the bucket
         get_run_logger().info("%s: the seconds of the load are not in the ledger: %s", month, error)
     get_run_logger().info("%s: %s rows in %s", month, f"{rows:,}", warehouse.name())
-    return rows
+    return Loaded(rows, entry.object_size)
 
 
 @flow(name="etl-gcs-to-bq", flow_run_name="{color} {year}-{month:02}", **NOTICES)

@@ -89,6 +89,9 @@ def test_each_stage_of_a_month_ends_in_a_line_with_its_counts(
     assert of_stage(lines, "plan")["task_run_id"] != of_stage(lines, "load")["task_run_id"]
     assert all(0 <= of_stage(lines, s)["seconds"] <= run["seconds"] for s in ("plan", "extract"))
     loaded = logged(etl_gcs_to_bq, *OCTOBER)
+    size = (place / "bucket/data/green/green_tripdata_2020-10.parquet").stat().st_size
+    assert of_stage(loaded, "extract")["counts"] == {"bytes": size}
+    assert of_stage(loaded, "load")["counts"] == {"rows": 2, "bytes": size}
     assert of_stage(loaded, "run")["counts"]["rows_written"] == 2
     again = logged(etl_web_to_gcs, *OCTOBER, "--source", source(place))
     assert of_stage(again, "run")["status"] == "Skipped"
@@ -167,7 +170,10 @@ def test_a_month_straight_to_postgres_logs_the_same_keys(
     options = ("--source", source(place), "--warehouse", "sqlalchemy-connector/json-log")
     lines = logged(ingest_data, *OCTOBER, *options)
     assert of_stage(lines, "run")["counts"]["rows_written"] == 2
-    assert of_stage(lines, "transform_and_load")["month"] == "2020-10"
+    stage = of_stage(lines, "transform_and_load")
+    size = (place / "web/green_tripdata_2020-10.csv").stat().st_size
+    rows = {"rows_read": 2, "rows_written": 2, "rows_rejected": 0}
+    assert (stage["month"], stage["counts"]) == ("2020-10", rows | {"bytes": size})
 
 
 def test_a_real_process_logs_nothing_but_json_on_stderr(place: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import wraps
 from inspect import signature
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import get_run_logger
@@ -26,7 +27,7 @@ _COUNTS: Mapping[str, str] = {
     "rows": "rows",
     "row_groups": "row_groups",
     "size": "bytes",
-    "object_size": "bytes",
+    "loaded_size": "bytes",
 }
 #: Stage of the line about a whole run.
 RUN = "run"
@@ -85,12 +86,15 @@ def ended(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
 
 
 def counts_of(result: object) -> dict[str, int]:
-    """Return the counts of a result; of several, their number and the sums."""
+    """Return the counts of a result: of a file its size, of a list their number and the sums."""
     if isinstance(result, State):
         return counts_of(result.data)
-    if isinstance(result, str) or not isinstance(result, Sequence):
+    if isinstance(result, Path):
+        return {"bytes": result.stat().st_size} if result.is_file() else {}
+    if not isinstance(result, list | tuple):
         return _counts(result)
-    found = {"items": len(result)}
+    # A tuple is not several of a kind, but what a function returns besides its result.
+    found = {"items": len(result)} if isinstance(result, list) else {}
     for each in result:
         for name, count in _counts(each).items():
             found[name] = found.get(name, 0) + count
