@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,23 @@ def test_a_run_log_has_no_password_of_an_address_in_text_either() -> None:
     assert PASSWORD not in shown
     assert "no http://***@proxy:1" in shown
     assert "ValueError: http://***@proxy:1" in shown
+
+
+@pytest.mark.parametrize("name", ["prefect.flow_runs", "prefect.task_runs"])
+def test_the_logs_of_flows_and_of_tasks_are_filtered(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another library's error keeps a traceback without secrets; one of this project's has none."""
+    import_module("orchestration.notifications")  # which installs the filter, as every flow does
+    for error in (ValueError(f"http://me:{PASSWORD}@proxy:1"), UsageError("month 13")):
+        try:
+            raise error
+        except (ValueError, UsageError):
+            logging.getLogger(name).exception("failed")
+    unknown, own = caplog.records
+    assert "Traceback" in (unknown.exc_text or "")
+    assert (own.getMessage(), own.exc_info) == ("month 13", None)
+    assert PASSWORD not in caplog.text
 
 
 def test_the_doctor_and_errors_do_not_show_the_servers_password() -> None:
