@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
+from core.errors import UsageError
 from orchestration import block_kinds, block_registry
 
 VARIABLES = {
@@ -43,3 +44,15 @@ def test_an_empty_variable_counts_as_unset(
     empty = read_anew(module, monkeypatch)
     assert [getattr(empty, name) for name in names] == [getattr(unset, name) for name in names]
     assert getattr(empty, "EMBEDDED", None) == getattr(unset, "EMBEDDED", None)
+
+
+@pytest.mark.parametrize(
+    ("open_it", "field", "address"),
+    [
+        (block_kinds._s3, "bucket_name", "s3://taxi/zoom"),
+        (block_kinds._gcs, "bucket", "gs://taxi/zoom"),
+    ],
+)
+def test_an_address_is_not_the_name_of_a_bucket(open_it: Any, field: str, address: str) -> None:
+    with pytest.raises(UsageError, match=f"bucket is '{address}', .* only its name, taxi, and"):
+        open_it(SimpleNamespace(**{field: address}))

@@ -212,6 +212,21 @@ def test_a_run_that_is_late_to_the_ledger_plans_again(
     assert entries == ["zoom/ledger/green/green_tripdata_2020-10.json"]
 
 
+def test_a_machine_without_an_account_is_told_what_to_do(
+    google: Google, blocks: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The blocks name no key, so each machine uses its own account."""
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "gone.json"))
+    for place in BLOCKS:
+        ours = {"bucket": str(tmp_path / "bucket"), "warehouse": "", place: BLOCKS[place]}
+        state = bring_all(tmp_path, "10", **ours)
+        assert state.message.startswith(
+            f"{place} block {BLOCKS[place]}: no Google account can be used "
+            f"(File {tmp_path / 'gone.json'} was not found.); set GCP_SERVICE_ACCOUNT"
+        )
+        assert "correct GOOGLE_APPLICATION_CREDENTIALS or run gcloud" in state.message
+
+
 #: Where a run is killed: method and path of the request, how many such requests come before it,
 #: whether it still takes effect, and whether the month was already loaded.
 _KILLS = {

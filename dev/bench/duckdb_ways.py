@@ -69,10 +69,10 @@ def beside(source: Path, folder: Path) -> Callable[[], int]:
     work, times = _load(folder / "load.duckdb", source, parts), list[list[float]]()
 
     @contextmanager
-    def noted(path: Path, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    def noted(what: str, path: Path, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the file as the flows do, and note when it was asked for, opened and closed."""
         asked = time.monotonic()
-        with opened(path, read_only) as db:
+        with opened(what, path, read_only) as db:
             start = time.monotonic()
             yield db
         times.append([asked, start, time.monotonic()])

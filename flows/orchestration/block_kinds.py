@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from core.errors import UsageError
 from core.storage.bucket import Bucket
 from monthly.warehouses import Warehouse
 from orchestration import variables
@@ -33,17 +35,20 @@ class Kind(Generic[T]):
         block: import path of its class, imported on first use: cloud ones take seconds.
         opened: function that turns a loaded block into a bucket or a warehouse.
         saved_by: the command that saves such a block.
+        converting: converts errors that its library raises as the named block is opened.
     """
 
     block: str
     opened: Callable[[Any], T]
     saved_by: str
+    converting: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext()
 
 
 def _s3(block: Any) -> Bucket:
     # Imported late: boto3 takes half a second to import, and other buckets do not need it.
     from core.storage.s3 import S3Store
 
+    _refuse_address(block.bucket_name)
     return S3Store.of(block)
 
 
@@ -51,9 +56,27 @@ def _gcs(block: GcsBucket) -> Bucket:
     # Imported late: Google's client takes a second to import, and other buckets do not need it.
     from core.storage.gcs import GcsStore
 
+    _refuse_address(block.bucket)
     # The block's get_bucket also reads the bucket's metadata, which requires another role.
     client = block.gcp_credentials.get_cloud_storage_client()
     return GcsStore(client.bucket(block.bucket), block.bucket_folder)
+
+
+def _refuse_address(bucket: str) -> None:
+    """Refuse an address as the name of a bucket: Google answers that each object is missing."""
+    scheme, colon, name = bucket.partition("://")
+    if colon:
+        raise UsageError(
+            f"the block's bucket is {bucket!r}, with {scheme}://; write only its name, "
+            f"{name.partition('/')[0]}, and a folder apart from it"
+        )
+
+
+def _of_google(name: str) -> AbstractContextManager[None]:
+    # Imported late, for the same reason.
+    from core.storage.google_errors import usable_account
+
+    return usable_account(name)
 
 
 def _bigquery(block: BigQueryWarehouse) -> Warehouse:
@@ -90,7 +113,7 @@ BUCKETS: dict[str, Kind[Bucket]] = {
         "orchestration.embedded_blocks.LocalBucket", LocalBucket.bucket, _EMBEDDED
     ),
     "s3-bucket": Kind("prefect_aws.s3.S3Bucket", _s3, "python blocks/make_s3_block.py"),
-    "gcs-bucket": Kind("prefect_gcp.cloud_storage.GcsBucket", _gcs, _GCP),
+    "gcs-bucket": Kind("prefect_gcp.cloud_storage.GcsBucket", _gcs, _GCP, _of_google),
 }
 DATABASES: dict[str, Kind[Postgres]] = {
     "sqlalchemy-connector": Kind(_SQL, postgres_of, _SQL_SAVED),
@@ -99,6 +122,8 @@ WAREHOUSES: dict[str, Kind[Warehouse]] = {
     "duckdb-warehouse": Kind(
         "orchestration.embedded_blocks.DuckDBWarehouse", DuckDBWarehouse.warehouse, _EMBEDDED
     ),
-    "bigquery-warehouse": Kind("prefect_gcp.bigquery.BigQueryWarehouse", _bigquery, _GCP),
+    "bigquery-warehouse": Kind(
+        "prefect_gcp.bigquery.BigQueryWarehouse", _bigquery, _GCP, _of_google
+    ),
     "sqlalchemy-connector": Kind(_SQL, postgres_of, _SQL_SAVED),
 }

@@ -147,12 +147,14 @@ def _open_block(name: str, kinds: dict[str, Kind[T]], known: Setting, what: str)
             f"{what} {name!r} is neither a block that this project loads ({types}) nor a path; "
             "write a path as ./folder or ./file.duckdb"
         )
-    block, origin = _load(name, kinds[slug], document, what)
-    if isinstance(block, LocalBucket):
-        refuse_unusable(Path(block.folder), f"bucket {name}")
-    if isinstance(block, DuckDBWarehouse):
-        refuse_unusable(Path(block.path).parent, f"warehouse {name}")
-    return Opened(kinds[slug].opened(block), parameter(name, known), origin)
+    kind = kinds[slug]
+    with kind.converting(f"{what} block {name}"):
+        block, origin = _load(name, kind, document, what)
+        if isinstance(block, LocalBucket):
+            refuse_unusable(Path(block.folder), f"bucket {name}")
+        if isinstance(block, DuckDBWarehouse):
+            refuse_unusable(Path(block.path).parent, f"warehouse {name}")
+        return Opened(kind.opened(block), parameter(name, known), origin)
 
 
 def _load(name: str, kind: Kind[T], document: str, what: str) -> tuple[Block, str]:

@@ -88,7 +88,7 @@ def test_an_object_that_may_not_be_used_is_named_with_the_setting_of_its_bucket(
 
 def test_a_warehouse_without_write_permission_is_not_out_of_space(here: Path) -> None:
     found = said(here, _MONTH + DUCKDB + "w.drop(month)")
-    assert found.startswith(f"StorageError: {here / 'locked/db'} cannot be opened ")
+    assert found.startswith(f"StorageError: green 2020-10: {here / 'locked/db'} cannot be opened ")
     assert found.endswith(
         "correct its permissions, or name another path (TRIPS_DATA, or its block)"
     )

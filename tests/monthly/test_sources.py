@@ -160,6 +160,7 @@ def test_without_a_source_the_first_declared_one_is_taken() -> None:
         ("https:///{year}.csv", "not a file address"),
         ("https://[h/{year}.csv", "not a file address"),
         ("https://h:port/{year}.csv", "not a file address"),
+        ("https://h..org/{year}.csv", "not a file address"),
         ("file://data/{year}.csv", "file:///folder/file.csv.gz"),
         ("file:data/{year}.csv", "file:///folder/file.csv.gz"),
         ("sample:many", "'many' is not a number of rows; write sample:1000"),

@@ -51,7 +51,7 @@ def google_errors(what: str, role: str) -> Iterator[None]:
         ) from error
     except auth.GoogleAuthError as error:
         raise StorageError(
-            f"{what}: the account is not accepted ({error}); renew the key of the block, "
+            f"{what}: the account is not accepted ({_first(error)}); renew the key of the block, "
             "or run gcloud auth application-default login"
         ) from error
     except api.GoogleAPICallError as error:
@@ -59,7 +59,42 @@ def google_errors(what: str, role: str) -> Iterator[None]:
             raise _over_limit(what, error) from error
         # 412: of two first loads after an upgrade, the other one has added the ledger's columns.
         kind = Unavailable if error.code in (408, 412) else StorageError
-        raise kind(f"{what}: Google refused ({_said(error)})") from error
+        raise kind(
+            f"{what}: Google refused ({_said(error)}); correct what it names, in the block or at "
+            "Google, then run again"
+        ) from error
+
+
+@contextmanager
+def usable_account(what: str) -> Iterator[None]:
+    """Convert errors of a block whose account or project is missing or garbled.
+
+    Args:
+        what: the block.
+
+    Raises:
+        StorageError: the block and this machine name no account, or no project.
+    """
+    try:
+        yield
+    except auth.GoogleAuthError as error:
+        raise StorageError(
+            f"{what}: no Google account can be used ({_first(error)}); set GCP_SERVICE_ACCOUNT and "
+            "run python blocks/make_gcp_blocks.py, or, on the machine of the run, correct "
+            "GOOGLE_APPLICATION_CREDENTIALS or run gcloud auth application-default login"
+        ) from error
+    except OSError as error:
+        if "Project was not passed" not in str(error):
+            raise
+        raise StorageError(
+            f"{what}: neither the block nor this machine names a Google project; set GCP_PROJECT "
+            "and run python blocks/make_gcp_blocks.py"
+        ) from error
+
+
+def _first(error: auth.GoogleAuthError) -> str:
+    """Return the message of an error; the response that may follow it repeats it."""
+    return " ".join(str(error.args[0] if error.args else error).split())
 
 
 def _exceeds_limit(error: Exception) -> bool:

@@ -64,8 +64,8 @@ class S3Store:
 
     def link(self, key: str) -> str:
         """Return the object's address at the service, which checks who reads it; see `Bucket`."""
-        endpoint = self.connection.client().meta.endpoint_url
-        return f"{endpoint}/{self.bucket}/{quote(self._key(key))}"
+        with self._asking(key) as client:
+            return f"{client.meta.endpoint_url}/{self.bucket}/{quote(self._key(key))}"
 
     def info(self, key: str) -> ObjectInfo | None:
         """Return the size, and the ETag as version.

@@ -30,7 +30,7 @@ _NO_CREDENTIALS = (
     exceptions.ProfileNotFound,
     exceptions.CredentialRetrievalError,
 )
-#: Transient errors, except their subclass SSLError: an untrusted certificate stays untrusted.
+#: Transient errors, once their subclass SSLError is sorted out: it stays as it is.
 _PASSING = (
     exceptions.ConnectionError,
     exceptions.HTTPClientError,
@@ -60,12 +60,22 @@ def refused(uri: str, error: BotoCoreError | ClientError) -> StorageError:
     """
     if isinstance(error, ClientError):
         return _answered(uri, error)
-    if isinstance(error, _PASSING) and not isinstance(error, exceptions.SSLError):
-        return Unavailable(f"{uri}: S3 cannot be reached: {error}")
+    if isinstance(error, exceptions.SSLError):
+        return StorageError(
+            f"{uri}: no TLS connection to S3 ({error}); correct the endpoint of the credentials "
+            "block, or name the certificates to trust in TRIPS_CA_FILE"
+        )
+    if isinstance(error, _PASSING):
+        return Unavailable(
+            f"{uri}: S3 cannot be reached: {error}; check the network and the endpoint of the "
+            "credentials block, then run again"
+        )
     if isinstance(error, _DAMAGED):
         return Unavailable(f"{uri} was damaged in transit ({error}); run again")
     if isinstance(error, _NO_CREDENTIALS):
         return StorageError(f"{uri}: no credentials: {error}; {_CREDENTIALS}")
+    if "Invalid bucket name" in str(error):  # the rest of the message is regular expressions
+        return StorageError(f"{uri}: the name of the bucket is not valid; correct its block")
     return StorageError(f"{uri}: {error}; correct the block of the bucket")
 
 
@@ -73,7 +83,7 @@ def _answered(uri: str, error: ClientError) -> StorageError:
     code, status = _code(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     said = f"S3 says {code}: {error.response.get('Error', {}).get('Message', '')}"
     if code in _THROTTLED or status == 429 or (status >= 500 and status != 501):
-        return Unavailable(f"{uri}: {said}")
+        return Unavailable(f"{uri}: {said}; run again")
     if code == "NoSuchBucket" or (code == "404" and error.operation_name == "HeadBucket"):
         return StorageError(f"{uri}: there is no such bucket; create it, or correct its name")
     if code in ("NoSuchKey", "404"):
@@ -83,7 +93,7 @@ def _answered(uri: str, error: ClientError) -> StorageError:
     if status == 403:
         action = _ACTIONS.get(error.operation_name, f"s3:{error.operation_name}")
         return StorageError(f"{uri}: access denied; allow these credentials {action}")
-    return StorageError(f"{uri}: {said}")
+    return StorageError(f"{uri}: {said}; correct what it names, in the block or at S3")
 
 
 def _code(error: ClientError) -> str:

@@ -14,14 +14,14 @@ from typing import Any, ClassVar
 import duckdb
 
 from core.disk import free_space
-from core.errors import AccountingError, Remedy, SchemaError, StorageError
+from core.errors import AccountingError, Remedy, SchemaError, StorageError, UsageError
 from monthly.columns import Column
 from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.warehouses import LEDGER, Held, Recorded, recorded
-from monthly.warehouses.duckdb_opening import opened
+from monthly.warehouses.duckdb_opening import MOVE_AWAY, is_damage, opened
 from monthly.warehouses.duckdb_tables import (
     DIALECT,
     FINITE,
@@ -34,6 +34,9 @@ from monthly.warehouses.duckdb_tables import (
 )
 from monthly.warehouses.month_figures import MonthFigures, months_in
 from monthly.warehouses.table_columns import kept_columns, measurable
+
+#: What to do about a table that the project's queries do not fit.
+_RENAME = "rename or drop the table if something else made or changed it, then run again"
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class DuckDBFile:
         """Return the loaded object's SHA-256 by month, creating no file; see `Warehouse`."""
         if not self.path.exists():
             return {}
-        with self._connect(read_only=True) as db:
+        with self._reading(dataset) as db:
             if not (exists(db, LEDGER) and exists(db, DATASETS[dataset].table)):
                 return {}
             rows = db.execute(
@@ -76,7 +79,7 @@ class DuckDBFile:
         dataset = DATASETS[month.dataset]
         if not self.path.exists():
             return None
-        with self._connect(read_only=True) as db:
+        with self._reading(str(month)) as db:
             if not exists(db, LEDGER):
                 return None
             there = f"SELECT count(*) FROM {table_of(dataset)} WHERE file_month = $2"
@@ -92,7 +95,7 @@ class DuckDBFile:
         """Return the ledger's rows by month, creating no file; see `Warehouse`."""
         if not self.path.exists():
             return {}
-        with self._connect(read_only=True) as db:
+        with self._reading(dataset) as db:
             if not exists(db, LEDGER):
                 return {}
             found = db.execute(f"SELECT * FROM {LEDGER} WHERE dataset = ?", [dataset])
@@ -109,7 +112,7 @@ class DuckDBFile:
         which = DATASETS[dataset]
         if not self.path.exists():
             return {}
-        with self._connect(read_only=True) as db:
+        with self._reading(dataset) as db:
             if not exists(db, which.table):
                 return {}
             if error := refusal(db, which):
@@ -127,7 +130,7 @@ class DuckDBFile:
         dataset = DATASETS[month.dataset]
         if not self.path.exists():
             return 0
-        with self._connect(read_only=True) as db:
+        with self._reading(str(month)) as db:
             return _count(db, dataset, month.first_day) if exists(db, dataset.table) else 0
 
     def drop(self, month: Month) -> None:
@@ -135,7 +138,7 @@ class DuckDBFile:
         if not self.path.exists():
             return
         dataset, day = DATASETS[month.dataset], month.first_day
-        with self._connect(read_only=False) as db, _transaction(db, month, self.path):
+        with self._connect(str(month)) as db, _transaction(db, month, self.path):
             if exists(db, dataset.table):
                 db.execute(f"DELETE FROM {table_of(dataset)} WHERE file_month = ?", [day])
             if exists(db, LEDGER):
@@ -146,7 +149,7 @@ class DuckDBFile:
         """Return why the table cannot take the declared columns, creating no file."""
         if not self.path.exists():
             return None
-        with self._connect(read_only=True) as db:
+        with self._reading(dataset) as db:
             return refusal(db, DATASETS[dataset])
 
     def load(self, month: Month, entry: Entry, parquet: Path) -> int:
@@ -154,7 +157,7 @@ class DuckDBFile:
         dataset = DATASETS[month.dataset]
         kept = kept_columns(dataset, entry)
         names = [column.name for column in (*dataset.columns, *kept)]
-        with self._connect(read_only=False) as db, _transaction(db, month, self.path):
+        with self._connect(str(month)) as db, _transaction(db, month, self.path):
             prepare(db, month, kept)
             rows = _replace(db, month, parquet, names)
             if rows != entry.rows_written:
@@ -168,14 +171,31 @@ class DuckDBFile:
 
     def query(self, sql: str, parameters: object = None) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows, for interactive use."""
-        with self._connect(read_only=False) as db:
+        with self._connect("query") as db:
             return db.execute(sql, parameters).fetchall()
 
     @contextmanager
-    def _connect(self, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        with opened(self.path, read_only) as db:
-            db.execute("SET memory_limit = ?", [self.memory_limit])
+    def _connect(self, what: str, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        with opened(what, self.path, read_only) as db:
+            try:
+                db.execute("SET memory_limit = ?", [self.memory_limit])
+            except duckdb.ParserException as error:
+                raise UsageError(
+                    f"the block of {self.path} has the memory_limit {self.memory_limit!r} "
+                    f"({error}); write it like 1GB"
+                ) from error
             yield db
+
+    @contextmanager
+    def _reading(self, what: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the file to read it, and convert DuckDB's errors."""
+        with self._connect(what, read_only=True) as db:
+            try:
+                yield db
+            except duckdb.Error as error:
+                advice = MOVE_AWAY if is_damage(error) else _RENAME
+                message = f"{what}: {self.path} cannot be read ({_said(error)}); {advice}"
+                raise StorageError(message) from error
 
 
 @contextmanager
@@ -189,11 +209,15 @@ def _transaction(db: duckdb.DuckDBPyConnection, month: Month, path: Path) -> Ite
             db.rollback()
         if not isinstance(error, duckdb.Error):
             raise
-        said = str(error).partition("\n")[0]  # the rest repeats the statement
+        advice = MOVE_AWAY if is_damage(error) else "correct what it names, then run again"
         raise StorageError(
-            f"{month}: {path} refused the load ({said}); {free_space(path.parent)} there; "
-            "the month is as before"
+            f"{month}: {path} refused the load ({_said(error)}); {free_space(path.parent)} there; "
+            f"the month is as before; {advice}"
         ) from error
+
+
+def _said(error: duckdb.Error) -> str:
+    return str(error).partition("\n")[0]  # the rest repeats the statement
 
 
 def _replace(

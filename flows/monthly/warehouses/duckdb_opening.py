@@ -24,6 +24,11 @@ WAIT_SECONDS = 300
 _POLL_SECONDS = 0.02
 #: DuckDB takes 5 ms to fail to open a file, a look at the system's locks a fiftieth of that.
 _LOOK_SECONDS, _MOST_LOOKS = 0.005, 50
+#: What to do about a damaged file.
+MOVE_AWAY = (
+    "its bytes are damaged: put a copy in its place, or move it away, and the next run loads its "
+    "months from the bucket again"
+)
 #: Program, process id and user in DuckDB's error message.
 _HOLDER = re.compile(r"lock is held in (.*?\(PID \d+\)(?: by user [\w-]+)?)")
 #: One thread of this process at a time: DuckDB refuses to mix read-only and read-write
@@ -32,10 +37,15 @@ _ONE_AT_A_TIME: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
 
 @contextmanager
-def opened(path: Path, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+def opened(what: str, path: Path, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a file for one thread of all processes at a time; create it unless it is only read.
 
     Threads get it in the order of arrival, so none waits longer than those ahead take.
+
+    Args:
+        what: the month or dataset concerned, for errors.
+        path: the file.
+        read_only: whether it is only read.
 
     Raises:
         Busy: another process kept it open for WAIT_SECONDS after the turn came.
@@ -43,8 +53,19 @@ def opened(path: Path, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     said: list[str] = []  # DuckDB's messages, which name the process that has the file
     with ExitStack() as closing:
-        db = _open_at_once(closing, path, read_only, said)
-        yield closing.enter_context(db or _open_in_order(closing, path, read_only, said))
+        with _concerning(what):
+            db = _open_at_once(closing, path, read_only, said)
+            db = db or _open_in_order(closing, path, read_only, said)
+        yield closing.enter_context(db)
+
+
+@contextmanager
+def _concerning(what: str) -> Iterator[None]:
+    """Let a StorageError begin with the month or dataset concerned."""
+    try:
+        yield
+    except StorageError as error:
+        raise type(error)(f"{what}: {error.message}", *error.remedies) from error
 
 
 def _open_at_once(
@@ -94,7 +115,7 @@ def _opened(path: Path, read_only: bool, said: list[str]) -> duckdb.DuckDBPyConn
         if not read_only and not path.exists():
             _make(path)
         return duckdb.connect(str(path), read_only=read_only)
-    except (duckdb.IOException, Timeout) as error:
+    except (duckdb.Error, Timeout) as error:
         said.append(str(error))
         if _is_held(error):
             raise
@@ -104,10 +125,17 @@ def _opened(path: Path, read_only: bool, said: list[str]) -> duckdb.DuckDBPyConn
 def _remedy(path: Path, error: Exception) -> str:
     if "Permission denied" in str(error):
         return f"correct its permissions, or name another path ({DATA_SETTING})"
+    if is_damage(error):
+        return MOVE_AWAY
     return (
         f"{free_space(path.parent)} there; name a path where DuckDB can write ({DATA_SETTING}), "
         "or remove what is not a database"
     )
+
+
+def is_damage(error: Exception) -> bool:
+    """Return whether the bytes of a database are damaged, which only the message says."""
+    return "Corrupt database file" in str(error)
 
 
 def _open_in_time(path: Path, read_only: bool, said: list[str]) -> duckdb.DuckDBPyConnection:

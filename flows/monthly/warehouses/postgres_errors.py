@@ -11,7 +11,15 @@ from core.errors import Busy, StorageError, Unavailable
 #: connection, has no code.
 _PASSING = ("08", "57P", "53300", "40P01", "40001")
 #: Messages of permanent errors that reach the client without a code.
-_REFUSED = ("authentication failed", "no password supplied", "does not exist", "pg_hba.conf")
+_REFUSED = (
+    "authentication failed",
+    "no password supplied",
+    "does not exist",
+    "pg_hba.conf",
+    "invalid dsn",
+    "does not support SSL",
+    "certificate verify failed",
+)
 
 
 def meant(what: str, label: str, error: psycopg2.Error) -> StorageError:

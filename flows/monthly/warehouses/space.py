@@ -54,7 +54,7 @@ def _duckdb(warehouse: DuckDBFile, dataset: str) -> Space:
     folder = warehouse.path.parent
     if not warehouse.path.exists():
         return Space(None, folder)
-    with opened(warehouse.path, read_only=True) as db:
+    with opened(dataset, warehouse.path, read_only=True) as db:
         found = db.execute("SELECT sum(estimated_size) FROM duckdb_tables()").fetchone()
     rows = found[0] if found else None
     return Space(warehouse.path.stat().st_size / int(rows) if rows else None, folder)

@@ -225,6 +225,29 @@ def test_a_bucket_that_is_not_there_is_named(s3: S3, tmp_path: Path) -> None:
             ask()
 
 
+def test_an_impossible_name_of_a_bucket_is_one_line(s3: S3) -> None:
+    """The client's own message is three regular expressions."""
+    with pytest.raises(StorageError) as refused:
+        S3Store.of(block(s3.url, "my taxi")).read("key")
+    said = "s3://my taxi/key: the name of the bucket is not valid; correct its block"
+    assert str(refused.value) == said
+
+
+def test_a_service_without_tls_is_reported_at_once(s3: S3) -> None:
+    """A retry would not help, so it is not Unavailable."""
+    with pytest.raises(StorageError, match=r"no TLS connection to S3 .*TRIPS_CA_FILE") as refused:
+        S3Store.of(block(s3.url.replace("http:", "https:"), "zoom")).read("key")
+    assert not isinstance(refused.value, Unavailable)
+
+
+def test_a_profile_that_is_gone_is_reported_for_a_link_too() -> None:
+    away = block("http://127.0.0.1:9", "zoom")
+    away.credentials.profile_name = "nobodys"
+    for ask in (S3Store.of(away).link, S3Store.of(away).read):
+        with pytest.raises(StorageError, match=r"s3://zoom/key: no credentials: .*nobodys"):
+            ask("key")
+
+
 def test_unknown_credentials_are_reported(s3: S3, objects: Objects) -> None:
     """The error says how to correct them, and hides the secret."""
     store = S3Store.of(block(s3.url, objects.name))
@@ -285,7 +308,8 @@ def test_nobody_there_is_unavailable(tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        with pytest.raises(Unavailable, match="s3://zoom/key: S3 cannot be reached"):
+        said = "s3://zoom/key: S3 cannot be reached: .*; check the network and the endpoint"
+        with pytest.raises(Unavailable, match=said):
             S3Store.of(block(url, "zoom")).read("key")
 
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.errors import AccountingError, Busy, SchemaError, StorageError
+from core.errors import AccountingError, Busy, SchemaError, StorageError, UsageError
 from core.file_queue import FileQueue
 from fakes.entries import entry_of
 from monthly.datasets import DATASETS
@@ -319,6 +320,43 @@ def test_file_that_is_not_a_database_is_refused_at_once(
     assert not isinstance(caught.value, Busy)
 
 
+def test_a_damaged_file_is_named_with_its_month_and_the_way_out(warehouse: DuckDBFile) -> None:
+    """DuckDB raises a plain Error for a block whose checksum is wrong."""
+    load(warehouse, JANUARY, [1])
+    content = bytearray(warehouse.path.read_bytes())
+    first = content.index(b"DUCK") + 4
+    content[first] ^= 0xFF
+    warehouse.path.write_bytes(content)
+    for use in (lambda: warehouse.held(JANUARY), lambda: load(warehouse, JANUARY, [2])):
+        with pytest.raises(StorageError) as found:
+            use()
+        said = str(found.value)
+        assert said.startswith(f"yellow 2021-01: {warehouse.path} cannot be opened (Corrupt")
+        assert said.endswith(
+            "move it away, and the next run loads its months from the bucket again"
+        )
+
+
+def test_a_table_of_something_else_is_named_with_its_month(warehouse: DuckDBFile) -> None:
+    warehouse.path.parent.mkdir()
+    with duckdb.connect(str(warehouse.path)) as db:
+        db.execute("CREATE TABLE loaded_months (a INT)")
+    with pytest.raises(StorageError) as found:
+        warehouse.held(JANUARY)
+    said = str(found.value)
+    assert said.startswith(f"yellow 2021-01: {warehouse.path} cannot be read (Binder Error: ")
+    assert said.endswith(
+        "rename or drop the table if something else made or changed it, then run again"
+    )
+    assert "\n" not in said
+
+
+def test_a_wrong_memory_limit_is_a_usage_error(warehouse: DuckDBFile) -> None:
+    load(warehouse, JANUARY, [1])
+    with pytest.raises(UsageError, match=r"has the memory_limit 'plenty' .*; write it like 1GB"):
+        replace(warehouse, memory_limit="plenty").held(JANUARY)
+
+
 @pytest.mark.parametrize("folder", ["locks", "lock", "blocked"])
 def test_name_with_lock_in_it_is_not_taken_for_a_lock(
     tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch
@@ -382,11 +420,11 @@ def test_waiting_runs_are_not_overtaken(warehouse: DuckDBFile) -> None:
     queue, order = FileQueue(warehouse.path), list[str]()
 
     def use(name: str) -> None:
-        with duckdb_opening.opened(warehouse.path, read_only=True):
+        with duckdb_opening.opened("yellow", warehouse.path, read_only=True):
             order.append(name)
 
     waits = threading.Thread(target=use, args=("waits",))
-    with duckdb_opening.opened(warehouse.path, read_only=False):
+    with duckdb_opening.opened("yellow", warehouse.path, read_only=False):
         waits.start()
         deadline = time.monotonic() + 60
         while queue.is_empty():

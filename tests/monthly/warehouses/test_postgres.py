@@ -494,6 +494,29 @@ def test_a_wrong_password_is_reported_without_showing_it(database: Database) -> 
     assert right.name() == f"127.0.0.1:{database.port}/{database.name}"
 
 
+@pytest.mark.parametrize(
+    ("database_name", "query", "said"),
+    [
+        ("nobodys", {}, 'database "nobodys" does not exist'),
+        (None, {"sslmode": "require"}, "server does not support SSL"),
+        (None, {"nonsense": "1"}, 'invalid connection option "nonsense"'),
+    ],
+)
+def test_a_wrong_block_is_reported_at_once(
+    database: Database, database_name: str | None, query: dict[str, str], said: str
+) -> None:
+    """No retry helps; the error names the month, the database and where to correct it."""
+    url = database.url.set(database=database_name or database.name, query=query)
+    with pytest.raises(StorageError) as found:
+        postgres_at(url, {}).held(OCTOBER)
+    assert not isinstance(found.value, Unavailable)
+    assert str(found.value).startswith(
+        f"green 2020-10: 127.0.0.1:{database.port}/{url.database} refused ("
+    )
+    assert said in str(found.value)
+    assert "correct what it names, in the block or in the database" in str(found.value)
+
+
 @pytest.fixture
 def roles(database: Database) -> Iterator[None]:
     """Create a loader and a reader without rights."""
