@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
@@ -163,17 +164,13 @@ def etl_parent_flow(
     addresses(source, wanted)  # an invalid source fails here, once, not for each month
     editions_to_keep(color, keep_editions)  # and so does an invalid number
     bucket, warehouse = absolute_name(bucket), absolute_name(warehouse)
-    opened, loaded = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
-    tell_places(source, opened, loaded, color)
-    store, target = opened.used, loaded.used if loaded else None
-    plans = plan_all(wanted, Planner(source, store, target, force, policy, report), {})
-    plans = _accepted_by(target, _published(plans, source, skip_missing or months == "due"))
+    store, target = _opened(source, bucket, warehouse, color)
+    planner = Planner(source, store, target, force, policy, report)
+    plans = _planned(wanted, planner, may_lack=skip_missing or months == "due")
     due = [p for p in plans if has_work(p)]
     price = priced(due, store, target, workers, queries=plan) if due else None
     if plan:
-        planned = PlannedMonths.of([planned_line(p, store) for p in plans], price)
-        show_plan(planned, f"Plan of {color} {months}")
-        return _verdict(planned, "Planned")
+        return _shown(plans, price, store, f"Plan of {color} {months}")
     _prepare(plans, price, store)
     options = {
         "source": source,
@@ -191,11 +188,42 @@ def etl_parent_flow(
         "thresholds": thresholds,
         "accept": accept,
     }
-    to_run = [p for p in plans if needs_run(p)]
-    ran = run_months(RunPlan(to_run, options, warehouse, report), crew, store, target)
+    work = RunPlan([p for p in plans if needs_run(p)], options, warehouse, report)
+    ran = run_months(work, crew, store, target)
+    return _told(plans, ran, store, f"{color} {months}")
+
+
+def _opened(
+    source: str, bucket: str, warehouse: str, color: str
+) -> tuple[Bucket, Warehouse | None]:
+    """Open the bucket and the warehouse, if there is one, and log where they are."""
+    opened, loaded = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
+    tell_places(source, opened, loaded, color)
+    return opened.used, loaded.used if loaded else None
+
+
+def _planned(wanted: Sequence[Month], planner: Planner, may_lack: bool) -> list[Plan | MonthResult]:
+    """Plan the months; months that the publisher lacks or the warehouse refuses have failed."""
+    plans = plan_all(wanted, planner, {})
+    return _accepted_by(planner.warehouse, _published(plans, planner.source, may_lack))
+
+
+def _shown(
+    plans: list[Plan | MonthResult], price: Price | None, store: Bucket, title: str
+) -> State[Any]:
+    """Show the plans and their price, and return the state of a run that only plans."""
+    planned = PlannedMonths.of([planned_line(p, store) for p in plans], price)
+    show_plan(planned, title)
+    return _verdict(planned, "Planned")
+
+
+def _told(
+    plans: list[Plan | MonthResult], ran: list[MonthResult], store: Bucket, title: str
+) -> State[Any]:
+    """Show and store the results of all months, run or not, and return the state of the run."""
     done = {line.month: line for line in ran}
     lines = [done.get(p.month) or idle_line(p, store) for p in plans]
-    show_months(lines, f"{color} {months}")
+    show_months(lines, title)
     return_months(lines)
     return _verdict(lines)
 
