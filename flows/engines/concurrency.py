@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from threading import Event, Semaphore, Thread
 from typing import Any
 
 from prefect import Task
@@ -15,36 +18,62 @@ from monthly.result import failed_month
 from orchestration.flow_results import error_of
 
 Job = tuple[Month, Task[..., Any], tuple[Any, ...]]
+#: Months that may start before an older one has ended: their results wait to be told in order.
+AHEAD = 100
 
 
 def side_by_side(
-    jobs: Iterable[Job], width: int, tell: Callable[[Any], None] = lambda result: None
+    jobs: Iterable[Job], width: int | None, tell: Callable[[Any], None] = lambda result: None
 ) -> list[Any]:
     """Run tasks and return their results; a failed month gives a failed `MonthResult`.
 
+    A task starts as soon as any other has ended, even if an older one still runs.
+
     Args:
         jobs: the tasks.
-        width: maximum number of tasks at a time.
+        width: maximum number of tasks at a time; None to start all of them.
         tell: called with each result, in the order of the jobs.
     """
     results: list[Any] = []
-    running: deque[tuple[Month, PrefectFuture[Any, Any]]] = deque()
+    running: deque[_Running] = deque()
 
     def take() -> None:
-        results.append(_result(*running.popleft()))
+        results.append(running.popleft().result())
         tell(results[-1])
 
-    limit = start_limit()
+    slots, limit = Semaphore(width) if width else None, start_limit()
     for month, job, arguments in jobs:
-        if len(running) == width:
-            take()
+        if slots:
+            slots.acquire()
+            while running and (running[0].ended.is_set() or len(running) >= AHEAD):
+                take()
         limit.wait()
-        running.append((month, job.submit(*arguments)))
+        running.append(_Running(month, job.submit(*arguments), slots))
     while running:
         take()
     return results
 
 
-def _result(month: Month, future: PrefectFuture[Any, Any]) -> Any:
-    state: Any = future.wait()
-    return state.result() if state.is_completed() else failed_month(month, error_of(state))
+class _Running:
+    """A task that has started, and gives its slot back once it has ended, if it has one."""
+
+    def __init__(
+        self, month: Month, future: PrefectFuture[Any, Any], slot: Semaphore | None
+    ) -> None:
+        self._month, self._future, self.ended = month, future, Event()
+        if slot:
+            # Prefect can only wait for one task, or ask its API. A daemon, so as not to outlive
+            # Ctrl-C.
+            Thread(target=self._watch, args=(slot,), daemon=True).start()
+
+    def _watch(self, slot: Semaphore) -> None:
+        with suppress(Exception, CancelledError):  # `result` waits too, and raises it
+            self._future.wait()
+        self.ended.set()
+        slot.release()
+
+    def result(self) -> Any:
+        state: Any = self._future.wait()
+        return (
+            state.result() if state.is_completed() else failed_month(self._month, error_of(state))
+        )

@@ -47,7 +47,7 @@ def run_on_dask(
         """Run the months of a parent run on a Dask cluster that lives as long as this run."""
         months = {"tags": {"all_": [tag_of(flow_run.id)]}}
         with reported_after_ctrl_c(months):
-            lines = side_by_side(jobs_of(work), len(work.plans), tell)
+            lines = side_by_side(jobs_of(work), None, tell)
         report_crashed(months)  # type: ignore[unused-coroutine] # none in a sync flow
         return lines
 

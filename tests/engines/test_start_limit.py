@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -40,6 +40,7 @@ class Job:
         """Start, and return a future whose end moves the clock."""
         self.started.append(self.clock.time)
 
+        @cache
         def wait() -> Any:
             self.clock.pause(seconds)
             return Completed(data=seconds)
