@@ -12,6 +12,7 @@ import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it 
 
 from prefect import flow, get_run_logger, task
 
+from core.disk import room_for
 from core.scratch import scratch_folder, subfolder
 from core.storage.bucket import Bucket
 from monthly.catalog.reading import listed_marks
@@ -88,7 +89,8 @@ def _keep(page: str, month: Month, entry: Entry, bucket: Bucket, folder: Path) -
     from monthly.report.page import page_html
 
     key, path = report_key(month), folder / f"{month.stem}.report.html"
-    path.write_text(page_html(title_of(entry), page), encoding="utf-8")
+    with room_for(path.name, folder):
+        path.write_text(page_html(title_of(entry), page), encoding="utf-8")
     bucket.upload(path, key)
     note_report(bucket, month, entry)
     return bucket.link(key)
