@@ -11,7 +11,9 @@ from typing import Any
 if sys.version_info >= (3, 11):
     import tomllib as tomllib
 else:
-    import tomli as tomllib
+    import tomli
+
+    tomllib = tomli
 
 #: The path to a key; an int is a position in an array of tables.
 Path = tuple[str | int, ...]

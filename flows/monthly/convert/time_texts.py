@@ -127,7 +127,8 @@ def read_formatted(
 
 def _split(texts: pa.Array, patterns: Sequence[str] = _TIMES) -> list[tuple[Ints, _Groups]]:
     """Return, by pattern, the positions of the matching texts and their groups."""
-    left, found = np.arange(len(texts)), []
+    left: Ints = np.arange(len(texts))
+    found = []
     for pattern in patterns:
         if not len(left):
             break

@@ -88,7 +88,8 @@ class Canvas:
         """Draw the legend of a picture's shades."""
         self.bar = self.figure.add_axes((0.9, 0, 0.1, 1))  # placed when the picture is finished
         bar = self.figure.colorbar(shades, cax=self.bar, label=drawable(label), **settings)
-        bar.outline.set_visible(False)
+        outline: Any = bar.outline  # some stubs take its attributes for lines
+        outline.set_visible(False)
 
     def _fit(self) -> None:
         """Place the axes: the labels of values are measured, the other margins are fixed.

@@ -61,7 +61,7 @@ class Clock:
             of_row: whether it is the dataset's time, which may end an interval.
         """
         last = len(self._hours) - 1
-        clock = self._hours[np.minimum(seconds // 3_600, last)] + seconds % 3_600 * _SECOND
+        clock: Ints = self._hours[np.minimum(seconds // 3_600, last)] + seconds % 3_600 * _SECOND
         unit = unit_of(column)
         if unit is None:
             first = self._month.next if of_row and self._is_end else self._month

@@ -43,7 +43,7 @@ class Values:
     def __init__(self, month: Month, clock: Clock, rows: int, span: tuple[int, int]) -> None:
         self._month, self._dataset, self._clock = month, DATASETS[month.dataset], clock
         self._rows, self._span = rows, span
-        self._seconds = Draw(month, "", *span).number * clock.seconds // max(rows, 1)
+        self._seconds: Ints = Draw(month, "", *span).number * clock.seconds // max(rows, 1)
 
     def of(self, column: Column, is_key: bool) -> pa.Array:
         """Return the texts of a column, without nulls.

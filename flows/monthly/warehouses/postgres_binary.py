@@ -77,7 +77,7 @@ def _run(rows: pa.RecordBatch) -> Iterator[bytes]:
         record.append((f"size {number}", ">i4"))
         if field.values is not None:
             record.append((f"value {number}", field.values.dtype.newbyteorder(">")))
-    chunk = np.empty(min(len(rows), CHUNK_ROWS), record)
+    chunk: npt.NDArray[Any] = np.empty(min(len(rows), CHUNK_ROWS), record)
     chunk["fields"] = len(fields)
     for number, field in enumerate(fields):
         chunk[f"size {number}"] = field.size
