@@ -87,16 +87,18 @@ def started(tmp_path: Path, printed: str, *arguments: str, first: str = "pass") 
         sys.path.remove(str(PROJECT / "dev"))
     (tmp_path / "site").mkdir(exist_ok=True)
     (tmp_path / "site" / "prefect_home.pth").write_text(lines())
+    before = "import gc; gc.set_threshold(700)"
     script = f"import gc, os, site; site.addsitedir({str(tmp_path / 'site')!r}); print({printed})"
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     done = subprocess.run(
         # Without the lines that this machine's own environment may have.
-        [sys.executable, "-c", f"import gc; gc.set_threshold(700); {first}; {script}", *arguments],
+        [sys.executable, "-S", "-Walways", "-c", f"{before}; {first}; {script}", *arguments],
         env=kept | {"HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,
     )
+    assert done.stderr == ""
     return done.stdout.strip()
 
 
