@@ -90,14 +90,14 @@ def line_of(record: logging.LogRecord) -> str:
     return json.dumps(line | shown, default=str)
 
 
-class JsonLines(logging.StreamHandler[TextIO]):
+class JsonLines(logging.StreamHandler):  # type: ignore[type-arg] # no [TextIO] on Python 3.10
     """A handler that writes records to the current stderr as JSON, one object a line."""
 
     def __init__(self, level: int = logging.NOTSET) -> None:
         logging.Handler.__init__(self, level)  # a StreamHandler would keep the stderr of now
 
     @property
-    def stream(self) -> TextIO:  # type: ignore[override] # as logging's own _StderrHandler
+    def stream(self) -> TextIO:  # as logging's own _StderrHandler
         """Return the stderr of this moment."""
         return sys.stderr
 
