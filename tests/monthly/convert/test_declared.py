@@ -174,7 +174,7 @@ FILES: dict[str, tuple[str, str | bytes, list[tuple[Any, ...]]]] = {
         [
             (when("1970-01-01 01:00"),),
             (when("2020-03-29 03:00"),),
-            (when("2020-03-29 03:00:00.25"),),
+            (when("2020-03-29 03:00:00.250"),),
         ],
     ),
     "times of UTC kept as another zone's": (
