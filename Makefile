@@ -5,6 +5,7 @@
 # make postgres-stop  stops that server; its months stay
 # make image  builds the Docker image of the flows; `IMAGE=` names it, `BUILD=` adds options of `docker build`
 # make test  runs the tests, and installs what they need
+# make test-pythons  runs some of these tests on the oldest and the newest Python, both of which must be installed; `PYTHONS=` names others
 # make coverage  runs the tests of `make test` and shows which lines they miss
 # make test-slow  runs the tests that take more than 5 s each: killed processes, large files
 # make test-cluster  runs months on Dask workers and on an agent, some of them killed
@@ -26,9 +27,13 @@ PREFECT_DATA := $(or $(PREFECT_HOME),$(CURDIR)/data/prefect)
 # Of the server that make serve starts, on 127.0.0.1.
 PORT ?= 4200
 IMAGE ?= zoom-flows:1
+# Of make test-pythons: tests of what versions of Python do differently, such as files, SQLite and
+# the start of a command, each version in an environment of its own.
+PYTHONS ?= 3.10 3.13
+PYTHONS_TESTS := tests/core tests/test_cli.py tests/test_disk_full.py tests/test_embedded_api.py
 INSTALL := $(BIN)/python dev/install.py
 
-.PHONY: run serve doctor postgres postgres-stop image test coverage test-slow test-cluster test-docker test-browser lint docs reference bench constraints clean python-version
+.PHONY: run serve doctor postgres postgres-stop image test test-pythons coverage test-slow test-cluster test-docker test-browser lint docs reference bench constraints clean python-version
 
 run: $(VENV)/run
 	@$(BIN)/python flows/first_run.py
@@ -37,7 +42,13 @@ serve: $(VENV)/run
 	@$(BIN)/python dev/serve.py --port $(PORT)
 
 test: $(VENV)/dev
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	@$(BIN)/python -m pytest $(TESTS) --numprocesses auto --maxprocesses 4 --dist worksteal
+
+test-pythons:
+	@for version in $(PYTHONS); do \
+		$(MAKE) --no-print-directory test PYTHON=python$$version VENV=$(VENV)/python$$version \
+			TESTS="$(PYTHONS_TESTS)" || exit; \
+	done
 
 coverage: $(VENV)/dev
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --cov --cov-report=term
