@@ -538,6 +538,17 @@ def eras() -> dict[str, str]:
     }
 
 
+def test_proposed_codes_are_one_line(tmp_path: Path) -> None:
+    """A comment that wraps them could not be uncommented."""
+    words = [f"a text of some length, number {n}" for n in range(6)]
+    old = "".join(f'2019-12-{n + 1:02},"{word}"\n' for n, word in enumerate(words))
+    new = "".join(f"2020-04-{n + 1:02},{n}x\n" for n in range(6))
+    files = {"t-2019-12.csv": f"day,kind\n{old * 3}", "t-2020-04.csv": f"day,member\n{new * 3}"}
+    codes = [line for line in draft(tmp_path, files).text.splitlines() if "codes = " in line]
+    assert [word for word in words if word not in "".join(codes)] == []
+    assert [line[-1] for line in codes] == ["}"]
+
+
 def test_columns_of_two_eras_are_one(tmp_path: Path) -> None:
     """Names and values must match: bike is not ride, and other codes are only proposed."""
     found = draft(tmp_path, eras())

@@ -85,3 +85,23 @@ def test_a_zone_in_every_row_is_a_comment(tmp_path: Path) -> None:
     found = draft(tmp_path, {"u-2021-03.csv": hours("time,price,tz", ",CEST") + "2021-03-28,1,CET"})
     assert found.text.count("time_zone = ") == 1
     assert "# time_zone = \"Europe/Berlin\" # 'tz' may say so" in found.text
+
+
+def uncommented(text: str, first: str, last: str) -> str:
+    """Return a draft with the lines of a proposal uncommented, from one beginning to another."""
+    before, start, rest = text.partition(f"# {first}")
+    inside, end, after = rest.partition(f"\n# {last}")
+    return before + (start + inside + end).replace("# ", "") + after
+
+
+def test_a_proposed_instant_can_be_uncommented(tmp_path: Path) -> None:
+    """It tells apart the hour that stands twice."""
+    clocks = [("01:00", "CEST"), ("02:00", "CEST"), ("02:00", "CET"), ("03:00", "CET")]
+    rows = [f"25.10.2020,{clock},{zone},{n}" for n, (clock, zone) in enumerate(clocks)]
+    found = draft(tmp_path, {"t-2020-10.csv": "\n".join(["sdate,start,zone_start,n", *rows, ""])})
+    text = uncommented(found.text, "[columns.instant]", "formats = ")
+    found.path.write_text(f'time_zone = "UTC"\n{text}', "utf-8")
+    instants = values(found.loaded(tmp_path / "t-2020-10.csv", "2020-10"), "instant")
+    assert [f"{instant:%d %H:%M}" for instant in instants] == [
+        *("24 23:00", "25 00:00", "25 01:00", "25 02:00"),
+    ]

@@ -23,6 +23,19 @@ _ALIKE = 0.6
 _FEW = 12
 
 
+@dataclass(frozen=True)
+class Proposal:
+    """Lines for a column of the declaration, to uncomment.
+
+    Attributes:
+        why: what they are for.
+        lines: lines of TOML.
+    """
+
+    why: str
+    lines: Sequence[str]
+
+
 @dataclass
 class Drafted:
     """A column of the draft.
@@ -39,7 +52,7 @@ class Drafted:
         ends_interval: whether it is the end of an interval, since its hours reach 24.
         is_part: whether it is left out because it is part of another column.
         notes: what is uncertain about it.
-        proposals: lines of TOML to consider.
+        proposals: what to consider.
     """
 
     name: str
@@ -53,7 +66,7 @@ class Drafted:
     ends_interval: bool = False
     is_part: bool = False
     notes: list[str] = field(default_factory=list)
-    proposals: list[str] = field(default_factory=list)
+    proposals: list[Proposal] = field(default_factory=list)
 
     @property
     def join(self) -> list[str]:
@@ -238,12 +251,12 @@ def _propose_codes(columns: Sequence[Drafted]) -> None:
             apart = max(old.seen) < min(new.seen) and not new.renamed
             if apart and len(_texts(old)) == len(_texts(new)) and not new.proposals:
                 codes = dict(zip(_texts(old), _texts(new)))
-                new.proposals = [
+                why = (
                     f"Perhaps {old.published!r} of older files, with other texts (here paired by "
-                    f"how frequent they are). If so, remove [columns.{old.name}] and write:",
-                    f"aliases = {as_toml([old.published])}",
-                    f"codes = {as_toml(codes)}",
-                ]
+                    f"how frequent they are). If so, remove [columns.{old.name}] and write:"
+                )
+                lines = f"aliases = {as_toml([old.published])}", f"codes = {as_toml(codes)}"
+                new.proposals = [Proposal(why, lines)]
 
 
 def _texts(column: Drafted) -> list[str]:

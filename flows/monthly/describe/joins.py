@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from monthly.convert.month_names import NUMBER_OF
-from monthly.describe.columns import Drafted
+from monthly.describe.columns import Drafted, Proposal
 from monthly.describe.naming import words_of
 from monthly.describe.toml_text import as_toml
 from monthly.describe.verdicts import Verdict
@@ -67,11 +67,15 @@ def propose_zones(columns: Sequence[Drafted]) -> None:
             parts = as_toml([date.published, clock.published, zone.published])
             day = (date.verdict.formats or ("%Y-%m-%d",))[0]
             formats = as_toml([f"{day} {text} %Z" for text in _clock_formats(clock)])
-            zone.proposals = [
+            why = (
                 "Names of zones, which tell hours apart that stand twice. To keep instants in the "
-                "dataset's time_zone, write:",
-                f'[columns.instant] type = "timestamp" join = {parts} formats = {formats}',
-            ]
+                "dataset's time_zone, write:"
+            )
+            lines = (
+                *("[columns.instant]", 'type = "timestamp"', 'description = "Instant"'),
+                *(f"join = {parts}", f"formats = {formats}"),
+            )
+            zone.proposals = [Proposal(why, lines)]
             return
 
 

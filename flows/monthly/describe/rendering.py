@@ -188,7 +188,8 @@ def _column(draft: Draft, column: Drafted) -> Iterator[str]:
         yield f"reject = {as_toml(sorted(column.verdict.rejected))}"
     yield from _required(draft, column)
     for proposal in column.proposals:
-        yield comment(proposal)
+        yield comment(proposal.why)
+        yield from (f"# {line}" for line in proposal.lines)  # not wrapped: TOML ends at a line
 
 
 def _required(draft: Draft, column: Drafted) -> Iterator[str]:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from monthly.convert.number_texts import are_numbers, normal
 from monthly.convert.published_values import is_text, trimmed
 from monthly.convert.readings import Mark
-from monthly.describe.columns import Drafted
+from monthly.describe.columns import Drafted, Proposal
 from monthly.describe.published import Published, opened
 from monthly.describe.toml_text import as_toml, bare
 from monthly.describe.totals import is_sum, is_total
@@ -55,11 +55,11 @@ def _propose_words(
         sums = _all_sums((n for n, tail in tails.items() if tail), files, columns, mark)
         proof = f" ({_listed(sums)} of the rows above)" if sums else ""
         named = ", ".join(repr(bare(text, 60)) for text in sorted(texts))
-        column.proposals += [
+        why = (
             f"Rows of {named} may be totals or notes{proof}, which load as data. To reject them, "
-            "write:",
-            f"reject = {as_toml(sorted(texts))}",
-        ]
+            "write:"
+        )
+        column.proposals.append(Proposal(why, [f"reject = {as_toml(sorted(texts))}"]))
     return texts
 
 
@@ -79,11 +79,11 @@ def _propose_empty(
     lacks = [n for n, v in column.seen.items() if v.rows == v.known + 1]
     lacks = [n for n in lacks if not any(_last(column, n, files[n])[-1:])]
     if sums := _all_sums(lacks, files, columns, mark):
-        column.proposals += [
+        why = (
             f"The last row has no value here, and {_listed(sums)} of the rows above: it may "
-            "be a total, which loads as data. To reject it, write:",
-            'reject = [""]',
-        ]
+            "be a total, which loads as data. To reject it, write:"
+        )
+        column.proposals.append(Proposal(why, ['reject = [""]']))
 
 
 def _listed(names: set[str]) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from monthly.declaration_faults import is_zone
-from monthly.describe.columns import Drafted
+from monthly.describe.columns import Drafted, Proposal
 from monthly.describe.toml_text import as_toml, bare
 from monthly.describe.zones import zone_of
 
@@ -73,10 +73,8 @@ def propose_other_zones(columns: Sequence[Drafted], time_zone: str) -> None:
         is_bare = not any(reading.offsets for reading in column.verdict.times)
         is_other = len(zones) == 1 and zones != [time_zone]
         if column.verdict.type == "timestamp" and is_bare and is_other:
-            column.proposals += [
-                f"To convert these times to {time_zone}, as the name suggests, write:",
-                f"zone = {as_toml(zones[0])}",
-            ]
+            why = f"To convert these times to {time_zone}, as the name suggests, write:"
+            column.proposals.append(Proposal(why, [f"zone = {as_toml(zones[0])}"]))
 
 
 def zones_named(name: str) -> list[str]:
