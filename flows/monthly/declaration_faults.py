@@ -18,7 +18,7 @@ from monthly.gates.thresholds import contradictions
 from monthly.toml_lines import Path
 
 #: Fields that an address may have.
-FIELDS = ("color", "dataset", "year", "month", "year_month")
+FIELDS = ("color", "dataset", "year", "month", "year_month", "last_day")
 _NUMBERS = ("int64", "float64", "decimal")
 _KINDS: Mapping[str, Collection[str]] = {
     "time": ("timestamp", "date"),

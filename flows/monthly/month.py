@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 import re
 from collections.abc import Iterable
@@ -59,6 +60,11 @@ class Month:
     def first_day(self) -> dt.date:
         """Return the first day, the value of `file_month` in every row of this month."""
         return dt.date(self.year, self.month, 1)
+
+    @property
+    def last_day(self) -> int:
+        """Return the number of the last day, 28 to 31."""
+        return calendar.monthrange(self.year, self.month)[1]
 
     @property
     def next(self) -> Month:

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from monthly.ledger import Entry  # which imports this module
 
 _FIELDS = (
-    "the fields are {color}, {dataset}, {year}, {month}, {year_month}, and for a secret "
-    f"{secrets.FORM}"
+    "the fields are {color}, {dataset}, {year}, {month}, {year_month}, {last_day}, and for a "
+    f"secret {secrets.FORM}"
 )
 
 
@@ -150,8 +150,8 @@ def address(source: str, month: Month) -> str:
     Args:
         source: a declared name, empty for the first; `sample` or `sample:ROWS`; or a template
             of a URL (http, https, file) or a path, with the fields {color} or {dataset}, {year},
-            {month} and {year_month}, which take format specs such as {month:02}. The field
-            {secret.NAME} stays in the URL: only a request has its value.
+            {month}, {year_month} and {last_day}, which take format specs such as {month:02}.
+            The field {secret.NAME} stays in the URL: only a request has its value.
         month: the month.
 
     Raises:
@@ -245,6 +245,7 @@ def _filled(source: str, month: Month) -> str:
     template = published_at(month.dataset).get(source, source)
     values = {"color": month.dataset, "dataset": month.dataset, "year": month.year}
     fields = values | {"month": month.month, "year_month": month.year_month}
+    fields["last_day"] = month.last_day
     template = secrets.FIELD.sub(r"{\g<0>}", template)  # in double braces, a field stays
     try:
         parsed = [(field, spec or "") for _, field, spec, _ in Formatter().parse(template)]

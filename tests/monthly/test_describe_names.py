@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monthly.describe.addresses import month_in, template_of, templates
+from monthly.describe.addresses import filled, late_days, month_in, template_of, templates
 from monthly.describe.naming import identifier, identifiers, likeness
 from monthly.describe.written_times import formats_of
 
@@ -66,10 +66,14 @@ def test_names_of_the_same_words_are_alike(one: str, other: str, are_alike: bool
         ("h/10-2020.csv", (2020, 10), "h/{month:02}-{year}.csv"),
         ("h/On_Time_2020_1.zip", None, "h/On_Time_{year}_{month}.zip"),
         ("h/2020/trips_01.csv", None, "h/{year}/trips_{month:02}.csv"),
-        ("h/01012020-01312020.csv", None, "h/{month:02}01{year}-{month:02}31{year}.csv"),
+        ("h/01012020-01312020.csv", None, "h/{month:02}01{year}-{month:02}{last_day}{year}.csv"),
+        ("h?a=2020-02-01&z=2020-02-29", (2020, 2), "h?a={year_month}-01&z={year_month}-{last_day}"),
+        ("h?z=2020-04-30T23:59", (2020, 4), "h?z={year_month}-{last_day}T23:59"),
+        ("h/30.06.2020.csv", (2020, 6), "h/{last_day}.{month:02}.{year}.csv"),
+        ("h/2020-02-28.csv", (2020, 2), "h/{year_month}-28.csv"),
         ("h/{a}/202001.csv", (2020, 1), "h/{{a}}/{year}{month:02}.csv"),
         ("h/v202001234.csv", None, ""),
-        ("h/20200131load.csv", (2020, 1), "h/{year}{month:02}31load.csv"),
+        ("h/20200131load.csv", (2020, 1), "h/{year}{month:02}{last_day}load.csv"),
         ("h/latest.csv", None, ""),
     ],
 )
@@ -77,6 +81,22 @@ def test_months_in_addresses(address: str, month: tuple[int, int] | None, templa
     """They become fields; if the name is ambiguous, the times decide."""
     assert month_in(address) == month
     assert template_of(address, month or (2020, 1)) == template
+    assert not template or filled(template, *(month or (2020, 1))) == address
+
+
+@pytest.mark.parametrize(
+    ("template", "days"),
+    [
+        ("h/{year_month}-30.csv", ["30"]),
+        ("h/29.{month:02}.{year}.csv", ["29"]),
+        ("h/{year_month}-28.csv", []),
+        ("h/{year_month}-{last_day}.csv", []),
+        ("h/{year_month}-avon-31.csv", []),
+    ],
+)
+def test_days_that_some_months_lack(template: str, days: list[str]) -> None:
+    """The last day of the month is a field instead."""
+    assert late_days(template) == days
 
 
 def test_one_template_for_all_files_that_it_makes() -> None:

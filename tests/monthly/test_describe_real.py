@@ -111,7 +111,7 @@ def test_columns_of_three_eras_of_a_bike_system(tmp_path: Path) -> None:
         ("smard_lu_2020-10.csv", '# time_zone = "Europe/Berlin" # 2020-10-25 02:00:00'),
         ("hour-price_2020-10.csv", '# time_zone = "Europe/Berlin" # 2020-10-25 02:00:00'),
         ("hour-price_2020-10.csv", '["sdate", "stimestart", "zone_start"]'),
-        ("eng-hourly-01012016-01312016.csv", "# Not every month has a day 31"),
+        ("eng-hourly-01012016-01312016.csv", '-{month:02}{last_day}{year}.csv"'),
         ("2010-03.csv.gz", "# Digits, but codes"),
     ],
 )

@@ -119,6 +119,7 @@ def break_off(web: Web, url: str, folder: Path, after: int) -> None:
         ("http://h/{dataset}/{year}/{month}.csv", "http://h/yellow/2021/1.csv"),
         ("https://h/{color}_{year_month}.csv?key=1", "https://h/yellow_2021-01.csv?key=1"),
         ("https://h/{year_month:>9}/{month:03}.csv", "https://h/  2021-01/001.csv"),
+        ("https://h/to={year_month}-{last_day}", "https://h/to=2021-01-31"),
         ("https://h/all.parquet", "https://h/all.parquet"),
         ("file:///data/{year}.csv", "file:///data/2021.csv"),
         ("/data/my trips/{month:02}.csv", "file:///data/my%20trips/01.csv"),

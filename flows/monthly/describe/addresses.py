@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -24,6 +25,9 @@ _DAYS = (
     (rf"(?<!\d){_MONTH}{_DAY}{_YEAR}(?!\d)", "{{month:02}}{d}{{year}}"),
     (rf"(?<!\d){_DAY}{_MONTH}{_YEAR}(?!\d)", "{d}{{month:02}}{{year}}"),
 )
+#: A day beside the fields of its month: 2020-10-31, 31.10.2020, 10312020.
+_DAY_AFTER = re.compile(r"(?P<before>\{year_month\}-|\{month:02\}[-_.]?)(?P<d>\d\d)(?!\d)")
+_DAY_BEFORE = re.compile(r"(?P<before>(?<!\d))(?P<d>\d\d)(?=[-_.]?\{month:02\})")
 
 
 def month_in(address: str) -> YearMonth | None:
@@ -44,6 +48,8 @@ def template_of(address: str, month: YearMonth) -> str:
         text = re.sub(pattern, partial(_fields, month), text)
     for pattern, fields in _DAYS:
         text = re.sub(pattern, partial(_day_fields, month, fields), text)
+    for day in (_DAY_AFTER, _DAY_BEFORE):
+        text = day.sub(partial(_last_day_field, month), text)
     if "{year" not in text:
         text = _apart(text, month)
     named = [part for part in ("{year", "{month") if part in text]
@@ -64,13 +70,14 @@ def templates(addresses: Mapping[str, YearMonth]) -> list[str]:
 def filled(template: str, year: int, month: int) -> str:
     """Return the address of a month."""
     template = FIELD.sub(r"{\g<0>}", template)
-    return template.format(year=year, month=month, year_month=f"{year:04}-{month:02}")
+    fields = {"year": year, "month": month, "year_month": f"{year:04}-{month:02}"}
+    return template.format(**fields, last_day=calendar.monthrange(year, month)[1])
 
 
-def last_days(address: str) -> Iterable[str]:
-    """Return the days in an address that some months lack."""
-    days = (m["d"] for pattern, _ in _DAYS for m in re.finditer(pattern, address))
-    return [day for day in days if int(day) > 28]
+def late_days(template: str) -> Iterable[str]:
+    """Return the days in a template that some months lack."""
+    days = (m["d"] for pattern in (_DAY_AFTER, _DAY_BEFORE) for m in pattern.finditer(template))
+    return [day for day in days if 28 < int(day) <= 31]
 
 
 def _fields(month: YearMonth, match: re.Match[str]) -> str:
@@ -84,6 +91,11 @@ def _fields(month: YearMonth, match: re.Match[str]) -> str:
 def _day_fields(month: YearMonth, fields: str, match: re.Match[str]) -> str:
     is_it = (int(match["y"]), int(match["m"])) == month
     return fields.format(d=match["d"]) if is_it else match[0]
+
+
+def _last_day_field(month: YearMonth, match: re.Match[str]) -> str:
+    is_last = int(match["d"]) == calendar.monthrange(*month)[1]
+    return f"{match['before']}{{last_day}}" if is_last else match[0]
 
 
 def _apart(text: str, month: YearMonth) -> str:

@@ -12,7 +12,7 @@ from core.download.remote_file import without_secrets
 from core.redaction import typed_secrets
 from monthly.convert.readings import Mark
 from monthly.declaration import Limits
-from monthly.describe.addresses import filled, last_days, templates
+from monthly.describe.addresses import filled, late_days, templates
 from monthly.describe.columns import Drafted
 from monthly.describe.draft import Draft
 from monthly.describe.toml_text import as_toml, bare, comment
@@ -77,7 +77,7 @@ def _sources(draft: Draft) -> Iterator[str]:
     named = [address for address, month in addresses.items() if _is_named(address, month, found)]
     for address in addresses.keys() - {*named}:
         yield comment(f"The month is not in {without_secrets(address)}: write an address with it.")
-    for day in sorted({day for address in named for day in last_days(address)}):
+    for day in sorted({day for template in found for day in late_days(template)}):
         yield comment(f"Not every month has a day {day}, which the address names.")
     if any(address.startswith("file:") for address in addresses):
         yield "# A file on this machine: write the publisher's address."
