@@ -59,10 +59,9 @@ def joined(columns: Sequence[Drafted]) -> list[Drafted]:
 def propose_zones(columns: Sequence[Drafted]) -> None:
     """Propose an instant joined from a date, a clock and a zone name."""
     for place, zone in enumerate(columns):
-        texts = {text for values in zone.seen.values() for text in values.distinct}
         clocks = [c for c in columns[:place] if _is_clock(c)]
         dates = [c for c in columns[:place] if _is_date(c)]
-        if texts and texts <= ZONE_NAMES and clocks and dates:
+        if has_zone_names(zone) and clocks and dates:
             date, clock = dates[-1], clocks[-1]
             parts = as_toml([date.published, clock.published, zone.published])
             day = (date.verdict.formats or ("%Y-%m-%d",))[0]
@@ -77,6 +76,12 @@ def propose_zones(columns: Sequence[Drafted]) -> None:
             )
             zone.proposals = [Proposal(why, lines)]
             return
+
+
+def has_zone_names(column: Drafted) -> bool:
+    """Return whether all texts of a column are names of time zones."""
+    texts = {text for values in column.seen.values() for text in values.distinct}
+    return bool(texts) and texts <= ZONE_NAMES
 
 
 def _clock_formats(clock: Drafted) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from monthly.convert.readings import Mark
 from monthly.describe.addresses import YearMonth
 from monthly.describe.columns import Drafted
+from monthly.describe.joins import has_zone_names
 from monthly.describe.naming import words_of
 
 _NUMBERS = ("int64", "float64", "decimal")
@@ -60,7 +61,8 @@ def roles_of(
     found["amount"] = _first(numbers, _AMOUNTS)
     found["distance"] = _first(numbers, (_DISTANCE,))
     found |= _position(numbers, mark)
-    found["place"] = _place([c for c in there if c.verdict.kind in ("string", "int64")])
+    names = [c for c in there if c.verdict.kind in ("string", "int64")]
+    found["place"] = _place([c for c in names if not has_zone_names(c)])
     return {role: column for role, column in found.items() if column}
 
 
