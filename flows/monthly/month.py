@@ -42,7 +42,8 @@ class Month:
         if (self.year, self.month) < first or self.year > 9999:
             raise UsageError(
                 f"{self.dataset} {self.year}-{self.month:02}: {self.dataset} is published from "
-                f"{first[0]}-{first[1]:02} on; choose a later month"
+                f"{first[0]}-{first[1]:02} on; choose a later month, or correct first_month in "
+                "its declaration"
             )
 
     @property

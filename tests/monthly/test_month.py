@@ -111,7 +111,7 @@ def test_named_months_come_in_order_and_each_once(named: str | list[int], meant:
         ("1:2:3", "'1:2:3' is not a range"),
         ("1:", "'' is not a month"),
         (":3", "'' is not a month"),
-        ("2008-12:2009-02", "yellow is published from 2009-01 on"),
+        ("2008-12:2009-02", "from 2009-01 on; choose a later month, or correct first_month in its"),
     ],
 )
 def test_an_invalid_range_is_refused_with_the_text(named: str | list[int], said: str) -> None:
