@@ -389,6 +389,12 @@ def test_data_below_a_file_names_the_setting(
             open_one(name)
 
 
+def test_a_folder_is_not_a_warehouse(tmp_path: Path) -> None:
+    """Nobody is told to remove it."""
+    with pytest.raises(UsageError, match=f"{tmp_path} is a folder; name .*{tmp_path}/trips.duckdb"):
+        block_registry.opened_warehouse(str(tmp_path))
+
+
 @flows_run
 def test_a_bucket_and_a_warehouse_need_no_block(
     place: Path, monkeypatch: pytest.MonkeyPatch

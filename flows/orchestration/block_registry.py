@@ -24,7 +24,13 @@ from orchestration import variables
 from orchestration.block_kinds import BUCKETS, DATABASES, WAREHOUSES, Kind
 from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket
 from orchestration.handed_down import kept_open
-from orchestration.paths import is_path, lasting, passing_folder, refuse_unusable
+from orchestration.paths import (
+    is_path,
+    lasting,
+    passing_folder,
+    refuse_unusable,
+    refuse_unusable_file,
+)
 from orchestration.prefect_server import place_of_blocks
 from orchestration.secret_values import check_source, remember_block
 from orchestration.variables import Setting, parameter, setting
@@ -123,7 +129,7 @@ def opened_warehouse(name: str) -> Opened[Warehouse]:
     """
     if is_path(name):
         path = lasting(name)
-        refuse_unusable(path.parent, f"warehouse {name}")
+        refuse_unusable_file(path, f"warehouse {name}")
         found = DuckDBWarehouse(path=str(path), memory_limit="1GB").warehouse()
         return Opened(found, parameter(name, WAREHOUSE_SETTING), "path")
     return _open(name, WAREHOUSES, WAREHOUSE_SETTING, "warehouse")
@@ -153,7 +159,7 @@ def _open_block(name: str, kinds: dict[str, Kind[T]], known: Setting, what: str)
         if isinstance(block, LocalBucket):
             refuse_unusable(Path(block.folder), f"bucket {name}")
         if isinstance(block, DuckDBWarehouse):
-            refuse_unusable(Path(block.path).parent, f"warehouse {name}")
+            refuse_unusable_file(Path(block.path), f"warehouse {name}")
         return Opened(kind.opened(block), parameter(name, known), origin)
 
 

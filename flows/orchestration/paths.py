@@ -54,6 +54,19 @@ def refuse_unusable(folder: Path, what: str) -> None:
         )
 
 
+def refuse_unusable_file(file: Path, what: str) -> None:
+    """Raise if the file is a folder, or its folder is unusable.
+
+    Raises:
+        UsageError: naming it, and what to write instead.
+    """
+    refuse_unusable(file.parent, what)
+    if file.is_dir():
+        raise UsageError(
+            f"{what}: {file} is a folder; name a DuckDB file, such as {file / 'trips.duckdb'}"
+        )
+
+
 def passing_folder(path: Path) -> Path | None:
     """Return the temporary copy of the project that contains a path, or None.
 
