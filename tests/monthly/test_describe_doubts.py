@@ -180,6 +180,15 @@ def test_several_files_of_each_month_are_one_source(tmp_path: Path) -> None:
     ]
 
 
+def test_months_with_other_names_are_another_source(tmp_path: Path) -> None:
+    """The draft says that a run has to name it."""
+    files = {"t-2021-03.csv": table("day,n", "{d},{n}"), "u-2021-02.csv": "day,n\n2021-02-03,1\n"}
+    found = draft(tmp_path, files)
+    sources = {name: Path(str(url)).name for name, url in found.declared.sources.items()}
+    assert sources == {"files": "t-{year_month}.csv", "files_2": "u-{year_month}.csv"}
+    assert "Runs use the first source; name another one for" in comments(found.text)
+
+
 def test_points_that_may_separate_thousands_get_a_comment(tmp_path: Path) -> None:
     """The file has semicolons and no other decimal mark."""
     found = draft(tmp_path, {"t-2021-03.csv": table("day;n", "{d};1{n}.125")})

@@ -74,6 +74,8 @@ def _sources(draft: Draft) -> Iterator[str]:
         for number, template in enumerate(found, 1):
             kind = "files" if template.startswith("file:") else "web"
             yield f"{kind if number == 1 else f'{kind}_{number}'} = {as_toml(template)}"
+        if len(found) > 1:
+            yield "# Runs use the first source; name another one for the months that it has."
     named = [address for address, month in addresses.items() if _is_named(address, month, found)]
     for address in addresses.keys() - {*named}:
         yield comment(f"The month is not in {without_secrets(address)}: write an address with it.")
