@@ -49,10 +49,10 @@ def drop(remains: Remains, bucket: Bucket, warehouse: Warehouse | None) -> None:
     """Remove the month from the warehouse, then its ledger entry and objects from the bucket."""
     drop_month(remains, bucket, warehouse)
     get_run_logger().info(
-        "%s: %s rows and %s objects removed",
+        "%s: %s and %s removed",
         remains.month,
-        f"{remains.rows:,}",
-        len(remains.keys) + len(remains.editions),
+        _counted(remains.rows, "row"),
+        _counted(len(remains.keys) + len(remains.editions), "object"),
     )
 
 
@@ -105,8 +105,7 @@ def drop_months(
 def _line(remains: Remains, bucket: Bucket, warehouse: Warehouse | None, yes: bool) -> MonthResult:
     if not remains.is_there:
         return MonthResult(remains.month, Outcome.NOT_THERE)
-    keys = remains.keys or remains.editions
-    where = [bucket.uri(keys[-1])] if keys else []
+    where = [bucket.uri(key)] if (key := remains.shown_key) else []
     where += [warehouse.name()] if warehouse and (remains.rows or remains.is_remembered) else []
     return MonthResult(
         remains.month,
@@ -118,8 +117,12 @@ def _line(remains: Remains, bucket: Bucket, warehouse: Warehouse | None, yes: bo
     )
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def _what(remains: Remains) -> str:
-    text = f"{remains.rows:,} rows, {len(remains.keys)} objects"
+    text = f"{_counted(remains.rows, 'row')}, {_counted(len(remains.keys), 'object')}"
     editions = remains.edition_names
     return f"{text}, editions {', '.join(editions)}" if editions else text
 

@@ -39,6 +39,13 @@ class Remains:
         return bool(self.keys or self.editions or self.rows or self.is_remembered)
 
     @property
+    def shown_key(self) -> str | None:
+        """Return the key of its object; without one, that of what else is in the bucket."""
+        if (key := object_key(self.month)) in self.keys:
+            return key
+        return next(iter((*self.keys[::-1], *self.editions)), None)
+
+    @property
     def edition_names(self) -> list[str]:
         """Return the names of its editions."""
         return sorted({name_of(key) for key in self.editions})

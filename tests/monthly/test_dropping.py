@@ -182,6 +182,16 @@ def test_a_partition_that_somebody_detached_stays(
     assert database.query("SELECT count(*) FROM loaded_months") == [(0,)]
 
 
+def test_a_month_is_shown_by_its_object(bucket: FolderBucket) -> None:
+    """Its report is removed after it; without an object, anything that is left is shown."""
+    for key in (entry_key(OCTOBER), object_key(OCTOBER), report_key(OCTOBER)):
+        bucket.write(key, b"x", None)
+    assert find_remains(OCTOBER, bucket, None).shown_key == object_key(OCTOBER)
+    bucket.delete(object_key(OCTOBER))
+    assert find_remains(OCTOBER, bucket, None).shown_key == report_key(OCTOBER)
+    assert find_remains(NOVEMBER, bucket, None).shown_key is None
+
+
 def test_nothing_is_dropped_where_nothing_is(
     tmp_path: Path, bucket: FolderBucket, database: Database, google: Google
 ) -> None:
