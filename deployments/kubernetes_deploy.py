@@ -17,8 +17,9 @@ from settings import SettingError, Settings
 import yaml
 
 import make_kubernetes_block
+from core.errors import UsageError
 from orchestration.exit_codes import ExitCode
-from specs import SPECS
+from specs import all_specs
 from targets import Target, apply, deploy, loaded, parameters_of, parser
 
 TARGET = Target(
@@ -50,7 +51,7 @@ def refuse_lost_months(job: Any, target: Target, settings: Settings) -> None:
     if job.job["spec"]["template"]["spec"].get("volumes"):
         return
     names = {"bucket": "TRIPS_BUCKET", "warehouse": "TRIPS_WAREHOUSE"}
-    used = {name: value for row in SPECS for name, value in _places(row, target, settings)}
+    used = {name: value for row in all_specs() for name, value in _places(row, target, settings)}
     lost = [names[name] for name in names if used.get(name, "").startswith(_EMBEDDED)]
     if lost:
         raise settings.wrong(
@@ -93,7 +94,7 @@ def main_of(
             refuse_lost_months(job, target, settings)
             print(yaml.safe_dump(shown(job), sort_keys=False))
         return deploy(target, options, apply_one, checked)
-    except SettingError as error:
+    except (SettingError, UsageError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return ExitCode.USAGE
 

@@ -83,11 +83,22 @@ def _due(dataset: Dataset) -> DeploymentSpec:
     )
 
 
-SPECS = (
+def all_specs() -> tuple[DeploymentSpec, ...]:
+    """Return the specs of all deployments.
+
+    Raises:
+        UsageError: a declaration is invalid.
+    """
+    due = (_due(dataset) for dataset in DATASETS.values() if dataset.declared.schedule)
+    return (*_SINGLE_MONTHS, *due, *_OTHERS)
+
+
+_SINGLE_MONTHS = (
     DeploymentSpec("etl_web_to_gcs:etl_web_to_gcs", places=("bucket",)),
     DeploymentSpec("etl_gcs_to_bq:etl_gcs_to_bq", places=_BOTH),
     DeploymentSpec("ingest_data:ingest_data"),
-    *(_due(dataset) for dataset in DATASETS.values() if dataset.declared.schedule),
+)
+_OTHERS = (
     DeploymentSpec(
         "covid_monthly:covid_monthly", places=("bucket",), schedule=COVID_DAILY, tag="covid"
     ),

@@ -30,10 +30,11 @@ from prefect.settings import PREFECT_API_URL
 from prefect.utilities.importtools import import_object
 
 from block_specs import no_answer, server_answers
+from core.errors import UsageError
 from orchestration.exit_codes import ExitCode
 from orchestration.one_line_parser import OneLineParser
 from orchestration.prefect_server import place_of_blocks
-from specs import SPECS, DeploymentSpec
+from specs import DeploymentSpec, all_specs
 
 #: Prefect's own name for the agents' pool, used by its UI and `prefect agent start -p`.
 AGENTS = WorkPoolCreate(
@@ -211,12 +212,12 @@ def deploy(
 
     Returns:
         FAILED if a block is missing or a request fails; USAGE if Prefect's server does not answer,
-        or a setting is invalid.
+        or a setting or a declaration is invalid.
     """
     settings = Settings.read(options.env)
     try:
         described = [_described(row, found, settings) for row, found in _taken(target)]
-    except SettingError as error:
+    except (SettingError, UsageError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return ExitCode.USAGE
     if options.dry_run:
@@ -243,7 +244,7 @@ def deploy(
 
 
 def _taken(target: Target) -> list[tuple[DeploymentSpec, Target]]:
-    return [(row, found) for row in SPECS if (found := taken_by(row, target))]
+    return [(row, found) for row in all_specs() if (found := taken_by(row, target))]
 
 
 def parser() -> argparse.ArgumentParser:

@@ -30,13 +30,13 @@ import targets
 from orchestration.network import CERTIFICATES
 from orchestration.variables import VARIABLES
 from reference import blocks, deployments
-from specs import SPECS
+from specs import all_specs
 
 PROJECT = Path(__file__).absolute().parents[1]
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted(PROJECT.glob("docs/*.md"))]
 TARGETS = [script.TARGET for script in deployments.SCRIPTS]
 DEPLOYMENTS: dict[str, Flow[..., Any]] = {
-    targets.name_of(spec, target): spec.loaded() for target in TARGETS for spec in SPECS
+    targets.name_of(spec, target): spec.loaded() for target in TARGETS for spec in all_specs()
 }
 #: A command at the start of a line, or after its environment, another command, or an image.
 _COMMAND = re.compile(
@@ -166,7 +166,7 @@ def test_a_deployment_is_one_of_the_specs(page: Path) -> None:
     own = {"etl-parent-flow/local-flow-rides"}  # of the dataset that a page declares
     assert set(named) <= set(DEPLOYMENTS) | own
     assert set(re.findall(r"…/([a-z-]+)", page.read_text())) <= {t.name for t in TARGETS}
-    variants = {f"{spec.loaded().name}/…{spec.variant}" for spec in SPECS}
+    variants = {f"{spec.loaded().name}/…{spec.variant}" for spec in all_specs()}
     assert set(re.findall(r"(?<!python )\b[a-z-]+/…[\w-]*", page.read_text())) <= variants
 
 

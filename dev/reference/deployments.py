@@ -13,7 +13,7 @@ import kubernetes_pool_deploy
 import local_deploy
 import work_pool_deploy
 from reference.markdown import code, one_line, table
-from specs import SPECS, DeploymentSpec
+from specs import DeploymentSpec, all_specs
 from targets import Target, short_reference, taken_by
 
 #: One for each target.
@@ -38,7 +38,7 @@ _TARGETS = "The targets:\n"
 def section() -> str:
     """Describe the deployments and their targets."""
     head = ("deployment", "description", "schedule", "parameters")
-    deployments = table(head, map(_deployment, SPECS))
+    deployments = table(head, map(_deployment, all_specs()))
     targets = table(("script", "names", "queue", "runs in", "default blocks"), map(_row, SCRIPTS))
     return "\n".join([_DEPLOYMENTS, deployments, _TARGETS, targets])
 

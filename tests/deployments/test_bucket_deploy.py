@@ -29,7 +29,7 @@ from fakes.google import Google
 from fakes.s3 import S3
 from orchestration import block_kinds
 from project_code import ProjectCode
-from specs import SPECS
+from specs import all_specs
 from test_cli import _prefect_settings
 
 NOTHING = Settings({}, Path("/home/you/flows/.env"))
@@ -236,7 +236,7 @@ def deploy(
 ) -> Callable[[str], None]:
     """Deploy the copy, whose flow writes a word when it is loaded."""
     monkeypatch.setattr(bucket_deploy, "PROJECT", project)
-    monkeypatch.setattr(targets, "SPECS", SPECS[:1])
+    monkeypatch.setattr(targets, "all_specs", lambda: all_specs()[:1])
 
     def apply(word: str) -> None:
         change(project, word)

@@ -35,7 +35,7 @@ import work_pool_deploy
 from block_specs import main as save
 from fakes import preloaded
 from postgres_server import free_port
-from specs import SPECS
+from specs import all_specs
 from targets import AGENTS, BESIDE, Target, loaded, main, make_pool, name_of, taken_by
 from test_cli import PROJECT, _prefect_settings
 
@@ -138,7 +138,7 @@ def test_every_row_is_applied_with_what_the_dry_run_says(
     for said in applied(name, times=2):
         # The tests' Prefect has a database and no server.
         assert said.startswith("PREFECT_API_URL is not set: these are in")
-    for row in SPECS:
+    for row in all_specs():
         if not (taken := taken_by(row, target)):
             continue
         found = deployment(name_of(row, taken))
@@ -189,7 +189,7 @@ def test_a_number_out_of_bounds_makes_no_run(applied: Callable[..., list[str]]) 
 @pytest.fixture
 def first_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """Apply one row of the table: all rows of a pool have the same job variables."""
-    monkeypatch.setattr(targets, "SPECS", SPECS[:1])
+    monkeypatch.setattr(targets, "all_specs", lambda: all_specs()[:1])
 
 
 def test_the_pool_of_workers_takes_the_image_and_the_volume_of_the_block(
@@ -304,7 +304,24 @@ def test_a_server_that_does_not_answer_is_named_with_what_to_do(
     assert "; start it (make serve), or run without one: prefect config unset" in line
 
 
-DUE = {spec.parameters["color"]: spec for spec in SPECS if spec.parameters.get("months") == "due"}
+@pytest.mark.parametrize("name", sorted(TARGETS))
+def test_an_invalid_declaration_is_an_error_that_names_its_line(
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It need not be that of the deployment."""
+    (tmp_path / "rides.toml").write_text('title = "Rides"\n')
+    monkeypatch.setenv("TRIPS_DATASETS", str(tmp_path))
+    assert main(TARGETS[name], ["--dry-run", "--env", os.devnull]) == 2
+    assert f"Error: {tmp_path / 'rides.toml'}, line 1: " in (said := capsys.readouterr().err)
+    assert "publisher is missing" in said
+
+
+DUE = {
+    spec.parameters["color"]: spec for spec in all_specs() if spec.parameters.get("months") == "due"
+}
 
 
 @pytest.mark.parametrize("schedule", [DUE["yellow"].schedule, DUE["green"].schedule])

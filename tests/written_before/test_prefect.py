@@ -40,7 +40,7 @@ from core.storage.bucket import FolderBucket
 from core.storage.s3 import S3Store
 from monthly.warehouses.duckdb import DuckDBFile
 from orchestration.block_registry import opened_bucket, opened_postgres, opened_warehouse
-from specs import SPECS
+from specs import all_specs
 from targets import name_of, taken_by
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
@@ -207,6 +207,9 @@ def test_flows_accept_the_parameters_of_each_deployment(applied: dict[str, Any])
 def test_deployments_are_applied_under_the_same_names(applied: dict[str, Any]) -> None:
     """Applying them again replaces each one; another name would run its schedule twice."""
     today = {
-        name_of(spec, target) for target in TARGETS for spec in SPECS if taken_by(spec, target)
+        name_of(spec, target)
+        for target in TARGETS
+        for spec in all_specs()
+        if taken_by(spec, target)
     }
     assert {deployment["name"] for deployment in applied["deployments"]} <= today
