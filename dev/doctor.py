@@ -24,7 +24,8 @@ from core.download.remote_file import without_secrets
 from core.errors import TripsError, UsageError
 from core.redaction import redacted
 from core.scratch import scratch_root
-from orchestration import prefect_home
+from monthly.datasets import DATASETS
+from orchestration import prefect_home, variables
 from orchestration.block_registry import (
     BUCKET,
     BUCKET_SETTING,
@@ -66,6 +67,8 @@ def _parts() -> Iterator[tuple[str, str, Callable[[], str]]]:
     yield "blocks", place_of_blocks(), str
     yield "data", str(DATA_SETTING), lambda: _writable(DATA)
     yield "scratch", str(setting(replace(SCRATCH, default=str(scratch_root())))), _scratch
+    own = setting(variables.DATASETS)
+    yield "datasets", str(own) if own.value else "those of the project", _datasets
     source = without_secrets(SOURCE_SETTING.value) or "the first that a dataset declares"
     yield "source", f"{source} ({SOURCE_SETTING.why})", str
     yield "requests", f"as {user_agent()}", _requests
@@ -106,6 +109,11 @@ def _writable(folder: Path) -> str:
     return free_space(folder)
 
 
+def _datasets() -> str:
+    """Return how many are declared; an invalid declaration raises as it is read."""
+    return f"{len([*DATASETS.values()])} are declared"
+
+
 def _requests() -> str:
     if setting(CONTACT).value:
         return ""
@@ -122,7 +130,7 @@ def _bucket() -> str:
 def _warehouse() -> str:
     refuse_silent_server()
     opened = opened_warehouse(WAREHOUSE)
-    months = opened.used.loaded("yellow"), opened.used.loaded("green")
+    months = [opened.used.loaded(dataset) for dataset in DATASETS]
     return f"{opened.used.name()} answers ({opened.origin}), {sum(map(len, months))} months"
 
 

@@ -201,13 +201,17 @@ def test_the_doctor_shows_the_settings_and_what_does_not_answer(
 ) -> None:
     file = tmp_path / "file"
     file.write_text("")
+    (tmp_path / "rides.toml").write_text('title = "Rides"\n')
     settings = {"TRIPS_DATA": str(file / "data"), "PREFECT_HOME": str(tmp_path / "home")}
+    settings["TRIPS_DATASETS"] = str(tmp_path)
     done = run_script(PROJECT / "dev" / "doctor.py", settings)
     lines = {line.split()[1]: line for line in done.stdout.splitlines()}
     assert done.returncode == 1
     assert lines["home"] == f"ok  home       {tmp_path / 'home'} (PREFECT_HOME)"
     assert f"{file / 'data'} (TRIPS_DATA in the environment): {file} is a file" in lines["data"]
     assert lines["scratch"].startswith("ok  scratch")
+    assert lines["datasets"].startswith(f"NO  datasets   {tmp_path} (TRIPS_DATASETS in the env")
+    assert f"{tmp_path / 'rides.toml'}, line 1: " in lines["datasets"]
     assert [lines[name][:2] for name in ("bucket", "warehouse")] == ["NO", "NO"]
 
 
