@@ -14,8 +14,8 @@ PROJECT = Path(__file__).absolute().parents[1]
 #: Code that Python runs at startup; does nothing if a home is set or the project has moved.
 _LINE = (
     "import os; p = {path!r}; 'PREFECT_HOME' in os.environ or not os.path.exists(p) or "
-    "exec('with open(p) as f: exec(compile(f.read(), p, \"exec\"), "
-    "{{\"__name__\": \"started\", \"__file__\": p}})')\n"
+    'exec(\'with open(p) as f: exec(compile(f.read(), p, "exec"), '
+    '{{"__name__": "started", "__file__": p}})\')\n'
 )
 #: The same for Prefect's own processes: agents, runs, servers. They import a million objects that
 #: they keep; scanning those for garbage takes a sixth of the CPU time of their start, and a second
