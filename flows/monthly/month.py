@@ -6,7 +6,6 @@ import calendar
 import datetime as dt
 import re
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -100,18 +99,6 @@ def months_of(color: str, months: str | Iterable[int], year: int) -> tuple[Month
     return tuple(sorted(named))
 
 
-def month_of_stem(color: str, stem: str) -> Month | None:
-    """Return the month whose objects have this name, see `Month.stem`; None if none has."""
-    before, after = dataset(color).declared.file.format(dataset=color, year_month="\n").split("\n")
-    text = stem.removeprefix(before).removesuffix(after)
-    match = _YEAR_MONTH.fullmatch(text)
-    if not match or f"{before}{text}{after}" != stem or len(text) != len("2021-01"):
-        return None
-    with suppress(UsageError):  # of a month before the first one
-        return Month(color, int(match[1]), int(match[2]))
-    return None
-
-
 def latest_months(color: str, count: int, today: dt.date) -> tuple[Month, ...]:
     """Return the `count` months before that of `today`, oldest first, none before the first."""
     newest = today.year * 12 + today.month - 2
@@ -122,7 +109,7 @@ def latest_months(color: str, count: int, today: dt.date) -> tuple[Month, ...]:
 
 
 def months_of_stems(color: str, stems: Iterable[str]) -> list[Month]:
-    """Return the months whose objects have these names; other names are left out."""
+    """Return the months whose objects have these names, see `Month.stem`; leave out others."""
     file = DATASETS[color].declared.file.format(dataset=color, year_month="\n")
     pattern = re.compile(re.escape(file).replace("\\\n", r"(\d{4})-(0[1-9]|1[0-2])"))
     found = (match for stem in stems if (match := pattern.fullmatch(stem)))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.errors import UsageError
 from monthly.datasets import DATASETS as DECLARED
-from monthly.month import Month, latest_months, months_of
+from monthly.month import Month, latest_months, months_of, months_of_stems
 
 DATASETS = st.sampled_from(["fhv", "fhvhv", "green", "yellow"])
 DAYS = st.dates(dt.date(2009, 1, 1), dt.date(2100, 12, 31))
@@ -29,6 +29,22 @@ def test_month_is_written_as_tlc_names_its_files() -> None:
     assert month.stem == "green_tripdata_2020-03"
     assert month.first_day == dt.date(2020, 3, 1)
     assert str(month) == "green 2020-03"
+
+
+@pytest.mark.parametrize(
+    "stem",
+    [
+        "green_tripdata_2021-1",
+        "green_tripdata_2021-13",
+        "green_tripdata_2001-01",  # before the first month
+        "green_tripdata_2021-01.rejects",
+        "yellow_tripdata_2021-01",
+        "2021-01",
+    ],
+)
+def test_months_are_found_by_the_names_of_their_objects_and_others_are_left_out(stem: str) -> None:
+    month = Month("green", 2021, 1)
+    assert months_of_stems("green", [stem, month.stem]) == [month]
 
 
 @pytest.mark.parametrize(

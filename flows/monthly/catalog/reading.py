@@ -13,7 +13,7 @@ from core.errors import Busy, StorageError, Unavailable, UsageError
 from core.storage.bucket import Bucket
 from monthly.catalog.contents import DatasetLine, Mark, MonthLine, months_behind, with_gaps
 from monthly.ledger import Entry, object_key, read_entry
-from monthly.month import Month, month_of_stem
+from monthly.month import Month, months_of_stems
 from monthly.schema_change import schema_change
 from monthly.warehouses import Warehouse
 
@@ -90,9 +90,9 @@ def _listing(bucket: Bucket, warehouse: Warehouse | None, dataset: str) -> Listi
 
 
 def _months(bucket: Bucket, folder: str, dataset: str) -> list[Month]:
-    stems = (PurePosixPath(file.name) for file in bucket.files(f"{folder}/{dataset}"))
-    found = (month_of_stem(dataset, name.stem) for name in stems if name.suffix == ".json")
-    return sorted(month for month in found if month)
+    names = (PurePosixPath(file.name) for file in bucket.files(f"{folder}/{dataset}"))
+    stems = (name.stem for name in names if name.suffix == ".json")
+    return sorted(months_of_stems(dataset, stems))
 
 
 def _read(bucket: Bucket, month: Month) -> _Read:

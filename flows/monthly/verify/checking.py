@@ -11,7 +11,7 @@ from core.storage.bucket import Bucket
 from monthly.columns import Column
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry, entry_key
-from monthly.month import Month, month_of_stem
+from monthly.month import Month, months_of_stems
 from monthly.verify.bucket_checks import Inspection
 from monthly.verify.findings import OBJECT_FAULTS, Fault, FaultKind, Verdict
 from monthly.verify.measuring import measure_object
@@ -90,8 +90,7 @@ def months_there(request: Request, recorded: Mapping[Month, Recorded]) -> list[M
     name, bucket = request.dataset, request.bucket
     listed = [*bucket.files(f"ledger/{name}"), *bucket.files(f"data/{name}")]
     stems = {file.name.removesuffix(".json").removesuffix(".parquet") for file in listed}
-    found = {month for stem in stems if (month := month_of_stem(name, stem))}
-    return sorted(found | recorded.keys())
+    return sorted({*months_of_stems(name, stems), *recorded})
 
 
 def _recorded(request: Request) -> tuple[Mapping[Month, Recorded], TripsError | None]:

@@ -19,7 +19,7 @@ from monthly.catalog.contents import (
 )
 from monthly.catalog.grid import grid_markdown, grid_text, legend
 from monthly.catalog.words import catalog_markdown, catalog_text, months_markdown, ranges
-from monthly.month import Month, month_of_stem
+from monthly.month import Month
 from monthly.report.page import page_html
 
 JANUARY = Month("green", 2021, 1)
@@ -183,20 +183,3 @@ def test_an_empty_catalog_says_so() -> None:
     now = dt.datetime(2021, 6, 1, tzinfo=dt.timezone.utc)
     assert "no months in /bucket and trips" in catalog_text(Catalog("/bucket", "trips", now, ()))
     assert "no months in" in catalog_markdown(Catalog("/bucket", "", now, ()))
-
-
-@pytest.mark.parametrize(
-    ("stem", "month"),
-    [
-        ("green_tripdata_2021-01", JANUARY),
-        ("green_tripdata_2021-1", None),
-        ("green_tripdata_2021-13", None),
-        ("green_tripdata_2001-01", None),  # before the first month
-        ("green_tripdata_2021-01.rejects", None),
-        ("yellow_tripdata_2021-01", None),
-        ("2021-01", None),
-    ],
-)
-def test_a_name_is_that_of_a_month_or_of_none(stem: str, month: Month | None) -> None:
-    assert month_of_stem("green", stem) == month
-    assert month_of_stem("green", JANUARY.stem) == JANUARY
