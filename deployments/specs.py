@@ -1,4 +1,4 @@
-"""Specs of all deployments, shared by the targets (Docker, local, GitHub, pool)."""
+"""Specs of all deployments, shared by all targets."""
 
 from __future__ import annotations
 

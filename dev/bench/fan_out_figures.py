@@ -30,7 +30,7 @@ _BYTES_A_SECOND = 10e6
 
 
 def figures(month: Path, folder: Path, rounds: int) -> Iterator[Figure]:
-    """Return the seconds of both ways and their ratio, with a running Prefect server and cluster.
+    """Yield the seconds of both ways and their ratio, with a running Prefect server and cluster.
 
     Args:
         month: a published file, used for each of the four months.

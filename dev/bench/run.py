@@ -26,7 +26,7 @@ BENCH = Path(__file__).parent
 PROJECT = BENCH.parents[1]
 sys.path[:0] = [str(PROJECT / "flows"), str(PROJECT / "dev")]
 
-import backfill_figures  # noqa: E402 - flows/ and blocks/ are on the path only now
+import backfill_figures  # noqa: E402 - flows/ and dev/ are on the path only now
 import csv_figures  # noqa: E402
 import duckdb_figures  # noqa: E402
 import fan_out_figures  # noqa: E402

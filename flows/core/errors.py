@@ -1,4 +1,4 @@
-"""The errors that a month of trips can raise.
+"""The errors that this project raises on purpose.
 
     TripsError
       +-- UsageError            an invalid parameter: dataset, month, source, block

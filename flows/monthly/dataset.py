@@ -124,7 +124,7 @@ class Dataset:
 
     @cached_property
     def schema_version(self) -> int:
-        """Return the version of the schema, a 32-bit checksum of the signatures."""
+        """Return the version of the schema, a 28-bit checksum of the signatures."""
         return int(hashlib.sha256(json.dumps(self.signatures).encode()).hexdigest()[:7], 16)
 
     def column(self, name: str) -> Column | None:

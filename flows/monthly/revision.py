@@ -18,8 +18,8 @@ class Revision:
         edition_after: the edition that replaced it.
         url_before: source of the replaced edition.
         url_after: source of the new edition.
-        rows_before: its rows.
-        rows_after: the rows of the new one.
+        rows_before: number of rows of the replaced edition.
+        rows_after: number of rows of the new one.
         rows_added: rows that only the new one has, by their hash; None if not compared.
         rows_removed: rows that only the replaced one had.
         rows_unchanged: rows that both have.

@@ -43,7 +43,6 @@ class Checked:
 
     Attributes:
         file: the file.
-        rows: rows that it has.
         converted: the converted month; None if too many of its rows are rejected.
         different: columns whose values differ from the file, and in how many rows.
         compared: number of columns compared value by value.

@@ -54,6 +54,8 @@ class Values:
         is_key: whether no text occurs twice in any piece of the file.
         numbers: the texts that are numbers.
         times: the texts that are times.
+        range: the least and the greatest of the numbers in a Parquet file.
+        is_whole: whether all of those are whole numbers.
         compact: numbers like 20200131 or 2020.01, or seconds since 1970, read as times.
         truths: number of texts that are true or false.
         odd: texts that fit no type.

@@ -60,12 +60,11 @@ def write_csv(part: Path, lines: Iterator[bytes]) -> None:
 
 def write_csv_gz(part: Path, lines: Iterator[bytes]) -> None:
     """Write the lines, which another thread produces, compressed."""
-    # no name or time in the gzip header, so that equal rows give equal bytes
+    # No name or time in the gzip header, so that equal rows give equal bytes. zlib releases the
+    # GIL, so the next lines are produced meanwhile.
     with (
         part.open("wb") as raw,
         gzip.GzipFile("", "wb", GZIP_LEVEL, raw, mtime=0) as out,
-        prefetched(
-            lines
-        ) as coming,  # zlib releases the GIL, so the next lines are produced meanwhile
+        prefetched(lines) as coming,
     ):
         out.writelines(coming)
