@@ -97,7 +97,7 @@ class Tally:
 
     def __init__(self, month: Month) -> None:
         self._dataset = DATASETS[month.dataset]
-        self._start, self._end = midnight(month.first_day), midnight(_first_day_after(month))
+        self._start, self._end = midnight(month.first_day), midnight(month.next.first_day)
         self._odd: Counter[str] = Counter()
         self._nulls: Counter[str] = Counter()
         self._amount = 0.0
@@ -226,7 +226,3 @@ def _as_float(values: pa.Array) -> pa.Array:
 
 def _count(flags: pa.Array) -> int:
     return pc.sum(flags).as_py() or 0
-
-
-def _first_day_after(month: Month) -> dt.date:
-    return (month.first_day + dt.timedelta(days=31)).replace(day=1)

@@ -13,7 +13,7 @@ from monthly.datasets import DATASETS
 from monthly.markdown import brief
 from monthly.month import Month
 from monthly.report.amounts import Amounts, amounts_measure, amounts_of
-from monthly.report.distribution import Distribution, Measure, distributions
+from monthly.report.distribution import LARGEST, Distribution, Measure, distributions
 from monthly.report.places import Cells, Places, cells_of, extent_measures, places_of
 from monthly.report.scan import Scan, scanning
 from monthly.report.wording import LONGEST, Wording, labelled
@@ -123,10 +123,10 @@ def _hours(scan: Scan, month: Month) -> tuple[Hours, Levels, bool]:
     drawn = roles.price or roles.amount
     amount = f'CAST("{drawn}" AS DOUBLE)' if drawn else "NULL::DOUBLE"
     first = dt.datetime.combine(month.first_day, dt.time())
-    after = first + dt.timedelta(days=(month.next.first_day - month.first_day).days)
+    after = dt.datetime.combine(month.next.first_day, dt.time())
     rows = scan.query(
         f"SELECT CAST(t AS DATE), hour(t), count(*), count(a), sum(a), min(a), max(a) "
-        f"FROM (SELECT {time} AS t, CASE WHEN abs({amount}) < 1e100 THEN {amount} END AS a "
+        f"FROM (SELECT {time} AS t, CASE WHEN abs({amount}) < {LARGEST!r} THEN {amount} END AS a "
         "FROM month) WHERE t >= $first AND t < $after GROUP BY ALL ORDER BY ALL",
         {"first": first, "after": after},
     )
