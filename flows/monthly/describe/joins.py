@@ -97,7 +97,7 @@ def _pairs(columns: Sequence[Drafted]) -> Iterator[tuple[Drafted, Drafted]]:
     for place, date in enumerate(columns):
         if not _is_date(date) or any(_has_both(c, date) for c in columns):
             continue
-        clocks = [c for c in columns if _is_clock(c) and c.name not in used and c.known == c.known]
+        clocks = [c for c in columns if _is_clock(c) and c.name not in used]
         after = columns[place + 1 : place + 2]
         alike = [c for c in clocks if words_of(c.published) == words_of(date.published)]
         near = [c for c in clocks if c in after]
