@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from core.download.checks import kind_of
 from core.errors import BadFile
-from core.parquet import open_file
+from core.parquet import damage_named, open_file
 from monthly.convert.csv_file import open_csv
 from monthly.convert.csv_lines import OPEN_QUOTE, Lines
 from monthly.convert.parquet_file import BATCH_ROWS
@@ -198,7 +198,7 @@ def opened(file: Published, nulls: Sequence[str] = ()) -> Iterator[Iterator[Read
             _, pieces = stack.enter_context(open_csv(month, file.path, True, readings))
             yield (_texts(piece) for piece in pieces)
         except BadFile as error:
-            raise BadFile(str(error).removeprefix(f"{month}: ")) from error
+            raise BadFile(month.unprefixed(str(error))) from error
 
 
 def _texts(piece: Lines) -> Read:
@@ -236,10 +236,6 @@ def _declared(file: Published, layout: TextLayout, nulls: Sequence[str]) -> str:
 
 
 def _parquet(file: Published) -> Iterator[Read]:
-    try:
-        with open_file(file.path) as opened_file:
-            for batch in opened_file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
-                yield [batch], [], 0
-    except pa.ArrowInvalid as error:
-        said = " ".join(str(error).split())
-        raise BadFile(f"{file.name} is damaged Parquet ({said}); get it again") from error
+    with damage_named(file.name), open_file(file.path) as opened_file:
+        for batch in opened_file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
+            yield [batch], [], 0
