@@ -10,12 +10,11 @@ from typing import Literal, TypeAlias
 
 from isal import igzip, isal_zlib
 
-from core.download.text_stream import ZIP, encoding_of
+from core.download.text_stream import GZIP, ZIP, encoding_of
 from core.errors import BadFile
 
 FileKind: TypeAlias = Literal["csv", "csv.gz", "parquet", "zip"]
 
-_GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
 #: Magic numbers of unsupported formats that some publishers use (from the formats' own
 #: descriptions).
@@ -59,7 +58,7 @@ def check_file(what: object, path: Path, name: str | None = None) -> FileKind:
     """
     name = name or path.name
     head = _head(path)
-    wrong = _impostor(head) or _broken_promise(name, head) or _CHECKS[_kind(head)](path)
+    wrong = _not_a_table(head) or _broken_promise(name, head) or _CHECKS[_kind(head)](path)
     if wrong:
         start = f", which begins with {head[:40]!r}," if head else ", of 0 bytes,"
         raise BadFile(f"{what}: {name}{start} {wrong}")
@@ -76,7 +75,7 @@ def _kind(head: bytes) -> FileKind:
         return "parquet"
     if head.startswith(ZIP):
         return "zip"
-    return "csv.gz" if head.startswith(_GZIP) else "csv"
+    return "csv.gz" if head.startswith(GZIP) else "csv"
 
 
 def impostor(head: bytes) -> str | None:
@@ -93,8 +92,8 @@ def impostor(head: bytes) -> str | None:
     return None
 
 
-def _impostor(head: bytes) -> str | None:
-    """Return what was sent instead of a month's file, and what to do; else None."""
+def _not_a_table(head: bytes) -> str | None:
+    """Return what was sent instead of a table, and what to do; else None."""
     if _text(head).startswith((b"{", b"[")):
         return f"is JSON, such as a service's error message; {_LOOK}"
     return impostor(head) or _other_format(head)
@@ -133,7 +132,7 @@ def _check_gzip(path: Path) -> str | None:
         return f"is cut short or damaged: {error}; {_AFRESH}"
     if _kind(head) != "csv":
         return f"is a {_kind(head)} file compressed once more; {_LOOK}"
-    wrong = _impostor(head)
+    wrong = _not_a_table(head)
     return f"is gzip, and what it holds {wrong}" if wrong else None
 
 

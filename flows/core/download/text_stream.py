@@ -23,7 +23,7 @@ _MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _CHUNK = 1 << 16
 #: Magic numbers of a zip archive, the second one of an empty archive.
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_GZIP = b"\x1f\x8b"
+GZIP = b"\x1f\x8b"
 #: The comment of an archive of files that are published together and read one after the other.
 TOGETHER = b"published together"
 
@@ -46,7 +46,7 @@ def unpacked(what: object, path: Path, member: str = "") -> Iterator[io.Buffered
         if magic.startswith(ZIP):
             name = member or tables_in(what, path)[0]
             yield opened.enter_context(_member(what, path, name))
-        elif magic.startswith(_GZIP):
+        elif magic.startswith(GZIP):
             yield igzip.open(raw, "rb")
         else:
             yield raw
@@ -67,7 +67,7 @@ def tables_in(what: object, path: Path, pattern: str = "") -> list[str]:
         if not raw.read(4).startswith(ZIP):
             return [""]
     with reading(what, path, lambda: zipfile.ZipFile(path)) as archive:
-        names = [info.filename for info in archive.infolist() if _is_table(info)]
+        names = [info.filename for info in archive.infolist() if is_table(info)]
         if archive.comment == TOGETHER:
             return names
     found = sorted(name for name in names if fnmatchcase(name, pattern)) if pattern else names
@@ -98,10 +98,10 @@ def _member(what: object, path: Path, name: str) -> Iterator[io.BufferedIOBase]:
             if magic.startswith((b"PAR1", *ZIP)):
                 inner = "a Parquet file" if magic.startswith(b"PAR1") else "another archive"
                 raise BadFile(f"{what}: {path.name} is a zip archive of {inner}; unpack it first")
-            yield igzip.open(member, "rb") if magic.startswith(_GZIP) else member
+            yield igzip.open(member, "rb") if magic.startswith(GZIP) else member
 
 
-def _is_table(info: zipfile.ZipInfo) -> bool:
+def is_table(info: zipfile.ZipInfo) -> bool:
     """Return whether a member is a table, not a folder or a file that macOS adds."""
     return not (info.is_dir() or info.filename.startswith("__MACOSX/"))
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from core.download.checks import kind_of
-from core.download.text_stream import reading, tables_in, unpacked
+from core.download.text_stream import is_table, reading, tables_in, unpacked
 
 #: The header of a table ends within these bytes.
 _HEAD_BYTES = 1 << 14
@@ -27,8 +27,7 @@ def member_of(what: str, path: Path) -> str:
     if kind_of(path) != "zip":
         return ""
     with reading(what, path, lambda: zipfile.ZipFile(path)) as archive:
-        names = [i.filename for i in archive.infolist() if not i.is_dir()]
-    names = [name for name in names if not name.startswith("__MACOSX/")]
+        names = [info.filename for info in archive.infolist() if is_table(info)]
     tables = [name for name in names if _TABLE.search(name) and not _NOTE.search(name)]
     if len(names) > 1 and tables and len({_first_line(what, path, name) for name in tables}) == 1:
         return _pattern(tables, [name for name in names if name not in tables])
