@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -72,7 +72,13 @@ class Recorded:
     loaded_at: str = ""
 
 
-def recorded(row: Mapping[str, Any]) -> Recorded:
+def recorded_months(dataset: str, rows: Iterable[Mapping[str, Any]]) -> dict[Month, Recorded]:
+    """Return ledger rows of a dataset by month."""
+    days = ((row["file_month"], row) for row in rows)
+    return {Month(dataset, day.year, day.month): _recorded(row) for day, row in days}
+
+
+def _recorded(row: Mapping[str, Any]) -> Recorded:
     """Return a ledger row; an older version may have written it without some columns."""
     touched = bool(row.get("touched"))
     when = _utc(row.get("loaded_at") or row.get("modified"))

@@ -24,7 +24,7 @@ from core.storage.google_errors import PATIENCE, TIMEOUT
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.warehouses import LEDGER, Held, Recorded, recorded
+from monthly.warehouses import LEDGER, Held, Recorded, recorded_months
 
 _LEDGER_FIELDS = (
     SchemaField("dataset", "STRING"),
@@ -146,9 +146,7 @@ class LoadedMonths:
             rows = [dict(row.items()) for row in self._query(_RECORDED, values)]
         except NotFound:  # nothing was ever loaded
             return {}
-        return {
-            Month(dataset, r["file_month"].year, r["file_month"].month): recorded(r) for r in rows
-        }
+        return recorded_months(dataset, rows)
 
     def number(self, month: Month) -> int:
         """Return the number of a month's last recorded load, or 0."""

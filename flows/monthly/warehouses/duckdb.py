@@ -20,7 +20,7 @@ from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.warehouses import LEDGER, Held, Recorded, recorded
+from monthly.warehouses import LEDGER, Held, Recorded, recorded_months
 from monthly.warehouses.duckdb_opening import MOVE_AWAY, is_damage, opened
 from monthly.warehouses.duckdb_tables import (
     DIALECT,
@@ -100,10 +100,7 @@ class DuckDBFile:
                 return {}
             found = db.execute(f"SELECT * FROM {LEDGER} WHERE dataset = ?", [dataset])
             names = [column[0] for column in found.description]
-            rows = [dict(zip(names, row)) for row in found.fetchall()]
-        return {
-            Month(dataset, r["file_month"].year, r["file_month"].month): recorded(r) for r in rows
-        }
+            return recorded_months(dataset, (dict(zip(names, row)) for row in found.fetchall()))
 
     def figures(
         self, dataset: str, columns: Sequence[Column], months: Sequence[Month] | None = None

@@ -19,7 +19,7 @@ from psycopg2.extras import execute_values
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.warehouses import LEDGER, Held, Recorded, recorded
+from monthly.warehouses import LEDGER, Held, Recorded, recorded_months
 
 REJECTED = "rejected_rows"
 #: A dataset's ledger rows whose partitions exist: dropping the table drops its months.
@@ -89,8 +89,7 @@ def recorded_in(sql: Cursor, dataset: str) -> dict[Month, Recorded]:
     """Return the rows of a dataset by month, whether or not their partitions exist."""
     sql.execute(f"SELECT * FROM {LEDGER} WHERE dataset = %s", [dataset])
     names = [column.name for column in sql.description]
-    rows = [dict(zip(names, row)) for row in sql]
-    return {Month(dataset, r["file_month"].year, r["file_month"].month): recorded(r) for r in rows}
+    return recorded_months(dataset, (dict(zip(names, row)) for row in sql))
 
 
 def held_in(sql: Cursor, month: Month) -> Held | None:

@@ -20,7 +20,7 @@ from monthly.catalog.contents import DatasetLine, Mark
 from monthly.catalog.reading import listed_marks, read_catalog
 from monthly.ledger import entry_key, object_key, read_entry, write_entry
 from monthly.month import Month
-from monthly.warehouses import recorded
+from monthly.warehouses import recorded_months
 from test_flows import trips
 
 if TYPE_CHECKING:
@@ -108,8 +108,8 @@ def test_a_time_of_duckdb_is_that_of_the_machines_zone() -> None:
     """DuckDB records local times, and another zone would be hours off."""
     with duckdb.connect() as db:
         ((local,),) = db.execute("SELECT now()::TIMESTAMP").fetchall()
-    row = {"object_sha256": "a", "rows": 1, "loaded_at": local}
-    told = dt.datetime.fromisoformat(recorded(row).loaded_at)
+    row = {"file_month": JANUARY.first_day, "object_sha256": "a", "rows": 1, "loaded_at": local}
+    told = dt.datetime.fromisoformat(recorded_months("green", [row])[JANUARY].loaded_at)
     assert abs(told - dt.datetime.now(dt.timezone.utc)) < dt.timedelta(minutes=1)
 
 
