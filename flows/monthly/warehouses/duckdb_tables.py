@@ -14,7 +14,14 @@ from monthly.datasets import DATASETS
 from monthly.month import Month
 from monthly.warehouses import LEDGER
 from monthly.warehouses.month_figures import Dialect
-from monthly.warehouses.table_columns import Changes, Found, changes_of, other_types, refuse
+from monthly.warehouses.table_columns import (
+    Changes,
+    Found,
+    changes_of,
+    other_types,
+    quoted,
+    refuse,
+)
 
 TYPES: Mapping[Kind, str] = {
     "int64": "BIGINT",
@@ -126,11 +133,6 @@ def _comment(db: duckdb.DuckDBPyConnection, table: str) -> str | None:
 
 def _defined(column: Column) -> str:
     return f"{quoted(column.name)} {type_of(column)}"
-
-
-def quoted(name: str) -> str:
-    """Return a name quoted for SQL, so that it may be a reserved word."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _text(text: str) -> str:

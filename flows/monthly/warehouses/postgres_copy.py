@@ -21,7 +21,7 @@ from monthly.datasets import DATASETS
 from monthly.month import Month
 from monthly.warehouses import AGAIN
 from monthly.warehouses.postgres_binary import END, HEADER, encoded
-from monthly.warehouses.postgres_tables import quoted
+from monthly.warehouses.table_columns import quoted
 
 
 def copy_file(

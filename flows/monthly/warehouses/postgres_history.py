@@ -18,8 +18,8 @@ from monthly.month import Month
 from monthly.revision import Revision
 from monthly.warehouses import LEDGER
 from monthly.warehouses.postgres_ledger import checksums, entry_in
-from monthly.warehouses.postgres_tables import columns_of, count_rows, partition_of, quoted
-from monthly.warehouses.table_columns import Found
+from monthly.warehouses.postgres_tables import columns_of, count_rows, partition_of
+from monthly.warehouses.table_columns import Found, quoted
 
 #: A row counts as shared as often as both tables have it.
 _CHANGES = """

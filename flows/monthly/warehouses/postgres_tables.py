@@ -20,6 +20,7 @@ from monthly.warehouses.table_columns import (
     changes_of,
     measurable,
     other_types,
+    quoted,
     refuse,
 )
 
@@ -46,11 +47,6 @@ def type_of(column: Column) -> str:
 def partition_of(month: Month) -> str:
     """Return the table with the rows of one month, `green_trips_2020_10`."""
     return f"{DATASETS[month.dataset].table}_{month.year_month.replace('-', '_')}"
-
-
-def quoted(name: str) -> str:
-    """Return a name as SQL takes it, whatever its case, a reserved word too."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 DIALECT = Dialect(

@@ -177,3 +177,8 @@ def refuse_outdated(month: Month, dataset: Dataset, entry: Entry) -> None:
             f"({'; '.join(wrong)})",
             AGAIN,
         )
+
+
+def quoted(name: str) -> str:
+    """Return a name as PostgreSQL and DuckDB take it, whatever its case, a reserved word too."""
+    return '"' + name.replace('"', '""') + '"'
