@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -24,3 +27,10 @@ class Figures:
     least: int | float | str | bool | None = None
     most: int | float | str | bool | None = None
     total: int | float | str | None = None
+
+
+def as_json(value: Any) -> Any:
+    """Return a value as `Figures` has it; floats stay, finite or not."""
+    if isinstance(value, dt.datetime):
+        return value.isoformat(sep=" ", timespec="microseconds")
+    return str(value) if isinstance(value, dt.date | Decimal) else value

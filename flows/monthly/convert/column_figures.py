@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monthly.convert.arrays import numbers_of
-from monthly.figures import Figures
+from monthly.figures import Figures, as_json
 
 _LOW = np.int64(0xFFFFFFFF)
 #: A sum of fewer values than 2**31 that are each below 2**32 fits into 64 bits.
@@ -52,7 +51,7 @@ class ColumnFigures:
 
     def report(self) -> dict[str, Figures]:
         """Return the figures of all merged batches by column."""
-        return {name: _as_json(part) for name, part in self._parts.items()}
+        return {name: _figures(part) for name, part in self._parts.items()}
 
 
 def _part(values: pa.Array) -> Part:
@@ -134,13 +133,8 @@ def _chosen(which: Any, one: Any, other: Any) -> Any:
     return which(known) if known else None
 
 
-def _as_json(part: Part) -> Figures:
-    return Figures(part.count, *map(_json, (part.least, part.most, part.total)))
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None  # a sum beyond the largest float
-    if isinstance(value, dt.datetime):
-        return value.isoformat(sep=" ", timespec="microseconds")
-    return str(value) if isinstance(value, dt.date | Decimal) else value
+def _figures(part: Part) -> Figures:
+    # A sum of floats may be beyond the largest one.
+    fits = not isinstance(part.total, float) or math.isfinite(part.total)
+    total = part.total if fits else None
+    return Figures(part.count, *map(as_json, (part.least, part.most, total)))

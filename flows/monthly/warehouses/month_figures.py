@@ -6,12 +6,11 @@ import datetime as dt
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
 from monthly.columns import Column, Kind
 from monthly.dataset import Dataset
-from monthly.figures import Figures
+from monthly.figures import Figures, as_json
 from monthly.month import Month
 
 _ENDS = ("MIN({c})", "MAX({c})")
@@ -86,11 +85,4 @@ def _is_month(dataset: Dataset, day: dt.date | None) -> bool:
 def _figures(kind: Kind, count: int, least: Any, most: Any, total: Any) -> Figures:
     if total is not None and kind not in ("float64", "decimal"):
         total = int(total)
-    return Figures(count, _json(least), _json(most), _json(total) if count else None)
-
-
-def _json(value: Any) -> Any:
-    """Return a value as `Figures` keeps it."""
-    if isinstance(value, dt.datetime):
-        return value.isoformat(sep=" ", timespec="microseconds")
-    return str(value) if isinstance(value, dt.date | Decimal) else value
+    return Figures(count, as_json(least), as_json(most), as_json(total) if count else None)

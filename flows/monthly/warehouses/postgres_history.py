@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from decimal import Decimal
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
 from monthly.columns import FILE_MONTH
 from monthly.convert.row_changes import RowChanges
 from monthly.corrections import revision, role_columns, totals_of
+from monthly.figures import as_json
 from monthly.gates.history import nearest
 from monthly.ledger import Entry
 from monthly.month import Month
@@ -114,8 +114,4 @@ def _totals(sql: Cursor, table: str, names: Sequence[str]) -> dict[str, float | 
     sql.execute(f"SELECT {sums} FROM {quoted(table)}")
     found = zip(there, sql.fetchone())
     # JSON has neither NaN nor infinity.
-    return {n: _json(total) for n, total in found if total is not None and math.isfinite(total)}
-
-
-def _json(total: float | int | Decimal) -> float | int | str:
-    return str(total) if isinstance(total, Decimal) else total
+    return {n: as_json(total) for n, total in found if total is not None and math.isfinite(total)}
