@@ -25,7 +25,12 @@ def matching(texts: pa.Array, pattern: str) -> Flags:
         search = _compiled(pattern).search
         return np.array([t is not None and bool(search(t)) for t in texts.to_pylist()], bool)
     found = pc.fill_null(pc.match_substring_regex(texts, pattern), False)
-    return np.asarray(found.to_numpy(zero_copy_only=False), bool)
+    return flags_of(found)
+
+
+def flags_of(values: pa.Array) -> Flags:
+    """Return the booleans of an array without nulls."""
+    return np.asarray(values.to_numpy(zero_copy_only=False), bool)
 
 
 def parts_of(texts: pa.Array, pattern: str) -> tuple[Flags, dict[str, pa.Array]]:
@@ -33,7 +38,7 @@ def parts_of(texts: pa.Array, pattern: str) -> tuple[Flags, dict[str, pa.Array]]
     if len(texts) > FEW:
         found = pc.extract_regex(texts, pattern)
         known = found.drop_null()
-        flags = np.asarray(found.is_valid().to_numpy(zero_copy_only=False), bool)
+        flags = flags_of(found.is_valid())
         return flags, {field.name: known.field(i) for i, field in enumerate(found.type)}
     expression = _compiled(pattern)
     matches = [expression.search(text) for text in texts.to_pylist()]

@@ -19,17 +19,11 @@ import pyarrow.compute as pc
 
 from core.errors import Ambiguous, Remedy
 from monthly.convert.arrays import midnight
+from monthly.convert.patterns import Flags
 from monthly.convert.published_values import is_text
 from monthly.convert.readings import Order, Readings, Utc
-from monthly.convert.time_texts import (
-    ORDERS,
-    Flags,
-    Ints,
-    Times,
-    is_plain,
-    read_under_each,
-)
-from monthly.convert.zones import UTC_ZONES, local_clock, place_of
+from monthly.convert.time_texts import ORDERS, Times, is_plain, read_under_each
+from monthly.convert.zones import UTC_ZONES, Ints, ints_of, local_clock, place_of
 from monthly.datasets import DATASETS
 from monthly.month import Month
 
@@ -91,7 +85,7 @@ class TimeEvidence:
             self._add_texts(known, is_pickup)
         elif pa.types.is_timestamp(known.type) and known.type.tz in UTC_ZONES and len(known):
             self._marked = self._marked or f"{known[0].as_py():%Y-%m-%d %H:%M:%S} {known.type.tz}"
-            clock = _ints(known.cast(pa.timestamp("us", "UTC")).view(pa.int64()))
+            clock = ints_of(known.cast(pa.timestamp("us", "UTC")).view(pa.int64()))
             self._pickups += len(known) * is_pickup
             self._vote_utc(clock, local_clock(clock, self._zone), is_pickup)
 
@@ -204,10 +198,6 @@ class TimeEvidence:
 
 def _first(texts: pa.Array, flags: Flags) -> str:
     return str(texts[int(np.argmax(flags))].as_py())
-
-
-def _ints(values: pa.Array) -> Ints:
-    return np.asarray(values.to_numpy(zero_copy_only=False), np.int64)
 
 
 def _microseconds(month: Month) -> int:

@@ -6,19 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from monthly.convert.arrays import strings
 from monthly.convert.month_names import NAME, NUMBER_OF
-from monthly.convert.patterns import matching, parts_of
+from monthly.convert.patterns import Flags, flags_of, matching, parts_of
 from monthly.convert.readings import Order, Utc
 from monthly.convert.time_formats import Side, pattern_of
-from monthly.convert.zones import local_clock, utc_instants
-
-Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+from monthly.convert.zones import Ints, ints_of, local_clock, utc_instants
 
 _SECOND = 1_000_000
 _CLOCK = (
@@ -177,7 +173,7 @@ class _Groups:
         is_utc = np.array([name in _UTC_MARKS for name in names], bool)
         minutes = np.array([_minutes(name) for name in names], np.int64)
         other = np.array([bool(name) and name not in _UTC_MARKS for name in names], bool)
-        at = _ints(marks.indices.cast(pa.int64()))
+        at = ints_of(marks.indices.cast(pa.int64()))
         return is_utc[at], other[at], minutes[at]
 
     def _date(self, order: Order, near_year: int) -> tuple[Ints, Ints, Ints, Flags, Flags]:
@@ -187,7 +183,7 @@ class _Groups:
             day = self._int("d") if "d" in self._parts else np.ones(self._size, np.int64)
             return self._year(near_year), month, day, everywhere, nowhere
         first, last = self._int("a"), self._int("c")
-        long_year = _flags(pc.equal(pc.utf8_length(self._parts["c"]), 4))
+        long_year = flags_of(pc.equal(pc.utf8_length(self._parts["c"]), 4))
         named = "n" in self._parts
         if order == "year-first":
             return _century(first, near_year), month, last, ~long_year, ~nowhere
@@ -203,13 +199,13 @@ class _Groups:
             return self._int("q") * 3 - 2
         names = pc.utf8_lower(self._parts["n"]).dictionary_encode()
         numbers = [NUMBER_OF.get(name, 0) for name in names.dictionary.to_pylist()]
-        return np.array(numbers, np.int64)[_ints(names.indices.cast(pa.int64()))]
+        return np.array(numbers, np.int64)[ints_of(names.indices.cast(pa.int64()))]
 
     def _clock(self) -> tuple[Ints, Flags]:
         hour, minute, second = self._int("H"), self._int("M"), self._int("S")
         half = self._text("p")
-        twelve = _flags(pc.not_equal(half, ""))
-        after_noon = _flags(pc.is_in(half, pa.array(["p", "P"])))
+        twelve = flags_of(pc.not_equal(half, ""))
+        after_noon = flags_of(pc.is_in(half, pa.array(["p", "P"])))
         good = (minute < 60) & (second < 60)
         midnight = (hour == 24) & (minute == 0) & (second == 0)
         good &= np.where(twelve, (hour >= 1) & (hour <= 12), (hour < 24) | midnight)
@@ -220,14 +216,14 @@ class _Groups:
     def _fraction(self) -> tuple[Ints, Flags]:
         """Return microseconds, and flags of fractions that are not finer."""
         digits = pc.utf8_rpad(self._text("f"), 9, "0")
-        fraction = _ints(digits.cast(pa.int64()))
+        fraction = ints_of(digits.cast(pa.int64()))
         # Refuse precision finer than a microsecond rather than truncate it silently.
         return fraction // 1_000, fraction % 1_000 == 0
 
     def _year(self, near_year: int) -> Ints:
         """Return the years of the group y, of four digits or, in some formats, of two."""
         year = self._int("y")
-        short = _flags(pc.equal(pc.utf8_length(self._parts["y"]), 2))
+        short = flags_of(pc.equal(pc.utf8_length(self._parts["y"]), 2))
         return np.where(short, _century(year, near_year), year) if short.any() else year
 
     def _text(self, name: str) -> pa.Array:
@@ -236,7 +232,7 @@ class _Groups:
 
     def _int(self, name: str) -> Ints:
         texts = self._text(name)
-        return _ints(pc.if_else(pc.equal(texts, ""), "0", texts).cast(pa.int64()))
+        return ints_of(pc.if_else(pc.equal(texts, ""), "0", texts).cast(pa.int64()))
 
 
 def _days(year: Ints, month: Ints, day: Ints) -> tuple[Ints, Flags]:
@@ -261,14 +257,6 @@ def _minutes(mark: str) -> int:
     digits = mark[1:].replace(":", "")
     minutes = int(digits[:2]) * 60 + int(digits[2:] or 0)
     return -minutes if mark[0] == "-" else minutes
-
-
-def _flags(values: pa.Array) -> Flags:
-    return np.asarray(values.to_numpy(zero_copy_only=False), bool)
-
-
-def _ints(values: pa.Array) -> Ints:
-    return np.asarray(values.to_numpy(zero_copy_only=False), np.int64)
 
 
 ORDERS: Mapping[Order, str] = {

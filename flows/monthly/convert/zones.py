@@ -18,7 +18,7 @@ _MINUTE = 60_000_000  # microseconds
 
 def local_clock(instants: Ints, zone: str) -> Ints:
     """Convert instants to the local time of a zone, both in microseconds since 1970."""
-    return _ints(pc.local_timestamp(_times(instants, zone)).view(pa.int64()))
+    return ints_of(pc.local_timestamp(_times(instants, zone)).view(pa.int64()))
 
 
 def utc_instants(clock: Ints, zone: str) -> Ints:
@@ -34,7 +34,7 @@ def utc_instants(clock: Ints, zone: str) -> Ints:
         found = pc.assume_timezone(_times(clock), zone, ambiguous="raise", nonexistent="raise")
     except pa.ArrowInvalid as error:
         raise ValueError(f"a time that stands twice or not at all in {zone}") from error
-    return _ints(found.view(pa.int64()))
+    return ints_of(found.view(pa.int64()))
 
 
 def place_of(zone: str) -> str:
@@ -48,5 +48,6 @@ def _times(values: Ints, zone: str | None = None) -> pa.Array:
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
-def _ints(values: pa.Array) -> Ints:
+def ints_of(values: pa.Array) -> Ints:
+    """Return the integers of an array without nulls."""
     return np.asarray(values.to_numpy(zero_copy_only=False), np.int64)

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monthly.convert.arrays import strings
-from monthly.convert.patterns import matching
+from monthly.convert.patterns import Flags, flags_of, matching
 from monthly.convert.time_formats import halves_of, pattern_of
-from monthly.convert.time_texts import Flags, Ints, is_plain, read_formatted
+from monthly.convert.time_texts import is_plain, read_formatted
+from monthly.convert.zones import Ints
 from monthly.describe.numbers import taken
 from monthly.describe.written_times import clock_of, formats_of
 
@@ -59,7 +60,7 @@ class Reading:
     def _add_fast(self, texts: pa.Array, near_year: int) -> Flags:
         """Add what Arrow parses right: it rejects 24:00 and moves 31 February to March."""
         found = pc.strptime(texts, format=self.format, unit="us", error_is_null=True)
-        sure = _flags(pc.fill_null(pc.greater(pc.day(found), _DAYS_OVER), False))
+        sure = flags_of(pc.fill_null(pc.greater(pc.day(found), _DAYS_OVER), False))
         clock = found.filter(pa.array(sure)).view(pa.int64())
         self.add_clock(clock.to_numpy(zero_copy_only=False))
         valid = sure.copy()
@@ -199,10 +200,6 @@ class TimeTexts:
         plain = bool(is_plain(strings([text])).all())
         pattern = _exactly(text) if plain else pattern_of(formats[0])
         return Form(pattern, tuple(map(Reading, formats)), is_plain=plain)
-
-
-def _flags(values: pa.Array) -> Flags:
-    return np.asarray(values.to_numpy(zero_copy_only=False), bool)
 
 
 def _exactly(text: str) -> str:

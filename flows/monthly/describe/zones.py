@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 
-from monthly.convert.time_texts import Ints
+from monthly.convert.zones import Ints
 from monthly.describe.times import Reading
 
 #: Zones that publishers often use, one for each combination of offset and DST rule.
