@@ -171,7 +171,7 @@ class Rows:
 
         Raises:
             TooManyRejects: too many rows could not be converted.
-            WrongMonth: too many pickups lie outside the month.
+            WrongMonth: too many rows lie outside the month.
             SchemaError: a required column has no value.
             AccountingError: rows read, written and rejected do not add up.
         """

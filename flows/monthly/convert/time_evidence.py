@@ -1,8 +1,8 @@
 """Evidence from the times of a whole file on how to read them.
 
-Evidence tells two readings apart: first pickups that only one of them puts in the file's month,
-then texts that only one of them accepts as a date. It decides at a hundred to one, so the few
-strays in real files change nothing, and three rows that agree are enough.
+Evidence tells two readings apart: first times of rows that only one of them puts in the file's
+month, then texts that only one of them accepts as a date. It decides at a hundred to one, so the
+few strays in real files change nothing, and three rows that agree are enough.
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ class Votes:
     """The evidence that tells readings apart.
 
     Attributes:
-        month: pickups that the first reading of a pair puts in the month and the second does not.
+        month: times of rows that the first reading of a pair puts in the month and the second does
+            not.
         valid: texts that the first reading of a pair accepts as a date and the second does not.
-        inside: pickups in the month, by reading.
+        inside: times of rows in the month, by reading.
         differ: pairs of readings that read some text differently.
     """
 
@@ -74,20 +75,25 @@ class TimeEvidence:
         self._zone = DATASETS[month.dataset].zone or "UTC"
         self._start, self._end = _microseconds(month), _microseconds(month.next)
         self._orders, self._utc = Votes(), Votes()
-        self._pickups = 0
+        self._rows = 0
         #: The first text of each kind, as the example in notes and errors.
         self._ordered = self._marked = self._other = self._offset = ""
 
-    def add(self, values: pa.Array, is_pickup: bool) -> None:
-        """Add more values of one column: texts, or times with a zone."""
+    def add(self, values: pa.Array, is_of_row: bool) -> None:
+        """Add more values of one column.
+
+        Args:
+            values: texts, or times with a zone.
+            is_of_row: whether they are the times that put the rows in a month.
+        """
         known = values.drop_null()
         if is_text(known.type):
-            self._add_texts(known, is_pickup)
+            self._add_texts(known, is_of_row)
         elif pa.types.is_timestamp(known.type) and known.type.tz in UTC_ZONES and len(known):
             self._marked = self._marked or f"{known[0].as_py():%Y-%m-%d %H:%M:%S} {known.type.tz}"
             clock = ints_of(known.cast(pa.timestamp("us", "UTC")).view(pa.int64()))
-            self._pickups += len(known) * is_pickup
-            self._vote_utc(clock, local_clock(clock, self._zone), is_pickup)
+            self._rows += len(known) * is_of_row
+            self._vote_utc(clock, local_clock(clock, self._zone), is_of_row)
 
     def settle(self, asked: Readings) -> tuple[Order | None, Utc | None, tuple[str, ...]]:
         """Return the order of dates, the meaning of UTC, and notes on the readings.
@@ -141,7 +147,8 @@ class TimeEvidence:
     def _said(self, order: Order) -> str:
         counts = self._orders.inside
         others = [f"{counts[o]:,} as {ORDERS[o]}" for o in ORDERS if o != order and counts[o]]
-        inside = f": {counts[order]:,} of {self._pickups:,} pickups in the month"
+        times = f"{DATASETS[self._month.dataset].words.time}s"
+        inside = f": {counts[order]:,} of {self._rows:,} {times} in the month"
         return inside + (f" ({', '.join(others)})" if others else "")
 
     def _ambiguous(self, parameter: str, example: str, readings: Mapping[C, str]) -> Ambiguous:
@@ -152,8 +159,8 @@ class TimeEvidence:
             *(Remedy(parameter, choice) for choice in readings),
         )
 
-    def _add_texts(self, texts: pa.Array, is_pickup: bool) -> None:
-        self._pickups += len(texts) * is_pickup
+    def _add_texts(self, texts: pa.Array, is_of_row: bool) -> None:
+        self._rows += len(texts) * is_of_row
         odd = texts.filter(pa.array(~is_plain(texts)))
         if not len(odd):
             return
@@ -161,18 +168,18 @@ class TimeEvidence:
         times = read["month-first"]
         if times.by_order.any():
             self._ordered = self._ordered or _first(odd, times.by_order)
-            self._vote_order(read, is_pickup)
+            self._vote_order(read, is_of_row)
         if times.utc.any():
             self._marked = self._marked or _first(odd, times.utc)
             at = times.utc
-            self._vote_utc(times.clock[at], local_clock(times.clock[at], self._zone), is_pickup)
+            self._vote_utc(times.clock[at], local_clock(times.clock[at], self._zone), is_of_row)
         if times.shifted.any():
             self._offset = self._offset or _first(odd, times.shifted)
         rest = times.valid & ~(times.by_order | times.utc | times.shifted)
         if rest.any():
             self._other = self._other or _first(odd, rest)
 
-    def _vote_order(self, read: Mapping[Order, Times], is_pickup: bool) -> None:
+    def _vote_order(self, read: Mapping[Order, Times], is_of_row: bool) -> None:
         inside = {o: t.valid & self._in_month(t.clock) for o, t in read.items()}
         for one, other in permutations(ORDERS, 2):
             mine, theirs = read[one], read[other]
@@ -180,13 +187,13 @@ class TimeEvidence:
             self._orders.valid[one, other] += int(only.sum())
             if (only | ((mine.clock != theirs.clock) & mine.valid)).any():
                 self._orders.differ |= {(one, other), (other, one)}
-            if is_pickup:
+            if is_of_row:
                 self._orders.month[one, other] += int((inside[one] & ~inside[other]).sum())
-        if is_pickup:
+        if is_of_row:
             self._orders.inside.update({o: int(i.sum()) for o, i in inside.items()})
 
-    def _vote_utc(self, local: Ints, shifted: Ints, is_pickup: bool) -> None:
-        if not is_pickup:
+    def _vote_utc(self, local: Ints, shifted: Ints, is_of_row: bool) -> None:
+        if not is_of_row:
             return
         here, there = self._in_month(local), self._in_month(shifted)
         self._utc.month["local", "utc"] += int((here & ~there).sum())

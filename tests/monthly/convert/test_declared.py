@@ -327,6 +327,15 @@ def test_a_dataset_without_a_time_has_no_month_to_be_outside_of(
     assert {*found.quality.figures(datasets.DATASETS["prices"])} == {"rows", "nulls", "duplicates"}
 
 
+def test_a_note_on_the_order_of_dates_counts_times_by_their_declared_name(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(AT + PRICE + TIME + '[words]\ntime = "trade"\n')
+    lines = [f"{day}/3/2020 12:00,1\n" for day in range(1, 20)]
+    (note,) = converted(tmp_path, "at,price\n" + "".join(lines)).drift["read"]
+    assert "day/month/year: 19 of 19 trades in the month" in note
+
+
 def test_an_hour_that_stands_twice_is_two_rows(
     declare: Callable[[str], None], tmp_path: Path
 ) -> None:
