@@ -79,14 +79,10 @@ class GcsStore:
     def sha256(self, key: str) -> str:
         """Return the SHA-256 of the object, whose checksum is verified too; see `Bucket`."""
         digest = _Digest()
-        with self._asked(key):
-            try:
-                self._blob(key).download_to_file(
-                    digest, checksum="crc32c", timeout=TIMEOUT, retry=RETRY
-                )
-            except NotFound as error:
-                _refuse_missing_bucket(error)
-                raise StorageError(f"{self.uri(key)} is gone; run again") from error
+        with self._asked(key), self._there(key):
+            self._blob(key).download_to_file(
+                digest, checksum="crc32c", timeout=TIMEOUT, retry=RETRY
+            )
         return digest.hexdigest()
 
     def files(self, folder: str) -> list[Listed]:
@@ -103,12 +99,8 @@ class GcsStore:
     def etag(self, key: str) -> str:
         """Return the MD5, or the CRC32C of a composite object; see `Bucket`."""
         blob = self._blob(key)
-        with self._asked(key):
-            try:
-                blob.reload(timeout=TIMEOUT, retry=RETRY)
-            except NotFound as error:
-                _refuse_missing_bucket(error)
-                raise StorageError(f"{self.uri(key)} is gone; run again") from error
+        with self._asked(key), self._there(key):
+            blob.reload(timeout=TIMEOUT, retry=RETRY)
         return str(blob.md5_hash or blob.crc32c)
 
     def upload(self, path: Path, key: str) -> ObjectInfo:
@@ -136,16 +128,11 @@ class GcsStore:
 
     def download(self, key: str, path: Path) -> None:
         """Download an object into a file and verify its checksum; see `Bucket`."""
-        with self._asked(key), room_for(path.name, path.parent):
-            try:
-                self._blob(key).download_to_filename(
-                    str(path), checksum="crc32c", timeout=TIMEOUT, retry=RETRY
-                )
-            except NotFound as error:
-                _refuse_missing_bucket(error)
-                raise StorageError(
-                    f"{self.uri(key)} is gone; run flows/etl_web_to_gcs.py for its month again"
-                ) from error
+        again = "run flows/etl_web_to_gcs.py for its month again"
+        with self._asked(key), self._there(key, again), room_for(path.name, path.parent):
+            self._blob(key).download_to_filename(
+                str(path), checksum="crc32c", timeout=TIMEOUT, retry=RETRY
+            )
 
     def read(self, key: str) -> Stored | None:
         """Return the content and its generation from one response; see `Bucket`."""
@@ -161,14 +148,10 @@ class GcsStore:
     def read_part(self, key: str, start: int, size: int) -> bytes:
         """Return some bytes of an object, for which Google sends no checksum; see `Bucket`."""
         ends = {"start": start, "end": start + size - 1}
-        with self._asked(key):
-            try:
-                data = self._blob(key).download_as_bytes(
-                    **ends, checksum=None, timeout=TIMEOUT, retry=RETRY
-                )
-            except NotFound as error:
-                _refuse_missing_bucket(error)
-                raise StorageError(f"{self.uri(key)} is gone; run again") from error
+        with self._asked(key), self._there(key):
+            data = self._blob(key).download_as_bytes(
+                **ends, checksum=None, timeout=TIMEOUT, retry=RETRY
+            )
         return whole_part(data, size, self.uri(key))
 
     def write(self, key: str, data: bytes, replacing: str | None) -> None:
@@ -214,6 +197,15 @@ class GcsStore:
 
     def _blob(self, key: str) -> Blob:
         return self.bucket.blob(self._name(key))
+
+    @contextmanager
+    def _there(self, key: str, remedy: str = "run again") -> Iterator[None]:
+        """Raise a StorageError with the remedy if the object does not exist."""
+        try:
+            yield
+        except NotFound as error:
+            _refuse_missing_bucket(error)
+            raise StorageError(f"{self.uri(key)} is gone; {remedy}") from error
 
     @contextmanager
     def _asked(self, key: str) -> Iterator[None]:
