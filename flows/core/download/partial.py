@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
+from core.checksums import with_file
 from core.disk import refusal
 from core.download.remote_file import Download, RemoteFile, What
 from core.errors import BadFile
@@ -19,7 +20,6 @@ Progress: TypeAlias = Callable[[int, int | None], None]
 
 #: Bytes between two progress calls.
 PROGRESS_BYTES = 1 << 18
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class PartFile:
     ) -> tuple[int, str]:
         """Append chunks, and return the size and the SHA-256 (hexadecimal) of the whole file."""
         done = told = self.size
-        digest = self._digest() if done else hashlib.sha256()
+        digest = with_file(hashlib.sha256(), self.path)
         with self.path.open("ab") as file:
             for chunk in chunks:
                 file.write(chunk)
@@ -131,13 +131,6 @@ class PartFile:
     @property
     def _note(self) -> Path:
         return self.path.with_name(f"{self.path.name}.json")
-
-    def _digest(self) -> hashlib._Hash:
-        digest = hashlib.sha256()
-        with self.path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                digest.update(chunk)
-        return digest
 
 
 def _sum(url: str) -> str:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from core.checksums import sha256_of
+from core.checksums import sha256_of, with_file
 from core.disk import room_for
 from core.errors import Conflict, StorageError
 from core.storage.bucket import Listed, ObjectInfo, Stored
@@ -276,8 +276,5 @@ def _is_same(path: Path, sha256: str | None, etag: str) -> bool:
     """
     if sha256:
         return sha256 == base64.b64encode(bytes.fromhex(sha256_of(path))).decode()
-    with path.open("rb") as file:
-        digest = hashlib.md5(usedforsecurity=False)
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
+    digest = with_file(hashlib.md5(usedforsecurity=False), path)
     return etag.strip('"') == digest.hexdigest()
