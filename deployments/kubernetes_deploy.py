@@ -19,7 +19,7 @@ import yaml
 import make_kubernetes_block
 from core.errors import UsageError
 from orchestration.exit_codes import ExitCode
-from specs import all_specs
+from specs import DeploymentSpec, all_specs
 from targets import Target, apply, deploy, loaded, parameters_of, parser
 
 TARGET = Target(
@@ -61,7 +61,7 @@ def refuse_lost_months(job: Any, target: Target, settings: Settings) -> None:
         )
 
 
-def _places(row: Any, target: Target, settings: Settings) -> list[tuple[str, str]]:
+def _places(row: DeploymentSpec, target: Target, settings: Settings) -> list[tuple[str, str]]:
     found = parameters_of(row, target, settings)
     return [(name, str(found[name])) for name in row.places]
 

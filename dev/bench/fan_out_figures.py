@@ -12,7 +12,6 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from urllib.error import URLError
 
 from core.dask.memory import WORKER_MEMORY
 from figure import Figure
@@ -99,7 +98,7 @@ def _wait_for(url: str) -> None:
     while True:
         try:
             urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - its own server
-        except (URLError, OSError):
+        except OSError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
