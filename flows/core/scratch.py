@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +22,10 @@ from core.waiting import acquire
 
 #: Seconds to wait for another run of the same month: longer than any month takes.
 WAIT_SECONDS = 3600
+#: The name of a folder, whatever its owner. The root may have files of others too.
+_NAME = re.compile(r".+-[0-9a-f]{8}")
+#: Partial downloads in a folder.
+_DOWNLOADS = ("*.part", "published/*.part")
 
 
 class Stemmed(Protocol):
@@ -99,12 +104,13 @@ def sweep_scratch() -> None:
     with room_for("the files of a run", root):
         with suppress(FileNotFoundError):
             root.stat()  # since Python 3.13, glob ignores that this user may not get there
-        left = [path for path in root.glob("*_tripdata_*") if path.is_dir()]
+        folders = [path.with_suffix("") for path in root.glob("*.lock")]
+        left = [path for path in folders if _NAME.fullmatch(path.name) and path.is_dir()]
     for folder in left:
         lock = FileLock(folder.with_name(f"{folder.name}.lock"))
         # A live run keeps its folder, and so does another user where the root is shared.
         with suppress(Timeout, PermissionError), lock.acquire(timeout=0):
-            if not any(folder.glob("published/*.part")):
+            if not any(path for pattern in _DOWNLOADS for path in folder.glob(pattern)):
                 shutil.rmtree(folder)
 
 

@@ -169,16 +169,18 @@ def test_root_that_is_not_ours_is_named(root: Path, monkeypatch: pytest.MonkeyPa
 def test_what_killed_runs_left_is_swept_but_for_downloads_and_runs_that_go_on(
     scratch: Path,
 ) -> None:
-    """A converted file is removed; half a download stays, and so does another run's folder."""
-    for name in ("green_tripdata_2020-10-aaaaaaaa", "green_tripdata_2020-11-bbbbbbbb"):
-        (scratch / name / "published").mkdir(parents=True)
-    converted = scratch / "green_tripdata_2020-10-aaaaaaaa/converted"
-    converted.mkdir()
-    (converted / "green_tripdata_2020-10.parquet").write_bytes(b"PAR1")
-    part = scratch / "green_tripdata_2020-11-bbbbbbbb/published/green.csv.gz.part"
-    part.write_bytes(b"half")
+    """Converted files are removed; half a download stays, and so does another run's folder."""
+    converted = ["green_tripdata_2020-10-aaaaaaaa/converted/a.part", "prices_2020-10-cccccccc/a"]
+    parts = ["green_tripdata_2020-11-bbbbbbbb/published/green.csv.gz.part", "covid-dddddddd/a.part"]
+    others = ["notes/a", "another-program-with-no-lock-aaaaaaaa/a"]
+    for name in (*converted, *parts, *others):
+        (scratch / name).parent.mkdir(parents=True)
+        (scratch / name).write_bytes(b"half")
+    for name in (*converted, *parts, "notes/a"):
+        (scratch / f"{Path(name).parts[0]}.lock").touch()
     with scratch_folder(Month("green", 2020, 12), "at work") as folder:
         sweep_scratch()
         assert folder.exists()
-    assert not converted.parent.exists()
-    assert part.read_bytes() == b"half"
+    folders = {path.name for path in scratch.iterdir() if path.is_dir()}
+    assert folders == {Path(name).parts[0] for name in (*parts, *others)}
+    assert {(scratch / name).read_bytes() for name in parts} == {b"half"}
