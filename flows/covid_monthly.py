@@ -19,7 +19,7 @@ from prefect.states import Completed
 
 from core.download.fetch import fetch
 from core.download.remote_file import RemoteFile, remote_file
-from core.scratch import Job, scratch_folder
+from core.scratch import NamedOwner, scratch_folder
 from core.storage.bucket import Bucket
 from core.storage.put import put
 from covid.cache import cached, keep, unchanged
@@ -117,7 +117,7 @@ def covid_monthly(
     tell_places("", opened)
     check_url(url)
     store = opened.used
-    with scratch_folder(Job("covid"), f"{url} {bucket}") as folder:
+    with scratch_folder(NamedOwner("covid"), f"{url} {bucket}") as folder:
         report = load(transform(extract(edition, store, day, folder), edition, country, day), store)
     if report.written:
         return report

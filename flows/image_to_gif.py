@@ -23,7 +23,7 @@ from core.download.checks import impostor
 from core.download.fetch import fetch
 from core.download.remote_file import RemoteFile, remote_file, without_secrets
 from core.errors import BadFile, StorageError, UsageError
-from core.scratch import Job, scratch_folder
+from core.scratch import NamedOwner, scratch_folder
 from core.storage.bucket import Bucket, FolderBucket
 from core.storage.put import put
 from gif.frames import URL, Frame, animate, as_gif, split
@@ -70,7 +70,7 @@ def download(image: RemoteFile[str], source: Place) -> Place:
         state: Any = Completed(name="Skipped", message=message, data=source)
         return state  # type: ignore[no-any-return] # whose data Prefect hands to the next task
     logger = get_run_logger()
-    with scratch_folder(Job("images"), f"{image.url} {source}") as folder:
+    with scratch_folder(NamedOwner("images"), f"{image.url} {source}") as folder:
         path = folder / "images"
         with shown_progress(str(image), logger) as tell:
             found = fetch(image, path, lambda part, _: _refuse_page(part, image), tell)

@@ -1,4 +1,4 @@
-"""The scratch folder of a month: used by one run at a time, removed when the month is done."""
+"""The scratch folder of a month or another job: used by one run at a time, removed when done."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from core.disk import room_for
 from core.errors import Busy, Unreachable
 from core.waiting import acquire
 
-#: Seconds to wait for another run of the same month: longer than any month takes.
+#: Seconds to wait for another run of the same owner: longer than any month takes.
 WAIT_SECONDS = 3600
 #: The name of a folder, whatever its owner. The root may have files of others too.
 _NAME = re.compile(r".+-[0-9a-f]{8}")
@@ -28,7 +28,7 @@ _NAME = re.compile(r".+-[0-9a-f]{8}")
 _DOWNLOADS = ("*.part", "published/*.part")
 
 
-class Stemmed(Protocol):
+class Owner(Protocol):
     """The owner of a folder: a month or another job. Messages show its text form."""
 
     @property
@@ -37,7 +37,7 @@ class Stemmed(Protocol):
 
 
 @dataclass(frozen=True)
-class Job:
+class NamedOwner:
     """The owner of a folder that does not belong to a month.
 
     Attributes:
@@ -52,14 +52,14 @@ class Job:
 
 
 @contextmanager
-def scratch_folder(month: Stemmed, purpose: str) -> Iterator[Path]:
+def scratch_folder(owner: Owner, purpose: str) -> Iterator[Path]:
     """Yield a folder that only this run uses, in TRIPS_SCRATCH or the system's temporary folder.
 
-    A second run of the same month for the same purpose waits until the first has ended,
+    A second run of the same owner for the same purpose waits until the first has ended,
     and logs that it waits. What a killed run left is reused: a partial download resumes.
 
     Args:
-        month: the owner of the folder, a month or another job.
+        owner: a month or another job.
         purpose: what else the folder belongs to, such as the bucket.
 
     Raises:
@@ -67,13 +67,13 @@ def scratch_folder(month: Stemmed, purpose: str) -> Iterator[Path]:
         StorageError: the disk is full or not writable.
     """
     root = scratch_root()
-    name = f"{month.stem}-{hashlib.sha256(purpose.encode()).hexdigest()[:8]}"
+    name = f"{owner.stem}-{hashlib.sha256(purpose.encode()).hexdigest()[:8]}"
     lock, folder = FileLock(root / f"{name}.lock"), root / name
-    with room_for(f"the files of {month}", root):
+    with room_for(f"the files of {owner}", root):
         make_root(root)
-        _acquire(lock, month)
+        _acquire(lock, owner)
     try:
-        with room_for(f"the files of {month}", root):
+        with room_for(f"the files of {owner}", root):
             folder.mkdir(exist_ok=True)
         yield folder
         shutil.rmtree(folder)
@@ -132,11 +132,11 @@ def make_root(root: Path) -> None:
     root.mkdir(mode=mode, parents=True, exist_ok=True)
 
 
-def _acquire(lock: FileLock, month: Stemmed) -> None:
+def _acquire(lock: FileLock, owner: Owner) -> None:
     try:
-        acquire(lock, f"{month}: another run on this machine is working on it", WAIT_SECONDS)
+        acquire(lock, f"{owner}: another run on this machine is working on it", WAIT_SECONDS)
     except Timeout as error:
         raise Busy(
-            f"{month}: another run has been working on it for {WAIT_SECONDS} s; "
+            f"{owner}: another run has been working on it for {WAIT_SECONDS} s; "
             f"end it (it holds {lock.lock_file}), then run again"
         ) from error
