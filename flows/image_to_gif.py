@@ -27,7 +27,7 @@ from core.scratch import NamedOwner, scratch_folder
 from core.storage.bucket import Bucket, FolderBucket
 from core.storage.put import put
 from gif.frames import URL, Frame, animate, as_gif, split
-from gif.places import Place
+from gif.locations import Location
 from orchestration import cli
 from orchestration.block_registry import open_bucket, opened_bucket, tell_places
 from orchestration.dask_runner import dask_runner
@@ -62,7 +62,7 @@ class Gif:
 
 @task(retries=2, retry_delay_seconds=10, retry_condition_fn=can_pass)
 @stage
-def download(image: RemoteFile[str], source: Place) -> Place:
+def download(image: RemoteFile[str], source: Location) -> Location:
     """Download the image file, unless it already exists."""
     bucket, key = _opened(source)
     if bucket.info(key) is not None:
@@ -81,7 +81,7 @@ def download(image: RemoteFile[str], source: Place) -> Place:
 
 @task(name="split", **RETRIES)
 @stage
-def split_file(source: Place) -> list[Frame]:
+def split_file(source: Location) -> list[Frame]:
     """Find the frames in the file; returns their positions, not their data."""
     bucket, key = _opened(source)
     found = bucket.read(key)
@@ -95,7 +95,7 @@ def split_file(source: Place) -> list[Frame]:
 
 @task(task_run_name="write {frame.name}", **RETRIES)
 @stage
-def write_frame(frame: Frame, source: Place, gif: Place) -> Frame:
+def write_frame(frame: Frame, source: Location, gif: Location) -> Frame:
     """Write one frame as a separate GIF file, next to the animated one."""
     bucket, key = _opened(source)
     data = as_gif(bucket.read_part(key, frame.start, frame.size), frame, bucket.uri(key))
@@ -106,7 +106,7 @@ def write_frame(frame: Frame, source: Place, gif: Place) -> Frame:
 
 @task(**RETRIES)
 @stage
-def combine(frames: list[Frame], gif: Place) -> Gif:
+def combine(frames: list[Frame], gif: Location) -> Gif:
     """Combine the frames, in order, into one animated GIF."""
     out, key = _opened(gif)
     found = animate((_frame(gif.beside(frame.name)) for frame in frames), out.uri(key))
@@ -164,8 +164,8 @@ def frames_to_gif(
     """
     image, source, target = (
         remote_file("images", url),
-        Place.of(bucket, file),
-        Place.of(bucket, gif),
+        Location.of(bucket, file),
+        Location.of(bucket, gif),
     )
     if source == target:
         raise UsageError(f"the GIF {gif!r} would replace the file that it is made of; rename one")
@@ -193,10 +193,10 @@ def _runner(engine: Engine, workers: int, cluster: str) -> BaseTaskRunner:
     return dask_runner(ClusterSpec(cluster), workers)
 
 
-def _opened(place: Place) -> tuple[Bucket, str]:
-    if place.bucket:
-        return open_bucket(place.bucket), place.path
-    path = Path(place.path)
+def _opened(location: Location) -> tuple[Bucket, str]:
+    if location.bucket:
+        return open_bucket(location.bucket), location.path
+    path = Path(location.path)
     return FolderBucket(path.parent), path.name
 
 
@@ -207,8 +207,8 @@ def _refuse_page(part: Path, image: RemoteFile[str]) -> None:
         raise BadFile(f"{image}, which begins with {head[:40]!r}, {wrong}")
 
 
-def _frame(place: Place) -> bytes:
-    bucket, key = _opened(place)
+def _frame(location: Location) -> bytes:
+    bucket, key = _opened(location)
     found = bucket.read(key)
     if found is None:
         raise StorageError(f"{bucket.uri(key)} is gone; run again to write it again")

@@ -230,10 +230,10 @@ def test_what_travels_between_tasks_is_small() -> None:
     import cloudpickle
 
     from gif.frames import split
-    from gif.places import Place
+    from gif.locations import Location
 
     frames = split(image_file(COUNT))
-    assert all(len(cloudpickle.dumps(f)) < 500 for f in [*frames, Place.of("", "clip.gif")])
+    assert all(len(cloudpickle.dumps(f)) < 500 for f in [*frames, Location.of("", "clip.gif")])
 
 
 def test_the_graph_is_drawn_without_running_anything(server: Web, here: Path) -> None:

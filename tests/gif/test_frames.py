@@ -14,7 +14,7 @@ from core.errors import BadFile, UsageError
 from fakes.image_file import image_file, picture, pixels
 from fakes.real_data import answers, real_file
 from gif.frames import FRAME_MS, SEPARATOR, Frame, animate, as_gif, split
-from gif.places import Place
+from gif.locations import Location
 
 ANY = Frame(7, 100, 5)
 
@@ -87,15 +87,15 @@ def test_places_without_a_bucket_are_absolute(
 ) -> None:
     """Another process may have a different current folder."""
     monkeypatch.chdir(tmp_path)
-    assert Place.of("", "a/clip.gif") == Place("", f"{tmp_path}/a/clip.gif")
-    assert Place.of("", "clip.gif").beside("frame_00.gif").path == f"{tmp_path}/frame_00.gif"
-    assert Place.of("local-bucket/zoom", "a/clip.gif").beside("b.gif").path == "a/b.gif"
+    assert Location.of("", "a/clip.gif") == Location("", f"{tmp_path}/a/clip.gif")
+    assert Location.of("", "clip.gif").beside("frame_00.gif").path == f"{tmp_path}/frame_00.gif"
+    assert Location.of("local-bucket/zoom", "a/clip.gif").beside("b.gif").path == "a/b.gif"
 
 
 @pytest.mark.parametrize("path", ["", ".", "/", ".."])
 def test_a_place_needs_a_name(path: str) -> None:
     with pytest.raises(UsageError, match="is not a file name"):
-        Place.of("local-bucket/zoom", path)
+        Location.of("local-bucket/zoom", path)
 
 
 def test_made_files_have_the_shape_of_the_real_one() -> None:

@@ -9,7 +9,7 @@ from core.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """An object in a bucket, or a file on this machine.
 
     Attributes:
@@ -21,8 +21,8 @@ class Place:
     path: str
 
     @classmethod
-    def of(cls, bucket: str, path: str) -> Place:
-        """Return the place that a user named; a local path is relative to the current folder.
+    def of(cls, bucket: str, path: str) -> Location:
+        """Return the location that a user named; a local path is relative to the current folder.
 
         Raises:
             UsageError: the path is empty.
@@ -31,6 +31,6 @@ class Place:
             raise UsageError(f"{path!r} is not a file name; write it like clip.gif")
         return cls(bucket, path if bucket else str(Path(path).absolute()))
 
-    def beside(self, name: str) -> Place:
-        """Return another place in the same folder."""
-        return Place(self.bucket, str(PurePosixPath(self.path).with_name(name)))
+    def beside(self, name: str) -> Location:
+        """Return another location in the same folder."""
+        return Location(self.bucket, str(PurePosixPath(self.path).with_name(name)))
