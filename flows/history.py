@@ -5,7 +5,6 @@ python flows/history.py --color green --months 2020-10
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
+from core.clock import utc_now
 from core.errors import StorageError, UsageError
 from core.scratch import scratch_folder
 from core.storage.bucket import Bucket
@@ -164,12 +164,8 @@ def _of_database(
     target = opened.used
     if pin or unpin:
         for month in wanted:
-            pin_in_database(month, target, _now() if pin else "")
+            pin_in_database(month, target, utc_now() if pin else "")
     return _verdict([read_database(month, target) for month in wanted])
-
-
-def _now() -> str:
-    return dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
 
 
 def _restore(text: str, folder: Path, editions: int, bucket: Bucket, month: Month) -> Entry:

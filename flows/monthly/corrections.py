@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from core.checksums import sha256_of
+from core.clock import utc_now
 from core.download.remote_file import Download
 from core.parquet import open_file
 from core.storage.bucket import Bucket
@@ -83,7 +83,7 @@ def revision(
     """
     was, now = published_columns(before), published_columns(after)
     return Revision(
-        replaced_at=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
+        replaced_at=utc_now(),
         reason=reason,
         edition_before=edition_of(before.loaded_sha256),
         edition_after=edition_of(after.loaded_sha256),

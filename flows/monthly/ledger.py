@@ -6,13 +6,13 @@ not count as loaded, whatever else exists.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from core.clock import utc_now
 from core.download.remote_file import Download, without_secrets
 from core.errors import Remedy, StorageError
 from core.storage.bucket import Bucket, Stored
@@ -268,7 +268,7 @@ def entry_of(month: Month, download: Download[Month], accounts: Accounts) -> Ent
         object_sha256="",
         object_version="",
         rejects_key=None,
-        converted_at=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
+        converted_at=utc_now(),
         signatures=accounts.signatures,
         columns=accounts.columns,
     )

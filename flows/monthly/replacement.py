@@ -6,12 +6,12 @@ until then, the old month is in place.
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.checksums import sha256_of
+from core.clock import utc_now
 from core.download.remote_file import Download
 from core.errors import Conflict, StorageError
 from core.storage.bucket import Bucket
@@ -105,7 +105,7 @@ def restore(bucket: Bucket, month: Month, edition: str, folder: Path, editions: 
         return pin(bucket, month)
     kept = read_edition(bucket, month, edition)
     path = _fetched(bucket, month, kept, folder)
-    after = replace(kept, object_key=object_key(month), pinned=_now())
+    after = replace(kept, object_key=object_key(month), pinned=utc_now())
     reason = f"edition {edition} restored"
     revision = correction(bucket, month, before, after, path, reason, folder)
     _confirm(bucket, month, version)
@@ -134,7 +134,7 @@ def pin(bucket: Bucket, month: Month) -> Entry:
             f"{month}: {uri} is gone or not the object in the ledger, so it cannot be pinned",
             AGAIN,
         )
-    pinned = replace(entry, pinned=_now())
+    pinned = replace(entry, pinned=utc_now())
     write_entry(bucket, month, pinned, version)
     return pinned
 
@@ -197,7 +197,3 @@ def _restored_rejects(bucket: Bucket, month: Month, kept: Entry) -> str | None:
         return None
     bucket.copy(kept.rejects_key, rejects_key(month), info.version)
     return rejects_key(month)
-
-
-def _now() -> str:
-    return dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")

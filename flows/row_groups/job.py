@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.clock import utc_now
 from core.errors import Conflict, StorageError
 from core.scratch import scratch_folder, subfolder
 from core.storage.bucket import ObjectInfo
@@ -94,7 +94,7 @@ def _keep(job: Job, found: ObjectInfo, etag: str, done: Rewritten, replacing: st
         schema_version=dataset_of(name).schema_version,
         object_size=kept.size,
         object_version=kept.version,
-        rewritten_at=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
+        rewritten_at=utc_now(),
     )
     write_entry(sink, name, entry, replacing)
     return entry

@@ -6,13 +6,13 @@ month is not held, whatever other objects there are.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.clock import utc_now
 from core.download.remote_file import Download, without_secrets
 from core.errors import Held, Remedy, StorageError
 from core.storage.bucket import Bucket
@@ -169,7 +169,7 @@ def keep_aside(
         rejects_key=rejects if converted.rejects else None,
         report_key=page,
     )
-    _write(bucket, month, HeldMonth(_now(), tuple(findings), kept), replacing)
+    _write(bucket, month, HeldMonth(utc_now(), tuple(findings), kept), replacing)
 
 
 def confirm_aside(bucket: Bucket, month: Month, held: HeldMonth, found: Download[Month]) -> None:
@@ -185,11 +185,7 @@ def confirm_aside(bucket: Bucket, month: Month, held: HeldMonth, found: Download
 
 def accept_aside(bucket: Bucket, month: Month, held: HeldMonth) -> None:
     """Record that a held month was accepted, before any of it is loaded."""
-    _write(bucket, month, replace(held, accepted_at=_now()), held)
-
-
-def _now() -> str:
-    return dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
+    _write(bucket, month, replace(held, accepted_at=utc_now()), held)
 
 
 def _write(bucket: Bucket, month: Month, record: HeldMonth, replacing: HeldMonth | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from core.checksums import sha256_of
+from core.clock import utc_now
 from core.errors import SchemaError
 from core.parquet import damage_named, open_file
 from core.storage.bucket import Bucket, ObjectInfo
@@ -93,7 +93,7 @@ def rebuilt_entry(
         object_sha256=found.sha256,
         object_version=info.version,
         rejects_key=key,
-        converted_at=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
+        converted_at=utc_now(),
         signatures=dataset.signatures,
         columns=found.columns,
     )
