@@ -45,6 +45,7 @@ class Walk:
     Attributes:
         folder: folder of the test.
         begin: the initial state; absent for an empty one.
+        source: folder of the published file.
         old: the initial totals in bucket and warehouse, if any.
         new: the totals of the published file.
         rejects: whether the published file has rows that are not trips.

@@ -29,7 +29,7 @@ class Newcomer:
 
     @property
     def project(self) -> Path:
-        """The copy."""
+        """Return the copy of the project."""
         return self.folder / "project"
 
     @property
@@ -39,7 +39,7 @@ class Newcomer:
 
     @property
     def python(self) -> str:
-        """The interpreter of the environment."""
+        """Return the interpreter of the environment."""
         return str(self.folder / "env" / "bin" / "python")
 
     @property

@@ -73,6 +73,7 @@ class Prefect:
         home: PREFECT_HOME, and the logs.
         environment: variables of all programs, the project's own among them.
         port: port of the server, on 127.0.0.1.
+        programs: the programs that were started.
     """
 
     home: Path

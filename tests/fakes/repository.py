@@ -26,7 +26,7 @@ class Repository:
 
     @property
     def folder(self) -> Path:
-        """The working tree; what is committed there can be fetched."""
+        """Return the working tree; what is committed there can be fetched."""
         return self.site / "you" / "flows"
 
     @property

@@ -73,7 +73,7 @@ class Stack:
 
     @property
     def table(self) -> str:
-        """The table of the months."""
+        """Return the name of the table of the months."""
         return f"{self.schema}green_trips"
 
     @property

@@ -90,7 +90,7 @@ def fetch(url: str, folder: Path) -> Download[Month]:
 
 
 def left_in(folder: Path) -> list[str]:
-    """Names in the folder besides the scratch folder, which has the request slots."""
+    """Return the names in the folder besides the scratch folder, which has the request slots."""
     return sorted(path.name for path in folder.iterdir() if path.name != "scratch")
 
 

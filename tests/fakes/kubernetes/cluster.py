@@ -84,7 +84,7 @@ class Cluster:
         return job
 
     def job(self, name: str) -> dict[str, Any]:
-        """One job."""
+        """Return one job."""
         with self._changed:
             found = self._objects.get(("jobs", name))
         if found is None:
