@@ -50,15 +50,14 @@ def test_an_invalid_option_is_one_line_and_exit_code_2(
     assert said in line
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", sorted(COMMANDS.keys() - {"first_run.py"}))  # has no months
 def test_its_defaults_are_those_of_the_flow(command: str) -> None:
     """`months` is the exception, because any value serves to check a source."""
     name = command.removesuffix(".py")
     flow = getattr(import_module(name), {"parameterized_flow": "etl_parent_flow"}.get(name, name))
     known = inspect.signature(flow.fn).parameters
-    for parameter, default in COMMANDS[command].items():
-        if parameter in known and parameter != "months":
-            assert str(known[parameter].default) == default
+    defaults = {name: value for name, value in COMMANDS[command].items() if name != "months"}
+    assert {name: str(known[name].default) for name in defaults} == defaults
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,8 @@ def test_agents_and_notifications_load_older_blocks(saved: dict[str, Any]) -> No
 def applied(by: Path) -> dict[str, Any]:
     """Return the deployments of a version."""
     found: dict[str, Any] = json.loads((by / "deployments.json").read_text())
+    assert found["flows"]
+    assert found["deployments"]
     return found
 
 
