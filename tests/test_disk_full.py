@@ -59,7 +59,7 @@ def _run(*command: str) -> None:
 
 @pytest.fixture
 def disk() -> Iterator[Callable[[Path], Disk]]:
-    """Return a function that makes disks of one megabyte, which are removed after the test."""
+    """Yield a function that makes disks of one megabyte, which are removed after the test."""
     if os.geteuid() != 0:
         pytest.skip("only root may mount a small disk to fill")
     made: list[Path] = []

@@ -50,7 +50,7 @@ def test_the_example_of_an_environment_file_has_every_variable_and_no_value() ->
 
 
 def _read() -> Iterator[str]:
-    """Return the variables that flows, scripts and compose.yaml read."""
+    """Yield the variables that flows, scripts and compose.yaml read."""
     yield from (variable.name for variable in VARIABLES)
     for script in blocks.scripts():
         tree = ast.parse(script.read_text())

@@ -47,14 +47,14 @@ _COMMAND = re.compile(
 
 
 def code_blocks(page: Path) -> Iterator[str]:
-    """Return fenced and indented code blocks, also within lists."""
+    """Yield fenced and indented code blocks, also within lists."""
     for token in MarkdownIt().parse(page.read_text()):
         if token.type in ("fence", "code_block"):
             yield token.content.replace("\\\n", " ")
 
 
 def inline_code(page: Path) -> Iterator[str]:
-    """Return the inline code of text and tables; a heading may be the text of an error."""
+    """Yield the inline code of text and tables; a heading may be the text of an error."""
     tokens = MarkdownIt().enable("table").parse(page.read_text())
     for before, token in pairwise(tokens):
         for child in token.children or []:
@@ -63,7 +63,7 @@ def inline_code(page: Path) -> Iterator[str]:
 
 
 def commands(page: Path) -> Iterator[list[str]]:
-    """Return the commands of code blocks, and those in the text."""
+    """Yield the commands of code blocks, and those in the text."""
     lines = [line for text in code_blocks(page) for line in text.splitlines()]
     for line in [*lines, *inline_code(page)]:
         for command in _COMMAND.findall(line):

@@ -306,7 +306,7 @@ def run_script(script: Path, settings: dict[str, str], *options: str) -> Any:
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """Return the address of a server that is gone."""
+    """Yield the address of a server that is gone."""
     with socket.socket() as taken:  # nobody else gets the port, and nobody listens
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}/api"

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 def commands() -> Iterator[str]:
-    """Return the indented commands of the page, with continued lines joined."""
+    """Yield the indented commands of the page, with continued lines joined."""
     for block in re.findall(r"(?:^    .*\n)+", PAGE.read_text(), re.MULTILINE):
         lines = [line[4:] for line in block.splitlines()]
         starts = [n for n, line in enumerate(lines) if line.startswith((".venv/bin/", "make "))]

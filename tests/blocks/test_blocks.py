@@ -83,7 +83,7 @@ def silent_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def nobody() -> Iterator[int]:
-    """Return a port of 127.0.0.1 on which nothing listens."""
+    """Yield a port of 127.0.0.1 on which nothing listens."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         yield closed.getsockname()[1]

@@ -57,7 +57,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(served: Served, browser: Browser) -> Page:
-    """Yield a page that shows the server's UI."""
+    """Return a page that shows the server's UI."""
     opened = browser.new_page(viewport=_SIZE, base_url=served.url)  # type: ignore[arg-type]
     opened.set_default_timeout(60_000)
     return opened

@@ -72,7 +72,7 @@ def web() -> Iterator[Web]:
 
 @pytest.fixture(scope="session")
 def volume() -> Iterator[Path]:
-    """Return the folder mounted as /opt/prefect/data, where containers write as user 1000."""
+    """Yield the folder mounted as /opt/prefect/data, where containers write as user 1000."""
     with tempfile.TemporaryDirectory(prefix="volume-") as name:
         Path(name).chmod(0o777)
         yield Path(name)
@@ -80,7 +80,7 @@ def volume() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def declarations(web: Web) -> Iterator[Path]:
-    """Return the user's folder of declarations, which containers read as user 1000."""
+    """Yield the user's folder of declarations, which containers read as user 1000."""
     with tempfile.TemporaryDirectory(prefix="declarations-") as name:
         Path(name).chmod(0o755)
         own_dataset.declare(Path(name), web.url("/tram-{year}-{month:02}.csv"))
@@ -89,7 +89,7 @@ def declarations(web: Web) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """Yield the repository from which GitHub deployments fetch their code."""
+    """Return the repository from which GitHub deployments fetch their code."""
     found = Repository(tmp_path_factory.mktemp("github"))
     found.publish_the_project()
     return found
@@ -136,7 +136,7 @@ def prefect(
 
 @pytest.fixture(scope="session")
 def left(building: Future[str]) -> Iterator[Callable[[], set[str]]]:
-    """Return the runs' containers and networks that were not there before.
+    """Yield the runs' containers and networks that were not there before.
 
     The containers are removed at the end.
     """

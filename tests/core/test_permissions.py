@@ -34,7 +34,7 @@ LOOK = "from monthly.sources import look; look(str(here / 'unlisted/x/{year_mont
 
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Path]:
-    """Return folders that cannot be entered, listed, or written to."""
+    """Yield folders that cannot be entered, listed, or written to."""
     modes = {"closed": 0o000, "unlisted": 0o311, "locked": 0o555}
     for name in modes:
         (tmp_path / name).mkdir()

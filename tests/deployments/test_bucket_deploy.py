@@ -37,7 +37,7 @@ NOTHING = Settings({}, Path("/home/you/flows/.env"))
 
 @pytest.fixture(params=["s3", "s3 folder", "gcs", "gcs folder"])
 def block(request: pytest.FixtureRequest) -> Any:
-    """Yield the block of an empty bucket, with or without a folder."""
+    """Return the block of an empty bucket, with or without a folder."""
     folder = "zoom" if "folder" in request.param else ""
     return _s3(request, folder) if "s3" in request.param else _gcs(request, folder)
 

@@ -35,7 +35,7 @@ def run_by_agent(
     """Deploy a flow, start a run and an agent for it; return the run when it has ended.
 
     Args:
-        flow: name of the flow.
+        flow: the flow.
         file: its file in `flows/`.
         parameters: parameters of the run.
         environment: environment of the agent, which the run inherits.

@@ -120,7 +120,7 @@ PLACES: tuple[Opened, ...] = (folder_and_duckdb, s3_and_postgres, cloud_storage_
 
 
 def place_in(request: pytest.FixtureRequest, opened: Opened, folder: Path) -> Place:
-    """Yield a place without any months."""
+    """Return a place without any months."""
     bucket, warehouse = opened(request, folder)
     (folder / "space").mkdir()
     return Place(bucket, warehouse, folder / "published" / "yellow.csv.gz", folder / "space")

@@ -54,7 +54,7 @@ class Database:
         return SqlAlchemyConnector(connection_info=components)
 
     def connect(self) -> Any:
-        """Yield a connection that commits each statement, to inspect the data."""
+        """Return a connection that commits each statement, to inspect the data."""
         db = psycopg2.connect(
             host=HOST, port=self.port, dbname=self.name, user=USER, password=PASSWORD
         )

@@ -133,7 +133,7 @@ class Prefect:
         wait_until("the server answers", lambda: self._is_healthy(server), _START_SECONDS)
 
     def agent(self, queue: str) -> Program:
-        """Start an agent; return when it reports that it looks for work."""
+        """Start an agent of a queue in the background."""
         return self.start("agent", "start", "-p", "default-agent-pool", "-q", queue)
 
     def run(self, *command: str, seconds: float = 120) -> str:

@@ -173,7 +173,7 @@ class Stack:
 
 @contextmanager
 def local(folder: Path) -> Iterator[Stack]:
-    """Return a folder and a DuckDB file."""
+    """Yield a folder and a DuckDB file."""
     path = folder / "trips.duckdb"
 
     def run(sql: str) -> Any:
@@ -186,7 +186,7 @@ def local(folder: Path) -> Iterator[Stack]:
 
 @contextmanager
 def s3_and_postgres(folder: Path, s3: S3, database: Database) -> Iterator[Stack]:
-    """Return S3 and PostgreSQL."""
+    """Yield S3 and PostgreSQL."""
     from fakes.s3 import store
 
     bucket, other = (store(s3.url, s3.new_bucket(name).name) for name in ("verified", "elsewhere"))
@@ -195,7 +195,7 @@ def s3_and_postgres(folder: Path, s3: S3, database: Database) -> Iterator[Stack]
 
 @contextmanager
 def of_google(folder: Path, google: Google) -> Iterator[Stack]:
-    """Return Cloud Storage and BigQuery; Google's clients record each change of a partition."""
+    """Yield Cloud Storage and BigQuery; Google's clients record each change of a partition."""
     from fakes.google.places import open_bigquery, open_store
 
     def change(sql: str) -> Any:

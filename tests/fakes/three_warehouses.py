@@ -71,7 +71,7 @@ class Place:
 
 
 def place_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> Place:
-    """Yield a bucket and an empty warehouse of a kind."""
+    """Return a bucket and an empty warehouse of a kind."""
     if kind == "DuckDB":
         return duckdb_place(folder)
     if kind == "Postgres":
@@ -80,7 +80,7 @@ def place_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> Place:
 
 
 def duckdb_place(folder: Path) -> Place:
-    """Yield a DuckDB file."""
+    """Return a DuckDB file."""
     path = folder / "warehouse.duckdb"
 
     def ask(sql: str) -> Rows:
@@ -98,7 +98,7 @@ def duckdb_place(folder: Path) -> Place:
 
 
 def postgres_place(database: Database, folder: Path) -> Place:
-    """Yield a PostgreSQL database."""
+    """Return a PostgreSQL database."""
 
     def comments(table: str) -> tuple[str, dict[str, str]]:
         oid = f"""'"{table}"'::regclass"""
@@ -114,7 +114,7 @@ def postgres_place(database: Database, folder: Path) -> Place:
 
 
 def bigquery_place(google: Google, folder: Path) -> Place:
-    """Yield the stand-in for BigQuery, which reads objects of the stand-in for Cloud Storage."""
+    """Return the stand-in for BigQuery, which reads objects of the stand-in for Cloud Storage."""
     from fakes.google.places import open_bigquery, open_store
 
     def comments(table: str) -> tuple[str, dict[str, str]]:

@@ -53,7 +53,7 @@ class Place:
 
 
 def folder_and_duckdb(request: pytest.FixtureRequest, folder: Path) -> Place:
-    """Yield a folder and a DuckDB file: one transaction, four files."""
+    """Return a folder and a DuckDB file: one transaction, four files."""
     bucket, warehouse = FolderBucket(folder / "bucket"), DuckDBFile(folder / "trips.duckdb")
 
     def keys() -> set[str]:
@@ -63,7 +63,7 @@ def folder_and_duckdb(request: pytest.FixtureRequest, folder: Path) -> Place:
 
 
 def s3_and_postgres(request: pytest.FixtureRequest, folder: Path) -> Place:
-    """Yield S3 and Postgres: a partition detached and dropped, two rows, a commit; four objects."""
+    """Return S3 and Postgres: a partition detached and dropped, rows, a commit; four objects."""
     s3: S3 = request.getfixturevalue("s3")
     database: Database = request.getfixturevalue("database")
     objects = s3.new_bucket("dropping")
@@ -74,7 +74,7 @@ def s3_and_postgres(request: pytest.FixtureRequest, folder: Path) -> Place:
 
 
 def cloud_storage_and_bigquery(request: pytest.FixtureRequest, folder: Path) -> Place:
-    """Yield Cloud Storage and BigQuery: a partition deleted, and a ledger row; four objects."""
+    """Return Cloud Storage and BigQuery: a partition deleted, and a ledger row; four objects."""
     google: Google = request.getfixturevalue("google")
 
     def keys() -> set[str]:

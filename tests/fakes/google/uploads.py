@@ -59,7 +59,7 @@ class Uploads:
 
     @contextmanager
     def file(self, data: bytes | None) -> Iterator[Path | None]:
-        """Return the data as a file; None if there is none."""
+        """Yield the data as a file; None if there is none."""
         if data is None:
             yield None
             return

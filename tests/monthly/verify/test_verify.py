@@ -43,14 +43,14 @@ from monthly.warehouses.load import kept_entry
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Return two intact months, which tests only read."""
+    """Yield two intact months, which tests only read."""
     with stacks.local(tmp_path_factory.mktemp("full")) as opened:
         yield opened.fill()
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    """Return the test's own two months."""
+    """Yield the test's own two months."""
     with stacks.local(tmp_path) as opened:
         yield opened.fill()
 

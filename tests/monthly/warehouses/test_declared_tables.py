@@ -31,7 +31,7 @@ Declare = Callable[..., None]
 
 @pytest.fixture(params=KINDS)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """Yield a bucket and an empty warehouse of each kind."""
+    """Return a bucket and an empty warehouse of each kind."""
     return place_of(request.param, request, tmp_path)
 
 

@@ -59,7 +59,7 @@ ROWS = """taken,day,number,price,weight,name,good
 
 @pytest.fixture(params=KINDS)
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """Yield a dataset with a column of each type, and an empty warehouse of each kind."""
+    """Return a dataset with a column of each type, and an empty warehouse of each kind."""
     (tmp_path / "declared").mkdir()
     (tmp_path / "declared" / "things.toml").write_text(DECLARATION)
     monkeypatch.setenv(VARIABLE, str(tmp_path / "declared"))
