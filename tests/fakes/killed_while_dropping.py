@@ -66,23 +66,11 @@ def open_folder(where: dict[str, str]) -> Opened:
 
 def open_s3(where: dict[str, str]) -> Opened:
     """Open S3 and Postgres; effects are requests and statements that change data, and commits."""
-    import boto3
     from psycopg2 import extensions
     from sqlalchemy.engine import make_url
 
-    from core.storage.s3 import S3Store
-    from core.storage.s3_connection import Connection
-    from fakes.s3 import KEY, REGION, SECRET
+    from fakes.s3 import store
     from monthly.warehouses.postgres_connection import postgres_at
-
-    class Credentials:
-        aws_client_parameters: Any = property(lambda self: self)
-
-        def get_params_override(self) -> dict[str, str]:
-            return {"endpoint_url": where["s3"]}
-
-        def get_boto3_session(self) -> Any:
-            return boto3.Session(KEY, SECRET, region_name=REGION)
 
     class CountedConnection(extensions.connection):  # type: ignore[misc] # psycopg2 ships no types
         def commit(self) -> None:
@@ -98,9 +86,9 @@ def open_s3(where: dict[str, str]) -> Opened:
     _count_requests()
     counted = {"connection_factory": CountedConnection, "cursor_factory": CountedCursor}
     database = postgres_at(make_url(where["database"]), counted)
-    store = S3Store(where["bucket"], "", Connection(Credentials()))
-    store.connection.client()  # once, as it takes a third of a second
-    return store, database
+    bucket = store(where["s3"], where["bucket"])
+    bucket.connection.client()  # once, as it takes a third of a second
+    return bucket, database
 
 
 def open_google(where: dict[str, str]) -> Opened:
