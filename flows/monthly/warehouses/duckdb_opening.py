@@ -125,12 +125,11 @@ def _opened(path: Path, read_only: bool, said: list[str]) -> duckdb.DuckDBPyConn
 def _remedy(path: Path, error: Exception) -> str:
     if "Permission denied" in str(error):
         return f"correct its permissions, or name another path ({DATA_SETTING})"
+    if "not a valid DuckDB database" in str(error):
+        return f"the file stays as it is; name another path ({DATA_SETTING})"
     if is_damage(error):
         return MOVE_AWAY
-    return (
-        f"{free_space(path.parent)} there; name a path where DuckDB can write ({DATA_SETTING}), "
-        "or remove what is not a database"
-    )
+    return f"{free_space(path.parent)} there; name a path where DuckDB can write ({DATA_SETTING})"
 
 
 def is_damage(error: Exception) -> bool:

@@ -318,6 +318,7 @@ def test_file_that_is_not_a_database_is_refused_at_once(
     with pytest.raises(StorageError, match=r"trips\.duckdb cannot be opened .*valid") as caught:
         warehouse.loaded("yellow")
     assert not isinstance(caught.value, Busy)
+    assert "the file stays as it is; name another path" in str(caught.value)
 
 
 def test_a_damaged_file_is_named_with_its_month_and_the_way_out(warehouse: DuckDBFile) -> None:
