@@ -84,7 +84,7 @@ class PartFile:
     ) -> tuple[int, str]:
         """Append chunks, and return the size and the SHA-256 (hexadecimal) of the whole file."""
         done = told = self.size
-        digest = with_file(hashlib.sha256(), self.path)
+        digest = with_file(hashlib.sha256(), self.path) if done else hashlib.sha256()
         with self.path.open("ab") as file:
             for chunk in chunks:
                 file.write(chunk)
