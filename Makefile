@@ -27,8 +27,8 @@ PREFECT_DATA := $(or $(PREFECT_HOME),$(CURDIR)/data/prefect)
 # Of the server that make serve starts, on 127.0.0.1.
 PORT ?= 4200
 IMAGE ?= zoom-flows:1
-# Of make test-pythons: tests of what versions of Python do differently, such as files, SQLite and
-# the start of a command, each version in an environment of its own.
+# Of make test-pythons: tests of what differs between Python versions, such as files, SQLite and the
+# start of a command. Each version has its own environment.
 PYTHONS ?= 3.10 3.13
 PYTHONS_TESTS := tests/core tests/test_cli.py tests/test_disk_full.py tests/test_embedded_api.py
 INSTALL := $(BIN)/python dev/install.py
