@@ -64,7 +64,7 @@ async def _tell(block: UUID) -> str:
         )
         if not any(policy.block_document_id == block for policy in known):
             await client.create_flow_run_notification_policy(block, state_names=STATES)
-    return "it is notified of failed runs, and by Prefect's server of those that were killed"
+    return "runs notify it when they fail, and Prefect's server when a run was killed"
 
 
 def check(block: SlackWebhook | CustomWebhookNotificationBlock) -> str:

@@ -110,7 +110,7 @@ def _writable(folder: Path) -> str:
 
 
 def _datasets() -> str:
-    """Return how many are declared; an invalid declaration raises as it is read."""
+    """Return the number of declared datasets; reading an invalid declaration raises."""
     return f"{len([*DATASETS.values()])} are declared"
 
 

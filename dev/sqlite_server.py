@@ -26,11 +26,11 @@ from orchestration.api_dependencies import call_in_loop, infer_interface_once
 from orchestration.embedded_api import ConnectionsInLoop
 from orchestration.kept_connections import KeptConnections
 
-#: Requests that runs send: each reads and writes a few rows by their keys.
+#: Requests that runs send: each reads and writes a few rows by key.
 _OF_RUNS = re.compile(
     r"/api/(flows|flow_runs|task_runs|artifacts|logs)/([-0-9a-f]{36}(/set_state)?)?"
 )
-#: Whether the current request is one of them.
+#: Whether the current request is one that runs send.
 _of_run: ContextVar[bool] = ContextVar("_of_run", default=False)
 
 
@@ -95,7 +95,7 @@ def create_app() -> Callable[..., Awaitable[None]]:
 
 
 def telling_runs_apart(app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """Return the application; while it answers what runs send, `WaitingSqlite` uses the loop."""
+    """Return the application, with requests from runs marked for `WaitingSqlite.engine`."""
 
     async def answer(scope: dict[str, Any], receive: object, send: object) -> None:
         by_key = scope.get("method") in ("GET", "PATCH", "POST")

@@ -44,7 +44,7 @@ from orchestration.stages import stage
 
 @dataclass(frozen=True)
 class Planned:
-    """The plan of a month in the bucket.
+    """The plan for a month in the bucket.
 
     Attributes:
         entry: its ledger entry.
@@ -93,11 +93,11 @@ def extract_planned(
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load put into the warehouse.
+    """The rows that a load put into the warehouse, and their object.
 
     Attributes:
         rows: rows of the month.
-        size: size of the object that they came from, bytes.
+        size: size of the object they came from, bytes.
     """
 
     rows: int
@@ -181,13 +181,13 @@ def _unchanged(
     if drawn.failure:
         return Completed(name="Skipped", message=f"{message}, but {drawn.failure}", data=line)
     line = replace(line, status=Outcome.DRAWN, reason="its report was missing")
-    return Completed(message=f"{message}; its report was missing and is drawn", data=line)
+    return Completed(message=f"{message}; its report was missing and has been drawn", data=line)
 
 
 def _extracted(
     which: Month, store: Bucket, target: Warehouse, folder: Path, force: bool
 ) -> tuple[Planned, Path | InPlace | None]:
-    """Return the plan and the object; None in its place if the warehouse has it."""
+    """Return the plan and the object; None instead of the object if the warehouse has it."""
     if plan_of_parent(which):
         return extract_planned(which, store, folder, target, force)
     planned = plan(which, store, target)

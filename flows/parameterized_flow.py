@@ -203,7 +203,7 @@ def _opened(
 
 
 def _planned(wanted: Sequence[Month], planner: Planner, may_lack: bool) -> list[Plan | MonthResult]:
-    """Plan the months; months that the publisher lacks or the warehouse refuses have failed."""
+    """Plan the months; those that the publisher lacks or the warehouse refuses count as failed."""
     plans = plan_all(wanted, planner, {})
     return _accepted_by(planner.warehouse, _published(plans, planner.source, may_lack))
 

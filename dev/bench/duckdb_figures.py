@@ -13,7 +13,7 @@ from pathlib import Path
 from duckdb_ways import RUNS
 from figure import Figure
 
-#: Seconds within which the order of requests is left to chance.
+#: Requests less than this many seconds apart may be served in any order.
 AT_ONCE = 0.05
 WAYS = Path(__file__).with_name("duckdb_ways.py")
 
@@ -66,7 +66,7 @@ def _waits(source: Path, folder: Path) -> float:
 
 
 def _beyond(loads: Sequence[Sequence[float]]) -> list[float]:
-    """Return each load's wait after all that asked earlier, or at once with it, were done.
+    """Return how long each load waited once all that asked before it, or with it, had ended.
 
     Args:
         loads: when each one asked for the file, opened it and closed it.

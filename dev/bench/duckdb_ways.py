@@ -28,7 +28,7 @@ from postgres_ways import converted
 
 MONTH = Month("yellow", 2021, 1)
 YEAR = [Month("yellow", 2021, number) for number in range(1, 13)]
-#: Processes that load into one file at once, and the loads of each.
+#: Number of processes that load into one file at once, and of loads by each.
 RUNS, LOADS = 3, 3
 MEMORY = warehouse.DuckDBFile.memory_limit
 
@@ -63,7 +63,7 @@ def again(source: Path, folder: Path) -> Callable[[], int]:
 
 
 def beside(source: Path, folder: Path) -> Callable[[], int]:
-    """Load again and again into the file of `load`, as other processes do; note when."""
+    """Load repeatedly into the file of `load`, as other processes do, and note the times."""
     parts = folder / f"{os.getpid()}"
     parts.mkdir()
     work, times = _load(folder / "load.duckdb", source, parts), list[list[float]]()
@@ -78,7 +78,7 @@ def beside(source: Path, folder: Path) -> Callable[[], int]:
         times.append([asked, start, time.monotonic()])
 
     def all_of_them() -> int:
-        """Once every process is ready, load; write the times to a file and return the rows."""
+        """Load once every process is ready; write the times to a file and return the rows."""
         (folder / f"ready-{os.getpid()}").touch()
         while len(list(folder.glob("ready-*"))) < RUNS:
             time.sleep(0.01)

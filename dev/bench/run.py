@@ -53,7 +53,7 @@ def main() -> None:
     """Generate the months, measure, print and record the figures; fail if a target is missed."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # imports are compiled on the first run only
     for name in ("ARROW_DEFAULT_MEMORY_POOL", "OPENBLAS_NUM_THREADS"):
-        os.environ.pop(name, None)  # `core` sets them for ours alone
+        os.environ.pop(name, None)  # `core` sets them for our ways only
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         sources = {times: _sample(folder, times) for times in (1, 4, 10)}

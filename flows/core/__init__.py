@@ -11,8 +11,8 @@ _M_ARENA_MAX = -8
 def _share_one_heap() -> None:
     """Make glibc serve all threads from one heap, unless MALLOC_ARENA_MAX sets another number.
 
-    glibc gives each of up to eight threads a core a heap of its own, which keeps what its thread
-    frees. Each month of a parent run starts new threads, and so fills one heap after another.
+    By default, glibc gives threads heaps of their own, up to eight for each core, and a heap keeps
+    what its threads free. Each month of a parent run starts new threads, which fill more heaps.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
     if mallopt and "MALLOC_ARENA_MAX" not in os.environ:
@@ -26,6 +26,6 @@ if sys.platform == "linux":
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
     _share_one_heap()
 
-# numpy reads this while it is imported. OpenBLAS would start a thread for each core, which takes a
-# tenth of a second of CPU time on two cores; nothing here multiplies matrices.
+# numpy reads this while it is imported. OpenBLAS would start a thread for each core, which costs a
+# tenth of a second of CPU time on two cores. Nothing here multiplies matrices.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

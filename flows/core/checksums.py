@@ -12,7 +12,7 @@ def sha256_of(path: Path) -> str:
 
 
 def with_file(digest: hashlib._Hash, path: Path) -> hashlib._Hash:
-    """Add the content of a file to a checksum, and return the checksum."""
+    """Add the content of a file to a checksum and return it."""
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)

@@ -16,7 +16,7 @@ from core.errors import BadFile
 #: A publisher may write a month as one row group; without a small buffer, PyArrow would read all
 #: of it at once. Each column has a buffer; larger ones take memory and save no time.
 BUFFER_BYTES = 1 << 17
-#: Pages are written in two parts each, of a few kilobytes.
+#: Larger than PyArrow's own writes, which are two for each page, of a few kilobytes.
 _WRITTEN_AT_ONCE = 1 << 18
 #: Rows to sample to see whether a column's values repeat, the fewest rows to judge by, and the
 #: share of distinct values up to which a dictionary pays off.
@@ -113,10 +113,10 @@ def open_writer(path: Path, schema: pa.Schema, **options: object) -> Iterator[pq
     Args:
         path: the file to write; after an error it is incomplete.
         schema: the schema of its columns.
-        options: of PyArrow's ParquetWriter.
+        options: options of PyArrow's ParquetWriter.
     """
-    # A file that PyArrow opens stays open until it is collected if its first or last bytes cannot
-    # be written: the disk stays full although the file was deleted.
+    # If PyArrow opened the file and could not write its first or last bytes, the file would stay
+    # open until collected as garbage: the disk would stay full although the file was deleted.
     with (
         pa.output_stream(path, compression=None, buffer_size=_WRITTEN_AT_ONCE) as file,
         pq.ParquetWriter(file, schema, compression="zstd", **options) as parquet,

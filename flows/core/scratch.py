@@ -22,7 +22,7 @@ from core.waiting import acquire
 
 #: Seconds to wait for another run of the same owner: longer than any month takes.
 WAIT_SECONDS = 3600
-#: The name of a folder, whatever its owner. The root may have files of others too.
+#: Name of a folder, whatever its owner. The root may contain other programs' files too.
 _NAME = re.compile(r".+-[0-9a-f]{8}")
 #: Partial downloads in a folder.
 _DOWNLOADS = ("*.part", "published/*.part")
@@ -103,7 +103,7 @@ def sweep_scratch() -> None:
     root = scratch_root()
     with room_for("the files of a run", root):
         with suppress(FileNotFoundError):
-            root.stat()  # since Python 3.13, glob ignores that this user may not get there
+            root.stat()  # since Python 3.13, glob hides a PermissionError
         folders = [path.with_suffix("") for path in root.glob("*.lock")]
         left = [path for path in folders if _NAME.fullmatch(path.name) and path.is_dir()]
     for folder in left:

@@ -18,7 +18,7 @@ from monthly.result import failed_month
 from orchestration.flow_results import error_of
 
 Job = tuple[Month, Task[..., Any], tuple[Any, ...]]
-#: Months that may start before an older one has ended: their results wait to be told in order.
+#: Months that may start before an older one has ended; their results wait for it.
 AHEAD = 100
 
 
@@ -27,7 +27,7 @@ def side_by_side(
 ) -> list[Any]:
     """Run tasks and return their results; a failed month gives a failed `MonthResult`.
 
-    A task starts as soon as any other has ended, even if an older one still runs.
+    A task starts as soon as any other ends, even if an older one is still running.
 
     Args:
         jobs: the tasks.
@@ -55,14 +55,14 @@ def side_by_side(
 
 
 class _Running:
-    """A task that has started, and gives its slot back once it has ended, if it has one."""
+    """A started task, which releases its slot, if any, when it ends."""
 
     def __init__(
         self, month: Month, future: PrefectFuture[Any, Any], slot: Semaphore | None
     ) -> None:
         self._month, self._future, self.ended = month, future, Event()
         if slot:
-            # Prefect can only wait for one task, or ask its API. A daemon, so as not to outlive
+            # Prefect can only wait for one task, or poll its API. A daemon, so as not to outlive
             # Ctrl-C.
             Thread(target=self._watch, args=(slot,), daemon=True).start()
 

@@ -65,7 +65,7 @@ def bring_and_load(
 
 
 def _status(found: Sequence[Outcome | Status]) -> Outcome | Status:
-    """Return the status of a month: the most that was done for it, else that of the bucket."""
+    """Return LOADED or DRAWN if any step did that, otherwise the status of the bucket."""
     return next((done for done in (Outcome.LOADED, Outcome.DRAWN) if done in found), found[0])
 
 

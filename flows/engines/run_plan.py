@@ -67,7 +67,7 @@ class EngineConfig:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """New or changed months, and those without a report, and how to run them.
+    """Months that are new, changed or without a report, and how to run them.
 
     Attributes:
         plans: plans of the months, each with something to do.

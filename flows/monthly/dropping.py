@@ -40,7 +40,7 @@ class Remains:
 
     @property
     def shown_key(self) -> str | None:
-        """Return the key of its object; without one, that of what else is in the bucket."""
+        """Return the key of the month's object, else of another of its keys in the bucket."""
         if (key := object_key(self.month)) in self.keys:
             return key
         return next(iter((*self.keys[::-1], *self.editions)), None)

@@ -30,7 +30,7 @@ class Figures:
 
 
 def as_json(value: Any) -> Any:
-    """Return a value as `Figures` has it; floats stay, finite or not."""
+    """Return a value as `Figures` stores it; a float stays a float, finite or not."""
     if isinstance(value, dt.datetime):
         return value.isoformat(sep=" ", timespec="microseconds")
     return str(value) if isinstance(value, dt.date | Decimal) else value

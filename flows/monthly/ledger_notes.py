@@ -1,4 +1,4 @@
-"""What a month's ledger entry says of the steps after its upload: its load and its report."""
+"""A month's load and report, as its ledger entry records them after the upload."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from monthly.month import Month
 
 
 def has_report(bucket: Bucket, month: Month, entry: Entry) -> bool:
-    """Return whether the report in the bucket is there and shows the month's current object.
+    """Return whether the bucket has a report that shows the month's current object.
 
     Args:
         bucket: the bucket with the entry and the report.
         month: the month.
-        entry: its ledger entry, which names a report once it was drawn of this object. Entries
-            from before 1.3, which have no figures of columns either, name none.
+        entry: its ledger entry, which names a report drawn from this object. Entries from before
+            1.3, which lack column figures too, name none.
     """
     if entry.report_key is None and entry.columns:
         return False

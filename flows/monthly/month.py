@@ -109,7 +109,7 @@ def latest_months(color: str, count: int, today: dt.date) -> tuple[Month, ...]:
 
 
 def months_of_stems(color: str, stems: Iterable[str]) -> list[Month]:
-    """Return the months whose objects have these names, see `Month.stem`; leave out others."""
+    """Return the months of these object names (see `Month.stem`), ignoring other names."""
     file = DATASETS[color].declared.file.format(dataset=color, year_month="\n")
     pattern = re.compile(re.escape(file).replace("\\\n", r"(\d{4})-(0[1-9]|1[0-2])"))
     found = (match for stem in stems if (match := pattern.fullmatch(stem)))

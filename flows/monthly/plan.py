@@ -49,7 +49,7 @@ class Plan:
         aside: what is set aside for the month.
         held_by_content: whether the month is held if the published bytes are those set aside.
         bucket_plan: the plan for the bucket alone, where only the warehouse needs the month.
-        lacks_report: whether all that is left to do is to draw its report.
+        lacks_report: whether drawing its report is all that is left to do.
     """
 
     month: Month
@@ -206,9 +206,9 @@ def due_in_warehouse(plan: Plan, held: Held | None, warehouse: str) -> Plan:
 
 
 def due_for_report(plan: Plan, bucket: Bucket) -> Plan:
-    """Return the plan of a month whose report must be there too, unchanged if it is.
+    """Return the plan of a month, marked if its report is missing.
 
-    A run that is killed between load and report leaves none, or that of the object before.
+    A run killed between load and report leaves no report, or that of the replaced object.
     """
     if plan.status not in (Status.UNCHANGED, Status.PINNED) or plan.entry is None:
         return plan

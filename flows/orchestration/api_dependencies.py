@@ -1,4 +1,4 @@
-"""What each request to Prefect's API calls before its own work, made cheap."""
+"""The dependencies of requests to Prefect's API, made cheap."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from prefect.server.database import dependencies
 from prefect.server.database.dependencies import MODELS_DEPENDENCIES, provide_database_interface
 from prefect.server.database.interface import PrefectDBInterface
 
-#: The interfaces by what Prefect makes them of.
+#: Interfaces by the parts that Prefect builds them from.
 _INTERFACES: dict[tuple[Any, ...], PrefectDBInterface] = {}
 
 
 def infer_interface_once() -> None:
-    """Keep the interface to the database, which Prefect infers several times a request."""
+    """Cache the database interface, which Prefect infers several times a request."""
     dependencies.provide_database_interface = _interface
 
 
 def _interface() -> PrefectDBInterface:
-    """Return the interface to the database that is configured now."""
+    """Return the interface to the currently configured database."""
     known = _INTERFACES.get(tuple(MODELS_DEPENDENCIES.values()))
     if known is None:
-        known = provide_database_interface()  # completes what it is made of
+        known = provide_database_interface()  # adds missing parts
         _INTERFACES[tuple(MODELS_DEPENDENCIES.values())] = known
     return known
 
@@ -34,8 +34,8 @@ def _interface() -> PrefectDBInterface:
 def call_in_loop(app: Any) -> None:
     """Call the dependencies of requests in the event loop.
 
-    FastAPI calls those that are not coroutines in threads, which wait for the interpreter; all that
-    Prefect's do is compute. Its `dependency_overrides` would make it inspect all dependencies
+    FastAPI calls those that are not coroutines in threads, which wait for the interpreter, although
+    Prefect's only compute. FastAPI's `dependency_overrides` would make it inspect all dependencies
     again for each request.
 
     Args:

@@ -35,7 +35,7 @@ class Kind(Generic[T]):
         block: import path of its class, imported on first use: cloud ones take seconds.
         opened: function that turns a loaded block into a bucket or a warehouse.
         saved_by: the command that saves such a block.
-        converting: converts errors that its library raises as the named block is opened.
+        converting: context that converts errors of its library while the named block is opened.
     """
 
     block: str
@@ -63,12 +63,12 @@ def _gcs(block: GcsBucket) -> Bucket:
 
 
 def _refuse_address(bucket: str) -> None:
-    """Refuse an address as the name of a bucket: Google answers that each object is missing."""
+    """Refuse a URL as a bucket name: Google would answer that each object is missing."""
     scheme, colon, name = bucket.partition("://")
     if colon:
         raise UsageError(
             f"the block's bucket is {bucket!r}, with {scheme}://; write only its name, "
-            f"{name.partition('/')[0]}, and a folder apart from it"
+            f"{name.partition('/')[0]}, and name a folder separately"
         )
 
 

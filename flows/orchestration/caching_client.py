@@ -1,8 +1,8 @@
-"""A client of Prefect's API that does not ask for what it has just sent or been told.
+"""A client of Prefect's API that does not ask for what it already knows.
 
 Prefect's engine creates each run under a generated name, reads it again once it has started, and
-then renames it; and it looks up the flow of each child run. That is 20 of the 53 requests that a
-month of a parent run would send.
+then renames it. It also looks up the flow of each child run. Skipping this saves 20 of the 53
+requests that a month of a parent run would send.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from prefect.context import FlowRunContext
 
 R = TypeVar("R", FlowRun, TaskRun)
 
-#: Release whose engine and server this file was written for.
+#: Prefix of the Prefect releases that this file was written for.
 PREFECT = "2.20."
-#: Hosts of APIs on this machine; the first is that of the API within the process.
+#: Hosts of APIs on this machine; the first is the API within the process.
 _LOCAL = ("ephemeral-prefect", "127.0.0.1", "localhost", "::1")
 
 
 class CachingClient(PrefectClient):
-    """A client of one parent run, with what it knows of the flows and of the runs it created.
+    """A client of one parent run that remembers flows and the runs it created.
 
-    It forgets a run as soon as the engine has read it, so that nobody reads an old state here.
+    It forgets a run as soon as the engine has read it, so it never returns an outdated state.
     """
 
     def __init__(self, *api: Any, **settings: Any) -> None:
@@ -41,7 +41,7 @@ class CachingClient(PrefectClient):
 
     @classmethod
     def of(cls, client: PrefectClient) -> CachingClient:
-        """Return a client with the connections of another one, which closes them."""
+        """Return a client that shares the connections of another one, which closes them."""
         made = cls.__new__(cls)
         vars(made).update(vars(client))
         made._remember_nothing()
@@ -54,13 +54,13 @@ class CachingClient(PrefectClient):
         self._started_runs: dict[UUID, Any] = {}
 
     async def create_flow_from_name(self, flow_name: str) -> UUID:
-        """Return the ID of a flow; create the flow unless this client already has."""
+        """Return the ID of a flow, creating the flow unless this client already has."""
         if flow_name not in self._flow_ids:
             self._flow_ids[flow_name] = await super().create_flow_from_name(flow_name)
         return self._flow_ids[flow_name]
 
     async def create_flow_run(self, flow: Any, *given: Any, **more: Any) -> FlowRun:
-        """Create a flow run under its final name, if that can be told from its parameters."""
+        """Create a flow run under its final name, if its parameters determine it."""
         if not given and not more.get("name"):
             more["name"] = formatted(flow.flow_run_name, more.get("parameters") or {})
         return self._created_as(await super().create_flow_run(flow, *given, **more))
@@ -68,7 +68,7 @@ class CachingClient(PrefectClient):
     async def create_task_run(self, *given: Any, **more: Any) -> TaskRun:
         """Create a task run, and remember it until the engine has read it."""
         run = await super().create_task_run(*given, **more)
-        # One without a name stands for a child run, and is never read.
+        # A task run without a name stands for a child run, and is never read.
         return self._created_as(run) if more.get("name") else run
 
     async def set_flow_run_state(
@@ -100,17 +100,17 @@ class CachingClient(PrefectClient):
         return self._started_runs.pop(task_run_id, None) or await super().read_task_run(task_run_id)
 
     async def update_flow_run(self, flow_run_id: UUID, *given: Any, **more: Any) -> Any:
-        """Update a flow run, unless all that there is to update is the name that it has."""
+        """Update a flow run, unless that would only set the name it has."""
         known = not given and more == {"name": self._run_names.pop(flow_run_id, None)}
         return None if known else await super().update_flow_run(flow_run_id, *given, **more)
 
     async def set_task_run_name(self, task_run_id: UUID, name: str) -> Any:
-        """Rename a task run, unless it has the name."""
+        """Rename a task run, unless it already has the name."""
         known = name == self._run_names.pop(task_run_id, None)
         return None if known else await super().set_task_run_name(task_run_id, name)
 
     def _created_as(self, run: R) -> R:
-        """Remember a new run; the API returns an old one if its key is known."""
+        """Remember a run if it is new; for a known key, the API returns an existing run."""
         if run.state and run.state.is_pending() and not run.run_count:
             self._new_runs[run.id] = run
             self._run_names[run.id] = run.name
@@ -148,13 +148,13 @@ def _after_start(state: State[Any]) -> dict[str, Any]:
 
 
 def formatted(name: object, parameters: Mapping[str, Any]) -> str | None:
-    """Return the name of a run, or None if it cannot be told before the run starts."""
+    """Return the name of a run, or None if it is not known before the run starts."""
     if not isinstance(name, str):
         return None
     try:
         return name.format(**parameters)
     except (AttributeError, LookupError, TypeError, ValueError):
-        # A parameter is the future of another task. The engine formats the name once it is there.
+        # A parameter is the future of another task. The engine formats the name once it resolves.
         return None
 
 
@@ -168,17 +168,17 @@ async def create_named_task_run(task: Any, name: str, parameters: Any, **more: A
 
 
 def use_caching_client() -> None:
-    """Let the runs of this process use the client, unless their engine is of another release."""
+    """Make runs of this process use the client, unless Prefect is another release."""
     if prefect.__version__.startswith(PREFECT):
         orchestration.PrefectClient = CachingClient  # type: ignore[misc] # a subclass of it
         engine.create_task_run = create_named_task_run  # type: ignore[assignment] # wraps it
 
 
 def use_caching_client_below() -> None:
-    """Let the child runs of the current run use the client.
+    """Make child runs of the current run use the client.
 
-    A command's run does already. An agent starts a run with Prefect's client, before it loads the
-    flow.
+    Those of a command's run already do. An agent starts a run with Prefect's client before it
+    loads the flow.
     """
     use_caching_client()
     run = FlowRunContext.get()

@@ -58,7 +58,7 @@ def refuse_unusable_file(file: Path, what: str) -> None:
     """Raise if the file is a folder, or its folder is unusable.
 
     Raises:
-        UsageError: naming it, and what to write instead.
+        UsageError: names it, and what to write instead.
     """
     refuse_unusable(file.parent, what)
     if file.is_dir():

@@ -86,14 +86,14 @@ def ended(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
 
 
 def counts_of(result: object) -> dict[str, int]:
-    """Return the counts of a result: of a file its size, of a list their number and the sums."""
+    """Return the counts of a result: a file's size; a list's length and sums."""
     if isinstance(result, State):
         return counts_of(result.data)
     if isinstance(result, Path):
         return {"bytes": result.stat().st_size} if result.is_file() else {}
     if not isinstance(result, list | tuple):
         return _counts(result)
-    # A tuple is not several of a kind, but what a function returns besides its result.
+    # A tuple is not a list of results, but one result and what comes with it.
     found = {"items": len(result)} if isinstance(result, list) else {}
     for each in result:
         for name, count in _counts(each).items():

@@ -125,7 +125,7 @@ def is_malformed(url: str) -> bool:
     """Return whether a URL is invalid: no path, no possible host, or a file URL with a host."""
     try:
         host, parts = httpx.URL(url).raw_host, urlsplit(url)
-        host.decode("ascii").encode("idna")  # as a look-up does, which fails for `a..b`
+        host.decode("ascii").encode("idna")  # as a DNS lookup does; `a..b` fails
     except (httpx.InvalidURL, ValueError):
         return True
     return bool(host) == (parts.scheme == "file") or not parts.path.startswith("/")

@@ -218,7 +218,7 @@ class FolderBucket:
     def keys(self, prefix: str) -> list[str]:
         """Return all keys under a prefix, sorted; hidden files are not objects."""
         with allowed(self._path(prefix)) as place:
-            # Since Python 3.13, rglob alone ignores that this user may not get there.
+            # Since Python 3.13, rglob alone hides a PermissionError.
             found = [p for p in place.rglob("*") if p.is_file()] if place.is_dir() else []
         return sorted(
             p.relative_to(self.folder).as_posix() for p in found if not p.name.startswith(".")

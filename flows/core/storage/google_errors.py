@@ -67,7 +67,7 @@ def google_errors(what: str, role: str) -> Iterator[None]:
 
 @contextmanager
 def usable_account(what: str) -> Iterator[None]:
-    """Convert errors of a block whose account or project is missing or garbled.
+    """Convert errors about a missing or invalid account or project of a block.
 
     Args:
         what: the block.
@@ -93,7 +93,7 @@ def usable_account(what: str) -> Iterator[None]:
 
 
 def _first(error: auth.GoogleAuthError) -> str:
-    """Return the message of an error; the response that may follow it repeats it."""
+    """Return the message of an error without the response that may follow and repeat it."""
     return " ".join(str(error.args[0] if error.args else error).split())
 
 

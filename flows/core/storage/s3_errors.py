@@ -30,7 +30,7 @@ _NO_CREDENTIALS = (
     exceptions.ProfileNotFound,
     exceptions.CredentialRetrievalError,
 )
-#: Transient errors, once their subclass SSLError is sorted out: it stays as it is.
+#: Transient errors, except their subclass SSLError, which is not retried.
 _PASSING = (
     exceptions.ConnectionError,
     exceptions.HTTPClientError,

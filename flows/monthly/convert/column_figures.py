@@ -134,7 +134,7 @@ def _chosen(which: Any, one: Any, other: Any) -> Any:
 
 
 def _figures(part: Part) -> Figures:
-    # A sum of floats may be beyond the largest one.
+    # A sum of floats may overflow.
     fits = not isinstance(part.total, float) or math.isfinite(part.total)
     total = part.total if fits else None
     return Figures(part.count, *map(as_json, (part.least, part.most, total)))

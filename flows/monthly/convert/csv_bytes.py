@@ -12,7 +12,7 @@ _STRIP_BYTES = 1 << 16
 
 
 def line_ends(data: bytes) -> tuple[int, bool]:
-    """Count the line feeds; return also whether a carriage return lies inside a line."""
+    """Return the number of line feeds, and whether a carriage return lies inside a line."""
     # numpy is five times as fast as `bytes.count`, which stops at each match.
     count, splits, returns = 0, False, b"\r" in data
     for strip in _strips(data):
@@ -26,7 +26,7 @@ def line_ends(data: bytes) -> tuple[int, bool]:
 
 def has_hexadecimal(data: bytes) -> bool:
     """Return whether 0x or 0X occurs."""
-    # `bytes` searches for two characters as slowly as Arrow parses where 0 and x are frequent.
+    # Where 0 and x are frequent, `bytes` finds the pair only as slowly as Arrow parses.
     return any(
         bool(np.any((strip[:-1] == 48) & (strip[1:] == ord(letter))))
         for letter in "xX"
@@ -46,8 +46,8 @@ def has_odd_quotes(data: bytes) -> bool:
 def _strips(data: bytes) -> Iterator[Bytes]:
     """Yield the bytes in strips, each with the first byte of the next one.
 
-    The arrays made from a strip fit into the cache and reuse memory; with megabyte strips, new
-    pages would double the cost.
+    The arrays made from a strip fit into the cache and reuse memory. With strips of megabytes,
+    fresh memory pages would double the cost.
     """
     codes = np.frombuffer(data, np.uint8)
     for start in range(0, len(codes), _STRIP_BYTES):

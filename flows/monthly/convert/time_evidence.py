@@ -1,8 +1,8 @@
 """Evidence from the times of a whole file on how to read them.
 
-Evidence tells two readings apart: first times of rows that only one of them puts in the file's
-month, then texts that only one of them accepts as a date. It decides at a hundred to one, so the
-few strays in real files change nothing, and three rows that agree are enough.
+Two kinds of evidence tell two readings apart: first, times of rows that only one reading puts in
+the file's month; then, texts that only one reading accepts as dates. A majority of a hundred to one
+decides, so the few strays in real files change nothing, and three rows that agree are enough.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class TimeEvidence:
 
         Args:
             values: texts, or times with a zone.
-            is_of_row: whether they are the times that put the rows in a month.
+            is_of_row: whether these times decide the month of a row.
         """
         known = values.drop_null()
         if is_text(known.type):

@@ -25,10 +25,10 @@ _FEW = 12
 
 @dataclass(frozen=True)
 class Proposal:
-    """Lines for a column of the declaration, to uncomment.
+    """Commented lines that a draft proposes for a column of the declaration.
 
     Attributes:
-        why: what they are for.
+        why: the purpose of the lines.
         lines: lines of TOML.
     """
 

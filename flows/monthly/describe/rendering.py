@@ -191,7 +191,7 @@ def _column(draft: Draft, column: Drafted) -> Iterator[str]:
     yield from _required(draft, column)
     for proposal in column.proposals:
         yield comment(proposal.why)
-        yield from (f"# {line}" for line in proposal.lines)  # not wrapped: TOML ends at a line
+        yield from (f"# {line}" for line in proposal.lines)  # not wrapped: a line ends a TOML value
 
 
 def _required(draft: Draft, column: Drafted) -> Iterator[str]:

@@ -88,7 +88,7 @@ def serve() -> None:
     """Draw months as asked on standard input, until it ends."""
     import monthly.report.pictures  # noqa: F401 - matplotlib, before the first month asks for it
 
-    # Pictures leave megabytes in reference cycles. Collecting them once a month, without scanning
+    # Pictures leave megabytes in reference cycles. Collecting these once a month, without scanning
     # what is imported, takes less memory than Python's own schedule and no more time.
     gc.disable()
     gc.freeze()

@@ -35,7 +35,7 @@ from monthly.warehouses.duckdb_tables import (
 from monthly.warehouses.month_figures import MonthFigures, months_in
 from monthly.warehouses.table_columns import kept_columns, measurable
 
-#: What to do about a table that the project's queries do not fit.
+#: What to do about a table that the project's queries fail on.
 _RENAME = "rename or drop the table if something else made or changed it, then run again"
 
 
@@ -185,7 +185,7 @@ class DuckDBFile:
 
     @contextmanager
     def _reading(self, what: str) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the file to read it, and convert DuckDB's errors."""
+        """Open the file for reading, and convert DuckDB's errors."""
         with self._connect(what, read_only=True) as db:
             try:
                 yield db

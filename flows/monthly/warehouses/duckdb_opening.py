@@ -22,7 +22,7 @@ from core.waiting import NEXT_SECONDS, locked_by, waiting
 #: Seconds to wait while another process has the file open: DuckDB allows a single writer.
 WAIT_SECONDS = 300
 _POLL_SECONDS = 0.02
-#: DuckDB takes 5 ms to fail to open a file, a look at the system's locks a fiftieth of that.
+#: DuckDB takes 5 ms to fail to open a file; a look at the system's locks takes a fiftieth.
 _LOOK_SECONDS, _MOST_LOOKS = 0.005, 50
 #: What to do about a damaged file.
 MOVE_AWAY = (
@@ -61,7 +61,7 @@ def opened(what: str, path: Path, read_only: bool) -> Iterator[duckdb.DuckDBPyCo
 
 @contextmanager
 def _concerning(what: str) -> Iterator[None]:
-    """Let a StorageError begin with the month or dataset concerned."""
+    """Prefix a StorageError with the month or dataset concerned."""
     try:
         yield
     except StorageError as error:
@@ -133,7 +133,7 @@ def _remedy(path: Path, error: Exception) -> str:
 
 
 def is_damage(error: Exception) -> bool:
-    """Return whether the bytes of a database are damaged, which only the message says."""
+    """Return whether a database is damaged, which only the error's message shows."""
     return "Corrupt database file" in str(error)
 
 
@@ -153,7 +153,7 @@ def _open_in_time(path: Path, read_only: bool, said: list[str]) -> duckdb.DuckDB
 
 
 def _wait_while_locked(path: Path) -> None:
-    """Wait until no lock is seen on the file, but not for long: some locks can be shared."""
+    """Wait briefly until the file has no lock; not longer, because some locks can be shared."""
     for _ in range(_MOST_LOOKS):
         if not (path.exists() and locked_by(path)):
             return

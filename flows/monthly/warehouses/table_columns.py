@@ -180,5 +180,5 @@ def refuse_outdated(month: Month, dataset: Dataset, entry: Entry) -> None:
 
 
 def quoted(name: str) -> str:
-    """Return a name as PostgreSQL and DuckDB take it, whatever its case, a reserved word too."""
+    """Quote a name for PostgreSQL and DuckDB: any case, reserved words too."""
     return '"' + name.replace('"', '""') + '"'
