@@ -66,15 +66,14 @@ def _waits(source: Path, folder: Path) -> float:
 
 
 def _beyond(loads: Sequence[Sequence[float]]) -> list[float]:
-    """Return how long each load waited once all that asked before it, or with it, had ended.
+    """Return how long each load waited once all ahead of it, which asked before or with it, ended.
 
     Args:
         loads: when each one asked for the file, opened it and closed it.
     """
     return [
-        start - max([asked, *(closed for other, _, closed in rest if other < asked + AT_ONCE)])
-        for number, (asked, start, _) in enumerate(loads)
-        for rest in [[*loads[:number], *loads[number + 1 :]]]
+        start - max([asked, *(c for a, s, c in loads if s < start and a < asked + AT_ONCE)])
+        for asked, start, _ in loads
     ]
 
 
