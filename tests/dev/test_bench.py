@@ -61,6 +61,6 @@ def test_the_year_alone_is_twelve_months(source: Path, tmp_path: Path) -> None:
 
 
 def test_a_wait_counts_from_the_end_of_the_loads_ahead(source: Path) -> None:
-    """The second run waits 1 s beyond the first, as the third overtakes it; the third waits none."""
+    """The second run waits 1 s beyond the first, as the third overtakes it."""
     beyond = import_module("duckdb_figures")._beyond
     assert beyond([[0, 0, 1], [0.25, 2, 3], [0.5, 1, 2]]) == [0, 1, 0]

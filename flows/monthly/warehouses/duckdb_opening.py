@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 
 import duckdb
@@ -24,6 +26,8 @@ WAIT_SECONDS = 300
 _POLL_SECONDS = 0.02
 #: DuckDB takes 5 ms to fail to open a file; a look at the system's locks takes a fiftieth.
 _LOOK_SECONDS, _MOST_LOOKS = 0.005, 50
+#: What an attached file is called in SQL.
+_NAME = "warehouse"
 #: What to do about a damaged file.
 MOVE_AWAY = (
     "its bytes are damaged: put a copy in its place, or move it away, and the next run loads its "
@@ -56,7 +60,7 @@ def opened(what: str, path: Path, read_only: bool) -> Iterator[duckdb.DuckDBPyCo
         with _concerning(what):
             db = _open_at_once(closing, path, read_only, said)
             db = db or _open_in_order(closing, path, read_only, said)
-        yield closing.enter_context(db)
+        yield db
 
 
 @contextmanager
@@ -78,7 +82,7 @@ def _open_at_once(
     with ExitStack() as attempt:
         attempt.callback(lock.release)
         try:
-            db = _opened(path, read_only, said)
+            db = _opened(attempt, path, read_only, said)
         except (duckdb.IOException, Timeout):
             return None
         closing.push(attempt.pop_all())
@@ -95,7 +99,7 @@ def _open_in_order(
         with waiting(what, None, first=NEXT_SECONDS):  # most waits are short
             attempt.enter_context(lock)
         with waiting(f"{path} is open elsewhere", WAIT_SECONDS, lambda: _holder(said)):
-            db = _open_in_time(path, read_only, said)
+            db = _open_in_time(attempt, path, read_only, said)
         closing.push(attempt.pop_all())
         return db
 
@@ -110,11 +114,13 @@ def _turn(path: Path) -> Iterator[None]:
         yield
 
 
-def _opened(path: Path, read_only: bool, said: list[str]) -> duckdb.DuckDBPyConnection:
+def _opened(
+    closing: ExitStack, path: Path, read_only: bool, said: list[str]
+) -> duckdb.DuckDBPyConnection:
     try:
         if not read_only and not path.exists():
             _make(path)
-        return duckdb.connect(str(path), read_only=read_only)
+        return closing.enter_context(_attached(path, path, read_only))
     except (duckdb.Error, Timeout) as error:
         said.append(str(error))
         if _is_held(error):
@@ -137,11 +143,13 @@ def is_damage(error: Exception) -> bool:
     return "Corrupt database file" in str(error)
 
 
-def _open_in_time(path: Path, read_only: bool, said: list[str]) -> duckdb.DuckDBPyConnection:
+def _open_in_time(
+    closing: ExitStack, path: Path, read_only: bool, said: list[str]
+) -> duckdb.DuckDBPyConnection:
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:
-            return _opened(path, read_only, said)
+            return _opened(closing, path, read_only, said)
         except (duckdb.IOException, Timeout) as error:
             if time.monotonic() > deadline:
                 raise Busy(
@@ -179,8 +187,40 @@ def _make(path: Path) -> None:
             if path.exists():
                 return
             new.unlink(missing_ok=True)  # left by a killed process
-            with replacing(path, new):
-                duckdb.connect(str(new)).close()
+            with replacing(path, new), _attached(path, new, read_only=False):
+                pass
+
+
+@contextmanager
+def _attached(path: Path, file: Path, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Attach a file, which is `path` or will be, to the instance of DuckDB for that path."""
+    instance = _instance(path)
+    literal = str(file).replace("'", "''")
+    options = "TYPE duckdb, READ_ONLY" if read_only else "TYPE duckdb"
+    with instance.cursor() as db:
+        db.execute(f"ATTACH '{literal}' AS {_NAME} ({options})")
+    try:
+        with instance.cursor() as db:
+            db.execute(f"USE {_NAME}")
+            yield db
+    finally:
+        # Where the checkpoint fails, what was committed stays in the log beside the file.
+        with instance.cursor() as db, suppress(duckdb.IOException):
+            db.execute(f"DETACH {_NAME}")
+
+
+@lru_cache(maxsize=1)
+def _instance(path: Path) -> duckdb.DuckDBPyConnection:
+    """Start DuckDB, which takes 20 times as long as attaching a file.
+
+    It is kept for the last path only: memory limit and spill folder hold for a whole instance.
+    """
+    return duckdb.connect(config={"temp_directory": f"{path}.tmp"})
+
+
+# The instance has threads, which a process that is forked does not have.
+os.register_at_fork(before=_instance.cache_clear)
+atexit.register(_instance.cache_clear)
 
 
 def _is_held(error: Exception) -> bool:

@@ -9,10 +9,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import duckdb
 import pyarrow as pa
@@ -207,15 +207,16 @@ def test_kill_while_the_file_is_made_leaves_none(
     class Killed(BaseException):
         pass
 
-    real: Callable[..., Any] = duckdb.connect
+    real = duckdb_opening._attached
 
-    def connect(path: str, **options: Any) -> Any:
-        real(path, **options).close()
-        os.truncate(path, 4096)
+    def attached(path: Path, file: Path, read_only: bool) -> NoReturn:
+        with real(path, file, read_only):
+            pass
+        os.truncate(file, 4096)
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(duckdb, "connect", connect)
+        patched.setattr(duckdb_opening, "_attached", attached)
         patched.setattr(Path, "unlink", lambda *_, **__: None)  # a kill cleans up nothing
         with pytest.raises(Killed):
             load(warehouse, JANUARY, [1])
@@ -396,6 +397,30 @@ def test_threads_that_load_and_ask_at_once_take_turns(warehouse: DuckDBFile) -> 
     assert errors == []
     assert sums(warehouse) == {f"{m.year_month}-01": (10, n * 10) for n, m in enumerate(months)}
     assert warehouse.loaded("yellow") == {month: f"{n}" for n, month in enumerate(months)}
+
+
+def test_a_load_spills_beside_its_file(warehouse: DuckDBFile, tmp_path: Path) -> None:
+    other = DuckDBFile(tmp_path / "other.duckdb")
+    for file in (warehouse, other, warehouse):
+        load(file, JANUARY, [1])
+        assert file.query("SELECT current_setting('temp_directory')") == [(f"{file.path}.tmp",)]
+
+
+def test_a_process_may_fork_between_two_files(warehouse: DuckDBFile, tmp_path: Path) -> None:
+    """DuckDB has threads, which a forked process lacks and cannot end."""
+    load(warehouse, JANUARY, [1])
+    fork = python(
+        "import os, sys; from pathlib import Path\n"
+        "from monthly.warehouses.duckdb import DuckDBFile\n"
+        "DuckDBFile(Path(sys.argv[1])).loaded('yellow')\n"
+        "child = os.fork()\n"
+        "DuckDBFile(Path(sys.argv[1 if child else 2])).query('SELECT 1')\n"
+        "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) if child else 0)\n",
+        warehouse.path,
+        tmp_path / "other.duckdb",
+    )
+    fork.communicate(timeout=60)
+    assert fork.returncode == 0
 
 
 def test_load_waits_for_another_process_to_close_the_file(
