@@ -11,11 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from fakes import own_dataset, preloaded
 from fakes.commands import run
+from fakes.duckdb_files import attached
 from fakes.preloaded import Process
 from fakes.stopping import stop
 from test_cli import PROJECT, _prefect_settings
@@ -168,7 +168,7 @@ def test_an_agent_loads_months_of_a_dataset_of_the_users_own(
     found = run(environment, "parameterized_flow.py", *options)
     assert found.returncode == 0, found.stderr
     assert {each.name for each in runs_of(name)} == {f"{own_dataset.NAME} 2020-1{n}" for n in "01"}
-    with duckdb.connect(str(shared / "trips.duckdb"), read_only=True) as db:
+    with attached(shared / "trips.duckdb", read_only=True) as db:
         assert db.sql(own_dataset.SUMS).fetchall() == own_dataset.TWO_MONTHS
 
 

@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import psutil
 import pytest
 
 from core.dask.memory import WORKER_MEMORY
 from fakes import own_dataset, preloaded
 from fakes.commands import run
+from fakes.duckdb_files import attached
 from fakes.preloaded import Process
 from fakes.stopping import stop
 from fakes.web import Fault, Page, Web
@@ -166,7 +166,7 @@ def test_months_of_a_dataset_of_the_users_own(
     options = ("--dataset", own_dataset.NAME, "--months", "2020-10:2020-11", "--engine", "dask")
     found = run(environment | declared, "parameterized_flow.py", *options, "--workers", "1")
     assert found.returncode == 0, found.stderr
-    with duckdb.connect(str(shared / "trips.duckdb"), read_only=True) as db:
+    with attached(shared / "trips.duckdb", read_only=True) as db:
         assert db.sql(own_dataset.SUMS).fetchall() == own_dataset.TWO_MONTHS
 
 

@@ -7,9 +7,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
+from fakes.duckdb_files import attached
 from fakes.google import Google
 from fakes.postgres import Database
 from fakes.real_data import answers, real_file
@@ -63,7 +63,7 @@ def everywhere(place: Path, s3: S3, google: Google, database: Database) -> dict[
 
 
 def in_duckdb(path: Path) -> Found:
-    with duckdb.connect(str(path), read_only=True) as db:
+    with attached(path, read_only=True) as db:
         return as_numbers(db.execute(QUERY.format("green_trips")).fetchall())
 
 

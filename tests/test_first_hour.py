@@ -19,6 +19,7 @@ import duckdb
 import pytest
 
 from core.errors import TripsError, UsageError
+from fakes.duckdb_files import attached
 from fakes.in_process import Commands
 from fakes.web import Web
 from orchestration import block_registry, variables
@@ -107,7 +108,7 @@ def test_generated_months_are_called_so_everywhere(place: Path) -> None:
     (planned,) = bring_all(place, "11", report=True, source="sample:10", plan=True).result()
     (made,) = bring_all(place, "11", report=True, source="sample:10").result()
     assert [line.generated for line in (published, planned, made)] == [False, True, True]
-    with duckdb.connect(str(place / "trips.duckdb"), read_only=True) as db:
+    with attached(place / "trips.duckdb", read_only=True) as db:
         rows = db.execute("SELECT source FROM loaded_months ORDER BY file_month").fetchall()
     assert [row[0].partition(":")[0] for row in rows] == ["file", "sample"]
     found = artifacts()

@@ -16,9 +16,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
+from fakes.duckdb_files import attached
 from fakes.newcomer import PROJECT, Newcomer
 from fakes.prefect_machine import processes_with
 from postgres_server import free_port
@@ -74,7 +74,7 @@ def row(done: subprocess.CompletedProcess[str], month: str) -> list[str]:
 
 
 def query(file: Path, sql: str) -> list[tuple[object, ...]]:
-    with duckdb.connect(str(file), read_only=True) as db:
+    with attached(file, read_only=True) as db:
         return db.execute(sql).fetchall()
 
 
@@ -198,7 +198,7 @@ def readmes_query(me: Newcomer, file: Path) -> str:
     """Return what the README's query prints while another process reads the file."""
     text = (PROJECT / "README.md").read_text()
     (words,) = re.findall(r'\.venv/bin/python -c "(import duckdb;.*?)"$', text, re.DOTALL | re.M)
-    with duckdb.connect(str(file), read_only=True):
+    with attached(file, read_only=True):
         done = me.types("-c", words)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from fakes.duckdb_files import attached
 from fakes.web import Fault, Page, Web
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
@@ -69,7 +70,7 @@ def totals(place: Path) -> dict[str, tuple[int, float]]:
     """Return rows and sum of totals by month, as DuckDB itself reads them."""
     if not (place / "trips.duckdb").exists():
         return {}
-    with duckdb.connect(str(place / "trips.duckdb"), read_only=True) as db:
+    with attached(place / "trips.duckdb", read_only=True) as db:
         rows = db.execute(
             "SELECT strftime(file_month, '%Y-%m'), count(*), round(sum(total_amount), 2) "
             "FROM green_trips GROUP BY ALL"
@@ -201,7 +202,7 @@ def test_a_plan_says_that_the_warehouse_would_refuse_a_month(place: Path) -> Non
     publish(place, "2020-10", ["10.5"])
     bring_all(place, "10")
     publish(place, "2020-11", ["4"])
-    with duckdb.connect(str(place / "trips.duckdb")) as db:
+    with attached(place / "trips.duckdb") as db:
         db.execute("ALTER TABLE green_trips ALTER total_amount TYPE DECIMAL(10,2)")
     before = listing(place / "bucket")
     for options in ({"plan": True}, {}):
@@ -228,7 +229,7 @@ def test_a_month_whose_rows_were_changed_by_hand_is_due_again_with_that_reason(
     publish(place, "2020-11", ["7"])
     bring_all(place, "10,11")
     before = totals(place)
-    with duckdb.connect(str(place / "trips.duckdb")) as db:
+    with attached(place / "trips.duckdb") as db:
         db.execute(harm)
     reason = f"{place / 'trips.duckdb'} has {found} rows of it where its load left 2"
     planned = bring_all(place, "10,11", plan=True).result()[0]

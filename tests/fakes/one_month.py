@@ -14,12 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow.parquet as pq
 
 from core.errors import Conflict, NotPublished
 from core.scratch import scratch_folder, subfolder
 from core.storage.bucket import Bucket, FolderBucket
+from fakes.duckdb_files import attached
 from monthly.convert.readings import Rules
 from monthly.convert.to_parquet import convert
 from monthly.corrections import conversion_change
@@ -136,7 +136,7 @@ def in_warehouse(root: Path) -> tuple[list[int], list[tuple[str, int]]] | None:
     path = warehouse_of(root).path
     if not path.exists():
         return None
-    with duckdb.connect(str(path), read_only=True) as db:
+    with attached(path, read_only=True) as db:
         tables = db.execute("SELECT table_name FROM duckdb_tables()").fetchall()
         if ("yellow_trips",) not in tables:
             return None

@@ -64,8 +64,13 @@ class S3:
         self._patch = pytest.MonkeyPatch()
 
     def __enter__(self) -> S3:
+        import moto.backends
+
         # Each session would read the description of all of AWS again, a megabyte of JSON.
         self._patch.setattr(botocore.session, "create_loader", cache(create_loader))
+        # Each request would list the folder of moto's packages, which takes a third of its time.
+        modules = tuple(moto.backends.list_of_moto_modules())
+        self._patch.setattr(moto.backends, "list_of_moto_modules", lambda: modules)
         self._server.start()
         host, port = self._server.get_host_and_port()
         self.url = f"http://{host}:{port}"

@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
 from core.scratch import subfolder
 from core.storage.bucket import Bucket, FolderBucket
+from fakes.duckdb_files import attached
 from monthly.convert.readings import Rules
 from monthly.convert.to_parquet import convert
 from monthly.ledger import (
@@ -177,7 +176,7 @@ def local(folder: Path) -> Iterator[Stack]:
     path = folder / "trips.duckdb"
 
     def run(sql: str) -> Any:
-        with duckdb.connect(str(path)) as db:
+        with attached(path) as db:
             return db.execute(sql).fetchall()
 
     bucket, other = (FolderBucket(folder / name) for name in ("bucket", "elsewhere"))

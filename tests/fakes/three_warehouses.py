@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pytest
 
 from core.storage.bucket import Bucket, FolderBucket
+from fakes.duckdb_files import attached
 from fakes.google.months import bring
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
@@ -84,7 +84,7 @@ def duckdb_place(folder: Path) -> Place:
     path = folder / "warehouse.duckdb"
 
     def ask(sql: str) -> Rows:
-        with duckdb.connect(str(path), read_only=True) as db:
+        with attached(path, read_only=True) as db:
             return db.execute(sql).fetchall()
 
     def comments(table: str) -> tuple[str, dict[str, str]]:

@@ -14,11 +14,11 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import duckdb
 import pytest
 
 import ingest_data
 from core.storage.bucket import FolderBucket
+from fakes.duckdb_files import attached
 from fakes.postgres import Database
 from monthly.ledger import Entry, read_entry
 from monthly.month import Month
@@ -68,7 +68,7 @@ def restored(file: Path, tmp_path: Path) -> str:
 def in_duckdb(by: Path, tmp_path: Path) -> DuckDBFile:
     """Return the DuckDB file that the version filled."""
     path = tmp_path / "trips.duckdb"
-    with duckdb.connect(str(path)) as db:
+    with attached(path) as db:
         db.execute(restored(by / "duckdb.sql", tmp_path))
     return DuckDBFile(path, "256MB")
 
@@ -150,6 +150,6 @@ def test_month_is_loaded_again_into_older_tables(
         assert warehouse.load(OCTOBER, entry, path) == 3
         assert warehouse.held(OCTOBER) == Held(entry.object_sha256, 3, 3)
     query = "SELECT source FROM loaded_months WHERE file_month = '2020-10-01'"
-    with duckdb.connect(str(in_duckdb.path)) as db:
+    with attached(in_duckdb.path) as db:
         assert db.execute(query).fetchall() == [(entry.url,)]
     assert in_postgres.query(query) == [(entry.url,)]

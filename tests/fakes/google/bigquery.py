@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import duckdb
 
+from fakes.duckdb_files import attached
 from fakes.google.answers import Answer, Refused, Request, unsupported
 from fakes.google.sql import rows_of, translated
 from fakes.google.storage import Storage
@@ -62,14 +64,15 @@ class BigQuery:
         self.received = 0
         self.page_rows = 1000
         self.tried: list[int] = []
-        self.tables = Tables(duckdb.connect())
+        self._database = ExitStack()
+        self.tables = Tables(self._database.enter_context(attached()))
         self._storage, self._uploads = storage, Uploads(url)
         self._results: dict[str, tuple[list[dict[str, str]], list[dict[str, Any]]]] = {}
         self._failures: list[dict[str, str]] = []
 
     def close(self) -> None:
         """Close the database."""
-        self.tables.db.close()
+        self._database.close()
 
     def fail_job(self, reason: str, message: str) -> None:
         """Make the next load job fail."""

@@ -18,6 +18,7 @@ import pytest
 
 from core.storage.bucket import FolderBucket
 from fakes import stacks
+from fakes.duckdb_files import attached
 from fakes.stacks import NOVEMBER, OCTOBER, Stack
 from monthly.month import Month
 from monthly.warehouses.duckdb import DuckDBFile
@@ -93,7 +94,7 @@ def _is_counted(table: Any, entry: dict[str, Any], month: str) -> bool:
 def _is_loaded(root: Path, path: Path, entry: dict[str, Any], month: str) -> bool:
     """Return whether the warehouse has exactly the object's rows, and records them."""
     day = f"DATE '{month}-01'"
-    with duckdb.connect(str(root / "trips.duckdb"), read_only=True) as db:
+    with attached(root / "trips.duckdb", read_only=True) as db:
         remembered = db.execute(
             "SELECT object_sha256, rows FROM loaded_months "
             f"WHERE dataset = 'green' AND file_month = {day}"

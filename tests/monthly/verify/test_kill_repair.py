@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from fakes import stacks
+from fakes.duckdb_files import attached
 from fakes.forks import Forks
 from fakes.stacks import ROWS, Stack
 from monthly.ledger import entry_key, object_key
@@ -59,7 +58,7 @@ def state(root: Path) -> tuple[bytes | None, bytes | None, int]:
     """Return object, entry and warehouse rows of October, read independently."""
     paths = (root / "bucket" / key for key in (object_key(OCTOBER), entry_key(OCTOBER)))
     found = [path.read_bytes() if path.exists() else None for path in paths]
-    with closing(duckdb.connect(str(root / "trips.duckdb"), read_only=True)) as db:
+    with attached(root / "trips.duckdb", read_only=True) as db:
         count = db.execute(
             "SELECT count(*) FROM green_trips WHERE file_month = DATE '2020-10-01'"
         ).fetchone()

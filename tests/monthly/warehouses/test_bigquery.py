@@ -12,6 +12,7 @@ import pytest
 
 from core.errors import AccountingError, Conflict, SchemaError, StorageError, Unavailable
 from core.storage.bucket import FolderBucket
+from fakes.duckdb_files import attached
 from fakes.google import Google
 from fakes.google.answers import Fault
 from fakes.google.months import bring
@@ -74,7 +75,7 @@ def test_a_month_is_the_same_in_every_bucket_and_warehouse(google: Google, tmp_p
             assert load_object(warehouse, OCTOBER, entry, found) == 500
             assert warehouse.loaded("green") == {OCTOBER: entry.object_sha256}
         assert in_bigquery(google) == [("2020-10", 500, total)]
-        with duckdb.connect(str(embedded.path), read_only=True) as db:
+        with attached(embedded.path, read_only=True) as db:
             assert db.execute(GREEN.format("green_trips")).fetchall() == in_bigquery(google)
 
 

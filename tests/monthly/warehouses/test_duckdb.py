@@ -21,6 +21,7 @@ import pytest
 
 from core.errors import AccountingError, Busy, SchemaError, StorageError, UsageError
 from core.file_queue import FileQueue
+from fakes.duckdb_files import attached
 from fakes.entries import entry_of
 from monthly.datasets import DATASETS
 from monthly.month import Month
@@ -58,7 +59,7 @@ def load(
 
 
 def rows(warehouse: DuckDBFile, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(warehouse.path), read_only=True) as db:
+    with attached(warehouse.path, read_only=True) as db:
         return db.execute(sql).fetchall()
 
 
@@ -236,7 +237,7 @@ def test_kill_while_the_file_is_made_leaves_none(
 
 def test_table_of_other_types_is_refused_with_every_difference(warehouse: DuckDBFile) -> None:
     warehouse.path.parent.mkdir()
-    with duckdb.connect(str(warehouse.path)) as db:
+    with attached(warehouse.path) as db:
         db.execute("CREATE TABLE yellow_trips (VendorID VARCHAR, total_amount INTEGER, mine INT)")
         db.execute("INSERT INTO yellow_trips VALUES ('x', 1, 2)")
     with pytest.raises(SchemaError) as caught:
@@ -253,7 +254,7 @@ def test_table_of_other_types_is_refused_with_every_difference(warehouse: DuckDB
 
 def test_older_table_gets_the_newer_columns_and_keeps_its_rows(warehouse: DuckDBFile) -> None:
     load(warehouse, JANUARY, [1, 2], "a")
-    with duckdb.connect(str(warehouse.path)) as db:
+    with attached(warehouse.path) as db:
         db.execute("ALTER TABLE yellow_trips DROP COLUMN cbd_congestion_fee")
         db.execute("ALTER TABLE yellow_trips ADD COLUMN mine VARCHAR")
         db.execute("UPDATE yellow_trips SET mine = 'kept'")
@@ -270,7 +271,7 @@ def test_months_of_a_dropped_table_are_not_loaded(warehouse: DuckDBFile) -> None
     load(warehouse, JANUARY, [1], "a")
     load(warehouse, FEBRUARY, [2], "b")
     load(warehouse, GREEN, [3], "c")
-    with duckdb.connect(str(warehouse.path)) as db:
+    with attached(warehouse.path) as db:
         db.execute("DROP TABLE yellow_trips")
     assert warehouse.loaded("yellow") == {}
     assert warehouse.held(JANUARY) == Held("a", 1, 0)
@@ -284,7 +285,7 @@ def test_months_of_a_dropped_table_are_not_loaded(warehouse: DuckDBFile) -> None
 
 def test_tables_of_the_same_names_in_another_schema_are_not_ours(warehouse: DuckDBFile) -> None:
     load(warehouse, JANUARY, [1], "a")
-    with duckdb.connect(str(warehouse.path)) as db:
+    with attached(warehouse.path) as db:
         db.execute("CREATE SCHEMA mine")
         db.execute("CREATE TABLE mine.yellow_trips (VendorID VARCHAR)")
         db.execute(f"CREATE TABLE mine.{LEDGER} (dataset VARCHAR)")
@@ -305,7 +306,7 @@ def test_loaded_of_a_missing_file_is_empty_and_makes_none(
 
 def test_loaded_of_a_file_without_our_ledger_is_empty(warehouse: DuckDBFile) -> None:
     warehouse.path.parent.mkdir()
-    with duckdb.connect(str(warehouse.path)) as db:
+    with attached(warehouse.path) as db:
         db.execute("CREATE TABLE other (a INT)")
     assert warehouse.loaded("yellow") == {}
 
@@ -341,7 +342,7 @@ def test_a_damaged_file_is_named_with_its_month_and_the_way_out(warehouse: DuckD
 
 def test_a_table_of_something_else_is_named_with_its_month(warehouse: DuckDBFile) -> None:
     warehouse.path.parent.mkdir()
-    with duckdb.connect(str(warehouse.path)) as db:
+    with attached(warehouse.path) as db:
         db.execute("CREATE TABLE loaded_months (a INT)")
     with pytest.raises(StorageError) as found:
         warehouse.held(JANUARY)

@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 
 from core.errors import Unavailable
 from core.storage.bucket import FolderBucket
+from fakes.duckdb_files import attached
 from fakes.google.months import bring
 from fakes.postgres import Database
 from monthly.month import Month
@@ -36,7 +37,7 @@ def published(folder: Path) -> Path:
 
 def test_a_file_of_duckdb_is_shared_among_the_rows_of_its_tables(tmp_path: Path) -> None:
     path = tmp_path / "trips.duckdb"
-    with duckdb.connect(str(path)) as db:
+    with attached(path) as db:
         db.execute(f"CREATE TABLE green_trips AS SELECT range, random() FROM range({ROWS})")
         db.execute(f"CREATE TABLE yellow_trips AS SELECT range, random() FROM range({ROWS})")
     expected = Space(path.stat().st_size / (2 * ROWS), tmp_path)
