@@ -13,6 +13,8 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from core.duckdb_instance import instance
+
 #: DuckDB's memory limit; a month of any size has only a few thousand groups.
 MEMORY = "256MB"
 #: Rows that `Scan.values` yields at a time.
@@ -58,6 +60,6 @@ class Scan:
 @contextmanager
 def scanning(parquet: Path) -> Iterator[Scan]:
     """Yield a scan that reads a Parquet file in constant memory."""
-    with duckdb.connect(config={"memory_limit": MEMORY}) as db:
-        db.execute("SET preserve_insertion_order = false")
+    duck = instance(memory_limit=MEMORY, preserve_insertion_order="false")
+    with duck.cursor() as db:
         yield Scan(db, parquet)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import re
 import threading
@@ -10,13 +9,13 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from functools import lru_cache
 from pathlib import Path
 
 import duckdb
 from filelock import FileLock, Timeout
 
 from core.disk import DATA_SETTING, free_space, replacing, room_for
+from core.duckdb_instance import instance
 from core.errors import Busy, StorageError
 from core.file_queue import FileQueue
 from core.waiting import NEXT_SECONDS, locked_by, waiting
@@ -193,34 +192,20 @@ def _make(path: Path) -> None:
 
 @contextmanager
 def _attached(path: Path, file: Path, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Attach a file, which is `path` or will be, to the instance of DuckDB for that path."""
-    instance = _instance(path)
+    """Attach a file, which is `path` or will be, and detach it; what does not fit spills there."""
+    duck = instance(temp_directory=f"{path}.tmp")
     literal = str(file).replace("'", "''")
     options = "TYPE duckdb, READ_ONLY" if read_only else "TYPE duckdb"
-    with instance.cursor() as db:
+    with duck.cursor() as db:
         db.execute(f"ATTACH '{literal}' AS {_NAME} ({options})")
     try:
-        with instance.cursor() as db:
+        with duck.cursor() as db:
             db.execute(f"USE {_NAME}")
             yield db
     finally:
         # Where the checkpoint fails, what was committed stays in the log beside the file.
-        with instance.cursor() as db, suppress(duckdb.IOException):
+        with duck.cursor() as db, suppress(duckdb.IOException):
             db.execute(f"DETACH {_NAME}")
-
-
-@lru_cache(maxsize=1)
-def _instance(path: Path) -> duckdb.DuckDBPyConnection:
-    """Start DuckDB, which takes 20 times as long as attaching a file.
-
-    It is kept for the last path only: memory limit and spill folder hold for a whole instance.
-    """
-    return duckdb.connect(config={"temp_directory": f"{path}.tmp"})
-
-
-# The instance has threads, which a process that is forked does not have.
-os.register_at_fork(before=_instance.cache_clear)
-atexit.register(_instance.cache_clear)
 
 
 def _is_held(error: Exception) -> bool:
