@@ -376,6 +376,21 @@ def test_a_server_that_is_not_prefects_is_named(monkeypatch: pytest.MonkeyPatch)
             prefect_server.refuse_silent_server()
 
 
+def test_a_home_that_cannot_be_created_is_one_line(tmp_path: Path) -> None:
+    from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, temporary_settings
+
+    from orchestration.prefect_server import refuse_silent_server
+
+    file = tmp_path / "nowhere" / "prefect.db"
+    settings: dict[Any, Any] = {PREFECT_API_DATABASE_CONNECTION_URL: f"sqlite+aiosqlite:///{file}"}
+    with temporary_settings(settings), pytest.raises(UsageError) as caught:
+        refuse_silent_server()
+    assert str(caught.value) == (
+        f"Prefect's database {file} cannot be written: there is no folder {file.parent}; "
+        "create it, or name another home: export PREFECT_HOME=FOLDER"
+    )
+
+
 def test_a_block_that_is_not_there_is_looked_for_in_a_named_place(prefect_server: None) -> None:
     with pytest.raises(UsageError, match=r"gcs-bucket/nowhere cannot be loaded from the database"):
         block_registry.open_bucket("gcs-bucket/nowhere")

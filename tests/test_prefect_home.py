@@ -43,6 +43,13 @@ def test_the_projects_home_is_the_default(tmp_path: Path) -> None:
     assert not (tmp_path / ".prefect").exists()
 
 
+def test_the_folders_above_a_chosen_home_are_created(tmp_path: Path) -> None:
+    """Prefect creates only the last one."""
+    home = tmp_path / "above" / "all" / "home"
+    assert said(tmp_path, PREFECT_HOME=str(home))[0] == str(home)
+    assert home.parent.is_dir()
+
+
 @pytest.mark.parametrize("profiles", [EMPTY, 'active = "default"\n' + EMPTY])
 def test_a_profile_that_sets_nothing_is_not_a_choice(tmp_path: Path, profiles: str) -> None:
     assert said(tmp_path, profiles)[0] == HOME

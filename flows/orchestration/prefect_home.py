@@ -28,8 +28,10 @@ def use_project_home() -> None:
     _turn_telemetry_off()
     if not any(os.environ.get(name) for name in _CHOSEN) and not _has_profile():
         os.environ["PREFECT_HOME"] = str(HOME)
+    if home := os.environ.get("PREFECT_HOME"):
         with suppress(OSError):  # a command that needs the home refuses to run without it
-            HOME.parent.mkdir(exist_ok=True)  # Prefect creates its home, but not the folder above
+            # Prefect creates its home, but not the folders above.
+            Path(home).expanduser().parent.mkdir(parents=True, exist_ok=True)
 
 
 def _turn_telemetry_off() -> None:

@@ -22,7 +22,7 @@ def refuse_silent_server() -> None:
 
     Raises:
         UsageError: nothing answers, or what answers is not a Prefect server; without a server,
-            this user may not write Prefect's own database.
+            this user may not write Prefect's own database, or its folder is missing.
     """
     url = PREFECT_API_URL.value()
     if not url:
@@ -49,10 +49,16 @@ def _refuse_closed_database() -> None:
     folder = nearest(file.parent)  # SQLite creates files next to the database
     closed = [] if os.access(folder, os.W_OK | os.X_OK) else [folder]
     closed += [] if os.access(nearest(file), os.W_OK) else [nearest(file)]
+    elsewhere = "or name another home: export PREFECT_HOME=FOLDER"
     if closed:
         raise UsageError(
             f"Prefect's database {file} cannot be written: this user may not write {closed[0]}; "
-            "correct its permissions, or name another home: export PREFECT_HOME=FOLDER"
+            f"correct its permissions, {elsewhere}"
+        )
+    if not file.parent.is_dir():  # Prefect has tried to create its home
+        raise UsageError(
+            f"Prefect's database {file} cannot be written: there is no folder {file.parent}; "
+            f"create it, {elsewhere}"
         )
 
 
