@@ -57,6 +57,17 @@ def test_a_second_request_uses_the_connection_of_the_first(tmp_path: Path) -> No
     assert asyncio.run(changes()) == 2
 
 
+def test_a_connection_caches_few_of_the_pages_that_it_wrote(tmp_path: Path) -> None:
+    """Prefect's own setting, 80 MB, keeps all artifacts of a long backfill in memory."""
+
+    async def cached_kb() -> int:
+        async with opened(tmp_path) as (_, engine), engine.begin() as connection:
+            found = await connection.execute(sqlalchemy.text("PRAGMA cache_size"))
+            return -int(found.scalar_one())  # pages, if positive
+
+    assert 0 < asyncio.run(cached_kb()) <= 4096
+
+
 async def _changes(folder: Path) -> int:
     """Insert a row; return how many changes the connection has made."""
     engine = await ConnectionsInLoop(f"sqlite+aiosqlite:///{folder / 'prefect.db'}").engine()
