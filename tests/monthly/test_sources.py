@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 import monthly
 from core.download import fetch as fetching
+from core.download import hosts
 from core.download import http as web_server
 from core.download.checks import FileKind, check_file, kind_of
 from core.download.remote_file import Download, RemoteFile, remote_file
@@ -61,6 +62,12 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web_server, "TIMEOUT", httpx.Timeout(0.1))
+
+
+@pytest.fixture
+def many_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let requests follow each other without the pause that spares a publisher."""
+    monkeypatch.setenv(hosts.SETTING, "1000")
 
 
 @pytest.fixture
@@ -309,7 +316,9 @@ def test_refused_connection_is_unreachable(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("to", ["/x.csv.gz", "file:///etc/hostname", "ftp://127.0.0.1/x"])
-def test_redirect_that_leads_to_no_file_is_not_tried_again(web: Web, to: str) -> None:
+def test_redirect_that_leads_to_no_file_is_not_tried_again(
+    web: Web, many_slots: None, to: str
+) -> None:
     url = web.redirect("/x.csv.gz", to)
     with pytest.raises(SourceError, match="leads to no file") as caught:
         look(url, MONTH)
@@ -416,7 +425,7 @@ def test_drop_in_the_middle_is_continued_to_the_identical_bytes(web: Web, tmp_pa
 )
 @given(cuts=st.lists(st.integers(0, len(GZ) - 1), min_size=1, max_size=3))
 def test_any_cuts_and_attempts_give_the_identical_bytes(
-    web: Web, tmp_path: Path, cuts: list[int]
+    web: Web, many_slots: None, tmp_path: Path, cuts: list[int]
 ) -> None:
     url = web.serve(f"/{NAME}", PAGE)
     for cut in sorted(cuts):
