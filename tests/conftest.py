@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.metadata import version
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,10 +156,24 @@ def s3() -> Iterator[S3]:
 
 
 @pytest.fixture
+def s3_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let S3's client retry without its pause of up to a second."""
+    from botocore.retries.standard import ExponentialBackoff
+
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
+
+
+@pytest.fixture
 def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
-    """Yield the test's own stand-in for Google, with an empty bucket, set in the environment."""
+    """Yield the test's own stand-in for Google, with an empty bucket, set in the environment.
+
+    Google's clients retry without their pauses of seconds.
+    """
+    from google.api_core.retry import retry_unary
+
     from fakes.google import Google
 
+    monkeypatch.setattr(retry_unary, "exponential_sleep_generator", lambda *_, **__: repeat(0.001))
     with Google() as served:
         for name, value in served.environment().items():
             monkeypatch.setenv(name, value)

@@ -131,6 +131,7 @@ class Web:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = False  # closing waits for the threads, so that no socket stays open
+    request_queue_size = 64  # beyond it, a client that connects waits a second for its next try
 
     def __init__(self, web: Web) -> None:
         self.web = web

@@ -24,6 +24,8 @@ from fakes.parts import check_copies, check_parts
 from fakes.s3 import KEY, REGION, S3, SECRET, Objects, block, sized
 from fakes.web import Fault, Page, Web
 
+pytestmark = pytest.mark.usefixtures("s3_at_once")
+
 #: S3's wording of a refusal (its API reference, Error Responses).
 ERROR = '<?xml version="1.0"?><Error><Code>{}</Code><Message>because</Message></Error>'
 
