@@ -163,7 +163,7 @@ def test_a_publisher_of_an_unknown_authority_is_refused(
 
 
 def test_a_bucket_of_an_unknown_authority_is_refused(
-    company: Company, plain: pytest.MonkeyPatch, s3: S3
+    company: Company, plain: pytest.MonkeyPatch, s3: S3, s3_at_once: None
 ) -> None:
     from orchestration.block_kinds import _s3
 
@@ -187,7 +187,7 @@ def test_a_wrong_password_of_the_proxy_is_an_error_at_once_that_does_not_show_it
 
 
 def test_a_bucket_behind_a_proxy_that_refuses_does_not_show_its_password(
-    company: Company, plain: pytest.MonkeyPatch
+    company: Company, plain: pytest.MonkeyPatch, s3_at_once: None
 ) -> None:
     from orchestration.block_kinds import _s3
 

@@ -80,12 +80,13 @@ def words_while_held(
 
 
 def test_a_duckdb_file_in_use_is_reported_within_two_seconds(
-    said: Queue[str], tmp_path: Path
+    said: Queue[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warehouse = DuckDBFile(tmp_path / "trips.duckdb", "256MB")
     warehouse.query("SELECT 1")
     holder = Holder(_HOLD_DUCKDB, warehouse.path)
     assert waiting.FIRST_SECONDS < 2
+    monkeypatch.setattr(waiting, "FIRST_SECONDS", 0.05)
     use = threading.Thread(target=warehouse.query, args=("SELECT 1",))
     use.start()
     word = said.get(timeout=20)

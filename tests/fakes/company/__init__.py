@@ -7,6 +7,7 @@ The proxy is proxy.py, in a separate process, and asks for a user and a password
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import socketserver
 import ssl
@@ -50,12 +51,13 @@ class Company:
             env=os.environ | {"PYTHONPATH": str(_FOLDER), "SEEN": str(self._seen)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         deadline = time.monotonic() + _START_SECONDS
         while not (self._port.exists() and self._port.read_text().strip()):
             assert self._process.poll() is None
             assert time.monotonic() < deadline, "the proxy does not start"
-            time.sleep(0.05)
+            time.sleep(0.005)
         self.proxy = self.proxy_for(quote(LOGIN, safe=":"))
         return self
 
@@ -65,7 +67,8 @@ class Company:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._process.terminate()
+        # With the processes that it started, whose orderly end takes a second.
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         for host in self._hosts:
             host.shutdown()
