@@ -55,7 +55,7 @@ def webhook() -> Iterator[Webhook]:
     import make_notification
 
     served = Webhook()
-    thread = threading.Thread(target=served.server.serve_forever, daemon=True)
+    thread = threading.Thread(target=served.server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     settings = Settings({"NOTIFY_WEBHOOK_URL": served.url}, Path(".env"))
     ((name, block),) = make_notification.blocks(settings)

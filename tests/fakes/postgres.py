@@ -92,11 +92,18 @@ def running_server() -> Iterator[tuple[Server, int]]:
     server, port = Server(folder / "data", PASSWORD), free_port()
     try:
         server.start(port)
+        _spare_the_disk(Database(server, port, DATABASE))
         yield server, port
     finally:
         if server.is_running():
             server.stop("immediate")
         shutil.rmtree(folder)
+
+
+def _spare_the_disk(database: Database) -> None:
+    """Leave to the system when data reaches the disk: tests end servers, not the machine."""
+    database.query("ALTER SYSTEM SET fsync = off")
+    database.query("SELECT pg_reload_conf()")
 
 
 @contextmanager
