@@ -7,7 +7,6 @@ import gc
 import os
 import signal
 import tempfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.metadata import version
@@ -190,13 +189,17 @@ def postgres_server() -> Iterator[tuple[Server, int]]:
         yield found
 
 
-@pytest.fixture
-def database(
-    postgres_server: tuple[Server, int], request: pytest.FixtureRequest
-) -> Iterator[Database]:
-    """Yield an empty PostgreSQL database for one test."""
+@pytest.fixture(scope="session")
+def only_database(postgres_server: tuple[Server, int]) -> Iterator[Database]:
+    """Create the one database of all tests."""
     from fakes.postgres import new_database
 
-    name = f"test_{zlib.crc32(request.node.nodeid.encode()):08x}"
-    with new_database(*postgres_server, name) as found:
+    with new_database(*postgres_server, "test") as found:
         yield found
+
+
+@pytest.fixture
+def database(only_database: Database) -> Iterator[Database]:
+    """Yield an empty PostgreSQL database for one test."""
+    yield only_database
+    only_database.empty()

@@ -23,7 +23,7 @@ PASSWORD = "a secret: @/%#"
 
 @dataclass(frozen=True)
 class Database:
-    """A database of the server, created for one test."""
+    """A database of the server."""
 
     server: Server
     port: int
@@ -75,6 +75,17 @@ class Database:
         )
         return {name for (name,) in rows}
 
+    def empty(self) -> None:
+        """End all sessions and drop all tables; another database takes ten times as long."""
+        self.query(
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        self.query(
+            "DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION pg_database_owner; "
+            "GRANT USAGE ON SCHEMA public TO PUBLIC"
+        )
+
     def wait_until(self, true: str) -> None:
         """Wait until a query returns true."""
         deadline = time.monotonic() + 60
@@ -108,7 +119,7 @@ def _spare_the_disk(database: Database) -> None:
 
 @contextmanager
 def new_database(server: Server, port: int, name: str) -> Iterator[Database]:
-    """Create a database for one test."""
+    """Create a database, and drop it at the end."""
     first = Database(server, port, DATABASE)
     first.query(f"CREATE DATABASE {name}")
     yield Database(server, port, name)
