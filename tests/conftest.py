@@ -169,10 +169,12 @@ def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
     Google's clients retry without their pauses of seconds.
     """
     from google.api_core.retry import retry_unary
+    from google.resumable_media import _helpers
 
     from fakes.google import Google
 
     monkeypatch.setattr(retry_unary, "exponential_sleep_generator", lambda *_, **__: repeat(0.001))
+    monkeypatch.setattr(_helpers, "calculate_retry_wait", lambda *_: (0.001, 0.001))
     with Google() as served:
         for name, value in served.environment().items():
             monkeypatch.setenv(name, value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partialmethod
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import boto3
 import botocore.session
 import pytest
 from botocore.loaders import create_loader
+from werkzeug.serving import BaseWSGIServer
 
 from core.storage.s3 import S3Store
 from core.storage.s3_connection import Connection
@@ -71,6 +72,9 @@ class S3:
         # Each request would list the folder of moto's packages, which takes a third of its time.
         modules = tuple(moto.backends.list_of_moto_modules())
         self._patch.setattr(moto.backends, "list_of_moto_modules", lambda: modules)
+        # By default, its end takes half a second.
+        at_once = partialmethod(BaseWSGIServer.serve_forever, 0.05)
+        self._patch.setattr(BaseWSGIServer, "serve_forever", at_once)
         self._server.start()
         host, port = self._server.get_host_and_port()
         self.url = f"http://{host}:{port}"

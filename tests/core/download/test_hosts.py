@@ -41,9 +41,11 @@ class Clock:
         self._now = time.time()
 
     def time(self) -> float:
+        """Return the seconds since 1970."""
         return self._now
 
     def sleep(self, seconds: float) -> None:
+        """Go on."""
         self._now += seconds
 
 

@@ -305,7 +305,9 @@ def test_a_declared_source_with_a_password_or_a_query_is_known_without_them(
 # ---- what cannot be checked
 
 
-def test_a_bucket_that_does_not_answer_is_not_a_fault(full: Stack, s3: S3) -> None:
+def test_a_bucket_that_does_not_answer_is_not_a_fault(
+    full: Stack, s3: S3, s3_at_once: None
+) -> None:
     bucket = s3_store("http://127.0.0.1:1", "nowhere")
     with pytest.raises(Unavailable):
         verify(full.request(bucket=bucket))
