@@ -16,11 +16,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
+
+from filelock import FileLock
 
 from fakes.preloading import INT, READY
 
@@ -28,6 +31,8 @@ from fakes.preloading import INT, READY
 PREFECT = (sys.executable, str(Path(sys.executable).with_name("prefect")))
 _SERVER = Path(__file__).with_name("preloading.py")
 _VARIABLE = "TESTS_PRELOADED"
+#: The connection to a server that another process started; its end tells the server of ours.
+_JOINED: list[socket.socket] = []
 
 
 @dataclass
@@ -156,15 +161,38 @@ def _heard(server: socket.socket) -> int:
 def shared() -> dict[str, str]:
     """Return the variable by which processes find the fork server; start the server if necessary.
 
-    A server that this process starts ends with it.
+    The workers of a pytest run share one, which ends with the last of them that uses it.
     """
     if _VARIABLE in os.environ:
         return {_VARIABLE: os.environ[_VARIABLE]}
-    folder = tempfile.TemporaryDirectory(prefix="preloaded-")
-    path = f"{folder.name}/socket"
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
+    path = Path(tempfile.gettempdir(), f"preloaded-{run}")
+    with FileLock(f"{path}.lock"):
+        if not _is_joined(path):
+            _start(path)
+    return {_VARIABLE: str(path)}
+
+
+def _is_joined(path: Path) -> bool:
+    """Return whether a server runs, which then stays until this process ends."""
+    server = socket.socket(socket.AF_UNIX)
+    try:
+        server.connect(str(path))
+        server.sendall(b"\n")
+        if server.recv(len(READY), socket.MSG_WAITALL) == READY:
+            _JOINED.append(server)
+            return True
+    except OSError:  # it has not been started, or has ended
+        pass
+    server.close()
+    return False
+
+
+def _start(path: Path) -> None:
+    path.unlink(missing_ok=True)
     # The server must have no other threads when it forks, and OpenBLAS would start some.
     environment = os.environ | {"PYTHONPATH": "", "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "ignore", str(_SERVER), path]
+    command = [sys.executable, "-W", "ignore", str(_SERVER), str(path)]
     process = subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -173,8 +201,8 @@ def shared() -> dict[str, str]:
     process.stdout.close()
 
     def end() -> None:
-        process.communicate()
-        folder.cleanup()
+        process.communicate()  # it ends when no other worker uses it
+        path.unlink()
+        Path(f"{path}.lock").unlink()
 
     atexit.register(end)
-    return {_VARIABLE: path}

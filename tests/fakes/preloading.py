@@ -71,9 +71,12 @@ class _Hidden(MetaPathFinder, Loader):
 def _serve(listening: socket.socket) -> list[str]:
     """Fork for each program and report its exit status; in a fork, return the program's words."""
     running: dict[int, tuple[int, socket.socket]] = {}
+    users: dict[int, socket.socket | None] = {0: None}  # the process that started the server
     while True:
-        ready = select.select([0, listening.fileno(), *running], [], [])[0]
-        if 0 in ready:  # the process that started the server has ended
+        ready = select.select([*users, listening.fileno(), *running], [], [])[0]
+        for ended in users.keys() & set(ready):
+            del users[ended]
+        if not users:
             os._exit(0)
         for ended in running.keys() & set(ready):
             _report(*running.pop(ended))
@@ -81,6 +84,10 @@ def _serve(listening: socket.socket) -> list[str]:
         if listening.fileno() in ready:
             client, _ = listening.accept()
             files = socket.recv_fds(client, 1, 3)[1]
+            if not files:
+                users[client.fileno()] = client
+                client.sendall(READY)
+                continue
             job = json.loads(client.makefile().readline())
             if (pid := os.fork()) == 0:
                 return _become(job, files)
