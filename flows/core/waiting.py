@@ -18,6 +18,8 @@ LOG = logging.getLogger("trips")
 FIRST_SECONDS = 1.5
 #: Seconds between messages.
 NEXT_SECONDS = 30.0
+#: Seconds between two attempts to take a lock.
+_POLL_SECONDS = 0.01
 
 #: Returns who holds the resource: empty if unknown, None if nobody does.
 Holder = Callable[[], str | None]
@@ -103,7 +105,7 @@ def acquire(lock: BaseFileLock, what: str, seconds: float) -> None:
         lock.acquire(timeout=0)
     except Timeout:
         with waiting(what, seconds, lambda: locked_by(Path(lock.lock_file))):
-            lock.acquire(timeout=seconds)
+            lock.acquire(timeout=seconds, poll_interval=_POLL_SECONDS)
 
 
 def locked_by(path: Path) -> str:

@@ -22,8 +22,6 @@ from core.waiting import acquire
 
 #: Seconds to wait for another writer; a write takes at most one, so a longer one is stuck.
 LOCK_SECONDS = 60
-#: Seconds between two attempts to lock it: most writers hold it for a few thousandths.
-_POLL_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -265,7 +263,7 @@ class FolderBucket:
 
     @contextmanager
     def _locked(self, target: Path) -> Iterator[None]:
-        lock = FileLock(self.folder / ".lock", poll_interval=_POLL_SECONDS)
+        lock = FileLock(self.folder / ".lock")
         try:
             acquire(lock, f"{target} is locked by another run", LOCK_SECONDS)
         except Timeout as error:
