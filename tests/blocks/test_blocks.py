@@ -514,6 +514,7 @@ def test_a_check_without_an_answer_fails_with_the_reason(
     values: dict[str, str],
     nobody: int,
     monkeypatch: pytest.MonkeyPatch,
+    s3_at_once: None,
     reference: str,
 ) -> None:
     """Each block gets one line without secrets; the exit code is 1, and there is no traceback."""
