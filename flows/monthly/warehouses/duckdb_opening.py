@@ -18,13 +18,12 @@ from core.disk import DATA_SETTING, free_space, replacing, room_for
 from core.duckdb_instance import instance
 from core.errors import Busy, StorageError
 from core.file_queue import FileQueue
-from core.waiting import NEXT_SECONDS, locked_by, waiting
+from core.waiting import NEXT_SECONDS, waiting
 
 #: Seconds to wait while another process has the file open: DuckDB allows a single writer.
 WAIT_SECONDS = 300
+#: Seconds between two attempts, each of which takes half a millisecond.
 _POLL_SECONDS = 0.02
-#: DuckDB takes 5 ms to fail to open a file; a look at the system's locks takes a fiftieth.
-_LOOK_SECONDS, _MOST_LOOKS = 0.005, 50
 #: What an attached file is called in SQL.
 _NAME = "warehouse"
 #: What to do about a damaged file.
@@ -156,15 +155,6 @@ def _open_in_time(
                     f"close it there, then run again ({error})"
                 ) from error
             time.sleep(_POLL_SECONDS)
-            _wait_while_locked(path)
-
-
-def _wait_while_locked(path: Path) -> None:
-    """Wait briefly until the file has no lock; not longer, because some locks can be shared."""
-    for _ in range(_MOST_LOOKS):
-        if not (path.exists() and locked_by(path)):
-            return
-        time.sleep(_LOOK_SECONDS)
 
 
 def _holder(said: Sequence[str]) -> str | None:
