@@ -133,6 +133,8 @@ def _remedy(path: Path, error: Exception) -> str:
         return f"the file stays as it is; name another path ({DATA_SETTING})"
     if is_damage(error):
         return MOVE_AWAY
+    if "file handle conflict" in str(error):
+        return "this process has it open itself: close that connection, then run again"
     return f"{free_space(path.parent)} there; name a path where DuckDB can write ({DATA_SETTING})"
 
 

@@ -407,6 +407,21 @@ def test_a_load_spills_beside_its_file(warehouse: DuckDBFile, tmp_path: Path) ->
         assert file.query("SELECT current_setting('temp_directory')") == [(f"{file.path}.tmp",)]
 
 
+def test_a_file_that_this_process_has_open_itself_is_refused_at_once(
+    warehouse: DuckDBFile,
+) -> None:
+    """As in a notebook."""
+    load(warehouse, JANUARY, [1])
+    with (
+        attached(warehouse.path),
+        pytest.raises(
+            StorageError, match=r"it open itself: close that connection, then run again$"
+        ),
+    ):
+        load(warehouse, JANUARY, [2])
+    assert sums(warehouse) == {"2021-01-01": (1, 1)}
+
+
 def test_a_process_may_fork_between_two_files(warehouse: DuckDBFile, tmp_path: Path) -> None:
     """DuckDB has threads, which a forked process lacks and cannot end."""
     load(warehouse, JANUARY, [1])
