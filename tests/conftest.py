@@ -183,11 +183,17 @@ def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[tuple[Server, int]]:
+def postgres_cache(pytestconfig: pytest.Config) -> Path:
+    """Return the cache of `fakes.postgres.running_server`, as that of the Prefect database."""
+    return pytestconfig.cache.mkdir("postgres")
+
+
+@pytest.fixture(scope="session")
+def postgres_server(postgres_cache: Path) -> Iterator[tuple[Server, int]]:
     """Run one PostgreSQL server for all tests; yield it and its port."""
     from fakes.postgres import running_server
 
-    with running_server() as found:
+    with running_server(postgres_cache) as found:
         yield found
 
 

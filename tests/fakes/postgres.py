@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -12,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
+from filelock import FileLock
 from sqlalchemy.engine import URL
 
+import postgres_server
+from core.scratch import this_user
 from monthly.warehouses.postgres import Postgres
 from monthly.warehouses.postgres_connection import postgres_at
 from postgres_server import DATABASE, HOST, USER, Server, free_port
@@ -95,13 +100,18 @@ class Database:
 
 
 @contextmanager
-def running_server() -> Iterator[tuple[Server, int]]:
-    """Run a server in its own temporary folder, which is deleted at the end."""
+def running_server(cache: Path) -> Iterator[tuple[Server, int]]:
+    """Run a server in its own temporary folder, which is deleted at the end.
+
+    Args:
+        cache: folder with a copy of a new cluster; the first caller makes it.
+    """
     # Only pytest's user may enter its folder, and root runs the server as another user.
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     folder.chmod(0o755)
     server, port = Server(folder / "data", PASSWORD), free_port()
     try:
+        _make(server, cache)
         server.start(port)
         _spare_the_disk(Database(server, port, DATABASE))
         yield server, port
@@ -109,6 +119,26 @@ def running_server() -> Iterator[tuple[Server, int]]:
         if server.is_running():
             server.stop("immediate")
         shutil.rmtree(folder)
+
+
+def _make(server: Server, cache: Path) -> None:
+    """Create the cluster as a copy, which takes a tenth of the time."""
+    how = Path(postgres_server.__file__).read_text() + PASSWORD + this_user()
+    how += server._called("postgres", "--version").stdout
+    made = cache / hashlib.sha256(how.encode()).hexdigest()[:16]
+    with FileLock(cache / "lock"):
+        if made.exists():
+            _copy(made, server.folder)
+            return
+        for old in filter(Path.is_dir, cache.iterdir()):
+            shutil.rmtree(old)
+        server._make()
+        _copy(server.folder, cache / "unfinished")
+        (cache / "unfinished").rename(made)
+
+
+def _copy(folder: Path, target: Path) -> None:
+    subprocess.run(["cp", "-a", folder, target], check=True)  # with its owner, who runs the server
 
 
 def _spare_the_disk(database: Database) -> None:

@@ -425,12 +425,12 @@ def test_killed_at_any_step_the_next_load_completes(
 
 
 def test_a_server_that_stops_during_a_load_is_a_transient_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The old month survives the restart, and the next load completes."""
     found = HeldCopy(postgres_copy._chunks)
     with (
-        running_server() as (server, port),
+        running_server(postgres_cache) as (server, port),
         new_database(server, port, "stopped") as database,
         ThreadPoolExecutor(1) as pool,
     ):
