@@ -449,7 +449,7 @@ def test_months_are_dropped_when_somebody_says_yes(place: Path) -> None:
     assert call(**wanted, yes=True).message == "1 of 2 months dropped"
     assert totals(place) == {"2020-11": (1, 3.0)}
     assert call(**wanted, yes=True).name == "Skipped"
-    assert "is empty" in failure(call(color="green", yes=True, return_state=True))
+    assert "no months are named" in failure(call(color="green", yes=True, return_state=True))
     assert bring_all(place, "10").result()[0].status == "loaded"
 
 
