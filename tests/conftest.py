@@ -156,7 +156,7 @@ def s3() -> Iterator[S3]:
 
 @pytest.fixture
 def s3_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let S3's client retry without its pause of up to a second."""
+    """Make the S3 client retry without its backoff of up to a second."""
     from botocore.retries.standard import ExponentialBackoff
 
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
@@ -166,7 +166,7 @@ def s3_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
     """Yield the test's own stand-in for Google, with an empty bucket, set in the environment.
 
-    Google's clients retry without their pauses of seconds.
+    Google's clients retry without their usual backoff of several seconds.
     """
     from google.api_core.retry import retry_unary
     from google.resumable_media import _helpers
@@ -199,7 +199,7 @@ def postgres_server(postgres_cache: Path) -> Iterator[tuple[Server, int]]:
 
 @pytest.fixture(scope="session")
 def only_database(postgres_server: tuple[Server, int]) -> Iterator[Database]:
-    """Create the one database of all tests."""
+    """Create the database that all tests share."""
     from fakes.postgres import new_database
 
     with new_database(*postgres_server, "test") as found:

@@ -376,7 +376,7 @@ def test_a_server_that_is_not_prefects_is_named(monkeypatch: pytest.MonkeyPatch)
             prefect_server.refuse_silent_server()
 
 
-def test_a_home_that_cannot_be_created_is_one_line(tmp_path: Path) -> None:
+def test_a_database_in_a_missing_folder_is_one_line(tmp_path: Path) -> None:
     from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, temporary_settings
 
     from orchestration.prefect_server import refuse_silent_server
@@ -386,7 +386,7 @@ def test_a_home_that_cannot_be_created_is_one_line(tmp_path: Path) -> None:
     with temporary_settings(settings), pytest.raises(UsageError) as caught:
         refuse_silent_server()
     assert str(caught.value) == (
-        f"Prefect's database {file} cannot be written: there is no folder {file.parent}; "
+        f"Prefect's database {file} cannot be written: the folder {file.parent} does not exist; "
         "create it, or name another home: export PREFECT_HOME=FOLDER"
     )
 
@@ -449,7 +449,7 @@ def test_months_are_dropped_when_somebody_says_yes(place: Path) -> None:
     assert call(**wanted, yes=True).message == "1 of 2 months dropped"
     assert totals(place) == {"2020-11": (1, 3.0)}
     assert call(**wanted, yes=True).name == "Skipped"
-    assert "no months are named" in failure(call(color="green", yes=True, return_state=True))
+    assert "no months given" in failure(call(color="green", yes=True, return_state=True))
     assert bring_all(place, "10").result()[0].status == "loaded"
 
 

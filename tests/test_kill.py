@@ -6,7 +6,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,8 @@ from monthly.warehouses.load import fetch_object, kept_entry
 OLD = list(range(1_000, 1_200))
 #: The corrected file: other trips, all of them valid.
 NEW = list(range(5_000, 5_321))
+#: What a load into a DuckDB file consists of.
+LOAD = {"ATTACH", "begin", "DELETE", "INSERT", "commit", "DETACH"}
 #: More steps than a month has; a walk that gets here does not end by itself.
 FAR = 500
 
@@ -49,6 +51,7 @@ class Walk:
         old: the initial totals in bucket and warehouse, if any.
         new: the totals of the published file.
         rejects: whether the published file has rows that are not trips.
+        statements: the kinds of the statements before which runs were killed.
     """
 
     folder: Path
@@ -57,11 +60,13 @@ class Walk:
     old: list[int] | None
     new: list[int]
     rejects: bool
+    statements: set[str] = field(default_factory=set)
 
     def step(self, forks: Forks, number: int) -> bool:
         """Kill a run before change `number`; return False if it ended earlier."""
         root = self.root(f"{number}")
         outcome = forks.run(root, self.source, kill_at=number)
+        self.statements.add(outcome.statement)
         if not outcome.killed:
             assert outcome.error == ""
             self.check_whole(root)
@@ -171,8 +176,9 @@ def test_new_month_survives_a_kill_at_every_step(
 ) -> None:
     source = tmp_path / "published" / "yellow.csv.gz"
     publish(source, NEW, bad=1)
-    kills = walk_all(Walk(tmp_path, tmp_path / "nothing", source, None, NEW, True))
-    assert kills > 40  # every file of scratch, bucket and warehouse, and every statement
+    walk = Walk(tmp_path, tmp_path / "nothing", source, None, NEW, True)
+    assert walk_all(walk) > 40  # every file of scratch, bucket and warehouse, and every statement
+    assert walk.statements >= LOAD | {"CREATE"}
 
 
 @pytest.mark.slow
@@ -184,8 +190,9 @@ def test_corrected_month_survives_a_kill_at_every_step(
     publish(source, OLD, bad=1)
     assert run_month(begin, source) == ["loaded", "loaded"]
     publish(source, NEW)
-    kills = walk_all(Walk(tmp_path, begin, source, OLD, NEW, False))
-    assert kills > 40
+    walk = Walk(tmp_path, begin, source, OLD, NEW, False)
+    assert walk_all(walk) > 40
+    assert walk.statements >= LOAD
 
 
 def _halve(path: Path) -> None:

@@ -145,10 +145,12 @@ def test_a_restoration_by_sigkill_at_every_change_of_a_file(
             forks.go()
             return forks.outcome()
 
+        statements = set()
         for number in count(1):
             root = tmp_path / f"{number}"
             shutil.copytree(begin, root)
             outcome = restored(root, number)
+            statements.add(outcome.statement)
             assert outcome.error == ""
             if not outcome.killed:
                 break
@@ -160,6 +162,7 @@ def test_a_restoration_by_sigkill_at_every_change_of_a_file(
             check_files(root)
             shutil.rmtree(root)
     assert number > 30  # the files of scratch, bucket and warehouse
+    assert statements >= {"DELETE", "INSERT", "commit"}
 
 
 def check_files(root: Path) -> None:

@@ -95,9 +95,7 @@ def months_of(color: str, months: str | Iterable[int], year: int) -> tuple[Month
     parts = months.split(",") if isinstance(months, str) else [str(n) for n in months]
     named = {month for part in parts if part.strip() for month in _range(color, part, year)}
     if not named:
-        raise UsageError(
-            f"{color}: no months are named; give months, such as 2021-01 or 2020-01:2020-12"
-        )
+        raise UsageError(f"{color}: no months given; name some, such as 2021-01 or 2020-01:2020-12")
     return tuple(sorted(named))
 
 

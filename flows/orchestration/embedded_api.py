@@ -30,7 +30,7 @@ from orchestration.kept_connections import KeptConnections
 #: Seconds to wait for a database that another connection writes, as Prefect does, and between
 #: two attempts.
 PATIENCE, _PAUSE = 60.0, 0.005
-#: Kilobytes of pages that a connection caches.
+#: Page cache of a connection, in KiB.
 _CACHE_KB = 4000
 #: The engines by database URL.
 _ENGINES: dict[str, AsyncEngine] = {}
@@ -104,10 +104,10 @@ class ConnectionsInLoop(KeptConnections):
         return engine
 
     def setup_sqlite(self, conn: sqlite3.Connection, record: object) -> None:
-        """Set Prefect's pragmas, but for waits and memory.
+        """Set Prefect's pragmas, except for the busy timeout and the cache size.
 
         The cursor waits for locks, because SQLite blocks the loop. Prefect lets each connection
-        cache 80 MB of pages, which a backfill fills with its own artifacts.
+        cache 80 MB of pages, which a backfill fills with the artifacts it writes.
         """
         super().setup_sqlite(conn, record)  # type: ignore[no-untyped-call] # Prefect's
         conn.execute("PRAGMA busy_timeout = 0")

@@ -55,10 +55,10 @@ def _refuse_closed_database() -> None:
             f"Prefect's database {file} cannot be written: this user may not write {closed[0]}; "
             f"correct its permissions, {elsewhere}"
         )
-    if not file.parent.is_dir():  # Prefect has tried to create its home
+    if not file.parent.is_dir():  # Prefect has already tried to create its home
         raise UsageError(
-            f"Prefect's database {file} cannot be written: there is no folder {file.parent}; "
-            f"create it, {elsewhere}"
+            f"Prefect's database {file} cannot be written: the folder {file.parent} does not "
+            f"exist; create it, {elsewhere}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Files of DuckDB as a person opens them, with nothing of the code under test."""
+"""Opens DuckDB files as a user would, without the code under test."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ def attached(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection to a file, which is created, or to a database in memory."""
     name, literal = next(_NAMES), str(file).replace("'", "''")
-    with _instance().cursor() as db:
+    duck = _instance()
+    with duck.cursor() as db:
         db.execute(f"ATTACH '{literal}' AS {name} {'(READ_ONLY)' if read_only else ''}")
     try:
-        with _instance().cursor() as db:
+        with duck.cursor() as db:
             db.execute(f"USE {name}")
             yield db
     finally:
-        with _instance().cursor() as db:
+        with duck.cursor() as db:
             db.execute(f"DETACH {name}")
 
 

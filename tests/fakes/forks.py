@@ -31,12 +31,14 @@ class Outcome:
         error: name and text of the exception, if it raised one.
         killed: whether it reached the step at which it was to be killed.
         last_written: the file that the step before opened for writing, if it did.
+        statement: the first word of the DuckDB statement that the kill prevented, if it did.
     """
 
     result: Any = None
     error: str = ""
     killed: bool = False
     last_written: Path | None = None
+    statement: str = ""
 
 
 class Forks:
@@ -114,6 +116,7 @@ class Forks:
             said.get("error", ""),
             os.waitstatus_to_exitcode(said["exit"]) == -signal.SIGKILL,
             Path(last) if last else None,
+            said.get("statement", ""),
         )
 
     def _send(self, text: str) -> None:
@@ -149,11 +152,11 @@ class Changes:
         elif event in _CHANGES and self._is_inside(args[0], args[_CHANGES[event]]):
             self.count()
 
-    def count(self, written: str | None = None) -> None:
+    def count(self, written: str | None = None, statement: str = "") -> None:
         """Count a change that is about to be made; kill the process if it is the one."""
         self.done += 1
         if self.done == self._kill_at:
-            _say({"last_written": self._last_written})
+            _say({"last_written": self._last_written, "statement": statement})
             os.kill(os.getpid(), signal.SIGKILL)
         self._last_written = written
 
@@ -175,17 +178,22 @@ class Counted:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self._db.close()
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("begin", "commit", "rollback", "close"):
-            self._changes.count()
+        if name in ("begin", "commit", "rollback"):
+            self._changes.count(statement=name)
         return getattr(self._db, name)
 
+    def cursor(self) -> Counted:
+        """Return a cursor whose statements count, too."""
+        return Counted(self._db.cursor(), self._changes)
+
     def execute(self, sql: str, *parameters: Any) -> Any:
-        """Count a statement that changes data; COMMENT statements do not count."""
-        if not sql.startswith(("SELECT", "SET", "COMMENT")):
-            self._changes.count()
+        """Count a statement that changes data or files; COMMENT statements do not count."""
+        reads = sql.startswith(("SELECT", "SET", "USE", "COMMENT")) or "READ_ONLY" in sql
+        if not reads:
+            self._changes.count(statement=sql.split()[0])
         return self._db.execute(sql, *parameters)
 
 
@@ -219,7 +227,6 @@ def _watch(changes: Changes) -> None:
     connect: Any = duckdb.connect
 
     def counted(*args: Any, **options: Any) -> Counted:
-        changes.count()
         return Counted(connect(*args, **options), changes)
 
     duckdb.connect = counted  # type: ignore[assignment] # replaces it in this process

@@ -81,7 +81,7 @@ class Database:
         return {name for (name,) in rows}
 
     def empty(self) -> None:
-        """End all sessions and drop all tables; another database takes ten times as long."""
+        """End all sessions and empty the schema; a new database would take ten times as long."""
         self.query(
             "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -142,7 +142,7 @@ def _copy(folder: Path, target: Path) -> None:
 
 
 def _spare_the_disk(database: Database) -> None:
-    """Leave to the system when data reaches the disk: tests end servers, not the machine."""
+    """Turn off fsync: tests kill servers, not the machine."""
     database.query("ALTER SYSTEM SET fsync = off")
     database.query("SELECT pg_reload_conf()")
 

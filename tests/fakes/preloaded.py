@@ -31,7 +31,8 @@ from fakes.preloading import INT, READY
 PREFECT = (sys.executable, str(Path(sys.executable).with_name("prefect")))
 _SERVER = Path(__file__).with_name("preloading.py")
 _VARIABLE = "TESTS_PRELOADED"
-#: The connection to a server that another process started; its end tells the server of ours.
+#: The connection to a server that another process started; when it closes, the server knows that
+#: this process has ended.
 _JOINED: list[socket.socket] = []
 
 
@@ -161,7 +162,7 @@ def _heard(server: socket.socket) -> int:
 def shared() -> dict[str, str]:
     """Return the variable by which processes find the fork server; start the server if necessary.
 
-    The workers of a pytest run share one, which ends with the last of them that uses it.
+    The workers of a pytest run share one server, which exits with the last worker that uses it.
     """
     if _VARIABLE in os.environ:
         return {_VARIABLE: os.environ[_VARIABLE]}
@@ -174,7 +175,7 @@ def shared() -> dict[str, str]:
 
 
 def _is_joined(path: Path) -> bool:
-    """Return whether a server runs, which then stays until this process ends."""
+    """Join a running server and keep it alive until this process exits; return if there is one."""
     server = socket.socket(socket.AF_UNIX)
     try:
         server.connect(str(path))
@@ -182,7 +183,7 @@ def _is_joined(path: Path) -> bool:
         if server.recv(len(READY), socket.MSG_WAITALL) == READY:
             _JOINED.append(server)
             return True
-    except OSError:  # it has not been started, or has ended
+    except OSError:  # not started yet, or already gone
         pass
     server.close()
     return False
@@ -202,7 +203,9 @@ def _start(path: Path) -> None:
 
     def end() -> None:
         process.communicate()  # it ends when no other worker uses it
-        path.unlink()
-        Path(f"{path}.lock").unlink()
+        with FileLock(f"{path}.lock"):
+            if not _is_joined(path):  # nor has a worker started another since
+                path.unlink(missing_ok=True)
+                Path(f"{path}.lock").unlink(missing_ok=True)
 
     atexit.register(end)

@@ -86,7 +86,8 @@ def _serve(listening: socket.socket) -> list[str]:
             files = socket.recv_fds(client, 1, 3)[1]
             if not files:
                 users[client.fileno()] = client
-                client.sendall(READY)
+                with suppress(OSError):  # it has ended already
+                    client.sendall(READY)
                 continue
             job = json.loads(client.makefile().readline())
             if (pid := os.fork()) == 0:

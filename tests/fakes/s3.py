@@ -72,7 +72,7 @@ class S3:
         # Each request would list the folder of moto's packages, which takes a third of its time.
         modules = tuple(moto.backends.list_of_moto_modules())
         self._patch.setattr(moto.backends, "list_of_moto_modules", lambda: modules)
-        # By default, its end takes half a second.
+        # By default, shutdown takes up to half a second.
         at_once = partialmethod(BaseWSGIServer.serve_forever, 0.05)
         self._patch.setattr(BaseWSGIServer, "serve_forever", at_once)
         self._server.start()

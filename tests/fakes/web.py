@@ -131,7 +131,7 @@ class Web:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = False  # closing waits for the threads, so that no socket stays open
-    request_queue_size = 64  # beyond it, a client that connects waits a second for its next try
+    request_queue_size = 64  # a client that finds it full tries again only after a second
 
     def __init__(self, web: Web) -> None:
         self.web = web

@@ -108,9 +108,9 @@ def test_named_months_come_in_order_and_each_once(named: str | list[int], meant:
 @pytest.mark.parametrize(
     ("named", "said"),
     [
-        ("", "no months are named; give months, such as 2021-01 or 2020-01:2020-12"),
-        (" , ", "no months are named"),
-        ([], "no months are named"),
+        ("", "no months given; name some, such as 2021-01 or 2020-01:2020-12"),
+        (" , ", "no months given"),
+        ([], "no months given"),
         ("january", "'january' is not a month"),
         ("2021", "'2021' is not a month"),
         ("2021-001", "'2021-001' is not a month"),

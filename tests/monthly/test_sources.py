@@ -66,7 +66,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def many_slots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let requests follow each other without the pause that spares a publisher."""
+    """Lift the rate limit that protects publishers."""
     monkeypatch.setenv(hosts.SETTING, "1000")
 
 

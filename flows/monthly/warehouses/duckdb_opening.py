@@ -19,13 +19,14 @@ from core.duckdb_instance import instance
 from core.errors import Busy, StorageError
 from core.file_queue import FileQueue
 from core.waiting import NEXT_SECONDS, waiting
+from monthly.warehouses.table_columns import quoted
 
 #: Seconds to wait while another process has the file open: DuckDB allows a single writer.
 WAIT_SECONDS = 300
 #: Seconds between two attempts, each of which takes half a millisecond.
 _POLL_SECONDS = 0.02
-#: What an attached file is called in SQL.
-_NAME = "warehouse"
+#: Names of DuckDB's own catalogs, which an attached file must not have.
+_RESERVED = ("memory", "system", "temp")
 #: What to do about a damaged file.
 MOVE_AWAY = (
     "its bytes are damaged: put a copy in its place, or move it away, and the next run loads its "
@@ -134,7 +135,7 @@ def _remedy(path: Path, error: Exception) -> str:
     if is_damage(error):
         return MOVE_AWAY
     if "file handle conflict" in str(error):
-        return "this process has it open itself: close that connection, then run again"
+        return "this process already has it open: close that connection, then run again"
     return f"{free_space(path.parent)} there; name a path where DuckDB can write ({DATA_SETTING})"
 
 
@@ -184,20 +185,28 @@ def _make(path: Path) -> None:
 
 @contextmanager
 def _attached(path: Path, file: Path, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Attach a file, which is `path` or will be, and detach it; what does not fit spills there."""
-    duck = instance(temp_directory=f"{path}.tmp")
-    literal = str(file).replace("'", "''")
+    """Attach `file`, which is `path` or will be renamed to it, and detach it on exit."""
+    spill = Path(f"{path}.tmp")
+    duck = instance(temp_directory=str(spill))
+    literal, name = str(file).replace("'", "''"), quoted(_catalog_of(path))
     options = "TYPE duckdb, READ_ONLY" if read_only else "TYPE duckdb"
     with duck.cursor() as db:
-        db.execute(f"ATTACH '{literal}' AS {_NAME} ({options})")
+        db.execute(f"ATTACH '{literal}' AS {name} ({options})")
     try:
         with duck.cursor() as db:
-            db.execute(f"USE {_NAME}")
+            db.execute(f"USE {name}")
             yield db
     finally:
-        # Where the checkpoint fails, what was committed stays in the log beside the file.
+        # If the checkpoint fails, committed data stays in the write-ahead log.
         with duck.cursor() as db, suppress(duckdb.IOException):
-            db.execute(f"DETACH {_NAME}")
+            db.execute(f"DETACH {name}")
+        if spill.exists():  # the end of the instance removes it
+            instance.cache_clear()
+
+
+def _catalog_of(path: Path) -> str:
+    """Return the name under which SQL may refer to the file, as DuckDB derives it."""
+    return f"{path.stem}_" if path.stem.lower() in _RESERVED else path.stem
 
 
 def _is_held(error: Exception) -> bool:

@@ -35,7 +35,7 @@ def no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Clock:
-    """A clock that goes on only while somebody sleeps."""
+    """A clock that advances only when something sleeps."""
 
     def __init__(self) -> None:
         self._now = time.time()
@@ -45,13 +45,13 @@ class Clock:
         return self._now
 
     def sleep(self, seconds: float) -> None:
-        """Go on."""
+        """Advance the clock."""
         self._now += seconds
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Give the slots a clock of their own, so that nobody really waits."""
+    """Give the slots a fake clock, so that no test really waits."""
     own = Clock()
     monkeypatch.setattr(hosts, "time", own)
     return own

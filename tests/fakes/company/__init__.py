@@ -67,7 +67,7 @@ class Company:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # With the processes that it started, whose orderly end takes a second.
+        # Kill its children too; an orderly shutdown takes a second.
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         for host in self._hosts:

@@ -400,11 +400,22 @@ def test_threads_that_load_and_ask_at_once_take_turns(warehouse: DuckDBFile) -> 
     assert warehouse.loaded("yellow") == {month: f"{n}" for n, month in enumerate(months)}
 
 
-def test_a_load_spills_beside_its_file(warehouse: DuckDBFile, tmp_path: Path) -> None:
+def test_a_load_would_spill_beside_its_file(warehouse: DuckDBFile, tmp_path: Path) -> None:
     other = DuckDBFile(tmp_path / "other.duckdb")
     for file in (warehouse, other, warehouse):
         load(file, JANUARY, [1])
         assert file.query("SELECT current_setting('temp_directory')") == [(f"{file.path}.tmp",)]
+
+
+def test_a_spill_is_gone_once_the_file_is_closed(warehouse: DuckDBFile) -> None:
+    load(warehouse, JANUARY, [1])
+    spilled = Path(f"{warehouse.path}.tmp")
+    with duckdb_opening.opened("yellow", warehouse.path, read_only=True) as db:
+        db.execute("SET memory_limit = '32MB'")
+        db.execute("CREATE TEMP TABLE t AS SELECT md5(i::VARCHAR) FROM range(1_000_000) r(i)")
+        assert spilled.exists()
+    assert not spilled.exists()
+    assert sums(warehouse) == {"2021-01-01": (1, 1)}
 
 
 def test_a_file_that_this_process_has_open_itself_is_refused_at_once(
@@ -415,7 +426,7 @@ def test_a_file_that_this_process_has_open_itself_is_refused_at_once(
     with (
         attached(warehouse.path),
         pytest.raises(
-            StorageError, match=r"it open itself: close that connection, then run again$"
+            StorageError, match=r"already has it open: close that connection, then run again$"
         ),
     ):
         load(warehouse, JANUARY, [2])
@@ -423,7 +434,7 @@ def test_a_file_that_this_process_has_open_itself_is_refused_at_once(
 
 
 def test_a_process_may_fork_between_two_files(warehouse: DuckDBFile, tmp_path: Path) -> None:
-    """DuckDB has threads, which a forked process lacks and cannot end."""
+    """DuckDB starts threads; a forked child lacks them, and hangs trying to join them."""
     load(warehouse, JANUARY, [1])
     fork = python(
         "import os, sys; from pathlib import Path\n"
