@@ -205,8 +205,9 @@ def _attached(path: Path, file: Path, read_only: bool) -> Iterator[duckdb.DuckDB
 
 
 def _catalog_of(path: Path) -> str:
-    """Return the name under which SQL may refer to the file, as DuckDB derives it."""
-    return f"{path.stem}_" if path.stem.lower() in _RESERVED else path.stem
+    """Return the name by which SQL may refer to the file: DuckDB's own, but for `memory`."""
+    name = path.name.partition(".")[0] or path.stem
+    return f"{name}_db" if name.lower() in _RESERVED else name
 
 
 def _is_held(error: Exception) -> bool:

@@ -401,6 +401,24 @@ def test_threads_that_load_and_ask_at_once_take_turns(warehouse: DuckDBFile) -> 
     assert warehouse.loaded("yellow") == {month: f"{n}" for n, month in enumerate(months)}
 
 
+@pytest.mark.parametrize("stem", ["trips", "Temp", "it's", 'my "own" trips', "ünï.v2"])
+def test_a_file_may_have_any_name(tmp_path: Path, stem: str) -> None:
+    """DuckDB names a file's catalog after it, and has catalogs of its own."""
+    file = DuckDBFile(tmp_path / f"{stem}.duckdb")
+    load(file, JANUARY, [1])
+    with duckdb.connect(str(file.path)) as db:
+        name = str(db.execute("SELECT current_database()").fetchall()[0][0]).replace('"', '""')
+    assert file.query(f'SELECT count(*) FROM "{name}".main.yellow_trips') == [(1,)]
+
+
+@pytest.mark.parametrize("name", ["memory.duckdb", ".hidden"])
+def test_a_file_without_a_usable_name_is_loaded(tmp_path: Path, name: str) -> None:
+    """In SQL, `memory` is the database that DuckDB starts with."""
+    file = DuckDBFile(tmp_path / name)
+    load(file, JANUARY, [1])
+    assert sums(file) == {"2021-01-01": (1, 1)}
+
+
 def test_a_load_would_spill_beside_its_file(warehouse: DuckDBFile, tmp_path: Path) -> None:
     other = DuckDBFile(tmp_path / "other.duckdb")
     for file in (warehouse, other, warehouse):
