@@ -86,7 +86,7 @@ def test_a_reader_that_then_writes_waits_for_the_other(
     """So do requests in the event loop, which runs send, and those in threads."""
     database = WaitingSqlite(f"sqlite+aiosqlite:///{tmp_path}/prefect.db")
     of_runs = (first_in_loop, other_in_loop)
-    assert asyncio.run(rows_after_two_at_once(database, 0.25, of_runs)) == 2
+    assert asyncio.run(rows_after_two_at_once(database, 0.5, of_runs)) == 2
 
 
 def test_prefect_itself_refuses_one_of_them(tmp_path: Path) -> None:
