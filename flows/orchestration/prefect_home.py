@@ -29,8 +29,8 @@ def use_project_home() -> None:
     if not any(os.environ.get(name) for name in _CHOSEN) and not _has_profile():
         os.environ["PREFECT_HOME"] = str(HOME)
     if home := os.environ.get("PREFECT_HOME"):
-        # Prefect creates its home, but not the parent folders. A command that needs it refuses to
-        # run without it.
+        # Prefect creates its home, but not the parent folders. A command that needs the home
+        # refuses to run without it.
         with suppress(OSError, RuntimeError):
             Path(home).expanduser().parent.mkdir(parents=True, exist_ok=True)
 
