@@ -25,8 +25,8 @@ from monthly.month import Month
 
 _YEAR_MONTH = re.compile(r"(\d{4})-(\d{2})")
 BATCH_ROWS = 1 << 15
-#: Batches decoded while a row group is encoded, of 5 MB each: as many as 400 MB have room for.
-BATCHES_AHEAD = 12
+#: Batches of 5 MB decoded while a row group is encoded; more take memory and save no time.
+BATCHES_AHEAD = 8
 #: Text columns are read and written as dictionary indices, so that no text is copied.
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 
