@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +18,13 @@ from monthly.report.scan import Floats, Scan
 
 Ints = npt.NDArray[np.int64]
 
-#: Groups per power of ten in the first pass, and the powers of ten that they cover either way.
-_GROUPS, _FIRST = 50, 100
 #: Values of this size or more are not counted: their sum would overflow.
-LARGEST = 10.0**_FIRST
+LARGEST = 1e100
+#: A group is all floats with the same sign, exponent and first four bits of the fraction.
+_LOWER_BITS = 48
 #: Number of groups of positive values, and as many of negative ones.
-_SIGNED = 2 * _FIRST * _GROUPS + 1
-#: Relative margin for selecting a group's candidates, whose group is then computed exactly.
-_NEAR = 1e-9
+_SIGNED = 1 << (63 - _LOWER_BITS)
+_ALL_BUT_SIGN = np.int64(2**63 - 1)
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,9 @@ def distributions(scan: Scan, measures: Iterable[Measure]) -> dict[Measure, Dist
     steps = [spread.steps() for spread in spreads]
     for pieces in scan.values(expressions):
         for quantiles, values in zip(steps, pieces):
+            groups = _groups(values)
             for quantile in quantiles.values():
-                quantile.count(values)
+                quantile.count(values, groups)
     return {spread.measure: spread.found(found) for spread, found in zip(spreads, steps)}
 
 
@@ -89,14 +90,14 @@ class _Spread:
 
     def __init__(self, measure: Measure) -> None:
         self.measure = measure
-        self._groups = np.zeros(2 * _SIGNED + 1, np.int64)
+        self._groups = np.zeros(2 * _SIGNED, np.int64)
         self._bound = math.inf if measure.bound is None else measure.bound
         self._whole, self._sum = True, 0.0
         self._within, self._sum_within = 0, 0.0
 
     def count(self, values: Floats) -> None:
         """Count more values."""
-        self._groups += np.bincount(_group(values) + _SIGNED, minlength=len(self._groups))
+        self._groups += np.bincount(_groups(values) + _SIGNED, minlength=len(self._groups))
         self._whole = self._whole and bool((values == np.floor(values)).all())
         self._sum += float(values.sum())
         within = values[values <= self._bound]
@@ -137,39 +138,40 @@ class _Steps:
 
     def __init__(self, group: int, wanted: float) -> None:
         self._group, self._wanted = group, wanted
-        low = 10 ** ((abs(group) - 1) / _GROUPS - _FIRST)
-        high = low * 10 ** (1 / _GROUPS)
+        low, high = _sizes(group)
         # The largest power of ten up to a thousandth of the group's width.
         self._step = float(10.0 ** math.floor(math.log10((high - low) / 1_000)))
-        ends = (low * (1 - _NEAR), high * (1 + _NEAR))
-        self._low, self._high = ends if group > 0 else (-ends[1], -ends[0])
         self._counts: Counter[float] = Counter()
 
-    def count(self, values: Floats) -> None:
-        """Count more values."""
-        if not self._group:
-            return
-        near = values[(values >= self._low) & (values <= self._high)]
-        steps = np.rint(near[_group(near) == self._group] / self._step)
+    def count(self, values: Floats, groups: Ints) -> None:
+        """Count more values, of these groups."""
+        steps = np.rint(values[groups == self._group] / self._step)
         self._counts.update(dict(zip(*(a.tolist() for a in np.unique(steps, return_counts=True)))))
 
     def quantile(self) -> float:
         """Return the first value at which the wanted number is reached."""
-        reached = 0
-        for step in sorted(self._counts):
-            reached += self._counts[step]
-            if reached >= self._wanted:
-                return step * self._step
-        return 0.0  # group 0, whose values count as 0
+        steps = sorted(self._counts)
+        reached = accumulate(self._counts[step] for step in steps)
+        first = next(step for step, count in zip(steps, reached) if count >= self._wanted)
+        return first * self._step
 
 
 def _counted(values: Floats) -> Floats:
     return values[np.abs(values) < LARGEST]
 
 
-def _group(values: Floats) -> Ints:
-    """Return the group of each value: its sign and logarithm, in the order of the values."""
-    sizes = np.abs(values)
-    powers = np.floor(np.log10(np.maximum(sizes, 10.0**-_FIRST)) * _GROUPS) + _FIRST * _GROUPS + 1
-    signed = np.where(sizes < 10.0**-_FIRST, 0.0, np.copysign(powers, values))
-    return signed.astype(np.int64)
+def _groups(values: Floats) -> Ints:
+    """Return the group of each value, in the order of the values."""
+    bits = (values + 0.0).view(np.int64)  # minus zero equals zero
+    # Read as integers, the bits of positive floats are in order, and those of negative ones in
+    # reverse order.
+    ordered = bits ^ ((bits >> np.int64(63)) & _ALL_BUT_SIGN)
+    groups: Ints = ordered >> np.int64(_LOWER_BITS)
+    return groups
+
+
+def _sizes(group: int) -> tuple[float, float]:
+    """Return the least size of a group's values and the least size beyond them."""
+    first = group if group >= 0 else ~group
+    low, high = (np.array([first, first + 1]) << _LOWER_BITS).view(np.float64).tolist()
+    return low, high

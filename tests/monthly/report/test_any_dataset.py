@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import random
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -314,10 +315,28 @@ def test_no_text_of_a_declaration_or_of_its_data_is_more_than_text(
     assert max(map(len, page.text.split("\n"))) < 5_000
 
 
-def test_a_quantile_is_a_value_of_the_file(report: Report, tmp_path: Path) -> None:
-    values = [0.0, -1e-9, 3.14159, 12_345.67, 12_345.68, 9e12]
+def of_any_size() -> list[float]:
+    """Return numbers of both signs and many sizes, neighbors among them."""
+    chosen = random.Random(18)
+    sizes = [chosen.lognormvariate(0, 20) for _ in range(500)]
+    return [sign * size for size in sizes for sign in (1, -1)] + [100 + n / 100 for n in range(500)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.0, -1e-9, 3.14159, 12_345.67, 12_345.68, 9e12],
+        [-0.0, 0.0, 5e-324, -5e-324, 1.6, 9.9e99, -9.9e99],
+        [0.125, 0.25, 0.5, 1.0, 1.0625, 2.0, -1.0, -0.5],
+        of_any_size(),
+    ],
+    ids=["prices", "extremes", "powers of two", "any size"],
+)
+def test_a_quantile_is_a_value_of_the_file(
+    values: list[float], report: Report, tmp_path: Path
+) -> None:
     report({"a": "float64"}, '[roles]\namount = "a"\n', {"a": values})
-    measure = Measure('"a"', tuple((n + 1) / len(values) for n in range(len(values))))
+    measure = Measure('"a"', tuple((n + 0.5) / len(values) for n in range(len(values))))
     with scanning(tmp_path / "month.parquet") as scan:
         found = distributions(scan, [measure])[measure]
-    assert list(found.quantiles.values()) == pytest.approx(sorted(values), rel=1e-4)
+    assert list(found.quantiles.values()) == pytest.approx(sorted(values), rel=1e-4, abs=1e-300)
