@@ -63,6 +63,12 @@ def test_a_folder_goes_into_the_bucket(bucket: Any, tmp_path: Path) -> None:
     assert bucket.bucket().keys("copy") == ["copy/deep/x"]
 
 
+def test_a_folder_that_is_not_there_is_refused(bucket: Any, tmp_path: Path) -> None:
+    """An empty upload would look like a success."""
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path}/typo"):
+        bucket.upload_from_folder(tmp_path / "typo", "copy")
+
+
 def test_the_warehouse_answers_sql(warehouse: Any) -> None:
     """It answers like the database block of any other warehouse."""
     warehouse.execute("CREATE TABLE t (n INTEGER)")

@@ -1,4 +1,4 @@
-"""Disk errors as StorageErrors that name the folder and the setting to change."""
+"""Files and folders; disk errors as StorageErrors that name the folder and the setting."""
 
 from __future__ import annotations
 
@@ -85,6 +85,25 @@ def allowed(path: Path, setting: str = DATA_SETTING) -> Iterator[Path]:
             f"cannot use {path}: {error}; correct its permissions, or name another folder "
             f"({setting})"
         ) from error
+
+
+def files_under(folder: Path) -> list[Path]:
+    """Return the files in a folder and below it, in order.
+
+    A folder that is removed meanwhile has none.
+
+    Raises:
+        OSError: there is no such folder, or it or one below it cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        if Path(error.filename) == folder or not isinstance(error, FileNotFoundError):
+            raise error
+
+    # Path.rglob takes a folder below that it cannot read for an empty one.
+    found = os.walk(folder, onerror=refuse)
+    files = (Path(place, name) for place, _, names in found for name in names)
+    return sorted(file for file in files if file.is_file())
 
 
 def free_space(folder: Path) -> str:

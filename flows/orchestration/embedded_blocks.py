@@ -11,6 +11,7 @@ from prefect.blocks.abstract import DatabaseBlock, ObjectStorageBlock
 from prefect.utilities.asyncutils import sync_compatible
 from pydantic.v1 import Field, validator
 
+from core.disk import files_under
 from core.storage.bucket import FolderBucket
 
 if TYPE_CHECKING:
@@ -78,11 +79,14 @@ class LocalBucket(ObjectStorageBlock):
 
     @sync_compatible
     async def upload_from_folder(self, from_folder: str | Path, to_folder: str, **_: Any) -> str:
-        """Copy all files under a folder to objects under a prefix, and return the prefix."""
-        for path in sorted(Path(from_folder).rglob("*")):
-            if path.is_file():
-                key = Path(to_folder, path.relative_to(from_folder)).as_posix()
-                await asyncio.to_thread(self.bucket().upload, path, key)
+        """Copy all files under a folder to objects under a prefix, and return the prefix.
+
+        Raises:
+            OSError: there is no such folder, or part of it cannot be read; nothing was copied.
+        """
+        for path in files_under(Path(from_folder)):
+            key = Path(to_folder, path.relative_to(from_folder)).as_posix()
+            await asyncio.to_thread(self.bucket().upload, path, key)
         return to_folder
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from core.disk import free_space, room_for
+from core.disk import files_under, free_space, room_for
 from core.errors import StorageError
 
 FULL = " MB are free there; make room, or name another folder (TRIPS_DATA)"
@@ -68,3 +70,33 @@ def test_free_space_is_that_of_the_nearest_folder_that_is_there(
 
 def test_free_space_of_this_disk_is_a_number() -> None:
     assert re.fullmatch(r"[\d,]+ MB are free", free_space(Path()))
+
+
+def test_the_files_under_a_folder(tmp_path: Path) -> None:
+    """They are in order, with those below."""
+    (tmp_path / "b/deep").mkdir(parents=True)
+    (tmp_path / "empty").mkdir()
+    for name in ("c", "b/deep/x", "a"):
+        (tmp_path / name).touch()
+    assert files_under(tmp_path) == [tmp_path / "a", tmp_path / "b/deep/x", tmp_path / "c"]
+    with pytest.raises(FileNotFoundError):
+        files_under(tmp_path / "typo")
+
+
+def test_a_folder_that_is_removed_meanwhile_has_no_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are still found."""
+    root, listed = tmp_path / "root", os.scandir
+    for name in ("goes", "stays"):
+        (root / name).mkdir(parents=True)
+        (root / name / "file").touch()
+
+    def scandir(place: str) -> Any:
+        if place == str(root / "goes"):
+            Path(place).rename(tmp_path / "gone")
+        return listed(place)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert files_under(root) == [root / "stays" / "file"]
+    assert (tmp_path / "gone").exists()

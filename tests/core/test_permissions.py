@@ -26,6 +26,7 @@ except TripsError as error:
 """
 _BUCKET = "from core.storage.bucket import FolderBucket; b = FolderBucket(here / '{}'); "
 CLOSED, LOCKED = _BUCKET.format("closed"), _BUCKET.format("locked")
+AROUND = "from core.storage.bucket import FolderBucket; b = FolderBucket(here.parent); "
 _MONTH = "from monthly.month import Month; month = Month('green', 2020, 10); "
 DUCKDB = "from monthly.warehouses.duckdb import DuckDBFile; w = DuckDBFile(here / 'locked/db'); "
 USABLE = "from orchestration.paths import refuse_unusable; "
@@ -70,12 +71,13 @@ def said(here: Path, code: str, **environment: str) -> str:
         (CLOSED + "b.read('a')", "closed/a"),
         (CLOSED + "b.files('')", "closed"),
         (CLOSED + "b.keys('data')", "closed/data"),
+        (AROUND + "b.keys(here.name)", ""),
         (LOCKED + "b.etag('secret')", "locked/secret"),
         (LOCKED + "b.read_part('secret', 0, 1)", "locked/secret"),
         (LOCKED + "b.download('secret', here / 'copy')", "locked/secret"),
         (LOCKED + "b.delete('secret')", "locked/secret"),
     ],
-    ids=["info", "read", "files", "keys", "etag", "read_part", "download", "delete"],
+    ids=["info", "read", "files", "keys", "keys below", "etag", "read_part", "download", "delete"],
 )
 def test_an_object_that_may_not_be_used_is_named_with_the_setting_of_its_bucket(
     here: Path, code: str, place: str

@@ -15,7 +15,7 @@ from typing import BinaryIO, ClassVar, Protocol
 from filelock import FileLock, Timeout
 
 from core.checksums import sha256_of
-from core.disk import DATA_SETTING, allowed, replacing, room_for
+from core.disk import DATA_SETTING, allowed, files_under, replacing, room_for
 from core.errors import Busy, Conflict, StorageError
 from core.storage.parts import parts_of, whole_part
 from core.waiting import acquire
@@ -218,11 +218,9 @@ class FolderBucket:
     def keys(self, prefix: str) -> list[str]:
         """Return all keys under a prefix, sorted; hidden files are not objects."""
         with allowed(self._path(prefix)) as place:
-            # Since Python 3.13, rglob alone hides a PermissionError.
-            found = [p for p in place.rglob("*") if p.is_file()] if place.is_dir() else []
-        return sorted(
-            p.relative_to(self.folder).as_posix() for p in found if not p.name.startswith(".")
-        )
+            found = files_under(place) if place.is_dir() else []
+        objects = (path for path in found if not path.name.startswith("."))
+        return sorted(path.relative_to(self.folder).as_posix() for path in objects)
 
     def delete(self, key: str) -> None:
         """Delete the file under the lock of all objects; see `Bucket`.
