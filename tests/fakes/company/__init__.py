@@ -7,6 +7,7 @@ The proxy is proxy.py, in a separate process, and asks for a user and a password
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import socketserver
@@ -108,11 +109,18 @@ class _Connection(socketserver.BaseRequestHandler):
         with suppress(OSError):
             front = self.server.context.wrap_socket(self.request, server_side=True)
             with front, socket.create_connection(("127.0.0.1", self.server.behind)) as back:
-                Thread(target=_pass, args=(front, back), daemon=True).start()
-                _pass(back, front)
+                _pass_both_ways(front, back)
 
 
-def _pass(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(1 << 16):
-            target.sendall(data)
+def _pass_both_ways(front: ssl.SSLSocket, back: socket.socket) -> None:
+    """Pass data until one side ends; on one thread, because OpenSSL allows a connection only one.
+
+    With two, a client now and then got a damaged record.
+    """
+    while True:
+        # What OpenSSL has already decrypted does not show in select.
+        ready = [front] if front.pending() else select.select([front, back], [], [])[0]
+        for source in ready:
+            if not (data := source.recv(1 << 16)):
+                return
+            (back if source is front else front).sendall(data)
