@@ -16,7 +16,8 @@ def instance(**settings: str) -> duckdb.DuckDBPyConnection:
 
     Open a cursor for each use: a connection must not be shared between threads.
     """
-    return duckdb.connect(config=dict(settings))
+    # DuckDB before 2.0 answers from its cache even if a file was written again since.
+    return duckdb.connect(config={**settings, "enable_external_file_cache": "false"})
 
 
 # DuckDB starts threads; a forked child does not inherit them, and hangs trying to join them.
