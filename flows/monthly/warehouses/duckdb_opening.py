@@ -26,11 +26,11 @@ WAIT_SECONDS = 300
 #: Seconds between two attempts, each of which takes half a millisecond.
 _POLL_SECONDS = 0.02
 #: Names of DuckDB's own catalogs, which an attached file must not have.
-_RESERVED = ("memory", "system", "temp")
+_RESERVED = ("information_schema", "main", "memory", "pg_catalog", "system", "temp")
 #: What to do about a damaged file.
 MOVE_AWAY = (
-    "its bytes are damaged: put a copy in its place, or move it away, and the next run loads its "
-    "months from the bucket again"
+    "its bytes are damaged: move its .wal file away if there is one; then put a copy in its place, "
+    "or move it away, and the next run loads its months from the bucket again"
 )
 #: Program, process id and user in DuckDB's error message.
 _HOLDER = re.compile(r"lock is held in (.*?\(PID \d+\)(?: by user [\w-]+)?)")
@@ -75,8 +75,8 @@ def _open_at_once(
     closing: ExitStack, path: Path, read_only: bool, said: list[str]
 ) -> duckdb.DuckDBPyConnection | None:
     """Open a file that no other thread has open or waits for; else return None."""
-    lock = _ONE_AT_A_TIME[path]
-    if not FileQueue(path).is_empty() or not lock.acquire(blocking=False):
+    lock = _ONE_AT_A_TIME[_real(path)]
+    if not FileQueue(_real(path)).is_empty() or not lock.acquire(blocking=False):
         return None
     with ExitStack() as attempt:
         attempt.callback(lock.release)
@@ -92,7 +92,7 @@ def _open_in_order(
     closing: ExitStack, path: Path, read_only: bool, said: list[str]
 ) -> duckdb.DuckDBPyConnection:
     """Open a file after all threads that asked earlier."""
-    lock = _ONE_AT_A_TIME[path]
+    lock = _ONE_AT_A_TIME[_real(path)]
     with _turn(path), ExitStack() as attempt:
         what = f"{path} is open in another thread of this run"
         with waiting(what, None, first=NEXT_SECONDS):  # most waits are short
@@ -107,9 +107,9 @@ def _open_in_order(
 def _turn(path: Path) -> Iterator[None]:
     """Wait for those ahead; a reader that cannot write next to the file does not queue."""
     with ExitStack() as waited:
-        if os.access(path.parent, os.W_OK):
+        if os.access(_real(path).parent, os.W_OK):
             with waiting(f"others wait for {path} first", None, first=NEXT_SECONDS):
-                waited.enter_context(FileQueue(path).turn())
+                waited.enter_context(FileQueue(_real(path)).turn())
         yield
 
 
@@ -119,7 +119,7 @@ def _opened(
     try:
         if not read_only and not path.exists():
             _make(path)
-        return closing.enter_context(_attached(path, path, read_only))
+        return closing.enter_context(_attached(path, _real(path), read_only))
     except (duckdb.Error, Timeout) as error:
         said.append(str(error))
         if _is_held(error):
@@ -134,6 +134,10 @@ def _remedy(path: Path, error: Exception) -> str:
         return f"the file stays as it is; name another path ({DATA_SETTING})"
     if is_damage(error):
         return MOVE_AWAY
+    if "replaying WAL" in str(error):
+        return f"that .wal file is of another {path.name}: move it away, or put its own file back"
+    if "newer version of DuckDB" in str(error):
+        return f"the file stays as it is; update duckdb, or name another path ({DATA_SETTING})"
     if "file handle conflict" in str(error):
         return "this process already has it open: close that connection, then run again"
     return f"{free_space(path.parent)} there; name a path where DuckDB can write ({DATA_SETTING})"
@@ -172,20 +176,46 @@ def _make(path: Path) -> None:
 
     A kill while DuckDB writes its first bytes would leave a file that cannot be opened.
     """
-    new = path.with_name(f".{path.name}.new")
-    with room_for(path.name, path.parent, DATA_SETTING):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{path.name}.lock"), timeout=0):
-            if path.exists():
+    file = _real(path)
+    new = file.with_name(f".{file.name}.new")
+    _refuse_leftovers(path, file)
+    with room_for(path.name, file.parent, DATA_SETTING):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(file.with_name(f".{file.name}.lock"), timeout=0):
+            if file.exists():
                 return
             new.unlink(missing_ok=True)  # left by a killed process
-            with replacing(path, new), _attached(path, new, read_only=False):
+            with replacing(file, new), _attached(path, new, read_only=False):
                 pass
+
+
+def _refuse_leftovers(path: Path, file: Path) -> None:
+    """Refuse to create a file for a link to a missing folder, or beside a write-ahead log.
+
+    The folder may be on a disk that is not mounted. DuckDB before 2.0 adds what the log of
+    another file has to the new file.
+    """
+    if path.is_symlink() and not file.parent.is_dir():
+        raise StorageError(
+            f"{path} is a link to {file}, whose folder is missing; mount or create it, or name "
+            f"another path ({DATA_SETTING})"
+        )
+    log = file.with_name(f"{file.name}.wal")
+    if log.exists():
+        raise StorageError(
+            f"{log} has changes to a database that is gone; put that file back, or move this one "
+            "away, then run again"
+        )
+
+
+def _real(path: Path) -> Path:
+    """Return the file that a path leads to: two links to one file share its locks and its log."""
+    return Path(os.path.realpath(path))
 
 
 @contextmanager
 def _attached(path: Path, file: Path, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Attach `file`, which is `path` or will be renamed to it, and detach it on exit."""
+    """Attach `file`, to which `path` leads or will lead, and detach it on exit."""
     spill = Path(f"{path}.tmp")
     duck = instance(temp_directory=str(spill))
     literal, name = str(file).replace("'", "''"), quoted(_catalog_of(path))

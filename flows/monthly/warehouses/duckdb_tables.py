@@ -8,7 +8,7 @@ from dataclasses import replace
 import duckdb
 
 from core.errors import SchemaError
-from monthly.columns import Column, Kind
+from monthly.columns import FILE_MONTH, Column, Kind
 from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
 from monthly.month import Month
@@ -89,6 +89,8 @@ def prepare(db: duckdb.DuckDBPyConnection, month: Month, kept: Sequence[Column])
 
 def refusal(db: duckdb.DuckDBPyConnection, dataset: Dataset) -> SchemaError | None:
     """Return why the dataset's table cannot take its columns, or None."""
+    if not exists(db, dataset.table):
+        return None
     return _error(dataset, _changes(db, dataset, ()))
 
 
@@ -111,7 +113,15 @@ def _changes(db: duckdb.DuckDBPyConnection, dataset: Dataset, kept: Sequence[Col
 
 
 def _error(dataset: Dataset, changes: Changes) -> SchemaError | None:
-    return other_types(dataset, dataset.table, changes, f"rename or drop {dataset.table}")
+    """Return why a table that exists cannot take the columns, or None."""
+    way_out = f"rename or drop {dataset.table}"
+    if FILE_MONTH in changes.added and not changes.wrong:  # old rows would stay beside new ones
+        return SchemaError(
+            f"table {dataset.table} has no column {FILE_MONTH.name}, which tells its months apart",
+            f"rename the column back, or {way_out}, then run again: its months then count as not "
+            "loaded",
+        )
+    return other_types(dataset, dataset.table, changes, way_out)
 
 
 def _carry_out(db: duckdb.DuckDBPyConnection, table: str, changes: Changes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -266,6 +267,27 @@ def test_older_table_gets_the_newer_columns_and_keeps_its_rows(warehouse: DuckDB
     assert mine == [("2021-01-01", "kept"), ("2021-02-01", None)]
 
 
+def test_a_table_whose_month_was_renamed_is_refused(warehouse: DuckDBFile) -> None:
+    """A load would not find the rows to replace, and would add the month a second time."""
+    load(warehouse, JANUARY, [1, 2], "a")
+    with attached(warehouse.path) as db:
+        db.execute("ALTER TABLE yellow_trips RENAME COLUMN file_month TO month")
+    with pytest.raises(SchemaError) as caught:
+        load(warehouse, JANUARY, [3], "b")
+    assert str(caught.value) == (
+        "yellow 2021-01: table yellow_trips has no column file_month, which tells its months "
+        "apart; rename the column back, or rename or drop yellow_trips, then run again: its "
+        "months then count as not loaded"
+    )
+    assert str(warehouse.refusal("yellow")) == str(caught.value).partition(": ")[2]
+    assert warehouse.refusal("green") is None
+    assert rows(warehouse, "SELECT total_amount FROM yellow_trips ORDER BY 1") == [(1,), (2,)]
+    with attached(warehouse.path) as db:
+        db.execute("ALTER TABLE yellow_trips RENAME COLUMN month TO file_month")
+    load(warehouse, JANUARY, [3], "b")
+    assert sums(warehouse) == {"2021-01-01": (1, 3)}
+
+
 def test_months_of_a_dropped_table_are_not_loaded(warehouse: DuckDBFile) -> None:
     """This holds without a new table and with one."""
     load(warehouse, JANUARY, [1], "a")
@@ -373,6 +395,109 @@ def test_name_with_lock_in_it_is_not_taken_for_a_lock(
     assert not isinstance(caught.value, Busy)
 
 
+def leave_a_log(path: Path, sql: str) -> Path:
+    """Change a database and end before DuckDB moves the changes from its log; return the log."""
+    changing = python(
+        "import os, sys, duckdb\n"
+        "db = duckdb.connect(sys.argv[1])\n"
+        "db.execute(\"SET checkpoint_threshold = '1GB'\")\n"
+        "db.execute(sys.argv[2])\n"
+        "os._exit(0)\n",
+        path,
+        sql,
+    )
+    changing.communicate(timeout=60)
+    return Path(f"{path}.wal")
+
+
+def test_changes_to_a_database_that_is_gone_do_not_get_into_a_new_one(
+    warehouse: DuckDBFile,
+) -> None:
+    warehouse.path.parent.mkdir()
+    log = leave_a_log(warehouse.path, "CREATE TABLE mine AS SELECT 1 AS a")
+    warehouse.path.rename(warehouse.path.with_name("moved away"))
+    with pytest.raises(StorageError) as caught:
+        load(warehouse, JANUARY, [1])
+    assert str(caught.value) == (
+        f"yellow 2021-01: {log} has changes to a database that is gone; put that file back, or "
+        "move this one away, then run again"
+    )
+    assert not warehouse.path.exists()
+    log.rename(log.with_name("moved away.wal"))
+    load(warehouse, JANUARY, [1])
+    assert ("mine",) not in rows(warehouse, "SELECT table_name FROM duckdb_tables()")
+    with attached(log.with_name("moved away")) as db:
+        assert db.execute("FROM mine").fetchall() == [(1,)]
+
+
+def test_a_log_of_another_database_is_named_as_the_cause(warehouse: DuckDBFile) -> None:
+    """DuckDB before 2.0 notices only a log that it cannot apply."""
+    warehouse.path.parent.mkdir()
+    log = leave_a_log(warehouse.path, "CREATE TABLE mine (a INT)")
+    log.unlink()
+    leave_a_log(warehouse.path, "CREATE TABLE mine (a INT); INSERT INTO mine VALUES (1)")
+    warehouse.path.unlink()
+    with attached(warehouse.path.with_name("other")) as db:
+        db.execute("CREATE TABLE mine (b DATE)")
+    warehouse.path.with_name("other").rename(warehouse.path)
+    with pytest.raises(StorageError, match=r"that \.wal file is of another trips\.duckdb: move it"):
+        warehouse.loaded("yellow")
+
+
+def test_a_file_of_a_newer_duckdb_is_named_as_such(warehouse: DuckDBFile) -> None:
+    load(warehouse, JANUARY, [1])
+    content = bytearray(warehouse.path.read_bytes())
+    content[12:20] = (5000).to_bytes(8, "little")
+    content[:8] = checksum(bytes(content[8:4096]))
+    warehouse.path.write_bytes(content)
+    with pytest.raises(StorageError, match=r"the file stays as it is; update duckdb, or name"):
+        warehouse.loaded("yellow")
+    assert warehouse.path.read_bytes() == content
+
+
+def checksum(block: bytes) -> bytes:
+    """Return the checksum of a block as DuckDB computes it (src/common/checksum.cpp)."""
+    found = 5381
+    for (word,) in struct.iter_unpack("<Q", block):
+        found ^= word * 0xBF58476D1CE4E5B9 % 2**64
+    return found.to_bytes(8, "little")
+
+
+# ---- links
+
+
+def test_a_link_to_a_file_that_does_not_exist_yet_stays_a_link(tmp_path: Path) -> None:
+    """As for a file on a larger disk."""
+    file, link = tmp_path / "large" / "real.duckdb", tmp_path / "trips.duckdb"
+    link.symlink_to(file)
+    with pytest.raises(StorageError) as caught:
+        load(DuckDBFile(link), JANUARY, [1])
+    assert str(caught.value) == (
+        f"yellow 2021-01: {link} is a link to {file}, whose folder is missing; mount or create "
+        "it, or name another path (TRIPS_DATA, or its block)"
+    )
+    assert not file.parent.exists()
+    file.parent.mkdir()
+    load(DuckDBFile(link), JANUARY, [1])
+    assert link.is_symlink()
+    assert sums(DuckDBFile(file)) == {"2021-01-01": (1, 1)}
+
+
+def test_threads_wait_for_one_file_by_whatever_link(warehouse: DuckDBFile, tmp_path: Path) -> None:
+    load(warehouse, JANUARY, [1])
+    link = DuckDBFile(tmp_path / "link.duckdb")
+    link.path.symlink_to(warehouse.path)
+    loaded = list[int]()
+    waits = threading.Thread(target=lambda: loaded.append(load(link, FEBRUARY, [2])))
+    with duckdb_opening.opened("yellow", warehouse.path, read_only=True):
+        waits.start()
+        while FileQueue(warehouse.path).is_empty():
+            assert waits.is_alive()
+    waits.join(60)
+    assert loaded == [1]
+    assert sums(warehouse) == {"2021-01-01": (1, 1), "2021-02-01": (1, 2)}
+
+
 # ---- side by side
 
 
@@ -401,7 +526,7 @@ def test_threads_that_load_and_ask_at_once_take_turns(warehouse: DuckDBFile) -> 
     assert warehouse.loaded("yellow") == {month: f"{n}" for n, month in enumerate(months)}
 
 
-@pytest.mark.parametrize("stem", ["trips", "Temp", "it's", 'my "own" trips', "ünï.v2"])
+@pytest.mark.parametrize("stem", ["trips", "temp", "it's", 'my "own" trips', "ünï.v2"])
 def test_a_file_may_have_any_name(tmp_path: Path, stem: str) -> None:
     """DuckDB names a file's catalog after it, and has catalogs of its own."""
     file = DuckDBFile(tmp_path / f"{stem}.duckdb")
@@ -411,9 +536,12 @@ def test_a_file_may_have_any_name(tmp_path: Path, stem: str) -> None:
     assert file.query(f'SELECT count(*) FROM "{name}".main.yellow_trips') == [(1,)]
 
 
-@pytest.mark.parametrize("name", ["memory.duckdb", ".hidden"])
+@pytest.mark.parametrize(
+    "name",
+    ["memory.duckdb", "Main.db", "Temp.db", "information_schema.db", "pg_catalog.db", ".hidden"],
+)
 def test_a_file_without_a_usable_name_is_loaded(tmp_path: Path, name: str) -> None:
-    """In SQL, `memory` is the database that DuckDB starts with."""
+    """In SQL, `memory` is the database that DuckDB starts with, the others are in every file."""
     file = DuckDBFile(tmp_path / name)
     load(file, JANUARY, [1])
     assert sums(file) == {"2021-01-01": (1, 1)}
