@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 @stage
 def plan(month: Month, source: str, warehouse: Postgres, force: bool) -> Plan:
     """Compare the published file with the month's ledger row in the warehouse."""
-    planned = plan_against(month, source, warehouse.entry(month), force)
+    planned = plan_against(month, source, warehouse.entry(month, garbled_too=force), force)
     held = warehouse.held(month)
     difference = held.difference(warehouse.name()) if held else None
     if difference and planned.status is Status.PINNED:

@@ -83,6 +83,16 @@ def test_a_file_that_turns_out_bad_leaves_the_month_as_it_was(
     assert cents(database) == [*range(1_000)]
 
 
+def test_a_month_whose_entry_is_of_another_version_can_be_replaced(
+    database: Database, tmp_path: Path
+) -> None:
+    ingest(database, publish(tmp_path, [100, 200]))
+    database.query("""UPDATE loaded_months SET entry = entry || '{"newer": 1}'""")
+    entry = ingest(database, publish(tmp_path, [300]))
+    assert database.warehouse().entry(MONTH) == entry
+    assert cents(database) == [300]
+
+
 def test_rows_that_get_lost_on_the_way_are_noticed(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,10 @@ PROPOSED: dict[tuple[str, str], tuple[tuple[str, ...], tuple[Remedy, ...]]] = {
         (*_LOADS, "ingest_data"),
         (Remedy("force", True),),
     ),
+    ("monthly/warehouses/postgres_ledger.py", "entry_in"): (
+        ("ingest_data", "history"),
+        (Remedy("force", True, flow="ingest_data"),),
+    ),
     ("monthly/warehouses/bigquery.py", "run"): (_LOADS, (Remedy("force", True),)),
     ("parameterized_flow.py", "_or_failed"): (
         ("etl_parent_flow",),

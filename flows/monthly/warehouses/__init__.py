@@ -83,11 +83,11 @@ def _recorded(row: Mapping[str, Any]) -> Recorded:
     touched = bool(row.get("touched"))
     when = _utc(row.get("loaded_at") or row.get("modified"))
     source = row.get("source") or ""
-    entry = _entry(row.get("entry"))
+    entry = stored_entry(row.get("entry"))
     return Recorded(row["object_sha256"], row["rows"], source, entry, touched, when)
 
 
-def _entry(stored: Any) -> Entry | None:
+def stored_entry(stored: Any) -> Entry | None:
     """Return a copy of an entry; None if it is damaged, or if a newer version wrote it.
 
     One row must not hide all other months.

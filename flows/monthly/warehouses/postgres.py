@@ -88,10 +88,10 @@ class Postgres:
         with self._transaction(str(month)) as sql:
             return held_in(sql, month) if has_ledger(sql) else None
 
-    def entry(self, month: Month) -> Entry | None:
-        """Return the month's ledger entry from when it was loaded; None if it was not."""
+    def entry(self, month: Month, garbled_too: bool = False) -> Entry | None:
+        """Return the month's ledger entry from when it was loaded, if any; see `entry_in`."""
         with self._transaction(str(month)) as sql:
-            return entry_in(sql, month) if has_ledger(sql) else None
+            return entry_in(sql, month, garbled_too) if has_ledger(sql) else None
 
     def confirm(self, month: Month, entry: Entry) -> None:
         """Replace the entry of the loaded object, for example with a new ETag; a pin stays."""
@@ -189,7 +189,7 @@ class Postgres:
         from monthly.warehouses.postgres_history import with_history  # while threads convert
 
         with self._replacing(month, download.sha256, begun.kept) as (sql, new):
-            there = entry_in(sql, month)
+            there = entry_in(sql, month, garbled_too=True)
             if not new and there:
                 return there
             if there and there.pinned:

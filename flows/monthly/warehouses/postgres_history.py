@@ -16,7 +16,7 @@ from monthly.gates.history import nearest
 from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.revision import Revision
-from monthly.warehouses import LEDGER
+from monthly.warehouses import LEDGER, stored_entry
 from monthly.warehouses.postgres_ledger import checksums, entry_in
 from monthly.warehouses.postgres_tables import columns_of, count_rows, partition_of
 from monthly.warehouses.table_columns import Found, quoted
@@ -39,7 +39,7 @@ def entries_near(sql: Cursor, month: Month) -> list[Entry]:
         f"SELECT entry FROM {LEDGER} WHERE dataset = %s AND file_month = ANY (%s)",
         [month.dataset, days],
     )
-    return [Entry.of(entry) for (entry,) in sql.fetchall()]
+    return [entry for (stored,) in sql.fetchall() if (entry := stored_entry(stored))]
 
 
 def rows_changed_in(
@@ -86,7 +86,7 @@ def with_history(
         names: columns of the new published file.
         reason: why the month is replaced.
     """
-    before = entry_in(sql, month)
+    before = entry_in(sql, month, garbled_too=True)
     if before is None:
         return entry, None
     if before.source_sha256 == entry.source_sha256 and before.signatures == entry.signatures:

@@ -16,10 +16,11 @@ from pathlib import Path
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from psycopg2.extras import execute_values
 
+from core.errors import Remedy, StorageError
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.warehouses import LEDGER, Held, Recorded, recorded_months
+from monthly.warehouses import LEDGER, Held, Recorded, recorded_months, stored_entry
 
 REJECTED = "rejected_rows"
 #: A dataset's ledger rows whose partitions exist: dropping the table drops its months.
@@ -107,14 +108,29 @@ def held_in(sql: Cursor, month: Month) -> Held | None:
     return Held(sha256, loaded, loaded if proven else sql.fetchone()[0])
 
 
-def entry_in(sql: Cursor, month: Month) -> Entry | None:
+def entry_in(sql: Cursor, month: Month, garbled_too: bool = False) -> Entry | None:
     """Return the month's entry from when it was loaded, None if it was not.
 
     The entry outlives a dropped or detached table: `held_in` returns the actual state.
+
+    Args:
+        sql: cursor of a transaction.
+        month: the month.
+        garbled_too: for a garbled entry, return None, so that it can be replaced.
+
+    Raises:
+        StorageError: the entry is garbled.
     """
     sql.execute(f"SELECT entry FROM {LEDGER} WHERE dataset = %s AND file_month = %s", _key(month))
     found = sql.fetchone()
-    return Entry.of(found[0]) if found else None
+    entry = stored_entry(found[0]) if found else None
+    if found and entry is None and not garbled_too:
+        database = sql.connection.info.dbname
+        raise StorageError(
+            f"{month}: its row of {LEDGER} in the database {database} has no entry of this version",
+            Remedy("force", True, "to load it again", flow="ingest_data"),
+        )
+    return entry
 
 
 def remember(sql: Cursor, month: Month, entry: Entry, rejects: Path | None) -> None:

@@ -144,7 +144,7 @@ def create_new(sql: Cursor, month: Month) -> str:
     It disappears if the transaction rolls back.
     """
     partition, table = partition_of(month), DATASETS[month.dataset].table
-    if _exists(sql, partition):
+    if _is_partition(sql, partition, table):  # a detached one may lack newer columns
         columns = f"LIKE {quoted(partition)} INCLUDING ALL"
     else:
         found = columns_of(sql, table).values()

@@ -665,6 +665,51 @@ def test_a_partition_that_somebody_detached_is_kept_next_to_the_new_one(
     assert database.query("SELECT count(*) FROM green_trips") == [(2,)]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE green_trips_2020_10 DROP COLUMN fare_amount",
+        "ALTER TABLE green_trips_2020_10 ADD COLUMN mine int",
+        "ALTER TABLE green_trips ADD COLUMN mine int",
+    ],
+)
+def test_a_detached_partition_of_other_columns_does_not_shape_the_new_one(
+    database: Database, tmp_path: Path, change: str
+) -> None:
+    """Its table did not get the columns that were declared since."""
+    warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["1", "2"])
+    warehouse.load(*october)
+    database.query("ALTER TABLE green_trips DETACH PARTITION green_trips_2020_10")
+    database.query(change)
+    warehouse.load(*october)
+    assert database.query(SUMS) == [("2020-10", 2, 3)]
+    assert database.query("SELECT count(*) FROM green_trips_2020_10_detached") == [(2,)]
+
+
+@pytest.mark.parametrize("stored", ["entry || '{\"newer\": 1}'", "'7'", "'null'"])
+def test_an_entry_of_another_version_is_named_and_hides_no_other_month(
+    database: Database, tmp_path: Path, stored: str
+) -> None:
+    warehouse, november = database.warehouse(), made(tmp_path, NOVEMBER, ["7"])
+    warehouse.load(*made(tmp_path, OCTOBER, ["1", "2"]))
+    warehouse.load(*november)
+    database.query(f"UPDATE loaded_months SET entry = {stored} WHERE file_month = '2020-10-01'")
+    december = Month("green", 2020, 12)
+    assert warehouse.history(december) == [november[1]]
+    uses: list[Callable[[], object]] = [
+        lambda: warehouse.entry(OCTOBER),
+        lambda: warehouse.pin(OCTOBER, "2021-01-01"),
+    ]
+    for use in uses:
+        with pytest.raises(StorageError) as caught:
+            use()
+        assert caught.value.message == (
+            "green 2020-10: its row of loaded_months in the database test has no entry of this "
+            "version"
+        )
+    assert warehouse.entry(OCTOBER, garbled_too=True) is None
+
+
 @pytest.mark.parametrize("rows", [0, 3])
 def test_a_month_without_a_value_is_loaded(database: Database, tmp_path: Path, rows: int) -> None:
     """A COPY names at least one column, even for a month whose rows were all rejected."""
