@@ -17,6 +17,9 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 #: A file exists where a folder must be.
 _IN_THE_WAY = frozenset({errno.ENOTDIR, errno.EEXIST})
+#: The name cannot be that of a file.
+_NAMES = frozenset({errno.EISDIR, errno.ENAMETOOLONG})
+_A_FOLDER = "a folder is where a file must be: move it away"
 #: The setting that locates an embedded bucket's folder and an embedded warehouse's file.
 DATA_SETTING = "TRIPS_DATA, or its block"
 
@@ -31,14 +34,15 @@ def room_for(what: str, folder: Path, setting: str = "TRIPS_SCRATCH") -> Iterato
         setting: the setting that names that folder.
 
     Raises:
-        StorageError: the disk is full or not writable.
+        StorageError: the disk is full or not writable, or something removed the folder.
     """
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL | _FORBIDDEN | _IN_THE_WAY:
-            raise
-        raise refusal(what, folder, error, setting) from error
+        is_gone = error.errno == errno.ENOENT and not os.path.exists(folder)  # noqa: PTH110
+        if is_gone or error.errno in _FULL | _FORBIDDEN | _IN_THE_WAY | _NAMES:
+            raise refusal(what, folder, error, setting) from error
+        raise
 
 
 def refusal(
@@ -56,9 +60,13 @@ def refusal(
             f"{kept}; a file is where a folder must be: move it away, or name another folder "
             f"({setting})"
         )
-    return StorageError(
-        f"{kept}; {free_space(folder)} there; make room, or name another folder ({setting})"
-    )
+    ways_out = {
+        errno.EISDIR: _A_FOLDER,
+        errno.ENAMETOOLONG: "choose a shorter name",
+        errno.ENOENT: "that folder is missing: create it and run again",
+    }
+    way_out = ways_out.get(error.errno or 0, f"{free_space(folder)} there; make room")
+    return StorageError(f"{kept}; {way_out}, or name another folder ({setting})")
 
 
 @contextmanager
@@ -76,14 +84,15 @@ def allowed(path: Path, setting: str = DATA_SETTING) -> Iterator[Path]:
     """Yield the path; raise a StorageError that names it if this user may not read or remove it.
 
     Raises:
-        StorageError: the user lacks the permission.
+        StorageError: the user lacks the permission, or it is a folder.
     """
     try:
         yield path
-    except PermissionError as error:
+    except (PermissionError, IsADirectoryError) as error:
+        is_folder = isinstance(error, IsADirectoryError)
+        way_out = _A_FOLDER if is_folder else "correct its permissions"
         raise StorageError(
-            f"cannot use {path}: {error}; correct its permissions, or name another folder "
-            f"({setting})"
+            f"cannot use {path}: {error}; {way_out}, or name another folder ({setting})"
         ) from error
 
 

@@ -69,7 +69,7 @@ def read_edition(bucket: Bucket, month: Month, edition: str) -> Entry:
         raise StorageError(f"{month}: {bucket.uri(key)} is gone; run again")
     try:
         return Entry.of(json.loads(stored.data))
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise StorageError(
             f"{month}: {bucket.uri(key)} is not the entry of an edition ({error}); "
             "remove that object, then run again"

@@ -16,6 +16,9 @@ from core.errors import StorageError
 
 FULL = " MB are free there; make room, or name another folder (TRIPS_DATA)"
 FORBIDDEN = "not write there: correct its permissions, or name another folder (TRIPS_DATA)"
+GONE = "that folder is missing: create it and run again, or name another folder (TRIPS_DATA)"
+A_FOLDER = "where a file must be: move it away, or name another folder (TRIPS_DATA)"
+TOO_LONG = "choose a shorter name, or name another folder (TRIPS_DATA)"
 IN_THE_WAY = "folder must be: move it away, or name another folder (TRIPS_DATA)"
 
 
@@ -28,6 +31,9 @@ IN_THE_WAY = "folder must be: move it away, or name another folder (TRIPS_DATA)"
         (errno.EACCES, FORBIDDEN),
         (errno.ENOTDIR, IN_THE_WAY),
         (errno.EEXIST, IN_THE_WAY),
+        (errno.ENOENT, GONE),
+        (errno.EISDIR, A_FOLDER),
+        (errno.ENAMETOOLONG, TOO_LONG),
     ],
 )
 def test_refusal_names_file_folder_reason_and_way_out(

@@ -357,10 +357,13 @@ def test_a_damaged_edition_is_not_restored(place: Place, tmp_path: Path) -> None
     assert place.current() == second
     with pytest.raises(StorageError, match="is gone"):
         read_edition(place.bucket, MONTH, second)
-    place.bucket.delete(edition_key(MONTH, first, "json"))
-    place.bucket.write(edition_key(MONTH, first, "json"), b"{}", None)
-    with pytest.raises(StorageError, match="is not the entry of an edition"):
-        read_edition(place.bucket, MONTH, first)
+    whole = place.bucket.read(edition_key(MONTH, first, "json"))
+    assert whole
+    for damaged in (b"{}", whole.data.replace(b'"history": []', b'"history": [{}]')):
+        place.bucket.delete(edition_key(MONTH, first, "json"))
+        place.bucket.write(edition_key(MONTH, first, "json"), damaged, None)
+        with pytest.raises(StorageError, match="is not the entry of an edition"):
+            read_edition(place.bucket, MONTH, first)
 
 
 def test_the_number_of_editions_is_asked_for_or_declared() -> None:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -149,6 +150,42 @@ def test_upload_describes_its_own_file_although_another_run_writes_right_after_i
     info = bucket.upload(file, KEY)
     assert info.size == len(b"content")
     assert bucket.info(KEY) != info
+
+
+def test_a_bucket_that_is_removed_during_a_write_is_named(
+    bucket: FolderBucket, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copyfile(source: Path, target: Path) -> None:
+        shutil.rmtree(bucket.folder)
+        target.write_bytes(source.read_bytes())
+
+    monkeypatch.setattr(shutil, "copyfile", copyfile)
+    with pytest.raises(StorageError, match=r"cannot keep x in .*that folder is missing"):
+        bucket.upload(file, "a/x")
+    monkeypatch.undo()
+    bucket.upload(file, "a/x")
+    assert bucket.keys("a") == ["a/x"]
+
+
+def test_a_folder_in_place_of_an_object_is_named(
+    bucket: FolderBucket, file: Path, tmp_path: Path
+) -> None:
+    """As Spark writes Parquet."""
+    place = bucket.folder / "a" / "x"
+    place.mkdir(parents=True)
+    uses: list[Callable[[], object]] = [
+        lambda: bucket.info("a/x"),
+        lambda: bucket.read("a/x"),
+        lambda: bucket.sha256("a/x"),
+        lambda: bucket.read_part("a/x", 0, 1),
+        lambda: bucket.download("a/x", tmp_path / "copy"),
+        lambda: bucket.upload(file, "a/x"),
+        lambda: bucket.write("a/x", b"", None),
+    ]
+    for use in uses:
+        with pytest.raises(StorageError, match=r"a/x.*a folder is where a file must be: move it"):
+            use()
+    assert [*place.parent.iterdir()] == [place]
 
 
 def test_keys_are_those_under_a_prefix_without_hidden_files(
