@@ -16,7 +16,7 @@ from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from core.errors import StorageError
+from core.errors import Conflict, StorageError
 from core.scratch import scratch_folder
 from core.storage.bucket import Bucket
 from month_report import Reported, try_report
@@ -109,14 +109,20 @@ class Loaded:
 def load(
     month: Month, entry: Entry, found: Path | InPlace, warehouse: Warehouse, bucket: Bucket
 ) -> Loaded:
-    """Replace the month in the warehouse atomically, and record in the ledger how long it took."""
+    """Replace the month in the warehouse atomically, and record in the ledger how long it took.
+
+    Raises:
+        Conflict: another run replaced the month in the bucket, and may have loaded it before.
+    """
     begun = time.perf_counter()
     rows = load_object(warehouse, month, entry, found)
-    seconds = time.perf_counter() - begun
+    seconds, is_current = time.perf_counter() - begun, True
     try:
-        note_load(bucket, month, entry, seconds)
+        is_current = note_load(bucket, month, entry, seconds)
     except StorageError as error:  # the month is loaded, even if this account only reads the bucket
         get_run_logger().info("%s: the seconds of the load are not in the ledger: %s", month, error)
+    if not is_current:
+        raise Conflict(f"{month} was replaced in the bucket while it was loaded; run again")
     get_run_logger().info("%s: %s rows in %s", month, f"{rows:,}", warehouse.name())
     return Loaded(rows, entry.object_size)
 

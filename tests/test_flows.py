@@ -458,6 +458,36 @@ def test_an_object_that_another_run_replaced_meanwhile_is_planned_again(
     assert totals(place) == {"2020-10": (2, 7.0)}
 
 
+def test_a_load_that_another_run_overtook_leaves_the_newer_month(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on two machines: one loads what it downloaded after the other has loaded a correction."""
+    import etl_gcs_to_bq as flow_file
+    from fakes import one_month
+    from monthly.month import Month
+    from monthly.warehouses.duckdb import DuckDBFile
+    from monthly.warehouses.load import load_object
+    from orchestration.block_registry import open_bucket
+
+    publish(place, "2020-10", ["10.5"])
+    bring(place, 10)
+    overtaken: list[str] = []
+
+    def load_late(*which: Any) -> int:
+        if not overtaken:
+            bucket, month = open_bucket("local-bucket/zoom"), Month("green", 2020, 10)
+            publish(place, "2020-10", ["3", "4"])
+            overtaken.append(one_month.bring(source(place), bucket, month))
+            overtaken.append(one_month.load(bucket, DuckDBFile(place / "trips.duckdb"), month))
+        return load_object(*which)
+
+    monkeypatch.setattr(flow_file, "load_object", load_late)
+    call: Any = flow_file.etl_gcs_to_bq
+    assert call("green", 2020, 10, return_state=True).name == "Completed"
+    assert overtaken == ["loaded", "loaded"]
+    assert totals(place) == {"2020-10": (2, 7.0)}
+
+
 def test_the_warehouse_refuses_an_object_that_the_ledger_does_not_have(place: Path) -> None:
     """An object that changed outside a run is not loaded; the next run repairs it."""
     from etl_gcs_to_bq import etl_gcs_to_bq

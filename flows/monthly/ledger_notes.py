@@ -41,8 +41,11 @@ def note_report(bucket: Bucket, month: Month, drawn: Entry) -> None:
     )
 
 
-def note_load(bucket: Bucket, month: Month, loaded: Entry, seconds: float) -> None:
+def note_load(bucket: Bucket, month: Month, loaded: Entry, seconds: float) -> bool:
     """Record how long the load into the warehouse took, unless the month was replaced since.
+
+    Returns whether the bucket still has the object that was loaded. If not, another run may have
+    loaded its successor before.
 
     Args:
         bucket: the bucket with the entry.
@@ -51,7 +54,7 @@ def note_load(bucket: Bucket, month: Month, loaded: Entry, seconds: float) -> No
         seconds: duration of the load.
     """
     taken = {"load": round(seconds, 3)}
-    _note(
+    return _note(
         bucket,
         month,
         loaded,
@@ -59,15 +62,16 @@ def note_load(bucket: Bucket, month: Month, loaded: Entry, seconds: float) -> No
     )
 
 
-def _note(bucket: Bucket, month: Month, known: Entry, noted: Callable[[Entry], Entry]) -> None:
+def _note(bucket: Bucket, month: Month, known: Entry, noted: Callable[[Entry], Entry]) -> bool:
+    """Change the month's entry if it is still of the known object; return whether it is."""
     while True:
         entry, version = read_entry(bucket, month)
         if entry is None or entry.object_sha256 != known.object_sha256:
-            return
+            return False
         if (new := noted(entry)) == entry:
-            return
+            return True
         try:
             write_entry(bucket, month, new, version)
         except Conflict:
             continue  # another run wrote the entry: it may be of another object now
-        return
+        return True

@@ -245,8 +245,9 @@ def test_the_load_of_an_object_that_was_replaced_meanwhile_is_not_noted(tmp_path
     converted = converted_of(month, tmp_path / "scratch")
     entry = keep(bucket, month, download_of(month, tmp_path), converted, None)
     other = type(entry)(**{**vars(entry), "object_sha256": "0" * 64})
-    note_load(bucket, month, other, 2.0)
+    assert not note_load(bucket, month, other, 2.0)
     assert read_entry(bucket, month)[0] == entry
+    assert note_load(bucket, month, entry, 2.0)
 
 
 def test_a_resumed_download_has_no_seconds(tmp_path: Path) -> None:
