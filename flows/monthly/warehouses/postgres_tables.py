@@ -18,7 +18,6 @@ from monthly.warehouses.table_columns import (
     Changes,
     Found,
     changes_of,
-    measurable,
     other_types,
     quoted,
     refuse,
@@ -83,7 +82,8 @@ def figures_in(
         return {}
     if error := refusal_in(sql, dataset):
         raise error
-    there = measurable(columns, {name.lower(): c for name, c in found.items()}, type_of)
+    types = {name: column.type for name, column in found.items()}  # names differ in case alone, too
+    there = [column for column in columns if types.get(column.name) == type_of(column)]
     sql.execute(DIALECT.query(quoted(dataset.table), there, months))
     return months_in(dataset, there, sql)
 

@@ -34,6 +34,19 @@ def test_a_kept_column_that_has_a_type_now_is_no_difference(kind: Kind) -> None:
     assert (fault is None) is (kind != "string")
 
 
+@pytest.mark.parametrize("value", ["7", "8"])
+def test_a_column_that_months_kept_in_another_case_is_compared_once(value: str) -> None:
+    """DuckDB and BigQuery have one column of both names."""
+    figures, drift = Figures(1, "7", "7", 1), {"kept": ["Fee"]}
+    entry = entry_of(MONTH, rows_written=1, columns={"Fee": figures}, drift=drift)
+    recorded = Recorded(entry.loaded_sha256, 1, "", entry)
+    there = Figures(1, value, value, 1)
+    columns = [Column(name, "string", "") for name in ("fee", "Fee")]
+    fault = compare(entry, recorded, MonthFigures(1, {"fee": there, "Fee": there}), columns, "w")
+    said = [] if value == "7" else ["Fee has the minimum '8', the object '7'"]
+    assert [each.what for each in [fault] if each] == said
+
+
 @pytest.mark.parametrize(
     ("moved", "is_fault"),
     [({}, False), ({"fee_as_text": Figures(1, "7", "7", 1)}, False)]

@@ -29,8 +29,10 @@ from core.parquet import write_row_groups
 from fakes.entries import published_download
 from fakes.postgres import PASSWORD, Database, new_database, running_server
 from fakes.stopping_load import STEPS
+from monthly.columns import Column
 from monthly.convert.to_parquet import convert
 from monthly.datasets import DATASETS
+from monthly.figures import Figures
 from monthly.ledger import Entry, entry_of, object_key
 from monthly.month import Month
 from monthly.sample import write_sample
@@ -663,6 +665,19 @@ def test_a_partition_that_somebody_detached_is_kept_next_to_the_new_one(
         warehouse.load(*october)
         assert database.query(f"SELECT count(*) FROM {kept}") == [(2,)]
     assert database.query("SELECT count(*) FROM green_trips") == [(2,)]
+
+
+def test_a_column_is_measured_only_under_its_own_name(database: Database, tmp_path: Path) -> None:
+    """PostgreSQL knows the case of names; another month may have kept the column in another."""
+    warehouse = database.warehouse()
+    warehouse.load(*made(tmp_path, OCTOBER, ["1", "2"]))
+    database.query('ALTER TABLE green_trips ADD COLUMN "Fee" text')
+    database.query("""UPDATE green_trips SET "Fee" = 'x'""")
+    for extra in ("", 'ALTER TABLE green_trips ADD COLUMN "FEE" integer'):
+        database.query(extra or "SELECT 1")
+        columns = [Column(name, "string", "") for name in ("fee", "Fee", "FEE")]
+        found = warehouse.figures("green", columns)[OCTOBER]
+        assert found.columns == {"Fee": Figures(2, "x", "x", 2)}
 
 
 @pytest.mark.parametrize(
