@@ -35,9 +35,9 @@ from monthly.warehouses.postgres_ledger import (
     replace_entry,
     schema_in,
 )
+from monthly.warehouses.postgres_new_table import create_new
 from monthly.warehouses.postgres_tables import (
     count_rows,
-    create_new,
     drop_partition,
     figures_in,
     prepare,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
 from core.errors import SchemaError
-from monthly.columns import FILE_MONTH, Column, Kind
+from monthly.columns import Column, Kind
 from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
 from monthly.month import Month
@@ -135,40 +135,6 @@ def _carry_out(sql: Cursor, table: str, changes: Changes) -> None:
         sql.execute(f"COMMENT ON COLUMN {table}.{quoted(column.name)} IS %s", [column.about])
 
 
-def create_new(sql: Cursor, month: Month) -> str:
-    """Create an empty table for the month, not yet a partition, and return its name.
-
-    It copies the partition that it will replace, indexes included, or else the columns in the
-    catalog: a LIKE of the dataset's table would lock that table until the rows have arrived.
-    Its CHECK saves the swap a scan of all rows, its default saves copying the month's column.
-    It disappears if the transaction rolls back.
-    """
-    partition, table = partition_of(month), DATASETS[month.dataset].table
-    if _is_partition(sql, partition, table):  # a detached one may lack newer columns
-        columns = f"LIKE {quoted(partition)} INCLUDING ALL"
-    else:
-        found = columns_of(sql, table).values()
-        columns = ", ".join(f"{quoted(column.name)} {column.type}" for column in found)
-    new, day = f"{partition}_new", month.first_day
-    sql.execute(
-        f"CREATE TABLE {quoted(new)} ({columns}, CONSTRAINT {quoted(f'{new}_month')} "
-        f"CHECK (file_month IS NOT NULL AND file_month = DATE '{day}'))"
-    )
-    _set_defaults(sql, month, new)
-    return new
-
-
-def _set_defaults(sql: Cursor, month: Month, new: str) -> None:
-    """Set the defaults of columns that a COPY leaves out: null, and the month in `file_month`.
-
-    A default that a user set on a declared column applies only to rows that the user inserts.
-    """
-    names = [c.name for c in DATASETS[month.dataset].columns if c.name != FILE_MONTH.name]
-    none = ", ".join(f"ALTER {quoted(name)} DROP DEFAULT" for name in names)
-    day = f"ALTER {FILE_MONTH.name} SET DEFAULT DATE '{month.first_day}'"
-    sql.execute(f"ALTER TABLE {quoted(new)} {day}{none and ', '}{none}")
-
-
 def swap(sql: Cursor, month: Month, new: str) -> None:
     """Put a filled table in place of the month's partition."""
     name = partition_of(month)
@@ -190,7 +156,7 @@ def swap(sql: Cursor, month: Month, new: str) -> None:
 def count_rows(sql: Cursor, month: Month) -> int:
     """Count the rows of the month's partition; 0 without one."""
     partition = partition_of(month)
-    if not _is_partition(sql, partition, DATASETS[month.dataset].table):
+    if not is_partition(sql, partition, DATASETS[month.dataset].table):
         return 0
     sql.execute(f"SELECT count(*) FROM {quoted(partition)}")
     return int(sql.fetchone()[0])
@@ -199,7 +165,7 @@ def count_rows(sql: Cursor, month: Month) -> int:
 def drop_partition(sql: Cursor, month: Month) -> None:
     """Remove the month's partition; a table that somebody detached stays."""
     partition, table = partition_of(month), DATASETS[month.dataset].table
-    if _is_partition(sql, partition, table):
+    if is_partition(sql, partition, table):
         sql.execute(f"ALTER TABLE {quoted(table)} DETACH PARTITION {quoted(partition)}")
         sql.execute(f"DROP TABLE {quoted(partition)}")
 
@@ -219,7 +185,8 @@ def _free_name(sql: Cursor, name: str) -> str:
     return next(free for free in names if not _exists(sql, free))
 
 
-def _is_partition(sql: Cursor, partition: str, table: str) -> bool:
+def is_partition(sql: Cursor, partition: str, table: str) -> bool:
+    """Return whether a table is a partition of another one."""
     sql.execute(
         "SELECT EXISTS (SELECT FROM pg_inherits "
         "WHERE inhrelid = to_regclass(%s) AND inhparent = to_regclass(%s))",

@@ -326,6 +326,34 @@ def test_a_users_index_is_kept(database: Database, tmp_path: Path) -> None:
     assert found == [(name, True) for name in names]
 
 
+@pytest.mark.parametrize(
+    ("changes", "mine"),
+    [
+        ('ALTER "VendorID" SET NOT NULL', None),
+        ('ALTER store_and_fwd_flag TYPE text COLLATE "C"', None),
+        (
+            "ADD CONSTRAINT \"no more\" CHECK (total_amount < 1000 AND store_and_fwd_flag <> 'x')",
+            None,
+        ),
+        ("ADD mine int NOT NULL DEFAULT 3", 3),
+        ("ADD mine numeric(9,2) GENERATED ALWAYS AS (total_amount * 2) STORED", 14),
+        ("ADD mine bigserial, ADD PRIMARY KEY (mine, file_month)", 2),
+    ],
+)
+def test_what_a_user_declares_of_the_table_holds_for_a_new_month(
+    database: Database, tmp_path: Path, changes: str, mine: int | None
+) -> None:
+    """PostgreSQL attaches no partition without it."""
+    warehouse = database.warehouse()
+    warehouse.load(*made(tmp_path, OCTOBER, ["10.5"]))
+    database.query(f"ALTER TABLE green_trips {changes}")
+    warehouse.load(*made(tmp_path, NOVEMBER, ["7"]))
+    if mine:
+        assert database.query("SELECT mine FROM green_trips_2020_11") == [(mine,)]
+    warehouse.load(*made(tmp_path, NOVEMBER, ["8"]))
+    assert database.query(SUMS) == [("2020-10", 1, 10.5), ("2020-11", 1, 8)]
+
+
 def test_a_count_that_differs_changes_nothing(database: Database, tmp_path: Path) -> None:
     """The old month and its ledger row stay."""
     warehouse, first = database.warehouse(), made(tmp_path, OCTOBER, ["10.5", "4"])

@@ -1,0 +1,66 @@
+"""The table that a load into PostgreSQL fills, before it replaces the month's partition."""
+
+from __future__ import annotations
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
+
+from monthly.columns import FILE_MONTH
+from monthly.datasets import DATASETS
+from monthly.month import Month
+from monthly.warehouses.postgres_tables import is_partition, partition_of
+from monthly.warehouses.table_columns import quoted
+
+#: The columns and CHECK constraints of a table as CREATE TABLE takes them. A partition must have
+#: all of them; PostgreSQL itself adds indexes and foreign keys to it.
+_DEFINITIONS = """
+SELECT definition FROM (
+SELECT attnum AS place, quote_ident(attname) || ' ' || format_type(atttypid, atttypmod)
+  || CASE WHEN attcollation <> typcollation
+    THEN ' COLLATE ' || attcollation::regcollation ELSE '' END
+  || CASE WHEN adbin IS NULL THEN '' WHEN attgenerated = ''
+    THEN ' DEFAULT ' || pg_get_expr(adbin, adrelid)
+    ELSE ' GENERATED ALWAYS AS (' || pg_get_expr(adbin, adrelid)
+      || CASE attgenerated WHEN 's' THEN ') STORED' ELSE ') VIRTUAL' END END
+  || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END AS definition
+FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
+LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+WHERE attrelid = to_regclass(%(table)s) AND attnum > 0 AND NOT attisdropped
+UNION ALL
+SELECT 32767, 'CONSTRAINT ' || quote_ident(conname) || ' ' || pg_get_constraintdef(oid)
+FROM pg_constraint WHERE conrelid = to_regclass(%(table)s) AND contype = 'c'
+) AS found ORDER BY place
+"""
+
+
+def create_new(sql: Cursor, month: Month) -> str:
+    """Create an empty table for the month, not yet a partition, and return its name.
+
+    It copies the partition that it will replace, indexes included, or else what the catalog has of
+    the dataset's table: a LIKE of that would lock it until the rows have arrived.
+    Its CHECK saves the swap a scan of all rows, its default saves copying the month's column.
+    It disappears if the transaction rolls back.
+    """
+    partition, table = partition_of(month), DATASETS[month.dataset].table
+    if is_partition(sql, partition, table):  # a detached one may lack newer columns
+        columns = f"LIKE {quoted(partition)} INCLUDING ALL"
+    else:
+        sql.execute(_DEFINITIONS, {"table": quoted(table)})
+        columns = ", ".join(definition for (definition,) in sql)
+    new, day = f"{partition}_new", month.first_day
+    sql.execute(
+        f"CREATE TABLE {quoted(new)} ({columns}, CONSTRAINT {quoted(f'{new}_month')} "
+        f"CHECK (file_month IS NOT NULL AND file_month = DATE '{day}'))"
+    )
+    _set_defaults(sql, month, new)
+    return new
+
+
+def _set_defaults(sql: Cursor, month: Month, new: str) -> None:
+    """Set the defaults of columns that a COPY leaves out: null, and the month in `file_month`.
+
+    A default that a user set on a declared column applies only to rows that the user inserts.
+    """
+    names = [c.name for c in DATASETS[month.dataset].columns if c.name != FILE_MONTH.name]
+    none = ", ".join(f"ALTER {quoted(name)} DROP DEFAULT" for name in names)
+    day = f"ALTER {FILE_MONTH.name} SET DEFAULT DATE '{month.first_day}'"
+    sql.execute(f"ALTER TABLE {quoted(new)} {day}{none and ', '}{none}")
