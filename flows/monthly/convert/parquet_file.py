@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.errors import BadFile
@@ -91,7 +92,10 @@ class Rows:
 
 
 def _plain(name: str, values: pa.Array) -> pa.Array:
-    """Decode dictionaries, which would share a bad row's text, and check that text is UTF-8."""
+    """Decode dictionaries, which would share a bad row's text, and check texts.
+
+    They must be UTF-8 and, as in a CSV file, without NUL bytes, which PostgreSQL does not take.
+    """
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     binary = pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type)
@@ -102,7 +106,16 @@ def _plain(name: str, values: pa.Array) -> pa.Array:
             values.validate(full=True)  # Arrow has not yet checked that it is UTF-8
         except pa.ArrowInvalid as error:
             raise Unreadable(f"{name}: {error}") from error
+        if _has_nul(values.cast(pa.string())):
+            raise Unreadable(f"{name}: a NUL byte")
     return values
+
+
+def _has_nul(texts: pa.Array) -> bool:
+    data = texts.buffers()[2]  # of other rows too, but a search of the bytes takes no time
+    if data is None or b"\0" not in data.to_pybytes():
+        return False
+    return bool(pc.any(pc.match_substring(texts, "\0")).as_py())
 
 
 def _shown(values: pa.Array) -> object:

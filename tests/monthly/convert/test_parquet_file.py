@@ -163,6 +163,8 @@ def test_a_month_of_many_row_groups_and_batches_keeps_its_order(
         ("pickup_datetime", pa.array(["2017-01-01", "soon", "2017-01-02"]), "pickup_.*'soon'"),
         ("SR_Flag", pa.array(["Y", "maybe", "N"]), "SR_Flag: 'maybe' is not a known code"),
         ("SR_Flag", pa.array(["Y", "maybe", "N"]).dictionary_encode(), "SR_Flag: 'maybe' is no"),
+        ("Affiliated_base_number", pa.array(["B", "B\0", "B"]), "base_number: a NUL byte"),
+        ("Affiliated_base_number", pa.array([b"B", b"\0B", b"B"]), "base_number: a NUL byte"),
     ],
 )
 def test_a_bad_value_rejects_its_row_alone_with_its_number(
