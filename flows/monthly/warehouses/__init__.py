@@ -7,14 +7,17 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from core.errors import Conflict, Remedy, SchemaError
 from core.storage.bucket import Bucket
 from monthly.columns import Column
+from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.warehouses.month_figures import MonthFigures
+from monthly.warehouses.month_figures import MonthFigures, is_month
+
+T = TypeVar("T")
 
 #: The table of every warehouse that has a row for each loaded month.
 LEDGER = "loaded_months"
@@ -74,8 +77,16 @@ class Recorded:
 
 def recorded_months(dataset: str, rows: Iterable[Mapping[str, Any]]) -> dict[Month, Recorded]:
     """Return ledger rows of a dataset by month."""
-    days = ((row["file_month"], row) for row in rows)
-    return {Month(dataset, day.year, day.month): _recorded(row) for day, row in days}
+    return by_month(dataset, ((row["file_month"], _recorded(row)) for row in rows))
+
+
+def by_month(dataset: str, found: Iterable[tuple[dt.date, T]]) -> dict[Month, T]:
+    """Return what a ledger has of each first day of a month, by month.
+
+    A month that the dataset cannot have, as after a change of its first month, is left out.
+    """
+    known = DATASETS[dataset]
+    return {Month(dataset, d.year, d.month): value for d, value in found if is_month(known, d)}
 
 
 def _recorded(row: Mapping[str, Any]) -> Recorded:

@@ -24,7 +24,7 @@ from core.storage.google_errors import PATIENCE, TIMEOUT
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.warehouses import LEDGER, Held, Recorded, recorded_months
+from monthly.warehouses import LEDGER, Held, Recorded, by_month, recorded_months
 
 _LEDGER_FIELDS = (
     SchemaField("dataset", "STRING"),
@@ -124,10 +124,7 @@ class LoadedMonths:
             rows = self._query(_LOADED, values)
         except NotFound:  # nothing was ever loaded
             return {}
-        return {
-            Month(dataset, row["file_month"].year, row["file_month"].month): row["object_sha256"]
-            for row in rows
-        }
+        return by_month(dataset, ((row["file_month"], row["object_sha256"]) for row in rows))
 
     def held(self, month: Month) -> Held | None:
         """Return the state of a month, including whether it has changed since its load."""

@@ -20,7 +20,7 @@ from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.warehouses import LEDGER, Held, Recorded, recorded_months
+from monthly.warehouses import LEDGER, Held, Recorded, by_month, recorded_months
 from monthly.warehouses.duckdb_opening import MOVE_AWAY, is_damage, opened
 from monthly.warehouses.duckdb_tables import (
     DIALECT,
@@ -72,7 +72,7 @@ class DuckDBFile:
                 f"SELECT file_month, object_sha256 FROM {LEDGER} WHERE dataset = ?",
                 [dataset],
             ).fetchall()
-        return {Month(dataset, day.year, day.month): sha256 for day, sha256 in rows}
+        return by_month(dataset, rows)
 
     def held(self, month: Month) -> Held | None:
         """Return the state of a month, creating no file; see `Warehouse`."""

@@ -71,14 +71,15 @@ def months_in(
     """
     found = {}
     for day, count, *values in rows:
-        if _is_month(dataset, day):
+        if is_month(dataset, day):
             quads = zip(*[iter(values)] * 4)
             figures = {c.name: _figures(c.kind, *quad) for c, quad in zip(columns, quads)}
             found[Month(dataset.name, day.year, day.month)] = MonthFigures(count, figures)
     return found
 
 
-def _is_month(dataset: Dataset, day: dt.date | None) -> bool:
+def is_month(dataset: Dataset, day: dt.date | None) -> bool:
+    """Return whether a day is the first of a month that the dataset can have."""
     return day is not None and day.day == 1 and (day.year, day.month) >= dataset.first_month
 
 

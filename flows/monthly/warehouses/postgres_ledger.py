@@ -20,7 +20,14 @@ from core.errors import Remedy, StorageError
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.warehouses import LEDGER, Held, Recorded, recorded_months, stored_entry
+from monthly.warehouses import (
+    LEDGER,
+    Held,
+    Recorded,
+    by_month,
+    recorded_months,
+    stored_entry,
+)
 
 REJECTED = "rejected_rows"
 #: A dataset's ledger rows whose partitions exist: dropping the table drops its months.
@@ -83,7 +90,7 @@ def checksums(sql: Cursor, dataset: str) -> dict[Month, str]:
     """Return the SHA-256 of the loaded object by month."""
     values = {"dataset": dataset, "table": DATASETS[dataset].table}
     sql.execute(f"SELECT file_month, object_sha256 {_LOADED}", values)
-    return {Month(dataset, day.year, day.month): sha256 for day, sha256 in sql}
+    return by_month(dataset, sql)
 
 
 def recorded_in(sql: Cursor, dataset: str) -> dict[Month, Recorded]:

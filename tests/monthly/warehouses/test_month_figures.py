@@ -11,10 +11,14 @@ import pytest
 
 from fakes.google import Google
 from fakes.three_warehouses import KINDS, Place, place_of
+from monthly import datasets
 from monthly.datasets import DATASETS, VARIABLE
 from monthly.figures import Figures
 from monthly.ledger import Entry, entry_key
 from monthly.month import Month
+from monthly.verify.checking import Request, verify
+from monthly.verify.findings import Judgement
+from monthly.verify.share import Share
 from monthly.warehouses.duckdb import DuckDBFile
 
 DECLARATION = """
@@ -127,6 +131,21 @@ def test_only_the_months_asked_for_are_measured_and_each_on_its_own(place: Place
         months[1]: 1,
     }
     assert figures(place).keys() == set(months)
+
+
+def test_a_month_before_the_declared_first_one_hides_no_other(place: Place, tmp_path: Path) -> None:
+    """It was loaded before the declaration changed."""
+    march, april = (Month("things", 2020, n) for n in (3, 4))
+    for month in (march, april):
+        place.publish(month, f"taken,number\n{month.year_month}-02 00:00:00,1\n")
+    path = tmp_path / "declared" / "things.toml"
+    path.write_text(DECLARATION.replace('"2020-01"', '"2020-04"'))
+    datasets.forget()
+    assert place.warehouse.loaded("things").keys() == {april}
+    assert place.warehouse.recorded("things").keys() == {april}
+    assert figures(place).keys() == {april}
+    request = Request("things", place.bucket, place.warehouse, Share(1, 0))
+    assert [(each.month, each.judgement) for each in verify(request)] == [(april, Judgement.GOOD)]
 
 
 def test_nothing_is_measured_where_nothing_is(place: Place) -> None:
