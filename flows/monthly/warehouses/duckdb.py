@@ -239,13 +239,15 @@ def _count(db: duckdb.DuckDBPyConnection, dataset: Dataset, day: dt.date) -> int
 
 
 def _remember(db: duckdb.DuckDBPyConnection, month: Month, entry: Entry) -> None:
+    """Replace the ledger row; a ledger copied by CREATE TABLE AS has no key to replace it by."""
+    which = [month.dataset, month.first_day]
+    db.execute(f"DELETE FROM {LEDGER} WHERE dataset = ? AND file_month = ?", which)
     db.execute(
-        f"INSERT OR REPLACE INTO {LEDGER} (dataset, file_month, object_sha256, rows, "
+        f"INSERT INTO {LEDGER} (dataset, file_month, object_sha256, rows, "
         "schema_version, loaded_at, source, entry) "
         "VALUES (?, ?, ?, ?, ?, now()::TIMESTAMP, ?, ?)",
         [
-            month.dataset,
-            month.first_day,
+            *which,
             entry.loaded_sha256,
             entry.rows_written,
             entry.schema_version,

@@ -305,6 +305,21 @@ def test_months_of_a_dropped_table_are_not_loaded(warehouse: DuckDBFile) -> None
     assert sums(warehouse) == {"2021-01-01": (1, 1.0), "2021-02-01": (1, 2.0)}
 
 
+def test_a_copy_of_the_tables_is_loaded_into(warehouse: DuckDBFile, tmp_path: Path) -> None:
+    """CREATE TABLE AS copies no primary key."""
+    load(warehouse, JANUARY, [1, 2], "a")
+    load(warehouse, FEBRUARY, [3], "b")
+    copy = DuckDBFile(tmp_path / "copy.duckdb")
+    with attached(copy.path) as db:
+        db.execute(f"ATTACH '{warehouse.path}' AS old (READ_ONLY)")
+        for table in ("yellow_trips", LEDGER):
+            db.execute(f"CREATE TABLE {table} AS FROM old.{table}")
+        db.execute("DETACH old")
+    load(copy, JANUARY, [4], "c")
+    assert sums(copy) == {"2021-01-01": (1, 4), "2021-02-01": (1, 3)}
+    assert sorted(rows(copy, f"SELECT object_sha256 FROM {LEDGER}")) == [("b",), ("c",)]
+
+
 def test_tables_of_the_same_names_in_another_schema_are_not_ours(warehouse: DuckDBFile) -> None:
     load(warehouse, JANUARY, [1], "a")
     with attached(warehouse.path) as db:
