@@ -21,7 +21,7 @@ from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.warehouses import LEDGER, Held, Recorded, by_month, recorded_months
-from monthly.warehouses.duckdb_opening import MOVE_AWAY, is_damage, opened
+from monthly.warehouses.duckdb_opening import MOVE_AWAY, is_damage, opened, real_file
 from monthly.warehouses.duckdb_tables import (
     DIALECT,
     FINITE,
@@ -208,7 +208,8 @@ def _transaction(db: duckdb.DuckDBPyConnection, month: Month, path: Path) -> Ite
             raise
         advice = MOVE_AWAY if is_damage(error) else "correct what it names, then run again"
         raise StorageError(
-            f"{month}: {path} refused the load ({_said(error)}); {free_space(path.parent)} there; "
+            f"{month}: {path} refused the load ({_said(error)}); "
+            f"{free_space(real_file(path).parent)} there; "
             f"the month is as before; {advice}"
         ) from error
 

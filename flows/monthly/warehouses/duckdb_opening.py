@@ -75,8 +75,8 @@ def _open_at_once(
     closing: ExitStack, path: Path, read_only: bool, said: list[str]
 ) -> duckdb.DuckDBPyConnection | None:
     """Open a file that no other thread has open or waits for; else return None."""
-    lock = _ONE_AT_A_TIME[_real(path)]
-    if not FileQueue(_real(path)).is_empty() or not lock.acquire(blocking=False):
+    lock = _ONE_AT_A_TIME[real_file(path)]
+    if not FileQueue(real_file(path)).is_empty() or not lock.acquire(blocking=False):
         return None
     with ExitStack() as attempt:
         attempt.callback(lock.release)
@@ -92,7 +92,7 @@ def _open_in_order(
     closing: ExitStack, path: Path, read_only: bool, said: list[str]
 ) -> duckdb.DuckDBPyConnection:
     """Open a file after all threads that asked earlier."""
-    lock = _ONE_AT_A_TIME[_real(path)]
+    lock = _ONE_AT_A_TIME[real_file(path)]
     with _turn(path), ExitStack() as attempt:
         what = f"{path} is open in another thread of this run"
         with waiting(what, None, first=NEXT_SECONDS):  # most waits are short
@@ -107,9 +107,9 @@ def _open_in_order(
 def _turn(path: Path) -> Iterator[None]:
     """Wait for those ahead; a reader that cannot write next to the file does not queue."""
     with ExitStack() as waited:
-        if os.access(_real(path).parent, os.W_OK):
+        if os.access(real_file(path).parent, os.W_OK):
             with waiting(f"others wait for {path} first", None, first=NEXT_SECONDS):
-                waited.enter_context(FileQueue(_real(path)).turn())
+                waited.enter_context(FileQueue(real_file(path)).turn())
         yield
 
 
@@ -119,7 +119,7 @@ def _opened(
     try:
         if not read_only and not path.exists():
             _make(path)
-        return closing.enter_context(_attached(path, _real(path), read_only))
+        return closing.enter_context(_attached(path, real_file(path), read_only))
     except (duckdb.Error, Timeout) as error:
         said.append(str(error))
         if _is_held(error):
@@ -140,7 +140,8 @@ def _remedy(path: Path, error: Exception) -> str:
         return f"the file stays as it is; update duckdb, or name another path ({DATA_SETTING})"
     if "file handle conflict" in str(error):
         return "this process already has it open: close that connection, then run again"
-    return f"{free_space(path.parent)} there; name a path where DuckDB can write ({DATA_SETTING})"
+    room = free_space(real_file(path).parent)
+    return f"{room} there; name a path where DuckDB can write ({DATA_SETTING})"
 
 
 def is_damage(error: Exception) -> bool:
@@ -176,7 +177,7 @@ def _make(path: Path) -> None:
 
     A kill while DuckDB writes its first bytes would leave a file that cannot be opened.
     """
-    file = _real(path)
+    file = real_file(path)
     new = file.with_name(f".{file.name}.new")
     _refuse_leftovers(path, file)
     with room_for(path.name, file.parent, DATA_SETTING):
@@ -208,7 +209,7 @@ def _refuse_leftovers(path: Path, file: Path) -> None:
         )
 
 
-def _real(path: Path) -> Path:
+def real_file(path: Path) -> Path:
     """Return the file that a path leads to: two links to one file share its locks and its log."""
     return Path(os.path.realpath(path))
 

@@ -49,9 +49,9 @@ def space_of(warehouse: Warehouse, dataset: str) -> Space:
 
 def _duckdb(warehouse: DuckDBFile, dataset: str) -> Space:
     """Share the whole file among the rows of all its tables."""
-    from monthly.warehouses.duckdb_opening import opened
+    from monthly.warehouses.duckdb_opening import opened, real_file
 
-    folder = warehouse.path.parent
+    folder = real_file(warehouse.path).parent
     if not warehouse.path.exists():
         return Space(None, folder)
     with opened(dataset, warehouse.path, read_only=True) as db:

@@ -27,6 +27,7 @@ from fakes.entries import entry_of
 from monthly.datasets import DATASETS
 from monthly.month import Month
 from monthly.warehouses import LEDGER, Held, duckdb_opening
+from monthly.warehouses import duckdb as duckdb_module
 from monthly.warehouses.duckdb import DuckDBFile
 
 JANUARY, FEBRUARY = Month("yellow", 2021, 1), Month("yellow", 2021, 2)
@@ -496,6 +497,18 @@ def test_a_link_to_a_file_that_does_not_exist_yet_stays_a_link(tmp_path: Path) -
     load(DuckDBFile(link), JANUARY, [1])
     assert link.is_symlink()
     assert sums(DuckDBFile(file)) == {"2021-01-01": (1, 1)}
+
+
+def test_the_free_space_is_that_of_the_file_to_which_a_link_leads(
+    warehouse: DuckDBFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(warehouse, JANUARY, [1])
+    link = tmp_path / "link.duckdb"
+    link.symlink_to(warehouse.path)
+    (tmp_path / "broken").write_bytes(b"PAR1 and no more")
+    monkeypatch.setattr(duckdb_module, "free_space", "of {}".format)
+    with pytest.raises(StorageError, match=f"; of {warehouse.path.parent} there; the month is as"):
+        DuckDBFile(link).load(JANUARY, entry_of(JANUARY), tmp_path / "broken")
 
 
 def test_threads_wait_for_one_file_by_whatever_link(warehouse: DuckDBFile, tmp_path: Path) -> None:

@@ -50,6 +50,12 @@ def test_a_missing_file_has_a_folder(tmp_path: Path) -> None:
     assert not path.parent.exists()
 
 
+def test_the_disk_is_that_of_the_file_to_which_a_link_leads(tmp_path: Path) -> None:
+    link = tmp_path / "trips.duckdb"
+    link.symlink_to(tmp_path / "large" / "real.duckdb")
+    assert space_of(DuckDBFile(link), "green") == Space(None, tmp_path / "large")
+
+
 def test_a_file_without_tables_tells_nothing(tmp_path: Path) -> None:
     duckdb.connect(str(tmp_path / "trips.duckdb")).close()
     assert space_of(DuckDBFile(tmp_path / "trips.duckdb"), "green") == Space(None, tmp_path)
