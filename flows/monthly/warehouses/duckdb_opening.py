@@ -135,7 +135,10 @@ def _remedy(path: Path, error: Exception) -> str:
     if is_damage(error):
         return MOVE_AWAY
     if "replaying WAL" in str(error):
-        return f"that .wal file is of another {path.name}: move it away, or put its own file back"
+        return (
+            "that .wal file is damaged or of another database: put its database back, or move the "
+            ".wal file away, and the next run loads what is missing from the bucket again"
+        )
     if "newer version of DuckDB" in str(error):
         return f"the file stays as it is; update duckdb, or name another path ({DATA_SETTING})"
     if "file handle conflict" in str(error):
