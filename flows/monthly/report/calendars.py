@@ -73,6 +73,7 @@ def _rows_by_day(counts: Counts, wording: Wording) -> Picture:
 def _rows_of_week(counts: Counts, wording: Wording) -> Picture:
     week = _mean_week(counts)
     day, hour = divmod(int(week.argmax()), 24)
+    most = f"{week.max():,.0f}" if week.max() >= 10 else f"{week.max():.2g}"
     heading = f"Hours of the week, {counts.month}"
     with canvas(heading, 2.8) as drawn:
         shades = drawn.axes.imshow(week, cmap=SHADES, aspect="auto", vmin=0)
@@ -80,7 +81,7 @@ def _rows_of_week(counts: Counts, wording: Wording) -> Picture:
         drawn.colour_bar(shades, f"{wording.rows} an hour, mean")
     about = (
         f"Busiest: {calendar.day_name[day]} from {hour}:00 to {hour + 1}:00, "
-        f"with {week.max():,.0f} {wording.rows} on average."
+        f"with {most} {wording.rows} on average."
     )
     return Picture(heading, about, drawn.png)
 

@@ -27,8 +27,10 @@ body {{ font: 16px/1.5 system-ui, sans-serif; color: #1f2937; max-width: 48rem;
   margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }}
 img {{ width: 100%; margin-top: 1rem; }}
 h2 {{ margin-top: 2.5rem; }}
-table {{ border-collapse: collapse; }}
-th, td {{ padding: .3rem .8rem; border-bottom: 1px solid #e5e7eb; text-align: left; }}
+table {{ border-collapse: collapse; display: block; overflow-x: auto; font-size: .9rem; }}
+th, td {{ padding: .3rem .5rem; border-bottom: 1px solid #e5e7eb; text-align: left;
+  overflow-wrap: normal; }}
+td span {{ overflow-wrap: anywhere; }}
 code {{ background: #f3f4f6; padding: .1rem .3rem; }}
 </style>
 {body}
@@ -37,6 +39,9 @@ code {{ background: #f3f4f6; padding: .1rem .3rem; }}
 
 
 _IMAGE = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=]+")
+_CELL = re.compile(r"<td.*?</td>", re.DOTALL)
+#: A tag, or a word that is too long for a column, such as an address.
+_TAG_OR_LONG_WORD = re.compile(r"<[^>]*>|[^\s<]{25,}")
 _NO_PICTURES = (
     "No pictures: they need columns with a role (time, amount, place or coordinates) in the "
     "declaration, and values in them."
@@ -93,8 +98,14 @@ def page_html(title: str, markdown: str) -> str:
     images = iter(_IMAGE.findall(markdown))
     text = _IMAGE.sub("image", markdown)
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    body = _CELL.sub(lambda cell: _TAG_OR_LONG_WORD.sub(_breakable, cell[0]), body)
     body = re.sub('src="image"', lambda _: f'src="{next(images)}"', body)
     return _HTML.format(title=escape(title), body=body)
+
+
+def _breakable(found: re.Match[str]) -> str:
+    """Return a tag as it is, and a long word that may break anywhere; other words stay whole."""
+    return found[0] if found[0].startswith("<") else f"<span>{found[0]}</span>"
 
 
 def _picture(picture: Picture) -> str:

@@ -53,6 +53,16 @@ def test_an_image_is_inside_the_page() -> None:
     assert found.others == []
 
 
+def test_only_long_words_of_a_table_may_break() -> None:
+    """Others, such as "removed" or a number, stay whole, whatever the width of the page."""
+    address = "https://example.org/green_tripdata_2020-10.csv.gz?a=1&b=2"
+    table = f"| removed | why |\n|---|---|\n| 50,000 | `{address}` now |"
+    page = page_html("green 2020-10", f"{address}\n\n{table}")
+    shown = address.replace("&", "&amp;")
+    assert re.findall("<span>.*?</span>", page) == [f"<span>{shown}</span>"]
+    assert f"<td><code><span>{shown}</span></code> now</td>" in page
+
+
 def test_the_tables_of_the_quality_are_tables_of_the_file() -> None:
     page = page_html("yellow 2021-01", page_markdown(entry_of(MONTH), "w", []))
     assert re.search(r"<td><code>airport_fee</code></td>\s*<td[^>]*>2</td>", page)

@@ -92,6 +92,13 @@ def test_the_words_of_each_picture_say_what_there_is_to_see() -> None:
     assert cells.about == "10 of 12 trips with coordinates are on the map."
 
 
+@pytest.mark.parametrize(("trips", "mean"), [(1, "0.25"), (18, "4.5"), (50, "12")])
+def test_the_mean_of_a_small_month_is_not_rounded_to_nothing(trips: int, mean: str) -> None:
+    """Monday 5 October 2020 was one of four."""
+    week = list(pictures(Counts(MONTH, {(dt.date(2020, 10, 5), 8): trips}), {}))[1]
+    assert week.about == f"Busiest: Monday from 8:00 to 9:00, with {mean} trips on average."
+
+
 def test_zones_without_names_go_by_their_numbers_and_say_how_to_name_them() -> None:
     zones = list(pictures(FULL, {}))[3]
     assert zones.about.startswith("First is zone 74,")
