@@ -17,6 +17,7 @@ from prefect.blocks.core import Block
 from prefect.settings import PREFECT_API_URL
 
 from core.errors import UsageError
+from orchestration.embedded_api import tune_embedded_api
 from orchestration.exit_codes import ExitCode
 from orchestration.one_line_parser import OneLineParser
 from orchestration.prefect_server import refuse_silent_server
@@ -141,12 +142,17 @@ def _made(spec: BlockSpec, settings: Settings) -> Blocks:
 
 
 def server_answers() -> bool:
-    """Return whether Prefect's server answers or is not needed; print an error line if not."""
+    """Return whether Prefect's server answers or is not needed; print an error line if not.
+
+    If it is not needed, this process waits for what others write to Prefect's database, such as
+    the server of `make serve`.
+    """
     try:
         refuse_silent_server()
     except UsageError as error:
         print(f"Error: {error}", file=sys.stderr)
         return False
+    tune_embedded_api()
     return True
 
 
