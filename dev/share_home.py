@@ -11,9 +11,11 @@ import sysconfig
 from pathlib import Path
 
 PROJECT = Path(__file__).absolute().parents[1]
-#: Code that Python runs at startup; does nothing if a home is set or the project has moved.
+#: Code that Python runs at startup; does nothing if a home is set that can be created, or if the
+#: project has moved. Prefect creates its home, but not the folders above it.
 _LINE = (
-    "import os; p = {path!r}; 'PREFECT_HOME' in os.environ or not os.path.exists(p) or "
+    "import os; p = {path!r}; h = os.path.dirname(os.environ.get('PREFECT_HOME', '')); "
+    "os.path.isdir(os.path.expanduser(h)) or not os.path.exists(p) or "
     'exec(\'with open(p) as f: exec(compile(f.read(), p, "exec"), '
     '{{"__name__": "started", "__file__": p}})\')\n'
 )

@@ -78,7 +78,9 @@ def test_do_not_track_is_obeyed(tmp_path: Path, track: str, telemetry: str) -> N
     assert said(tmp_path, **wanted)[1] == telemetry
 
 
-def started(tmp_path: Path, printed: str, *arguments: str, first: str = "pass") -> str:
+def started(
+    tmp_path: Path, printed: str, *arguments: str, first: str = "pass", **variables: str
+) -> str:
     """Return the output of a Python with the lines of dev/share_home.py that prints an expression.
 
     Args:
@@ -86,6 +88,7 @@ def started(tmp_path: Path, printed: str, *arguments: str, first: str = "pass") 
         printed: the expression to print.
         arguments: the arguments of the process.
         first: a statement to run before those lines.
+        variables: variables of its environment.
     """
     sys.path.insert(0, str(PROJECT / "dev"))
     try:
@@ -100,7 +103,7 @@ def started(tmp_path: Path, printed: str, *arguments: str, first: str = "pass") 
     done = subprocess.run(
         # Without the lines that this machine's own environment may have.
         [sys.executable, "-S", "-Walways", "-c", f"{before}; {first}; {script}", *arguments],
-        env=kept | {"HOME": str(tmp_path)},
+        env=kept | {"HOME": str(tmp_path)} | variables,
         capture_output=True,
         text=True,
         check=True,
@@ -112,6 +115,22 @@ def started(tmp_path: Path, printed: str, *arguments: str, first: str = "pass") 
 def test_the_environments_prefect_command_sees_the_same_home(tmp_path: Path) -> None:
     """The line from dev/share_home.py applies however Python starts there."""
     assert started(tmp_path, "os.environ['PREFECT_HOME']") == HOME
+
+
+@pytest.mark.parametrize("home", ["{}/above/all/home", "~/above/all/home"])
+def test_the_environments_prefect_command_creates_the_folders_above_a_chosen_home(
+    tmp_path: Path, home: str
+) -> None:
+    """Without them, Prefect cannot create its database, and says so in a traceback."""
+    chosen = home.format(tmp_path)
+    assert started(tmp_path, "os.environ['PREFECT_HOME']", PREFECT_HOME=chosen) == chosen
+    assert (tmp_path / "above" / "all").is_dir()
+
+
+def test_a_chosen_home_under_a_file_stays_chosen(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    chosen = str(tmp_path / "file" / "home")
+    assert started(tmp_path, "os.environ['PREFECT_HOME']", PREFECT_HOME=chosen) == chosen
 
 
 def test_processes_of_prefect_collect_garbage_rarely_as_they_start(tmp_path: Path) -> None:
