@@ -8,9 +8,12 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from monthly import month
+from orchestration import early_checks
 from orchestration.early_checks import COMMANDS, refuse_early
 
 FLOWS = Path(__file__).absolute().parents[1] / "flows"
@@ -33,6 +36,7 @@ FLOWS = Path(__file__).absolute().parents[1] / "flows"
         ("drop_months.py", [], None),
         ("history.py", ["--months", "2020-13"], "yellow: month 13 is not between"),
         ("covid_monthly.py", ["--months", "13"], None),
+        ("history.py", ["--color", "fhv", "--year", "2022"], None),
     ],
 )
 def test_an_invalid_option_is_one_line_and_exit_code_2(
@@ -48,6 +52,31 @@ def test_an_invalid_option_is_one_line_and_exit_code_2(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("Error: ")
     assert said in line
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "option"),
+    [
+        ("parameterized_flow.py", [], "--months 2024-03"),
+        ("history.py", ["--month", "2024-03"], "--months 2024-03"),
+        ("etl_web_to_gcs.py", ["--source", "web"], "--year 2024 --month 3"),
+    ],
+)
+def test_a_default_month_before_a_datasets_first_one_is_not_what_the_user_named(
+    command: str,
+    arguments: list[str],
+    option: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The error asks for a month instead of naming one that nobody asked for."""
+    young = SimpleNamespace(first_month=(2024, 3))
+    for module in (early_checks, month):
+        monkeypatch.setattr(module, "dataset", lambda name: young)
+    with pytest.raises(SystemExit):
+        refuse_early(command, ["--color", "green", *arguments])
+    said = f"Error: green: name a month from 2024-03 on, such as {option}\n"
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS.keys() - {"first_run.py"}))  # has no months

@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from core.errors import UsageError
+from monthly.datasets import dataset
 from monthly.month import Color, Month, months_of
 from monthly.sources import addresses
 from orchestration.output import refuse
 
 #: Commands for one month and for several, with defaults of the parameters to check.
 MONTH = {"color": "yellow", "year": "2021", "month": "1"}
-MONTHS = {"color": "yellow", "year": "2021", "months": "2021-01"}
+MONTHS = {"color": "yellow", "year": "2021", "months": "1"}
 COMMANDS: Mapping[str, Mapping[str, str]] = {
     "etl_web_to_gcs.py": MONTH,
     "etl_gcs_to_bq.py": MONTH,
@@ -34,7 +35,7 @@ def refuse_early(command: str, arguments: Sequence[str]) -> None:
     if command not in COMMANDS or "--help" in arguments:
         return
     try:
-        _check({**COMMANDS[command], **_given(arguments)})
+        _check(COMMANDS[command], _given(arguments))
     except UsageError as error:
         refuse(error)
 
@@ -49,13 +50,25 @@ def _given(arguments: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _check(given: Mapping[str, str]) -> None:
+def _check(defaults: Mapping[str, str], named: Mapping[str, str]) -> None:
+    given = {**defaults, **named}
     color = given["color"].lower()
     if color not in get_args(Color) or not given["year"].isdigit():
         return  # the command-line parser lists the choices
+    if not named.keys() & (defaults.keys() - {"color"}):
+        _refuse_default(color, int(given["year"]), "months" in defaults)
     months = _months(color, int(given["year"]), given)
     if "source" in given:
         addresses(given["source"], months)
+
+
+def _refuse_default(color: Color, year: int, many: bool) -> None:
+    """Refuse the default months, which the user did not name, if the dataset is younger."""
+    first = dataset(color).first_month
+    if first > (year, 1):
+        month = f"{first[0]}-{first[1]:02}"
+        option = f"--months {month}" if many else f"--year {first[0]} --month {first[1]}"
+        raise UsageError(f"{color}: name a month from {month} on, such as {option}")
 
 
 def _months(color: Color, year: int, given: Mapping[str, str]) -> Sequence[Month]:
