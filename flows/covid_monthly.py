@@ -110,7 +110,7 @@ def covid_monthly(
 
     Args:
         country: Name of the country as ECDC spells it, or its two- or three-letter code.
-        bucket: Block of the bucket, as TYPE/NAME.
+        bucket: Block of the bucket, as TYPE/NAME, or a folder.
         url: URL of the daily edition in JSON; a file:// URL or a path also works.
     """
     edition, opened, day = remote_file("covid", url), opened_bucket(bucket), _today()

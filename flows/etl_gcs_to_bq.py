@@ -148,8 +148,8 @@ def etl_gcs_to_bq(
         color: Dataset, by the name of its declaration.
         year: Year of the file, four digits.
         month: Month of the file, 1 to 12.
-        bucket: Block of the bucket, as TYPE/NAME.
-        warehouse: Block of the warehouse, as TYPE/NAME.
+        bucket: Block of the bucket, as TYPE/NAME, or a folder.
+        warehouse: Block of the warehouse, as TYPE/NAME, or a DuckDB file.
         force: Load the month even if the warehouse already has it.
         report: Draw the month's report after loading it, or if it is missing.
     """

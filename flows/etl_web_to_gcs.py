@@ -172,7 +172,7 @@ def etl_web_to_gcs(
             empty for the first one. Or sample (generated locally; sample:ROWS sets the size), or
             a URL template with {color}, {year} and {month:02}; a password or signature in it is
             written as {secret.NAME}.
-        bucket: Block of the bucket, as TYPE/NAME.
+        bucket: Block of the bucket, as TYPE/NAME, or a folder.
         force: Run the month even if nothing has changed.
         strict: Fail on an unknown column, or on a required one that is missing or empty.
         max_reject_share: Fail if more than this share of the rows cannot be converted; empty

@@ -49,8 +49,8 @@ def first_run(
 
     Args:
         source: sample, or sample:ROWS to set the size.
-        bucket: Block of the bucket, as TYPE/NAME.
-        warehouse: Block of the warehouse, as TYPE/NAME.
+        bucket: Block of the bucket, as TYPE/NAME, or a folder.
+        warehouse: Block of the warehouse, as TYPE/NAME, or a DuckDB file.
     """
     tell_places(source, opened_bucket(bucket), opened_warehouse(warehouse))
     parent: Any = etl_parent_flow  # its overloads for return_state do not hold for any flow

@@ -128,7 +128,7 @@ def month_report(
         color: Dataset, by the name of its declaration.
         year: Year of the file, four digits.
         month: Month of the file, 1 to 12.
-        bucket: Block of the bucket, as TYPE/NAME.
+        bucket: Block of the bucket, as TYPE/NAME, or a folder.
     """
     which, opened = Month(color, year, month), opened_bucket(bucket)
     tell_places("", opened)

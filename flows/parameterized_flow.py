@@ -124,8 +124,9 @@ def etl_parent_flow(
             empty for the first one. Or sample (generated locally; sample:ROWS sets the size), or
             a URL template with {color}, {year} and {month:02}; a password or signature in it is
             written as {secret.NAME}.
-        bucket: Block of the bucket, as TYPE/NAME.
-        warehouse: Block of the warehouse, as TYPE/NAME; empty for the bucket alone.
+        bucket: Block of the bucket, as TYPE/NAME, or a folder.
+        warehouse: Block of the warehouse, as TYPE/NAME, or a DuckDB file; empty for the bucket
+            alone.
         plan: Show what there is to do, without writing anything.
         force: Run months even if nothing has changed.
         strict: Fail on an unknown column, or on a required one that is missing or empty.

@@ -127,8 +127,9 @@ def may_be_unpublished(month: Month, today: dt.date) -> bool:
 def _range(color: str, text: str, year: int) -> list[Month]:
     ends = [_one(color, end, year) for end in text.split(":")]
     if len(ends) > 2 or ends[0] > ends[-1]:
+        wanted = "the first month and the last" if len(ends) > 2 else "the earlier month first"
         what = f"{color}: {text.strip()!r} is not a range"
-        raise UsageError(f"{what}; write the earlier month first: 2020-01:2020-12")
+        raise UsageError(f"{what}; write {wanted}: 2020-01:2020-12")
     found = [ends[0]]
     while found[-1] < ends[-1]:
         found.append(found[-1].next)
@@ -141,5 +142,8 @@ def _one(color: str, text: str, year: int) -> Month:
         return Month(color, year, int(text))
     match = _YEAR_MONTH.fullmatch(text)
     if not match:
-        raise UsageError(f"{color}: {text!r} is not a month; write 2021-01, or 1 to 12 with a year")
+        raise UsageError(
+            f"{color}: {text!r} is not a month; write 2021-01, 2020-01:2020-12 for a range, or 1 "
+            "to 12 for a month of the year"
+        )
     return Month(color, int(match[1]), int(match[2]))
