@@ -67,9 +67,18 @@ def _options() -> argparse.Namespace:
     parser.add_argument("-o", "--output", type=Path, help="the file to write instead of stdout")
     parser.add_argument("--force", action="store_true", help="replace that file")
     options = parser.parse_args()
-    if options.output and options.output.exists() and not options.force:
-        parser.error(f"{options.output} exists; add --force to replace it")
+    if options.output and (fault := _fault(options.output, options.name, options.force)):
+        parser.error(fault)
     return options
+
+
+def _fault(output: Path, name: str, force: bool) -> str:
+    """Return why the draft cannot be written there; empty if it can."""
+    if output.is_dir():
+        return f"{output} is a folder; name a file, such as {output / name}.toml"
+    if not output.parent.is_dir():
+        return f"{output.parent} is not a folder; create it, or name a file in another one"
+    return f"{output} exists; add --force to replace it" if output.exists() and not force else ""
 
 
 def _name(text: str) -> str:

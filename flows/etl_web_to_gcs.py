@@ -90,7 +90,7 @@ def tell(month: Month, drift: Mapping[str, Sequence[str]], rejected: int) -> Non
             what = "" if kind == "read" else "columns "
             logger.info("%s: %s%s: %s", month, what, kind, ", ".join(found))
     if rejected:
-        logger.warning("%s: %s rows rejected", month, rejected)
+        logger.warning("%s: rows rejected: %s", month, f"{rejected:,}")
 
 
 @task(task_run_name="compare {plan.month}", **RETRIES)

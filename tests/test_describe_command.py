@@ -37,6 +37,28 @@ def test_the_draft_alone_is_on_stdout(
     assert shown.err.splitlines()[-1].endswith("the values of 2 columns compared, all equal")
 
 
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("", "{} is a folder; name a file, such as {}/own.toml"),
+        ("none/own.toml", "{}/none is not a folder; create it, or name a file in another one"),
+    ],
+)
+def test_a_place_for_no_file_is_refused_before_the_published_one_is_read(
+    output: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Reading a large file takes minutes. Here it is missing, which would be another error."""
+    options = ("none.csv", "--name", "own", "--force", "-o", str(tmp_path / output))
+    with pytest.raises(SystemExit) as raised:
+        command(monkeypatch, *options)
+    assert raised.value.code == 2
+    assert capsys.readouterr().err == f"Error: {said.format(tmp_path, tmp_path)}\n"
+
+
 def test_a_file_is_replaced_only_by_force(
     published: Path,
     tmp_path: Path,

@@ -301,7 +301,7 @@ def test_day_and_month_are_settled_by_the_month_of_the_file(tmp_path: Path) -> N
 def test_what_nothing_decides_is_said(tmp_path: Path) -> None:
     """5 May is 5 May either way."""
     found = draft(tmp_path, {"t-2020-05.csv": "day,n\n" + "05/05/2020,1\n" * 3})
-    assert "Nothing in the file decides between %d/%m/%Y or %m/%d/%Y." in found.text
+    assert "Nothing in the file decides between %d/%m/%Y and %m/%d/%Y." in found.text
 
 
 def test_date_and_clock_in_two_columns(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def most_likely(form: Form, month: YearMonth | None, order: str) -> tuple[Readin
         for reading in ranked:
             if order and order_of([reading.format]) == order and rank(reading) == rank(ranked[0]):
                 return reading, ""
-        formats = " or ".join(reading.format for reading in ranked)
+        formats = " and ".join(reading.format for reading in ranked)
         for reading in ranked:
             if _is_monthly(reading) and rank(reading) == rank(ranked[0]):
                 why = "which makes them one a month, is assumed"
