@@ -130,7 +130,8 @@ def test_help_explains_every_option_in_the_words_of_the_docstring(
     text = " ".join(said.out.split())
     assert "--color, --dataset [yellow|green|fhv|fhvhv|" in text
     assert "] Dataset, by the name of its declaration. [default: yellow]" in text
-    assert "--warehouse TEXT Block of the warehouse, as TYPE/NAME. [default: duckdb-" in text
+    warehouse = "--warehouse TEXT Block of the warehouse, as TYPE/NAME, or a DuckDB file. [default:"
+    assert warehouse in text
     assert "--traceback Show where a failure arose." in text
 
 

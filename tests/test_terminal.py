@@ -9,9 +9,11 @@ from pathlib import Path
 import prefect
 import prefect.engine
 import pytest
+from prefect import flow, task
 
 from core.errors import SchemaError, Unreachable
 from orchestration import flow_results, terminal
+from orchestration.retries import can_pass
 
 ENGINE = str(Path(prefect.__file__).with_name("engine.py"))
 OURS = str(Path(terminal.__file__).with_name("run_log.py"))
@@ -45,13 +47,42 @@ def test_with_tracebacks_failures_are_shown_where_they_arise() -> None:
     assert terminal._OwnLines(tracebacks=True).filter(record(ENGINE, logging.ERROR))
 
 
-@pytest.mark.parametrize(("error", "shown"), [(Unreachable, True), (SchemaError, False)])
-def test_an_attempt_that_is_repeated_is_shown(error: type[Exception], shown: bool) -> None:
-    """Otherwise a run would wait in silence."""
+@pytest.mark.flow
+def test_an_attempt_that_is_repeated_is_a_warning_that_is_shown(
+    prefect_server: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Otherwise a run would wait in silence; the command itself reports the last attempt."""
+    flow_results.install()
+
+    @task(retries=2, retry_delay_seconds=0, retry_condition_fn=can_pass)
+    def fail() -> None:
+        raise Unreachable("it does not answer")
+
+    @flow
+    def run() -> None:
+        fail()
+
+    run(return_state=True)
+    said = [each for each in caplog.records if each.getMessage().startswith("it does not answer")]
+    shown = terminal._OwnLines(tracebacks=False).filter
+    assert [
+        (each.levelname, each.getMessage(), shown(each))
+        for each in said
+        if each.name == "prefect.task_runs"
+    ] == [
+        ("WARNING", "it does not answer (attempt 1 of 3)", True),
+        ("WARNING", "it does not answer (attempt 2 of 3)", True),
+        ("ERROR", "it does not answer", False),
+    ]
+
+
+@pytest.mark.parametrize("error", [Unreachable, SchemaError])
+def test_an_attempt_that_is_not_repeated_is_not_shown(error: type[Exception]) -> None:
+    """The command itself reports it."""
     said = record(ENGINE, logging.ERROR)
     said.exc_info = (error, error("it does not answer"), None)
     assert flow_results._Plain().filter(said)
-    assert terminal._OwnLines(tracebacks=False).filter(said) is shown
+    assert not terminal._OwnLines(tracebacks=False).filter(said)
 
 
 def test_the_functions_whose_reports_are_hidden_are_those_of_prefect() -> None:

@@ -11,6 +11,7 @@ from traceback import format_exception
 from typing import Any, ParamSpec, TypeVar
 
 from prefect.client.schemas.objects import State
+from prefect.context import TaskRunContext
 from prefect.states import Completed, Failed
 
 from core.errors import Held, TripsError
@@ -108,8 +109,11 @@ class _Plain(logging.Filter):
         """Mask secrets, replace the traceback of this project's errors, and keep the record."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, TripsError) and not _Plain.off:
-            record.msg, record.args = "%s", (words_in_ui(error),)
-            record.is_transient = isinstance(error, PASSING)  # an attempt of several
+            attempt = _attempt() if isinstance(error, PASSING) else ""
+            record.msg, record.args = "%s%s", (words_in_ui(error), attempt)
+            record.is_transient = bool(attempt)
+            if attempt:
+                record.levelno, record.levelname = logging.WARNING, "WARNING"
             record.exc_info = record.exc_text = None
         elif record.exc_info:
             record.exc_text = redacted("".join(format_exception(*record.exc_info))).rstrip()
@@ -117,6 +121,14 @@ class _Plain(logging.Filter):
         if (shown := redacted(message)) != message:
             record.msg, record.args = "%s", (shown,)
         return True
+
+
+def _attempt() -> str:
+    """Return which attempt of the current task has failed; empty if none follows."""
+    current = TaskRunContext.get()
+    if not current or current.task_run.run_count > current.task.retries:
+        return ""
+    return f" (attempt {current.task_run.run_count} of {current.task.retries + 1})"
 
 
 def keep_tracebacks() -> None:
