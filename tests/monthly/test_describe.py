@@ -519,6 +519,17 @@ def test_roles_that_are_plain(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [("Betrag (EUR)", "betrag_eur"), ("importe_neto", "importe_neto"), ("Prix TTC", "prix_ttc")],
+)
+def test_an_amount_has_its_role_whatever_follows_its_name(
+    tmp_path: Path, name: str, column: str
+) -> None:
+    found = draft(tmp_path, {"t-2020-01.csv": days("{d},{i}.5", head=f"day,{name}")})
+    assert found.declared.roles.amount == column
+
+
 USERS = ("Subscriber", "Subscriber", "Customer"), ("member", "member", "casual")
 
 

@@ -18,7 +18,7 @@ _AMOUNTS = (
     r"^total_amount$|^amount_total$",
     r"^total_(price|cost|fare|charge)$|^(trip|fare)_total$",
     r"^(price|amount|cost|preis|precio|importe|betrag|montant|prix|sale_price|base_passenger_fare)$",
-    r"(^|_)(price|amount|preis|precio|cost|total_load_value|load)(_|$)",
+    r"(^|_)(price|amount|preis|precio|prix|cost|betrag|importe|montant|total_load_value|load)(_|$)",
     r"(^|_)(gesamtverbrauch|netzlast|consumption|demand|value|wert|valor)(_|$)",
 )
 _DISTANCE = r"(^|_)(distance|trip_miles|dist|distanz|distancia|entfernung)(_|$)"
