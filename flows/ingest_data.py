@@ -6,6 +6,7 @@ python flows/ingest_data.py --color green --year 2020 --month 10
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ from orchestration.flow_results import plain_failures, skipped, timed
 from orchestration.gate_tasks import tell_odd
 from orchestration.notifications import CORRECTIONS
 from orchestration.parameter_types import DeclaredShare, MonthOfYear, Year
-from orchestration.retries import RETRIES
+from orchestration.retries import RETRIES, planned_again
 from orchestration.stages import stage
 
 if TYPE_CHECKING:
@@ -89,9 +90,9 @@ def transform_and_load(
     def ingest(readings: Readings) -> Entry:
         rows = Rows(month, download.path, space, rules, readings)
         with room_for(f"{rows.rejects.path.name} of {month}", space), rows:
-            return warehouse.ingest(
-                rows, download, planned.reason, judge if policy.judges else None
-            )
+            before = planned.entry.source_sha256 if planned.entry else ""
+            asked = judge if policy.judges else None
+            return warehouse.ingest(rows, download, before, planned.reason, asked)
 
     entry = settled(month, download.path, rules, ingest)
     tell(month, entry.drift, entry.rows_rejected)
@@ -157,20 +158,32 @@ def ingest_data(
     which, opened = Month(color, year, month), opened_postgres(warehouse)
     source = chosen(source, color)
     tell_places(source, None, opened, color)
-    target = opened.used
     with scratch_folder(which, f"{source} {warehouse}") as folder:
-        planned = plan(which, source, target, force)
-        if planned.status is Status.NOT_YET_PUBLISHED:
-            raise NotPublished(f"{which}: {planned.reason}")
-        if planned.published is None or not planned.has_work:
-            return skipped(planned, target.name())
-        found = extract(planned.published, folder)
-        if planned.proves_unchanged(found.sha256):
-            _confirm(planned, found, target)
-            same = replace(planned, reason=f"{planned.reason}, but the same content")
-            return skipped(same, target.name())
-        policy = policy.for_file(found.sha256, None, planned.entry)
-        entry, odd = transform_and_load(planned, found, folder, target, rules, policy)
+        run = partial(_ingested, which, source, opened.used, folder, force, rules, policy)
+        return planned_again(run)
+
+
+def _ingested(
+    which: Month,
+    source: str,
+    target: Postgres,
+    folder: Path,
+    force: bool,
+    rules: Rules,
+    policy: Policy,
+) -> MonthResult | State[MonthResult]:
+    planned = plan(which, source, target, force)
+    if planned.status is Status.NOT_YET_PUBLISHED:
+        raise NotPublished(f"{which}: {planned.reason}")
+    if planned.published is None or not planned.has_work:
+        return skipped(planned, target.name())
+    found = extract(planned.published, folder)
+    if planned.proves_unchanged(found.sha256):
+        _confirm(planned, found, target)
+        same = replace(planned, reason=f"{planned.reason}, but the same content")
+        return skipped(same, target.name())
+    policy = policy.for_file(found.sha256, None, planned.entry)
+    entry, odd = transform_and_load(planned, found, folder, target, rules, policy)
     reason = planned.reason if planned.entry else ""
     line = result_of(which, Outcome.LOADED, reason, entry, target.name())
     is_new = planned.entry is None or len(entry.history) == len(planned.entry.history)

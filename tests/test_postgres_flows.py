@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from core.errors import Unavailable
+from fakes.entries import published_download
 from fakes.postgres import PASSWORD, Database
 from fakes.web import Page, Web
+from monthly.convert.readings import Rules
+from monthly.convert.rows import Rows
 from monthly.month import Month
 from monthly.warehouses.postgres import Postgres
 from test_flows import HEADER, TEMPLATE, bring_all, publish, source, trips
@@ -121,6 +124,37 @@ def test_a_month_of_the_bucket_need_not_be_ingested_again(place: Path, saved: Da
     publish(place, "2020-10", ["10.5", "4"])
     bring_all(place, "10", warehouse=BLOCK)
     assert ingest(place).name == "Skipped"
+
+
+@pytest.mark.parametrize("loaded_before", [False, True], ids=["new", "replaced"])
+def test_a_correction_that_another_machine_loads_meanwhile_stays(
+    place: Path, saved: Database, monkeypatch: pytest.MonkeyPatch, loaded_before: bool
+) -> None:
+    """The older file is not loaded over it; the month is planned again."""
+    import ingest_data
+    from etl_web_to_gcs import extract
+
+    if loaded_before:
+        publish(place, "2020-10", ["7"])
+        ingest(place)
+    publish(place, "2020-10", ["10.5", "4"])
+    downloads: list[Any] = []
+
+    def overtaken(*arguments: Any) -> Any:
+        found = extract(*arguments)
+        downloads.append(found)
+        if len(downloads) == 1:
+            publish(place, "2020-10", ["1"])
+            corrected = place / "web" / "green_tripdata_2020-10.csv"
+            month = Month("green", 2020, 10)
+            with Rows(month, corrected, place, Rules()) as rows:
+                saved.warehouse().ingest(rows, published_download(month, corrected))
+        return found
+
+    monkeypatch.setattr(ingest_data, "extract", overtaken)
+    assert ingest(place).name == "Skipped"
+    assert saved.query(SUMS) == [("2020-10", 1, 1.0)]
+    assert len(downloads) == 2
 
 
 def test_a_pinned_month_is_not_ingested_over(place: Path, saved: Database) -> None:

@@ -199,9 +199,12 @@ def _refuse_drift(
     month: Month, dataset: Dataset, unknown: Sequence[str], absent: Sequence[str]
 ) -> None:
     if unknown:
+        names = ", ".join(map(repr, unknown))
+        lacks = f", and no column {', '.join(absent)}" if absent else ""
+        hint = f", as an alias of {absent[0]} if that was renamed" if absent else ""
         raise SchemaError(
-            f"{month}: unknown column {', '.join(map(repr, unknown))}",
-            f"declare it in {dataset.place}",
+            f"{month}: unknown column {names}{lacks}",
+            f"declare it in {dataset.place}{hint}",
             Remedy("strict", False, "to leave it out"),
         )
     if absent:

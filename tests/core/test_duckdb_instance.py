@@ -17,5 +17,7 @@ def test_a_file_that_was_written_again_is_read_again(tmp_path: Path) -> None:
     for value in (1, 2):
         pq.write_table(pa.table({"a": [value]}), path)
         with instance().cursor() as db:
-            read += db.execute("SELECT count(*), min(a) FROM read_parquet(?)", [str(path)]).fetchall()
+            read += db.execute(
+                "SELECT count(*), min(a) FROM read_parquet(?)", [str(path)]
+            ).fetchall()
     assert read == [(1, 1), (1, 2)]

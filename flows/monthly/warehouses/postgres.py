@@ -14,7 +14,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from core.download.remote_file import Download
-from core.errors import AccountingError, Conflict, Remedy, SchemaError, StorageError
+from core.errors import AccountingError, Remedy, SchemaError, StorageError
 from core.waiting import waiting
 from monthly.columns import Column
 from monthly.datasets import DATASETS
@@ -22,7 +22,7 @@ from monthly.ledger import Entry, Judge, entry_of
 from monthly.month import Month
 from monthly.warehouses import LEDGER, Held, Recorded
 from monthly.warehouses.month_figures import MonthFigures
-from monthly.warehouses.postgres_errors import meant
+from monthly.warehouses.postgres_errors import blockers, meant
 from monthly.warehouses.postgres_ledger import (
     checksums,
     entry_in,
@@ -31,6 +31,7 @@ from monthly.warehouses.postgres_ledger import (
     held_in,
     make_ledger,
     recorded_in,
+    refuse_changed,
     remember,
     replace_entry,
     schema_in,
@@ -167,7 +168,12 @@ class Postgres:
             return entries_near(sql, month) if has_ledger(sql) else []
 
     def ingest(
-        self, rows: Rows, download: Download[Month], reason: str = "", judge: Judge | None = None
+        self,
+        rows: Rows,
+        download: Download[Month],
+        replacing: str | None = None,
+        reason: str = "",
+        judge: Judge | None = None,
     ) -> Entry:
         """Replace the month with rows that are converted while they are copied.
 
@@ -175,12 +181,13 @@ class Postgres:
             rows: rows of the published file, not yet iterated.
             download: the published file; its checksum identifies the load, as there is no
                 Parquet object.
+            replacing: checksum of the published file that is loaded; "" for none, None for any.
             reason: why the month is replaced, if it is.
             judge: raises an error if the month must not be replaced; the month stays unchanged.
 
         Raises:
             AccountingError: PostgreSQL's row count differs from the converted rows.
-            Conflict: the month was pinned since it was planned.
+            Conflict: another file is loaded, or the month is pinned.
             StorageError: PostgreSQL failed, and its month is unchanged.
         """
         from monthly.warehouses.postgres_copy import begin, copy_rows
@@ -192,8 +199,7 @@ class Postgres:
             there = entry_in(sql, month, garbled_too=True)
             if not new and there:
                 return there
-            if there and there.pinned:
-                raise Conflict(f"{month} was pinned in {self.label} meanwhile; run again")
+            refuse_changed(month, there, replacing, self.label)
             accounts = rows.accounts(copy_rows(sql, new, begun))
             entry = entry_of(month, download, accounts)
             entry, change = with_history(sql, month, new, entry, rows.names, reason)
@@ -257,17 +263,8 @@ class Postgres:
 
     def _blockers(self, pid: int) -> str | None:
         """Return the sessions that block a session, or None."""
-        query = (
-            "SELECT pid, usename, application_name, state FROM pg_stat_activity "
-            "WHERE pid = ANY (pg_blocking_pids(%s))"
-        )
         with closing(self.connect()) as db, db, db.cursor() as sql:
-            sql.execute(query, [pid])
-            found = "; ".join(
-                f"session {p} of {user or '?'}, {program or '?'}, {state or '?'}"
-                for p, user, program, state in sql
-            )
-            return found or None
+            return blockers(sql, pid)
 
     def _compare(self, month: Month, rows: int, entry: Entry) -> None:
         if rows != entry.rows_written:

@@ -1,8 +1,9 @@
-"""Errors of PostgreSQL and its client, converted to errors of this project that say what to do."""
+"""Errors of PostgreSQL and its client as errors that say what to do, and who blocks a session."""
 
 from __future__ import annotations
 
 import psycopg2
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
 from core.errors import Busy, StorageError, Unavailable
 
@@ -46,3 +47,17 @@ def meant(what: str, label: str, error: psycopg2.Error) -> StorageError:
         f"{what}: {label} refused ({said}); the month is as before; "
         "correct what it names, in the block or in the database, then run again"
     )
+
+
+def blockers(sql: Cursor, pid: int) -> str | None:
+    """Return the sessions that block a session, or None."""
+    sql.execute(
+        "SELECT pid, usename, application_name, state FROM pg_stat_activity "
+        "WHERE pid = ANY (pg_blocking_pids(%s))",
+        [pid],
+    )
+    found = "; ".join(
+        f"session {p} of {user or '?'}, {program or '?'}, {state or '?'}"
+        for p, user, program, state in sql
+    )
+    return found or None

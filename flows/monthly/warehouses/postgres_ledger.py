@@ -16,7 +16,7 @@ from pathlib import Path
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from psycopg2.extras import execute_values
 
-from core.errors import Remedy, StorageError
+from core.errors import Conflict, Remedy, StorageError
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
@@ -138,6 +138,24 @@ def entry_in(sql: Cursor, month: Month, garbled_too: bool = False) -> Entry | No
             Remedy("force", True, "to load it again", flow="ingest_data"),
         )
     return entry
+
+
+def refuse_changed(month: Month, there: Entry | None, replacing: str | None, label: str) -> None:
+    """Refuse to replace a month that another run has pinned or replaced since it was planned.
+
+    Args:
+        month: the month.
+        there: its entry.
+        replacing: checksum of the published file as planned; "" for none, None for any.
+        label: the database, for the message.
+
+    Raises:
+        Conflict: it was pinned or replaced.
+    """
+    if there and there.pinned:
+        raise Conflict(f"{month} was pinned in {label} meanwhile; run again")
+    if replacing is not None and replacing != (there.source_sha256 if there else ""):
+        raise Conflict(f"{month} was replaced in {label} meanwhile; run again")
 
 
 def remember(sql: Cursor, month: Month, entry: Entry, rejects: Path | None) -> None:
