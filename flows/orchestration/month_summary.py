@@ -10,7 +10,7 @@ from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
 from monthly.markdown import escaped
 from monthly.month import Month
-from monthly.report.wording import Wording, labelled
+from monthly.report.wording import Wording, labeled
 from monthly.warehouses import Warehouse
 from monthly.warehouses.month_days import MEAN, TOTAL, days_query
 from orchestration.retries import RETRIES
@@ -68,8 +68,8 @@ def table_of(dataset: Dataset, days: pd.DataFrame) -> str:
 
 def _head(dataset: Dataset) -> list[str]:
     wording = Wording.of(dataset)
-    amount = labelled(dataset.words.amount, wording.unit)
-    distance = labelled("mean distance", dataset.units.distance)
+    amount = labeled(dataset.words.amount, wording.unit)
+    distance = labeled("mean distance", dataset.units.distance)
     names = " | ".join(escaped(name) for name in (wording.rows, amount, distance))
     of_what = f" of {escaped(wording.time)}" if wording.time else ""
     return [f"## By day{of_what}", "", f"| day | {names} |"]

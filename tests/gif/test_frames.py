@@ -69,7 +69,7 @@ def test_a_gif_of_all_frames_in_their_order() -> None:
         assert image.info["duration"] == FRAME_MS
 
 
-def test_equal_neighbours_are_shown_as_long_as_both() -> None:
+def test_equal_neighbors_are_shown_as_long_as_both() -> None:
     made = animate([picture(1), picture(1), picture(2)], "file")
     assert pixels(made) == [*pixels(picture(1)), *pixels(picture(2))]
     with Image.open(io.BytesIO(made)) as image:
@@ -128,10 +128,10 @@ def encoded(image: Image.Image, kind: str) -> bytes:
     return found.getvalue()
 
 
-def clear(mode: str, colour: tuple[int, ...]) -> Image.Image:
+def clear(mode: str, color: tuple[int, ...]) -> Image.Image:
     """Return an image whose left half has a color and whose right half is transparent."""
-    image = Image.new(mode, (8, 4), (0,) * len(colour))
-    image.paste(colour, (0, 0, 4, 4))
+    image = Image.new(mode, (8, 4), (0,) * len(color))
+    image.paste(color, (0, 0, 4, 4))
     return image
 
 
@@ -168,13 +168,13 @@ WHITE = (255, 255, 255)
     ],
     ids=["RGBA", "LA", "P", "I;16", "I;16 white", "I", "1", "CMYK"],
 )
-def test_an_image_of_another_colour_mode_has_its_colours(
+def test_an_image_of_another_color_mode_has_its_colors(
     data: bytes, left: tuple[int, ...], right: tuple[int, ...]
 ) -> None:
     assert ends(as_gif(data, ANY, "file")) == (left, right)
 
 
-def test_a_jpeg_of_cmyk_has_its_colours() -> None:
+def test_a_jpeg_of_cmyk_has_its_colors() -> None:
     image = Image.new("CMYK", (8, 4), (255, 0, 255, 0))
     (red, green, blue), _ = ends(as_gif(encoded(image, "JPEG"), ANY, "file"))
     assert red < 12

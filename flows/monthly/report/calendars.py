@@ -55,10 +55,10 @@ def _rows_by_day(counts: Counts, wording: Wording) -> Picture:
     heading = f"{title(wording.rows)} a day, {counts.month}"
     with canvas(heading, 2.9) as drawn:
         axes = drawn.axes
-        for weekend, colour, label in ((False, BLUE, "weekday"), (True, LIGHT, "weekend")):
+        for weekend, color, label in ((False, BLUE, "weekday"), (True, LIGHT, "weekend")):
             shown = [day for day in days if (day.weekday() >= 5) is weekend]
             heights = [days[day] for day in shown]
-            axes.bar([day.day for day in shown], heights, 0.78, color=colour, label=label)
+            axes.bar([day.day for day in shown], heights, 0.78, color=color, label=label)
         drawn.label(y=wording.rows)
         _mark_days(drawn, list(days))
         drawn.grid("y")
@@ -78,7 +78,7 @@ def _rows_of_week(counts: Counts, wording: Wording) -> Picture:
     with canvas(heading, 2.8) as drawn:
         shades = drawn.axes.imshow(week, cmap=SHADES, aspect="auto", vmin=0)
         _mark_week(drawn, wording)
-        drawn.colour_bar(shades, f"{wording.rows} an hour, mean")
+        drawn.color_bar(shades, f"{wording.rows} an hour, mean")
     about = (
         f"Busiest: {calendar.day_name[day]} from {hour}:00 to {hour + 1}:00, "
         f"with {most} {wording.rows} on average."
@@ -143,7 +143,7 @@ def _amounts_of_week(
     with canvas(heading, 2.8) as drawn:
         shades = drawn.axes.imshow(week, cmap=SHADES, aspect="auto")
         _mark_week(drawn, wording)
-        drawn.colour_bar(shades, f"{wording.amount_label}, mean")
+        drawn.color_bar(shades, f"{wording.amount_label}, mean")
     about = (
         f"Highest: {calendar.day_name[day]} from {hour}:00 to {hour + 1}:00, "
         f"with {wording.money(float(np.nanmax(week)))} on average."

@@ -21,14 +21,14 @@ from PIL import Image, ImageColor
 PAPER, INK, FAINT, GRID = "#ffffff", "#1f2937", "#6b7280", "#e5e7eb"
 #: One hue for counts; the lighter shade for a second group.
 BLUE, LIGHT = "#2563eb", "#93b8f7"
-#: Colour map, light for few to dark for many.
+#: Colormap, light for few to dark for many.
 SHADES = "YlGnBu"
 #: Width in inches, as wide as the UI's column, and dots per inch, twice a standard screen's.
 WIDTH, DPI = 7.4, 200
 #: Size of an image's palette: no visible loss, at a third of the bytes.
-COLOURS = 128
+COLORS = 128
 #: Margins in inches: left and right, for the title, below axes with and without a label.
-_LEFT, _RIGHT, _ABOVE, _LABELLED, _UNLABELLED = 0.12, 0.2, 0.5, 0.5, 0.3
+_LEFT, _RIGHT, _ABOVE, _LABELED, _UNLABELED = 0.12, 0.2, 0.5, 0.5, 0.3
 #: Inches from the axes to the bar of their shades, and its width.
 _GAP, _BAR = 0.3, 0.13
 _STYLE: dict[Any, Any] = {
@@ -84,7 +84,7 @@ class Canvas:
         self.axes.set_xlabel(drawable(x))
         self.axes.set_ylabel(drawable(y))
 
-    def colour_bar(self, shades: Any, label: str, **settings: Any) -> None:
+    def color_bar(self, shades: Any, label: str, **settings: Any) -> None:
         """Draw the legend of a picture's shades."""
         self.bar = self.figure.add_axes((0.9, 0, 0.1, 1))  # placed when the picture is finished
         bar = self.figure.colorbar(shades, cax=self.bar, label=drawable(label), **settings)
@@ -98,7 +98,7 @@ class Canvas:
         the time of a picture.
         """
         wide, tall = self.figure.get_size_inches()
-        below = _LABELLED if self.axes.get_xlabel() else _UNLABELLED
+        below = _LABELED if self.axes.get_xlabel() else _UNLABELED
         left, right, height = _LEFT + self._labels(self.axes), wide - _RIGHT, tall - below - _ABOVE
         if self.bar:
             right = wide - _LEFT - self._labels(self.bar) - _BAR
@@ -130,7 +130,7 @@ def _indexed(image: Image.Image) -> Image.Image:
     """Return the image with a palette, in which the paper keeps its color."""
     # Every second pixel shows all colors: no line is thinner than two.
     half = image.resize((image.width // 2, image.height // 2), Image.Resampling.NEAREST)
-    indexed: Image.Image = image.quantize(palette=half.quantize(COLOURS), dither=Image.Dither.NONE)
+    indexed: Image.Image = image.quantize(palette=half.quantize(COLORS), dither=Image.Dither.NONE)
     # The palette has means of similar colors: paper would turn yellowish among pale shades.
     corner: Any = indexed.getpixel((0, 0))
     palette = indexed.getpalette() or []

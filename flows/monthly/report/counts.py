@@ -16,7 +16,7 @@ from monthly.report.amounts import Amounts, amounts_measure, amounts_of
 from monthly.report.distribution import LARGEST, Distribution, Measure, distributions
 from monthly.report.places import Cells, Places, cells_of, extent_measures, places_of
 from monthly.report.scan import Scan, scanning
-from monthly.report.wording import LONGEST, Wording, labelled
+from monthly.report.wording import LONGEST, Wording, labeled
 
 #: Least share of hours or days with the same number of rows that makes a time series.
 _EVEN = 0.9
@@ -158,7 +158,7 @@ def _typical_measures(dataset: Dataset) -> Iterator[tuple[str, Measure]]:
     minutes = f"nullif(greatest(date_diff('microsecond', {started}, {ended}) / 6e7, 0), 0)"
     distance = f'"{roles.distance}"'
     if roles.distance:
-        yield labelled("distance", unit), Measure(distance, bound=bounds.distance)
+        yield labeled("distance", unit), Measure(distance, bound=bounds.distance)
     if roles.end:
         longest = bounds.hours and bounds.hours * 60
         yield "duration, minutes", Measure(minutes, bound=longest)
@@ -168,7 +168,7 @@ def _typical_measures(dataset: Dataset) -> Iterator[tuple[str, Measure]]:
     amount = roles.amount or roles.price
     if amount:
         word = dataset.words.amount if roles.amount else dataset.words.price
-        what = labelled(brief(word, LONGEST), wording.unit)
+        what = labeled(brief(word, LONGEST), wording.unit)
         yield what, Measure(f'"{amount}"', bound=bounds.amount)
 
 

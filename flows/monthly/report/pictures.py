@@ -140,7 +140,7 @@ def _map(cells: Cells, dataset: Dataset, month: str) -> Picture:
             axis.set_major_formatter("{x:.6g}")
         drawn.label("longitude, degrees", "latitude, degrees")
         label = f"{wording.rows} in a cell of {cells.side:g}°"
-        drawn.colour_bar(shades, label, format="{x:,.0f}")
+        drawn.color_bar(shades, label, format="{x:,.0f}")
     inside = sum(cells.counts.values())
     about = f"{inside:,} of {cells.rows:,} {wording.rows} with coordinates are on the map."
     return Picture(heading, about, drawn.png)

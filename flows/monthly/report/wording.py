@@ -57,10 +57,10 @@ class Wording:
     @property
     def amount_label(self) -> str:
         """Return the amount and its unit, such as `fare, USD`."""
-        return labelled(self.amount, self.unit)
+        return labeled(self.amount, self.unit)
 
 
-def labelled(what: str, unit: str) -> str:
+def labeled(what: str, unit: str) -> str:
     """Return a quantity and its unit, such as `distance, miles`."""
     return f"{what}, {unit}" if unit else what
 

@@ -41,7 +41,7 @@ class Draw:
         )
 
     def rank(self, choices: int) -> Ints:
-        """Return a number below `choices` for each row, favouring small ones."""
+        """Return a number below `choices` for each row, favoring small ones."""
         return self.pick(choices) * self.pick(1 << 16) >> 16
 
 

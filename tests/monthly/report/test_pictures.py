@@ -49,9 +49,9 @@ def test_each_picture_is_an_image_in_color_as_wide_as_the_page(full: list[Pictur
         assert image.format == "PNG"
         assert image.width >= 1200
         assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
-        colours = image.convert("RGB").getcolors(1 << 24)
-        assert colours is not None
-        assert len(colours) > 10
+        colors = image.convert("RGB").getcolors(1 << 24)
+        assert colors is not None
+        assert len(colors) > 10
         assert len(picture.png) < 100_000
 
 

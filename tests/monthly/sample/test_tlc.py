@@ -275,7 +275,7 @@ def test_the_same_month_and_size_are_the_same_bytes(ending: str, tmp_path: Path)
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
-def test_neighbouring_months_are_not_alike(tmp_path: Path) -> None:
+def test_neighboring_months_are_not_alike(tmp_path: Path) -> None:
     found = [
         write_sample(Month("yellow", 2019, month), tmp_path / "month.csv", 500).total_cents
         for month in range(1, 7)
