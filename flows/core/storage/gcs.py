@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from google.api_core.exceptions import NotFound, PreconditionFailed
+from google.api_core.exceptions import BadRequest, NotFound, PreconditionFailed
 from google.cloud.storage import Blob, Client
 from google.cloud.storage import Bucket as GoogleBucket
 from google.cloud.storage.exceptions import DataCorruption
@@ -34,6 +34,8 @@ CHUNK = 8 * 1024 * 1024
 RETRY = DEFAULT_RETRY.with_timeout(PATIENCE)
 _ROLE = "roles/storage.objectUser on the bucket"
 _WRITER = "written-by"
+#: Of Google's message if the bytes that arrived have another checksum than was sent.
+_MISMATCH = "doesn't match calculated"
 # Otherwise, Google's client requests the bucket's metadata in another thread, for the attributes of
 # traces. That requires a role that nothing else here needs.
 os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
@@ -218,9 +220,11 @@ class GcsStore:
                     f"bucket {self.bucket.name!r} does not exist (for {self.uri(key)}); "
                     "create it, or correct the block's bucket"
                 ) from error
-            except DataCorruption as error:
+            except (BadRequest, DataCorruption) as error:
+                if isinstance(error, BadRequest) and _MISMATCH not in error.message:
+                    raise
                 raise Unavailable(
-                    f"{self.uri(key)} was damaged in transit ({error}); run again"
+                    f"{self.uri(key)} was damaged in transit, as its checksum shows; run again"
                 ) from error
 
 

@@ -181,12 +181,26 @@ def test_an_error_that_outlasts_the_client_is_retried_by_the_flow(
     gc.collect()
 
 
-def test_a_damaged_upload_is_noticed(google: Google, file: Path) -> None:
-    """The bucket's checksum is compared, and the damaged object is removed."""
+@pytest.mark.parametrize("size", [18 * MEGABYTE, 100], ids=["in chunks", "in one request"])
+def test_a_damaged_upload_is_transient(google: Google, tmp_path: Path, size: int) -> None:
+    """Google compares the checksum that the client sends, and keeps no object that differs."""
+    path = tmp_path / "file"
+    path.write_bytes(b"a" * size)
     google.storage.corrupts = True
-    with pytest.raises(Unavailable, match="was damaged in transit"):
-        open_store().upload(file, "file")
+    with pytest.raises(Unavailable, match=r"^gs://taxi/zoom/file was damaged in transit.*; run"):
+        open_store().upload(path, "file")
     assert open_store().info("file") is None
+
+
+@pytest.mark.parametrize("how", ["download", "read", "sha256"])
+def test_a_damaged_download_is_transient(google: Google, tmp_path: Path, how: str) -> None:
+    """The client compares the checksum that Google sends."""
+    store = open_store()
+    store.write("a", b"sent", None)
+    google.storage.file_of("gs://taxi/zoom/a").write_bytes(b"come")
+    arguments = (tmp_path / "a",) if how == "download" else ()
+    with pytest.raises(Unavailable, match=r"^gs://taxi/zoom/a was damaged in transit.*; run again"):
+        getattr(store, how)("a", *arguments)
 
 
 _MEASURE = """

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
-import hashlib
 import itertools
 import json
 import re
@@ -14,15 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from google_crc32c import Checksum
-
 from fakes.google.answers import Answer, Refused, Request, unsupported
+from fakes.google.checksums import checksums_of, declared, refuse_damage
 
 _PATH = re.compile(r"(/upload|/download)?/storage/v1/b/([^/]+)/o(?:/([^/]+))?")
 _BUCKET = re.compile(r"/storage/v1/b/([^/]+)")
 _REWRITE = re.compile(r"/storage/v1/b/([^/]+)/o/([^/]+)/rewriteTo/b/([^/]+)/o/([^/]+)")
 #: Parameters that ask for the full response, which this server always sends.
 _NO_MATTER = ("projection", "prettyPrint", "fields", "alt")
+#: Size that those of all chunks but the last are multiples of (Google, "Resumable uploads").
+_CHUNK_UNIT = 256 * 1024
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
 
 
@@ -55,7 +54,7 @@ class Storage:
     """Buckets and their objects, kept as files in a folder.
 
     Attributes:
-        corrupts: whether the next object loses its first byte on the way.
+        corrupts: whether the first byte of the next object is damaged on the way.
         rewrites_slowly: whether a copy takes two requests.
         shows_buckets: whether the account may ask for a bucket itself (storage.buckets.get), which
             the flows must not need.
@@ -107,6 +106,7 @@ class Storage:
         self.objects(bucket)
         if request.method == "GET" and name is None:
             return Answer(self._listing(bucket, request.args))
+        _only(request.args)
         if request.method == "GET" and name and kind == "/download":
             return self._media(self._object(bucket, name), request.headers.get("range"))
         if request.method == "GET" and name and kind is None:
@@ -120,8 +120,7 @@ class Storage:
     def _rewrite(self, here: tuple[str, str], there: tuple[str, str], request: Request) -> Answer:
         """Copy an object, a large one in two requests, as Google does across locations."""
         args = request.args
-        if args.keys() - {"ifSourceGenerationMatch", "rewriteToken", *_NO_MATTER}:
-            raise Refused(501, f"{args} are not part of this stand-in")
+        _only(args, "ifSourceGenerationMatch", "rewriteToken")
         found = self._object(*here)
         generation = found.resource["generation"]
         if args.get("ifSourceGenerationMatch", generation) != generation:
@@ -158,8 +157,7 @@ class Storage:
 
     def _listing(self, bucket: str, args: Mapping[str, str]) -> dict[str, Any]:
         prefix, after = args.get("prefix", ""), args.get("pageToken", "")
-        if args.keys() - {"prefix", "pageToken", "maxResults", "delimiter", *_NO_MATTER}:
-            raise Refused(501, f"{args} are not part of this stand-in")
+        _only(args, "prefix", "pageToken", "maxResults", "delimiter")
         there, end = self.objects(bucket), args.get("delimiter")
         names = sorted(
             name
@@ -197,9 +195,8 @@ class Storage:
         have = upload.path.stat().st_size
         if have != total:
             return Answer(status=308, headers={"Range": f"bytes=0-{have - 1}"} if have else {})
-        upload.finished = self._keep(
-            upload.bucket, upload.name, upload.path, upload.meta, upload.args
-        )
+        meta = {**upload.meta, **declared(request)}
+        upload.finished = self._keep(upload.bucket, upload.name, upload.path, meta, upload.args)
         return Answer(upload.finished)
 
     def _check(self, bucket: str, name: str, args: Mapping[str, str]) -> None:
@@ -225,7 +222,8 @@ class Storage:
             self.corrupts = False
             with path.open("r+b") as file:
                 file.write(b"\xff")
-        sums = _checksums(path)
+        sums = checksums_of(path)
+        refuse_damage(meta, sums)
         generation = str(next(self._numbers))
         resource = {
             "kind": "storage#object",
@@ -248,6 +246,12 @@ class Storage:
         return path
 
 
+def _only(args: Mapping[str, str], *known: str) -> None:
+    """Refuse parameters that this server does not know, such as a precondition."""
+    if strange := args.keys() - {*known, *_NO_MATTER}:
+        raise Refused(501, f"{strange} are not part of this stand-in")
+
+
 def _part(path: Path, asked: str, headers: Mapping[str, str]) -> Answer:
     """Return one range of a file (RFC 9110, 14.2)."""
     match = re.fullmatch(r"bytes=(\d+)-(\d+)", asked)
@@ -266,28 +270,18 @@ def _append(path: Path, request: Request) -> int | None:
     match = _CONTENT_RANGE.fullmatch(request.headers.get("content-range", ""))
     if not match:
         raise Refused(400, "an upload needs a Content-Range")
-    start, _, total = match.groups()
-    have = path.stat().st_size
+    start, last, total = match.groups()
+    have, size = path.stat().st_size, len(request.body)
     if start and int(start) > have:
         raise Refused(400, f"chunk at {start}, {have} bytes are here")
+    if start and int(last) - int(start) + 1 != size:
+        raise Refused(400, f"a chunk of {size} bytes is not {match[0]}")
+    if start and str(int(last) + 1) != total and size % _CHUNK_UNIT:
+        raise Refused(400, f"a chunk of {size} bytes is not the last one")
     if start:
         with path.open("ab") as file:
             file.write(request.body[have - int(start) :])
     return None if total == "*" else int(total)
-
-
-def _checksums(path: Path) -> dict[str, str]:
-    md5, crc = hashlib.md5(), _crc32c()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            md5.update(chunk)
-            crc.update(chunk)
-    texts = (base64.b64encode(found).decode() for found in (md5.digest(), crc.digest()))
-    return dict(zip(("md5Hash", "crc32c"), texts))
-
-
-def _crc32c() -> Any:
-    return Checksum()  # type: ignore[no-untyped-call]
 
 
 def _parts(request: Request) -> tuple[dict[str, Any], bytes]:
