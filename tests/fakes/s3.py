@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache, partialmethod
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import boto3
 import botocore.session
@@ -34,8 +35,9 @@ class Objects:
 
     def listing(self) -> dict[str, bytes]:
         """Return every object with its bytes."""
-        found = self.client.list_objects_v2(Bucket=self.name).get("Contents", [])
-        return {o["Key"]: self.get(o["Key"]) for o in found}
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
+        found = [o["Key"] for page in pages for o in page.get("Contents", [])]
+        return {key: self.get(key) for key in found}
 
     def get(self, key: str) -> bytes:
         """Return the bytes of an object."""
@@ -66,12 +68,14 @@ class S3:
 
     def __enter__(self) -> S3:
         import moto.backends
+        from moto.s3.responses import S3Response
 
         # Each session would read the description of all of AWS again, a megabyte of JSON.
         self._patch.setattr(botocore.session, "create_loader", cache(create_loader))
         # Each request would list the folder of moto's packages, which takes a third of its time.
         modules = tuple(moto.backends.list_of_moto_modules())
         self._patch.setattr(moto.backends, "list_of_moto_modules", lambda: modules)
+        self._patch.setattr(S3Response, "copy_object", _refusing(S3Response.copy_object))
         # By default, shutdown takes up to half a second.
         at_once = partialmethod(BaseWSGIServer.serve_forever, 0.05)
         self._patch.setattr(BaseWSGIServer, "serve_forever", at_once)
@@ -107,6 +111,21 @@ class S3:
         for key in objects.listing():
             client.delete_object(Bucket=name, Key=key)
         return objects
+
+
+def _refusing(copy: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Make moto refuse to copy an object of another ETag than asked for, as S3 does."""
+    from moto.s3.exceptions import PreconditionFailed
+
+    def copied(self: Any) -> Any:
+        wanted = self.headers.get("x-amz-copy-source-if-match")
+        bucket, _, key = unquote(self.headers["x-amz-copy-source"]).lstrip("/").partition("/")
+        found = self.backend.get_object(bucket, key)
+        if wanted and found and found.etag != wanted:
+            raise PreconditionFailed("x-amz-copy-source-If-Match")
+        return copy(self)
+
+    return copied
 
 
 def block(

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from core.checksums import sha256_of, with_file
 from core.disk import room_for
-from core.errors import Conflict, StorageError
+from core.errors import Conflict, StorageError, Unavailable
 from core.storage.bucket import Listed, ObjectInfo, Stored
 from core.storage.parts import whole_part
 from core.storage.s3_connection import Connection
@@ -128,8 +128,8 @@ class S3Store:
         """Upload a file in one request, and verify the checksum in the response.
 
         Raises:
-            StorageError: S3 refused, or stored other bytes than were sent.
-            Unavailable: S3 cannot be reached.
+            StorageError: S3 refused.
+            Unavailable: S3 cannot be reached, or received other bytes than were sent.
         """
         with self._asking(key) as client, path.open("rb") as file:
             answer = client.put_object(
@@ -141,7 +141,7 @@ class S3Store:
                 ContentType=guess_type(key)[0] or "application/octet-stream",
             )
         if not _is_same(path, answer.get("ChecksumSHA256"), answer["ETag"]):
-            raise StorageError(
+            raise Unavailable(
                 f"{self.uri(key)} was damaged in transit: its checksum is not that of {path.name}; "
                 "run again"
             )

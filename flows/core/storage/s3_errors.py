@@ -24,6 +24,8 @@ _NOT_KNOWN = frozenset(
 _THROTTLED = frozenset(
     {"SlowDown", "Throttling", "ThrottlingException", "RequestTimeout", "OperationAborted"}
 )
+#: The bytes that arrived have another checksum than was sent; the last one is of MinIO.
+_MISMATCHED = frozenset({"BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"})
 _NO_CREDENTIALS = (
     exceptions.NoCredentialsError,
     exceptions.PartialCredentialsError,
@@ -84,6 +86,8 @@ def _answered(uri: str, error: ClientError) -> StorageError:
     said = f"S3 says {code}: {error.response.get('Error', {}).get('Message', '')}"
     if code in _THROTTLED or status == 429 or (status >= 500 and status != 501):
         return Unavailable(f"{uri}: {said}; run again")
+    if code in _MISMATCHED:
+        return Unavailable(f"{uri} was damaged in transit ({said}); run again")
     if code == "NoSuchBucket" or (code == "404" and error.operation_name == "HeadBucket"):
         return StorageError(f"{uri}: there is no such bucket; create it, or correct its name")
     if code in ("NoSuchKey", "404"):

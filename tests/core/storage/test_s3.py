@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.exceptions import ClientError
 from moto.core.authorization import enable_iam_authentication
 from prefect_aws import MinIOCredentials
 from prefect_aws.client_parameters import AwsClientParameters
@@ -20,6 +23,7 @@ from prefect_aws.s3 import S3Bucket
 from core.errors import Conflict, StorageError, Unavailable
 from core.storage.bucket import ObjectInfo
 from core.storage.s3 import S3Store
+from core.storage.s3_errors import refused
 from fakes.parts import check_copies, check_parts
 from fakes.s3 import KEY, REGION, S3, SECRET, Objects, block, sized
 from fakes.web import Fault, Page, Web
@@ -130,6 +134,34 @@ def test_a_write_whose_answer_got_lost_is_not_a_conflict(
     assert objects.listing() == {"entry": b"mine"}
 
 
+class Raw(io.BytesIO):
+    """The body of a response, as the client reads it."""
+
+    def stream(self) -> list[bytes]:
+        """Return the parts of the body."""
+        return [self.read()]
+
+
+@pytest.mark.parametrize("replacing", [False, True], ids=["the first", "another"])
+def test_of_two_writes_at_the_same_time_one_is_a_conflict(
+    store: S3Store, objects: Objects, replacing: bool
+) -> None:
+    """S3 answers 409 while it carries out another conditional write of the object."""
+    if replacing:
+        objects.put("entry", b"before")
+    seen = store.read("entry")
+    body = ERROR.format("ConditionalRequestConflict").encode()
+
+    def busy(request: Any, **_: object) -> AWSResponse:
+        return AWSResponse(request.url, 409, HTTPHeaders(), Raw(body))
+
+    events: Any = store.connection.client().meta.events  # its handlers' answers have no types
+    events.register_first("before-send.s3.PutObject", busy)
+    with pytest.raises(Conflict, match="s3://zoom-test/entry was changed by another run"):
+        store.write("entry", b"mine", seen.version if seen else None)
+    assert objects.listing() == ({"entry": b"before"} if replacing else {})
+
+
 def test_replacing_what_was_deleted_is_a_conflict(store: S3Store, objects: Objects) -> None:
     """The entry that was read is gone, and nothing is written in its place."""
     store.write("entry", b"1", None)
@@ -144,7 +176,7 @@ def test_replacing_what_was_deleted_is_a_conflict(store: S3Store, objects: Objec
 def test_an_upload_that_the_service_stored_otherwise_fails(
     store: S3Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The service's checksum is compared with the file's."""
+    """The service's checksum is compared with the file's; another try may succeed."""
     client, path = store.connection.client(), sized(tmp_path / "file", 2000)
     real: Any = client.put_object
 
@@ -152,7 +184,7 @@ def test_an_upload_that_the_service_stored_otherwise_fails(
         return real(**(request | {"Body": b"something else"}))
 
     monkeypatch.setattr(client, "put_object", altered)
-    with pytest.raises(StorageError, match="its checksum is not that of file"):
+    with pytest.raises(Unavailable, match="its checksum is not that of file"):
         store.upload(path, "key")
 
 
@@ -176,7 +208,7 @@ def test_without_a_checksum_the_etag_is_compared(
     if same:
         assert store.upload(path, "key").size == 2000
     else:
-        with pytest.raises(StorageError, match="its checksum is not that of file"):
+        with pytest.raises(Unavailable, match="its checksum is not that of file"):
             store.upload(path, "key")
 
 
@@ -229,17 +261,17 @@ def test_a_bucket_that_is_not_there_is_named(s3: S3, tmp_path: Path) -> None:
 
 def test_an_impossible_name_of_a_bucket_is_one_line(s3: S3) -> None:
     """The client's own message is three regular expressions."""
-    with pytest.raises(StorageError) as refused:
+    with pytest.raises(StorageError) as caught:
         S3Store.of(block(s3.url, "my taxi")).read("key")
     said = "s3://my taxi/key: the name of the bucket is not valid; correct its block"
-    assert str(refused.value) == said
+    assert str(caught.value) == said
 
 
 def test_a_service_without_tls_is_reported_at_once(s3: S3) -> None:
     """A retry would not help, so it is not Unavailable."""
-    with pytest.raises(StorageError, match=r"no TLS connection to S3 .*TRIPS_CA_FILE") as refused:
+    with pytest.raises(StorageError, match=r"no TLS connection to S3 .*TRIPS_CA_FILE") as caught:
         S3Store.of(block(s3.url.replace("http:", "https:"), "zoom")).read("key")
-    assert not isinstance(refused.value, Unavailable)
+    assert not isinstance(caught.value, Unavailable)
 
 
 def test_a_profile_that_is_gone_is_reported_for_a_link_too() -> None:
@@ -253,11 +285,11 @@ def test_a_profile_that_is_gone_is_reported_for_a_link_too() -> None:
 def test_unknown_credentials_are_reported(s3: S3, objects: Objects) -> None:
     """The error says how to correct them, and hides the secret."""
     store = S3Store.of(block(s3.url, objects.name))
-    with enable_iam_authentication(), pytest.raises(StorageError) as refused:
+    with enable_iam_authentication(), pytest.raises(StorageError) as caught:
         store.read("key")
-    assert "InvalidAccessKeyId" in str(refused.value)
-    assert "blocks/make_s3_block.py" in str(refused.value)
-    assert SECRET not in str(refused.value)
+    assert "InvalidAccessKeyId" in str(caught.value)
+    assert "blocks/make_s3_block.py" in str(caught.value)
+    assert SECRET not in str(caught.value)
 
 
 def test_access_denied_names_the_action_that_is_missing(
@@ -296,13 +328,26 @@ def test_a_transient_error_is_unavailable(status: int, code: str) -> None:
         faulty(web, page, page).read("key")
 
 
+@pytest.mark.parametrize(
+    "code", ["BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"]
+)
+def test_an_upload_that_the_service_refuses_as_damaged_is_unavailable(code: str) -> None:
+    """S3 compares the checksum that the client sends, and keeps nothing that differs."""
+    answer: Any = {"Error": {"Code": code, "Message": "because"}}
+    answer["ResponseMetadata"] = {"HTTPStatusCode": 400}
+    error = refused("s3://zoom/key", ClientError(answer, "PutObject"))
+    assert isinstance(error, Unavailable)
+    said = f"s3://zoom/key was damaged in transit (S3 says {code}: because); run again"
+    assert str(error) == said
+
+
 def test_a_permanent_error_is_not_unavailable() -> None:
     """A service may lack conditional writes or not understand a request."""
     for status in (400, 501):
         page = Page(ERROR.format("Malformed").encode(), status)
-        with Web() as web, pytest.raises(StorageError, match="Malformed") as refused:
+        with Web() as web, pytest.raises(StorageError, match="Malformed") as caught:
             faulty(web, page, page).read("key")
-        assert not isinstance(refused.value, Unavailable)
+        assert not isinstance(caught.value, Unavailable)
 
 
 def test_nobody_there_is_unavailable(tmp_path: Path) -> None:
@@ -393,3 +438,21 @@ def test_a_part_is_read_by_itself(store: S3Store) -> None:
 
 def test_a_copy_is_that_of_the_version_asked_for(store: S3Store) -> None:
     check_copies(store)
+
+
+def test_a_copy_of_what_is_replaced_just_before_it_is_a_conflict(
+    store: S3Store, objects: Objects
+) -> None:
+    """S3 itself compares the version."""
+    objects.put("one", b"old")
+    known = store.info("one")
+    assert known
+
+    def replaced(**_: object) -> None:
+        objects.put("one", b"new")
+
+    events: Any = store.connection.client().meta.events  # its handlers' answers have no types
+    events.register_first("before-call.s3.CopyObject", replaced)
+    with pytest.raises(Conflict, match="s3://zoom-test/one was changed by another run"):
+        store.copy("one", "two", known.version)
+    assert objects.listing() == {"one": b"new"}
