@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from queue import Queue
 from types import SimpleNamespace
 from typing import Any
 
@@ -58,10 +60,7 @@ def side_by_side(jobs: Any, width: int | None, tell: Callable[[Any], None]) -> l
 
 @pytest.mark.parametrize("width", [2, 3, None])
 def test_the_others_run_while_the_first_one_still_does(width: int | None) -> None:
-    """The first one ends once the last one has started; no more run at a time than there are slots.
-
-    The results are told in the order of the months all the same.
-    """
+    """The first one ends once the last one has started; results are still told in order."""
 
     def end_first(jobs: Jobs) -> None:
         if jobs.started == MONTHS:
@@ -71,13 +70,52 @@ def test_the_others_run_while_the_first_one_still_does(width: int | None) -> Non
     lines = side_by_side(jobs, width, told.append)
     assert jobs.started == [line.month for line in lines] == MONTHS
     assert told == lines
-    assert jobs.most <= (width or len(MONTHS))
 
 
-def test_one_slot_runs_one_after_another() -> None:
-    jobs = Jobs(lambda jobs: jobs.first.set())
-    side_by_side(jobs, 1, lambda line: None)
-    assert jobs.most == 1
+@pytest.mark.parametrize("width", [1, 3])
+def test_no_more_run_at_a_time_than_there_are_slots(width: int) -> None:
+    """While none ends, the slots fill up, and the next month does not start."""
+    full, one_more, end = threading.Event(), threading.Event(), threading.Event()
+
+    def count(jobs: Jobs) -> None:
+        if len(jobs.started) >= width:
+            (full if len(jobs.started) == width else one_more).set()
+
+    class Held(Jobs):
+        def wait(self, month: Month) -> Any:
+            """Wait until all may end."""
+            assert end.wait(SECONDS)
+            return super().wait(month)
+
+    jobs = Held(count)
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(side_by_side, jobs, width, lambda line: None)
+        assert full.wait(SECONDS)
+        was_too_wide = one_more.wait(0.2)
+        jobs.first.set()
+        end.set()
+        assert [line.month for line in run.result()] == MONTHS
+    assert not was_too_wide
+    assert jobs.most == width
+
+
+def test_an_error_while_a_month_is_awaited_frees_its_slot_and_reaches_the_run() -> None:
+    """A thread waits for the month, too; if it kept the slot, the run would wait forever."""
+    raised: Queue[Exception] = Queue()
+
+    class Broken(Jobs):
+        def wait(self, month: Month) -> Any:
+            """Fail."""
+            raise ConnectionError(f"{month} is out of sight")
+
+    def run() -> None:
+        try:
+            side_by_side(Broken(), 1, lambda line: None)
+        except ConnectionError as error:
+            raised.put(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    assert str(raised.get(timeout=SECONDS)) == f"{MONTHS[0]} is out of sight"
 
 
 def test_results_that_wait_for_an_older_one_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,11 +64,15 @@ def stay(entered: threading.Event, leave: threading.Event) -> None:
 
 
 def test_no_more_requests_at_a_time_than_slots(two: None, no_pace: None) -> None:
-    running, most = set[int](), list[int]()
+    """None of the first ends before all eight threads have asked."""
+    all_asked, running, most = threading.Event(), set[int](), list[int]()
 
     def request(number: int) -> None:
+        if number == 7:
+            all_asked.set()
         with request_slot(HOST):
             running.add(number)
+            assert all_asked.wait(20)
             most.append(len(running))
             running.remove(number)
 
