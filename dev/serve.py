@@ -133,14 +133,16 @@ def _alone(folder: Path, port: int) -> Iterator[None]:
         CannotServe: another process holds it, whose address and PID the message has; or this user
             may not write the home.
     """
-    lock, note = FileLock(folder / "lock"), folder / "running"
+    lock, note, where = FileLock(folder / "lock"), folder / "running", ""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout as error:
+        with suppress(FileNotFoundError):  # it is just starting or stopping
+            where = f": {note.read_text().strip()}"
         raise CannotServe(
-            f"make serve is at work here already: {note.read_text().strip()}; use that one, or "
-            "stop it first (Ctrl-C where it was started)"
+            f"make serve is at work here already{where}; use that one, or stop it first (Ctrl-C "
+            "where it was started)"
         ) from error
     except OSError as error:
         raise CannotServe(

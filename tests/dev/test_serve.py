@@ -109,6 +109,17 @@ def test_a_second_one_on_the_same_home_is_refused_with_the_name_of_the_first(
     assert not (tmp_path / "running").exists()
 
 
+def test_a_second_one_is_refused_while_the_first_has_not_noted_its_address(tmp_path: Path) -> None:
+    """It notes the address once it has the lock, and removes it before it gives the lock back."""
+    with serve._alone(tmp_path, 4200):
+        (tmp_path / "running").unlink()
+        with (
+            pytest.raises(serve.CannotServe, match="make serve is at work here already; use"),
+            serve._alone(tmp_path, 4201),
+        ):
+            pytest.fail("there are two")
+
+
 def test_the_server_sends_no_telemetry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "true")
     assert serve._environment(4200)["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"

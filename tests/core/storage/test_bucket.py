@@ -134,6 +134,20 @@ def test_object_is_not_seen_before_it_is_whole(bucket: FolderBucket) -> None:
     assert bucket.keys("data") == [KEY]
 
 
+def test_an_uploaded_file_is_not_seen_before_it_is_whole(
+    bucket: FolderBucket, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, seen = shutil.copyfile, list[ObjectInfo | None]()
+
+    def watched(source: Path, target: Path) -> None:
+        copy(source, target)
+        seen.append(bucket.info(KEY))
+
+    monkeypatch.setattr(shutil, "copyfile", watched)
+    assert bucket.upload(file, KEY) == bucket.info(KEY)
+    assert set(seen) == {None}
+
+
 def test_upload_describes_its_own_file_although_another_run_writes_right_after_it(
     bucket: FolderBucket, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
