@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -87,6 +87,42 @@ def test_a_reader_that_then_writes_waits_for_the_other(
     database = WaitingSqlite(f"sqlite+aiosqlite:///{tmp_path}/prefect.db")
     of_runs = (first_in_loop, other_in_loop)
     assert asyncio.run(rows_after_two_at_once(database, 0.5, of_runs)) == 2
+
+
+@pytest.mark.parametrize("in_loop", [False, True])
+def test_a_request_that_fails_leaves_nothing_of_what_it_wrote(
+    tmp_path: Path, in_loop: bool
+) -> None:
+    """Its statements belong to one transaction, although sessions opened within it only read."""
+    database = WaitingSqlite(f"sqlite+aiosqlite:///{tmp_path}/prefect.db")
+
+    async def rows_left() -> int:
+        sqlite_server._of_run.set(in_loop)
+        async with transaction(database) as session:
+            await session.execute(sa.text("CREATE TABLE run (number INTEGER)"))
+        with suppress(ConnectionError):
+            async with transaction(database) as session:
+                await session.execute(sa.text("INSERT INTO run VALUES (1)"))
+                raise ConnectionError("the client is gone")
+        async with transaction(database) as session:
+            return await rows(session)
+
+    assert asyncio.run(rows_left()) == 0
+
+
+def test_a_session_within_a_transaction_reads_without_waiting_for_it(tmp_path: Path) -> None:
+    """The server reads whether a work queue is paused in such a session."""
+    database = WaitingSqlite(f"sqlite+aiosqlite:///{tmp_path}/prefect.db")
+
+    async def rows_within() -> int:
+        async with transaction(database) as session:
+            await session.execute(sa.text("CREATE TABLE run (number INTEGER)"))
+        async with transaction(database) as session:
+            await session.execute(sa.text("INSERT INTO run VALUES (1)"))
+            async with await database.session(await database.engine()) as within:
+                return await asyncio.wait_for(rows(within), timeout=20)
+
+    assert asyncio.run(rows_within()) == 0
 
 
 def test_prefect_itself_refuses_one_of_them(tmp_path: Path) -> None:

@@ -181,14 +181,15 @@ def test_an_error_that_outlasts_the_client_is_retried_by_the_flow(
     gc.collect()
 
 
-@pytest.mark.parametrize("size", [18 * MEGABYTE, 100], ids=["in chunks", "in one request"])
-def test_a_damaged_upload_is_transient(google: Google, tmp_path: Path, size: int) -> None:
+@pytest.mark.parametrize("how", ["in chunks", "in one request", "write"])
+def test_a_damaged_upload_is_transient(google: Google, tmp_path: Path, how: str) -> None:
     """Google compares the checksum that the client sends, and keeps no object that differs."""
     path = tmp_path / "file"
-    path.write_bytes(b"a" * size)
+    path.write_bytes(b"a" * (18 * MEGABYTE if how == "in chunks" else 100))
     google.storage.corrupts = True
+    sent = ("file", path.read_bytes(), None) if how == "write" else (path, "file")
     with pytest.raises(Unavailable, match=r"^gs://taxi/zoom/file was damaged in transit.*; run"):
-        open_store().upload(path, "file")
+        getattr(open_store(), how if how == "write" else "upload")(*sent)
     assert open_store().info("file") is None
 
 
