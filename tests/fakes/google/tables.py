@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -43,6 +44,7 @@ class Tables:
         self.db = db
         self.datasets: dict[str, Resource] = {}
         self.tables: dict[tuple[str, str], Resource] = {}
+        self._changes = itertools.count(1)
         self._clock = dt.datetime(2021, 6, 1, tzinfo=dt.timezone.utc)
         db.execute("SET TimeZone = 'UTC'")
         for macro in MACROS:
@@ -62,7 +64,7 @@ class Tables:
             case ["GET", dataset, "tables", table]:
                 return Answer(self.need(dataset, table) | self._sizes(dataset, table))
             case ["PATCH", dataset, "tables", table]:
-                return Answer(self._change(dataset, table, request.json()))
+                return Answer(self._change(dataset, table, request))
             case ["DELETE", dataset, "tables", table] if "$" in table:
                 return self._drop_partition(dataset, table)
         raise unsupported(request)
@@ -152,6 +154,7 @@ class Tables:
 
     def _note(self, dataset: str, table: str, partition: str, rows: int) -> None:
         self._clock += dt.timedelta(microseconds=1)
+        self.tables[dataset, table]["etag"] = f"etag{next(self._changes)}"
         name = f'"{dataset}"."{PARTITIONS}"'
         self.db.execute(
             f"DELETE FROM {name} WHERE table_name = ? AND partition_id = ?", [table, partition]
@@ -236,11 +239,14 @@ class Tables:
         fields = _fields(resource["schema"])
         columns = ", ".join(f'"{f["name"]}" {TYPES[f["type"]]}' for f in fields)
         self.db.execute(f'CREATE TABLE "{dataset}"."{table}" ({columns})')
-        self.tables[dataset, table] = {**resource, "type": "TABLE", "schema": {"fields": fields}}
+        own = {"type": "TABLE", "schema": {"fields": fields}, "etag": f"etag{next(self._changes)}"}
+        self.tables[dataset, table] = {**resource, **own}
         return self.tables[dataset, table]
 
-    def _change(self, dataset: str, table: str, change: Resource) -> Resource:
-        resource = self.need(dataset, table)
+    def _change(self, dataset: str, table: str, request: Request) -> Resource:
+        resource, change = self.need(dataset, table), request.json()
+        if request.headers.get("if-match", resource["etag"]) != resource["etag"]:
+            raise Refused(412, "Precondition check failed.")
         if not set(change) <= {"schema", "description"}:
             raise Refused(501, f"a change of {set(change)} is not part of this stand-in")
         there = [f["name"] for f in resource["schema"]["fields"]]
@@ -250,7 +256,7 @@ class Tables:
         for field in fields[len(there) :]:
             column = f'"{field["name"]}" {TYPES[field["type"]]}'
             self.db.execute(f'ALTER TABLE "{dataset}"."{table}" ADD COLUMN {column}')
-        resource |= change | {"schema": {"fields": fields}}
+        resource |= change | {"schema": {"fields": fields}, "etag": f"etag{next(self._changes)}"}
         return resource
 
 

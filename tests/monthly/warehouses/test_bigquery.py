@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from google.cloud.bigquery import Client
 
 from core.errors import AccountingError, Conflict, SchemaError, StorageError, Unavailable
 from core.storage.bucket import FolderBucket
@@ -303,6 +304,26 @@ def test_a_new_column_is_added(google: Google, tmp_path: Path) -> None:
     assert google.bigquery.rows(
         "SELECT count(*), count(cbd_congestion_fee) FROM trips_data_all.green_trips"
     ) == [(301, 0)]
+
+
+def test_a_table_that_another_run_changes_meanwhile_is_left_as_it_is(
+    google: Google, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Google refuses the change of a table that is not as it was read; a retry reads it again."""
+    load(kept(tmp_path), tmp_path)
+    google.bigquery.drop_column("trips_data_all", "green_trips", "cbd_congestion_fee")
+    entry, change = kept(tmp_path, OCTOBER, 301), Client.update_table
+
+    def after_another(self: Client, *arguments: Any, **named: Any) -> Any:
+        monkeypatch.setattr(Client, "update_table", change)
+        load(entry, tmp_path)
+        return change(self, *arguments, **named)
+
+    monkeypatch.setattr(Client, "update_table", after_another)
+    with pytest.raises(Unavailable, match="Precondition check failed"):
+        load(entry, tmp_path)
+    assert load(entry, tmp_path) == 301
+    assert [rows for _, rows, _ in in_bigquery(google)] == [301]
 
 
 def test_a_missing_role_is_named(google: Google) -> None:
