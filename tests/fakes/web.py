@@ -183,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
             return 405, {}, b""
         if page.status == 200 and page.conditions and self._is_known(page):
             return 304, {"Content-Length": None}, b""
-        asked = self.headers.get("Range")
+        asked = self.headers.get("Range") if self.command == "GET" else None  # RFC 9110, 14.2
         if page.status != 200 or not page.ranges or not asked or not self._is_same(page):
             return page.status, {}, page.body
         return _part(page.body, asked)
