@@ -57,16 +57,18 @@ def test_folder_is_there_for_the_run_and_gone_after_it(root: Path) -> None:
     assert left_in(root) == []
 
 
+@pytest.mark.parametrize("empty", [False, True])
 def test_folder_is_in_the_systems_temporary_folder_by_default(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty: bool
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    for unset in (True, False):
-        monkeypatch.delenv("TRIPS_SCRATCH", raising=unset)
-        with scratch_folder(MONTH, "a") as folder:
-            assert folder.parent == tmp_path / f"trips-scratch-{os.getuid()}"
-            assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
+    if empty:
         monkeypatch.setenv("TRIPS_SCRATCH", "")
+    else:
+        monkeypatch.delenv("TRIPS_SCRATCH")
+    with scratch_folder(MONTH, "a") as folder:
+        assert folder.parent == tmp_path / f"trips-scratch-{os.getuid()}"
+        assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
     assert not root.exists()
 
 

@@ -214,7 +214,8 @@ def _child(job: dict[str, Any], work: Callable[[dict[str, Any]], Any]) -> None:
     if job["kill_at"]:
         _watch(Changes(job["root"], job["kill_at"]))
     _say("ready")
-    os.read(0, 1)
+    if not os.read(0, 1):
+        return  # the test has ended
     try:
         _say({"result": work(job)})
     except Exception as error:
