@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty, Queue
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -163,6 +164,21 @@ def test_a_run_that_need_not_wait_says_nothing(said: Queue[str], tmp_path: Path)
     with scratch_folder(MONTH, "a"):
         pass
     assert said.empty()
+
+
+@pytest.mark.parametrize("holder", ["PID 7", None])
+def test_messages_are_rare_and_need_a_holder(said: Queue[str], holder: str | None) -> None:
+    """The first one comes soon, others rarely; none if nobody has what is waited for."""
+    pauses: list[float] = []
+
+    def ended(pause: float) -> bool:
+        pauses.append(pause)
+        return len(pauses) == 3
+
+    event: Any = SimpleNamespace(wait=ended, is_set=lambda: False)
+    waiting._speak(event, "it is busy", 60, lambda: holder, 1.5)
+    assert pauses == [1.5, waiting.NEXT_SECONDS, waiting.NEXT_SECONDS]
+    assert said.qsize() == (2 if holder else 0)
 
 
 def test_a_loop_reports_soon_and_then_rarely(monkeypatch: pytest.MonkeyPatch) -> None:

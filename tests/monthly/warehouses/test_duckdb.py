@@ -680,6 +680,24 @@ def test_waiting_runs_are_not_overtaken(warehouse: DuckDBFile) -> None:
     assert queue.is_empty()
 
 
+def test_a_run_goes_behind_another_process_that_waits(warehouse: DuckDBFile) -> None:
+    """Nobody has the file, but another process is next."""
+    load(warehouse, JANUARY, [1])
+    order: list[str] = []
+
+    def use() -> None:
+        with duckdb_opening.opened("yellow", warehouse.path, read_only=True):
+            order.append("behind")
+
+    behind = threading.Thread(target=use)
+    with FileQueue(warehouse.path).turn():
+        behind.start()
+        behind.join(0.2)  # it is done at once if it does not wait
+        order.append("ahead")
+    behind.join(60)
+    assert order == ["ahead", "behind"]
+
+
 def test_load_that_waits_too_long_names_the_process_with_the_file(
     warehouse: DuckDBFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
