@@ -497,7 +497,7 @@ def test_a_repeated_hour_proposes_a_zone(tmp_path: Path, minutes: int) -> None:
     clock = [instant.astimezone(zone[instant >= change]) for instant in instants]
     text = "at,zone,mw\n" + "".join(f"{at:%Y-%m-%d %H:%M},CET,1\n" for at in clock)
     found = draft(tmp_path, {"t-2020-10.csv": text})
-    assert '# time_zone = "Europe/Berlin" # 2020-10-25 02:00:00 stands twice' in found.text
+    assert '# time_zone = "Europe/Berlin" # 2020-10-25 02:00:00 occurs twice' in found.text
     assert len(loads(found, "t-2020-10.csv", "2020-10")) == steps
 
 

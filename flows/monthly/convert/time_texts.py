@@ -77,7 +77,7 @@ class Times:
             written_in: the zone or offset of times that name none; empty for `zone`.
 
         Raises:
-            ValueError: a time stands twice in `written_in`, or does not exist there.
+            ValueError: a time occurs twice in `written_in`, or does not exist there.
         """
         found = self.clock.copy()
         moved = self.shifted | (self.utc if utc == "utc" else np.zeros_like(self.utc))

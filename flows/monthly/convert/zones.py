@@ -33,7 +33,7 @@ def utc_instants(clock: Ints, zone: str) -> Ints:
     try:
         found = pc.assume_timezone(_times(clock), zone, ambiguous="raise", nonexistent="raise")
     except pa.ArrowInvalid as error:
-        raise ValueError(f"a time that stands twice or not at all in {zone}") from error
+        raise ValueError(f"a time that occurs twice or not at all in {zone}") from error
     return ints_of(found.view(pa.int64()))
 
 

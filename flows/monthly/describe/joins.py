@@ -67,7 +67,7 @@ def propose_zones(columns: Sequence[Drafted]) -> None:
             day = (date.verdict.formats or ("%Y-%m-%d",))[0]
             formats = as_toml([f"{day} {text} %Z" for text in _clock_formats(clock)])
             why = (
-                "Names of zones, which tell hours apart that stand twice. To keep instants in the "
+                "Names of zones, which distinguish hours that occur twice. To keep instants in the "
                 "dataset's time_zone, write:"
             )
             lines = (

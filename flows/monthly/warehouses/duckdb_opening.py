@@ -239,7 +239,7 @@ def _attached(path: Path, file: Path, read_only: bool) -> Iterator[duckdb.DuckDB
 
 
 def _catalog_of(path: Path) -> str:
-    """Return the name by which SQL may refer to the file: DuckDB's own, but for `memory`."""
+    """Return the file's name in SQL: the one that DuckDB would give it, unless it is reserved."""
     name = path.name.partition(".")[0] or path.stem
     return f"{name}_db" if name.lower() in _RESERVED else name
 

@@ -263,10 +263,10 @@ REFUSED = {
         f"at\n{DAY} 12:00\n",
         f"line 2: at: '{DAY} 12:00' is not a time",
     ),
-    "an interval in an hour that stands twice": (
+    "an interval in an hour that occurs twice": (
         'time_zone = "UTC"\n' + AT + 'zone = "Europe/Berlin"\nformats = ["%Y-%m-%d %H:%M/%H:%M"]\n',
         "at\n2020-10-25 02:00/02:15\n",
-        "line 2: at: a time that stands twice or not at all in Europe/Berlin",
+        "line 2: at: a time that occurs twice or not at all in Europe/Berlin",
     ),
     "seconds since 1970 in a dataset without a zone": (
         AT + 'formats = ["%s"]\n',
@@ -281,7 +281,7 @@ REFUSED = {
     "an hour that does not exist": (
         'time_zone = "UTC"\n' + AT + 'zone = "Europe/Berlin"\n',
         "at\n2020-03-29 02:30\n",
-        "line 2: at: a time that stands twice or not at all in Europe/Berlin",
+        "line 2: at: a time that occurs twice or not at all in Europe/Berlin",
     ),
     "a short row that is not declared": (AT + PRICE, f"at,price\n{DAY}\n", "1 fields where 2"),
 }
