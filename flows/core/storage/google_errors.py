@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -111,4 +112,6 @@ def _over_limit(what: str, error: Exception) -> StorageError:
 
 
 def _said(error: Exception) -> str:
-    return " ".join(str(getattr(error, "message", "") or error).split())
+    said = " ".join(str(getattr(error, "message", "") or error).split())
+    # With its id, anybody may go on with an upload.
+    return re.sub(r"\bupload_id=[\w-]+", "upload_id=***", said)

@@ -96,6 +96,14 @@ def test_a_missing_role_is_named(google: Google) -> None:
     assert not isinstance(raised.value, PASSING)
 
 
+def test_a_refused_upload_does_not_show_its_session(google: Google, file: Path) -> None:
+    """Who has its id may go on with the upload, without an account."""
+    google.fail(Fault("PUT", UPLOAD, status=403))
+    with pytest.raises(StorageError, match=r"roles/storage\.objectUser") as raised:
+        open_store().upload(file, "a")
+    assert "upload_id=***" in str(raised.value)
+
+
 def test_of_two_writers_one_wins_and_the_other_gets_an_error(google: Google) -> None:
     """This holds for a new entry and for an existing one."""
     one, two = open_store(), open_store()
