@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -637,7 +638,11 @@ def test_a_process_may_fork_between_two_files(warehouse: DuckDBFile, tmp_path: P
         warehouse.path,
         tmp_path / "other.duckdb",
     )
-    fork.communicate(timeout=60)
+    try:
+        fork.communicate(timeout=60)
+    finally:
+        with suppress(ProcessLookupError):  # where both have ended
+            os.killpg(fork.pid, signal.SIGKILL)
     assert fork.returncode == 0
 
 
@@ -727,6 +732,7 @@ def python(code: str, *arguments: object) -> subprocess.Popen[bytes]:
         env=os.environ | {"PYTHONPATH": os.pathsep.join(folders)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        start_new_session=True,
     )
 
 
