@@ -27,10 +27,11 @@ PREFECT_DATA := $(or $(PREFECT_HOME),$(CURDIR)/data/prefect)
 # Of the server that make serve starts, on 127.0.0.1.
 PORT ?= 4200
 IMAGE ?= zoom-flows:1
-# Of make test-pythons: tests of what differs between Python versions, such as files, SQLite and the
-# start of a command. Each version has its own environment.
+# Of make test-pythons: tests of what differs between Python versions, such as files, SQLite, DuckDB
+# and the start of a command. Each version has its own environment.
 PYTHONS ?= 3.10 3.13
-PYTHONS_TESTS := tests/core tests/test_cli.py tests/test_disk_full.py tests/test_embedded_api.py
+PYTHONS_TESTS := tests/core tests/monthly/warehouses tests/test_cli.py tests/test_disk_full.py \
+	tests/test_embedded_api.py tests/test_prefect_home.py
 INSTALL := $(BIN)/python dev/install.py
 
 .PHONY: run serve doctor postgres postgres-stop image test test-pythons coverage test-slow test-cluster test-docker test-browser lint docs reference bench constraints clean python-version
