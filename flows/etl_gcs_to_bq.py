@@ -112,7 +112,8 @@ def load(
     """Replace the month in the warehouse atomically, and record in the ledger how long it took.
 
     Raises:
-        Conflict: another run replaced the month in the bucket, and may have loaded it before.
+        Conflict: another run replaced the month in the bucket meanwhile, and may have loaded the
+            new object before this run loaded the old one.
     """
     begun = time.perf_counter()
     rows = load_object(warehouse, month, entry, found)
@@ -122,7 +123,7 @@ def load(
     except StorageError as error:  # the month is loaded, even if this account only reads the bucket
         get_run_logger().info("%s: the seconds of the load are not in the ledger: %s", month, error)
     if not is_current:
-        raise Conflict(f"{month} was replaced in the bucket while it was loaded; run again")
+        raise Conflict(f"{month} was replaced in the bucket while it was being loaded; run again")
     get_run_logger().info("%s: %s rows in %s", month, f"{rows:,}", warehouse.name())
     return Loaded(rows, entry.object_size)
 

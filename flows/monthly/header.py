@@ -201,7 +201,7 @@ def _refuse_drift(
     if unknown:
         names = ", ".join(map(repr, unknown))
         lacks = f", and no column {', '.join(absent)}" if absent else ""
-        hint = f", as an alias of {absent[0]} if that was renamed" if absent else ""
+        hint = f", as an alias of {absent[0]} if that column was renamed" if absent else ""
         raise SchemaError(
             f"{month}: unknown column {names}{lacks}",
             f"declare it in {dataset.place}{hint}",

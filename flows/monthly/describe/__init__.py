@@ -75,7 +75,7 @@ def _note(draft: Draft, check: Checked) -> None:
     zone = zone_of_repeats(check.repeated) if check.repeated else ""
     if zone and not draft.time_zone:
         draft.proposals = [
-            f'time_zone = "{zone}" # {check.repeated[0]} occurs twice, as where summer time ends'
+            f'time_zone = "{zone}" # {check.repeated[0]} occurs twice, as when summer time ends'
         ]
 
 

@@ -25,12 +25,12 @@ from monthly.warehouses.table_columns import quoted
 WAIT_SECONDS = 300
 #: Seconds between two attempts, each of which takes half a millisecond.
 _POLL_SECONDS = 0.02
-#: Names of DuckDB's own catalogs, which an attached file must not have.
+#: Names of DuckDB's own catalogs and schemas, which an attached file must not have.
 _RESERVED = ("information_schema", "main", "memory", "pg_catalog", "system", "temp")
 #: What to do about a damaged file.
 MOVE_AWAY = (
-    "its bytes are damaged: move its .wal file away if there is one; then put a copy in its place, "
-    "or move it away, and the next run loads its months from the bucket again"
+    "its bytes are damaged: move its .wal file away if there is one; then replace the database "
+    "with a copy, or move it away, and the next run loads its months from the bucket again"
 )
 #: Program, process id and user in DuckDB's error message.
 _HOLDER = re.compile(r"lock is held in (.*?\(PID \d+\)(?: by user [\w-]+)?)")
@@ -136,8 +136,8 @@ def _remedy(path: Path, error: Exception) -> str:
         return MOVE_AWAY
     if "replaying WAL" in str(error):
         return (
-            "that .wal file is damaged or of another database: put its database back, or move the "
-            ".wal file away, and the next run loads what is missing from the bucket again"
+            "that .wal file is damaged or belongs to another database: put that database back, or "
+            "move the .wal file away, and the next run loads what is missing from the bucket again"
         )
     if "newer version of DuckDB" in str(error):
         return f"the file stays as it is; update duckdb, or name another path ({DATA_SETTING})"
@@ -196,19 +196,19 @@ def _make(path: Path) -> None:
 def _refuse_leftovers(path: Path, file: Path) -> None:
     """Refuse to create a file for a link to a missing folder, or beside a write-ahead log.
 
-    The folder may be on a disk that is not mounted. DuckDB before 2.0 adds what the log of
-    another file has to the new file.
+    The folder may be on a disk that is not mounted. DuckDB before 2.0 would apply a log that
+    another database left to the new one.
     """
     if path.is_symlink() and not file.parent.is_dir():
         raise StorageError(
-            f"{path} is a link to {file}, whose folder is missing; mount or create it, or name "
-            f"another path ({DATA_SETTING})"
+            f"{path} is a link to {file}, whose folder is missing; mount or create that folder, or "
+            f"name another path ({DATA_SETTING})"
         )
     log = file.with_name(f"{file.name}.wal")
     if log.exists():
         raise StorageError(
-            f"{log} has changes to a database that is gone; put that file back, or move this one "
-            "away, then run again"
+            f"{log} has changes to a database that is gone; put {file.name} back, or move the .wal "
+            "file away, then run again"
         )
 
 

@@ -134,7 +134,8 @@ def entry_in(sql: Cursor, month: Month, garbled_too: bool = False) -> Entry | No
     if found and entry is None and not garbled_too:
         database = sql.connection.info.dbname
         raise StorageError(
-            f"{month}: its row of {LEDGER} in the database {database} has no entry of this version",
+            f"{month}: its row of {LEDGER} in the database {database} has no entry that this "
+            "version can read",
             Remedy("force", True, "to load it again", flow="ingest_data"),
         )
     return entry
@@ -145,12 +146,13 @@ def refuse_changed(month: Month, there: Entry | None, replacing: str | None, lab
 
     Args:
         month: the month.
-        there: its entry.
-        replacing: checksum of the published file as planned; "" for none, None for any.
+        there: the month's current entry.
+        replacing: checksum of the published file that was loaded when the month was planned; "" if
+            none was, None to replace any file.
         label: the database, for the message.
 
     Raises:
-        Conflict: it was pinned or replaced.
+        Conflict: the month was pinned or replaced.
     """
     if there and there.pinned:
         raise Conflict(f"{month} was pinned in {label} meanwhile; run again")

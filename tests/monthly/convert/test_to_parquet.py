@@ -137,7 +137,7 @@ def test_what_differs_from_the_canonical_names_is_noted(tmp_path: Path) -> None:
         (
             FHV_HEADER.replace("Pickup_DateTime", "Mood"),
             "unknown column 'Mood', and no column pickup_datetime; declare it in "
-            "flows/datasets/fhv.toml, as an alias of pickup_datetime if that was renamed",
+            "flows/datasets/fhv.toml, as an alias of pickup_datetime if that column was renamed",
         ),
         (FHV_HEADER.replace("Pickup_DateTime,", ""), "has no column pickup_datetime"),
     ],

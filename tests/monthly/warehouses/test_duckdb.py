@@ -413,11 +413,13 @@ def test_name_with_lock_in_it_is_not_taken_for_a_lock(
     assert not isinstance(caught.value, Busy)
 
 
-OTHER_LOG = "that .wal file is damaged or of another database: .* or move the .wal file away"
+OTHER_LOG = (
+    "that .wal file is damaged or belongs to another database: .* or move the .wal file away"
+)
 
 
 def leave_a_log(path: Path, sql: str) -> Path:
-    """Change a database and end before DuckDB moves the changes from its log; return the log."""
+    """Change a database, end before DuckDB moves the changes out of its log, and return the log."""
     changing = python(
         "import os, sys, duckdb\n"
         "db = duckdb.connect(sys.argv[1])\n"
@@ -440,8 +442,8 @@ def test_changes_to_a_database_that_is_gone_do_not_get_into_a_new_one(
     with pytest.raises(StorageError) as caught:
         load(warehouse, JANUARY, [1])
     assert str(caught.value) == (
-        f"yellow 2021-01: {log} has changes to a database that is gone; put that file back, or "
-        "move this one away, then run again"
+        f"yellow 2021-01: {log} has changes to a database that is gone; put "
+        f"{warehouse.path.name} back, or move the .wal file away, then run again"
     )
     assert not warehouse.path.exists()
     log.rename(log.with_name("moved away.wal"))
@@ -500,14 +502,14 @@ def checksum(block: bytes) -> bytes:
 
 
 def test_a_link_to_a_file_that_does_not_exist_yet_stays_a_link(tmp_path: Path) -> None:
-    """As for a file on a larger disk."""
+    """It may lead to a larger disk."""
     file, link = tmp_path / "large" / "real.duckdb", tmp_path / "trips.duckdb"
     link.symlink_to(file)
     with pytest.raises(StorageError) as caught:
         load(DuckDBFile(link), JANUARY, [1])
     assert str(caught.value) == (
         f"yellow 2021-01: {link} is a link to {file}, whose folder is missing; mount or create "
-        "it, or name another path (TRIPS_DATA, or its block)"
+        "that folder, or name another path (TRIPS_DATA, or its block)"
     )
     assert not file.parent.exists()
     file.parent.mkdir()
@@ -528,7 +530,9 @@ def test_the_free_space_is_that_of_the_file_to_which_a_link_leads(
         DuckDBFile(link).load(JANUARY, entry_of(JANUARY), tmp_path / "broken")
 
 
-def test_threads_wait_for_one_file_by_whatever_link(warehouse: DuckDBFile, tmp_path: Path) -> None:
+def test_threads_wait_for_one_file_whichever_link_leads_to_it(
+    warehouse: DuckDBFile, tmp_path: Path
+) -> None:
     load(warehouse, JANUARY, [1])
     link = DuckDBFile(tmp_path / "link.duckdb")
     link.path.symlink_to(warehouse.path)
@@ -586,7 +590,7 @@ def test_a_file_may_have_any_name(tmp_path: Path, stem: str) -> None:
     ["memory.duckdb", "Main.db", "Temp.db", "information_schema.db", "pg_catalog.db", ".hidden"],
 )
 def test_a_file_without_a_usable_name_is_loaded(tmp_path: Path, name: str) -> None:
-    """In SQL, `memory` is the database that DuckDB starts with, the others are in every file."""
+    """In SQL, `memory` is the database that DuckDB starts with; every file has the other names."""
     file = DuckDBFile(tmp_path / name)
     load(file, JANUARY, [1])
     assert sums(file) == {"2021-01-01": (1, 1)}
@@ -641,7 +645,7 @@ def test_a_process_may_fork_between_two_files(warehouse: DuckDBFile, tmp_path: P
     try:
         fork.communicate(timeout=60)
     finally:
-        with suppress(ProcessLookupError):  # where both have ended
+        with suppress(ProcessLookupError):  # both processes have ended
             os.killpg(fork.pid, signal.SIGKILL)
     assert fork.returncode == 0
 
@@ -686,7 +690,7 @@ def test_waiting_runs_are_not_overtaken(warehouse: DuckDBFile) -> None:
 
 
 def test_a_run_goes_behind_another_process_that_waits(warehouse: DuckDBFile) -> None:
-    """Nobody has the file, but another process is next."""
+    """Nobody has the file open, but another process is next in the queue."""
     load(warehouse, JANUARY, [1])
     order: list[str] = []
 
@@ -697,7 +701,7 @@ def test_a_run_goes_behind_another_process_that_waits(warehouse: DuckDBFile) -> 
     behind = threading.Thread(target=use)
     with FileQueue(warehouse.path).turn():
         behind.start()
-        behind.join(0.2)  # it is done at once if it does not wait
+        behind.join(0.2)  # without waiting, it would end at once
         order.append("ahead")
     behind.join(60)
     assert order == ["ahead", "behind"]

@@ -340,10 +340,10 @@ def test_a_users_index_is_kept(database: Database, tmp_path: Path) -> None:
         ("ADD mine bigserial, ADD PRIMARY KEY (mine, file_month)", 2),
     ],
 )
-def test_what_a_user_declares_of_the_table_holds_for_a_new_month(
+def test_what_a_user_adds_to_the_table_holds_for_a_new_month(
     database: Database, tmp_path: Path, changes: str, mine: int | None
 ) -> None:
-    """PostgreSQL attaches no partition without it."""
+    """PostgreSQL attaches no partition that lacks it."""
     warehouse = database.warehouse()
     warehouse.load(*made(tmp_path, OCTOBER, ["10.5"]))
     database.query(f"ALTER TABLE green_trips {changes}")
@@ -696,7 +696,7 @@ def test_a_partition_that_somebody_detached_is_kept_next_to_the_new_one(
 
 
 def test_a_column_is_measured_only_under_its_own_name(database: Database, tmp_path: Path) -> None:
-    """PostgreSQL knows the case of names; another month may have kept the column in another."""
+    """PostgreSQL distinguishes case; another month may have kept the column in a different one."""
     warehouse = database.warehouse()
     warehouse.load(*made(tmp_path, OCTOBER, ["1", "2"]))
     database.query('ALTER TABLE green_trips ADD COLUMN "Fee" text')
@@ -716,10 +716,10 @@ def test_a_column_is_measured_only_under_its_own_name(database: Database, tmp_pa
         "ALTER TABLE green_trips ADD COLUMN mine int",
     ],
 )
-def test_a_detached_partition_of_other_columns_does_not_shape_the_new_one(
+def test_a_detached_partition_with_other_columns_does_not_shape_the_new_one(
     database: Database, tmp_path: Path, change: str
 ) -> None:
-    """Its table did not get the columns that were declared since."""
+    """A detached table does not get columns that are declared later."""
     warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["1", "2"])
     warehouse.load(*october)
     database.query("ALTER TABLE green_trips DETACH PARTITION green_trips_2020_10")
@@ -747,8 +747,8 @@ def test_an_entry_of_another_version_is_named_and_hides_no_other_month(
         with pytest.raises(StorageError) as caught:
             use()
         assert caught.value.message == (
-            "green 2020-10: its row of loaded_months in the database test has no entry of this "
-            "version"
+            "green 2020-10: its row of loaded_months in the database test has no entry that "
+            "this version can read"
         )
     assert warehouse.entry(OCTOBER, garbled_too=True) is None
 
