@@ -44,14 +44,14 @@ def test_the_draft_alone_is_on_stdout(
         ("none/own.toml", "{}/none is not a folder; create it, or name a file in another one"),
     ],
 )
-def test_a_place_for_no_file_is_refused_before_the_published_one_is_read(
+def test_an_impossible_output_is_refused_before_the_published_file_is_read(
     output: str,
     said: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Reading a large file takes minutes. Here it is missing, which would be another error."""
+    """Reading a large file takes minutes. Here it is missing, which would be a different error."""
     options = ("none.csv", "--name", "own", "--force", "-o", str(tmp_path / output))
     with pytest.raises(SystemExit) as raised:
         command(monkeypatch, *options)

@@ -69,7 +69,7 @@ def test_a_default_month_before_a_datasets_first_one_is_not_what_the_user_named(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The error asks for a month instead of naming one that nobody asked for."""
+    """The error asks for a month instead of complaining about one that nobody named."""
     young = SimpleNamespace(first_month=(2024, 3))
     for module in (early_checks, month):
         monkeypatch.setattr(module, "dataset", lambda name: young)

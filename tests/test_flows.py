@@ -458,10 +458,10 @@ def test_an_object_that_another_run_replaced_meanwhile_is_planned_again(
     assert totals(place) == {"2020-10": (2, 7.0)}
 
 
-def test_a_load_that_another_run_overtook_leaves_the_newer_month(
+def test_a_load_that_another_run_overtakes_leaves_the_newer_month(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on two machines: one loads what it downloaded after the other has loaded a correction."""
+    """As on two machines: one has loaded a correction before the other loads the older object."""
     import etl_gcs_to_bq as flow_file
     from fakes import one_month
     from monthly.month import Month

@@ -121,7 +121,7 @@ def test_the_environments_prefect_command_sees_the_same_home(tmp_path: Path) -> 
 def test_the_environments_prefect_command_creates_the_folders_above_a_chosen_home(
     tmp_path: Path, home: str
 ) -> None:
-    """Without them, Prefect cannot create its database, and says so in a traceback."""
+    """Without them, Prefect cannot create its database, and ends in a traceback."""
     chosen = home.format(tmp_path)
     assert started(tmp_path, "os.environ['PREFECT_HOME']", PREFECT_HOME=chosen) == chosen
     assert (tmp_path / "above" / "all").is_dir()

@@ -1,4 +1,4 @@
-"""Scripts without a server, next to one that writes to the same database, as `make serve` does."""
+"""Scripts without a server, next to a process that writes to the same database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _INSERT = "INSERT INTO configuration (id, key, value) VALUES (?, ?, '{}')"
 
 @contextmanager
 def another_writer(database: Path) -> Iterator[None]:
-    """Insert rows in one transaction after the other."""
+    """Insert rows in one transaction after another, as the server of `make serve` does."""
     stop = Event()
 
     def write() -> None:
@@ -57,7 +57,7 @@ def done(home: Path, script: str) -> subprocess.CompletedProcess[str]:
 def test_blocks_and_deployments_are_saved_while_a_server_writes(
     tmp_path: Path, prefect_database: Callable[[Path], None]
 ) -> None:
-    """Prefect's own transactions fail with "database is locked", and fill the screen."""
+    """Prefect's own transactions would fail with "database is locked" and print tracebacks."""
     prefect_database(tmp_path / "prefect.db")
     with another_writer(tmp_path / "prefect.db"):
         blocks = done(tmp_path, "blocks/make_process_blocks.py")

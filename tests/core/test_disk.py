@@ -79,7 +79,7 @@ def test_free_space_of_this_disk_is_a_number() -> None:
 
 
 def test_the_files_under_a_folder(tmp_path: Path) -> None:
-    """They are in order, with those below."""
+    """They come in order, those in subfolders included."""
     (tmp_path / "b/deep").mkdir(parents=True)
     (tmp_path / "empty").mkdir()
     for name in ("c", "b/deep/x", "a"):

@@ -11,7 +11,7 @@ from core.duckdb_instance import instance
 
 
 def test_a_file_that_was_written_again_is_read_again(tmp_path: Path) -> None:
-    """A month that is converted again has the path of the first time, and may have its size."""
+    """A month that is converted again has the same path, and may have the same size."""
     path = tmp_path / "month.parquet"
     read = []
     for value in (1, 2):

@@ -112,7 +112,7 @@ def test_second_run_goes_on_when_the_first_has_ended(root: Path) -> None:
     thread = threading.Thread(target=second)
     with scratch_folder(MONTH, "a"):
         thread.start()
-        thread.join(0.2)  # without a lock it is done at once
+        thread.join(0.2)  # without a lock, it would end at once
         order.append("first")
     thread.join()
     assert order == ["first", "second"]

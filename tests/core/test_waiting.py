@@ -168,7 +168,7 @@ def test_a_run_that_need_not_wait_says_nothing(said: Queue[str], tmp_path: Path)
 
 @pytest.mark.parametrize("holder", ["PID 7", None])
 def test_messages_are_rare_and_need_a_holder(said: Queue[str], holder: str | None) -> None:
-    """The first one comes soon, others rarely; none if nobody has what is waited for."""
+    """The first one comes soon, others rarely, and none if nobody holds what the run waits for."""
     pauses: list[float] = []
 
     def ended(pause: float) -> bool:

@@ -110,7 +110,7 @@ def test_a_second_one_on_the_same_home_is_refused_with_the_name_of_the_first(
 
 
 def test_a_second_one_is_refused_while_the_first_has_not_noted_its_address(tmp_path: Path) -> None:
-    """It notes the address once it has the lock, and removes it before it gives the lock back."""
+    """It writes the note after it takes the lock, and removes it before it releases the lock."""
     with serve._alone(tmp_path, 4200):
         (tmp_path / "running").unlink()
         with (

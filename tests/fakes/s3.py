@@ -114,7 +114,7 @@ class S3:
 
 
 def _refusing(copy: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Make moto refuse to copy an object of another ETag than asked for, as S3 does."""
+    """Make moto refuse to copy an object whose ETag is not the one asked for, as S3 does."""
     from moto.s3.exceptions import PreconditionFailed
 
     def copied(self: Any) -> Any:

@@ -95,7 +95,7 @@ def uncommented(text: str, first: str, last: str) -> str:
 
 
 def test_a_proposed_instant_can_be_uncommented(tmp_path: Path) -> None:
-    """It tells apart the hour that occurs twice; a time zone is not a place."""
+    """It distinguishes the two hours that begin at 02:00; a time zone is not a place."""
     clocks = [("01:00", "CEST"), ("02:00", "CEST"), ("02:00", "CET"), ("03:00", "CET")]
     rows = [f"25.10.2020,{clock},{zone},{n}" for n, (clock, zone) in enumerate(clocks)]
     found = draft(tmp_path, {"t-2020-10.csv": "\n".join(["sdate,start,zone_start,n", *rows, ""])})

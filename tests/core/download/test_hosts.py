@@ -64,7 +64,7 @@ def stay(entered: threading.Event, leave: threading.Event) -> None:
 
 
 def test_no_more_requests_at_a_time_than_slots(two: None, no_pace: None) -> None:
-    """None of the first ends before all eight threads have asked."""
+    """No request ends before all eight threads have asked for a slot."""
     all_asked, running, most = threading.Event(), set[int](), list[int]()
 
     def request(number: int) -> None:

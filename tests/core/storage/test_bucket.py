@@ -184,7 +184,7 @@ def test_a_bucket_that_is_removed_during_a_write_is_named(
 def test_a_folder_in_place_of_an_object_is_named(
     bucket: FolderBucket, file: Path, tmp_path: Path
 ) -> None:
-    """As Spark writes Parquet."""
+    """Spark writes a Parquet file as a folder."""
     place = bucket.folder / "a" / "x"
     place.mkdir(parents=True)
     uses: list[Callable[[], object]] = [

@@ -97,7 +97,7 @@ def test_a_missing_role_is_named(google: Google) -> None:
 
 
 def test_a_refused_upload_does_not_show_its_session(google: Google, file: Path) -> None:
-    """Who has its id may go on with the upload, without an account."""
+    """Anybody who knows its id can continue the upload, without an account."""
     google.fail(Fault("PUT", UPLOAD, status=403))
     with pytest.raises(StorageError, match=r"roles/storage\.objectUser") as raised:
         open_store().upload(file, "a")

@@ -332,7 +332,7 @@ def test_a_transient_error_is_unavailable(status: int, code: str) -> None:
     "code", ["BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"]
 )
 def test_an_upload_that_the_service_refuses_as_damaged_is_unavailable(code: str) -> None:
-    """S3 compares the checksum that the client sends, and keeps nothing that differs."""
+    """S3 compares the checksum that the client sends, and stores no object that differs."""
     answer: Any = {"Error": {"Code": code, "Message": "because"}}
     answer["ResponseMetadata"] = {"HTTPStatusCode": 400}
     error = refused("s3://zoom/key", ClientError(answer, "PutObject"))
@@ -440,7 +440,7 @@ def test_a_copy_is_that_of_the_version_asked_for(store: S3Store) -> None:
     check_copies(store)
 
 
-def test_a_copy_of_what_is_replaced_just_before_it_is_a_conflict(
+def test_a_copy_of_an_object_that_has_just_been_replaced_is_a_conflict(
     store: S3Store, objects: Objects
 ) -> None:
     """S3 itself compares the version."""

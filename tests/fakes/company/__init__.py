@@ -113,12 +113,12 @@ class _Connection(socketserver.BaseRequestHandler):
 
 
 def _pass_both_ways(front: ssl.SSLSocket, back: socket.socket) -> None:
-    """Pass data until one side ends; on one thread, because OpenSSL allows a connection only one.
+    """Pass data until one side ends, on one thread: OpenSSL allows a connection only one.
 
-    With two, a client now and then got a damaged record.
+    With two, a client occasionally gets a damaged record.
     """
     while True:
-        # What OpenSSL has already decrypted does not show in select.
+        # select does not see what OpenSSL has already decrypted.
         ready = [front] if front.pending() else select.select([front, back], [], [])[0]
         for source in ready:
             if not (data := source.recv(1 << 16)):

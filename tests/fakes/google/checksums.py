@@ -36,7 +36,7 @@ def declared(request: Request) -> dict[str, str]:
 
 
 def refuse_damage(sent: Mapping[str, Any], sums: Mapping[str, str]) -> None:
-    """Refuse an object that is not the one whose checksums were sent, as Google words it."""
+    """Refuse an object whose checksums are not those sent, in Google's words."""
     for name, what in (("crc32c", "CRC32C"), ("md5Hash", "MD5 hash")):
         given, found = sent.get(name, sums[name]), sums[name]
         if given != found:

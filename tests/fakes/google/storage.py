@@ -20,7 +20,7 @@ _BUCKET = re.compile(r"/storage/v1/b/([^/]+)")
 _REWRITE = re.compile(r"/storage/v1/b/([^/]+)/o/([^/]+)/rewriteTo/b/([^/]+)/o/([^/]+)")
 #: Parameters that ask for the full response, which this server always sends.
 _NO_MATTER = ("projection", "prettyPrint", "fields", "alt")
-#: Size that those of all chunks but the last are multiples of (Google, "Resumable uploads").
+#: The size of each chunk but the last is a multiple of this (Google, "Resumable uploads").
 _CHUNK_UNIT = 256 * 1024
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
 

@@ -316,7 +316,7 @@ def test_no_text_of_a_declaration_or_of_its_data_is_more_than_text(
 
 
 def of_any_size() -> list[float]:
-    """Return numbers of both signs and many sizes, neighbors among them."""
+    """Return numbers of both signs and many sizes, some of them close together."""
     chosen = random.Random(18)
     sizes = [chosen.lognormvariate(0, 20) for _ in range(500)]
     return [sign * size for size in sizes for sign in (1, -1)] + [100 + n / 100 for n in range(500)]

@@ -94,7 +94,7 @@ def test_the_words_of_each_picture_say_what_there_is_to_see() -> None:
 
 @pytest.mark.parametrize(("trips", "mean"), [(1, "0.25"), (18, "4.5"), (50, "12")])
 def test_the_mean_of_a_small_month_is_not_rounded_to_nothing(trips: int, mean: str) -> None:
-    """Monday 5 October 2020 was one of four."""
+    """October 2020 has four Mondays."""
     week = list(pictures(Counts(MONTH, {(dt.date(2020, 10, 5), 8): trips}), {}))[1]
     assert week.about == f"Busiest: Monday from 8:00 to 9:00, with {mean} trips on average."
 

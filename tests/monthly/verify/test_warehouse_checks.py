@@ -36,7 +36,7 @@ def test_a_kept_column_that_has_a_type_now_is_no_difference(kind: Kind) -> None:
 
 @pytest.mark.parametrize("value", ["7", "8"])
 def test_a_column_that_months_kept_in_another_case_is_compared_once(value: str) -> None:
-    """DuckDB and BigQuery have one column of both names."""
+    """DuckDB and BigQuery have one column for both names."""
     figures, drift = Figures(1, "7", "7", 1), {"kept": ["Fee"]}
     entry = entry_of(MONTH, rows_written=1, columns={"Fee": figures}, drift=drift)
     recorded = Recorded(entry.loaded_sha256, 1, "", entry)

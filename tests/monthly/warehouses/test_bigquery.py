@@ -309,7 +309,7 @@ def test_a_new_column_is_added(google: Google, tmp_path: Path) -> None:
 def test_a_table_that_another_run_changes_meanwhile_is_left_as_it_is(
     google: Google, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Google refuses the change of a table that is not as it was read; a retry reads it again."""
+    """Google refuses to change a table that is newer than the one read; a retry reads it again."""
     load(kept(tmp_path), tmp_path)
     google.bigquery.drop_column("trips_data_all", "green_trips", "cbd_congestion_fee")
     entry, change = kept(tmp_path, OCTOBER, 301), Client.update_table

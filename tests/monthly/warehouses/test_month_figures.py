@@ -134,7 +134,7 @@ def test_only_the_months_asked_for_are_measured_and_each_on_its_own(place: Place
 
 
 def test_a_month_before_the_declared_first_one_hides_no_other(place: Place, tmp_path: Path) -> None:
-    """It was loaded before the declaration changed."""
+    """It was loaded before `first_month` changed in the declaration."""
     march, april = (Month("things", 2020, n) for n in (3, 4))
     for month in (march, april):
         place.publish(month, f"taken,number\n{month.year_month}-02 00:00:00,1\n")
