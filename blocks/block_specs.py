@@ -144,8 +144,8 @@ def _made(spec: BlockSpec, settings: Settings) -> Blocks:
 def server_answers() -> bool:
     """Return whether Prefect's server answers or is not needed; print an error line if not.
 
-    If it is not needed, this process waits for what others write to Prefect's database, such as
-    the server of `make serve`.
+    If it is not needed, later calls wait while another process, such as the server of `make serve`,
+    writes to Prefect's database.
     """
     try:
         refuse_silent_server()

@@ -138,7 +138,7 @@ def _alone(folder: Path, port: int) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout as error:
-        with suppress(FileNotFoundError):  # it is just starting or stopping
+        with suppress(FileNotFoundError):  # the first one is starting or stopping
             where = f": {note.read_text().strip()}"
         raise CannotServe(
             f"make serve is at work here already{where}; use that one, or stop it first (Ctrl-C "

@@ -11,8 +11,8 @@ import sysconfig
 from pathlib import Path
 
 PROJECT = Path(__file__).absolute().parents[1]
-#: Code that Python runs at startup; does nothing if a home is set that can be created, or if the
-#: project has moved. Prefect creates its home, but not the folders above it.
+#: Code that Python runs at startup. It does nothing if PREFECT_HOME is set and its parent folder
+#: exists, or if the project has moved. Prefect creates its home, but not the folders above it.
 _LINE = (
     "import os; p = {path!r}; h = os.path.dirname(os.environ.get('PREFECT_HOME', '')); "
     "os.path.isdir(os.path.expanduser(h)) or not os.path.exists(p) or "

@@ -108,7 +108,7 @@ def _conversion(source: Path, folder: Path) -> Iterable[Figure]:
 def _memory(sources: dict[int, Path], folder: Path) -> Iterable[Figure]:
     """Yield the peak memory of the whole process at one, four and ten times the month.
 
-    Two threads take it wherever this runs, then four: more than that do not parse.
+    Conversions run on two threads, whatever the machine has, then on four, the most that parse.
     """
     peak = {times: _peak(source, folder, 2) for times, source in sources.items()}
     for times, value in peak.items():

@@ -1,4 +1,4 @@
-"""Files and folders; disk errors as StorageErrors that name the folder and the setting."""
+"""Files in folders, and disk errors as StorageErrors that name the folder and the setting."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 #: A file exists where a folder must be.
 _IN_THE_WAY = frozenset({errno.ENOTDIR, errno.EEXIST})
-#: The name cannot be that of a file.
+#: The path is a folder, or its name is too long for a file.
 _NAMES = frozenset({errno.EISDIR, errno.ENAMETOOLONG})
 _A_FOLDER = "a folder is where a file must be: move it away"
 #: The setting that locates an embedded bucket's folder and an embedded warehouse's file.
@@ -34,7 +34,8 @@ def room_for(what: str, folder: Path, setting: str = "TRIPS_SCRATCH") -> Iterato
         setting: the setting that names that folder.
 
     Raises:
-        StorageError: the disk is full or not writable, or something removed the folder.
+        StorageError: the disk is full or not writable, the folder has been removed, or the file
+            cannot have that name.
     """
     try:
         yield
@@ -84,7 +85,7 @@ def allowed(path: Path, setting: str = DATA_SETTING) -> Iterator[Path]:
     """Yield the path; raise a StorageError that names it if this user may not read or remove it.
 
     Raises:
-        StorageError: the user lacks the permission, or it is a folder.
+        StorageError: the user lacks the permission, or the path is a folder.
     """
     try:
         yield path
@@ -99,17 +100,17 @@ def allowed(path: Path, setting: str = DATA_SETTING) -> Iterator[Path]:
 def files_under(folder: Path) -> list[Path]:
     """Return the files in a folder and below it, in order.
 
-    A folder that is removed meanwhile has none.
+    A subfolder that is removed meanwhile counts as empty.
 
     Raises:
-        OSError: there is no such folder, or it or one below it cannot be read.
+        OSError: the folder does not exist, or it or a folder below it cannot be read.
     """
 
     def refuse(error: OSError) -> None:
         if Path(error.filename) == folder or not isinstance(error, FileNotFoundError):
             raise error
 
-    # Path.rglob takes a folder below that it cannot read for an empty one.
+    # Path.rglob would treat a subfolder that it cannot read as empty.
     found = os.walk(folder, onerror=refuse)
     files = (Path(place, name) for place, _, names in found for name in names)
     return sorted(file for file in files if file.is_file())

@@ -16,7 +16,7 @@ def instance(**settings: str) -> duckdb.DuckDBPyConnection:
 
     Open a cursor for each use: a connection must not be shared between threads.
     """
-    # DuckDB before 2.0 answers from its cache even if a file was written again since.
+    # DuckDB before 2.0 may answer from its cache although the file has been rewritten.
     return duckdb.connect(config={**settings, "enable_external_file_cache": "false"})
 
 

@@ -44,8 +44,8 @@ def note_report(bucket: Bucket, month: Month, drawn: Entry) -> None:
 def note_load(bucket: Bucket, month: Month, loaded: Entry, seconds: float) -> bool:
     """Record how long the load into the warehouse took, unless the month was replaced since.
 
-    Returns whether the bucket still has the object that was loaded. If not, another run may have
-    loaded its successor before.
+    Return whether the bucket still has the object that was loaded. If not, another run may already
+    have loaded the object that replaced it.
 
     Args:
         bucket: the bucket with the entry.
@@ -63,7 +63,7 @@ def note_load(bucket: Bucket, month: Month, loaded: Entry, seconds: float) -> bo
 
 
 def _note(bucket: Bucket, month: Month, known: Entry, noted: Callable[[Entry], Entry]) -> bool:
-    """Change the month's entry if it is still of the known object; return whether it is."""
+    """Change the month's entry if it still describes the known object; return whether it does."""
     while True:
         entry, version = read_entry(bucket, month)
         if entry is None or entry.object_sha256 != known.object_sha256:

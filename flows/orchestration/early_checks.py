@@ -63,7 +63,7 @@ def _check(defaults: Mapping[str, str], named: Mapping[str, str]) -> None:
 
 
 def _refuse_default(color: Color, year: int, many: bool) -> None:
-    """Refuse the default months, which the user did not name, if the dataset is younger."""
+    """Refuse the default months, which the user did not name, if the dataset begins later."""
     first = dataset(color).first_month
     if first > (year, 1):
         month = f"{first[0]}-{first[1]:02}"

@@ -82,7 +82,7 @@ class LocalBucket(ObjectStorageBlock):
         """Copy all files under a folder to objects under a prefix, and return the prefix.
 
         Raises:
-            OSError: there is no such folder, or part of it cannot be read; nothing was copied.
+            OSError: the folder does not exist, or part of it cannot be read; nothing is copied.
         """
         for path in files_under(Path(from_folder)):
             key = Path(to_folder, path.relative_to(from_folder)).as_posix()

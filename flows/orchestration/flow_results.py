@@ -124,7 +124,7 @@ class _Plain(logging.Filter):
 
 
 def _attempt() -> str:
-    """Return which attempt of the current task has failed; empty if none follows."""
+    """Return which attempt failed, such as ` (attempt 1 of 4)`; empty if no other follows."""
     current = TaskRunContext.get()
     if not current or current.task_run.run_count > current.task.retries:
         return ""

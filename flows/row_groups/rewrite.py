@@ -25,7 +25,7 @@ from monthly.month import Month
 
 _YEAR_MONTH = re.compile(r"(\d{4})-(\d{2})")
 BATCH_ROWS = 1 << 15
-#: Batches of 5 MB decoded while a row group is encoded; more take memory and save no time.
+#: Batches of 5 MB decoded while a row group is encoded; more would take memory and save no time.
 BATCHES_AHEAD = 8
 #: Text columns are read and written as dictionary indices, so that no text is copied.
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())

@@ -34,7 +34,7 @@ CHUNK = 8 * 1024 * 1024
 RETRY = DEFAULT_RETRY.with_timeout(PATIENCE)
 _ROLE = "roles/storage.objectUser on the bucket"
 _WRITER = "written-by"
-#: Of Google's message if the bytes that arrived have another checksum than was sent.
+#: Part of Google's message if the checksum of the bytes received is not the one sent.
 _MISMATCH = "doesn't match calculated"
 # Otherwise, Google's client requests the bucket's metadata in another thread, for the attributes of
 # traces. That requires a role that nothing else here needs.

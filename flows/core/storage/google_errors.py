@@ -113,5 +113,5 @@ def _over_limit(what: str, error: Exception) -> StorageError:
 
 def _said(error: Exception) -> str:
     said = " ".join(str(getattr(error, "message", "") or error).split())
-    # With its id, anybody may go on with an upload.
+    # Anybody who knows the id of an upload can continue it.
     return re.sub(r"\bupload_id=[\w-]+", "upload_id=***", said)

@@ -128,8 +128,8 @@ class S3Store:
         """Upload a file in one request, and verify the checksum in the response.
 
         Raises:
-            StorageError: S3 refused.
-            Unavailable: S3 cannot be reached, or received other bytes than were sent.
+            StorageError: S3 refused the upload.
+            Unavailable: S3 cannot be reached, or the bytes it received are not those sent.
         """
         with self._asking(key) as client, path.open("rb") as file:
             answer = client.put_object(

@@ -24,7 +24,7 @@ _NOT_KNOWN = frozenset(
 _THROTTLED = frozenset(
     {"SlowDown", "Throttling", "ThrottlingException", "RequestTimeout", "OperationAborted"}
 )
-#: The bytes that arrived have another checksum than was sent; the last one is of MinIO.
+#: The checksum of the bytes received is not the one sent; the last code is MinIO's.
 _MISMATCHED = frozenset({"BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"})
 _NO_CREDENTIALS = (
     exceptions.NoCredentialsError,

@@ -94,7 +94,7 @@ class Rows:
 def _plain(name: str, values: pa.Array) -> pa.Array:
     """Decode dictionaries, which would share a bad row's text, and check texts.
 
-    They must be UTF-8 and, as in a CSV file, without NUL bytes, which PostgreSQL does not take.
+    A text must be UTF-8 and, as in a CSV file, without NUL bytes, which PostgreSQL refuses.
     """
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
@@ -112,7 +112,7 @@ def _plain(name: str, values: pa.Array) -> pa.Array:
 
 
 def _has_nul(texts: pa.Array) -> bool:
-    data = texts.buffers()[2]  # of other rows too, but a search of the bytes takes no time
+    data = texts.buffers()[2]  # may hold other rows too; searching it takes hardly any time
     if data is None or b"\0" not in data.to_pybytes():
         return False
     return bool(pc.any(pc.match_substring(texts, "\0")).as_py())

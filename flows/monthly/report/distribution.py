@@ -20,7 +20,7 @@ Ints = npt.NDArray[np.int64]
 
 #: Values of this size or more are not counted: their sum would overflow.
 LARGEST = 1e100
-#: A group is all floats with the same sign, exponent and first four bits of the fraction.
+#: The other bits of a float are its group: the sign, the exponent and four bits of the fraction.
 _LOWER_BITS = 48
 #: Number of groups of positive values, and as many of negative ones.
 _SIGNED = 1 << (63 - _LOWER_BITS)
@@ -144,7 +144,7 @@ class _Steps:
         self._counts: Counter[float] = Counter()
 
     def count(self, values: Floats, groups: Ints) -> None:
-        """Count more values, of these groups."""
+        """Count more values; `groups` has the group of each."""
         steps = np.rint(values[groups == self._group] / self._step)
         self._counts.update(dict(zip(*(a.tolist() for a in np.unique(steps, return_counts=True)))))
 
@@ -162,8 +162,8 @@ def _counted(values: Floats) -> Floats:
 
 def _groups(values: Floats) -> Ints:
     """Return the group of each value, in the order of the values."""
-    bits = (values + 0.0).view(np.int64)  # minus zero equals zero
-    # Read as integers, the bits of positive floats are in order, and those of negative ones in
+    bits = (values + 0.0).view(np.int64)  # turns minus zero into zero
+    # Read as integers, the bits of positive floats sort as the floats do, those of negative ones in
     # reverse order.
     ordered = bits ^ ((bits >> np.int64(63)) & _ALL_BUT_SIGN)
     groups: Ints = ordered >> np.int64(_LOWER_BITS)
@@ -171,7 +171,7 @@ def _groups(values: Floats) -> Ints:
 
 
 def _sizes(group: int) -> tuple[float, float]:
-    """Return the least size of a group's values and the least size beyond them."""
+    """Return the smallest absolute value in a group, and the smallest one beyond it."""
     first = group if group >= 0 else ~group
     low, high = (np.array([first, first + 1]) << _LOWER_BITS).view(np.float64).tolist()
     return low, high

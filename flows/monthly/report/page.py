@@ -104,7 +104,7 @@ def page_html(title: str, markdown: str) -> str:
 
 
 def _breakable(found: re.Match[str]) -> str:
-    """Return a tag as it is, and a long word that may break anywhere; other words stay whole."""
+    """Return a tag as it is, and a long word in a span, which may break anywhere."""
     return found[0] if found[0].startswith("<") else f"<span>{found[0]}</span>"
 
 

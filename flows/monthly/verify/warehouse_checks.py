@@ -81,8 +81,8 @@ def _different(
 ) -> Iterator[str]:
     """Yield the columns that differ; one that the published file lacks has no value.
 
-    Some warehouses ignore the case of names: there, a name that another month kept in another
-    case is this month's column.
+    In a warehouse that ignores the case of names, a column that another month kept in a different
+    case is this month's column, which is compared once.
     """
     own = {name.lower() for name in expected}
     for column in columns:

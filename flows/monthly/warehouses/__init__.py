@@ -81,9 +81,9 @@ def recorded_months(dataset: str, rows: Iterable[Mapping[str, Any]]) -> dict[Mon
 
 
 def by_month(dataset: str, found: Iterable[tuple[dt.date, T]]) -> dict[Month, T]:
-    """Return what a ledger has of each first day of a month, by month.
+    """Return the values that a ledger has for the first day of each month, by month.
 
-    A month that the dataset cannot have, as after a change of its first month, is left out.
+    A month that the dataset cannot have, for example since its first month changed, is left out.
     """
     known = DATASETS[dataset]
     return {Month(dataset, d.year, d.month): value for d, value in found if is_month(known, d)}

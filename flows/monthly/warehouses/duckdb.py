@@ -240,7 +240,7 @@ def _count(db: duckdb.DuckDBPyConnection, dataset: Dataset, day: dt.date) -> int
 
 
 def _remember(db: duckdb.DuckDBPyConnection, month: Month, entry: Entry) -> None:
-    """Replace the ledger row; a ledger copied by CREATE TABLE AS has no key to replace it by."""
+    """Delete and insert the row: a copy by CREATE TABLE AS has no key for INSERT OR REPLACE."""
     which = [month.dataset, month.first_day]
     db.execute(f"DELETE FROM {LEDGER} WHERE dataset = ? AND file_month = ?", which)
     db.execute(

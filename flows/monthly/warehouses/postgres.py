@@ -181,13 +181,13 @@ class Postgres:
             rows: rows of the published file, not yet iterated.
             download: the published file; its checksum identifies the load, as there is no
                 Parquet object.
-            replacing: checksum of the published file that is loaded; "" for none, None for any.
+            replacing: see `refuse_changed`.
             reason: why the month is replaced, if it is.
             judge: raises an error if the month must not be replaced; the month stays unchanged.
 
         Raises:
             AccountingError: PostgreSQL's row count differs from the converted rows.
-            Conflict: another file is loaded, or the month is pinned.
+            Conflict: another run replaced or pinned the month since it was planned.
             StorageError: PostgreSQL failed, and its month is unchanged.
         """
         from monthly.warehouses.postgres_copy import begin, copy_rows

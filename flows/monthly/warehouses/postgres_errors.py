@@ -1,4 +1,4 @@
-"""Errors of PostgreSQL and its client as errors that say what to do, and who blocks a session."""
+"""PostgreSQL's errors as errors of this project that say what to do, and who blocks a session."""
 
 from __future__ import annotations
 

@@ -35,13 +35,13 @@ FROM pg_constraint WHERE conrelid = to_regclass(%(table)s) AND contype = 'c'
 def create_new(sql: Cursor, month: Month) -> str:
     """Create an empty table for the month, not yet a partition, and return its name.
 
-    It copies the partition that it will replace, indexes included, or else what the catalog has of
-    the dataset's table: a LIKE of that would lock it until the rows have arrived.
-    Its CHECK saves the swap a scan of all rows, its default saves copying the month's column.
-    It disappears if the transaction rolls back.
+    The new table copies the partition that it will replace, indexes included, or else the
+    definition of the dataset's table in the catalog: LIKE would lock that table until the rows have
+    arrived. The new table's CHECK saves the swap a scan of all rows, and its default saves copying
+    the month's column. It disappears if the transaction rolls back.
     """
     partition, table = partition_of(month), DATASETS[month.dataset].table
-    if is_partition(sql, partition, table):  # a detached one may lack newer columns
+    if is_partition(sql, partition, table):  # a detached table may lack newer columns
         columns = f"LIKE {quoted(partition)} INCLUDING ALL"
     else:
         sql.execute(_DEFINITIONS, {"table": quoted(table)})

@@ -82,7 +82,8 @@ def figures_in(
         return {}
     if error := refusal_in(sql, dataset):
         raise error
-    types = {name: column.type for name, column in found.items()}  # names differ in case alone, too
+    # Names that differ only in case are different columns.
+    types = {name: column.type for name, column in found.items()}
     there = [column for column in columns if types.get(column.name) == type_of(column)]
     sql.execute(DIALECT.query(quoted(dataset.table), there, months))
     return months_in(dataset, there, sql)

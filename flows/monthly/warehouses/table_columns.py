@@ -120,7 +120,7 @@ def _says(found: Found, column: Column) -> bool:
 def measurable(
     columns: Sequence[Column], there: Mapping[str, Found], type_of: Callable[[Column], str]
 ) -> tuple[Column, ...]:
-    """Return the columns that the table has with their types; `there` has them in lower case."""
+    """Return the columns that the table has with their types; `there` has lower-case names."""
     types = {name: found.type for name, found in there.items()}
     return tuple(column for column in columns if types.get(column.name.lower()) == type_of(column))
 
