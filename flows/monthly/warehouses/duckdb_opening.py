@@ -182,28 +182,29 @@ def _make(path: Path) -> None:
     """
     file = real_file(path)
     new = file.with_name(f".{file.name}.new")
-    _refuse_leftovers(path, file)
+    _refuse_missing_disk(path, file)
     with room_for(path.name, file.parent, DATA_SETTING):
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(file.with_name(f".{file.name}.lock"), timeout=0):
             if file.exists():
                 return
+            _refuse_log(file)  # not before: another process may just have created both
             new.unlink(missing_ok=True)  # left by a killed process
             with replacing(file, new), _attached(path, new, read_only=False):
                 pass
 
 
-def _refuse_leftovers(path: Path, file: Path) -> None:
-    """Refuse to create a file for a link to a missing folder, or beside a write-ahead log.
-
-    The folder may be on a disk that is not mounted. DuckDB before 2.0 would apply a log that
-    another database left to the new one.
-    """
+def _refuse_missing_disk(path: Path, file: Path) -> None:
+    """Refuse to create the missing folder of a link's file: its disk may not be mounted."""
     if path.is_symlink() and not file.parent.is_dir():
         raise StorageError(
             f"{path} is a link to {file}, whose folder is missing; mount or create that folder, or "
             f"name another path ({DATA_SETTING})"
         )
+
+
+def _refuse_log(file: Path) -> None:
+    """Refuse to create a file beside a write-ahead log, which DuckDB before 2.0 would apply to it."""
     log = file.with_name(f"{file.name}.wal")
     if log.exists():
         raise StorageError(

@@ -453,6 +453,27 @@ def test_changes_to_a_database_that_is_gone_do_not_get_into_a_new_one(
         assert db.execute("FROM mine").fetchall() == [(1,)]
 
 
+def test_the_log_of_a_file_that_another_process_just_created_is_no_leftover(
+    warehouse: DuckDBFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That process may create the file, and write to it, while this one looks for both."""
+    load(warehouse, JANUARY, [1])
+    leave_a_log(warehouse.path, "CREATE TABLE mine AS SELECT 1 AS a")
+    there, late = Path.exists, [warehouse.path]
+
+    def exists(path: Path) -> bool:
+        if path in late:
+            late.remove(path)
+            return False
+        return there(path)
+
+    monkeypatch.setattr(Path, "exists", exists)
+    assert load(warehouse, FEBRUARY, [2]) == 1
+    assert not late
+    assert sums(warehouse) == {"2021-01-01": (1, 1), "2021-02-01": (1, 2)}
+    assert rows(warehouse, "FROM mine") == [(1,)]
+
+
 def test_a_log_of_another_database_is_named_as_the_cause(warehouse: DuckDBFile) -> None:
     """DuckDB before 2.0 notices only a log that it cannot apply."""
     warehouse.path.parent.mkdir()
