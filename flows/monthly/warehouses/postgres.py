@@ -239,7 +239,7 @@ class Postgres:
             if held and held.is_intact(sha256, self.label):
                 yield sql, ""
                 return
-            new = create_new(sql, month)
+            new = create_new(sql, month, kept)
             yield sql, new
             _limit_waiting(sql, SWAP_SECONDS)
             with self._speaking(sql, f"{month}: readers have its table", SWAP_SECONDS):

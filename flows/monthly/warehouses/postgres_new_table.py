@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
-from monthly.columns import FILE_MONTH
+from monthly.columns import FILE_MONTH, Column
 from monthly.datasets import DATASETS
 from monthly.month import Month
 from monthly.warehouses.postgres_tables import is_partition, partition_of
@@ -32,13 +34,18 @@ FROM pg_constraint WHERE conrelid = to_regclass(%(table)s) AND contype = 'c'
 """
 
 
-def create_new(sql: Cursor, month: Month) -> str:
+def create_new(sql: Cursor, month: Month, kept: Sequence[Column]) -> str:
     """Create an empty table for the month, not yet a partition, and return its name.
 
     The new table copies the partition that it will replace, indexes included, or else the
     definition of the dataset's table in the catalog: LIKE would lock that table until the rows have
     arrived. The new table's CHECK saves the swap a scan of all rows, and its default saves copying
     the month's column. It disappears if the transaction rolls back.
+
+    Args:
+        sql: cursor of the transaction.
+        month: the month to load.
+        kept: undeclared columns of the month, which the table has.
     """
     partition, table = partition_of(month), DATASETS[month.dataset].table
     if is_partition(sql, partition, table):  # a detached table may lack newer columns
@@ -51,16 +58,16 @@ def create_new(sql: Cursor, month: Month) -> str:
         f"CREATE TABLE {quoted(new)} ({columns}, CONSTRAINT {quoted(f'{new}_month')} "
         f"CHECK (file_month IS NOT NULL AND file_month = DATE '{day}'))"
     )
-    _set_defaults(sql, month, new)
+    _set_defaults(sql, month, new, (*DATASETS[month.dataset].columns, *kept))
     return new
 
 
-def _set_defaults(sql: Cursor, month: Month, new: str) -> None:
+def _set_defaults(sql: Cursor, month: Month, new: str, loaded: Iterable[Column]) -> None:
     """Set the defaults of columns that a COPY leaves out: null, and the month in `file_month`.
 
-    A default that a user set on a declared column applies only to rows that the user inserts.
+    A default that a user set on one of these columns applies only to rows that the user inserts.
     """
-    names = [c.name for c in DATASETS[month.dataset].columns if c.name != FILE_MONTH.name]
+    names = [c.name for c in loaded if c.name != FILE_MONTH.name]
     none = ", ".join(f"ALTER {quoted(name)} DROP DEFAULT" for name in names)
     day = f"ALTER {FILE_MONTH.name} SET DEFAULT DATE '{month.first_day}'"
     sql.execute(f"ALTER TABLE {quoted(new)} {day}{none and ', '}{none}")

@@ -30,6 +30,7 @@ from fakes.entries import published_download
 from fakes.postgres import PASSWORD, Database, new_database, running_server
 from fakes.stopping_load import STEPS
 from monthly.columns import Column
+from monthly.convert.readings import Rules
 from monthly.convert.to_parquet import convert
 from monthly.datasets import DATASETS
 from monthly.figures import Figures
@@ -217,6 +218,23 @@ def test_a_default_of_ones_own_does_not_replace_a_null(database: Database, tmp_p
     database.query("ALTER TABLE green_trips ALTER ehail_fee SET DEFAULT 7")
     warehouse.load(*october)
     assert database.query("SELECT DISTINCT ehail_fee FROM green_trips") == [(None,)]
+
+
+def test_a_default_of_ones_own_does_not_replace_a_null_of_a_kept_column(
+    database: Database, tmp_path: Path
+) -> None:
+    """As of a declared one, in a new month and in one that is replaced."""
+    for month in (OCTOBER, NOVEMBER, NOVEMBER):
+        source = tmp_path / f"{month.stem}.csv"
+        head, row = trips(month.year_month, ["1"]).splitlines()
+        source.write_text(f"{head},mood\n{row},\n")
+        folder = tmp_path / f"{month}"
+        folder.mkdir(exist_ok=True)
+        found = convert(month, source, folder, Rules(new_columns="keep"))
+        entry = entry_of(month, published_download(month, source), found)
+        database.warehouse().load(month, entry, found.path)
+        database.query("ALTER TABLE green_trips ALTER mood SET DEFAULT 'good'")
+    assert database.query("SELECT DISTINCT mood FROM green_trips") == [(None,)]
 
 
 def test_rows_of_another_month_are_refused(database: Database, tmp_path: Path) -> None:
