@@ -157,6 +157,35 @@ def test_a_correction_that_another_machine_loads_meanwhile_stays(
     assert len(downloads) == 2
 
 
+@pytest.mark.parametrize("loaded_before", [False, True], ids=["new", "replaced"])
+def test_a_month_is_loaded_even_if_the_answer_to_its_commit_is_lost(
+    place: Path, saved: Database, monkeypatch: pytest.MonkeyPatch, loaded_before: bool
+) -> None:
+    """The retry finds its own load, and takes it for no other run's: it tells what it changed."""
+    import ingest_data
+
+    if loaded_before:
+        publish(place, "2020-10", ["7"])
+        ingest(place)
+    publish(place, "2020-10", ["10.5", "4"])
+    load, lost = Postgres.ingest, [True]
+
+    def cut_off(*arguments: Any) -> Any:
+        entry = load(*arguments)
+        if lost:
+            lost.clear()
+            raise Unavailable("server closed the connection unexpectedly")
+        return entry
+
+    monkeypatch.setattr(Postgres, "ingest", cut_off)
+    task = ingest_data.transform_and_load
+    quick = task.with_options(retry_delay_seconds=0, retry_jitter_factor=None)
+    monkeypatch.setattr(ingest_data, "transform_and_load", quick)
+    line = ingest(place).result()
+    assert (line.status, bool(line.revision)) == ("loaded", loaded_before)
+    assert saved.query(SUMS) == [("2020-10", 2, 14.5)]
+
+
 def test_a_pinned_month_is_not_ingested_over(place: Path, saved: Database) -> None:
     """Neither a forced run nor missing rows replace it; missing rows are an error."""
     from history import history

@@ -199,7 +199,9 @@ class Postgres:
             there = entry_in(sql, month, garbled_too=True)
             if not new and there:
                 return there
-            refuse_changed(month, there, replacing, self.label)
+            # A retry after a commit whose answer was lost finds the file of this download.
+            expected = None if replacing is None else (replacing, download.sha256)
+            refuse_changed(month, there, expected, self.label)
             accounts = rows.accounts(copy_rows(sql, new, begun))
             entry = entry_of(month, download, accounts)
             entry, change = with_history(sql, month, new, entry, rows.names, reason)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
@@ -141,14 +142,16 @@ def entry_in(sql: Cursor, month: Month, garbled_too: bool = False) -> Entry | No
     return entry
 
 
-def refuse_changed(month: Month, there: Entry | None, replacing: str | None, label: str) -> None:
+def refuse_changed(
+    month: Month, there: Entry | None, expected: Collection[str] | None, label: str
+) -> None:
     """Refuse to replace a month that another run has pinned or replaced since it was planned.
 
     Args:
         month: the month.
         there: the month's current entry.
-        replacing: checksum of the published file that was loaded when the month was planned; "" if
-            none was, None to replace any file.
+        expected: checksums of published files, one of which must be loaded; "" if none may be,
+            None for any.
         label: the database, for the message.
 
     Raises:
@@ -156,7 +159,7 @@ def refuse_changed(month: Month, there: Entry | None, replacing: str | None, lab
     """
     if there and there.pinned:
         raise Conflict(f"{month} was pinned in {label} meanwhile; run again")
-    if replacing is not None and replacing != (there.source_sha256 if there else ""):
+    if expected is not None and (there.source_sha256 if there else "") not in expected:
         raise Conflict(f"{month} was replaced in {label} meanwhile; run again")
 
 
