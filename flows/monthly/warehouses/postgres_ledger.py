@@ -127,19 +127,29 @@ def entry_in(sql: Cursor, month: Month, garbled_too: bool = False) -> Entry | No
         garbled_too: for a garbled entry, return None, so that it can be replaced.
 
     Raises:
-        StorageError: the entry is garbled.
+        StorageError: the entry is garbled, and pinned or not to be replaced.
     """
     sql.execute(f"SELECT entry FROM {LEDGER} WHERE dataset = %s AND file_month = %s", _key(month))
     found = sql.fetchone()
     entry = stored_entry(found[0]) if found else None
-    if found and entry is None and not garbled_too:
-        database = sql.connection.info.dbname
+    if found and entry is None:
+        _refuse_garbled(sql, month, found[0], garbled_too)
+    return entry
+
+
+def _refuse_garbled(sql: Cursor, month: Month, stored: object, may_replace: bool) -> None:
+    """Refuse a garbled entry; one that is pinned cannot be replaced either."""
+    what = f"its row of {LEDGER} in the database {sql.connection.info.dbname}"
+    if isinstance(stored, dict) and stored.get("pinned"):
         raise StorageError(
-            f"{month}: its row of {LEDGER} in the database {database} has no entry that this "
-            "version can read",
+            f"{month}: {what} is pinned, but has no entry that this version can read",
+            "unpin the month with the version that pinned it",
+        )
+    if not may_replace:
+        raise StorageError(
+            f"{month}: {what} has no entry that this version can read",
             Remedy("force", True, "to load it again", flow="ingest_data"),
         )
-    return entry
 
 
 def refuse_changed(

@@ -31,6 +31,7 @@ from fakes.postgres import PASSWORD, Database, new_database, running_server
 from fakes.stopping_load import STEPS
 from monthly.columns import Column
 from monthly.convert.readings import Rules
+from monthly.convert.rows import Rows
 from monthly.convert.to_parquet import convert
 from monthly.datasets import DATASETS
 from monthly.figures import Figures
@@ -769,6 +770,32 @@ def test_an_entry_of_another_version_is_named_and_hides_no_other_month(
             "this version can read"
         )
     assert warehouse.entry(OCTOBER, garbled_too=True) is None
+
+
+def test_a_pin_of_another_version_holds(database: Database, tmp_path: Path) -> None:
+    """Nothing else has the rows of a month that was loaded without a bucket."""
+    warehouse = database.warehouse()
+    warehouse.load(*made(tmp_path, OCTOBER, ["1", "2"]))
+    warehouse.pin(OCTOBER, "2021-01-01")
+    database.query("UPDATE loaded_months SET entry = entry || '{\"newer\": 1}'")
+    source = tmp_path / f"{OCTOBER.stem}.csv"
+    source.write_text(trips(OCTOBER.year_month, ["7"]))
+
+    def ingest() -> Entry:
+        with Rows(OCTOBER, source, tmp_path, Rules()) as rows:
+            return warehouse.ingest(rows, published_download(OCTOBER, source))
+
+    def plan() -> Entry | None:
+        return warehouse.entry(OCTOBER, garbled_too=True)
+
+    for use in (plan, ingest):
+        with pytest.raises(StorageError) as caught:
+            use()
+        assert caught.value.message == (
+            "green 2020-10: its row of loaded_months in the database test is pinned, but has no "
+            "entry of this version"
+        )
+    assert database.query(SUMS) == [("2020-10", 2, 3)]
 
 
 @pytest.mark.parametrize("rows", [0, 3])
