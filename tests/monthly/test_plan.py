@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from core.storage.bucket import FolderBucket
 from fakes.entries import converted_of, entry_of
 from fakes.web import Page, Web
 from monthly.datasets import DATASETS
-from monthly.ledger import Entry, keep, object_key, read_entry, report_key, write_entry
+from monthly.ledger import Entry, entry_key, keep, object_key, read_entry, report_key, write_entry
 from monthly.month import Month
 from monthly.plan import (
     Plan,
@@ -288,6 +289,23 @@ def test_unreadable_entry_stops_the_plan(web: Web, bucket: FolderBucket) -> None
     bucket.write("ledger/yellow/yellow_tripdata_2021-01.json", b"{", None)
     with pytest.raises(StorageError, match="not a ledger entry"):
         plan_month(MONTH, web.serve(f"/{NAME}", PAGE), bucket)
+
+
+@pytest.mark.parametrize("pinned", ["", "2021-02-01"])
+def test_force_replaces_the_entry_of_a_newer_version_unless_that_is_pinned(
+    web: Web, bucket: FolderBucket, tmp_path: Path, pinned: str
+) -> None:
+    """An entry that cannot be read makes no edition, so the pinned object would be lost."""
+    url = web.serve(f"/{NAME}", PAGE)
+    keep_as(bucket, tmp_path, url, PAGE, pinned=pinned)
+    entry = bucket.folder / entry_key(MONTH)
+    entry.write_text(json.dumps(json.loads(entry.read_text()) | {"newer": 1}))
+    if not pinned:
+        assert plan_month(MONTH, url, bucket, force=True).status is Status.NEW
+        return
+    with pytest.raises(StorageError) as caught:
+        plan_month(MONTH, url, bucket, force=True)
+    assert caught.value.message == (f"{MONTH}: {entry} is pinned, but not an entry of this version")
 
 
 def test_invalid_source_stops_the_plan(bucket: FolderBucket) -> None:

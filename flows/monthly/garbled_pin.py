@@ -1,0 +1,28 @@
+"""The pin of a month whose ledger entry this version cannot read, as a newer one wrote it."""
+
+from __future__ import annotations
+
+import json
+
+from core.errors import StorageError
+from core.storage.bucket import Bucket
+from monthly.ledger import entry_key
+from monthly.month import Month
+
+
+def refuse_garbled_pin(bucket: Bucket, month: Month) -> None:
+    """Refuse to replace a month with a garbled entry that says that it is pinned.
+
+    Raises:
+        StorageError: it is pinned.
+    """
+    stored = bucket.read(entry_key(month))
+    try:
+        record = json.loads(stored.data) if stored else None
+    except ValueError:
+        return
+    if isinstance(record, dict) and record.get("pinned"):
+        raise StorageError(
+            f"{month}: {bucket.uri(entry_key(month))} is pinned, but not an entry of this version",
+            "unpin the month with the version that pinned it",
+        )
