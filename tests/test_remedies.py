@@ -73,7 +73,7 @@ PROPOSED: dict[tuple[str, str], tuple[tuple[str, ...], tuple[Remedy, ...]]] = {
         (*_LOADS, "ingest_data"),
         (Remedy("force", True),),
     ),
-    ("monthly/warehouses/postgres_ledger.py", "entry_in"): (
+    ("monthly/warehouses/postgres_ledger.py", "_refuse_garbled"): (
         ("ingest_data", "history"),
         (Remedy("force", True, flow="ingest_data"),),
     ),
