@@ -219,8 +219,9 @@ class FolderBucket:
 
     def keys(self, prefix: str) -> list[str]:
         """Return all keys under a prefix, sorted; hidden files are not objects."""
-        with allowed(self._path(prefix)) as place:
-            found = files_under(place) if place.is_dir() else []
+        found: list[Path] = []
+        with allowed(self._path(prefix)) as place, suppress(FileNotFoundError, NotADirectoryError):
+            found = files_under(place)
         objects = (path for path in found if not path.name.startswith("."))
         return sorted(path.relative_to(self.folder).as_posix() for path in objects)
 

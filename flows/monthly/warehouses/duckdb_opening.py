@@ -204,7 +204,7 @@ def _refuse_missing_disk(path: Path, file: Path) -> None:
 
 
 def _refuse_log(file: Path) -> None:
-    """Refuse to create a file beside a write-ahead log, which DuckDB before 2.0 would apply to it."""
+    """Refuse to create a file beside a write-ahead log, which DuckDB before 2.0 would apply."""
     log = file.with_name(f"{file.name}.wal")
     if log.exists():
         raise StorageError(
