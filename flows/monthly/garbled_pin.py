@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from core.errors import StorageError
-from core.storage.bucket import Bucket
+from core.storage.bucket import Bucket, Stored
 from monthly.ledger import entry_key
 from monthly.month import Month
 
@@ -16,13 +16,18 @@ def refuse_garbled_pin(bucket: Bucket, month: Month) -> None:
     Raises:
         StorageError: it is pinned.
     """
-    stored = bucket.read(entry_key(month))
-    try:
-        record = json.loads(stored.data) if stored else None
-    except ValueError:
-        return
-    if isinstance(record, dict) and record.get("pinned"):
+    if garbled_pin(bucket.read(entry_key(month))):
         raise StorageError(
             f"{month}: {bucket.uri(entry_key(month))} is pinned, but not an entry of this version",
             "unpin the month with the version that pinned it",
         )
+
+
+def garbled_pin(stored: Stored | None) -> str:
+    """Return when the month of a garbled entry was pinned; empty if it is not known to be."""
+    try:
+        record = json.loads(stored.data) if stored else None
+    except ValueError:
+        return ""
+    pinned = record.get("pinned") if isinstance(record, dict) else ""
+    return pinned if isinstance(pinned, str) else ""

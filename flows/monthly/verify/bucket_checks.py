@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from core.errors import BadFile, SchemaError
 from core.storage.bucket import Bucket, ObjectInfo, Stored
+from monthly.garbled_pin import garbled_pin
 from monthly.ledger import Entry, entry_key, object_key, rejects_key, report_key
 from monthly.month import Month
 from monthly.schema_change import schema_change
@@ -61,7 +62,8 @@ class Inspection:
         version = stored.version if stored else None
         found = self._entry(stored)
         if isinstance(found, Fault):
-            return self._without_entry(found, version)
+            is_garbled = found.kind is FaultKind.ENTRY_GARBLED
+            return self._without_entry(found, version, garbled_pin(stored) if is_garbled else "")
         return self._with_entry(found, version)
 
     def _entry(self, stored: Stored | None) -> Entry | Fault:
@@ -93,8 +95,8 @@ class Inspection:
         faults = [wrong] if wrong else []
         return Inspected((*faults, *self._beside(entry)), entry, version, is_read)
 
-    def _without_entry(self, fault: Fault, version: str | None) -> Inspected:
-        """Check the object against what stands in for the entry."""
+    def _without_entry(self, fault: Fault, version: str | None, pinned: str) -> Inspected:
+        """Check the object against what stands in for the entry, whose pin it keeps."""
         copy, info = self.recorded.entry if self.recorded else None, self._info()
         if info is None:
             if fault.kind is FaultKind.ENTRY_MISSING and copy and not copy.object_key:
@@ -105,6 +107,7 @@ class Inspection:
         except (BadFile, SchemaError) as error:
             damage = self._damage(object_key(self.month), str(error))
             return Inspected((fault, damage), copy, version, True)
+        entry = replace(entry, pinned=pinned or entry.pinned)
         other = self._of_another(entry.object_key, info)
         faults = [fault, *([other] if other else []), *self._beside(entry)]
         return Inspected(tuple(faults), entry, version, True)

@@ -225,6 +225,14 @@ def test_an_entry_with_other_counts_keeps_its_pin_when_it_is_rewritten(stack: St
     assert kept_entry(stack.bucket, OCTOBER).pinned == "2026-01-01T00:00:00+00:00"
 
 
+def test_an_entry_that_cannot_be_read_keeps_its_pin_when_it_is_rewritten(stack: Stack) -> None:
+    stacks.change_entry(stack, pinned="2026-01-01T00:00:00+00:00", newer=1)
+    assert stack.faults() == [("2020-10", "ENTRY_GARBLED")]
+    assert stack.repair() == [None]
+    assert stack.faults() == []
+    assert kept_entry(stack.bucket, OCTOBER).pinned == "2026-01-01T00:00:00+00:00"
+
+
 @pytest.mark.parametrize(
     "fields",
     [
