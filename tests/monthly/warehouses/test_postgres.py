@@ -793,7 +793,7 @@ def test_a_pin_of_another_version_holds(database: Database, tmp_path: Path) -> N
             use()
         assert caught.value.message == (
             "green 2020-10: its row of loaded_months in the database test is pinned, but has no "
-            "entry of this version"
+            "entry that this version can read"
         )
     assert database.query(SUMS) == [("2020-10", 2, 3)]
 
