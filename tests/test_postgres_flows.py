@@ -126,6 +126,14 @@ def test_a_month_of_the_bucket_need_not_be_ingested_again(place: Path, saved: Da
     assert ingest(place).name == "Skipped"
 
 
+def publish_over(place: Path, loaded_before: bool) -> None:
+    """Publish a month, of which an earlier file is loaded or not."""
+    if loaded_before:
+        publish(place, "2020-10", ["7"])
+        ingest(place)
+    publish(place, "2020-10", ["10.5", "4"])
+
+
 @pytest.mark.parametrize("loaded_before", [False, True], ids=["new", "replaced"])
 def test_a_correction_that_another_machine_loads_meanwhile_stays(
     place: Path, saved: Database, monkeypatch: pytest.MonkeyPatch, loaded_before: bool
@@ -134,10 +142,7 @@ def test_a_correction_that_another_machine_loads_meanwhile_stays(
     import ingest_data
     from etl_web_to_gcs import extract
 
-    if loaded_before:
-        publish(place, "2020-10", ["7"])
-        ingest(place)
-    publish(place, "2020-10", ["10.5", "4"])
+    publish_over(place, loaded_before)
     downloads: list[Any] = []
 
     def overtaken(*arguments: Any) -> Any:
@@ -161,13 +166,10 @@ def test_a_correction_that_another_machine_loads_meanwhile_stays(
 def test_a_month_is_loaded_even_if_the_answer_to_its_commit_is_lost(
     place: Path, saved: Database, monkeypatch: pytest.MonkeyPatch, loaded_before: bool
 ) -> None:
-    """The retry finds its own load, and takes it for no other run's: it tells what it changed."""
+    """The retry recognizes its own load and reports what that changed."""
     import ingest_data
 
-    if loaded_before:
-        publish(place, "2020-10", ["7"])
-        ingest(place)
-    publish(place, "2020-10", ["10.5", "4"])
+    publish_over(place, loaded_before)
     load, lost = Postgres.ingest, [True]
 
     def cut_off(*arguments: Any) -> Any:
