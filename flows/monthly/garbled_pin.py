@@ -24,10 +24,10 @@ def refuse_garbled_pin(bucket: Bucket, month: Month) -> None:
 
 
 def garbled_pin(stored: Stored | None) -> str:
-    """Return when the month of a garbled entry was pinned; empty if it is not known to be."""
+    """Return the pin of a garbled entry as text, whatever its type; empty without one."""
     try:
         record = json.loads(stored.data) if stored else None
     except ValueError:
         return ""
-    pinned = record.get("pinned") if isinstance(record, dict) else ""
-    return pinned if isinstance(pinned, str) else ""
+    pinned = record.get("pinned") if isinstance(record, dict) else None
+    return pinned if isinstance(pinned, str) else json.dumps(pinned) if pinned else ""

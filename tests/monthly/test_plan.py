@@ -291,15 +291,16 @@ def test_unreadable_entry_stops_the_plan(web: Web, bucket: FolderBucket) -> None
         plan_month(MONTH, web.serve(f"/{NAME}", PAGE), bucket)
 
 
-@pytest.mark.parametrize("pinned", ["", "2021-02-01"])
+@pytest.mark.parametrize("pinned", ["", "2021-02-01", {"at": "2021-02-01"}], ids=str)
 def test_force_replaces_the_entry_of_a_newer_version_unless_that_is_pinned(
-    web: Web, bucket: FolderBucket, tmp_path: Path, pinned: str
+    web: Web, bucket: FolderBucket, tmp_path: Path, pinned: object
 ) -> None:
     """An entry that cannot be read makes no edition, so the pinned object would be lost."""
     url = web.serve(f"/{NAME}", PAGE)
-    keep_as(bucket, tmp_path, url, PAGE, pinned=pinned)
+    keep_as(bucket, tmp_path, url, PAGE)
     entry = bucket.folder / entry_key(MONTH)
-    entry.write_text(json.dumps(json.loads(entry.read_text()) | {"newer": 1}))
+    record = json.loads(entry.read_text()) | {"newer": 1, "pinned": pinned}
+    entry.write_text(json.dumps(record))
     if not pinned:
         assert plan_month(MONTH, url, bucket, force=True).status is Status.NEW
         return
