@@ -9,7 +9,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from monthly.columns import FILE_MONTH, Column
 from monthly.datasets import DATASETS
 from monthly.month import Month
-from monthly.warehouses.postgres_tables import is_partition, partition_of
+from monthly.warehouses.postgres_tables import identities, is_partition, partition_of
 from monthly.warehouses.table_columns import quoted
 
 #: The columns and CHECK constraints of a table as CREATE TABLE takes them. A partition must have
@@ -49,7 +49,8 @@ def create_new(sql: Cursor, month: Month, kept: Sequence[Column]) -> str:
     """
     partition, table = partition_of(month), DATASETS[month.dataset].table
     if is_partition(sql, partition, table):  # a detached table may lack newer columns
-        columns = f"LIKE {quoted(partition)} INCLUDING ALL"
+        # A table with an identity of its own cannot be attached.
+        columns = f"LIKE {quoted(partition)} INCLUDING ALL EXCLUDING IDENTITY"
     else:
         sql.execute(_DEFINITIONS, {"table": quoted(table)})
         columns = ", ".join(definition for (definition,) in sql)
@@ -59,6 +60,9 @@ def create_new(sql: Cursor, month: Month, kept: Sequence[Column]) -> str:
         f"CHECK (file_month IS NOT NULL AND file_month = DATE '{day}'))"
     )
     _set_defaults(sql, month, new, (*DATASETS[month.dataset].columns, *kept))
+    for column, sequence in identities(sql, table):
+        default = f"SET DEFAULT nextval({sequence})"
+        sql.execute(f"ALTER TABLE {quoted(new)} ALTER {quoted(column)} {default}")
     return new
 
 

@@ -145,6 +145,8 @@ def swap(sql: Cursor, month: Month, new: str) -> None:
         free = _free_name(sql, f"{name}_detached")
         sql.execute(f"ALTER TABLE {partition} RENAME TO {quoted(free)}")
     sql.execute(f"ALTER TABLE {quoted(new)} RENAME TO {partition}")
+    for column, _ in identities(sql, DATASETS[month.dataset].table):
+        sql.execute(f"ALTER TABLE {partition} ALTER {quoted(column)} DROP DEFAULT")
     sql.execute(
         f"ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES IN ('{month.first_day}')"
     )
@@ -231,6 +233,16 @@ def columns_of(sql: Cursor, table: str) -> dict[str, Found]:
         [quoted(table)],
     )
     return {row[0]: Found(*row) for row in sql}
+
+
+def identities(sql: Cursor, table: str) -> list[tuple[str, str]]:
+    """Return the identity columns of a table, each with its sequence as an SQL literal."""
+    sql.execute(
+        "SELECT attname, quote_literal(pg_get_serial_sequence(%(table)s, attname)) "
+        "FROM pg_attribute WHERE attrelid = to_regclass(%(table)s) AND attidentity <> ''",
+        {"table": quoted(table)},
+    )
+    return list(sql.fetchall())
 
 
 def _other_kind(table: _Table) -> SchemaError | None:
