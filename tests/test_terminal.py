@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 import prefect
@@ -11,9 +12,10 @@ import prefect.engine
 import pytest
 from prefect import flow, task
 
-from core.errors import SchemaError, Unreachable
+from core.errors import Conflict, SchemaError, Unreachable
 from orchestration import flow_results, terminal
-from orchestration.retries import can_pass
+from orchestration.retries import can_pass, planned_again, plans_again
+from orchestration.stages import stage
 
 ENGINE = str(Path(prefect.__file__).with_name("engine.py"))
 OURS = str(Path(terminal.__file__).with_name("run_log.py"))
@@ -74,6 +76,80 @@ def test_an_attempt_that_is_repeated_is_a_warning_that_is_shown(
         ("WARNING", "it does not answer (attempt 2 of 3)", True),
         ("ERROR", "it does not answer", False),
     ]
+
+
+@task
+def collide() -> None:
+    """Fail like the task of a month that another run has changed."""
+    raise Conflict("green 2020-10 was changed by another run; run again")
+
+
+def said_of(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    """Return the levels and messages about what `collide` met."""
+    found = [each for each in caplog.records if "was changed by another run" in each.getMessage()]
+    return [(each.levelname, each.getMessage()) for each in found]
+
+
+@pytest.mark.flow
+def test_a_conflict_after_which_the_month_is_planned_again_is_a_warning(
+    prefect_server: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It does not tell the user to run again; a second conflict is an error that does."""
+    flow_results.install()
+
+    @flow
+    def run() -> None:
+        planned_again(collide)
+
+    run(return_state=True)
+    changed = "green 2020-10 was changed by another run"
+    failed = f"Failed('Task run encountered an exception Conflict: {changed}; run again')"
+    assert said_of(caplog)[:5] == [
+        ("WARNING", f"{changed}; the month is planned again"),
+        ("WARNING", f"Finished in state {failed}"),
+        ("INFO", f"{changed}; the month is planned again"),
+        ("ERROR", f"{changed}; run again"),
+        ("ERROR", f"Finished in state {failed}"),
+    ]
+
+
+@pytest.mark.flow
+def test_a_conflict_of_a_month_that_is_not_planned_again_is_an_error(
+    prefect_server: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """So is that of a report, which does not fail its month."""
+    flow_results.install()
+
+    def bring() -> None:
+        with plans_again(False), suppress(Conflict):
+            collide()
+
+    @flow
+    def run() -> None:
+        planned_again(bring)
+
+    run(return_state=True)
+    assert [level for level, _ in said_of(caplog)] == ["ERROR", "ERROR"]
+
+
+@pytest.mark.flow
+def test_the_end_of_a_stage_that_is_tried_again_is_a_warning(
+    prefect_server: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIPS_LOG", "json")
+
+    @task(retries=1, retry_delay_seconds=0, retry_condition_fn=can_pass)
+    @stage
+    def load() -> None:
+        raise Unreachable("it does not answer")
+
+    @flow
+    def run() -> None:
+        load()
+
+    run(return_state=True)
+    said = [each for each in caplog.records if each.getMessage() == "load: Failed"]
+    assert [each.levelname for each in said] == ["WARNING", "ERROR"]
 
 
 @pytest.mark.parametrize("error", [Unreachable, SchemaError])

@@ -11,14 +11,13 @@ from traceback import format_exception
 from typing import Any, ParamSpec, TypeVar
 
 from prefect.client.schemas.objects import State
-from prefect.context import TaskRunContext
 from prefect.states import Completed, Failed
 
 from core.errors import Held, TripsError
 from core.redaction import redacted
 from monthly.plan import Plan, Status
 from monthly.result import MonthResult, Outcome, result_of
-from orchestration.retries import PASSING
+from orchestration.retries import PASSING, RUN_AGAIN, is_overtaken, next_try
 from orchestration.stages import run_of_flow
 from orchestration.wording import in_ui, words_in_ui
 
@@ -109,26 +108,31 @@ class _Plain(logging.Filter):
         """Mask secrets, replace the traceback of this project's errors, and keep the record."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, TripsError) and not _Plain.off:
-            attempt = _attempt() if isinstance(error, PASSING) else ""
-            record.msg, record.args = "%s%s", (words_in_ui(error), attempt)
-            record.is_transient = bool(attempt)
-            if attempt:
-                record.levelno, record.levelname = logging.WARNING, "WARNING"
-            record.exc_info = record.exc_text = None
+            _word(record, error)
         elif record.exc_info:
             record.exc_text = redacted("".join(format_exception(*record.exc_info))).rstrip()
+        elif is_overtaken(vars(record).get("task_run_id")):
+            _lower(record)  # that the task run failed
         message = record.getMessage()
         if (shown := redacted(message)) != message:
             record.msg, record.args = "%s", (shown,)
         return True
 
 
-def _attempt() -> str:
-    """Return which attempt failed, such as ` (attempt 1 of 4)`; empty if no other follows."""
-    current = TaskRunContext.get()
-    if not current or current.task_run.run_count > current.task.retries:
-        return ""
-    return f" (attempt {current.task_run.run_count} of {current.task.retries + 1})"
+def _word(record: logging.LogRecord, error: TripsError) -> None:
+    """Replace a traceback by the error's words, and by what follows if the run goes on."""
+    said, after = words_in_ui(error), next_try(error)
+    record.msg, record.args = "%s%s", (said.removesuffix(RUN_AGAIN) if after else said, after)
+    record.is_transient = bool(after) and isinstance(error, PASSING)
+    if after:
+        _lower(record)
+    record.exc_info = record.exc_text = None
+
+
+def _lower(record: logging.LogRecord) -> None:
+    """Make a warning of an error."""
+    if record.levelno > logging.WARNING:
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
 
 
 def keep_tracebacks() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from prefect import get_run_logger
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import TaskRunContext
 from prefect.tasks import Task, exponential_backoff
 
 from core.errors import Busy, Conflict, Unavailable, Unreachable
@@ -14,6 +17,10 @@ from core.errors import Busy, Conflict, Unavailable, Unreachable
 T = TypeVar("T")
 
 PASSING = (Unreachable, Busy, Unavailable)
+#: How the message of a conflict ends, which a run that plans the month again need not say.
+RUN_AGAIN = "; run again"
+#: Ids of the task runs that ended in a conflict; None where nothing plans the month again.
+_overtaken: ContextVar[set[str] | None] = ContextVar("_overtaken", default=None)
 
 
 def can_pass(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool:
@@ -39,7 +46,37 @@ def planned_again(run: Callable[[], T], again: Callable[[], T] | None = None) ->
         again: plans and runs; `run` if None.
     """
     try:
-        return run()
+        with plans_again(True):
+            return run()
     except Conflict as conflict:
-        get_run_logger().info("%s; planning again", conflict)
+        reason = str(conflict).removesuffix(RUN_AGAIN)
+        get_run_logger().info("%s; the month is planned again", reason)
         return (again or run)()
+
+
+@contextmanager
+def plans_again(is_planned_again: bool) -> Iterator[None]:
+    """Say whether the month is planned again after a conflict within the block."""
+    before = _overtaken.set(set() if is_planned_again else None)
+    try:
+        yield
+    finally:
+        _overtaken.reset(before)
+
+
+def next_try(error: BaseException | None) -> str:
+    """Return what follows the failed attempt of a task, such as ` (attempt 1 of 4)`, or nothing."""
+    current, overtaken = TaskRunContext.get(), _overtaken.get()
+    if current is None:
+        return ""
+    if isinstance(error, Conflict) and overtaken is not None:
+        overtaken.add(str(current.task_run.id))
+        return "; the month is planned again"
+    if not isinstance(error, PASSING) or current.task_run.run_count > current.task.retries:
+        return ""
+    return f" (attempt {current.task_run.run_count} of {current.task.retries + 1})"
+
+
+def is_overtaken(task_run_id: str | None) -> bool:
+    """Return whether a task run ended in a conflict after which the month is planned again."""
+    return task_run_id in (_overtaken.get() or ())

@@ -15,6 +15,7 @@ from prefect.client.schemas.objects import State
 
 from monthly.month import Month
 from orchestration import json_log
+from orchestration.retries import next_try
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -63,13 +64,13 @@ def run_of_flow(fn: Callable[P, R]) -> Callable[P, R]:
 
 def ended(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Call a function and log its status, seconds and counts, on the console only."""
-    started, error = time.perf_counter(), ""
+    started, error, failed = time.perf_counter(), "", logging.ERROR
     result: Any = None
     try:
         result = fn(*args, **kwargs)
         return result  # type: ignore[no-any-return] # as the function returned it
     except BaseException as raised:
-        error = type(raised).__name__
+        error, failed = type(raised).__name__, logging.WARNING if next_try(raised) else failed
         raise
     finally:
         status = _status(result, error)
@@ -81,7 +82,7 @@ def ended(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
             "error": error or _error_of(result),
             "send_to_api": False,
         }
-        level = logging.ERROR if fields["error"] else logging.INFO
+        level = failed if fields["error"] else logging.INFO
         get_run_logger().log(level, "%s: %s", fields["stage"], status, extra=fields)
 
 
