@@ -5,6 +5,7 @@ python flows/etl_web_to_gcs.py --color green --year 2020 --month 10
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -78,19 +79,21 @@ def transform(download: Download[Month], folder: Path, rules: Rules) -> Converte
     from monthly.convert.to_parquet import convert
 
     converted = convert(download.what, download.path, subfolder(folder, "converted"), rules)
-    tell(download.what, converted.drift, converted.rows_rejected)
+    tell(download.what, converted.drift, converted.rows_rejected, converted.rows_declared)
     return converted
 
 
-def tell(month: Month, drift: Mapping[str, Sequence[str]], rejected: int) -> None:
-    """Log the schema drift and the number of rejected rows."""
+def tell(month: Month, drift: Mapping[str, Sequence[str]], rejected: int, declared: int) -> None:
+    """Log the schema drift and the number of rejected rows, which may all be declared as such."""
     logger = get_run_logger()
     for kind, found in drift.items():
         if found:
             what = "" if kind == "read" else "columns "
             logger.info("%s: %s%s: %s", month, what, kind, ", ".join(found))
     if rejected:
-        logger.warning("%s: rows rejected: %s", month, f"{rejected:,}")
+        level = logging.WARNING if rejected > declared else logging.INFO
+        asked = f", {declared:,} as declared" if declared else ""
+        logger.log(level, "%s: rows rejected: %s%s", month, f"{rejected:,}", asked)
 
 
 @task(task_run_name="compare {plan.month}", **RETRIES)

@@ -92,10 +92,11 @@ def transform_and_load(
         with room_for(f"{rows.rejects.path.name} of {month}", space), rows:
             before = planned.entry.source_sha256 if planned.entry else ""
             asked = judge if policy.judges else None
-            return warehouse.ingest(rows, download, before, planned.reason, asked)
+            entry = warehouse.ingest(rows, download, before, planned.reason, asked)
+        tell(month, entry.drift, entry.rows_rejected, rows.rejects.declared)
+        return entry
 
     entry = settled(month, download.path, rules, ingest)
-    tell(month, entry.drift, entry.rows_rejected)
     get_run_logger().info("%s: %s rows in %s", month, f"{entry.rows_written:,}", warehouse.name())
     show_quality(entry, warehouse.name(), [each.text for each in odd])
     return entry, odd

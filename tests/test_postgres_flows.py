@@ -11,6 +11,7 @@ from core.errors import Unavailable
 from fakes.entries import published_download
 from fakes.postgres import PASSWORD, Database
 from fakes.web import Page, Web
+from monthly import datasets
 from monthly.convert.readings import Rules
 from monthly.convert.rows import Rows
 from monthly.month import Month
@@ -247,6 +248,23 @@ def test_rejected_rows_are_kept_in_the_database(place: Path, saved: Database) ->
     published.write_text(good)
     assert ingest(place).result().rows_rejected == 0
     assert saved.query(query) == []
+
+
+def test_rows_that_the_declaration_rejects_are_no_warning(
+    place: Path, saved: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    column, path = "[columns.store_and_fwd_flag]\n", place / "green.toml"
+    text = (datasets.SHIPPED / path.name).read_text()
+    path.write_text(text.replace(column, f'{column}reject = ["Sum"]\n'))
+    totals = trips("2020-10", ["3"]).removeprefix(HEADER).replace(",N,", ",Sum,")
+    published = place / "web" / "green_tripdata_2020-10.csv"
+    published.write_text(trips("2020-10", ["3"]) + totals)
+    with datasets.drafted(path):
+        assert ingest(place).result().rows_rejected == 1
+    said = [each for each in caplog.records if "rows rejected" in each.getMessage()]
+    assert [(each.levelname, each.getMessage()) for each in said] == [
+        ("INFO", "green 2020-10: rows rejected: 1, 1 as declared")
+    ]
 
 
 def test_a_bad_file_leaves_the_month_as_it_was(place: Path, saved: Database) -> None:

@@ -91,6 +91,7 @@ def converted_of(
         rows_read=3 + count,
         rows_written=3,
         rows_rejected=count,
+        rows_declared=0,
         size=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
         drift={"renamed": (), "unknown": (), "missing": ("airport_fee",)},

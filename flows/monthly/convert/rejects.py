@@ -41,6 +41,11 @@ class RejectsFile:
         if not self.count:
             self.path.unlink()
 
+    @property
+    def declared(self) -> int:
+        """Return how many of the rejects the declaration asks for."""
+        return self.count - self._failed
+
     def add(self, rows_read: int, rejects: Iterable[Reject]) -> None:
         """Add the rejects among `rows_read` more rows."""
         self.rows_read += rows_read
@@ -61,7 +66,7 @@ class RejectsFile:
         if self.count == self.rows_read > self._failed:
             raise BadFile(
                 f"{self.month}: every one of the {self.count} rows is rejected, "
-                f"{self.count - self._failed} because the declaration says reject; correct that"
+                f"{self.declared} because the declaration says reject; correct that"
             )
 
     def _show(self, reject: Reject) -> None:

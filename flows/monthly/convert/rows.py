@@ -48,6 +48,7 @@ class Accounts:
         rows_read: rows of the published file.
         rows_written: rows that arrived at the target.
         rows_rejected: rows of `rejects`; read = written + rejected.
+        rows_declared: those of them that the declaration says to reject.
         drift: schema drift from the canonical names (renamed, unknown, missing, kept), and how
             values with several readings were read.
         quality: the quality report of the rows.
@@ -61,6 +62,7 @@ class Accounts:
     rows_read: int
     rows_written: int
     rows_rejected: int
+    rows_declared: int
     drift: Mapping[str, tuple[str, ...]]
     quality: Quality
     columns: Mapping[str, Figures]
@@ -191,6 +193,7 @@ class Rows:
             rows_read=rejects.rows_read,
             rows_written=written,
             rows_rejected=rejects.count,
+            rows_declared=rejects.declared,
             drift=_drift(self._mapped, self._readings),
             quality=quality,
             columns=self._figures.report(),

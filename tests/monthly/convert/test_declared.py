@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
+import logging
 import zipfile
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.errors import BadFile, SchemaError, TooManyRejects
+from fakes.entries import published_download
 from fakes.web import Page, Web
 from monthly import datasets
 from monthly.convert.readings import Rules
@@ -476,6 +478,34 @@ def test_declared_totals_are_rejected_and_do_not_count_as_failures(
     ]
     with pytest.raises(TooManyRejects, match=r"1 of 5 rows in all .*line 6"):
         converted(tmp_path, data + "2020-03-03,x\n")
+
+
+@pytest.mark.parametrize(
+    ("bad", "level", "said"),
+    [
+        ("", "INFO", "prices 2020-03: rows rejected: 1, 1 as declared"),
+        ("2020-03-03,x\n", "WARNING", "prices 2020-03: rows rejected: 2, 1 as declared"),
+    ],
+)
+def test_only_rejects_that_are_not_declared_are_a_warning(
+    declare: Callable[[str], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    bad: str,
+    level: str,
+    said: str,
+) -> None:
+    import etl_web_to_gcs as flow_file
+
+    declare(REJECT + PRICE)
+    path, month = tmp_path / "prices.csv", Month("prices", 2020, 3)
+    path.write_text(f"day,price\n2020-03-01,1\nTotal,2\n{bad}")
+    monkeypatch.setattr(flow_file, "get_run_logger", lambda: logging.getLogger("flow"))
+    with caplog.at_level(logging.INFO):
+        rules = Rules(max_reject_share=0.5)
+        flow_file.transform.fn(published_download(month, path), tmp_path, rules)
+    assert (level, said) in [(found.levelname, found.getMessage()) for found in caplog.records]
 
 
 def test_a_file_of_nothing_but_declared_totals_fails(
