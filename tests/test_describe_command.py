@@ -113,6 +113,29 @@ def test_a_wrong_option_is_one_line(
     assert shown.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["t.csv", "--nmae", "own"], "no such option: --nmae; did you mean --name?"),
+        (["--nmae=own"], "no such option: --nmae; did you mean --name?"),
+        (["t.csv", "--quiet", "own", "--name", "own"], "no such option: --quiet"),
+        (["t.csv", "-x"], "no such option: -x"),
+        (["t.csv", "--forc", "-oown.toml"], "the following arguments are required: --name"),
+        (["--", "--nmae"], "the following arguments are required: --name"),
+    ],
+)
+def test_an_option_that_does_not_exist_is_named_before_one_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    said: str,
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        command(monkeypatch, *options)
+    assert raised.value.code == 2
+    assert capsys.readouterr().err == f"Error: {said}\n"
+
+
 @pytest.mark.parametrize("name", ["Own", "1st", "a-b", ""])
 def test_a_name_that_no_dataset_may_have(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
