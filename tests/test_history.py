@@ -133,6 +133,19 @@ def test_an_impossible_request_is_an_error_in_one_line(place: Path, command: Com
         assert listing(place / "bucket") == before
 
 
+@pytest.mark.parametrize("warehouse", ["duckdb-warehouse/zoom", "my.duckdb", ""])
+def test_without_a_bucket_only_postgres_has_months(command: Commands, warehouse: str) -> None:
+    """The error names both ways out."""
+    from history import history
+
+    said = command(history, "--months", "2020-10", "--bucket", "", "--warehouse", warehouse)
+    assert (said.code, said.err) == (
+        2,
+        f"Error: warehouse {warehouse!r} is not a block of Postgres; write "
+        "sqlalchemy-connector/NAME, or name the bucket of the months of another warehouse\n",
+    )
+
+
 def test_a_month_that_was_never_loaded_has_no_history(place: Path) -> None:
     (history,) = run_history("2020-11").result()
     assert (history.entry, history.editions) == (None, ())

@@ -16,7 +16,7 @@ from prefect.context import FlowRunContext
 from prefect.utilities.importtools import import_object
 
 from core.download.remote_file import without_secrets
-from core.errors import UsageError
+from core.errors import Advice, UsageError
 from core.storage.bucket import Bucket, FolderBucket
 from monthly.sources import published_at
 from monthly.warehouses import Warehouse
@@ -135,8 +135,22 @@ def opened_warehouse(name: str) -> Opened[Warehouse]:
     return _open(name, WAREHOUSES, WAREHOUSE_SETTING, "warehouse")
 
 
-def opened_postgres(name: str) -> Opened[Postgres]:
-    """Return the PostgreSQL database of a block with its origin; see `open_bucket`."""
+def opened_postgres(name: str, *others: Advice) -> Opened[Postgres]:
+    """Return the PostgreSQL database of a block with its origin.
+
+    Args:
+        name: block type and name, `sqlalchemy-connector/zoom`.
+        others: what else helps if it is not such a block.
+
+    Raises:
+        UsageError: the block does not exist or is not one of PostgreSQL.
+    """
+    slug, _, document = name.partition("/")
+    if slug not in DATABASES or not document:
+        types = " or ".join(f"{slug}/NAME" for slug in DATABASES)
+        raise UsageError(
+            f"warehouse {name!r} is not a block of Postgres", f"write {types}", *others
+        )
     return _open(name, DATABASES, Setting(POSTGRES), "Postgres")
 
 
