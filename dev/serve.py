@@ -141,7 +141,7 @@ def _alone(folder: Path, port: int) -> Iterator[None]:
         with suppress(FileNotFoundError):  # the first one is starting or stopping
             where = f": {note.read_text().strip()}"
         raise CannotServe(
-            f"make serve is at work here already{where}; use that one, or stop it first (Ctrl-C "
+            f"make serve is already running here{where}; use that one, or stop it first (Ctrl-C "
             "where it was started)"
         ) from error
     except OSError as error:

@@ -114,7 +114,7 @@ def test_a_second_one_is_refused_while_the_first_has_not_noted_its_address(tmp_p
     with serve._alone(tmp_path, 4200):
         (tmp_path / "running").unlink()
         with (
-            pytest.raises(serve.CannotServe, match="make serve is at work here already; use"),
+            pytest.raises(serve.CannotServe, match="make serve is already running here; use"),
             serve._alone(tmp_path, 4201),
         ):
             pytest.fail("there are two")
