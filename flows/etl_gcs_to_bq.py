@@ -20,11 +20,11 @@ from core.errors import Conflict, StorageError
 from core.scratch import scratch_folder
 from core.storage.bucket import Bucket
 from month_report import Reported, try_report
-from monthly.ledger import Entry
+from monthly.ledger import Entry, read_entry
 from monthly.ledger_notes import has_report, note_load
 from monthly.month import Color, Month
 from monthly.result import MonthResult, Outcome, result_of
-from monthly.warehouses import InPlace, Warehouse
+from monthly.warehouses import InPlace, Warehouse, dropped_meanwhile
 from monthly.warehouses.load import kept_entry, load_object, object_for
 from orchestration import cli
 from orchestration.block_registry import (
@@ -114,6 +114,7 @@ def load(
     Raises:
         Conflict: another run replaced the month in the bucket meanwhile, and may have loaded the
             new object before this run loaded the old one.
+        StorageError: another run dropped the month from the bucket meanwhile.
     """
     begun = time.perf_counter()
     rows = load_object(warehouse, month, entry, found)
@@ -122,6 +123,8 @@ def load(
         is_current = note_load(bucket, month, entry, seconds)
     except StorageError as error:  # the month is loaded, even if this account only reads the bucket
         get_run_logger().info("%s: the seconds of the load are not in the ledger: %s", month, error)
+    if not is_current and read_entry(bucket, month)[0] is None:
+        raise dropped_meanwhile(str(month), f", and is in {warehouse.name()} now")
     if not is_current:
         raise Conflict(f"{month} was replaced in the bucket while it was being loaded; run again")
     get_run_logger().info("%s: %s rows in %s", month, f"{rows:,}", warehouse.name())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
-from core.errors import Conflict, Remedy, SchemaError
+from core.errors import Conflict, Remedy, SchemaError, StorageError
 from core.storage.bucket import Bucket
 from monthly.columns import Column
 from monthly.datasets import DATASETS
@@ -177,6 +177,20 @@ class Warehouse(Protocol):
         """
 
 
+def dropped_meanwhile(what: str, but: str = "") -> StorageError:
+    """Return the error for a month or object that is gone from the bucket after its load.
+
+    Args:
+        what: the month or the object.
+        but: what the load has left.
+    """
+    return StorageError(
+        f"{what} was dropped from the bucket while it was being loaded{but}",
+        "run flows/drop_months.py for that month to remove what is left",
+        "run flows/etl_web_to_gcs.py for it to bring it back",
+    )
+
+
 @dataclass(frozen=True)
 class InPlace:
     """A month's object in the bucket, for a warehouse that reads it from there.
@@ -206,9 +220,13 @@ class InPlace:
 
         Raises:
             Conflict: another run has replaced the object meanwhile.
+            StorageError: another run has dropped it.
         """
-        if not self.is_there():
-            raise Conflict(f"{self.uri} was changed while it was loaded; run again")
+        if self.is_there():
+            return
+        if self.bucket.info(self.key) is None:
+            raise dropped_meanwhile(self.uri)
+        raise Conflict(f"{self.uri} was changed while it was being loaded; run again")
 
 
 @runtime_checkable

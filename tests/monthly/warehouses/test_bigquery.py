@@ -21,7 +21,7 @@ from fakes.google.places import open_bigquery, open_store
 from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.sample.tlc import write_sample
-from monthly.warehouses import Held
+from monthly.warehouses import Held, bigquery
 from monthly.warehouses.bigquery_ledger import LoadedMonths
 from monthly.warehouses.bigquery_tables import prepare
 from monthly.warehouses.duckdb import DuckDBFile
@@ -236,8 +236,28 @@ def test_an_object_that_changes_while_it_is_loaded_is_noticed(
     store, warehouse = open_store(), open_bigquery()
     found = object_for(warehouse, store, OCTOBER, entry, tmp_path)
     kept(tmp_path, OCTOBER, 300)
-    with pytest.raises(Conflict, match="was changed while it was loaded"):
+    with pytest.raises(Conflict, match="was changed while it was being loaded"):
         load_object(warehouse, OCTOBER, entry, found)
+    assert warehouse.loaded("green") == {}
+
+
+def test_an_object_that_is_dropped_while_it_is_loaded_is_said_to_be_gone(
+    google: Google, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The month is not recorded as loaded, and planning it again would not help."""
+    entry = kept(tmp_path)
+    store, warehouse = open_store(), open_bigquery()
+    found = object_for(warehouse, store, OCTOBER, entry, tmp_path)
+    run = bigquery._Jobs.run
+
+    def run_and_drop(*which: Any) -> None:
+        run(*which)
+        store.delete(entry.object_key)
+
+    monkeypatch.setattr(bigquery._Jobs, "run", run_and_drop)
+    with pytest.raises(StorageError, match="was dropped from the bucket while") as raised:
+        load_object(warehouse, OCTOBER, entry, found)
+    assert not isinstance(raised.value, Conflict)
     assert warehouse.loaded("green") == {}
 
 
