@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from core.errors import Held, StillHeld
+from core.errors import Held, StillHeld, StorageError
 from core.storage.bucket import Bucket, FolderBucket
-from fakes.entries import published_download
+from fakes.entries import converted_of, entry_of, published_download
 from fakes.gated_month import bring as bring_gated
 from fakes.google.places import open_store
 from fakes.in_process import Commands
@@ -28,14 +28,33 @@ from monthly.gates.policy import Policy
 from monthly.gates.verdict import verdict
 from monthly.ledger import entry_key, object_key
 from monthly.month import Month
+from monthly.plan import Plan, Status
+from monthly.report import held
 from monthly.result import Outcome, failed_month, from_record, to_record
 from monthly.shortfall import shortfall
+from orchestration import gate_tasks
 from test_flows import bring, bring_all, listing, publish, source, totals
 
 flows = pytest.mark.usefixtures("prefect_server")
 OLD = [f"{number}.5" for number in range(20)]
 NEW = [f"{number}.75" for number in range(20)]
 OCTOBER = Month("green", 2020, 10)
+
+
+def test_a_page_that_does_not_fit_on_the_disk_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writing to /dev/full fails as on a full disk."""
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    converted = converted_of(MONTH, tmp_path / "converted")
+    converted.path.with_suffix(".report.html").symlink_to("/dev/full")
+    monkeypatch.setattr(held, "held_page", lambda *_: "<html>")
+    bucket, entry = FolderBucket(tmp_path / "bucket"), entry_of(MONTH)
+    named = f"cannot keep month.report.html of {MONTH} in {converted.path.parent}: .*No space left"
+    with pytest.raises(StorageError, match=named):
+        gate_tasks.hold.fn(Plan(MONTH, Status.CHANGED, ""), entry, converted, bucket, [])
+    assert not listing(tmp_path / "bucket")
 
 
 @pytest.mark.flow

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from prefect import get_run_logger, task
 
+from core.disk import room_for
 from core.download.remote_file import Download
 from core.storage.bucket import Bucket
 from monthly.gates.aside import (
@@ -127,7 +128,8 @@ def hold(
     except Exception as error:  # the month is held even if drawing fails
         get_run_logger().error("%s: drawing its charts failed: %s", month, readable(error))
         html = held_page(month, entry, None, bucket, where, findings)
-    page.write_text(html, encoding="utf-8")
+    with room_for(f"{page.name} of {month}", page.parent):
+        page.write_text(html, encoding="utf-8")
     keep_aside(bucket, entry, converted, page, findings, planned.aside.held)
     show_quality(entry, where, [each.text for each in findings])
     return bucket.uri(aside_key(month, "report.html"))
