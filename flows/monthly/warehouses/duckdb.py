@@ -33,7 +33,7 @@ from monthly.warehouses.duckdb_tables import (
     type_of,
 )
 from monthly.warehouses.month_figures import MonthFigures, months_in
-from monthly.warehouses.table_columns import kept_columns, measurable
+from monthly.warehouses.table_columns import kept_columns, measurable, quoted
 
 #: What to do about a table that the project's queries fail on.
 _RENAME = "rename or drop the table if something else made or changed it, then run again"
@@ -224,13 +224,25 @@ def _replace(
     """Replace the rows; a column that the file lacks is null, one of no name is left out."""
     dataset, day = DATASETS[month.dataset], month.first_day
     file = glob.escape(str(parquet))  # DuckDB expands glob patterns
+    nulls = "".join(f", NULL AS {quoted(name)}" for name in _lacking(db, dataset, file, names))
     db.execute(f"DELETE FROM {table_of(dataset)} WHERE file_month = ?", [day])
     db.execute(
         f"INSERT INTO {table_of(dataset)} BY NAME "
-        "SELECT COLUMNS(lambda name: list_contains($1, name)) FROM read_parquet($2)",
+        f"SELECT COLUMNS(lambda name: list_contains($1, name)){nulls} FROM read_parquet($2)",
         [names, file],
     )
     return _count(db, dataset, day)
+
+
+def _lacking(
+    db: duckdb.DuckDBPyConnection, dataset: Dataset, file: str, names: Sequence[str]
+) -> list[str]:
+    """Return the columns that loads fill and this file lacks: a user's default must not do so."""
+    found = db.execute("SELECT * FROM read_parquet(?) LIMIT 0", [file]).description
+    there = {name.lower() for name, *_ in found if name in names}
+    loaded = {name.lower() for name in names}
+    columns = columns_of(db, dataset).items()
+    return [c.name for low, c in columns if low not in there and (low in loaded or c.is_kept)]
 
 
 def _count(db: duckdb.DuckDBPyConnection, dataset: Dataset, day: dt.date) -> int:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
 from monthly.columns import FILE_MONTH, Column
 from monthly.datasets import DATASETS
 from monthly.month import Month
-from monthly.warehouses.postgres_tables import identities, is_partition, partition_of
+from monthly.warehouses.postgres_tables import (
+    columns_of,
+    identities,
+    is_partition,
+    partition_of,
+)
 from monthly.warehouses.table_columns import quoted
 
 #: The columns and CHECK constraints of a table as CREATE TABLE takes them. A partition must have
@@ -59,19 +64,28 @@ def create_new(sql: Cursor, month: Month, kept: Sequence[Column]) -> str:
         f"CREATE TABLE {quoted(new)} ({columns}, CONSTRAINT {quoted(f'{new}_month')} "
         f"CHECK (file_month IS NOT NULL AND file_month = DATE '{day}'))"
     )
-    _set_defaults(sql, month, new, (*DATASETS[month.dataset].columns, *kept))
-    for column, sequence in identities(sql, table):
-        default = f"SET DEFAULT nextval({sequence})"
-        sql.execute(f"ALTER TABLE {quoted(new)} ALTER {quoted(column)} {default}")
+    _set_defaults(sql, month, new, kept)
+    _draw_from_identities(sql, table, new)
     return new
 
 
-def _set_defaults(sql: Cursor, month: Month, new: str, loaded: Iterable[Column]) -> None:
+def _set_defaults(sql: Cursor, month: Month, new: str, kept: Sequence[Column]) -> None:
     """Set the defaults of columns that a COPY leaves out: null, and the month in `file_month`.
 
-    A default that a user set on one of these columns applies only to rows that the user inserts.
+    A default that a user set on a declared column, or on one that this month or another one has
+    kept, applies only to rows that the user inserts.
     """
-    names = [c.name for c in loaded if c.name != FILE_MONTH.name]
+    dataset = DATASETS[month.dataset]
+    loaded = [column.name for column in (*dataset.columns, *kept)]
+    others = [name for name, found in columns_of(sql, dataset.table).items() if found.is_kept]
+    names = [name for name in dict.fromkeys((*loaded, *others)) if name != FILE_MONTH.name]
     none = ", ".join(f"ALTER {quoted(name)} DROP DEFAULT" for name in names)
     day = f"ALTER {FILE_MONTH.name} SET DEFAULT DATE '{month.first_day}'"
     sql.execute(f"ALTER TABLE {quoted(new)} {day}{none and ', '}{none}")
+
+
+def _draw_from_identities(sql: Cursor, table: str, new: str) -> None:
+    """Number the rows as the table's identity columns do, which the new table may not have."""
+    for column, sequence in identities(sql, table):
+        default = f"SET DEFAULT nextval({sequence})"
+        sql.execute(f"ALTER TABLE {quoted(new)} ALTER {quoted(column)} {default}")
