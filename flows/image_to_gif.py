@@ -5,8 +5,9 @@ python flows/image_to_gif.py --engine dask --workers 4
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,11 +23,11 @@ from core.dask.cluster_spec import ClusterSpec
 from core.download.checks import impostor
 from core.download.fetch import fetch
 from core.download.remote_file import RemoteFile, remote_file, without_secrets
-from core.errors import BadFile, StorageError, UsageError
+from core.errors import BadFile, Conflict, StorageError, UsageError
 from core.scratch import NamedOwner, scratch_folder
 from core.storage.bucket import Bucket, FolderBucket
 from core.storage.put import put
-from gif.frames import URL, Frame, animate, as_gif, split
+from gif.frames import URL, Frame, animate, as_gif, is_frame_name, split
 from gif.locations import Location
 from orchestration import cli
 from orchestration.block_registry import open_bucket, opened_bucket, tell_places
@@ -101,7 +102,7 @@ def write_frame(frame: Frame, source: Location, gif: Location) -> Frame:
     data = as_gif(bucket.read_part(key, frame.start, frame.size), frame, bucket.uri(key))
     out, out_key = _opened(gif.beside(frame.name))
     put(out, data, out_key)
-    return frame
+    return replace(frame, sha256=hashlib.sha256(data).hexdigest())
 
 
 @task(**RETRIES)
@@ -109,7 +110,7 @@ def write_frame(frame: Frame, source: Location, gif: Location) -> Frame:
 def combine(frames: list[Frame], gif: Location) -> Gif:
     """Combine the frames, in order, into one animated GIF."""
     out, key = _opened(gif)
-    found = animate((_frame(gif.beside(frame.name)) for frame in frames), out.uri(key))
+    found = animate((_written(frame, gif) for frame in frames), out.uri(key))
     written = put(out, found, key)
     return Gif(out.uri(key), len(frames), len(found), written)
 
@@ -169,8 +170,16 @@ def frames_to_gif(
     )
     if source == target:
         raise UsageError(f"the GIF {gif!r} would replace the file that it is made of; rename one")
+    _refuse_names_of_frames(source, target)
     frames = split_file(download(image, source))
     return combine(mapped(write_frame, frames, source, target), target)
+
+
+def _refuse_names_of_frames(source: Location, target: Location) -> None:
+    """Raise if a frame would replace the image file or the GIF."""
+    for place in (source, target):
+        if is_frame_name(place.name) and place == target.beside(place.name):
+            raise UsageError(f"a frame would replace {place.name!r}, which has its name; rename it")
 
 
 def _refuse_passing_folder(file: str, gif: str, bucket: str) -> None:
@@ -207,11 +216,17 @@ def _refuse_page(part: Path, image: RemoteFile[str]) -> None:
         raise BadFile(f"{image}, which begins with {head[:40]!r}, {wrong}")
 
 
-def _frame(location: Location) -> bytes:
-    bucket, key = _opened(location)
+def _written(frame: Frame, gif: Location) -> bytes:
+    """Return the frame's file as this run wrote it."""
+    bucket, key = _opened(gif.beside(frame.name))
     found = bucket.read(key)
     if found is None:
         raise StorageError(f"{bucket.uri(key)} is gone; run again to write it again")
+    if hashlib.sha256(found.data).hexdigest() != frame.sha256:
+        raise Conflict(
+            f"{bucket.uri(key)} was changed by another run; give the GIF of each image file a "
+            "folder of its own, then run again"
+        )
     return found.data
 
 

@@ -179,6 +179,36 @@ def test_a_gif_over_its_own_image_file_is_refused(server: Web, here: Path) -> No
     assert not [*here.iterdir()]
 
 
+@pytest.mark.parametrize("names", [{"file": "frame_01.gif"}, {"gif": "frame_100.gif"}])
+def test_a_name_that_a_frame_has_is_refused(server: Web, here: Path, names: dict[str, str]) -> None:
+    """A frame would replace the only copy of the images, or be replaced by the GIF."""
+    said = reason(make(server, **names))
+    assert f"a frame would replace {min(names.values())!r}" in said
+    assert not [*here.iterdir()]
+
+
+def test_a_frame_name_elsewhere_is_free(server: Web, here: Path) -> None:
+    """The frames lie next to the GIF."""
+    assert make(server, file="images/frame_00.gif", gif="made/clip.gif").is_completed()
+    assert pixels((here / "made/clip.gif").read_bytes()) == DOTS
+
+
+def test_frames_that_another_run_replaced_are_not_put_together(
+    server: Web, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs write their frames into one folder under the same names."""
+    combine = flow_file.combine.fn
+
+    def late(frames: Any, gif: Any) -> Any:
+        (here / FRAMES[1]).write_bytes(picture(99))  # by a run of another image file
+        return combine(frames, gif)
+
+    monkeypatch.setattr(flow_file.combine, "fn", late)
+    said = reason(make(server))
+    assert f"{FRAMES[1]} was changed by another run" in said
+    assert not (here / "clip.gif").exists()
+
+
 def test_an_invalid_address_is_refused_before_anything_is_written(here: Path) -> None:
     call: Any = flow_file.image_to_gif
     state = call(url="ftp://host/all.img", engine="threads", return_state=True)

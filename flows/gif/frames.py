@@ -7,10 +7,11 @@ four more at the end.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from core.errors import BadFile
 
@@ -29,16 +30,23 @@ class Frame:
         number: index from 0, in file order.
         start: offset of its first byte.
         size: size in bytes.
+        sha256: checksum of the frame's own file; empty until that is written.
     """
 
     number: int
     start: int
     size: int
+    sha256: str = ""
 
     @property
     def name(self) -> str:
         """Return the frame's file name, `frame_00.gif`."""
         return f"frame_{self.number:02}.gif"
+
+
+def is_frame_name(name: str) -> bool:
+    """Return whether a frame may have this file name."""
+    return re.fullmatch(r"frame_\d+\.gif", name) is not None
 
 
 def split(data: bytes) -> list[Frame]:
@@ -69,10 +77,11 @@ def as_gif(data: bytes, frame: Frame, file: str) -> bytes:
             if image.format == "GIF":
                 return data
             converted = io.BytesIO()
-            _eight_bits(image).save(converted, "GIF")
+            # A camera stores the picture as its sensor saw it, and next to it which side is up.
+            _eight_bits(ImageOps.exif_transpose(image)).save(converted, "GIF")
             return converted.getvalue()
-    # Pillow's readers raise these for bytes that they cannot read.
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    # Pillow's readers raise almost any error for bytes that they cannot read.
+    except Exception as error:
         raise BadFile(
             f"{file}: frame {frame.number}, {frame.size} bytes from {frame.start} on, which begin "
             f"with {data[:20]!r}, is not an image ({error}); remove the file to download it again, "
@@ -86,7 +95,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     Raises:
         ValueError: the scale of the image's values is unknown.
     """
-    if image.mode == "I;16" or (image.mode == "I" and _is_of_16_bits(image)):
+    if image.mode.startswith("I;16") or (image.mode == "I" and _is_of_16_bits(image)):
         # Pillow's own conversion clips values above 255.
         return image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
     if image.mode in ("I", "F"):
@@ -117,7 +126,11 @@ def animate(frames: Iterable[bytes], file: str) -> bytes:
     images = [Image.open(io.BytesIO(data)) for data in frames]
     _refuse_sizes(images, file)
     found = io.BytesIO()
-    images[0].save(found, "GIF", save_all=True, append_images=images[1:], duration=FRAME_MS, loop=0)
+    # Otherwise the frames before one that is transparent would be seen through it.
+    cleared = {"disposal": 2} if any(image.has_transparency_data for image in images) else {}
+    images[0].save(
+        found, "GIF", save_all=True, append_images=images[1:], duration=FRAME_MS, loop=0, **cleared
+    )
     return found.getvalue()
 
 

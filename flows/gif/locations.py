@@ -31,6 +31,11 @@ class Location:
             raise UsageError(f"{path!r} is not a file name; write it like clip.gif")
         return cls(bucket, path if bucket else str(Path(path).absolute()))
 
+    @property
+    def name(self) -> str:
+        """Return the file name, the last part of the path."""
+        return PurePosixPath(self.path).name
+
     def beside(self, name: str) -> Location:
         """Return another location in the same folder."""
         return Location(self.bucket, str(PurePosixPath(self.path).with_name(name)))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from core.errors import BadFile, UsageError
 from fakes.image_file import image_file, picture, pixels
@@ -57,6 +58,78 @@ def test_a_part_that_is_not_an_image_is_named_by_its_number(data: bytes) -> None
         BadFile, match=r"^images\.img: frame 7, 5 bytes from 100 on, .* not an image"
     ):
         as_gif(data, ANY, "images.img")
+
+
+def saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    found = io.BytesIO()
+    image.save(found, kind, **options)
+    return found.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(saved(Image.new("1", (70_000, 1)), "PNG"), id="wider than a GIF can be"),
+        pytest.param(
+            saved(Image.new("P", (20, 20)), "BLP").replace(b"\1", b"\xff", 1),
+            id="compressed in an unknown way",
+        ),
+    ],
+)
+def test_whatever_pillow_raises_the_frame_is_named(data: bytes) -> None:
+    with pytest.raises(BadFile, match=r"^images\.img: frame 7, .* is not an image \(.+\)"):
+        as_gif(data, ANY, "images.img")
+
+
+def test_a_photo_is_turned_the_way_its_camera_was_held() -> None:
+    """Orientation 6: the right side of the stored picture is the lower side of the scene."""
+    image = Image.new("RGB", (48, 16), "blue")
+    image.paste("red", (32, 0, 48, 16))
+    orientation = Image.Exif()
+    orientation[0x0112] = 6
+    photo = saved(image, "JPEG", exif=orientation, quality=95)
+    with Image.open(io.BytesIO(as_gif(photo, ANY, "file"))) as made:
+        shown = made.convert("RGB")
+    assert shown.size == (16, 48)
+    assert [name_of(shown, (8, y)) for y in (8, 24, 40)] == ["blue", "blue", "red"]
+
+
+def name_of(image: Image.Image, place: tuple[int, int]) -> str:
+    """Return the name of the strongest color of a pixel."""
+    pixel = image.getpixel(place)
+    assert isinstance(pixel, tuple)
+    return ["red", "green", "blue"][pixel.index(max(pixel))]
+
+
+@pytest.mark.parametrize(("mode", "order"), [("I;16", "little"), ("I;16B", "big")])
+def test_16_bits_become_8_in_either_order_of_their_bytes(
+    mode: str, order: Literal["little", "big"]
+) -> None:
+    """Values above 255 are scaled, not clipped."""
+    data = b"".join((257 * level).to_bytes(2, order) for level in (0, 5, 155, 255))
+    scan = saved(Image.frombytes(mode, (4, 1), data), "TIFF")
+    with Image.open(io.BytesIO(as_gif(scan, ANY, "file"))) as made:
+        assert made.convert("L").tobytes() == bytes([0, 5, 155, 255])
+
+
+def see_through(left: int, color: int) -> bytes:
+    """Return a transparent GIF with a square of red (1) or blue (2)."""
+    image = Image.new("P", (30, 10), 0)
+    image.putpalette([0, 0, 0, 255, 0, 0, 0, 0, 255])
+    ImageDraw.Draw(image).rectangle((left, 0, left + 9, 9), fill=color)
+    return saved(image, "GIF", transparency=0)
+
+
+def test_a_frame_is_not_seen_through_the_transparent_one_after_it() -> None:
+    nothing, red, blue = (0, 0, 0, 0), (255, 0, 0, 255), (0, 0, 255, 255)
+    made = animate([see_through(0, 1), see_through(20, 2)], "file")
+    with Image.open(io.BytesIO(made)) as image:
+        seen = []
+        for number in range(2):
+            image.seek(number)
+            frame = image.convert("RGBA")
+            seen.append([frame.getpixel((x, 5)) for x in (5, 15, 25)])
+    assert seen == [[red, nothing, nothing], [nothing, nothing, blue]]
 
 
 def test_a_gif_of_all_frames_in_their_order() -> None:
