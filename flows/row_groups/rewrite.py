@@ -104,7 +104,19 @@ def _month_of(name: str) -> Month:
 def _opened(source: Path) -> pq.ParquetFile:
     with pq.ParquetFile(source, coerce_int96_timestamp_unit="us") as file:
         texts = [f.name for f in file.schema_arrow if pa.types.is_string(f.type)]
-    return open_file(source, texts)
+        delta = _delta_encoded(file.metadata)
+    return open_file(source, [name for name in texts if name not in delta])
+
+
+def _delta_encoded(metadata: pq.FileMetaData) -> set[str]:
+    """Return the columns whose encoding, as DuckDB may write, PyArrow reads as no dictionary."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
+    return {
+        chunk.path_in_schema
+        for chunk in chunks
+        if any(encoding.startswith("DELTA") for encoding in chunk.encodings)
+    }
 
 
 def dataset_of(name: str) -> Dataset:

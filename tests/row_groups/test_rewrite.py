@@ -305,3 +305,36 @@ def test_times_of_utc_that_the_month_does_not_settle_are_refused(
     rewrite(written(tmp_path, table), target, 10, "utc")
     (at,) = pq.read_table(target)["pickup_datetime"].to_pylist()
     assert at == dt.datetime(2021, 1, 14, 19)
+
+
+@pytest.mark.parametrize("encoding", ["DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"])
+def test_texts_in_an_encoding_without_dictionary_are_read(
+    tmp_path: Path, target: Path, encoding: str
+) -> None:
+    """DuckDB and Spark write these in version 2 of the format."""
+    table = trips(
+        hvfhs_license_num=pa.array([f"HV{number}" for number in range(3_000)]),
+        dispatching_base_num=pa.array(["B1", None, "B2"] * 1_000),
+    )
+    source = tmp_path / NAME
+    column = {"hvfhs_license_num": encoding}
+    pq.write_table(
+        table,
+        source,
+        use_dictionary=["dispatching_base_num"],
+        column_encoding=column,
+        row_group_size=900,
+    )
+    assert rewrite(source, target, 1_000).rows == 3_000
+    assert pq.read_table(target).equals(table)
+
+
+def test_half_floats_are_numbers(tmp_path: Path, target: Path) -> None:
+    """PyArrow cannot calculate with them."""
+    halves = pa.array([1.5, None, float("nan")], pa.float16())
+    whole = pa.array([1, 2, None], pa.float16())
+    source = written(tmp_path, trips(tips=halves, PULocationID=whole))
+    rewrite(source, target, 1_000)
+    found = pq.read_table(target)
+    assert found["tips"].to_pylist() == [1.5, None, None]
+    assert found["PULocationID"].to_pylist() == [1, 2, None]

@@ -150,7 +150,9 @@ def _number(column: Column, values: pa.Array) -> pa.Array:
     """Convert numbers of any width to the declared type, with NaN, which pandas writes, as null."""
     kind = values.type
     if pa.types.is_floating(kind):
-        values = _known_numbers(column, values)
+        # Arrow cannot calculate with half floats.
+        wide = values.cast(pa.float32()) if pa.types.is_float16(kind) else values
+        values = _known_numbers(column, wide)
         if column.kind == "int64" and (pc.max(pc.abs(values)).as_py() or 0) >= WHOLE_FLOATS_END:
             raise Unreadable(f"{column.name}: too large to be read exactly")
     elif not (pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)):
