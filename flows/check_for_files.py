@@ -48,9 +48,11 @@ ROWS_PER_GROUP = 700_000
 
 @task(name="find", task_run_name="find {pattern}", **RETRIES)
 @stage
-def find(source: Place, sink: Place, pattern: str, intent: str, days: int) -> list[Planned]:
+def find(
+    source: Place, sink: Place, pattern: str, intent: str, days: int, rows_per_group: int
+) -> list[Planned]:
     """List the files and compare them with the ledger, without writing anything."""
-    return plan_files(source, sink, pattern, intent, days, _now())
+    return plan_files(source, sink, pattern, intent, days, _now(), rows_per_group)
 
 
 @task(name="rewrite", task_run_name="rewrite {job.file}", **RETRIES)
@@ -112,7 +114,7 @@ def check_for_files(
     spec = ClusterSpec.of(cluster, cluster_options)
     places = open_place(source, there=True), open_place(sink)
     get_run_logger().info("%s", f"{pattern} of {places[0]} into {places[1]}")
-    planned = find(*places, pattern, intent, days)
+    planned = find(*places, pattern, intent, days, rows_per_group)
     lines = [line_of(file, Outcome.UNCHANGED, file.entry, places[1]) for file in planned]
     jobs = [Job(file, *places, rows_per_group, utc_times) for file in planned if file.due]
     if not lines and not skip_missing:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
 from core.errors import UsageError
 from core.storage.bucket import Listed
 from row_groups.ledger import Entry, read_entry
 from row_groups.places import Place
+from row_groups.rewrite import dataset_of
 
 #: "" selects recently changed files, test_subset only the first file, reprocess all files.
 Intent = Literal["", "test_subset", "reprocess"]
@@ -47,7 +48,13 @@ class Planned:
 
 
 def plan_files(
-    source: Place, sink: Place, pattern: str, intent: str, days: int, now: dt.datetime
+    source: Place,
+    sink: Place,
+    pattern: str,
+    intent: str,
+    days: int,
+    now: dt.datetime,
+    rows_per_group: int,
 ) -> list[Planned]:
     """Plan the files that an intent selects, sorted by name, without writing anything.
 
@@ -58,6 +65,7 @@ def plan_files(
         intent: one of `Intent`.
         days: maximum age of a change for the intent "".
         now: current time, with a time zone.
+        rows_per_group: rows that each row group except the last shall have.
 
     Raises:
         UsageError: the intent is unknown, days is negative, or source and sink are the same.
@@ -67,7 +75,7 @@ def plan_files(
     if intent == "test_subset":
         files = files[:1]
     since = None if intent else now - dt.timedelta(days=days)
-    return [_planned(file, source, sink, intent, since) for file in files]
+    return [_planned(file, source, sink, intent, since, rows_per_group) for file in files]
 
 
 def _refuse(source: Place, sink: Place, intent: str, days: int) -> None:
@@ -78,12 +86,18 @@ def _refuse(source: Place, sink: Place, intent: str, days: int) -> None:
         )
     if days < 0:
         raise UsageError(f"days {days} is negative; write 0 or more")
-    if str(source) == str(sink):
+    # A link, or a path with `..`, may lead to the same folder; an S3 address stays as it is.
+    if Path(str(source)).resolve() == Path(str(sink)).resolve():
         raise UsageError(f"source and sink are both {source}; name another sink")
 
 
 def _planned(
-    file: Listed, source: Place, sink: Place, intent: str, since: dt.datetime | None
+    file: Listed,
+    source: Place,
+    sink: Place,
+    intent: str,
+    since: dt.datetime | None,
+    rows_per_group: int,
 ) -> Planned:
     entry, version = read_entry(sink, file.name)
     due, reason = True, intent
@@ -91,6 +105,8 @@ def _planned(
         due, reason = False, f"not changed since {since:%Y-%m-%d %H:%M} UTC"
     elif intent != "reprocess":
         due, reason = _changed(file, source, sink, entry)
+        if entry and not due:
+            reason += _but(file, entry, rows_per_group)
     return Planned(file.name, file.modified.isoformat(), due, reason, entry, version)
 
 
@@ -106,6 +122,16 @@ def _changed(file: Listed, source: Place, sink: Place, entry: Entry | None) -> t
     if not is_in_sink(sink, file.name, entry):
         return True, "what the sink has is not what its ledger names"
     return False, "same size and time" if same_time else "a new time, but the same size and ETag"
+
+
+def _but(file: Listed, entry: Entry, rows_per_group: int) -> str:
+    """Return what an unchanged file lacks of what this run asks for; only reprocess rewrites it."""
+    lacks = []
+    if entry.rows_per_group != rows_per_group:
+        lacks.append(f"{entry.rows_per_group:,} rows per group, not {rows_per_group:,}")
+    if entry.schema_version != dataset_of(file.name).schema_version:
+        lacks.append("the types of another declaration")
+    return f", but it has {', and '.join(lacks)}; reprocess it to change that" if lacks else ""
 
 
 def is_in_sink(sink: Place, name: str, entry: Entry) -> bool:

@@ -44,7 +44,7 @@ def test_a_file_that_takes_its_workers_with_it_has_failed(tmp_path: Path, scratc
     publish(tmp_path / "web", 1, 1_000_000, (300_000,))
     source, sink = Place(FolderBucket(tmp_path / "web")), Place(FolderBucket(tmp_path / "out"))
     now = dt.datetime.now(dt.timezone.utc)
-    (file,) = plan_files(source, sink, "*.parquet", "", 1, now)
+    (file,) = plan_files(source, sink, "*.parquet", "", 1, now, 1_000)
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         running(ClusterSpec("", {"n_workers": 1}), 1) as client,

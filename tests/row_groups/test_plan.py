@@ -6,10 +6,12 @@ import datetime as dt
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
 
+import row_groups.plan
 from core.errors import Conflict, StorageError, UsageError
 from core.storage.bucket import Bucket, FolderBucket
 from core.storage.s3 import S3Store
@@ -17,6 +19,7 @@ from fakes.google import Google
 from fakes.google.places import open_store
 from fakes.parquet_files import groups, publish, touch
 from fakes.s3 import S3, block
+from monthly.datasets import DATASETS
 from row_groups.job import Job, rewrite_object
 from row_groups.ledger import entry_key, read_entry
 from row_groups.places import Place
@@ -43,7 +46,7 @@ class Site:
     def plan(self, intent: str = "", days: int = 7, later: float = 0) -> list[Planned]:
         """Return the plan of a run some days later."""
         now = dt.datetime.now(dt.timezone.utc) + dt.timedelta(days=later)
-        return plan_files(self.source, self.sink, PATTERN, intent, days, now)
+        return plan_files(self.source, self.sink, PATTERN, intent, days, now, self.rows_per_group)
 
     def due(self, intent: str = "", days: int = 7, later: float = 0) -> list[str]:
         """Return the names of the files that it would rewrite."""
@@ -131,6 +134,23 @@ def test_another_content_of_the_same_size_is_a_change(tmp_path: Path) -> None:
     assert [f.reason for f in site.plan()] == ["changed: the same size, another ETag"]
 
 
+def test_an_unchanged_file_that_is_not_what_a_run_asks_for_says_so(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only reprocess replaces it, but the report must not pass it off as what was asked for."""
+    site.publish(1)
+    site.run()
+    site.rows_per_group = 30
+    newer = SimpleNamespace(schema_version=DATASETS["fhvhv"].schema_version + 1)
+    monkeypatch.setattr(row_groups.plan, "dataset_of", lambda name: newer)
+    (file,) = site.plan()
+    assert (file.due, file.reason) == (
+        False,
+        "same size and time, but it has 20 rows per group, not 30, and the types of another "
+        "declaration; reprocess it to change that",
+    )
+
+
 def test_a_file_that_changed_long_ago_is_left_alone(site: Site) -> None:
     """The intents for everything and for the first file are exceptions."""
     site.publish(1)
@@ -204,6 +224,18 @@ def test_an_invalid_parameter_is_refused(site: Site) -> None:
         site.plan(days=-1)
     site.sink = Place(site.source.bucket, "trip-data")
     with pytest.raises(UsageError, match=r"source and sink are both .*trip-data/; name another"):
+        site.plan()
+
+
+@pytest.mark.parametrize("way", ["link", "../web"])
+def test_a_sink_that_leads_to_the_source_is_refused(tmp_path: Path, way: str) -> None:
+    """The rewritten file would replace the only copy of the published one."""
+    web = tmp_path / "web"
+    web.mkdir()
+    (tmp_path / "link").symlink_to(web)
+    sink = Place(FolderBucket(tmp_path / "web" / way if ".." in way else tmp_path / way))
+    site = Site(Place(FolderBucket(web)), sink, tmp_path)
+    with pytest.raises(UsageError, match=r"source and sink are both .*; name another sink"):
         site.plan()
 
 
