@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
 
@@ -55,15 +56,20 @@ class Report:
 @task(task_run_name="extract {day}", **RETRIES)
 @stage
 def extract(edition: RemoteFile[str], bucket: Bucket, day: dt.date, folder: Path) -> Path:
-    """Download the day's edition, or take it from the bucket if that has the publisher's."""
+    """Download the day's edition, or take it from the bucket if that has the publisher's.
+
+    A file on this machine is never taken from there: it may have been corrected since.
+    """
     logger, path = get_run_logger(), folder / "edition.json"
-    if cached(bucket, edition.url, day, path):
+    is_published = urlsplit(edition.url).scheme != "file"
+    if is_published and cached(bucket, edition.url, day, path):
         return _cached(path, f"{edition}: already fetched on {day}")
     if unchanged(bucket, edition, day, path):
         return _cached(path, f"{edition}: unchanged since it was fetched")
     with shown_progress(str(edition), logger) as tell:
         found = fetch(edition, path, lambda part, _: check_edition(part, str(edition)), tell)
-    keep(bucket, found, day)
+    if is_published:
+        keep(bucket, found, day)
     logger.info("%s: %s bytes", edition, f"{found.size:,}")
     return path
 
@@ -105,8 +111,9 @@ def covid_monthly(
 ) -> Report | State[Report]:
     """Sum ECDC's daily cases and deaths of one country by month into a CSV file and a chart.
 
-    The run downloads the edition once a day (UTC) and caches it in the bucket. It is idempotent:
-    if the output files are already up to date, it writes nothing.
+    The run downloads the edition once a day (UTC) and caches it in the bucket; it reads a file on
+    this machine each time. It is idempotent: if the output files are already up to date, it
+    writes nothing.
 
     Args:
         country: Name of the country as ECDC spells it, or its two- or three-letter code.

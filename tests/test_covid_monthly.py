@@ -85,6 +85,17 @@ def test_twice_asks_once_and_changes_nothing(place: Path, server: Web) -> None:
     assert len(server.requests) == 1
 
 
+def test_a_file_that_was_corrected_counts_at_once(place: Path, server: Web, tmp_path: Path) -> None:
+    """It is on this machine, so there is no publisher to spare."""
+    file = tmp_path / "edition.json"
+    file.write_bytes(SMALL.replace(b"10", b"99"))
+    assert report(server, url=str(file)).name == "Completed"
+    file.write_bytes(SMALL)
+    assert report(server, url=str(file)).name == "Completed"
+    assert (place / "bucket" / CSV).read_bytes() == SMALL_CSV
+    assert report(server, url=str(file)).name == "Skipped"
+
+
 def test_another_country_of_the_day_takes_the_same_edition(place: Path, server: Web) -> None:
     report(server)
     state = report(server, "NA")

@@ -6,7 +6,7 @@ import csv
 import datetime as dt
 import io
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -71,17 +71,29 @@ def by_month(records: Iterable[Record], country: str, day: dt.date) -> Monthly:
         day: day on which the edition was fetched.
 
     Raises:
-        SchemaError: a value is not an integer, or a month does not exist.
+        SchemaError: a value is not an integer, a month does not exist, or a day occurs twice.
     """
+    records = [record for record in records if record[COUNTRY] == country]
+    _refuse_days_twice(records)
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     unreported = 0
-    for record in (r for r in records if r[COUNTRY] == country):
+    for record in records:
         found = [number(record, field) for field in (CASES, DEATHS)]
         unreported += None in found
         total = sums[_year_month(record)]
         total[:] = [so_far + (more or 0) for so_far, more in zip(total, found)]
     totals = tuple(Total(month, *sums[month]) for month in sorted(sums))
     return Monthly(country, day, totals, unreported)
+
+
+def _refuse_days_twice(records: Iterable[Record]) -> None:
+    """Raise if two records of a country have the same date; their sum would count it twice."""
+    days = Counter((record[COUNTRY], str(record.get("dateRep") or "")) for record in records)
+    for (country, day), count in days.items():
+        if day and count > 1:
+            raise SchemaError(
+                f"{country}: {count} records for the day {day}; give another edition's url"
+            )
 
 
 def _year_month(record: Record) -> str:

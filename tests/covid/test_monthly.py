@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+from itertools import count
 
 import pytest
 from hypothesis import given
@@ -52,8 +53,8 @@ def test_days_are_summed_by_month_in_order_of_time() -> None:
 def test_nothing_is_lost_or_counted_twice(days: list[tuple[int, int, int, bool]]) -> None:
     """The months add up to the days, in any order and notation of the days."""
     records = [
-        record("Germany", year, f"{month:02}" if text else month, str(n) if text else n, -n)
-        for year, month, n, text in days
+        record("Germany", year, f"{month:02}" if text else month, str(n) if text else n, -n, day)
+        for day, (year, month, n, text) in zip(map(str, count()), days)
     ]
     totals = by_month(records, "Germany", DAY).totals
     assert sum(t.cases for t in totals) == sum(n for _, _, n, _ in days)
@@ -63,9 +64,18 @@ def test_nothing_is_lost_or_counted_twice(days: list[tuple[int, int, int, bool]]
 
 def test_days_without_a_number_are_counted() -> None:
     """They add nothing to the sums, and the report counts them."""
-    records = [record("Germany", 2020, 3, None, 1), record("Germany", 2020, 3, 4, "")]
+    records = [record("Germany", 2020, 3, None, 1), record("Germany", 2020, 3, 4, "", "02")]
     found = by_month(records, "Germany", DAY)
     assert (found.totals, found.unreported) == ((Total("2020_03", 4, 1),), 2)
+
+
+@pytest.mark.parametrize("again", [1, 5])
+def test_a_day_twice_is_refused_and_not_counted_twice(again: int) -> None:
+    """This holds whether the second record is a copy or a correction."""
+    records = [record("Germany", 2020, 3, 1, 0), record("Germany", 2020, 3, again, 0)]
+    with pytest.raises(SchemaError, match=r"^Germany: 2 records for the day 01/3/2020; give ano"):
+        by_month(records, "Germany", DAY)
+    assert by_month([*records, record("Namibia", 2020, 3, 7, 0)], "Namibia", DAY).totals
 
 
 @pytest.mark.parametrize(("year", "month"), [(2020, 13), (2020, "0"), (20, 3), (2020, "")])
