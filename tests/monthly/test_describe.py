@@ -636,6 +636,24 @@ def test_whole_numbers_beyond_64_bits_are_decimals(tmp_path: Path) -> None:
     assert values(loads(found, "t-2020-01.parquet"), "key") == [Decimal(2**64 - 1)]
 
 
+def test_parquet_columns_that_a_table_cannot_have_are_left_out(tmp_path: Path) -> None:
+    """GeoParquet has geometries as bytes; the reason of each is told."""
+    table = pa.table(
+        {
+            "day": pa.array(DAYS),
+            "geometry": pa.array([b"\x01\xff"] * 31),
+            "half": pa.array([0.5] * 31, pa.float16()),
+            " ": pa.array([1] * 31),
+        }
+    )
+    pq.write_table(table, tmp_path / "t-2020-01.parquet")
+    found = draft_of(tmp_path / "t-2020-01.parquet", folder=tmp_path)
+    assert found.types == {"day": "date", "half": "float64"}
+    assert "Column 'geometry' is left out: a table has no type binary." in found.text
+    assert "Column ' ' is left out: it has no name." in found.text
+    assert values(loads(found, "t-2020-01.parquet"), "half") == [0.5] * 31
+
+
 def test_parquet_and_text_of_two_eras(tmp_path: Path) -> None:
     """Whole floats of pandas, and times with and without a type, become one type."""
     (tmp_path / "t-2020-01.csv").write_text("at,riders\n2020-01-02 05:06:07,3\n2020-01-02 05:06,\n")

@@ -227,7 +227,11 @@ def _first_moment(month: YearMonth, later: int = 0) -> int:
 def _notes(draft: Draft) -> list[str]:
     notes = [
         f"Column {v.name!r} is left out: "
-        + ("it has no name." if v.native is None else f"a table has no type {v.native}.")
+        + (
+            "it has no name."
+            if not v.name.strip() or v.native is None
+            else f"a table has no type {v.native}."
+        )
         for v in draft.left_out
     ]
     notes += [

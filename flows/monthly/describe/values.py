@@ -60,6 +60,7 @@ class Values:
         truths: number of texts that are true or false.
         odd: texts that fit no type.
         lone: texts that alone fill one of the last rows, such as notes.
+        is_bytes: whether bytes in a Parquet column are no text.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Values:
     is_whole: bool = True
     compact: Reading = field(default_factory=lambda: Reading(""))
     lone: set[str] = field(default_factory=set)
+    is_bytes: bool = False
 
     def __post_init__(self) -> None:
         """Start without times."""
@@ -95,7 +97,7 @@ class Values:
     def has_text(self) -> bool:
         """Return whether the values are text."""
         kind = self.native
-        return kind is None or is_text(kind) or pa.types.is_binary(kind)
+        return kind is None or is_text(kind) or (pa.types.is_binary(kind) and not self.is_bytes)
 
     @property
     def has_known_type(self) -> bool:
@@ -145,8 +147,11 @@ class Values:
         if not len(known):
             return
         self.known += len(known)
-        if pa.types.is_binary(known.type):  # as Spark writes text
-            known = known.cast(pa.string())
+        if pa.types.is_binary(known.type):
+            try:
+                known = known.cast(pa.string())  # as Spark writes it
+            except pa.ArrowInvalid:
+                self.is_bytes = True  # such as the geometries of GeoParquet
         if is_text(known.type):
             self._add_texts(known.cast(pa.string()))
         else:
@@ -203,6 +208,8 @@ class Values:
             self.compact.add(texts, self.near_year)
 
     def _add_natives(self, known: pa.Array) -> None:
+        if pa.types.is_float16(known.type):
+            known = known.cast(pa.float32())  # Arrow cannot calculate with half floats
         kind = known.type
         if pa.types.is_floating(kind):
             known = known.filter(pc.is_finite(known))
