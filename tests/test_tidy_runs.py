@@ -109,6 +109,15 @@ def test_what_was_started_again_is_not_started_a_third_time(gone: str) -> None:
     assert len(marked("twice")) == 1
 
 
+@pytest.mark.parametrize("name", ["silent_minutes", "keep_hours"])
+def test_a_negative_time_is_refused(name: str) -> None:
+    """A run on another machine would count as lost however lately it was heard of."""
+    run = running("elsewhere:1", f"negative {name}")
+    assert f"{name} -5 is negative" in tidy(**{name: -5})
+    assert state_of(run).is_running()
+    ask(lambda client: client.set_flow_run_state(run, Completed()))
+
+
 def test_a_run_whose_process_lives_is_left_alone() -> None:
     """Its process is enough, even if it logs nothing."""
     run = running(f"{platform.node()}:{os.getpid()}", "alive")

@@ -15,6 +15,8 @@ from row_groups.rewrite import dataset_of
 
 #: "" selects recently changed files, test_subset only the first file, reprocess all files.
 Intent = Literal["", "test_subset", "reprocess"]
+#: More than a file can be old, and fewer than a date can be moved by.
+_ALL_DAYS = 100_000
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def plan_files(
     files = source.files(pattern)
     if intent == "test_subset":
         files = files[:1]
-    since = None if intent else now - dt.timedelta(days=days)
+    since = None if intent else now - dt.timedelta(days=min(days, _ALL_DAYS))
     return [_planned(file, source, sink, intent, since, rows_per_group) for file in files]
 
 

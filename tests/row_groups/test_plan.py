@@ -162,6 +162,12 @@ def test_a_file_that_changed_long_ago_is_left_alone(site: Site) -> None:
     assert site.due("reprocess", later=8) == [JANUARY, FEBRUARY]
 
 
+def test_any_number_of_days_may_be_given(site: Site) -> None:
+    """People write a large one to mean all files."""
+    site.publish(1)
+    assert site.due(days=10**12, later=900) == [JANUARY]
+
+
 def test_reprocess_includes_existing_files(site: Site) -> None:
     site.publish(1)
     site.run()
