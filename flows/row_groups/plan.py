@@ -105,6 +105,8 @@ def _planned(
     due, reason = True, intent
     if since and file.modified < since:
         due, reason = False, f"not changed since {since:%Y-%m-%d %H:%M} UTC"
+        if entry is None:
+            reason += ", but never rewritten; give more days, or reprocess it"
     elif intent != "reprocess":
         due, reason = _changed(file, source, sink, entry)
         if entry and not due:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import pickle
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -160,6 +161,15 @@ def test_a_file_that_changed_long_ago_is_left_alone(site: Site) -> None:
     assert site.plan(later=8)[0].reason.startswith("not changed since ")
     assert site.due("test_subset", later=8) == [JANUARY]
     assert site.due("reprocess", later=8) == [JANUARY, FEBRUARY]
+
+
+def test_an_old_file_that_was_never_rewritten_says_so(site: Site) -> None:
+    """It is not done, whatever its age; a run that failed may be the reason."""
+    site.publish(1)
+    (file,) = site.plan(later=8)
+    assert re.search(r"^not changed since .* UTC, but never rewritten; give more", file.reason)
+    site.run()
+    assert site.plan(later=8)[0].reason.endswith(" UTC")
 
 
 def test_any_number_of_days_may_be_given(site: Site) -> None:
