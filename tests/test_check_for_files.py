@@ -124,6 +124,10 @@ def test_an_unknown_intent_is_refused(place: Path, web: Path) -> None:
             {"cluster_options": '{"x_y": 1, "dashboard_address": "127.0.0.1:0"}'},
             "unexpected keyword argument 'x_y'",
         ),
+        (
+            {"cluster": "", "cluster_options": '{"n_workers": "a"}'},
+            "the local cluster does not take these cluster_options: ",
+        ),
     ],
 )
 def test_an_invalid_parameter_is_named(
@@ -134,6 +138,13 @@ def test_an_invalid_parameter_is_named(
     assert state.is_failed()
     assert said in str(state.result(raise_on_failure=False))
     assert not (place / "bucket").exists()
+
+
+def test_a_file_where_the_sink_must_be_is_named(place: Path, web: Path) -> None:
+    state = check(source=str(web), sink=str(web / JANUARY / "uniform"))
+    assert state.is_failed()
+    said = str(state.result(raise_on_failure=False))
+    assert f"{web / JANUARY} is a file, so there can be no folder" in said
 
 
 def test_one_bad_file_does_not_stop_the_others_and_is_named(place: Path, web: Path) -> None:

@@ -103,12 +103,14 @@ def open_place(name: str, there: bool = False) -> Place:
         there: whether a local folder must already exist.
 
     Raises:
-        UsageError: the name is neither, or the block or folder does not exist.
+        UsageError: the name is neither, the block or folder does not exist, or a file is in
+            the way.
     """
     if is_path(name):
         path = lasting(name)
         if there and not path.is_dir():
             raise UsageError(f"{path} is not a folder on this machine; correct its name")
+        refuse_unusable(path, f"folder {name}")
         return Place(FolderBucket(path))
     slug, _, rest = name.partition("/")
     document, _, folder = rest.partition("/")
