@@ -53,8 +53,10 @@ def listed_editions(bucket: Bucket, month: Month) -> dict[str, Listed]:
 
 
 def edition_names(bucket: Bucket, month: Month) -> list[str]:
-    """Return the complete editions of a month, sorted."""
-    return sorted(name_of(key) for key in listed_editions(bucket, month) if _kind(key) == "json")
+    """Return the complete editions of a month, sorted; one whose object is gone is not."""
+    found = listed_editions(bucket, month)
+    names = (name_of(key) for key in found if _kind(key) == "json")
+    return sorted(name for name in names if edition_key(month, name, "parquet") in found)
 
 
 def read_edition(bucket: Bucket, month: Month, edition: str) -> Entry:
@@ -105,7 +107,7 @@ def keep_edition(bucket: Bucket, month: Month, entry: Entry) -> None:
         Conflict: another run replaced the object in the meantime.
     """
     edition = edition_of(entry.object_sha256)
-    if bucket.info(edition_key(month, edition, "json")):
+    if all(bucket.info(edition_key(month, edition, kind)) for kind in ("json", "parquet")):
         return
     version = proven_version(bucket, entry)
     if version is None:

@@ -366,6 +366,20 @@ def test_a_damaged_edition_is_not_restored(place: Place, tmp_path: Path) -> None
             read_edition(place.bucket, MONTH, first)
 
 
+def test_an_edition_whose_object_is_gone_is_none_and_is_kept_again(place: Place) -> None:
+    """Somebody removed it; the next correction keeps the same edition anew."""
+    first, second = place.publish(FIRST), place.publish(SECOND)
+    place.restore(first)
+    place.bucket.delete(edition_key(MONTH, first, "parquet"))
+    assert edition_names(place.bucket, MONTH) == [second]
+    unpin(place.bucket, MONTH)
+    place.publish(THIRD)
+    assert first in edition_names(place.bucket, MONTH)
+    assert place.cents(edition_key(MONTH, first, "parquet")) == FIRST
+    place.restore(first)
+    assert place.cents() == FIRST
+
+
 def test_the_number_of_editions_is_asked_for_or_declared() -> None:
     assert [editions_to_keep("yellow", asked) for asked in (None, 0, 3)] == [1, 0, 3]
     with pytest.raises(UsageError, match="yellow: keep_editions -1 is below 0"):
