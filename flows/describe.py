@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import re
 import sys
 from pathlib import Path
@@ -74,11 +75,19 @@ def _options() -> argparse.Namespace:
 
 def _fault(output: Path, name: str, force: bool) -> str:
     """Return why the draft cannot be written there; empty if it can."""
-    if output.is_dir():
+    # Not Path.is_dir, which raises PermissionError inside a folder that this user may not enter.
+    if os.path.isdir(output):  # noqa: PTH112
         return f"{output} is a folder; name a file, such as {output / name}.toml"
-    if not output.parent.is_dir():
+    if not os.path.isdir(output.parent):  # noqa: PTH112
         return f"{output.parent} is not a folder; create it, or name a file in another one"
-    return f"{output} exists; add --force to replace it" if output.exists() and not force else ""
+    is_there = os.path.exists(output)  # noqa: PTH110
+    if is_there and not force:
+        return f"{output} exists; add --force to replace it"
+    if not (
+        os.access(output, os.W_OK) if is_there else os.access(output.parent, os.W_OK | os.X_OK)
+    ):
+        return f"this user may not write {output}; correct the permissions, or name another file"
+    return ""
 
 
 def _name(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 import describe
 from core.download.http import VERSION
+from fakes.humble import humble
 from fakes.web import Web
 from orchestration import variables
 
@@ -57,6 +59,23 @@ def test_an_impossible_output_is_refused_before_the_published_file_is_read(
         command(monkeypatch, *options)
     assert raised.value.code == 2
     assert capsys.readouterr().err == f"Error: {said.format(tmp_path, tmp_path)}\n"
+
+
+@pytest.mark.parametrize("mode", [0o555, 0o000])
+def test_an_output_that_this_user_may_not_write_is_refused_at_once(
+    tmp_path: Path, mode: int
+) -> None:
+    """Not after the published file was read, here a missing one; nor with a traceback."""
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "closed").chmod(mode)
+    target = tmp_path / "closed" / "own.toml"
+    words = (sys.executable, describe.__file__, "none.csv", "--name", "own", "-o", str(target))
+    done = subprocess.run(humble(*words), capture_output=True, text=True)
+    (tmp_path / "closed").chmod(0o755)
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"Error: this user may not write {target}; correct the permissions, or name another file\n",
+    )
 
 
 def test_a_file_is_replaced_only_by_force(
