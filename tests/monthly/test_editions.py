@@ -367,7 +367,7 @@ def test_a_damaged_edition_is_not_restored(place: Place, tmp_path: Path) -> None
 
 
 def test_an_edition_whose_object_is_gone_is_none_and_is_kept_again(place: Place) -> None:
-    """Somebody removed it; the next correction keeps the same edition anew."""
+    """Somebody removed it; the next correction keeps the same edition again."""
     first, second = place.publish(FIRST), place.publish(SECOND)
     place.restore(first)
     place.bucket.delete(edition_key(MONTH, first, "parquet"))
