@@ -29,6 +29,7 @@ from orchestration.json_log import KEYS
 from test_cli import PROJECT, _prefect_settings, command
 from test_flows import TEMPLATE, bring_all, publish, source, totals, trips
 from test_json_log import FIRST
+from test_notices import Webhook, webhook  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.flow, pytest.mark.cluster, pytest.mark.usefixtures("prefect_server")]
 
@@ -178,8 +179,11 @@ def test_a_cluster_is_started_only_when_there_is_work(shared: Path) -> None:
     assert state.name == "Skipped"
 
 
-def test_one_failed_month_is_named_and_the_others_arrive(shared: Path) -> None:
-    """As with threads, it has the reason, which comes from the worker."""
+def test_one_failed_month_is_named_and_the_others_arrive(
+    shared: Path,
+    webhook: Webhook,  # noqa: F811
+) -> None:
+    """As with threads, it has the reason, which comes from the worker, and one notification."""
     (shared / "web/green_tripdata_2020-10.csv").write_text("<html><body>moved</body></html>")
     publish(shared, "2020-11", ["1"])
     state = bring_all(shared, "10,11", engine="dask", workers=1)
@@ -187,6 +191,8 @@ def test_one_failed_month_is_named_and_the_others_arrive(shared: Path) -> None:
     assert state.message.startswith("1 of 2 months failed: green 2020-10: ")
     assert "web page" in state.message
     assert totals(shared) == {"2020-11": (1, 1.0)}
+    (message,) = webhook.messages
+    assert message.startswith("etl-parent-flow green 2020: 10,11: Failed\n1 of 2 months failed: ")
 
 
 def test_a_killed_worker_costs_nothing(

@@ -9,16 +9,29 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from prefect import Flow, flow, get_client
+from prefect import Flow, flow, get_client, tags
 from prefect.blocks.core import Block
+from prefect.blocks.notifications import SlackWebhook
+from prefect.settings import PREFECT_UI_URL, temporary_settings
+from prefect.states import Failed
+from pydantic.v1 import SecretStr
 
+from core.errors import Held, StillHeld
+from fakes.entries import revision_of
+from monthly.month import Month
+from monthly.result import MonthResult, Outcome, failed_month
 from orchestration import notifications
+from orchestration.notifications import CORRECTIONS, NOTICES
+from orchestration.parent_runs import tag_of
 from reference.flows import flows
 from test_flows import bring_all, publish, source
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
+
+OCTOBER = Month("green", 2020, 10)
 
 
 class Webhook:
@@ -106,6 +119,92 @@ def test_a_run_that_raises_is_reported_too(place: Path, webhook: Webhook) -> Non
     assert "green 2020-10 is not in the bucket" in message
 
 
+@pytest.mark.parametrize(
+    ("tag", "messages"), [(tag_of(uuid4()), []), ("of interest", ["corrected", "Failed"])]
+)
+def test_a_child_run_in_another_process_does_not_notify(
+    webhook: Webhook, tag: str, messages: list[str]
+) -> None:
+    """A tag names its parent, which reports all months; a tag of the user's own does not count."""
+
+    @flow(name="month-elsewhere", **CORRECTIONS)
+    def month_elsewhere() -> list[MonthResult]:
+        return [MonthResult(OCTOBER, Outcome.LOADED, revision=revision_of())]
+
+    @flow(name="month-elsewhere", **CORRECTIONS)
+    def failed_elsewhere() -> Any:
+        return Failed(message="moved")
+
+    with tags(tag):
+        month_elsewhere()
+        call: Any = failed_elsewhere
+        call(return_state=True)
+    assert [m.splitlines()[0].split()[-1] for m in webhook.messages] == messages
+
+
+def test_only_corrected_months_count_as_corrections(webhook: Webhook) -> None:
+    @flow(name="two-months", flow_run_name="by hand", **CORRECTIONS)
+    def two_months() -> list[MonthResult]:
+        first = MonthResult(Month("green", 2020, 9), Outcome.LOADED)
+        return [first, MonthResult(OCTOBER, Outcome.LOADED, revision=revision_of())]
+
+    two_months()
+    (message,) = webhook.messages
+    head, *lines = message.splitlines()
+    assert head == "two-months by hand: 1 month corrected"
+    assert [line.split(":")[0] for line in lines] == ["green 2020-10"]
+
+
+def test_a_run_that_holds_a_month_notifies_beside_one_that_was_held(webhook: Webhook) -> None:
+    lines = [failed_month(OCTOBER, StillHeld("x")), failed_month(OCTOBER, Held("y"))]
+
+    @flow(name="holds", flow_run_name="by hand", **NOTICES)
+    def holds() -> Any:
+        return Failed(name="HELD", message="2 of 2 months held", data=lines)
+
+    call: Any = holds
+    call(return_state=True)
+    assert webhook.messages == ["holds by hand: HELD\n2 of 2 months held"]
+
+
+def test_a_message_links_to_the_page_of_the_run(webhook: Webhook) -> None:
+    @flow(name="fails", **NOTICES)
+    def fails() -> Any:
+        return Failed(message="moved")
+
+    call: Any = fails
+    with temporary_settings({PREFECT_UI_URL: "https://prefect.example.com/"}):
+        run = call(return_state=True).state_details.flow_run_id
+    (message,) = webhook.messages
+    assert message.splitlines()[1:] == [
+        "moved",
+        f"https://prefect.example.com/flow-runs/flow-run/{run}",
+    ]
+
+
+def test_slack_is_notified_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its block sends only to Slack's own servers, so this test stops before the request."""
+    sent: list[tuple[str, str]] = []
+
+    async def notify(block: SlackWebhook, body: str, subject: str | None = None) -> None:
+        sent.append((str(subject), body))
+
+    monkeypatch.setattr(SlackWebhook, "notify", notify)
+    call: Any = SlackWebhook(url=SecretStr("https://hooks.slack.com/services/T0/B0/x"))
+    call.save("zoom-notify")
+
+    @flow(name="fails", flow_run_name="by hand", **NOTICES)
+    def fails() -> Any:
+        return Failed(message="moved")
+
+    failing: Any = fails
+    try:
+        failing(return_state=True)
+    finally:
+        SlackWebhook.delete("zoom-notify")  # type: ignore[unused-coroutine] # none outside flows
+    assert sent == [("fails by hand: Failed", "moved")]
+
+
 def test_a_successful_run_does_not_notify(place: Path, webhook: Webhook) -> None:
     publish(place, "2020-10", ["10.5"])
     assert bring_all(place, "10").name == "Completed"
@@ -114,7 +213,6 @@ def test_a_successful_run_does_not_notify(place: Path, webhook: Webhook) -> None
 
 def test_a_crashed_run_notifies(webhook: Webhook) -> None:
     """A run interrupted by Ctrl-C, for example, can still send a notification."""
-    from orchestration.notifications import NOTICES
 
     @flow(name="interrupted", flow_run_name="by hand", **NOTICES)
     def interrupted() -> None:

@@ -13,10 +13,11 @@ from core.dask.memory import keeping_memory
 from core.errors import UsageError
 from engines.concurrency import side_by_side
 from engines.mark_crashed import report_crashed, reported_after_ctrl_c
-from engines.month import jobs_of, tag_of
+from engines.month import jobs_of
 from engines.run_plan import EngineConfig, RunPlan
 from monthly.result import MonthResult
 from orchestration.dask_runner import dask_runner
+from orchestration.parent_runs import tag_of
 
 if TYPE_CHECKING:
     from prefect_dask.task_runners import DaskTaskRunner

@@ -21,7 +21,7 @@ from monthly.plan import Plan, Status
 from monthly.result import MonthResult, Outcome
 from orchestration.flow_results import error_of
 from orchestration.handed_down import handed_down
-from orchestration.notifications import OF_PARENT
+from orchestration.parent_runs import tag_of
 
 
 def jobs_of(work: RunPlan) -> Iterator[Job]:
@@ -95,11 +95,6 @@ def _with_report(line: MonthResult, which: dict[str, Any], bucket: str) -> Month
         return replace(line, warning="; ".join(filter(None, warnings)))
     status = _status([line.status, Outcome.DRAWN])
     return replace(line, status=status, report=state.result().report)
-
-
-def tag_of(run_id: object) -> str:
-    """Return the tag of runs whose parent run is in another process."""
-    return f"{OF_PARENT}{run_id}"
 
 
 def _tagged() -> AbstractContextManager[object]:

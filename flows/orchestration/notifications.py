@@ -17,31 +17,28 @@ from core.errors import StillHeld
 from monthly.history import change_text
 from monthly.result import MonthResult
 from orchestration import flow_results, json_log, run_log
+from orchestration.parent_runs import has_parent
 
 #: At most one of them is saved.
 BLOCKS = ("slack-webhook/zoom-notify", "custom-webhook/zoom-notify")
-
-#: Start of the tag of runs whose parent run is in another process; its id follows.
-OF_PARENT = "of "
 
 
 async def tell(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Notify of a failed or crashed run; Prefect passes the arguments by these names.
 
-    Child runs send nothing: their parent reports all failed months together. Months that an
-    earlier run held are not reported again.
+    Child runs send nothing, in any process: their parent reports all failed months together.
+    Months that an earlier run held are not reported again.
     """
-    if not flow_run.parent_task_run_id and await _is_news(state):
+    if not has_parent(flow_run) and await _is_news(state):
         await _notify(flow, flow_run, state.name or "", state.message or "")
 
 
 async def tell_corrected(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Notify of published months that corrected files replaced, all in one message.
 
-    Child runs send nothing, and neither do runs that a parent in another process started and
-    tagged with its own id.
+    Child runs send nothing, in any process.
     """
-    if flow_run.parent_task_run_id or any(tag.startswith(OF_PARENT) for tag in flow_run.tags):
+    if has_parent(flow_run):
         return
     ended: Any = state  # its overloads leave out that it is a coroutine here
     result = await ended.result(raise_on_failure=False, fetch=True)
