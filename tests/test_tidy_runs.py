@@ -12,17 +12,24 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any, ClassVar, TypeVar
-from uuid import UUID
+from urllib.parse import parse_qs
+from uuid import UUID, uuid4
 
 import pendulum
 import psutil
 import pytest
 from prefect import flow, get_client, task
 from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import LogCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling, Completed, Pending, Running
+
+import tidy_runs
+from orchestration import orphaned_runs
+from orchestration.orphaned_runs import settle, why_lost
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -80,11 +87,27 @@ def marked(mark: str) -> list[FlowRun]:
     return ask(lambda client: client.read_flow_runs(flow_run_filter=tags))
 
 
-def tidy(**parameters: Any) -> str:
-    from tidy_runs import tidy_runs
+def tidied(**parameters: Any) -> Any:
+    call: Any = tidy_runs.tidy_runs
+    return call(**parameters, return_state=True)
 
-    call: Any = tidy_runs
-    return str(call(**parameters, return_state=True).message)
+
+def tidy(**parameters: Any) -> str:
+    return str(tidied(**parameters).message)
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that turns the clock of orphaned runs forward, not the server's."""
+
+    def turn(**by: int) -> None:
+        def now(zone: dt.timezone) -> dt.datetime:
+            return dt.datetime.now(zone) + dt.timedelta(**by)
+
+        clock = SimpleNamespace(datetime=SimpleNamespace(now=now), timezone=dt.timezone)
+        monkeypatch.setattr(orphaned_runs, "dt", clock)
+
+    return turn
 
 
 def test_a_run_whose_process_is_gone_is_reported_and_started_again(gone: str) -> None:
@@ -150,10 +173,21 @@ def test_a_process_that_was_given_the_run_owns_it_whatever_the_clocks_say() -> N
         process.communicate(b"\n")
 
 
+def test_a_process_of_another_user_is_known_by_its_start_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its environment, which names its run, cannot be read."""
+
+    def denied(process: psutil.Process) -> dict[str, str]:
+        raise psutil.AccessDenied(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "environ", denied)
+    run = running("", "of-another-user")
+    assert why_lost_since(run, os.getpid(), Running, 90)
+
+
 def why_lost_since(run: UUID, process: int, state: Any, before: float) -> str | None:
     """Return why a run is orphaned whose state was set so many seconds before a process started."""
-    from orchestration.orphaned_runs import why_lost
-
     began = psutil.Process(process).create_time()
     found = ask(lambda client: client.read_flow_run(run))
     found.infrastructure_pid = f"{platform.node()}:{process}"
@@ -163,19 +197,67 @@ def why_lost_since(run: UUID, process: int, state: Any, before: float) -> str | 
     return why
 
 
-def test_a_run_of_another_machine_is_lost_when_nothing_is_heard_of_it() -> None:
+def test_a_run_of_another_machine_is_lost_when_nothing_is_heard_of_it(
+    gone: str, later: Callable[..., None]
+) -> None:
     """Its process cannot be looked up from this machine."""
-    run = running("elsewhere:1", "elsewhere")
-    assert tidy(silent_minutes=1).startswith("0 lost")
+    run = running(f"elsewhere:{gone.partition(':')[2]}", "elsewhere")
+    later(minutes=119)
+    assert tidy(silent_minutes=120).startswith("0 lost")
     assert state_of(run).is_running()
-    assert tidy(silent_minutes=0).startswith("1 lost, 1 started again")
+    later(minutes=121)
+    assert tidy(silent_minutes=120).startswith("1 lost, 1 started again")
     assert "nothing was heard of it since" in state_of(run).message
+
+
+def child_of(parent: UUID) -> UUID:
+    """Return a run that a task of another run has started, which Prefect takes for running."""
+
+    async def make(client: PrefectClient) -> UUID:
+        task_run = await client.create_task_run(any_task, parent, dynamic_key="0")
+        child = await client.create_flow_run(is_lost, parent_task_run_id=task_run.id)
+        await client.set_flow_run_state(child.id, Running(), force=True)
+        return child.id
+
+    return ask(make)
+
+
+@pytest.mark.parametrize("sign", ["", "log of the run", "state of a child", "log of a grandchild"])
+def test_a_sign_of_life_is_a_log_or_a_state_of_the_run_or_of_its_children(
+    sign: str, later: Callable[..., None]
+) -> None:
+    """The last one counts: here, that of three hours ago or of one hour ago, of two allowed."""
+    run = running("elsewhere:1", "signs")
+    now, hour = pendulum.now("UTC"), dt.timedelta(hours=1)
+    later(hours=3 if "log" in sign or not sign else 1)
+
+    async def why(client: PrefectClient) -> str | None:
+        found = await client.read_flow_run(run)
+        found.state = Running(timestamp=now - 2 * hour)
+        return await why_lost(client, found, 2 * hour)
+
+    family = [run]
+    if "child" in sign:
+        family.append(child_of(run))
+    if "grandchild" in sign:
+        family.append(child_of(family[-1]))
+    if "log" in sign:
+        logs = [log_of(family[0], now), log_of(family[-1], now + 2 * hour)]
+        ask(lambda client: client.create_logs(logs))
+    said = ask(why)
+    for member in family:
+        ask(lambda client, of=member: client.set_flow_run_state(of, Completed(), force=True))  # type: ignore[misc] # a lambda's default
+    assert (said is None) is bool(sign)
+
+
+def log_of(run: UUID, at: Any) -> LogCreate:
+    return LogCreate(
+        name="x", level=20, message="x", timestamp=at, flow_run_id=run, task_run_id=None
+    )
 
 
 def test_a_run_that_ends_while_somebody_looks_is_left_alone(gone: str) -> None:
     """It is running when listed, and completed when its process is looked up."""
-    from orchestration.orphaned_runs import why_lost
-
     run = running(gone, "meanwhile")
     found = ask(lambda client: client.read_flow_run(run))
     ask(lambda client: client.set_flow_run_state(run, Completed(), force=True))
@@ -194,47 +276,120 @@ def test_what_somebody_was_cancelling_is_cancelled_and_not_started_again(gone: s
 
 def test_child_runs_end_with_their_parent(gone: str) -> None:
     """They have no process of their own, and the restarted parent runs them again."""
-    parent = running(gone, "parent")
-
-    async def make(client: PrefectClient) -> UUID:
-        task_run = await client.create_task_run(any_task, parent, dynamic_key="0")
-        child = await client.create_flow_run(is_lost, parent_task_run_id=task_run.id)
-        await client.set_flow_run_state(child.id, Running(), force=True)
-        return child.id
-
-    child = ask(make)
+    child = child_of(running(gone, "parent"))
     assert tidy().startswith("2 lost, 1 started again")
     assert state_of(child).is_crashed()
     assert "has ended" in state_of(child).message
 
 
-class _Engine(BaseHTTPRequestHandler):
-    """The part of a container engine that removing containers uses.
+def test_child_runs_live_as_long_as_their_parent() -> None:
+    parent = running(f"{platform.node()}:{os.getpid()}", "living-parent")
+    child = child_of(parent)
+    assert tidy(silent_minutes=0).startswith("0 lost")
+    assert state_of(child).is_running()
+    for run in (child, parent):
+        ask(lambda client, of=run: client.set_flow_run_state(of, Completed(), force=True))  # type: ignore[misc] # a lambda's default
 
-    The second container disappears during the request; removals answer with the given responses, in
-    order.
+
+def test_a_run_that_was_started_by_hand_is_left_alone(later: Callable[..., None]) -> None:
+    """Somebody watches it; and a run never finds itself lost."""
+
+    async def by_hand(client: PrefectClient) -> UUID:
+        run = await client.create_flow_run(is_lost)
+        await client.set_flow_run_state(run.id, Running(), force=True)
+        return run.id
+
+    run = ask(by_hand)
+    later(days=30)
+    assert tidy(silent_minutes=0).startswith("0 lost")
+    assert state_of(run).is_running()
+    ask(lambda client: client.set_flow_run_state(run, Completed(), force=True))
+
+
+def test_a_run_that_looks_for_lost_runs_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may run in a container, or with an agent elsewhere, where nothing is heard of it."""
+
+    async def lost(client: PrefectClient, run: FlowRun, silent: dt.timedelta) -> str | None:
+        return "it is silent" if run.name == "tidy runs" else None
+
+    monkeypatch.setattr(tidy_runs, "why_lost", lost)
+    assert tidied().name == "Skipped"
+
+
+def test_a_run_that_its_agent_had_not_begun_is_started_again(gone: str) -> None:
+    run = running(gone, "pending")
+    ask(lambda client: client.set_flow_run_state(run, Pending(), force=True))
+    assert tidy().startswith("1 lost, 1 started again")
+    assert state_of(run).is_crashed()
+
+
+def test_two_that_find_a_run_lost_start_it_again_once(gone: str) -> None:
+    run = running(gone, "found-twice")
+    found = ask(lambda client: client.read_flow_run(run))
+    for _ in range(2):
+        ask(lambda client: settle(client, found, "it is gone"))
+    assert len(marked("found-twice")) == 2
+
+
+def test_a_run_whose_deployment_was_deleted_is_not_started_again(gone: str) -> None:
+    run = running(gone, "without-deployment")
+    deployment = ask(lambda client: client.read_flow_run(run)).deployment_id
+    assert deployment
+    ask(lambda client: client.delete_deployment(deployment))
+    assert tidy() == "1 lost, 0 started again, 0 containers removed"
+    assert state_of(run).is_crashed()
+
+
+def test_all_pages_of_runs_are_read(gone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = {running(gone, "many") for _ in range(5)}
+    monkeypatch.setattr(orphaned_runs, "_PAGE", 2)
+
+    async def begun(client: PrefectClient) -> set[UUID]:
+        return {run.id async for run in orphaned_runs.begun_runs(client)}
+
+    found = ask(begun)
+    for run in runs:
+        ask(lambda client, of=run: client.set_flow_run_state(of, Completed(), force=True))  # type: ignore[misc] # a lambda's default
+    assert runs <= found
+
+
+class _Engine(BaseHTTPRequestHandler):
+    """The part of a container engine that tidying uses; it answers 501 to anything else.
+
+    Attributes:
+        containers: what the engine says about each, by its id.
+        removals: statuses that it answers removals with, in order; without one, it removes.
+        vanishing: ids of containers that disappear once they are listed.
     """
 
-    run = ""
+    containers: ClassVar[dict[str, dict[str, Any]]] = {}
     removals: ClassVar[list[int]] = []
+    vanishing: ClassVar[set[str]] = set()
 
     def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        if path.endswith("/containers/json"):
-            self._answer(200, [{"Id": identity} for identity in ("one", "two", "three")])
-        elif path.endswith("/containers/two/json"):
-            self._answer(404, {"message": "No such container: two"})
-        elif "/containers/" in path:
-            labels = {"prefect.io/flow-run-id": self.run}
-            state = {"Status": "exited", "FinishedAt": "2020-01-01T00:00:00.000000000Z"}
-            identity = path.split("/")[-2]
-            self._answer(200, {"Id": identity, "State": state, "Config": {"Labels": labels}})
-        else:  # /version, /_ping
+        path, _, query = self.path.partition("?")
+        if path.endswith(("/version", "/_ping")):
             self._answer(200, {"ApiVersion": "1.44"})
+        elif path.endswith("/containers/json"):
+            self._answer(200, [{"Id": identity} for identity in self._listed(parse_qs(query))])
+        elif path.endswith("/json") and "/containers/" in path:
+            identity = path.split("/")[-2]
+            found = self.containers.get(identity) if identity not in self.vanishing else None
+            self._answer(*((200, found) if found else _absent(identity)))
+        else:
+            self._answer(501, {"message": f"not in this engine: {path}"})
+
+    def _listed(self, query: dict[str, list[str]]) -> list[str]:
+        assert query["all"] == ["1"]
+        (states,) = json.loads(query["filters"][0]).values()
+        return [each for each, its in self.containers.items() if its["State"]["Status"] in states]
 
     def do_DELETE(self) -> None:
-        status = self.removals.pop(0)
-        self._answer(status, {"message": "removal of container one is already in progress"})
+        status = self.removals.pop(0) if self.removals else 204
+        identity = self.path.partition("?")[0].split("/")[-1]
+        if status == 204:
+            del self.containers[identity]
+        self._answer(status, {"message": f"removal of container {identity} is in progress"})
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -248,19 +403,73 @@ class _Engine(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+def _absent(identity: str) -> tuple[int, dict[str, str]]:
+    return 404, {"message": f"No such container: {identity}"}
+
+
+AGENTS = "prefect.io/flow-run-id"
+WORKERS = "io.prefect.flow-run-id"
+
+
+def container_of(
+    identity: str, run: object, status: str = "exited", ended: str = "2020-01-01", by: str = AGENTS
+) -> None:
+    """Put a container into the engine, of a run that an agent or a worker started."""
+    _Engine.containers[identity] = {
+        "Id": identity,
+        "Name": f"/{identity}",
+        "State": {"Status": status, "FinishedAt": f"{ended[:10]}T{ended[11:] or '00:00:00'}.0Z"},
+        "Config": {"Labels": {by: str(run)} if run else {}},
+    }
+
+
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Engine]]:
-    """Run an engine with containers of a run that ended long ago."""
-    _Engine.run = str(running("elsewhere:1", "contained"))
-    ask(lambda client: client.set_flow_run_state(UUID(_Engine.run), Completed(), force=True))
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Run an engine without containers; return what Prefect records of it."""
+    _Engine.containers.clear()
+    _Engine.removals.clear()
+    _Engine.vanishing.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), _Engine) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_address[1]}")
+        address = f"127.0.0.1:{server.server_address[1]}"
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://{address}")
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        yield _Engine
+        yield f"http://{address}"
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def ended(engine: str) -> UUID:
+    """Return a run that ended."""
+    run = running("elsewhere:1", "contained")
+    ask(lambda client: client.set_flow_run_state(run, Completed(), force=True))
+    return run
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ("exited", "container any has exited"),
+        ("dead", "container any has exited"),
+        ("running", None),
+        ("paused", None),
+        ("", "nothing was heard of it"),  # another engine may have it
+    ],
+)
+def test_a_run_lives_as_long_as_its_container(engine: str, status: str, why: str | None) -> None:
+    """A container of this machine's engine counts, even if its run logs nothing."""
+    if status:
+        container_of("any", "", status)
+    run = running(f"{engine}:any", "in-container")
+    said = ask(lambda client: found_lost(client, run, dt.timedelta()))
+    ask(lambda client: client.set_flow_run_state(run, Completed(), force=True))
+    assert said.startswith(why) if said and why else said is why
+
+
+async def found_lost(client: PrefectClient, run: UUID, silent: dt.timedelta) -> str | None:
+    return await why_lost(client, await client.read_flow_run(run), silent)
 
 
 @pytest.mark.parametrize(
@@ -268,15 +477,54 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Engine]]:
     [([204, 204], "2 containers removed"), ([409, 204], "1 containers removed")],
 )
 def test_containers_that_another_run_removes_are_not_a_failure(
-    engine: type[_Engine], removals: list[int], said: str
+    ended: UUID, removals: list[int], said: str
 ) -> None:
     """Two such runs overlap: the other asked first, and the engine is removing the container."""
-    engine.removals[:] = removals
+    for identity in ("one", "two", "three"):
+        container_of(identity, ended)
+    _Engine.vanishing.add("two")
+    _Engine.removals[:] = removals
     assert tidy().endswith(f", {said}")
-    assert engine.removals == []
+    assert _Engine.removals == []
 
 
-def test_a_container_that_cannot_be_removed_fails_the_run(engine: type[_Engine]) -> None:
+def test_a_container_that_cannot_be_removed_fails_the_run(ended: UUID) -> None:
     """Any other response fails the run."""
-    engine.removals[:] = [500]
+    container_of("one", ended)
+    _Engine.removals[:] = [500]
     assert "500 Server Error" in tidy()
+
+
+def test_only_containers_of_runs_that_ended_are_removed(ended: UUID) -> None:
+    """Those of other servers, of other programs, and of runs that go on stay."""
+    alive = running(f"{platform.node()}:{os.getpid()}", "has-a-container")
+    container_of("of-agent", ended)
+    container_of("of-worker", ended, by=WORKERS)
+    container_of("of-another-server", uuid4())
+    container_of("of-another-program", "")
+    container_of("resumed-elsewhere", alive)
+    container_of("goes-on", ended, status="running")
+    state = tidied()
+    ask(lambda client: client.set_flow_run_state(alive, Completed(), force=True))
+    assert (state.name, state.message) == (
+        "Completed",
+        "0 lost, 0 started again, 2 containers removed",
+    )
+    assert sorted(_Engine.containers) == [
+        "goes-on",
+        "of-another-program",
+        "of-another-server",
+        "resumed-elsewhere",
+    ]
+
+
+def test_a_container_stays_for_some_hours(ended: UUID) -> None:
+    """Until then, `docker logs` shows its output."""
+    ago = dt.datetime.now(dt.timezone.utc) - dt.timedelta(hours=2)
+    container_of("one", ended, ended=ago.isoformat(" ")[:19])
+    state = tidied(keep_hours=3)
+    assert (state.name, state.message) == (
+        "Skipped",
+        "0 lost, 0 started again, 0 containers removed",
+    )
+    assert tidy(keep_hours=1).endswith(" 1 containers removed")

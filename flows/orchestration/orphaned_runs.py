@@ -31,7 +31,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import LogSort
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Cancelled, Crashed
 
 #: Tag of a run started in place of a lost one. It is not started a third time: a run that crashes
@@ -80,15 +80,18 @@ async def settle(client: PrefectClient, run: FlowRun, why: str) -> bool:
     await client.set_flow_run_state(run.id, ended, force=True)
     if wanted or run.deployment_id is None or AGAIN in run.tags:
         return False
-    with suppress(ObjectNotFound):  # the deployment was deleted meanwhile
+    try:
         await client.create_flow_run_from_deployment(
             run.deployment_id,
             parameters=run.parameters,
             tags=[*run.tags, AGAIN],
             idempotency_key=f"{AGAIN}-{run.id}",  # idempotent if found twice
         )
-        return True
-    return False
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != HTTPStatus.NOT_FOUND:
+            raise
+        return False  # the deployment was deleted
+    return True
 
 
 async def remove_containers(client: PrefectClient, keep: dt.timedelta) -> int:
