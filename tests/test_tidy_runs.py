@@ -30,6 +30,7 @@ from prefect.states import Cancelling, Completed, Pending, Running
 import tidy_runs
 from orchestration import orphaned_runs
 from orchestration.orphaned_runs import settle, why_lost
+from orchestration.parent_runs import tag_of
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -280,6 +281,27 @@ def test_child_runs_end_with_their_parent(gone: str) -> None:
     assert tidy().startswith("2 lost, 1 started again")
     assert state_of(child).is_crashed()
     assert "has ended" in state_of(child).message
+
+
+def test_a_month_on_a_dask_worker_is_lost_once_its_parent_has_ended_and_it_is_silent(
+    gone: str, later: Callable[..., None]
+) -> None:
+    """Its worker may outlive the parent; only a tag names that."""
+    parent = running(gone, "parent-on-dask")
+
+    async def make(client: PrefectClient) -> UUID:
+        month = await client.create_flow_run(is_lost, tags=[tag_of(parent)])
+        await client.set_flow_run_state(month.id, Running(), force=True)
+        return month.id
+
+    month = ask(make)
+    later(minutes=119)
+    assert tidy(silent_minutes=120).startswith("1 lost")
+    assert state_of(parent).is_crashed()
+    assert state_of(month).is_running()
+    later(minutes=121)
+    assert tidy(silent_minutes=120).startswith("1 lost, 0 started again")
+    assert "its parent run" in state_of(month).message
 
 
 def test_child_runs_live_as_long_as_their_parent() -> None:

@@ -34,6 +34,8 @@ from prefect.client.schemas.sorting import LogSort
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Cancelled, Crashed
 
+from orchestration.parent_runs import parent_elsewhere
+
 #: Tag of a run started in place of a lost one. It is not started a third time: a run that crashes
 #: its machine would do so forever, and its schedule starts a new run anyway.
 AGAIN = "again"
@@ -218,11 +220,15 @@ async def _may_go(client: PrefectClient, container: Container, keep: dt.timedelt
 
 async def _why_gone(client: PrefectClient, run: FlowRun, silent: dt.timedelta) -> str | None:
     if run.deployment_id is None:
-        return await _parents_end(client, run)
+        return await _parents_end(client, run, silent)
     if why := vanished(run):
         return why
     if _is_here(run.infrastructure_pid or ""):
         return None
+    return await _silence(client, run, silent)
+
+
+async def _silence(client: PrefectClient, run: FlowRun, silent: dt.timedelta) -> str | None:
     last = await _last_sign(client, run)
     if dt.datetime.now(dt.timezone.utc) - last > silent:
         return f"nothing was heard of it since {last:%Y-%m-%d %H:%M} UTC"
@@ -234,14 +240,24 @@ async def _is_begun(client: PrefectClient, run: FlowRun) -> bool:
     return any(found.state is not None and found.state.type in _BEGUN for found in now)
 
 
-async def _parents_end(client: PrefectClient, run: FlowRun) -> str | None:
-    if run.parent_task_run_id is None:
+async def _parents_end(client: PrefectClient, run: FlowRun, silent: dt.timedelta) -> str | None:
+    elsewhere = parent_elsewhere(run)
+    parent_id = elsewhere or await _parent_here(client, run)
+    if parent_id is None:
         return None  # started by hand, so somebody is watching it
-    task = await client.read_task_run(run.parent_task_run_id)
-    assert task.flow_run_id  # noqa: S101 - None only for tasks outside flows, which start no flow
-    parent = await client.read_flow_run(task.flow_run_id)
-    over = parent.state is not None and parent.state.is_final()
-    return f"its parent run {parent.name} has ended" if over else None
+    parent = await client.read_flow_run(parent_id)
+    if parent.state is None or not parent.state.is_final():
+        return None
+    if elsewhere and not await _silence(client, run, silent):
+        return None  # a Dask worker may outlive the process that gave it the month
+    return f"its parent run {parent.name} has ended"
+
+
+async def _parent_here(client: PrefectClient, run: FlowRun) -> UUID | None:
+    if run.parent_task_run_id is None:
+        return None
+    parent_id: UUID | None = (await client.read_task_run(run.parent_task_run_id)).flow_run_id
+    return parent_id
 
 
 async def _last_sign(client: PrefectClient, run: FlowRun) -> dt.datetime:
