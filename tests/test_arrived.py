@@ -14,6 +14,9 @@ from monthly.ledger import entry_key
 from monthly.month import Month
 from monthly.warehouses.duckdb import DuckDBFile
 from test_flows import bring_all, publish
+from test_notices import Webhook, webhook
+
+__all__ = ["webhook"]  # a fixture
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -75,6 +78,20 @@ def test_an_outage_that_passes_fails_no_month_that_has_arrived(
     assert left == [[0]]
     assert state.name == "Completed", state.message
     assert [line.status for line in state.result()] == ["loaded"]
+
+
+def test_a_correction_is_reported_with_what_it_changed(
+    place: Path, elsewhere: list[Callable[[], Any]], webhook: Webhook
+) -> None:
+    """Its own run, in another process, leaves the notification to the parent run."""
+    publish(place, "2020-10", ["1.5"])
+    assert bring_all(place, "10", engine="agents", report=False).name == "Completed"
+    publish(place, "2020-10", ["1.5", "2"])
+    (line,) = bring_all(place, "10", engine="agents", report=False).result()
+    assert (line.revision.rows_before, line.revision.rows_after) == (1, 2)
+    assert line.kept_edition
+    (message,) = webhook.messages
+    assert message.startswith("etl-parent-flow green 2020: 10: 1 month corrected\n")
 
 
 def test_a_lasting_outage_is_reported_for_the_month(

@@ -29,7 +29,9 @@ from orchestration.json_log import KEYS
 from test_cli import PROJECT, _prefect_settings, command
 from test_flows import TEMPLATE, bring_all, publish, source, totals, trips
 from test_json_log import FIRST
-from test_notices import Webhook, webhook  # noqa: F401 - a fixture
+from test_notices import Webhook, webhook
+
+__all__ = ["webhook"]  # a fixture
 
 pytestmark = [pytest.mark.flow, pytest.mark.cluster, pytest.mark.usefixtures("prefect_server")]
 
@@ -181,7 +183,7 @@ def test_a_cluster_is_started_only_when_there_is_work(shared: Path) -> None:
 
 def test_one_failed_month_is_named_and_the_others_arrive(
     shared: Path,
-    webhook: Webhook,  # noqa: F811
+    webhook: Webhook,
 ) -> None:
     """As with threads, it has the reason, which comes from the worker, and one notification."""
     (shared / "web/green_tripdata_2020-10.csv").write_text("<html><body>moved</body></html>")

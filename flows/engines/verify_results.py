@@ -97,4 +97,13 @@ def _arrived(
     full = result_of(
         line.month, line.status, line.reason, entry, store.uri(entry.object_key) + where
     )
-    return replace(full, seconds=line.seconds, report=line.report, warning=line.warning)
+    # Only the counts and places are those of the ledger; the run alone knows what it changed.
+    return replace(
+        line,
+        rows_read=full.rows_read,
+        rows_written=full.rows_written,
+        rows_rejected=full.rows_rejected,
+        size=full.size,
+        where=full.where,
+        generated=full.generated,
+    )
