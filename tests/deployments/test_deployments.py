@@ -35,7 +35,7 @@ import work_pool_deploy
 from block_specs import main as save
 from fakes import preloaded
 from postgres_server import free_port
-from specs import all_specs
+from specs import DeploymentSpec, all_specs
 from targets import AGENTS, BESIDE, Target, loaded, main, make_pool, name_of, taken_by
 from test_cli import PROJECT, _prefect_settings
 
@@ -142,13 +142,77 @@ def test_every_row_is_applied_with_what_the_dry_run_says(
         if not (taken := taken_by(row, target)):
             continue
         found = deployment(name_of(row, taken))
-        assert [s.schedule for s in found.schedules] == [s for s in [row.schedule] if s]
+        assert [(s.schedule, s.active) for s in found.schedules] == schedules_of(row)
         assert (found.work_pool_name, found.work_queue_name) == (target.pool.name, target.queue)
         assert (found.path or None, found.entrypoint) == (taken.path, row.entrypoint())
         assert found.enforce_parameter_schema
         assert found.tags == [row.tag]
         assert found.description
-        assert row.parameters.items() <= found.parameters.items()
+        assert found.parameters == parameters_in(row, target)
+        if target.pool == AGENTS:
+            infrastructure = loaded(taken.infrastructure)._block_document_id
+            assert found.infrastructure_document_id == infrastructure
+
+
+def schedules_of(row: DeploymentSpec) -> list[tuple[Any, bool]]:
+    return [(row.schedule, row.active)] if row.schedule else []
+
+
+def parameters_in(row: DeploymentSpec, target: Target) -> dict[str, Any]:
+    """Return the parameters with the blocks of a target; the environment names no others."""
+    places = {place: getattr(target, place) for place in row.places}
+    folders = {name: f"{target.bucket}/{folder}" for name, folder in row.folders.items()}
+    return {**row.parameters, **places, **folders}
+
+
+@pytest.mark.parametrize("name", ["local", "work pool"])
+def test_what_was_changed_in_the_ui_is_reverted(
+    name: str, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a second schedule would run the months twice."""
+    (row,) = (spec for spec in all_specs() if spec.flow == "verify:verify")
+    monkeypatch.setattr(targets, "all_specs", lambda: (row,))
+    target, how = TARGETS[name], filter(None, [APPLY.get(name)])
+    apply = [*how]
+    assert main(target, ["--env", str(saved)], *apply) == 0
+    found = deployment(name_of(row, target))
+
+    async def change() -> None:
+        async with get_client() as client:
+            found.parameters, found.tags = {"read_data": "100%"}, ["mine"]
+            await client.update_deployment(found)
+            (schedule,) = (await client.read_deployment(found.id)).schedules
+            await client.update_deployment_schedule(found.id, schedule.id, active=False)
+            await client.create_deployment_schedules(found.id, [(DUE["green"].schedule, True)])
+
+    asyncio.run(change())
+    assert len(deployment(name_of(row, target)).schedules) == 2
+    assert main(target, ["--env", str(saved)], *apply) == 0
+    again = deployment(name_of(row, target))
+    assert again.id == found.id
+    assert [(s.schedule, s.active) for s in again.schedules] == schedules_of(row)
+    assert (again.parameters, again.tags) == (parameters_in(row, target), [row.tag])
+
+
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("local", f"process/zoom-local, from {PROJECT}"),
+        ("docker", f"process/zoom-local, from {PROJECT}"),
+        ("kubernetes", f"process/zoom-local, from {PROJECT}"),
+        ("github", "process/zoom-fetched, from github/zoom-github"),
+        ("work pool", ""),
+        ("kubernetes pool", ""),
+    ],
+)
+def test_lost_runs_are_looked_for_beside_the_agent(
+    name: str, where: str, env: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a container they would see no other run; a pool of containers has nothing else."""
+    assert main(TARGETS[name], ["--dry-run", "--env", str(env)]) == 0
+    shown = capsys.readouterr().out.split("\n\n")
+    found = [each for each in shown if each.startswith(f"tidy-runs/{TARGETS[name].name}\n")]
+    assert [f"  runs in     {where}\n" in each for each in found] == ([True] if where else [])
 
 
 #: A number out of bounds, and the bound.
