@@ -176,10 +176,12 @@ def test_what_was_changed_in_the_ui_is_reverted(
     apply = [*how]
     assert main(target, ["--env", str(saved)], *apply) == 0
     found = deployment(name_of(row, target))
+    variables = found.job_variables
 
     async def change() -> None:
         async with get_client() as client:
             found.parameters, found.tags = {"read_data": "100%"}, ["mine"]
+            found.job_variables = {"env": {"TRIPS_DATA": "/elsewhere"}}
             await client.update_deployment(found)
             (schedule,) = (await client.read_deployment(found.id)).schedules
             await client.update_deployment_schedule(found.id, schedule.id, active=False)
@@ -191,6 +193,7 @@ def test_what_was_changed_in_the_ui_is_reverted(
     again = deployment(name_of(row, target))
     assert again.id == found.id
     assert [(s.schedule, s.active) for s in again.schedules] == schedules_of(row)
+    assert again.job_variables == variables
     assert (again.parameters, again.tags) == (parameters_in(row, target), [row.tag])
 
 

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
+import pendulum
 import pytest
+from prefect import flow, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import FlowRun
-from prefect.states import Completed, Scheduled
+from prefect.states import (
+    Cancelled,
+    Cancelling,
+    Completed,
+    Crashed,
+    Failed,
+    Pending,
+    Running,
+    Scheduled,
+)
 
+from core.errors import UsageError
 from engines import agents
 from engines.run_plan import RunPlan
 from engines.start_limit import StartLimit
@@ -23,26 +37,84 @@ APART = 2 * agents.PICKUP_SECONDS
 
 
 class Api:
-    """The part of Prefect's client that looks for runs: only the first one was picked up."""
+    """The part of Prefect's client that a flight uses; a run is in the state that a test sets.
 
-    def __init__(self) -> None:
-        self.runs: list[FlowRun] = []
+    Attributes:
+        runs: the runs that were started, by name.
+        set: the states that were set, by name of the run.
+    """
 
-    async def run_deployment(self, *_: Any, **__: Any) -> FlowRun:
-        """Return a new run, as `run_deployment` does."""
-        state: Any = Scheduled() if self.runs else Completed()
+    def __init__(self, *states: Any) -> None:
+        self.runs: dict[str, FlowRun] = {}
+        self.set: dict[str, Any] = {}
+        self._states = iter(states)
+
+    async def run_deployment(
+        self, name: str, parameters: Any, flow_run_name: str, timeout: int, client: Any
+    ) -> FlowRun:
+        """Return a new run, as `run_deployment` does without waiting for its end."""
+        assert (name, timeout, client) == ("etl/x", 0, self)
         pool: Any = {"work_pool_name": "agents", "work_queue_name": "default"}
-        run = FlowRun(flow_id=uuid4(), state=state, work_pool_id=uuid4(), **pool)
-        self.runs.append(run)
-        return self.runs[-1]
+        run = FlowRun(
+            flow_id=uuid4(),
+            state=next(self._states),
+            work_pool_id=uuid4(),
+            name=flow_run_name,
+            parameters=parameters,
+            **pool,
+        )
+        self.runs[flow_run_name] = run
+        return run
 
-    async def read_flow_runs(self, flow_run_filter: Any = None, **_: Any) -> list[FlowRun]:
-        """Return the runs asked for; none of others."""
+    async def read_flow_runs(
+        self, flow_run_filter: Any, work_pool_filter: Any = None
+    ) -> list[FlowRun]:
+        """Return the runs asked for by id; no other is at work."""
         wanted = flow_run_filter.id.any_ if flow_run_filter.id else ()
-        return [run for run in self.runs if run.id in wanted]
+        return [run for run in self.runs.values() if run.id in wanted]
 
-    async def set_flow_run_state(self, *_: Any) -> None:
-        """Cancel a run."""
+    async def read_flow_run(self, run_id: Any) -> FlowRun:
+        """Return a run."""
+        return next(run for run in self.runs.values() if run.id == run_id)
+
+    async def set_flow_run_state(self, run_id: Any, state: Any) -> None:
+        """Set the state of a run."""
+        run = await self.read_flow_run(run_id)
+        run.state = self.set[run.name] = state
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Return a clock that stands still unless the test moves it."""
+    found = SimpleNamespace(time=100.0)
+    monkeypatch.setattr(agents, "time", SimpleNamespace(monotonic=lambda: found.time))
+    monkeypatch.setattr(agents, "returned_months", _returned)
+    return found
+
+
+def flight_of(
+    api: Api,
+    monkeypatch: pytest.MonkeyPatch,
+    told: list[MonthResult] | None = None,
+    width: int = 2,
+    **options: Any,
+) -> Any:
+    """Return the flight of two months."""
+    monkeypatch.setattr(agents, "run_deployment", api.run_deployment)
+    plans = [Plan(month, Status.NEW, "") for month in MONTHS]
+    tell = (told if told is not None else []).append
+    return agents._Flight(api, "etl/x", RunPlan(plans, options, "w", True), width, tell)  # type: ignore[arg-type] # a stand-in
+
+
+def looked(flight: Any) -> list[tuple[Month, str]]:
+    """Start what may start, look once, and return each month that has ended, with its reason."""
+
+    async def look() -> None:
+        await flight._start()
+        await flight._look()
+
+    asyncio.run(look())
+    return [(line.month, line.reason) for line in flight._lines]
 
 
 async def _returned(client: Any, run_id: Any) -> list[MonthResult]:
@@ -50,24 +122,194 @@ async def _returned(client: Any, run_id: Any) -> list[MonthResult]:
 
 
 def test_the_pause_between_two_months_does_not_count_as_time_without_an_agent(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, clock: SimpleNamespace
 ) -> None:
     """A run that starts after a long pause has as much time to be picked up as any other."""
-    clock, api = SimpleNamespace(time=100.0), Api()
-    monkeypatch.setattr(agents, "time", SimpleNamespace(monotonic=lambda: clock.time))
-    monkeypatch.setattr(agents, "run_deployment", api.run_deployment)
-    monkeypatch.setattr(agents, "returned_months", _returned)
-    plans = [Plan(month, Status.NEW, "") for month in MONTHS]
     told: list[MonthResult] = []
-    flight = agents._Flight(api, "etl/x", RunPlan(plans, {}, "", False), 2, told.append)  # type: ignore[arg-type] # a stand-in
+    flight = flight_of(Api(Completed(), Scheduled()), monkeypatch, told)
     flight._limit = StartLimit(APART, lambda: clock.time)
-
-    async def fly() -> None:
-        for _ in MONTHS:
-            await flight._start()
-            await flight._look()
-            clock.time += APART
-
-    asyncio.run(fly())
+    for _ in MONTHS:
+        looked(flight)
+        clock.time += APART
     assert [line.month for line in told] == MONTHS[:1]
-    assert list(flight._flying.values()) == plans[1:]
+    assert [plan.month for plan in flight._flying.values()] == MONTHS[1:]
+
+
+@pytest.mark.usefixtures("clock")
+def test_only_as_many_runs_as_asked_for_are_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one starts once the first has ended."""
+    api = Api(Running(), Scheduled())
+    flight = flight_of(api, monkeypatch, width=1)
+    assert looked(flight) == []
+    assert [*api.runs] == ["green 2020-01"]
+    api.runs["green 2020-01"].state = Completed()
+    looked(flight)
+    looked(flight)
+    assert [*api.runs] == ["green 2020-01", "green 2020-02"]
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_run_that_was_deleted_fails_its_month(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = Api(Running(), Running())
+    flight = flight_of(api, monkeypatch)
+    assert looked(flight) == []
+    del api.runs["green 2020-01"]
+    assert looked(flight) == [(MONTHS[0], "its run was deleted; run again")]
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("state", [Running, Pending, Cancelling])
+def test_a_run_that_lost_its_agent_fails_its_month(
+    state: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that has lasted less goes on."""
+    old, young = (
+        state(timestamp=pendulum.now("UTC") - dt.timedelta(seconds=agents.RUN_SECONDS + by))
+        for by in (5, -60)
+    )
+    ((month, reason),) = looked(flight_of(Api(old, young), monkeypatch))
+    assert month == MONTHS[0]
+    name = old.type.value.lower()
+    assert reason.startswith(f"run green 2020-01 has been {name} for 3600 s; its agent may be gone")
+
+
+def test_a_run_that_nobody_picks_up_is_cancelled(
+    monkeypatch: pytest.MonkeyPatch, clock: SimpleNamespace
+) -> None:
+    """Otherwise an agent that starts later would load the month, which has failed here."""
+    api = Api(Scheduled(), Scheduled())
+    flight = flight_of(api, monkeypatch)
+    assert looked(flight) == []
+    clock.time += agents.PICKUP_SECONDS + 1
+    assert [month for month, _ in looked(flight)] == MONTHS
+    assert [state.is_cancelled() for state in api.set.values()] == [True, True]
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_run_that_is_stopped_cancels_what_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A month that an agent is loading goes on."""
+    api = Api(Running(), Scheduled())
+    flight = flight_of(api, monkeypatch)
+
+    async def stopped() -> None:
+        raise KeyboardInterrupt
+
+    flight._look = stopped
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(flight.lines())
+    assert [*api.set] == ["green 2020-02"]
+    assert api.set["green 2020-02"].is_cancelled()
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_run_has_the_parameters_of_its_parent_but_one_month_and_no_engine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its deployment may name agents, or only a plan, which would start runs without end."""
+    api = Api(Running(), Running())
+    looked(flight_of(api, monkeypatch, bucket="b", force=True, source="tlc"))
+    assert api.runs["green 2020-01"].parameters == {
+        "bucket": "b",
+        "force": True,
+        "source": "tlc",
+        "warehouse": "w",
+        "report": True,
+        "color": "green",
+        "months": "2020-01",
+        "plan": False,
+        "engine": "threads",
+        "cluster": "",
+        "cluster_options": {},
+        "deployment": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "reason"),
+    [
+        (Completed(name="Skipped"), Outcome.UNCHANGED, ""),
+        (Completed(), Outcome.LOADED, ""),
+        (Failed(message="green 2020-01: moved"), Outcome.FAILED, "moved"),
+        (Crashed(message="137"), Outcome.FAILED, "run x ended Crashed: 137"),
+        (Cancelled(message="by hand"), Outcome.FAILED, "run x ended Cancelled: by hand"),
+    ],
+)
+def test_a_run_that_stored_no_result_is_known_by_its_state(
+    state: Any, status: Outcome, reason: str
+) -> None:
+    run = FlowRun(flow_id=uuid4(), name="x", state=state, work_pool_id=None)
+    found = agents._unreported(MONTHS[0], run)
+    assert (found.status, found.reason) == (status, reason)
+
+
+@pytest.mark.flow
+@pytest.mark.usefixtures("prefect_server")
+def test_only_other_runs_of_the_same_queue_keep_its_agents_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The parent run may itself be on an agent; a queue of another pool has the same name."""
+
+    @flow(name="any-job")
+    def any_job() -> None:
+        """Stand for any flow."""
+
+    async def ask() -> set[str]:
+        async with get_client() as client:
+            flow_id = await client.create_flow(any_job)
+            for pool in ("busy", "other"):
+                await client.create_work_pool(WorkPoolCreate(name=pool, description=None))
+
+            async def run(name: str, pool: str, queue: str, *states: Any) -> FlowRun:
+                deployment = await client.create_deployment(
+                    flow_id, name, work_pool_name=pool, work_queue_name=queue
+                )
+                made = await client.create_flow_run_from_deployment(deployment, name=name)
+                for state in states:
+                    await client.set_flow_run_state(made.id, state, force=True)
+                found: FlowRun = await client.read_flow_run(made.id)
+                return found
+
+            runs = [
+                await run("waiting", "busy", "q"),
+                await run("parent", "busy", "q", Running()),
+                await run("pending", "busy", "q", Pending()),
+                await run("running", "busy", "q", Running()),
+                await run("cancelling", "busy", "q", Running(), Cancelling()),
+                await run("ended", "busy", "q", Completed()),
+                await run("in another queue", "busy", "p", Running()),
+                await run("in another pool", "other", "q", Running()),
+            ]
+            monkeypatch.setattr(agents, "this", SimpleNamespace(id=str(runs[1].id)))
+            found = await agents._at_work(client, runs[0])
+            for each in runs:
+                await client.delete_flow_run(each.id)
+            return {each.name for each in found}
+
+    assert asyncio.run(ask()) == {"pending", "running", "cancelling"}
+
+
+@pytest.mark.flow
+@pytest.mark.usefixtures("prefect_server")
+def test_a_run_of_a_deployment_gives_its_months_to_the_same_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Unless it names another; a run of another flow's deployment has none."""
+
+    @flow(name=agents.FLOW)
+    def parent() -> None:
+        """Stand for the parent flow."""
+
+    async def ask() -> list[str]:
+        async with get_client() as client:
+            flow_id = await client.create_flow(parent)
+            one, two = [await client.create_deployment(flow_id, name) for name in ("one", "two")]
+            monkeypatch.setattr(agents, "own", SimpleNamespace(id=str(two)))
+            chosen = [await agents._deployment(client, name) for name in ("", f"{agents.FLOW}/one")]
+            monkeypatch.setattr(agents, "own", SimpleNamespace(id=str(uuid4())))
+            with pytest.raises(UsageError, match="no deployment was named"):
+                await agents._deployment(client, "")
+            for each in (one, two):
+                await client.delete_deployment(each)
+            return chosen
+
+    assert asyncio.run(ask()) == [f"{agents.FLOW}/two", f"{agents.FLOW}/one"]
