@@ -37,6 +37,8 @@ POLL_SECONDS = 2.0
 PICKUP_SECONDS = 300.0
 #: Seconds after which a run counts as having lost its agent: longer than any month takes.
 RUN_SECONDS = 3600.0
+#: Runs that Prefect's server lists at once.
+LISTED = 200
 _HINT = "its agent may be gone; cancel that run in the UI, then run again"
 
 
@@ -142,9 +144,7 @@ class _Flight:
 
     async def _look(self) -> None:
         """Collect finished runs; give up runs that no agent picks up or that lost their agent."""
-        runs = await self._client.read_flow_runs(
-            flow_run_filter=FlowRunFilter.parse_obj({"id": {"any_": list(self._flying)}})
-        )
+        runs = await self._read()
         for gone in self._flying.keys() - {run.id for run in runs}:
             self._end(gone, "its run was deleted; run again")
         if not all(_is_waiting(run) for run in runs) or await self._is_held_up(runs):
@@ -155,6 +155,14 @@ class _Flight:
             get_run_logger().info("%s", _unanswered(runs))
         for run in runs:
             await self._judge(run)
+
+    async def _read(self) -> list[FlowRun]:
+        """Return the runs in flight that still exist, by as many requests as that takes."""
+        ids, runs = list(self._flying), list[FlowRun]()
+        for start in range(0, len(ids), LISTED):
+            which = FlowRunFilter.parse_obj({"id": {"any_": ids[start : start + LISTED]}})
+            runs += await self._client.read_flow_runs(flow_run_filter=which)
+        return runs
 
     async def _is_held_up(self, runs: Sequence[FlowRun]) -> bool:
         """Return whether the pickup time is over but the work queue is busy with other runs."""

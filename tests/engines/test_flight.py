@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -69,9 +70,9 @@ class Api:
     async def read_flow_runs(
         self, flow_run_filter: Any, work_pool_filter: Any = None
     ) -> list[FlowRun]:
-        """Return the runs asked for by id; no other is at work."""
+        """Return the runs asked for by id, of which a server lists 200; no other is at work."""
         wanted = flow_run_filter.id.any_ if flow_run_filter.id else ()
-        return [run for run in self.runs.values() if run.id in wanted]
+        return [run for run in self.runs.values() if run.id in wanted][:200]
 
     async def read_flow_run(self, run_id: Any) -> FlowRun:
         """Return a run."""
@@ -97,11 +98,12 @@ def flight_of(
     monkeypatch: pytest.MonkeyPatch,
     told: list[MonthResult] | None = None,
     width: int = 2,
+    months: Sequence[Month] = MONTHS,
     **options: Any,
 ) -> Any:
-    """Return the flight of two months."""
+    """Return the flight of two months, or of others."""
     monkeypatch.setattr(agents, "run_deployment", api.run_deployment)
-    plans = [Plan(month, Status.NEW, "") for month in MONTHS]
+    plans = [Plan(month, Status.NEW, "") for month in months]
     tell = (told if told is not None else []).append
     return agents._Flight(api, "etl/x", RunPlan(plans, options, "w", True), width, tell)  # type: ignore[arg-type] # a stand-in
 
@@ -155,6 +157,14 @@ def test_a_run_that_was_deleted_fails_its_month(monkeypatch: pytest.MonkeyPatch)
     assert looked(flight) == []
     del api.runs["green 2020-01"]
     assert looked(flight) == [(MONTHS[0], "its run was deleted; run again")]
+
+
+@pytest.mark.usefixtures("clock")
+def test_all_runs_in_flight_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All months of yellow are more than a server lists at once."""
+    months = [Month("yellow", 2009 + n // 12, n % 12 + 1) for n in range(204)]
+    api = Api(*(Running() for _ in months))
+    assert looked(flight_of(api, monkeypatch, width=300, months=months)) == []
 
 
 @pytest.mark.usefixtures("clock")
