@@ -33,7 +33,7 @@ import make_process_blocks
 import targets
 import work_pool_deploy
 from block_specs import main as save
-from fakes import preloaded
+from fakes import own_dataset, preloaded
 from postgres_server import free_port
 from specs import DeploymentSpec, all_specs
 from targets import AGENTS, BESIDE, Target, loaded, main, make_pool, name_of, taken_by
@@ -195,6 +195,27 @@ def test_what_was_changed_in_the_ui_is_reverted(
     assert [(s.schedule, s.active) for s in again.schedules] == schedules_of(row)
     assert again.job_variables == variables
     assert (again.parameters, again.tags) == (parameters_in(row, target), [row.tag])
+
+
+@pytest.mark.parametrize(
+    ("active", "shown"), [("", ", off until turned on"), ("active = true\n", "")]
+)
+def test_a_dataset_of_the_users_own_has_the_schedule_that_it_declares(
+    active: str,
+    shown: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own_dataset.declare(tmp_path, "https://example.org/tram-{year}-{month:02}.csv")
+    with (tmp_path / f"{own_dataset.NAME}.toml").open("a") as declaration:
+        declaration.write(active)
+    monkeypatch.setenv("TRIPS_DATASETS", str(tmp_path))
+    assert main(TARGETS["local"], ["--dry-run", "--env", os.devnull]) == 0
+    parts = capsys.readouterr().out.split("\n\n")
+    (found,) = (p for p in parts if p.startswith(f"etl-parent-flow/local-flow-{own_dataset.NAME}"))
+    assert f"  schedule    {own_dataset.CRON} {own_dataset.ZONE}{shown}\n" in found
+    assert f"color={own_dataset.NAME} months=due " in found
 
 
 @pytest.mark.parametrize(
