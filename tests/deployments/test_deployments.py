@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from settings import Settings
+
 import pendulum
 import pytest
 from prefect import get_client
@@ -290,6 +292,31 @@ def test_the_pool_of_workers_takes_the_image_and_the_volume_of_the_block(
     assert job["image"] == "flows:1"
     assert job["volumes"] == ["zoom-data:/opt/prefect/data"]
     assert job["image_pull_policy"] == "IfNotPresent"
+
+
+@pytest.mark.parametrize(
+    ("policy", "of_workers"),
+    [("IF_NOT_PRESENT", "IfNotPresent"), ("ALWAYS", "Always"), ("NEVER", "Never")],
+)
+def test_a_worker_starts_the_container_that_an_agent_would(
+    policy: str, of_workers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {
+        "DOCKER_IMAGE": "flows:1",
+        "DOCKER_IMAGE_PULL_POLICY": policy,
+        "DOCKER_NETWORK": "taxi",
+        "DOCKER_DATA": "/srv/taxi",
+        "DOCKER_DATASETS": "/srv/declared",
+    }
+    _, block = next(make_docker_block.blocks(Settings(values, Path(".env"))))
+    monkeypatch.setattr(work_pool_deploy, "loaded", lambda reference: block)
+    assert work_pool_deploy._container(work_pool_deploy.TARGET) == {
+        "image": "flows:1",
+        "image_pull_policy": of_workers,
+        "env": {"PREFECT_HOME": "/opt/prefect/home", "TRIPS_DATASETS": "/opt/prefect/datasets"},
+        "volumes": ["/srv/taxi:/opt/prefect/data", "/srv/declared:/opt/prefect/datasets:ro"],
+        "networks": ["taxi"],
+    }
 
 
 def test_the_pool_of_kubernetes_takes_the_job_of_the_block(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 import serve
@@ -118,6 +121,90 @@ def test_a_second_one_is_refused_while_the_first_has_not_noted_its_address(tmp_p
             serve._alone(tmp_path, 4201),
         ):
             pytest.fail("there are two")
+
+
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """Let two shells stand for server and agent; return what is done, in order."""
+    done: list[str] = []
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    monkeypatch.setattr(serve, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(serve, "SERVER", ("sh", "-c", "echo serving; exec sleep 600"))
+    monkeypatch.setattr(serve, "AGENT", ("sh", "-c", "echo no such queue; exit 3"))
+    monkeypatch.setattr(serve, "_run_scripts", lambda environment: done.append("scripts"))
+    monkeypatch.setattr(
+        serve, "_wait_until_it_answers", lambda server, port: done.append(server.name)
+    )
+    return done
+
+
+def test_an_agent_that_ends_by_itself_ends_all_of_it(parts: list[str], tmp_path: Path) -> None:
+    """Otherwise runs would wait for it, and nobody would know why."""
+    port = free_port()
+    with pytest.raises(serve.CannotServe, match=r"the agent has ended \(3\); .*\nno such queue$"):
+        serve.serve(port)
+    assert parts == ["server", "scripts"]
+    assert not (tmp_path / "serve" / "running").exists()
+    with serve._alone(tmp_path / "serve", port):  # which holds the lock if no other one does
+        pass
+
+
+def test_a_server_that_ends_before_it_answers_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "_answers", lambda port: False)
+    monkeypatch.setattr(serve, "_POLL_SECONDS", 0.01)
+    with (
+        serve._started("server", ("sh", "-c", "echo broken; exit 2"), os.environ, tmp_path) as it,
+        pytest.raises(serve.CannotServe, match=r"the server has ended \(2\); .*\nbroken$"),
+    ):
+        serve._wait_until_it_answers(it, 4200)
+
+
+def test_a_script_that_fails_ends_it_with_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server without its deployments would do nothing on schedule."""
+    monkeypatch.setattr(serve, "SCRIPTS", ("deployments/absent.py",))
+    with pytest.raises(serve.CannotServe, match=r"absent\.py"):
+        serve._run_scripts(os.environ)
+
+
+def test_a_program_that_ignores_sigterm_is_killed_with_its_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "STOP_SECONDS", 0.1)
+    monkeypatch.setattr(serve, "_POLL_SECONDS", 0.01)
+    stubborn = "trap '' TERM; sleep 600 & echo $!; wait"
+    with serve._started("agent", ("sh", "-c", stubborn), os.environ, tmp_path) as program:
+        while not (child := (tmp_path / "agent.log").read_text().strip()):
+            assert program.process.poll() is None
+    assert program.process.returncode == -signal.SIGKILL
+    deadline = time.monotonic() + 10
+    while _is_running(int(child)):
+        assert time.monotonic() < deadline
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        state: str = psutil.Process(pid).status()
+    except psutil.NoSuchProcess:
+        return False
+    return bool(state != psutil.STATUS_ZOMBIE)  # until something waits for it
+
+
+def test_its_programs_use_its_own_server_whatever_the_shell_exports(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The agent would otherwise take the runs of another server; how often it asks is free."""
+    monkeypatch.setenv("PREFECT_API_URL", "https://api.prefect.cloud/api/accounts/x")
+    monkeypatch.setenv("PREFECT_UI_URL", "https://app.prefect.cloud")
+    monkeypatch.setenv("PREFECT_HOME", "/home/you/prefect")
+    monkeypatch.setenv("PREFECT_AGENT_QUERY_INTERVAL", "9")
+    found = serve._environment(4207)
+    assert found["PREFECT_API_URL"] == "http://127.0.0.1:4207/api"
+    assert found["PREFECT_UI_URL"] == "http://127.0.0.1:4207"
+    assert found["PREFECT_HOME"] == "/home/you/prefect"
+    assert found["PREFECT_AGENT_QUERY_INTERVAL"] == "9"
+    assert found["PATH"].startswith(f"{Path(sys.executable).parent}{os.pathsep}")
 
 
 def test_the_server_sends_no_telemetry(monkeypatch: pytest.MonkeyPatch) -> None:
