@@ -129,7 +129,7 @@ def parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     done: list[str] = []
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
     monkeypatch.setattr(serve, "_POLL_SECONDS", 0.01)
-    monkeypatch.setattr(serve, "SERVER", ("sh", "-c", "echo serving; exec sleep 600"))
+    monkeypatch.setattr(serve, "SERVER", ("sh", "-c", "echo serving; exec sleep 20"))
     monkeypatch.setattr(serve, "AGENT", ("sh", "-c", "echo no such queue; exit 3"))
     monkeypatch.setattr(serve, "_run_scripts", lambda environment: done.append("scripts"))
     monkeypatch.setattr(
@@ -153,6 +153,7 @@ def test_a_server_that_ends_before_it_answers_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serve, "_answers", lambda port: False)
+    monkeypatch.setattr(serve, "START_SECONDS", 10)
     monkeypatch.setattr(serve, "_POLL_SECONDS", 0.01)
     with (
         serve._started("server", ("sh", "-c", "echo broken; exit 2"), os.environ, tmp_path) as it,
@@ -173,7 +174,7 @@ def test_a_program_that_ignores_sigterm_is_killed_with_its_children(
 ) -> None:
     monkeypatch.setattr(serve, "STOP_SECONDS", 0.1)
     monkeypatch.setattr(serve, "_POLL_SECONDS", 0.01)
-    stubborn = "trap '' TERM; sleep 600 & echo $!; wait"
+    stubborn = "trap '' TERM; sleep 20 & echo $!; wait"
     with serve._started("agent", ("sh", "-c", stubborn), os.environ, tmp_path) as program:
         while not (child := (tmp_path / "agent.log").read_text().strip()):
             assert program.process.poll() is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from asyncio import CancelledError
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from queue import Queue
@@ -72,6 +73,15 @@ def test_the_others_run_while_the_first_one_still_does(width: int | None) -> Non
     assert told == lines
 
 
+def test_a_month_is_told_before_the_next_one_takes_its_slot() -> None:
+    """Not at the end of the run: people follow its progress."""
+    told, told_at_start = list[MonthResult](), list[int]()
+    jobs = Jobs(lambda jobs: told_at_start.append(len(told)))
+    jobs.first.set()
+    side_by_side(jobs, 1, told.append)
+    assert told_at_start == [0, 1, 2, 3, 4, 5, 6]
+
+
 @pytest.mark.parametrize("width", [1, 3])
 def test_no_more_run_at_a_time_than_there_are_slots(width: int) -> None:
     """While none ends, the slots fill up, and the next month does not start."""
@@ -99,20 +109,23 @@ def test_no_more_run_at_a_time_than_there_are_slots(width: int) -> None:
     assert jobs.most == width
 
 
-def test_an_error_while_a_month_is_awaited_frees_its_slot_and_reaches_the_run() -> None:
+@pytest.mark.parametrize("error", [ConnectionError, CancelledError])
+def test_an_error_while_a_month_is_awaited_frees_its_slot_and_reaches_the_run(
+    error: type[BaseException],
+) -> None:
     """A thread waits for the month, too; if it kept the slot, the run would wait forever."""
-    raised: Queue[Exception] = Queue()
+    raised: Queue[BaseException] = Queue()
 
     class Broken(Jobs):
         def wait(self, month: Month) -> Any:
             """Fail."""
-            raise ConnectionError(f"{month} is out of sight")
+            raise error(f"{month} is out of sight")
 
     def run() -> None:
         try:
             side_by_side(Broken(), 1, lambda line: None)
-        except ConnectionError as error:
-            raised.put(error)
+        except error as found:
+            raised.put(found)
 
     threading.Thread(target=run, daemon=True).start()
     assert str(raised.get(timeout=SECONDS)) == f"{MONTHS[0]} is out of sight"
