@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
-from core.errors import Unavailable
+from core.errors import Held, Unavailable
 from core.storage.bucket import FolderBucket
-from monthly.ledger import entry_key
+from engines import verify_results
+from fakes import entries
+from monthly.ledger import entry_key, write_entry
 from monthly.month import Month
+from monthly.result import MonthResult, Outcome, failed_month
 from monthly.warehouses.duckdb import DuckDBFile
 from test_flows import bring_all, publish
 from test_notices import Webhook, webhook
@@ -113,6 +116,50 @@ def test_a_fault_of_one_month_is_not_reported_for_the_others(
     elsewhere.append(lambda: damage(FolderBucket(place / "bucket"), Month("green", 2020, 10)))
     state = bring_all(place, "10:11", engine="agents", report=False)
     assert state.message.startswith("1 of 2 months failed: green 2020-10: ")
+
+
+OCTOBER = Month("green", 2020, 10)
+SHA = entries.entry_of(OCTOBER).loaded_sha256
+
+
+@pytest.mark.parametrize(
+    ("there", "loaded", "missing"),
+    [
+        (True, {OCTOBER: SHA}, ""),
+        (True, None, ""),  # into the bucket alone
+        (False, {OCTOBER: SHA}, "{bucket}/data/green/green_tripdata_2020-10.parquet"),
+        (True, {}, "trips.duckdb"),
+        (True, {OCTOBER: "0" * 64}, "trips.duckdb"),
+    ],
+)
+def test_a_month_that_another_machine_ran_must_be_here(
+    tmp_path: Path, there: bool, loaded: dict[Month, str] | None, missing: str
+) -> None:
+    """In the bucket, and in the warehouse the object of that bucket."""
+    bucket = FolderBucket(tmp_path)
+    if there:
+        write_entry(bucket, OCTOBER, entries.entry_of(OCTOBER), None)
+    line = MonthResult(OCTOBER, Outcome.LOADED, seconds=1.5, warning="odd")
+    where = "" if loaded is None else " -> trips.duckdb"
+    found = verify_results._arrived(line, bucket, loaded, where)
+    if missing:
+        assert found.is_failed
+        assert (
+            f"was run (loaded), but is not in {missing.format(bucket=tmp_path)}; " in found.reason
+        )
+    else:
+        assert (found.status, found.seconds, found.warning) == (Outcome.LOADED, 1.5, "odd")
+        assert (found.rows_read, found.rows_written, found.rows_rejected) == (4, 3, 1)
+        assert found.where.endswith(f"green_tripdata_2020-10.parquet{where}")
+
+
+def test_a_month_that_failed_elsewhere_is_not_looked_for(tmp_path: Path) -> None:
+    """The counts of its ledger entry are those of an earlier run."""
+    bucket = FolderBucket(tmp_path)
+    write_entry(bucket, OCTOBER, entries.entry_of(OCTOBER), None)
+    errors = (Held("x"), Unavailable("it is gone"))
+    lines = [failed_month(OCTOBER, error) for error in errors]
+    assert verify_results.all_arrived(lines, bucket, None) == lines
 
 
 def damage(bucket: FolderBucket, month: Month) -> None:

@@ -252,6 +252,32 @@ def test_the_block_of_docker_has_its_own_prefect_home(run: Run, values: dict[str
     assert not container.auto_remove  # or its exit code would be lost
 
 
+def test_a_container_is_what_its_variables_say() -> None:
+    """In compose.yaml, TRIPS_DATASETS is a folder of another container."""
+    values = {
+        "DOCKER_IMAGE": "flows:1",
+        "DOCKER_IMAGE_PULL_POLICY": "ALWAYS",
+        "DOCKER_NETWORK": "taxi",
+        "DOCKER_PREFECT_HOME": "/home/taxi",
+        "DOCKER_DATASETS": "/srv/declared",
+        "TRIPS_DATASETS": "/elsewhere",
+        "TRIPS_LOG": "json",
+    }
+    container: Any = next(make_docker_block.blocks(Settings(values, Path(".env"))))[1]
+    assert container.image_pull_policy.value == "ALWAYS"
+    assert container.networks == ["taxi"]
+    assert container.volumes[1:] == ["/srv/declared:/opt/prefect/datasets:ro"]
+    # The agent's default command would start a second Prefect.
+    assert container.command == ["python", "-m", "prefect.engine"]
+    assert container.env == {
+        "PREFECT_HOME": "/home/taxi",
+        "TRIPS_DATASETS": "/opt/prefect/datasets",
+        "TRIPS_LOG": "json",
+        "PREFECT_LOGGING_SETTINGS_PATH": "/opt/prefect/flows/orchestration/logging.yml",
+        "PYTHONPATH": "/opt/prefect/flows",
+    }
+
+
 @SERVER
 def test_the_blocks_of_processes_run_here_and_in_a_temporary_folder(
     run: Run, tmp_path: Path

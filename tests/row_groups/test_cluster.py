@@ -6,15 +6,20 @@ import datetime as dt
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import dask.config
 import psutil
 import pytest
+from distributed.client import FutureCancelledError
+from distributed.scheduler import KilledWorker
 
 from core.dask.cluster_spec import ClusterSpec
-from core.errors import ClusterError, UsageError
+from core.errors import ClusterError, Remedy, UsageError
 from core.storage.bucket import FolderBucket
 from fakes.parquet_files import publish
+from row_groups import cluster
 from row_groups.cluster import rewrite_on, running
 from row_groups.job import Job
 from row_groups.places import Place
@@ -36,6 +41,70 @@ def test_options_are_json_or_a_mapping(options: str | dict[str, int]) -> None:
 def test_a_text_that_names_no_cluster_is_refused(where: str) -> None:
     with pytest.raises(UsageError, match="is not valid: leave it empty, or write the address"):
         ClusterSpec.of(where, "{}")
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [("", "the local cluster"), ("coiled.Cluster", "cluster coiled.Cluster")],
+)
+def test_an_argument_that_a_cluster_does_not_take_is_named(
+    where: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(*, n_workers: int = 1, **others: object) -> None:
+        raise TypeError(f"unexpected keyword argument {[*others][-1]!r}")
+
+    monkeypatch.setattr(cluster, "LocalCluster", refusing)
+    monkeypatch.setattr(cluster, "cluster_class", lambda path: refusing)
+    spec = ClusterSpec.of(where, {"wrkers": 4, "env": {}})
+    with (
+        pytest.raises(UsageError, match=f"^{said} does not take these cluster_options: unexpected"),
+        running(spec, 1),
+    ):
+        pytest.fail("it started")
+
+
+WORKER: Any = SimpleNamespace(address="tcp://w")
+
+
+class Broken:
+    """A client whose jobs end with an error."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def submit(self, job: Any, *arguments: Any, key: str, pure: bool) -> Any:
+        """Return a future; a job that Dask takes for pure would not run a second time."""
+        assert (key[:2], pure) == ("a-", False)
+        return SimpleNamespace(result=self._result)
+
+    def _result(self) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "remedies"),
+    [
+        (
+            KilledWorker("a", WORKER, 3),
+            "a: 4 workers were lost with it, most likely because memory ran out",
+            ("give them more", Remedy("rows_per_group", 500)),
+        ),
+        (
+            FutureCancelledError("a", "scheduler-connection-lost", "x"),
+            "a: the cluster was lost (a cancelled for reason: scheduler-connection-lost.",
+            (),
+        ),
+    ],
+)
+def test_a_file_whose_workers_or_cluster_are_lost_is_named(
+    error: Exception, said: str, remedies: tuple[Any, ...]
+) -> None:
+    job: Any = SimpleNamespace(file=SimpleNamespace(name="a"), rows_per_group=1_000)
+    client: Any = Broken(error)
+    with pytest.raises(ClusterError) as lost:
+        rewrite_on(client, job)
+    assert lost.value.message.startswith(said)
+    assert lost.value.remedies == remedies
 
 
 @pytest.mark.cluster
