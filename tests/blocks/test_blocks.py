@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import json
@@ -22,7 +23,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prefect import get_client
 from prefect.blocks.core import Block
+from prefect.client.schemas.filters import (
+    FlowRunNotificationPolicyFilter,
+    FlowRunNotificationPolicyFilterIsActive,
+)
 
 import make_blocks
 import make_docker_block
@@ -289,6 +295,34 @@ def test_the_blocks_of_processes_run_here_and_in_a_temporary_folder(
     assert not here.stream_output
 
 
+def test_folders_of_processes_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent starts them elsewhere. They do not write to its output, which may end first."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    values = {"TRIPS_DATA": "~/taxi", "TRIPS_DATASETS": "declared"}
+    for _, block in make_process_blocks.blocks(Settings(values, Path(".env"))):
+        process: Any = block
+        assert process.env == {
+            "TRIPS_DATA": f"{tmp_path}/home/taxi",
+            "TRIPS_DATASETS": f"{tmp_path}/declared",
+        }
+        assert not process.stream_output
+
+
+def test_a_process_in_a_folder_without_the_flows_is_refused(tmp_path: Path) -> None:
+    process: Any = next(make_process_blocks.blocks(Settings({}, Path(".env"))))[1]
+    assert make_process_blocks.check(process).startswith(f"runs in {PROJECT}, data in ")
+    process.working_dir = tmp_path
+    with pytest.raises(FileNotFoundError, match="has no flows/"):
+        make_process_blocks.check(process)
+
+
+def test_secrets_of_sources_and_each_line_of_a_key_are_hidden() -> None:
+    values = {"TRIPS_SECRET_SAS": "s1gned", "GCP_SERVICE_ACCOUNT": "first line\nsecond line"}
+    text = "refused s1gned and second line"
+    assert Settings(values, Path(".env")).hidden(text) == "refused *** and ***"
+
+
 @SERVER
 def test_declarations_of_the_user_reach_processes_and_containers(run: Run, tmp_path: Path) -> None:
     """Fetched code has no .env, and a container cannot see the folder."""
@@ -323,18 +357,11 @@ def test_the_embedded_blocks_have_absolute_paths(
 @SERVER
 def test_failed_and_crashed_runs_notify_once(run: Run, values: dict[str, str]) -> None:
     """Running the script again leaves a single policy; the block keeps the URL as a secret."""
-    import asyncio
-
-    from prefect import get_client
-    from prefect.client.schemas.filters import (
-        FlowRunNotificationPolicyFilter as Filter,
-    )
-    from prefect.client.schemas.filters import (
-        FlowRunNotificationPolicyFilterIsActive as IsActive,
-    )
 
     async def policies() -> list[Any]:
-        active = Filter(is_active=IsActive(eq_=True))
+        active = FlowRunNotificationPolicyFilter(
+            is_active=FlowRunNotificationPolicyFilterIsActive(eq_=True)
+        )
         async with get_client() as client:
             return list(await client.read_flow_run_notification_policies(active))
 
@@ -345,6 +372,31 @@ def test_failed_and_crashed_runs_notify_once(run: Run, values: dict[str, str]) -
     request = webhook._build_request_args("of green 2020-10", "Failed")
     assert request["url"] == WEBHOOK
     assert request["json"] == {"text": "Failed\nof green 2020-10"}
+
+
+@SERVER
+def test_each_block_has_one_policy_even_if_somebody_disabled_it(run: Run) -> None:
+    """That of another block does not count: Slack's, for example, in place of a webhook's."""
+    urls = (WEBHOOK, "https://hooks.slack.com/services/T000/B000/s3cret")
+    blocks = [saved(run, make_notification.SPEC, {"NOTIFY_WEBHOOK_URL": url})[0] for url in urls]
+    ids = {block._block_document_id for block in blocks}
+
+    async def disabled() -> list[tuple[Any, bool]]:
+        either = FlowRunNotificationPolicyFilterIsActive(eq_=None)
+        which = FlowRunNotificationPolicyFilter(is_active=either)
+        async with get_client() as client:
+            for policy in await client.read_flow_run_notification_policies(which):
+                path = f"/flow_run_notification_policies/{policy.id}"
+                await client._client.patch(path, json={"is_active": False})
+            for each in ids:
+                await make_notification._tell(each)
+            found = await client.read_flow_run_notification_policies(which)
+            await asyncio.gather(
+                *(client.delete_flow_run_notification_policy(policy.id) for policy in found)
+            )
+            return [(p.block_document_id, p.is_active) for p in found if p.block_document_id in ids]
+
+    assert sorted(asyncio.run(disabled())) == sorted((each, False) for each in ids)
 
 
 @SERVER

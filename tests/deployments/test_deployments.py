@@ -332,6 +332,26 @@ def test_the_pool_of_kubernetes_takes_the_job_of_the_block(
     assert job["resources"]["limits"] == {"memory": "2Gi"}
 
 
+@pytest.mark.parametrize("script", [kubernetes_deploy, kubernetes_pool_deploy])
+def test_months_that_jobs_would_lose_are_refused_before_anything_is_applied(
+    script: Any,
+    saved: Path,
+    first_row: None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The saved block decides: it has no volume, whatever .env says by now."""
+    monkeypatch.setenv("KUBERNETES_VOLUME", "months")
+    assert script.main(["--env", str(saved)]) == 2
+    said = capsys.readouterr()
+    assert "TRIPS_BUCKET and TRIPS_WAREHOUSE would be on the disk of each job" in said.err
+    assert "applied" not in said.out
+    monkeypatch.setenv("TRIPS_BUCKET", "s3-bucket/zoom-s3")
+    monkeypatch.setenv("TRIPS_WAREHOUSE", "bigquery-warehouse/zoom-bq")
+    assert script.main(["--env", str(saved)]) == 0
+    assert "applied etl-web-to-gcs/" in capsys.readouterr().out
+
+
 def test_the_blocks_of_the_environment_override_those_of_the_target(
     env: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
