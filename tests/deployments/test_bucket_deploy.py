@@ -22,12 +22,14 @@ import targets
 from block_specs import main as save
 from bucket_deploy import path_of, remove_older, target_of, uploaded
 from core.errors import UsageError
+from core.storage.bucket import FolderBucket
 from fakes import preloaded
 from fakes import s3 as fake_s3
 from fakes.agent import started_and_ended
 from fakes.google import Google
 from fakes.s3 import S3
 from orchestration import block_kinds
+from orchestration.exit_codes import ExitCode
 from project_code import ProjectCode
 from specs import all_specs
 from test_cli import _prefect_settings
@@ -120,6 +122,43 @@ def test_the_previous_upload_stays_and_older_ones_are_removed(block: Any, tmp_pa
     assert store.read("data/green/month.parquet").data == b"month"
 
 
+def test_code_that_was_uploaded_before_is_the_last_upload_again(block: Any, tmp_path: Path) -> None:
+    """Applied twice, it changes nothing; after an undone change, it is the previous upload."""
+    store, folders = store_of(block), []
+    for version in ("1", "1", "2", "1", "3"):
+        found = code(tmp_path / "project", verify=version)
+        folders.append(uploaded(found, store))
+        remove_older(found, store)
+    assert folders[0] == folders[1] == folders[3]
+    there = [bool(store.files(f"{folder}/flows")) for folder in folders]
+    assert there == [True, True, False, True, True]
+
+
+def test_a_deployment_that_fails_removes_no_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The deployments that were applied before still fetch theirs."""
+    store, ends = (
+        FolderBucket(tmp_path / "bucket"),
+        [ExitCode.DONE, ExitCode.FAILED, ExitCode.FAILED],
+    )
+
+    def deploy(target: Any, options: Any, prepare: Callable[[Any], Any]) -> ExitCode:
+        prepare(target)
+        return ends.pop(0)
+
+    monkeypatch.setattr(bucket_deploy, "deploy", deploy)
+    monkeypatch.setattr(bucket_deploy, "open_bucket", lambda reference: store)
+    monkeypatch.setattr(bucket_deploy, "loaded", lambda reference: None)
+    monkeypatch.setattr(bucket_deploy, "PROJECT", tmp_path / "project")
+    for version, code_of in (("1", 0), ("2", 1), ("3", 1)):
+        code(tmp_path / "project", verify=version)
+        options = ["--storage", "s3-bucket/any", "--env", os.devnull]
+        assert bucket_deploy.main(options) == code_of
+    assert len(store.files("code/uploads")) == 3
+    assert "removed" not in capsys.readouterr().out
+
+
 def test_what_a_killed_upload_left_is_removed(block: Any, tmp_path: Path) -> None:
     """The list of its files is uploaded before the first file."""
 
@@ -186,9 +225,12 @@ def test_a_dry_run_says_what_would_be_uploaded_and_asks_nobody(
     assert "  work queue  default-agent-pool/bucket" in lines
     assert bucket_deploy.main(["--dry-run", "--env", os.devnull]) == 2
     assert "--storage s3-bucket/NAME" in capsys.readouterr().err
-    options = ["--storage", "s3-bucket/mine", "--dry-run", "--env", os.devnull]
-    assert bucket_deploy.main(options) == 0
-    assert "months=due source=tlc bucket=s3-bucket/mine" in capsys.readouterr().out
+    options = ["--storage", "s3-bucket/mine", "--dry-run", "--env"]
+    for file, months in ((str(env), "gcs-bucket/zoom-gcs"), (os.devnull, "s3-bucket/mine")):
+        assert bucket_deploy.main([*options, file]) == 0
+        said = capsys.readouterr().out
+        assert f" to s3-bucket/mine/code/{found.digest}, not uploaded" in said
+        assert f"months=due source=tlc bucket={months}" in said
 
 
 # ---- with a real agent

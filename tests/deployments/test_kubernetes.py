@@ -78,7 +78,8 @@ def test_a_dry_run_shows_a_job_that_kubernetes_accepts(
 ) -> None:
     """It has image, resources, secrets by name and the volume; it needs no server or cluster."""
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
-    assert SCRIPTS[by].main(["--dry-run", "--env", env_file(tmp_path)]) == 0
+    own = {"KUBERNETES_SERVICE_ACCOUNT": "loader", "KUBERNETES_IMAGE_PULL_POLICY": "Always"}
+    assert SCRIPTS[by].main(["--dry-run", "--env", env_file(tmp_path, **own)]) == 0
     text, deployments = capsys.readouterr().out.split("\n\n", 1)
     shown = yaml.safe_load(text)
     pod = shown["spec"]["template"]["spec"]
@@ -86,7 +87,10 @@ def test_a_dry_run_shows_a_job_that_kubernetes_accepts(
         assert [pod.pop(field) for field in ("parallelism", "completions")] == [1, 1]
     kubernetes_validate.validate(shown, VERSION, strict=True)
     (container,) = pod["containers"]
-    assert container["image"] == ENV["KUBERNETES_IMAGE"]
+    assert (container["image"], container["imagePullPolicy"]) == (ENV["KUBERNETES_IMAGE"], "Always")
+    assert container["args"] == ["python", "-m", "prefect.engine"]
+    assert (pod["serviceAccountName"], pod["restartPolicy"]) == ("loader", "Never")
+    assert (shown["spec"]["backoffLimit"], shown["spec"]["ttlSecondsAfterFinished"]) == (0, 86_400)
     assert container["resources"] == {
         "requests": {"cpu": "2", "memory": "1Gi"},
         "limits": {"memory": "2Gi"},
@@ -98,6 +102,12 @@ def test_a_dry_run_shows_a_job_that_kubernetes_accepts(
     assert pod["volumes"] == [claim]
     assert shown["metadata"]["namespace"] == "trips"
     assert f"etl-parent-flow/{SCRIPTS[by].TARGET.name}-green\n" in deployments
+
+
+def test_a_worker_gets_the_command_of_the_agents_job() -> None:
+    """Prefect's own would start a second Prefect in the container."""
+    variables = kubernetes_pool_deploy.variables_of(job())
+    assert variables["command"] == "python -m prefect.engine"
 
 
 def test_the_objects_of_the_page_are_valid() -> None:
