@@ -78,6 +78,13 @@ def test_a_terminal_has_one_line_of_months_beside_the_downloads(terminal: io.Str
     assert not progress._screen().months.tasks
 
 
+def test_a_single_month_has_no_line_of_months(terminal: io.StringIO) -> None:
+    with counted_months(1) as count:
+        count.add(is_failed=False)
+        assert not progress._screen()._live.is_started
+    assert terminal.getvalue() == ""
+
+
 def test_months_are_counted_without_a_terminal_too(capsys: pytest.CaptureFixture[str]) -> None:
     """The counts appear in lines of the log."""
     with counted_months(2) as count:

@@ -55,7 +55,7 @@ def test_an_argument_that_a_cluster_does_not_take_is_named(
 
     monkeypatch.setattr(cluster, "LocalCluster", refusing)
     monkeypatch.setattr(cluster, "cluster_class", lambda path: refusing)
-    spec = ClusterSpec.of(where, {"wrkers": 4, "env": {}})
+    spec = ClusterSpec.of(where, {"n_worker": 4, "env": {}})
     with (
         pytest.raises(UsageError, match=f"^{said} does not take these cluster_options: unexpected"),
         running(spec, 1),
