@@ -58,7 +58,7 @@ class Report:
 def extract(edition: RemoteFile[str], bucket: Bucket, day: dt.date, folder: Path) -> Path:
     """Download the day's edition, or take it from the bucket if that has the publisher's.
 
-    A file on this machine is never taken from there: it may have been corrected since.
+    A local file is always read: it may have been corrected since the last run.
     """
     logger, path = get_run_logger(), folder / "edition.json"
     is_published = urlsplit(edition.url).scheme != "file"
@@ -111,9 +111,9 @@ def covid_monthly(
 ) -> Report | State[Report]:
     """Sum ECDC's daily cases and deaths of one country by month into a CSV file and a chart.
 
-    The run downloads the edition once a day (UTC) and caches it in the bucket; it reads a file on
-    this machine each time. It is idempotent: if the output files are already up to date, it
-    writes nothing.
+    The run downloads the edition once a day (UTC) and caches it in the bucket; it reads a local
+    file every time. It is idempotent: if the output files are already up to date, it writes
+    nothing.
 
     Args:
         country: Name of the country as ECDC spells it, or its two- or three-letter code.

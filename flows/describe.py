@@ -14,6 +14,7 @@ import re
 import sys
 from pathlib import Path
 
+from core.disk import nearest
 from core.errors import TripsError, UsageError
 from orchestration.json_log import say
 from orchestration.network import share_network
@@ -79,6 +80,8 @@ def _fault(output: Path, name: str, force: bool) -> str:
     if os.path.isdir(output):  # noqa: PTH112
         return f"{output} is a folder; name a file, such as {output / name}.toml"
     if not os.path.isdir(output.parent):  # noqa: PTH112
+        if not os.access(closed := nearest(output.parent), os.X_OK):
+            return f"this user may not enter {closed}; correct the permissions, or name another"
         return f"{output.parent} is not a folder; create it, or name a file in another one"
     is_there = os.path.exists(output)  # noqa: PTH110
     if is_there and not force:

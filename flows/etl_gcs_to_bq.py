@@ -124,7 +124,8 @@ def load(
     except StorageError as error:  # the month is loaded, even if this account only reads the bucket
         get_run_logger().info("%s: the seconds of the load are not in the ledger: %s", month, error)
     if not is_current and read_entry(bucket, month)[0] is None:
-        raise dropped_meanwhile(str(month), f", and is in {warehouse.name()} now")
+        left = f", but is now in {warehouse.name()}" if warehouse.held(month) else ""
+        raise dropped_meanwhile(str(month), left)
     if not is_current:
         raise Conflict(f"{month} was replaced in the bucket while it was being loaded; run again")
     get_run_logger().info("%s: %s rows in %s", month, f"{rows:,}", warehouse.name())

@@ -157,7 +157,7 @@ def _of_database(
     wanted: Sequence[Month], warehouse: str, restore: str, pin: bool, unpin: bool
 ) -> State[list[MonthHistory]]:
     """Show, pin or unpin months of Postgres that have no object in a bucket."""
-    opened = opened_postgres(warehouse, "name the bucket of the months of another warehouse")
+    opened = opened_postgres(warehouse, "name the bucket if you use another warehouse")
     if restore:
         raise UsageError(f"{opened.used.name()} has no editions to restore; name the bucket")
     tell_places("", None, opened)

@@ -179,7 +179,7 @@ def _refuse_names_of_frames(source: Location, target: Location) -> None:
     """Raise if a frame would replace the image file or the GIF."""
     for place in (source, target):
         if is_frame_name(place.name) and place == target.beside(place.name):
-            raise UsageError(f"a frame would replace {place.name!r}, which has its name; rename it")
+            raise UsageError(f"a frame would replace {place.name!r}; give the file another name")
 
 
 def _refuse_passing_folder(file: str, gif: str, bucket: str) -> None:
@@ -224,8 +224,8 @@ def _written(frame: Frame, gif: Location) -> bytes:
         raise StorageError(f"{bucket.uri(key)} is gone; run again to write it again")
     if hashlib.sha256(found.data).hexdigest() != frame.sha256:
         raise Conflict(
-            f"{bucket.uri(key)} was changed by another run; give the GIF of each image file a "
-            "folder of its own, then run again"
+            f"{bucket.uri(key)} was changed by another run; write each GIF into its own folder, "
+            "then run again"
         )
     return found.data
 

@@ -93,7 +93,8 @@ def transform_and_load(
             before = planned.entry.source_sha256 if planned.entry else ""
             asked = judge if policy.judges else None
             entry = warehouse.ingest(rows, download, before, planned.reason, asked)
-        tell(month, entry.drift, entry.rows_rejected, rows.rejects.declared)
+        if rows.rejects.rows_read:  # none if another run was faster
+            tell(month, entry.drift, entry.rows_rejected, rows.rejects.declared)
         return entry
 
     entry = settled(month, download.path, rules, ingest)

@@ -33,7 +33,7 @@ from orchestration.handed_down import drawing_of
 from orchestration.month_summary import days_markdown
 from orchestration.notifications import NOTICES
 from orchestration.parameter_types import MonthOfYear, Year
-from orchestration.retries import RETRIES, plans_again
+from orchestration.retries import RETRIES, replanning
 from orchestration.stages import stage
 
 
@@ -107,7 +107,7 @@ def try_report(
     where = bucket.uri(entry.object_key)
     try:
         days = days_markdown(month, warehouse)
-        with plans_again(False):  # the month is loaded
+        with replanning(is_enabled=False):  # the month is loaded
             return Reported(link=report(month, entry, found, bucket, where, days))
     except Exception as error:
         failure = f"the report failed: {month.unprefixed(readable(error).message)}"

@@ -57,9 +57,10 @@ def tidy_runs(silent_minutes: AtLeastOne = 120, keep_hours: AtLeastNone = 24) ->
             lost. On this machine the flow checks the run's process or container instead.
         keep_hours: Hours to keep the container of an ended run.
     """
-    for name, value in {"silent_minutes": silent_minutes, "keep_hours": keep_hours}.items():
-        if value < 0:  # every run elsewhere would count as lost, and start a second time
-            raise UsageError(f"{name} {value} is negative; write 1 or more")
+    bounds = (("silent_minutes", silent_minutes, 1), ("keep_hours", keep_hours, 0))
+    for name, value, least in bounds:
+        if value < least:  # every run elsewhere would count as lost and be started a second time
+            raise UsageError(f"{name} {value} is too short; write {least} or more")
     done = asyncio.run(_tidy(dt.timedelta(minutes=silent_minutes), dt.timedelta(hours=keep_hours)))
     name = "Completed" if done.lost or done.containers_removed else "Skipped"
     return Completed(name=name, message=shown(done), data=done)

@@ -126,7 +126,7 @@ def test_an_unknown_intent_is_refused(place: Path, web: Path) -> None:
         ),
         (
             {"cluster": "", "cluster_options": '{"n_workers": "a"}'},
-            "the local cluster does not take these cluster_options: ",
+            "n_workers 'a' is not a whole number",
         ),
     ],
 )

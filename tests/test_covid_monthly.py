@@ -86,7 +86,7 @@ def test_twice_asks_once_and_changes_nothing(place: Path, server: Web) -> None:
 
 
 def test_a_file_that_was_corrected_counts_at_once(place: Path, server: Web, tmp_path: Path) -> None:
-    """It is on this machine, so there is no publisher to spare."""
+    """Reading a local file again puts no load on a publisher."""
     file = tmp_path / "edition.json"
     file.write_bytes(SMALL.replace(b"10", b"99"))
     assert report(server, url=str(file)).name == "Completed"

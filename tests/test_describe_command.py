@@ -61,21 +61,27 @@ def test_an_impossible_output_is_refused_before_the_published_file_is_read(
     assert capsys.readouterr().err == f"Error: {said.format(tmp_path, tmp_path)}\n"
 
 
-@pytest.mark.parametrize("mode", [0o555, 0o000])
+@pytest.mark.parametrize(
+    ("mode", "output", "said"),
+    [
+        (0o555, "own.toml", "write {}/own.toml; correct the permissions, or name another file"),
+        (0o000, "own.toml", "write {}/own.toml; correct the permissions, or name another file"),
+        (0o000, "in/own.toml", "enter {}; correct the permissions, or name another"),
+    ],
+)
 def test_an_output_that_this_user_may_not_write_is_refused_at_once(
-    tmp_path: Path, mode: int
+    tmp_path: Path, mode: int, output: str, said: str
 ) -> None:
     """Not after the published file was read, here a missing one; nor with a traceback."""
-    (tmp_path / "closed").mkdir()
-    (tmp_path / "closed").chmod(mode)
-    target = tmp_path / "closed" / "own.toml"
+    closed = tmp_path / "closed"
+    (closed / "in").mkdir(parents=True)
+    closed.chmod(mode)
+    target = closed / output
     words = (sys.executable, describe.__file__, "none.csv", "--name", "own", "-o", str(target))
     done = subprocess.run(humble(*words), capture_output=True, text=True)
-    (tmp_path / "closed").chmod(0o755)
-    assert (done.returncode, done.stderr) == (
-        2,
-        f"Error: this user may not write {target}; correct the permissions, or name another file\n",
-    )
+    closed.chmod(0o755)
+    expected = f"Error: this user may not {said.format(closed)}\n"
+    assert (done.returncode, done.stderr) == (2, expected)
 
 
 def test_a_file_is_replaced_only_by_force(

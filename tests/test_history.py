@@ -142,7 +142,7 @@ def test_without_a_bucket_only_postgres_has_months(command: Commands, warehouse:
     assert (said.code, said.err) == (
         2,
         f"Error: warehouse {warehouse!r} is not a block of Postgres; write "
-        "sqlalchemy-connector/NAME, or name the bucket of the months of another warehouse\n",
+        "sqlalchemy-connector/NAME, or name the bucket if you use another warehouse\n",
     )
 
 

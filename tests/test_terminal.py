@@ -14,7 +14,7 @@ from prefect import flow, task
 
 from core.errors import Conflict, SchemaError, Unreachable
 from orchestration import flow_results, terminal
-from orchestration.retries import can_pass, planned_again, plans_again
+from orchestration.retries import can_pass, planned_again, replanning
 from orchestration.stages import stage
 
 ENGINE = str(Path(prefect.__file__).with_name("engine.py"))
@@ -103,13 +103,13 @@ def test_a_conflict_after_which_the_month_is_planned_again_is_a_warning(
 
     run(return_state=True)
     changed = "green 2020-10 was changed by another run"
-    failed = f"Failed('Task run encountered an exception Conflict: {changed}; run again')"
+    failed = f"Finished in state Failed('Task run encountered an exception Conflict: {changed}"
     assert said_of(caplog)[:5] == [
-        ("WARNING", f"{changed}; the month is planned again"),
-        ("WARNING", f"Finished in state {failed}"),
-        ("INFO", f"{changed}; the month is planned again"),
+        ("WARNING", f"{changed}; planning the month again"),
+        ("WARNING", f"{failed}')"),
+        ("INFO", f"{changed}; planning the month again"),
         ("ERROR", f"{changed}; run again"),
-        ("ERROR", f"Finished in state {failed}"),
+        ("ERROR", f"{failed}; run again')"),
     ]
 
 
@@ -121,7 +121,7 @@ def test_a_conflict_of_a_month_that_is_not_planned_again_is_an_error(
     flow_results.install()
 
     def bring() -> None:
-        with plans_again(False), suppress(Conflict):
+        with replanning(is_enabled=False), suppress(Conflict):
             collide()
 
     @flow

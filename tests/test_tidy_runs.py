@@ -133,19 +133,22 @@ def test_what_was_started_again_is_not_started_a_third_time(gone: str) -> None:
     assert len(marked("twice")) == 1
 
 
-@pytest.mark.parametrize("name", ["silent_minutes", "keep_hours"])
-def test_a_negative_time_is_refused(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "value", "least"), [("silent_minutes", 0, 1), ("keep_hours", -1, 0)]
+)
+def test_a_time_that_is_too_short_is_refused(name: str, value: int, least: int) -> None:
     """A run on another machine would count as lost however lately it was heard of."""
-    run = running("elsewhere:1", f"negative {name}")
-    assert f"{name} -5 is negative" in tidy(**{name: -5})
+    run = running("elsewhere:1", f"too short {name}")
+    assert f"{name} {value} is too short; write {least} or more" in tidy(**{name: value})
     assert state_of(run).is_running()
     ask(lambda client: client.set_flow_run_state(run, Completed()))
 
 
-def test_a_run_whose_process_lives_is_left_alone() -> None:
+def test_a_run_whose_process_lives_is_left_alone(later: Callable[..., None]) -> None:
     """Its process is enough, even if it logs nothing."""
     run = running(f"{platform.node()}:{os.getpid()}", "alive")
-    assert tidy(silent_minutes=0).startswith("0 lost")
+    later(hours=1)
+    assert tidy(silent_minutes=1).startswith("0 lost")
     assert state_of(run).is_running()
 
 
@@ -212,7 +215,7 @@ def test_a_run_of_another_machine_is_lost_when_nothing_is_heard_of_it(
 
 
 def child_of(parent: UUID) -> UUID:
-    """Return a run that a task of another run has started, which Prefect takes for running."""
+    """Return a run that a task of another run started and that is Running in Prefect."""
 
     async def make(client: PrefectClient) -> UUID:
         task_run = await client.create_task_run(any_task, parent, dynamic_key="0")
@@ -288,13 +291,7 @@ def test_a_month_on_a_dask_worker_is_lost_once_its_parent_has_ended_and_it_is_si
 ) -> None:
     """Its worker may outlive the parent; only a tag names that."""
     parent = running(gone, "parent-on-dask")
-
-    async def make(client: PrefectClient) -> UUID:
-        month = await client.create_flow_run(is_lost, tags=[tag_of(parent)])
-        await client.set_flow_run_state(month.id, Running(), force=True)
-        return month.id
-
-    month = ask(make)
+    month = month_of(parent)
     later(minutes=119)
     assert tidy(silent_minutes=120).startswith("1 lost")
     assert state_of(parent).is_crashed()
@@ -304,17 +301,41 @@ def test_a_month_on_a_dask_worker_is_lost_once_its_parent_has_ended_and_it_is_si
     assert "its parent run" in state_of(month).message
 
 
-def test_child_runs_live_as_long_as_their_parent() -> None:
+def month_of(parent: UUID) -> UUID:
+    """Return the run of a month on a Dask worker."""
+
+    async def make(client: PrefectClient) -> UUID:
+        month = await client.create_flow_run(is_lost, tags=[tag_of(parent)])
+        await client.set_flow_run_state(month.id, Running(), force=True)
+        return month.id
+
+    return ask(make)
+
+
+def test_a_month_on_a_dask_worker_is_lost_if_its_parent_was_deleted(
+    later: Callable[..., None],
+) -> None:
+    month = month_of(uuid4())
+    later(minutes=119)
+    assert tidy(silent_minutes=120).startswith("0 lost")
+    later(minutes=121)
+    assert tidy(silent_minutes=120).startswith("1 lost, 0 started again")
+    assert state_of(month).is_crashed()
+    assert "its parent run was deleted" in state_of(month).message
+
+
+def test_child_runs_live_as_long_as_their_parent(later: Callable[..., None]) -> None:
     parent = running(f"{platform.node()}:{os.getpid()}", "living-parent")
     child = child_of(parent)
-    assert tidy(silent_minutes=0).startswith("0 lost")
+    later(hours=1)
+    assert tidy(silent_minutes=1).startswith("0 lost")
     assert state_of(child).is_running()
     for run in (child, parent):
         ask(lambda client, of=run: client.set_flow_run_state(of, Completed(), force=True))  # type: ignore[misc] # a lambda's default
 
 
 def test_a_run_that_was_started_by_hand_is_left_alone(later: Callable[..., None]) -> None:
-    """Somebody watches it; and a run never finds itself lost."""
+    """Somebody is watching it."""
 
     async def by_hand(client: PrefectClient) -> UUID:
         run = await client.create_flow_run(is_lost)
@@ -323,7 +344,7 @@ def test_a_run_that_was_started_by_hand_is_left_alone(later: Callable[..., None]
 
     run = ask(by_hand)
     later(days=30)
-    assert tidy(silent_minutes=0).startswith("0 lost")
+    assert tidy(silent_minutes=1).startswith("0 lost")
     assert state_of(run).is_running()
     ask(lambda client: client.set_flow_run_state(run, Completed(), force=True))
 
@@ -345,7 +366,7 @@ def test_a_run_that_its_agent_had_not_begun_is_started_again(gone: str) -> None:
     assert state_of(run).is_crashed()
 
 
-def test_two_that_find_a_run_lost_start_it_again_once(gone: str) -> None:
+def test_a_run_that_is_found_lost_twice_is_started_again_once(gone: str) -> None:
     run = running(gone, "found-twice")
     found = ask(lambda client: client.read_flow_run(run))
     for _ in range(2):

@@ -37,7 +37,7 @@ POLL_SECONDS = 2.0
 PICKUP_SECONDS = 300.0
 #: Seconds after which a run counts as having lost its agent: longer than any month takes.
 RUN_SECONDS = 3600.0
-#: Runs that Prefect's server lists at once.
+#: Maximum number of runs that Prefect's server returns per request.
 LISTED = 200
 _HINT = "its agent may be gone; cancel that run in the UI, then run again"
 
@@ -157,7 +157,7 @@ class _Flight:
             await self._judge(run)
 
     async def _read(self) -> list[FlowRun]:
-        """Return the runs in flight that still exist, by as many requests as that takes."""
+        """Return the runs in flight that still exist, in as many requests as needed."""
         ids, runs = list(self._flying), list[FlowRun]()
         for start in range(0, len(ids), LISTED):
             which = FlowRunFilter.parse_obj({"id": {"any_": ids[start : start + LISTED]}})

@@ -97,7 +97,7 @@ def _arrived(
     full = result_of(
         line.month, line.status, line.reason, entry, store.uri(entry.object_key) + where
     )
-    # Only the counts and places are those of the ledger; the run alone knows what it changed.
+    # The ledger has the counts and places; only the run knows what it changed.
     return replace(
         line,
         rows_read=full.rows_read,

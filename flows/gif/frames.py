@@ -71,15 +71,26 @@ def as_gif(data: bytes, frame: Frame, file: str) -> bytes:
     Raises:
         BadFile: the frame is not an image, is truncated, or has no known brightness scale.
     """
+    image = _read(data, frame, file)
+    if image.format == "GIF":
+        return data
+    converted = io.BytesIO()
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            image.load()  # open() reads only the header
-            if image.format == "GIF":
-                return data
-            converted = io.BytesIO()
-            # A camera stores the picture as its sensor saw it, and next to it which side is up.
-            _eight_bits(ImageOps.exif_transpose(image)).save(converted, "GIF")
-            return converted.getvalue()
+        _eight_bits(_upright(image)).save(converted, "GIF")
+    except (OSError, ValueError, OverflowError) as error:
+        raise BadFile(
+            f"{file}: frame {frame.number}, a {image.format} of {image.width} x {image.height} "
+            f"pixels, cannot become a GIF ({error}); give another url"
+        ) from error
+    return converted.getvalue()
+
+
+def _read(data: bytes, frame: Frame, file: str) -> Image.Image:
+    try:
+        image = Image.open(io.BytesIO(data))
+        image.load()  # open() reads only the header
+    except MemoryError:
+        raise
     # Pillow's readers raise almost any error for bytes that they cannot read.
     except Exception as error:
         raise BadFile(
@@ -87,6 +98,16 @@ def as_gif(data: bytes, frame: Frame, file: str) -> bytes:
             f"with {data[:20]!r}, is not an image ({error}); remove the file to download it again, "
             "or give another url"
         ) from error
+    return image
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Return the image turned as its EXIF data say; as it is stored if these are damaged."""
+    # Cameras store the picture as the sensor saw it, and its orientation in EXIF.
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # Pillow raises almost any error for damaged EXIF data
+        return image
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -126,7 +147,7 @@ def animate(frames: Iterable[bytes], file: str) -> bytes:
     images = [Image.open(io.BytesIO(data)) for data in frames]
     _refuse_sizes(images, file)
     found = io.BytesIO()
-    # Otherwise the frames before one that is transparent would be seen through it.
+    # Otherwise earlier frames would show through a transparent one.
     cleared = {"disposal": 2} if any(image.has_transparency_data for image in images) else {}
     images[0].save(
         found, "GIF", save_all=True, append_images=images[1:], duration=FRAME_MS, loop=0, **cleared

@@ -53,7 +53,7 @@ def listed_editions(bucket: Bucket, month: Month) -> dict[str, Listed]:
 
 
 def edition_names(bucket: Bucket, month: Month) -> list[str]:
-    """Return the complete editions of a month, sorted; one whose object is gone is not."""
+    """Return the editions of a month that have both entry and object, sorted."""
     found = listed_editions(bucket, month)
     names = (name_of(key) for key in found if _kind(key) == "json")
     return sorted(name for name in names if edition_key(month, name, "parquet") in found)
@@ -151,7 +151,7 @@ def prune(bucket: Bucket, month: Month, entry: Entry, keep: int) -> None:
 
 def _newest_first(found: Mapping[str, Listed], entry: Entry) -> list[str]:
     """Return the editions in the order of the history, then those of a history that was lost."""
-    there = {name_of(key) for key in found}
+    there = {name_of(key) for key in found if _kind(key) == "parquet"}
     replaced = dict.fromkeys(each.edition_before for each in reversed(entry.history))
     complete = [key for key in found if _kind(key) == "json"]
     by_time = sorted(complete, key=lambda key: found[key].modified, reverse=True)

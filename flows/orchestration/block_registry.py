@@ -142,10 +142,10 @@ def opened_postgres(name: str, *others: Advice) -> Opened[Postgres]:
 
     Args:
         name: block type and name, `sqlalchemy-connector/zoom`.
-        others: what else helps if it is not such a block.
+        others: further remedies if the name is not that of such a block.
 
     Raises:
-        UsageError: the block does not exist or is not one of PostgreSQL.
+        UsageError: the block does not exist or is not a PostgreSQL block.
     """
     slug, _, document = name.partition("/")
     if slug not in DATABASES or not document:

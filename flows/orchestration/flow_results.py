@@ -17,7 +17,7 @@ from core.errors import Held, TripsError
 from core.redaction import redacted
 from monthly.plan import Plan, Status
 from monthly.result import MonthResult, Outcome, result_of
-from orchestration.retries import PASSING, RUN_AGAIN, is_overtaken, next_try
+from orchestration.retries import PASSING, RUN_AGAIN, has_conflict, next_try
 from orchestration.stages import run_of_flow
 from orchestration.wording import in_ui, words_in_ui
 
@@ -111,8 +111,9 @@ class _Plain(logging.Filter):
             _word(record, error)
         elif record.exc_info:
             record.exc_text = redacted("".join(format_exception(*record.exc_info))).rstrip()
-        elif is_overtaken(vars(record).get("task_run_id")):
-            _lower(record)  # that the task run failed
+        elif has_conflict(vars(record).get("task_run_id")):
+            _lower(record)  # Prefect's record that the task run failed
+            record.msg, record.args = "%s", (record.getMessage().replace(RUN_AGAIN, ""),)
         message = record.getMessage()
         if (shown := redacted(message)) != message:
             record.msg, record.args = "%s", (shown,)
@@ -120,7 +121,7 @@ class _Plain(logging.Filter):
 
 
 def _word(record: logging.LogRecord, error: TripsError) -> None:
-    """Replace a traceback by the error's words, and by what follows if the run goes on."""
+    """Replace the traceback with the error's message and, if the run goes on, what follows."""
     said, after = words_in_ui(error), next_try(error)
     record.msg, record.args = "%s%s", (said.removesuffix(RUN_AGAIN) if after else said, after)
     record.is_transient = bool(after) and isinstance(error, PASSING)
@@ -130,7 +131,7 @@ def _word(record: logging.LogRecord, error: TripsError) -> None:
 
 
 def _lower(record: logging.LogRecord) -> None:
-    """Make a warning of an error."""
+    """Downgrade an error to a warning."""
     if record.levelno > logging.WARNING:
         record.levelno, record.levelname = logging.WARNING, "WARNING"
 

@@ -24,11 +24,11 @@ class OneLineParser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """End the command with the error; an option that does not exist may have caused others."""
+        """End the command; an unknown option takes precedence, as it may have caused the error."""
         refuse(UsageError(next(self._faults(), message)))
 
     def _faults(self) -> Iterator[str]:
-        """Yield the options that do not exist, each with the one that it resembles."""
+        """Yield a message for each unknown option, with the option that it resembles."""
         known = [*self._option_string_actions]
         for text in takewhile(lambda text: text != "--", self._given):
             option = text.partition("=")[0]

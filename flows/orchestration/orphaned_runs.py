@@ -31,7 +31,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import LogSort
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Cancelled, Crashed
 
 from orchestration.parent_runs import parent_elsewhere
@@ -245,12 +245,19 @@ async def _parents_end(client: PrefectClient, run: FlowRun, silent: dt.timedelta
     parent_id = elsewhere or await _parent_here(client, run)
     if parent_id is None:
         return None  # started by hand, so somebody is watching it
-    parent = await client.read_flow_run(parent_id)
-    if parent.state is None or not parent.state.is_final():
-        return None
-    if elsewhere and not await _silence(client, run, silent):
+    why = await _why_over(client, parent_id)
+    if why and elsewhere and not await _silence(client, run, silent):
         return None  # a Dask worker may outlive the process that gave it the month
-    return f"its parent run {parent.name} has ended"
+    return why
+
+
+async def _why_over(client: PrefectClient, parent_id: UUID) -> str | None:
+    try:
+        parent = await client.read_flow_run(parent_id)
+    except ObjectNotFound:
+        return "its parent run was deleted"
+    over = parent.state is not None and parent.state.is_final()
+    return f"its parent run {parent.name} has ended" if over else None
 
 
 async def _parent_here(client: PrefectClient, run: FlowRun) -> UUID | None:

@@ -17,10 +17,10 @@ from core.errors import Busy, Conflict, Unavailable, Unreachable
 T = TypeVar("T")
 
 PASSING = (Unreachable, Busy, Unavailable)
-#: How the message of a conflict ends, which a run that plans the month again need not say.
+#: End of a conflict's message; left out if the run itself plans the month again.
 RUN_AGAIN = "; run again"
 #: Ids of the task runs that ended in a conflict; None where nothing plans the month again.
-_overtaken: ContextVar[set[str] | None] = ContextVar("_overtaken", default=None)
+_conflicts: ContextVar[set[str] | None] = ContextVar("_conflicts", default=None)
 
 
 def can_pass(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool:
@@ -46,37 +46,37 @@ def planned_again(run: Callable[[], T], again: Callable[[], T] | None = None) ->
         again: plans and runs; `run` if None.
     """
     try:
-        with plans_again(True):
+        with replanning(is_enabled=True):
             return run()
     except Conflict as conflict:
         reason = str(conflict).removesuffix(RUN_AGAIN)
-        get_run_logger().info("%s; the month is planned again", reason)
+        get_run_logger().info("%s; planning the month again", reason)
         return (again or run)()
 
 
 @contextmanager
-def plans_again(is_planned_again: bool) -> Iterator[None]:
-    """Say whether the month is planned again after a conflict within the block."""
-    before = _overtaken.set(set() if is_planned_again else None)
+def replanning(*, is_enabled: bool) -> Iterator[None]:
+    """Set whether a conflict within the block makes the run plan the month again."""
+    before = _conflicts.set(set() if is_enabled else None)
     try:
         yield
     finally:
-        _overtaken.reset(before)
+        _conflicts.reset(before)
 
 
 def next_try(error: BaseException | None) -> str:
-    """Return what follows the failed attempt of a task, such as ` (attempt 1 of 4)`, or nothing."""
-    current, overtaken = TaskRunContext.get(), _overtaken.get()
+    """Return what happens next, such as ` (attempt 1 of 4)`; empty if no other attempt follows."""
+    current, conflicts = TaskRunContext.get(), _conflicts.get()
     if current is None:
         return ""
-    if isinstance(error, Conflict) and overtaken is not None:
-        overtaken.add(str(current.task_run.id))
-        return "; the month is planned again"
+    if isinstance(error, Conflict) and conflicts is not None:
+        conflicts.add(str(current.task_run.id))
+        return "; planning the month again"
     if not isinstance(error, PASSING) or current.task_run.run_count > current.task.retries:
         return ""
     return f" (attempt {current.task_run.run_count} of {current.task.retries + 1})"
 
 
-def is_overtaken(task_run_id: str | None) -> bool:
+def has_conflict(task_run_id: str | None) -> bool:
     """Return whether a task run ended in a conflict after which the month is planned again."""
-    return task_run_id in (_overtaken.get() or ())
+    return task_run_id in (_conflicts.get() or ())

@@ -74,8 +74,8 @@ def _started(spec: ClusterSpec, jobs: int, stack: ExitStack) -> Any:
 
 
 def _local(jobs: int, options: Mapping[str, Any]) -> LocalCluster:
+    every = local_options(min(jobs, os.cpu_count() or 1), options)
     try:
-        every = local_options(min(jobs, os.cpu_count() or 1), options)
         return LocalCluster(**every)  # type: ignore[no-untyped-call]
     except TypeError as error:
         raise UsageError(

@@ -15,7 +15,7 @@ from row_groups.rewrite import dataset_of
 
 #: "" selects recently changed files, test_subset only the first file, reprocess all files.
 Intent = Literal["", "test_subset", "reprocess"]
-#: More than a file can be old, and fewer than a date can be moved by.
+#: Older than any file, but still within the range of dates.
 _ALL_DAYS = 100_000
 
 
@@ -106,11 +106,11 @@ def _planned(
     if since and file.modified < since:
         due, reason = False, f"not changed since {since:%Y-%m-%d %H:%M} UTC"
         if entry is None:
-            reason += ", but never rewritten; give more days, or reprocess it"
+            reason += ", but never rewritten; increase days, or set intent to reprocess"
     elif intent != "reprocess":
         due, reason = _changed(file, source, sink, entry)
-        if entry and not due:
-            reason += _but(file, entry, rows_per_group)
+    if entry and not due:
+        reason += _but(file, entry, rows_per_group)
     return Planned(file.name, file.modified.isoformat(), due, reason, entry, version)
 
 
@@ -129,13 +129,13 @@ def _changed(file: Listed, source: Place, sink: Place, entry: Entry | None) -> t
 
 
 def _but(file: Listed, entry: Entry, rows_per_group: int) -> str:
-    """Return what an unchanged file lacks of what this run asks for; only reprocess rewrites it."""
+    """Return how an unchanged file differs from what this run asks for, and the remedy."""
     lacks = []
     if entry.rows_per_group != rows_per_group:
         lacks.append(f"{entry.rows_per_group:,} rows per group, not {rows_per_group:,}")
     if entry.schema_version != dataset_of(file.name).schema_version:
         lacks.append("the types of another declaration")
-    return f", but it has {', and '.join(lacks)}; reprocess it to change that" if lacks else ""
+    return f", but it has {', and '.join(lacks)}; set intent to reprocess" if lacks else ""
 
 
 def is_in_sink(sink: Place, name: str, entry: Entry) -> bool:

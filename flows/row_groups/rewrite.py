@@ -109,7 +109,7 @@ def _opened(source: Path) -> pq.ParquetFile:
 
 
 def _delta_encoded(metadata: pq.FileMetaData) -> set[str]:
-    """Return the columns whose encoding, as DuckDB may write, PyArrow reads as no dictionary."""
+    """Return the delta-encoded columns, which PyArrow cannot read as dictionaries."""
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
     return {

@@ -376,7 +376,7 @@ def test_failed_and_crashed_runs_notify_once(run: Run, values: dict[str, str]) -
 
 @SERVER
 def test_each_block_has_one_policy_even_if_somebody_disabled_it(run: Run) -> None:
-    """That of another block does not count: Slack's, for example, in place of a webhook's."""
+    """A policy of another block, such as Slack's, does not count as the webhook's."""
     urls = (WEBHOOK, "https://hooks.slack.com/services/T000/B000/s3cret")
     blocks = [saved(run, make_notification.SPEC, {"NOTIFY_WEBHOOK_URL": url})[0] for url in urls]
     ids = {block._block_document_id for block in blocks}

@@ -202,7 +202,7 @@ def test_what_was_changed_in_the_ui_is_reverted(
 @pytest.mark.parametrize(
     ("active", "shown"), [("", ", off until turned on"), ("active = true\n", "")]
 )
-def test_a_dataset_of_the_users_own_has_the_schedule_that_it_declares(
+def test_a_users_dataset_has_the_schedule_that_it_declares(
     active: str,
     shown: str,
     tmp_path: Path,
@@ -234,7 +234,7 @@ def test_a_dataset_of_the_users_own_has_the_schedule_that_it_declares(
 def test_lost_runs_are_looked_for_beside_the_agent(
     name: str, where: str, env: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In a container they would see no other run; a pool of containers has nothing else."""
+    """A run in a container sees no other runs, and a container pool has only containers."""
     assert main(TARGETS[name], ["--dry-run", "--env", str(env)]) == 0
     shown = capsys.readouterr().out.split("\n\n")
     found = [each for each in shown if each.startswith(f"tidy-runs/{TARGETS[name].name}\n")]
@@ -340,7 +340,7 @@ def test_months_that_jobs_would_lose_are_refused_before_anything_is_applied(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The saved block decides: it has no volume, whatever .env says by now."""
+    """The saved block decides: it has no volume, whatever .env says now."""
     monkeypatch.setenv("KUBERNETES_VOLUME", "months")
     assert script.main(["--env", str(saved)]) == 2
     said = capsys.readouterr()

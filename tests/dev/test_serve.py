@@ -145,11 +145,11 @@ def test_an_agent_that_ends_by_itself_ends_all_of_it(parts: list[str], tmp_path:
         serve.serve(port)
     assert parts == ["server", "scripts"]
     assert not (tmp_path / "serve" / "running").exists()
-    with serve._alone(tmp_path / "serve", port):  # which holds the lock if no other one does
+    with serve._alone(tmp_path / "serve", port):  # the lock is free again
         pass
 
 
-def test_a_server_that_ends_before_it_answers_is_said(
+def test_a_server_that_ends_before_it_answers_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serve, "_answers", lambda port: False)
@@ -195,7 +195,7 @@ def _is_running(pid: int) -> bool:
 def test_its_programs_use_its_own_server_whatever_the_shell_exports(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The agent would otherwise take the runs of another server; how often it asks is free."""
+    """The agent would otherwise take the runs of another server; the poll interval may differ."""
     monkeypatch.setenv("PREFECT_API_URL", "https://api.prefect.cloud/api/accounts/x")
     monkeypatch.setenv("PREFECT_UI_URL", "https://app.prefect.cloud")
     monkeypatch.setenv("PREFECT_HOME", "/home/you/prefect")

@@ -73,7 +73,7 @@ def test_the_others_run_while_the_first_one_still_does(width: int | None) -> Non
     assert told == lines
 
 
-def test_a_month_is_told_before_the_next_one_takes_its_slot() -> None:
+def test_a_month_is_reported_before_the_next_one_takes_its_slot() -> None:
     """Not at the end of the run: people follow its progress."""
     told, told_at_start = list[MonthResult](), list[int]()
     jobs = Jobs(lambda jobs: told_at_start.append(len(told)))

@@ -66,19 +66,23 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
     return found.getvalue()
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        pytest.param(saved(Image.new("1", (70_000, 1)), "PNG"), id="wider than a GIF can be"),
-        pytest.param(
-            saved(Image.new("P", (20, 20)), "BLP").replace(b"\1", b"\xff", 1),
-            id="compressed in an unknown way",
-        ),
-    ],
-)
-def test_whatever_pillow_raises_the_frame_is_named(data: bytes) -> None:
+def test_whatever_pillow_raises_the_frame_is_named() -> None:
+    unknown_compression = saved(Image.new("P", (20, 20)), "BLP").replace(b"\1", b"\xff", 1)
     with pytest.raises(BadFile, match=r"^images\.img: frame 7, .* is not an image \(.+\)"):
-        as_gif(data, ANY, "images.img")
+        as_gif(unknown_compression, ANY, "images.img")
+
+
+def test_an_image_that_no_gif_can_show_is_not_to_be_downloaded_again() -> None:
+    wide = saved(Image.new("1", (70_000, 1)), "PNG")
+    said = r"^images\.img: frame 7, a PNG of 70000 x 1 pixels, cannot become a GIF \(.+\); give an"
+    with pytest.raises(BadFile, match=said):
+        as_gif(wide, ANY, "images.img")
+
+
+def test_a_photo_whose_exif_data_are_damaged_is_shown_as_it_is_stored() -> None:
+    photo = saved(Image.new("RGB", (48, 16), "blue"), "JPEG", exif=b"Exif\0\0junk", dpi=(72, 72))
+    with Image.open(io.BytesIO(as_gif(photo, ANY, "file"))) as made:
+        assert made.size == (48, 16)
 
 
 def test_a_photo_is_turned_the_way_its_camera_was_held() -> None:

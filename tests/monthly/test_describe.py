@@ -637,7 +637,7 @@ def test_whole_numbers_beyond_64_bits_are_decimals(tmp_path: Path) -> None:
 
 
 def test_parquet_columns_that_a_table_cannot_have_are_left_out(tmp_path: Path) -> None:
-    """GeoParquet has geometries as bytes; the reason of each is told."""
+    """GeoParquet stores geometries as bytes; the draft gives the reason for each column."""
     table = pa.table(
         {
             "day": pa.array(DAYS),

@@ -140,6 +140,16 @@ def test_editions_stay_although_the_history_is_lost(place: Place) -> None:
     assert find_remains(MONTH, place.bucket, None).edition_names == [first]
 
 
+def test_an_edition_without_its_object_takes_the_place_of_no_other(place: Place) -> None:
+    first = place.publish(FIRST)
+    place.publish(SECOND)
+    without = edition_key(MONTH, "0" * 12, "json")
+    place.bucket.upload(place.source, without)
+    prune(place.bucket, MONTH, replace(place.entry(), history=()), 1)
+    assert edition_names(place.bucket, MONTH) == [first]
+    assert place.bucket.info(without) is None
+
+
 def test_a_damaged_object_is_not_an_edition_and_its_rows_are_not_compared(place: Place) -> None:
     """Ten bytes are flipped, with the size and the time of the file unchanged."""
     place.publish(FIRST)
@@ -366,7 +376,7 @@ def test_a_damaged_edition_is_not_restored(place: Place, tmp_path: Path) -> None
             read_edition(place.bucket, MONTH, first)
 
 
-def test_an_edition_whose_object_is_gone_is_none_and_is_kept_again(place: Place) -> None:
+def test_an_edition_whose_object_is_gone_is_not_listed_and_is_kept_again(place: Place) -> None:
     """Somebody removed it; the next correction keeps the same edition again."""
     first, second = place.publish(FIRST), place.publish(SECOND)
     place.restore(first)

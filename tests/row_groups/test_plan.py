@@ -148,7 +148,7 @@ def test_an_unchanged_file_that_is_not_what_a_run_asks_for_says_so(
     assert (file.due, file.reason) == (
         False,
         "same size and time, but it has 20 rows per group, not 30, and the types of another "
-        "declaration; reprocess it to change that",
+        "declaration; set intent to reprocess",
     )
 
 
@@ -167,9 +167,15 @@ def test_an_old_file_that_was_never_rewritten_says_so(site: Site) -> None:
     """It is not done, whatever its age; a run that failed may be the reason."""
     site.publish(1)
     (file,) = site.plan(later=8)
-    assert re.search(r"^not changed since .* UTC, but never rewritten; give more", file.reason)
+    assert re.search(r"^not changed since .* UTC, but never rewritten; increase days", file.reason)
     site.run()
     assert site.plan(later=8)[0].reason.endswith(" UTC")
+    site.rows_per_group = 30
+    (file,) = site.plan(later=8)
+    assert (file.due, file.reason.partition(" UTC")[2]) == (
+        False,
+        ", but it has 20 rows per group, not 30; set intent to reprocess",
+    )
 
 
 def test_any_number_of_days_may_be_given(site: Site) -> None:

@@ -27,6 +27,9 @@ def local_options(workers: int, *others: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         workers: processes of the cluster.
         others: further arguments, which take precedence.
+
+    Raises:
+        UsageError: n_workers is not a number.
     """
     options: dict[str, Any] = {
         "n_workers": workers,
@@ -37,8 +40,11 @@ def local_options(workers: int, *others: Mapping[str, Any]) -> dict[str, Any]:
     }
     for more in others:
         options |= more
+    count = options["n_workers"]
+    if not isinstance(count, int | None):
+        raise UsageError(f"n_workers {count!r} is not a whole number; write one")
     if options.get("processes", True):  # workers that are threads have no environment of their own
-        share = max(1, most_threads() // (options["n_workers"] or 1))
+        share = max(1, most_threads() // (count or 1))
         options["env"] = {VARIABLE: str(share)} | options.get("env", {})
     return options
 

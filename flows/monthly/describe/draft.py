@@ -224,15 +224,14 @@ def _first_moment(month: YearMonth, later: int = 0) -> int:
     return int(first.astype("datetime64[us]").astype(np.int64))
 
 
+def _why_left_out(values: Values) -> str:
+    is_nameless = not values.name.strip() or values.native is None
+    return "it has no name" if is_nameless else f"a table has no type {values.native}"
+
+
 def _notes(draft: Draft) -> list[str]:
     notes = [
-        f"Column {v.name!r} is left out: "
-        + (
-            "it has no name."
-            if not v.name.strip() or v.native is None
-            else f"a table has no type {v.native}."
-        )
-        for v in draft.left_out
+        f"Column {values.name!r} is left out: {_why_left_out(values)}." for values in draft.left_out
     ]
     notes += [
         f"{file.name} {_noted(file)}, which are rejected: {file.notes} lines."

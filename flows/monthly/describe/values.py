@@ -60,7 +60,7 @@ class Values:
         truths: number of texts that are true or false.
         odd: texts that fit no type.
         lone: texts that alone fill one of the last rows, such as notes.
-        is_bytes: whether bytes in a Parquet column are no text.
+        is_bytes: whether a Parquet column has bytes that are not text.
     """
 
     name: str
@@ -149,7 +149,7 @@ class Values:
         self.known += len(known)
         if pa.types.is_binary(known.type):
             try:
-                known = known.cast(pa.string())  # as Spark writes it
+                known = known.cast(pa.string())  # Spark writes text as bytes
             except pa.ArrowInvalid:
                 self.is_bytes = True  # such as the geometries of GeoParquet
         if is_text(known.type):

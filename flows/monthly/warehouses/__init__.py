@@ -182,12 +182,12 @@ def dropped_meanwhile(what: str, but: str = "") -> StorageError:
 
     Args:
         what: the month or the object.
-        but: what the load has left.
+        but: clause that says what the load left behind.
     """
     return StorageError(
         f"{what} was dropped from the bucket while it was being loaded{but}",
-        "run flows/drop_months.py for that month to remove what is left",
-        "run flows/etl_web_to_gcs.py for it to bring it back",
+        "run flows/drop_months.py to remove what is left of the month",
+        "run flows/etl_web_to_gcs.py to bring the month back",
     )
 
 

@@ -237,7 +237,7 @@ def _replace(
 def _lacking(
     db: duckdb.DuckDBPyConnection, dataset: Dataset, file: str, names: Sequence[str]
 ) -> list[str]:
-    """Return the columns that loads fill and this file lacks: a user's default must not do so."""
+    """Return the columns that loads fill but this file lacks; no default may fill them."""
     found = db.execute("SELECT * FROM read_parquet(?) LIMIT 0", [file]).description
     there = {name.lower() for name, *_ in found if name in names}
     loaded = {name.lower() for name in names}

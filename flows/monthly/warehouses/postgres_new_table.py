@@ -54,7 +54,7 @@ def create_new(sql: Cursor, month: Month, kept: Sequence[Column]) -> str:
     """
     partition, table = partition_of(month), DATASETS[month.dataset].table
     if is_partition(sql, partition, table):  # a detached table may lack newer columns
-        # A table with an identity of its own cannot be attached.
+        # PostgreSQL attaches no table that has its own identity column.
         columns = f"LIKE {quoted(partition)} INCLUDING ALL EXCLUDING IDENTITY"
     else:
         sql.execute(_DEFINITIONS, {"table": quoted(table)})
@@ -72,8 +72,8 @@ def create_new(sql: Cursor, month: Month, kept: Sequence[Column]) -> str:
 def _set_defaults(sql: Cursor, month: Month, new: str, kept: Sequence[Column]) -> None:
     """Set the defaults of columns that a COPY leaves out: null, and the month in `file_month`.
 
-    A default that a user set on a declared column, or on one that this month or another one has
-    kept, applies only to rows that the user inserts.
+    A default that a user set on a declared column, or on a column kept from any month, applies only
+    to rows that the user inserts.
     """
     dataset = DATASETS[month.dataset]
     loaded = [column.name for column in (*dataset.columns, *kept)]
@@ -85,7 +85,7 @@ def _set_defaults(sql: Cursor, month: Month, new: str, kept: Sequence[Column]) -
 
 
 def _draw_from_identities(sql: Cursor, table: str, new: str) -> None:
-    """Number the rows as the table's identity columns do, which the new table may not have."""
+    """Number the rows from the table's identity sequences; the new table cannot have its own."""
     for column, sequence in identities(sql, table):
         default = f"SET DEFAULT nextval({sequence})"
         sql.execute(f"ALTER TABLE {quoted(new)} ALTER {quoted(column)} {default}")

@@ -45,6 +45,12 @@ def test_further_arguments_take_precedence() -> None:
     assert local_options(2, {"env": {"TRIPS_THREADS": "5"}})["env"] == {"TRIPS_THREADS": "5"}
 
 
+@pytest.mark.parametrize("count", ["a", 2.5])
+def test_a_number_of_workers_that_is_none_is_refused(count: object) -> None:
+    with pytest.raises(UsageError, match=f"n_workers {count!r} is not a whole number; write one"):
+        local_options(2, {"n_workers": count})
+
+
 def test_workers_in_this_process_get_no_environment() -> None:
     """It would be that of the process itself."""
     assert "env" not in local_options(2, {"processes": False})

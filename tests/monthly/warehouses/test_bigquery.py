@@ -241,7 +241,7 @@ def test_an_object_that_changes_while_it_is_loaded_is_noticed(
     assert warehouse.loaded("green") == {}
 
 
-def test_an_object_that_is_dropped_while_it_is_loaded_is_said_to_be_gone(
+def test_an_object_that_is_dropped_while_it_is_loaded_is_reported_as_dropped(
     google: Google, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The month is not recorded as loaded, and planning it again would not help."""

@@ -187,7 +187,7 @@ KEEP = "new_columns = 'keep'"
 PUBLISHED = "a,Dew Point (°C),extra\n1,-3.50,007\n"
 
 
-def test_a_default_of_ones_own_does_not_fill_a_column_that_the_month_lacks(
+def test_a_users_default_does_not_fill_a_column_that_the_month_lacks(
     place: Place, declare: Declare
 ) -> None:
     """The text of a column that is declared now is null in its months, once they are converted."""

@@ -212,7 +212,7 @@ def test_columns_that_are_null_throughout_are_not_sent(
     assert 5 < len(full) < len(table.schema.names)
 
 
-def test_a_default_of_ones_own_does_not_replace_a_null(database: Database, tmp_path: Path) -> None:
+def test_a_users_default_does_not_replace_a_null(database: Database, tmp_path: Path) -> None:
     """A default is for rows that its owner inserts."""
     warehouse, october = database.warehouse(), made(tmp_path, OCTOBER, ["10.5", "4"])
     warehouse.load(*october)
@@ -221,7 +221,7 @@ def test_a_default_of_ones_own_does_not_replace_a_null(database: Database, tmp_p
     assert database.query("SELECT DISTINCT ehail_fee FROM green_trips") == [(None,)]
 
 
-def test_a_default_of_ones_own_does_not_replace_a_null_of_a_kept_column(
+def test_a_users_default_does_not_replace_a_null_of_a_kept_column(
     database: Database, tmp_path: Path
 ) -> None:
     """As of a declared one, in a new month and in one that is replaced."""
