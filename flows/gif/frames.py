@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -77,7 +78,7 @@ def as_gif(data: bytes, frame: Frame, file: str) -> bytes:
     converted = io.BytesIO()
     try:
         _eight_bits(_upright(image)).save(converted, "GIF")
-    except (OSError, ValueError, OverflowError) as error:
+    except (OSError, ValueError, OverflowError, struct.error) as error:
         raise BadFile(
             f"{file}: frame {frame.number}, a {image.format} of {image.width} x {image.height} "
             f"pixels, cannot become a GIF ({error}); give another url"
