@@ -11,7 +11,7 @@ from core.errors import UsageError
 from core.storage.bucket import Listed
 from row_groups.ledger import Entry, read_entry
 from row_groups.places import Place
-from row_groups.rewrite import dataset_of
+from row_groups.rewrite import declared_dataset
 
 #: "" selects recently changed files, test_subset only the first file, reprocess all files.
 Intent = Literal["", "test_subset", "reprocess"]
@@ -133,7 +133,8 @@ def _but(file: Listed, entry: Entry, rows_per_group: int) -> str:
     lacks = []
     if entry.rows_per_group != rows_per_group:
         lacks.append(f"{entry.rows_per_group:,} rows per group, not {rows_per_group:,}")
-    if entry.schema_version != dataset_of(file.name).schema_version:
+    dataset = declared_dataset(file.name)  # the declaration may be gone since the last run
+    if dataset and entry.schema_version != dataset.schema_version:
         lacks.append("the types of another declaration")
     return f", but it has {', and '.join(lacks)}; set intent to reprocess" if lacks else ""
 

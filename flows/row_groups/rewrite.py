@@ -125,13 +125,18 @@ def dataset_of(name: str) -> Dataset:
     Raises:
         UsageError: the name does not begin with a dataset.
     """
+    if dataset := declared_dataset(name):
+        return dataset
+    raise UsageError(
+        f"{name}: the name does not say whose rows these are; it must begin with "
+        f"{', '.join(f'{known}_' for known in DATASETS)}"
+    )
+
+
+def declared_dataset(name: str) -> Dataset | None:
+    """Return the dataset that a file's name begins with, or None if none is declared."""
     named = [known for known in DATASETS if name.startswith(f"{known}_")]
-    if not named:
-        raise UsageError(
-            f"{name}: the name does not say whose rows these are; it must begin with "
-            f"{', '.join(f'{known}_' for known in DATASETS)}"
-        )
-    return DATASETS[max(named, key=len)]
+    return DATASETS[max(named, key=len)] if named else None
 
 
 def _write(

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import row_groups.plan
+import row_groups.rewrite
 from core.errors import Conflict, StorageError, UsageError
 from core.storage.bucket import Bucket, FolderBucket
 from core.storage.s3 import S3Store
@@ -143,13 +144,23 @@ def test_an_unchanged_file_that_is_not_what_a_run_asks_for_says_so(
     site.run()
     site.rows_per_group = 30
     newer = SimpleNamespace(schema_version=DATASETS["fhvhv"].schema_version + 1)
-    monkeypatch.setattr(row_groups.plan, "dataset_of", lambda name: newer)
+    monkeypatch.setattr(row_groups.plan, "declared_dataset", lambda name: newer)
     (file,) = site.plan()
     assert (file.due, file.reason) == (
         False,
         "same size and time, but it has 20 rows per group, not 30, and the types of another "
         "declaration; set intent to reprocess",
     )
+
+
+def test_an_unchanged_file_whose_declaration_is_gone_fails_no_other(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not rewritten, so nothing has to say what its columns are."""
+    site.publish(1)
+    site.run()
+    monkeypatch.setattr(row_groups.rewrite, "DATASETS", {})
+    assert [(file.due, file.reason) for file in site.plan()] == [(False, "same size and time")]
 
 
 def test_a_file_that_changed_long_ago_is_left_alone(site: Site) -> None:
