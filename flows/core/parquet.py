@@ -18,8 +18,8 @@ from core.errors import BadFile
 BUFFER_BYTES = 1 << 17
 #: Larger than PyArrow's own writes, which are two for each page, of a few kilobytes.
 _WRITTEN_AT_ONCE = 1 << 18
-#: Values that PyArrow encodes at a time, at least as many as a page has. With its own 1024, uniform
-#: row groups of for-hire trips take 5 % longer; more would make pages of long texts too large.
+#: Values that PyArrow encodes before it checks the size of the page. With its own 1024, uniform row
+#: groups of for-hire trips take 5 % longer; many more would make pages of long texts too large.
 _ENCODED_AT_ONCE = 1 << 12
 #: Rows to sample to see whether a column's values repeat, the fewest rows to judge by, and the
 #: share of distinct values up to which a dictionary pays off.
