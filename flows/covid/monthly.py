@@ -74,7 +74,7 @@ def by_month(records: Iterable[Record], country: str, day: dt.date) -> Monthly:
         SchemaError: a value is not an integer, a month does not exist, or a day occurs twice.
     """
     records = [record for record in records if record[COUNTRY] == country]
-    _refuse_days_twice(records)
+    _refuse_days_twice(country, records)
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     unreported = 0
     for record in records:
@@ -86,10 +86,10 @@ def by_month(records: Iterable[Record], country: str, day: dt.date) -> Monthly:
     return Monthly(country, day, totals, unreported)
 
 
-def _refuse_days_twice(records: Iterable[Record]) -> None:
+def _refuse_days_twice(country: str, records: Iterable[Record]) -> None:
     """Raise if two records of a country have the same date; their sum would count it twice."""
-    days = Counter((record[COUNTRY], str(record.get("dateRep") or "")) for record in records)
-    for (country, day), count in days.items():
+    days = Counter(str(record.get("dateRep") or "") for record in records)
+    for day, count in days.items():
         if day and count > 1:
             raise SchemaError(
                 f"{country}: {count} records for the day {day}; give another edition's url"

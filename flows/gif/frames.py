@@ -70,7 +70,8 @@ def as_gif(data: bytes, frame: Frame, file: str) -> bytes:
         file: source file, for error messages.
 
     Raises:
-        BadFile: the frame is not an image, is truncated, or has no known brightness scale.
+        BadFile: the frame is not an image, is truncated, has no known brightness scale, or is too
+            large for a GIF.
     """
     image = _read(data, frame, file)
     if image.format == "GIF":
@@ -107,6 +108,8 @@ def _upright(image: Image.Image) -> Image.Image:
     # Cameras store the picture as the sensor saw it, and its orientation in EXIF.
     try:
         return ImageOps.exif_transpose(image)
+    except MemoryError:
+        raise
     except Exception:  # Pillow raises almost any error for damaged EXIF data
         return image
 
