@@ -137,7 +137,7 @@ def in_warehouse(root: Path) -> tuple[list[int], list[tuple[str, int]]] | None:
     if not path.exists():
         return None
     with attached(path, read_only=True) as db:
-        tables = db.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+        tables = db.execute("SHOW TABLES").fetchall()
         if ("yellow_trips",) not in tables:
             return None
         totals = db.execute(

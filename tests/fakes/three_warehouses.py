@@ -88,7 +88,7 @@ def duckdb_place(folder: Path) -> Place:
             return db.execute(sql).fetchall()
 
     def comments(table: str) -> tuple[str, dict[str, str]]:
-        where = f"WHERE table_name = '{table}'"
+        where = f"WHERE database_name = current_database() AND table_name = '{table}'"
         ((about,),) = ask(f"SELECT comment FROM duckdb_tables() {where}")
         columns = ask(f"SELECT column_name, comment FROM duckdb_columns() {where}")
         return about, dict(columns)

@@ -101,7 +101,7 @@ def _is_loaded(root: Path, path: Path, entry: dict[str, Any], month: str) -> boo
         ).fetchall()
         if remembered != [(entry["object_sha256"], entry["rows_written"])]:
             return False
-        if not db.execute("FROM duckdb_tables() WHERE table_name = 'green_trips'").fetchall():
+        if ("green_trips",) not in db.execute("SHOW TABLES").fetchall():
             return False
         table = f"SELECT * FROM green_trips WHERE file_month = {day}"
         file = f"SELECT * FROM read_parquet('{path}')"

@@ -253,7 +253,7 @@ def test_table_of_other_types_is_refused_with_every_difference(warehouse: DuckDB
         "not loaded"
     )
     assert rows(warehouse, "FROM yellow_trips") == [("x", 1, 2)]
-    assert rows(warehouse, "SELECT table_name FROM duckdb_tables()") == [("yellow_trips",)]
+    assert rows(warehouse, "SHOW TABLES") == [("yellow_trips",)]
 
 
 def test_older_table_gets_the_newer_columns_and_keeps_its_rows(warehouse: DuckDBFile) -> None:
@@ -448,7 +448,7 @@ def test_changes_to_a_database_that_is_gone_do_not_get_into_a_new_one(
     assert not warehouse.path.exists()
     log.rename(log.with_name("moved away.wal"))
     load(warehouse, JANUARY, [1])
-    assert ("mine",) not in rows(warehouse, "SELECT table_name FROM duckdb_tables()")
+    assert ("mine",) not in rows(warehouse, "SHOW TABLES")
     with attached(log.with_name("moved away")) as db:
         assert db.execute("FROM mine").fetchall() == [(1,)]
 
