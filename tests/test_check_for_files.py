@@ -128,6 +128,10 @@ def test_an_unknown_intent_is_refused(place: Path, web: Path) -> None:
             {"cluster": "", "cluster_options": '{"n_workers": "a"}'},
             "n_workers 'a' is not a whole number",
         ),
+        (
+            {"cluster": "", "cluster_options": '{"n_workers": 0}'},
+            "n_workers 0 is too few; write 1 or more",
+        ),
     ],
 )
 def test_an_invalid_parameter_is_named(

@@ -22,7 +22,8 @@ from core.errors import BadFile, SchemaError, UsageError
 URL = "https://opendata.ecdc.europa.eu/covid19/casedistribution/json/"
 #: Fields that identify a country; the first is ECDC's name for it.
 COUNTRY, *CODES = "countriesAndTerritories", "geoId", "countryterritoryCode"
-YEAR, MONTH, CASES, DEATHS = "year", "month", "cases", "deaths"
+YEAR, MONTH, DAY = "year", "month", "day"
+CASES, DEATHS = "cases", "deaths"
 
 _HEAD_BYTES = 4096
 _WHOLE = re.compile(r"\s*[+-]?[0-9]+(\.0*)?\s*")

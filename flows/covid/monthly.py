@@ -6,12 +6,12 @@ import csv
 import datetime as dt
 import io
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from core.errors import SchemaError
-from covid.edition import CASES, COUNTRY, DEATHS, MONTH, YEAR, Record, number
+from covid.edition import CASES, COUNTRY, DAY, DEATHS, MONTH, YEAR, Record, number
 
 HEADER = ("year_month", "cases", "deaths")
 
@@ -88,12 +88,22 @@ def by_month(records: Iterable[Record], country: str, day: dt.date) -> Monthly:
 
 def _refuse_days_twice(country: str, records: Iterable[Record]) -> None:
     """Raise if two records of a country have the same date; their sum would count it twice."""
-    days = Counter(str(record.get("dateRep") or "") for record in records)
-    for day, count in days.items():
-        if day and count > 1:
+    days: dict[str, list[str]] = defaultdict(list)
+    for record in records:
+        days[_day(record)].append(str(record.get("dateRep") or _day(record)))
+    for day, texts in days.items():
+        if day and len(texts) > 1:
+            named = " and ".join(dict.fromkeys(texts))
             raise SchemaError(
-                f"{country}: {count} records for the day {day}; give another edition's url"
+                f"{country}: {len(texts)} records for the day {named}; give another edition's url"
             )
+
+
+def _day(record: Record) -> str:
+    """Return the day of a record, whatever its notation; empty if the record has none."""
+    # A merged edition may write one day as 07/09/2020 and as 2020-09-07.
+    day = number(record, DAY) if DAY in record else None
+    return f"{_year_month(record)}_{day:02}" if day else str(record.get("dateRep") or "")
 
 
 def _year_month(record: Record) -> str:

@@ -78,6 +78,16 @@ def test_a_day_twice_is_refused_and_not_counted_twice(again: int) -> None:
     assert by_month([*records, record("Namibia", 2020, 3, 7, 0)], "Namibia", DAY).totals
 
 
+def test_a_day_twice_in_two_notations_is_refused() -> None:
+    """Numbers or text, with or without zeros, and another format of the date are the same day."""
+    first = record("Germany", 2020, 3, 1, 0, "07")
+    again = record("Germany", "2020", "03", 1, 0, "7") | {"dateRep": "2020-03-07"}
+    with pytest.raises(SchemaError, match="2 records for the day 07/3/2020 and 2020-03-07; give"):
+        by_month([first, again], "Germany", DAY)
+    other = {key: value for key, value in first.items() if key != "day"} | {"dateRep": "8.3.2020"}
+    assert by_month([first, other], "Germany", DAY).totals == (Total("2020_03", 2, 0),)
+
+
 @pytest.mark.parametrize(("year", "month"), [(2020, 13), (2020, "0"), (20, 3), (2020, "")])
 def test_invalid_month_is_named(year: object, month: object) -> None:
     with pytest.raises(SchemaError, match=r"^Germany: .* is not a month"):

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 OCTOBER, NOVEMBER = Month("green", 2020, 10), Month("green", 2020, 11)
 MONTHS = (OCTOBER, NOVEMBER)
 ROWS = 60
-NOTHING = Share(0, 0)
+NOTHING = Share(Fraction(0), 0)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def local_options(workers: int, *others: Mapping[str, Any]) -> dict[str, Any]:
         others: further arguments, which take precedence.
 
     Raises:
-        UsageError: n_workers is not a number.
+        UsageError: n_workers is not a number of at least 1.
     """
     options: dict[str, Any] = {
         "n_workers": workers,
@@ -43,6 +43,8 @@ def local_options(workers: int, *others: Mapping[str, Any]) -> dict[str, Any]:
     count = options["n_workers"]
     if not isinstance(count, int | None):
         raise UsageError(f"n_workers {count!r} is not a whole number; write one")
+    if count is not None and count < 1:
+        raise UsageError(f"n_workers {count} is too few; write 1 or more")
     if options.get("processes", True):  # workers that are threads have no environment of their own
         share = max(1, most_threads() // (count or 1))
         options["env"] = {VARIABLE: str(share)} | options.get("env", {})

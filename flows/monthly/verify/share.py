@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 from core.errors import UsageError
 from monthly.month import Month
@@ -19,30 +19,33 @@ class Share:
     """The share of the objects to read in full, without a record of what was read before.
 
     Attributes:
-        groups: number of groups of months, of which each week reads one; 0 to read nothing.
+        part: part of the objects to read each week, from 0 to 1.
         week: number of the week.
     """
 
-    groups: int
+    part: Fraction
     week: int
 
     @classmethod
     def of(cls, text: str, today: dt.date) -> Share:
-        """Return a share such as `10%`: of ten groups, the one whose turn it is this week.
+        """Return a share such as `10%`: the part of the objects whose turn it is this week.
 
         Raises:
             UsageError: the text is not a share.
         """
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text.strip())
-        percent = float(match[1]) if match else -1.0
-        if not 0 <= percent <= 100:
+        part = Fraction(match[1]) / 100 if match else Fraction(-1)
+        if not 0 <= part <= 1:
             raise UsageError(
                 f"read_data {text!r} is not a share of the objects; write 0%, 10% or 100%"
             )
-        week = (today - _FIRST_WEEK).days // 7
-        return cls(math.ceil(100 / percent) if percent else 0, week)
+        return cls(part, (today - _FIRST_WEEK).days // 7)
 
     def has(self, month: Month) -> bool:
-        """Return whether to read the object of a month in full."""
+        """Return whether to read the object of a month in full.
+
+        The months to read are evenly spaced and move on by one each week, so that as many weeks as
+        the share needs for a whole read every month.
+        """
         ordinal = month.year * 12 + month.month
-        return bool(self.groups) and ordinal % self.groups == self.week % self.groups
+        return (ordinal - self.week) * self.part % 1 < self.part

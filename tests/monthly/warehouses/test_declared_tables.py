@@ -13,6 +13,7 @@ import pytest
 from core.errors import SchemaError
 from fakes.entries import published_download
 from fakes.postgres import Database
+from fakes.stacks import NOTHING
 from fakes.three_warehouses import KINDS, Place, duckdb_place, place_of
 from monthly.columns import KEPT
 from monthly.convert.readings import Rules
@@ -22,7 +23,6 @@ from monthly.month import Month
 from monthly.plan import Status, plan_month
 from monthly.verify.checking import Request, verify
 from monthly.verify.findings import FaultKind
-from monthly.verify.share import Share
 from monthly.warehouses import Held
 from monthly.warehouses.bigquery import BigQuery
 from monthly.warehouses.duckdb import DuckDBFile
@@ -277,7 +277,7 @@ def test_a_kept_column_can_be_declared_with_any_type(
         assert place.comments("kept")[1]["extra_as_text"] == (
             f"{KEPT} 'extra', in months not converted since it was declared."
         )
-        checked = verify(Request("kept", place.bucket, place.warehouse, Share(0, 0)), [april])
+        checked = verify(Request("kept", place.bucket, place.warehouse, NOTHING), [april])
         assert checked[0].kinds - {FaultKind.TOUCHED} == {FaultKind.OUTDATED}
     assert place.comments("kept")[1]["extra"] == "Now."
     assert place.comments("kept")[1][old.drift["kept"][0]].startswith(KEPT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,7 @@ def test_a_month_before_the_declared_first_one_hides_no_other(place: Place, tmp_
     assert place.warehouse.loaded("things").keys() == {april}
     assert place.warehouse.recorded("things").keys() == {april}
     assert figures(place).keys() == {april}
-    request = Request("things", place.bucket, place.warehouse, Share(1, 0))
+    request = Request("things", place.bucket, place.warehouse, Share(Fraction(1), 0))
     assert [(each.month, each.judgement) for each in verify(request)] == [(april, Judgement.GOOD)]
 
 
