@@ -28,14 +28,7 @@ from monthly.month import Color
 from monthly.warehouses import Warehouse
 from orchestration import cli
 from orchestration.artifacts import show_catalog
-from orchestration.block_registry import (
-    BUCKET,
-    WAREHOUSE,
-    folder_of,
-    opened_bucket,
-    opened_warehouse,
-    tell_places,
-)
+from orchestration.block_registry import BUCKET, WAREHOUSE, folder_of, opened_places
 from orchestration.flow_results import plain_failures
 from orchestration.notifications import NOTICES
 from orchestration.paths import lasting
@@ -78,19 +71,18 @@ def catalog(
             empty for none.
     """
     file, models = _metrics_file(metrics), _dbt_folder(dbt, warehouse)
-    store, target = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
-    tell_places("", store, target)
-    loaded, now = target.used if target else None, dt.datetime.now(dt.timezone.utc)
-    lines = read(store.used, loaded, [color] if color else list(DATASETS), now.date())
+    store, target = opened_places(bucket, warehouse)
+    now = dt.datetime.now(dt.timezone.utc)
+    lines = read(store, target, [color] if color else list(DATASETS), now.date())
     shown = tuple(line for line in lines if line.months or line.fault or all or color)
-    found = Catalog(folder_of(store.used), loaded.name() if loaded else "", now, shown)
+    found = Catalog(folder_of(store), target.name() if target else "", now, shown)
     show_catalog(catalog_markdown(found))
     if file:
         write_metrics(found, file)
         get_run_logger().info("metrics: %s", file)
-    if models and loaded:
+    if models and target:
         there = [DATASETS[line.dataset] for line in shown if not line.fault]
-        for path in write_dbt(models, there, loaded):
+        for path in write_dbt(models, there, target):
             get_run_logger().info("dbt: %s", path)
     return Completed(message=f"datasets: {len(shown)}, months: {found.months}", data=found)
 

@@ -22,13 +22,7 @@ from monthly.result import MonthResult, Outcome
 from monthly.warehouses import Warehouse
 from orchestration import cli
 from orchestration.artifacts import show_months
-from orchestration.block_registry import (
-    BUCKET,
-    WAREHOUSE,
-    opened_bucket,
-    opened_warehouse,
-    tell_places,
-)
+from orchestration.block_registry import BUCKET, WAREHOUSE, opened_places
 from orchestration.flow_results import plain_failures
 from orchestration.notifications import NOTICES
 from orchestration.parameter_types import MonthOfYear, Year
@@ -89,15 +83,13 @@ def drop_months(
         yes: Remove the months; otherwise the run only shows what it would remove.
     """
     wanted = months_of(color, months, year)
-    store, target = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
-    tell_places("", store, target)
-    kept, loaded = store.used, target.used if target else None
-    found = [find(month, kept, loaded) for month in wanted]
+    store, target = opened_places(bucket, warehouse)
+    found = [find(month, store, target) for month in wanted]
     there = [remains for remains in found if remains.is_there]
     if yes:
         for remains in there:
-            drop(remains, kept, loaded)
-    lines = [_line(remains, kept, loaded, yes) for remains in found]
+            drop(remains, store, target)
+    lines = [_line(remains, store, target, yes) for remains in found]
     show_months(lines, f"drop {color} {months}")
     return _verdict(lines, len(there), yes)
 

@@ -65,11 +65,11 @@ def report(
     """Draw the month's charts and publish them, with its data quality, in the UI and the bucket."""
     # Imported late, with DuckDB: a month without work has no report.
     from monthly.report.page import page_markdown
-    from monthly.report.zones import zone_names
+    from monthly.report.place_names import place_names
 
     with scratch_folder(month, f"report {where}") as folder:
         parquet = _local(found, month, entry, subfolder(folder, "object"))
-        names = zone_names(bucket, DATASETS[month.dataset].declared.place_names)
+        names = place_names(bucket, DATASETS[month.dataset].declared.place_names)
         drawn = drawing_of(month, parquet, names)
         months = months_markdown(month, listed_marks(bucket, month.dataset))
         more = filter(None, [drawn.typical, days, history_markdown(entry), months])

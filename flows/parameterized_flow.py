@@ -37,14 +37,7 @@ from monthly.sources import addresses, chosen, published_at
 from monthly.warehouses import Warehouse
 from orchestration import cli
 from orchestration.artifacts import return_months, show_months, show_plan
-from orchestration.block_registry import (
-    BUCKET,
-    SOURCE,
-    WAREHOUSE,
-    opened_bucket,
-    opened_warehouse,
-    tell_places,
-)
+from orchestration.block_registry import BUCKET, SOURCE, WAREHOUSE, opened_places
 from orchestration.flow_results import HELD, plain_failures
 from orchestration.gate_tasks import remove_leftovers
 from orchestration.handed_down import blocks_opened_once
@@ -164,8 +157,10 @@ def etl_parent_flow(
     source = chosen(source, color)
     addresses(source, wanted)  # an invalid source fails here, once, not for each month
     editions_to_keep(color, keep_editions)  # and so does an invalid number
+    if not wanted:  # only due selects none: for a dataset that begins with this month
+        return Completed(name="Skipped", message=f"{color}: no month is due yet", data=[])
     bucket, warehouse = absolute_name(bucket), absolute_name(warehouse)
-    store, target = _opened(source, bucket, warehouse, color)
+    store, target = opened_places(bucket, warehouse, source, color)
     planner = Planner(source, store, target, force, policy, report)
     plans = _planned(wanted, planner, may_lack=skip_missing or months == "due")
     due = [p for p in plans if has_work(p)]
@@ -192,15 +187,6 @@ def etl_parent_flow(
     work = RunPlan([p for p in plans if needs_run(p)], options, warehouse, report)
     ran = run_months(work, crew, store, target)
     return _told(plans, ran, store, f"{color} {months}")
-
-
-def _opened(
-    source: str, bucket: str, warehouse: str, color: str
-) -> tuple[Bucket, Warehouse | None]:
-    """Open the bucket and the warehouse, if there is one, and log where they are."""
-    opened, loaded = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
-    tell_places(source, opened, loaded, color)
-    return opened.used, loaded.used if loaded else None
 
 
 def _planned(wanted: Sequence[Month], planner: Planner, may_lack: bool) -> list[Plan | MonthResult]:

@@ -32,15 +32,10 @@ from monthly.verify.repair import planned
 from monthly.verify.repair import repair as repair_month
 from monthly.verify.share import Share
 from monthly.verify.words import verdict_markdown, verdict_record, verdict_table
+from monthly.warehouses import Warehouse
 from orchestration import cli
 from orchestration.artifacts import show_verdicts
-from orchestration.block_registry import (
-    BUCKET,
-    WAREHOUSE,
-    opened_bucket,
-    opened_warehouse,
-    tell_places,
-)
+from orchestration.block_registry import BUCKET, WAREHOUSE, opened_places
 from orchestration.exit_codes import UNCHECKED
 from orchestration.flow_results import error_of, plain_failures
 from orchestration.notifications import NOTICES
@@ -147,17 +142,16 @@ def verify(
         raise UsageError("months needs one dataset; name it as color, or leave months empty")
     wanted = months_of(color, months, year) if color and months else None
     bucket, warehouse = absolute_name(bucket), absolute_name(warehouse)
-    store, target = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
-    tell_places("", store, target)
+    store, target = opened_places(bucket, warehouse)
     if source:
         check_source(source, color or next(iter(DATASETS)))
-    loaded, share = target.used if target else None, Share.of(read_data, _today())
+    share = Share.of(read_data, _today())
     requests = [
-        Request(name, store.used, loaded, share, publisher, source)
+        Request(name, store, target, share, publisher, source)
         for name in ([color] if color else DATASETS)
     ]
     try:
-        verdicts = [_checked(v, loaded) for request in requests for v in check(request, wanted)]
+        verdicts = [_checked(v, target) for request in requests for v in check(request, wanted)]
         if repair and not plan:
             runs = FlowRuns(bucket, warehouse)
             verdicts = [v for each in requests for v in _repaired(each, verdicts, runs, source)]
@@ -171,7 +165,7 @@ def _today() -> dt.date:
     return dt.date.today()
 
 
-def _checked(verdict: Verdict, warehouse: object) -> Verdict:
+def _checked(verdict: Verdict, warehouse: Warehouse | None) -> Verdict:
     return planned(verdict, warehouse is not None)
 
 

@@ -406,6 +406,17 @@ def test_due_months_are_the_latest_that_are_new(
     ]
 
 
+def test_no_month_is_due_yet_of_a_dataset_that_begins_with_this_month(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import parameterized_flow
+
+    monkeypatch.setattr(parameterized_flow, "_today", lambda: dt.date(2013, 8, 15))
+    state = bring_all(place, "due")
+    assert (state.name, state.message) == ("Skipped", "green: no month is due yet")
+    assert state.result() == []
+
+
 @pytest.mark.parametrize("count", [0, -3])
 def test_no_month_is_due_in_no_months(place: Path, count: int) -> None:
     said = str(bring_all(place, "due", due_months=count).result(raise_on_failure=False))

@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from core.scratch import subfolder
@@ -27,7 +28,7 @@ from monthly.warehouses.duckdb import DuckDBFile
 _MONTHS = [Month("yellow", 2021, number) for number in range(1, 13)]
 #: All months are published as the same file.
 _RULES = Rules(max_outside_share=1.0)
-_NOTHING, _ALL = Share(0, 0), Share(1, 0)
+_NOTHING, _ALL = Share(Fraction(0), 0), Share(Fraction(1), 0)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 
 from core.errors import Conflict, StorageError, UsageError
 from core.storage.bucket import Bucket, Listed
+from core.storage.put import write_json
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
@@ -117,9 +118,8 @@ def keep_edition(bucket: Bucket, month: Month, entry: Entry) -> None:
     rejects = _copy_rejects(bucket, month, entry, edition)
     kept = replace(entry, object_key=key, object_version=info.version, rejects_key=rejects)
     kept = replace(kept, history=(), pinned="", report_key=None)
-    data = json.dumps(asdict(kept), indent=2, sort_keys=True).encode() + b"\n"
     with suppress(Conflict):  # another run keeps the same edition
-        bucket.write(edition_key(month, edition, "json"), data, None)
+        write_json(bucket, edition_key(month, edition, "json"), asdict(kept), None)
 
 
 def proven_version(bucket: Bucket, entry: Entry) -> str | None:

@@ -16,6 +16,7 @@ from core.clock import utc_now
 from core.download.remote_file import Download, without_secrets
 from core.errors import Remedy, StorageError
 from core.storage.bucket import Bucket, Stored
+from core.storage.put import write_json
 from monthly.datasets import DATASETS
 from monthly.figures import Figures
 from monthly.month import Month
@@ -195,8 +196,7 @@ def write_entry(bucket: Bucket, month: Month, entry: Entry, replacing: str | Non
     Raises:
         Conflict: another run wrote it in the meantime.
     """
-    data = json.dumps(asdict(entry), indent=2, sort_keys=True).encode() + b"\n"
-    bucket.write(entry_key(month), data, replacing)
+    write_json(bucket, entry_key(month), asdict(entry), replacing)
 
 
 def keep(

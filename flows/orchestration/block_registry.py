@@ -212,6 +212,15 @@ def folder_of(bucket: Bucket) -> str:
     return bucket.uri("data").removesuffix("data").rstrip("/\\")
 
 
+def opened_places(
+    bucket: str, warehouse: str, source: str = "", dataset: str = ""
+) -> tuple[Bucket, Warehouse | None]:
+    """Open a bucket, and a warehouse if one is named, and log them; see `tell_places`."""
+    store, target = opened_bucket(bucket), opened_warehouse(warehouse) if warehouse else None
+    tell_places(source, store, target, dataset)
+    return store.used, target.used if target else None
+
+
 def tell_places(
     source: str,
     bucket: Opened[Bucket] | None,

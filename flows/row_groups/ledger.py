@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 
 from core.errors import StorageError
+from core.storage.put import write_json
 from row_groups.places import Place
 
 
@@ -69,5 +70,4 @@ def write_entry(sink: Place, name: str, entry: Entry, replacing: str | None) -> 
     Raises:
         Conflict: another run wrote the entry meanwhile.
     """
-    data = json.dumps(asdict(entry), indent=2, sort_keys=True).encode() + b"\n"
-    sink.bucket.write(entry_key(sink, name), data, replacing)
+    write_json(sink.bucket, entry_key(sink, name), asdict(entry), replacing)

@@ -1,1 +1,1 @@
-"""Dask clusters: which one to use, how to find or start it, and how flows run tasks on it."""
+"""Dask clusters: which one to use, their classes, and the settings of their workers."""

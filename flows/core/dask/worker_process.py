@@ -16,10 +16,10 @@ def dask_setup(worker: object) -> None:
     if the worker died, Dask would start another one and the month from scratch.
     """
     if multiprocessing.parent_process():  # else it runs in the command's own process
-        signal.signal(signal.SIGINT, _say_no_more)
+        signal.signal(signal.SIGINT, _silence)
 
 
-def _say_no_more(number: int, frame: FrameType | None) -> None:
+def _silence(number: int, frame: FrameType | None) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)

@@ -6,7 +6,8 @@ import codecs
 import io
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -70,6 +71,7 @@ def tables_in(what: object, path: Path, pattern: str = "") -> list[str]:
         names = [info.filename for info in archive.infolist() if is_table(info)]
         if archive.comment == TOGETHER:
             return names
+    _refuse_same_names(what, path, names)
     found = sorted(name for name in names if fnmatchcase(name, pattern)) if pattern else names
     if (pattern and found) or len(found) == 1:
         return found
@@ -81,6 +83,16 @@ def tables_in(what: object, path: Path, pattern: str = "") -> list[str]:
         f"{what}: {path.name} is a zip archive of {len(names)} files ({held}); {which}: unpack "
         "it, declare a member, or choose another source"
     )
+
+
+def _refuse_same_names(what: object, path: Path, names: Sequence[str]) -> None:
+    """Raise for an archive with two files of one name, of which only the last could be read."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise BadFile(
+                f"{what}: {path.name} is a zip archive with {count} files named {name!r}; unpack "
+                "it and rename one, or choose another source"
+            )
 
 
 @contextmanager

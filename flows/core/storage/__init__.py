@@ -1,1 +1,1 @@
-"""One module per cloud store, each a `core.storage.bucket.Bucket` over its own client."""
+"""Buckets: what one is, a folder as bucket, and one module per cloud store."""

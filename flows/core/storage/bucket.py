@@ -205,7 +205,7 @@ class FolderBucket:
             return whole_part(file.read(size), size, self.uri(key))
 
     def write(self, key: str, data: bytes, replacing: str | None) -> None:
-        """Compare and replace under the lock of the object; see `Bucket`."""
+        """Compare and replace under the lock of all objects; see `Bucket`."""
         with self._writing(key) as partial:
             there = self.read(key)
             if (there.version if there else None) != replacing:
@@ -264,6 +264,7 @@ class FolderBucket:
 
     @contextmanager
     def _locked(self, target: Path) -> Iterator[None]:
+        """Hold the lock of all objects; an error names the target."""
         lock = FileLock(self.folder / ".lock")
         try:
             acquire(lock, f"{target} is locked by another run", LOCK_SECONDS)

@@ -1,8 +1,10 @@
-"""Uploads of small objects that may already be there."""
+"""Uploads of small objects: bytes that may already be there, and records as JSON."""
 
 from __future__ import annotations
 
+import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from core.disk import room_for
@@ -24,3 +26,15 @@ def put(bucket: Bucket, data: bytes, key: str) -> bool:
             path.write_bytes(data)
         bucket.upload(path, key)
     return True
+
+
+def write_json(
+    bucket: Bucket, key: str, record: Mapping[str, object], replacing: str | None
+) -> None:
+    """Write a record as JSON if the object's version is still `replacing`; None for no object.
+
+    Raises:
+        Conflict: another run wrote it in the meantime.
+    """
+    data = json.dumps(record, indent=2, sort_keys=True).encode() + b"\n"
+    bucket.write(key, data, replacing)

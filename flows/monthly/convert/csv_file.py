@@ -60,17 +60,18 @@ def _rest(
     month: Month, path: Path, name: str, strict: bool, readings: Readings, first: Mapped
 ) -> Iterator[Lines]:
     """Yield the pieces of a further table of the archive."""
-    with _table(month, path, name, strict, readings) as (mapped, pieces):
-        if (mapped.missing, {*mapped.names}) != (first.missing, {*first.names}):
-            raise SchemaError(
-                f"{month}: {name!r} in {path.name} has other columns than the tables before it"
-            )
+    with _table(month, path, name, strict, readings, first) as (_, pieces):
         yield from (replace(piece, member=name) for piece in pieces)
 
 
 @contextmanager
 def _table(
-    month: Month, path: Path, name: str, strict: bool, readings: Readings
+    month: Month,
+    path: Path,
+    name: str,
+    strict: bool,
+    readings: Readings,
+    first: Mapped | None = None,
 ) -> Iterator[tuple[Mapped, Iterator[Lines]]]:
     declared = DATASETS[month.dataset].text
     with unpacked(month, path, name) as bare:
@@ -83,6 +84,9 @@ def _table(
         head = reading(month, path, partial(stream.read, HEAD_BYTES))
         header = _header(month, path, head)
         mapped = map_header(month, header.names, strict, readings.empty, readings.new_columns)
+        if first:
+            _refuse_other_columns(month, path, name, mapped, first)
+            mapped = replace(mapped, kept=first.kept)  # in the order of the first table
         is_marked = start.startswith(_MARK)
         mapped = replace(mapped, read=_notes(month, encoding, header, path, is_marked))
         rows = head[header.end :]
@@ -98,6 +102,22 @@ def _table(
         )
         line = head.count(b"\n", 0, header.end) + 1
         yield mapped, _blocks(layout, path, rows, stream, line)
+
+
+def _refuse_other_columns(
+    month: Month, path: Path, name: str, mapped: Mapped, first: Mapped
+) -> None:
+    """Raise if a further table has other columns; those that are left out do not count."""
+    if _columns(mapped) != _columns(first):
+        raise SchemaError(
+            f"{month}: {name!r} in {path.name} has other columns than the tables before it"
+        )
+
+
+def _columns(mapped: Mapped) -> tuple[object, ...]:
+    used = sorted(column.name for column in mapped.columns if column)
+    kept = sorted((column.name, column.about) for column in mapped.kept)
+    return used, kept, mapped.missing, mapped.twins
 
 
 def _notes(

@@ -196,7 +196,10 @@ class Lines:
         if not self.layout.short_rows or self.rows != 1:
             return self.data
         line = self.data.strip(b"\r\n")
-        fields = next(csv.reader([line.decode()], delimiter=self.layout.delimiter), [])
+        try:
+            fields = next(csv.reader([line.decode()], delimiter=self.layout.delimiter), [])
+        except csv.Error as error:
+            raise Unreadable(str(error)) from error
         return line + self.layout.delimiter.encode() * (self.layout.fields - len(fields)) + b"\n"
 
     def _parse(self, typed: Typed) -> pa.RecordBatch:

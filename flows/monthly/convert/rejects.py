@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from core.errors import BadFile, Remedy, TooManyRejects, UsageError
@@ -82,6 +82,14 @@ class RejectsFile:
             "correct the file",
             Remedy("max_reject_share", _above(self._failed / self.rows_read), "to load the others"),
         )
+
+
+def read_rejects(path: Path) -> Iterator[list[str]]:
+    """Yield line, reason and text of each row of a file of rejects."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        next(rows)
+        yield from rows
 
 
 def _above(share: float) -> float:

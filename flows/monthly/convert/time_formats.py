@@ -30,12 +30,12 @@ _GROUPS = {
     "f": r"(?P<f>\d{1,9})",
     "s": r"(?P<s>\d{1,10})",
     "z": r"(?P<z>[Zz]|UTC|GMT|[+-]\d{2}(?::?\d{2})?)",
+    # Zones like CST and IST are left out because their names are ambiguous.
     "Z": r"(?P<z>UTC|GMT|E[SD]T|P[SD]T|CES?T|EES?T|WES?T)",
     "%": "%",
 }
 _DIRECTIVE = re.compile(r"%(.?)")
 _ENDS_IN_DIGITS = re.compile("%[YymdHIMSq]$")
-#: Zones like CST and IST are left out because their names are ambiguous.
 _KNOWN = ", ".join(f"%{letter}" for letter in _GROUPS)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import re
 from collections import Counter
@@ -19,6 +18,7 @@ from core.errors import TooManyRejects
 from monthly.convert.number_texts import normal
 from monthly.convert.published_values import is_text, trimmed
 from monthly.convert.readings import Mark, Rules
+from monthly.convert.rejects import read_rejects
 from monthly.convert.time_formats import halves_of
 from monthly.convert.to_parquet import Converted, convert
 from monthly.datasets import drafted
@@ -98,9 +98,8 @@ def _check(draft: Draft, number: int, file: Published, month: Month, folder: Pat
         return Checked(file, None, left=[str(error)])
     found = Checked(file, converted)
     if converted.rejects:
-        with converted.rejects.open(encoding="utf-8", newline="") as file_of_rejects:
-            rows = islice(csv.reader(file_of_rejects), 1, _SHOWN + 1)
-            found.left = [f"line {bare(','.join(row), 200)}" for row in rows]
+        rows = islice(read_rejects(converted.rejects), _SHOWN)
+        found.left = [f"line {bare(','.join(row), 200)}" for row in rows]
     time = draft.roles.get("time")
     if time and number in time.seen:
         for group in _groups(converted.path, [time.name]):

@@ -10,11 +10,10 @@ from monthly.columns import fold
 from monthly.convert.readings import Mark
 from monthly.describe.addresses import YearMonth
 from monthly.describe.naming import identifiers, likeness
-from monthly.describe.numbers import Range
 from monthly.describe.orders import order_of
 from monthly.describe.published import Published
 from monthly.describe.toml_text import as_toml
-from monthly.describe.values import Values
+from monthly.describe.values import Values, range_of
 from monthly.describe.verdicts import Verdict, verdict
 
 #: Names with at least this likeness may mean the same column.
@@ -228,19 +227,11 @@ def _same_sort(one: _Found, other: _Found, mark: Mark) -> bool:
     a, b = ([v for v in each.seen.values() if v.known] for each in (one, other))
     if not (a and b):
         return False
-    ranges = [_range(values, mark) for values in (a, b)]
+    ranges = [range_of(values, mark) for values in (a, b)]
     apart = ranges[0].low > ranges[1].high or ranges[1].low > ranges[0].high
     are_numbers = all(each.low <= each.high for each in ranges)
     same_keys = all(v.is_key for v in a) == all(v.is_key for v in b)
     return not apart if are_numbers else same_keys or bool(a[0].times.forms)
-
-
-def _range(seen: Sequence[Values], mark: Mark) -> Range:
-    found = Range()
-    for values in seen:
-        found.widen(values.numbers.range[mark])
-        found.widen(values.range)
-    return found
 
 
 def _propose_codes(columns: Sequence[Drafted]) -> None:

@@ -16,8 +16,8 @@ from monthly.describe.columns import Drafted, columns_of, is_left_out
 from monthly.describe.joins import is_split_date, joined, propose_zones
 from monthly.describe.layout import TextLayout
 from monthly.describe.months import month_of
-from monthly.describe.periods import is_period
 from monthly.describe.published import Published
+from monthly.describe.recognized_texts import is_period
 from monthly.describe.roles import roles_of
 from monthly.describe.total_rows import propose_rejects
 from monthly.describe.values import Values

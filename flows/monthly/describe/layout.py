@@ -20,9 +20,7 @@ from monthly.columns import fold
 from monthly.convert.csv_file import HEAD_BYTES
 from monthly.convert.line_breaks import OneLineRows, restored_text
 from monthly.describe.letters import encoding
-from monthly.describe.null_texts import NULL_TEXTS
-from monthly.describe.periods import is_period
-from monthly.describe.units import is_unit
+from monthly.describe.recognized_texts import NULL_TEXTS, is_period, is_unit
 
 SEPARATORS = (",", ";", "\t", "|")
 #: Share of the rows that must agree: on the number of fields, or on a typed column.

@@ -16,6 +16,7 @@ from monthly.describe.addresses import filled, late_days, templates
 from monthly.describe.columns import Drafted
 from monthly.describe.draft import Draft
 from monthly.describe.toml_text import as_toml, bare, comment
+from monthly.describe.values import range_of
 
 _ROLES = ("time", "end", "amount", "distance", "place", "latitude", "longitude")
 #: Limits of a comment that lists texts: their number and total length.
@@ -239,9 +240,9 @@ def _time(micros: int) -> str:
 
 
 def _range(column: Drafted, mark: Mark) -> str:
-    ranges = [r for v in column.seen.values() for r in (v.numbers.range[mark], v.range)]
-    low, high = min(r.low for r in ranges), max(r.high for r in ranges)
-    return f"From {low:.15g} to {high:.15g}" if math.isfinite(low) else "Numbers"
+    found = range_of(column.seen.values(), mark)
+    is_known = math.isfinite(found.low)
+    return f"From {found.low:.15g} to {found.high:.15g}" if is_known else "Numbers"
 
 
 def _texts(column: Drafted) -> str:

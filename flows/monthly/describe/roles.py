@@ -11,6 +11,7 @@ from monthly.describe.addresses import YearMonth
 from monthly.describe.columns import Drafted
 from monthly.describe.joins import has_zone_names
 from monthly.describe.naming import words_of
+from monthly.describe.values import range_of
 
 _NUMBERS = ("int64", "float64", "decimal")
 #: Names of amounts, the clearest first.
@@ -145,6 +146,6 @@ def _coordinate(
 
 def largest(column: Drafted, mark: Mark) -> float:
     """Return the largest absolute value in a column."""
-    ranges = [r for v in column.seen.values() for r in (v.numbers.range[mark], v.range)]
-    ends = [abs(end) for r in ranges for end in (r.low, r.high) if math.isfinite(end)]
+    found = range_of(column.seen.values(), mark)
+    ends = (abs(end) for end in (found.low, found.high) if math.isfinite(end))
     return max(ends, default=0.0)

@@ -15,8 +15,8 @@ from monthly.convert.published_values import is_text, trimmed
 from monthly.convert.readings import Mark
 from monthly.describe.columns import Drafted, Proposal
 from monthly.describe.published import Published, opened
+from monthly.describe.recognized_texts import is_sum, is_total
 from monthly.describe.toml_text import as_toml, bare
-from monthly.describe.totals import is_sum, is_total
 
 #: Published totals are rounded.
 _ROUNDING = 1e-6

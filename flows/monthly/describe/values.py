@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 
 from monthly.convert.patterns import matching
 from monthly.convert.published_values import is_text, trimmed
+from monthly.convert.readings import Mark
 from monthly.describe.numbers import Numbers, Range, taken
 from monthly.describe.times import Reading, TimeTexts
 
@@ -219,3 +221,12 @@ class Values:
         if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
             clock = known.cast(pa.timestamp("us", getattr(kind, "tz", None)), safe=False)
             self.compact.add_clock(clock.view(pa.int64()).to_numpy(zero_copy_only=False))
+
+
+def range_of(seen: Iterable[Values], mark: Mark) -> Range:
+    """Return the range of a column's numbers over several files, under one decimal mark."""
+    found = Range()
+    for values in seen:
+        found.widen(values.numbers.range[mark])
+        found.widen(values.range)
+    return found

@@ -16,11 +16,10 @@ from monthly.describe.addresses import YearMonth
 from monthly.describe.doubts import doubts_of
 from monthly.describe.naming import identifier
 from monthly.describe.near_misses import near_misses
-from monthly.describe.null_texts import NULL_TEXTS
 from monthly.describe.orders import contradict, most_likely
+from monthly.describe.recognized_texts import NULL_TEXTS, is_total
 from monthly.describe.times import Form, Reading
 from monthly.describe.toml_text import bare
-from monthly.describe.totals import is_total
 from monthly.describe.values import Values
 
 #: A format with a time of day.

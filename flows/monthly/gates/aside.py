@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.clock import utc_now
-from core.download.remote_file import Download, without_secrets
+from core.download.remote_file import Download
 from core.errors import Held, Remedy, StorageError
 from core.storage.bucket import Bucket
+from core.storage.put import write_json
 from monthly.gates.judging import Finding
 from monthly.gates.thresholds import Gates
-from monthly.ledger import Entry
+from monthly.ledger import Entry, confirmed
 from monthly.month import Month
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _record(bucket: Bucket, month: Month) -> HeldMonth | None:
         return None
     try:
         return HeldMonth.of(json.loads(stored.data), stored.version)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise StorageError(
             f"{month}: {bucket.uri(key)} is not the record of a held month ({error}); "
             "remove that object, then run again"
@@ -174,13 +175,7 @@ def keep_aside(
 
 def confirm_aside(bucket: Bucket, month: Month, held: HeldMonth, found: Download[Month]) -> None:
     """Store the publisher's new ETag or modification time for the same held content."""
-    entry = replace(
-        held.entry,
-        url=without_secrets(found.url),
-        etag=found.etag,
-        last_modified=found.last_modified,
-    )
-    _write(bucket, month, replace(held, entry=entry), held)
+    _write(bucket, month, replace(held, entry=confirmed(held.entry, found)), held)
 
 
 def accept_aside(bucket: Bucket, month: Month, held: HeldMonth) -> None:
@@ -189,8 +184,8 @@ def accept_aside(bucket: Bucket, month: Month, held: HeldMonth) -> None:
 
 
 def _write(bucket: Bucket, month: Month, record: HeldMonth, replacing: HeldMonth | None) -> None:
-    data = json.dumps(record.to_json(), indent=2, sort_keys=True).encode() + b"\n"
-    bucket.write(aside_key(month, "json"), data, replacing.version if replacing else None)
+    version = replacing.version if replacing else None
+    write_json(bucket, aside_key(month, "json"), record.to_json(), version)
 
 
 def discard(bucket: Bucket, aside: Aside) -> None:

@@ -13,7 +13,7 @@ from monthly.markdown import escaped
 from monthly.month import Month
 from monthly.report.drawing import Drawing, draw
 from monthly.report.page import page_html, page_markdown
-from monthly.report.zones import zone_names
+from monthly.report.place_names import place_names
 from monthly.result import title_of
 
 
@@ -47,4 +47,4 @@ def held_page(
 
 
 def _drawn(month: Month, parquet: Path, bucket: Bucket) -> Drawing:
-    return draw(month, parquet, zone_names(bucket, DATASETS[month.dataset].declared.place_names))
+    return draw(month, parquet, place_names(bucket, DATASETS[month.dataset].declared.place_names))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import logging
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -431,6 +432,46 @@ def test_tables_of_one_archive_must_have_the_same_columns(
     declare(f'[text]\nmember = "*"\n{AT}{PRICE}')
     with pytest.raises(SchemaError, match=r"'b\.csv' in prices\.zip has other columns"):
         converted(tmp_path, data, "prices.zip")
+
+
+def test_tables_may_have_their_undeclared_columns_in_any_order(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    """Those that are left out do not count."""
+    data = zipped(tmp_path, a=f"at,x,price,y\n{DAY},1,2,3\n", b=f"y,at,x,price\n6,{DAY},4,5\n")
+    declare(f'new_columns = "keep"\n[text]\nmember = "*"\n{AT}{PRICE}')
+    midnight = when(DAY)
+    found = pq.read_table(converted(tmp_path, data, "prices.zip").path).to_pylist()
+    assert [(row["at"], row["price"], row["x"], row["y"]) for row in found] == [
+        (midnight, 2.0, "1", "3"),
+        (midnight, 5.0, "4", "6"),
+    ]
+    data = zipped(tmp_path, a=f"at,price,z\n{DAY},2,1\n", b=f"y,at,price\n6,{DAY},5\n")
+    declare(f'new_columns = "drop"\n[text]\nmember = "*"\n{AT}{PRICE}')
+    assert rows(tmp_path, data, "prices.zip") == [(midnight, 2.0), (midnight, 5.0)]
+
+
+def test_two_files_of_one_name_in_an_archive_are_refused(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    path = tmp_path / "made.zip"
+    with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile warns of what this test is about
+        for price in (1, 2):
+            archive.writestr("a.csv", f"at,price\n{DAY},{price}\n")
+    declare(f'[text]\nmember = "*"\n{AT}{PRICE}')
+    with pytest.raises(BadFile, match=r"prices\.zip is a zip archive with 2 files named 'a\.csv'"):
+        converted(tmp_path, path.read_bytes(), "prices.zip")
+
+
+def test_a_short_row_with_a_long_field_is_a_row(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    """Its field is longer than Python's own limit."""
+    text = '[columns.text]\ntype = "string"\ndescription = "x"\n'
+    declare(f"[text]\nshort_rows = true\n{text}{PRICE}")
+    outline = "1 2, " * 40_000
+    assert rows(tmp_path, f'text,price\n"{outline}"\n') == [(outline, None)]
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ _COLUMNS = ("LocationID", "Borough", "Zone")
 _NOTHING = ("Unknown", "N/A")
 
 
-def zone_names(bucket: Bucket, key: str) -> Mapping[int, str]:
-    """Return zone names such as `Upper East Side South, Manhattan`; empty if there is no table.
+def place_names(bucket: Bucket, key: str) -> Mapping[int, str]:
+    """Return names such as `Upper East Side South, Manhattan`; empty if there is no table.
 
     Args:
         bucket: the bucket.
@@ -33,7 +33,8 @@ def zone_names(bucket: Bucket, key: str) -> Mapping[int, str]:
         return _parse(stored.data.decode("utf-8-sig"))
     except (ValueError, csv.Error) as error:
         raise SchemaError(
-            f"{bucket.uri(key)} is not TLC's table of taxi zones ({error}); replace or remove it"
+            f"{bucket.uri(key)} is not a table of places as TLC publishes it for taxi zones "
+            f"({error}); replace or remove it"
         ) from error
 
 
@@ -43,10 +44,10 @@ def _parse(text: str) -> dict[int, str]:
     if missing := [name for name in _COLUMNS if fold(name) not in published]:
         raise ValueError(f"it has no column {', '.join(missing)}")
     names = [published[fold(name)] for name in _COLUMNS]
-    return dict(_zone([row[name] for name in names], rows.line_num) for row in rows)
+    return dict(_place([row[name] for name in names], rows.line_num) for row in rows)
 
 
-def _zone(row: Sequence[str | None], line: int) -> tuple[int, str]:
+def _place(row: Sequence[str | None], line: int) -> tuple[int, str]:
     number, borough, zone = row
     if number is None or borough is None or zone is None:
         raise ValueError(f"line {line} has too few fields")
