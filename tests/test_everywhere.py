@@ -14,8 +14,8 @@ from fakes.google import Google
 from fakes.postgres import Database
 from fakes.real_data import answers, real_file
 from fakes.s3 import S3, block
+from fakes.tlc_facts import write_sample
 from monthly.month import Month
-from monthly.sample.tlc import write_sample
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 

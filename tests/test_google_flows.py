@@ -17,8 +17,8 @@ import pytest
 from fakes import preloaded
 from fakes.google import Google
 from fakes.google.answers import Fault
+from fakes.tlc_facts import write_sample
 from monthly.month import Month
-from monthly.sample.tlc import write_sample
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from monthly.datasets import DATASETS
 from monthly.month import Month
 from monthly.sample import declared, tlc
+from monthly.sample.tlc.draw import SAMPLE_VERSION
 
 
 def write_sample(month: Month, path: Path, rows: int | None = None) -> None:
@@ -38,5 +39,5 @@ def default_rows(dataset: str) -> int:
 def version_of(dataset: str) -> str:
     """Return a text that changes whenever a month of the same size may change."""
     if dataset in tlc.DEFAULT_ROWS:
-        return str(tlc.SAMPLE_VERSION)
+        return str(SAMPLE_VERSION)
     return declared.version_of(DATASETS[dataset])

@@ -17,6 +17,7 @@ import pytest
 
 from core.checksums import sha256_of
 from core.errors import AccountingError, BadFile, Remedy, SchemaError, TooManyRejects, UsageError
+from fakes.tlc_facts import Facts, write_sample
 from fakes.trip_files import (
     FHV,
     FHV_HEADER,
@@ -36,7 +37,6 @@ from monthly.convert import rows as conversion_rows
 from monthly.convert import to_parquet as conversion
 from monthly.convert.pieces import Piece, Salvage, salvage
 from monthly.month import Month
-from monthly.sample.tlc import Facts, write_sample
 
 FLOWS = Path(conversion.__file__).parents[2]
 #: Each change of a header, a spelling or a type; by dataset, first month of the era.

@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.errors import StorageError, UsageError
+from fakes.tlc_facts import Facts, write_sample
 from monthly.header import map_header
 from monthly.month import Month
 from monthly.sample import tlc as sample
-from monthly.sample.tlc import Facts, write_sample
 
 #: Enough rows for each of the oddities.
 ROWS = 5_020

@@ -18,9 +18,9 @@ from fakes.google import Google
 from fakes.google.answers import Fault
 from fakes.google.months import bring
 from fakes.google.places import open_bigquery, open_store
+from fakes.tlc_facts import write_sample
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.sample.tlc import write_sample
 from monthly.warehouses import Held, bigquery
 from monthly.warehouses.bigquery_ledger import LoadedMonths
 from monthly.warehouses.bigquery_tables import prepare
