@@ -119,6 +119,14 @@ def test_a_usage_error_is_one_line(place: Path, command: Commands) -> None:
     assert line.startswith("Error: bucket 'file/x' is neither a block that this project loads")
 
 
+def test_a_number_too_large_for_prefect_is_one_line(command: Commands) -> None:
+    from parameterized_flow import etl_parent_flow
+
+    said = command(etl_parent_flow, "--workers", str(2**63))
+    assert (said.code, said.out) == (2, "")
+    assert said.err == f"Error: --workers {2**63} is too large a number\n"
+
+
 def test_help_explains_every_option_in_the_words_of_the_docstring(
     command: Commands,
 ) -> None:

@@ -206,7 +206,7 @@ def sample_rows(url: str) -> int:
 
 def _sample_address(month: Month, rows: str) -> str:
     rows = rows or str(sample_module().default_rows(month.dataset))
-    if not re.fullmatch("[0-9]+", rows):
+    if not re.fullmatch("[0-9]{1,15}", rows):
         raise UsageError(f"{month}: {rows!r} is not a number of rows; write sample:1000")
     return f"sample:///{month.stem}.csv.gz?rows={int(rows)}"
 

@@ -38,6 +38,8 @@ from orchestration.wording import advice_on_command_line, on_command_line
 Show = Callable[[Any], str]
 #: Converts a flow's result to fields of the object that --json prints.
 Record = Callable[[Any], Mapping[str, Any]]
+#: Prefect stores parameters as JSON, whose integers orjson limits to 64 bits.
+_LARGEST = 2**63 - 1
 #: Takes the state of a run, and the parameters that it ran with.
 Report = Callable[[State[Any], Mapping[str, Any]], None]
 
@@ -146,11 +148,19 @@ def app_of(
 
 
 def _reported(flow: Flow[..., Any], parameters: Mapping[str, Any], report: Report) -> State[Any]:
+    _refuse_large_numbers(parameters)
     call: Any = flow  # its overloads for return_state do not hold for any flow
     with ended_by_ctrl_c():
         state: State[Any] = call(**parameters, return_state=True)
     report(state, parameters)
     return state
+
+
+def _refuse_large_numbers(parameters: Mapping[str, Any]) -> None:
+    """Raise for a number that Prefect cannot store with the run."""
+    for name, value in parameters.items():
+        if isinstance(value, int) and abs(value) > _LARGEST:
+            raise UsageError(f"--{name.replace('_', '-')} {value} is too large a number")
 
 
 def _print(show: Show | None, state: State[Any], parameters: Mapping[str, Any]) -> None:

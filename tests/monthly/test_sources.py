@@ -172,6 +172,7 @@ def test_without_a_source_the_first_declared_one_is_taken() -> None:
         ("file://data/{year}.csv", "file:///folder/file.csv.gz"),
         ("file:data/{year}.csv", "file:///folder/file.csv.gz"),
         ("sample:many", "'many' is not a number of rows; write sample:1000"),
+        (f"sample:{10**20}", f"'{10**20}' is not a number of rows; write sample:1000"),
         ("sample:-1", "'-1'"),
     ],
 )
