@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -81,6 +82,7 @@ def _way(way: str, source: Path, folder: Path) -> dict[str, float]:
     target = folder / "row-groups"
     target.mkdir(exist_ok=True)
     command = [sys.executable, str(WAYS), way, str(source), str(target)]
+    os.sync()  # no way pays for what the one before has left to write
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, float] = json.loads(done.stdout)
     if found["rows"] != ROWS:
