@@ -69,7 +69,7 @@ def rewrite(
         raise UsageError(f"rows_per_group {rows_per_group} is less than 1; write 1 or more")
     with room_for(target.name, target.parent), damage_named(source.name):
         try:
-            rows = _rewrite(source, target, rows_per_group, Readings())
+            rows = _rewrite(source, target, rows_per_group, _declared_readings(source.name))
         except Unsettled:
             rules = Rules(strict=False, utc_times=utc_times)
             readings = survey(_month_of(source.name), source, rules)
@@ -84,6 +84,12 @@ def _rewrite(source: Path, target: Path, rows_per_group: int, readings: Readings
             raise BadFile(f"{source.name} has no rows; it was not rewritten")
         _write(source.name, file, target, rows_per_group, readings)
     return rows
+
+
+def _declared_readings(name: str) -> Readings:
+    """Return the readings that the declaration gives, near the year in a file name, if any."""
+    dataset, found = dataset_of(name), _YEAR_MONTH.search(name)
+    return Readings.declared(dataset, int(found[1]) if found else dataset.first_month[0])
 
 
 def _month_of(name: str) -> Month:

@@ -16,6 +16,7 @@ import pytest
 from core.errors import AccountingError, BadFile, SchemaError, StorageError, UsageError
 from fakes.parquet_files import groups, publish, uneven
 from fakes.real_data import real_file
+from monthly import datasets
 from row_groups.rewrite import rewrite
 
 NAME = "fhvhv_tripdata_2021-01.parquet"
@@ -291,6 +292,42 @@ def test_times_with_a_zone_are_new_yorks_clock(
     times = pa.array([at], pa.timestamp("us", zone))
     rewrite(written(tmp_path, trips(pickup_datetime=times)), target, 10)
     assert pq.read_table(target)["pickup_datetime"].to_pylist() == [meant]
+
+
+@pytest.mark.parametrize("zone", ["Europe/London", "UTC"])
+def test_times_of_a_declared_dataset_are_its_zones_clock(
+    zone: str, tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In July, London's noon is 11:00 UTC, and 13:00 in Berlin."""
+    at = pa.array([dt.datetime(2021, 7, 1, 11)], pa.timestamp("us", zone))
+    source = written(tmp_path, pa.table({"at": at}), "trams_2021-07.parquet")
+    declare_trams(tmp_path, monkeypatch, 'time_zone = "Europe/Berlin"')
+    rewrite(source, target, 10, "utc")
+    assert pq.read_table(target)["at"].to_pylist() == [dt.datetime(2021, 7, 1, 13)]
+    declare_trams(tmp_path, monkeypatch)
+    with pytest.raises(BadFile, match=f"at: times of {zone}; declare time_zone to convert them"):
+        rewrite(source, target, 10, "utc")
+
+
+@pytest.mark.parametrize(("name", "year"), [("trams_2049-07", 2068), ("trams", 1968)])
+def test_a_year_of_two_digits_is_near_that_of_the_files_name(
+    name: str, year: int, tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without one, it is near the dataset's first month."""
+    declare_trams(tmp_path, monkeypatch)
+    source = written(tmp_path, pa.table({"day": ["01.07.68"]}), f"{name}_.parquet")
+    rewrite(source, target, 10)
+    assert pq.read_table(target)["day"].to_pylist() == [dt.date(year, 7, 1)]
+
+
+def declare_trams(folder: Path, monkeypatch: pytest.MonkeyPatch, zone: str = "") -> None:
+    (folder / "trams.toml").write_text(
+        f'title = "Trams"\npublisher = "A tram"\nfirst_month = "2001-01"\n{zone}\n'
+        '[columns.at]\ntype = "timestamp"\ndescription = "When."\n'
+        '[columns.day]\ntype = "date"\ndescription = "The day."\nformats = ["%d.%m.%y"]\n'
+    )
+    monkeypatch.setenv(datasets.VARIABLE, str(folder))
+    datasets.forget()
 
 
 def test_times_of_utc_that_the_month_does_not_settle_are_refused(

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 from typing import Any
@@ -68,8 +68,8 @@ class Layout:
     month: Month
     mapped: Mapped
     fields: int
-    delimiter: str = ","
-    readings: Readings = field(default_factory=Readings)
+    delimiter: str
+    readings: Readings
     typed: Typed = Typed.NUMBERS
     short_rows: bool = False
     line_breaks: bool = False

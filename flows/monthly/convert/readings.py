@@ -7,11 +7,12 @@ read in two ways is the whole file surveyed, and one reading chosen for all of i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from core.errors import UsageError
 from monthly.convert.zones import UTC_ZONES
+from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
 from monthly.month import Month
 
@@ -101,9 +102,9 @@ class Readings:
         notes: what was decided, and on what evidence.
     """
 
-    near_year: int = 2020
-    zone: str = "America/New_York"
-    nulls: tuple[str, ...] = ()
+    near_year: int
+    zone: str
+    nulls: tuple[str, ...]
     order: Order | None = None
     utc: Utc | None = None
     mark: Mark | None = None
@@ -114,20 +115,27 @@ class Readings:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def asked(cls, rules: Rules, month: Month) -> Readings:
-        """Return the readings that rules and declaration give, before any survey of the file."""
-        dataset = DATASETS[month.dataset]
+    def declared(cls, dataset: Dataset, near_year: int) -> Readings:
+        """Return the readings that the declaration gives."""
         marks: Mapping[str | None, Mark | None] = {",": "comma", ".": "point", None: None}
         return cls(
-            near_year=month.year,
+            near_year=near_year,
             zone=dataset.zone,
             nulls=tuple(dataset.text.nulls),
-            order=None if rules.date_order == "auto" else rules.date_order,
-            utc=_utc_of(dataset.zone) if rules.utc_times == "auto" else rules.utc_times,
-            mark=marks[dataset.text.decimal]
-            if rules.decimal_mark == "auto"
-            else rules.decimal_mark,
+            utc=_utc_of(dataset.zone),
+            mark=marks[dataset.text.decimal],
             encoding=dataset.text.encoding or "utf-8",
+        )
+
+    @classmethod
+    def asked(cls, rules: Rules, month: Month) -> Readings:
+        """Return the readings that rules and declaration give, before any survey of the file."""
+        declared = cls.declared(DATASETS[month.dataset], month.year)
+        return replace(
+            declared,
+            order=None if rules.date_order == "auto" else rules.date_order,
+            utc=declared.utc if rules.utc_times == "auto" else rules.utc_times,
+            mark=declared.mark if rules.decimal_mark == "auto" else rules.decimal_mark,
             new_columns=rules.new_columns,
         )
 
