@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from monthly.columns import Column
@@ -20,7 +21,7 @@ from monthly.convert.conforming import conform
 from monthly.convert.csv_bytes import has_hexadecimal, has_odd_quotes, line_ends
 from monthly.convert.line_breaks import restored, restored_text
 from monthly.convert.pieces import Piece, Reject
-from monthly.convert.published_values import NULLS, Unreadable
+from monthly.convert.published_values import NULLS, Unreadable, null_numbers
 from monthly.convert.readings import Readings
 from monthly.header import Mapped
 from monthly.month import Month
@@ -132,6 +133,8 @@ class Lines:
             if layout.typed <= typed < Typed.TEXT:
                 with suppress(ValueError):  # real errors reappear below
                     batch = self._parse(typed)
+                    if _has_nulls(batch, layout.readings.nulls):
+                        break
                     layout.typed = typed
                     return self._conform(batch)
         return self._conform(self.published())
@@ -236,6 +239,12 @@ def _read(data: bytes, **options: Any) -> pa.Table:
     if len(data) < _FEW_BYTES or sys.version_info < (3, 11):
         return pa_csv.open_csv(file, **options).read_all()
     return pa_csv.read_csv(file, **options)
+
+
+def _has_nulls(batch: pa.RecordBatch, nulls: tuple[str, ...]) -> bool:
+    """Return whether a number may be a declared null with blanks, which Arrow does not know."""
+    pairs = ((values, null_numbers(nulls, values.type)) for values in batch.columns)
+    return any(len(meant) and pc.any(pc.is_in(values, meant)).as_py() for values, meant in pairs)
 
 
 def _convert_options(layout: Layout, typed: Typed) -> pa_csv.ConvertOptions:

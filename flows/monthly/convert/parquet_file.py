@@ -16,7 +16,7 @@ from core.errors import BadFile
 from core.parquet import damage_named, open_file
 from monthly.convert.conforming import conform
 from monthly.convert.pieces import Piece, Reject
-from monthly.convert.published_values import Unreadable, is_text
+from monthly.convert.published_values import Unreadable, is_text, null_numbers
 from monthly.convert.readings import Readings
 from monthly.convert.zones import UTC_ZONES, place_of
 from monthly.header import Mapped, map_header
@@ -60,7 +60,8 @@ class Rows:
 
     def _found(self) -> dict[str, pa.Array]:
         fields = zip(self.mapped.names, self.mapped.columns, self.batch.columns)
-        return {name: _plain(name, values) for name, c, values in fields if c}
+        nulls = self.readings.nulls
+        return {n: _known(_plain(n, values), nulls) for n, c, values in fields if c}
 
     def halves(self) -> tuple[Rows, Rows]:
         """Return the first and the second half; see `Piece`."""
@@ -109,6 +110,14 @@ def _plain(name: str, values: pa.Array) -> pa.Array:
         if _has_nul(values.cast(pa.string())):
             raise Unreadable(f"{name}: a NUL byte")
     return values
+
+
+def _known(values: pa.Array, nulls: tuple[str, ...]) -> pa.Array:
+    """Return numbers with null for those that are declared as "no value"."""
+    if pa.types.is_float16(values.type) and nulls:
+        values = values.cast(pa.float32())  # Arrow cannot look up half floats
+    meant = null_numbers(nulls, values.type)
+    return pc.if_else(pc.is_in(values, meant), None, values) if len(meant) else values
 
 
 def _has_nul(texts: pa.Array) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, NoReturn
 
@@ -48,6 +49,12 @@ def is_text(kind: pa.DataType) -> bool:
     return value_type in (pa.string(), pa.large_string(), pa.string_view())
 
 
+def is_number(kind: pa.DataType) -> bool:
+    """Return whether a type is a number of any width."""
+    kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+    return any(is_kind(kind) for is_kind in kinds)
+
+
 def trimmed(values: pa.Array, nulls: tuple[str, ...]) -> pa.Array:
     """Strip whitespace around texts and replace those that mean "no value" with null."""
     texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
@@ -58,6 +65,16 @@ def trimmed(values: pa.Array, nulls: tuple[str, ...]) -> pa.Array:
 def meanings(nulls: tuple[str, ...], flag: bool = False) -> Mapping[str, str | None]:
     """Return the texts to replace: spellings of "no value" and, for flags, of Y and N."""
     return {**dict.fromkeys((*NULLS, *nulls)), **(_FLAGS if flag else {})}
+
+
+@cache
+def null_numbers(nulls: tuple[str, ...], kind: pa.DataType) -> pa.Array:
+    """Return the numbers of a type among a dataset's spellings of "no value"."""
+    found = [strings([]).cast(kind)] if is_number(kind) else []
+    for text in nulls if found else ():
+        with suppress(pa.ArrowInvalid):
+            found.append(strings([text]).cast(kind))
+    return pa.concat_arrays(found or [strings([])])
 
 
 def replaced(texts: pa.Array, meant: Mapping[str, str | None]) -> pa.Array:

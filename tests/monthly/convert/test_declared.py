@@ -301,6 +301,60 @@ def test_a_value_that_does_not_fit_its_declaration_is_rejected(
     assert said in str(caught.value)
 
 
+READING = '[columns.reading]\ntype = "float64"\ndescription = "x"\n'
+STEPS = '[columns.steps]\ntype = "int64"\ndescription = "x"\n'
+
+
+def parquet(folder: Path, **columns: pa.Array) -> bytes:
+    path = folder / "made.parquet"
+    pq.write_table(pa.table(columns), path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("others", [[], ["1 234.5;1"]], ids=["numbers", "numbers and texts"])
+@pytest.mark.parametrize(
+    ("reading", "steps", "expected"),
+    [
+        ("   -999", "-99", (None, None)),
+        ("-999  ", " -99", (None, None)),
+        ("-999", " 7", (None, 7)),
+        (" -999.0", "-990", (-999.0, -990)),
+    ],
+)
+def test_a_number_that_means_no_value_may_have_blanks_around_it(
+    reading: str,
+    steps: str,
+    expected: tuple[Any, ...],
+    others: list[str],
+    declare: Callable[[str], None],
+    tmp_path: Path,
+) -> None:
+    """It means the same whether or not a number next to it must be read as text."""
+    declare(f'[text]\nnulls = ["-999", "-99"]\n{READING}{STEPS}')
+    lines = ["reading;steps", " 1.5 ; 1 ", f"{reading};{steps}", *others]
+    found = rows(tmp_path, "\n".join(lines) + "\n")
+    assert found[:2] == [(1.5, 1), expected]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pa.int16(), pa.int64(), pa.float16(), pa.float32(), pa.float64(), pa.decimal128(10, 2)],
+    ids=str,
+)
+def test_a_number_of_a_parquet_file_may_mean_no_value(
+    kind: pa.DataType, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    text = '[columns.note]\ntype = "string"\ndescription = "x"\n'
+    declare(f'[text]\nnulls = ["n/a", "-999", "-99.5"]\n{READING}{STEPS}{text}')
+    values = pa.array([-999, 7, None]).cast(pa.float32()).cast(kind)
+    data = parquet(tmp_path, reading=values, steps=values, note=values)
+    assert rows(tmp_path, data, "prices.parquet") == [
+        (None, None, None),
+        (7.0, 7, "7"),
+        (None, None, None),
+    ]
+
+
 @pytest.mark.parametrize(("format_", "number"), [("%Y%m%d%H", 2020030212), ("%s", 1583150400)])
 def test_times_may_be_whole_numbers_of_a_parquet_file(
     format_: str, number: int, declare: Callable[[str], None], tmp_path: Path
