@@ -7,13 +7,15 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Literal, Union
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Kind = Literal["int64", "float64", "string", "timestamp", "date", "boolean", "decimal"]
+#: A number as most files write it, without an exponent or separators.
+PLAIN_NUMBER = re.compile(r"\s*-?[0-9]+(\.[0-9]*)?\s*")
 Code = Union[str, int, bool, None]  # noqa: UP007 - Python 3.10 evaluates it
 
 
@@ -47,7 +49,7 @@ class Column:
         aliases: names in older vintages.
         required: the months whose files must have the column.
         codes: published texts (upper case) and their values; None where the publisher never
-            assigned one. Numbers are kept unchanged.
+            assigned one. Other numbers are kept unchanged.
         keeps_text_in: the column that keeps a coded text as published.
         derived: whether it is filled in during conversion instead of read from a file.
         sparse: whether a required column may be empty in a published month.
@@ -80,6 +82,11 @@ class Column:
     def is_required(self, year: int, month: int) -> bool:
         """Return whether the files of a month have the column."""
         return self.required is not None and self.required.covers(year, month)
+
+    @cached_property
+    def has_number_codes(self) -> bool:
+        """Return whether a code is a number, as published."""
+        return any(PLAIN_NUMBER.fullmatch(code) for code in self.codes or {})
 
     @property
     def type(self) -> str:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monthly.columns import FILE_MONTH, Code, Column, fold
+from monthly.columns import FILE_MONTH, PLAIN_NUMBER, Code, Column, fold
 from monthly.convert.arrays import booleans, day, int64s, nulls, strings
 from monthly.convert.casting import WHOLE_FLOATS_END, cast
 from monthly.convert.published_values import (
     NULLS,
     Unreadable,
+    is_number,
     is_text,
     refuse_rejected,
     trimmed,
@@ -22,8 +22,6 @@ from monthly.convert.published_values import (
 from monthly.convert.readings import Readings
 from monthly.header import Mapped
 from monthly.month import Month
-
-_NUMBER = re.compile(r"\s*-?[0-9]+(\.[0-9]*)?\s*")
 
 
 def conform(
@@ -79,25 +77,35 @@ def _declared(
     column: Column, values: pa.Array, readings: Readings, place: str
 ) -> dict[str, pa.Array]:
     """Return the column in its declared type, and the column that keeps its text, if any."""
-    if column.codes is not None and (is_text(values.type) or pa.types.is_boolean(values.type)):
-        values = values.cast(pa.string()) if pa.types.is_boolean(values.type) else values
-        decoded, texts = _decode(column, values, readings.nulls, place)
-        return {column.name: decoded} | (
-            {column.keeps_text_in: texts} if column.keeps_text_in else {}
-        )
-    return {column.name: cast(column, values, readings)}
+    if not _are_codes(column, values.type):
+        return {column.name: cast(column, values, readings)}
+    if pa.types.is_boolean(values.type):
+        values = values.cast(pa.string())
+    elif not is_text(values.type):
+        values = cast(Column(column.name, "string", ""), values, readings)
+    decoded, texts = _decode(column, values, readings.nulls, place)
+    return {column.name: decoded} | ({column.keeps_text_in: texts} if column.keeps_text_in else {})
+
+
+def _are_codes(column: Column, kind: pa.DataType) -> bool:
+    """Return whether published values of a type are codes; few columns have numbers as codes."""
+    if column.codes is None:
+        return False
+    if is_number(kind):
+        return column.kind == "string" or column.has_number_codes
+    return is_text(kind) or bool(pa.types.is_boolean(kind))
 
 
 def _decode(
     column: Column, values: pa.Array, nulls: tuple[str, ...], place: str
 ) -> tuple[pa.Array, pa.Array]:
-    """Return the values of text codes, and the texts of those that were published as text."""
+    """Return the values of codes, and the texts of all but the numbers that are no codes."""
     coded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
     published = coded.dictionary.to_pylist()
     known = [None if text.strip() in (*NULLS, *nulls) else text for text in published]
     decoded = [None if text is None else _code(column, text, place) for text in known]
-    is_number = _NUMBER.fullmatch if column.kind == "int64" else lambda text: None
-    texts = [None if text is None or is_number(text) else text for text in known]
+    pairs = zip(known, decoded)
+    texts = [None if text and _is_itself(text, code) else text for text, code in pairs]
     return (
         _ARRAYS[column.kind](decoded).take(coded.indices),
         strings(texts).take(coded.indices),
@@ -107,15 +115,20 @@ def _decode(
 _ARRAYS: Mapping[str, Any] = {"int64": int64s, "string": strings, "boolean": booleans}
 
 
+def _is_itself(text: str, code: Code) -> bool:
+    """Return whether a text is a whole number that means itself, not a code."""
+    return type(code) is int and bool(PLAIN_NUMBER.fullmatch(text)) and float(text) == code
+
+
 def _code(column: Column, text: str, place: str) -> Code:
     """Return the value of a text: of a code, of a number among codes, or the value itself."""
     codes, code = column.codes or {}, text.strip().upper()
     if code in codes:
         return codes[code]
-    if column.kind == "int64" and _NUMBER.fullmatch(code):
+    if column.kind == "int64" and PLAIN_NUMBER.fullmatch(code):
         number = float(code)
         if number.is_integer() and abs(number) < WHOLE_FLOATS_END:
-            return int(number)
+            return codes.get(str(int(number)), int(number))
     elif code in (values := {str(value).upper(): value for value in codes.values()}):
         return values[code]
     raise Unreadable(f"{column.name}: {text!r} is not a known code; declare it in {place}")

@@ -45,7 +45,7 @@ class Typed(IntEnum):
     What one mode accepts, every later mode reads identically.
     """
 
-    NUMBERS = 0  # codes are numbers, too
+    NUMBERS = 0  # codes are texts, and the block has none
     CODES = 1
     POINTS = 2  # whole numbers may be written 1.0
     TEXT = 3
@@ -263,7 +263,8 @@ def _reading_type(column: Column, typed: Typed) -> pa.DataType:
     as_text = column.kind in _AS_TEXT or column.formats or column.zone or column.rejected
     if typed is Typed.TEXT or as_text:
         return pa.string()
-    if column.codes is not None and typed is not Typed.NUMBERS and column.kind == "int64":
+    may_be_codes = typed is not Typed.NUMBERS or column.has_number_codes
+    if column.codes is not None and may_be_codes and column.kind == "int64":
         return pa.dictionary(pa.int32(), pa.string())
     if typed is Typed.POINTS and column.kind == "int64":
         return pa.float64()

@@ -355,6 +355,55 @@ def test_a_number_of_a_parquet_file_may_mean_no_value(
     ]
 
 
+CODED = {
+    "int64": ('codes = { "9" = 0, X = 5 }\nwithout_code = ["99"]\n', ["9", "99", "7", ""]),
+    "string": ("codes = { '1' = 'member', '2' = 'casual' }\n", ["1", "2", "1", ""]),
+    "boolean": ("codes = { '1' = true, '2' = false }\n", ["1", "2", "1", ""]),
+}
+MEANT: dict[str, list[Any]] = {
+    "int64": [(0, "9"), (None, "99"), (7, None), (None, None)],
+    "string": [("member", "1"), ("casual", "2"), ("member", "1"), (None, None)],
+    "boolean": [(True, "1"), (False, "2"), (True, "1"), (None, None)],
+}
+
+
+def declared_codes(kind: str) -> str:
+    return (
+        f'[columns.code]\ntype = "{kind}"\ndescription = "x"\nkeep_text = "written"\n'
+        f'{CODED[kind][0]}[columns.written]\ntype = "string"\ndescription = "x"\n'
+    )
+
+
+@pytest.mark.parametrize("kind", CODED)
+def test_codes_that_are_numbers_are_codes_in_every_file(
+    kind: str, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(declared_codes(kind))
+    texts, meant = CODED[kind][1], MEANT[kind]
+    assert rows(tmp_path, "".join(f"{text},\n" for text in ("code", *texts))) == meant
+    whole = pa.array([int(text) if text else None for text in texts])
+    for values in (whole, whole.cast(pa.float64()), pa.array(texts)):
+        assert rows(tmp_path, parquet(tmp_path, code=values), "prices.parquet") == meant
+
+
+def test_codes_that_are_numbers_are_codes_beside_codes_that_are_not(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(declared_codes("int64"))
+    found = rows(tmp_path, "code\n9\nx\n9.0\n 99 \n10\n")
+    assert found == [(0, "9"), (5, "x"), (0, "9.0"), (None, " 99 "), (10, None)]
+
+
+def test_a_number_that_is_not_a_code_of_texts_is_refused_in_every_file(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(declared_codes("string"))
+    data = parquet(tmp_path, code=pa.array([3]))
+    for file, name in (("code\n3\n", "prices.csv"), (data, "prices.parquet")):
+        with pytest.raises(TooManyRejects, match="code: '3' is not a known code; declare it in"):
+            rows(tmp_path, file, name)
+
+
 @pytest.mark.parametrize(("format_", "number"), [("%Y%m%d%H", 2020030212), ("%s", 1583150400)])
 def test_times_may_be_whole_numbers_of_a_parquet_file(
     format_: str, number: int, declare: Callable[[str], None], tmp_path: Path
