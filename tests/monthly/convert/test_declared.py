@@ -404,6 +404,52 @@ def test_a_number_that_is_not_a_code_of_texts_is_refused_in_every_file(
             rows(tmp_path, file, name)
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (
+            pa.array([0.1 + 0.2, 1000.1 - 1000, 0.3 - 0.1 - 0.2, None]),
+            ["0.30", "0.10", "0.00", None],
+        ),
+        (pa.array([12.34, 123456.79], pa.float32()), ["12.34", "123456.79"]),
+        (pa.array([12.34, -7]).cast(pa.float32()).cast(pa.float16()), ["12.34", "-7.00"]),
+        (pa.array([12345678901234.56, 1e-12, float("nan")]), ["12345678901234.56", "0.00", None]),
+    ],
+    ids=["errors of calculation", "float32", "float16", "the largest and the smallest"],
+)
+def test_a_float_that_is_a_decimal_but_for_its_error_becomes_it(
+    values: pa.Array,
+    expected: list[str | None],
+    declare: Callable[[str], None],
+    tmp_path: Path,
+) -> None:
+    declare('[columns.price]\ntype = "decimal(18,2)"\ndescription = "x"\n')
+    found = rows(tmp_path, parquet(tmp_path, price=values), "prices.parquet")
+    assert found == [(text and Decimal(text),) for text in expected]
+
+
+@pytest.mark.parametrize(
+    ("price", "kind"),
+    [
+        (12.3456, pa.float64()),
+        (12.3456, pa.float32()),
+        (0.001, pa.float64()),
+        (1e-9, pa.float64()),
+        (12345678.125, pa.float64()),
+        (10_000_000_000.125, pa.float64()),
+    ],
+    ids=str,
+)
+def test_a_float_with_more_digits_than_declared_is_refused(
+    price: float, kind: pa.DataType, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare('[columns.price]\ntype = "decimal(18,2)"\ndescription = "x"\n')
+    data = parquet(tmp_path, price=pa.array([price], kind))
+    said = r"price: [\d.e-]+ is not decimal\(18,2\): it has more digits"
+    with pytest.raises(TooManyRejects, match=said):
+        rows(tmp_path, data, "prices.parquet")
+
+
 @pytest.mark.parametrize(("format_", "number"), [("%Y%m%d%H", 2020030212), ("%s", 1583150400)])
 def test_times_may_be_whole_numbers_of_a_parquet_file(
     format_: str, number: int, declare: Callable[[str], None], tmp_path: Path
