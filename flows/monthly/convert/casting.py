@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +31,8 @@ from monthly.convert.readings import Readings
 #: Below this, a float represents every whole number exactly.
 WHOLE_FLOATS_END = 2.0**53
 _WHOLE = r"^[+-]?\d+(\.0*)?$"
+#: The fraction that Arrow writes into each time, before the zone.
+_NO_FRACTION = r"\.0+([Z+-].*)?$"
 #: Spellings of a boolean.
 _TRUTHS: Mapping[str, str] = {
     **dict.fromkeys(("true", "t", "yes", "y", "1"), "true"),
@@ -74,6 +77,40 @@ def _text(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
     else:
         raise Unreadable(f"{column.name}: {kind} is not text")
     return values
+
+
+def kept_text(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
+    """Convert the values of an undeclared column to text, as they would be in a CSV file.
+
+    Raises:
+        Unreadable: Arrow has no text for a value, such as a list.
+    """
+    kind = values.type
+    if pa.types.is_floating(kind):
+        values = _float_texts(values)
+    elif pa.types.is_timestamp(kind) or pa.types.is_time(kind):
+        values = pc.replace_substring_regex(values.cast(pa.string()), _NO_FRACTION, r"\1")
+    elif pa.types.is_decimal(kind):
+        values = _decimal_texts(values)
+    elif pa.types.is_date(kind) or pa.types.is_boolean(kind):
+        values = values.cast(pa.string())
+    return _text(column, values, readings)
+
+
+def _float_texts(values: pa.Array) -> pa.Array:
+    """Return whole numbers as in `_text`, and other numbers with as many digits as they need."""
+    if pa.types.is_float16(values.type):
+        values = values.cast(pa.float32())
+    exact = pc.if_else(pc.less(pc.abs(values), WHOLE_FLOATS_END), values, None)
+    whole = pc.if_else(pc.equal(exact, pc.floor(exact)), exact, None)
+    return pc.coalesce(whole.cast(pa.int64()).cast(pa.string()), values.cast(pa.string()))
+
+
+def _decimal_texts(values: pa.Array) -> pa.Array:
+    """Return decimals with all their digits; Arrow writes a zero of nine decimals as 0E-9."""
+    texts = values.cast(pa.string())
+    short = texts.filter(pc.match_substring(texts, "E")).unique().to_pylist()
+    return replaced(texts, {text: f"{Decimal(text):f}" for text in short}) if short else texts
 
 
 # ---- from text

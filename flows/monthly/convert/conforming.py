@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from monthly.columns import FILE_MONTH, PLAIN_NUMBER, Code, Column, fold
 from monthly.convert.arrays import booleans, day, int64s, nulls, strings
-from monthly.convert.casting import WHOLE_FLOATS_END, cast
+from monthly.convert.casting import WHOLE_FLOATS_END, cast, kept_text
 from monthly.convert.published_values import (
     NULLS,
     Unreadable,
@@ -46,6 +46,8 @@ def conform(
     for column in mapped.outcome:
         if column.joined and column.name not in mapped.missing:
             arrays[column.name] = cast(column, _joined(column, mapped, found, readings), readings)
+        elif column in mapped.kept:
+            arrays[column.name] = kept_text(column, found[column.name], readings)
         elif column.name in found:
             arrays.update(_declared(column, found[column.name], readings, mapped.dataset.place))
     arrays[FILE_MONTH.name] = day(month.first_day, rows)

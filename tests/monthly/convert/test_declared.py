@@ -524,6 +524,57 @@ def test_a_kept_column_gets_a_unique_name(declare: Callable[[str], None], tmp_pa
     assert found.drift["kept"] == ("__", "_2nd", "file_month_2")
 
 
+NOON_UTC = NOON.replace(tzinfo=dt.timezone.utc)
+#: Values of a Parquet file, and the texts that a CSV file would have in their place.
+KEPT_TEXTS: dict[str, tuple[pa.Array, list[str | None]]] = {
+    "floats": (
+        pa.array([12.5, 7.0, float("nan"), None, 1e15, 1e20]),
+        ["12.5", "7", None, None, "1000000000000000", "1e+20"],
+    ),
+    "short floats": (pa.array([0.1, 7.0], pa.float32()), ["0.1", "7"]),
+    "half floats": (pa.array([0.5, None], pa.float32()).cast(pa.float16()), ["0.5", None]),
+    "decimals": (
+        pa.array([Decimal("7"), Decimal("0"), Decimal("0.000000001"), None], pa.decimal128(20, 9)),
+        ["7.000000000", "0.000000000", "0.000000001", None],
+    ),
+    "whole numbers": (pa.array([7, -999, None]), ["7", None, None]),
+    "booleans": (pa.array([True, False, None]), ["true", "false", None]),
+    "times": (
+        pa.array([NOON, NOON.replace(microsecond=500_000), None], pa.timestamp("us")),
+        [f"{DAY} 12:00:00", f"{DAY} 12:00:00.500000", None],
+    ),
+    "times of a zone": (
+        pa.array([NOON_UTC, None], pa.timestamp("us", "Europe/Berlin")),
+        [f"{DAY} 13:00:00+0100", None],
+    ),
+    "times of UTC": (pa.array([NOON_UTC], pa.timestamp("ms", "UTC")), [f"{DAY} 12:00:00Z"]),
+    "clocks": (pa.array([dt.time(8, 30), None]), ["08:30:00", None]),
+    "dates": (pa.array([dt.date(2020, 3, 2), None]), [DAY, None]),
+    "nulls": (pa.nulls(2), [None, None]),
+}
+
+
+@pytest.mark.parametrize("what", KEPT_TEXTS)
+def test_an_undeclared_column_of_any_type_is_kept_as_text(
+    what: str, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(f'new_columns = "keep"\n[text]\nnulls = ["-999"]\n{STEPS}')
+    values, expected = KEPT_TEXTS[what]
+    data = parquet(tmp_path, steps=pa.array(range(len(values))), extra=values)
+    found = converted(tmp_path, data, "prices.parquet")
+    assert pq.read_table(found.path)["extra"].to_pylist() == expected
+    assert found.drift["kept"] == ("extra",)
+
+
+def test_an_undeclared_column_that_has_no_text_is_refused(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(f'new_columns = "keep"\n{STEPS}')
+    data = parquet(tmp_path, steps=pa.array([1]), extra=pa.array([[1, 2]]))
+    with pytest.raises(TooManyRejects, match=r"extra: list<.*> is not text"):
+        converted(tmp_path, data, "prices.parquet")
+
+
 def test_a_column_is_required_in_its_months_alone(
     declare: Callable[[str], None], tmp_path: Path
 ) -> None:
