@@ -18,6 +18,7 @@ from core.download.text_stream import Recoded, encoding_of, reading, tables_in, 
 from core.errors import BadFile, SchemaError
 from monthly.columns import fold
 from monthly.convert.csv_lines import Layout, Lines
+from monthly.convert.letters import encoding_of_names
 from monthly.convert.line_breaks import OneLineRows
 from monthly.convert.readings import Readings
 from monthly.datasets import DATASETS
@@ -96,6 +97,7 @@ def _table(
             mapped,
             fields,
             header.delimiter,
+            header.encoding,
             readings,
             short_rows=declared.short_rows,
             line_breaks=declared.line_breaks,
@@ -131,6 +133,7 @@ def _notes(
         note
         for note, is_said in (
             (f"encoded as {encoding}", encoding != "utf-8"),
+            (f"names encoded as {header.encoding}", header.encoding != "utf-8"),
             ("encoded as utf-8 with a byte order mark", marked),
             (f"fields separated by {separator}", header.delimiter not in (",", declared)),
             ("unpacked from a zip archive", zipped),
@@ -147,11 +150,13 @@ class Header:
         names: column names as published.
         end: bytes of the file through the end of the line.
         delimiter: the delimiter of the header and of the rows.
+        encoding: the encoding of the names, if not that of the stream.
     """
 
     names: list[str]
     end: int
     delimiter: str
+    encoding: str = "utf-8"
 
 
 def _header(month: Month, path: Path, head: bytes) -> Header:
@@ -168,13 +173,15 @@ def _header(month: Month, path: Path, head: bytes) -> Header:
         raise BadFile(
             f"{month}: {path.name} is not text: its first line has a NUL byte; choose another file"
         )
+    size, encoding = len(line) + len(end), encoding_of_names(line)
+    line = line.decode(encoding).encode()
     delimiter = delimiter or declared.separator or _delimiter(month, line)
     names = _split(line, delimiter)
     if not names:
         raise BadFile(f"{month}: {path.name} has no line ends that are known; is it text?")
     while len(names) > 1 and not names[-1].strip():
         names.pop()  # must be empty, like fields beyond the header
-    return Header(names, len(head) - len(text) + len(line) + len(end), delimiter)
+    return Header(names, len(head) - len(text) + size, delimiter, encoding)
 
 
 def _before_header(month: Month, path: Path, head: bytes) -> tuple[bytes, str]:

@@ -60,6 +60,7 @@ class Layout:
         mapped: the column of each name in the header.
         fields: fields per line; some vintages have more fields than names, the surplus empty.
         delimiter: the delimiter between fields.
+        names_in: the encoding of the names, if not that of the lines.
         readings: how to read ambiguous values.
         typed: the first mode that fitted the previous block, and the first to try for the next.
         short_rows: whether rows may lack their last fields, which are then empty.
@@ -70,6 +71,7 @@ class Layout:
     mapped: Mapped
     fields: int
     delimiter: str
+    names_in: str
     readings: Readings
     typed: Typed = Typed.NUMBERS
     short_rows: bool = False

@@ -16,6 +16,7 @@ from core.errors import Ambiguous, Remedy
 from monthly.columns import Column
 from monthly.convert.csv_file import open_csv
 from monthly.convert.csv_lines import Lines
+from monthly.convert.letters import Letters
 from monthly.convert.number_texts import Marks, marks_of
 from monthly.convert.parquet_file import open_parquet
 from monthly.convert.pieces import Piece, salvage
@@ -29,8 +30,6 @@ from monthly.month import Month
 #: Numbers to check per piece of a column if none of them has a comma.
 _SOME = 1_000
 _NUMBERS = ("int64", "float64", "decimal")
-#: Bytes that are control characters in Latin-1, and quotes and dashes in Windows-1252.
-_CONTROLS = frozenset(range(0x80, 0xA0))
 
 
 def opened_file(
@@ -52,11 +51,11 @@ def survey(month: Month, path: Path, rules: Rules, encoding: str = "") -> Readin
     """
     asked = replace(Readings.asked(rules, month), settled=True)
     asked = replace(asked, encoding=encoding or asked.encoding)
-    seen, letters = _Seen(month), _Letters()
+    seen, letters = _Seen(month), Letters()
     with opened_file(month, path, rules.strict, asked) as (mapped, pieces):
         for piece in pieces:
             if isinstance(piece, Lines):
-                letters.add(piece.data)
+                letters.add(piece.data, piece.layout.names_in)
             seen.add(piece, mapped)
     if asked.encoding == "utf-8" and letters.encoding != asked.encoding:
         return survey(month, path, rules, letters.encoding)
@@ -138,33 +137,3 @@ class _Seen:
                 raise both_mean(self._month, one, other, column.name)
             empty.update(p for p in places if p != (full or places)[0])
         return frozenset(empty)
-
-
-class _Letters:
-    """Evidence of the encoding of a text, from its bytes beyond ASCII."""
-
-    def __init__(self) -> None:
-        self._utf8 = self._letter = self._control = False
-
-    @property
-    def encoding(self) -> str:
-        """Return the encoding that the bytes imply, UTF-8 if they are damaged."""
-        if self._utf8 or not self._letter:
-            return "utf-8"
-        return "windows-1252" if self._control else "latin-1"
-
-    def add(self, data: bytes) -> None:
-        """Add more lines."""
-        if data.isascii():
-            return
-        for line in data.split(b"\n"):
-            if not line.isascii():
-                self._add(line)
-
-    def _add(self, line: bytes) -> None:
-        try:
-            line.decode()
-            self._utf8 = True
-        except UnicodeDecodeError:
-            self._letter |= any(c.isalpha() for c in line.decode("latin-1") if ord(c) >= 0xC0)
-            self._control |= not _CONTROLS.isdisjoint(line)
