@@ -18,7 +18,7 @@ from core.download.text_stream import Recoded, encoding_of, reading, tables_in, 
 from core.errors import BadFile, SchemaError
 from monthly.columns import fold
 from monthly.convert.csv_lines import Layout, Lines
-from monthly.convert.letters import encoding_of_names
+from monthly.convert.letters import SINGLE_BYTE, declared_or_utf8, encoding_of_names
 from monthly.convert.line_breaks import OneLineRows
 from monthly.convert.readings import Readings
 from monthly.datasets import DATASETS
@@ -77,7 +77,7 @@ def _table(
     declared = DATASETS[month.dataset].text
     with unpacked(month, path, name) as bare:
         start = reading(month, path, partial(bare.read, HEAD_BYTES))
-    encoding = encoding_of(start) or readings.encoding
+    encoding = _encoding(month, path, name, start, readings)
     with unpacked(month, path, name) as bare:
         stream = bare if encoding == "utf-8" else io.BufferedReader(Recoded(bare, encoding))
         if declared.line_breaks:
@@ -122,20 +122,33 @@ def _columns(mapped: Mapped) -> tuple[object, ...]:
     return used, kept, mapped.missing, mapped.twins
 
 
+def _encoding(month: Month, path: Path, name: str, start: bytes, readings: Readings) -> str:
+    """Return the encoding of a table: its own, if it shows it, before the declared one."""
+    if start.startswith(_MARK):
+        return "utf-8"
+    declared = DATASETS[month.dataset].text.encoding
+    found = encoding_of(start) or readings.encoding
+    if found == declared and declared in SINGLE_BYTE:
+        return declared_or_utf8(month, path, name, declared)
+    return found
+
+
 def _notes(
     month: Month, encoding: str, header: Header, path: Path, marked: bool
 ) -> tuple[str, ...]:
     """Return notes on what differs from a plain file: encoding, delimiter, archive."""
     separator = _DELIMITERS[header.delimiter]
     zipped = kind_of(path) == "zip"
-    declared = DATASETS[month.dataset].text.separator
+    declared = DATASETS[month.dataset].text
+    other = declared.encoding in SINGLE_BYTE and encoding != declared.encoding
+    but = f", although {declared.encoding} is declared" * other
     return tuple(
         note
         for note, is_said in (
-            (f"encoded as {encoding}", encoding != "utf-8"),
+            (f"encoded as {encoding}{but}", encoding != "utf-8" or other),
             (f"names encoded as {header.encoding}", header.encoding != "utf-8"),
             ("encoded as utf-8 with a byte order mark", marked),
-            (f"fields separated by {separator}", header.delimiter not in (",", declared)),
+            (f"fields separated by {separator}", header.delimiter not in (",", declared.separator)),
             ("unpacked from a zip archive", zipped),
         )
         if is_said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from core.errors import SchemaError
 from monthly import datasets
+from monthly.convert import letters, rows
 from monthly.convert.readings import Rules
 from monthly.convert.to_parquet import Converted, convert
 from monthly.month import Month
@@ -88,3 +90,99 @@ def test_names_in_latin_1_above_rows_in_utf_8_are_read_as_each_is_written(tmp_pa
     found = read(tmp_path, data, DAY + SIZE)
     assert column(found, "size") == ["größer"]
     assert found.drift["read"][0] == "names encoded as latin-1"
+
+
+# ---- a declared encoding
+
+
+NAMED = DAY + '[columns.city]\ntype = "string"\ndescription = "City."\n'
+LINES = [f"2020-03-{day:02},São Paulo\n" for day in range(1, 32)]
+
+
+def declaring(encoding: str, columns: str = NAMED) -> str:
+    return f'[text]\nencoding = "{encoding}"\n{columns}'
+
+
+@pytest.mark.parametrize("declared", ["latin-1", "windows-1252"])
+@pytest.mark.parametrize(
+    ("encoding", "notes"),
+    [
+        ("utf-8", ()),
+        ("utf-8-sig", ("encoded as utf-8 with a byte order mark",)),
+        ("utf-16", ()),
+    ],
+)
+def test_a_file_shows_another_encoding_than_the_declared_one(
+    tmp_path: Path, declared: str, encoding: str, notes: tuple[str, ...]
+) -> None:
+    data = "".join(["day,city\n", *LINES]).encode(encoding)
+    found = read(tmp_path, data, declaring(declared))
+    assert column(found, "city") == ["São Paulo"] * 31
+    own = "utf-16-le" if encoding == "utf-16" else "utf-8"
+    assert found.drift["read"] == (f"encoded as {own}, although {declared} is declared", *notes)
+
+
+def test_names_alone_show_it(tmp_path: Path) -> None:
+    data = "day,Größe\n2020-03-01,1\n".encode()
+    found = read(tmp_path, data, declaring("latin-1", DAY + SIZE))
+    assert column(found, "size") == ["1"]
+
+
+def test_a_mark_decides_if_all_else_is_ascii(tmp_path: Path) -> None:
+    found = read(tmp_path, b"\xef\xbb\xbfday,city\n2020-03-01,Rio\n", declaring("latin-1"))
+    assert column(found, "city") == ["Rio"]
+
+
+def test_a_damaged_line_in_a_hundred_is_rejected_in_utf_8(tmp_path: Path) -> None:
+    """It is the first one, and does not settle the encoding of the others."""
+    rows = [b"2020-03-01,x\n".replace(b"x", b"S\xe3o"), *(line.encode() for line in LINES * 4)]
+    data = b"".join([b"day,city\n", *rows])
+    found = read(tmp_path, data, declaring("latin-1"), max_reject_share=0.1)
+    assert (found.rows_read, found.rows_rejected) == (125, 1)
+    assert {*column(found, "city")} == {"São Paulo"}
+
+
+@pytest.mark.parametrize(
+    ("texts", "encoding"),
+    [
+        # The two characters beyond ASCII are one letter of the phonetic alphabet in UTF-8.
+        (["CAF\u00c9\u2019S", "Rio"], "windows-1252"),
+        (["São Paulo", "SÃ£o Paulo"], "latin-1"),
+        (["SÃ£o Paulo", "São Paulo", "São Luís", "Maranhão", "Belém"], "latin-1"),
+    ],
+    ids=["by chance", "one of two", "one of many"],
+)
+def test_a_declared_encoding_stays_if_the_file_does_not_contradict_it(
+    tmp_path: Path, texts: list[str], encoding: str
+) -> None:
+    lines = [f"2020-03-01,{text}\n" for text in texts]
+    found = read(tmp_path, "".join(["day,city\n", *lines]).encode(encoding), declaring(encoding))
+    assert column(found, "city") == texts
+    assert found.drift["read"] == (f"encoded as {encoding}",)
+
+
+def test_each_table_of_an_archive_shows_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "made.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.csv", f"day,city\n{LINES[0]}".encode("latin-1"))
+        archive.writestr("b.csv", f"day,city\n{LINES[1]}".encode())
+    declared = declaring("latin-1").replace("[text]", '[text]\nmember = "*.csv"')
+    assert column(read(tmp_path, path.read_bytes(), declared), "city") == ["São Paulo"] * 2
+
+
+def test_a_file_in_its_declared_encoding_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a survey nor a search through the whole file is needed."""
+    seen: list[int] = []
+    add = letters.Letters.add
+
+    def counted(self: letters.Letters, data: bytes) -> None:
+        seen.append(len(data))
+        add(self, data)
+
+    monkeypatch.setattr(letters.Letters, "add", counted)
+    monkeypatch.setattr(rows, "survey", None)
+    data = "".join(["day,city\n", *LINES * 1_000]).encode("latin-1")
+    assert read(tmp_path, data, declaring("latin-1")).rows_written == 31_000
+    assert sum(seen) < len(data) / 5
