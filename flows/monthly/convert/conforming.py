@@ -45,7 +45,7 @@ def conform(
     arrays: dict[str, pa.Array] = {}
     for column in mapped.outcome:
         if column.joined and column.name not in mapped.missing:
-            arrays[column.name] = cast(column, _joined(column, mapped, found, readings), readings)
+            arrays[column.name] = cast(column, joined(column, mapped, found, readings), readings)
         elif column in mapped.kept:
             arrays[column.name] = kept_text(column, found[column.name], readings)
         elif column.name in found:
@@ -64,7 +64,7 @@ def _refuse_rejected(mapped: Mapped, found: Mapping[str, pa.Array], readings: Re
                 refuse_rejected(column, trimmed(found[name], readings.nulls))
 
 
-def _joined(
+def joined(
     column: Column, mapped: Mapped, found: Mapping[str, pa.Array], readings: Readings
 ) -> pa.Array:
     """Return the texts of the parts of a column, joined by a space; null if one of them is."""

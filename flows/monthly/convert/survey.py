@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 
 from core.errors import Ambiguous, Remedy
 from monthly.columns import Column
+from monthly.convert.conforming import joined
 from monthly.convert.csv_file import open_csv
 from monthly.convert.csv_lines import Lines
 from monthly.convert.letters import Letters
@@ -51,7 +53,7 @@ def survey(month: Month, path: Path, rules: Rules, encoding: str = "") -> Readin
     """
     asked = replace(Readings.asked(rules, month), settled=True)
     asked = replace(asked, encoding=encoding or asked.encoding)
-    seen, letters = _Seen(month), Letters()
+    seen, letters = _Seen(month, asked), Letters()
     with opened_file(month, path, rules.strict, asked) as (mapped, pieces):
         for piece in pieces:
             if isinstance(piece, Lines):
@@ -59,33 +61,42 @@ def survey(month: Month, path: Path, rules: Rules, encoding: str = "") -> Readin
             seen.add(piece, mapped)
     if asked.encoding == "utf-8" and letters.encoding != asked.encoding:
         return survey(month, path, rules, letters.encoding)
-    return seen.settle(asked, mapped)
+    return seen.settle(mapped)
 
 
 class _Seen:
     """The values seen in a file that have several readings."""
 
-    def __init__(self, month: Month) -> None:
-        self._month, self._dataset = month, DATASETS[month.dataset]
+    def __init__(self, month: Month, asked: Readings) -> None:
+        self._month, self._dataset, self._asked = month, DATASETS[month.dataset], asked
         self._times = TimeEvidence(month)
         self._marks, self._number = Marks(), ""
         self._filled: Counter[str] = Counter()
 
     def add(self, piece: Piece, mapped: Mapped) -> None:
         """Add the evidence of a piece; rows that cannot be read give none."""
-        columns = {n: c for n, c in zip(mapped.names, mapped.columns) if c}
-        for batch in salvage(piece, read=lambda piece: piece.published()).batches:
-            for name, values in zip(batch.schema.names, batch.columns):
-                self._add(name, columns[name], values)
+        there = [c for c in mapped.outcome if c.name not in mapped.missing]
+        joins = [c for c in there if c.joined and not c.formats]
+        columns = [*filter(None, mapped.columns), *joins]
+        for batch in salvage(piece, read=partial(self._published, joins, mapped)).batches:
+            for name, column, values in zip(batch.schema.names, columns, batch.columns):
+                self._add(name, column, values)
 
-    def settle(self, asked: Readings, mapped: Mapped) -> Readings:
+    def _published(self, joins: Sequence[Column], mapped: Mapped, piece: Piece) -> pa.RecordBatch:
+        """Return the published columns and, after them, those that are joined from them."""
+        batch = piece.published()
+        found = dict(zip(batch.schema.names, batch.columns))
+        found |= {f"join {c.name}": joined(c, mapped, found, self._asked) for c in joins}
+        return pa.RecordBatch.from_pydict(found)
+
+    def settle(self, mapped: Mapped) -> Readings:
         """Decide the open readings.
 
         Raises:
             Ambiguous: nothing in the file decides.
             SchemaError: two columns mean the same, and both have values.
         """
-        empty = self._empty_twins(mapped)
+        asked, empty = self._asked, self._empty_twins(mapped)
         order, utc, notes = self._times.settle(asked)
         mark = self._mark(asked)
         notes += tuple(f"column {mapped.published[p]!r} left out, as it is empty" for p in empty)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.errors import BadFile, SchemaError, TooManyRejects
+from core.errors import Ambiguous, BadFile, SchemaError, TooManyRejects
 from fakes.entries import published_download
 from fakes.web import Page, Web
 from monthly import datasets
@@ -591,6 +591,74 @@ def test_a_joined_column_lacks_what_one_of_its_parts_lacks(
     declare(AT + 'join = ["day", "clock"]\nrequired = true\n' + PRICE)
     with pytest.raises(SchemaError, match="the file has no column at"):
         converted(tmp_path, f"day,price\n{DAY},1\n")
+
+
+JOINED = AT + 'join = ["day", "clock"]\n' + PRICE
+
+
+def published(folder: Path, kind: str, days: list[str], clocks: list[str]) -> bytes:
+    """Return a file of prices whose times are in two columns."""
+    if kind == "csv":
+        rows = [f"{day},{clock},1\n" for day, clock in zip(days, clocks)]
+        return "".join(["day,clock,price\n", *rows]).encode()
+    columns = {"day": days, "clock": clocks, "price": [1.0] * len(days)}
+    pq.write_table(pa.table(columns), folder / "made.parquet")
+    return (folder / "made.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_the_order_of_days_and_months_in_joined_times_is_settled_by_the_file(
+    declare: Callable[[str], None], tmp_path: Path, kind: str
+) -> None:
+    """The column has no role, so that only days above 12 tell."""
+    days = [f"{day:02}/05/2020" for day in range(1, 32)]
+    declare(JOINED)
+    data = published(tmp_path, kind, days, ["08:30"] * 31)
+    found = converted(tmp_path, data, f"prices.{kind}", month=5)
+    times = pq.read_table(found.path)["at"].to_pylist()
+    assert times == [when(f"2020-05-{day:02} 08:30") for day in range(1, 32)]
+    assert any("'01/05/2020 08:30' as day/month/year" in note for note in found.drift["read"])
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_joined_times_that_nothing_decides_are_refused_with_both_readings(
+    declare: Callable[[str], None], tmp_path: Path, kind: str
+) -> None:
+    declare(JOINED)
+    data = published(tmp_path, kind, ["03/05/2020"], ["08:30"])
+    with pytest.raises(Ambiguous, match=r"'03/05/2020 08:30' .*month-first.* or .*day-first"):
+        converted(tmp_path, data, f"prices.{kind}")
+    found = converted(tmp_path, data, f"prices.{kind}", date_order="day-first")
+    assert pq.read_table(found.path)["at"].to_pylist() == [when("2020-05-03 08:30")]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_joined_times_of_utc_are_surveyed(
+    declare: Callable[[str], None], tmp_path: Path, kind: str
+) -> None:
+    declare('time_zone = "America/New_York"\n' + TIME + JOINED)
+    days, clocks = ["2020-03-01", "2020-03-14"], ["00:30Z", "14:00Z"]
+    data = published(tmp_path, kind, days[1:], clocks[1:])
+    with pytest.raises(Ambiguous, match=r"'2020-03-14 14:00Z' .*\(local\) or .*\(utc\)"):
+        converted(tmp_path, data, f"prices.{kind}")
+    data = published(tmp_path, kind, days, clocks)
+    found = converted(tmp_path, data, f"prices.{kind}")
+    assert pq.read_table(found.path)["at"][0].as_py() == when("2020-03-01 00:30")
+    assert any("times marked UTC like '2020-03-01 00:30Z'" in n for n in found.drift["read"])
+
+
+def test_a_row_whose_parts_cannot_be_joined_leaves_the_evidence_of_the_others(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    """An hour of 8.5 is rejected, and the other rows decide between day and month."""
+    declare(AT + 'join = ["day", "hour"]\n')
+    days = [f"{day:02}/05/2020" for day in range(1, 32)]
+    table = pa.table({"day": days, "hour": [8.5, *[8.0] * 30]})
+    pq.write_table(table, tmp_path / "made.parquet")
+    data = (tmp_path / "made.parquet").read_bytes()
+    found = converted(tmp_path, data, "prices.parquet", month=5, max_reject_share=0.5)
+    times = pq.read_table(found.path)["at"].to_pylist()
+    assert times == [when(f"2020-05-{day:02} 08:00") for day in range(2, 32)]
 
 
 # ---- archives, and several files
