@@ -123,6 +123,9 @@ FILE_MONTH = Column(
 
 #: Start of the description of an undeclared column that is kept.
 KEPT = "Undeclared; as published in the column"
+_PUBLISHED = re.compile(rf"""{KEPT} ('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
+#: Characters of a published name in a description, now and before 1.9.2.
+_SHOWN, _SHOWN_BEFORE = 400, 100
 #: Names reserved by Postgres (its system columns) and BigQuery (these prefixes).
 _RESERVED = re.compile(
     r"tableoid|ctid|[cx]m(in|ax)|"
@@ -133,8 +136,24 @@ _RESERVED = re.compile(
 
 def kept_column(name: str, published: str) -> Column:
     """Return the text column that keeps an undeclared column."""
-    shown = "".join(filter(str.isprintable, published))[:100]
+    shown = "".join(filter(str.isprintable, published))[:_SHOWN]
     return Column(name, "string", f"{KEPT} {shown!r}.")
+
+
+def published_name(about: str) -> str:
+    """Return the published name in the description of a kept column; empty in any other."""
+    match = _PUBLISHED.match(about)
+    return re.sub(r"\\(.)", r"\1", match[1][1:-1]) if match else ""
+
+
+def is_same_name(one: str, other: str) -> bool:
+    """Return whether published names, as descriptions show them, are one but for case and gaps."""
+    size = _SHOWN_BEFORE if _SHOWN_BEFORE in (len(one), len(other)) else _SHOWN
+    return _without_gaps(one[:size]) == _without_gaps(other[:size])
+
+
+def _without_gaps(name: str) -> str:
+    return re.sub(r"[\s_.-]", "", name).lower()
 
 
 def is_reserved(name: str) -> bool:

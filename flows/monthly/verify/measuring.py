@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from core.clock import utc_now
 from core.errors import SchemaError
 from core.parquet import damage_named, open_file
 from core.storage.bucket import Bucket, ObjectInfo
-from monthly.columns import FILE_MONTH
+from monthly.columns import FILE_MONTH, published_name
 from monthly.convert.column_figures import ColumnFigures, measure
 from monthly.convert.duplicates import DuplicateCounter, row_hashes
 from monthly.convert.parquet_file import BATCH_ROWS
@@ -33,13 +34,13 @@ class Measured:
         sha256: checksum of the object.
         columns: figures of the columns that have a value.
         quality: the quality report.
-        others: columns that the dataset does not declare.
+        others: columns that the dataset does not declare, each with its published name.
     """
 
     sha256: str
     columns: dict[str, Figures]
     quality: Quality
-    others: tuple[str, ...]
+    others: Mapping[str, str]
 
 
 def measure_object(bucket: Bucket, month: Month, key: str) -> Measured:
@@ -86,7 +87,10 @@ def rebuilt_entry(
         rows_written=rows,
         rows_rejected=rejected,
         schema_version=dataset.schema_version,
-        drift={"kept": list(found.others)},
+        drift={
+            "kept": list(found.others),
+            "renamed": [f"{old} -> {new}" for new, old in found.others.items() if old != new],
+        },
         quality=found.quality.figures(dataset),
         object_key=object_key(month),
         object_size=info.size,
@@ -113,8 +117,8 @@ def _measured(month: Month, path: Path) -> Measured:
     return Measured(sha256_of(path), columns, tally.report(repeats), others)
 
 
-def _others(month: Month, dataset: Dataset, schema: pa.Schema) -> tuple[str, ...]:
-    """Return the undeclared columns, after a check of the types of the declared ones."""
+def _others(month: Month, dataset: Dataset, schema: pa.Schema) -> dict[str, str]:
+    """Return the published names of undeclared columns; check the types of declared ones."""
     declared = {column.name: column for column in dataset.columns}
     wrong = [
         f"{field.name} is {field.type}, not {declared[field.name].type}"
@@ -124,7 +128,12 @@ def _others(month: Month, dataset: Dataset, schema: pa.Schema) -> tuple[str, ...
     if wrong or FILE_MONTH.name not in schema.names:
         reason = "; ".join(wrong) or f"it has no column {FILE_MONTH.name}"
         raise SchemaError(f"{month}: the object has other columns than declared ({reason})")
-    return tuple(name for name in schema.names if name not in declared)
+    return {field.name: _published_name(field) for field in schema if field.name not in declared}
+
+
+def _published_name(field: pa.Field) -> str:
+    about = (field.metadata or {}).get(b"description", b"").decode()
+    return published_name(about) or str(field.name)
 
 
 def _in_full(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -31,7 +31,7 @@ from monthly.warehouses.table_columns import (
     Found,
     changes_of,
     measurable,
-    other_types,
+    misfit,
     refuse,
 )
 
@@ -114,7 +114,7 @@ def prepare(
     table.description = dataset.declared.title
     there = client.create_table(table, exists_ok=True, retry=RETRY, timeout=TIMEOUT)
     changes = _changes(columns, there)
-    refuse(month, _other_partitions(there) or _other_types(dataset, there, changes))
+    refuse(month, _other_partitions(there) or _misfit(dataset, there, changes))
     return str(place), _bring_up_to_date(client, dataset, there, changes)
 
 
@@ -126,7 +126,7 @@ def refusal_in(client: Client, dataset_id: str, dataset: Dataset) -> SchemaError
     except NotFound:
         return None
     changes = _changes(dataset.columns, there)
-    return _other_partitions(there) or _other_types(dataset, there, changes)
+    return _other_partitions(there) or _misfit(dataset, there, changes)
 
 
 def figures_in(
@@ -183,7 +183,7 @@ def figures_query(
     except NotFound:
         return None
     changes = _changes(dataset.columns, table)
-    if error := _other_partitions(table) or _other_types(dataset, table, changes):
+    if error := _other_partitions(table) or _misfit(dataset, table, changes):
         raise error
     there = measurable(columns, _found(table), type_of)
     sql = DIALECT.query(f"`{client.project}.{dataset_id}.{dataset.table}`", there, months)
@@ -232,8 +232,8 @@ def _other_partitions(table: Table) -> SchemaError | None:
     )
 
 
-def _other_types(dataset: Dataset, table: Table, changes: Changes) -> SchemaError | None:
-    return other_types(dataset, _name(table), changes, f"rename or drop {_name(table)}")
+def _misfit(dataset: Dataset, table: Table, changes: Changes) -> SchemaError | None:
+    return misfit(dataset, _name(table), changes, f"rename or drop {_name(table)}")
 
 
 def _name(table: Table) -> str:

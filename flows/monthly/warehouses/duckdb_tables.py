@@ -18,7 +18,7 @@ from monthly.warehouses.table_columns import (
     Changes,
     Found,
     changes_of,
-    other_types,
+    misfit,
     quoted,
     refuse,
 )
@@ -121,7 +121,7 @@ def _error(dataset: Dataset, changes: Changes) -> SchemaError | None:
             f"rename the column back, or {way_out}, then run again: its months then count as not "
             "loaded",
         )
-    return other_types(dataset, dataset.table, changes, way_out)
+    return misfit(dataset, dataset.table, changes, way_out)
 
 
 def _carry_out(db: duckdb.DuckDBPyConnection, table: str, changes: Changes) -> None:

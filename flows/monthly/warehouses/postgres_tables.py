@@ -18,7 +18,7 @@ from monthly.warehouses.table_columns import (
     Changes,
     Found,
     changes_of,
-    other_types,
+    misfit,
     quoted,
     refuse,
 )
@@ -112,7 +112,7 @@ def prepare(sql: Cursor, month: Month, kept: Sequence[Column]) -> None:
         sql.execute(f"COMMENT ON TABLE {table} IS %s", [dataset.declared.title])
     found = columns_of(sql, dataset.table)
     changes = changes_of((*dataset.columns, *kept), found, found, type_of)
-    refuse(month, _other_types(dataset, there, changes))
+    refuse(month, _misfit(dataset, there, changes))
     _carry_out(sql, table, changes)
 
 
@@ -123,7 +123,7 @@ def refusal_in(sql: Cursor, dataset: Dataset) -> SchemaError | None:
         return None
     found = columns_of(sql, dataset.table)
     changes = changes_of(dataset.columns, found, found, type_of)
-    return _other_kind(there) or _other_types(dataset, there, changes)
+    return _other_kind(there) or _misfit(dataset, there, changes)
 
 
 def _carry_out(sql: Cursor, table: str, changes: Changes) -> None:
@@ -257,6 +257,6 @@ def _other_kind(table: _Table) -> SchemaError | None:
     )
 
 
-def _other_types(dataset: Dataset, table: _Table, changes: Changes) -> SchemaError | None:
+def _misfit(dataset: Dataset, table: _Table, changes: Changes) -> SchemaError | None:
     way_out = f"DROP TABLE {table.name}, or rename it and each of its partitions"
-    return other_types(dataset, table.name, changes, way_out)
+    return misfit(dataset, table.name, changes, way_out)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.errors import SchemaError
-from monthly.columns import KEPT, Column, kept_column
+from monthly.columns import KEPT, Column, is_same_name, kept_column, published_name
 from monthly.dataset import Dataset
 from monthly.ledger import Entry
 from monthly.month import Month
@@ -44,12 +44,15 @@ class Changes:
             column that keeps the values of months not yet converted again.
         described: columns whose description differs, all of the above included.
         wrong: columns of another type, each as `NAME is TYPE, not TYPE`.
+        mixed: kept columns under whose name the table keeps another published column, each with
+            that one's published name.
     """
 
     added: tuple[Column, ...]
     replaced: Mapping[Column, Column]
     described: tuple[Column, ...]
     wrong: tuple[str, ...]
+    mixed: Mapping[Column, str]
 
 
 def changes_of(
@@ -77,7 +80,14 @@ def changes_of(
         replaced,
         (*replaced.values(), *added, *replaced, *described),
         tuple(f"{c.name} is {f.type}, not {type_of(c)}" for c, f in other if not f.is_kept),
+        {c: published_name(f.about) for c, f in known if _is_another(f, c)},
     )
+
+
+def _is_another(found: Found, column: Column) -> bool:
+    """Return whether a table keeps another published column under the name of a kept one."""
+    names = published_name(found.about), published_name(column.about)
+    return all(names) and not is_same_name(*names)
 
 
 def _aside(column: Column, found: Found, taken: Collection[str]) -> Column:
@@ -135,8 +145,8 @@ def kept_columns(dataset: Dataset, entry: Entry) -> tuple[Column, ...]:
     )
 
 
-def other_types(dataset: Dataset, table: str, changes: Changes, way_out: str) -> SchemaError | None:
-    """Return the error for a table of other types; None if there are none.
+def misfit(dataset: Dataset, table: str, changes: Changes, way_out: str) -> SchemaError | None:
+    """Return why a table cannot take the columns of a load; None if it can.
 
     Args:
         dataset: the dataset.
@@ -144,11 +154,24 @@ def other_types(dataset: Dataset, table: str, changes: Changes, way_out: str) ->
         changes: the comparison with the table.
         way_out: how to make room for a new table.
     """
-    if not changes.wrong:
-        return None
+    if changes.wrong:
+        return SchemaError(
+            f"table {table} has other types than {dataset.place} declares "
+            f"({'; '.join(changes.wrong)})",
+            f"declare these types, or {way_out}, then run again: its months then count as not "
+            "loaded",
+        )
+    return _mixing(dataset, table, changes.mixed) if changes.mixed else None
+
+
+def _mixing(dataset: Dataset, table: str, mixed: Mapping[Column, str]) -> SchemaError:
+    """Return the error for undeclared columns whose names are one name in a table."""
+    new = {column: published_name(column.about) for column in mixed}
+    pairs = (f"{c.name} is {there!r}, and the file has {new[c]!r}" for c, there in mixed.items())
     return SchemaError(
-        f"table {table} has other types than {dataset.place} declares ({'; '.join(changes.wrong)})",
-        f"declare these types, or {way_out}, then run again: its months then count as not loaded",
+        f"table {table} would mix undeclared columns ({'; '.join(pairs)})",
+        f"declare {', '.join(map(repr, new.values()))} in {dataset.place}, as an alias of a column "
+        "with another name, then run again",
     )
 
 

@@ -19,6 +19,7 @@ from monthly.columns import KEPT
 from monthly.convert.readings import Rules
 from monthly.convert.rows import Rows
 from monthly.datasets import VARIABLE
+from monthly.ledger import entry_key
 from monthly.month import Month
 from monthly.plan import Status, plan_month
 from monthly.verify.checking import Request, verify
@@ -295,6 +296,75 @@ def test_kept_columns_that_differ_in_case_are_one_or_two(place: Place, declare: 
     both = " , ".join(f'"{name}"' for name in names)
     found = place.ask(f"SELECT coalesce({both}, NULL) FROM {place.table('kept')} ORDER BY a")
     assert found == [("x",), ("y",)]
+
+
+def test_undeclared_columns_whose_names_a_table_cannot_tell_apart_are_not_mixed(
+    place: Place, declare: Declare
+) -> None:
+    """The second is refused until it is declared; nothing is changed before."""
+    declare("kept", column("a", "int64"), rest=KEEP)
+    march, april = of("kept"), of("kept", APRIL)
+    place.publish(march, "a,Größe\n1,7\n")
+    entry = place.bring(april, "a,Grüße\n2,hello\n")
+    with pytest.raises(SchemaError) as raised:
+        place.load(april, entry)
+    assert str(raised.value).startswith("kept 2020-04: table ")
+    assert "; declare 'Grüße' in " in str(raised.value)
+    assert "(Gr__e is 'Größe', and the file has 'Grüße')" in str(raised.value)
+    assert place.ask(f'SELECT a, "Gr__e" FROM {place.table("kept")}') == [(1, "7")]
+    assert place.warehouse.rows(april) == 0
+    declare(
+        "kept",
+        column("a", "int64") + column("greeting", "string", rest="aliases = ['Grüße']"),
+        rest=KEEP,
+    )
+    planned = plan_month(april, str(place.folder / f"{april}.csv"), place.bucket)
+    assert planned.reason == "the declaration changed: Grüße is declared now"
+    place.publish(april, "a,Grüße\n2,hello\n")
+    place.publish(march, "a,Größe\n1,8\n")
+    rows = f'SELECT a, "Gr__e", greeting FROM {place.table("kept")} ORDER BY a'
+    assert place.ask(rows) == [(1, "8", None), (2, None, "hello")]
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("Change (%)", "Change ($)"),
+        ("価格,番号", "番号,価格"),
+        ("%", "$"),
+        (f"{'n' * 120}1", f"{'n' * 120}2"),
+    ],
+    ids=["signs", "order", "signs alone", "long"],
+)
+def test_kept_columns_are_told_apart_by_their_published_names(
+    first: str, then: str, declare: Declare, tmp_path: Path
+) -> None:
+    """Each pair has one name in a table."""
+    place = duckdb_place(tmp_path)
+    declare("kept", column("a", "int64"), rest=KEEP)
+    line = "1" + ",x" * len(first.split(","))
+    place.publish(of("kept"), f"a,{first}\n{line}\n")
+    entry = place.bring(of("kept", APRIL), f"a,{then}\n{line}\n")
+    with pytest.raises(SchemaError, match="would mix undeclared columns"):
+        place.load(of("kept", APRIL), entry)
+
+
+def test_a_rebuilt_entry_has_the_published_names_of_kept_columns(
+    declare: Declare, tmp_path: Path
+) -> None:
+    """Its month loads like that of the lost one."""
+    place = duckdb_place(tmp_path)
+    declare("kept", column("a", "int64"), rest=KEEP)
+    march = of("kept")
+    entry = place.publish(march, "a,Größe,fee,l'été \\ °\n1,7,8,9\n")
+    place.bucket.delete(entry_key(march))
+    assert isinstance(place.warehouse, DuckDBFile)
+    place.warehouse.query("DELETE FROM loaded_months")
+    request = Request("kept", place.bucket, place.warehouse, NOTHING)
+    (verdict,) = verify(request, [march])
+    assert verdict.entry is not None
+    assert verdict.entry.kept == entry.kept
+    assert place.load(march, verdict.entry) == 1
 
 
 def test_a_direct_load_keeps_columns_and_replaces_them(

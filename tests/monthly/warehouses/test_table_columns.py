@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from monthly.columns import KEPT as START
 from monthly.columns import Column, kept_column
-from monthly.warehouses.table_columns import Found, changes_of
+from monthly.warehouses.table_columns import Changes, Found, changes_of
 
 KEPT = kept_column("fee", "Fee")
 FEE = Column("fee", "int64", "The fee.")
@@ -26,3 +29,33 @@ def test_a_long_name_stays_within_63_characters() -> None:
     found = Found(long.name, "text", KEPT.about)
     changes = changes_of((long,), {long.name: found}, {long.name}, lambda column: column.type)
     assert [aside.name for aside in changes.replaced.values()] == ["f" * 50 + "_as_text"]
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ("Dew Point", "dew_point"),
+        ("a b.c-d", "a_b c.d"),
+        ("l'été\xa0froid", "L'été froid"),
+        ('it\'s "so" \\', 'it\'s "so" \\'),
+    ],
+)
+def test_a_kept_column_may_change_its_case_and_gaps(was: str, now: str) -> None:
+    changes = changes_of_kept(kept_column("name", was).about, now)
+    assert (changes.mixed, changes.described) == ({}, ())
+
+
+def test_a_description_from_before_1_9_2_has_the_start_of_a_long_name() -> None:
+    there = f"{START} {'n' * 100!r}."
+    assert not changes_of_kept(there, "n" * 120).mixed
+    assert changes_of_kept(there, "n" * 99 + "m").mixed
+
+
+def test_a_description_that_a_user_wrote_names_no_published_column() -> None:
+    assert not changes_of_kept(f"{START} of the fees.", "Fee").mixed
+
+
+def changes_of_kept(about: str, published: str) -> Changes:
+    """Compare a table's column of this description with one kept under the same name."""
+    found = {"name": Found("name", "string", about)}
+    return changes_of((kept_column("name", published),), found, found, lambda column: column.type)
