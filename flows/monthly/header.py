@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -19,8 +19,8 @@ from monthly.month import Month
 if TYPE_CHECKING:
     from monthly.convert.readings import NewColumns
 
-#: Row-number columns that pandas left in some published files (yellow 2010-02 and 2010-03).
-_ROW_NUMBERS = frozenset({"indexlevel0", "unnamed0", "index"})
+#: Names of row numbers that pandas left in some published files (yellow 2010-02 and 2010-03).
+_ROW_NUMBERS = frozenset({"indexlevel0", "unnamed0"})
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Mapped:
         published: the published name of each field.
         twins: indexes of fields that map to the same column as an earlier field.
         kept: undeclared columns that are kept as text.
+        nameless: indexes of fields that must be empty, as the header does not name them.
         read: other notes on how the file is read.
     """
 
@@ -47,6 +48,7 @@ class Mapped:
     published: tuple[str, ...] = ()
     twins: frozenset[int] = frozenset()
     kept: tuple[Column, ...] = ()
+    nameless: frozenset[int] = frozenset()
     read: tuple[str, ...] = ()
 
     @property
@@ -78,6 +80,7 @@ def map_header(
     strict: bool = True,
     empty: Container[int] = (),
     new_columns: NewColumns = "auto",
+    numbers: Collection[int] | None = None,
 ) -> Mapped:
     """Find the column of each published name.
 
@@ -88,6 +91,8 @@ def map_header(
             required column is an error.
         empty: indexes of fields to skip, each replaced by another field.
         new_columns: what to do with undeclared columns.
+        numbers: indexes of fields that number the rows, which are skipped; None to tell them by
+            name, and to skip fields without a name whatever they hold.
 
     Raises:
         SchemaError: all names are unknown, the names belong to another dataset, or (strict) a
@@ -96,7 +101,10 @@ def map_header(
     dataset = DATASETS[month.dataset]
     known = [_known(dataset, name) for name in names]
     _refuse_other_dataset(month, dataset, names)
-    unknown = [n for n, c in zip(names, known) if not c and not _is_row_number(n)]
+    by_name = [p for p, name in enumerate(names) if may_number_rows(p, name)]
+    skipped = frozenset(by_name if numbers is None else numbers)
+    others = [p for p, column in enumerate(known) if not column and p not in skipped]
+    unknown = [names[place] for place in others if names[place].strip()]
     choice = dataset.declared.new_columns if new_columns == "auto" else new_columns
     kept = _kept(dataset, unknown) if choice == "keep" else {}
     found = [
@@ -117,7 +125,18 @@ def map_header(
         tuple(names),
         _twins(found),
         tuple(kept.values()),
+        frozenset(
+            place
+            for place in others
+            if not names[place].strip() and numbers is not None and strict and choice != "drop"
+        ),
+        tuple(_left_out(p, names[p]) for p in sorted(numbers or ()) if not known[p]),
     )
+
+
+def may_number_rows(place: int, name: str) -> bool:
+    """Return whether a field may hold row numbers: pandas gives them no name, or one of its own."""
+    return fold(name) in _ROW_NUMBERS or (place == 0 and not name.strip())
 
 
 def both_mean(month: Month, one: str, other: str, column: str) -> SchemaError:
@@ -159,8 +178,9 @@ def _free(name: str, taken: Container[str]) -> str:
     return name if name.lower() not in taken else next(n for n in choices if n.lower() not in taken)
 
 
-def _is_row_number(name: str) -> bool:
-    return not name.strip() or fold(name) in _ROW_NUMBERS
+def _left_out(place: int, name: str) -> str:
+    what = f"column {name!r}" if name.strip() else f"field {place + 1}, which has no name,"
+    return f"{what} left out, as it numbers the rows"
 
 
 def _twins(found: Sequence[Column | None]) -> frozenset[int]:

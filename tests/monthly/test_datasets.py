@@ -153,7 +153,7 @@ def test_each_field_of_a_header_is_mapped_in_its_place() -> None:
     mapped = map_header(YELLOW, names, strict=False)
     known = [column.name if column else None for column in mapped.columns]
     assert known == [None, None, None, *YELLOW_HEADER.split(","), None]
-    assert (mapped.renamed, mapped.unknown) == ((), ("Mood",))
+    assert (mapped.renamed, mapped.unknown) == ((), ("index", "Mood"))
     assert {"airport_fee", "cbd_congestion_fee", "pickup_longitude"} < {*mapped.missing}
 
 

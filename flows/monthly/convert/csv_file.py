@@ -22,7 +22,7 @@ from monthly.convert.letters import SINGLE_BYTE, declared_or_utf8, encoding_of_n
 from monthly.convert.line_breaks import OneLineRows
 from monthly.convert.readings import Readings
 from monthly.datasets import DATASETS
-from monthly.header import Mapped, map_header
+from monthly.header import Mapped, map_header, may_number_rows
 from monthly.month import Month
 
 #: Smaller pieces take more CPU time, larger ones more memory.
@@ -84,18 +84,17 @@ def _table(
             stream = io.BufferedReader(OneLineRows(month, stream))
         head = reading(month, path, partial(stream.read, HEAD_BYTES))
         header = _header(month, path, head)
-        mapped = map_header(month, header.names, strict, readings.empty, readings.new_columns)
+        begun = head[header.end :]
+        rows = [_split(line, header.delimiter) for line in begun.split(b"\n")]
+        mapped = _mapped(month, header.names, rows[:-1] or rows, strict, readings)
         if first:
-            _refuse_other_columns(month, path, name, mapped, first)
-            mapped = replace(mapped, kept=first.kept)  # in the order of the first table
-        is_marked = start.startswith(_MARK)
-        mapped = replace(mapped, read=_notes(month, encoding, header, path, is_marked))
-        rows = head[header.end :]
-        fields = _count_fields(rows.split(b"\n"), len(header.names), header.delimiter)
+            mapped = _like_first(month, path, name, mapped, first)
+        notes = _notes(month, encoding, header, path, start.startswith(_MARK))
+        mapped = replace(mapped, read=(*notes, *mapped.read))
         layout = Layout(
             month,
             mapped,
-            fields,
+            _count_fields(rows, len(header.names)),
             header.delimiter,
             header.encoding,
             readings,
@@ -103,17 +102,32 @@ def _table(
             line_breaks=declared.line_breaks,
         )
         line = head.count(b"\n", 0, header.end) + 1
-        yield mapped, _blocks(layout, path, rows, stream, line)
+        yield mapped, _blocks(layout, path, begun, stream, line)
 
 
-def _refuse_other_columns(
-    month: Month, path: Path, name: str, mapped: Mapped, first: Mapped
-) -> None:
-    """Raise if a further table has other columns; those that are left out do not count."""
+def _mapped(
+    month: Month,
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    strict: bool,
+    readings: Readings,
+) -> Mapped:
+    """Return the columns of the names, given the first rows."""
+    numbers = None if DATASETS[month.dataset].text.header else _row_numbers(names, rows)
+    return map_header(month, names, strict, readings.empty, readings.new_columns, numbers)
+
+
+def _like_first(month: Month, path: Path, name: str, mapped: Mapped, first: Mapped) -> Mapped:
+    """Return the columns of a further table, the undeclared ones in the order of the first table.
+
+    Raises:
+        SchemaError: the table has other columns; those that are left out do not count.
+    """
     if _columns(mapped) != _columns(first):
         raise SchemaError(
             f"{month}: {name!r} in {path.name} has other columns than the tables before it"
         )
+    return replace(mapped, kept=first.kept)
 
 
 def _columns(mapped: Mapped) -> tuple[object, ...]:
@@ -235,9 +249,21 @@ def _split(line: bytes, delimiter: str) -> list[str]:
         return []
 
 
-def _count_fields(lines: Sequence[bytes], names: int, delimiter: str) -> int:
+def _row_numbers(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return the fields that number the rows, as pandas writes them: each number once."""
+    found = []
+    for place in (p for p, name in enumerate(names) if may_number_rows(p, name)):
+        texts = [
+            text for row in rows for field in row[place : place + 1] if (text := field.strip())
+        ]
+        are_numbers = all(text.isascii() and text.isdigit() for text in texts)
+        if are_numbers and len({*texts}) == len(texts) and (texts or names[place].strip()):
+            found.append(place)
+    return found
+
+
+def _count_fields(rows: Sequence[Sequence[str]], names: int) -> int:
     """Count the fields of most rows; some vintages have more than names, the surplus empty."""
-    rows = [_split(line, delimiter) for line in lines]
     counts = Counter(len(row) for row in rows if row and not any(f.strip() for f in row[names:]))
     return max([names, *(fields for fields, _ in counts.most_common(1))])
 

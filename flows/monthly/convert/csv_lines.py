@@ -21,7 +21,7 @@ from monthly.convert.conforming import conform
 from monthly.convert.csv_bytes import has_hexadecimal, has_odd_quotes, line_ends
 from monthly.convert.line_breaks import restored, restored_text
 from monthly.convert.pieces import Piece, Reject
-from monthly.convert.published_values import NULLS, Unreadable, null_numbers
+from monthly.convert.published_values import NULLS, Unreadable, null_numbers, refuse_nameless
 from monthly.convert.readings import Readings
 from monthly.header import Mapped
 from monthly.month import Month
@@ -89,6 +89,10 @@ class Layout:
     def surplus(self) -> list[str]:
         """Return the fields beyond the header's names, which must be empty."""
         return self.names()[len(self.mapped.columns) :]
+
+    def nameless(self) -> dict[str, int]:
+        """Return the other fields that must be empty, each with its index."""
+        return {self.mapped.names[place]: place for place in sorted(self.mapped.nameless)}
 
 
 @dataclass(frozen=True)
@@ -228,6 +232,8 @@ class Lines:
             raise Unreadable(OPEN_QUOTE)
         if any(table.column(name).null_count != table.num_rows for name in layout.surplus()):
             raise Unreadable(f"more fields than the {len(layout.mapped.columns)} of the header")
+        for name, place in layout.nameless().items():
+            refuse_nameless(place, table.column(name))
         batch = table.combine_chunks().to_batches()[0].select(layout.wanted())
         return restored(batch) if layout.line_breaks else batch
 
@@ -252,9 +258,10 @@ def _has_nulls(batch: pa.RecordBatch, nulls: tuple[str, ...]) -> bool:
 def _convert_options(layout: Layout, typed: Typed) -> pa_csv.ConvertOptions:
     pairs = zip(layout.mapped.names, layout.mapped.columns)
     types = {name: _reading_type(c, typed) for name, c in pairs if c}
+    empty = [*layout.surplus(), *layout.nameless()]
     return pa_csv.ConvertOptions(
-        column_types=types | {name: pa.string() for name in layout.surplus()},
-        include_columns=layout.wanted() + layout.surplus(),
+        column_types=types | dict.fromkeys(empty, pa.string()),
+        include_columns=layout.wanted() + empty,
         null_values=[*NULLS, *layout.readings.nulls],
         strings_can_be_null=True,
         timestamp_parsers=(pa_csv.ISO8601,),

@@ -16,10 +16,10 @@ from core.errors import BadFile
 from core.parquet import damage_named, open_file
 from monthly.convert.conforming import conform
 from monthly.convert.pieces import Piece, Reject
-from monthly.convert.published_values import Unreadable, is_text, null_numbers
+from monthly.convert.published_values import Unreadable, is_text, null_numbers, refuse_nameless
 from monthly.convert.readings import Readings
 from monthly.convert.zones import UTC_ZONES, place_of
-from monthly.header import Mapped, map_header
+from monthly.header import Mapped, map_header, may_number_rows
 from monthly.month import Month
 
 BATCH_ROWS = 1 << 14
@@ -59,6 +59,8 @@ class Rows:
         return pa.RecordBatch.from_pydict(self._found())
 
     def _found(self) -> dict[str, pa.Array]:
+        for place in sorted(self.mapped.nameless):
+            refuse_nameless(place, self.batch.column(place))
         fields = zip(self.mapped.names, self.mapped.columns, self.batch.columns)
         nulls = self.readings.nulls
         return {n: _known(_plain(n, values), nulls) for n, c, values in fields if c}
@@ -152,12 +154,23 @@ def open_parquet(
     with file:
         if not file.metadata.num_rows:
             raise BadFile(f"{month}: {path.name} has no rows; the month stays as it was")
-        names = file.schema_arrow.names
-        mapped = map_header(month, names, strict, readings.empty, readings.new_columns)
+        schema = file.schema_arrow
+        numbers = _row_numbers(schema)
+        choice = readings.new_columns
+        mapped = map_header(month, schema.names, strict, readings.empty, choice, numbers)
         yield (
-            replace(mapped, read=_zones(file.schema_arrow, mapped, readings.zone)),
+            replace(mapped, read=(*_zones(schema, mapped, readings.zone), *mapped.read)),
             _pieces(month, mapped, path, file, readings),
         )
+
+
+def _row_numbers(schema: pa.Schema) -> list[int]:
+    """Return the fields in which pandas writes the numbers of rows."""
+    return [
+        place
+        for place, field in enumerate(schema)
+        if may_number_rows(place, field.name) and pa.types.is_integer(field.type)
+    ]
 
 
 def _zones(schema: pa.Schema, mapped: Mapped, zone: str) -> tuple[str, ...]:

@@ -108,6 +108,18 @@ def refuse_rejected(column: Column, texts: pa.Array) -> None:
         raise NotData(dict(zip(places.to_pylist(), reasons)))
 
 
+def refuse_nameless(place: int, values: pa.Array) -> None:
+    """Raise if a field that the header does not name has a value: no column would hold it."""
+    if values.null_count == len(values):
+        return
+    known = trimmed(values, ()).drop_null()
+    if len(known):
+        raise Unreadable(
+            f"field {place + 1} has the value {known[0].as_py()!r} and no name; declare header in "
+            '[text], or new_columns = "drop"'
+        )
+
+
 def spread(values: pa.Array, texts: pa.Array) -> pa.Array:
     """Put the values of the non-null texts back in place, with null elsewhere."""
     if not texts.null_count:

@@ -518,6 +518,104 @@ def test_undeclared_columns_fail_are_dropped_or_are_kept(
         assert found.drift["unknown"] == (() if kept else ("Mood (1-5)", "order"))
 
 
+@pytest.mark.parametrize("choice", ["fail", "drop", "keep"])
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("Index", ["101", "102", "103"]),
+        ("index", ["0", "1", "2"]),
+        ("Unnamed: 0", ["Berlin", "Bonn", "Ulm"]),
+        ("Unnamed: 0", ["2020", "2020", "2021"]),
+        ("__index_level_0__", ["a", "b", "c"]),
+    ],
+)
+def test_a_column_of_values_is_undeclared_whatever_its_name(
+    choice: str, name: str, values: list[str], declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    """Pandas gives such names to row numbers, but not to them alone."""
+    declare(f'new_columns = "{choice}"\n{PRICE}')
+    data = f"{name},price\n" + "".join(f"{text},1\n" for text in values)
+    if choice == "fail":
+        with pytest.raises(SchemaError, match=f"unknown column '{name}'"):
+            converted(tmp_path, data)
+        return
+    found = converted(tmp_path, data)
+    kept = [*found.drift["kept"]]
+    assert list(found.drift["unknown"]) == ([] if choice == "keep" else [name])
+    assert [pq.read_table(found.path)[each].to_pylist() for each in kept] == (
+        [values] if choice == "keep" else []
+    )
+
+
+@pytest.mark.parametrize("choice", ["fail", "drop", "keep"])
+@pytest.mark.parametrize(
+    ("name", "place"), [("", 0), (" ", 0), ("Unnamed: 0", 0), ("__index_level_0__", 1)]
+)
+def test_row_numbers_are_left_out_and_said_to_be(
+    name: str, place: int, choice: str, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(f'new_columns = "{choice}"\n{PRICE}')
+    pairs = [(name, "price"), ("0", "1.5"), ("3", "2.5"), ("4", "3.5")]
+    data = "".join(",".join(pair if place == 0 else pair[::-1]) + "\n" for pair in pairs)
+    what = f"column {name!r}" if name.strip() else "field 1, which has no name,"
+    found = converted(tmp_path, data)
+    assert pq.read_table(found.path)["price"].to_pylist() == [1.5, 2.5, 3.5]
+    assert (found.drift["unknown"], found.drift["kept"]) == ((), ())
+    assert found.drift["read"] == (f"{what} left out, as it numbers the rows",)
+
+
+@pytest.mark.parametrize("choice", ["fail", "keep"])
+@pytest.mark.parametrize(
+    ("data", "place", "value"),
+    [
+        (",price\nBonn,1\n", 1, "Bonn"),
+        (",price\n2020,1\n2020,2\n", 1, "2020"),
+        ("price,, \n1,,\n", None, ""),
+        ("price, ,price2\n1, ,2\n2,x,3\n", 2, "x"),
+        ('price,"",price2\n1,,2\n2,"x",3\n', 2, "x"),
+    ],
+    ids=["text first", "not numbers", "empty", "between", "quoted"],
+)
+def test_a_field_without_a_name_is_empty_or_its_rows_are_rejected(
+    choice: str,
+    data: str,
+    place: int | None,
+    value: str,
+    declare: Callable[[str], None],
+    tmp_path: Path,
+) -> None:
+    """Like a field beyond the header; dropped on request alone."""
+    declare(f'new_columns = "{choice}"\n{PRICE}{PRICE.replace("price", "price2")}')
+    found = converted(tmp_path, data, max_reject_share=1)
+    reason = f"field {place} has the value {value!r} and no name"
+    assert bool(found.rejects and reason in found.rejects.read_text()) == bool(place)
+    choices: tuple[dict[str, Any], ...] = ({"strict": False}, {"new_columns": "drop"})
+    for rules in choices:
+        assert converted(tmp_path, data, **rules).rows_rejected == 0
+
+
+def test_a_field_without_a_name_in_a_parquet_file_is_empty_or_its_rows_are_rejected(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(PRICE)
+    numbers, texts = pa.array([1.0, 2.0]), pa.array([None, "x"])
+    for names, first in ((["price", ""], numbers), (["", "price"], pa.array([7, 8]))):
+        second = texts if names[1] == "" else numbers
+        pq.write_table(pa.table([first, second], names), tmp_path / "two.parquet")
+        data = (tmp_path / "two.parquet").read_bytes()
+        found = converted(tmp_path, data, "prices.parquet", max_reject_share=1)
+        assert found.rows_rejected == (names[1] == "")
+    assert found.drift["read"] == ("field 1, which has no name, left out, as it numbers the rows",)
+
+
+def test_a_declared_header_may_leave_a_field_without_a_name(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    """That skips the field."""
+    declare(f'[text]\nheader = ["", "price", ""]\n{PRICE}')
+    assert rows(tmp_path, "Bonn,1,x\nUlm,2,y\n") == [(1.0,), (2.0,)]
+
+
 def test_a_kept_column_gets_a_unique_name(declare: Callable[[str], None], tmp_path: Path) -> None:
     declare('new_columns = "keep"\n' + AT)
     found = converted(tmp_path, f"at,é?,2nd,file_month\n{DAY},a,b,c\n")
