@@ -17,6 +17,7 @@ from monthly.columns import FILE_MONTH
 from monthly.convert.column_figures import ColumnFigures, measure
 from monthly.convert.row_changes import RowChanges, compare
 from monthly.convert.to_parquet import Converted
+from monthly.dataset import OF_FILES
 from monthly.datasets import DATASETS
 from monthly.editions import edition_key, edition_of
 from monthly.figures import Figures
@@ -106,7 +107,9 @@ def published_columns(entry: Entry) -> set[str]:
     """Return the columns that a month's published file had, by their canonical names."""
     if entry.columns:
         return entry.columns.keys() - {FILE_MONTH.name}
-    declared = entry.signatures.keys() - {"*"} or {c.name for c in DATASETS[entry.dataset].columns}
+    declared = entry.signatures.keys() - OF_FILES or {
+        c.name for c in DATASETS[entry.dataset].columns
+    }
     return (declared | entry.kept.keys()) - {*entry.drift.get("missing", ()), FILE_MONTH.name}
 
 

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+#: Signature of how a file is laid out. No schema version includes it, as entries from before 1.9.2
+#: lack it.
+LAYOUT = "[text]"
+#: The signatures that are not those of a column.
+OF_FILES = frozenset({"*", LAYOUT})
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """A monthly published dataset.
@@ -115,22 +122,35 @@ class Dataset:
 
     @cached_property
     def signatures(self) -> Mapping[str, str]:
-        """Return the signature of each column, and that of the whole file."""
+        """Return the signature of each column, and those of whole files: of values and layout."""
         text = self.declared.text
         whole: list[object] = [text.decimal, text.nulls, self.zone, self.declared.interval]
         whole += ["line_breaks"] if text.line_breaks else []
-        shared = hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:8]
-        return {c.name: c.signature for c in self.columns} | {"*": shared}
+        layout = [
+            text.member,
+            text.separator,
+            text.encoding,
+            text.lines_before_header,
+            *text.header,
+        ]
+        layout += [text.short_rows]
+        shared = {"*": _checksum(whole, 8), LAYOUT: _checksum(layout, 8)}
+        return {c.name: c.signature for c in self.columns} | shared
 
     @cached_property
     def schema_version(self) -> int:
-        """Return the version of the schema, a 28-bit checksum of the signatures."""
-        return int(hashlib.sha256(json.dumps(self.signatures).encode()).hexdigest()[:7], 16)
+        """Return the version of the schema, a 28-bit checksum of the signatures but for layout."""
+        signatures = {name: text for name, text in self.signatures.items() if name != LAYOUT}
+        return int(_checksum(signatures, 7), 16)
 
     def column(self, name: str) -> Column | None:
         """Return the column with this name in a file of any vintage or in a converted file."""
         own = (c for c in self.columns if c.name == name)
         return next(own, self.known_names.get(fold(name)))
+
+
+def _checksum(value: object, digits: int) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:digits]
 
 
 def term(word: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from monthly.columns import Column, fold
-from monthly.dataset import Dataset
+from monthly.dataset import LAYOUT, Dataset
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 
@@ -11,9 +13,7 @@ from monthly.ledger import Entry
 def schema_change(entry: Entry) -> str:
     """Return why this month would be converted differently now; empty if it would not."""
     dataset = DATASETS[entry.dataset]
-    if entry.schema_version == dataset.schema_version:
-        return ""
-    if not entry.signatures:
+    if not entry.signatures and entry.schema_version != dataset.schema_version:
         return _legacy_change(entry, dataset)
     changed = [
         f"{name} {old} -> {new}"
@@ -22,19 +22,33 @@ def schema_change(entry: Entry) -> str:
     ]
     gone = entry.signatures.keys() - dataset.signatures.keys() - {*entry.drift.get("missing", ())}
     changed += [f"{name} was removed" for name in sorted(gone)]
-    changed += _newly_known(entry, dataset)
+    known = {**dataset.parts, **dataset.known_names}
+    changed += [*_newly_known(entry, known), *_moved(entry, dataset, known)]
     return f"the declaration changed: {', '.join(changed)}" if changed else ""
 
 
-def _newly_known(entry: Entry, dataset: Dataset) -> list[str]:
-    """Return what changed for each column of the file that was undeclared when it was converted."""
-    undeclared = [*entry.drift.get("unknown", ()), *entry.kept.values()]
-    known = {**dataset.parts, **dataset.known_names}
-    found = [(name, known[fold(name)]) for name in undeclared if fold(name) in known]
-    return [
-        f"{name} is declared now{_replacement(column) if column.name in entry.kept else ''}"
-        for name, column in found
-    ]
+def is_read_alike(before: Entry, after: Entry) -> bool:
+    """Return whether two entries of one published file come from the same declaration."""
+    was = {LAYOUT: after.signatures.get(LAYOUT, ""), **before.signatures}
+    return was == after.signatures and before.drift.get("renamed") == after.drift.get("renamed")
+
+
+def _newly_known(entry: Entry, known: Mapping[str, Column]) -> Iterator[str]:
+    """Yield what changed for each column of the file that was undeclared when it was converted."""
+    for name in (*entry.drift.get("unknown", ()), *entry.kept.values()):
+        if column := known.get(fold(name)):
+            replaced = _replacement(column) if column.name in entry.kept else ""
+            yield f"{name} is declared now{replaced}"
+
+
+def _moved(entry: Entry, dataset: Dataset, known: Mapping[str, Column]) -> Iterator[str]:
+    """Yield what changed for each published name that meant another column then."""
+    for text in entry.drift.get("renamed", ()):
+        published, _, name = text.rpartition(" -> ")
+        column = known.get(fold(published))
+        is_column = name in dataset.signatures and name not in entry.kept
+        if is_column and name != (now := column.name if column else "undeclared"):
+            yield f"{published} is {now} now, was {name}"
 
 
 def _replacement(column: Column) -> str:

@@ -40,6 +40,7 @@ from core.errors import (
 )
 from core.storage.google_errors import TIMEOUT, google_errors
 from monthly.columns import Column
+from monthly.dataset import OF_FILES
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
@@ -275,7 +276,7 @@ def _config(fields: Sequence[SchemaField], entry: Entry) -> LoadJobConfig:
     )
     if any(field.field_type in _DECIMALS for field in fields):
         config.decimal_target_types = _DECIMALS
-    if entry.signatures.keys() - {"*"} - {field.name for field in fields}:
+    if entry.signatures.keys() - OF_FILES - {field.name for field in fields}:
         config.ignore_unknown_values = True  # a column that is not declared any more
     return config
 

@@ -22,6 +22,7 @@ from monthly.datasets import VARIABLE
 from monthly.ledger import entry_key
 from monthly.month import Month
 from monthly.plan import Status, plan_month
+from monthly.schema_change import schema_change
 from monthly.verify.checking import Request, verify
 from monthly.verify.findings import FaultKind
 from monthly.warehouses import Held
@@ -469,3 +470,47 @@ def test_a_column_kept_under_another_name_is_converted_again_once_declared(
     assert planned.reason == "the declaration changed: Übertemperatur is declared now"
     place.publish(month, text)
     assert place.ask(f"SELECT t FROM {place.table('kept')}") == [(2.5,)]
+
+
+# ---- a name that means another column
+
+
+@pytest.mark.parametrize(
+    ("head", "wrong", "right", "text"),
+    [
+        ("", "aliases = ['fare']", "aliases = ['price']", "fare,price\n1,2\n"),
+        ("text.header", "['total', 'price']", "['price', 'total']", "1,2\n"),
+    ],
+    ids=["alias", "header"],
+)
+def test_a_month_is_converted_again_once_its_names_mean_other_columns(
+    head: str, wrong: str, right: str, text: str, declare: Declare, tmp_path: Path
+) -> None:
+    place = duckdb_place(tmp_path)
+    for said in (wrong, right):
+        rest = "new_columns = 'drop'\n" + (f"{head} = {said}" if head else "")
+        declare("moved", column("total", "int64", rest="" if head else said), rest=rest)
+        month = of("moved")
+        if said == right:
+            planned = plan_month(month, str(tmp_path / f"{month}.csv"), place.bucket)
+            assert planned.reason.startswith("the declaration changed: ")
+        entry = place.publish(month, text)
+        assert schema_change(entry) == ""
+    assert place.ask(f"SELECT total FROM {place.table('moved')}") == [(2,)]
+
+
+def test_a_direct_load_records_what_a_moved_alias_changes(
+    database: Database, declare: Declare, tmp_path: Path
+) -> None:
+    """The file is the same, its rows are not; the same declaration changes nothing."""
+    path = tmp_path / "moved.csv"
+    path.write_text("fare,other\n1,2\n")
+    entries = []
+    for alias in ("fare", "fare", "other"):
+        rest = f"aliases = ['{alias}']"
+        declare("moved", column("total", "int64", rest=rest), rest="new_columns = 'drop'")
+        with Rows(of("moved"), path, tmp_path, Rules()) as rows:
+            download = published_download(of("moved"), path)
+            entries.append(database.warehouse().ingest(rows, download))
+    assert [len(entry.history) for entry in entries] == [0, 0, 1]
+    assert (entries[2].history[0].rows_added, entries[2].history[0].rows_removed) == (1, 1)
