@@ -116,6 +116,7 @@ def map_header(
         required = [c.name for c in missing if c.is_required(month.year, month.month)]
         _refuse_drift(month, dataset, unknown if choice == "fail" else [], required)
     renamed = [(n, c.name) for n, c in zip(names, found) if c and n != c.name]
+    must_be_empty = numbers is not None and strict and choice != "drop"
     return Mapped(
         dataset,
         tuple(found),
@@ -125,11 +126,7 @@ def map_header(
         tuple(names),
         _twins(found),
         tuple(kept.values()),
-        frozenset(
-            place
-            for place in others
-            if not names[place].strip() and numbers is not None and strict and choice != "drop"
-        ),
+        frozenset(p for p in others if must_be_empty and not names[p].strip()),
         tuple(_left_out(p, names[p]) for p in sorted(numbers or ()) if not known[p]),
     )
 
