@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -16,29 +13,29 @@ from pathlib import Path
 from core.download.checks import kind_of
 from core.download.text_stream import Recoded, encoding_of, reading, tables_in, unpacked
 from core.errors import BadFile, SchemaError
-from monthly.columns import fold
+from monthly.convert.csv_header import (
+    DELIMITERS,
+    HEAD_BYTES,
+    MARK,
+    Header,
+    count_fields,
+    header_of,
+    row_numbers,
+    split,
+)
 from monthly.convert.csv_lines import Layout, Lines
-from monthly.convert.letters import SINGLE_BYTE, declared_or_utf8, encoding_of_names
+from monthly.convert.letters import SINGLE_BYTE, declared_or_utf8
 from monthly.convert.line_breaks import OneLineRows
 from monthly.convert.readings import Readings
 from monthly.datasets import DATASETS
-from monthly.header import Mapped, map_header, may_number_rows
+from monthly.header import Mapped, map_header
 from monthly.month import Month
 
 #: Smaller pieces take more CPU time, larger ones more memory.
 BLOCK_BYTES = 5 << 19
 _STEP_BYTES = 1 << 16
-#: The header must end within this; the rows within it tell the number of fields.
-HEAD_BYTES = 1 << 16
 #: A TLC line has about 100 bytes; one this long means that the file is not text.
 LONGEST_LINE = 1 << 20
-#: Accepted delimiters and their names.
-_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-#: The UTF-8 byte order mark, which some programs write.
-_MARK = b"\xef\xbb\xbf"
-#: Not every blank: a line that begins with a tab has an empty first field.
-_BLANK_LINES = re.compile(rb"\A(?:[ \r]*\n)+")
-_ANNOUNCED = re.compile(rb'"?sep=([,;\t|])"?')
 
 
 @contextmanager
@@ -83,18 +80,18 @@ def _table(
         if declared.line_breaks:
             stream = io.BufferedReader(OneLineRows(month, stream))
         head = reading(month, path, partial(stream.read, HEAD_BYTES))
-        header = _header(month, path, head)
+        header = header_of(month, path, head)
         begun = head[header.end :]
-        rows = [_split(line, header.delimiter) for line in begun.split(b"\n")]
+        rows = [split(line, header.delimiter) for line in begun.split(b"\n")]
         mapped = _mapped(month, header.names, rows[:-1] or rows, strict, readings)
         if first:
             mapped = _like_first(month, path, name, mapped, first)
-        notes = _notes(month, encoding, header, path, start.startswith(_MARK))
+        notes = _notes(month, encoding, header, path, start.startswith(MARK))
         mapped = replace(mapped, read=(*notes, *mapped.read))
         layout = Layout(
             month,
             mapped,
-            _count_fields(rows, len(header.names)),
+            count_fields(rows, len(header.names)),
             header.delimiter,
             header.encoding,
             readings,
@@ -113,7 +110,7 @@ def _mapped(
     readings: Readings,
 ) -> Mapped:
     """Return the columns of the names, given the first rows."""
-    numbers = None if DATASETS[month.dataset].text.header else _row_numbers(names, rows)
+    numbers = None if DATASETS[month.dataset].text.header else row_numbers(names, rows)
     return map_header(month, names, strict, readings.empty, readings.new_columns, numbers)
 
 
@@ -138,7 +135,7 @@ def _columns(mapped: Mapped) -> tuple[object, ...]:
 
 def _encoding(month: Month, path: Path, name: str, start: bytes, readings: Readings) -> str:
     """Return the encoding of a table: its own, if it shows it, before the declared one."""
-    if start.startswith(_MARK):
+    if start.startswith(MARK):
         return "utf-8"
     declared = DATASETS[month.dataset].text.encoding
     found = encoding_of(start) or readings.encoding
@@ -151,7 +148,7 @@ def _notes(
     month: Month, encoding: str, header: Header, path: Path, marked: bool
 ) -> tuple[str, ...]:
     """Return notes on what differs from a plain file: encoding, delimiter, archive."""
-    separator = _DELIMITERS[header.delimiter]
+    separator = DELIMITERS[header.delimiter]
     zipped = kind_of(path) == "zip"
     declared = DATASETS[month.dataset].text
     other = declared.encoding in SINGLE_BYTE and encoding != declared.encoding
@@ -167,105 +164,6 @@ def _notes(
         )
         if is_said
     )
-
-
-@dataclass(frozen=True)
-class Header:
-    """The header line.
-
-    Attributes:
-        names: column names as published.
-        end: bytes of the file through the end of the line.
-        delimiter: the delimiter of the header and of the rows.
-        encoding: the encoding of the names, if not that of the stream.
-    """
-
-    names: list[str]
-    end: int
-    delimiter: str
-    encoding: str = "utf-8"
-
-
-def _header(month: Month, path: Path, head: bytes) -> Header:
-    text, delimiter = _before_header(month, path, head)
-    declared = DATASETS[month.dataset].text
-    if declared.header:
-        line = text.partition(b"\n")[0]
-        found = delimiter or declared.separator or _delimiter(month, line, len(declared.header))
-        return Header(declared.header, len(head) - len(text), found)
-    line, end, _ = text.partition(b"\n")
-    if not line or (not end and len(head) == HEAD_BYTES):
-        raise BadFile(f"{month}: {path.name} has no header; is it the right file?")
-    if b"\0" in line:
-        raise BadFile(
-            f"{month}: {path.name} is not text: its first line has a NUL byte; choose another file"
-        )
-    size, encoding = len(line) + len(end), encoding_of_names(line)
-    line = line.decode(encoding).encode()
-    delimiter = delimiter or declared.separator or _delimiter(month, line)
-    names = _split(line, delimiter)
-    if not names:
-        raise BadFile(f"{month}: {path.name} has no line ends that are known; is it text?")
-    while len(names) > 1 and not names[-1].strip():
-        names.pop()  # must be empty, like fields beyond the header
-    return Header(names, len(head) - len(text) + size, delimiter, encoding)
-
-
-def _before_header(month: Month, path: Path, head: bytes) -> tuple[bytes, str]:
-    """Return the text from the header on, and the delimiter that a line before it announces."""
-    text = head.removeprefix(_MARK)
-    for number in range(DATASETS[month.dataset].text.lines_before_header):
-        _, end, text = text.partition(b"\n")
-        if not end:
-            raise BadFile(
-                f"{month}: {path.name} has {number + 1} lines where more are declared before the "
-                "header; is it the right file?"
-            )
-    text = _BLANK_LINES.sub(b"", text)
-    announced = _ANNOUNCED.fullmatch(text.partition(b"\n")[0].rstrip(b"\r"))
-    if announced:  # Excel writes a sep= line
-        return _BLANK_LINES.sub(b"", text.partition(b"\n")[2]), announced[1].decode()
-    return text, ""
-
-
-def _delimiter(month: Month, line: bytes, fields: int | None = None) -> str:
-    """Return the delimiter that gives the most known names, or the number of fields, or a comma."""
-    dataset = DATASETS[month.dataset]
-    known = dataset.known_names.keys() | dataset.parts.keys()
-
-    def score(delimiter: str) -> int:
-        names = _split(line, delimiter)
-        return len(names) == fields if fields else sum(fold(name) in known for name in names)
-
-    return max(_DELIMITERS, key=score)
-
-
-def _split(line: bytes, delimiter: str) -> list[str]:
-    """Split a line into fields; return none if it cannot be split."""
-    text = line.strip(b"\r").decode("utf-8", "backslashreplace")
-    try:
-        return next(csv.reader([text], delimiter=delimiter), [])
-    except csv.Error:
-        return []
-
-
-def _row_numbers(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
-    """Return the fields that number the rows, as pandas writes them: each number once."""
-    found = []
-    for place in (p for p, name in enumerate(names) if may_number_rows(p, name)):
-        texts = [
-            text for row in rows for field in row[place : place + 1] if (text := field.strip())
-        ]
-        are_numbers = all(text.isascii() and text.isdigit() for text in texts)
-        if are_numbers and len({*texts}) == len(texts) and (texts or names[place].strip()):
-            found.append(place)
-    return found
-
-
-def _count_fields(rows: Sequence[Sequence[str]], names: int) -> int:
-    """Count the fields of most rows; some vintages have more than names, the surplus empty."""
-    counts = Counter(len(row) for row in rows if row and not any(f.strip() for f in row[names:]))
-    return max([names, *(fields for fields, _ in counts.most_common(1))])
 
 
 def _blocks(

@@ -17,7 +17,7 @@ from pathlib import Path
 from core.download.text_stream import Recoded, reading, tables_in, unpacked
 from core.errors import BadFile
 from monthly.columns import fold
-from monthly.convert.csv_file import HEAD_BYTES
+from monthly.convert.csv_header import HEAD_BYTES
 from monthly.convert.line_breaks import OneLineRows, restored_text
 from monthly.describe.letters import encoding
 from monthly.describe.recognized_texts import NULL_TEXTS, is_period, is_unit

@@ -1,0 +1,135 @@
+"""The header of a CSV file: its names, and what the first rows tell of its fields."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import BadFile
+from monthly.columns import fold
+from monthly.convert.letters import encoding_of_names
+from monthly.datasets import DATASETS
+from monthly.header import may_number_rows
+from monthly.month import Month
+
+#: The header must end within this; the rows within it tell the number of fields.
+HEAD_BYTES = 1 << 16
+#: Accepted delimiters and their names.
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+#: The UTF-8 byte order mark, which some programs write.
+MARK = b"\xef\xbb\xbf"
+#: Not every blank: a line that begins with a tab has an empty first field.
+_BLANK_LINES = re.compile(rb"\A(?:[ \r]*\n)+")
+_ANNOUNCED = re.compile(rb'"?sep=([,;\t|])"?')
+
+
+@dataclass(frozen=True)
+class Header:
+    """The header line.
+
+    Attributes:
+        names: column names as published.
+        end: bytes of the file through the end of the line.
+        delimiter: the delimiter of the header and of the rows.
+        encoding: the encoding of the names, if not that of the stream.
+    """
+
+    names: list[str]
+    end: int
+    delimiter: str
+    encoding: str = "utf-8"
+
+
+def header_of(month: Month, path: Path, head: bytes) -> Header:
+    """Return the header of a table that begins with these bytes.
+
+    Raises:
+        BadFile: there is no header, or it is not text.
+    """
+    text, delimiter = _before_header(month, path, head)
+    declared = DATASETS[month.dataset].text
+    if declared.header:
+        line = text.partition(b"\n")[0]
+        found = delimiter or declared.separator or _delimiter(month, line, len(declared.header))
+        return Header(declared.header, len(head) - len(text), found)
+    line, end, _ = text.partition(b"\n")
+    if not line or (not end and len(head) == HEAD_BYTES):
+        raise BadFile(f"{month}: {path.name} has no header; is it the right file?")
+    if b"\0" in line:
+        raise BadFile(
+            f"{month}: {path.name} is not text: its first line has a NUL byte; choose another file"
+        )
+    size, encoding = len(line) + len(end), encoding_of_names(line)
+    line = line.decode(encoding).encode()
+    delimiter = delimiter or declared.separator or _delimiter(month, line)
+    names = split(line, delimiter)
+    if not names:
+        raise BadFile(f"{month}: {path.name} has no line ends that are known; is it text?")
+    while len(names) > 1 and not names[-1].strip():
+        names.pop()  # must be empty, like fields beyond the header
+    return Header(names, len(head) - len(text) + size, delimiter, encoding)
+
+
+def _before_header(month: Month, path: Path, head: bytes) -> tuple[bytes, str]:
+    """Return the text from the header on, and the delimiter that a line before it announces."""
+    text = head.removeprefix(MARK)
+    for number in range(DATASETS[month.dataset].text.lines_before_header):
+        _, end, text = text.partition(b"\n")
+        if not end:
+            raise BadFile(
+                f"{month}: {path.name} has {number + 1} lines where more are declared before the "
+                "header; is it the right file?"
+            )
+    text = _BLANK_LINES.sub(b"", text)
+    announced = _ANNOUNCED.fullmatch(text.partition(b"\n")[0].rstrip(b"\r"))
+    if announced:  # Excel writes a sep= line
+        return _BLANK_LINES.sub(b"", text.partition(b"\n")[2]), announced[1].decode()
+    return text, ""
+
+
+def _delimiter(month: Month, line: bytes, fields: int | None = None) -> str:
+    """Return the delimiter that gives the most known names, or the number of fields, or a comma."""
+    dataset = DATASETS[month.dataset]
+    known = dataset.known_names.keys() | dataset.parts.keys()
+
+    def score(delimiter: str) -> int:
+        names = split(line, delimiter)
+        return len(names) == fields if fields else sum(fold(name) in known for name in names)
+
+    return max(DELIMITERS, key=score)
+
+
+def split(line: bytes, delimiter: str) -> list[str]:
+    """Split a line into fields; return none if it cannot be split."""
+    text = line.strip(b"\r").decode("utf-8", "backslashreplace")
+    try:
+        return next(csv.reader([text], delimiter=delimiter), [])
+    except csv.Error:
+        return []
+
+
+def row_numbers(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return the fields that number the rows, as pandas writes them."""
+    places = (place for place, name in enumerate(names) if may_number_rows(place, name))
+    return [place for place in places if _number_rows(names[place], _texts(rows, place))]
+
+
+def _texts(rows: Sequence[Sequence[str]], place: int) -> list[str]:
+    texts = (row[place].strip() for row in rows if len(row) > place)
+    return [text for text in texts if text]
+
+
+def _number_rows(name: str, texts: Sequence[str]) -> bool:
+    """Return whether texts are whole numbers, each once; a field without name needs some."""
+    are_numbers = all(text.isascii() and text.isdigit() for text in texts)
+    return are_numbers and len({*texts}) == len(texts) and bool(texts or name.strip())
+
+
+def count_fields(rows: Sequence[Sequence[str]], names: int) -> int:
+    """Count the fields of most rows; some vintages have more than names, the surplus empty."""
+    counts = Counter(len(row) for row in rows if row and not any(f.strip() for f in row[names:]))
+    return max([names, *(fields for fields, _ in counts.most_common(1))])
