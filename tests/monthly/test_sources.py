@@ -60,11 +60,6 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web_server, "TIMEOUT", httpx.Timeout(0.1))
-
-
-@pytest.fixture
 def many_slots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lift the rate limit that protects publishers."""
     monkeypatch.setenv(hosts.SETTING, "1000")
@@ -86,6 +81,11 @@ def disk_full(tmp_path: Path) -> Path:
         pytest.skip("this system has no /dev/full")
     (tmp_path / f"{NAME}.part").symlink_to("/dev/full")
     return tmp_path
+
+
+def limit_silence(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Limit how long a server may be silent; its first answer can take long on a busy machine."""
+    monkeypatch.setattr(web_server, "TIMEOUT", httpx.Timeout(10, read=seconds))
 
 
 def published(url: str) -> RemoteFile[Month]:
@@ -201,7 +201,8 @@ def test_look_asks_by_get_where_head_is_refused(web: Web, status: int) -> None:
     assert look(url, MONTH).size == len(GZ)
 
 
-def test_look_by_get_does_not_wait_for_the_body(web: Web, impatient: None) -> None:
+def test_look_by_get_does_not_wait_for_the_body(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit_silence(monkeypatch, 10)
     url = web.serve("/x.csv.gz", Page(LARGE, head=False, ranges=False))
     web.fail(Fault())
     web.fail(Fault(after=1, hang=True))
@@ -299,7 +300,8 @@ def test_answer_other_than_a_file_is_an_error_of_its_kind(
     assert left_in(tmp_path) == []
 
 
-def test_silent_publisher_is_unreachable(web: Web, impatient: None) -> None:
+def test_silent_publisher_is_unreachable(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit_silence(monkeypatch, 0.1)
     url = web.serve("/x.csv.gz", GZ)
     web.fail(Fault(hang=True))
     with pytest.raises(Unreachable, match=r"yellow 2021-01: http.*x\.csv\.gz .*ReadTimeout"):
@@ -448,8 +450,9 @@ def test_progress_of_a_continued_download_counts_what_was_there(web: Web, tmp_pa
 
 
 def test_silence_in_the_middle_is_continued_later(
-    web: Web, tmp_path: Path, impatient: None
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    limit_silence(monkeypatch, 1)
     url = web.serve(f"/{NAME}", PAGE)
     web.fail(Fault(after=100, hang=True))
     with pytest.raises(Unreachable, match=f"after 100 of {len(GZ)} bytes"):
