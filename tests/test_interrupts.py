@@ -20,6 +20,7 @@ from test_dask import downloading, hang_in_the_middle, wait_for
 from test_flows import TEMPLATE
 
 PROJECT = Path(__file__).absolute().parents[1]
+PATIENT = PROJECT / "tests" / "fakes" / "patient_when_interrupted.py"
 #: Parts of commands that are interrupted.
 _COMMAND = """
 import os, signal, sys, threading
@@ -143,9 +144,10 @@ def test_the_runs_of_a_stopped_command_have_crashed(
     with Web() as web:
         half = hang_in_the_middle(web)
         which = ("--color", "green", "--months", "2020-10", "--source", web.url(TEMPLATE))
+        python, *words = command("parameterized_flow.py", *which, "--engine", engine)
         process = preloaded.start(
-            command("parameterized_flow.py", *which, "--engine", engine),
-            served.env() | {"TRIPS_DATA": str(tmp_path)},
+            [python, PATIENT, *words],
+            served.env() | {"TRIPS_DATA": str(tmp_path), "PYTHONPATH": str(PROJECT / "flows")},
             start_new_session=True,
         )
         try:
