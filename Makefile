@@ -98,7 +98,7 @@ image:
 	@docker build $(BUILD) --tag $(IMAGE) .
 
 test-docker: $(VENV)/dev
-	@$(BIN)/python -m pytest -m docker tests/containers
+	@$(BIN)/python -m pytest -m docker -o faulthandler_timeout=2400 tests/containers
 
 constraints: $(VENV)/dev
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-annotate \
