@@ -172,7 +172,8 @@ def look_at_the_report(page: Page, served: Served, shots: Path) -> None:
     for place in range(4):
         picture = pictures.nth(place)
         picture.scroll_into_view_if_needed()
-        assert picture.evaluate("image => image.complete && image.naturalWidth") > 1000
+        width = "image => image.decode().then(() => image.naturalWidth)"
+        assert picture.evaluate(width) > 1000
     pictures.first.scroll_into_view_if_needed()
     expect(page.locator("a[href^='file:']")).to_have_count(0)
     page.screenshot(path=shots / "report.png")
