@@ -31,7 +31,7 @@ pytestmark = pytest.mark.docker
 def cron(prefect: Prefect, agent: Program) -> dt.datetime:
     """Apply a deployment whose scheduled time comes while other tests run."""
     now = dt.datetime.now(dt.timezone.utc)
-    due = (now + dt.timedelta(seconds=90)).replace(second=0, microsecond=0)
+    due = (now + dt.timedelta(seconds=150)).replace(second=0, microsecond=0)
     build = ["deployment", "build", "flows/etl_web_to_gcs.py:etl_web_to_gcs", "-n", "cron-flow"]
     build += ["-ib", "docker-container/zoom-docker", "-p", "default-agent-pool", "-q", "docker"]
     build += ["--path", "/opt/prefect", "--param", "source=sample:1000"]
@@ -152,7 +152,7 @@ def test_a_container_that_is_killed_is_reported_and_the_next_run_completes_the_m
 
 
 def test_a_run_of_a_cron_is_picked_up_at_its_time(prefect: Prefect, cron: dt.datetime) -> None:
-    """It starts in a container within 15 s, without help."""
+    """It starts in a container within a minute, without help."""
     deployment = prefect.deployment("etl-web-to-gcs/cron-flow")
 
     def due() -> list[dict[str, Any]]:
@@ -166,7 +166,7 @@ def test_a_run_of_a_cron_is_picked_up_at_its_time(prefect: Prefect, cron: dt.dat
     (found,) = due()
     assert found["auto_scheduled"]
     late = (_time(found["start_time"]) - cron).total_seconds()
-    assert -1 < late < 15, late
+    assert -1 < late < 60, late
 
 
 def _time(text: str) -> dt.datetime:
