@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
@@ -19,13 +21,17 @@ HOST = "127.0.0.1"
 #: The database and its owner, named as in the zoomcamp's first week.
 USER, DATABASE = "root", "ny_taxi"
 _UNPRIVILEGED = ("postgres", "nobody")
+#: None of those that a system gives to connections and to servers that ask for any port.
+_PORTS = range(20_000, 30_000)
 
 
 def free_port() -> int:
     """Return an unused port of 127.0.0.1."""
-    with socket.socket() as found:
-        found.bind((HOST, 0))
-        return int(found.getsockname()[1])
+    for port in secrets.SystemRandom().sample(_PORTS, 100):
+        with suppress(OSError), socket.socket() as found:
+            found.bind((HOST, port))
+            return port
+    raise StorageError(f"100 ports of {HOST} are in use; close programs that listen on ports")
 
 
 @dataclass(frozen=True)

@@ -109,9 +109,10 @@ def running_server(cache: Path) -> Iterator[tuple[Server, int]]:
     # Only pytest's user may enter its folder, and root runs the server as another user.
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     folder.chmod(0o755)
-    server, port = Server(folder / "data", PASSWORD), free_port()
+    server = Server(folder / "data", PASSWORD)
     try:
         _make(server, cache)
+        port = free_port()
         server.start(port)
         _spare_the_disk(Database(server, port, DATABASE))
         yield server, port
