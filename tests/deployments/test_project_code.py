@@ -15,6 +15,7 @@ from project_code import ProjectCode
 NOTHING = Settings({}, Path("/home/you/flows/.env"))
 STAYS_BEHIND = (
     ".git/config",
+    ".hypothesis/unicode_data/16.0.0/charmap.json.gz",
     ".env",
     ".env.production",
     "google.pem",

@@ -9,9 +9,13 @@ python -m fakes.agent QUEUE
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +49,26 @@ def run_by_agent(
         flow=flow,
         name="test",
         work_queue_name=queue,
-        path=str(PROJECT),
+        path=str(_project()),
         entrypoint=f"flows/{file}:{flow.fn.__name__}",
         skip_upload=True,
     )
     deployment.apply()
     return started_and_ended(f"{flow.name}/test", parameters, queue, environment)
+
+
+@cache
+def _project() -> Path:
+    """Return a copy of the flows for the session.
+
+    The agent copies the folder of a deployment, and fails if a file in it vanishes meanwhile.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="project-"))
+    atexit.register(shutil.rmtree, folder)
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PROJECT / "flows", folder / "flows", ignore=ignored)
+    shutil.copy2(PROJECT / ".prefectignore", folder)
+    return folder
 
 
 def started_and_ended(
