@@ -102,8 +102,11 @@ def test_a_duckdb_file_in_use_is_reported_within_two_seconds(
 def test_it_is_said_again_and_again_until_the_wait_ends(said: Queue[str], tmp_path: Path) -> None:
     warehouse = DuckDBFile(tmp_path / "trips.duckdb", "256MB")
     warehouse.query("SELECT 1")
+    before = set(threading.enumerate())
     use = threading.Thread(target=warehouse.query, args=("SELECT 1",))
     assert len(words_while_held(Holder(_HOLD_DUCKDB, warehouse.path), said, use, 3)) == 3
+    for speaking in set(threading.enumerate()) - before:
+        speaking.join(20)
     while not said.empty():
         said.get()
     with pytest.raises(Empty):
