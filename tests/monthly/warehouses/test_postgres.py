@@ -428,8 +428,11 @@ def test_two_loads_of_a_month_at_once_are_one_after_the_other(
     assert warehouse.loaded("green") == {OCTOBER: second[1].object_sha256}
 
 
-def test_many_first_loads_at_once(database: Database, tmp_path: Path) -> None:
+def test_many_first_loads_at_once(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Missing tables are created once, whichever load comes first."""
+    monkeypatch.setattr(postgres, "SWAP_SECONDS", 60)  # all wait for each other
     months = [Month("green", 2020, number) for number in range(1, 9)]
     loads = [made(tmp_path, month, [str(month.month)]) for month in months]
     barrier = threading.Barrier(len(loads))
@@ -509,14 +512,15 @@ def test_a_reader_that_does_not_end_makes_the_swap_give_up(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error is Busy, which is retried; the month stays, and loads once the reader is gone."""
-    monkeypatch.setattr(postgres, "SWAP_SECONDS", 0.1)
     warehouse, corrected = database.warehouse(), made(tmp_path, OCTOBER, ["1"])
     warehouse.load(*made(tmp_path, OCTOBER, ["10.5", "4"]))
     with closing(database.connect()) as reader, reader.cursor() as sql:
         reader.autocommit = False
         sql.execute("SELECT count(*) FROM green_trips")
-        with pytest.raises(Busy, match=r"green 2020-10: .* has been in use"):
-            warehouse.load(*corrected)
+        with monkeypatch.context() as patched:
+            patched.setattr(postgres, "SWAP_SECONDS", 0.1)
+            with pytest.raises(Busy, match=r"green 2020-10: .* has been in use"):
+                warehouse.load(*corrected)
         assert database.query(SUMS) == [("2020-10", 2, 14.5)]
     assert warehouse.load(*corrected) == 1
 
