@@ -54,7 +54,8 @@ class Newcomer:
             database: copies Prefect's, whose migrations the upgrade then finds done.
         """
         for name in _FOLDERS:
-            shutil.copytree(PROJECT / name, self.project / name)
+            ignored = shutil.ignore_patterns("__pycache__")  # other processes write there
+            shutil.copytree(PROJECT / name, self.project / name, ignore=ignored)
         for folder in (self.home, self.folder / "tmp"):
             folder.mkdir()
         venv.create(self.folder / "env", symlinks=True)
