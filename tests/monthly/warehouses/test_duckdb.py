@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import duckdb
@@ -682,7 +683,8 @@ def test_load_waits_for_another_process_to_close_the_file(
         asleep.append(seconds)
         holder.communicate()  # it closes the file while the load waits
 
-    monkeypatch.setattr(duckdb_opening.time, "sleep", sleep)  # type: ignore[attr-defined]
+    clock = SimpleNamespace(sleep=sleep, monotonic=time.monotonic)
+    monkeypatch.setattr(duckdb_opening, "time", clock)
     assert load(warehouse, JANUARY, [2], "b") == 1
     assert len(asleep) == 1
     assert sums(warehouse) == {"2021-01-01": (1, 2)}
