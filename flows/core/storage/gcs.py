@@ -89,8 +89,7 @@ class GcsStore:
 
     def files(self, folder: str) -> list[Listed]:
         """List the objects from all pages of the listing; see `Bucket`."""
-        parts = [part.strip("/") for part in (self.folder, folder)]
-        prefix = "".join(f"{part}/" for part in parts if part)
+        prefix = self._name(f"{folder}/_" if folder else "_")[:-1]
         with self._asked(folder or "*"):
             blobs = self.bucket.list_blobs(
                 prefix=prefix, delimiter="/", timeout=TIMEOUT, retry=RETRY

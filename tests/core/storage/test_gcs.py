@@ -67,6 +67,22 @@ def test_a_folder_is_a_prefix_with_or_without_its_slash(google: Google) -> None:
         open_store().uri("../a")
 
 
+@pytest.mark.parametrize(
+    ("folder", "root"),
+    [("/taxi", "/taxi/"), ("./taxi", "taxi/"), ("a//b", "a/b/"), ("/", "/"), (".", ""), ("", "")],
+)
+def test_a_folder_is_listed_under_the_name_that_it_is_written_under(
+    google: Google, folder: str, root: str
+) -> None:
+    """Objects that were written under `/taxi` are found there again."""
+    store = open_store(folder=folder)
+    store.write("held/green/a.json", b"a", None)
+    store.write("b", b"b", None)
+    assert sorted(google.storage.objects("taxi")) == [f"{root}b", f"{root}held/green/a.json"]
+    assert [each.name for each in store.files("held/green")] == ["a.json"]
+    assert [each.name for each in store.files("")] == ["b"]
+
+
 def test_a_missing_object_is_none(google: Google, tmp_path: Path) -> None:
     """A download names the run that would create it; deleting it is allowed."""
     store = open_store()
