@@ -23,6 +23,7 @@ from core.scratch import sweep_scratch
 from etl_gcs_to_bq import etl_gcs_to_bq
 from etl_web_to_gcs import etl_web_to_gcs
 from month_report import month_report
+from monthly.convert.readings import NewColumns
 from monthly.datasets import DATASETS
 from monthly.month import Color, Month, months_of
 from monthly.verify.checking import Request
@@ -66,13 +67,22 @@ class FlowRuns:
     bucket: str
     warehouse: str
 
-    def fetch(self, month: Month, source: str, max_reject_share: float | None) -> None:
+    def fetch(
+        self,
+        month: Month,
+        source: str,
+        max_reject_share: float | None,
+        new_columns: NewColumns,
+        keep_editions: int | None,
+    ) -> None:
         """Run etl_web_to_gcs, forced."""
         self._run(
             etl_web_to_gcs,
             month,
             source=source,
             max_reject_share=max_reject_share,
+            new_columns=new_columns,
+            keep_editions=keep_editions,
             force=True,
         )
 

@@ -91,6 +91,24 @@ def test_an_edition_is_restored_into_bucket_and_warehouse_and_stays(
     assert webhook.messages == []
 
 
+def test_a_repair_removes_no_edition_that_a_run_was_asked_to_keep(place: Path) -> None:
+    """Green declares one edition; the repair fetches a correction of the object that is gone."""
+    from verify import verify
+
+    for number in range(4):
+        publish(place, OCTOBER, [str(number)])
+        bring(place, 10, keep_editions=3)
+    before = listing(place / "bucket" / EDITIONS)
+    assert len(before) == 6  # objects and entries
+    publish(place, OCTOBER, ["5"])
+    (place / "bucket/data/green/green_tripdata_2020-10.parquet").unlink()
+    call: Any = verify
+    bucket = str(place / "bucket")
+    state = call("green", 2020, "10", bucket, "", repair=True, return_state=True)
+    assert state.name == "Repaired"
+    assert listing(place / "bucket" / EDITIONS) == before
+
+
 def test_the_command_prints_a_line_for_each_edition(place: Path, command: Commands) -> None:
     first = corrected(place)
     from history import history

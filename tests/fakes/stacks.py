@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from core.scratch import subfolder
 from core.storage.bucket import Bucket, FolderBucket
 from fakes.duckdb_files import attached
-from monthly.convert.readings import Rules
+from monthly.convert.readings import NewColumns, Rules
 from monthly.convert.to_parquet import convert
 from monthly.ledger import (
     entry_key,
@@ -99,14 +99,21 @@ class Stack:
             self.redraw(month)
         return self
 
-    def fetch(self, month: Month, source: str, max_reject_share: float | None) -> None:
+    def fetch(
+        self,
+        month: Month,
+        source: str,
+        max_reject_share: float | None,
+        new_columns: NewColumns = "auto",
+        keep_editions: int | None = None,
+    ) -> None:
         """Fetch as etl_web_to_gcs does, forced; see `repair.Hands`."""
         with tempfile.TemporaryDirectory(dir=self.folder) as name:
             folder = Path(name)
             plan = plan_month(month, source, self.bucket, force=True)
             assert plan.published
             found = download(plan.published, subfolder(folder, "published"))
-            rules = Rules(max_reject_share=max_reject_share)
+            rules = Rules(max_reject_share=max_reject_share, new_columns=new_columns)
             converted = convert(month, found.path, subfolder(folder, "converted"), rules)
             keep(self.bucket, month, found, converted, plan.entry_version)
 

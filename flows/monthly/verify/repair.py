@@ -8,7 +8,8 @@ from typing import Protocol
 
 from core.errors import Advice, Remedy, TripsError
 from core.storage.bucket import Bucket
-from monthly.convert.readings import Rules
+from monthly.convert.readings import NewColumns, Rules
+from monthly.editions import edition_names, editions_to_keep
 from monthly.ledger import Entry, write_entry
 from monthly.month import Month
 from monthly.plan import RESTORE, UNPIN
@@ -33,7 +34,14 @@ _ADVICE: Mapping[FaultKind, Advice] = {
 class Hands(Protocol):
     """Carries out the steps that are flows of their own."""
 
-    def fetch(self, month: Month, source: str, max_reject_share: float | None) -> None:
+    def fetch(
+        self,
+        month: Month,
+        source: str,
+        max_reject_share: float | None,
+        new_columns: NewColumns,
+        keep_editions: int | None,
+    ) -> None:
         """Fetch a month from its source into the bucket, even if it is already there."""
 
     def reload(self, month: Month, force: bool) -> None:
@@ -90,7 +98,8 @@ def _carry_out(step: Step, verdict: Verdict, bucket: Bucket, hands: Hands, sourc
         assert entry is not None  # noqa: S101 - `planned` has no such step without one
         write_entry(bucket, month, entry, verdict.version)
     elif step is Step.FETCH:
-        hands.fetch(month, source_of(entry, month, source), _accepted_share(month, entry))
+        accepted = _accepted_share(month, entry), _accepted_columns(entry)
+        hands.fetch(month, source_of(entry, month, source), *accepted, _all_editions(bucket, month))
     elif step is Step.REDRAW:
         hands.redraw(month)
     else:
@@ -103,3 +112,16 @@ def _accepted_share(month: Month, entry: Entry | None) -> float | None:
         return None
     share = entry.rows_rejected / entry.rows_read
     return share if share > Rules().limit_of_rejects(month) else None
+
+
+def _accepted_columns(entry: Entry | None) -> NewColumns:
+    """Return what became of the month's undeclared columns; auto if it has none."""
+    if entry and entry.kept:
+        return "keep"
+    return "drop" if entry and entry.drift.get("unknown") else "auto"
+
+
+def _all_editions(bucket: Bucket, month: Month) -> int | None:
+    """Return a number of editions that removes none if there are more than declared, else None."""
+    there = len(edition_names(bucket, month))
+    return there + 1 if there > editions_to_keep(month.dataset, None) else None

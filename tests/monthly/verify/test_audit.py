@@ -153,9 +153,11 @@ def effects(monkeypatch: pytest.MonkeyPatch) -> Effects:
 class Lenient(Stack):
     """A stack that accepts rejects even in a month whose record of them is lost."""
 
-    def fetch(self, month: Month, source: str, max_reject_share: float | None) -> None:
+    def fetch(
+        self, month: Month, source: str, max_reject_share: float | None, *options: Any
+    ) -> None:
         """Fetch, and accept rejects of up to a fifth of the rows."""
-        super().fetch(month, source, max_reject_share or 0.2)
+        super().fetch(month, source, max_reject_share or 0.2, *options)
 
 
 def happen(stack: Stack, chance: random.Random, effects: Effects) -> str:

@@ -21,6 +21,7 @@ from fakes.s3 import S3
 from fakes.s3 import store as s3_store
 from fakes.stacks import NOVEMBER, OCTOBER, Stack
 from monthly import sources
+from monthly.convert.readings import NewColumns
 from monthly.ledger import (
     entry_key,
     object_key,
@@ -201,6 +202,26 @@ def test_a_month_loaded_without_a_bucket_is_verified_by_its_own_entry(
     again = planned(found, True)
     assert again.steps == ()
     assert [r.flow for r in again.advice if isinstance(r, Remedy)] == ["ingest_data"]
+
+
+@pytest.mark.parametrize("choice", ["keep", "drop"])
+def test_a_month_is_fetched_with_the_columns_that_it_was_loaded_with(
+    stack: Stack, choice: NewColumns
+) -> None:
+    """Undeclared columns that were kept stay, although the declaration says `fail`."""
+    path = Path(stack.source.format(color="green", year=2020, month=10))
+    head, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([f"{head},operator", *[f"{row},Ada" for row in rows], ""]))
+    stack.fetch(OCTOBER, stack.source, 0.1, choice)
+    stack.reload(OCTOBER, force=False)
+    stack.redraw(OCTOBER)
+    before = kept_entry(stack.bucket, OCTOBER)
+    assert [*before.kept, *before.drift["unknown"]] == ["operator"]
+    stacks.object_deleted(stack)
+    assert stack.repair() == [None]
+    after = kept_entry(stack.bucket, OCTOBER)
+    assert (after.kept, after.drift) == (before.kept, before.drift)
+    assert stack.faults() == []
 
 
 def test_a_pinned_month_is_not_fetched_with_other_content(stack: Stack) -> None:
