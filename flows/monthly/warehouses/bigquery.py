@@ -179,6 +179,7 @@ class BigQuery:
             there = months.partition(month)
             if jobs.find(number + 1):
                 raise Conflict(f"{month}: another run loads it into {self.name()}; run again")
+            _refuse_other_count(month, entry, there.row_count)
             months.remember(month, entry, number, there)
         return entry.rows_written
 
@@ -261,6 +262,17 @@ class _Jobs:
     def _id(self, number: int) -> str:
         month = self.month
         return f"trips-{self.dataset}-{month.dataset}-{month.year_month}-{number}"
+
+
+def _refuse_other_count(month: Month, entry: Entry, found: int) -> None:
+    """Refuse a partition without the rows that were loaded, which BigQuery may have deleted."""
+    if found != entry.rows_written:
+        raise AccountingError(
+            f"{month}: BigQuery loaded {entry.rows_written} rows, and {found} are there; the month "
+            "counts as not loaded",
+            "remove the partition expiration of the table and of its dataset, which deletes old "
+            "months at once, then run again",
+        )
 
 
 def _config(fields: Sequence[SchemaField], entry: Entry) -> LoadJobConfig:

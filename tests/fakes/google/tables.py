@@ -135,6 +135,8 @@ class Tables:
         rows = int(counted[0]) if counted else 0
         self._note(dataset, table, partition, rows)
         self.db.commit()
+        if "defaultPartitionExpirationMs" in self.datasets[dataset]:  # all months are that old
+            self._drop_partition(dataset, target["tableId"])
         return rows
 
     def note_change(self, dataset: str, table: str, partition: str) -> None:

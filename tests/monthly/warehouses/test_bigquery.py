@@ -269,6 +269,17 @@ def test_counts_that_differ_are_an_error(google: Google, tmp_path: Path) -> None
     assert open_bigquery().loaded("green") == {}
 
 
+def test_a_month_that_expires_as_it_is_loaded_is_an_error(google: Google, tmp_path: Path) -> None:
+    """As in the sandbox, which deletes partitions of more than 60 days ago."""
+    load(kept(tmp_path, NOVEMBER), tmp_path, NOVEMBER)
+    google.bigquery.tables.datasets["trips_data_all"]["defaultPartitionExpirationMs"] = "5184000000"
+    entry = kept(tmp_path)
+    with pytest.raises(AccountingError, match="loaded 300 rows, and 0 are there") as raised:
+        load(entry, tmp_path)
+    assert "partition expiration" in str(raised.value)
+    assert [*open_bigquery().recorded("green")] == [NOVEMBER]
+
+
 def test_a_dropped_dataset_is_loaded_again(google: Google, tmp_path: Path) -> None:
     """Google still has the jobs of the dropped table, which does not matter."""
     entry = kept(tmp_path)
