@@ -102,9 +102,10 @@ class Plan:
     @property
     def has_leftovers(self) -> bool:
         """Return whether something is still set aside although the month is as published."""
-        if self.status is not Status.UNCHANGED or self.entry is None:
+        entry, published = self.entry, self.published
+        if self.status is not Status.UNCHANGED or entry is None or published is None:
             return False
-        return self.aside.is_over(self.entry)
+        return not _only_generated(published, entry) and self.aside.is_over(entry)
 
 
 #: Generated months never replace published ones unasked.

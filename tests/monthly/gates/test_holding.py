@@ -117,6 +117,17 @@ def test_a_file_that_the_publisher_took_back_is_no_longer_held(
     assert files_in(bucket.folder) & HELD == set()
 
 
+def test_a_generated_month_says_nothing_of_the_one_that_is_held(
+    bucket: FolderBucket, source: Path
+) -> None:
+    """The publisher was not asked, so the correction stays aside."""
+    assert bring(source, bucket) == "held"
+    aside = files_in(bucket.folder) & HELD
+    assert bring("sample:300", bucket) == "unchanged"
+    assert files_in(bucket.folder) & HELD == aside
+    assert bring(source, bucket) == "still held"
+
+
 def test_a_changed_declaration_alone_is_not_a_correction(
     bucket: FolderBucket, source: Path
 ) -> None:
