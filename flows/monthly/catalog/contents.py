@@ -64,6 +64,11 @@ class MonthLine:
     loaded_at: str = ""
 
     @property
+    def is_there(self) -> bool:
+        """Return whether the bucket or the warehouse has it, not only an edition that is held."""
+        return bool(self.entry or self.fault or self.is_loaded)
+
+    @property
     def mark(self) -> Mark:
         """Return the mark of the month."""
         entry, absent = self.entry, self.is_loaded is False
@@ -106,20 +111,26 @@ class DatasetLine:
         return [line.entry for line in self.months if line.entry]
 
     @property
+    def there(self) -> list[Month]:
+        """Return the months in the bucket or the warehouse."""
+        return [line.month for line in self.months if line.is_there]
+
+    @property
     def first(self) -> Month | None:
         """Return the first month, or None."""
-        return self.months[0].month if self.months else None
+        return next(iter(self.there), None)
 
     @property
     def newest(self) -> Month | None:
         """Return the newest month, or None."""
-        return self.months[-1].month if self.months else None
+        return next(reversed(self.there), None)
 
     @property
     def gaps(self) -> list[Month]:
         """Return the missing months between the first and the newest."""
-        marks = self.marks
-        return [month for month, mark in marks.items() if mark is Mark.MISSING]
+        missing = [month for month, mark in self.marks.items() if mark is Mark.MISSING]
+        there = self.there
+        return [month for month in missing if there and there[0] < month < there[-1]]
 
     @property
     def marks(self) -> dict[Month, Mark]:
@@ -186,8 +197,8 @@ class Catalog:
 
     @property
     def months(self) -> int:
-        """Return the number of months."""
-        return sum(len(line.months) for line in self.datasets)
+        """Return the number of months in the bucket or the warehouse."""
+        return sum(len(line.there) for line in self.datasets)
 
 
 def with_gaps(marks: Mapping[Month, Mark]) -> dict[Month, Mark]:
@@ -202,9 +213,10 @@ def with_gaps(marks: Mapping[Month, Mark]) -> dict[Month, Mark]:
 
 def months_behind(months: Sequence[MonthLine], today: dt.date) -> int:
     """Return the number of months after the newest one that should be published by now."""
-    if not months:
+    there = [line.month for line in months if line.is_there]
+    if not there:
         return 0
-    month, count = months[-1].month.next, 0
+    month, count = there[-1].next, 0
     while not may_be_unpublished(month, today):
         month, count = month.next, count + 1
     return count

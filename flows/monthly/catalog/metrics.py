@@ -40,7 +40,7 @@ def _count(name: str) -> Callable[[DatasetLine], float]:
 
 
 METRICS = (
-    Metric("months", "Months in the bucket or the warehouse.", lambda line: len(line.months)),
+    Metric("months", "Months in the bucket or the warehouse.", lambda line: len(line.there)),
     Metric("rows", "Rows in the bucket.", lambda line: line.rows),
     Metric("rejected_rows", "Rows that could not be converted.", lambda line: line.rejected),
     Metric("bytes", "Size of the Parquet objects in the bucket.", lambda line: line.size),

@@ -31,7 +31,7 @@ def _dataset(line: DatasetLine) -> dict[str, Any]:
         "bytes": line.size,
         "converted_at": line.converted_at or None,
         "loaded_at": line.loaded_at or None,
-        "counts": {"months": len(line.months), **line.counts},
+        "counts": {"months": len(line.there), **line.counts},
         "fault": line.fault or None,
         "months": [_month(each) for each in line.months],
     }

@@ -102,7 +102,7 @@ def _cells(line: DatasetLine) -> tuple[str, ...]:
     times = (time[:16].replace("T", " ") or "-" for time in (line.converted_at, line.loaded_at))
     return (
         line.dataset,
-        f"{len(line.months):,}",
+        f"{len(line.there):,}",
         first,
         newest,
         *totals,

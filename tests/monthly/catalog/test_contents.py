@@ -18,6 +18,8 @@ from monthly.catalog.contents import (
     with_gaps,
 )
 from monthly.catalog.grid import grid_markdown, grid_text, legend
+from monthly.catalog.metrics import metrics_text
+from monthly.catalog.record import catalog_record
 from monthly.catalog.words import catalog_markdown, catalog_text, months_markdown, ranges
 from monthly.month import Month
 from monthly.report.page import page_html
@@ -80,6 +82,25 @@ def test_a_dataset_is_behind_by_the_months_that_should_be_published(
 ) -> None:
     assert months_behind([line()], dt.date.fromisoformat(today)) == behind
     assert months_behind([], dt.date.fromisoformat(today)) == 0
+
+
+@pytest.mark.parametrize("after", ["2021-02", "2021-03"])
+def test_a_month_of_which_nothing_is_loaded_is_not_there_yet(after: str) -> None:
+    """It is held, so an alert on months behind must not fall silent."""
+    january, held = months("2021-01", after)
+    lines = (line(january), MonthLine(held, is_held=True, is_loaded=False))
+    found = DatasetLine("green", lines, months_behind(lines, dt.date(2022, 6, 1)))
+    assert (found.first, found.newest, found.behind) == (january, january, 13)
+    assert found.gaps == []
+    assert [*found.marks.values()][-1] is Mark.HELD
+    catalog = Catalog("/bucket", "", dt.datetime.now(dt.timezone.utc), (found,))
+    assert catalog.months == 1
+    (dataset,) = catalog_record(catalog)["datasets"]
+    assert (dataset["counts"]["months"], dataset["newest_month"]) == (1, "2021-01")
+    text = metrics_text(catalog).splitlines()
+    samples = [x.split()[-1] for x in text if x.startswith("monthly_files_months")]
+    assert samples == ["1", "13"]
+    assert catalog_text(catalog).splitlines()[2].split()[:4] == ["green", "1", "2021-01", "2021-01"]
 
 
 def test_totals_and_counts_are_those_of_the_entries() -> None:
