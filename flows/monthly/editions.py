@@ -17,6 +17,7 @@ from core.storage.put import write_json
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
+from monthly.newer import UNREADABLE, known_entry, unreadable
 
 #: The fewest digits that may name an edition.
 FEWEST_DIGITS = 4
@@ -64,7 +65,8 @@ def read_edition(bucket: Bucket, month: Month, edition: str) -> Entry:
     """Return the entry of an edition, with the keys of the edition's own objects.
 
     Raises:
-        StorageError: the edition does not exist, or its entry cannot be read.
+        StorageError: the edition does not exist, or its entry cannot be read; a newer version may
+            have written it.
     """
     key = edition_key(month, edition, "json")
     stored = bucket.read(key)
@@ -72,10 +74,10 @@ def read_edition(bucket: Bucket, month: Month, edition: str) -> Entry:
         raise StorageError(f"{month}: {bucket.uri(key)} is gone; run again")
     try:
         return Entry.of(json.loads(stored.data))
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise StorageError(
-            f"{month}: {bucket.uri(key)} is not the entry of an edition ({error}); "
-            "remove that object, then run again"
+    except UNREADABLE as error:
+        where, data = f"{month}: {bucket.uri(key)}", stored.data
+        raise unreadable(
+            where, "the entry of an edition", error, lambda: Entry.of(known_entry(json.loads(data)))
         ) from error
 
 

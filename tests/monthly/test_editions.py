@@ -376,6 +376,28 @@ def test_a_damaged_edition_is_not_restored(place: Place, tmp_path: Path) -> None
             read_edition(place.bucket, MONTH, first)
 
 
+@pytest.mark.parametrize(
+    ("found", "written"),
+    [
+        (b'"history": []', b'"history": [], "later": 1'),
+        (b'"count": 3', b'"count": 3, "later": 1'),
+    ],
+)
+def test_an_edition_of_a_newer_version_is_not_to_be_removed(
+    place: Place, found: bytes, written: bytes
+) -> None:
+    first = place.publish(FIRST)
+    place.publish(SECOND)
+    key = edition_key(MONTH, first, "json")
+    stored = place.bucket.read(key)
+    assert stored
+    assert found in stored.data
+    place.bucket.write(key, stored.data.replace(found, written), stored.version)
+    with pytest.raises(StorageError, match=r"written by a newer version \(.*'later'") as caught:
+        read_edition(place.bucket, MONTH, first)
+    assert str(caught.value).endswith("; update this one")
+
+
 def test_an_edition_whose_object_is_gone_is_not_listed_and_is_kept_again(place: Place) -> None:
     """Somebody removed it; the next correction keeps the same edition again."""
     first, second = place.publish(FIRST), place.publish(SECOND)

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from core.clock import utc_now
 from core.download.remote_file import Download
-from core.errors import Held, Remedy, StorageError
+from core.errors import Held, Remedy
 from core.storage.bucket import Bucket
 from core.storage.put import write_json
 from monthly.gates.judging import Finding
 from monthly.gates.thresholds import Gates
 from monthly.ledger import Entry, confirmed
 from monthly.month import Month
+from monthly.newer import UNREADABLE, known, known_entry, unreadable
 
 if TYPE_CHECKING:
     from monthly.convert.to_parquet import Converted
@@ -125,11 +126,19 @@ def _record(bucket: Bucket, month: Month) -> HeldMonth | None:
         return None
     try:
         return HeldMonth.of(json.loads(stored.data), stored.version)
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise StorageError(
-            f"{month}: {bucket.uri(key)} is not the record of a held month ({error}); "
-            "remove that object, then run again"
+    except UNREADABLE as error:
+        where, data = f"{month}: {bucket.uri(key)}", stored.data
+        raise unreadable(
+            where, "the record of a held month", error, lambda: _known(json.loads(data))
         ) from error
+
+
+def _known(record: Mapping[str, Any]) -> HeldMonth:
+    """Return a record without the fields that this version lacks."""
+    findings = [known(Finding, each) for each in record["findings"]]
+    return HeldMonth.of(
+        {**record, "findings": findings, "entry": known_entry(record["entry"])}, version=""
+    )
 
 
 def keep_aside(

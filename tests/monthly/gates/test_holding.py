@@ -170,6 +170,21 @@ def test_a_damaged_record_is_named(bucket: FolderBucket, source: Path) -> None:
         read_aside(bucket, MONTH)
 
 
+@pytest.mark.parametrize("part", ["entry", "findings"])
+def test_a_record_of_a_newer_version_is_not_to_be_removed(
+    bucket: FolderBucket, source: Path, part: str
+) -> None:
+    bring(source, bucket)
+    path = bucket.folder / f"{ASIDE}.json"
+    record = json.loads(path.read_text())
+    within = record[part][0] if part == "findings" else record[part]
+    within["later"] = 1
+    path.write_text(json.dumps(record))
+    with pytest.raises(StorageError, match=r"json was written by a newer version") as caught:
+        read_aside(bucket, MONTH)
+    assert str(caught.value).endswith("; update this one")
+
+
 def write_history(bucket: FolderBucket) -> None:
     """Write three months of 100 rows into the ledger."""
     for number in (10, 11, 12):
