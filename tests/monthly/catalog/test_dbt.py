@@ -18,12 +18,14 @@ from core.errors import StorageError
 from fakes.entries import entry_of
 from fakes.postgres import Database
 from monthly.catalog.dbt import dbt_files, published_name, write_dbt
+from monthly.columns import Column
 from monthly.convert.to_parquet import convert
 from monthly.datasets import DATASETS
 from monthly.month import Month
 from monthly.sample import write_sample
 from monthly.warehouses import Warehouse
 from monthly.warehouses.duckdb import DuckDBFile
+from monthly.warehouses.postgres_connection import postgres_at
 
 #: Python of dbt's environment, which the Makefile creates from dev/readers-requirements.txt.
 PYTHON = Path(sys.prefix, "readers", "bin", "python")
@@ -94,6 +96,17 @@ def test_codes_are_tested_where_the_published_text_shows_that_they_apply(
     }
 
 
+@pytest.mark.parametrize("value", ["driver's", "a\\b", "{{ a }}"])
+def test_codes_that_sql_would_have_to_escape_are_not_tested(
+    warehouse: DuckDBFile, value: str
+) -> None:
+    flag = Column("flag", "string", "", codes={"Y": "yes", "D": value})
+    plain = Column("other", "string", "", codes={"Y": "yes"})
+    dataset = replace(DATASETS["green"], columns=(flag, plain))
+    columns = sources(dbt_files([dataset], warehouse))["green_trips"]["columns"]
+    assert ["data_tests" in column for column in columns] == [False, True]
+
+
 def test_only_published_names_that_differ_from_the_table_get_a_view(warehouse: DuckDBFile) -> None:
     assert published_name(DATASETS["yellow"]) == "yellow_tripdata"
     own = DATASETS["yellow"].declared.model_copy(update={"file": "yellow_trips_{year_month}"})
@@ -137,13 +150,23 @@ def test_dbt_builds_the_zoomcamps_models_on_duckdb(warehouse: DuckDBFile, tmp_pa
 
 
 @pytest.mark.slow
-def test_dbt_builds_the_zoomcamps_models_on_postgres(database: Database, tmp_path: Path) -> None:
+@pytest.mark.parametrize("schema", ["public", "My-Taxi"])
+def test_dbt_builds_the_zoomcamps_models_on_postgres(
+    database: Database, tmp_path: Path, schema: str
+) -> None:
+    """The schema may need quotes."""
     url = database.url
+    database.query(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+    warehouse = postgres_at(url, {"options": f'-csearch_path="{schema}"'})
     profile = {
         **{"type": "postgres", "host": url.host, "port": url.port, "dbname": url.database},
-        **{"user": url.username, "password": url.password, "schema": "public", "threads": 2},
+        **{"user": url.username, "password": url.password, "schema": schema, "threads": 2},
     }
-    assert_builds(database.warehouse(), tmp_path, profile)
+    try:
+        assert_builds(warehouse, tmp_path, profile)
+    finally:
+        if schema != "public":
+            database.query(f'DROP SCHEMA "{schema}" CASCADE')
 
 
 def assert_builds(warehouse: Warehouse, tmp_path: Path, profile: dict[str, Any]) -> None:
