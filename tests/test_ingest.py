@@ -16,16 +16,20 @@ from typing import Any
 import pytest
 
 from core.errors import AccountingError, BadFile, Conflict, StorageError, TooManyRejects
+from core.storage.bucket import FolderBucket
 from fakes import one_month, stopping_load
 from fakes.entries import published_download
-from fakes.one_month import MONTH
+from fakes.one_month import MONTH, bring, load
 from fakes.postgres import Database
 from monthly.convert import csv_file
 from monthly.convert.readings import Rules
 from monthly.convert.rows import Rows
 from monthly.ledger import Entry
+from monthly.replacement import pin, unpin
 from monthly.warehouses import postgres_copy
+from monthly.warehouses.load import kept_entry
 from monthly.warehouses.postgres_binary import encoded
+from orchestration.wording import on_command_line
 
 CENTS = "SELECT round(total_amount * 100)::bigint FROM yellow_trips ORDER BY 1"
 TABLES = {"yellow_trips", "yellow_trips_2021_01", "loaded_months", "rejected_rows"}
@@ -184,6 +188,48 @@ def test_a_month_that_is_pinned_while_its_file_is_downloaded_stays(
     assert cents(database) == [100]
     warehouse.confirm(MONTH, replace(entry, etag="new"))
     assert warehouse.entry(MONTH) == replace(pinned, etag="new")
+
+
+@pytest.mark.parametrize("stored", ["entry", "entry || '{\"newer\": 1}'"], ids=["ours", "newer"])
+def test_no_load_from_a_bucket_replaces_a_pinned_month_that_no_bucket_has(
+    database: Database, tmp_path: Path, stored: str
+) -> None:
+    """Nothing else has its rows; the month can be loaded once it is unpinned."""
+    warehouse, bucket = database.warehouse(), FolderBucket(tmp_path / "bucket")
+    ingest(database, publish(tmp_path, [100]))
+    warehouse.pin(MONTH, "2021-03-01T10:00:00+00:00")
+    database.query(f"UPDATE loaded_months SET entry = {stored} RETURNING 1")
+    one_month.publish(tmp_path / "corrected.csv.gz", [200, 300])
+    bring(tmp_path / "corrected.csv.gz", bucket)
+    with pytest.raises(StorageError) as caught:
+        load(bucket, warehouse)
+    assert on_command_line(caught.value.message, caught.value.remedies) == (
+        f"yellow 2021-01: pinned in {warehouse.name()} on 2021-03-01, where it was loaded without "
+        "a bucket; run flows/history.py with --unpin for this warehouse and an empty bucket, to "
+        "let loads replace it"
+    )
+    assert cents(database) == [100]
+    database.query("UPDATE loaded_months SET entry = entry - 'newer' RETURNING 1")
+    warehouse.pin(MONTH, "")
+    load(bucket, warehouse)
+    assert cents(database) == [200, 300]
+
+
+def test_an_unpin_in_the_bucket_reaches_the_database(database: Database, tmp_path: Path) -> None:
+    """The pin of a month that has an object is the bucket's."""
+    warehouse, bucket = database.warehouse(), FolderBucket(tmp_path / "bucket")
+    published = publish(tmp_path, [100])
+    bring(published, bucket)
+    pin(bucket, MONTH)
+    load(bucket, warehouse)
+    assert warehouse.entry(MONTH) == kept_entry(bucket, MONTH)
+    assert kept_entry(bucket, MONTH).pinned
+    unpin(bucket, MONTH)
+    publish(tmp_path, [200])
+    bring(published, bucket)
+    load(bucket, warehouse)
+    assert cents(database) == [200]
+    assert warehouse.entry(MONTH) == kept_entry(bucket, MONTH)
 
 
 def test_a_month_from_before_1_1_is_pinned(database: Database, tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ def test_a_month_is_loaded_even_if_the_answer_to_its_commit_is_lost(
 
 
 def test_a_pinned_month_is_not_ingested_over(place: Path, saved: Database) -> None:
-    """Neither a forced run nor missing rows replace it; missing rows are an error."""
+    """Neither a forced run nor missing rows nor a load from the bucket replace it."""
     from history import history
     from ingest_data import ingest_data
 
@@ -205,6 +205,7 @@ def test_a_pinned_month_is_not_ingested_over(place: Path, saved: Database) -> No
     publish(place, "2020-10", ["1"])
     state = ingest(*which, force=True, **options)
     assert (state.name, state.result().status) == ("Pinned", "pinned")
+    assert "where it was loaded without a bucket" in bring_all(place, "10", warehouse=BLOCK).message
     saved.query("DELETE FROM green_trips WHERE total_amount = 4 RETURNING 1")
     assert "and not fetched again: " in ingest(*which, **options).message
     assert show("green", 2020, "10", unpin=True, **database).is_completed()

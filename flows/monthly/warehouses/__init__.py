@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
-from core.errors import Conflict, Remedy, SchemaError, StorageError
+from core.errors import AccountingError, Conflict, Remedy, SchemaError, StorageError
 from core.storage.bucket import Bucket
 from monthly.columns import Column
 from monthly.datasets import DATASETS
@@ -175,6 +175,20 @@ class Warehouse(Protocol):
             SchemaError: the table cannot take the columns; see `refusal`.
             StorageError: the warehouse failed, and its month is unchanged.
         """
+
+
+def refuse_other_count(month: Month, warehouse: str, rows: int, entry: Entry) -> None:
+    """Refuse to commit a load that did not leave as many rows as the object has.
+
+    Raises:
+        AccountingError: the warehouse counted another number of rows.
+    """
+    if rows != entry.rows_written:
+        raise AccountingError(
+            f"{month}: {warehouse} counted {rows} rows where the ledger has "
+            f"{entry.rows_written}; nothing was changed",
+            Remedy("force", True),
+        )
 
 
 def dropped_meanwhile(what: str, but: str = "") -> StorageError:

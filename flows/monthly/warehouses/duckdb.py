@@ -14,13 +14,20 @@ from typing import Any, ClassVar
 import duckdb
 
 from core.disk import free_space
-from core.errors import AccountingError, Remedy, SchemaError, StorageError, UsageError
+from core.errors import SchemaError, StorageError, UsageError
 from monthly.columns import Column
 from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.warehouses import LEDGER, Held, Recorded, by_month, recorded_months
+from monthly.warehouses import (
+    LEDGER,
+    Held,
+    Recorded,
+    by_month,
+    recorded_months,
+    refuse_other_count,
+)
 from monthly.warehouses.duckdb_opening import MOVE_AWAY, is_damage, opened, real_file
 from monthly.warehouses.duckdb_tables import (
     DIALECT,
@@ -157,12 +164,7 @@ class DuckDBFile:
         with self._connect(str(month)) as db, _transaction(db, month, self.path):
             prepare(db, month, kept)
             rows = _replace(db, month, parquet, names)
-            if rows != entry.rows_written:
-                raise AccountingError(
-                    f"{month}: {self.path} counted {rows} rows where the ledger has "
-                    f"{entry.rows_written}; nothing was changed",
-                    Remedy("force", True),
-                )
+            refuse_other_count(month, self.name(), rows, entry)
             _remember(db, month, entry)
         return rows
 

@@ -14,13 +14,13 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from core.download.remote_file import Download
-from core.errors import AccountingError, Remedy, SchemaError, StorageError
+from core.errors import SchemaError, StorageError
 from core.waiting import waiting
 from monthly.columns import Column
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry, Judge, entry_of
 from monthly.month import Month
-from monthly.warehouses import LEDGER, Held, Recorded
+from monthly.warehouses import LEDGER, Held, Recorded, refuse_other_count
 from monthly.warehouses.month_figures import MonthFigures
 from monthly.warehouses.postgres_errors import blockers, meant
 from monthly.warehouses.postgres_ledger import (
@@ -32,6 +32,7 @@ from monthly.warehouses.postgres_ledger import (
     make_ledger,
     recorded_in,
     refuse_changed,
+    refuse_pinned,
     remember,
     replace_entry,
     schema_in,
@@ -123,8 +124,9 @@ class Postgres:
         kept = kept_columns(dataset, entry)
         with self._replacing(month, entry.loaded_sha256, kept) as (sql, new):
             if new:
+                refuse_pinned(sql, month, self.label)
                 rows = copy_file(sql, month, new, parquet, (*dataset.columns, *kept))
-                self._compare(month, rows, entry)
+                refuse_other_count(month, self.label, rows, entry)
                 remember(sql, month, entry, None)
         return entry.rows_written
 
@@ -267,14 +269,6 @@ class Postgres:
         """Return the sessions that block a session, or None."""
         with closing(self.connect()) as db, db, db.cursor() as sql:
             return blockers(sql, pid)
-
-    def _compare(self, month: Month, rows: int, entry: Entry) -> None:
-        if rows != entry.rows_written:
-            raise AccountingError(
-                f"{month}: {self.label} counted {rows} rows where the ledger has "
-                f"{entry.rows_written}; nothing was changed",
-                Remedy("force", True),
-            )
 
     @contextmanager
     def _transaction(self, what: str) -> Iterator[Cursor]:

@@ -30,6 +30,12 @@ from monthly.warehouses import (
 )
 
 REJECTED = "rejected_rows"
+_UNPIN = Remedy(
+    "unpin",
+    True,
+    "for this warehouse and an empty bucket, to let loads replace it",
+    flow="history",
+)
 #: A dataset's ledger rows whose partitions exist: dropping the table drops its months.
 _LOADED = f"""
 FROM {LEDGER} WHERE dataset = %(dataset)s AND EXISTS (
@@ -170,6 +176,26 @@ def refuse_changed(
         raise Conflict(f"{month} was pinned in {label} meanwhile; run again")
     if expected is not None and (there.source_sha256 if there else "") not in expected:
         raise Conflict(f"{month} was replaced in {label} meanwhile; run again")
+
+
+def refuse_pinned(sql: Cursor, month: Month, label: str) -> None:
+    """Refuse to replace a pinned month that no bucket has, whichever version pinned it.
+
+    The pin of a month with an object is its bucket's: an unpin there must reach the database.
+
+    Raises:
+        StorageError: the month is pinned and has no object.
+    """
+    sql.execute(
+        f"SELECT left(entry ->> 'pinned', 10) FROM {LEDGER} WHERE dataset = %s AND file_month = %s "
+        "AND entry ->> 'pinned' <> '' AND coalesce(entry ->> 'object_key', '') = ''",
+        _key(month),
+    )
+    if found := sql.fetchone():
+        raise StorageError(
+            f"{month}: pinned in {label} on {found[0]}, where it was loaded without a bucket",
+            _UNPIN,
+        )
 
 
 def remember(sql: Cursor, month: Month, entry: Entry, rejects: Path | None) -> None:
