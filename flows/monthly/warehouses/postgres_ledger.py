@@ -30,6 +30,13 @@ from monthly.warehouses import (
 )
 
 REJECTED = "rejected_rows"
+_COLUMNS = {
+    LEDGER: "dataset text, file_month date, object_sha256 text NOT NULL, rows bigint NOT NULL, "
+    "schema_version integer NOT NULL, loaded_at timestamptz NOT NULL, entry jsonb NOT NULL, "
+    "source text, PRIMARY KEY (dataset, file_month)",
+    REJECTED: "dataset text, file_month date, line bigint, reason text NOT NULL, "
+    "text text NOT NULL",
+}
 _UNPIN = Remedy(
     "unpin",
     True,
@@ -76,20 +83,13 @@ def has_ledger(sql: Cursor) -> bool:
 
 
 def make_ledger(sql: Cursor) -> None:
-    """Create the ledger tables if they do not exist."""
-    sql.execute(
-        f"CREATE TABLE IF NOT EXISTS {LEDGER} (dataset text, file_month date, "
-        "object_sha256 text NOT NULL, rows bigint NOT NULL, schema_version integer NOT NULL, "
-        "loaded_at timestamptz NOT NULL, entry jsonb NOT NULL, source text, "
-        "PRIMARY KEY (dataset, file_month))"
-    )
+    """Create the ledger tables if no schema of the search path has them."""
+    for table, columns in _COLUMNS.items():
+        if not _can_write(sql, table):  # a new one in front would hide all months
+            sql.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
     if not _has_sources(sql):  # a ledger from before 1.1
         sql.execute(f"ALTER TABLE {LEDGER} ADD COLUMN source text")
         sql.execute(f"UPDATE {LEDGER} SET source = entry ->> 'url'")
-    sql.execute(
-        f"CREATE TABLE IF NOT EXISTS {REJECTED} (dataset text, file_month date, "
-        "line bigint, reason text NOT NULL, text text NOT NULL)"
-    )
 
 
 def checksums(sql: Cursor, dataset: str) -> dict[Month, str]:
@@ -244,6 +244,12 @@ def forget(sql: Cursor, month: Month) -> None:
     """Remove a month's ledger row and rejected rows."""
     for table in (LEDGER, REJECTED):
         sql.execute(f"DELETE FROM {table} WHERE dataset = %s AND file_month = %s", _key(month))
+
+
+def _can_write(sql: Cursor, table: str) -> bool:
+    """Return whether a table is in the search path and not somebody else's."""
+    sql.execute("SELECT has_table_privilege(to_regclass(%s)::oid, 'INSERT')", [table])
+    return bool(sql.fetchone()[0])
 
 
 def _has_sources(sql: Cursor) -> bool:

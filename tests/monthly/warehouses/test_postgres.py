@@ -43,6 +43,7 @@ from monthly.warehouses.duckdb import DuckDBFile
 from monthly.warehouses.postgres_binary import encoded
 from monthly.warehouses.postgres_connection import postgres_at
 from monthly.warehouses.postgres_tables import TYPES
+from postgres_server import USER
 from test_flows import trips
 
 OCTOBER, NOVEMBER = Month("green", 2020, 10), Month("green", 2020, 11)
@@ -606,6 +607,55 @@ def test_the_rights_of_the_readme_suffice(database: Database, tmp_path: Path) ->
     with closing(reader.connect()) as db, db.cursor() as sql:
         sql.execute(SUMS)
         assert sql.fetchall() == [("2020-10", 2, 3.0)]
+
+
+@pytest.fixture
+def own_schema(database: Database) -> Iterator[Callable[[str], None]]:
+    """Return a function that creates a schema of a role's own, first in its search path."""
+    created: list[str] = []
+
+    def create(role: str) -> None:
+        created.append(role)
+        database.query(f"CREATE SCHEMA {role} AUTHORIZATION {role}")
+
+    yield create
+    for role in created:
+        database.query(f"DROP SCHEMA {role} CASCADE")
+
+
+def test_a_new_schema_in_front_hides_no_month(
+    database: Database, tmp_path: Path, own_schema: Callable[[str], None]
+) -> None:
+    """PostgreSQL creates tables in the first schema of the search path, but finds those of all."""
+    warehouse = database.warehouse()
+    warehouse.load(*made(tmp_path, OCTOBER, ["1", "2"]))
+    warehouse.pin(OCTOBER, "2021-01-01")
+    own_schema(USER)
+    warehouse.load(*made(tmp_path, NOVEMBER, ["7"]))
+    assert database.query(SUMS) == [("2020-10", 2, 3), ("2020-11", 1, 7)]
+    assert warehouse.loaded("green").keys() == {OCTOBER, NOVEMBER}
+    there = warehouse.entry(OCTOBER)
+    assert there
+    assert there.pinned
+    ledgers = (
+        "SELECT schemaname FROM pg_tables WHERE tablename IN ('loaded_months', 'rejected_rows')"
+    )
+    assert database.query(ledgers) == [("public",), ("public",)]
+
+
+@pytest.mark.usefixtures("roles")
+def test_a_ledger_that_belongs_to_somebody_else_is_not_written_to(
+    database: Database, tmp_path: Path, own_schema: Callable[[str], None]
+) -> None:
+    """A role that only reads it has a ledger of its own, in its own schema."""
+    database.warehouse().load(*made(tmp_path, OCTOBER, ["1", "2"]))
+    database.query("GRANT SELECT ON loaded_months TO loader")
+    own_schema("loader")
+    loader, month = postgres_at(database.url.set(username="loader"), {}), sampled(tmp_path, 5)
+    loader.load(*month)
+    assert database.query("SELECT dataset FROM loaded_months") == [("green",)]
+    assert database.query("SELECT dataset FROM loader.loaded_months") == [("yellow",)]
+    assert loader.loaded("yellow").keys() == {month[0]}
 
 
 def test_another_database_than_postgres_is_refused() -> None:
