@@ -364,6 +364,11 @@ def test_month_that_the_warehouse_has_stays_unchanged() -> None:
             Status.CHANGED,
             "something other than a load changed it in w",
         ),
+        (
+            Held(entry_of(MONTH).object_sha256, 5, 5, elsewhere="old_trips"),
+            Status.CHANGED,
+            "w has it in the table old_trips, not in the one that is declared now",
+        ),
     ],
 )
 def test_month_that_the_warehouse_lacks_or_has_otherwise_is_due(

@@ -141,7 +141,7 @@ def test_new_modification_time_is_confirmed(in_postgres: Database, source: str) 
 def test_month_is_loaded_again_into_older_tables(
     bucket: FolderBucket, in_duckdb: DuckDBFile, in_postgres: Database, tmp_path: Path
 ) -> None:
-    """The row has the source, a column that the ledger of 1.0.0 lacks."""
+    """The row has the source, which the ledger of 1.0.0 lacks, and the table, as before 1.9.2."""
     entry = entry_of(bucket)
     path = fetch_object(bucket, OCTOBER, entry, tmp_path)
     warehouses: list[Warehouse] = [in_duckdb, in_postgres.warehouse()]
@@ -149,7 +149,17 @@ def test_month_is_loaded_again_into_older_tables(
         assert warehouse.refusal("green") is None
         assert warehouse.load(OCTOBER, entry, path) == 3
         assert warehouse.held(OCTOBER) == Held(entry.object_sha256, 3, 3)
-    query = "SELECT source FROM loaded_months WHERE file_month = '2020-10-01'"
+    query = "SELECT source, table_name FROM loaded_months WHERE file_month = '2020-10-01'"
     with attached(in_duckdb.path) as db:
-        assert db.execute(query).fetchall() == [(entry.url,)]
-    assert in_postgres.query(query) == [(entry.url,)]
+        assert db.execute(query).fetchall() == [(entry.url, "green_trips")]
+    assert in_postgres.query(query) == [(entry.url, "green_trips")]
+
+
+def test_reading_adds_no_column(in_postgres: Database) -> None:
+    """A reader need not be able to change tables."""
+    columns = "SELECT * FROM pg_attribute WHERE attrelid = 'loaded_months'::regclass"
+    before = in_postgres.query(columns)
+    warehouse = in_postgres.warehouse()
+    assert warehouse.held(OCTOBER)
+    assert warehouse.loaded("green").keys() == warehouse.recorded("green").keys()
+    assert in_postgres.query(columns) == before

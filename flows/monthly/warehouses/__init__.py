@@ -34,15 +34,20 @@ class Held:
         loaded: rows after the load.
         found: rows now.
         touched: whether something else has changed the month since, whatever its row count.
+        elsewhere: the table that it was loaded into, if that is not the declared one.
     """
 
     sha256: str
     loaded: int
     found: int
     touched: bool = False
+    elsewhere: str | None = None
 
     def difference(self, warehouse: str) -> str | None:
         """Return how the month differs from what its load left, or None."""
+        if self.elsewhere:
+            other = f"has it in the table {self.elsewhere}, not in the one that is declared now"
+            return f"{warehouse} {other}"
         if self.found != self.loaded:
             return f"{warehouse} has {self.found:,} rows of it where its load left {self.loaded:,}"
         return f"something other than a load changed it in {warehouse}" if self.touched else None

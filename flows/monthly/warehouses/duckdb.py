@@ -42,6 +42,8 @@ from monthly.warehouses.duckdb_tables import (
 from monthly.warehouses.month_figures import MonthFigures, months_in
 from monthly.warehouses.table_columns import kept_columns, measurable, quoted
 
+#: The ledger's rows; `table_name` is null from before 1.9.2, even without the column.
+_ROWS = f"(FROM {LEDGER} UNION ALL BY NAME SELECT NULL::VARCHAR AS table_name WHERE false)"
 #: What to do about a table that the project's queries fail on.
 _RENAME = "rename or drop the table if something else made or changed it, then run again"
 
@@ -70,14 +72,16 @@ class DuckDBFile:
 
     def loaded(self, dataset: str) -> dict[Month, str]:
         """Return the loaded object's SHA-256 by month, creating no file; see `Warehouse`."""
+        table = DATASETS[dataset].table
         if not self.path.exists():
             return {}
         with self._reading(dataset) as db:
-            if not (exists(db, LEDGER) and exists(db, DATASETS[dataset].table)):
+            if not (exists(db, LEDGER) and exists(db, table)):
                 return {}
             rows = db.execute(
-                f"SELECT file_month, object_sha256 FROM {LEDGER} WHERE dataset = ?",
-                [dataset],
+                f"SELECT file_month, object_sha256 FROM {_ROWS} "
+                "WHERE dataset = $1 AND lower(coalesce(table_name, $2)) = lower($2)",
+                [dataset, table],
             ).fetchall()
         return by_month(dataset, rows)
 
@@ -92,9 +96,10 @@ class DuckDBFile:
             there = f"SELECT count(*) FROM {table_of(dataset)} WHERE file_month = $2"
             row = db.execute(
                 "SELECT object_sha256, rows, "
-                f"({there if exists(db, dataset.table) else 'SELECT 0'}) "
-                f"FROM {LEDGER} WHERE dataset = $1 AND file_month = $2",
-                [month.dataset, month.first_day],
+                f"({there if exists(db, dataset.table) else 'SELECT 0'}), "
+                "false, CASE WHEN lower(table_name) <> lower($3) THEN table_name END "
+                f"FROM {_ROWS} WHERE dataset = $1 AND file_month = $2",
+                [month.dataset, month.first_day, dataset.table],
             ).fetchone()
         return Held(*row) if row else None
 
@@ -259,8 +264,8 @@ def _remember(db: duckdb.DuckDBPyConnection, month: Month, entry: Entry) -> None
     db.execute(f"DELETE FROM {LEDGER} WHERE dataset = ? AND file_month = ?", which)
     db.execute(
         f"INSERT INTO {LEDGER} (dataset, file_month, object_sha256, rows, "
-        "schema_version, loaded_at, source, entry) "
-        "VALUES (?, ?, ?, ?, ?, now()::TIMESTAMP, ?, ?)",
+        "schema_version, loaded_at, source, entry, table_name) "
+        "VALUES (?, ?, ?, ?, ?, now()::TIMESTAMP, ?, ?, ?)",
         [
             *which,
             entry.loaded_sha256,
@@ -268,5 +273,6 @@ def _remember(db: duckdb.DuckDBPyConnection, month: Month, entry: Entry) -> None
             entry.schema_version,
             entry.url,
             json.dumps(asdict(entry)),
+            DATASETS[month.dataset].table,
         ],
     )

@@ -98,10 +98,10 @@ def _make_ledger(db: duckdb.DuckDBPyConnection) -> None:
     db.execute(
         f"CREATE TABLE IF NOT EXISTS {LEDGER} (dataset VARCHAR, file_month DATE, "
         "object_sha256 VARCHAR, rows BIGINT, schema_version INTEGER, loaded_at TIMESTAMP, "
-        "source VARCHAR, entry VARCHAR, PRIMARY KEY (dataset, file_month))"
+        "source VARCHAR, entry VARCHAR, table_name VARCHAR, PRIMARY KEY (dataset, file_month))"
     )
-    # A ledger from before 1.1 has no source column, one from before 1.3 no entry column.
-    for column in ("source", "entry"):
+    # A ledger from before 1.1 has no source, one from before 1.3 no entry, 1.9.2 no table.
+    for column in ("source", "entry", "table_name"):
         db.execute(f"ALTER TABLE {LEDGER} ADD COLUMN IF NOT EXISTS {column} VARCHAR")
 
 

@@ -33,7 +33,7 @@ REJECTED = "rejected_rows"
 _COLUMNS = {
     LEDGER: "dataset text, file_month date, object_sha256 text NOT NULL, rows bigint NOT NULL, "
     "schema_version integer NOT NULL, loaded_at timestamptz NOT NULL, entry jsonb NOT NULL, "
-    "source text, PRIMARY KEY (dataset, file_month)",
+    "source text, table_name text, PRIMARY KEY (dataset, file_month)",
     REJECTED: "dataset text, file_month date, line bigint, reason text NOT NULL, "
     "text text NOT NULL",
 }
@@ -43,9 +43,12 @@ _UNPIN = Remedy(
     "for this warehouse and an empty bucket, to let loads replace it",
     flow="history",
 )
+#: The table that a month was loaded into; null from before 1.9.2, even without the column.
+_TABLE = "to_jsonb(kept) ->> 'table_name'"
 #: A dataset's ledger rows whose partitions exist: dropping the table drops its months.
 _LOADED = f"""
-FROM {LEDGER} WHERE dataset = %(dataset)s AND EXISTS (
+FROM {LEDGER} AS kept WHERE dataset = %(dataset)s
+AND coalesce({_TABLE}, %(table)s) = %(table)s AND EXISTS (
   SELECT FROM pg_inherits WHERE inhparent = to_regclass(quote_ident(%(table)s))
   AND inhrelid = to_regclass(quote_ident(%(table)s || to_char(file_month, '_YYYY_MM'))))
 """
@@ -61,8 +64,9 @@ SELECT object_sha256, rows, part.oid::regclass::text,
   AND pg_stat_get_tuples_deleted(part.oid) = 0
   AND loaded_at > coalesce(greatest(pg_stat_get_bgwriter_stat_reset_time(),
     (SELECT stats_reset FROM pg_stat_database WHERE datname = current_database())), '-infinity')
-  AND (rows = 0) = (pg_relation_size(part.oid) = 0)
-FROM {LEDGER} LEFT JOIN pg_class AS part
+  AND (rows = 0) = (pg_relation_size(part.oid) = 0),
+  nullif({_TABLE}, %(table)s)
+FROM {LEDGER} AS kept LEFT JOIN pg_class AS part
   ON part.oid = to_regclass(quote_ident(%(table)s || to_char(file_month, '_YYYY_MM')))
   AND EXISTS (SELECT FROM pg_inherits WHERE inhrelid = part.oid
     AND inhparent = to_regclass(quote_ident(%(table)s)))
@@ -87,9 +91,11 @@ def make_ledger(sql: Cursor) -> None:
     for table, columns in _COLUMNS.items():
         if not _can_write(sql, table):  # a new one in front would hide all months
             sql.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
-    if not _has_sources(sql):  # a ledger from before 1.1
+    if not _has_column(sql, "source"):  # a ledger from before 1.1
         sql.execute(f"ALTER TABLE {LEDGER} ADD COLUMN source text")
         sql.execute(f"UPDATE {LEDGER} SET source = entry ->> 'url'")
+    if not _has_column(sql, "table_name"):  # one from before 1.9.2
+        sql.execute(f"ALTER TABLE {LEDGER} ADD COLUMN table_name text")
 
 
 def checksums(sql: Cursor, dataset: str) -> dict[Month, str]:
@@ -113,12 +119,12 @@ def held_in(sql: Cursor, month: Month) -> Held | None:
     row = sql.fetchone()
     if row is None:
         return None
-    sha256, loaded, partition, proven = row
-    if partition is None:
-        return Held(sha256, loaded, 0)
-    if not proven:
+    sha256, loaded, partition, proven, elsewhere = row
+    found = loaded if proven else 0
+    if partition and not proven:
         sql.execute(f"SELECT count(*) FROM {partition}")
-    return Held(sha256, loaded, loaded if proven else sql.fetchone()[0])
+        found = sql.fetchone()[0]
+    return Held(sha256, loaded, found, elsewhere=elsewhere)
 
 
 def entry_in(sql: Cursor, month: Month, garbled_too: bool = False) -> Entry | None:
@@ -209,10 +215,12 @@ def remember(sql: Cursor, month: Month, entry: Entry, rejects: Path | None) -> N
     """
     sql.execute(
         f"INSERT INTO {LEDGER} (dataset, file_month, object_sha256, rows, schema_version, "
-        "loaded_at, entry, source) VALUES (%s, %s, %s, %s, %s, now(), %s, %s) "
+        "loaded_at, entry, source, table_name) "
+        "VALUES (%s, %s, %s, %s, %s, now(), %s, %s, %s) "
         "ON CONFLICT (dataset, file_month) DO UPDATE SET object_sha256 = excluded.object_sha256, "
         "rows = excluded.rows, schema_version = excluded.schema_version, "
-        "loaded_at = excluded.loaded_at, entry = excluded.entry, source = excluded.source",
+        "loaded_at = excluded.loaded_at, entry = excluded.entry, source = excluded.source, "
+        "table_name = excluded.table_name",
         [
             *_key(month),
             entry.loaded_sha256,
@@ -220,6 +228,7 @@ def remember(sql: Cursor, month: Month, entry: Entry, rejects: Path | None) -> N
             entry.schema_version,
             _json(entry),
             entry.url,
+            DATASETS[month.dataset].table,
         ],
     )
     sql.execute(f"DELETE FROM {REJECTED} WHERE dataset = %s AND file_month = %s", _key(month))
@@ -252,11 +261,11 @@ def _can_write(sql: Cursor, table: str) -> bool:
     return bool(sql.fetchone()[0])
 
 
-def _has_sources(sql: Cursor) -> bool:
+def _has_column(sql: Cursor, name: str) -> bool:
     sql.execute(
         "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(%s) "
-        "AND attname = 'source' AND NOT attisdropped)",
-        [LEDGER],
+        "AND attname = %s AND NOT attisdropped)",
+        [LEDGER, name],
     )
     return bool(sql.fetchone()[0])
 

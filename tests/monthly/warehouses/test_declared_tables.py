@@ -106,6 +106,29 @@ def test_every_type_arrives_to_the_last_digit(place: Place, declare: Declare) ->
 
 # ---- names
 
+
+def test_a_table_that_is_declared_again_is_not_intact(place: Place, declare: Declare) -> None:
+    """Its rows are those of the object before, however many the other table got since."""
+    columns = column("n", "int64")
+    declare("rides", columns, rest="table = 'one'")
+    month = of("rides")
+    place.publish(month, "n\n1\n2\n")
+    declare("rides", columns, rest="table = 'two'")
+    entry = place.publish(month, "n\n3\n4\n")
+    for table in ("one", "two"):
+        declare("rides", columns, rest=f"table = '{table}'")
+        held = place.warehouse.held(month)
+        is_there = table == "two"
+        assert held
+        assert held.is_intact(entry.object_sha256, "w") == is_there
+        assert place.warehouse.loaded("rides").keys() == ({month} if is_there else set())
+    declare("rides", columns, rest="table = 'one'")
+    place.load(month, entry)
+    assert place.ask(f"SELECT n FROM {place.table('rides')} ORDER BY n") == [(3,), (4,)]
+    assert place.warehouse.held(month) == Held(entry.object_sha256, 2, 2)
+    assert place.warehouse.loaded("rides") == {month: entry.object_sha256}
+
+
 RESERVED = ("order", "user", "Group", "TABLE", "select", "end", "rowid", "month", "Ledger")
 
 
@@ -393,6 +416,20 @@ def test_a_direct_load_keeps_columns_and_replaces_them(
 
 
 # ---- a declaration that changes
+
+
+def test_a_correction_is_not_compared_with_rows_of_another_table(
+    database: Database, declare: Declare, tmp_path: Path
+) -> None:
+    """The table that is declared again has the rows of an older file, of as many rows."""
+    path = tmp_path / "rides.csv"
+    for number, table in enumerate(["one", "two", "one"]):
+        declare("rides", column("n", "int64"), rest=f"table = '{table}'")
+        path.write_text(f"n\n{number}\n", "utf-8")
+        with Rows(of("rides"), path, tmp_path, Rules()) as rows:
+            entry = database.warehouse().ingest(rows, published_download(of("rides"), path))
+    assert [change.rows_added for change in entry.history] == [None, None]
+    assert database.query("SELECT n FROM one") == [(2,)]
 
 
 def test_another_type_is_refused_before_anything_is_replaced(
