@@ -6,11 +6,10 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
-from settings import ENV_FILE, SettingError, Settings
+from settings import SettingError, Settings, add_env_option
 
 import httpx
 from prefect.blocks.core import Block
@@ -85,7 +84,7 @@ def main_of_all(specs: Sequence[BlockSpec], arguments: Sequence[str] | None = No
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = OneLineParser(description="Save blocks with the values of a .env file.")
     parser.add_argument("--check", action="store_true", help="connect, and save nothing")
-    parser.add_argument("--env", type=Path, default=ENV_FILE, help="the file; %(default)s")
+    add_env_option(parser)
     return parser.parse_args(arguments)
 
 

@@ -5,6 +5,7 @@ Importing this module puts flows/ on the path, for the project's own block class
 
 from __future__ import annotations
 
+import argparse
 import fnmatch
 import os
 import re
@@ -14,10 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
-
 PROJECT = Path(__file__).absolute().parents[1]
-ENV_FILE = Path(os.environ.get("TRIPS_ENV_FILE") or PROJECT / ".env")
 #: Variables whose values are never printed, not even in part.
 SECRETS = (
     "AWS_SECRET_ACCESS_KEY",
@@ -33,7 +31,35 @@ _OF_SOURCES = "TRIPS_SECRET_"
 if (_FLOWS := str(PROJECT / "flows")) not in sys.path:
     sys.path.append(_FLOWS)
 
-from orchestration import prefect_home  # noqa: E402, F401 - flows/ is on the path only now
+
+def _take_env_file() -> None:
+    """Export the file that `--env` names, as what is imported next reads it, too.
+
+    Otherwise that exports variables of another file, which would override those of this one.
+    """
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--env", nargs="?")
+    if named := parser.parse_known_args()[0].env:
+        os.environ["TRIPS_ENV_FILE"] = named
+
+
+_take_env_file()
+
+# flows/ is on the path only now.
+from orchestration import prefect_home, variables  # noqa: E402, F401
+from orchestration.variables import FILE as ENV_FILE  # noqa: E402
+
+
+def add_env_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names the .env file."""
+    about = "the .env file; %(default)s"
+    parser.add_argument("--env", type=_named, default=ENV_FILE, help=about)
+
+
+def _named(text: str) -> Path:
+    if not text:  # Path("") would be a folder
+        raise argparse.ArgumentTypeError("names no file")
+    return Path(text)
 
 
 class SettingError(Exception):
@@ -54,12 +80,16 @@ class Settings:
 
     @classmethod
     def read(cls, file: Path) -> Settings:
-        """Read a .env file, which may be missing, and the environment; empty counts as unset.
+        """Read a .env file and the environment; empty counts as unset.
 
         The environment takes precedence.
+
+        Raises:
+            UsageError: the file cannot be read, or a named one does not exist.
         """
-        # No interpolation: a password may contain a dollar sign.
-        places = dotenv_values(file, interpolate=False), os.environ
+        known = file == ENV_FILE
+        in_file = variables.in_file() if known else variables.read_file(file, named=True)
+        places = in_file, os.environ
         return cls({n: value for found in places for n, value in found.items() if value}, file)
 
     def get(self, name: str, default: str = "") -> str:

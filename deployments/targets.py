@@ -14,10 +14,9 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, cast
 
-from settings import ENV_FILE, PROJECT, SettingError, Settings
+from settings import PROJECT, SettingError, Settings, add_env_option
 
 import httpx
 from prefect.blocks.core import Block
@@ -252,7 +251,7 @@ def parser() -> argparse.ArgumentParser:
     about = inspect.cleandoc(sys.modules["__main__"].__doc__ or "Apply deployments.")
     found = OneLineParser(description=about.splitlines()[0])
     found.add_argument("--dry-run", action="store_true", help="print them, and apply nothing")
-    found.add_argument("--env", type=Path, default=ENV_FILE, help="the .env file; %(default)s")
+    add_env_option(found)
     return found
 
 

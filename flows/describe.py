@@ -19,7 +19,7 @@ from core.errors import TripsError, UsageError
 from orchestration.json_log import say
 from orchestration.network import share_network
 from orchestration.one_line_parser import OneLineParser
-from orchestration.variables import share_early, share_secrets
+from orchestration.variables import in_file, share_early, share_secrets
 
 _EXAMPLES = """examples:
   python flows/describe.py https://s3.amazonaws.com/tripdata/JC-202001-citibike-tripdata.csv.zip \\
@@ -35,6 +35,7 @@ def main() -> int:
         # Imported here, so that a wrong option is told at once.
         from monthly.describe import describe
 
+        in_file()  # fails if it cannot be read
         share_network()
         share_early()
         share_secrets()

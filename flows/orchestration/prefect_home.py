@@ -92,6 +92,26 @@ def _register_no_blocks() -> None:
         os.environ.setdefault(f"PREFECT_{name}", "false")
 
 
+def _refuse_unusable_env_file() -> None:
+    """Exit with one line if `.env` cannot be read, or TRIPS_ENV_FILE names a missing file."""
+    # Not at the top, as below.
+    from core.errors import UsageError
+    from orchestration.output import refuse
+    from orchestration.variables import in_file
+
+    try:
+        in_file()
+    except UsageError as error:
+        if not _is_own_command():
+            raise  # a process of Prefect's own shows the error with the run
+        refuse(error)
+
+
+def _is_own_command() -> bool:
+    main = getattr(sys.modules["__main__"], "__file__", None) or ""
+    return Path(main).absolute().parent.parent == PROJECT
+
+
 def _share_declarations() -> None:
     """Export the folder of declarations and the log format from `.env`.
 
@@ -103,8 +123,7 @@ def _share_declarations() -> None:
     from orchestration.variables import refuse_unknown_log, share_early
 
     share_early()
-    main = getattr(sys.modules["__main__"], "__file__", None) or ""
-    if Path(main).absolute().parent.parent != PROJECT:
+    if not _is_own_command():
         return  # a process of Prefect's own shows the error with the run
     try:
         from core.download.http import refuse_wrong_settings
@@ -153,6 +172,7 @@ def _share_network() -> None:
 if __name__ == "orchestration.prefect_home":
     _refuse_other_python()
     _end_command_quietly()
+    _refuse_unusable_env_file()
     _share_network()
     _share_declarations()
     if "prefect" not in sys.modules:

@@ -117,7 +117,9 @@ BQ_MAX_BYTES = Variable(
     "fails before it runs. By default there is no limit.",
 )
 ENVIRONMENT_FILE = Variable(
-    "TRIPS_ENV_FILE", str(PROJECT / ".env"), "File to read in place of `.env`."
+    "TRIPS_ENV_FILE",
+    str(PROJECT / ".env"),
+    "File to read in place of `.env`; it must exist.",
 )
 VARIABLES = (
     SOURCE,
@@ -139,9 +141,47 @@ VARIABLES = (
     ENVIRONMENT_FILE,
 )
 
+
+def read_file(file: Path, named: bool) -> dict[str, str | None]:
+    """Return the variables of a file such as `.env`, which may be missing unless it was named.
+
+    Raises:
+        UsageError: it cannot be read, or it was named and is missing.
+    """
+    try:
+        # Not is_file: /dev/null and the pipe of a shell's <(...) serve, too.
+        if named and (not file.exists() or file.is_dir()):
+            raise UsageError(
+                f"{file.absolute()} is not a file; correct {ENVIRONMENT_FILE.name} or --env"
+            )
+        # Without interpolation: a password may contain a dollar sign.
+        return dotenv_values(file, interpolate=False)
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{file}, line {line}: not UTF-8; save the file as UTF-8") from error
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read ({error.strerror}); correct that") from error
+
+
 FILE = Path(os.environ.get(ENVIRONMENT_FILE.name) or ENVIRONMENT_FILE.default)
-#: Without interpolation: a password may contain a dollar sign.
-_IN_FILE = dotenv_values(FILE, interpolate=False)
+_IN_FILE: dict[str, str | None] = {}
+#: Why the file cannot be used. Printing an error already takes these settings.
+_FAULT: UsageError | None = None
+try:
+    _IN_FILE = read_file(FILE, named=bool(os.environ.get(ENVIRONMENT_FILE.name)))
+except UsageError as unusable:
+    _FAULT = unusable
+
+
+def in_file() -> dict[str, str | None]:
+    """Return the variables of FILE, which is read only once: it may be a pipe.
+
+    Raises:
+        UsageError: the file cannot be read, or TRIPS_ENV_FILE names a missing one.
+    """
+    if _FAULT:
+        raise _FAULT
+    return _IN_FILE
 
 
 @dataclass(frozen=True)
@@ -218,6 +258,9 @@ def share_early() -> None:
     """Export what applies before a flow is imported, or that the library below flows reads."""
     for variable in (DATASETS, LOG, SCRATCH, THREADS, HOST_REQUESTS, CONTACT):
         share_with_library(variable)
+    if os.environ.get(ENVIRONMENT_FILE.name):
+        # Child processes may have another folder as their current one.
+        os.environ[ENVIRONMENT_FILE.name] = str(FILE.absolute())
 
 
 def share_secrets() -> None:
