@@ -12,6 +12,7 @@ import docker
 from prefect.infrastructure import DockerContainer
 from prefect.infrastructure.container import ImagePullPolicy
 
+import flow_variables
 import identity
 from block_specs import Blocks, BlockSpec, main
 
@@ -79,7 +80,7 @@ def _environment(settings: Settings) -> dict[str, str | None]:
         "PREFECT_HOME": settings.get("DOCKER_PREFECT_HOME", "/opt/prefect/home")
     }
     found |= {"TRIPS_DATASETS": DATASETS} if _declarations(settings) else {}
-    found |= identity.variables(settings)
+    found |= identity.variables(settings) | flow_variables.variables(settings)
     return found | (JSON_LOG if settings.get("TRIPS_LOG") == "json" else {})
 
 

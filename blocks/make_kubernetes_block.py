@@ -14,6 +14,7 @@ from prefect.infrastructure import KubernetesJob
 from prefect.infrastructure.kubernetes import KubernetesImagePullPolicy
 from prefect.utilities.pydantic import JsonPatch
 
+import flow_variables
 from block_specs import Blocks, BlockSpec, main
 from make_docker_block import DATA, JSON_LOG, check_volume, volume_blocks
 
@@ -67,6 +68,7 @@ def _environment(settings: Settings) -> dict[str, str | None]:
     # Without it, the agent's own PREFECT_HOME would apply in the container.
     own: dict[str, str | None] = {"PREFECT_HOME": "/opt/prefect/home"}
     own |= JSON_LOG if settings.get("TRIPS_LOG") == "json" else {}
+    own |= flow_variables.variables(settings)
     # An agent hands on its own PREFECT_API_KEY, which anybody who may read jobs would see.
     return own | {reference["name"]: None for reference in _references(settings)}
 

@@ -10,17 +10,17 @@ from settings import PROJECT, Settings
 
 from prefect.infrastructure import Process
 
+import flow_variables
 from block_specs import Blocks, BlockSpec, main
 
 
 def blocks(settings: Settings) -> Blocks:
     """Yield a process in this folder, and one in a temporary folder with fetched code."""
-    # No bucket or warehouse block is saved for these: both processes use the same data folder as
-    # a flow that is started by hand.
-    data = Path(settings.get("TRIPS_DATA", str(PROJECT / "data"))).expanduser().absolute()
-    env: dict[str, str | None] = {"TRIPS_DATA": str(data)}
-    if own := settings.get("TRIPS_DATASETS"):  # fetched code has no .env
-        env["TRIPS_DATASETS"] = str(Path(own).expanduser().absolute())
+    data = settings.get("TRIPS_DATA")
+    env = _absolute({"TRIPS_DATA": data, "TRIPS_DATASETS": settings.get("TRIPS_DATASETS")})
+    # Fetched code has no .env, and its own folder is a temporary one.
+    default = {"TRIPS_DATA": str(PROJECT / "data")}
+    fetched = default | env | flow_variables.variables(settings)
     # Deprecated in favor of Prefect 3's workers, but Prefect 2 agents still run this block.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -28,7 +28,12 @@ def blocks(settings: Settings) -> Blocks:
         # fail at its next line with a broken pipe. The UI shows the lines on the run's page.
         # Without a folder an agent copies the project into a temporary one, and removes it later.
         yield "zoom-local", Process(working_dir=PROJECT, env=env, stream_output=False)
-        yield "zoom-fetched", Process(env=env, stream_output=False)
+        yield "zoom-fetched", Process(env=fetched, stream_output=False)
+
+
+def _absolute(paths: dict[str, str]) -> dict[str, str | None]:
+    """Return the paths that are set, for processes with another current folder."""
+    return {n: str(Path(path).expanduser().absolute()) for n, path in paths.items() if path}
 
 
 def check(block: Process) -> str:
@@ -36,7 +41,8 @@ def check(block: Process) -> str:
     folder = block.working_dir
     if folder and not Path(folder, "flows").is_dir():
         raise FileNotFoundError(f"{folder} has no flows/")
-    return f"runs in {folder or 'a temporary folder'}, data in {block.env['TRIPS_DATA']}"
+    data = block.env.get("TRIPS_DATA") or "local-bucket/zoom and duckdb-warehouse/zoom"
+    return f"runs in {folder or 'a temporary folder'}, data in {data}"
 
 
 SPEC = BlockSpec((), blocks, {"process/zoom-local": check, "process/zoom-fetched": check})

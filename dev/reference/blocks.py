@@ -31,6 +31,8 @@ a saved block and the default come after them. An empty value counts as unset.
 _COMPOSE = "`compose.yaml` reads these from the environment, or else from `.env`:\n"
 #: Methods of Settings that read a variable.
 _READS = {"get", "required", "address", "bucket", "image", "matching", "parts"}
+#: Modules of blocks/ whose lists of variables scripts pass on.
+_PASSING = {"identity", "flow_variables"}
 
 
 def section() -> str:
@@ -83,11 +85,10 @@ def read_by(tree: ast.Module) -> set[str]:
 
 
 def passed_on(tree: ast.Module) -> list[str]:
-    """Return the variables of this machine's identity, if a script gives them to containers."""
-    if not any(ast.unparse(call.func).startswith("identity.") for call in _calls(tree)):
-        return []
-    text = (PROJECT / "blocks" / "identity.py").read_text()
-    return re.findall(r'^    "(\w+)",$', text, re.MULTILINE)
+    """Return the variables that a script passes on to runs: of the identity, and of flows."""
+    called = {ast.unparse(call.func).partition(".")[0] for call in _calls(tree)}
+    texts = [(PROJECT / "blocks" / f"{name}.py").read_text() for name in _PASSING & called]
+    return [name for text in texts for name in re.findall(r'^    "(\w+)",$', text, re.MULTILINE)]
 
 
 def _calls(tree: ast.Module) -> Iterator[ast.Call]:

@@ -35,6 +35,7 @@ import make_docker_block
 import make_embedded_blocks
 import make_gcp_blocks
 import make_github_block
+import make_kubernetes_block
 import make_notification
 import make_postgres_block
 import make_process_blocks
@@ -307,6 +308,74 @@ def test_folders_of_processes_are_absolute(tmp_path: Path, monkeypatch: pytest.M
             "TRIPS_DATASETS": f"{tmp_path}/declared",
         }
         assert not process.stream_output
+
+
+def environments(values: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return the environments of the blocks in which deployments run."""
+    settings = Settings({"DOCKER_IMAGE": "f:1", "KUBERNETES_IMAGE": "f:1", **values}, Path(".env"))
+    scripts = (make_process_blocks, make_docker_block, make_kubernetes_block)
+    made: list[tuple[str, Any]] = [pair for script in scripts for pair in script.blocks(settings)]
+    return {name: block.env for name, block in made if hasattr(block, "env")}
+
+
+def test_a_process_in_the_project_finds_its_data_as_a_flow_by_hand() -> None:
+    """TRIPS_DATA would outweigh a saved `local-bucket/zoom`; fetched code has no lasting folder."""
+    found = environments({})
+    assert found["zoom-local"] == {}
+    assert found["zoom-fetched"] == {"TRIPS_DATA": str(PROJECT / "data")}
+
+
+#: Variables of flows that mean the same on every machine, with a value.
+OF_FLOWS = {
+    "TRIPS_SOURCE": "tlc",
+    "TRIPS_THREADS": "2",
+    "TRIPS_MONTHS_PER_MINUTE": "3",
+    "TRIPS_HOST_REQUESTS": "4",
+    "TRIPS_CONTACT": "taxi@example.org",
+    "TRIPS_BQ_DATASET": "prod",
+    "TRIPS_BQ_LOCATION": "EU",
+    "TRIPS_BQ_MAX_BYTES": "5",
+}
+
+
+@pytest.mark.parametrize("name", ["zoom-fetched", "zoom-docker", "zoom-kubernetes"])
+def test_variables_of_flows_reach_runs_that_have_no_env_file(name: str) -> None:
+    """A schedule would load into another BigQuery dataset than a run by hand."""
+    own = {"TRIPS_SCRATCH": "/scratch", "TRIPS_CA_FILE": "/ca.pem", "TRIPS_SECRET_SAS": "s1gned"}
+    added = environments(OF_FLOWS | own)[name].items() - environments({})[name].items()
+    assert dict(added) == OF_FLOWS
+
+
+def test_a_variable_from_a_secret_of_the_cluster_outweighs_the_env_file() -> None:
+    """The block must not hold another value for it."""
+    keys = {"KUBERNETES_SECRET_KEYS": "TRIPS_BQ_DATASET=trips/dataset"}
+    assert environments(OF_FLOWS | keys)["zoom-kubernetes"]["TRIPS_BQ_DATASET"] is None
+
+
+@pytest.mark.parametrize(
+    ("source", "passed"),
+    [
+        ("sample:2000", True),
+        ("https://example.org/{year}-{month:02}.csv + https://example.org/b.csv", True),
+        ("https://example.org/{year}.csv?sig={secret.sas}", True),
+        ("https://example.org/{year}.csv?sig=s1gned", False),
+        ("https://me:pa55w@example.org/{year}.csv", False),
+        ("https://example.org/a.csv + https://pa55w@example.org/b.csv", False),
+        ("file:///srv/{year}.csv", False),
+        ("./published/{year}.csv", False),
+        ("published/{year}.csv", False),
+    ],
+)
+def test_a_source_with_a_secret_or_of_this_machine_is_not_passed_on(
+    source: str, passed: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is left out is reported, without its value."""
+    found = environments({"TRIPS_SOURCE": source})
+    for name in ("zoom-fetched", "zoom-docker", "zoom-kubernetes"):
+        assert found[name].get("TRIPS_SOURCE") == (source if passed else None)
+    said = capsys.readouterr().err
+    assert said.count("TRIPS_SOURCE is not passed on to deployed runs: ") == (0 if passed else 3)
+    assert source not in said
 
 
 def test_a_process_in_a_folder_without_the_flows_is_refused(tmp_path: Path) -> None:
