@@ -22,7 +22,8 @@ from core.storage.bucket import Bucket
 from orchestration.block_registry import open_bucket
 from orchestration.exit_codes import ExitCode
 from project_code import ProjectCode
-from targets import Target, deploy, loaded, parser
+from saved_blocks import loaded
+from targets import Target, deploy, parser
 
 #: Folder in the bucket with a subfolder for each upload, named by its digest.
 CODE = "code"

@@ -18,9 +18,9 @@ import yaml
 
 import make_kubernetes_block
 from core.errors import UsageError
+from lost_places import refuse_lost_places
 from orchestration.exit_codes import ExitCode
-from specs import DeploymentSpec, all_specs
-from targets import Target, apply, deploy, loaded, parameters_of, parser
+from targets import Target, apply, deploy, parser, places_of
 
 TARGET = Target(
     name="kubernetes-flow",
@@ -31,7 +31,6 @@ TARGET = Target(
     path="/opt/prefect",  # where the Dockerfile puts the project
     in_containers=True,
 )
-_EMBEDDED = ("local-bucket", "duckdb-warehouse")
 
 
 def job_of(settings: Settings) -> Any:
@@ -40,30 +39,6 @@ def job_of(settings: Settings) -> Any:
         raise settings.wrong(" and ".join(missing), "must have a value")
     _, job = next(make_kubernetes_block.blocks(settings))
     return job
-
-
-def refuse_lost_months(job: Any, target: Target, settings: Settings) -> None:
-    """Raise if months would be stored on the disk of a job, and lost with it.
-
-    Raises:
-        SettingError: the job has no volume.
-    """
-    if job.job["spec"]["template"]["spec"].get("volumes"):
-        return
-    names = {"bucket": "TRIPS_BUCKET", "warehouse": "TRIPS_WAREHOUSE"}
-    used = {name: value for row in all_specs() for name, value in _places(row, target, settings)}
-    lost = [names[name] for name in names if used.get(name, "").startswith(_EMBEDDED)]
-    if lost:
-        raise settings.wrong(
-            " and ".join(lost),
-            "would be on the disk of each job, and lost with it; name a bucket and a warehouse "
-            "elsewhere, or a KUBERNETES_VOLUME",
-        )
-
-
-def _places(row: DeploymentSpec, target: Target, settings: Settings) -> list[tuple[str, str]]:
-    found = parameters_of(row, target, settings)
-    return [(name, str(found[name])) for name in row.places]
 
 
 def main_of(
@@ -82,18 +57,12 @@ def main_of(
     """
     options = parser().parse_args(arguments)
     settings = Settings.read(options.env)
-
-    def checked(target: Target) -> Target:
-        """Return the target if its jobs keep their months."""
-        refuse_lost_months(loaded(target.infrastructure), target, settings)
-        return target
-
     try:
         if options.dry_run:
             job = job_of(settings)
-            refuse_lost_months(job, target, settings)
+            refuse_lost_places(job, places_of(target, settings), settings)
             print(yaml.safe_dump(shown(job), sort_keys=False))
-        return deploy(target, options, apply_one, checked)
+        return deploy(target, options, apply_one)
     except (SettingError, UsageError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return ExitCode.USAGE

@@ -28,8 +28,9 @@ with warnings.catch_warnings():
 from kubernetes_deploy import TARGET as AGENTS
 from kubernetes_deploy import main_of
 from orchestration.exit_codes import ExitCode
+from saved_blocks import loaded
 from specs import DeploymentSpec
-from targets import Target, loaded
+from targets import Target
 from work_pool_deploy import apply_to_pool
 
 #: Variables that Prefect's template lacks, each with its path in the manifest.

@@ -10,29 +10,27 @@ import argparse
 import asyncio
 import inspect
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from settings import PROJECT, SettingError, Settings, add_env_option
 
 import httpx
-from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import MinimalDeploymentSchedule
 from prefect.deployments.deployments import Deployment
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import PREFECT_API_URL
-from prefect.utilities.importtools import import_object
 
 from block_specs import no_answer, server_answers
 from core.errors import UsageError
+from lost_places import refuse_lost_places
 from orchestration.exit_codes import ExitCode
 from orchestration.one_line_parser import OneLineParser
-from orchestration.prefect_server import place_of_blocks
+from saved_blocks import loaded, quiet, short_reference
 from specs import DeploymentSpec, all_specs
 
 #: Prefect's own name for the agents' pool, used by its UI and `prefect agent start -p`.
@@ -47,14 +45,6 @@ _NO_SERVER = (
     "PREFECT_API_URL is not set: these are in the database of this machine's PREFECT_HOME, "
     "and no agent of a server elsewhere sees them"
 )
-_SCRIPTS = {
-    "DockerContainer": "make_docker_block.py",
-    "GcsBucket": "make_gcp_blocks.py",
-    "GitHub": "make_github_block.py",
-    "KubernetesJob": "make_kubernetes_block.py",
-    "Process": "make_process_blocks.py",
-    "S3Bucket": "make_s3_block.py",
-}
 
 
 @dataclass(frozen=True)
@@ -99,16 +89,24 @@ def name_of(row: DeploymentSpec, target: Target) -> str:
     return f"{row.loaded().name}/{target.name}{row.variant}"
 
 
+def places_of(target: Target, settings: Settings) -> dict[str, str]:
+    """Return the bucket and the warehouse of .env, or else of the target, by their variables.
+
+    Raises:
+        SettingError: .env names an address in place of a block.
+    """
+    defaults = {"TRIPS_BUCKET": target.bucket, "TRIPS_WAREHOUSE": target.warehouse}
+    return {name: settings.place(name, default) for name, default in defaults.items()}
+
+
 def parameters_of(row: DeploymentSpec, target: Target, settings: Settings) -> dict[str, Any]:
     """Return the non-default parameters, with the blocks of .env or else of the target.
 
     Raises:
         SettingError: .env names an address in place of a block.
     """
-    places = {
-        "bucket": settings.place("TRIPS_BUCKET", target.bucket),
-        "warehouse": settings.place("TRIPS_WAREHOUSE", target.warehouse),
-    }
+    bucket, warehouse = places_of(target, settings).values()
+    places = {"bucket": bucket, "warehouse": warehouse}
     folders = {name: f"{places['bucket']}/{folder}" for name, folder in row.folders.items()}
     return {**row.parameters, **{place: places[place] for place in row.places}, **folders}
 
@@ -145,38 +143,11 @@ def _schedules(row: DeploymentSpec) -> list[MinimalDeploymentSchedule]:
     return [MinimalDeploymentSchedule(schedule=row.schedule, active=row.active)]
 
 
-def loaded(reference: str) -> Any:
-    """Load a saved block by its class and name.
-
-    Raises:
-        ValueError: no block has this name; the message names the script that saves it.
-    """
-    path, _, name = reference.partition("/")
-    try:
-        with quiet():
-            return cast(type[Block], import_object(path)).load(name)
-    except ValueError as error:
-        script = _SCRIPTS[path.rpartition(".")[2]]
-        looked = f"{error} (looked for in {place_of_blocks()})"
-        raise ValueError(f"{looked}. Save it first: python blocks/{script}") from error
-
-
 async def make_pool(pool: WorkPoolCreate) -> None:
     """Create a work pool; leave an existing one unchanged."""
     async with get_client() as client:
         with suppress(ObjectAlreadyExists):
             await client.create_work_pool(pool)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence Prefect's deprecation of `Deployment`, `DockerContainer`, `Process` and `GitHub`.
-
-    For calls to these alone. The README says that they are deprecated; once is enough.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        yield
 
 
 def main(
@@ -211,7 +182,7 @@ def deploy(
 
     Returns:
         FAILED if a block is missing or a request fails; USAGE if Prefect's server does not answer,
-        or a setting or a declaration is invalid.
+        or a setting or a declaration is invalid, or containers would lose what they store.
     """
     settings = Settings.read(options.env)
     try:
@@ -225,12 +196,10 @@ def deploy(
     if not server_answers():
         return ExitCode.USAGE
     try:
-        for _, found in _taken(target):  # fails before anything is created
-            loaded(found.infrastructure)
-        asyncio.run(make_pool(target.pool))
-        for row, found in _taken(prepare(target)):
-            apply_one(row, found, settings)
-            print(f"applied {name_of(row, found)}")
+        _apply_all(target, settings, apply_one, prepare)
+    except SettingError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return ExitCode.USAGE
     except ValueError as error:  # a block is missing
         print(f"Error: {_one_line(error)}", file=sys.stderr)
         return ExitCode.FAILED
@@ -240,6 +209,23 @@ def deploy(
     if not PREFECT_API_URL.value():
         print(_NO_SERVER, file=sys.stderr)
     return ExitCode.DONE
+
+
+def _apply_all(
+    target: Target,
+    settings: Settings,
+    apply_one: Callable[[DeploymentSpec, Target, Settings], None],
+    prepare: Callable[[Target], Target],
+) -> None:
+    for _, found in _taken(target):  # fails before anything is created
+        loaded(found.infrastructure)
+    if target.in_containers:
+        block = loaded(target.infrastructure)
+        refuse_lost_places(block, places_of(target, settings), settings)
+    asyncio.run(make_pool(target.pool))
+    for row, found in _taken(prepare(target)):
+        apply_one(row, found, settings)
+        print(f"applied {name_of(row, found)}")
 
 
 def _taken(target: Target) -> list[tuple[DeploymentSpec, Target]]:
@@ -276,13 +262,6 @@ def _schedule(row: DeploymentSpec) -> str:
 
 def _from(target: Target) -> str:
     return short_reference(target.storage) if target.storage else str(target.path)
-
-
-def short_reference(reference: str) -> str:
-    """Return the short form of `prefect.infrastructure.DockerContainer/zoom-docker`."""
-    path, _, name = reference.partition("/")
-    block: Any = import_object(path)
-    return f"{block.get_block_type_slug()}/{name}"
 
 
 def _one_line(error: Exception) -> str:

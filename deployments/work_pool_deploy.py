@@ -20,8 +20,9 @@ from prefect.utilities.callables import parameter_schema
 from prefect_docker.worker import DockerWorker
 
 from docker_deploy import TARGET as DOCKER
+from saved_blocks import loaded
 from specs import DeploymentSpec
-from targets import Target, loaded, main, parameters_of
+from targets import Target, main, parameters_of
 
 TARGET = Target(
     name="pool-flow",

@@ -13,8 +13,9 @@ import kubernetes_pool_deploy
 import local_deploy
 import work_pool_deploy
 from reference.markdown import code, one_line, table
+from saved_blocks import short_reference
 from specs import DeploymentSpec, all_specs
-from targets import Target, short_reference, taken_by
+from targets import Target, taken_by
 
 #: One for each target.
 SCRIPTS = (

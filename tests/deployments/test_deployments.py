@@ -9,13 +9,13 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr
+from contextlib import nullcontext, redirect_stderr
 from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from settings import Settings
+from settings import SettingError, Settings
 
 import pendulum
 import pytest
@@ -36,9 +36,11 @@ import targets
 import work_pool_deploy
 from block_specs import main as save
 from fakes import own_dataset, preloaded
+from lost_places import refuse_lost_places
 from postgres_server import free_port
+from saved_blocks import loaded
 from specs import DeploymentSpec, all_specs
-from targets import AGENTS, BESIDE, Target, loaded, main, make_pool, name_of, taken_by
+from targets import AGENTS, BESIDE, Target, main, make_pool, name_of, places_of, taken_by
 from test_cli import PROJECT, _prefect_settings
 
 pytestmark = pytest.mark.flow
@@ -67,7 +69,8 @@ def env_in(folder: Path, patch: pytest.MonkeyPatch) -> Path:
         patch.delenv(name, raising=False)
     file = folder / "env"
     file.write_text(
-        "DOCKER_IMAGE=flows:1\nKUBERNETES_IMAGE=flows:1\nGITHUB_STORAGE_REPOSITORY=https://github.com/you/flows\n"
+        "DOCKER_IMAGE=flows:1\nKUBERNETES_IMAGE=flows:1\nKUBERNETES_VOLUME=months\n"
+        "GITHUB_STORAGE_REPOSITORY=https://github.com/you/flows\n"
     )
     return file
 
@@ -341,15 +344,82 @@ def test_months_that_jobs_would_lose_are_refused_before_anything_is_applied(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The saved block decides: it has no volume, whatever .env says now."""
+    job = kubernetes_deploy.job_of(Settings({"KUBERNETES_IMAGE": "f:1"}, Path(".env")))
     monkeypatch.setenv("KUBERNETES_VOLUME", "months")
-    assert script.main(["--env", str(saved)]) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(targets, "loaded", lambda _: job)
+        assert script.main(["--env", str(saved)]) == 2
     said = capsys.readouterr()
     assert "TRIPS_BUCKET and TRIPS_WAREHOUSE would be on the disk of each job" in said.err
     assert "applied" not in said.out
     monkeypatch.setenv("TRIPS_BUCKET", "s3-bucket/zoom-s3")
     monkeypatch.setenv("TRIPS_WAREHOUSE", "bigquery-warehouse/zoom-bq")
+    refuse_lost_places(job, places_of(script.TARGET, Settings.read(saved)), Settings.read(saved))
     assert script.main(["--env", str(saved)]) == 0
     assert "applied etl-web-to-gcs/" in capsys.readouterr().out
+
+
+PATHS = [
+    ("./taxi", "./taxi.duckdb", "TRIPS_BUCKET and TRIPS_WAREHOUSE"),
+    ("~/taxi", "data/trips.duckdb", "TRIPS_BUCKET"),
+    ("/opt/prefect/data-of-mine", "/opt/prefect/data/trips.duckdb", "TRIPS_BUCKET"),
+    ("/opt/prefect/data/../taxi", "bigquery-warehouse/zoom-bq", "TRIPS_BUCKET"),
+    ("./data/taxi", "/tmp/taxi.duckdb", "TRIPS_WAREHOUSE"),
+    ("./data/taxi", "/opt/prefect/data/trips.duckdb", ""),
+    ("local-bucket/zoom-volume", "duckdb-warehouse/zoom-volume", ""),
+]
+
+
+@pytest.mark.parametrize(("bucket", "warehouse", "lost"), PATHS)
+@pytest.mark.parametrize("kind", ["docker", "kubernetes"])
+def test_a_place_on_the_disk_of_a_container_is_refused(
+    kind: str, bucket: str, warehouse: str, lost: str
+) -> None:
+    """It would be removed after the run; one on a volume is kept."""
+    values = {"DOCKER_IMAGE": "f:1", "KUBERNETES_IMAGE": "f:1", "KUBERNETES_VOLUME": "months"}
+    settings = Settings(values, Path(".env"))
+    scripts: dict[str, Any] = {"docker": make_docker_block, "kubernetes": make_kubernetes_block}
+    _, block = next(scripts[kind].blocks(settings))
+    places = {"TRIPS_BUCKET": bucket, "TRIPS_WAREHOUSE": warehouse}
+    with pytest.raises(SettingError) if lost else nullcontext() as refused:
+        refuse_lost_places(block, places, settings)
+    if refused:
+        what = "job" if kind == "kubernetes" else "container"
+        said = f"{lost} would be on the disk of each {what}, and lost with it; "
+        assert str(refused.value).startswith(said)
+        assert "or a path below /opt/prefect/data; set it in" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("volumes", "lost"),
+    [(["taxi:/srv/taxi"], False), (["C:\\taxi:/srv:rw"], False), (["/taxi:/srv/taxi:ro"], True)],
+)
+def test_a_volume_that_was_added_to_the_block_keeps_months(volumes: list[str], lost: bool) -> None:
+    """Somebody may have edited the block in the UI."""
+    settings = Settings({"DOCKER_IMAGE": "f:1"}, Path(".env"))
+    block: Any = next(make_docker_block.blocks(settings))[1]
+    block.volumes += volumes
+    with pytest.raises(SettingError) if lost else nullcontext():
+        refuse_lost_places(block, {"TRIPS_BUCKET": "/srv/taxi"}, settings)
+
+
+@pytest.mark.parametrize("place", ["./taxi", "local-bucket/zoom-volume"])
+def test_a_job_without_a_volume_keeps_nothing(place: str) -> None:
+    settings = Settings({"KUBERNETES_IMAGE": "f:1"}, Path(".env"))
+    job = kubernetes_deploy.job_of(settings)
+    with pytest.raises(SettingError, match="elsewhere, or a KUBERNETES_VOLUME; set it in"):
+        refuse_lost_places(job, {"TRIPS_BUCKET": place}, settings)
+
+
+@pytest.mark.parametrize("name", ["docker", "work pool"])
+def test_places_that_containers_would_lose_are_refused_before_anything_is_applied(
+    name: str, saved: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIPS_BUCKET", "~/taxi")
+    assert main(TARGETS[name], ["--env", str(saved)], *filter(None, [APPLY.get(name)])) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("Error: TRIPS_BUCKET would be on the disk of each container, ")
+    assert said.out == ""
 
 
 def test_the_blocks_of_the_environment_override_those_of_the_target(

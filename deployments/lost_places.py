@@ -1,0 +1,62 @@
+"""Refuses buckets and warehouses on the disk of a container, which is removed after its run."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from settings import Settings
+
+from prefect.infrastructure import KubernetesJob
+
+from orchestration.paths import is_path
+
+#: Where the Dockerfile puts the project, and where flows resolve relative paths.
+FOLDER = "/opt/prefect"
+_EMBEDDED = ("local-bucket", "duckdb-warehouse")
+
+
+def refuse_lost_places(block: Any, places: Mapping[str, str], settings: Settings) -> None:
+    """Raise if months would be stored on the disk of a container, and lost with it.
+
+    Args:
+        block: what the deployments run in: DockerContainer or KubernetesJob.
+        places: the bucket and the warehouse, by the variable that names it.
+        settings: where the variables are set.
+
+    Raises:
+        SettingError: a place is not on a volume of the container.
+    """
+    mounted = [*_mounted(block)]
+    lost = [variable for variable, place in places.items() if _is_lost(place, mounted)]
+    if lost:
+        kind = "job" if isinstance(block, KubernetesJob) else "container"
+        below = " or ".join(map(str, mounted))
+        volume = f"a path below {below}" if mounted else "a KUBERNETES_VOLUME"
+        raise settings.wrong(
+            " and ".join(lost),
+            f"would be on the disk of each {kind}, and lost with it; name a bucket and a warehouse "
+            f"elsewhere, or {volume}",
+        )
+
+
+def _is_lost(place: str, mounted: list[PurePosixPath]) -> bool:
+    if not is_path(place):
+        return place.startswith(_EMBEDDED) and not mounted
+    path = PurePosixPath(posixpath.normpath(posixpath.join(FOLDER, place)))
+    return not any(path.is_relative_to(folder) for folder in mounted)
+
+
+def _mounted(block: Any) -> Iterator[PurePosixPath]:
+    """Yield the folders of a container that are on volumes and may be written to."""
+    if isinstance(block, KubernetesJob):
+        container = block.build_job()["spec"]["template"]["spec"]["containers"][0]
+        mounts = container.get("volumeMounts") or []
+        yield from (PurePosixPath(each["mountPath"]) for each in mounts)
+        return
+    for volume in block.volumes:  # such as zoom-data:/opt/prefect/data or C:\taxi:/taxi:ro
+        if not volume.endswith(":ro"):
+            *_, there = (part for part in volume.split(":") if part.startswith("/"))
+            yield PurePosixPath(there)
