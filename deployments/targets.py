@@ -27,6 +27,7 @@ from prefect.settings import PREFECT_API_URL
 
 from block_specs import no_answer, server_answers
 from core.errors import UsageError
+from leftovers import still_scheduled
 from lost_places import refuse_lost_places
 from orchestration.exit_codes import ExitCode
 from orchestration.one_line_parser import OneLineParser
@@ -223,9 +224,16 @@ def _apply_all(
         block = loaded(target.infrastructure)
         refuse_lost_places(block, places_of(target, settings), settings)
     asyncio.run(make_pool(target.pool))
+    applied = []
     for row, found in _taken(prepare(target)):
         apply_one(row, found, settings)
-        print(f"applied {name_of(row, found)}")
+        applied.append(name_of(row, found))
+        print(f"applied {applied[-1]}")
+    for name in asyncio.run(still_scheduled(target.name, applied)):
+        print(
+            f"{name} is still scheduled, although no declaration here says so; to remove it: "
+            f"prefect deployment delete {name}"
+        )
 
 
 def _taken(target: Target) -> list[tuple[DeploymentSpec, Target]]:

@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, redirect_stderr
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -420,6 +421,29 @@ def test_places_that_containers_would_lose_are_refused_before_anything_is_applie
     said = capsys.readouterr()
     assert said.err.startswith("Error: TRIPS_BUCKET would be on the disk of each container, ")
     assert said.out == ""
+
+
+def test_a_deployment_that_is_no_longer_declared_is_named(
+    saved: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its schedule would go on in silence; others of a similar name are left alone."""
+    target = replace(TARGETS["local"], name="left-flow")
+    others = [replace(target, name=name) for name in ("left-flower", "my-left-flow")]
+    due, options = [DUE["yellow"], DUE["green"]], ["--env", str(saved)]
+    monkeypatch.setattr(targets, "all_specs", lambda: due)
+    for each in (*others, target):
+        assert main(each, options) == 0
+    assert "still scheduled" not in capsys.readouterr().out
+    monkeypatch.setattr(targets, "all_specs", lambda: due[:1])
+    assert main(target, options) == 0
+    _, line = capsys.readouterr().out.splitlines()
+    assert line == (
+        "etl-parent-flow/left-flow-green is still scheduled, although no declaration here says "
+        "so; to remove it: prefect deployment delete etl-parent-flow/left-flow-green"
+    )
+    monkeypatch.setattr(targets, "all_specs", lambda: due[1:])
+    assert main(target, options) == 0
+    assert "\netl-parent-flow/left-flow is still scheduled" in capsys.readouterr().out
 
 
 def test_the_blocks_of_the_environment_override_those_of_the_target(
