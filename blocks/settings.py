@@ -33,9 +33,9 @@ if (_FLOWS := str(PROJECT / "flows")) not in sys.path:
 
 
 def _take_env_file() -> None:
-    """Export the file that `--env` names, as what is imported next reads it, too.
+    """Export the file that `--env` names, for the modules imported below, which read it too.
 
-    Otherwise that exports variables of another file, which would override those of this one.
+    They export some of its variables. Those of another file would override the ones of this file.
     """
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--env", nargs="?")

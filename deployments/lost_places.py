@@ -57,6 +57,6 @@ def _mounted(block: Any) -> Iterator[PurePosixPath]:
         yield from (PurePosixPath(each["mountPath"]) for each in mounts)
         return
     for volume in block.volumes:  # such as zoom-data:/opt/prefect/data or C:\taxi:/taxi:ro
-        if not volume.endswith(":ro"):
-            *_, there = (part for part in volume.split(":") if part.startswith("/"))
-            yield PurePosixPath(there)
+        there = [part for part in volume.split(":") if part.startswith("/")]
+        if there and not volume.endswith(":ro"):
+            yield PurePosixPath(there[-1])
