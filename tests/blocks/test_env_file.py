@@ -16,6 +16,7 @@ import local_deploy
 from block_specs import main as save
 from core.errors import UsageError
 from fakes import own_dataset
+from orchestration import variables
 from targets import main as deploy
 from test_cli import _prefect_settings
 
@@ -83,6 +84,32 @@ def test_a_file_that_the_system_cannot_open_is_refused() -> None:
 def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"^{tmp_path} is not a file"):
         Settings.read(tmp_path)
+
+
+def test_a_process_of_prefect_shows_the_error_with_the_run(tmp_path: Path) -> None:
+    """There the import of the flow fails; an exit would hide the reason."""
+    folder = str(PROJECT / "flows")
+    code = f"import sys; sys.path.append({folder!r}); import orchestration.prefect_home"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"TRIPS_ENV_FILE": "absent.env"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = f"core.errors.UsageError: {tmp_path / 'absent.env'} is not a file; "
+    assert done.stderr.splitlines()[-1].startswith(said)
+
+
+def test_child_processes_find_the_file_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRIPS_ENV_FILE", "prod.env")
+    monkeypatch.setattr(variables, "FILE", Path("prod.env"))
+    variables.share_early()
+    assert os.environ["TRIPS_ENV_FILE"] == str(tmp_path / "prod.env")
 
 
 @pytest.mark.slow
