@@ -181,7 +181,7 @@ def test_a_report_that_failed_on_an_agent_does_not_link_to_the_old_one(
     broken_table(shared)
     (line,) = bring_all(shared, "10", engine="agents", force=True, report=True).result()
     assert (line.status, line.report) == ("loaded", "")
-    assert "taxi_zone_lookup.csv is not TLC's table" in line.warning
+    assert "taxi_zone_lookup.csv is not a table of places" in line.warning
 
 
 def test_a_failed_and_a_crashed_month_are_named(shared: Path, agent: Any, deployment: str) -> None:

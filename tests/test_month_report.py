@@ -81,7 +81,7 @@ def test_a_failed_report_leaves_the_month_loaded_and_is_seen(place: Path) -> Non
     assert (state.name, line.status) == ("Completed", "loaded")
     assert state.message == "1 loaded, 1 with a warning"
     assert line.warning.startswith("the report failed: ")
-    assert "taxi_zone_lookup.csv is not TLC's table" in line.warning
+    assert "taxi_zone_lookup.csv is not a table of places" in line.warning
     assert totals(place) == {"2020-10": (1, 10.5)}
     assert line.warning in artifacts()["months"]
     assert not (place / REPORT).exists()
@@ -158,7 +158,7 @@ def test_a_loaded_month_that_lacks_its_report_has_it_drawn(place: Path) -> None:
     broken_table(place)
     failed = load()
     assert (failed.name, failed.result().status) == ("Skipped", "unchanged")
-    assert "taxi_zone_lookup.csv is not TLC's table" in failed.message
+    assert "taxi_zone_lookup.csv is not a table of places" in failed.message
     assert failed.result().warning in failed.message
     (place / "bucket/lookup/taxi_zone_lookup.csv").unlink()
     assert load(report=False).name == "Skipped"
@@ -174,7 +174,7 @@ def test_a_report_of_the_bucket_alone_fails_no_month_either(place: Path) -> None
     state = bring_all(place, "10", warehouse="", report=True)
     (line,) = state.result()
     assert (state.name, line.status) == ("Completed", "loaded")
-    assert "taxi_zone_lookup.csv is not TLC's table" in line.warning
+    assert "taxi_zone_lookup.csv is not a table of places" in line.warning
 
 
 def test_a_month_in_the_bucket_alone_has_its_report(place: Path) -> None:

@@ -68,10 +68,10 @@ PROPOSED: dict[tuple[str, str], tuple[tuple[str, ...], tuple[Remedy, ...]]] = {
         _LOADS,
         (Remedy("force", True, flow="etl_web_to_gcs"),),
     ),
-    ("monthly/warehouses/duckdb.py", "load"): (_LOADS, (Remedy("force", True),)),
-    ("monthly/warehouses/postgres.py", "_compare"): (
-        (*_LOADS, "ingest_data"),
-        (Remedy("force", True),),
+    ("monthly/warehouses/__init__.py", "refuse_other_count"): (_LOADS, (Remedy("force", True),)),
+    ("monthly/warehouses/postgres_ledger.py", ""): (
+        _LOADS,
+        (Remedy("unpin", True, flow="history"),),
     ),
     ("monthly/warehouses/postgres_ledger.py", "_refuse_garbled"): (
         ("ingest_data", "history"),
