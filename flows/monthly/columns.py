@@ -124,7 +124,7 @@ FILE_MONTH = Column(
 #: Start of the description of an undeclared column that is kept.
 KEPT = "Undeclared; as published in the column"
 _PUBLISHED = re.compile(rf"""{KEPT} ('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
-#: Characters of a published name in a description, now and before 1.9.2.
+#: Characters of a published name in a description, now and before 1.10.0.
 _SHOWN, _SHOWN_BEFORE = 400, 100
 #: Names reserved by Postgres (its system columns) and BigQuery (these prefixes).
 _RESERVED = re.compile(

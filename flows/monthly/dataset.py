@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-#: Signature of how a file is laid out. No schema version includes it, as entries from before 1.9.2
+#: Signature of how a file is laid out. No schema version includes it, as entries from before 1.10.0
 #: lack it.
 LAYOUT = "[text]"
 #: The signatures that are not those of a column.

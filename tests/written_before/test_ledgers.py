@@ -141,7 +141,7 @@ def test_new_modification_time_is_confirmed(in_postgres: Database, source: str) 
 def test_month_is_loaded_again_into_older_tables(
     bucket: FolderBucket, in_duckdb: DuckDBFile, in_postgres: Database, tmp_path: Path
 ) -> None:
-    """The row has the source, which the ledger of 1.0.0 lacks, and the table, as before 1.9.2."""
+    """The row has the source, which the ledger of 1.0.0 lacks, and the table, as before 1.10.0."""
     entry = entry_of(bucket)
     path = fetch_object(bucket, OCTOBER, entry, tmp_path)
     warehouses: list[Warehouse] = [in_duckdb, in_postgres.warehouse()]

@@ -100,7 +100,7 @@ def _make_ledger(db: duckdb.DuckDBPyConnection) -> None:
         "object_sha256 VARCHAR, rows BIGINT, schema_version INTEGER, loaded_at TIMESTAMP, "
         "source VARCHAR, entry VARCHAR, table_name VARCHAR, PRIMARY KEY (dataset, file_month))"
     )
-    # A ledger from before 1.1 has no source, one from before 1.3 no entry, 1.9.2 no table.
+    # A ledger from before 1.1 has no source, one from before 1.3 no entry, 1.10.0 no table.
     for column in ("source", "entry", "table_name"):
         db.execute(f"ALTER TABLE {LEDGER} ADD COLUMN IF NOT EXISTS {column} VARCHAR")
 

@@ -43,7 +43,7 @@ _UNPIN = Remedy(
     "for this warehouse and an empty bucket, to let loads replace it",
     flow="history",
 )
-#: The table that a month was loaded into; null from before 1.9.2, even without the column.
+#: The table that a month was loaded into; null from before 1.10.0, even without the column.
 _TABLE = "to_jsonb(kept) ->> 'table_name'"
 #: A dataset's ledger rows whose partitions exist: dropping the table drops its months.
 _LOADED = f"""
@@ -94,7 +94,7 @@ def make_ledger(sql: Cursor) -> None:
     if not _has_column(sql, "source"):  # a ledger from before 1.1
         sql.execute(f"ALTER TABLE {LEDGER} ADD COLUMN source text")
         sql.execute(f"UPDATE {LEDGER} SET source = entry ->> 'url'")
-    if not _has_column(sql, "table_name"):  # one from before 1.9.2
+    if not _has_column(sql, "table_name"):  # one from before 1.10.0
         sql.execute(f"ALTER TABLE {LEDGER} ADD COLUMN table_name text")
 
 
