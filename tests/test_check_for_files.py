@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -21,6 +23,7 @@ from fakes.google import Google
 from fakes.parquet_files import groups, publish
 from fakes.preloaded import Process, Started
 from fakes.s3 import S3, block
+from monthly import datasets
 from test_cli import environment as environment
 
 T = TypeVar("T")
@@ -253,9 +256,9 @@ def test_a_run_leaves_no_process_behind_whether_done_or_failed(place: Path, web:
     assert dask_processes(us) == []
 
 
-@pytest.mark.cluster
-def test_a_cluster_at_an_address_is_sent_the_code_and_stays(place: Path, web: Path) -> None:
-    """Its workers run in another folder, without this project's code."""
+@pytest.fixture
+def address(place: Path) -> Iterator[str]:
+    """Run a scheduler and a worker in another folder, without this project's code."""
     dask = Path(sys.executable).with_name("dask")
     told = place / "scheduler.json"
     here = ["--host", "127.0.0.1", "--scheduler-file", str(told)]
@@ -265,16 +268,63 @@ def test_a_cluster_at_an_address_is_sent_the_code_and_stays(place: Path, web: Pa
         subprocess.Popen([dask, "worker", "--no-dashboard", *here], **quiet) as worker,
     ):
         try:
-            address = found_when(lambda: address_in(told), s)
-            inside = {"cluster": address, "cluster_options": ""}
-            assert set(statuses(check(source=str(web), **inside)).values()) == {"rewritten"}
-            assert set(statuses(check(source=str(web), intent="reprocess", **inside)).values()) == {
-                "rewritten"
-            }
+            yield found_when(lambda: address_in(told), s)
             assert (s.poll(), worker.poll()) == (None, None)
         finally:
             worker.terminate()
             s.terminate()
+
+
+@pytest.mark.cluster
+def test_a_cluster_at_an_address_is_sent_the_code_and_stays(
+    place: Path, web: Path, address: str
+) -> None:
+    inside = {"cluster": address, "cluster_options": ""}
+    assert set(statuses(check(source=str(web), **inside)).values()) == {"rewritten"}
+    assert set(statuses(check(source=str(web), intent="reprocess", **inside)).values()) == {
+        "rewritten"
+    }
+
+
+RIDES = """title = "Rides"
+publisher = "A bike system"
+first_month = "2018-01"
+sources.web = "https://example.org/rides-{year}{month:02}.csv"
+roles.time = "started_at"
+
+[columns.started_at]
+type = "timestamp"
+description = "When the ride began."
+"""
+METERS = """
+[columns.meters]
+type = "%s"
+description = "How far it went."
+"""
+
+
+@pytest.mark.cluster
+def test_a_running_cluster_uses_the_declarations_of_each_run(
+    place: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dask keeps the modules of the first run, and with them its declarations."""
+    monkeypatch.setenv("TRIPS_DATASETS", str(place))
+    name, declared = "rides_2024-05.parquet", place / "rides.toml"
+    pq.write_table(
+        pa.table({"started_at": [dt.datetime(2024, 5, 1)], "meters": [7]}), place / "web" / name
+    )
+
+    def rewritten(declaration: str) -> Any:
+        declared.write_text(declaration)
+        datasets._dataset.cache_clear()
+        cluster = {"cluster": address, "cluster_options": "", "intent": "reprocess"}
+        return check(source=str(place / "web"), sink=str(place), pattern="rides_*", **cluster)
+
+    unknown = rewritten(RIDES)
+    assert "unknown column 'meters'" in str(unknown.message)
+    for kind, arrow in (("int64", pa.int64()), ("float64", pa.float64()), ("int64", pa.int64())):
+        assert statuses(rewritten(RIDES + METERS % kind)) == {name: "rewritten"}
+        assert pq.read_schema(place / name).field("meters").type == arrow
 
 
 def address_in(path: Path) -> str | None:

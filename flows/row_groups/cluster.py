@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from distributed.client import FutureCancelledError
 from distributed.diagnostics.plugin import SchedulerUploadFile, UploadFile
 from distributed.scheduler import KilledWorker
 
+from core.checksums import sha256_of
 from core.dask.classes import cluster_class, local_options
 from core.dask.cluster_spec import LOCAL, ClusterSpec
 from core.errors import ClusterError, Remedy, UsageError
@@ -28,6 +29,8 @@ from row_groups.ledger import Entry
 WORKERS_SECONDS = 600
 #: This project's packages that a worker needs.
 PACKAGES = ("row_groups", "monthly", "core")
+#: How the names of their archives begin.
+_PREFIX = "taxi-flows-"
 
 
 @contextmanager
@@ -97,19 +100,47 @@ def _send_code(client: Client) -> None:
 
     Both unpickle submitted tasks. Workers that join later, in place of a lost one, get them too.
     """
-    flows = Path(__file__).parents[1]
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, f"taxi-{uuid4().hex}.zip")
-        with zipfile.ZipFile(path, "w") as archive:
-            for file in sorted(f for name in PACKAGES for f in (flows / name).rglob("*.py")):
-                archive.write(file, file.relative_to(flows))
-            for file in declaration_files():
-                archive.write(file, f"datasets/{file.name}")
+        path = _archive(Path(folder))
+        forget = _forgetting(path.name.rpartition("-")[0])
         # Scheduler or workers in this process already have the packages; a copy would shadow them.
         if client.run_on_scheduler(os.getpid) != os.getpid():  # type: ignore[no-untyped-call]
+            client.run_on_scheduler(forget)  # type: ignore[no-untyped-call]
             client.register_plugin(SchedulerUploadFile(str(path)), name="taxi-flows-scheduler")
         if os.getpid() not in client.run(os.getpid).values():
+            client.run(forget)
             client.register_plugin(UploadFile(str(path)), name="taxi-flows-workers")
+
+
+def _archive(folder: Path) -> Path:
+    """Return an archive of code and declarations, whose unique name has a checksum of them."""
+    flows, path = Path(__file__).parents[1], folder / "new.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(f for name in PACKAGES for f in (flows / name).rglob("*.py")):
+            archive.write(file, file.relative_to(flows))
+        for file in declaration_files():
+            archive.write(file, f"datasets/{file.name}")
+    return path.rename(folder / f"{_PREFIX}{sha256_of(path)[:16]}-{uuid4().hex}.zip")
+
+
+def _forgetting(archive: str) -> Callable[[], None]:
+    """Return a function that drops the modules of archives whose names begin otherwise.
+
+    Dask reloads only the packages themselves, so a running cluster would keep the modules of its
+    first run, with their code and declarations. The same ones stay: another run may use them.
+    """
+    prefix = _PREFIX
+
+    # Nested, and thus pickled by value: workers may not have this module.
+    def forget() -> None:
+        import sys
+
+        for name, module in [*sys.modules.items()]:
+            file = getattr(module, "__file__", None) or ""
+            if f"/{prefix}" in file and f"/{archive}" not in file:
+                del sys.modules[name]
+
+    return forget
 
 
 def rewrite_on(client: Client, job: Job) -> Entry:
