@@ -49,8 +49,9 @@ def tidy_runs(silent_minutes: AtLeastOne = 120, keep_hours: AtLeastNone = 24) ->
 
     Such a run would stay Running forever, as nothing is left to report its end. This flow reports
     it as Crashed and starts it again, once; a run that was being cancelled becomes Cancelled.
-    Child runs of ended parents are reported too. Containers of ended runs are removed after
-    keep_hours; until then, docker logs shows their output.
+    Child runs of ended parents become Lost, a kind of Crashed that sends no notification.
+    Containers of ended runs are removed after keep_hours; until then, docker logs shows their
+    output.
 
     Args:
         silent_minutes: Minutes without a sign of life after which a run on another machine is

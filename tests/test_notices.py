@@ -250,6 +250,43 @@ def test_the_server_notifies_of_a_killed_run(webhook: Webhook) -> None:
     assert "Crashed" in message
 
 
+@pytest.mark.parametrize("by_hand", [True, False], ids=["cancelled", "killed"])
+def test_the_server_does_not_notify_of_the_children_of_a_run(
+    webhook: Webhook, by_hand: bool
+) -> None:
+    """The parent's end is one message; that of a run that somebody cancelled is none."""
+    from prefect.server.services.flow_run_notifications import FlowRunNotifications
+    from prefect.states import Cancelled, Running
+
+    import make_notification
+    from engines.mark_crashed import report_crashed
+    from orchestration.orphaned_runs import settle
+
+    async def lose() -> None:
+        async with get_client() as client:
+            parent = await client.create_flow_run(is_lost, name="parent")
+            for name in ("month 1", "month 2", "month 3"):
+                run = await client.create_flow_run(is_lost, name=name, tags=[tag_of(parent.id)])
+                await client.set_flow_run_state(run.id, Running(), force=True)
+            await client.set_flow_run_state(parent.id, Running(), force=True)
+            if by_hand:
+                await client.set_flow_run_state(parent.id, Cancelled(), force=True)
+            else:
+                await settle(client, await client.read_flow_run(parent.id), "it is gone")
+            await settle(client, run, "its parent run has ended")
+            await report_crashed({"tags": {"all_": [tag_of(parent.id)]}})
+        await FlowRunNotifications().run_once()
+
+    @flow(name="is-lost")
+    def is_lost() -> None:
+        """Stand for any flow."""
+
+    block: Any = Block.load("custom-webhook/zoom-notify")
+    make_notification.tell(block._block_document_id)
+    asyncio.run(lose())
+    assert ["is-lost/parent" in message for message in webhook.messages] == [True] * (not by_hand)
+
+
 def test_without_a_block_there_is_no_notification(place: Path) -> None:
     """The run fails without a notification."""
     from etl_gcs_to_bq import etl_gcs_to_bq

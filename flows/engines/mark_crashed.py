@@ -8,9 +8,9 @@ from typing import Any
 
 from prefect import get_client
 from prefect.client.schemas.filters import FlowRunFilter
-from prefect.client.schemas.objects import State
-from prefect.states import Crashed
 from prefect.utilities.asyncutils import sync_compatible
+
+from orchestration.parent_runs import lost
 
 
 @contextmanager
@@ -37,7 +37,5 @@ async def report_crashed(months: dict[str, Any]) -> None:
     left = {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}
     async with get_client() as client:
         for run in await client.read_flow_runs(flow_run_filter=FlowRunFilter(**months | left)):
-            crashed: State[Any] = Crashed(
-                message="What ran it was stopped or lost; the next run or worker completes it."
-            )
-            await client.set_flow_run_state(run.id, crashed)
+            said = "What ran it was stopped or lost; the next run or worker completes it."
+            await client.set_flow_run_state(run.id, lost(said))

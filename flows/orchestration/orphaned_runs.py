@@ -34,7 +34,7 @@ from prefect.client.schemas.sorting import LogSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Cancelled, Crashed
 
-from orchestration.parent_runs import parent_elsewhere
+from orchestration.parent_runs import has_parent, lost, parent_elsewhere
 
 #: Tag of a run started in place of a lost one. It is not started a third time: a run that crashes
 #: its machine would do so forever, and its schedule starts a new run anyway.
@@ -72,13 +72,15 @@ async def why_lost(client: PrefectClient, run: FlowRun, silent: dt.timedelta) ->
 async def settle(client: PrefectClient, run: FlowRun, why: str) -> bool:
     """Report a run as Crashed, and start it again if it came from a deployment.
 
-    A run that was being cancelled becomes Cancelled, as requested, and is not started again.
+    A run that was being cancelled becomes Cancelled, as requested, and is not started again. A
+    child run becomes Lost, so that one lost family sends one notification.
 
     Returns:
         Whether the run was started again.
     """
     wanted = run.state is not None and run.state.is_cancelling()
-    ended: State[Any] = (Cancelled if wanted else Crashed)(message=f"Lost: {why}.")
+    end = Cancelled if wanted else lost if has_parent(run) else Crashed
+    ended: State[Any] = end(message=f"Lost: {why}.")
     await client.set_flow_run_state(run.id, ended, force=True)
     if wanted or run.deployment_id is None or AGAIN in run.tags:
         return False

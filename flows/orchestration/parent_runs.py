@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.states import Crashed
 
 _OF = "of "
 
@@ -27,3 +29,12 @@ def parent_elsewhere(run: FlowRun) -> UUID | None:
 def has_parent(run: FlowRun) -> bool:
     """Return whether a run has a parent run, in any process."""
     return bool(run.parent_task_run_id or parent_elsewhere(run))
+
+
+def lost(message: str) -> State[Any]:
+    """Return the state of a child run that cannot report its end.
+
+    Prefect's server notifies of each state named Crashed, and the parent's end is enough.
+    """
+    state: State[Any] = Crashed(name="Lost", message=message)
+    return state
