@@ -19,10 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from filelock import FileLock, Timeout
+from serve_lock import HOST, CannotServe, alone, locked
 
 PROJECT = Path(__file__).absolute().parents[1]
-HOST = "127.0.0.1"
 #: The work queue of local_deploy.py.
 QUEUE = "local"
 #: Commands of the server, from sqlite_server.py, and of an agent for the queue.
@@ -44,10 +43,6 @@ SCRIPTS = (
 #: programs to stop.
 START_SECONDS, STOP_SECONDS = 120, 15
 _POLL_SECONDS = 0.2
-
-
-class CannotServe(Exception):
-    """A reason why serving is impossible, as a message for the user."""
 
 
 class Stopped(Exception):
@@ -108,53 +103,23 @@ def serve(port: int) -> None:
         CannotServe: the port is taken, a script fails, or a program ends.
         Stopped: a signal asked for it; by then everything has stopped.
     """
-    _refuse_taken(port)
     environment = _environment(port)
     logs = Path(environment["PREFECT_HOME"]) / "serve"
+    if os.access(logs / "lock", os.F_OK):  # a running one is a better reason than its port
+        os.close(locked(logs))
+    _refuse_taken(port)
     with ExitStack() as running:
-        running.enter_context(_alone(logs, port))
+        lock = running.enter_context(alone(logs, port))
         command = [*SERVER, "--host", HOST, "--port", str(port)]
-        server = running.enter_context(_started("server", command, environment, logs))
+        server = running.enter_context(_started("server", command, environment, logs, lock))
         _wait_until_it_answers(server, port)
         _run_scripts(environment)
-        agent = running.enter_context(_started("agent", AGENT, environment, logs))
+        agent = running.enter_context(_started("agent", AGENT, environment, logs, lock))
         print(_where(port, logs), flush=True)
         while True:
             server.refuse_ended()
             agent.refuse_ended()
             time.sleep(_POLL_SECONDS)
-
-
-@contextmanager
-def _alone(folder: Path, port: int) -> Iterator[None]:
-    """Hold the lock on this Prefect home: two schedulers on one database start runs twice.
-
-    Raises:
-        CannotServe: another process holds it, whose address and PID the message has; or this user
-            may not write the home.
-    """
-    lock, note, where = FileLock(folder / "lock"), folder / "running", ""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        with suppress(FileNotFoundError):  # the first one is starting or stopping
-            where = f": {note.read_text().strip()}"
-        raise CannotServe(
-            f"make serve is already running here{where}; use that one, or stop it first (Ctrl-C "
-            "where it was started)"
-        ) from error
-    except OSError as error:
-        raise CannotServe(
-            f"{folder} cannot be written ({error.strerror}); correct its permissions, or name "
-            "another home: export PREFECT_HOME=FOLDER"
-        ) from error
-    try:
-        note.write_text(f"http://{HOST}:{port}, PID {os.getpid()}")
-        yield
-    finally:
-        note.unlink(missing_ok=True)
-        lock.release()
 
 
 def _refuse_taken(port: int) -> None:
@@ -201,7 +166,7 @@ def _json_log() -> dict[str, str]:
 
 @contextmanager
 def _started(
-    name: str, command: Sequence[str], environment: Mapping[str, str], logs: Path
+    name: str, command: Sequence[str], environment: Mapping[str, str], logs: Path, *inherited: int
 ) -> Iterator[Program]:
     log = logs / f"{name}.log"
     if log.exists():  # it may explain why the user restarts
@@ -215,6 +180,7 @@ def _started(
             stdout=out,
             stderr=out,
             start_new_session=True,
+            pass_fds=inherited,
         )
     program = Program(name, process, log)
     try:

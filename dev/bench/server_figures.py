@@ -15,7 +15,8 @@ from pathlib import Path
 import backfill_figures
 from figure import Figure
 from postgres_server import free_port
-from serve import HOST, SERVER, START_SECONDS
+from serve import SERVER, START_SECONDS
+from serve_lock import HOST
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import pytest
 import serve
 from fakes.humble import humble
 from postgres_server import free_port
+from serve_lock import CannotServe, alone
 
 PROJECT = Path(__file__).absolute().parents[2]
 
@@ -44,7 +45,7 @@ def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("port", [0, -1, 65536, 80000])
 def test_a_port_that_does_not_exist_is_refused(port: int) -> None:
-    with pytest.raises(serve.CannotServe, match=rf"no port {port}; .* make serve PORT="):
+    with pytest.raises(CannotServe, match=rf"no port {port}; .* make serve PORT="):
         serve._refuse_taken(port)
 
 
@@ -102,25 +103,79 @@ def test_a_second_one_on_the_same_home_is_refused_with_the_name_of_the_first(
     """On any port, two schedulers on one database would start every run twice."""
     first = rf"http://127.0.0.1:4200, PID {os.getpid()};"
     with (
-        serve._alone(tmp_path, 4200),
-        pytest.raises(serve.CannotServe, match=first),
-        serve._alone(tmp_path, 4201),
+        alone(tmp_path, 4200),
+        pytest.raises(CannotServe, match=first),
+        alone(tmp_path, 4201),
     ):
         pytest.fail("there are two")
-    with serve._alone(tmp_path, 4201):
+    with alone(tmp_path, 4201):
         assert "4201" in (tmp_path / "running").read_text()
     assert not (tmp_path / "running").exists()
 
 
 def test_a_second_one_is_refused_while_the_first_has_not_noted_its_address(tmp_path: Path) -> None:
     """It writes the note after it takes the lock, and removes it before it releases the lock."""
-    with serve._alone(tmp_path, 4200):
+    with alone(tmp_path, 4200):
         (tmp_path / "running").unlink()
         with (
-            pytest.raises(serve.CannotServe, match="make serve is already running here; use"),
-            serve._alone(tmp_path, 4201),
+            pytest.raises(CannotServe, match="make serve is already running here; use"),
+            alone(tmp_path, 4201),
         ):
             pytest.fail("there are two")
+
+
+def test_what_a_killed_one_left_is_named_with_how_to_end_it(tmp_path: Path) -> None:
+    """Its server and agent would otherwise run next to those of a new one, on one database."""
+    port, logs = free_port(), tmp_path / "serve"
+    programs = ("sh", "-c", "echo $$; exec sleep 60")
+    start = (
+        f"import serve; serve.SERVER = serve.AGENT = {programs!r};"
+        "serve._wait_until_it_answers = serve._run_scripts = lambda *_: None;"
+        f"serve.serve({port})"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", start],
+        cwd=PROJECT / "dev",
+        env=os.environ | {"PREFECT_HOME": str(tmp_path)},
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert any(b"Ctrl-C stops all" in line for line in process.stdout)
+        process.kill()
+    left = [said_pid(logs / f"{name}.log") for name in ("server", "agent")]
+    try:
+        with pytest.raises(CannotServe) as refused, alone(logs, port):
+            pytest.fail("there are two")
+    finally:
+        for pid in left:
+            os.kill(pid, signal.SIGTERM)
+    assert str(refused.value) == (
+        f"make serve was killed here: http://127.0.0.1:{port}, PID {process.pid}; end what it left "
+        f"running first: kill {' '.join(map(str, sorted(left)))}"
+    )
+    psutil.wait_procs([psutil.Process(pid) for pid in left if psutil.pid_exists(pid)], timeout=10)
+    with alone(logs, port):  # the lock is free again
+        pass
+
+
+def said_pid(log: Path) -> int:
+    """Return the PID that a program logs first, as soon as it has."""
+    deadline = time.monotonic() + 10
+    while not (said := log.read_text()).endswith("\n"):
+        assert time.monotonic() < deadline
+    return int(said)
+
+
+def test_a_running_one_is_named_rather_than_its_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The advice to take another port would lead to a second one."""
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    with socket.socket() as taken, alone(tmp_path / "serve", 4200):
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(CannotServe, match=r"already running here: http://127\.0\.0\.1:4200"):
+            serve.serve(taken.getsockname()[1])
 
 
 @pytest.fixture
@@ -141,11 +196,11 @@ def parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 def test_an_agent_that_ends_by_itself_ends_all_of_it(parts: list[str], tmp_path: Path) -> None:
     """Otherwise runs would wait for it, and nobody would know why."""
     port = free_port()
-    with pytest.raises(serve.CannotServe, match=r"the agent has ended \(3\); .*\nno such queue$"):
+    with pytest.raises(CannotServe, match=r"the agent has ended \(3\); .*\nno such queue$"):
         serve.serve(port)
     assert parts == ["server", "scripts"]
     assert not (tmp_path / "serve" / "running").exists()
-    with serve._alone(tmp_path / "serve", port):  # the lock is free again
+    with alone(tmp_path / "serve", port):  # the lock is free again
         pass
 
 
@@ -157,7 +212,7 @@ def test_a_server_that_ends_before_it_answers_is_reported(
     monkeypatch.setattr(serve, "_POLL_SECONDS", 0.01)
     with (
         serve._started("server", ("sh", "-c", "echo broken; exit 2"), os.environ, tmp_path) as it,
-        pytest.raises(serve.CannotServe, match=r"the server has ended \(2\); .*\nbroken$"),
+        pytest.raises(CannotServe, match=r"the server has ended \(2\); .*\nbroken$"),
     ):
         serve._wait_until_it_answers(it, 4200)
 
@@ -165,7 +220,7 @@ def test_a_server_that_ends_before_it_answers_is_reported(
 def test_a_script_that_fails_ends_it_with_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server without its deployments would do nothing on schedule."""
     monkeypatch.setattr(serve, "SCRIPTS", ("deployments/absent.py",))
-    with pytest.raises(serve.CannotServe, match=r"absent\.py"):
+    with pytest.raises(CannotServe, match=r"absent\.py"):
         serve._run_scripts(os.environ)
 
 
