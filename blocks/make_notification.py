@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -17,31 +18,36 @@ import httpx
 from prefect import get_client
 from prefect.blocks.fields import SecretDict
 from prefect.blocks.notifications import CustomWebhookNotificationBlock, SlackWebhook
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowRunNotificationPolicyFilter,
     FlowRunNotificationPolicyFilterIsActive,
 )
+from prefect.exceptions import ObjectNotFound
 from pydantic.v1 import SecretStr
 
 from block_specs import Blocks, BlockSpec, main
 
 #: States that the server reports; a run that could still report its own crash has done so too.
 STATES = ["Crashed"]
+NAME = "zoom-notify"
+#: The types of the block. One is saved at a time: runs notify each that there is.
+TYPES = ("slack-webhook", "custom-webhook")
 
 
 def blocks(settings: Settings) -> Blocks:
     """Yield Slack's block for a Slack address, the only kind it takes; else a plain webhook."""
     url = settings.address("NOTIFY_WEBHOOK_URL")
     if urlsplit(url).hostname == "hooks.slack.com":
-        yield "zoom-notify", SlackWebhook(url=SecretStr(url))
+        yield NAME, SlackWebhook(url=SecretStr(url))
     else:
-        yield "zoom-notify", _webhook(url)
+        yield NAME, _webhook(url)
 
 
 def _webhook(url: str) -> CustomWebhookNotificationBlock:
     # The address of most webhooks is itself a secret.
     return CustomWebhookNotificationBlock(
-        name="zoom-notify",
+        name=NAME,
         url="{{address}}",
         json_data={"text": "{{subject}}\n{{body}}"},
         secrets=SecretDict({"address": url}),
@@ -51,12 +57,13 @@ def _webhook(url: str) -> CustomWebhookNotificationBlock:
 
 
 def tell(block: UUID) -> str:
-    """Have Prefect's server notify this block of crashed runs; idempotent."""
+    """Have Prefect's server notify only this block of crashed runs; idempotent."""
     return asyncio.run(_tell(block))
 
 
 async def _tell(block: UUID) -> str:
     async with get_client() as client:
+        await _delete_others(client, block)
         # Disabled policies count too: they stay disabled.
         either = FlowRunNotificationPolicyFilterIsActive(eq_=None)
         known = await client.read_flow_run_notification_policies(
@@ -64,7 +71,16 @@ async def _tell(block: UUID) -> str:
         )
         if not any(policy.block_document_id == block for policy in known):
             await client.create_flow_run_notification_policy(block, state_names=STATES)
-    return "runs notify it when they fail, and Prefect's server when a run was killed"
+    return "runs notify it alone when they fail, and Prefect's server when a run was killed"
+
+
+async def _delete_others(client: PrefectClient, block: UUID) -> None:
+    """Delete the block of the other type, of an address before, and with it its policies."""
+    for of_type in TYPES:
+        with suppress(ObjectNotFound):
+            found = await client.read_block_document_by_name(NAME, of_type, include_secrets=False)
+            if found.id != block:
+                await client.delete_block_document(found.id)
 
 
 def check(block: SlackWebhook | CustomWebhookNotificationBlock) -> str:

@@ -191,7 +191,7 @@ def test_slack_is_notified_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(SlackWebhook, "notify", notify)
     call: Any = SlackWebhook(url=SecretStr("https://hooks.slack.com/services/T0/B0/x"))
-    call.save("zoom-notify", overwrite=True)  # other tests leave theirs
+    call.save("zoom-notify", overwrite=True)
 
     @flow(name="fails", flow_run_name="by hand", **NOTICES)
     def fails() -> Any:

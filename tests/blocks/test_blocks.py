@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from settings import SECRETS, Settings
 
@@ -25,10 +26,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prefect import get_client
 from prefect.blocks.core import Block
+from prefect.blocks.notifications import CustomWebhookNotificationBlock, SlackWebhook
 from prefect.client.schemas.filters import (
     FlowRunNotificationPolicyFilter,
     FlowRunNotificationPolicyFilterIsActive,
 )
+from pydantic.v1 import SecretStr
 
 import make_blocks
 import make_docker_block
@@ -445,10 +448,17 @@ def test_failed_and_crashed_runs_notify_once(run: Run, values: dict[str, str]) -
 
 @SERVER
 def test_each_block_has_one_policy_even_if_somebody_disabled_it(run: Run) -> None:
-    """A policy of another block, such as Slack's, does not count as the webhook's."""
-    urls = (WEBHOOK, "https://hooks.slack.com/services/T000/B000/s3cret")
-    blocks = [saved(run, make_notification.SPEC, {"NOTIFY_WEBHOOK_URL": url})[0] for url in urls]
-    ids = {block._block_document_id for block in blocks}
+    """A policy of another block, such as one of the user's, does not count as the script's."""
+    slack: Any = SlackWebhook(url=SecretStr("https://hooks.slack.com/services/T000/B000/s3cret"))
+    own: UUID = slack.save("my-own", overwrite=True)
+
+    async def with_a_policy() -> None:
+        async with get_client() as client:
+            await client.create_flow_run_notification_policy(own, state_names=["Crashed"])
+
+    asyncio.run(with_a_policy())
+    (block,) = saved(run, make_notification.SPEC, {"NOTIFY_WEBHOOK_URL": WEBHOOK})
+    ids = {block._block_document_id, own}
 
     async def disabled() -> list[tuple[Any, bool]]:
         either = FlowRunNotificationPolicyFilterIsActive(eq_=None)
@@ -457,8 +467,7 @@ def test_each_block_has_one_policy_even_if_somebody_disabled_it(run: Run) -> Non
             for policy in await client.read_flow_run_notification_policies(which):
                 path = f"/flow_run_notification_policies/{policy.id}"
                 await client._client.patch(path, json={"is_active": False})
-            for each in ids:
-                await make_notification._tell(each)
+            await make_notification._tell(block._block_document_id)
             found = await client.read_flow_run_notification_policies(which)
             await asyncio.gather(
                 *(client.delete_flow_run_notification_policy(policy.id) for policy in found)
@@ -466,6 +475,28 @@ def test_each_block_has_one_policy_even_if_somebody_disabled_it(run: Run) -> Non
             return [(p.block_document_id, p.is_active) for p in found if p.block_document_id in ids]
 
     assert sorted(asyncio.run(disabled())) == sorted((each, False) for each in ids)
+
+
+@SERVER
+def test_the_block_of_a_new_address_replaces_that_of_the_old_one(run: Run) -> None:
+    """Runs and the server would otherwise notify Slack and the other service from then on."""
+
+    async def notified() -> set[UUID]:
+        either = FlowRunNotificationPolicyFilterIsActive(eq_=None)
+        which = FlowRunNotificationPolicyFilter(is_active=either)
+        async with get_client() as client:
+            found = await client.read_flow_run_notification_policies(which)
+            return {policy.block_document_id for policy in found}
+
+    slack = "https://hooks.slack.com/services/T000/B000/s3cret"
+    ever = set()
+    for url in (WEBHOOK, slack, WEBHOOK, WEBHOOK):
+        (block,) = saved(run, make_notification.SPEC, {"NOTIFY_WEBHOOK_URL": url})
+        other = SlackWebhook if url == WEBHOOK else CustomWebhookNotificationBlock
+        with pytest.raises(ValueError, match="Unable to find block document named zoom-notify"):
+            other.load("zoom-notify")  # type: ignore[unused-coroutine] # none outside flows
+        ever.add(block._block_document_id)
+        assert asyncio.run(notified()) & ever == {block._block_document_id}
 
 
 @SERVER
