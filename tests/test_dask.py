@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from core.dask.memory import WORKER_MEMORY
+from core.errors import TripsError
 from fakes import own_dataset, preloaded
 from fakes.commands import run
 from fakes.duckdb_files import attached
@@ -375,6 +376,19 @@ def test_a_cluster_class_with_its_arguments(shared: Path) -> None:
         ),
         ({"cluster_options": {"threads_per_worker": 2}}, "hang on workers with 2 threads"),
         ({"workers": 0}, "workers 0 is too few; write 1 or more"),
+        (
+            {"cluster_options": {"n_worker": 4, "n_workers": 1}},
+            "cluster of this machine cannot be used: Nanny failed to start.: Server.__init__() got "
+            "an unexpected keyword argument 'n_worker'",
+        ),
+        (
+            {"cluster_options": {"memory_limit": "much"}},
+            "the local cluster does not take these cluster_options: Could not interpret 'much'",
+        ),
+        (
+            {"cluster": "distributed.SSHCluster", "cluster_options": {"host": ["a"]}},
+            "cluster distributed.SSHCluster does not take these cluster_options: `hosts` must be",
+        ),
     ],
 )
 def test_an_invalid_cluster_is_refused(
@@ -386,5 +400,7 @@ def test_an_invalid_cluster_is_refused(
     monkeypatch.setattr(engines.dask, "CONNECT_SECONDS", 1)
     publish(shared, "2020-10", ["1"])
     state = bring_all(shared, "10", engine="dask", **options)
-    assert said in str(state.result(raise_on_failure=False))
+    error = state.result(raise_on_failure=False)
+    assert isinstance(error, TripsError), error
+    assert said in str(error)
     assert not (shared / "bucket").exists()

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dask.config
 import psutil
 import pytest
 
@@ -223,6 +224,12 @@ def test_an_invalid_address_is_refused_before_anything_is_written(here: Path) ->
 def test_an_impossible_cluster_is_refused(server: Web, options: dict[str, Any], said: str) -> None:
     assert said in reason(make(server, engine="dask", **options))
     assert not server.requests
+
+
+def test_a_cluster_that_does_not_answer_is_named(server: Web) -> None:
+    with dask.config.set({"distributed.comm.timeouts.connect": "200ms"}):
+        said = reason(make(server, engine="dask", cluster="tcp://127.0.0.1:1"))
+    assert said.startswith("cluster tcp://127.0.0.1:1 cannot be used: ")
 
 
 def test_a_bucket_takes_all_of_it(server: Web, place: Path, here: Path) -> None:

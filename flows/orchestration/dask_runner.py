@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ def dask_runner(
         workers: processes of a local cluster.
         local: additional arguments of a local cluster.
 
+    The flow of the runner raises UsageError or ClusterError if the cluster does not start.
+
     Raises:
         UsageError: the cluster class does not exist.
     """
@@ -37,16 +40,27 @@ def dask_runner(
     if _FLOWS not in sys.path:
         sys.path.append(_FLOWS)
     # Imported late: Dask takes a second to import, and other engines do not need it.
-    from prefect_dask.task_runners import DaskTaskRunner
-
     from core.dask.classes import cluster_class, local_options
 
     logging.getLogger("distributed").setLevel(logging.WARNING)
+    runner = _runner_class(spec)
     if spec.is_address:
-        return DaskTaskRunner(address=spec.where)
+        return runner(address=spec.where)
     if spec.where == LOCAL:
         options = local_options(workers, local or {}, spec.options)
-        return DaskTaskRunner(cluster_kwargs=options)
-    return DaskTaskRunner(
-        cluster_class=cluster_class(spec.where), cluster_kwargs=dict(spec.options)
-    )
+        return runner(cluster_kwargs=options)
+    return runner(cluster_class=cluster_class(spec.where), cluster_kwargs=dict(spec.options))
+
+
+def _runner_class(spec: ClusterSpec) -> type[DaskTaskRunner]:
+    """Return Prefect's class, with errors of the cluster's start that name the cluster."""
+    from prefect_dask import task_runners
+
+    from core.dask.failures import options_refused, start_failed
+
+    class DaskTaskRunner(task_runners.DaskTaskRunner):  # this name, which is in log lines
+        async def _start(self, exit_stack: AsyncExitStack) -> None:
+            with start_failed(spec), options_refused(spec):
+                await super()._start(exit_stack)
+
+    return DaskTaskRunner

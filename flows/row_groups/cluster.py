@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import distributed
 from distributed import Client, LocalCluster
 from distributed.client import FutureCancelledError
 from distributed.diagnostics.plugin import SchedulerUploadFile, UploadFile
@@ -20,7 +19,8 @@ from distributed.scheduler import KilledWorker
 from core.checksums import sha256_of
 from core.dask.classes import cluster_class, local_options
 from core.dask.cluster_spec import LOCAL, ClusterSpec
-from core.errors import ClusterError, Remedy, UsageError
+from core.dask.failures import options_refused, start_failed
+from core.errors import ClusterError, Remedy
 from monthly.datasets import declaration_files
 from row_groups.job import Job, rewrite_object
 from row_groups.ledger import Entry
@@ -49,16 +49,11 @@ def running(spec: ClusterSpec, jobs: int) -> Iterator[Client]:
         ClusterError: the cluster does not start, or no worker connects.
     """
     with ExitStack() as stack:
-        try:
+        with start_failed(spec):
             target = _started(spec, jobs, stack)
             client: Client = stack.enter_context(Client(target, set_as_default=False))  # type: ignore[no-untyped-call]
             client.wait_for_workers(1, timeout=WORKERS_SECONDS)
             _send_code(client)
-        except (OSError, RuntimeError, distributed.TimeoutError) as error:
-            raise ClusterError(
-                f"cluster {spec} cannot be used: {_reasons(error)}; see that it runs and can be "
-                "reached, and that its cluster_options are right"
-            ) from error
         yield client
 
 
@@ -66,33 +61,15 @@ def _started(spec: ClusterSpec, jobs: int, stack: ExitStack) -> Any:
     """Return the address, or a new cluster that the exit stack closes."""
     if spec.is_address:
         return spec.where
+    with options_refused(spec):
+        return stack.enter_context(_new(spec, jobs))
+
+
+def _new(spec: ClusterSpec, jobs: int) -> Any:
     if spec.where == LOCAL:
-        return stack.enter_context(_local(jobs, spec.options))
-    try:
-        return stack.enter_context(cluster_class(spec.where)(**spec.options))
-    except TypeError as error:
-        raise UsageError(
-            f"cluster {spec} does not take these cluster_options: {error}; see its documentation"
-        ) from error
-
-
-def _local(jobs: int, options: Mapping[str, Any]) -> LocalCluster:
-    every = local_options(min(jobs, os.cpu_count() or 1), options)
-    try:
+        every = local_options(min(jobs, os.cpu_count() or 1), spec.options)
         return LocalCluster(**every)  # type: ignore[no-untyped-call]
-    except TypeError as error:
-        raise UsageError(
-            f"the local cluster does not take these cluster_options: {error}"
-        ) from error
-
-
-def _reasons(error: BaseException) -> str:
-    """Return the messages of an error and its causes; a worker's own reason comes last."""
-    said = [str(error) or type(error).__name__]
-    while cause := error.__cause__ or error.__context__:
-        said.append(str(cause) or type(cause).__name__)
-        error = cause
-    return ": ".join(dict.fromkeys(said))
+    return cluster_class(spec.where)(**spec.options)
 
 
 def _send_code(client: Client) -> None:
