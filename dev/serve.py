@@ -21,6 +21,10 @@ from types import FrameType
 
 from serve_lock import HOST, CannotServe, alone, locked
 
+sys.path.insert(0, str(Path(__file__).absolute().parents[1] / "flows"))
+
+from orchestration.variables import LOG, setting
+
 PROJECT = Path(__file__).absolute().parents[1]
 #: The work queue of local_deploy.py.
 QUEUE = "local"
@@ -150,7 +154,7 @@ def _environment(port: int) -> dict[str, str]:
         "PREFECT_UI_URL": f"http://{HOST}:{port}",  # for links in notifications
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_API_BLOCKS_REGISTER_ON_START": "true",  # for the UI's block catalog
-        **(_json_log() if os.environ.get("TRIPS_LOG") == "json" else {}),
+        **(_json_log() if setting(LOG).value == "json" else {}),
     }
 
 
@@ -159,6 +163,7 @@ def _json_log() -> dict[str, str]:
     path = [str(PROJECT / "flows"), *filter(None, [os.environ.get("PYTHONPATH")])]
     settings = PROJECT / "flows" / "orchestration" / "logging.yml"
     return {
+        LOG.name: "json",
         "PYTHONPATH": os.pathsep.join(path),
         "PREFECT_LOGGING_SETTINGS_PATH": str(settings),
     }

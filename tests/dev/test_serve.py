@@ -18,6 +18,7 @@ import pytest
 
 import serve
 from fakes.humble import humble
+from orchestration import variables
 from postgres_server import free_port
 from serve_lock import CannotServe, alone
 
@@ -261,6 +262,20 @@ def test_its_programs_use_its_own_server_whatever_the_shell_exports(
     assert found["PREFECT_HOME"] == "/home/you/prefect"
     assert found["PREFECT_AGENT_QUERY_INTERVAL"] == "9"
     assert found["PATH"].startswith(f"{Path(sys.executable).parent}{os.pathsep}")
+
+
+def test_its_programs_log_json_if_the_env_file_alone_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("TRIPS_LOG", raising=False)
+    monkeypatch.setattr(variables, "_IN_FILE", {})
+    assert "PREFECT_LOGGING_SETTINGS_PATH" not in serve._environment(4200)
+    monkeypatch.setattr(variables, "_IN_FILE", {"TRIPS_LOG": "json"})
+    found = serve._environment(4200)
+    assert found["TRIPS_LOG"] == "json"
+    assert Path(found["PREFECT_LOGGING_SETTINGS_PATH"]).name == "logging.yml"
+    monkeypatch.setenv("TRIPS_LOG", "text")
+    assert "PREFECT_LOGGING_SETTINGS_PATH" not in serve._environment(4200)
 
 
 def test_the_server_sends_no_telemetry(monkeypatch: pytest.MonkeyPatch) -> None:
