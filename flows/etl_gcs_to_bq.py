@@ -61,10 +61,10 @@ class Planned:
 @stage
 def plan(month: Month, bucket: Bucket, warehouse: Warehouse) -> Planned:
     """Look up the month in the ledger and check whether warehouse and bucket have all of it."""
-    entry, held = kept_entry(bucket, month), warehouse.held(month)
-    if held and (difference := held.difference(warehouse.name())):
+    entry, there = kept_entry(bucket, month), warehouse.loaded_month(month)
+    if there and (difference := there.difference(warehouse.name())):
         get_run_logger().warning("%s: %s", month, difference)
-    is_loaded = held is not None and held.is_intact(entry.loaded_sha256, warehouse.name())
+    is_loaded = there is not None and there.is_intact(entry.loaded_sha256, warehouse.name())
     return Planned(entry, is_loaded, is_loaded and has_report(bucket, month, entry))
 
 
@@ -124,7 +124,7 @@ def load(
     except StorageError as error:  # the month is loaded, even if this account only reads the bucket
         get_run_logger().info("%s: the seconds of the load are not in the ledger: %s", month, error)
     if not is_current and read_entry(bucket, month)[0] is None:
-        left = f", but is now in {warehouse.name()}" if warehouse.held(month) else ""
+        left = f", but is now in {warehouse.name()}" if warehouse.loaded_month(month) else ""
         raise dropped_meanwhile(str(month), left)
     if not is_current:
         raise Conflict(f"{month} was replaced in the bucket while it was being loaded; run again")

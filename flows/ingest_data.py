@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 def plan(month: Month, source: str, warehouse: Postgres, force: bool) -> Plan:
     """Compare the published file with the month's ledger row in the warehouse."""
     planned = plan_against(month, source, warehouse.entry(month, garbled_too=force), force)
-    held = warehouse.held(month)
+    held = warehouse.loaded_month(month)
     difference = held.difference(warehouse.name()) if held else None
     if difference and planned.status is Status.PINNED:
         raise pinned_and_lost(month, planned.entry, difference)

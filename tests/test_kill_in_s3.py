@@ -91,7 +91,7 @@ def test_killed_at_any_effect_a_month_is_there_once(
     publish(source, NEW)
     assert killed.at(effect, when, tmp_path, source)
     plan = due_in_warehouse(
-        plan_month(MONTH, str(source), bucket), warehouse.held(MONTH), warehouse.name()
+        plan_month(MONTH, str(source), bucket), warehouse.loaded_month(MONTH), warehouse.name()
     )
     assert plan.status in (Status.NEW, Status.CHANGED)
     bring(source, bucket)

@@ -66,7 +66,7 @@ def check_reader(place: Place) -> None:
 
 def check_whole(place: Place, cents: list[int], replaced: str) -> None:
     """Check that bucket and warehouse have the new month, and that the old object is an edition."""
-    entry, held = place.entry(), place.warehouse.held(MONTH)
+    entry, held = place.entry(), place.warehouse.loaded_month(MONTH)
     assert place.cents() == cents
     assert place.bucket.sha256(OBJECT) == entry.object_sha256
     assert held

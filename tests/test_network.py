@@ -116,7 +116,7 @@ def test_bigquery(company: Company, google_inside: Google) -> None:
 
     from monthly.warehouses.bigquery import BigQuery
 
-    assert BigQuery(Client(), "trips_data_all").held(MONTH) is None
+    assert BigQuery(Client(), "trips_data_all").loaded_month(MONTH) is None
     assert any("/bigquery/" in request.path for request in google_inside.requests)
     assert "google.test" in company.visited()
 

@@ -62,13 +62,13 @@ def test_a_warehouse_that_does_not_answer_at_first_is_asked_again(
     monkeypatch.setattr(etl_gcs_to_bq, "plan", quick)
     answers: Any = iter([Unavailable("the database system is starting up"), None])
 
-    def held(warehouse: Postgres, month: Month) -> Any:
+    def loaded_month(warehouse: Postgres, month: Month) -> Any:
         answer = next(answers)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    monkeypatch.setattr(Postgres, "held", held)
+    monkeypatch.setattr(Postgres, "loaded_month", loaded_month)
     call: Any = etl_gcs_to_bq.etl_gcs_to_bq
     state = call("green", 2020, 10, warehouse=BLOCK, report=False, return_state=True)
     assert state.name == "Completed"

@@ -59,7 +59,7 @@ def find_remains(month: Month, bucket: Bucket, warehouse: Warehouse | None) -> R
     editions = {key: found.size for key, found in listed_editions(bucket, month).items()}
     size = sum((*sizes.values(), *editions.values()))
     rows = warehouse.rows(month) if warehouse else 0
-    known = warehouse is not None and warehouse.held(month) is not None
+    known = warehouse is not None and warehouse.loaded_month(month) is not None
     return Remains(month, tuple(sizes), tuple(editions), size, rows, known)
 
 

@@ -19,7 +19,7 @@ from monthly.ledger_notes import has_report
 from monthly.month import Month
 from monthly.schema_change import schema_change
 from monthly.sources import is_generated, look
-from monthly.warehouses import Held
+from monthly.warehouses import LoadedMonth
 
 
 class Status(str, Enum):
@@ -187,21 +187,21 @@ def plan_against(month: Month, source: str, entry: Entry | None, force: bool = F
     return replace(plan, remedies=(REPLACE,)) if spared else plan
 
 
-def due_in_warehouse(plan: Plan, held: Held | None, warehouse: str) -> Plan:
-    """Return the plan of a month that a warehouse must hold too, unchanged since it was loaded.
+def due_in_warehouse(plan: Plan, there: LoadedMonth | None, warehouse: str) -> Plan:
+    """Return the plan of a month that a warehouse must have too, unchanged since it was loaded.
 
     Args:
         plan: the month's plan for the bucket.
-        held: what the warehouse holds of the month.
+        there: what the warehouse has of the month.
         warehouse: name of the warehouse, for the reason.
     """
     if plan.status not in (Status.UNCHANGED, Status.PINNED) or plan.entry is None:
         return plan
-    if held is None:
+    if there is None:
         status, reason = Status.NEW, f"kept in the bucket, not yet in {warehouse}"
-    elif held.sha256 != plan.entry.loaded_sha256:
+    elif there.sha256 != plan.entry.loaded_sha256:
         status, reason = Status.CHANGED, f"corrected in the bucket, not yet in {warehouse}"
-    elif difference := held.difference(warehouse):
+    elif difference := there.difference(warehouse):
         status, reason = Status.CHANGED, difference
     else:
         return plan

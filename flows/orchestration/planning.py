@@ -47,8 +47,8 @@ class Planner:
         """Return the plan of a month."""
         planned = plan_month(month, self.source, self.bucket, self.force, self.policy)
         if self.warehouse is not None:
-            held, name = self.warehouse.held(month), self.warehouse.name()
-            planned = due_in_warehouse(planned, held, name)
+            there, name = self.warehouse.loaded_month(month), self.warehouse.name()
+            planned = due_in_warehouse(planned, there, name)
         return due_for_report(planned, self.bucket) if self.reports else planned
 
 

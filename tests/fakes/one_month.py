@@ -89,7 +89,7 @@ def load(bucket: Bucket, warehouse: Warehouse, month: Month = MONTH) -> str:
     """Load a month from the bucket into the warehouse; return `loaded` or `unchanged`."""
     with scratch_folder(month, f"{bucket} {warehouse.name()}") as folder:
         entry = kept_entry(bucket, month)
-        held = warehouse.held(month)
+        held = warehouse.loaded_month(month)
         if held and held.is_intact(entry.object_sha256, "w"):
             return "unchanged"
         warehouse.load(month, entry, fetch_object(bucket, month, entry, folder))

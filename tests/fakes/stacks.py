@@ -119,7 +119,7 @@ class Stack:
 
     def reload(self, month: Month, force: bool) -> None:
         """Load as etl_gcs_to_bq does; see `repair.Hands`."""
-        entry, held = kept_entry(self.bucket, month), self.warehouse.held(month)
+        entry, held = kept_entry(self.bucket, month), self.warehouse.loaded_month(month)
         if held and held.is_intact(entry.object_sha256, "") and not force:
             return
         with tempfile.TemporaryDirectory(dir=self.folder) as name:
@@ -175,7 +175,7 @@ class Stack:
     def plan(self, month: Month) -> Plan:
         """Return the plan of a run of the month."""
         plan = plan_month(month, self.source, self.bucket)
-        return due_in_warehouse(plan, self.warehouse.held(month), self.warehouse.name())
+        return due_in_warehouse(plan, self.warehouse.loaded_month(month), self.warehouse.name())
 
 
 @contextmanager

@@ -114,7 +114,7 @@ def check_dropped(place: Place) -> None:
     assert not find_remains(OCTOBER, place.bucket, place.warehouse).is_there
     assert place.keys() == set(keys_of(NOVEMBER))
     assert (place.warehouse.rows(OCTOBER), place.warehouse.rows(NOVEMBER)) == (0, 10)
-    assert place.warehouse.held(OCTOBER) is None
+    assert place.warehouse.loaded_month(OCTOBER) is None
     assert place.warehouse.loaded("green").keys() == {NOVEMBER}
 
 

@@ -66,7 +66,7 @@ def test_a_correction_leaves_a_record_and_an_edition_that_can_be_restored(
 
     entry = place.restore(first)
     assert (place.current(), place.cents(), place.warehouse.rows(MONTH)) == (first, FIRST, 3)
-    held = place.warehouse.held(MONTH)
+    held = place.warehouse.loaded_month(MONTH)
     assert held
     assert held.is_intact(entry.object_sha256, "w")
     assert place.bucket.info(rejects_key(MONTH)) is None
@@ -219,7 +219,7 @@ def test_a_pinned_month_is_replaced_by_no_run_but_loaded_where_it_is_missing(
         assert not plan.has_work
         assert plan.reason.startswith(f"pinned on {pinned.pinned[:10]}; the publisher may have")
         assert [r.parameter for r in plan.remedies if not isinstance(r, str)] == ["unpin"]
-    assert due_in_warehouse(plan, place.warehouse.held(MONTH), "w").status is Status.PINNED
+    assert due_in_warehouse(plan, place.warehouse.loaded_month(MONTH), "w").status is Status.PINNED
     assert due_in_warehouse(plan, None, "w").status is Status.NEW
     assert bring(place.source, place.bucket) == "unchanged"
     assert place.current() == first

@@ -30,7 +30,7 @@ from monthly.plan import (
     plan_month,
 )
 from monthly.planned import needs_run
-from monthly.warehouses import Held
+from monthly.warehouses import LoadedMonth
 
 MONTH = Month("yellow", 2021, 1)
 NAME = "yellow_tripdata_2021-01.csv.gz"
@@ -345,7 +345,7 @@ UNCHANGED = Plan(MONTH, Status.UNCHANGED, "same ETag", None, entry_of(MONTH), "1
 
 
 def test_month_that_the_warehouse_has_stays_unchanged() -> None:
-    held = Held(entry_of(MONTH).object_sha256, 5, 5)
+    held = LoadedMonth(entry_of(MONTH).object_sha256, 5, 5)
     assert due_in_warehouse(UNCHANGED, held, "w") == UNCHANGED
 
 
@@ -353,26 +353,26 @@ def test_month_that_the_warehouse_has_stays_unchanged() -> None:
     ("held", "status", "reason"),
     [
         (None, Status.NEW, "kept in the bucket, not yet in w"),
-        (Held("another", 5, 5), Status.CHANGED, "corrected in the bucket, not yet in w"),
+        (LoadedMonth("another", 5, 5), Status.CHANGED, "corrected in the bucket, not yet in w"),
         (
-            Held(entry_of(MONTH).object_sha256, 95_120, 0),
+            LoadedMonth(entry_of(MONTH).object_sha256, 95_120, 0),
             Status.CHANGED,
             "w has 0 rows of it where its load left 95,120",
         ),
         (
-            Held(entry_of(MONTH).object_sha256, 5, 5, touched=True),
+            LoadedMonth(entry_of(MONTH).object_sha256, 5, 5, touched=True),
             Status.CHANGED,
             "something other than a load changed it in w",
         ),
         (
-            Held(entry_of(MONTH).object_sha256, 5, 5, elsewhere="old_trips"),
+            LoadedMonth(entry_of(MONTH).object_sha256, 5, 5, elsewhere="old_trips"),
             Status.CHANGED,
             "w has it in the table old_trips, not in the one that is declared now",
         ),
     ],
 )
 def test_month_that_the_warehouse_lacks_or_has_otherwise_is_due(
-    held: Held | None, status: Status, reason: str
+    held: LoadedMonth | None, status: Status, reason: str
 ) -> None:
     plan = due_in_warehouse(UNCHANGED, held, "w")
     assert (plan.status, plan.reason) == (status, reason)

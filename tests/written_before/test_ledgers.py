@@ -23,7 +23,7 @@ from fakes.postgres import Database
 from monthly.ledger import Entry, read_entry
 from monthly.month import Month
 from monthly.plan import Status, due_in_warehouse, plan_month
-from monthly.warehouses import Held, Warehouse
+from monthly.warehouses import LoadedMonth, Warehouse
 from monthly.warehouses.duckdb import DuckDBFile
 from monthly.warehouses.load import fetch_object, kept_entry
 
@@ -104,7 +104,7 @@ def test_month_in_duckdb_is_unchanged(
 ) -> None:
     assert in_duckdb.loaded("green") == {OCTOBER: entry_of(bucket).object_sha256}
     planned = plan_month(OCTOBER, source, bucket)
-    due = due_in_warehouse(planned, in_duckdb.held(OCTOBER), in_duckdb.name())
+    due = due_in_warehouse(planned, in_duckdb.loaded_month(OCTOBER), in_duckdb.name())
     assert due.status is Status.UNCHANGED
 
 
@@ -114,7 +114,7 @@ def test_month_in_postgres_is_unchanged(
     warehouse = in_postgres.warehouse()
     assert warehouse.loaded("green")[OCTOBER] == entry_of(bucket).object_sha256
     planned = plan_month(OCTOBER, source, bucket)
-    due = due_in_warehouse(planned, warehouse.held(OCTOBER), warehouse.name())
+    due = due_in_warehouse(planned, warehouse.loaded_month(OCTOBER), warehouse.name())
     assert due.status is Status.UNCHANGED
 
 
@@ -124,7 +124,7 @@ def test_month_that_was_loaded_directly_is_unchanged(in_postgres: Database, sour
     entry = warehouse.entry(NOVEMBER)
     assert entry
     assert (entry.object_key, entry.object_sha256) == ("", entry.source_sha256)
-    assert warehouse.held(NOVEMBER) == Held(entry.source_sha256, 4, 4)
+    assert warehouse.loaded_month(NOVEMBER) == LoadedMonth(entry.source_sha256, 4, 4)
     plan = ingest_data.plan.fn(NOVEMBER, source, warehouse, False)
     assert (plan.status, plan.reason) == (Status.UNCHANGED, "same size and modification time")
 
@@ -148,7 +148,7 @@ def test_month_is_loaded_again_into_older_tables(
     for warehouse in warehouses:
         assert warehouse.refusal("green") is None
         assert warehouse.load(OCTOBER, entry, path) == 3
-        assert warehouse.held(OCTOBER) == Held(entry.object_sha256, 3, 3)
+        assert warehouse.loaded_month(OCTOBER) == LoadedMonth(entry.object_sha256, 3, 3)
     query = "SELECT source, table_name FROM loaded_months WHERE file_month = '2020-10-01'"
     with attached(in_duckdb.path) as db:
         assert db.execute(query).fetchall() == [(entry.url, "green_trips")]
@@ -160,6 +160,6 @@ def test_reading_adds_no_column(in_postgres: Database) -> None:
     columns = "SELECT * FROM pg_attribute WHERE attrelid = 'loaded_months'::regclass"
     before = in_postgres.query(columns)
     warehouse = in_postgres.warehouse()
-    assert warehouse.held(OCTOBER)
+    assert warehouse.loaded_month(OCTOBER)
     assert warehouse.loaded("green").keys() == warehouse.recorded("green").keys()
     assert in_postgres.query(columns) == before

@@ -26,7 +26,7 @@ AGAIN = Remedy("force", True, "for it", flow="etl_web_to_gcs")
 
 
 @dataclass(frozen=True)
-class Held:
+class LoadedMonth:
     """State of a loaded month in a warehouse.
 
     Attributes:
@@ -135,7 +135,7 @@ class Warehouse(Protocol):
     def loaded(self, dataset: str) -> Mapping[Month, str]:
         """Return the SHA-256 of the loaded Parquet object by month."""
 
-    def held(self, month: Month) -> Held | None:
+    def loaded_month(self, month: Month) -> LoadedMonth | None:
         """Return the state of a month, with its row count; None if it was not loaded."""
 
     def recorded(self, dataset: str) -> Mapping[Month, Recorded]:

@@ -44,7 +44,7 @@ from monthly.dataset import OF_FILES
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.warehouses import Held, InPlace, Recorded
+from monthly.warehouses import InPlace, LoadedMonth, Recorded
 from monthly.warehouses.bigquery_ledger import RETRY, LoadedMonths
 from monthly.warehouses.bigquery_tables import (
     LOAD_SECONDS,
@@ -95,10 +95,10 @@ class BigQuery:
         with google_errors(f"{dataset} in {self.name()}", _ROLE):
             return LoadedMonths(self.client, self.dataset).of(dataset)
 
-    def held(self, month: Month) -> Held | None:
+    def loaded_month(self, month: Month) -> LoadedMonth | None:
         """Return the state of a month, creating nothing; see `Warehouse`."""
         with google_errors(f"{month} in {self.name()}", _ROLE):
-            return LoadedMonths(self.client, self.dataset).held(month)
+            return LoadedMonths(self.client, self.dataset).loaded_month(month)
 
     def recorded(self, dataset: str) -> Mapping[Month, Recorded]:
         """Return the ledger's rows by month, creating nothing; see `Warehouse`."""

@@ -24,7 +24,7 @@ from core.storage.google_errors import PATIENCE, TIMEOUT
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.warehouses import LEDGER, Held, Recorded, by_month, recorded_months
+from monthly.warehouses import LEDGER, LoadedMonth, Recorded, by_month, recorded_months
 
 _LEDGER_FIELDS = (
     SchemaField("dataset", "STRING"),
@@ -126,7 +126,7 @@ class LoadedMonths:
             return {}
         return by_month(dataset, ((row["file_month"], row["object_sha256"]) for row in rows))
 
-    def held(self, month: Month) -> Held | None:
+    def loaded_month(self, month: Month) -> LoadedMonth | None:
         """Return the state of a month, including whether it has changed since its load."""
         table = DATASETS[month.dataset].table
         values = {"dataset": month.dataset, "file_month": month.first_day, "table": table}
@@ -134,7 +134,7 @@ class LoadedMonths:
             rows = self._query(_HELD, values)
         except NotFound:  # nothing was ever loaded
             return None
-        return next((Held(**dict(row.items())) for row in rows), None)
+        return next((LoadedMonth(**dict(row.items())) for row in rows), None)
 
     def recorded(self, dataset: str) -> dict[Month, Recorded]:
         """Return the rows of a dataset by month, regardless of what its table holds."""

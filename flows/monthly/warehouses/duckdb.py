@@ -22,7 +22,7 @@ from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.warehouses import (
     LEDGER,
-    Held,
+    LoadedMonth,
     Recorded,
     by_month,
     recorded_months,
@@ -85,7 +85,7 @@ class DuckDBFile:
             ).fetchall()
         return by_month(dataset, rows)
 
-    def held(self, month: Month) -> Held | None:
+    def loaded_month(self, month: Month) -> LoadedMonth | None:
         """Return the state of a month, creating no file; see `Warehouse`."""
         dataset = DATASETS[month.dataset]
         if not self.path.exists():
@@ -101,7 +101,7 @@ class DuckDBFile:
                 f"FROM {_ROWS} WHERE dataset = $1 AND file_month = $2",
                 [month.dataset, month.first_day, dataset.table],
             ).fetchone()
-        return Held(*row) if row else None
+        return LoadedMonth(*row) if row else None
 
     def recorded(self, dataset: str) -> dict[Month, Recorded]:
         """Return the ledger's rows by month, creating no file; see `Warehouse`."""

@@ -20,7 +20,7 @@ from monthly.columns import Column
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry, Judge, entry_of
 from monthly.month import Month
-from monthly.warehouses import LEDGER, Held, Recorded, refuse_other_count
+from monthly.warehouses import LEDGER, LoadedMonth, Recorded, refuse_other_count
 from monthly.warehouses.month_figures import MonthFigures
 from monthly.warehouses.postgres_errors import blockers, meant
 from monthly.warehouses.postgres_ledger import (
@@ -28,7 +28,7 @@ from monthly.warehouses.postgres_ledger import (
     entry_in,
     forget,
     has_ledger,
-    held_in,
+    loaded_month_in,
     make_ledger,
     recorded_in,
     refuse_changed,
@@ -85,10 +85,10 @@ class Postgres:
         with self._transaction(dataset) as sql:
             return checksums(sql, dataset) if has_ledger(sql) else {}
 
-    def held(self, month: Month) -> Held | None:
+    def loaded_month(self, month: Month) -> LoadedMonth | None:
         """Return the state of a month, creating no table; see `Warehouse`."""
         with self._transaction(str(month)) as sql:
-            return held_in(sql, month) if has_ledger(sql) else None
+            return loaded_month_in(sql, month) if has_ledger(sql) else None
 
     def entry(self, month: Month, garbled_too: bool = False) -> Entry | None:
         """Return the month's ledger entry from when it was loaded, if any; see `entry_in`."""
@@ -239,8 +239,8 @@ class Postgres:
             sql.connection.commit()
             _begin(sql)
             waited = not self._take(sql, month.stem, WAIT_SECONDS)
-            held = held_in(sql, month) if waited else None
-            if held and held.is_intact(sha256, self.label):
+            there = loaded_month_in(sql, month) if waited else None
+            if there and there.is_intact(sha256, self.label):
                 yield sql, ""
                 return
             new = create_new(sql, month, kept)

@@ -18,7 +18,7 @@ from monthly.month import Month
 from monthly.revision import Revision
 from monthly.schema_change import is_read_alike
 from monthly.warehouses import LEDGER, stored_entry
-from monthly.warehouses.postgres_ledger import checksums, entry_in, held_in
+from monthly.warehouses.postgres_ledger import checksums, entry_in, loaded_month_in
 from monthly.warehouses.postgres_tables import columns_of, count_rows, partition_of
 from monthly.warehouses.table_columns import Found, quoted
 
@@ -56,8 +56,8 @@ def rows_changed_in(
         names: columns of the new published file.
     """
     old = partition_of(month)
-    held = held_in(sql, month)
-    if held is None or held.elsewhere or count_rows(sql, month) != before.rows_written:
+    loaded = loaded_month_in(sql, month)
+    if loaded is None or loaded.elsewhere or count_rows(sql, month) != before.rows_written:
         return None  # something else changed it, or its partition is gone or in another table
     absent = {*before.drift.get("missing", ()), FILE_MONTH.name}
     there = columns_of(sql, old)

@@ -22,7 +22,7 @@ from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.warehouses import (
     LEDGER,
-    Held,
+    LoadedMonth,
     Recorded,
     by_month,
     recorded_months,
@@ -112,7 +112,7 @@ def recorded_in(sql: Cursor, dataset: str) -> dict[Month, Recorded]:
     return recorded_months(dataset, (dict(zip(names, row)) for row in sql))
 
 
-def held_in(sql: Cursor, month: Month) -> Held | None:
+def loaded_month_in(sql: Cursor, month: Month) -> LoadedMonth | None:
     """Return the state of a loaded month; count its rows unless statistics prove them."""
     values = {"dataset": month.dataset, "table": DATASETS[month.dataset].table}
     sql.execute(_PROVEN, values | {"file_month": month.first_day})
@@ -124,13 +124,13 @@ def held_in(sql: Cursor, month: Month) -> Held | None:
     if partition and not proven:
         sql.execute(f"SELECT count(*) FROM {partition}")
         found = sql.fetchone()[0]
-    return Held(sha256, loaded, found, elsewhere=elsewhere)
+    return LoadedMonth(sha256, loaded, found, elsewhere=elsewhere)
 
 
 def entry_in(sql: Cursor, month: Month, garbled_too: bool = False) -> Entry | None:
     """Return the month's entry from when it was loaded, None if it was not.
 
-    The entry outlives a dropped or detached table: `held_in` returns the actual state.
+    The entry outlives a dropped or detached table: `loaded_month_in` returns the actual state.
 
     Args:
         sql: cursor of a transaction.

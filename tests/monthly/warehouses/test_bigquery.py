@@ -21,7 +21,7 @@ from fakes.google.places import open_bigquery, open_store
 from fakes.tlc_facts import write_sample
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.warehouses import Held, bigquery
+from monthly.warehouses import LoadedMonth, bigquery
 from monthly.warehouses.bigquery_ledger import LoadedMonths
 from monthly.warehouses.bigquery_tables import prepare
 from monthly.warehouses.duckdb import DuckDBFile
@@ -149,14 +149,14 @@ def test_a_partition_that_something_else_changed_is_not_loaded(
     path = google.storage.file_of(open_store().uri(entry.object_key))
     google.bigquery.tables.replace(target, schema, path)
     assert open_bigquery().loaded("green") == {}
-    held = open_bigquery().held(OCTOBER)
+    held = open_bigquery().loaded_month(OCTOBER)
     assert held
     assert held.difference("w") == "something other than a load changed it in w"
     load(entry, tmp_path)
     assert open_bigquery().loaded("green") == {OCTOBER: entry.object_sha256}
-    held = open_bigquery().held(OCTOBER)
-    assert held == Held(entry.object_sha256, entry.rows_written, entry.rows_written)
-    assert open_bigquery().held(NOVEMBER) is None
+    held = open_bigquery().loaded_month(OCTOBER)
+    assert held == LoadedMonth(entry.object_sha256, entry.rows_written, entry.rows_written)
+    assert open_bigquery().loaded_month(NOVEMBER) is None
 
 
 @pytest.mark.parametrize("in_place", [True, False], ids=["in place", "sent"])

@@ -89,7 +89,7 @@ def test_every_query_job_has_the_limit(google: Google, tmp_path: Path) -> None:
     load(tmp_path, OCTOBER, 50)
     google.bigquery.jobs.clear()
     warehouse = limited(LEAST)
-    warehouse.held(OCTOBER)
+    warehouse.loaded_month(OCTOBER)
     warehouse.recorded("green")
     warehouse.figures("green", DATASETS["green"].columns)
     warehouse.drop(OCTOBER)

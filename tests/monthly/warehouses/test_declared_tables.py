@@ -25,7 +25,7 @@ from monthly.plan import Status, plan_month
 from monthly.schema_change import schema_change
 from monthly.verify.checking import Request, verify
 from monthly.verify.findings import FaultKind
-from monthly.warehouses import Held
+from monthly.warehouses import LoadedMonth
 from monthly.warehouses.bigquery import BigQuery
 from monthly.warehouses.duckdb import DuckDBFile
 
@@ -117,7 +117,7 @@ def test_a_table_that_is_declared_again_is_not_intact(place: Place, declare: Dec
     entry = place.publish(month, "n\n3\n4\n")
     for table in ("one", "two"):
         declare("rides", columns, rest=f"table = '{table}'")
-        held = place.warehouse.held(month)
+        held = place.warehouse.loaded_month(month)
         is_there = table == "two"
         assert held
         assert held.is_intact(entry.object_sha256, "w") == is_there
@@ -125,7 +125,7 @@ def test_a_table_that_is_declared_again_is_not_intact(place: Place, declare: Dec
     declare("rides", columns, rest="table = 'one'")
     place.load(month, entry)
     assert place.ask(f"SELECT n FROM {place.table('rides')} ORDER BY n") == [(3,), (4,)]
-    assert place.warehouse.held(month) == Held(entry.object_sha256, 2, 2)
+    assert place.warehouse.loaded_month(month) == LoadedMonth(entry.object_sha256, 2, 2)
     assert place.warehouse.loaded("rides") == {month: entry.object_sha256}
 
 
@@ -151,7 +151,7 @@ def test_names_may_be_reserved_words_of_any_case(
     warehouse = place.warehouse
     assert warehouse.loaded("analyze") == {march: again.object_sha256, april: entry.object_sha256}
     assert (warehouse.rows(march), warehouse.rows(april)) == (3, 2)
-    assert warehouse.held(march) == Held(again.object_sha256, 3, 3)
+    assert warehouse.loaded_month(march) == LoadedMonth(again.object_sha256, 3, 3)
     assert warehouse.refusal("analyze") is None
     warehouse.drop(march)
     assert warehouse.loaded("analyze") == {april: entry.object_sha256}

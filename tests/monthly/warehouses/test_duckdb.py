@@ -29,7 +29,7 @@ from fakes.duckdb_files import attached
 from fakes.entries import entry_of
 from monthly.datasets import DATASETS
 from monthly.month import Month
-from monthly.warehouses import LEDGER, Held, duckdb_opening
+from monthly.warehouses import LEDGER, LoadedMonth, duckdb_opening
 from monthly.warehouses import duckdb as duckdb_module
 from monthly.warehouses.duckdb import DuckDBFile
 
@@ -300,10 +300,10 @@ def test_months_of_a_dropped_table_are_not_loaded(warehouse: DuckDBFile) -> None
     with attached(warehouse.path) as db:
         db.execute("DROP TABLE yellow_trips")
     assert warehouse.loaded("yellow") == {}
-    assert warehouse.held(JANUARY) == Held("a", 1, 0)
+    assert warehouse.loaded_month(JANUARY) == LoadedMonth("a", 1, 0)
     load(warehouse, FEBRUARY, [2], "b")
     assert warehouse.loaded("yellow") == {FEBRUARY: "b"}
-    assert warehouse.held(JANUARY) is None
+    assert warehouse.loaded_month(JANUARY) is None
     assert warehouse.loaded("green") == {GREEN: "c"}
     load(warehouse, JANUARY, [1], "a")
     assert sums(warehouse) == {"2021-01-01": (1, 1.0), "2021-02-01": (1, 2.0)}
@@ -371,7 +371,7 @@ def test_a_damaged_file_is_named_with_its_month_and_the_way_out(warehouse: DuckD
     first = content.index(b"DUCK") + 4
     content[first] ^= 0xFF
     warehouse.path.write_bytes(content)
-    for use in (lambda: warehouse.held(JANUARY), lambda: load(warehouse, JANUARY, [2])):
+    for use in (lambda: warehouse.loaded_month(JANUARY), lambda: load(warehouse, JANUARY, [2])):
         with pytest.raises(StorageError) as found:
             use()
         said = str(found.value)
@@ -387,7 +387,7 @@ def test_a_table_of_something_else_is_named_with_its_month(warehouse: DuckDBFile
     with attached(warehouse.path) as db:
         db.execute("CREATE TABLE loaded_months (a INT)")
     with pytest.raises(StorageError) as found:
-        warehouse.held(JANUARY)
+        warehouse.loaded_month(JANUARY)
     said = str(found.value)
     assert said.startswith(f"yellow 2021-01: {warehouse.path} cannot be read (Binder Error: ")
     assert said.endswith(
@@ -399,7 +399,7 @@ def test_a_table_of_something_else_is_named_with_its_month(warehouse: DuckDBFile
 def test_a_wrong_memory_limit_is_a_usage_error(warehouse: DuckDBFile) -> None:
     load(warehouse, JANUARY, [1])
     with pytest.raises(UsageError, match=r"has the memory_limit 'plenty' .*; write it like 1GB"):
-        replace(warehouse, memory_limit="plenty").held(JANUARY)
+        replace(warehouse, memory_limit="plenty").loaded_month(JANUARY)
 
 
 @pytest.mark.parametrize("folder", ["locks", "lock", "blocked"])
@@ -793,16 +793,16 @@ def test_rows_that_were_changed_by_hand_are_counted(
     warehouse: DuckDBFile, harm: str, found: int
 ) -> None:
     load(warehouse, JANUARY, [1, 2, 3], "a")
-    assert warehouse.held(JANUARY) == Held("a", 3, 3)
-    assert warehouse.held(FEBRUARY) is None
+    assert warehouse.loaded_month(JANUARY) == LoadedMonth("a", 3, 3)
+    assert warehouse.loaded_month(FEBRUARY) is None
     warehouse.query(harm)
-    assert warehouse.held(JANUARY) == Held("a", 3, found)
+    assert warehouse.loaded_month(JANUARY) == LoadedMonth("a", 3, found)
     load(warehouse, JANUARY, [1, 2, 3], "a")
-    assert warehouse.held(JANUARY) == Held("a", 3, 3)
+    assert warehouse.loaded_month(JANUARY) == LoadedMonth("a", 3, 3)
 
 
 def test_nothing_is_held_where_nothing_was_loaded(warehouse: DuckDBFile) -> None:
     """This covers a missing file, and a file with another month."""
-    assert warehouse.held(JANUARY) is None
+    assert warehouse.loaded_month(JANUARY) is None
     load(warehouse, FEBRUARY, [1], "a")
-    assert warehouse.held(JANUARY) is None
+    assert warehouse.loaded_month(JANUARY) is None

@@ -65,7 +65,7 @@ def test_every_month_is_what_was_published(
                 others.add(published)
     assert others == TIMES
     for dataset, *year_month in FILES.values():
-        held = place.warehouse.held(Month(dataset, *year_month))
+        held = place.warehouse.loaded_month(Month(dataset, *year_month))
         assert held
         assert held.difference("it") is None
 

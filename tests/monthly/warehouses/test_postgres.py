@@ -38,7 +38,7 @@ from monthly.figures import Figures
 from monthly.ledger import Entry, entry_of, object_key
 from monthly.month import Month
 from monthly.sample import write_sample
-from monthly.warehouses import Held, postgres, postgres_copy
+from monthly.warehouses import LoadedMonth, postgres, postgres_copy
 from monthly.warehouses.duckdb import DuckDBFile
 from monthly.warehouses.postgres_binary import encoded
 from monthly.warehouses.postgres_connection import postgres_at
@@ -323,7 +323,7 @@ def test_a_month_whose_table_is_gone_is_not_loaded(
     warehouse.load(*october)
     database.query(f"DROP TABLE {dropped}")
     assert warehouse.loaded("green") == {}
-    assert warehouse.held(OCTOBER) == Held(october[1].object_sha256, 1, 0)
+    assert warehouse.loaded_month(OCTOBER) == LoadedMonth(october[1].object_sha256, 1, 0)
     warehouse.load(*made(tmp_path, NOVEMBER, ["7"]))
     assert warehouse.loaded("green").keys() == {NOVEMBER}
     warehouse.load(*october)
@@ -566,7 +566,7 @@ def test_a_wrong_block_is_reported_at_once(
     """No retry helps; the error names the month, the database and where to correct it."""
     url = database.url.set(database=database_name or database.name, query=query)
     with pytest.raises(StorageError) as found:
-        postgres_at(url, {}).held(OCTOBER)
+        postgres_at(url, {}).loaded_month(OCTOBER)
     assert not isinstance(found.value, Unavailable)
     assert str(found.value).startswith(
         f"green 2020-10: 127.0.0.1:{database.port}/{url.database} refused ("
@@ -726,10 +726,10 @@ def test_the_statistics_prove_a_month_that_nobody_changed(
         "pg_stat_get_tuples_deleted(oid) FROM pg_class WHERE relname = 'green_trips_2020_10'"
     )
     assert database.query(counters) == [(2, 0, 0)]
-    assert warehouse.held(month) == Held(entry.object_sha256, 2, 2)
+    assert warehouse.loaded_month(month) == LoadedMonth(entry.object_sha256, 2, 2)
     database.query("SELECT pg_stat_reset()")
     assert database.query(counters) == [(0, 0, 0)]
-    assert warehouse.held(month) == Held(entry.object_sha256, 2, 2)
+    assert warehouse.loaded_month(month) == LoadedMonth(entry.object_sha256, 2, 2)
 
 
 @pytest.mark.parametrize(
@@ -749,14 +749,14 @@ def test_rows_that_were_changed_by_hand_are_counted(
     database: Database, tmp_path: Path, harm: str, found: int
 ) -> None:
     warehouse, (month, entry, path) = database.warehouse(), made(tmp_path, OCTOBER, ["1", "2"])
-    assert warehouse.held(month) is None
+    assert warehouse.loaded_month(month) is None
     warehouse.load(month, entry, path)
     database.query(harm)
     settled(database)
-    assert warehouse.held(month) == Held(entry.object_sha256, 2, found)
+    assert warehouse.loaded_month(month) == LoadedMonth(entry.object_sha256, 2, found)
     warehouse.load(month, entry, path)
-    assert warehouse.held(month) == Held(entry.object_sha256, 2, 2)
-    assert warehouse.held(NOVEMBER) is None
+    assert warehouse.loaded_month(month) == LoadedMonth(entry.object_sha256, 2, 2)
+    assert warehouse.loaded_month(NOVEMBER) is None
 
 
 def test_a_partition_that_somebody_detached_is_kept_next_to_the_new_one(
