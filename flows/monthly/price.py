@@ -31,14 +31,14 @@ ENOUGH = 5
 
 
 @dataclass(frozen=True)
-class Range:
+class Estimate:
     """An estimate; the two ends are equal if the history is long enough for one figure."""
 
     least: float
     most: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Range | None:
+    def of(cls, values: Sequence[float]) -> Estimate | None:
         """Return the estimate from past values; None if there are none."""
         if not values:
             return None
@@ -46,8 +46,8 @@ class Range:
             return cls(median(values), median(values))
         return cls(min(values), max(values))
 
-    def __mul__(self, factor: float) -> Range:
-        return Range(self.least * factor, self.most * factor)
+    def __mul__(self, factor: float) -> Estimate:
+        return Estimate(self.least * factor, self.most * factor)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Need:
     """
 
     place: str
-    size: Range | None
+    size: Estimate | None
     folder: Path | None
     setting: str
 
@@ -87,12 +87,12 @@ class Price:
     unknown: int
     workers: int
     history: int
-    seconds: Mapping[str, Range] = field(default_factory=dict)
+    seconds: Mapping[str, Estimate] = field(default_factory=dict)
     needs: tuple[Need, ...] = ()
     queries: Billed | None = None
 
     @property
-    def total_seconds(self) -> Range | None:
+    def total_seconds(self) -> Estimate | None:
         """Return the seconds of the run: the work, divided among the workers."""
         if not self.seconds:
             return None
@@ -100,7 +100,7 @@ class Price:
         least, most = (
             sum(getattr(each, end) for each in self.seconds.values()) for end in ("least", "most")
         )
-        return Range(least / at_once, most / at_once)
+        return Estimate(least / at_once, most / at_once)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -133,9 +133,11 @@ def price_of(
     )
 
 
-def rows_per_byte(history: Iterable[Entry]) -> Range | None:
+def rows_per_byte(history: Iterable[Entry]) -> Estimate | None:
     """Return the rows per published byte."""
-    return Range.of([each.rows_written / each.source_size for each in history if each.source_size])
+    return Estimate.of(
+        [each.rows_written / each.source_size for each in history if each.source_size]
+    )
 
 
 def expected_rows(plans: Iterable[Plan], history: Sequence[Entry]) -> dict[Month, float]:
@@ -160,7 +162,7 @@ def places_of(scratch: Path, bucket: object, space: Space | None) -> list[Need]:
         Need("bucket", None, folder if isinstance(folder, Path) else None, "TRIPS_DATA"),
     ]
     if space:
-        row = Range(space.row_bytes, space.row_bytes) if space.row_bytes else None
+        row = Estimate(space.row_bytes, space.row_bytes) if space.row_bytes else None
         places.append(Need("warehouse", row, space.folder, "TRIPS_DATA"))
     return places
 
@@ -176,13 +178,13 @@ def _size(plan: Plan, past: Sequence[Entry]) -> float | None:
     return None
 
 
-def _seconds(sizes: _Sizes, past: Sequence[Entry]) -> dict[str, Range]:
+def _seconds(sizes: _Sizes, past: Sequence[Entry]) -> dict[str, Estimate]:
     everything = sum(size for _, size in sizes)
     fetched = sum(size for plan, size in sizes if not plan.in_bucket)
     found = {}
     for stage in STAGES:
         known = [each for each in past if stage in each.seconds and each.source_size]
-        rate = Range.of([each.seconds[stage] / each.source_size for each in known])
+        rate = Estimate.of([each.seconds[stage] / each.source_size for each in known])
         if rate and (size := everything if stage == "load" else fetched):
             found[stage] = rate * size
     return found
@@ -190,9 +192,9 @@ def _seconds(sizes: _Sizes, past: Sequence[Entry]) -> dict[str, Range]:
 
 def _need(place: Need, sizes: _Sizes, past: Sequence[Entry], workers: int) -> Need:
     known = [each for each in past if each.source_size and each.object_size]
-    objects = Range.of([each.object_size / each.source_size for each in known])
+    objects = Estimate.of([each.object_size / each.source_size for each in known])
     fetched = [(plan, size) for plan, size in sizes if not plan.in_bucket]
-    size: Range | None = None
+    size: Estimate | None = None
     if place.place == "scratch" and objects:
         size = _largest(fetched, objects, workers)
     elif place.place == "bucket" and objects:
@@ -202,17 +204,17 @@ def _need(place: Need, sizes: _Sizes, past: Sequence[Entry], workers: int) -> Ne
     return replace(place, size=size)
 
 
-def _largest(sizes: _Sizes, objects: Range, workers: int) -> Range:
+def _largest(sizes: _Sizes, objects: Estimate, workers: int) -> Estimate:
     """Return the bytes of the largest months that can be in the scratch folder at a time."""
     full = [_in_scratch(plan, size, objects) for plan, size in sizes]
     largest = sorted(full, key=lambda found: found.most)[-workers:]
-    return Range(sum(each.least for each in largest), sum(each.most for each in largest))
+    return Estimate(sum(each.least for each in largest), sum(each.most for each in largest))
 
 
-def _in_scratch(plan: Plan, size: float, objects: Range) -> Range:
+def _in_scratch(plan: Plan, size: float, objects: Estimate) -> Estimate:
     """Return the bytes of a published file, its object, and the object that it replaces."""
     both = size + (plan.entry.object_size if plan.entry else 0)
-    return Range(both + size * objects.least, both + size * objects.most)
+    return Estimate(both + size * objects.least, both + size * objects.most)
 
 
 def _by_disk(needs: Iterable[Need]) -> list[list[Need]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from monthly.price import STAGES, Need, Price, Range
+from monthly.price import STAGES, Estimate, Need, Price
 from monthly.result import MonthResult
 
 
@@ -51,7 +51,7 @@ def public_price(price: Price) -> dict[str, Any]:
     }
 
 
-def _ends(found: Range | None) -> list[float] | None:
+def _ends(found: Estimate | None) -> list[float] | None:
     return [round(found.least, 1), round(found.most, 1)] if found else None
 
 
@@ -96,12 +96,12 @@ def _months(count: int) -> str:
     return f"{count} month{'s' * (count != 1)}"
 
 
-def _between(found: Range, worded: Callable[[float], str]) -> str:
+def _between(found: Estimate, worded: Callable[[float], str]) -> str:
     least, most = worded(found.least), worded(found.most)
     return f"about {most}" if least == most else f"{least} to {most}"
 
 
-def _seconds(found: Range) -> str:
+def _seconds(found: Estimate) -> str:
     return _between(found, _duration)
 
 

@@ -18,7 +18,7 @@ from monthly.ledger import Entry, keep, read_entry
 from monthly.ledger_notes import note_load
 from monthly.month import Month
 from monthly.plan import Plan, Status
-from monthly.price import Price, Range, expected_rows, places_of, price_of
+from monthly.price import Estimate, Price, expected_rows, places_of, price_of
 from monthly.price_words import PlannedMonths, price_lines, price_text, public_price
 from monthly.result import MonthResult, table
 from monthly.warehouses.bigquery_bytes import Billed
@@ -55,7 +55,7 @@ def test_a_month_that_only_the_warehouse_lacks_is_not_downloaded() -> None:
     assert kept.to_download == 0
     price = priced([kept], [past(12)])
     assert price.download == 0
-    assert price.seconds == {"load": Range(8.0, 8.0)}
+    assert price.seconds == {"load": Estimate(8.0, 8.0)}
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_without_history_there_is_no_time_and_it_says_so() -> None:
 def test_a_short_history_gives_a_range() -> None:
     slow = {**SECONDS, "conversion": 6.0}
     price = priced([new(1, 3_000_000)], [past(1), past(2, seconds=slow)], workers=1)
-    assert price.seconds["conversion"] == Range(6.0, 18.0)
-    assert price.seconds["download"] == Range(3.0, 3.0)
-    assert price.total_seconds == Range(22.5, 34.5)
+    assert price.seconds["conversion"] == Estimate(6.0, 18.0)
+    assert price.seconds["download"] == Estimate(3.0, 3.0)
+    assert price.total_seconds == Estimate(22.5, 34.5)
     assert price_lines(price)[1] == (
         "time: 22 s to 34 s, 1 month at a time (download about 3.0 s, conversion 6.0 s to 18 s, "
         "upload about 1.5 s, load about 12 s of work, from 2 months of the ledger)"
@@ -97,7 +97,7 @@ def test_a_long_history_gives_its_median() -> None:
     taken = [1.0, 9.0, 2.0, 3.0, 80.0]
     history = [past(n, seconds={"load": each}) for n, each in enumerate(taken, 1)]
     price = priced([new(1, 2_000_000)], history)
-    assert price.seconds == {"load": Range(6.0, 6.0)}
+    assert price.seconds == {"load": Estimate(6.0, 6.0)}
     assert (
         "; without download and conversion and upload, whose speed is unknown)"
         in (price_lines(price)[1])
@@ -107,8 +107,8 @@ def test_a_long_history_gives_its_median() -> None:
 def test_months_at_a_time_share_the_work() -> None:
     plans = [new(n, 1_000_000) for n in (1, 2, 3)]
     total = priced(plans, [past(1)], workers=2).total_seconds
-    assert total == Range(3 * 7.5 / 2, 3 * 7.5 / 2)
-    assert priced(plans, [past(1)], workers=8).total_seconds == Range(7.5, 7.5)
+    assert total == Estimate(3 * 7.5 / 2, 3 * 7.5 / 2)
+    assert priced(plans, [past(1)], workers=8).total_seconds == Estimate(7.5, 7.5)
 
 
 def test_generated_months_are_estimated_by_generated_ones_alone() -> None:
@@ -119,13 +119,13 @@ def test_generated_months_are_estimated_by_generated_ones_alone() -> None:
     )
     price = priced([made], [past(1), sample])
     assert (price.download, price.unknown, price.history) == (0, 0, 1)
-    assert price.seconds == {"load": Range(2.0, 2.0)}
+    assert price.seconds == {"load": Estimate(2.0, 2.0)}
 
 
 # ---- disk
 
 
-def needs(price: Price) -> dict[str, Range | None]:
+def needs(price: Price) -> dict[str, Estimate | None]:
     return {need.place: need.size for need in price.needs}
 
 
@@ -137,9 +137,9 @@ def test_disk_is_estimated_from_the_ledger_and_the_warehouse(tmp_path: Path) -> 
     # The two largest, with their objects, and the object of the one that is replaced.
     scratch = 4_400_000 + 100_000 + 2_200_000
     assert needs(price) == {
-        "scratch": Range(scratch, scratch),
-        "bucket": Range(700_000, 700_000),
-        "warehouse": Range(7 * 20_000 * 50, 7 * 20_000 * 50),
+        "scratch": Estimate(scratch, scratch),
+        "bucket": Estimate(700_000, 700_000),
+        "warehouse": Estimate(7 * 20_000 * 50, 7 * 20_000 * 50),
     }
     assert price_lines(price)[2] == (
         "disk: scratch about 6.7 MB, bucket about 0.7 MB, warehouse about 7.0 MB"

@@ -26,7 +26,7 @@ BATCH_ROWS = 1 << 14
 
 
 @dataclass(frozen=True)
-class Rows:
+class ParquetRows:
     """Rows of a Parquet file, a `Piece`.
 
     Attributes:
@@ -65,21 +65,21 @@ class Rows:
         nulls = self.readings.nulls
         return {n: _known(_plain(n, values), nulls) for n, c, values in fields if c}
 
-    def halves(self) -> tuple[Rows, Rows]:
+    def halves(self) -> tuple[ParquetRows, ParquetRows]:
         """Return the first and the second half; see `Piece`."""
         middle = self.rows // 2
         return self._slice(0, middle), self._slice(middle, self.rows - middle)
 
-    def split(self, places: Collection[int]) -> tuple[Rows | None, list[Piece]]:
+    def split(self, places: Collection[int]) -> tuple[ParquetRows | None, list[Piece]]:
         """Return the piece without some rows, and each of these; see `Piece`."""
         rest = [place for place in range(self.rows) if place not in places]
         return self._take(rest) if rest else None, [self._take([place]) for place in places]
 
-    def _take(self, places: Sequence[int]) -> Rows:
+    def _take(self, places: Sequence[int]) -> ParquetRows:
         numbers = [self._number(place) for place in places]
         return replace(self, batch=self.batch.take(pa.array(places)), numbers=numbers)
 
-    def _slice(self, start: int, rows: int) -> Rows:
+    def _slice(self, start: int, rows: int) -> ParquetRows:
         numbers = self.numbers and self.numbers[start : start + rows]
         batch = self.batch.slice(start, rows)
         return replace(self, batch=batch, first=self._number(start), numbers=numbers)
@@ -142,7 +142,7 @@ def _shown(values: pa.Array) -> object:
 @contextmanager
 def open_parquet(
     month: Month, path: Path, strict: bool, readings: Readings
-) -> Iterator[tuple[Mapped, Iterator[Rows]]]:
+) -> Iterator[tuple[Mapped, Iterator[ParquetRows]]]:
     """Open a Parquet file; yield its columns and its pieces.
 
     Raises:
@@ -184,7 +184,7 @@ def _zones(schema: pa.Schema, mapped: Mapped, zone: str) -> tuple[str, ...]:
 
 def _pieces(
     month: Month, mapped: Mapped, path: Path, file: pq.ParquetFile, readings: Readings
-) -> Iterator[Rows]:
+) -> Iterator[ParquetRows]:
     row = 1
     batches = file.iter_batches(batch_size=BATCH_ROWS, use_threads=False)
     while True:
@@ -192,7 +192,7 @@ def _pieces(
             batch = next(batches, None)
         if batch is None:
             break
-        yield Rows(month, mapped, batch, row, readings)
+        yield ParquetRows(month, mapped, batch, row, readings)
         row += batch.num_rows
     if row - 1 != file.metadata.num_rows:
         raise BadFile(

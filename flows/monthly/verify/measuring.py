@@ -27,7 +27,7 @@ from monthly.month import Month
 
 
 @dataclass(frozen=True)
-class Measured:
+class ObjectFigures:
     """What reading all rows of an object yields.
 
     Attributes:
@@ -43,7 +43,7 @@ class Measured:
     others: Mapping[str, str]
 
 
-def measure_object(bucket: Bucket, month: Month, key: str) -> Measured:
+def measure_object(bucket: Bucket, month: Month, key: str) -> ObjectFigures:
     """Read an object in full, in flat memory.
 
     Raises:
@@ -59,7 +59,11 @@ def measure_object(bucket: Bucket, month: Month, key: str) -> Measured:
 
 
 def rebuilt_entry(
-    month: Month, info: ObjectInfo, found: Measured, source: str, rejects: tuple[str, int] | None
+    month: Month,
+    info: ObjectInfo,
+    found: ObjectFigures,
+    source: str,
+    rejects: tuple[str, int] | None,
 ) -> Entry:
     """Return an entry for an object without one; what only the publisher knew stays empty.
 
@@ -103,7 +107,7 @@ def rebuilt_entry(
     )
 
 
-def _measured(month: Month, path: Path) -> Measured:
+def _measured(month: Month, path: Path) -> ObjectFigures:
     dataset = DATASETS[month.dataset]
     tally, figures = Tally(month), ColumnFigures()
     with DuplicateCounter(path.with_suffix(".hashes")) as hashes, open_file(path) as file:
@@ -114,7 +118,7 @@ def _measured(month: Month, path: Path) -> Measured:
             hashes.add(row_hashes(batch))
         repeats = sum(count() for count in hashes.parts())
     columns = {name: each for name, each in figures.report().items() if each.count}
-    return Measured(sha256_of(path), columns, tally.report(repeats), others)
+    return ObjectFigures(sha256_of(path), columns, tally.report(repeats), others)
 
 
 def _others(month: Month, dataset: Dataset, schema: pa.Schema) -> dict[str, str]:

@@ -28,7 +28,7 @@ from monthly.warehouses.bigquery_ledger import RETRY, make_ledger
 from monthly.warehouses.month_figures import Dialect, MonthFigures, months_in
 from monthly.warehouses.table_columns import (
     Changes,
-    Found,
+    TableColumn,
     changes_of,
     measurable,
     misfit,
@@ -247,9 +247,11 @@ def _changes(columns: Sequence[Column], table: Table) -> Changes:
     return changes_of(columns, there, fields, type_of)
 
 
-def _found(table: Table) -> dict[str, Found]:
+def _found(table: Table) -> dict[str, TableColumn]:
     """Return the columns of a table by lower-case name."""
-    return {f.name.lower(): Found(f.name, f.field_type, f.description or "") for f in table.schema}
+    return {
+        f.name.lower(): TableColumn(f.name, f.field_type, f.description or "") for f in table.schema
+    }
 
 
 def _bring_up_to_date(

@@ -16,7 +16,7 @@ from monthly.warehouses import LEDGER
 from monthly.warehouses.month_figures import Dialect
 from monthly.warehouses.table_columns import (
     Changes,
-    Found,
+    TableColumn,
     changes_of,
     misfit,
     quoted,
@@ -49,11 +49,11 @@ def table_of(dataset: Dataset) -> str:
     return quoted(dataset.table)
 
 
-def columns_of(db: duckdb.DuckDBPyConnection, dataset: Dataset) -> dict[str, Found]:
+def columns_of(db: duckdb.DuckDBPyConnection, dataset: Dataset) -> dict[str, TableColumn]:
     """Return the columns of the dataset's table by lower-case name."""
     query = f"SELECT column_name, data_type, comment FROM duckdb_columns() WHERE {_HERE}"
     rows = db.execute(query, [dataset.table]).fetchall()
-    return {name.lower(): Found(name, kind, about or "") for name, kind, about in rows}
+    return {name.lower(): TableColumn(name, kind, about or "") for name, kind, about in rows}
 
 
 def exists(db: duckdb.DuckDBPyConnection, table: str) -> bool:

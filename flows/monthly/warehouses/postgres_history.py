@@ -20,7 +20,7 @@ from monthly.schema_change import is_read_alike
 from monthly.warehouses import LEDGER, stored_entry
 from monthly.warehouses.postgres_ledger import checksums, entry_in, loaded_month_in
 from monthly.warehouses.postgres_tables import columns_of, count_rows, partition_of
-from monthly.warehouses.table_columns import Found, quoted
+from monthly.warehouses.table_columns import TableColumn, quoted
 
 #: A row counts as shared as often as both tables have it.
 _CHANGES = """
@@ -69,7 +69,7 @@ def rows_changed_in(
     return RowChanges(*map(int, sql.fetchone()))
 
 
-def _value(column: Found) -> str:
+def _value(column: TableColumn) -> str:
     """Return SQL for a value to compare, in which minus zero is zero."""
     name = quoted(column.name)
     return f"{name} + 0" if column.type == "double precision" else name

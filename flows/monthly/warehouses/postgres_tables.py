@@ -16,7 +16,7 @@ from monthly.month import Month
 from monthly.warehouses.month_figures import Dialect, MonthFigures, months_in
 from monthly.warehouses.table_columns import (
     Changes,
-    Found,
+    TableColumn,
     changes_of,
     misfit,
     quoted,
@@ -223,7 +223,7 @@ def _table(sql: Cursor, table: str) -> _Table | None:
     return _Table(*row) if row else None
 
 
-def columns_of(sql: Cursor, table: str) -> dict[str, Found]:
+def columns_of(sql: Cursor, table: str) -> dict[str, TableColumn]:
     """Return the columns in order by name, from the catalog, which locks no table."""
     sql.execute(
         "SELECT attname, format_type(atttypid, atttypmod), "
@@ -232,7 +232,7 @@ def columns_of(sql: Cursor, table: str) -> dict[str, Found]:
         "AND NOT attisdropped ORDER BY attnum",
         [quoted(table)],
     )
-    return {row[0]: Found(*row) for row in sql}
+    return {row[0]: TableColumn(*row) for row in sql}
 
 
 def identities(sql: Cursor, table: str) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from monthly.warehouses import AGAIN
 
 
 @dataclass(frozen=True)
-class Found:
+class TableColumn:
     """A column of an existing table.
 
     Attributes:
@@ -57,7 +57,7 @@ class Changes:
 
 def changes_of(
     columns: Sequence[Column],
-    there: Mapping[str, Found],
+    there: Mapping[str, TableColumn],
     names: Collection[str],
     type_of: Callable[[Column], str],
 ) -> Changes:
@@ -84,13 +84,13 @@ def changes_of(
     )
 
 
-def _is_another(found: Found, column: Column) -> bool:
+def _is_another(found: TableColumn, column: Column) -> bool:
     """Return whether a table keeps another published column under the name of a kept one."""
     names = published_name(found.about), published_name(column.about)
     return all(names) and not is_same_name(*names)
 
 
-def _aside(column: Column, found: Found, taken: Collection[str]) -> Column:
+def _aside(column: Column, found: TableColumn, taken: Collection[str]) -> Column:
     """Return the text column to which the kept values of a column move, under a free name."""
     name = _aside_name(column)
     names = (name if n == 1 else f"{name}_{n}" for n in itertools.count(1))
@@ -121,14 +121,14 @@ def texts_aside(columns: Sequence[Column], entry: Entry) -> Mapping[str, Column]
     }
 
 
-def _says(found: Found, column: Column) -> bool:
+def _says(found: TableColumn, column: Column) -> bool:
     """Return whether a description is right; a kept column keeps that of the first month."""
     is_kept = found.is_kept and column.about.startswith(KEPT)
     return is_kept or found.about == column.about
 
 
 def measurable(
-    columns: Sequence[Column], there: Mapping[str, Found], type_of: Callable[[Column], str]
+    columns: Sequence[Column], there: Mapping[str, TableColumn], type_of: Callable[[Column], str]
 ) -> tuple[Column, ...]:
     """Return the columns that the table has with their types; `there` has lower-case names."""
     types = {name: found.type for name, found in there.items()}

@@ -6,7 +6,7 @@ import pytest
 
 from monthly.columns import KEPT as START
 from monthly.columns import Column, kept_column
-from monthly.warehouses.table_columns import Changes, Found, changes_of
+from monthly.warehouses.table_columns import Changes, TableColumn, changes_of
 
 KEPT = kept_column("fee", "Fee")
 FEE = Column("fee", "int64", "The fee.")
@@ -14,7 +14,10 @@ FEE = Column("fee", "int64", "The fee.")
 
 def test_kept_text_moves_to_a_free_name() -> None:
     """A name that the table or the load uses, in any case, is taken."""
-    table = {"fee": Found("fee", "text", KEPT.about), "Fee_As_Text": Found("", "text", "")}
+    table = {
+        "fee": TableColumn("fee", "text", KEPT.about),
+        "Fee_As_Text": TableColumn("", "text", ""),
+    }
     month = (FEE, Column("fee_as_text_2", "string", ""))
     changes = changes_of(month, {"fee": table["fee"]}, table, lambda column: column.type)
     (aside,) = changes.replaced.values()
@@ -26,7 +29,7 @@ def test_kept_text_moves_to_a_free_name() -> None:
 def test_a_long_name_stays_within_63_characters() -> None:
     """PostgreSQL would truncate it."""
     long = Column("f" * 60, "int64", "")
-    found = Found(long.name, "text", KEPT.about)
+    found = TableColumn(long.name, "text", KEPT.about)
     changes = changes_of((long,), {long.name: found}, {long.name}, lambda column: column.type)
     assert [aside.name for aside in changes.replaced.values()] == ["f" * 50 + "_as_text"]
 
@@ -57,5 +60,5 @@ def test_a_description_that_a_user_wrote_names_no_published_column() -> None:
 
 def changes_of_kept(about: str, published: str) -> Changes:
     """Compare a table's column of this description with one kept under the same name."""
-    found = {"name": Found("name", "string", about)}
+    found = {"name": TableColumn("name", "string", about)}
     return changes_of((kept_column("name", published),), found, found, lambda column: column.type)
