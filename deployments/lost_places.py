@@ -32,13 +32,14 @@ def refuse_lost_places(block: Any, places: Mapping[str, str], settings: Settings
     mounted = [*_mounted(block)]
     lost = [variable for variable, place in places.items() if _is_lost(place, mounted)]
     if lost:
-        kind = "job" if isinstance(block, KubernetesJob) else "container"
+        is_job = isinstance(block, KubernetesJob)
+        kind, volume = ("job", "KUBERNETES_VOLUME") if is_job else ("container", "volume of it")
         below = " or ".join(map(str, mounted))
-        volume = f"a path below {below}" if mounted else "a KUBERNETES_VOLUME"
+        way_out = f"a path below {below}" if mounted else f"a {volume}"
         raise settings.wrong(
             " and ".join(lost),
             f"would be on the disk of each {kind}, and lost with it; name a bucket and a warehouse "
-            f"elsewhere, or {volume}",
+            f"elsewhere, or {way_out}",
         )
 
 
