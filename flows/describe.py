@@ -16,6 +16,7 @@ from pathlib import Path
 
 from core.disk import nearest
 from core.errors import TripsError, UsageError
+from orchestration.interrupts import end_by_signal
 from orchestration.json_log import say
 from orchestration.network import share_network
 from orchestration.one_line_parser import OneLineParser
@@ -50,6 +51,8 @@ def main() -> int:
         return _fail(error, 2)
     except (TripsError, OSError) as error:
         return _fail(error, 1)
+    except KeyboardInterrupt:  # by now, what it downloaded is removed
+        end_by_signal()
     return 0
 
 

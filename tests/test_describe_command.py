@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 import describe
 from core.download.http import VERSION
 from fakes.humble import humble
-from fakes.web import Web
+from fakes.web import Fault, Web
 from orchestration import variables
 
 
@@ -37,6 +39,30 @@ def test_the_draft_alone_is_on_stdout(
     assert shown.out.startswith("# Drafted from:")
     assert "[columns.day]" in shown.out
     assert shown.err.splitlines()[-1].endswith("the values of 2 columns compared, all equal")
+
+
+def test_ctrl_c_ends_it_without_a_traceback_or_a_file(tmp_path: Path) -> None:
+    """The download hangs in the middle; a folder for it is then there, and is removed."""
+    body, temporary = b"day,n\n" + b"2020-01-05,1\n" * 10_000, tmp_path / "temporary"
+    temporary.mkdir()
+    with Web() as web:
+        url = web.serve("/t-2020-01.csv", body)
+        web.fail(Fault())  # the request before the download succeeds
+        web.fail(Fault(after=len(body) // 2, hang=True))
+        process = subprocess.Popen(
+            [sys.executable, "flows/describe.py", url, "--name", "own"],
+            cwd=Path(__file__).parents[1],
+            env=os.environ | {"TMPDIR": str(temporary)},
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        while not list(temporary.glob("describe-*/**/t-2020-01.csv*")):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (-signal.SIGINT, "")
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
+from typing import NoReturn
 
 from orchestration.exit_codes import ExitCode
 from orchestration.json_log import is_on, worded
@@ -72,6 +73,16 @@ def _kill() -> None:
     if os.isatty(2) and not is_on():
         os.write(2, b"\x1b[?25h")  # the cursor, which a live display hides
     _say("Stopped. The same command again completes what is missing.")
+    _end_by_signal()
+
+
+def end_by_signal() -> NoReturn:
+    """End the process as Ctrl-C does by default, without a traceback; for the main thread."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _end_by_signal()
+
+
+def _end_by_signal() -> NoReturn:
     os.kill(os.getpid(), signal.SIGINT)
     os._exit(ExitCode.INTERRUPTED)  # PID 1 of a container survives the signal
 
