@@ -71,7 +71,7 @@ async def _tell(block: UUID) -> str:
         )
         if not any(policy.block_document_id == block for policy in known):
             await client.create_flow_run_notification_policy(block, state_names=STATES)
-    return "runs notify it alone when they fail, and Prefect's server when a run was killed"
+    return "only this block is notified: by runs that fail, and by Prefect's server of killed runs"
 
 
 async def _delete_others(client: PrefectClient, block: UUID) -> None:

@@ -33,9 +33,9 @@ if (_FLOWS := str(PROJECT / "flows")) not in sys.path:
 
 
 def _take_env_file() -> None:
-    """Export the file that `--env` names, for the modules imported below, which read it too.
+    """Set TRIPS_ENV_FILE to the file that `--env` names, before the imports below read it.
 
-    They export some of its variables. Those of another file would override the ones of this file.
+    They export some variables of the .env they read, which would override those of the named file.
     """
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--env", nargs="?")

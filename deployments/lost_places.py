@@ -33,7 +33,7 @@ def refuse_lost_places(block: Any, places: Mapping[str, str], settings: Settings
     lost = [variable for variable, place in places.items() if _is_lost(place, mounted)]
     if lost:
         is_job = isinstance(block, KubernetesJob)
-        kind, volume = ("job", "KUBERNETES_VOLUME") if is_job else ("container", "volume of it")
+        kind, volume = ("job", "KUBERNETES_VOLUME") if is_job else ("container", "volume")
         below = " or ".join(map(str, mounted))
         way_out = f"a path below {below}" if mounted else f"a {volume}"
         raise settings.wrong(

@@ -124,7 +124,7 @@ def test_a_number_too_large_for_prefect_is_one_line(command: Commands) -> None:
 
     said = command(etl_parent_flow, "--workers", str(2**63))
     assert (said.code, said.out) == (2, "")
-    assert said.err == f"Error: --workers {2**63} is too large a number\n"
+    assert said.err == f"Error: --workers {2**63} does not fit in 64 bits; write a smaller number\n"
 
 
 def test_help_explains_every_option_in_the_words_of_the_docstring(

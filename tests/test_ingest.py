@@ -205,8 +205,8 @@ def test_no_load_from_a_bucket_replaces_a_pinned_month_that_no_bucket_has(
         load(bucket, warehouse)
     assert on_command_line(caught.value.message, caught.value.remedies) == (
         f"yellow 2021-01: pinned in {warehouse.name()} on 2021-03-01, where it was loaded without "
-        "a bucket; run flows/history.py with --unpin for this warehouse and an empty bucket, to "
-        "let loads replace it"
+        'a bucket; run flows/history.py with --unpin for this warehouse and the bucket "", to let '
+        "loads replace it"
     )
     assert cents(database) == [100]
     database.query("UPDATE loaded_months SET entry = entry - 'newer' RETURNING 1")

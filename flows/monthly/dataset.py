@@ -122,7 +122,7 @@ class Dataset:
 
     @cached_property
     def signatures(self) -> Mapping[str, str]:
-        """Return the signature of each column, and those of whole files: of values and layout."""
+        """Return the signatures of all columns, of how values are written, and of the layout."""
         text = self.declared.text
         whole: list[object] = [text.decimal, text.nulls, self.zone, self.declared.interval]
         whole += ["line_breaks"] if text.line_breaks else []

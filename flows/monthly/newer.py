@@ -28,7 +28,7 @@ def unreadable(where: str, what: str, error: Exception, read: Callable[[], objec
         read()
     except UNREADABLE:
         return StorageError(f"{where} is not {what} ({error}); remove that object, then run again")
-    return StorageError(f"{where} was written by a newer version ({error}); update this one")
+    return StorageError(f"{where} was written by a newer version ({error}); update this project")
 
 
 def known(kind: type[Any], record: Mapping[str, Any]) -> dict[str, Any]:

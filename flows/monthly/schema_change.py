@@ -27,8 +27,8 @@ def schema_change(entry: Entry) -> str:
     return f"the declaration changed: {', '.join(changed)}" if changed else ""
 
 
-def is_read_alike(before: Entry, after: Entry) -> bool:
-    """Return whether two entries of one published file come from the same declaration."""
+def are_read_alike(before: Entry, after: Entry) -> bool:
+    """Return whether two entries of one published file were converted by the same declaration."""
     was = {LAYOUT: after.signatures.get(LAYOUT, ""), **before.signatures}
     return was == after.signatures and before.drift.get("renamed") == after.drift.get("renamed")
 
@@ -48,7 +48,7 @@ def _moved(entry: Entry, dataset: Dataset, known: Mapping[str, Column]) -> Itera
         column = known.get(fold(published))
         is_column = name in dataset.signatures and name not in entry.kept
         if is_column and name != (now := column.name if column else "undeclared"):
-            yield f"{published} is {now} now, was {name}"
+            yield f"{published} is now {now}, not {name}"
 
 
 def _replacement(column: Column) -> str:

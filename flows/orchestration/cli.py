@@ -160,7 +160,8 @@ def _refuse_large_numbers(parameters: Mapping[str, Any]) -> None:
     """Raise for a number that Prefect cannot store with the run."""
     for name, value in parameters.items():
         if isinstance(value, int) and abs(value) > _LARGEST:
-            raise UsageError(f"--{name.replace('_', '-')} {value} is too large a number")
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} {value} does not fit in 64 bits; write a smaller number")
 
 
 def _print(show: Show | None, state: State[Any], parameters: Mapping[str, Any]) -> None:

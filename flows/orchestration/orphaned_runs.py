@@ -73,7 +73,7 @@ async def settle(client: PrefectClient, run: FlowRun, why: str) -> bool:
     """Report a run as Crashed, and start it again if it came from a deployment.
 
     A run that was being cancelled becomes Cancelled, as requested, and is not started again. A
-    child run becomes Lost, so that one lost family sends one notification.
+    child run becomes Lost, so that it sends no notification besides its parent's.
 
     Returns:
         Whether the run was started again.

@@ -34,7 +34,7 @@ def has_parent(run: FlowRun) -> bool:
 def lost(message: str) -> State[Any]:
     """Return the state of a child run that cannot report its end.
 
-    Prefect's server notifies of each state named Crashed, and the parent's end is enough.
+    Prefect's server sends a notification for each state named Crashed; the parent's is enough.
     """
     state: State[Any] = Crashed(name="Lost", message=message)
     return state

@@ -160,7 +160,7 @@ def read_file(file: Path, named: bool) -> dict[str, str | None]:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{file}, line {line}: not UTF-8; save the file as UTF-8") from error
     except OSError as error:
-        raise UsageError(f"{file} cannot be read ({error.strerror}); correct that") from error
+        raise UsageError(f"{file} cannot be read ({error.strerror}); make it readable") from error
 
 
 FILE = Path(os.environ.get(ENVIRONMENT_FILE.name) or ENVIRONMENT_FILE.default)

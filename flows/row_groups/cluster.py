@@ -101,10 +101,11 @@ def _archive(folder: Path) -> Path:
 
 
 def _forgetting(archive: str) -> Callable[[], None]:
-    """Return a function that drops the modules of archives whose names begin otherwise.
+    """Return a function that drops the modules imported from archives with other contents.
 
     Dask reloads only the packages themselves, so a running cluster would keep the modules of its
-    first run, with their code and declarations. The same ones stay: another run may use them.
+    first run, with their code and declarations. Those with the same contents stay: another run may
+    be using them.
     """
     prefix = _PREFIX
 

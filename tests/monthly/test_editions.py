@@ -395,7 +395,7 @@ def test_an_edition_of_a_newer_version_is_not_to_be_removed(
     place.bucket.write(key, stored.data.replace(found, written), stored.version)
     with pytest.raises(StorageError, match=r"written by a newer version \(.*'later'") as caught:
         read_edition(place.bucket, MONTH, first)
-    assert str(caught.value).endswith("; update this one")
+    assert str(caught.value).endswith("; update this project")
 
 
 def test_an_edition_whose_object_is_gone_is_not_listed_and_is_kept_again(place: Place) -> None:

@@ -14,7 +14,7 @@ from monthly.dataset import LAYOUT
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.schema_change import is_read_alike, schema_change
+from monthly.schema_change import are_read_alike, schema_change
 
 HEAD = 'title = "T"\npublisher = "P"\nfirst_month = "2020-01"\n'
 TEXT = """
@@ -81,16 +81,16 @@ def test_another_layout_of_the_files_changes_the_months(
         declare(columns, "\n".join(after))
         assert schema_change(entry).startswith("the declaration changed: [text] ")
         assert entry.schema_version == DATASETS["rides"].schema_version
-        assert not is_read_alike(entry, converted())
+        assert not are_read_alike(entry, converted())
 
 
-def test_a_month_from_before_1_9_2_is_not_changed_by_the_upgrade(declare: Declare) -> None:
+def test_a_month_from_before_1_10_is_not_changed_by_the_upgrade(declare: Declare) -> None:
     """Its entry does not say how its file was laid out."""
     declare(column("total"), TEXT)
     now = converted()
     before = replace(now, signatures={n: s for n, s in now.signatures.items() if n != LAYOUT})
     assert schema_change(before) == ""
-    assert is_read_alike(before, now)
+    assert are_read_alike(before, now)
 
 
 def test_an_alias_that_moves_changes_the_months_whose_files_have_it(declare: Declare) -> None:
@@ -98,11 +98,11 @@ def test_an_alias_that_moves_changes_the_months_whose_files_have_it(declare: Dec
     with_it = converted(renamed=["Fare -> total", "PRICE -> price"])
     without = converted(renamed=["Sum -> total"])
     declare(column("total", "Sum") + column("price", "fare"))
-    assert schema_change(with_it) == "the declaration changed: Fare is price now, was total"
+    assert schema_change(with_it) == "the declaration changed: Fare is now price, not total"
     assert schema_change(without) == ""
-    assert not is_read_alike(with_it, converted(renamed=["Fare -> price", "PRICE -> price"]))
+    assert not are_read_alike(with_it, converted(renamed=["Fare -> price", "PRICE -> price"]))
     declare(column("total", "Sum") + column("price"))
-    assert schema_change(with_it) == "the declaration changed: Fare is undeclared now, was total"
+    assert schema_change(with_it) == "the declaration changed: Fare is now undeclared, not total"
     assert schema_change(without) == ""
 
 

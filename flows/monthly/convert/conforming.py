@@ -101,7 +101,7 @@ def _are_codes(column: Column, kind: pa.DataType) -> bool:
 def _decode(
     column: Column, values: pa.Array, nulls: tuple[str, ...], place: str
 ) -> tuple[pa.Array, pa.Array]:
-    """Return the values of codes, and the texts of all but the numbers that are no codes."""
+    """Return the values of codes, and their texts; a number that is not a code has no text."""
     coded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
     published = coded.dictionary.to_pylist()
     known = [None if text.strip() in (*NULLS, *nulls) else text for text in published]

@@ -115,7 +115,7 @@ def split(line: bytes, delimiter: str) -> list[str]:
 def row_numbers(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
     """Return the fields that number the rows, as pandas writes them."""
     places = (place for place, name in enumerate(names) if may_number_rows(place, name))
-    return [place for place in places if _number_rows(names[place], _texts(rows, place))]
+    return [place for place in places if _are_row_numbers(names[place], _texts(rows, place))]
 
 
 def _texts(rows: Sequence[Sequence[str]], place: int) -> list[str]:
@@ -123,8 +123,8 @@ def _texts(rows: Sequence[Sequence[str]], place: int) -> list[str]:
     return [text for text in texts if text]
 
 
-def _number_rows(name: str, texts: Sequence[str]) -> bool:
-    """Return whether texts are whole numbers, each once; a field without name needs some."""
+def _are_row_numbers(name: str, texts: Sequence[str]) -> bool:
+    """Return whether texts are distinct whole numbers; a field without a name must have some."""
     are_numbers = all(text.isascii() and text.isdigit() for text in texts)
     return are_numbers and len({*texts}) == len(texts) and bool(texts or name.strip())
 

@@ -13,7 +13,7 @@ from monthly.month import Month
 
 SINGLE_BYTE = ("latin-1", "windows-1252")
 _CHUNK, _LONGEST_LINE = 1 << 16, 1 << 20
-#: So many more lines that are not UTF-8 than lines that are end the search for the latter.
+#: The search for UTF-8 ends once this many more lines are not UTF-8 than are.
 _ENOUGH = 3
 #: Bytes that are control characters in Latin-1, and quotes and dashes in Windows-1252.
 _CONTROLS = frozenset(range(0x80, 0xA0))
@@ -66,7 +66,7 @@ class Letters:
     def are_utf8(self) -> bool:
         """Return whether the lines are UTF-8, few of them damaged, rather than a Western encoding.
 
-        Letters of other texts can be UTF-8 by chance, but hardly ever that of Western letters.
+        Bytes of other encodings can be valid UTF-8 by chance, but hardly ever mean Western letters.
         """
         return self._western and self.others * TO_ONE <= self.utf8
 

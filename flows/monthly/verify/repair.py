@@ -99,7 +99,7 @@ def _carry_out(step: Step, verdict: Verdict, bucket: Bucket, hands: Hands, sourc
         write_entry(bucket, month, entry, verdict.version)
     elif step is Step.FETCH:
         accepted = _accepted_share(month, entry), _accepted_columns(entry)
-        hands.fetch(month, source_of(entry, month, source), *accepted, _all_editions(bucket, month))
+        hands.fetch(month, source_of(entry, month, source), *accepted, _keeping_all(bucket, month))
     elif step is Step.REDRAW:
         hands.redraw(month)
     else:
@@ -121,7 +121,7 @@ def _accepted_columns(entry: Entry | None) -> NewColumns:
     return "drop" if entry and entry.drift.get("unknown") else "auto"
 
 
-def _all_editions(bucket: Bucket, month: Month) -> int | None:
-    """Return a number of editions that removes none if there are more than declared, else None."""
+def _keeping_all(bucket: Bucket, month: Month) -> int | None:
+    """Return how many editions to keep if more than the declared number exist: all; else None."""
     there = len(edition_names(bucket, month))
     return there + 1 if there > editions_to_keep(month.dataset, None) else None

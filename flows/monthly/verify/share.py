@@ -44,8 +44,8 @@ class Share:
     def has(self, month: Month) -> bool:
         """Return whether to read the object of a month in full.
 
-        The months to read are evenly spaced and move on by one each week, so that as many weeks as
-        the share needs for a whole read every month.
+        The months to read are evenly spaced and move on by one each week: at 10%, ten weeks read
+        every month.
         """
         ordinal = month.year * 12 + month.month
         return (ordinal - self.week) * self.part % 1 < self.part

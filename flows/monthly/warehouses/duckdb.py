@@ -42,7 +42,7 @@ from monthly.warehouses.duckdb_tables import (
 from monthly.warehouses.month_figures import MonthFigures, months_in
 from monthly.warehouses.table_columns import kept_columns, measurable, quoted
 
-#: The ledger's rows; `table_name` is null from before 1.10.0, even without the column.
+#: The ledger's rows; `table_name` is null in those from before 1.10.0, also without the column.
 _ROWS = f"(FROM {LEDGER} UNION ALL BY NAME SELECT NULL::VARCHAR AS table_name WHERE false)"
 #: What to do about a table that the project's queries fail on.
 _RENAME = "rename or drop the table if something else made or changed it, then run again"

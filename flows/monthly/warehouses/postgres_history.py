@@ -16,7 +16,7 @@ from monthly.gates.history import nearest
 from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.revision import Revision
-from monthly.schema_change import is_read_alike
+from monthly.schema_change import are_read_alike
 from monthly.warehouses import LEDGER, stored_entry
 from monthly.warehouses.postgres_ledger import checksums, entry_in, loaded_month_in
 from monthly.warehouses.postgres_tables import columns_of, count_rows, partition_of
@@ -91,7 +91,7 @@ def with_history(
     before = entry_in(sql, month, garbled_too=True)
     if before is None:
         return entry, None
-    if before.source_sha256 == entry.source_sha256 and is_read_alike(before, entry):
+    if before.source_sha256 == entry.source_sha256 and are_read_alike(before, entry):
         return replace(entry, history=before.history), None
     changes = rows_changed_in(sql, month, new, before, names)
     change = _revision(sql, month, before, entry, changes, reason)

@@ -40,10 +40,10 @@ _COLUMNS = {
 _UNPIN = Remedy(
     "unpin",
     True,
-    "for this warehouse and an empty bucket, to let loads replace it",
+    'for this warehouse and the bucket "", to let loads replace it',
     flow="history",
 )
-#: The table that a month was loaded into; null from before 1.10.0, even without the column.
+#: The table that a month was loaded into; null before 1.10.0, also if there is no such column.
 _TABLE = "to_jsonb(kept) ->> 'table_name'"
 #: A dataset's ledger rows whose partitions exist: dropping the table drops its months.
 _LOADED = f"""
@@ -256,7 +256,7 @@ def forget(sql: Cursor, month: Month) -> None:
 
 
 def _can_write(sql: Cursor, table: str) -> bool:
-    """Return whether a table is in the search path and not somebody else's."""
+    """Return whether the search path finds the table, and this user may insert rows into it."""
     sql.execute("SELECT has_table_privilege(to_regclass(%s)::oid, 'INSERT')", [table])
     return bool(sql.fetchone()[0])
 

@@ -182,7 +182,7 @@ def test_a_record_of_a_newer_version_is_not_to_be_removed(
     path.write_text(json.dumps(record))
     with pytest.raises(StorageError, match=r"json was written by a newer version") as caught:
         read_aside(bucket, MONTH)
-    assert str(caught.value).endswith("; update this one")
+    assert str(caught.value).endswith("; update this project")
 
 
 def write_history(bucket: FolderBucket) -> None:
