@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -13,6 +14,8 @@ from prefect.infrastructure import Process
 import flow_variables
 from block_specs import Blocks, BlockSpec, main
 
+_ENV_FILE = "TRIPS_ENV_FILE"
+
 
 def blocks(settings: Settings) -> Blocks:
     """Yield a process in this folder, and one in a temporary folder with fetched code."""
@@ -20,7 +23,9 @@ def blocks(settings: Settings) -> Blocks:
     env = _absolute({"TRIPS_DATA": data, "TRIPS_DATASETS": settings.get("TRIPS_DATASETS")})
     # Fetched code has no .env, and its own folder is a temporary one.
     default = {"TRIPS_DATA": str(PROJECT / "data")}
-    fetched = default | env | flow_variables.variables(settings)
+    fetched = default | env | flow_variables.variables(settings) | {_ENV_FILE: None}
+    if os.environ.get(_ENV_FILE) and settings.file.is_file():  # named, and no pipe
+        env[_ENV_FILE] = str(settings.file.absolute())
     # Deprecated in favor of Prefect 3's workers, but Prefect 2 agents still run this block.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -55,7 +55,7 @@ def _mounted(block: Any) -> Iterator[PurePosixPath]:
     if isinstance(block, KubernetesJob):
         container = block.build_job()["spec"]["template"]["spec"]["containers"][0]
         mounts = container.get("volumeMounts") or []
-        yield from (PurePosixPath(each["mountPath"]) for each in mounts)
+        yield from (PurePosixPath(m["mountPath"]) for m in mounts if not m.get("readOnly"))
         return
     for volume in block.volumes:  # such as zoom-data:/opt/prefect/data or C:\taxi:/taxi:ro
         there = [part for part in volume.split(":") if part.startswith("/")]

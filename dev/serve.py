@@ -23,7 +23,7 @@ from serve_lock import HOST, CannotServe, alone, locked
 
 sys.path.insert(0, str(Path(__file__).absolute().parents[1] / "flows"))
 
-from orchestration.variables import LOG, setting
+from orchestration.variables import ENVIRONMENT_FILE, FILE, LOG, setting
 
 PROJECT = Path(__file__).absolute().parents[1]
 #: The work queue of local_deploy.py.
@@ -154,8 +154,15 @@ def _environment(port: int) -> dict[str, str]:
         "PREFECT_UI_URL": f"http://{HOST}:{port}",  # for links in notifications
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_API_BLOCKS_REGISTER_ON_START": "true",  # for the UI's block catalog
+        **_env_file(),
         **(_json_log() if setting(LOG).value == "json" else {}),
     }
+
+
+def _env_file() -> dict[str, str]:
+    """Return the file in place of .env, if any, for programs with another current folder."""
+    name = ENVIRONMENT_FILE.name
+    return {name: str(FILE.absolute())} if os.environ.get(name) else {}
 
 
 def _json_log() -> dict[str, str]:

@@ -51,13 +51,13 @@ if TYPE_CHECKING:
 def plan(month: Month, source: str, warehouse: Postgres, force: bool) -> Plan:
     """Compare the published file with the month's ledger row in the warehouse."""
     planned = plan_against(month, source, warehouse.entry(month, garbled_too=force), force)
-    held = warehouse.loaded_month(month)
-    difference = held.difference(warehouse.name()) if held else None
+    there = warehouse.loaded_month(month)
+    difference = there.difference(warehouse.name()) if there else None
     if difference and planned.status is Status.PINNED:
         raise pinned_and_lost(month, planned.entry, difference)
     if difference:  # identical content would not repair that
         planned = replace(planned, settled_by_content=False)
-    return due_in_warehouse(planned, held, warehouse.name())
+    return due_in_warehouse(planned, there, warehouse.name())
 
 
 @task(task_run_name="transform and load {download.what}", **RETRIES)

@@ -137,6 +137,11 @@ class Dataset:
         shared = {"*": _checksum(whole, 8), LAYOUT: _checksum(layout, 8)}
         return {c.name: c.signature for c in self.columns} | shared
 
+    def signatures_of(self, kind: str | None) -> Mapping[str, str]:
+        """Return the signatures that apply to a kind of file; a Parquet file has no layout."""
+        is_text = kind != "parquet"
+        return {n: text for n, text in self.signatures.items() if is_text or n != LAYOUT}
+
     @cached_property
     def schema_version(self) -> int:
         """Return the version of the schema, a 28-bit checksum of the signatures but for layout."""

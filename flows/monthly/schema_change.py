@@ -29,8 +29,14 @@ def schema_change(entry: Entry) -> str:
 
 def are_read_alike(before: Entry, after: Entry) -> bool:
     """Return whether two entries of one published file were converted by the same declaration."""
-    was = {LAYOUT: after.signatures.get(LAYOUT, ""), **before.signatures}
-    return was == after.signatures and before.drift.get("renamed") == after.drift.get("renamed")
+    # An entry from before 1.10, or of a Parquet file, has no layout.
+    layouts = {each.signatures.get(LAYOUT) for each in (before, after)} - {None}
+    was, now = (
+        {name: text for name, text in each.signatures.items() if name != LAYOUT}
+        for each in (before, after)
+    )
+    is_renamed_alike = before.drift.get("renamed") == after.drift.get("renamed")
+    return was == now and len(layouts) < 2 and is_renamed_alike
 
 
 def _newly_known(entry: Entry, known: Mapping[str, Column]) -> Iterator[str]:

@@ -107,15 +107,16 @@ def _forgetting(archive: str) -> Callable[[], None]:
     first run, with their code and declarations. Those with the same contents stay: another run may
     be using them.
     """
-    prefix = _PREFIX
 
     # Nested, and thus pickled by value: workers may not have this module.
     def forget() -> None:
+        import re
         import sys
 
         for name, module in [*sys.modules.items()]:
             file = getattr(module, "__file__", None) or ""
-            if f"/{prefix}" in file and f"/{archive}" not in file:
+            # Before 1.10, the names of archives had no checksum.
+            if re.search(r"/taxi-[^/]*\.zip/", file) and f"/{archive}" not in file:
                 del sys.modules[name]
 
     return forget

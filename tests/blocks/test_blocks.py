@@ -295,7 +295,9 @@ def test_the_blocks_of_processes_run_here_and_in_a_temporary_folder(
     """Both use the same absolute data folder."""
     here, fetched = saved(run, make_process_blocks.SPEC, {"TRIPS_DATA": str(tmp_path / "data")})
     assert (here.working_dir, fetched.working_dir) == (str(PROJECT), None)
-    assert here.env == fetched.env == {"TRIPS_DATA": str(tmp_path / "data")}
+    data = {"TRIPS_DATA": str(tmp_path / "data")}
+    assert here.env == data | {"TRIPS_ENV_FILE": str(tmp_path / ".env")}  # which named it
+    assert fetched.env == data | {"TRIPS_ENV_FILE": None}
     assert not here.stream_output
 
 
@@ -304,12 +306,11 @@ def test_folders_of_processes_are_absolute(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     values = {"TRIPS_DATA": "~/taxi", "TRIPS_DATASETS": "declared"}
-    for _, block in make_process_blocks.blocks(Settings(values, Path(".env"))):
+    folders = {"TRIPS_DATA": f"{tmp_path}/home/taxi", "TRIPS_DATASETS": f"{tmp_path}/declared"}
+    own_file = {"zoom-local": {}, "zoom-fetched": {"TRIPS_ENV_FILE": None}}
+    for name, block in make_process_blocks.blocks(Settings(values, Path(".env"))):
         process: Any = block
-        assert process.env == {
-            "TRIPS_DATA": f"{tmp_path}/home/taxi",
-            "TRIPS_DATASETS": f"{tmp_path}/declared",
-        }
+        assert process.env == folders | own_file[name]
         assert not process.stream_output
 
 
@@ -325,7 +326,20 @@ def test_a_process_in_the_project_finds_its_data_as_a_flow_by_hand() -> None:
     """TRIPS_DATA would outweigh a saved `local-bucket/zoom`; fetched code has no lasting folder."""
     found = environments({})
     assert found["zoom-local"] == {}
-    assert found["zoom-fetched"] == {"TRIPS_DATA": str(PROJECT / "data")}
+    assert found["zoom-fetched"] == {"TRIPS_DATA": str(PROJECT / "data"), "TRIPS_ENV_FILE": None}
+
+
+def test_a_named_settings_file_holds_for_runs_in_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would read .env; fetched code has the values in its block, and no such file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRIPS_ENV_FILE", "prod.env")
+    named = Path("prod.env")
+    named.touch()
+    found = {n: b.env for n, b in make_process_blocks.blocks(Settings({}, named))}  # type: ignore[attr-defined] # a Process
+    assert found["zoom-local"] == {"TRIPS_ENV_FILE": str(tmp_path / "prod.env")}
+    assert found["zoom-fetched"]["TRIPS_ENV_FILE"] is None
 
 
 #: Variables of flows that mean the same on every machine, with a value.

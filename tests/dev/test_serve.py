@@ -278,6 +278,17 @@ def test_its_programs_log_json_if_the_env_file_alone_says_so(
     assert "PREFECT_LOGGING_SETTINGS_PATH" not in serve._environment(4200)
 
 
+def test_its_programs_find_a_named_settings_file_from_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TRIPS_ENV_FILE", raising=False)
+    assert "TRIPS_ENV_FILE" not in serve._environment(4200)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRIPS_ENV_FILE", "prod.env")
+    monkeypatch.setattr(serve, "FILE", Path("prod.env"))
+    assert serve._environment(4200)["TRIPS_ENV_FILE"] == str(tmp_path / "prod.env")
+
+
 def test_the_server_sends_no_telemetry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "true")
     assert serve._environment(4200)["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"

@@ -93,6 +93,20 @@ def test_a_month_from_before_1_10_is_not_changed_by_the_upgrade(declare: Declare
     assert are_read_alike(before, now)
 
 
+def test_months_of_parquet_files_have_no_layout(declare: Declare) -> None:
+    """What `[text]` says of lines and fields does not apply to them."""
+    declare(column("total"), TEXT)
+    rides = DATASETS["rides"]
+    assert rides.signatures_of("csv") == rides.signatures_of("csv.gz") == rides.signatures
+    of_parquet = replace(converted(), signatures=rides.signatures_of("parquet"))
+    declare(column("total"), TEXT.replace('";"', '","'))
+    assert schema_change(of_parquet) == ""
+    now = replace(converted(), signatures=DATASETS["rides"].signatures_of("parquet"))
+    assert are_read_alike(of_parquet, now)
+    declare(column("total", rest='codes = { "A" = 1 }').replace("float64", "int64"), TEXT)
+    assert schema_change(of_parquet).startswith("the declaration changed: total ")
+
+
 def test_an_alias_that_moves_changes_the_months_whose_files_have_it(declare: Declare) -> None:
     declare(column("total", "Fare", "Sum") + column("price"))
     with_it = converted(renamed=["Fare -> total", "PRICE -> price"])

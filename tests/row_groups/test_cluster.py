@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -127,3 +128,17 @@ def test_a_file_that_takes_its_workers_with_it_has_failed(tmp_path: Path, scratc
         with pytest.raises(ClusterError, match=rf"{file.name}: 1 workers were lost with it"):
             waiting.result()
     assert not (tmp_path / "out").exists()
+
+
+def test_a_cluster_forgets_the_code_of_other_archives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of versions before 1.10 have other names."""
+    for name, file in (
+        ("before", "/tmp/taxi-0a1b.zip/row_groups/job.py"),
+        ("other", "/tmp/taxi-flows-1111-2222.zip/row_groups/job.py"),
+        ("same", "/tmp/taxi-flows-3333-4444.zip/row_groups/job.py"),
+        ("mine", "/home/taxi-data/job.py"),
+    ):
+        monkeypatch.setitem(sys.modules, name, SimpleNamespace(__file__=file))
+    cluster._forgetting("taxi-flows-3333")()
+    there = {"before", "other", "same", "mine"} & sys.modules.keys()
+    assert there == {"same", "mine"}

@@ -71,8 +71,9 @@ def tables_in(what: object, path: Path, pattern: str = "") -> list[str]:
         names = [info.filename for info in archive.infolist() if is_table(info)]
         if archive.comment == TOGETHER:
             return names
-    _refuse_same_names(what, path, names)
     found = sorted(name for name in names if fnmatchcase(name, pattern)) if pattern else names
+    if pattern:
+        _refuse_same_names(what, path, found)
     if (pattern and found) or len(found) == 1:
         return found
     if "[Content_Types].xml" in names:

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from core.errors import BadFile
@@ -24,6 +25,10 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 MARK = b"\xef\xbb\xbf"
 #: Not every blank: a line that begins with a tab has an empty first field.
 _BLANK_LINES = re.compile(rb"\A(?:[ \r]*\n)+")
+#: pandas turns whole numbers into floats if any is missing.
+_ROW_NUMBER = re.compile(r"[0-9]{1,15}(\.0)?")
+#: The delimiters, in a group: `split` then returns them, too.
+_PARTS = re.compile(rb"([,;\t|])")
 _ANNOUNCED = re.compile(rb'"?sep=([,;\t|])"?')
 
 
@@ -64,7 +69,7 @@ def header_of(month: Month, path: Path, head: bytes) -> Header:
             f"{month}: {path.name} is not text: its first line has a NUL byte; choose another file"
         )
     size, encoding = len(line) + len(end), encoding_of_names(line)
-    line = line.decode(encoding).encode()
+    line = line if encoding == "utf-8" else _in_utf8(month, line, encoding)
     delimiter = delimiter or declared.separator or _delimiter(month, line)
     names = split(line, delimiter)
     if not names:
@@ -72,6 +77,19 @@ def header_of(month: Month, path: Path, head: bytes) -> Header:
     while len(names) > 1 and not names[-1].strip():
         names.pop()  # must be empty, like fields beyond the header
     return Header(names, len(head) - len(text) + size, delimiter, encoding)
+
+
+def _in_utf8(month: Month, line: bytes, encoding: str) -> bytes:
+    """Return a header in UTF-8, some of whose names are in another encoding."""
+    known = DATASETS[month.dataset].known_names
+
+    def name(part: bytes) -> str:
+        # An alias may be spelled with escapes, as errors did before 1.10.
+        escaped = part.decode("utf-8", "backslashreplace")
+        in_utf8 = encoding_of_names(part) == "utf-8"
+        return escaped if in_utf8 or fold(escaped) in known else part.decode(encoding)
+
+    return "".join(map(name, _PARTS.split(line))).encode()
 
 
 def _before_header(month: Month, path: Path, head: bytes) -> tuple[bytes, str]:
@@ -124,9 +142,22 @@ def _texts(rows: Sequence[Sequence[str]], place: int) -> list[str]:
 
 
 def _are_row_numbers(name: str, texts: Sequence[str]) -> bool:
-    """Return whether texts are distinct whole numbers; a field without a name must have some."""
-    are_numbers = all(text.isascii() and text.isdigit() for text in texts)
-    return are_numbers and len({*texts}) == len(texts) and bool(texts or name.strip())
+    """Return whether texts are row numbers; a field without a name must have some.
+
+    Row numbers are whole, and each occurs once, or they begin again where parts were put together.
+    """
+    if not all(_ROW_NUMBER.fullmatch(text) for text in texts):
+        return False
+    numbers = [int(float(text)) for text in texts]
+    is_numbered = len({*numbers}) == len(numbers) or _begin_again(numbers)
+    return is_numbered and bool(texts or name.strip())
+
+
+def _begin_again(numbers: Sequence[int]) -> bool:
+    """Return whether numbers count up from 0 or 1, from time to time anew; flags do not."""
+    first = numbers[0]
+    count_up = all(n in (before + 1, first) for before, n in pairwise(numbers))
+    return count_up and first in (0, 1) and max(numbers) > first + 1
 
 
 def count_fields(rows: Sequence[Sequence[str]], names: int) -> int:

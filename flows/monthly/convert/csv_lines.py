@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from monthly.columns import Column
@@ -21,7 +20,12 @@ from monthly.convert.conforming import conform
 from monthly.convert.csv_bytes import has_hexadecimal, has_odd_quotes, line_ends
 from monthly.convert.line_breaks import restored, restored_text
 from monthly.convert.pieces import Piece, Reject
-from monthly.convert.published_values import NULLS, Unreadable, null_numbers, refuse_nameless
+from monthly.convert.published_values import (
+    NULLS,
+    Unreadable,
+    has_padded_nulls,
+    refuse_nameless,
+)
 from monthly.convert.readings import Readings
 from monthly.header import Mapped
 from monthly.month import Month
@@ -37,6 +41,10 @@ _FEW_BYTES = 1 << 16
 
 #: Kinds that `casting` reads from text alone.
 _AS_TEXT = ("boolean", "date", "decimal", "string")
+
+
+#: What to do about values in a field without a name.
+_NAME_FIELDS = 'declare header in [text], or new_columns = "drop"'
 
 
 class Typed(IntEnum):
@@ -139,7 +147,7 @@ class Lines:
             if layout.typed <= typed < Typed.TEXT:
                 with suppress(ValueError):  # real errors reappear below
                     batch = self._parse(typed)
-                    if _has_nulls(batch, layout.readings.nulls):
+                    if has_padded_nulls(self.data, batch, layout.readings.nulls):
                         break
                     layout.typed = typed
                     return self._conform(batch)
@@ -233,7 +241,7 @@ class Lines:
         if any(table.column(name).null_count != table.num_rows for name in layout.surplus()):
             raise Unreadable(f"more fields than the {len(layout.mapped.columns)} of the header")
         for name, place in layout.nameless().items():
-            refuse_nameless(place, table.column(name))
+            refuse_nameless(place, table.column(name), _NAME_FIELDS)
         batch = table.combine_chunks().to_batches()[0].select(layout.wanted())
         return restored(batch) if layout.line_breaks else batch
 
@@ -247,12 +255,6 @@ def _read(data: bytes, **options: Any) -> pa.Table:
     if len(data) < _FEW_BYTES or sys.version_info < (3, 11):
         return pa_csv.open_csv(file, **options).read_all()
     return pa_csv.read_csv(file, **options)
-
-
-def _has_nulls(batch: pa.RecordBatch, nulls: tuple[str, ...]) -> bool:
-    """Return whether a number may be a declared null with blanks, which Arrow does not know."""
-    pairs = ((values, null_numbers(nulls, values.type)) for values in batch.columns)
-    return any(len(meant) and pc.any(pc.is_in(values, meant)).as_py() for values, meant in pairs)
 
 
 def _convert_options(layout: Layout, typed: Typed) -> pa_csv.ConvertOptions:

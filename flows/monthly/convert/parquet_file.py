@@ -60,7 +60,8 @@ class ParquetRows:
 
     def _found(self) -> dict[str, pa.Array]:
         for place in sorted(self.mapped.nameless):
-            refuse_nameless(place, self.batch.column(place))
+            way_out = 'declare new_columns = "drop" to leave it out'
+            refuse_nameless(place, self.batch.column(place), way_out)
         fields = zip(self.mapped.names, self.mapped.columns, self.batch.columns)
         nulls = self.readings.nulls
         return {n: _known(_plain(n, values), nulls) for n, c, values in fields if c}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
@@ -77,6 +78,22 @@ def null_numbers(nulls: tuple[str, ...], kind: pa.DataType) -> pa.Array:
     return pa.concat_arrays(found or [strings([])])
 
 
+@cache
+def _padded_nulls(nulls: tuple[str, ...]) -> re.Pattern[bytes] | None:
+    """Return a pattern of the spellings of "no value" that are numbers, next to a blank."""
+    numbers = "|".join(re.escape(n) for n in nulls if len(null_numbers((n,), pa.float64())))
+    return re.compile(f"[ \t](?:{numbers})|(?:{numbers})[ \t]".encode()) if numbers else None
+
+
+def has_padded_nulls(data: bytes, batch: pa.RecordBatch, nulls: tuple[str, ...]) -> bool:
+    """Return whether a number may be a declared null with blanks, which Arrow does not know."""
+    padded = _padded_nulls(nulls)
+    if not (padded and padded.search(data)):
+        return False
+    pairs = ((values, null_numbers(nulls, values.type)) for values in batch.columns)
+    return any(len(meant) and pc.any(pc.is_in(values, meant)).as_py() for values, meant in pairs)
+
+
 def replaced(texts: pa.Array, meant: Mapping[str, str | None]) -> pa.Array:
     """Replace the texts that are in a mapping."""
     places = pc.index_in(texts, strings([*meant]))
@@ -108,16 +125,21 @@ def refuse_rejected(column: Column, texts: pa.Array) -> None:
         raise NotData(dict(zip(places.to_pylist(), reasons)))
 
 
-def refuse_nameless(place: int, values: pa.Array) -> None:
-    """Raise if a field that the header does not name has a value: no column would hold it."""
+def refuse_nameless(place: int, values: pa.Array, way_out: str) -> None:
+    """Raise if a field without a name has a value: no column would hold it.
+
+    Args:
+        place: index of the field.
+        values: its values, of any type.
+        way_out: what to do about them.
+    """
     if values.null_count == len(values):
         return
-    known = trimmed(values, ()).drop_null()
+    texts = trimmed(values, ()) if is_text(values.type) else values
+    known = texts.filter(pc.invert(pc.is_null(texts, nan_is_null=True)))
     if len(known):
-        raise Unreadable(
-            f"field {place + 1} has the value {known[0].as_py()!r} and no name; declare header in "
-            '[text], or new_columns = "drop"'
-        )
+        value = repr(known[0].as_py())
+        raise Unreadable(f"field {place + 1} has the value {value} and no name; {way_out}")
 
 
 def spread(values: pa.Array, texts: pa.Array) -> pa.Array:

@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 import pyarrow as pa
 
+from core.download.checks import kind_of
 from core.errors import AccountingError
 from core.threads import threads_shared
 from monthly.columns import FILE_MONTH
@@ -198,7 +199,7 @@ class Rows:
             quality=quality,
             columns=self._figures.report(),
             schema_version=dataset.schema_version,
-            signatures=dataset.signatures,
+            signatures=dataset.signatures_of(kind_of(self._source)),
         )
 
     def _open(self) -> AbstractContextManager[tuple[Mapped, Iterator[Piece]]]:

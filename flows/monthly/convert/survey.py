@@ -77,16 +77,18 @@ class _Seen:
         """Add the evidence of a piece; rows that cannot be read give none."""
         there = [c for c in mapped.outcome if c.name not in mapped.missing]
         joins = [c for c in there if c.joined and not c.formats]
-        columns = [*filter(None, mapped.columns), *joins]
+        # By name: the tables of an archive have their columns in any order.
+        columns = {name: column for name, column in zip(mapped.names, mapped.columns) if column}
+        columns |= {_name_of_join(column): column for column in joins}
         for batch in salvage(piece, read=partial(self._published, joins, mapped)).batches:
-            for name, column, values in zip(batch.schema.names, columns, batch.columns):
-                self._add(name, column, values)
+            for name, values in zip(batch.schema.names, batch.columns):
+                self._add(name, columns[name], values)
 
     def _published(self, joins: Sequence[Column], mapped: Mapped, piece: Piece) -> pa.RecordBatch:
         """Return the published columns and, after them, those that are joined from them."""
         batch = piece.published()
         found = dict(zip(batch.schema.names, batch.columns))
-        found |= {f"join {c.name}": joined(c, mapped, found, self._asked) for c in joins}
+        found |= {_name_of_join(c): joined(c, mapped, found, self._asked) for c in joins}
         return pa.RecordBatch.from_pydict(found)
 
     def settle(self, mapped: Mapped) -> Readings:
@@ -148,3 +150,8 @@ class _Seen:
                 raise both_mean(self._month, one, other, column.name)
             empty.update(p for p in places if p != (full or places)[0])
         return frozenset(empty)
+
+
+def _name_of_join(column: Column) -> str:
+    """Return a name for a joined column that no published one has: `#` begins those of twins."""
+    return f"#join {column.name}"

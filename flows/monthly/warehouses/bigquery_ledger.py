@@ -47,7 +47,7 @@ WHERE kept.dataset = @dataset
   AND kept.modified IS NOT DISTINCT FROM there.last_modified_time
   AND kept.row_count = COALESCE(there.total_rows, 0)
 """
-_HELD = """
+_LOADED_MONTH = """
 SELECT kept.object_sha256 AS sha256, kept.row_count AS loaded,
   COALESCE(there.total_rows, 0) AS found,
   kept.modified IS DISTINCT FROM there.last_modified_time AS touched
@@ -131,7 +131,7 @@ class LoadedMonths:
         table = DATASETS[month.dataset].table
         values = {"dataset": month.dataset, "file_month": month.first_day, "table": table}
         try:
-            rows = self._query(_HELD, values)
+            rows = self._query(_LOADED_MONTH, values)
         except NotFound:  # nothing was ever loaded
             return None
         return next((LoadedMonth(**dict(row.items())) for row in rows), None)

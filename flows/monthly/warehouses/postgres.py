@@ -218,7 +218,7 @@ class Postgres:
         with self._transaction(str(month)) as sql:
             if has_ledger(sql):
                 self._take(sql, LEDGER, SWAP_SECONDS)
-                make_ledger(sql)  # one from before 1.1 lacks a column
+                make_ledger(sql)  # an older one lacks columns
                 sql.connection.commit()
                 _begin(sql)
             self._take(sql, month.stem, WAIT_SECONDS)

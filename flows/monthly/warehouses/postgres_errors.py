@@ -43,10 +43,10 @@ def meant(what: str, label: str, error: psycopg2.Error) -> StorageError:
             f"{what}: {label} does not answer ({said}); the month is as before; "
             "check that the server is running, then run again"
         )
-    return StorageError(
-        f"{what}: {label} refused ({said}); the month is as before; "
-        "correct what it names, in the block or in the database, then run again"
-    )
+    way_out = "correct what it names, in the block or in the database, then run again"
+    if "must be owner" in said:
+        way_out = "load a month once as its owner, which adds what this version needs"
+    return StorageError(f"{what}: {label} refused ({said}); the month is as before; {way_out}")
 
 
 def blockers(sql: Cursor, pid: int) -> str | None:

@@ -20,6 +20,7 @@ from core.errors import Ambiguous, BadFile, SchemaError, TooManyRejects
 from fakes.entries import published_download
 from fakes.web import Page, Web
 from monthly import datasets
+from monthly.convert import csv_lines
 from monthly.convert.readings import Rules
 from monthly.convert.to_parquet import Converted, convert
 from monthly.month import Month
@@ -336,6 +337,20 @@ def test_a_number_that_means_no_value_may_have_blanks_around_it(
     assert found[:2] == [(1.5, 1), expected]
 
 
+def test_numbers_that_resemble_no_value_are_parsed_once(
+    declare: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading all texts takes eight times as long; it is needed for blanks alone."""
+    declare(f'[text]\nnulls = ["-999"]\n{READING}{STEPS}')
+    data = "reading;steps\n-999.0;1\n-999;-999\n 2.5;3\n"
+    expected = [(-999.0, 1), (None, None), (2.5, 3)]
+    assert rows(tmp_path, data) == expected
+    monkeypatch.delattr(csv_lines.Lines, "published")
+    assert rows(tmp_path, data) == expected
+    with pytest.raises(AttributeError):
+        rows(tmp_path, data.replace("3\n", "-999 \n"))
+
+
 @pytest.mark.parametrize(
     "kind",
     [pa.int16(), pa.int64(), pa.float16(), pa.float32(), pa.float64(), pa.decimal128(10, 2)],
@@ -564,6 +579,33 @@ def test_row_numbers_are_left_out_and_said_to_be(
     assert found.drift["read"] == (f"{what} left out, as it numbers the rows",)
 
 
+@pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+@pytest.mark.parametrize(
+    ("numbers", "are_left_out"),
+    [
+        ("0 1 2 0 1 2 3", True),
+        ("1 2 3 1", True),
+        ("0.0 1.0 5.0", True),
+        ("0 1 0 0 1", False),
+        ("0 2 0 2", False),
+        ("7 8 9 7", False),
+    ],
+)
+def test_row_numbers_may_begin_again(
+    name: str,
+    numbers: str,
+    are_left_out: bool,
+    declare: Callable[[str], None],
+    tmp_path: Path,
+) -> None:
+    """Pandas numbers parts that it puts together this way; flags and years are values."""
+    declare(f'new_columns = "keep"\n{PRICE}')
+    data = f"{name},price\n" + "".join(f"{number},1\n" for number in numbers.split())
+    found = converted(tmp_path, data, max_reject_share=1)
+    is_told = any("numbers the rows" in note for note in found.drift["read"])
+    assert (is_told, not (found.drift["kept"] or found.rejects)) == (are_left_out, are_left_out)
+
+
 @pytest.mark.parametrize("choice", ["fail", "keep"])
 @pytest.mark.parametrize(
     ("data", "place", "value"),
@@ -606,6 +648,31 @@ def test_a_field_without_a_name_in_a_parquet_file_is_empty_or_its_rows_are_rejec
         found = converted(tmp_path, data, "prices.parquet", max_reject_share=1)
         assert found.rows_rejected == (names[1] == "")
     assert found.drift["read"] == ("field 1, which has no name, left out, as it numbers the rows",)
+
+
+@pytest.mark.parametrize(
+    ("values", "rejected"),
+    [
+        (pa.array([[1], None]), 1),
+        (pa.array([float("nan"), 2.5]), 1),
+        (pa.array([float("nan"), None]), 0),
+        (pa.array([" ", None]), 0),
+    ],
+    ids=["list", "number", "NaN", "blank"],
+)
+def test_values_of_any_type_without_a_name_in_a_parquet_file_reject_their_rows(
+    values: pa.Array, rejected: int, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    """The remedy is one for Parquet files, which have no header to declare."""
+    declare(PRICE)
+    path = tmp_path / "two.parquet"
+    pq.write_table(pa.table([pa.array([1.0, 2.0]), values], ["price", ""]), path)
+    found = converted(tmp_path, path.read_bytes(), "prices.parquet", max_reject_share=1)
+    assert found.rows_rejected == rejected
+    if found.rejects:
+        text = found.rejects.read_text()
+        assert "and no name; declare new_columns = " in text
+        assert "[text]" not in text
 
 
 def test_a_declared_header_may_leave_a_field_without_a_name(
@@ -782,6 +849,18 @@ def test_tables_of_an_archive_that_fit_the_pattern_are_read_one_after_the_other(
         rows(tmp_path, data, "prices.zip")
 
 
+def test_a_further_table_with_its_columns_in_another_order_decides_too(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    """Its dates, not its prices, say in which order the parts of a date are."""
+    days = "".join(f"{day},{day:02}/03/2020 12:00\n" for day in range(1, 32))
+    data = zipped(tmp_path, a="at,price\n03/03/2020 12:00,1\n", b=f"price,at\n{days}")
+    declare(f'[text]\nmember = "*"\n{AT}{PRICE}')
+    found = rows(tmp_path, data, "prices.zip")
+    assert found[0] == (when("2020-03-03 12:00"), 1.0)
+    assert found[1:] == [(when(f"2020-03-{day:02} 12:00"), float(day)) for day in range(1, 32)]
+
+
 def test_a_row_of_a_further_table_is_rejected_under_its_name(
     declare: Callable[[str], None], tmp_path: Path
 ) -> None:
@@ -825,9 +904,12 @@ def test_two_files_of_one_name_in_an_archive_are_refused(
         warnings.simplefilter("ignore")  # zipfile warns of what this test is about
         for price in (1, 2):
             archive.writestr("a.csv", f"at,price\n{DAY},{price}\n")
+        archive.writestr("b.csv", f"at,price\n{DAY},3\n")
     declare(f'[text]\nmember = "*"\n{AT}{PRICE}')
     with pytest.raises(BadFile, match=r"prices\.zip is a zip archive with 2 files named 'a\.csv'"):
         converted(tmp_path, path.read_bytes(), "prices.zip")
+    declare(f'[text]\nmember = "b.csv"\n{AT}{PRICE}')
+    assert rows(tmp_path, path.read_bytes(), "prices.zip") == [(when(DAY), 3.0)]
 
 
 def test_a_short_row_with_a_long_field_is_a_row(

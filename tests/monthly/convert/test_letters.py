@@ -76,6 +76,21 @@ def test_an_unknown_name_is_named_in_its_own_letters(tmp_path: Path) -> None:
     )
 
 
+def test_names_of_one_header_may_be_in_two_encodings(tmp_path: Path) -> None:
+    """Each name is read by itself."""
+    data = "day,Größe,".encode() + "Café".encode("latin-1") + b"\n2020-03-01,1 m,x\n"
+    found = read(tmp_path, data, f'new_columns = "keep"\n{DAY}{SIZE}')
+    assert (column(found, "size"), column(found, "Caf_")) == (["1 m"], ["x"])
+    assert "Café" in pq.read_schema(found.path).field("Caf_").metadata[b"description"].decode()
+
+
+def test_an_alias_may_have_the_escapes_that_errors_had_before(tmp_path: Path) -> None:
+    """They were the only way to declare such a name before 1.10."""
+    data = "day,Größe\n2020-03-01,1 m\n".encode("latin-1")
+    found = read(tmp_path, data, DAY + SIZE.replace("Größe", r"Gr\\xf6\\xdfe"))
+    assert column(found, "size") == ["1 m"]
+
+
 @pytest.mark.parametrize(("name", "encoding"), [("Größe", "latin-1"), ("Größe Š", "windows-1252")])
 def test_names_and_rows_have_one_encoding(tmp_path: Path, name: str, encoding: str) -> None:
     """Only the names have a character that Latin-1 lacks."""

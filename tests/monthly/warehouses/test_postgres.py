@@ -658,6 +658,26 @@ def test_a_ledger_that_belongs_to_somebody_else_is_not_written_to(
     assert loader.loaded("yellow").keys() == {month[0]}
 
 
+@pytest.mark.usefixtures("roles")
+def test_a_ledger_of_an_older_version_names_its_owner_if_others_write_to_it(
+    database: Database, tmp_path: Path, own_schema: Callable[[str], None]
+) -> None:
+    """Only its owner may add the column that it lacks."""
+    database.warehouse().load(*made(tmp_path, OCTOBER, ["1", "2"]))
+    database.query("ALTER TABLE loaded_months DROP COLUMN table_name")
+    database.query("GRANT SELECT, INSERT, UPDATE, DELETE ON loaded_months, rejected_rows TO loader")
+    own_schema("loader")
+    loader, month = postgres_at(database.url.set(username="loader"), {}), sampled(tmp_path, 5)
+    with pytest.raises(StorageError, match=r"must be owner of table loaded_months.*as its owner"):
+        loader.load(*month)
+    database.warehouse().load(*made(tmp_path, NOVEMBER, ["3"]))
+    loader.load(*month)
+    assert database.query("SELECT DISTINCT dataset FROM loaded_months ORDER BY 1") == [
+        ("green",),
+        ("yellow",),
+    ]
+
+
 def test_another_database_than_postgres_is_refused() -> None:
     """A SQLAlchemy block can point to any database."""
     with pytest.raises(UsageError, match="points to mysql"):
