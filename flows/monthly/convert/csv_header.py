@@ -154,7 +154,7 @@ def _are_row_numbers(name: str, texts: Sequence[str]) -> bool:
 
 
 def _begin_again(numbers: Sequence[int]) -> bool:
-    """Return whether numbers count up from 0 or 1, from time to time anew; flags do not."""
+    """Return whether numbers count up from 0 or 1 and begin again; flags do not count up."""
     first = numbers[0]
     count_up = all(n in (before + 1, first) for before, n in pairwise(numbers))
     return count_up and first in (0, 1) and max(numbers) > first + 1
