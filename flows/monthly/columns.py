@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Kind = Literal["int64", "float64", "string", "timestamp", "date", "boolean", "decimal"]
+NUMBERS: tuple[Kind, ...] = ("int64", "float64", "decimal")
 #: A number as most files write it, without an exponent or separators.
 PLAIN_NUMBER = re.compile(r"\s*-?[0-9]+(\.[0-9]*)?\s*")
 Code = Union[str, int, bool, None]  # noqa: UP007 - Python 3.10 evaluates it

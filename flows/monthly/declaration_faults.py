@@ -9,7 +9,7 @@ from string import Formatter
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from core.download import secrets
-from monthly.columns import fold, is_reserved
+from monthly.columns import NUMBERS, fold, is_reserved
 from monthly.convert.published_values import NULLS
 from monthly.convert.time_formats import UnknownFormat, pattern_of
 from monthly.declaration import NAME, Column, Declaration
@@ -19,11 +19,10 @@ from monthly.toml_lines import Path
 
 #: Fields that an address may have.
 FIELDS = ("color", "dataset", "year", "month", "year_month", "last_day")
-_NUMBERS = ("int64", "float64", "decimal")
 _KINDS: Mapping[str, Collection[str]] = {
     "time": ("timestamp", "date"),
     "end": ("timestamp",),
-    **dict.fromkeys(("amount", "price", "distance", "latitude", "longitude"), _NUMBERS),
+    **dict.fromkeys(("amount", "price", "distance", "latitude", "longitude"), NUMBERS),
 }
 #: Tables of a warehouse besides those of the datasets.
 LEDGERS = ("loaded_months", "rejected_rows")

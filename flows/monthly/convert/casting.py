@@ -132,7 +132,7 @@ def _number_text(column: Column, texts: pa.Array, readings: Readings) -> pa.Arra
 
     known = texts.drop_null()
     if not readings.settled and number_texts.needs_mark(known):
-        readings.look()
+        readings.require_survey()
     numbers = number_texts.normal(known, readings.mark)
     if number_texts.are_infinite(numbers).any():
         raise Unreadable(f"{column.name}: an infinite number is not {column.kind}")

@@ -68,7 +68,7 @@ def _look_if_odd(known: pa.Array, readings: Readings) -> None:
         return
     odd = known.filter(pa.array(~is_plain(known)))
     if any(times.valid.any() for times in read_under_each(odd, readings.near_year).values()):
-        readings.look()
+        readings.require_survey()
 
 
 def dates(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
@@ -118,7 +118,7 @@ def _clock_of(column: Column, values: pa.Array, zone: str, readings: Readings) -
         raise Unreadable(f"{column.name}: times of {zone}; declare time_zone to convert them")
     if zone in UTC_ZONES:
         if values.null_count < len(values):
-            readings.look()
+            readings.require_survey()
         if readings.utc != "utc":
             return values.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us"))
     return pc.local_timestamp(values.cast(pa.timestamp("us", readings.zone)))

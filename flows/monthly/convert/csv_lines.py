@@ -160,7 +160,7 @@ class Lines:
             try:
                 self.data.decode()
             except UnicodeDecodeError:
-                self.layout.readings.look()
+                self.layout.readings.require_survey()
         return self._parse(Typed.TEXT)
 
     def _check(self) -> None:

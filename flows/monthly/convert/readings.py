@@ -139,7 +139,7 @@ class Readings:
             new_columns=rules.new_columns,
         )
 
-    def look(self) -> None:
+    def require_survey(self) -> None:
         """Require a survey of the whole file, unless it was already surveyed.
 
         Raises:

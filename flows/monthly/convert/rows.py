@@ -111,7 +111,7 @@ class Rows:
         with ExitStack() as opened:
             self._mapped, self._pieces = opened.enter_context(self._open())
             if self._mapped.twins:
-                self._readings.look()
+                self._readings.require_survey()
             opened.enter_context(self.rejects)
             opened.enter_context(self._duplicates)
             # Last, so that after an error the threads end before the files they use are closed.

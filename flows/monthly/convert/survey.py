@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.errors import Ambiguous, Remedy
-from monthly.columns import Column
+from monthly.columns import NUMBERS, Column
 from monthly.convert.conforming import joined
 from monthly.convert.csv_file import open_csv
 from monthly.convert.csv_lines import Lines
@@ -31,7 +31,6 @@ from monthly.month import Month
 
 #: Numbers to check per piece of a column if none of them has a comma.
 _SOME = 1_000
-_NUMBERS = ("int64", "float64", "decimal")
 
 
 def opened_file(
@@ -112,7 +111,7 @@ class _Seen:
         self._filled[name] += len(texts) - texts.null_count
         if column.kind in ("timestamp", "date") and not column.formats:
             self._times.add(texts, column.name == self._dataset.roles.time)
-        elif column.kind in _NUMBERS and column.codes is None and is_text(values.type):
+        elif column.kind in NUMBERS and column.codes is None and is_text(values.type):
             self._add_numbers(texts.drop_null())
 
     def _add_numbers(self, known: pa.Array) -> None:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from monthly.columns import NUMBERS
 from monthly.convert.readings import Mark
 from monthly.describe.addresses import YearMonth
 from monthly.describe.columns import Drafted
@@ -13,7 +14,6 @@ from monthly.describe.joins import has_zone_names
 from monthly.describe.naming import words_of
 from monthly.describe.values import range_of
 
-_NUMBERS = ("int64", "float64", "decimal")
 #: Names of amounts, the clearest first.
 _AMOUNTS = (
     r"^total_amount$|^amount_total$",
@@ -58,7 +58,7 @@ def roles_of(
     there = [column for column in columns if not column.is_part and column.known]
     found: dict[str, Drafted | None] = {"time": time_of(there, months)}
     found["end"] = _end(there, found["time"])
-    numbers = [c for c in there if c.verdict.kind in _NUMBERS]
+    numbers = [c for c in there if c.verdict.kind in NUMBERS]
     found["amount"] = _first(numbers, _AMOUNTS)
     found["distance"] = _first(numbers, (_DISTANCE,))
     found |= _position(numbers, mark)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from monthly.columns import NUMBERS
 from monthly.convert.number_texts import are_numbers, normal
 from monthly.convert.published_values import is_text, trimmed
 from monthly.convert.readings import Mark
@@ -20,7 +21,6 @@ from monthly.describe.toml_text import as_toml, bare
 
 #: Published totals are rounded.
 _ROUNDING = 1e-6
-_NUMBERS = ("int64", "float64", "decimal")
 
 
 def propose_rejects(columns: Sequence[Drafted], files: Sequence[Published], mark: Mark) -> None:
@@ -106,7 +106,7 @@ def _all_sums(
 
 def _sums(number: int, file: Published, columns: Sequence[Drafted], mark: Mark) -> Iterator[str]:
     """Yield the columns whose number in the last row of a file is the sum of all others."""
-    numbers = [c for c in columns if number in c.places and c.verdict.kind in _NUMBERS]
+    numbers = [c for c in columns if number in c.places and c.verdict.kind in NUMBERS]
     totals, lasts = dict.fromkeys((c.name for c in numbers), 0.0), dict[str, float]()
     with opened(file) as pieces:
         for batch in (batch for batches, _, _ in pieces for batch in batches if len(batch)):
