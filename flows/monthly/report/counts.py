@@ -125,13 +125,13 @@ def _hours(scan: Scan, month: Month) -> tuple[Hours, Levels, bool]:
     first = dt.datetime.combine(month.first_day, dt.time())
     after = dt.datetime.combine(month.next.first_day, dt.time())
     rows = scan.query(
-        f"SELECT CAST(t AS DATE), hour(t), count(*), count(a), sum(a), min(a), max(a) "
+        "SELECT date_trunc('hour', t), count(*), count(a), sum(a), min(a), max(a) "
         f"FROM (SELECT {time} AS t, CASE WHEN abs({amount}) < {LARGEST!r} THEN {amount} END AS a "
-        "FROM month) WHERE t >= $first AND t < $after GROUP BY ALL ORDER BY ALL",
+        "FROM month) WHERE t >= $first AND t < $after GROUP BY 1 ORDER BY 1",
         {"first": first, "after": after},
     )
-    hours = {(day, hour): count for day, hour, count, *_ in rows}
-    levels = {(day, hour): Level(*found) for day, hour, _, *found in rows if found[0]}
+    hours = {(hour.date(), hour.hour): count for hour, count, *_ in rows}
+    levels = {(hour.date(), hour.hour): Level(*found) for hour, _, *found in rows if found[0]}
     has_hours = bool({hour for _, hour in hours} - {23 if is_end else 0})
     if not has_hours:
         hours = {(day, 0): count for (day, _), count in hours.items()}
