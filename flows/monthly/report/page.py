@@ -70,10 +70,13 @@ def page_markdown(
 
 
 def _about(entry: Entry) -> str:
-    """Return what the dataset is, who publishes it and under which terms."""
+    """Return what the dataset is, who publishes it, with a link, and under which terms."""
     declared = DATASETS[entry.dataset].declared
-    terms = [declared.title, f"published by {declared.publisher}", declared.licence]
-    return f"{', '.join(escaped(term) for term in terms if term)}."
+    publisher = escaped(declared.publisher)
+    if declared.homepage:
+        publisher = f"[{publisher}](<{declared.homepage}>)"
+    terms = escaped(declared.title), f"published by {publisher}", escaped(declared.licence)
+    return f"{', '.join(filter(None, terms))}."
 
 
 def typical_markdown(counts: Counts) -> str:

@@ -68,6 +68,14 @@ def test_the_tables_of_the_quality_are_tables_of_the_file() -> None:
     assert re.search(r"<td><code>airport_fee</code></td>\s*<td[^>]*>2</td>", page)
 
 
+def test_the_publisher_links_to_the_declared_homepage() -> None:
+    page = page_html("yellow 2021-01", page_markdown(entry_of(MONTH), "w", []))
+    address = "https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page"
+    assert re.findall(f'<a href="{address}">([^<]*)</a>', page) == [
+        "New York City Taxi and Limousine Commission (TLC)"
+    ]
+
+
 def test_what_a_source_wrote_is_text_and_no_html() -> None:
     entry = entry_of(MONTH, url="https://h/<script>alert(1)</script>")
     assert "<script>" not in page_html("<b>", page_markdown(entry, "w", []))
