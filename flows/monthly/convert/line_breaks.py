@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.errors import BadFile
-from monthly.convert.csv_bytes import has_odd_quotes
+from monthly.convert.csv_bytes import has_odd_quotes, line_ends
 
 _CHUNK = 1 << 18
 #: Bytes after which a quote is assumed never to be closed.
@@ -59,7 +59,7 @@ class OneLineRows(io.RawIOBase):
                 "replace line breaks here; remove them, or line_breaks from the declaration"
             )
         text, opened = self._raw + chunk, None
-        if has_odd_quotes(text):
+        if has_odd_quotes(text) or line_ends(text)[1]:
             text, opened = _on_one_line(text)
         if opened and (len(opened[0]) > _LONGEST_TEXT or not (chunk or opened["last"])):
             opened = None  # a quote that is never closed

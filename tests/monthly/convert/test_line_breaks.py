@@ -90,6 +90,14 @@ def test_texts_keep_their_line_breaks(reports: Callable[..., Converted]) -> None
     assert found["n"].to_pylist() == [*range(300)]
 
 
+@pytest.mark.parametrize("other", ["b", "b\nc"])
+def test_a_carriage_return_in_a_text_is_kept_whatever_the_texts_next_to_it(
+    other: str, reports: Callable[..., Converted]
+) -> None:
+    found = pq.read_table(reports(f'n,note\n1,"a\rb"\n2,"{other}"\n').path)
+    assert found["note"].to_pylist() == ["a\rb", other]
+
+
 def test_a_rejected_row_is_named_by_its_first_line(reports: Callable[..., Converted]) -> None:
     """It is shown with its whole text; the lines after it keep their numbers."""
     text = 'n,note\n1,"a\nb"\nx,"c\n\nd"\n2,e\ny,f\n'
