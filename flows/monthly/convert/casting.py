@@ -138,6 +138,8 @@ def _number_text(column: Column, texts: pa.Array, readings: Readings) -> pa.Arra
         raise Unreadable(f"{column.name}: an infinite number is not {column.kind}")
     good = number_texts.are_numbers(numbers)
     if not good.all():
+        if (nan := matching(texts, number_texts.NAN)).any():
+            return _number_text(column, pc.if_else(pa.array(nan), None, texts), readings)
         what = "a whole number" if column.kind == "int64" else "a number"
         refuse(column, known, good, what)
     unsigned = pc.utf8_ltrim(numbers, "+")

@@ -14,6 +14,8 @@ from monthly.convert.readings import Mark
 _GROUPED = r"^([+-]?\d{1,3}(?:[ '\x{a0}\x{202f}\x{2019}]\d{3})+(?:[.,]\d*)?)$"
 _BLANKS = r"[ '\x{a0}\x{202f}\x{2019}]"
 PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+#: NaN as C programs, too, write it: with a sign, or with a kind in parentheses.
+NAN = r"^[+-]?[Nn][Aa][Nn](\(\w*\))?$"
 _INFINITE = r"^[+-]?[Ii][Nn][Ff]([Ii][Nn][Ii][Tt][Yy])?$"
 #: Texts valid under only one of the two decimal marks, and texts valid under both.
 _POINT = r"^[+-]?(\d{1,3}(,\d{3})+\.\d*|\d{1,3}(,\d{3}){2,}|\d*\.(\d{1,2}|\d{4,}))$"
