@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monthly.columns import FILE_MONTH, PLAIN_NUMBER, Code, Column, fold
+from monthly.columns import FILE_MONTH, Code, Column, fold
 from monthly.convert.arrays import booleans, day, int64s, nulls, strings
-from monthly.convert.casting import WHOLE_FLOATS_END, cast, kept_text
+from monthly.convert.casting import cast, kept_text
 from monthly.convert.published_values import (
     NULLS,
     Unreadable,
@@ -22,6 +24,9 @@ from monthly.convert.published_values import (
 from monthly.convert.readings import Readings
 from monthly.header import Mapped
 from monthly.month import Month
+
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
+_WHOLE_END = 2**63
 
 
 def conform(
@@ -119,7 +124,16 @@ _ARRAYS: Mapping[str, Any] = {"int64": int64s, "string": strings, "boolean": boo
 
 def _is_itself(text: str, code: Code) -> bool:
     """Return whether a text is a whole number that means itself, not a code."""
-    return type(code) is int and bool(PLAIN_NUMBER.fullmatch(text)) and float(text) == code
+    return type(code) is int and _whole(text.strip()) == code
+
+
+def _whole(text: str) -> int | None:
+    """Return the value of a text that is a whole number of 64 bits, None for any other."""
+    if not (_NUMBER.fullmatch(text) and abs(float(text)) <= _WHOLE_END):
+        return None
+    number = Decimal(text)
+    whole = int(number)
+    return whole if whole == number and -_WHOLE_END <= whole < _WHOLE_END else None
 
 
 def _code(column: Column, text: str, place: str) -> Code:
@@ -127,10 +141,9 @@ def _code(column: Column, text: str, place: str) -> Code:
     codes, code = column.codes or {}, text.strip().upper()
     if code in codes:
         return codes[code]
-    if column.kind == "int64" and PLAIN_NUMBER.fullmatch(code):
-        number = float(code)
-        if number.is_integer() and abs(number) < WHOLE_FLOATS_END:
-            return codes.get(str(int(number)), int(number))
+    if column.kind == "int64":
+        if (number := _whole(code)) is not None:
+            return codes.get(str(number), number)
     elif code in (values := {str(value).upper(): value for value in codes.values()}):
         return values[code]
     raise Unreadable(f"{column.name}: {text!r} is not a known code; declare it in {place}")
