@@ -42,8 +42,8 @@ def times_of_texts(column: Column, texts: pa.Array, readings: Readings) -> pa.Ar
     if not readings.zone and times.marked.any():
         refuse(column, known, ~times.marked, "a time without a zone; declare time_zone, then")
     try:
-        # A declared format with a zone is unambiguous.
-        utc = "utc" if column.formats else readings.utc
+        # A declared format with a zone is unambiguous, and so is a declared zone of UTC.
+        utc = "utc" if column.formats or column.zone in UTC_ZONES else readings.utc
         local = times.local(utc, readings.zone, column.zone)
     except ValueError as error:
         raise Unreadable(f"{column.name}: {error}") from error
@@ -116,7 +116,7 @@ def _moved(column: Column, values: pa.Array, zone: str) -> pa.Array:
 def _clock_of(column: Column, values: pa.Array, zone: str, readings: Readings) -> pa.Array:
     if not readings.zone:
         raise Unreadable(f"{column.name}: times of {zone}; declare time_zone to convert them")
-    if zone in UTC_ZONES:
+    if zone in UTC_ZONES and column.zone not in UTC_ZONES:
         if values.null_count < len(values):
             readings.require_survey()
         if readings.utc != "utc":

@@ -25,6 +25,7 @@ from monthly.convert.pieces import Piece, salvage
 from monthly.convert.published_values import is_text, trimmed
 from monthly.convert.readings import Mark, Readings, Rules
 from monthly.convert.time_evidence import TO_ONE, TimeEvidence
+from monthly.convert.zones import UTC_ZONES
 from monthly.datasets import DATASETS
 from monthly.header import Mapped, both_mean
 from monthly.month import Month
@@ -110,7 +111,8 @@ class _Seen:
         texts = trimmed(values, nulls) if is_text(values.type) else values
         self._filled[name] += len(texts) - texts.null_count
         if column.kind in ("timestamp", "date") and not column.formats:
-            self._times.add(texts, column.name == self._dataset.roles.time)
+            is_of_row = column.name == self._dataset.roles.time
+            self._times.add(texts, is_of_row, column.zone in UTC_ZONES)
         elif column.kind in NUMBERS and column.codes is None and is_text(values.type):
             self._add_numbers(texts.drop_null())
 

@@ -79,17 +79,18 @@ class TimeEvidence:
         #: The first text of each kind, as the example in notes and errors.
         self._ordered = self._marked = self._other = self._offset = ""
 
-    def add(self, values: pa.Array, is_of_row: bool) -> None:
+    def add(self, values: pa.Array, is_of_row: bool, is_utc: bool = False) -> None:
         """Add more values of one column.
 
         Args:
             values: texts, or times with a zone.
             is_of_row: whether these times decide the month of a row.
+            is_utc: whether the column is declared as UTC, so that a mark of UTC has one meaning.
         """
         known = values.drop_null()
         if is_text(known.type):
-            self._add_texts(known, is_of_row)
-        elif pa.types.is_timestamp(known.type) and known.type.tz in UTC_ZONES and len(known):
+            self._add_texts(known, is_of_row, is_utc)
+        elif _has_mark(known.type) and len(known) and not is_utc:
             self._marked = self._marked or f"{known[0].as_py():%Y-%m-%d %H:%M:%S} {known.type.tz}"
             clock = ints_of(known.cast(pa.timestamp("us", "UTC")).view(pa.int64()))
             self._rows += len(known) * is_of_row
@@ -159,7 +160,7 @@ class TimeEvidence:
             *(Remedy(parameter, choice) for choice in readings),
         )
 
-    def _add_texts(self, texts: pa.Array, is_of_row: bool) -> None:
+    def _add_texts(self, texts: pa.Array, is_of_row: bool, is_utc: bool) -> None:
         self._rows += len(texts) * is_of_row
         odd = texts.filter(pa.array(~is_plain(texts)))
         if not len(odd):
@@ -169,12 +170,13 @@ class TimeEvidence:
         if times.by_order.any():
             self._ordered = self._ordered or _first(odd, times.by_order)
             self._vote_order(read, is_of_row)
-        if times.utc.any():
+        if times.utc.any() and not is_utc:
             self._marked = self._marked or _first(odd, times.utc)
             at = times.utc
             self._vote_utc(times.clock[at], local_clock(times.clock[at], self._zone), is_of_row)
-        if times.shifted.any():
-            self._offset = self._offset or _first(odd, times.shifted)
+        shifted = times.marked if is_utc else times.shifted
+        if shifted.any():
+            self._offset = self._offset or _first(odd, shifted)
         rest = times.valid & ~(times.by_order | times.utc | times.shifted)
         if rest.any():
             self._other = self._other or _first(odd, rest)
@@ -201,6 +203,10 @@ class TimeEvidence:
 
     def _in_month(self, clock: Ints) -> Flags:
         return (clock >= self._start) & (clock < self._end)
+
+
+def _has_mark(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(kind) and kind.tz in UTC_ZONES)
 
 
 def _first(texts: pa.Array, flags: Flags) -> str:

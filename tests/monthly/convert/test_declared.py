@@ -409,6 +409,29 @@ def test_codes_that_are_numbers_are_codes_beside_codes_that_are_not(
     assert found == [(0, "9"), (5, "x"), (0, "9.0"), (None, " 99 "), (10, None)]
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("+7", 7), ("1e2", 100), (str(2**53 + 1), 2**53 + 1), (str(-(2**63)), -(2**63))],
+)
+@pytest.mark.parametrize("other", ["8", "x"])
+def test_a_number_among_codes_is_read_as_in_any_column_of_whole_numbers(
+    text: str, number: int, other: str, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(declared_codes("int64"))
+    found = [(number, None), (5, "x") if other == "x" else (8, None)]
+    assert rows(tmp_path, f"code\n{text}\n{other}\n") == found
+    assert rows(tmp_path, parquet(tmp_path, code=[text, other]), "prices.parquet") == found
+
+
+@pytest.mark.parametrize("text", ["1.5", "1e-1", str(2**63), "1e999999999", "1e9999999999"])
+def test_a_number_among_codes_must_be_whole_and_fit(
+    text: str, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(declared_codes("int64"))
+    with pytest.raises(TooManyRejects, match=f"code: '{text}' is not a known code"):
+        rows(tmp_path, f"code\n{text}\n")
+
+
 def test_a_number_that_is_not_a_code_of_texts_is_refused_in_every_file(
     declare: Callable[[str], None], tmp_path: Path
 ) -> None:
@@ -463,6 +486,27 @@ def test_a_float_with_more_digits_than_declared_is_refused(
     said = r"price: [\d.e-]+ is not decimal\(18,2\): it has more digits"
     with pytest.raises(TooManyRejects, match=said):
         rows(tmp_path, data, "prices.parquet")
+
+
+#: Marked as UTC, of the month as instants and as another zone's clock.
+INSTANTS = ["2020-03-01T00:30:00Z", "2020-03-31T22:30:00Z", "2020-03-31T21:30:00+00:00"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "parquet in a zone"])
+def test_a_mark_of_utc_means_utc_in_a_column_that_is_declared_so(
+    kind: str, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(f'time_zone = "Europe/Berlin"\n{TIME}{AT}zone = "UTC"\n')
+    texts = pa.array(INSTANTS)
+    if kind == "parquet in a zone":
+        texts = texts.cast(pa.timestamp("us", "UTC"))
+    name = f"prices.{kind.split()[0]}"
+    data = "\n".join(["at", *INSTANTS]) if kind == "csv" else parquet(tmp_path, at=texts)
+    found = converted(tmp_path, data, name, utc_times="local")
+    local = ["2020-03-01 01:30", "2020-04-01 00:30", "2020-03-31 23:30"]
+    assert pq.read_table(found.path)["at"].to_pylist() == [*map(when, local)]
+    assert any("Berlin's clock" in note for note in found.drift["read"])
+    assert converted(tmp_path, data, name).columns == found.columns
 
 
 @pytest.mark.parametrize(("format_", "number"), [("%Y%m%d%H", 2020030212), ("%s", 1583150400)])
