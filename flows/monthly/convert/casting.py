@@ -30,6 +30,8 @@ from monthly.convert.readings import Readings
 
 #: Below this, a float represents every whole number exactly.
 WHOLE_FLOATS_END = 2.0**53
+#: Holds any integer. Arrow does not cast int64 to a decimal of fewer than 19 whole digits.
+_WHOLE_DECIMAL = pa.decimal128(20, 0)
 _WHOLE = r"^[+-]?\d+(\.0*)?$"
 #: The fraction that Arrow writes into each time, before the zone.
 _NO_FRACTION = r"\.0+([Z+-].*)?$"
@@ -198,6 +200,8 @@ def _number(column: Column, values: pa.Array) -> pa.Array:
     elif not (pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)):
         # Arrow would cast 7 microseconds to 7 passengers, and true to 1.
         raise Unreadable(f"{column.name}: {kind} is not {column.kind}")
+    elif column.kind == "decimal" and pa.types.is_integer(kind):
+        values = values.cast(_WHOLE_DECIMAL)
     found = arrow_cast(column, values)
     if column.kind == "decimal" and pa.types.is_floating(kind):
         _refuse_rounded(column, values, found, kind.bit_width)

@@ -74,6 +74,7 @@ def _look_if_odd(known: pa.Array, readings: Readings) -> None:
 def dates(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
     """Convert dates and times at midnight to dates."""
     if pa.types.is_date32(values.type):
+        _near(column, arrow_cast(column, values, pa.timestamp("us")))
         return values
     times = times_of_texts if is_text(values.type) else times_of_values
     if is_text(values.type):

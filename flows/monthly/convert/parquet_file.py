@@ -175,11 +175,12 @@ def _row_numbers(schema: pa.Schema) -> list[int]:
 
 
 def _zones(schema: pa.Schema, mapped: Mapped, zone: str) -> tuple[str, ...]:
-    """Return notes on columns with a time zone; the readings describe UTC that is not declared."""
+    """Return notes on times whose zone is converted, if it has one meaning; UTC may have two."""
     return tuple(
         f"{c.name}: times of {f.type.tz}, kept as {place_of(zone)}'s clock"
         for c, f in zip(mapped.columns, schema)
-        if c and pa.types.is_timestamp(f.type) and f.type.tz
+        if zone and c and c.kind in ("timestamp", "date")
+        if pa.types.is_timestamp(f.type) and f.type.tz
         if f.type.tz not in UTC_ZONES or c.zone in UTC_ZONES
     )
 

@@ -466,6 +466,41 @@ def test_a_float_that_is_a_decimal_but_for_its_error_becomes_it(
     assert found == [(text and Decimal(text),) for text in expected]
 
 
+@pytest.mark.parametrize("kind", [pa.int8(), pa.int64(), pa.uint64()], ids=str)
+def test_a_whole_number_of_a_parquet_file_is_a_decimal_if_it_fits(
+    kind: pa.DataType, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare('[columns.price]\ntype = "decimal(4,2)"\ndescription = "x"\n')
+    data = parquet(tmp_path, price=pa.array([7, None, 99], kind))
+    found = rows(tmp_path, data, "prices.parquet")
+    assert found == [(Decimal("7.00"),), (None,), (Decimal("99.00"),)]
+    data = parquet(tmp_path, price=pa.array([100], kind))
+    with pytest.raises(TooManyRejects, match="price: Decimal value does not fit in precision 4"):
+        rows(tmp_path, data, "prices.parquet")
+
+
+def test_a_date_of_a_parquet_file_that_no_warehouse_can_store_is_refused(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare('[columns.day]\ntype = "date"\ndescription = "x"\n')
+    days = pa.array([0, 2_932_896, 2_932_897], pa.int32()).cast(pa.date32())
+    found = converted(tmp_path, parquet(tmp_path, day=days), "prices.parquet", max_reject_share=1)
+    assert pq.read_table(found.path)["day"].to_pylist() == [dt.date(1970, 1, 1), dt.date.max]
+    assert found.rejects
+    assert "3,day: a year before 1 or after 9999," in found.rejects.read_text()
+
+
+@pytest.mark.parametrize("zone", ["", "America/New_York"])
+def test_a_kept_text_of_a_time_with_a_zone_is_not_said_to_be_converted(
+    zone: str, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(f'new_columns = "keep"\ntime_zone = "{zone}"\n{PRICE}')
+    seen = pa.array([NOON]).cast(pa.timestamp("us", "Europe/Berlin"))
+    found = converted(tmp_path, parquet(tmp_path, price=[1.0], seen=seen), "prices.parquet")
+    assert pq.read_table(found.path)["seen"].to_pylist() == ["2020-03-02 13:00:00+0100"]
+    assert found.drift["read"] == ()
+
+
 @pytest.mark.parametrize(
     ("price", "kind"),
     [
