@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -25,8 +24,9 @@ from monthly.convert.readings import Readings
 from monthly.header import Mapped
 from monthly.month import Month
 
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
-_WHOLE_END = 2**63
+#: A whole number, as most files write one; no code has an exponent.
+_WHOLE = re.compile(r"([+-]?[0-9]{1,1000})(\.0*)?")
+_END = 2**63
 
 
 def conform(
@@ -129,11 +129,9 @@ def _is_itself(text: str, code: Code) -> bool:
 
 def _whole(text: str) -> int | None:
     """Return the value of a text that is a whole number of 64 bits, None for any other."""
-    if not (_NUMBER.fullmatch(text) and abs(float(text)) <= _WHOLE_END):
-        return None
-    number = Decimal(text)
-    whole = int(number)
-    return whole if whole == number and -_WHOLE_END <= whole < _WHOLE_END else None
+    match = _WHOLE.fullmatch(text)
+    number = int(match[1]) if match else _END
+    return number if -_END <= number < _END else None
 
 
 def _code(column: Column, text: str, place: str) -> Code:
