@@ -160,7 +160,7 @@ def _kept(dataset: Dataset, unknown: Sequence[str]) -> dict[str, Column]:
     """Return a text column for each undeclared name, renamed only if tables do not allow it."""
     taken = {c.name.lower() for c in dataset.columns}
     kept: dict[str, Column] = {}
-    for published in unknown:
+    for published in dict.fromkeys(unknown):
         name = _free(re.sub(r"[^A-Za-z0-9_]", "_", published.strip())[:60], taken)
         taken.add(name.lower())
         kept[published] = kept_column(name, published)
