@@ -80,7 +80,7 @@ def _table(
         if declared.line_breaks:
             stream = io.BufferedReader(OneLineRows(month, stream))
         head = reading(month, path, partial(stream.read, HEAD_BYTES))
-        header = header_of(month, path, head)
+        header = header_of(month, path / name, head)
         begun = head[header.end :]
         rows = [split(line, header.delimiter) for line in begun.split(b"\n")]
         mapped = _mapped(month, header.names, rows[:-1] or rows, strict, readings)
@@ -99,7 +99,7 @@ def _table(
             line_breaks=declared.line_breaks,
         )
         line = head.count(b"\n", 0, header.end) + 1
-        yield mapped, _blocks(layout, path, begun, stream, line)
+        yield mapped, _blocks(layout, path / name, begun, stream, line)
 
 
 def _mapped(
