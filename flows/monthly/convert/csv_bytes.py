@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -41,6 +42,13 @@ def has_odd_quotes(data: bytes) -> bool:
     marks = codes[(codes == 34) | (codes == 10)]
     quotes = np.diff(np.flatnonzero(marks == 10), prepend=-1) - 1
     return bool(np.any(quotes & 1))
+
+
+def has_escaped_quotes(data: bytes, delimiter: str) -> bool:
+    """Return whether a quoted field has a quote after a backslash that does not end the field."""
+    mark = re.escape(delimiter.encode())
+    text = rb'"[^"\n]*(?:""[^"\n]*)*(?<=\\)"'
+    return bool(re.search(rb"(?:\A|(?<=[\n%b]))%b(?![\"\r\n%b]|\Z)" % (mark, text, mark), data))
 
 
 def _strips(data: bytes) -> Iterator[Bytes]:

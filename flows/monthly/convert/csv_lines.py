@@ -17,7 +17,12 @@ import pyarrow.csv as pa_csv
 
 from monthly.columns import Column
 from monthly.convert.conforming import conform
-from monthly.convert.csv_bytes import has_hexadecimal, has_odd_quotes, line_ends
+from monthly.convert.csv_bytes import (
+    has_escaped_quotes,
+    has_hexadecimal,
+    has_odd_quotes,
+    line_ends,
+)
 from monthly.convert.line_breaks import restored, restored_text
 from monthly.convert.pieces import Piece, Reject
 from monthly.convert.published_values import (
@@ -35,6 +40,8 @@ _CONVERSION = re.compile(r"In CSV column #(\d+): .*?(?:CSV conversion error to )
 OPEN_QUOTE = (
     "an unmatched quote in the line; declare line_breaks = true in [text] if texts have line breaks"
 )
+#: Spark and MySQL write such texts; read as CSV, `"a \\"b\\""` would be `a \\b\\""`.
+ESCAPED_QUOTE = "a quote after a backslash in a quoted text; write it as two quotes"
 _FIELDS = re.compile(r"Expected (\d+) columns, got (\d+)")
 
 _FEW_BYTES = 1 << 16
@@ -164,12 +171,15 @@ class Lines:
         return self._parse(Typed.TEXT)
 
     def _check(self) -> None:
-        if b"\0" in self.data:
+        data = self.data
+        if b"\0" in data:
             raise Unreadable("a NUL byte")
         if self._ends[1]:
             raise Unreadable("a carriage return inside a line")
-        if b'"' in self.data and has_odd_quotes(self.data):
+        if b'"' in data and has_odd_quotes(data):
             raise Unreadable(OPEN_QUOTE)
+        if b'\\"' in data and has_escaped_quotes(data, self.layout.delimiter):
+            raise Unreadable(ESCAPED_QUOTE)
 
     def _conform(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         found, layout = dict(zip(batch.schema.names, batch.columns)), self.layout

@@ -238,6 +238,27 @@ def test_a_no_break_space_in_a_number_is_a_reject_that_names_the_column(tmp_path
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (r'"say \"hi\""', None),
+        (r'"\"a\" b"', None),
+        (r'"C:\x\"', "C:\\x\\"),
+        (r'"a\""b"', r"a\"b"),
+        (r"5\"x6\"", r"5\"x6\""),
+    ],
+)
+def test_a_quote_escaped_with_a_backslash_is_a_reject(
+    text: str, value: str | None, tmp_path: Path
+) -> None:
+    """A backslash that ends a text, or stands before two quotes, is a character like any other."""
+    lines = f"{FHV_HEADER}\n{text},{AT},{TO},1,2\nB2,{AT},{TO},1,2\n"
+    found = converted(tmp_path, lines, max_reject_share=1.0)
+    assert found.column("dispatching_base_num") == [*([value] if value else []), "B2"]
+    reason = "a quote after a backslash in a quoted text; write it as two quotes"
+    assert [(line, why) for line, why, _ in found.rejects] == ([] if value else [(2, reason)])
+
+
 def test_a_quoted_line_end_rejects_both_lines(tmp_path: Path) -> None:
     line = f'"B1\n2",{AT},{TO},1,2'
     outcome = converted(tmp_path, fhv_file(5, {4: line}), **ANY)
