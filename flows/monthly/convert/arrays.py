@@ -16,7 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
+#: Powers of ten that a float represents exactly.
+_EXACT_POWERS = 22
+_WHOLE = pa.decimal128(38)
 _EPOCH = dt.date(1970, 1, 1)
 
 
@@ -37,6 +41,23 @@ def float64s(values: Sequence[float]) -> pa.Array:
     """Return a float64 array."""
     data = struct.pack(f"={len(values)}d", *values)
     return pa.Array.from_buffers(pa.float64(), len(values), [None, pa.py_buffer(data)])
+
+
+def floats_of(values: pa.Array) -> pa.Array:
+    """Return the floats nearest to numbers, those of decimals as their texts have them.
+
+    Arrow's own cast makes 199.98000000000002 of every tenth decimal or so, such as 199.98.
+    """
+    kind = values.type
+    if not pa.types.is_decimal(kind):
+        return values.cast(pa.float64(), safe=False)
+    if pa.types.is_decimal128(kind) and 0 <= kind.scale <= _EXACT_POWERS:
+        buffers = values.buffers()
+        whole = pa.Array.from_buffers(_WHOLE, len(values), buffers, offset=values.offset)
+        floats = whole.cast(pa.float64())
+        if (pc.max(pc.abs(floats)).as_py() or 0) < 2**53:  # so that only the division rounds
+            return pc.divide(floats, float64s([10.0**kind.scale])[0])
+    return values.cast(pa.string()).cast(pa.float64())
 
 
 def strings(values: Sequence[str | None]) -> pa.Array:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monthly.columns import Column
+from monthly.convert.arrays import floats_of
 from monthly.convert.casting_times import dates, times_of_texts, times_of_values
 from monthly.convert.patterns import matching
 from monthly.convert.published_values import (
@@ -202,6 +203,8 @@ def _number(column: Column, values: pa.Array) -> pa.Array:
         raise Unreadable(f"{column.name}: {kind} is not {column.kind}")
     elif column.kind == "decimal" and pa.types.is_integer(kind):
         values = values.cast(_WHOLE_DECIMAL)
+    if column.kind == "float64" and pa.types.is_decimal(kind):
+        return floats_of(values)
     found = arrow_cast(column, values)
     if column.kind == "decimal" and pa.types.is_floating(kind):
         _refuse_rounded(column, values, found, kind.bit_width)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monthly.convert.arrays import float64s, int64s, midnight
+from monthly.convert.arrays import float64s, floats_of, int64s, midnight
 from monthly.dataset import Dataset, term
 from monthly.datasets import DATASETS
 from monthly.declaration import Bounds
@@ -221,7 +221,7 @@ def _as_time(values: pa.Array) -> pa.Array:
 
 
 def _as_float(values: pa.Array) -> pa.Array:
-    return values.cast(pa.float64(), safe=False) if values.type != pa.float64() else values
+    return floats_of(values) if values.type != pa.float64() else values
 
 
 def _count(flags: pa.Array) -> int:

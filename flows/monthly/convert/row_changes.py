@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from core.disk import room_for
 from core.parquet import open_file
+from monthly.convert.arrays import floats_of
 from monthly.convert.duplicates import row_hashes
 from monthly.convert.hash_file import Hashes, HashFile
 
@@ -86,10 +87,16 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _hashes(path: Path, types: Mapping[str, pa.DataType]) -> Iterator[Hashes]:
-    schema = pa.schema(list(types.items()))
     with open_file(path) as file:
         for batch in file.iter_batches(_BATCH_ROWS, columns=list(types), use_threads=False):
-            yield row_hashes(batch.select(list(types)).cast(schema, safe=False))
+            columns = [_comparable(batch[name], kind) for name, kind in types.items()]
+            yield row_hashes(pa.RecordBatch.from_arrays(columns, list(types)))
+
+
+def _comparable(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    if values.type == kind:
+        return values
+    return floats_of(values) if kind == pa.float64() else values.cast(kind, safe=False)
 
 
 def _shared(old: HashFile, new: HashFile) -> int:

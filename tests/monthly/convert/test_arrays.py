@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monthly.convert.arrays import day, int64s, midnight, nulls, strings
+from monthly.convert.arrays import day, floats_of, int64s, midnight, nulls, strings
 
 INTS = st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), max_size=40)
 TEXTS = st.lists(st.none() | st.text(max_size=8), max_size=40)
@@ -39,6 +41,21 @@ def test_texts(values: list[str | None]) -> None:
 @given(st.dates(), st.integers(0, 100))
 def test_one_day_many_times(value: dt.date, rows: int) -> None:
     same(day(value, rows), pa.array([value] * rows, pa.date32()))
+
+
+@pytest.mark.parametrize("digits", [5, 15, 30])
+@pytest.mark.parametrize("scale", [0, 2, 9, 22, 23])
+@pytest.mark.parametrize("of", [pa.decimal128, pa.decimal256])
+@quick
+@given(data=st.data())
+def test_floats_of_decimals(
+    of: Callable[[int, int], pa.DataType], scale: int, digits: int, data: st.DataObject
+) -> None:
+    whole = st.integers(-(10**digits) + 1, 10**digits - 1)
+    drawn = data.draw(st.lists(st.none() | whole, min_size=1, max_size=40))
+    values = [None if v is None else Decimal(v).scaleb(-scale) for v in drawn]
+    found = floats_of(pa.array(values, of(38, scale)).slice(1))
+    same(found, pa.array([None if v is None else float(v) for v in values[1:]], pa.float64()))
 
 
 @pytest.mark.parametrize(

@@ -482,6 +482,16 @@ def test_a_whole_number_of_a_parquet_file_is_a_decimal_if_it_fits(
         rows(tmp_path, data, "prices.parquet")
 
 
+def test_a_decimal_of_a_parquet_file_is_the_float_that_its_text_is(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(PRICE)
+    texts = [f"{cents / 100:.2f}" for cents in range(19_990, 20_010)]
+    data = parquet(tmp_path, price=pa.array(map(Decimal, texts), pa.decimal128(18, 2)))
+    found = rows(tmp_path, data, "prices.parquet")
+    assert found == rows(tmp_path, "\n".join(["price", *texts])) == [(float(t),) for t in texts]
+
+
 def test_a_date_of_a_parquet_file_that_no_warehouse_can_store_is_refused(
     declare: Callable[[str], None], tmp_path: Path
 ) -> None:

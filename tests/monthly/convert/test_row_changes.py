@@ -98,6 +98,13 @@ def test_numbers_of_another_type_are_compared_as_floats_and_others_as_texts(tmp_
     assert compare(*files, ["n", "t"], tmp_path) == RowChanges(2, 2, 1)
 
 
+def test_decimals_equal_the_floats_that_are_written_alike(tmp_path: Path) -> None:
+    texts = [f"{cents / 100:.2f}" for cents in range(2_000)]
+    old = pa.table({"n": pa.array(map(Decimal, texts), pa.decimal128(10, 2))})
+    new = pa.table({"n": [*map(float, texts)]})
+    assert compare(*tables(tmp_path, old, new), ["n"], tmp_path) == RowChanges(0, 0, 2_000)
+
+
 def test_more_hashes_than_are_compared_at_a_time_are_compared_in_parts(tmp_path: Path) -> None:
     old = pa.table({"n": [n % 4_001 for n in range(10_000)]})
     new = pa.table({"n": [n % 4_001 for n in range(500, 10_700)]})
