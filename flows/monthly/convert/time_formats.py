@@ -34,6 +34,14 @@ _GROUPS = {
     "Z": r"(?P<z>UTC|GMT|E[SD]T|P[SD]T|CES?T|EES?T|WES?T)",
     "%": "%",
 }
+_ANY_UNIT = _GROUPS["s"] + _GROUPS["f"]
+#: Milli-, micro- and nanoseconds. Before 2001, the smaller units have as many digits as
+#: milliseconds may have, and are refused.
+_UNITS = (
+    r"(?P<s>\d{1,10})(?P<f>\d{3})",
+    r"(?P<s>\d{10})(?P<f>\d{6})",
+    r"(?P<s>\d{10})(?P<f>\d{9})",
+)
 _DIRECTIVE = re.compile(r"%(.?)")
 _ENDS_IN_DIGITS = re.compile("%[YymdHIMSq]$")
 _KNOWN = ", ".join(f"%{letter}" for letter in _GROUPS)
@@ -41,6 +49,12 @@ _KNOWN = ", ".join(f"%{letter}" for letter in _GROUPS)
 
 class UnknownFormat(ValueError):
     """An unsupported format; the message says why and what is supported."""
+
+
+def patterns_of(text: str, side: Side = "start") -> list[str]:
+    """Return the patterns of a format; see `pattern_of`. `%s%f` has one for each unit."""
+    pattern = pattern_of(text, side)
+    return [pattern.replace(_ANY_UNIT, unit) for unit in _UNITS[: 3 if _ANY_UNIT in pattern else 1]]
 
 
 def pattern_of(text: str, side: Side = "start") -> str:

@@ -13,7 +13,7 @@ from monthly.convert.arrays import strings
 from monthly.convert.month_names import NAME, NUMBER_OF
 from monthly.convert.patterns import Flags, flags_of, matching, parts_of
 from monthly.convert.readings import Order, Utc
-from monthly.convert.time_formats import Side, pattern_of
+from monthly.convert.time_formats import Side, patterns_of
 from monthly.convert.zones import Ints, ints_of, local_clock, utc_instants
 
 _SECOND = 1_000_000
@@ -117,7 +117,7 @@ def read_formatted(
     texts: pa.Array, formats: Sequence[str], near_year: int, side: Side = "start"
 ) -> Times:
     """Read trimmed, non-null texts under declared formats; the first that fits a text counts."""
-    split = _split(texts, [pattern_of(text, side) for text in formats])
+    split = _split(texts, [each for text in formats for each in patterns_of(text, side)])
     return _read(split, len(texts), "month-first", near_year)
 
 

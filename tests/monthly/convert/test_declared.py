@@ -182,6 +182,21 @@ FILES: dict[str, tuple[str, str | bytes, list[tuple[Any, ...]]]] = {
             (when("2020-03-29 03:00:00.250"),),
         ],
     ),
+    "milliseconds since 1970, before and after they have 13 digits": (
+        'time_zone = "UTC"\n' + AT + 'formats = ["%s%f"]\n',
+        "at\n86400000\n315532800250\n999999999999\n1000000000000\n",
+        [
+            (when("1970-01-02 00:00"),),
+            (when("1980-01-01 00:00:00.250"),),
+            (when("2001-09-09 01:46:39.999"),),
+            (when("2001-09-09 01:46:40"),),
+        ],
+    ),
+    "micro- and nanoseconds since 1970": (
+        'time_zone = "UTC"\n' + AT + 'formats = ["%s%f"]\n',
+        "at\n1000000000000250\n1000000000000250000\n",
+        [(when("2001-09-09 01:46:40.000250"),)] * 2,
+    ),
     "times of UTC kept as another zone's": (
         'time_zone = "Europe/Berlin"\n' + AT + 'zone = "UTC"\n',
         "at\n2020-03-02 11:00\n2020-03-29 01:00\n",
@@ -272,6 +287,11 @@ REFUSED = {
         'time_zone = "UTC"\n' + AT + 'zone = "Europe/Berlin"\nformats = ["%Y-%m-%d %H:%M/%H:%M"]\n',
         "at\n2020-10-25 02:00/02:15\n",
         "line 2: at: a time that occurs twice or not at all in Europe/Berlin",
+    ),
+    "digits since 1970 of no unit": (
+        'time_zone = "UTC"\n' + AT + 'formats = ["%s%f"]\n',
+        "at\n253402300799999\n",
+        "line 2: at: '253402300799999' is not a time",
     ),
     "seconds since 1970 in a dataset without a zone": (
         AT + 'formats = ["%s"]\n',
