@@ -11,6 +11,7 @@ from core.download.fetch import fetch, transport_of
 from core.download.local import File
 from core.download.remote_file import file_name, path_of, remote_file
 from core.redaction import redacted
+from monthly.declaration import Limits
 from monthly.describe.addresses import month_in
 from monthly.describe.checking import Checked, checked
 from monthly.describe.draft import Draft, draft_of
@@ -69,9 +70,10 @@ def _checked(draft: Draft, folder: Path, tell: Tell) -> str:
 def _note(draft: Draft, check: Checked) -> None:
     """Add the findings of the conversion to the draft."""
     if check.converted:
-        quality = check.converted.quality
+        quality, time = check.converted.quality, draft.roles.get("time")
+        outside = quality.outside_month + (quality.nulls.get(time.name, 0) if time else 0)
         draft.rejected = max(draft.rejected, check.failed)
-        draft.outside = draft.outside or quality.outside_month * 2 > quality.rows
+        draft.outside = draft.outside or outside > Limits().outside * quality.rows
     zone = zone_of_repeats(check.repeated) if check.repeated else ""
     if zone and not draft.time_zone:
         draft.proposals = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from monthly.columns import fold
@@ -12,6 +12,7 @@ from monthly.describe.addresses import YearMonth
 from monthly.describe.naming import identifiers, likeness
 from monthly.describe.orders import order_of
 from monthly.describe.published import Published
+from monthly.describe.times import Reading
 from monthly.describe.toml_text import as_toml
 from monthly.describe.values import Values, range_of
 from monthly.describe.verdicts import Verdict, verdict
@@ -71,6 +72,11 @@ class Drafted:
     def join(self) -> list[str]:
         """Return the published columns that it is joined from."""
         return [part.published for part in self.parts]
+
+    @property
+    def times(self) -> Mapping[int, Reading]:
+        """Return the reading of its times in each file that has some, by index of the file."""
+        return dict(zip((n for n in sorted(self.seen) if self.seen[n].known), self.verdict.times))
 
     @property
     def known(self) -> int:

@@ -41,7 +41,7 @@ class Draft:
         roles: the column of each role.
         time_zone: the zone of the times, if known.
         interval: whether times are the start or end of intervals.
-        outside: whether most times are outside the month of their file.
+        outside: whether most times of a file are outside its month, or missing.
         rejected: the largest share of unreadable rows in any file.
         notes: what is uncertain about the dataset.
         proposals: lines of TOML to consider.
@@ -213,7 +213,7 @@ def _interval(roles: Mapping[str, Drafted], months: Sequence[YearMonth]) -> str:
         return "start"
     ends = [
         _first_moment(months[n], 1) == times.high and (times.low or 0) > _first_moment(months[n])
-        for n, times in zip(sorted(column.seen), column.verdict.times)
+        for n, times in column.times.items()
     ]
     return "end" if column.ends_interval or (ends and all(ends)) else "start"
 

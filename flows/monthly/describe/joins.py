@@ -46,14 +46,21 @@ def joined(columns: Sequence[Drafted]) -> list[Drafted]:
     for date, clock in list(_pairs(columns)):
         whole = _of_date_and_clock(date, clock, {c.name for c in found})
         found.insert(found.index(date), whole)
-        date.is_part, clock.is_part = date.known == clock.known, True
+        date.is_part = _is_within(date, whole) and date.known == clock.known
+        clock.is_part = _is_within(clock, whole) and clock.known <= date.known
     for day, year in itertools.pairwise(columns):
         if is_day_of_year(day, year):
-            found.insert(found.index(day), _of_day_and_year(day, year, {c.name for c in found}))
-            day.is_part = True
+            whole = _of_day_and_year(day, year, {c.name for c in found})
+            found.insert(found.index(day), whole)
+            day.is_part = _is_within(day, whole)
     if not any(c.verdict.times for c in found) and (apart := _apart(columns)):
         found.insert(0, apart)
     return found
+
+
+def _is_within(part: Drafted, whole: Drafted) -> bool:
+    """Return whether a joined column has a part in every file, under the part's only name."""
+    return part.seen.keys() <= whole.seen.keys() and not part.aliases
 
 
 def propose_zones(columns: Sequence[Drafted]) -> None:
@@ -98,6 +105,7 @@ def _pairs(columns: Sequence[Drafted]) -> Iterator[tuple[Drafted, Drafted]]:
         if not _is_date(date) or any(_has_both(c, date) for c in columns):
             continue
         clocks = [c for c in columns if _is_clock(c) and c.name not in used]
+        clocks = [c for c in clocks if c.seen.keys() & date.seen.keys()]
         after = columns[place + 1 : place + 2]
         alike = [c for c in clocks if words_of(c.published) == words_of(date.published)]
         near = [c for c in clocks if c in after]
@@ -144,15 +152,16 @@ def _of_date_and_clock(date: Drafted, clock: Drafted, taken: set[str]) -> Drafte
     dates = date.verdict.formats
     rest = _DATE_WORDS.sub("_", date.name).strip("_")
     name = f"{rest}_at" if rest else "date_time"
+    shared = date.seen.keys() & clock.seen.keys()
     return Drafted(
         name=name if name not in taken else f"{date.name}_{clock.name}",
         published=f"{date.published} and {clock.published}",
-        seen=date.seen,
+        seen={n: values for n, values in date.seen.items() if n in shared},
         places={},
         verdict=Verdict(
             "timestamp",
             tuple(f"{each} {text}" for each in dates for text in clocks),
-            times=date.verdict.times,
+            times=tuple(times for n, times in date.times.items() if n in shared),
             rejected=date.verdict.rejected | clock.verdict.rejected,
         ),
         parts=[date, clock],
@@ -165,7 +174,7 @@ def is_day_of_year(day: Drafted, year: Drafted) -> bool:
     days = [text for values in day.seen.values() for text in values.distinct]
     years = [text for values in year.seen.values() for text in values.distinct]
     is_whole = day.known == year.known and all(len(text.strip()) == 4 for text in years)
-    return is_whole and is_split_date(days, years)
+    return is_whole and day.seen.keys() == year.seen.keys() and is_split_date(days, years)
 
 
 def is_split_date(days: Sequence[str], years: Sequence[str]) -> bool:
@@ -197,14 +206,21 @@ def _apart(columns: Sequence[Drafted]) -> Drafted | None:
                 found.setdefault(part, column)
     if not {"%Y", "%m"} <= found.keys():
         return None
-    parts = ["%Y", "%m", "%d", "%H"][: 2 + ("%d" in found) + ("%d" in found and "%H" in found)]
+    shared = found["%Y"].seen.keys() & found["%m"].seen.keys()
+    parts = [
+        *itertools.takewhile(
+            lambda part: part in found and found[part].seen.keys() >= shared, _APART
+        )
+    ]
+    if not shared:
+        return None
     formats = (" ".join(_format_of_part(part, found[part]) for part in parts),)
     name = "date" if all(column.name != "date" for column in columns) else "date_of_parts"
     used = [found[part] for part in parts]
     return Drafted(
         name=name,
         published=" ".join(column.published for column in used),
-        seen=used[0].seen,
+        seen={n: values for n, values in used[0].seen.items() if n in shared},
         places={},
         verdict=Verdict("timestamp" if "%H" in parts else "date", formats),
         parts=used,

@@ -155,7 +155,7 @@ def _limits(draft: Draft) -> Iterator[str]:
         share = math.ceil(draft.rejected * 100) / 100
         lines.append(f"rejected = {share} # some lines of the files are no rows")
     if draft.outside:
-        lines.append("outside = 1.0 # most times are outside the month of their file")
+        lines.append("outside = 1.0 # most times of a file are outside its month, or missing")
     if lines:
         yield from ("[limits]", *lines, "")
 

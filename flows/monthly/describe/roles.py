@@ -71,12 +71,13 @@ def time_of(columns: Sequence[Drafted], months: Sequence[YearMonth]) -> Drafted 
     """Return the column of a row's start time; None if there is no time."""
     times = [c for c in columns if (c.verdict.times or c.join) and c.known]
 
-    def rank(column: Drafted) -> tuple[bool, float, bool, bool, bool]:
+    def rank(column: Drafted) -> tuple[bool, float, int, bool, bool, bool]:
         words = words_of(column.name)
         inside = inside_share(column, months)
         return (
             _knows_all(column),
             round(inside if inside >= _INSIDE else 0.0, 1),
+            len(column.seen),
             not words & _END,
             column.verdict.kind == "timestamp",
             bool(words & _START),
@@ -87,9 +88,10 @@ def time_of(columns: Sequence[Drafted], months: Sequence[YearMonth]) -> Drafted 
 
 def inside_share(column: Drafted, months: Sequence[YearMonth]) -> float:
     """Return the share of a column's distinct times that are in the months of the files."""
-    pairs = list(zip(column.verdict.times, (months[n] for n in sorted(column.seen))))
-    inside = sum(times.months[year * 12 + month - 1] for times, (year, month) in pairs)
-    return inside / max(sum(times.good for times, _ in pairs), 1)
+    inside = sum(
+        each.months[months[n][0] * 12 + months[n][1] - 1] for n, each in column.times.items()
+    )
+    return inside / max(sum(each.good for each in column.times.values()), 1)
 
 
 def _knows_all(column: Drafted) -> bool:
@@ -110,8 +112,8 @@ def _end(columns: Sequence[Drafted], time: Drafted | None) -> Drafted | None:
 
 
 def _follows(column: Drafted, time: Drafted) -> bool:
-    pairs = zip(column.verdict.times, time.verdict.times)
-    return all((a.high or 0) >= (b.high or 0) for a, b in pairs)
+    shared = column.times.keys() & time.times.keys()
+    return all((column.times[n].high or 0) >= (time.times[n].high or 0) for n in shared)
 
 
 def _first(columns: Sequence[Drafted], patterns: Sequence[str]) -> Drafted | None:
