@@ -21,6 +21,7 @@ from monthly.describe.written_times import formats_of
         ("Größe (m²)", "grosse_m2"),
         ("  Trip  ", "trip"),
         ("file_month", "file_month_published"),
+        ("xmin", "xmin_published"),
         ("2019", "column_2019"),
         ("%", "column_4"),
         ("日本", "column_4"),

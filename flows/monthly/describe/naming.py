@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 
-from monthly.columns import FILE_MONTH, fold
+from monthly.columns import FILE_MONTH, fold, is_reserved
 
 #: Letters that Unicode does not decompose.
 _LETTERS = str.maketrans({"ß": "ss", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "Ae", "ł": "l", "đ": "d"})
@@ -43,7 +43,7 @@ def identifier(name: str, place: int) -> str:
     if not word or word[0].isdigit():
         word = f"column_{word or place + 1}"
     word = word[:_LONGEST].strip("_")
-    return f"{word}_published" if word == FILE_MONTH.name else word
+    return f"{word}_published" if word == FILE_MONTH.name or is_reserved(word) else word
 
 
 def identifiers(names: Sequence[str], published: Collection[str]) -> list[str]:
