@@ -195,6 +195,40 @@ def test_points_that_may_separate_thousands_get_a_comment(tmp_path: Path) -> Non
     assert "The point in '10.125' may mean decimals or thousands" in comments(found.text)
 
 
+@pytest.mark.parametrize(
+    ("row", "said", "loaded"),
+    [
+        ("1,{n:03};48.5", "comma in '1,000', column 'rate', separates thousands", (1010, 48.5)),
+        ("1,5;48.{n:03}", "point in '48.000', column 'height', separates thousands", (1.5, 48010)),
+        ("1,5;48.5{n}", "'1,5' has another decimal mark", ("1,5", 48.51)),
+    ],
+)
+def test_numbers_for_which_other_columns_decide_the_mark_get_a_comment(
+    tmp_path: Path, row: str, said: str, loaded: tuple[object, object]
+) -> None:
+    """One decimal mark holds for the whole file, and a column may have another."""
+    found = draft(tmp_path, {"t-2021-03.csv": table("day;rate;height", "{d};" + row)})
+    assert said in comments(found.text)
+    rows = found.loaded(tmp_path / "t-2021-03.csv", "2021-03")
+    assert (values(rows, "rate")[10], values(rows, "height")[10]) == loaded
+
+
+@pytest.mark.parametrize(
+    ("text", "is_told"),
+    [
+        ("0.0014264317279573083", False),
+        ("0.3333333333333333", False),
+        ("1.23456789012345678", True),
+    ],
+)
+def test_digits_that_a_float_does_not_keep_get_a_comment(
+    tmp_path: Path, text: str, is_told: bool
+) -> None:
+    """Zeros after the point are not among them."""
+    found = draft(tmp_path, {"t-2021-03.csv": table("day,n", "{d}," + text)})
+    assert ("more digits than float64 keeps" in comments(found.text)) is is_told
+
+
 def test_a_dataset_can_be_drafted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its declaration may already be among the user's."""
     own = tmp_path / "own"
@@ -221,6 +255,8 @@ def test_months_whose_names_are_not_read_are_told(tmp_path: Path, text: str, is_
         ("week", ["2021-W09", "2021-W10"], "Weeks, such as '2021-W09', which no format reads"),
         ("balance", ["1,000", "(2,000)"], "Numbers with a unit, such as '(2,000)'"),
         ("balance", ["7.50", "8.50-"], "Numbers with a unit, such as '8.50-'"),
+        ("balance", ["7.50", "\u22128.50"], "Numbers with a unit, such as '\u22128.50'"),
+        ("montant", ["1\u00a0234,50\u00a0€", "2\u202f000 €"], "Numbers with a unit, such as '1"),
         ("ts", ["1614556800.125", "1614556801.5"], 'formats = ["%s.%f"]'),
     ],
 )

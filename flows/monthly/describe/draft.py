@@ -170,14 +170,16 @@ def _refuse_split_dates(file: Published) -> None:
 
 def _mark_of(files: Sequence[Published]) -> tuple[Mark, bool, list[str]]:
     """Return the decimal mark, whether it must be declared, and what is uncertain about it."""
-    numbers = [v.numbers for file in files for v in file.columns if v.is_only("numbers")]
+    columns = [v for file in files for v in file.columns if v.is_only("numbers")]
+    numbers = [values.numbers for values in columns]
     grouped = [each for each in numbers if each.grouped]
     if not grouped:
         return "point", False, [*_open_points(files)]
     marks = sum((each.marks for each in grouped), Marks())
     point = marks.point + sum(each.point for each in numbers if not each.are_thousands)
     if marks.comma or point:
-        return ("comma" if marks.comma > point else "point"), True, []
+        decided: Mark = "comma" if marks.comma > point else "point"
+        return decided, True, [*_decided_by_others(columns, decided)]
     separators = {file.layout.separator for file in files if file.layout}
     has_small = any(each.whole for each in grouped)
     mark: Mark = "comma" if separators == {";"} and not has_small else "point"
@@ -187,6 +189,29 @@ def _mark_of(files: Sequence[Published]) -> tuple[Mark, bool, list[str]]:
         return mark, True, []  # only spaces and apostrophes, between thousands
     said = f"The comma in {example!r} may mean decimals or thousands: {meaning} are assumed."
     return mark, True, [said]
+
+
+def _decided_by_others(columns: Sequence[Values], mark: Mark) -> Iterator[str]:
+    """Yield a comment on each column whose numbers are thousands only because others are not."""
+    sign, name, other = (",", "comma", "point") if mark == "point" else (".", "point", "comma")
+    found: dict[str, list[str]] = {}
+    for values in columns:
+        found.setdefault(values.name, []).append(_open_thousands(values, mark, sign))
+    for column, texts in found.items():
+        if all(texts):
+            yield (
+                f"The {name} in {texts[0]!r}, column {column!r}, separates thousands, since other "
+                f'columns have a decimal {other}. If it does not, write type = "string" there.'
+            )
+
+
+def _open_thousands(values: Values, mark: Mark, sign: str) -> str:
+    """Return a number of a column if nothing in it says that its sign separates thousands."""
+    found = values.numbers
+    marked = found.grouped if mark == "point" else found.point
+    is_open = found.marks == Marks(either=found.marks.either) and found.are_numbers(mark)
+    texts = values.distinct if is_open and marked == found.count else ()
+    return next((text for text in texts if sign in text), "")
 
 
 def _open_points(files: Sequence[Published]) -> Iterator[str]:

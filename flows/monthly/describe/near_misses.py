@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from monthly.convert.readings import Mark
 from monthly.describe.values import Values
 
+_NUMBER = r"\d[\d.,'\u2019\u00a0\u202f ]*"
 #: A number with a currency or percent sign before or after it.
 _SIGNED = re.compile(
-    r"[-+(]?\s?(?:[A-Z]{0,2}[$€£¥]\s?[-+]?\d[\d.,' ]*|\d[\d.,' ]*\s?[%$€£¥])\)?"
-    r"|\(\d[\d.,' ]*\)|\d[\d.,']*\s?-"  # negative in accounts
+    rf"[-+(\u2212]?\s?(?:[A-Z]{{0,2}}[$€£¥]\s?[-+\u2212]?{_NUMBER}|{_NUMBER}\s?[%$€£¥])\)?"
+    rf"|\({_NUMBER}\)|\d[\d.,']*\s?-"  # negative in accounts
+    rf"|\u2212\s?{_NUMBER}"  # negative in print
 )
 _WEEK = re.compile(r"\d{4}[-/ ]?[WK]W?\d{1,2}", re.IGNORECASE)
 #: A month may be written like this in a language whose names of months are not read.
@@ -20,8 +23,10 @@ _MONTHS = 12
 _FEW = 5
 
 
-def near_misses(texts: Sequence[Values], odd: set[str]) -> tuple[str, ...]:
+def near_misses(texts: Sequence[Values], odd: set[str], mark: Mark) -> tuple[str, ...]:
     """Return why a text column narrowly misses another type; empty if it does not."""
+    if text := _with_other_mark(texts, mark):
+        return (f"Numbers, but {text!r} has another decimal mark than most numbers of the files.",)
     if text := next((t for values in texts if (t := _number_with_unit(values))), ""):
         return (f"Numbers with a unit, such as {text!r}, which no number type reads.",)
     if odd and all(map(_WEEK.fullmatch, odd)):
@@ -43,6 +48,15 @@ def near_misses(texts: Sequence[Values], odd: set[str]) -> tuple[str, ...]:
         f"All are {what} but {named}: if these mean no value, name them in [text] nulls; if they "
         "are not data rows, such as totals, declare the type of the others, and they are rejected.",
     )
+
+
+def _with_other_mark(texts: Sequence[Values], mark: Mark) -> str:
+    """Return a number that is none under the decimal mark of the files, if all are numbers."""
+    wrong = [values for values in texts if not values.numbers.are_numbers(mark)]
+    if not wrong or not all(values.is_only("numbers") for values in texts):
+        return ""
+    sign = "," if mark == "point" else "."
+    return next((text for values in wrong for text in values.distinct if sign in text), "")
 
 
 def _like_months(texts: set[str]) -> str:

@@ -23,6 +23,8 @@ _PADDED = r"^[+-]?0\d"
 _THOUSANDS = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
 _MARKS = r"[.,' \x{a0}\x{202f}\x{2019}]"
 _GROUPED = rf"^[+-]?(\d{{1,3}}({_MARKS}\d{{3}})+([.,]\d*)?|\d*,\d+|\d+,)$"
+#: A number that a float may not keep: from its first digit that is not 0, more than 17.
+_MANY_DIGITS = r"[1-9](\.?\d){17,}"
 #: A number of this many characters may not fit a float or an integer.
 _LONG = 19
 #: A sample of this many texts suffices to tell what a comma means.
@@ -70,7 +72,7 @@ class Numbers:
         point: numbers with a decimal point or an exponent.
         zeros: how many of `point` are whole, such as 5.0.
         are_thousands: whether the point could separate thousands in all of `point`.
-        longest: length of the longest of `point`.
+        are_long: whether any of `point` has more digits than a float keeps.
         grouped: numbers with a comma or thousands separators.
         by: what `grouped` amounts to under each decimal mark.
         marks: the decimal marks that `grouped` implies.
@@ -83,7 +85,7 @@ class Numbers:
     point: int = 0
     zeros: int = 0
     are_thousands: bool = True
-    longest: int = 0
+    are_long: bool = False
     grouped: int = 0
     marks: Marks = field(default_factory=Marks)
     example: str = ""
@@ -138,8 +140,11 @@ class Numbers:
         self.point += len(texts)
         self.zeros += pc.sum(pc.equal(pc.floor(numbers), numbers)).as_py() or 0
         self.are_thousands = self.are_thousands and bool(matching(texts, _THOUSANDS).all())
-        self.longest = max(self.longest, pc.max(pc.utf8_length(texts)).as_py())
+        if not self.are_long and pc.max(pc.utf8_length(texts)).as_py() >= _LONG:
+            self.are_long = bool(matching(texts, _MANY_DIGITS).any())
         self.range["point"].add(numbers)
+        if self.are_thousands:
+            self.range["comma"].add(pc.multiply(numbers, 1000))
 
     def _take_plain(self, texts: pa.Array) -> bool:
         """Count the texts if all are numbers without a comma or exponent; return whether they are.

@@ -26,8 +26,6 @@ from monthly.describe.values import Values
 _CLOCK = re.compile("%[HI]")
 #: The format of a time of day or of an instant.
 _INSTANT = re.compile("%[HIs]")
-#: A float may not keep every digit of a number with this many characters.
-_LONG = 20
 #: A column of keys, by its name.
 _KEY_NAME = re.compile(r"(^|_)(id|code)(_|$)")
 
@@ -87,7 +85,7 @@ def verdict(
     lone = {text for values in texts for text in values.lone}
     totals = frozenset(text for text in odd if is_total(text) or text in lone - NULL_TEXTS)
     if found is None or odd - NULL_TEXTS - totals:
-        return Verdict("string", notes=near_misses(texts, odd), is_clock=_are_clocks(texts))
+        return Verdict("string", notes=near_misses(texts, odd, mark), is_clock=_are_clocks(texts))
     return _without(found, totals)
 
 
@@ -133,9 +131,10 @@ def _of_numbers(texts: Sequence[Values], nulls: frozenset[str], mark: Mark) -> V
         return Verdict("string", notes=("Numbers, but keys: float64 would lose zeros at the end.",))
     if mark == "point" and all(n.zeros == n.point and not n.grouped for n in numbers):
         notes = ("All are whole, like 5.0: int64 if they are counts or codes.",)
-    if any(each.longest >= _LONG for each in numbers):
+    if any(each.are_long for each in numbers):
         notes = (
-            "Some have more digits than float64 keeps; decimal(38,18) keeps 18 after the point.",
+            "Some have more digits than float64 keeps; decimal(38,18) keeps 18 after the point, "
+            "and rejects more.",
         )
     return Verdict("float64", nulls=nulls, notes=notes)
 
