@@ -229,6 +229,13 @@ def test_digits_that_a_float_does_not_keep_get_a_comment(
     assert ("more digits than float64 keeps" in comments(found.text)) is is_told
 
 
+def test_a_draft_that_does_not_load_its_file_says_so(tmp_path: Path) -> None:
+    """Most lines have a quote that is none, such as inches."""
+    text = table("day\tsize", '{d}\t{n}" pipe')
+    found = draft(tmp_path, {"t-2021-03.tsv": text.replace('1" pipe', "pipe")})
+    assert "The draft does not load t-2021-03.tsv: own 2021-03:" in comments(found.text)
+
+
 def test_a_dataset_can_be_drafted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its declaration may already be among the user's."""
     own = tmp_path / "own"
@@ -258,6 +265,8 @@ def test_months_whose_names_are_not_read_are_told(tmp_path: Path, text: str, is_
         ("balance", ["7.50", "\u22128.50"], "Numbers with a unit, such as '\u22128.50'"),
         ("montant", ["1\u00a0234,50\u00a0€", "2\u202f000 €"], "Numbers with a unit, such as '1"),
         ("ts", ["1614556800.125", "1614556801.5"], 'formats = ["%s.%f"]'),
+        ("seen", ["1614556800", "1614556801"], 'formats = ["%s"]; the times are UTC'),
+        ("seen", ["1614556800125", "1614556801000"], 'formats = ["%s%f"]; the times are UTC'),
     ],
 )
 def test_a_comment_says_why_a_column_has_no_better_type(
@@ -268,4 +277,4 @@ def test_a_comment_says_why_a_column_has_no_better_type(
     found = draft(tmp_path, {"t-2021-03.csv": f"{name},n\n{rows}\n"})
     assert said in comments(found.text)
     loaded = values(found.loaded(tmp_path / "t-2021-03.csv", "2021-03"), name)
-    assert loaded == ([float(t) for t in texts] if name == "ts" else texts)
+    assert loaded == ([float(t) for t in texts] if name in ("ts", "seen") else texts)

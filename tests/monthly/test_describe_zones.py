@@ -77,6 +77,27 @@ def test_a_zone_in_brackets_after_the_offset_is_read(tmp_path: Path) -> None:
     assert (times[0], times[-1]) == (dt.datetime(2021, 3, 1), dt.datetime(2021, 3, 31))
 
 
+@pytest.mark.parametrize(
+    ("offsets", "said"),
+    [
+        (["-05:00"], "offset -05:00: America/New_York is the first usual zone that has it"),
+        (["-03:30"], "No usual zone has the offsets of the times, -03:30: they are converted to"),
+        (["+01:00", "+02:00"], ""),  # before and after the clocks change
+        (["Z"], ""),
+    ],
+)
+def test_a_zone_that_the_offsets_do_not_tell_is_in_a_comment(
+    tmp_path: Path, offsets: list[str], said: str
+) -> None:
+    """In winter, New York and Lima have the same one."""
+    days = [("01-05", offsets[0]), ("01-06", offsets[0]), ("07-05", offsets[-1])]
+    rows = [f"2021-{day}T00:00:00{offset},1" for day, offset in days[: 1 + len(offsets)]]
+    found = draft(tmp_path, {"t-2021-01.csv": "\n".join(["at,n", *rows, ""])})
+    text = " ".join(line[2:] for line in found.text.splitlines() if line.startswith("# "))
+    assert said in text
+    assert ("usual zone" in text) is bool(said)
+
+
 def test_a_zone_in_every_row_is_a_comment(tmp_path: Path) -> None:
     """It may be that of the place, while the times are UTC."""
     found = draft(tmp_path, {"t-2021-03.csv": hours("time,price,tz", ",Europe/Berlin")})

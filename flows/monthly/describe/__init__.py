@@ -69,7 +69,9 @@ def _checked(draft: Draft, folder: Path, tell: Tell) -> str:
 
 def _note(draft: Draft, check: Checked) -> None:
     """Add the findings of the conversion to the draft."""
-    if check.converted:
+    if not check.converted:
+        draft.notes += [f"The draft does not load {check.file.name}: {line}" for line in check.left]
+    else:
         quality, time = check.converted.quality, draft.roles.get("time")
         outside = quality.outside_month + (quality.nulls.get(time.name, 0) if time else 0)
         draft.rejected = max(draft.rejected, check.failed)

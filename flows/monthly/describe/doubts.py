@@ -59,15 +59,35 @@ def _day(number: float) -> dt.date:
 
 
 def _instants(full: _Full) -> Iterator[str]:
-    """Yield a comment if numbers with a point may be seconds since 1970."""
+    """Yield a comment if the numbers may be seconds or milliseconds since 1970."""
     ranges = [values.numbers.range["point"] for values, _ in full]
-    if any(values.numbers.point and values.says_time for values, _ in full) and all(
-        _SECONDS[0] <= r.low <= r.high <= _SECONDS[1] for r in ranges
-    ):
-        yield (
-            'If these are seconds since 1970, write type = "timestamp" and formats = ["%s.%f"]; '
-            "the times are UTC."
-        )
+    has_points = any(values.numbers.point for values, _ in full)
+    is_named = any(values.says_time for values, _ in full)
+    if has_points and is_named and all(_are_seconds(found) for found in ranges):
+        yield _instant("seconds", "%s.%f")
+    for what, a_second, written in (("seconds", 1, "%s"), ("milliseconds", 1_000, "%s%f")):
+        months = zip(ranges, (month for _, month in full))
+        if not has_points and all(month and _is_of(r, month, a_second) for r, month in months):
+            yield _instant(what, written)
+
+
+def _are_seconds(found: Range) -> bool:
+    return _SECONDS[0] <= found.low <= found.high <= _SECONDS[1]
+
+
+def _is_of(found: Range, month: YearMonth, a_second: int) -> bool:
+    """Return whether all instants are in a month of UTC, or within a day of it."""
+    first = np.datetime64(f"{month[0]:04}-{month[1]:02}", "M")
+    ends = (first.astype("datetime64[D]") - 1, (first + 1).astype("datetime64[D]") + 1)
+    low, high = (int(end.astype("datetime64[s]").astype(np.int64)) * a_second for end in ends)
+    return low <= found.low <= found.high < high
+
+
+def _instant(what: str, written: str) -> str:
+    return (
+        f'If these are {what} since 1970, write type = "timestamp" and formats = ["{written}"]; '
+        "the times are UTC, so declare time_zone, too."
+    )
 
 
 def _dates(full: _Full) -> Iterator[str]:

@@ -44,7 +44,7 @@ def _head(draft: Draft) -> Iterator[str]:
     for file, (year, month) in zip(draft.files, draft.months):
         yield f"#   {bare(without_secrets(file.address))}: {year}-{month:02}, {file.rows:,} rows"
     yield "# The comments say what the files show and what they leave open."
-    for note in draft.notes:
+    for note in dict.fromkeys(draft.notes):
         yield comment(note)
     yield f"title = {as_toml(draft.name.replace('_', ' ').capitalize())} # what it is"
     host = urlsplit(draft.files[-1].address).hostname or "unknown"
@@ -126,7 +126,8 @@ def _text_lines(draft: Draft) -> Iterator[str]:
     if draft.is_mark_declared:
         yield f"decimal = {as_toml(',' if draft.mark == 'comma' else '.')}"
     if draft.nulls:
-        yield "# Also where they stand in a text column." if _have_nulls(draft) else ""
+        if _have_nulls(draft):
+            yield "# Also where they stand in a text column."
         yield f"nulls = {as_toml(draft.nulls)}"
 
 
@@ -153,7 +154,7 @@ def _limits(draft: Draft) -> Iterator[str]:
     lines = []
     if draft.rejected > Limits().rejected:
         share = math.ceil(draft.rejected * 100) / 100
-        lines.append(f"rejected = {share} # some lines of the files are no rows")
+        lines.append(f"rejected = {share} # so many lines of a file cannot be read as rows")
     if draft.outside:
         lines.append("outside = 1.0 # most times of a file are outside its month, or missing")
     if lines:

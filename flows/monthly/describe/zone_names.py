@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from monthly.declaration_faults import is_zone
 from monthly.describe.columns import Drafted, Proposal
 from monthly.describe.toml_text import as_toml, bare
-from monthly.describe.zones import zone_of
+from monthly.describe.zones import doubt_of, zone_of
 
 _PLACE = re.compile(r"[A-Z][A-Za-z]+(?:/[A-Z][A-Za-z_]+)+")
 _OFFSET = re.compile(r"(?:UTC|GMT) ?([+\u2212-]) ?(\d{1,2})(?::?(\d{2}))?(?!\d)", re.IGNORECASE)
@@ -50,6 +50,12 @@ def zones_of(columns: Sequence[Drafted], roles: Mapping[str, Drafted]) -> list[s
     if any(stored):
         return [next(zone for zone in stored if zone)]
     return zones_named(roles["time"].published) if "time" in roles else []
+
+
+def zone_doubts(columns: Sequence[Drafted], zones: Sequence[str]) -> list[str]:
+    """Return a comment if the offsets of the times do not tell one zone from others."""
+    readings = [reading for column in columns for reading in column.verdict.times]
+    return [*doubt_of(readings, zones[0])] if zones else []
 
 
 def proposed_zones(

@@ -38,6 +38,19 @@ def zone_of(readings: Iterable[Reading]) -> str:
     return "UTC"
 
 
+def doubt_of(readings: Iterable[Reading], zone: str) -> Iterator[str]:
+    """Yield a comment if the offsets of all times do not tell one zone from others."""
+    offsets = sorted({minutes for reading in readings for minutes in reading.offsets})
+    shown = ", ".join(f"{'-' if n < 0 else '+'}{abs(n) // 60:02}:{abs(n) % 60:02}" for n in offsets)
+    if offsets and offsets != [0] and zone == "UTC":
+        yield f"No usual zone has the offsets of the times, {shown}: they are converted to UTC."
+    elif len(offsets) == 1 and zone != "UTC":
+        yield (
+            f"All times have the offset {shown}: {zone} is the first usual zone that has it in "
+            "these months, and others may have it, too."
+        )
+
+
 def zone_of_repeats(repeated: Iterable[dt.datetime]) -> str:
     """Return a zone whose clocks go back at the repeated hours; empty if there is none."""
     for zone in _ZONES[1:]:
