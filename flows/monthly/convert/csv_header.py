@@ -13,6 +13,7 @@ from pathlib import Path
 from core.errors import BadFile
 from monthly.columns import fold
 from monthly.convert.letters import encoding_of_names
+from monthly.convert.skipped_lines import refuse_other_lines
 from monthly.datasets import DATASETS
 from monthly.header import may_number_rows
 from monthly.month import Month
@@ -54,12 +55,16 @@ def header_of(month: Month, path: Path, head: bytes) -> Header:
 
     Raises:
         BadFile: there is no header, or it is not text.
+        SchemaError: the lines in place of which one is declared contradict it.
     """
     text, delimiter = _before_header(month, path, head)
     declared = DATASETS[month.dataset].text
     if declared.header:
         line = text.partition(b"\n")[0]
         found = delimiter or declared.separator or _delimiter(month, line, len(declared.header))
+        skipped = head[: len(head) - len(text)].removeprefix(MARK).rstrip(b"\r\n").splitlines()
+        lines = [split(each, found) for each in skipped]
+        refuse_other_lines(month, path, lines, declared.header)
         return Header(declared.header, len(head) - len(text), found)
     line, end, _ = text.partition(b"\n")
     if not line or (not end and len(head) == HEAD_BYTES):
