@@ -157,6 +157,16 @@ def test_no_header(tmp_path: Path) -> None:
     assert values(table, "column_3") == [dt.datetime(2020, 1, day) for day in range(1, 32)]
 
 
+def test_no_header_and_a_separator_at_the_end_of_each_line(tmp_path: Path) -> None:
+    """The field behind it has neither a name nor a value, so it is no column."""
+    rows = "".join(f"2020;{{0}};{day};1.5;\n" for day in range(1, 29))
+    files = {f"t-2020-0{month}.csv": rows.format(f"0{month}") for month in (1, 2)}
+    found = draft(tmp_path, files)
+    assert found.declared.text.header == ["column_1", "column_2", "column_3", "column_4"]
+    assert [*found.columns] == found.declared.text.header
+    assert len(found.loaded(tmp_path / "t-2020-02.csv", "2020-02")) == 28
+
+
 def test_indistinguishable_names(tmp_path: Path) -> None:
     """A name is repeated, names differ only in punctuation, and one has no letters."""
     text = days("{d},A,{i},B,1,2,x", head="day,flag,value,flag,a b,A-B,%")

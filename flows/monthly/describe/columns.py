@@ -146,15 +146,19 @@ def is_left_out(values: Values) -> bool:
 
 
 def _by_place(files: Sequence[Published]) -> list[_Found]:
-    """Return the columns by position, which must be the same in all files."""
+    """Return the columns by position, which must be the same in all files.
+
+    Trailing fields that have neither a name nor a value are no columns.
+    """
     first = files[-1]
+    last = max(n for file in files for n, v in enumerate(file.columns) if fold(v.name) or v.known)
     return [
         _Found(
             [values.name],
             {n: f.columns[place] for n, f in enumerate(files) if place < len(f.columns)},
             {n: place for n, f in enumerate(files) if place < len(f.columns)},
         )
-        for place, values in enumerate(first.columns)
+        for place, values in enumerate(first.columns[: last + 1])
     ]
 
 

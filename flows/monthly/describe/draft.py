@@ -116,7 +116,7 @@ def draft_of(name: str, files: Sequence[Published]) -> Draft:
         columns,
         mark,
         is_declared,
-        _header(published, files) if by_place else (),
+        [column.name for column in published] if by_place else (),
         roles,
         zones[0] if len(zones) == 1 else "",
         _interval(roles, months),
@@ -171,13 +171,6 @@ def _refuse_split_dates(file: Published) -> None:
             f"{file.name}: the separator {file.layout.separator!r} splits its dates, such as "
             f"{whole!r} in column {day.name!r}; quote them, or choose another source"
         )
-
-
-def _header(columns: Iterable[Drafted], files: Sequence[Published]) -> list[str]:
-    """Return the names of the fields, without trailing ones that are always empty."""
-    names = [column.name for column in columns]
-    last = max(n for file in files for n, v in enumerate(file.columns) if fold(v.name) or v.known)
-    return names[: last + 1]
 
 
 def _interval(roles: Mapping[str, Drafted], months: Sequence[YearMonth]) -> str:
