@@ -15,9 +15,9 @@ from core.errors import Conflict, StorageError, UsageError
 from core.storage.bucket import Bucket, Listed
 from core.storage.put import write_json
 from monthly.datasets import DATASETS
-from monthly.ledger import Entry
+from monthly.ledger import Entry, known_entry
 from monthly.month import Month
-from monthly.newer import UNREADABLE, known_entry, unreadable
+from monthly.newer import UNREADABLE, unreadable
 
 #: The fewest digits that may name an edition.
 FEWEST_DIGITS = 4

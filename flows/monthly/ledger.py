@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from core.clock import utc_now
 from core.download.remote_file import Download, without_secrets
-from core.errors import Remedy, StorageError
+from core.errors import Remedy
 from core.storage.bucket import Bucket, Stored
 from core.storage.put import write_json
 from monthly.datasets import DATASETS
 from monthly.figures import Figures
 from monthly.month import Month
+from monthly.newer import UNREADABLE, known, unreadable
 from monthly.revision import Revision
 from monthly.sources import is_generated
 
@@ -29,16 +31,12 @@ if TYPE_CHECKING:
     from monthly.convert.to_parquet import Converted
 
 
-#: What a field of an entry is in JSON, by its annotation.
+_REBUILD = Remedy("repair", True, "to rebuild it", flow="verify")
+#: What a field of an entry is in JSON, by its annotation; any other is an object.
 _JSON_TYPES: Mapping[str, tuple[type, ...]] = {
     "str": (str,),
     "str | None": (str, type(None)),
     "int": (int,),
-    "Mapping[str, list[str]]": (dict,),
-    "Mapping[str, object]": (dict,),
-    "Mapping[str, str]": (dict,),
-    "Mapping[str, float]": (dict,),
-    "Mapping[str, Figures]": (dict,),
     "tuple[Revision, ...]": (list, tuple),
 }
 
@@ -113,7 +111,8 @@ class Entry:
         """
         entry = cls(**record)
         for each in fields(cls):
-            if not isinstance(value := getattr(entry, each.name), _JSON_TYPES[str(each.type)]):
+            types = _JSON_TYPES.get(str(each.type), (dict,))
+            if not isinstance(value := getattr(entry, each.name), types):
                 raise TypeError(f"{each.name} is {value!r}")
         columns = {name: Figures(**each) for name, each in record.get("columns", {}).items()}
         history = tuple(Revision.of(each) for each in record.get("history", ()))
@@ -140,10 +139,6 @@ class Entry:
         names = {name: name for name in self.drift.get("kept", ())}
         renamed = (text.rpartition(" -> ") for text in self.drift.get("renamed", ()))
         return names | {name: published for published, _, name in renamed if name in names}
-
-
-#: Judges the entry of a converted month, and what it changes if it replaces another one.
-Judge: TypeAlias = Callable[[Entry, Revision | None], None]
 
 
 def object_key(month: Month) -> str:
@@ -177,17 +172,18 @@ def read_entry(
         garbled_too: for a garbled entry, return None and its version, so that it can be replaced.
 
     Raises:
-        StorageError: the entry is garbled.
+        StorageError: the entry is garbled, or a newer version wrote it.
     """
     stored = bucket.read(entry_key(month))
     if stored is None:
         return None, None
     try:
-        return _parse(bucket, month, stored), stored.version
-    except StorageError:
+        return Entry.of(json.loads(stored.data)), stored.version
+    except UNREADABLE as error:
         if garbled_too:
             return None, stored.version
-        raise
+        where, read = f"{month}: {bucket.uri(entry_key(month))}", partial(refuse_damaged, stored)
+        raise unreadable(where, "a ledger entry", error, read, _REBUILD) from error
 
 
 def write_entry(bucket: Bucket, month: Month, entry: Entry, replacing: str | None) -> None:
@@ -284,11 +280,20 @@ def confirmed(entry: Entry, download: Download[Month]) -> Entry:
     )
 
 
-def _parse(bucket: Bucket, month: Month, stored: Stored) -> Entry:
-    try:
-        return Entry.of(json.loads(stored.data))
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise StorageError(
-            f"{month}: {bucket.uri(entry_key(month))} is not a ledger entry ({error})",
-            Remedy("repair", True, "to rebuild it", flow="verify"),
-        ) from error
+def refuse_damaged(stored: Stored) -> None:
+    """Raise one of `UNREADABLE` for an entry that is damaged, not written by a newer version."""
+    record = json.loads(stored.data)
+    if record.keys() > {each.name for each in fields(Entry)}:
+        return
+    own = known_entry(record)
+    Entry.of(own)
+    if own == own | record:
+        raise ValueError("it has no field that this version lacks")
+
+
+def known_entry(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an entry that this version has."""
+    entry = known(Entry, record)
+    columns = entry.get("columns", {})
+    entry["columns"] = {name: known(Figures, each) for name, each in columns.items()}
+    return entry | {"history": [known(Revision, each) for each in entry.get("history", ())]}

@@ -6,16 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from core.errors import StorageError
-from monthly.figures import Figures
-from monthly.ledger import Entry
-from monthly.revision import Revision
+from core.errors import Advice, StorageError
 
 #: What reading a record raises if it is damaged.
 UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
 
 
-def unreadable(where: str, what: str, error: Exception, read: Callable[[], object]) -> StorageError:
+def unreadable(
+    where: str,
+    what: str,
+    error: Exception,
+    read: Callable[[], object],
+    otherwise: Advice = "remove that object, then run again",
+) -> StorageError:
     """Return the error for a record that cannot be read.
 
     Args:
@@ -23,22 +26,20 @@ def unreadable(where: str, what: str, error: Exception, read: Callable[[], objec
         what: what the object should be.
         error: why it cannot be read.
         read: reads it without the fields that this version lacks; raises one of `UNREADABLE`.
+        otherwise: what to do if the record is damaged.
     """
     try:
         read()
     except UNREADABLE:
-        return StorageError(f"{where} is not {what} ({error}); remove that object, then run again")
+        return StorageError(f"{where} is not {what} ({error})", otherwise)
+    return newer(where, error)
+
+
+def newer(where: str, error: Exception) -> StorageError:
+    """Return the error for a record that a newer version wrote; see `unreadable`."""
     return StorageError(f"{where} was written by a newer version ({error}); update this project")
 
 
 def known(kind: type[Any], record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a record that a dataclass has."""
     return {each.name: record[each.name] for each in fields(kind) if each.name in record}
-
-
-def known_entry(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of an entry that this version has."""
-    entry = known(Entry, record)
-    columns = entry.get("columns", {})
-    entry["columns"] = {name: known(Figures, each) for name, each in columns.items()}
-    return entry | {"history": [known(Revision, each) for each in entry.get("history", ())]}

@@ -102,7 +102,6 @@ def test_entry_over_one_that_another_run_wrote_is_a_conflict(bucket: FolderBucke
         b"null",
         b"\xff\xfe",
         b'{"dataset": "green"}',
-        json.dumps(asdict(entry_of(MONTH)) | {"surplus": 1}).encode(),
     ],
 )
 def test_unreadable_entry_is_named_with_the_way_out(bucket: FolderBucket, data: bytes) -> None:
@@ -113,6 +112,20 @@ def test_unreadable_entry_is_named_with_the_way_out(bucket: FolderBucket, data: 
     assert said.startswith("green 2020-10: ")
     assert bucket.uri(ENTRY) in said
     assert caught.value.remedies == (Remedy("repair", True, "to rebuild it", flow="verify"),)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"later": 1}, {"later": 1, "pinned": 5}, {"history": [asdict(revision_of()) | {"later": 1}]}],
+    ids=str,
+)
+def test_entry_of_a_newer_version_is_not_to_be_rebuilt(
+    bucket: FolderBucket, more: dict[str, Any]
+) -> None:
+    bucket.write(ENTRY, json.dumps(asdict(entry_of(MONTH)) | more).encode(), None)
+    with pytest.raises(StorageError, match=r"newer version \(.*'later'.*; update this") as caught:
+        read_entry(bucket, MONTH)
+    assert caught.value.remedies == ()
 
 
 def test_entry_comes_last(bucket: Noted, tmp_path: Path) -> None:

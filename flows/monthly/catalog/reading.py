@@ -101,7 +101,8 @@ def _read(bucket: Bucket, month: Month) -> _Read:
     except (Unavailable, Busy):
         raise
     except StorageError as error:
-        return f"{month.unprefixed(str(error))}; flows/verify.py repairs it"
+        repair = "; flows/verify.py repairs it" if error.remedies else ""
+        return f"{month.unprefixed(str(error))}{repair}"
     if entry is None:
         return "its ledger entry was removed while the catalog was being read; run again"
     return _fault(month, entry) or entry

@@ -19,9 +19,9 @@ from core.storage.bucket import Bucket
 from core.storage.put import write_json
 from monthly.gates.judging import Finding
 from monthly.gates.thresholds import Gates
-from monthly.ledger import Entry, confirmed
+from monthly.ledger import Entry, confirmed, known_entry
 from monthly.month import Month
-from monthly.newer import UNREADABLE, known, known_entry, unreadable
+from monthly.newer import UNREADABLE, known, unreadable
 
 if TYPE_CHECKING:
     from monthly.convert.to_parquet import Converted

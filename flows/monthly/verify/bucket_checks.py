@@ -10,8 +10,16 @@ from dataclasses import dataclass, replace
 from core.errors import BadFile, SchemaError
 from core.storage.bucket import Bucket, ObjectInfo, Stored
 from monthly.garbled_pin import garbled_pin
-from monthly.ledger import Entry, entry_key, object_key, rejects_key, report_key
+from monthly.ledger import (
+    Entry,
+    entry_key,
+    object_key,
+    refuse_damaged,
+    rejects_key,
+    report_key,
+)
 from monthly.month import Month
+from monthly.newer import UNREADABLE, newer
 from monthly.schema_change import schema_change
 from monthly.verify.findings import Fault, FaultKind
 from monthly.verify.footer import Footer, read_footer
@@ -56,7 +64,7 @@ class Inspection:
         """Inspect the month in the bucket.
 
         Raises:
-            StorageError: the bucket cannot be read.
+            StorageError: the bucket cannot be read, or a newer version wrote the entry.
         """
         stored = self.bucket.read(entry_key(self.month))
         version = stored.version if stored else None
@@ -73,12 +81,24 @@ class Inspection:
             entry = Entry.of(json.loads(stored.data))
             schema_change(entry)
             dt.datetime.fromisoformat(entry.converted_at)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            return self._of_entry(FaultKind.ENTRY_GARBLED, f"this is not an entry: {error}")
+        except UNREADABLE as error:
+            return self._garbled(stored, error)
         if (entry.dataset, entry.year_month) != (self.month.dataset, self.month.year_month):
             other = f"this is the entry of {entry.dataset} {entry.year_month}"
             return self._of_entry(FaultKind.ENTRY_OF_ANOTHER, other)
         return entry
+
+    def _garbled(self, stored: Stored, error: Exception) -> Fault:
+        """Return the fault of an entry that cannot be read; a repair would lose its history.
+
+        Raises:
+            StorageError: a newer version wrote it.
+        """
+        try:
+            refuse_damaged(stored)
+        except UNREADABLE:
+            return self._of_entry(FaultKind.ENTRY_GARBLED, f"this is not an entry: {error}")
+        raise newer(f"{self.month}: {self.bucket.uri(entry_key(self.month))}", error)
 
     def _with_entry(self, entry: Entry, version: str | None) -> Inspected:
         info = self.bucket.info(entry.object_key)

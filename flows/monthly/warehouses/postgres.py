@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
@@ -18,8 +18,9 @@ from core.errors import SchemaError, StorageError
 from core.waiting import waiting
 from monthly.columns import Column
 from monthly.datasets import DATASETS
-from monthly.ledger import Entry, Judge, entry_of
+from monthly.ledger import Entry, entry_of
 from monthly.month import Month
+from monthly.revision import Revision
 from monthly.warehouses import LEDGER, LoadedMonth, Recorded, refuse_other_count
 from monthly.warehouses.month_figures import MonthFigures
 from monthly.warehouses.postgres_errors import blockers, meant
@@ -51,6 +52,8 @@ from monthly.warehouses.table_columns import kept_columns
 if TYPE_CHECKING:
     from monthly.convert.rows import Rows
 
+#: Judges the entry of a converted month, and what it changes if it replaces another one.
+Judge: TypeAlias = Callable[[Entry, Revision | None], None]
 #: Seconds to wait for another load of the same month: longer than any month takes.
 WAIT_SECONDS = 300
 #: Seconds to wait for readers before a month is swapped. New readers queue behind the waiting

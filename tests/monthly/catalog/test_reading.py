@@ -166,7 +166,7 @@ def test_a_month_is_stale_if_its_object_or_its_declaration_has_changed(
         ({"converted_at": "yesterday"}, "is damaged (Invalid isoformat string: 'yesterday')"),
         ({"history": [{"reason": "why"}]}, "is not a ledger entry"),
         ({"schema_version": 1, "drift": None}, "is not a ledger entry (drift is None)"),
-        ({"later": 1}, "is not a ledger entry"),
+        ({"later": 1}, "was written by a newer version"),
     ],
 )
 def test_a_wrong_entry_is_named_and_hides_no_other(

@@ -251,13 +251,37 @@ def test_an_entry_with_other_counts_keeps_its_pin_when_it_is_rewritten(stack: St
 def test_an_entry_that_cannot_be_read_keeps_its_pin_when_it_is_rewritten(
     stack: Stack, pinned: object
 ) -> None:
-    """A newer version may write the pin in another form: the month stays pinned."""
-    stacks.change_entry(stack, pinned=pinned, newer=1)
+    """Whatever the form of the pin: the month stays pinned."""
+    stacks.change_entry(stack, pinned=pinned, rows_read="60")
     assert stack.faults() == [("2020-10", "ENTRY_GARBLED")]
     assert stack.repair() == [None]
     assert stack.faults() == []
     kept = kept_entry(stack.bucket, OCTOBER).pinned
     assert kept == (pinned if isinstance(pinned, str) else json.dumps(pinned))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"newer": 1},
+        {"newer": 1, "pinned": {"at": "2026-01-01"}},
+        {"columns": {"fare_amount": {"count": 1, "newer": 1}}},
+    ],
+    ids=["a field", "a field and another pin", "a figure"],
+)
+def test_an_entry_of_a_newer_version_is_left_to_that_version(
+    stack: Stack, fields: dict[str, object]
+) -> None:
+    """A rebuilt entry would have neither history nor what that version added."""
+    stacks.change_entry(stack, **fields)
+    written = stack.get(entry_key(OCTOBER))
+    october, november = stack.verdicts()
+    uri = stack.bucket.uri(entry_key(OCTOBER))
+    assert october.unchecked.startswith(f"{uri} was written by a newer version (")
+    assert october.unchecked.endswith("; update this project")
+    assert (october.faults, october.steps, november.faults) == ((), (), ())
+    assert stack.repair() == []
+    assert stack.get(entry_key(OCTOBER)) == written
 
 
 @pytest.mark.parametrize(
