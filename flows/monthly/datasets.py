@@ -152,6 +152,12 @@ def _refuse_same_table(path: Path, own: str) -> None:
             )
 
 
+def others_table(name: str, table: str) -> bool:
+    """Return whether a dataset other than `name` declares this table."""
+    paths = _paths_of(os.environ.get(VARIABLE, "")).values()
+    return any(p.stem != name and _table_in(p).lower() == table.lower() for p in paths)
+
+
 @cache
 def _table_in(path: Path) -> str:
     """Return the table that a declaration names, else the name of its file.

@@ -46,6 +46,9 @@ def compare(
     if recorded is None:
         kind = FaultKind.LEDGER_ROW_MISSING if rows else FaultKind.NOT_LOADED
         said = f"it has {rows:,} rows, but no row in its ledger" if rows else "it has no rows"
+    elif recorded.elsewhere:
+        kind, other = FaultKind.ROWS_MISSING, f"it has them in the table {recorded.elsewhere}"
+        said = f"{other}, not in the one that is declared now"
     elif found is None and entry.rows_written:
         kind, said = FaultKind.ROWS_MISSING, f"all of its {recorded.rows:,} rows are gone"
     elif recorded.sha256 != entry.loaded_sha256:

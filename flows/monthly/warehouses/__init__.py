@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 from core.errors import AccountingError, Conflict, Remedy, SchemaError, StorageError
 from core.storage.bucket import Bucket
 from monthly.columns import Column
-from monthly.datasets import DATASETS
+from monthly.datasets import DATASETS, others_table
 from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.warehouses.month_figures import MonthFigures, is_month
@@ -70,6 +70,7 @@ class Recorded:
         touched: whether something else has changed the month since, if the warehouse records
             such changes.
         loaded_at: when it was loaded, UTC, ISO 8601; empty if that is not recorded.
+        elsewhere: the table that it was loaded into, if that is not the declared one.
     """
 
     sha256: str
@@ -78,11 +79,13 @@ class Recorded:
     entry: Entry | None
     touched: bool = False
     loaded_at: str = ""
+    elsewhere: str | None = None
 
 
 def recorded_months(dataset: str, rows: Iterable[Mapping[str, Any]]) -> dict[Month, Recorded]:
     """Return ledger rows of a dataset by month."""
-    return by_month(dataset, ((row["file_month"], _recorded(row)) for row in rows))
+    table = DATASETS[dataset].table
+    return by_month(dataset, ((row["file_month"], _recorded(row, table)) for row in rows))
 
 
 def by_month(dataset: str, found: Iterable[tuple[dt.date, T]]) -> dict[Month, T]:
@@ -94,13 +97,29 @@ def by_month(dataset: str, found: Iterable[tuple[dt.date, T]]) -> dict[Month, T]
     return {Month(dataset, d.year, d.month): value for d, value in found if is_month(known, d)}
 
 
-def _recorded(row: Mapping[str, Any]) -> Recorded:
+def tables_of(month: Month, recorded: str | None) -> list[str]:
+    """Return the tables that may have rows of a month: the declared one, and an earlier one.
+
+    Args:
+        month: the month.
+        recorded: the table that it was loaded into; None if that is unknown. If another dataset
+            declares it now, its rows are no longer of this month.
+    """
+    table = DATASETS[month.dataset].table
+    if not recorded or recorded.lower() == table.lower() or others_table(month.dataset, recorded):
+        return [table]
+    return [table, recorded]
+
+
+def _recorded(row: Mapping[str, Any], table: str) -> Recorded:
     """Return a ledger row; an older version may have written it without some columns."""
     touched = bool(row.get("touched"))
     when = _utc(row.get("loaded_at") or row.get("modified"))
     source = row.get("source") or ""
     entry = stored_entry(row.get("entry"))
-    return Recorded(row["object_sha256"], row["rows"], source, entry, touched, when)
+    there = row.get("table_name") or table
+    elsewhere = there if there.lower() != table.lower() else None
+    return Recorded(row["object_sha256"], row["rows"], source, entry, touched, when, elsewhere)
 
 
 def stored_entry(stored: Any) -> Entry | None:
@@ -157,10 +176,10 @@ class Warehouse(Protocol):
         """
 
     def rows(self, month: Month) -> int:
-        """Return the number of rows of a month, whoever wrote them."""
+        """Return the number of rows of a month, whoever wrote them; see `tables_of`."""
 
     def drop(self, month: Month) -> None:
-        """Remove the rows of a month and its ledger row, if there are any.
+        """Remove the rows of a month and its ledger row, if there are any; see `tables_of`.
 
         Raises:
             StorageError: the warehouse failed; another run continues where this one stopped.

@@ -27,6 +27,7 @@ from monthly.warehouses import (
     by_month,
     recorded_months,
     refuse_other_count,
+    tables_of,
 )
 from monthly.warehouses.duckdb_opening import MOVE_AWAY, is_damage, opened, real_file
 from monthly.warehouses.duckdb_tables import (
@@ -136,22 +137,20 @@ class DuckDBFile:
 
     def rows(self, month: Month) -> int:
         """Count the rows of a month, creating no file; see `Warehouse`."""
-        dataset = DATASETS[month.dataset]
         if not self.path.exists():
             return 0
         with self._reading(str(month)) as db:
-            return _count(db, dataset, month.first_day) if exists(db, dataset.table) else 0
+            return sum(_count(db, table, month.first_day) for table in _tables(db, month))
 
     def drop(self, month: Month) -> None:
         """Remove a month and its ledger row in one transaction; see `Warehouse`."""
         if not self.path.exists():
             return
-        dataset, day = DATASETS[month.dataset], month.first_day
         with self._connect(str(month)) as db, _transaction(db, month, self.path):
-            if exists(db, dataset.table):
-                db.execute(f"DELETE FROM {table_of(dataset)} WHERE file_month = ?", [day])
+            for table in _tables(db, month):
+                db.execute(f"DELETE FROM {quoted(table)} WHERE file_month = ?", [month.first_day])
             if exists(db, LEDGER):
-                which = [month.dataset, day]
+                which = [month.dataset, month.first_day]
                 db.execute(f"DELETE FROM {LEDGER} WHERE dataset = ? AND file_month = ?", which)
 
     def refusal(self, dataset: str) -> SchemaError | None:
@@ -238,7 +237,7 @@ def _replace(
         f"SELECT COLUMNS(lambda name: list_contains($1, name)){nulls} FROM read_parquet($2)",
         [names, file],
     )
-    return _count(db, dataset, day)
+    return _count(db, dataset.table, day)
 
 
 def _lacking(
@@ -252,8 +251,17 @@ def _lacking(
     return [c.name for low, c in columns if low not in there and (low in loaded or c.is_kept)]
 
 
-def _count(db: duckdb.DuckDBPyConnection, dataset: Dataset, day: dt.date) -> int:
-    query = f"SELECT count(*) FROM {table_of(dataset)} WHERE file_month = ?"
+def _tables(db: duckdb.DuckDBPyConnection, month: Month) -> list[str]:
+    """Return the existing tables that may have rows of a month."""
+    row = None
+    if exists(db, LEDGER):
+        query = f"SELECT table_name FROM {_ROWS} WHERE dataset = ? AND file_month = ?"
+        row = db.execute(query, [month.dataset, month.first_day]).fetchone()
+    return [table for table in tables_of(month, row[0] if row else None) if exists(db, table)]
+
+
+def _count(db: duckdb.DuckDBPyConnection, table: str, day: dt.date) -> int:
+    query = f"SELECT count(*) FROM {quoted(table)} WHERE file_month = ?"
     row = db.execute(query, [day]).fetchone()
     return int(row[0]) if row else 0
 

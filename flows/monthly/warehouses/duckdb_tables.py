@@ -79,7 +79,11 @@ def prepare(db: duckdb.DuckDBPyConnection, month: Month, kept: Sequence[Column])
         db.execute(
             f"CREATE TABLE {table_of(dataset)} ({', '.join(map(_defined, dataset.columns))})"
         )
-        db.execute(f"DELETE FROM {LEDGER} WHERE dataset = ?", [dataset.name])
+        db.execute(
+            f"DELETE FROM {LEDGER} "
+            "WHERE dataset = $1 AND lower(coalesce(table_name, $2)) = lower($2)",
+            [dataset.name, dataset.table],
+        )
     if comment != dataset.declared.title:
         db.execute(f"COMMENT ON TABLE {table_of(dataset)} IS {_text(dataset.declared.title)}")
     changes = _changes(db, dataset, kept)

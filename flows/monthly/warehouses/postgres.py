@@ -37,6 +37,7 @@ from monthly.warehouses.postgres_ledger import (
     remember,
     replace_entry,
     schema_in,
+    tables_in,
 )
 from monthly.warehouses.postgres_new_table import create_new
 from monthly.warehouses.postgres_tables import (
@@ -153,7 +154,7 @@ class Postgres:
     def rows(self, month: Month) -> int:
         """Count the rows of a month's partition; see `Warehouse`."""
         with self._transaction(str(month)) as sql:
-            return count_rows(sql, month)
+            return sum(count_rows(sql, month, table) for table in tables_in(sql, month))
 
     def drop(self, month: Month) -> None:
         """Remove a month's partition, ledger row and rejected rows; see `Warehouse`."""
@@ -161,7 +162,8 @@ class Postgres:
             self._take(sql, month.stem, WAIT_SECONDS)
             _limit_waiting(sql, SWAP_SECONDS)
             with self._speaking(sql, f"{month}: readers have its table", SWAP_SECONDS):
-                drop_partition(sql, month)
+                for table in tables_in(sql, month):
+                    drop_partition(sql, month, table)
             if has_ledger(sql):
                 forget(sql, month)
 

@@ -27,6 +27,7 @@ from monthly.warehouses import (
     by_month,
     recorded_months,
     stored_entry,
+    tables_of,
 )
 
 REJECTED = "rejected_rows"
@@ -103,6 +104,16 @@ def checksums(sql: Cursor, dataset: str) -> dict[Month, str]:
     values = {"dataset": dataset, "table": DATASETS[dataset].table}
     sql.execute(f"SELECT file_month, object_sha256 {_LOADED}", values)
     return by_month(dataset, sql)
+
+
+def tables_in(sql: Cursor, month: Month) -> list[str]:
+    """Return the tables that may have rows of a month; see `tables_of`."""
+    found = None
+    if has_ledger(sql):
+        query = f"SELECT {_TABLE} FROM {LEDGER} AS kept WHERE dataset = %s AND file_month = %s"
+        sql.execute(query, _key(month))
+        found = sql.fetchone()
+    return tables_of(month, found[0] if found else None)
 
 
 def recorded_in(sql: Cursor, dataset: str) -> dict[Month, Recorded]:

@@ -43,9 +43,14 @@ def type_of(column: Column) -> str:
     return f"numeric({whole},{scale})" if column.kind == "decimal" else TYPES[column.kind]
 
 
-def partition_of(month: Month) -> str:
-    """Return the table with the rows of one month, `green_trips_2020_10`."""
-    return f"{DATASETS[month.dataset].table}_{month.year_month.replace('-', '_')}"
+def partition_of(month: Month, table: str = "") -> str:
+    """Return the table with the rows of one month, `green_trips_2020_10`.
+
+    Args:
+        month: the month.
+        table: the table that it is a partition of; the declared one if empty.
+    """
+    return f"{table or DATASETS[month.dataset].table}_{month.year_month.replace('-', '_')}"
 
 
 DIALECT = Dialect(
@@ -156,18 +161,18 @@ def swap(sql: Cursor, month: Month, new: str) -> None:
     )
 
 
-def count_rows(sql: Cursor, month: Month) -> int:
-    """Count the rows of the month's partition; 0 without one."""
-    partition = partition_of(month)
-    if not is_partition(sql, partition, DATASETS[month.dataset].table):
+def count_rows(sql: Cursor, month: Month, table: str = "") -> int:
+    """Count the rows of the month's partition; 0 without one. See `partition_of`."""
+    partition = partition_of(month, table)
+    if not is_partition(sql, partition, table or DATASETS[month.dataset].table):
         return 0
     sql.execute(f"SELECT count(*) FROM {quoted(partition)}")
     return int(sql.fetchone()[0])
 
 
-def drop_partition(sql: Cursor, month: Month) -> None:
-    """Remove the month's partition; a table that somebody detached stays."""
-    partition, table = partition_of(month), DATASETS[month.dataset].table
+def drop_partition(sql: Cursor, month: Month, table: str = "") -> None:
+    """Remove the month's partition; a table that somebody detached stays. See `partition_of`."""
+    partition, table = partition_of(month, table), table or DATASETS[month.dataset].table
     if is_partition(sql, partition, table):
         sql.execute(f"ALTER TABLE {quoted(table)} DETACH PARTITION {quoted(partition)}")
         sql.execute(f"DROP TABLE {quoted(partition)}")

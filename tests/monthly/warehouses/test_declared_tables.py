@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import shutil
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -19,12 +21,13 @@ from monthly.columns import KEPT
 from monthly.convert.readings import Rules
 from monthly.convert.rows import Rows
 from monthly.datasets import VARIABLE
+from monthly.dropping import drop_month, find_remains
 from monthly.ledger import entry_key
 from monthly.month import Month
 from monthly.plan import Status, plan_month
 from monthly.schema_change import schema_change
 from monthly.verify.checking import Request, verify
-from monthly.verify.findings import FaultKind
+from monthly.verify.findings import WAREHOUSE_FAULTS, FaultKind
 from monthly.warehouses import LoadedMonth
 from monthly.warehouses.bigquery import BigQuery
 from monthly.warehouses.duckdb import DuckDBFile
@@ -127,6 +130,75 @@ def test_a_table_that_is_declared_again_is_not_intact(place: Place, declare: Dec
     assert place.ask(f"SELECT n FROM {place.table('rides')} ORDER BY n") == [(3,), (4,)]
     assert place.warehouse.loaded_month(month) == LoadedMonth(entry.object_sha256, 2, 2)
     assert place.warehouse.loaded("rides") == {month: entry.object_sha256}
+
+
+@pytest.mark.parametrize("kind", ["DuckDB", "Postgres"])
+def test_a_month_in_a_table_declared_before_is_found_there_and_dropped(
+    kind: str, request: pytest.FixtureRequest, declare: Declare, tmp_path: Path
+) -> None:
+    """The load of another month into the table that is declared now changes nothing about it."""
+    place, columns = place_of(kind, request, tmp_path), column("n", "int64")
+    declare("rides", columns, rest="table = 'one'")
+    march, april = of("rides"), of("rides", APRIL)
+    for month in (march, april):
+        place.publish(month, "n\n1\n2\n")
+    declare("rides", columns, rest="table = 'two'")
+    place.publish(april, "n\n3\n")
+    asked = Request("rides", place.bucket, place.warehouse, NOTHING)
+    found = {each.month: each.faults for each in verify(asked)}
+    (fault,) = found[march]
+    assert fault.kind is FaultKind.ROWS_MISSING
+    assert fault.what == "it has them in the table one, not in the one that is declared now"
+    assert found[april] == ()
+    remains = find_remains(march, place.bucket, place.warehouse)
+    assert (remains.rows, remains.is_remembered) == (2, True)
+    drop_month(remains, place.bucket, place.warehouse)
+    assert not find_remains(march, place.bucket, place.warehouse).is_there
+    assert place.ask("SELECT file_month FROM one") == [(dt.date(2020, 4, 1),)] * 2
+    assert place.ask("SELECT n FROM two") == [(3,)]
+
+
+@pytest.mark.parametrize("kind", ["DuckDB", "Postgres"])
+def test_no_rows_are_dropped_from_a_table_that_another_dataset_declares_now(
+    kind: str,
+    request: pytest.FixtureRequest,
+    declare: Declare,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place, columns = place_of(kind, request, tmp_path), column("n", "int64")
+    declare("rides", columns, rest="table = 'one'")
+    month = of("rides")
+    place.publish(month, "n\n1\n")
+    declare("trips", columns, rest="table = 'one'")
+    place.publish(of("trips"), "n\n2\n")
+    both = tmp_path / "both"
+    shutil.copytree(os.environ[VARIABLE], both)
+    text = "title = 'T'\npublisher = 'P'\nfirst_month = '2020-01'\n"
+    (both / "rides.toml").write_text(text + columns, "utf-8")
+    monkeypatch.setenv(VARIABLE, str(both))
+    remains = find_remains(month, place.bucket, place.warehouse)
+    assert (remains.rows, remains.is_remembered) == (0, True)
+    drop_month(remains, place.bucket, place.warehouse)
+    assert place.ask("SELECT n FROM one") == [(2,)]
+    assert place.warehouse.loaded("rides") == {}
+
+
+def test_a_table_declared_again_is_not_verified_by_the_rows_that_it_had_before(
+    place: Place, declare: Declare
+) -> None:
+    """They are the same rows, but a load put them there before it put the month elsewhere."""
+    columns = column("n", "int64")
+    for table in ("one", "two"):
+        declare("rides", columns, rest=f"table = '{table}'")
+        place.publish(of("rides"), "n\n1\n2\n")
+    declare("rides", columns, rest="table = 'one'")
+    asked = Request("rides", place.bucket, place.warehouse, NOTHING)
+    (verdict,) = verify(asked)
+    held = place.warehouse.loaded_month(of("rides"))
+    assert held
+    assert held.difference("w")
+    assert [fault.kind in WAREHOUSE_FAULTS for fault in verdict.faults] == [True]
 
 
 RESERVED = ("order", "user", "Group", "TABLE", "select", "end", "rowid", "month", "Ledger")
