@@ -26,6 +26,7 @@ from monthly.editions import edition_names, edition_of, editions_to_keep, named_
 from monthly.history import MonthHistory, history_of, history_record, history_table
 from monthly.ledger import Entry
 from monthly.month import Color, Month, months_of
+from monthly.replacement import known_entry, refuse_unpinnable
 from monthly.replacement import pin as pin_month
 from monthly.replacement import restore as restore_month
 from monthly.replacement import unpin as unpin_month
@@ -57,6 +58,13 @@ Change = Callable[[Bucket, Month], Entry]
 def read(month: Month, bucket: Bucket) -> MonthHistory:
     """Read the history of a month from its ledger entry, without changing anything."""
     return history_of(bucket, month)
+
+
+@task(task_run_name="check {month}", **RETRIES)
+@stage
+def check(month: Month, bucket: Bucket, pin: bool) -> None:
+    """Refuse a month that cannot be pinned or unpinned, before any month is."""
+    (refuse_unpinnable if pin else known_entry)(bucket, month)
 
 
 @task(task_run_name="{what} {month}", **RETRIES)
@@ -131,6 +139,9 @@ def history(
     opened, editions = opened_bucket(bucket), editions_to_keep(color, keep_editions)
     tell_places("", opened, opened_warehouse(warehouse) if restore and warehouse else None)
     store = opened.used
+    if len(wanted) > 1 and (pin or unpin):
+        for month in wanted:
+            check(month, store, pin)
     for month in wanted:
         if restore:
             with scratch_folder(month, f"restore {bucket}") as folder:
@@ -163,9 +174,17 @@ def _of_database(
     tell_places("", None, opened)
     target = opened.used
     if pin or unpin:
+        _refuse_unloaded(wanted, target)
         for month in wanted:
             pin_in_database(month, target, utc_now() if pin else "")
     return _verdict([read_database(month, target) for month in wanted])
+
+
+def _refuse_unloaded(wanted: Sequence[Month], warehouse: Postgres) -> None:
+    """Refuse to pin or unpin any month if one of them was never loaded."""
+    for month in wanted:
+        if read_database(month, warehouse).entry is None:
+            raise StorageError(f"{month} is not in {warehouse.name()}; load it first")
 
 
 def _restore(text: str, folder: Path, editions: int, bucket: Bucket, month: Month) -> Entry:

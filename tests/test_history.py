@@ -142,6 +142,7 @@ def test_an_impossible_request_is_an_error_in_one_line(place: Path, command: Com
         ("unpin contradicts pin; leave one of them out", "--pin", "--unpin"),
         ("edition ffff belongs to one month", "--restore", "ffff", "--months", "2020-10:2020-11"),
         ("green 2020-11 is not in the bucket", "--pin", "--months", "2020-11"),
+        ("green 2020-11 is not in the bucket", "--pin", "--months", "2020-10:2020-11"),
         ("green: keep_editions -1 is below 0", "--keep-editions", "-1"),
     ):
         ended = command(history, "--color", "green", "--months", OCTOBER, *options)
@@ -149,6 +150,24 @@ def test_an_impossible_request_is_an_error_in_one_line(place: Path, command: Com
         assert said in ended.err
         assert len(ended.err.splitlines()) <= 2
         assert listing(place / "bucket") == before
+
+
+def test_no_month_is_pinned_or_unpinned_unless_all_can_be(place: Path) -> None:
+    """An object that is damaged cannot be pinned; a month that is not there cannot be unpinned."""
+    for month in (OCTOBER, "2020-11"):
+        publish(place, month, ["1"])
+        bring(place, int(month[-2:]))
+    damaged = place / "bucket" / "data" / "green" / "green_tripdata_2020-11.parquet"
+    damaged.write_bytes(b"damaged")
+    before = listing(place / "bucket")
+    state = run_history("2020-10:2020-11", pin=True)
+    assert f"green 2020-11: {damaged} is gone or not the object" in state.message
+    assert listing(place / "bucket") == before
+    assert run_history(pin=True).is_completed()
+    before = listing(place / "bucket")
+    state = run_history("2020-10:2020-12", unpin=True)
+    assert "green 2020-12 is not in the bucket" in state.message
+    assert listing(place / "bucket") == before
 
 
 @pytest.mark.parametrize("warehouse", ["duckdb-warehouse/zoom", "my.duckdb", ""])

@@ -125,18 +125,24 @@ def pin(bucket: Bucket, month: Month) -> Entry:
         Conflict: another run wrote the month in the meantime.
         StorageError: the month is not in the bucket, or has changed since it was loaded.
     """
-    entry, version = known_entry(bucket, month)
+    entry, version = refuse_unpinnable(bucket, month)
     if entry.pinned:
         return entry
-    if proven_version(bucket, entry) is None:
+    pinned = replace(entry, pinned=utc_now())
+    write_entry(bucket, month, pinned, version)
+    return pinned
+
+
+def refuse_unpinnable(bucket: Bucket, month: Month) -> tuple[Entry, str | None]:
+    """Return the ledger entry of a month that is or can be pinned, and its version; see `pin`."""
+    entry, version = known_entry(bucket, month)
+    if not entry.pinned and proven_version(bucket, entry) is None:
         uri = bucket.uri(entry.object_key)
         raise StorageError(
             f"{month}: {uri} is gone or not the object in the ledger, so it cannot be pinned",
             AGAIN,
         )
-    pinned = replace(entry, pinned=utc_now())
-    write_entry(bucket, month, pinned, version)
-    return pinned
+    return entry, version
 
 
 def unpin(bucket: Bucket, month: Month) -> Entry:
