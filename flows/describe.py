@@ -11,10 +11,11 @@ import argparse
 import logging
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
-from core.disk import nearest
+from core.disk import nearest, part_of, replacing
 from core.errors import TripsError, UsageError
 from orchestration.interrupts import end_by_signal
 from orchestration.json_log import say
@@ -43,7 +44,7 @@ def main() -> int:
 
         draft = describe(options.files, options.name, say)
         if options.output:
-            options.output.write_text(draft, "utf-8")
+            _write(options.output, draft)
             say(f"written: {options.output}")
         else:
             sys.stdout.write(draft)
@@ -90,11 +91,28 @@ def _fault(output: Path, name: str, force: bool) -> str:
     is_there = os.path.exists(output)  # noqa: PTH110
     if is_there and not force:
         return f"{output} exists; add --force to replace it"
-    if not (
-        os.access(output, os.W_OK) if is_there else os.access(output.parent, os.W_OK | os.X_OK)
-    ):
+    folder = Path(os.path.realpath(output)).parent
+    may_create = _is_special(output) or os.access(folder, os.W_OK | os.X_OK)
+    if not may_create or (is_there and not os.access(output, os.W_OK)):
         return f"this user may not write {output}; correct the permissions, or name another file"
     return ""
+
+
+def _is_special(output: Path) -> bool:
+    """Return whether it is a device or a pipe, which cannot be replaced."""
+    return os.path.exists(output) and not os.path.isfile(output)  # noqa: PTH110, PTH113
+
+
+def _write(output: Path, draft: str) -> None:
+    """Write the draft; a file that is there is replaced atomically, and a link to it stays."""
+    if _is_special(output):
+        output.write_text(draft, "utf-8")
+        return
+    file = Path(os.path.realpath(output))
+    with replacing(file, part_of(file)) as part:
+        part.write_text(draft, "utf-8")
+        if file.exists():
+            shutil.copymode(file, part)
 
 
 def _name(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -128,6 +129,34 @@ def test_a_file_is_replaced_only_by_force(
     assert f"{target} exists; add --force to replace it" in capsys.readouterr().err
     assert target.read_text() == "edited"
     assert command(monkeypatch, *options, "--force") == 0
+    assert target.read_text().startswith("# Drafted from:")
+
+
+def test_a_draft_that_cannot_be_written_in_full_leaves_the_file_as_it_was(
+    published: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A declaration that somebody edited is not lost on a full disk; a link to it stays one."""
+    target, link = tmp_path / "edited.toml", tmp_path / "own.toml"
+    target.write_text("edited")
+    link.symlink_to(target)
+    options = (str(published), "--name", "own", "-o", str(link), "--force")
+    write = Path.write_text
+
+    def cut(path: Path, text: str, *rest: str) -> int:
+        write(path, text[:20], *rest)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_text", cut)
+        assert command(monkeypatch, *options) == 1
+    assert "Error: [Errno 28] No space left on device" in capsys.readouterr().err
+    assert target.read_text() == "edited"
+    assert {path.name for path in tmp_path.iterdir()} == {target.name, link.name, published.name}
+    assert command(monkeypatch, *options) == 0
+    assert link.is_symlink()
     assert target.read_text().startswith("# Drafted from:")
 
 

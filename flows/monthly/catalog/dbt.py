@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from core.disk import replacing, room_for
+from core.disk import part_of, replacing, room_for
 from monthly.columns import FILE_MONTH, Column
 from monthly.dataset import Dataset
 from monthly.warehouses import LEDGER, Warehouse
@@ -39,7 +39,7 @@ def write_dbt(folder: Path, datasets: Sequence[Dataset], warehouse: Warehouse) -
     for name, text in dbt_files(datasets, warehouse).items():
         with room_for(name, folder, "dbt's files"):
             folder.mkdir(parents=True, exist_ok=True)
-            with replacing(folder / name, folder / f".{name}.part") as part:
+            with replacing(folder / name, part_of(folder / name)) as part:
                 part.write_text(text, encoding="utf-8")
         paths.append(folder / name)
     return paths

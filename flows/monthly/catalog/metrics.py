@@ -6,12 +6,11 @@ https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.disk import replacing, room_for
+from core.disk import part_of, replacing, room_for
 from monthly.catalog.contents import Catalog, DatasetLine
 
 _PREFIX = "monthly_files_"
@@ -85,7 +84,7 @@ def write_metrics(catalog: Catalog, path: Path) -> None:
     with room_for(path.name, path.parent, "metrics"):
         path.parent.mkdir(parents=True, exist_ok=True)
         # The collector reads only *.prom, so it skips this file.
-        with replacing(path, path.with_name(f".{path.name}.{os.getpid()}")) as part:
+        with replacing(path, part_of(path)) as part:
             part.write_text(metrics_text(catalog), encoding="utf-8")
             part.chmod(_MODE)
 

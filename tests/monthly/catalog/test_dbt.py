@@ -143,6 +143,25 @@ def test_files_are_replaced_and_a_folder_that_cannot_be_written_is_named(
         write_dbt(tmp_path / "file" / "models", TAXIS, warehouse)
 
 
+def test_two_runs_that_write_at_once_do_not_share_a_file(
+    warehouse: DuckDBFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one writes its files while the first has filled, but not moved, its first one."""
+    write, first = Path.write_text, True
+
+    def written(path: Path, *text: str, **options: str) -> int:
+        nonlocal first
+        count = write(path, *text, **options)
+        if first:
+            first = False
+            write_dbt(tmp_path / "models", TAXIS, warehouse)
+        return count
+
+    monkeypatch.setattr(Path, "write_text", written)
+    paths = write_dbt(tmp_path / "models", TAXIS, warehouse)
+    assert sorted((tmp_path / "models").iterdir()) == sorted(paths)
+
+
 @pytest.mark.slow
 def test_dbt_builds_the_zoomcamps_models_on_duckdb(warehouse: DuckDBFile, tmp_path: Path) -> None:
     profile = {"type": "duckdb", "path": str(warehouse.path), "schema": "main", "threads": 1}
