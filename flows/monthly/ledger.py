@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from monthly.convert.rows import Accounts
     from monthly.convert.to_parquet import Converted
 
-
 _REBUILD = Remedy("repair", True, "to rebuild it", flow="verify")
 #: What a field of an entry is in JSON, by its annotation; any other is an object.
 _JSON_TYPES: Mapping[str, tuple[type, ...]] = {
@@ -169,16 +168,19 @@ def read_entry(
     Args:
         bucket: the bucket.
         month: the month.
-        garbled_too: for a garbled entry, return None and its version, so that it can be replaced.
+        garbled_too: for an unusable entry, return None and its version, so that it can be replaced.
 
     Raises:
-        StorageError: the entry is garbled, or a newer version wrote it.
+        StorageError: the entry is garbled or of another month, or a newer version wrote it.
     """
     stored = bucket.read(entry_key(month))
     if stored is None:
         return None, None
     try:
-        return Entry.of(json.loads(stored.data)), stored.version
+        entry = Entry.of(json.loads(stored.data))
+        if (entry.dataset, entry.year_month) != (month.dataset, month.year_month):
+            raise ValueError(f"it is of {entry.dataset} {entry.year_month}")
+        return entry, stored.version
     except UNREADABLE as error:
         if garbled_too:
             return None, stored.version
@@ -285,15 +287,13 @@ def refuse_damaged(stored: Stored) -> None:
     record = json.loads(stored.data)
     if record.keys() > {each.name for each in fields(Entry)}:
         return
-    own = known_entry(record)
-    Entry.of(own)
+    Entry.of(own := known_entry(record))
     if own == own | record:
         raise ValueError("it has no field that this version lacks")
 
 
 def known_entry(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of an entry that this version has."""
-    entry = known(Entry, record)
-    columns = entry.get("columns", {})
-    entry["columns"] = {name: known(Figures, each) for name, each in columns.items()}
-    return entry | {"history": [known(Revision, each) for each in entry.get("history", ())]}
+    columns = {name: known(Figures, each) for name, each in record.get("columns", {}).items()}
+    history = [known(Revision, each) for each in record.get("history", ())]
+    return known(Entry, record) | {"columns": columns, "history": history}
