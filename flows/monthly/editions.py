@@ -104,18 +104,22 @@ def named_edition(month: Month, text: str, names: Iterable[str]) -> str:
 def keep_edition(bucket: Bucket, month: Month, entry: Entry) -> None:
     """Copy the current object of a month, its rejects, and last its entry, unless already copied.
 
+    A copy that was truncated since is replaced, as the current object may be the only good one.
+
     Nothing is copied if the object is gone or damaged.
 
     Raises:
         Conflict: another run replaced the object in the meantime.
     """
     edition = edition_of(entry.object_sha256)
-    if all(bucket.info(edition_key(month, edition, kind)) for kind in ("json", "parquet")):
+    key = edition_key(month, edition, "parquet")
+    there = bucket.info(key)
+    is_whole = there is not None and there.size == entry.object_size
+    if is_whole and bucket.info(edition_key(month, edition, "json")):
         return
     version = proven_version(bucket, entry)
     if version is None:
         return
-    key = edition_key(month, edition, "parquet")
     info = bucket.copy(entry.object_key, key, version)
     rejects = _copy_rejects(bucket, month, entry, edition)
     kept = replace(entry, object_key=key, object_version=info.version, rejects_key=rejects)

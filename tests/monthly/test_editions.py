@@ -412,6 +412,23 @@ def test_an_edition_whose_object_is_gone_is_not_listed_and_is_kept_again(place: 
     assert place.cents() == FIRST
 
 
+def test_an_edition_whose_object_was_truncated_is_kept_again(place: Place) -> None:
+    """It was restored before, so that the object that is replaced is the last good copy."""
+    first = place.publish(FIRST)
+    place.publish(SECOND)
+    place.restore(first)
+    key = edition_key(MONTH, first, "parquet")
+    part = place.folder / "truncated"
+    place.bucket.download(key, part)
+    part.write_bytes(part.read_bytes()[:-1])
+    place.bucket.upload(part, key)
+    unpin(place.bucket, MONTH)
+    place.publish(THIRD)
+    assert place.cents(key) == FIRST
+    place.restore(first)
+    assert place.cents() == FIRST
+
+
 def test_the_number_of_editions_is_asked_for_or_declared() -> None:
     assert [editions_to_keep("yellow", asked) for asked in (None, 0, 3)] == [1, 0, 3]
     with pytest.raises(UsageError, match="yellow: keep_editions -1 is below 0"):
