@@ -149,9 +149,9 @@ def _spare_the_disk(database: Database) -> None:
 
 
 @contextmanager
-def new_database(server: Server, port: int, name: str) -> Iterator[Database]:
-    """Create a database, and drop it at the end."""
+def new_database(server: Server, port: int, name: str, options: str = "") -> Iterator[Database]:
+    """Create a database with these options, and drop it at the end."""
     first = Database(server, port, DATABASE)
-    first.query(f"CREATE DATABASE {name}")
+    first.query(f"CREATE DATABASE {name} {options}")
     yield Database(server, port, name)
     first.query(f"DROP DATABASE {name} WITH (FORCE)")

@@ -20,6 +20,8 @@ _DEFAULTS: Mapping[str, object] = {
     "keepalives_count": 4,
     "application_name": "trips",
 }
+#: The texts of a COPY are UTF-8, whatever the encoding of the database, a role or a block.
+_FIXED: Mapping[str, object] = {"client_encoding": "UTF8"}
 
 
 def postgres_at(url: URL, connect_args: Mapping[str, Any]) -> Postgres:
@@ -27,7 +29,8 @@ def postgres_at(url: URL, connect_args: Mapping[str, Any]) -> Postgres:
 
     Args:
         url: URL with any PostgreSQL driver.
-        connect_args: additional arguments of `psycopg2.connect`; they take precedence.
+        connect_args: additional arguments of `psycopg2.connect`; they take precedence, except over
+            the encoding.
 
     Raises:
         UsageError: the URL names another kind of database.
@@ -40,4 +43,5 @@ def postgres_at(url: URL, connect_args: Mapping[str, Any]) -> Postgres:
     url = url.set(drivername="postgresql+psycopg2")
     _, found = url.get_dialect()().create_connect_args(url)
     label = f"{url.host or 'localhost'}:{url.port or 5432}/{url.database or url.username}"
-    return Postgres(label, partial(psycopg2.connect, **{**_DEFAULTS, **found, **connect_args}))
+    options = {**_DEFAULTS, **found, **connect_args, **_FIXED}
+    return Postgres(label, partial(psycopg2.connect, **options))

@@ -286,4 +286,5 @@ def _key(month: Month) -> list[object]:
 
 
 def _json(entry: Entry) -> str:
-    return json.dumps(asdict(entry))
+    # Some databases of another encoding than UTF-8 take a letter, but not its escape.
+    return json.dumps(asdict(entry), ensure_ascii=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
@@ -72,6 +72,17 @@ DIALECT = Dialect(
         "boolean": ("bool_and({c})", "bool_or({c})"),
     },
 )
+_UTF8 = "convert_to({c}, 'UTF8')"
+_LIKE_UTF8 = f"convert_from(decode({{end}}(encode({_UTF8}, 'hex') COLLATE \"C\"), 'hex'), 'UTF8')"
+#: The same for a database of another encoding, in whose bytes texts differ in length and order.
+_RECODING = replace(
+    DIALECT,
+    totals={**DIALECT.totals, "string": f"SUM(octet_length({_UTF8}))"},
+    ends={
+        **DIALECT.ends,
+        "string": (_LIKE_UTF8.replace("{end}", "MIN"), _LIKE_UTF8.replace("{end}", "MAX")),
+    },
+)
 
 
 def figures_in(
@@ -90,7 +101,9 @@ def figures_in(
     # Names that differ only in case are different columns.
     types = {name: column.type for name, column in found.items()}
     there = [column for column in columns if types.get(column.name) == type_of(column)]
-    sql.execute(DIALECT.query(quoted(dataset.table), there, months))
+    is_utf8 = sql.connection.get_parameter_status("server_encoding") == "UTF8"
+    dialect = DIALECT if is_utf8 else _RECODING
+    sql.execute(dialect.query(quoted(dataset.table), there, months))
     return months_in(dataset, there, sql)
 
 
