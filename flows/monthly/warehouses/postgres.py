@@ -60,6 +60,8 @@ WAIT_SECONDS = 300
 #: Seconds to wait for readers before a month is swapped. New readers queue behind the waiting
 #: swap, so this is also the longest that they wait.
 SWAP_SECONDS = 3
+#: Settings that end a transaction; PostgreSQL has the last one since version 17.
+_TIMEOUTS = ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
 
 
 @dataclass(frozen=True)
@@ -288,8 +290,9 @@ class Postgres:
 
 def _begin(sql: Cursor) -> None:
     """Set the timeouts of a transaction; must come first in it."""
-    # A provider's limit for interactive queries must not apply to a month's load.
-    sql.execute("SET LOCAL statement_timeout = 0")
+    # A provider's limits for interactive queries must not apply to a month's load.
+    for limit in _TIMEOUTS if sql.connection.server_version >= 170_000 else _TIMEOUTS[:-1]:
+        sql.execute(f"SET LOCAL {limit} = 0")
     _limit_waiting(sql, SWAP_SECONDS)
 
 

@@ -92,6 +92,8 @@ def make_ledger(sql: Cursor) -> None:
     for table, columns in _COLUMNS.items():
         if not _can_write(sql, table):  # a new one in front would hide all months
             sql.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+    if _publishes_no_deletes(sql):
+        sql.execute(f"ALTER TABLE {REJECTED} REPLICA IDENTITY FULL")
     if not _has_column(sql, "source"):  # a ledger from before 1.1
         sql.execute(f"ALTER TABLE {LEDGER} ADD COLUMN source text")
         sql.execute(f"UPDATE {LEDGER} SET source = entry ->> 'url'")
@@ -269,6 +271,20 @@ def forget(sql: Cursor, month: Month) -> None:
 def _can_write(sql: Cursor, table: str) -> bool:
     """Return whether the search path finds the table, and this user may insert rows into it."""
     sql.execute("SELECT has_table_privilege(to_regclass(%s)::oid, 'INSERT')", [table])
+    return bool(sql.fetchone()[0])
+
+
+def _publishes_no_deletes(sql: Cursor) -> bool:
+    """Return whether a publication of all tables would make deletes of rejected rows fail.
+
+    A replica finds a deleted row by its key, and these have none. Only the owner can change that.
+    """
+    sql.execute(
+        "SELECT relreplident = 'd' AND pg_has_role(relowner, 'USAGE') AND NOT EXISTS "
+        "(SELECT FROM pg_index WHERE indrelid = pg_class.oid AND indisprimary) "
+        "FROM pg_class WHERE oid = to_regclass(%s)",
+        [REJECTED],
+    )
     return bool(sql.fetchone()[0])
 
 

@@ -62,11 +62,24 @@ def create_new(sql: Cursor, month: Month, kept: Sequence[Column]) -> str:
     new, day = f"{partition}_new", month.first_day
     sql.execute(
         f"CREATE TABLE {quoted(new)} ({columns}, CONSTRAINT {quoted(f'{new}_month')} "
-        f"CHECK (file_month IS NOT NULL AND file_month = DATE '{day}'))"
+        f"CHECK (file_month IS NOT NULL AND file_month = DATE '{day}')){_tablespace(sql, month)}"
     )
     _set_defaults(sql, month, new, kept)
     _draw_from_identities(sql, table, new)
     return new
+
+
+def _tablespace(sql: Cursor, month: Month) -> str:
+    """Return the clause for the tablespace of the month's partition, or else of the table."""
+    sql.execute(
+        "SELECT ' TABLESPACE ' || quote_ident(spcname) FROM pg_class "
+        "JOIN pg_tablespace ON pg_tablespace.oid = reltablespace "
+        "WHERE pg_class.oid IN (to_regclass(%s), to_regclass(%s)) "
+        "AND has_tablespace_privilege(spcname, 'CREATE') ORDER BY relkind = 'p'",
+        [quoted(partition_of(month)), quoted(DATASETS[month.dataset].table)],
+    )
+    found = sql.fetchone()
+    return str(found[0]) if found else ""
 
 
 def _set_defaults(sql: Cursor, month: Month, new: str, kept: Sequence[Column]) -> None:

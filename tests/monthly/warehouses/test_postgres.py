@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -376,6 +377,77 @@ def test_what_a_user_adds_to_the_table_holds_for_a_new_month(
         assert database.query("SELECT mine FROM green_trips_2020_11") == [(mine,)]
     warehouse.load(*made(tmp_path, NOVEMBER, ["8"]))
     assert database.query(SUMS) == [("2020-10", 1, 10.5), ("2020-11", 1, 8)]
+
+
+@pytest.fixture
+def tablespace(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Create a tablespace, and drop it once it is empty."""
+    folder = Path(tempfile.mkdtemp(prefix="tablespace-"))
+    there = database.server.folder.stat()
+    os.chown(folder, there.st_uid, there.st_gid)
+    database.query(f"CREATE TABLESPACE \"Slow Disk\" LOCATION '{folder}'")
+    yield '"Slow Disk"'
+    database.empty()
+    database.query('DROP TABLESPACE "Slow Disk"')
+    folder.rmdir()
+
+
+@pytest.mark.parametrize("moved", ["green_trips", "green_trips_2020_10"])
+def test_a_month_stays_in_its_tablespace(
+    database: Database, tmp_path: Path, tablespace: str, moved: str
+) -> None:
+    """A user may have moved old months to another disk, or all new ones."""
+    warehouse = database.warehouse()
+    warehouse.load(*made(tmp_path, OCTOBER, ["10.5"]))
+    database.query(f"ALTER TABLE {moved} SET TABLESPACE {tablespace}")
+    warehouse.load(*made(tmp_path, OCTOBER, ["1"]))
+    warehouse.load(*made(tmp_path, NOVEMBER, ["7"]))
+    found = database.query("SELECT tablename FROM pg_tables WHERE tablespace = 'Slow Disk'")
+    months = {"green_trips_2020_10", "green_trips_2020_11"}
+    assert {name for (name,) in found} - {"green_trips"} == (
+        months if moved == "green_trips" else {moved}
+    )
+
+
+def test_a_publication_of_all_tables_does_not_stop_a_load(
+    database: Database, tmp_path: Path
+) -> None:
+    """PostgreSQL deletes no row of a published table that has neither a key nor an identity."""
+    warehouse = database.warehouse()
+    warehouse.load(*made(tmp_path, NOVEMBER, ["7"]))
+    database.query("ALTER TABLE rejected_rows REPLICA IDENTITY DEFAULT")  # as before 1.10.1
+    database.query("CREATE PUBLICATION everything FOR ALL TABLES")
+    try:
+        warehouse.load(*made(tmp_path, OCTOBER, ["10.5"]))
+        warehouse.load(*made(tmp_path, OCTOBER, ["1", "2"]))
+        warehouse.drop(NOVEMBER)
+    finally:
+        database.query("DROP PUBLICATION everything")
+    assert database.query(SUMS) == [("2020-10", 2, 3.0)]
+
+
+@pytest.mark.parametrize(
+    "limit", ["statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout"]
+)
+def test_no_time_limit_of_the_database_ends_a_load(
+    database: Database, tmp_path: Path, held: HeldCopy, limit: str
+) -> None:
+    """A provider sets them for interactive queries."""
+    if not database.query(f"SELECT 1 FROM pg_settings WHERE name = '{limit}'"):
+        pytest.skip("PostgreSQL has this limit since version 17")
+    database.query(f"ALTER DATABASE {database.name} SET {limit} = '100ms'")
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            loading = pool.submit(database.warehouse().load, *made(tmp_path, OCTOBER, ["1"]))
+            assert held.there.wait(60)
+            database.wait_until(
+                "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'trips' "
+                "AND clock_timestamp() < query_start + interval '300 ms'"
+            )
+            held.go.set()
+            assert loading.result(60) == 1
+    finally:
+        database.query(f"ALTER DATABASE {database.name} RESET {limit}")
 
 
 def test_a_count_that_differs_changes_nothing(database: Database, tmp_path: Path) -> None:
