@@ -6,9 +6,10 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from psycopg2.errors import DatatypeMismatch, UndefinedTable
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
-from core.errors import SchemaError
+from core.errors import Conflict, SchemaError
 from monthly.columns import Column, Kind
 from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
@@ -32,8 +33,8 @@ TYPES: Mapping[Kind, str] = {
     "date": "date",
     "boolean": "boolean",
 }
-
-
+#: Columns that one query measures: PostgreSQL returns at most 1,664 values in a row.
+_AT_ONCE = 400
 _FINITE = " FILTER (WHERE {c} NOT IN ('NaN', 'Infinity', '-Infinity'))"
 
 
@@ -102,9 +103,14 @@ def figures_in(
     types = {name: column.type for name, column in found.items()}
     there = [column for column in columns if types.get(column.name) == type_of(column)]
     is_utf8 = sql.connection.get_parameter_status("server_encoding") == "UTF8"
-    dialect = DIALECT if is_utf8 else _RECODING
-    sql.execute(dialect.query(quoted(dataset.table), there, months))
-    return months_in(dataset, there, sql)
+    dialect, measured = DIALECT if is_utf8 else _RECODING, dict[Month, MonthFigures]()
+    for start in range(0, max(len(there), 1), _AT_ONCE):
+        some = there[start : start + _AT_ONCE]
+        sql.execute(dialect.query(quoted(dataset.table), some, months))
+        for month, more in months_in(dataset, some, sql).items():
+            known = measured[month].columns if month in measured else {}
+            measured[month] = MonthFigures(more.rows, {**known, **more.columns})
+    return measured
 
 
 def prepare(sql: Cursor, month: Month, kept: Sequence[Column]) -> None:
@@ -155,7 +161,11 @@ def _carry_out(sql: Cursor, table: str, changes: Changes) -> None:
 
 
 def swap(sql: Cursor, month: Month, new: str) -> None:
-    """Put a filled table in place of the month's partition."""
+    """Put a filled table in place of the month's partition.
+
+    Raises:
+        Conflict: somebody changed the dataset's table since the new one was created.
+    """
     name = partition_of(month)
     partition, table = quoted(name), quoted(DATASETS[month.dataset].table)
     drop_partition(sql, month)
@@ -165,9 +175,15 @@ def swap(sql: Cursor, month: Month, new: str) -> None:
     sql.execute(f"ALTER TABLE {quoted(new)} RENAME TO {partition}")
     for column, _ in identities(sql, DATASETS[month.dataset].table):
         sql.execute(f"ALTER TABLE {partition} ALTER {quoted(column)} DROP DEFAULT")
-    sql.execute(
-        f"ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES IN ('{month.first_day}')"
-    )
+    attach = f"ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES IN ('{month.first_day}')"
+    try:
+        sql.execute(attach)
+    except (DatatypeMismatch, UndefinedTable) as error:
+        said = str(error).partition("\n")[0]
+        raise Conflict(
+            f"{month}: table {DATASETS[month.dataset].table} was changed while the month was "
+            f"loaded ({said}); run again"
+        ) from error
     sql.execute(
         f"ALTER TABLE {partition} DROP CONSTRAINT {quoted(f'{new}_month')}, "
         "ALTER file_month DROP DEFAULT"

@@ -20,8 +20,9 @@ from fakes.three_warehouses import KINDS, Place, duckdb_place, place_of
 from monthly.columns import KEPT
 from monthly.convert.readings import Rules
 from monthly.convert.rows import Rows
-from monthly.datasets import VARIABLE
+from monthly.datasets import DATASETS, VARIABLE
 from monthly.dropping import drop_month, find_remains
+from monthly.figures import Figures
 from monthly.ledger import entry_key
 from monthly.month import Month
 from monthly.plan import Status, plan_month
@@ -108,6 +109,19 @@ def test_every_type_arrives_to_the_last_digit(place: Place, declare: Declare) ->
 
 
 # ---- names
+
+
+def test_a_table_of_many_columns_is_verified(place: Place, declare: Declare) -> None:
+    """PostgreSQL returns at most 1,664 values in a row, and each column has four figures."""
+    names = [f"c{n}" for n in range(420)]
+    declare("wide", "".join(column(name, "int64") for name in names))
+    march = of("wide")
+    place.publish(march, f"{','.join(names)}\n{','.join(str(n) for n in range(420))}\n")
+    (verdict,) = verify(Request("wide", place.bucket, place.warehouse, NOTHING), [march])
+    assert not verdict.faults
+    figures = place.warehouse.figures("wide", DATASETS["wide"].columns)[march]
+    assert figures.rows == 1
+    assert figures.columns["c419"] == Figures(1, 419, 419, 419)
 
 
 def test_a_table_that_is_declared_again_is_not_intact(place: Place, declare: Declare) -> None:

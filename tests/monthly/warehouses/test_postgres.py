@@ -25,7 +25,15 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy.engine import make_url
 
-from core.errors import AccountingError, Busy, SchemaError, StorageError, Unavailable, UsageError
+from core.errors import (
+    AccountingError,
+    Busy,
+    Conflict,
+    SchemaError,
+    StorageError,
+    Unavailable,
+    UsageError,
+)
 from core.parquet import write_row_groups
 from fakes.entries import published_download
 from fakes.postgres import PASSWORD, Database, new_database, running_server
@@ -479,6 +487,36 @@ def test_nobody_waits_while_rows_are_copied(
         held.go.set()
         assert loading.result(60) == 1
     assert database.query(SUMS) == [("2020-10", 1, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("change", "rows"),
+    [
+        ("ALTER TABLE green_trips ADD mine int NOT NULL DEFAULT 3", 2),
+        ('ALTER TABLE green_trips ALTER "VendorID" SET NOT NULL', 2),
+        ("ALTER TABLE green_trips ADD CHECK (total_amount < 1000)", 2),
+        ("ALTER TABLE green_trips DROP ehail_fee", 2),
+        ("DROP TABLE green_trips", 1),
+    ],
+)
+def test_a_table_that_a_user_changes_meanwhile_makes_the_run_plan_again(
+    database: Database, tmp_path: Path, held: HeldCopy, change: str, rows: int
+) -> None:
+    """A first load of a month waits for nobody, nor does such a change wait for it."""
+    warehouse, november = database.warehouse(), made(tmp_path, NOVEMBER, ["7"])
+    held.go.set()
+    warehouse.load(*made(tmp_path, OCTOBER, ["10.5"]))
+    held.go.clear()
+    held.there.clear()
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(warehouse.load, *november)
+        assert held.there.wait(60)
+        database.query(change)
+        held.go.set()
+        with pytest.raises(Conflict, match=r"table green_trips was changed while .*; run again$"):
+            loading.result(60)
+    warehouse.load(*november)
+    assert database.query("SELECT count(*) FROM green_trips") == [(rows,)]
 
 
 @pytest.mark.parametrize(
