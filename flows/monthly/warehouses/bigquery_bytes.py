@@ -15,9 +15,10 @@ from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
 from monthly.month import Month
 from monthly.warehouses.bigquery import BigQuery
+from monthly.warehouses.bigquery_fields import type_of
 from monthly.warehouses.bigquery_ledger import RETRY
 from monthly.warehouses.bigquery_limit import LEAST_BILLED
-from monthly.warehouses.bigquery_tables import bytes_of, figures_query, type_of
+from monthly.warehouses.bigquery_tables import bytes_of, figures_query
 from monthly.warehouses.month_days import days_query
 
 _ROLE = "roles/bigquery.dataViewer on the dataset and roles/bigquery.jobUser on the project"

@@ -20,10 +20,11 @@ from google.cloud.bigquery import Dataset as GoogleDataset
 from core.errors import SchemaError
 from core.storage.google_errors import TIMEOUT
 from core.waiting import LOG
-from monthly.columns import Column, Kind
+from monthly.columns import Column
 from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
 from monthly.month import Month
+from monthly.warehouses.bigquery_fields import changed_fields, field_of, type_of
 from monthly.warehouses.bigquery_ledger import RETRY, make_ledger
 from monthly.warehouses.month_figures import Dialect, MonthFigures, months_in
 from monthly.warehouses.table_columns import (
@@ -35,15 +36,6 @@ from monthly.warehouses.table_columns import (
     refuse,
 )
 
-#: BigQuery's types as its API names them; DATETIME has no time zone.
-TYPES: Mapping[Kind, str] = {
-    "int64": "INTEGER",
-    "float64": "FLOAT",
-    "string": "STRING",
-    "timestamp": "DATETIME",
-    "date": "DATE",
-    "boolean": "BOOLEAN",
-}
 _FINITE = "IF(IS_NAN({c}) OR IS_INF({c}), NULL, {c})"
 #: The sums of integers are NUMERIC, because they may not fit into INT64.
 DIALECT = Dialect(
@@ -61,6 +53,7 @@ DIALECT = Dialect(
         "float64": (f"MIN({_FINITE})", f"MAX({_FINITE})"),
         "boolean": ("LOGICAL_AND({c})", "LOGICAL_OR({c})"),
     },
+    of_all=" WHERE file_month >= DATE '0001-01-01'",  # for a table that requires a filter
 )
 BY_MONTH = TimePartitioning(type_="MONTH", field="file_month")
 #: Seconds to wait for a job; a month takes less than one minute.
@@ -71,14 +64,6 @@ def partition_of(client: Client, dataset: str, month: Month) -> TableReference:
     """Return the partition of a month, `green_trips$202010`."""
     table = f"{DATASETS[month.dataset].table}${month.first_day:%Y%m}"
     return TableReference.from_string(f"{client.project}.{dataset}.{table}")
-
-
-def type_of(column: Column) -> str:
-    """Return BigQuery's type of a column."""
-    whole, scale = column.digits
-    if column.kind == "decimal":
-        return "NUMERIC" if scale <= 9 and whole - scale <= 29 else "BIGNUMERIC"
-    return TYPES[column.kind]
 
 
 def prepare(
@@ -108,7 +93,7 @@ def prepare(
     place = _dataset(client, reference, location).location
     make_ledger(client, reference)
     columns = (*dataset.columns, *kept)
-    table = Table(reference.table(dataset.table), schema=list(map(_field, columns)))
+    table = Table(reference.table(dataset.table), schema=list(map(field_of, columns)))
     table.time_partitioning = BY_MONTH
     table.clustering_fields = _clustering(dataset)
     table.description = dataset.declared.title
@@ -197,10 +182,6 @@ def bytes_of(client: Client, sql: str) -> int:
     return int(trial.total_bytes_processed)
 
 
-def _field(column: Column) -> SchemaField:
-    return SchemaField(column.name, type_of(column), description=column.about)
-
-
 def _clustering(dataset: Dataset) -> list[str]:
     """Return the column that queries filter by, if it can cluster a table."""
     column = dataset.column(dataset.roles.place) if dataset.roles.place else None
@@ -263,19 +244,11 @@ def _bring_up_to_date(
         table = _moved_aside(client, table, changes.replaced)
     if not changes.described and table.description == dataset.declared.title:
         return fields
-    table.schema = _changed(fields, changes)
+    table.schema = changed_fields(fields, changes)
     table.description = dataset.declared.title
     return list(
         client.update_table(table, ["schema", "description"], retry=RETRY, timeout=TIMEOUT).schema
     )
-
-
-def _changed(fields: Sequence[SchemaField], changes: Changes) -> list[SchemaField]:
-    """Return the columns of a table in order, new ones last: BigQuery inserts none between."""
-    new = {column.name.lower(): _field(column) for column in changes.described}
-    moved = {column.name.lower() for column in changes.replaced}
-    stay = [new.pop(f.name.lower(), f) for f in fields if f.name.lower() not in moved]
-    return [*stay, *new.values()]
 
 
 def _moved_aside(client: Client, table: Table, replaced: Mapping[Column, Column]) -> Table:

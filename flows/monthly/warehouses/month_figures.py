@@ -43,18 +43,20 @@ class Dialect:
         quoted: quotes a name for SQL.
         totals: the sum by kind of column.
         ends: the minimum and maximum of the kinds that MIN and MAX do not accept.
+        of_all: the clause for all months; a table may refuse a query without one.
     """
 
     quoted: Callable[[str], str]
     totals: Mapping[Kind, str]
     ends: Mapping[Kind, tuple[str, str]] = field(default_factory=dict)
+    of_all: str = ""
 
     def query(self, table: str, columns: Sequence[Column], months: Sequence[Month] | None) -> str:
         """Return the query for the figures of months; None for all months."""
         shown = ["file_month", "COUNT(*)", *(a for c in columns for a in self._aggregates(c))]
         named = ", ".join(f"{expression} AS f{n}" for n, expression in enumerate(shown))
         days = ", ".join(f"DATE '{month.first_day}'" for month in months or ())
-        where = f" WHERE file_month IN ({days})" if days else ""
+        where = f" WHERE file_month IN ({days})" if days else self.of_all
         return f"SELECT {named} FROM {table}{where} GROUP BY file_month"
 
     def _aggregates(self, column: Column) -> Iterator[str]:

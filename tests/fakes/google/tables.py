@@ -168,8 +168,20 @@ class Tables:
     def size_of(self, sql: str) -> int:
         """Return the bytes that a query reads: the columns and months that it names."""
         names = set(re.findall(r'"([^"]+)"\."([^"]+)"', sql))
+        self._need_filter(names, sql)
         sizes = [self._read(dataset, name, sql) for dataset, name in names if name != PARTITIONS]
         return sum(sizes)
+
+    def _need_filter(self, names: set[tuple[str, str]], sql: str) -> None:
+        """Refuse a query of all months of a table that requires a filter."""
+        for dataset, name in names:
+            required = self.need(dataset, name).get("requirePartitionFilter")
+            if required and not re.search(r"WHERE file_month (=|>=|IN) ", sql):
+                raise Refused(
+                    400,
+                    f"Cannot query over table '{dataset}.{name}' without a filter over column(s) "
+                    "'file_month' that can be used for partition elimination",
+                )
 
     def _read(self, dataset: str, table: str, sql: str) -> int:
         fields = self.need(dataset, table)["schema"]["fields"]

@@ -19,6 +19,7 @@ from fakes.google.answers import Fault
 from fakes.google.months import bring
 from fakes.google.places import open_bigquery, open_store
 from fakes.tlc_facts import write_sample
+from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.warehouses import LoadedMonth, bigquery
@@ -335,6 +336,40 @@ def test_a_new_column_is_added(google: Google, tmp_path: Path) -> None:
     assert google.bigquery.rows(
         "SELECT count(*), count(cbd_congestion_fee) FROM trips_data_all.green_trips"
     ) == [(301, 0)]
+
+
+def test_what_a_user_sets_on_a_column_stays_when_its_description_changes(
+    google: Google, tmp_path: Path
+) -> None:
+    """Google takes policy tags that a changed schema does not mention to be removed."""
+    load(kept(tmp_path), tmp_path)
+    fields = google.bigquery.tables.tables["trips_data_all", "green_trips"]["schema"]["fields"]
+    own = {"policyTags": {"names": ["projects/p/locations/us/taxonomies/1/policyTags/2"]}}
+    for field in fields:
+        if field["name"] == "total_amount":
+            field |= own | {"description": "As an older version declares it."}
+    google.bigquery.drop_column("trips_data_all", "green_trips", "cbd_congestion_fee")
+    load(kept(tmp_path, OCTOBER, 301), tmp_path)
+    fields = google.bigquery.tables.tables["trips_data_all", "green_trips"]["schema"]["fields"]
+    (field,) = [field for field in fields if field["name"] == "total_amount"]
+    assert field.items() >= own.items()
+    declared = DATASETS["green"].column("total_amount")
+    assert declared
+    assert field["description"] == declared.about
+
+
+def test_a_table_that_requires_a_filter_is_loaded_and_verified(
+    google: Google, tmp_path: Path
+) -> None:
+    """A user may forbid queries without one, so that none reads all months by mistake."""
+    load(kept(tmp_path), tmp_path)
+    google.bigquery.tables.tables["trips_data_all", "green_trips"]["requirePartitionFilter"] = True
+    entry = kept(tmp_path, OCTOBER, 301)
+    load(entry, tmp_path)
+    warehouse = open_bigquery()
+    assert warehouse.loaded("green") == {OCTOBER: entry.object_sha256}
+    found = warehouse.figures("green", DATASETS["green"].columns)
+    assert {month: figures.rows for month, figures in found.items()} == {OCTOBER: 301}
 
 
 def test_a_table_that_another_run_changes_meanwhile_is_left_as_it_is(
