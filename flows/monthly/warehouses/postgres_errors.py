@@ -44,8 +44,10 @@ def meant(what: str, label: str, error: psycopg2.Error) -> StorageError:
             "check that the server is running, then run again"
         )
     way_out = "correct what it names, in the block or in the database, then run again"
-    if "must be owner" in said:
+    if "must be owner of table loaded_months" in said:
         way_out = "load a month once as its owner, which adds what this version needs"
+    elif "must be owner" in said:
+        way_out = "run as the role that owns the dataset's table, or as a member of that role"
     return StorageError(f"{what}: {label} refused ({said}); the month is as before; {way_out}")
 
 

@@ -64,6 +64,7 @@ def create_new(sql: Cursor, month: Month, kept: Sequence[Column]) -> str:
         f"CREATE TABLE {quoted(new)} ({columns}, CONSTRAINT {quoted(f'{new}_month')} "
         f"CHECK (file_month IS NOT NULL AND file_month = DATE '{day}')){_tablespace(sql, month)}"
     )
+    _give_to_owner(sql, table, new)
     _set_defaults(sql, month, new, kept)
     _draw_from_identities(sql, table, new)
     return new
@@ -80,6 +81,19 @@ def _tablespace(sql: Cursor, month: Month) -> str:
     )
     found = sql.fetchone()
     return str(found[0]) if found else ""
+
+
+def _give_to_owner(sql: Cursor, table: str, new: str) -> None:
+    """Give the new table to the role that owns the dataset's: any member can then replace it."""
+    sql.execute(
+        "SELECT quote_ident(pg_get_userbyid(relowner)) FROM pg_class "
+        "WHERE oid = to_regclass(%s) AND relowner <> quote_ident(current_user)::regrole "
+        "AND pg_has_role(relowner, 'USAGE') AND has_schema_privilege("
+        "relowner, (SELECT relnamespace FROM pg_class WHERE oid = to_regclass(%s)), 'CREATE')",
+        [quoted(table), quoted(new)],
+    )
+    if found := sql.fetchone():
+        sql.execute(f"ALTER TABLE {quoted(new)} OWNER TO {found[0]}")
 
 
 def _set_defaults(sql: Cursor, month: Month, new: str, kept: Sequence[Column]) -> None:

@@ -719,6 +719,40 @@ def test_the_rights_of_the_readme_suffice(database: Database, tmp_path: Path) ->
         assert sql.fetchall() == [("2020-10", 2, 3.0)]
 
 
+@pytest.mark.usefixtures("roles")
+def test_members_of_the_owner_of_a_table_load_in_turn(database: Database, tmp_path: Path) -> None:
+    """A partition belongs to the same role, whoever of them loaded it."""
+    loader, reader = (
+        postgres_at(database.url.set(username=name), {}) for name in ("loader", "reader")
+    )
+    database.query("CREATE ROLE team; GRANT team TO loader, reader")
+    try:
+        database.query("GRANT CREATE, USAGE ON SCHEMA public TO team")
+        loader.load(*made(tmp_path, OCTOBER, ["10.5"]))
+        for table in ("green_trips", "green_trips_2020_10", *LEDGERS):
+            database.query(f"ALTER TABLE {table} OWNER TO team")
+        loader.load(*made(tmp_path, OCTOBER, ["1"]))
+        loader.load(*made(tmp_path, NOVEMBER, ["7"]))
+        reader.load(*made(tmp_path, OCTOBER, ["2", "3"]))
+        reader.drop(NOVEMBER)
+        assert database.query(SUMS) == [("2020-10", 2, 5.0)]
+        owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
+        assert database.query(owners) == [("team",)]
+    finally:
+        database.query("DROP OWNED BY team; DROP ROLE team")
+
+
+@pytest.mark.usefixtures("roles")
+def test_a_table_of_somebody_else_names_its_owner(database: Database, tmp_path: Path) -> None:
+    """Rights on the table do not suffice: only its owner may attach partitions."""
+    database.warehouse().load(*made(tmp_path, OCTOBER, ["10.5"]))
+    database.query("GRANT CREATE, USAGE ON SCHEMA public TO loader")
+    database.query("GRANT ALL ON ALL TABLES IN SCHEMA public TO loader")
+    loader = postgres_at(database.url.set(username="loader"), {})
+    with pytest.raises(StorageError, match=r"owner of table green_trips\).*run as the role"):
+        loader.load(*made(tmp_path, NOVEMBER, ["7"]))
+
+
 @pytest.fixture
 def own_schema(database: Database) -> Iterator[Callable[[str], None]]:
     """Return a function that creates a schema of a role's own, first in its search path."""
