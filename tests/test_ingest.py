@@ -87,6 +87,17 @@ def test_a_file_that_turns_out_bad_leaves_the_month_as_it_was(
     assert cents(database) == [*range(1_000)]
 
 
+def test_rejected_rows_go_by_the_names_of_the_columns(database: Database, tmp_path: Path) -> None:
+    """A user may have made the table anew, with columns in another order and one of their own."""
+    database.query(
+        "CREATE TABLE rejected_rows (note text, reason text NOT NULL, text text NOT NULL, "
+        "dataset text, file_month date, line bigint)"
+    )
+    ingest(database, publish(tmp_path, [100], bad=1), max_reject_share=0.5)
+    query = "SELECT note, dataset, file_month::text, line FROM rejected_rows"
+    assert database.query(query) == [(None, "yellow", "2021-01-01", 3)]
+
+
 def test_a_month_whose_entry_is_of_another_version_can_be_replaced(
     database: Database, tmp_path: Path
 ) -> None:

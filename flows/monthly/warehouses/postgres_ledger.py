@@ -250,7 +250,8 @@ def remember(sql: Cursor, month: Month, entry: Entry, rejects: Path | None) -> N
         from monthly.convert.rejects import read_rejects
 
         rows = ([*_key(month), *row] for row in read_rejects(rejects))
-        execute_values(sql, f"INSERT INTO {REJECTED} VALUES %s", rows)
+        names = "dataset, file_month, line, reason, text"
+        execute_values(sql, f"INSERT INTO {REJECTED} ({names}) VALUES %s", rows)
 
 
 def replace_entry(sql: Cursor, month: Month, entry: Entry) -> None:
