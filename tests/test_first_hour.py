@@ -21,7 +21,7 @@ import pytest
 from core.errors import TripsError, UsageError
 from fakes.duckdb_files import attached
 from fakes.in_process import Commands
-from fakes.web import Web
+from fakes.web import Fault, Page, Web
 from orchestration import block_registry, variables
 from test_flows import bring, bring_all, publish, source, totals
 from test_month_report import artifacts
@@ -374,6 +374,54 @@ def test_a_server_that_is_not_prefects_is_named(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(prefect_server, "PREFECT_API_URL", Fixed())
         with pytest.raises(UsageError, match="another server answers there"):
             prefect_server.refuse_silent_server()
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        (
+            Page(b"<html>", headers={"Content-Type": "text/html; charset=utf-8"}),
+            "the address of Prefect's API ends in /api); start it",
+        ),
+        (Page(b"", 301, headers={"Location": "https://taxi/api"}), "redirects to https://taxi/api"),
+        (Page(b"", 502), "does not answer (502 Bad Gateway); start it"),
+        (Page(b"", 503), "does not answer (503 Service Unavailable); start it"),
+        (Page(b"", 401), "requires a login (401 Unauthorized); log in (prefect cloud login)"),
+        (Page(b"", 403), "requires a login (403 Forbidden); log in (prefect cloud login)"),
+    ],
+    ids=["page", "redirect", "502", "503", "401", "403"],
+)
+def test_a_server_that_answers_without_prefects_api_is_one_line(page: Page, said: str) -> None:
+    """Prefect's UI answers at any path outside /api; a proxy answers for a server that is gone."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from orchestration.prefect_server import refuse_silent_server
+
+    with Web() as other:
+        other.serve("/health", page)
+        with (
+            temporary_settings({PREFECT_API_URL: other.url("")}),
+            pytest.raises(UsageError) as caught,
+        ):
+            refuse_silent_server()
+    assert said in str(caught.value)
+    assert "unset" in str(caught.value)
+
+
+def test_a_server_that_wants_a_login_is_used_with_one() -> None:
+    """Prefect's client has the key, which is not sent without its check of the certificate."""
+    from prefect.settings import PREFECT_API_KEY, PREFECT_API_URL, temporary_settings
+
+    from orchestration.prefect_server import refuse_silent_server
+
+    with Web() as cloud:
+        cloud.serve("/health", Page(b"true"))
+        cloud.fail(Fault(Page(b"", 401)))
+        with temporary_settings({PREFECT_API_URL: cloud.url(""), PREFECT_API_KEY: "pnu_1"}):
+            refuse_silent_server()
+        without, with_key = cloud.requests
+    assert "authorization" not in without.headers
+    assert with_key.headers["authorization"] == "Bearer pnu_1"
 
 
 def test_a_database_in_a_missing_folder_is_one_line(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
 import httpx
+from prefect import get_client
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_API_URL
 from sqlalchemy.engine import make_url
 
@@ -15,14 +17,25 @@ from core.redaction import redacted
 
 #: Seconds to wait for a server to answer.
 ANSWER_SECONDS = 10
+_NO_LOGIN = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
+#: Redirects after which Prefect's client would read instead of write.
+_MOVED = (httpx.codes.MOVED_PERMANENTLY, httpx.codes.FOUND, httpx.codes.SEE_OTHER)
+#: What a proxy answers in place of a server that is gone.
+_BROKEN = (
+    httpx.codes.INTERNAL_SERVER_ERROR,
+    httpx.codes.BAD_GATEWAY,
+    httpx.codes.SERVICE_UNAVAILABLE,
+    httpx.codes.GATEWAY_TIMEOUT,
+)
 
 
 def refuse_silent_server() -> None:
     """Raise if a server is configured and does not answer; Prefect also works without one.
 
     Raises:
-        UsageError: nothing answers, or what answers is not a Prefect server; without a server,
-            this user may not write Prefect's own database, or its folder is missing.
+        UsageError: nothing answers, or what answers is not a Prefect server or requires a login;
+            without a server, this user may not write Prefect's own database, or its folder is
+            missing.
     """
     url = PREFECT_API_URL.value()
     if not url:
@@ -33,8 +46,39 @@ def refuse_silent_server() -> None:
         answer = httpx.get(f"{url.rstrip('/')}/health", timeout=ANSWER_SECONDS, verify=False)  # noqa: S501
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise _silent(url, str(error) or type(error).__name__) from error
-    if answer.status_code == httpx.codes.NOT_FOUND:
-        raise _silent(url, "another server answers there")
+    if answer.status_code in _NO_LOGIN:
+        _refuse_without_login(url, answer)
+    elif said := _no_api(answer):
+        raise _silent(url, said)
+
+
+def _refuse_without_login(url: str, answer: httpx.Response) -> None:
+    """Raise if Prefect's own client, which may have an API key, is refused, too."""
+    if asyncio.run(_healthcheck()):
+        raise UsageError(
+            f"Prefect's server at {url} requires a login ({_status(answer)}); "
+            "log in (prefect cloud login), correct PREFECT_API_KEY, or write USER:PASSWORD@ before "
+            f"the host if a proxy asks for them; or run without a server: {_unset()}"
+        )
+
+
+async def _healthcheck() -> Exception | None:
+    async with get_client() as client:
+        error: Exception | None = await client.api_healthcheck()
+        return error
+
+
+def _no_api(answer: httpx.Response) -> str:
+    """Return why an answer is not that of Prefect's API; empty if it is."""
+    if answer.status_code in _MOVED:
+        return f"it redirects to {answer.headers.get('location')}; write the API's address there"
+    if answer.status_code in _BROKEN:
+        return _status(answer)
+    # Prefect's UI answers at any path outside /api, with its own page.
+    is_page = "html" in answer.headers.get("content-type", "")
+    if is_page or answer.status_code == httpx.codes.NOT_FOUND:
+        return "another server answers there, or a page: the address of Prefect's API ends in /api"
+    return ""
 
 
 def _refuse_closed_database() -> None:
@@ -62,6 +106,10 @@ def _refuse_closed_database() -> None:
         )
 
 
+def _status(answer: httpx.Response) -> str:
+    return f"{answer.status_code} {answer.reason_phrase}"
+
+
 def place_of_blocks() -> str:
     """Return where Prefect looks for blocks: its server, or its database."""
     url = PREFECT_API_URL.value()
@@ -73,9 +121,12 @@ def place_of_blocks() -> str:
 
 
 def _silent(url: str, said: str) -> UsageError:
-    by_shell = "PREFECT_API_URL" in os.environ
-    unset = "unset PREFECT_API_URL" if by_shell else "prefect config unset PREFECT_API_URL"
     return UsageError(
         f"Prefect's server at {url} does not answer ({said}); "
-        f"start it (make serve), or run without one: {unset}"
+        f"start it (make serve), or run without one: {_unset()}"
     )
+
+
+def _unset() -> str:
+    by_shell = "PREFECT_API_URL" in os.environ
+    return "unset PREFECT_API_URL" if by_shell else "prefect config unset PREFECT_API_URL"
