@@ -23,6 +23,8 @@ from serve_lock import HOST, CannotServe, alone, locked
 
 sys.path.insert(0, str(Path(__file__).absolute().parents[1] / "flows"))
 
+from core.errors import UsageError
+from orchestration.network import share_network
 from orchestration.variables import ENVIRONMENT_FILE, FILE, LOG, setting
 
 PROJECT = Path(__file__).absolute().parents[1]
@@ -105,8 +107,10 @@ def serve(port: int) -> None:
 
     Raises:
         CannotServe: the port is taken, a script fails, or a program ends.
+        UsageError: a setting of certificates or proxies is invalid.
         Stopped: a signal asked for it; by then everything has stopped.
     """
+    share_network()  # or this process and the agent would ask a proxy for the server
     environment = _environment(port)
     logs = Path(environment["PREFECT_HOME"]) / "serve"
     if os.access(logs / "lock", os.F_OK):  # a running one is a better reason than its port
@@ -259,7 +263,7 @@ def main() -> int:
     except Stopped:
         print("stopped", flush=True)
         return 0
-    except CannotServe as error:
+    except (CannotServe, UsageError) as error:
         print(f"Error: {error}", file=sys.stderr)
     return 1
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -203,6 +204,24 @@ def test_an_agent_that_ends_by_itself_ends_all_of_it(parts: list[str], tmp_path:
     assert not (tmp_path / "serve" / "running").exists()
     with alone(tmp_path / "serve", port):  # the lock is free again
         pass
+
+
+def test_no_proxy_is_asked_for_the_server(
+    parts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy cannot reach this machine: neither this process nor the agent would find it."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setattr(serve, "AGENT", ("sh", "-c", "echo not for $no_proxy; exit 3"))
+
+    def bypassed(server: object, port: int) -> None:
+        parts.append(f"bypassed: {bool(urllib.request.proxy_bypass('127.0.0.1'))}")
+
+    monkeypatch.setattr(serve, "_wait_until_it_answers", bypassed)
+    with pytest.raises(CannotServe, match=r"\nnot for 127\.0\.0\.1,localhost,::1$"):
+        serve.serve(free_port())
+    assert parts == ["bypassed: True", "scripts"]
 
 
 def test_a_server_that_ends_before_it_answers_is_reported(
