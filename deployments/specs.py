@@ -13,6 +13,7 @@ import settings  # noqa: F401 - puts flows/ on the path
 from prefect import Flow
 from prefect.client.schemas.schedules import CronSchedule
 
+from core.errors import UsageError
 from monthly.dataset import Dataset
 from monthly.datasets import DATASETS
 from schedules import CATALOG_DAILY, COVID_DAILY, ROW_GROUPS, TIDY, VERIFY_WEEKLY
@@ -71,13 +72,21 @@ def _due(dataset: Dataset) -> DeploymentSpec:
     """Return the deployment of a dataset with a schedule: months that are new or changed."""
     schedule = dataset.declared.schedule
     assert schedule is not None  # noqa: S101 - only such datasets are asked
+    try:
+        times = CronSchedule(cron=schedule.cron, timezone=schedule.zone)
+    except ValueError as error:  # the declaration has checked the line and the zone
+        raise UsageError(
+            f"{dataset.name}: Prefect does not know the time zone {schedule.zone!r} of the "
+            "schedule; write an older name of it, such as Europe/Kiev for Europe/Kyiv, or use "
+            "Python 3.12 or newer, with newer time zones"
+        ) from error
     when = f"on the schedule {schedule.cron} of {schedule.zone}"
     return DeploymentSpec(
         "parameterized_flow:etl_parent_flow",
         variant="" if dataset.name == "yellow" else f"-{dataset.name}",
         parameters={"color": dataset.name, "months": "due", "source": schedule.source},
         places=_BOTH,
-        schedule=CronSchedule(cron=schedule.cron, timezone=schedule.zone),
+        schedule=times,
         active=schedule.active,
         about=f"{dataset.declared.title}: months that are new or changed, {when}.",
     )
@@ -87,7 +96,7 @@ def all_specs() -> tuple[DeploymentSpec, ...]:
     """Return the specs of all deployments.
 
     Raises:
-        UsageError: a declaration is invalid.
+        UsageError: a declaration is invalid, or Prefect does not know its time zone.
     """
     due = (_due(dataset) for dataset in DATASETS.values() if dataset.declared.schedule)
     return (*_SINGLE_MONTHS, *due, *_OTHERS)

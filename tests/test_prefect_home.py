@@ -206,3 +206,21 @@ def test_a_folder_of_declarations_that_is_not_there_is_one_line(tmp_path: Path) 
         assert done.returncode == 2, done.stderr
         (line,) = done.stderr.splitlines()
         assert line.startswith(f"Error: TRIPS_DATASETS is {missing}, which is not a folder")
+
+
+@pytest.mark.parametrize("zone", ["JST-9", "Mars/Olympus"], ids=["posix", "unknown"])
+@pytest.mark.parametrize("command", ["flows/catalog.py", "deployments/local_deploy.py"])
+def test_a_time_zone_of_the_system_that_prefect_does_not_know_is_one_line(
+    command: str, zone: str
+) -> None:
+    """Prefect's import would end in a traceback; Python itself knows the first one."""
+    done = subprocess.run(
+        [sys.executable, str(PROJECT / command)],
+        env={**os.environ, "TZ": zone},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"Error: TZ is {zone!r}, which is not a name of a time zone")

@@ -136,6 +136,23 @@ def _share_declarations() -> None:
         refuse(error)
 
 
+def _refuse_unknown_time_zone() -> None:
+    """Exit with one line if Prefect does not know the zone in TZ: its import would fail."""
+    if not os.environ.get("TZ"):
+        return
+    # Not at the top, as above.
+    import pendulum
+
+    from core.errors import UsageError
+    from orchestration.output import refuse
+
+    try:
+        pendulum.now()
+    except Exception:  # pendulum 2 and 3 raise different ones
+        said = f"TZ is {os.environ['TZ']!r}, which is not a name of a time zone that Prefect knows"
+        refuse(UsageError(f"{said}; write one such as Europe/Berlin, or unset TZ"))
+
+
 def _import_prefect() -> None:
     """Import Prefect without garbage collections, which take a fifth of a command's startup."""
     collects = gc.isenabled()
@@ -177,6 +194,7 @@ if __name__ == "orchestration.prefect_home":
     _share_declarations()
     if "prefect" not in sys.modules:
         _refuse_usage_errors()
+        _refuse_unknown_time_zone()
         _register_no_blocks()
 use_project_home()
 if __name__ == "orchestration.prefect_home":

@@ -548,6 +548,21 @@ def test_an_invalid_declaration_is_an_error_that_names_its_line(
     assert "publisher is missing" in said
 
 
+def test_a_time_zone_that_prefect_does_not_know_is_an_error_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On Python 3.10 and 3.11 its list is of 2020, without Europe/Kyiv."""
+    known = tuple(spec.schedule.timezone for spec in all_specs() if spec.schedule)
+    own_dataset.declare(tmp_path, "https://example.org/tram-{year}-{month:02}.csv")
+    monkeypatch.setenv("TRIPS_DATASETS", str(tmp_path))
+    monkeypatch.setattr(pendulum.tz, "timezones", known)
+    assert main(TARGETS["local"], ["--dry-run", "--env", os.devnull]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        f"Error: {own_dataset.NAME}: Prefect does not know the time zone {own_dataset.ZONE!r}"
+    )
+
+
 DUE = {
     spec.parameters["color"]: spec for spec in all_specs() if spec.parameters.get("months") == "due"
 }
