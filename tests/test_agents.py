@@ -85,7 +85,7 @@ def _make_pool() -> None:
     asyncio.run(make())
 
 
-def _deploy(name: str, queue: str) -> None:
+def _deploy(name: str, queue: str, enforced: bool = False) -> None:
     from prefect.deployments.deployments import Deployment
     from prefect.infrastructure import Process
 
@@ -111,6 +111,7 @@ def _deploy(name: str, queue: str) -> None:
             parameters={"engine": "agents", "source": "dtc", "warehouse": ""},
             apply=True,
             skip_upload=True,
+            enforce_parameter_schema=enforced,
         )
 
 
@@ -248,6 +249,25 @@ def test_without_an_agent_the_run_ends_and_says_how_to_start_one(
     assert f"prefect agent start -p default-agent-pool -q {deployment}" in state.message
     assert {run.state.type.value for run in runs_of(deployment)} == {"CANCELLED"}
     assert not (shared / "bucket").exists()
+
+
+def test_a_deployment_older_than_the_dataset_is_named_with_what_to_do(
+    shared: Path, deployment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its schema lists the datasets that were declared when it was applied."""
+    import engines.agents
+
+    _deploy(deployment, deployment, enforced=True)
+    parameters = engines.agents._parameters
+    monkeypatch.setattr(
+        engines.agents, "_parameters", lambda *known: parameters(*known) | {"color": "tram"}
+    )
+    publish(shared, "2020-10", ["1"])
+    state = bring_all(shared, "10", engine="agents", deployment=f"etl-parent-flow/{deployment}")
+    assert state.message.startswith(f"etl-parent-flow/{deployment} does not accept this run (")
+    assert "'tram' is not one of" in state.message
+    assert "apply it again: python deployments/local_deploy.py" in state.message
+    assert runs_of(deployment) == []
 
 
 @pytest.fixture

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +17,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowFilter, FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments.deployments import run_deployment
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.runtime import deployment as own
 from prefect.runtime import flow_run as this
 from prefect.settings import PREFECT_API_URL
@@ -133,13 +136,14 @@ class _Flight:
             self._limit.take()
             if not self._flying:
                 self._moved = time.monotonic()  # the limit may have kept this run waiting
-            run = await run_deployment(
-                self._deployment,
-                parameters=_parameters(plan.month, self._work),
-                flow_run_name=str(plan.month),
-                timeout=0,
-                client=self._client,
-            )
+            with _refused(self._deployment):
+                run = await run_deployment(
+                    self._deployment,
+                    parameters=_parameters(plan.month, self._work),
+                    flow_run_name=str(plan.month),
+                    timeout=0,
+                    client=self._client,
+                )
             self._flying[run.id] = plan
 
     async def _look(self) -> None:
@@ -206,6 +210,21 @@ class _Flight:
             message="The run that asked for this month has given it up."
         )
         await self._client.set_flow_run_state(run_id, called_off)
+
+
+@contextmanager
+def _refused(deployment: str) -> Iterator[None]:
+    """Convert the server's error for parameters that the deployment's schema does not allow."""
+    try:
+        yield
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != HTTPStatus.CONFLICT:
+            raise
+        raise UsageError(
+            f"{deployment} does not accept this run ({error.response.json().get('detail')}); if "
+            "it was applied before a dataset was declared or the code was changed, apply it "
+            "again: python deployments/local_deploy.py, or the script of its target"
+        ) from error
 
 
 def _parameters(month: Month, work: RunPlan) -> dict[str, Any]:
