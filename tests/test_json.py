@@ -317,3 +317,28 @@ def test_each_command_has_fields_for_what_it_returns(
     ((flow, front),) = ran
     returns_months = "MonthResult" in flow.fn.__annotations__["return"]
     assert returns_months != ("record" in front)
+
+
+def test_a_server_that_ends_during_a_run_is_a_reason(
+    command: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prefect's client raises what its connection raised; the run itself cannot report its end."""
+    import httpx
+    from prefect import Flow
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from etl_web_to_gcs import etl_web_to_gcs
+
+    def ended(*_: object, **__: object) -> None:
+        raise httpx.ConnectError("All connection attempts failed")
+
+    monkeypatch.setattr(cli, "refuse_silent_server", lambda: None)
+    monkeypatch.setattr(Flow, "__call__", ended)
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:4200/api"}):
+        said = command(etl_web_to_gcs, *OCTOBER, "--json")
+    printed = json.loads(said.out)
+    assert (said.code, printed["exit_code"], printed["state"]) == (1, 1, None)
+    assert printed["error"]["message"] == (
+        "Prefect's server at http://127.0.0.1:4200/api has stopped answering (All connection "
+        "attempts failed); once it is back, the same command completes what is missing"
+    )

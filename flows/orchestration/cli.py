@@ -31,7 +31,7 @@ from orchestration.flow_results import error_of, keep_tracebacks
 from orchestration.graph import draw
 from orchestration.interrupts import ended_by_ctrl_c
 from orchestration.output import Failure, print_json, stdout_to_stderr, wants_json
-from orchestration.prefect_server import refuse_silent_server
+from orchestration.prefect_server import noticing_its_end, refuse_silent_server
 from orchestration.terminal import collect_seldom, hide_noise, show_own_lines
 from orchestration.wording import advice_on_command_line, on_command_line
 
@@ -150,7 +150,7 @@ def app_of(
 def _reported(flow: Flow[..., Any], parameters: Mapping[str, Any], report: Report) -> State[Any]:
     _refuse_large_numbers(parameters)
     call: Any = flow  # its overloads for return_state do not hold for any flow
-    with ended_by_ctrl_c():
+    with ended_by_ctrl_c(), noticing_its_end():
         state: State[Any] = call(**parameters, return_state=True)
     report(state, parameters)
     return state

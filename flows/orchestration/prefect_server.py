@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -12,7 +14,7 @@ from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_API_UR
 from sqlalchemy.engine import make_url
 
 from core.disk import nearest
-from core.errors import UsageError
+from core.errors import TripsError, UsageError
 from core.redaction import redacted
 
 #: Seconds to wait for a server to answer.
@@ -79,6 +81,25 @@ def _no_api(answer: httpx.Response) -> str:
     if is_page or answer.status_code == httpx.codes.NOT_FOUND:
         return "another server answers there, or a page: the address of Prefect's API ends in /api"
     return ""
+
+
+@contextmanager
+def noticing_its_end() -> Iterator[None]:
+    """Convert the errors of Prefect's client if the server ends while a run uses it.
+
+    Raises:
+        TripsError: it does not answer any more.
+    """
+    try:
+        yield
+    except httpx.TransportError as error:
+        if not PREFECT_API_URL.value():
+            raise
+        raise TripsError(
+            f"Prefect's server at {PREFECT_API_URL.value()} has stopped answering "
+            f"({str(error) or type(error).__name__}); once it is back, the same command completes "
+            "what is missing"
+        ) from error
 
 
 def _refuse_closed_database() -> None:
