@@ -17,7 +17,7 @@ from typing import Protocol
 from filelock import FileLock, Timeout
 
 from core.disk import room_for
-from core.errors import Busy, Unreachable
+from core.errors import Busy, StorageError, Unreachable
 from core.waiting import acquire
 
 #: Seconds to wait for another run of the same owner: longer than any month takes.
@@ -98,9 +98,10 @@ def sweep_scratch() -> None:
     """Remove what killed runs left, except partial downloads, which the next run resumes.
 
     Raises:
-        StorageError: this user may not enter the folder.
+        StorageError: this user may not enter the folder, or it is another user's.
     """
     root = scratch_root()
+    _refuse_foreign(root)
     with room_for("the files of a run", root):
         with suppress(FileNotFoundError):
             root.stat()  # since Python 3.13, glob hides a PermissionError
@@ -126,10 +127,27 @@ def this_user() -> str:
 
 
 def make_root(root: Path) -> None:
-    """Create the folder of `scratch_root` if needed."""
+    """Create the folder of `scratch_root` if needed.
+
+    Raises:
+        StorageError: the default folder is another user's.
+    """
     # A folder named in TRIPS_SCRATCH may be shared; the default one is private.
     mode = 0o777 if os.environ.get("TRIPS_SCRATCH") else 0o700
     root.mkdir(mode=mode, parents=True, exist_ok=True)
+    _refuse_foreign(root)
+
+
+def _refuse_foreign(root: Path) -> None:
+    """Raise if the default folder, whose name anybody can tell, was made by another user."""
+    if os.environ.get("TRIPS_SCRATCH") or not hasattr(os, "getuid"):
+        return
+    with suppress(FileNotFoundError):
+        if root.lstat().st_uid != os.getuid():
+            raise StorageError(
+                f"the scratch folder {root} is another user's, who could change the files of a "
+                "run; remove it, or name another folder (TRIPS_SCRATCH)"
+            )
 
 
 def _acquire(lock: FileLock, owner: Owner) -> None:

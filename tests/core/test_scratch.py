@@ -72,6 +72,27 @@ def test_folder_is_in_the_systems_temporary_folder_by_default(
     assert not root.exists()
 
 
+@pytest.mark.parametrize("is_link", [False, True], ids=["folder", "link"])
+def test_a_default_folder_that_another_user_made_first_is_not_used(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_link: bool
+) -> None:
+    """Its owner could exchange the files of a run, and a link would lead the run elsewhere."""
+    monkeypatch.delenv("TRIPS_SCRATCH")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    me, theirs, here = os.getuid(), tmp_path / "theirs", tmp_path / f"trips-scratch-{os.getuid()}"
+    theirs.mkdir()
+    here.symlink_to(theirs) if is_link else here.mkdir()
+    monkeypatch.setattr(scratch, "this_user", lambda: str(me))
+    monkeypatch.setattr(os, "getuid", lambda: me + 1)
+    with pytest.raises(StorageError, match=rf"{here} is another user's, .*TRIPS_SCRATCH"):
+        run()
+    with pytest.raises(StorageError, match="another user's"):
+        sweep_scratch()
+    assert [*theirs.iterdir()] == []
+    monkeypatch.setenv("TRIPS_SCRATCH", str(here))  # named on purpose, it may be shared
+    run()
+
+
 def test_months_and_purposes_have_folders_of_their_own(root: Path) -> None:
     with (
         scratch_folder(MONTH, "a") as one,
