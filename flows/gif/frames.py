@@ -21,6 +21,8 @@ URL = "https://github.com/cicdw/image-data/blob/master/all-images.img?raw=true"
 SEPARATOR = b"\n" * 4
 #: Duration of each frame in milliseconds.
 FRAME_MS = 100
+#: Formats in which several pictures are an animation, not pages or a preview.
+_ANIMATIONS = frozenset({"AVIF", "GIF", "PNG", "WEBP"})
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ def as_gif(data: bytes, frame: Frame, file: str) -> bytes:
         file: source file, for error messages.
 
     Raises:
-        BadFile: the frame is not an image, is truncated, has no known brightness scale, or is too
-            large for a GIF.
+        BadFile: the frame is not an image, is an animation, is truncated, has no known brightness
+            scale, or is too large for a GIF.
     """
     image = _read(data, frame, file)
     if image.format == "GIF":
@@ -91,6 +93,7 @@ def _read(data: bytes, frame: Frame, file: str) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data))
         image.load()  # open() reads only the header
+        is_animated = image.format in _ANIMATIONS and getattr(image, "is_animated", False)
     except MemoryError:
         raise
     # Pillow's readers raise almost any error for bytes that they cannot read.
@@ -100,6 +103,11 @@ def _read(data: bytes, frame: Frame, file: str) -> Image.Image:
             f"with {data[:20]!r}, is not an image ({error}); remove the file to download it again, "
             "or give another url"
         ) from error
+    if is_animated:
+        raise BadFile(
+            f"{file}: frame {frame.number}, a {image.format}, is an animation itself; "
+            "give a file of single pictures"
+        )
     return image
 
 

@@ -24,12 +24,16 @@ class Location:
     def of(cls, bucket: str, path: str) -> Location:
         """Return the location that a user named; a local path is relative to the current folder.
 
+        Two spellings of one location are equal.
+
         Raises:
             UsageError: the path is empty.
         """
         if not path.strip("/. "):
             raise UsageError(f"{path!r} is not a file name; write it like clip.gif")
-        return cls(bucket, path if bucket else str(Path(path).absolute()))
+        if bucket:
+            return cls(bucket, str(PurePosixPath(path)))
+        return cls(bucket, str(Path(path).parent.resolve() / Path(path).name))
 
     @property
     def name(self) -> str:

@@ -136,6 +136,16 @@ def test_a_frame_is_not_seen_through_the_transparent_one_after_it() -> None:
     assert seen == [[red, nothing, nothing], [nothing, nothing, blue]]
 
 
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_an_animation_among_the_images_is_refused(kind: str) -> None:
+    """One frame would become several, which the counts do not say, or lose all but one."""
+    stills = [Image.new("RGB", (30, 10), color) for color in ("red", "lime", "blue")]
+    data = saved(stills[0], kind, save_all=True, append_images=stills[1:])
+    with pytest.raises(BadFile, match=f"file: frame 4, a {kind}, is an animation itself; give"):
+        as_gif(data, Frame(4, 0, len(data)), "file")
+    assert as_gif(saved(stills[0], kind), Frame(4, 0, 9), "file")
+
+
 def test_a_gif_of_all_frames_in_their_order() -> None:
     """Each frame is exact, all have the same duration, and the animation loops."""
     frames = [picture(number) for number in range(12)]
@@ -167,6 +177,16 @@ def test_places_without_a_bucket_are_absolute(
     assert Location.of("", "a/clip.gif") == Location("", f"{tmp_path}/a/clip.gif")
     assert Location.of("", "clip.gif").beside("frame_00.gif").path == f"{tmp_path}/frame_00.gif"
     assert Location.of("local-bucket/zoom", "a/clip.gif").beside("b.gif").path == "a/b.gif"
+
+
+def test_two_spellings_of_a_place_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The GIF would otherwise replace the images that it is made of."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path)
+    for path in ("a/../clip.gif", "link/clip.gif"):
+        assert Location.of("", path) == Location.of("", "clip.gif")
+    for key in ("./clip.gif", ".//clip.gif"):
+        assert Location.of("local-bucket/zoom", key) == Location.of("local-bucket/zoom", "clip.gif")
 
 
 @pytest.mark.parametrize("path", ["", ".", "/", ".."])
