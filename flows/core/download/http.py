@@ -17,7 +17,7 @@ import httpx
 from core.download import secrets
 from core.download.hosts import request_slot, requests_allowed, wait_until
 from core.download.partial import PartFile, Progress, Validators
-from core.download.remote_file import Download, RemoteFile, What
+from core.download.remote_file import Download, RemoteFile, What, is_malformed
 from core.errors import NotPublished, SourceError, Unreachable, UsageError
 
 #: Timeouts in seconds, for connecting and for silence after that.
@@ -195,6 +195,8 @@ def _client(wanted: RemoteFile[Any]) -> Iterator[httpx.Client]:
     slots = ExitStack()
 
     def take_slot(request: httpx.Request) -> None:
+        if is_malformed(str(request.url)):  # the target of a redirect; the slot is a file
+            raise httpx.UnsupportedProtocol(f"it redirects to {str(request.url)!r}")
         slots.close()  # the previous request, such as a redirected one, has its response
         slots.enter_context(request_slot(request.url.host))
 
@@ -210,7 +212,8 @@ def _client(wanted: RemoteFile[Any]) -> Iterator[httpx.Client]:
             ) as client,
         ):
             yield client
-    except (httpx.TooManyRedirects, httpx.UnsupportedProtocol) as error:
+    # httpx decodes the host of a redirect, which may fail with a UnicodeError.
+    except (httpx.TooManyRedirects, httpx.UnsupportedProtocol, UnicodeError) as error:
         message = f"{wanted} leads to no file: {error}; choose another source"
         raise SourceError(message) from error
     except httpx.TransportError as error:

@@ -124,8 +124,9 @@ def path_of(url: str) -> Path:
 def is_malformed(url: str) -> bool:
     """Return whether a URL is invalid: no path, no possible host, or a file URL with a host."""
     try:
-        host, parts = httpx.URL(url).raw_host, urlsplit(url)
-        host.decode("ascii").encode("idna")  # as a DNS lookup does; `a..b` fails
+        parsed, parts = httpx.URL(url), urlsplit(url)
+        host = parsed.host and parsed.raw_host.decode("ascii")  # the first fails for `xn--a`
+        host.encode("idna")  # as a DNS lookup does; `a..b` fails
     except (httpx.InvalidURL, ValueError):
         return True
     return bool(host) == (parts.scheme == "file") or not parts.path.startswith("/")

@@ -128,6 +128,18 @@ def test_each_request_of_a_redirect_takes_a_turn_at_its_own_host(
     assert asked == ["127.0.0.1", "localhost"]
 
 
+@pytest.mark.parametrize("host", ["a..b", "..", ".", "a" * 64, "xn--a"])
+def test_a_redirect_to_an_impossible_host_leads_nowhere(
+    host: str, web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request would end in a traceback, and its slot be a file outside their folder."""
+    monkeypatch.setenv("TRIPS_SCRATCH", str(tmp_path))
+    with pytest.raises(SourceError, match=r"/here leads to no file: "):
+        Http().look(RemoteFile("a file", web.redirect("/here", f"http://{host}/there")))
+    (folder,) = tmp_path.iterdir()
+    assert [each.name for each in folder.iterdir()] == ["127.0.0.1"]
+
+
 def test_a_busy_server_is_left_alone_for_as_long_as_it_asks(web: Web) -> None:
     url = web.serve("/x", Page(b"", 503, headers={"Retry-After": "30"}))
     with pytest.raises(Unreachable, match=r"503 .*try again later \(Retry-After: 30\)"):
