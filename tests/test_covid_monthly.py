@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import covid_monthly as flow_file
+from covid.monthly import Monthly, Total
 from fakes import preloaded
 from fakes.agent import run_by_agent
 from fakes.commands import killed_while_downloading, run
@@ -25,6 +26,7 @@ from fakes.in_process import Commands
 from fakes.real_data import real_file
 from fakes.s3 import S3, block
 from fakes.web import Fault, Page, Web
+from orchestration import artifacts
 from test_cli import PROJECT, environment
 from test_flows import listing
 
@@ -217,6 +219,16 @@ def test_the_chart_is_an_artifact(place: Path, server: Web) -> None:
     assert inside
     assert base64.b64decode(inside[1]) == (place / "bucket" / PNG).read_bytes()
     assert "| 2020_04 | 4 | 2 |" in text
+
+
+def test_a_name_is_no_markup_in_the_artifact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name is the publisher's."""
+    shown: dict[str, Any] = {}
+    monkeypatch.setattr(artifacts, "_create", lambda create, text, **more: shown.update(text=text))
+    name = "A](http://evil)<img src=x>"
+    artifacts.show_chart(Monthly(name, dt.date(2020, 9, 7), (Total("2020_03", 1, 0),)), b"")
+    assert "](http" not in shown["text"].replace(r"\]", "")
+    assert "<img" not in shown["text"].replace(r"\<", "")
 
 
 def test_s3_has_the_same_bytes(place: Path, server: Web, s3: S3) -> None:

@@ -19,7 +19,8 @@ def chart(found: Monthly) -> bytes:
     figure = Figure(figsize=_SIZE, dpi=_DPI, layout="constrained")
     axes = figure.subplots()
     bars = axes.bar(months, [t.cases for t in found.totals], color=_CASES, label="cases")
-    axes.set_title(f"COVID-19 in {found.country.replace('_', ' ')} by month")
+    title = f"COVID-19 in {found.country.replace('_', ' ')} by month"
+    axes.set_title(title, parse_math=False)  # a name with a $ is no formula
     axes.set_ylabel("cases")
     axes.tick_params(axis="x", rotation=45)
     right = axes.twinx()

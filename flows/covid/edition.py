@@ -26,7 +26,8 @@ YEAR, MONTH, DAY = "year", "month", "day"
 CASES, DEATHS = "cases", "deaths"
 
 _HEAD_BYTES = 4096
-_WHOLE = re.compile(r"\s*[+-]?[0-9]+(\.0*)?\s*")
+#: With more digits it would count more than people, and be no number of the chart.
+_WHOLE = re.compile(r"\s*[+-]?[0-9]{1,15}(\.0*)?\s*")
 _NEAREST = 5
 
 Record = Mapping[str, Any]
@@ -51,7 +52,8 @@ def read_edition(path: Path, name: str) -> Sequence[Record]:
     try:
         with opened(path, "rb") as file:
             found = json.loads(file.read())
-    except (EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
+    # Brackets that are nested too deep raise a RecursionError.
+    except (EOFError, gzip.BadGzipFile, zlib.error, ValueError, RecursionError) as error:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
         wrong = impostor(head) or f"is not complete JSON: {error}; run again to download it afresh"
@@ -87,17 +89,34 @@ def find_country(records: Iterable[Record], asked: str) -> str:
 
     Raises:
         UsageError: the edition has no such country; the message lists the closest names.
+        SchemaError: it has the country under several names, each with some of the days.
     """
-    codes = {str(r[COUNTRY]): [_plain(str(r.get(code) or "")) for code in CODES] for r in records}
+    codes: dict[str, list[str]] = {
+        r[COUNTRY]: [_plain(str(r.get(code) or "")) for code in CODES]
+        for r in records
+        if isinstance(r[COUNTRY], str) and r[COUNTRY].isprintable()
+    }
     wanted = _plain(asked)
     found = [name for name in codes if _plain(name) == wanted]
     found = found or [name for name in codes if wanted and wanted in codes[name]]
-    if len(found) == 1:
+    if found:
+        _refuse_other_names(found[0], codes)
         return found[0]
     raise UsageError(
         f"country {asked!r} is not in this edition; the closest of its {len(codes)} names: "
         f"{', '.join(_closest(asked, codes))}"
     )
+
+
+def _refuse_other_names(name: str, codes: Mapping[str, Sequence[str]]) -> None:
+    """Raise if another name is that of the same country, whose sums would lack its days."""
+    plain, geo = _plain(name), codes[name][0]
+    names = [n for n, (other, *_) in codes.items() if _plain(n) == plain or (geo and other == geo)]
+    if len(names) > 1:
+        raise SchemaError(
+            f"this edition has one country under {len(names)} names, "
+            f"{' and '.join(map(repr, sorted(names)))}; give another edition's url"
+        )
 
 
 def _closest(asked: str, names: Iterable[str]) -> Sequence[str]:

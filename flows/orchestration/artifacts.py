@@ -167,11 +167,12 @@ def _key(entry: Entry, what: str) -> str:
 def show_chart(found: Monthly, png: bytes) -> None:
     """Create the page with the monthly chart and table of a country."""
     rows = [f"| {t.year_month} | {t.cases:,} | {t.deaths:,} |" for t in found.totals]
-    image = f"![{found.country} by month](data:image/png;base64,{base64.b64encode(png).decode()})"
+    country = escaped(found.country)
+    image = f"![{country} by month](data:image/png;base64,{base64.b64encode(png).decode()})"
     table = "\n".join(["| month | cases | deaths |", "|---|---:|---:|", *rows])
     _create(
         create_markdown_artifact,
-        f"# {found.country}\n\n{image}\n\n{table}\n\nData: ECDC, fetched on {found.day}",
+        f"# {country}\n\n{image}\n\n{table}\n\nData: ECDC, fetched on {found.day}",
         key=f"covid-monthly-{re.sub('[^a-z0-9]+', '-', found.country.lower()).strip('-')}",
         description=f"COVID-19 in {found.country} by month",
     )

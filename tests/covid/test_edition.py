@@ -50,6 +50,7 @@ def test_edition_cut_short_is_refused(tmp_path: Path, published: bytes, share: f
         (b'{"error": "come back later"}', "JSON without a list of records"),
         (b'{"records": []}', "JSON without a list of records"),
         (b"[1, 2]", "JSON without a list of records"),
+        (b"[" * 100_000, "is not complete JSON"),
         (b'{"records": [3]}', "record 1 has no 'countriesAndTerritories'"),
     ],
 )
@@ -92,6 +93,32 @@ def test_unknown_country_lists_the_closest_names(asked: str) -> None:
         find_country(COUNTRIES, asked)
 
 
+@pytest.mark.parametrize(
+    ("names", "asked"),
+    [
+        ({"Czechia": "CZ", "Czech_Republic": "CZ"}, "CZ"),
+        ({"Czechia": "CZ", "Czech_Republic": "CZ"}, "Czechia"),
+        ({"Germany": "DE", "germany ": ""}, "Germany"),
+    ],
+)
+def test_a_country_under_two_names_is_refused(names: dict[str, str], asked: str) -> None:
+    """The sums of either name would lack the days of the other."""
+    records = [
+        record("Germany", 2020, 3, 1, 0) | {"countriesAndTerritories": n, "geoId": g}
+        for n, g in names.items()
+    ]
+    one, other = sorted(names)
+    with pytest.raises(SchemaError, match=f"one country under 2 names, '{one}' and '{other}'"):
+        find_country(records, asked)
+
+
+@pytest.mark.parametrize("name", [None, ["x"], "a\nb", "\x1b[31m", "\ud800"])
+def test_what_is_not_a_name_is_no_country(name: Any) -> None:
+    records = [record("Germany", 2020, 3, 1, 0) | {"countriesAndTerritories": name}]
+    with pytest.raises(UsageError, match="'DE' is not in this edition"):
+        find_country(records, "DE")
+
+
 def test_the_closest_name_comes_first() -> None:
     with pytest.raises(UsageError, match="names: Germany, "):
         find_country(COUNTRIES, "Germny")
@@ -110,7 +137,9 @@ def test_no_value_is_null(value: Any) -> None:
     assert number(record("Germany", 2020, 3, value, 0), "cases") is None
 
 
-@pytest.mark.parametrize("value", ["N/A", 1.5, "1.5", True, [], "1_0", float("nan"), "1e3"])
+@pytest.mark.parametrize(
+    "value", ["N/A", 1.5, "1.5", True, [], "1_0", float("nan"), "1e3", "9" * 5000]
+)
 def test_a_value_that_is_not_a_whole_number_is_named_with_its_day(value: Any) -> None:
     with pytest.raises(SchemaError, match=r"^Germany, 01/3/2020: cases .* is not a whole number"):
         number(record("Germany", 2020, 3, value, 0), "cases")

@@ -15,7 +15,7 @@ from PIL import Image
 from core.errors import SchemaError
 from covid.chart import chart
 from covid.edition import find_country, read_edition
-from covid.monthly import Total, by_month
+from covid.monthly import Monthly, Total, by_month
 from fakes.editions import SMALL, SMALL_CSV, record
 from fakes.real_data import answers, real_file
 
@@ -100,6 +100,10 @@ def test_file_names_stay_in_the_bucket() -> None:
         [record("Germany", 2020, 3, 1, 0) | {"countriesAndTerritories": "../a/b"}], "../a/b", DAY
     )
     assert "/" not in found.stem
+
+
+def test_a_name_is_no_formula_in_the_chart() -> None:
+    assert chart(Monthly("$\\frac$", DAY, (Total("2020_03", 1, 0),)))
 
 
 def test_chart_is_a_small_png_that_is_the_same_for_the_same_data() -> None:
