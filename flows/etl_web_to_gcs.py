@@ -29,6 +29,7 @@ from monthly.gates.aside import confirm_aside, reason_of
 from monthly.gates.judging import Finding
 from monthly.gates.policy import GateMode, Policy
 from monthly.ledger import Entry, confirmed, entry_key, write_entry
+from monthly.markdown import one_line
 from monthly.month import Color, Month
 from monthly.plan import Plan, Status, held_plan, plan_month
 from monthly.replacement import Replaced, replace_month
@@ -89,7 +90,7 @@ def tell(month: Month, drift: Mapping[str, Sequence[str]], rejected: int, declar
     for kind, found in drift.items():
         if found:
             what = "" if kind == "read" else "columns "
-            logger.info("%s: %s%s: %s", month, what, kind, ", ".join(found))
+            logger.info("%s: %s%s: %s", month, what, kind, ", ".join(map(one_line, found)))
     if rejected:
         level = logging.WARNING if rejected > declared else logging.INFO
         asked = f", {declared:,} as declared" if declared else ""

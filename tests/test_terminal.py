@@ -12,7 +12,9 @@ import prefect.engine
 import pytest
 from prefect import flow, task
 
+import etl_web_to_gcs
 from core.errors import Conflict, SchemaError, Unreachable
+from monthly.month import Month
 from orchestration import flow_results, terminal
 from orchestration.retries import can_pass, planned_again, replanning
 from orchestration.stages import stage
@@ -177,3 +179,13 @@ def test_a_line_can_read_otherwise_on_a_terminal() -> None:
     failed.exc_info = (ValueError, ValueError("five"), None)
     assert formatter.format(failed) == "ERROR said five"
     assert failed.exc_info
+
+
+def test_a_column_is_one_line_of_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A published name may have a line break, or characters that command a terminal."""
+    monkeypatch.setattr(etl_web_to_gcs, "get_run_logger", logging.getLogger)
+    with caplog.at_level(logging.INFO):
+        etl_web_to_gcs.tell(Month("green", 2020, 10), {"kept": ["fee\n(USD)", "a\x1b[31m"]}, 0, 0)
+    assert caplog.messages == ["green 2020-10: columns kept: fee (USD), a [31m"]

@@ -27,10 +27,14 @@ command line and a field in the UI differ, so the front end words it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from core.redaction import redacted
+
+#: Characters that command a terminal, such as those of a server's answer or of an archive's names.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,14 @@ class TripsError(Exception):
     """Base class of every error that this project raises on purpose.
 
     Args:
-        message: what is wrong; passwords and signatures of addresses in it are masked.
+        message: what is wrong; passwords and signatures of addresses in it are masked, and control
+            characters are escaped.
         remedies: what helps; any one of them.
     """
 
     def __init__(self, message: str, *remedies: Advice) -> None:
-        self.message, self.remedies = redacted(message), remedies
+        self.message = _CONTROL.sub(lambda found: rf"\x{ord(found[0]):02x}", redacted(message))
+        self.remedies = remedies
         super().__init__(self.message, *remedies)  # all of them, or they would be lost in a pickle
 
     def __str__(self) -> str:

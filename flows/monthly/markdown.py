@@ -18,9 +18,14 @@ def escaped(text: str, longest: int = _LONGEST) -> str:
 
 def brief(text: str, longest: int) -> str:
     """Return a text on one line, cut if it is too long, without characters that do not show."""
-    shown = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * longest])
-    words = " ".join(shown.split())
+    words = one_line(text[: 4 * longest])
     return words if len(words) <= longest else f"{words[: longest - 1].rstrip()}…"
+
+
+def one_line(text: str) -> str:
+    """Return a text on one line, without characters that do not show."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(shown.split())
 
 
 def code(text: str) -> str:

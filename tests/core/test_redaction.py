@@ -85,6 +85,12 @@ def test_an_error_of_this_project_has_no_secret_of_an_address() -> None:
     assert error.remedies == (Remedy("force", True),)
 
 
+def test_an_error_does_not_command_the_terminal() -> None:
+    """A server's answer may have an escape sequence, and names in an archive too."""
+    error = UsageError("answered 403 \x1b[31mred\x07\x9b; one\n\ttwo é")
+    assert str(error) == r"answered 403 \x1b[31mred\x07\x9b; one" "\n\ttwo é"
+
+
 def test_the_names_of_the_page_are_those_that_count() -> None:
     """The page lists those that are always secret and those whose values decide."""
     page = (Path(__file__).parents[2] / "docs" / "months.md").read_text()
