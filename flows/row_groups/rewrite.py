@@ -16,7 +16,8 @@ from core.prefetch import prefetched
 from core.threads import most_threads
 from monthly.columns import Column
 from monthly.convert.casting import cast
-from monthly.convert.published_values import Unreadable
+from monthly.convert.parquet_file import known_values
+from monthly.convert.published_values import Unreadable, meanings, replaced
 from monthly.convert.readings import Readings, Rules, Unsettled, UtcTimes
 from monthly.convert.survey import survey
 from monthly.dataset import Dataset
@@ -195,21 +196,23 @@ def _declared(
     """Convert a batch to the declared types."""
     try:
         arrays = [
-            _checked(values) if kind == DICTIONARY else cast(column, _plain(values), readings)
-            for column, values, kind in zip(columns.values(), batch.columns, schema.types)
+            _cast(column, values, readings)
+            for column, values in zip(columns.values(), batch.columns)
         ]
     except (Unreadable, pa.ArrowInvalid) as error:
         raise BadFile(f"{name}: {error}; correct the file, then run again") from error
     return pa.record_batch(arrays, schema=schema)
 
 
-def _checked(values: pa.DictionaryArray) -> pa.DictionaryArray:
-    values.dictionary.validate(full=True)  # not yet checked for valid UTF-8
-    return values
-
-
-def _plain(values: pa.Array) -> pa.Array:
-    return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+def _cast(column: Column, values: pa.Array, readings: Readings) -> pa.Array:
+    """Convert values like `cast`, but keep texts as indices, decoded only if one is replaced."""
+    if column.kind != "string" or values.type != DICTIONARY:
+        return cast(column, known_values(column.name, values, readings.nulls), readings)
+    texts = values.dictionary
+    texts.validate(full=True)  # not yet checked for valid UTF-8
+    if replaced(texts, meanings(readings.nulls, column.flag)) is texts:
+        return values
+    return cast(column, values.dictionary_decode(), readings).dictionary_encode()
 
 
 def _counted(target: Path, rows: int, rows_per_group: int) -> Rewritten:

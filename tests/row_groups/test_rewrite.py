@@ -114,6 +114,27 @@ def test_types_are_the_declared_ones_in_whatever_they_were_published(
     }
 
 
+@pytest.mark.parametrize("encoding", [None, "DELTA_BYTE_ARRAY"], ids=["dictionary", "delta"])
+def test_texts_that_mean_no_value_are_null(
+    tmp_path: Path, target: Path, encoding: str | None
+) -> None:
+    """They mean the same as in a converted month, however the file encodes them."""
+    published = ["Y", "", "NULL", "true", " ", "NA", "N"]
+    table = trips(dispatching_base_num=pa.array(published), shared_request_flag=pa.array(published))
+    names = table.column_names if encoding else []
+    pq.write_table(
+        table,
+        source := tmp_path / NAME,
+        use_dictionary=not encoding,
+        column_encoding=dict.fromkeys(names, encoding) if encoding else None,
+    )
+    rewrite(source, target, 3)
+    found = pq.read_table(target)
+    flags = ["Y", None, None, "Y", " ", "NA", "N"]
+    assert found["shared_request_flag"].to_pylist() == flags
+    assert found["dispatching_base_num"].to_pylist() == ["Y", None, None, "true", " ", "NA", "N"]
+
+
 def test_a_month_that_was_converted_here_keeps_all_its_columns(
     tmp_path: Path, target: Path
 ) -> None:
@@ -328,6 +349,25 @@ def declare_trams(folder: Path, monkeypatch: pytest.MonkeyPatch, zone: str = "")
     )
     monkeypatch.setenv(datasets.VARIABLE, str(folder))
     datasets.forget()
+
+
+def test_declared_spellings_of_no_value_are_null(
+    tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers and texts alike, and texts as Spark writes them, like in a converted month."""
+    (tmp_path / "buses.toml").write_text(
+        'title = "Buses"\npublisher = "A bus"\nfirst_month = "2001-01"\ntext.nulls = ["-999"]\n'
+        '[columns.at]\ntype = "timestamp"\ndescription = "When."\n'
+        '[columns.seats]\ntype = "int64"\ndescription = "Its seats."\n'
+        '[columns.line]\ntype = "string"\ndescription = "Its line."\n'
+        '[columns.depot]\ntype = "string"\ndescription = "Its depot."\n'
+    )
+    monkeypatch.setenv(datasets.VARIABLE, str(tmp_path))
+    datasets.forget()
+    columns = {"seats": [7, -999], "line": ["-999", "A"], "depot": pa.array([b"-999", b"B"])}
+    rewrite(written(tmp_path, pa.table(columns), "buses_2021-01.parquet"), target, 10)
+    found = pq.read_table(target).to_pydict()
+    assert found == {"seats": [7, None], "line": [None, "A"], "depot": [None, "B"]}
 
 
 def test_times_of_utc_that_the_month_does_not_settle_are_refused(

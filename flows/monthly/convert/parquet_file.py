@@ -64,7 +64,7 @@ class ParquetRows:
             refuse_nameless(place, self.batch.column(place), way_out)
         fields = zip(self.mapped.names, self.mapped.columns, self.batch.columns)
         nulls = self.readings.nulls
-        return {n: _known(_plain(n, values), nulls) for n, c, values in fields if c}
+        return {n: known_values(n, values, nulls) for n, c, values in fields if c}
 
     def halves(self) -> tuple[ParquetRows, ParquetRows]:
         """Return the first and the second half; see `Piece`."""
@@ -93,6 +93,20 @@ class ParquetRows:
         pairs = zip(self.batch.schema.names, self.batch.columns)
         text = json.dumps({name: _shown(values) for name, values in pairs}, default=str)
         return Reject(self._number(0), reason, text)
+
+
+def known_values(name: str, values: pa.Array, nulls: tuple[str, ...]) -> pa.Array:
+    """Return values without dictionary, texts checked, and declared "no value" numbers as null.
+
+    Args:
+        name: name of the column, for errors.
+        values: published values, of any type.
+        nulls: declared spellings of "no value".
+
+    Raises:
+        Unreadable: a text is not UTF-8 or has a NUL byte.
+    """
+    return _known(_plain(name, values), nulls)
 
 
 def _plain(name: str, values: pa.Array) -> pa.Array:
