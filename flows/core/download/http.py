@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import ssl
@@ -48,6 +49,10 @@ _BLOCKED = (
     b"sign in",
 )
 _EXPIRED = (b"request has expired", b"signature")
+
+# These log whole addresses and the headers of responses, if somebody lowers the level of all logs.
+for _name in ("httpx", "httpcore.http11"):
+    logging.getLogger(_name).addFilter(secrets.masked)
 
 
 class Http:

@@ -6,6 +6,7 @@ value, which is looked up when the request is sent.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -13,6 +14,7 @@ from typing import ClassVar
 from urllib.parse import quote, urlsplit
 
 from core.errors import UsageError
+from core.redaction import redacted
 
 #: The variable of a secret; NAME stands for its name, in capitals and with _ for -.
 VARIABLE = "TRIPS_SECRET_NAME"
@@ -90,3 +92,9 @@ def known_values() -> set[str]:
     """Return the values of all secrets that this process has or has used."""
     prefix = VARIABLE.removesuffix("NAME")
     return _Stores.found | {v for name, v in os.environ.items() if name.startswith(prefix) and v}
+
+
+def masked(record: logging.LogRecord) -> bool:
+    """Mask the secrets in a line that a library logs: a filter for its logger."""
+    record.msg, record.args = redacted(record.getMessage(), known_values()), ()
+    return True

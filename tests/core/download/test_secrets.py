@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from core.download import secrets
-from core.download.remote_file import without_secrets
+from core.download.http import Http
+from core.download.remote_file import RemoteFile, without_secrets
 from core.errors import SourceError, UsageError
 from fakes.web import Page, Web
 from monthly.declaration_faults import _source
@@ -43,6 +45,21 @@ def test_a_request_has_the_values_and_its_result_the_fields(web: Web, tmp_path: 
     assert (published.url, found.url, without_secrets(found.url)) == (wanted, wanted, wanted)
     sent = {request.headers["authorization"] for request in web.requests}
     assert sent == {f"Basic {base64.b64encode(f'me:{PASSWORD}'.encode()).decode()}"}
+
+
+@pytest.mark.parametrize("level", [logging.INFO, logging.DEBUG])
+def test_what_libraries_log_of_a_request_has_no_secret(
+    level: int, web: Web, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """People lower the level of all logs to find an error."""
+    monkeypatch.setenv("TRIPS_SECRET_QUERY", "v4lue")
+    there = web.serve("/there?page=v4lue", b"abc")
+    url = web.redirect("/here?page=v4lue", there).replace("v4lue", "{secret.query}")
+    with caplog.at_level(level):
+        Http().look(RemoteFile("a file", url.replace("://", "://me:l0ng@")))
+    assert "/there?page=***" in caplog.text
+    assert "v4lue" not in caplog.text
+    assert "l0ng" not in caplog.text
 
 
 def test_an_address_that_also_has_a_literal_secret_is_stored_without_its_query() -> None:
