@@ -17,6 +17,7 @@ from row_groups.rewrite import declared_dataset
 Intent = Literal["", "test_subset", "reprocess"]
 #: Older than any file, but still within the range of dates.
 _ALL_DAYS = 100_000
+_OTHER = "what the sink has is not what its ledger names"
 
 
 @dataclass(frozen=True)
@@ -102,16 +103,25 @@ def _planned(
     rows_per_group: int,
 ) -> Planned:
     entry, version = read_entry(sink, file.name)
-    due, reason = True, intent
+    due, reason, but = True, intent, ""
     if since and file.modified < since:
         due, reason = False, f"not changed since {since:%Y-%m-%d %H:%M} UTC"
-        if entry is None:
-            reason += ", but never rewritten; increase days, or set intent to reprocess"
+        if but := _not_rewritten(file, sink, entry):
+            reason += f", but {but}; increase days, or set intent to reprocess"
     elif intent != "reprocess":
         due, reason = _changed(file, source, sink, entry)
-    if entry and not due:
+    if entry and not due and not but:
         reason += _but(file, entry, rows_per_group)
     return Planned(file.name, file.modified.isoformat(), due, reason, entry, version)
+
+
+def _not_rewritten(file: Listed, sink: Place, entry: Entry | None) -> str:
+    """Return why a file that is too old to be due is not the rewritten one; empty if it is."""
+    if entry is None:
+        return "never rewritten"
+    if file.size != entry.source_size:
+        return f"{entry.source_size:,} bytes were rewritten, and it has {file.size:,}"
+    return "" if is_in_sink(sink, file.name, entry) else _OTHER
 
 
 def _changed(file: Listed, source: Place, sink: Place, entry: Entry | None) -> tuple[bool, str]:
@@ -124,7 +134,7 @@ def _changed(file: Listed, source: Place, sink: Place, entry: Entry | None) -> t
     if not same_time and source.bucket.etag(source.key(file.name)) != entry.source_etag:
         return True, "changed: the same size, another ETag"
     if not is_in_sink(sink, file.name, entry):
-        return True, "what the sink has is not what its ledger names"
+        return True, _OTHER
     return False, "same size and time" if same_time else "a new time, but the same size and ETag"
 
 

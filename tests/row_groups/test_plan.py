@@ -174,6 +174,21 @@ def test_a_file_that_changed_long_ago_is_left_alone(site: Site) -> None:
     assert site.due("reprocess", later=8) == [JANUARY, FEBRUARY]
 
 
+def test_an_old_file_that_is_not_the_rewritten_one_says_so(site: Site) -> None:
+    """A copy that keeps its time is older than its change, and an object may be removed."""
+    site.publish(1)
+    site.run()
+    entry = site.plan(later=8)[0].entry
+    assert entry
+    site.sink.bucket.delete(site.sink.key(JANUARY))
+    (file,) = site.plan(later=8)
+    assert re.search(r"^not changed .* UTC, but what the sink has is not .*; incr", file.reason)
+    site.publish(1, rows=60)
+    (file,) = site.plan(later=8)
+    assert re.search(rf" UTC, but {entry.source_size:,} bytes were rewritten, .*; in", file.reason)
+    assert not file.due
+
+
 def test_an_old_file_that_was_never_rewritten_says_so(site: Site) -> None:
     """It is not done, whatever its age; a run that failed may be the reason."""
     site.publish(1)
