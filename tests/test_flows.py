@@ -269,7 +269,8 @@ def test_a_plan_has_a_price_in_the_result_and_in_the_ui(place: Path) -> None:
     price = planned.price
     assert (price.months, price.download, price.history) == (1, size, 1)
     assert price.seconds.keys() == {"download", "conversion", "upload", "load"}
-    assert all(need.size for need in price.needs)
+    sizes = {need.place: bool(need.size) for need in price.needs}
+    assert sizes == dict.fromkeys(("scratch", "bucket", "warehouse"), True)
     shown = asyncio.run(page())
     assert f"to download: {size:,} bytes" in shown.replace("\\", "")
     assert "green 2020-11" in shown.replace("\\", "")

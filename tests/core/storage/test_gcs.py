@@ -136,6 +136,18 @@ def test_of_two_writers_one_wins_and_the_other_gets_an_error(google: Google) -> 
     assert last.data == b"third"
 
 
+def test_replacing_what_was_deleted_is_a_conflict(google: Google) -> None:
+    """The entry that was read is gone, and nothing is written in its place."""
+    store = open_store()
+    store.write("entry", b"first", None)
+    seen = store.read("entry")
+    assert seen
+    store.delete("entry")
+    with pytest.raises(Conflict, match="entry was changed by another run"):
+        store.write("entry", b"second", seen.version)
+    assert store.read("entry") is None
+
+
 def test_of_many_writers_at_once_exactly_one_wins(google: Google) -> None:
     """Eight threads have all read that the object does not exist."""
     outcomes: list[str] = []

@@ -208,6 +208,8 @@ def test_generated_months_are_judged_by_generated_ones_of_their_size() -> None:
 
 
 def test_a_finding_survives_its_record() -> None:
-    for each in found(month_of(total=0.0)):
+    findings = found(month_of(total=0.0))
+    assert findings
+    for each in findings:
         assert each.beyond == math.inf
         assert Finding.of(json.loads(json.dumps(each.to_json(), allow_nan=False))) == each

@@ -252,10 +252,17 @@ def test_a_declared_map_is_kept(report: Report) -> None:
     assert report(COORDINATES, more, {"x": [3.0], "y": [3.0]}).cells is None
 
 
-@pytest.mark.parametrize("point", [(2.35, 48.86), (180.0, 90.0), (-180.0, -90.0)])
+@pytest.mark.parametrize("point", [(2.35, 48.86), (-180.0, -90.0)])
 def test_rows_at_one_point_are_a_map(point: tuple[float, float], report: Report) -> None:
     counts = report(COORDINATES, BOTH, {"x": [point[0]] * 3, "y": [point[1]] * 3})
-    assert counts.cells is None or titles(counts) == ["Where rows are, own 2020-10"]
+    assert titles(counts) == ["Where rows are, own 2020-10"]
+    assert counts.cells
+    assert [*counts.cells.counts.values()] == [3]
+
+
+def test_rows_at_the_last_degrees_are_not_on_the_map(report: Report) -> None:
+    """Its eastern and northern edges do not belong to it, and no map is drawn."""
+    assert titles(report(COORDINATES, BOTH, {"x": [180.0] * 3, "y": [90.0] * 3})) == []
 
 
 HOSTILE = (

@@ -44,6 +44,7 @@ def full() -> list[Picture]:
 
 def test_each_picture_is_an_image_in_color_as_wide_as_the_page(full: list[Picture]) -> None:
     """It is not blank, and small enough for an artifact."""
+    assert len(full) == 5
     for picture in full:
         image = Image.open(io.BytesIO(picture.png))
         assert image.format == "PNG"
