@@ -114,6 +114,23 @@ def test_several_harms_at_once_are_healed_together(stack: Stack) -> None:
     assert stack.faults() == []
 
 
+@pytest.mark.parametrize(
+    ("harm", "kind"),
+    [(stacks.entry_deleted, "ENTRY_MISSING"), (stacks.entry_emptied, "ENTRY_GARBLED")],
+    ids=["missing", "garbled"],
+)
+def test_a_damaged_object_stands_in_for_no_entry(
+    stack: Stack, harm: Callable[[Stack], None], kind: str
+) -> None:
+    """Both are named, and the month is fetched again."""
+    stacks.object_truncated(stack)
+    harm(stack)
+    assert stack.faults() == [("2020-10", kind), ("2020-10", "OBJECT_DAMAGED")]
+    assert stack.repair() == [None]
+    stack.redraw(OCTOBER)
+    assert stack.faults() == []
+
+
 def test_a_copied_bucket_is_as_good(stack: Stack) -> None:
     """Its versions differ; its bytes are read and found equal."""
     moved = stack.moved()

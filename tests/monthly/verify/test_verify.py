@@ -384,6 +384,26 @@ def test_a_warehouse_that_does_not_answer_hides_no_fault_of_the_bucket(stack: St
     assert "cannot be opened" in november.unchecked
 
 
+def test_a_table_that_cannot_be_compared_hides_no_fault_of_the_bucket(stack: Stack) -> None:
+    """The warehouse's ledger can be read, the table's figures cannot."""
+    stacks.object_deleted(stack)
+    stack.run(f"ALTER TABLE {stack.table} ALTER COLUMN fare_amount TYPE VARCHAR")
+    october, november = stack.verdicts()
+    assert [fault.kind.name for fault in october.faults] == ["OBJECT_MISSING"]
+    assert (october.judgement, november.judgement) == (Judgement.FAULTY, Judgement.UNCHECKED)
+    assert "fare_amount is VARCHAR, not DOUBLE" in november.unchecked
+
+
+def test_a_publisher_that_does_not_answer_hides_no_other_fault(stack: Stack) -> None:
+    """The other months are not good either: nobody knows what was published."""
+    stacks.rejects_deleted(stack)
+    october, november = stack.verdicts(publisher=True, source="http://127.0.0.1:1/{year_month}.csv")
+    assert [fault.kind.name for fault in october.faults] == ["REJECTS_MISSING"]
+    assert (november.judgement, november.error) == (Judgement.UNCHECKED, "Unreachable")
+    assert november.is_failed
+    assert "127.0.0.1:1" in november.unchecked
+
+
 @dataclass(frozen=True)
 class Busy(FolderBucket):
     """A bucket in which another run loads October right after its object is looked at."""
