@@ -81,7 +81,7 @@ def history_table(histories: Sequence[MonthHistory]) -> str:
     reasons = [
         f"{line.month}: {line.edition}: {'; '.join(filter(None, (line.why, line.sums)))}"
         for line in lines
-        if line.sums
+        if line.added  # the first edition replaced none
     ]
     return "\n".join([*text, *(["", *reasons] if reasons else [])])
 
