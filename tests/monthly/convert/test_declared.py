@@ -333,6 +333,56 @@ def parquet(folder: Path, **columns: pa.Array) -> bytes:
     return path.read_bytes()
 
 
+OK = '[columns.ok]\ntype = "boolean"\ndescription = "x"\n'
+
+
+@pytest.mark.parametrize(
+    ("published", "expected"),
+    [
+        (pa.array([True, False, None]), [True, False, None]),
+        (pa.array([1, 0, None], pa.int8()), [True, False, None]),
+        (pa.array([1.0, 0.0, float("nan")]), [True, False, None]),
+        (pa.array([Decimal("1.0"), Decimal("0.0"), None]), [True, False, None]),
+        (pa.array(["true", "0", ""]), [True, False, None]),
+        (pa.nulls(3), [None, None, None]),
+        (pa.nulls(3, pa.int64()), [None, None, None]),
+    ],
+    ids=["booleans", "whole numbers", "floats", "decimals", "texts", "nulls", "no numbers"],
+)
+def test_a_boolean_may_be_published_as_a_number(
+    published: pa.Array,
+    expected: list[bool | None],
+    declare: Callable[[str], None],
+    tmp_path: Path,
+) -> None:
+    """1 is true and 0 is false, as in CSV files."""
+    declare(OK + STEPS)
+    data = parquet(tmp_path, ok=published, steps=pa.array([7, 8, 9]))
+    assert rows(tmp_path, data, "prices.parquet") == [*zip(expected, [7, 8, 9])]
+
+
+@pytest.mark.parametrize("other", [2, -1, 0.5])
+def test_another_number_is_not_a_boolean(
+    other: float, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(OK + STEPS)
+    data = parquet(tmp_path, ok=pa.array([1, other, 0]), steps=pa.array([7, 8, 9]))
+    found = converted(tmp_path, data, "prices.parquet", max_reject_share=1)
+    assert pq.read_table(found.path)["steps"].to_pylist() == [7, 9]
+    assert found.rejects
+    assert "\n2,ok: " in found.rejects.read_text()
+
+
+@pytest.mark.parametrize("lines", [0, 1, 2])
+def test_a_file_shorter_than_what_stands_before_its_header_is_refused(
+    lines: int, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(f"[text]\nlines_before_header = 3\n{PRICE}")
+    said = f"prices 2020-03: prices.csv has {lines + 1} lines where more are declared before"
+    with pytest.raises(BadFile, match=said):
+        converted(tmp_path, "x\n" * lines + "the last line, which has no end")
+
+
 @pytest.mark.parametrize("others", [[], ["1 234.5;1"]], ids=["numbers", "numbers and texts"])
 @pytest.mark.parametrize(
     ("reading", "steps", "expected"),
