@@ -82,6 +82,17 @@ def test_entry_is_read_as_it_was_written(bucket: FolderBucket) -> None:
     assert later != version
 
 
+def test_entry_has_the_seconds_of_each_stage_that_are_known(bucket: Noted, tmp_path: Path) -> None:
+    """A resumed download has none; how long the upload took is measured here."""
+    download = replace(download_of(MONTH, tmp_path), seconds=1.23456)
+    converted = replace(converted_of(MONTH, tmp_path), seconds=2.5)
+    seconds = keep(bucket, MONTH, download, converted, None).seconds
+    assert {**seconds, "upload": 0} == {"download": 1.235, "conversion": 2.5, "upload": 0}
+    resumed = replace(download, seconds=0.0)
+    version = read_entry(bucket, MONTH)[1]
+    assert "download" not in keep(bucket, MONTH, resumed, converted, version).seconds
+
+
 def test_month_without_an_entry_has_none(bucket: FolderBucket) -> None:
     assert read_entry(bucket, MONTH) == (None, None)
 

@@ -282,6 +282,16 @@ def test_bucket_that_was_copied_has_nothing_to_do(
     assert said(plan_month(MONTH, url, copy)) == ("UNCHANGED", "same ETag", True)
 
 
+def test_an_object_whose_version_is_the_one_in_the_ledger_is_not_read(
+    web: Web, bucket: FolderBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan of many months would download them all."""
+    url = web.serve(f"/{NAME}", PAGE)
+    keep_as(bucket, tmp_path, url, PAGE)
+    monkeypatch.setattr(FolderBucket, "download", lambda *_: pytest.fail("the object was read"))
+    assert plan_month(MONTH, url, bucket).status is Status.UNCHANGED
+
+
 # ---- errors, and what stays
 
 
