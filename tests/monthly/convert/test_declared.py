@@ -957,6 +957,26 @@ def test_the_order_of_days_and_months_in_joined_times_is_settled_by_the_file(
     assert any("'01/05/2020 08:30' as day/month/year" in note for note in found.drift["read"])
 
 
+DAYS, CLOCKS = [dt.date(2020, 3, 2), None], [dt.time(12), dt.time(12)]
+
+
+@pytest.mark.parametrize(
+    ("days", "clocks"),
+    [
+        (pa.array(DAYS), pa.array([f"{clock}" for clock in CLOCKS])),
+        (pa.array([DAY, None]), pa.array(CLOCKS, pa.time32("s"))),
+        (pa.array(DAYS), pa.array(CLOCKS)),
+    ],
+    ids=["dates and texts", "texts and clocks", "dates and clocks"],
+)
+def test_joined_times_of_a_parquet_file_may_be_dates_and_clocks(
+    days: pa.Array, clocks: pa.Array, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(JOINED)
+    data = parquet(tmp_path, day=days, clock=clocks, price=pa.array([1.0, 2.0]))
+    assert rows(tmp_path, data, "prices.parquet") == [(NOON, 1.0), (None, 2.0)]
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_joined_times_that_nothing_decides_are_refused_with_both_readings(
     declare: Callable[[str], None], tmp_path: Path, kind: str
