@@ -107,6 +107,8 @@ def test_sum_of_floats_is_that_of_the_finite_ones() -> None:
     for cut in range(len(column)):
         assert figures_of(column, cut).total == 3.25
     assert figures_of(pa.array([float("nan")]), 1) == Figures(1)
+    for halves in ([1.5, float("nan")], [float("inf"), 1.5]):  # a batch without any
+        assert figures_of(pa.array(halves), 1) == Figures(2, 1.5, 1.5, 1.5)
 
 
 def test_column_without_values_has_no_figures() -> None:
