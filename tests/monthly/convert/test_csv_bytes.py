@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monthly.convert import csv_bytes
-from monthly.convert.csv_bytes import has_hexadecimal, line_ends
+from monthly.convert.csv_bytes import has_hexadecimal, has_odd_quotes, line_ends
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -31,3 +31,9 @@ def test_a_hexadecimal_number_is_found(place: int, letter: str) -> None:
 @given(data=st.lists(st.sampled_from([b"1", b"\r", b"\n", b"\r\n", b"\r\r\n"])).map(b"".join))
 def test_line_feeds_are_counted_and_a_return_inside_a_line_is_found(data: bytes) -> None:
     assert line_ends(data) == (data.count(b"\n"), bool(re.search(rb"\r[^\r\n]", data)))
+
+
+@given(data=st.lists(st.sampled_from([b"1", b'"', b"\n"])).map(b"".join))
+def test_a_line_with_an_odd_number_of_quotes_is_found(data: bytes) -> None:
+    """The last line may lack its end."""
+    assert has_odd_quotes(data) == any(line.count(b'"') % 2 for line in data.split(b"\n"))
