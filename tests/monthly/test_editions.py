@@ -17,6 +17,7 @@ from core.storage.bucket import FolderBucket
 from fakes.edition_places import PLACES, Place, folder_and_duckdb, place_in
 from fakes.entries import entry_of
 from fakes.one_month import ENTRY, MONTH, OBJECT, bring, publish
+from monthly import replacement
 from monthly.corrections import published_columns, totals_of
 from monthly.dropping import drop_month, find_remains
 from monthly.editions import (
@@ -57,7 +58,11 @@ def test_a_correction_leaves_a_record_and_an_edition_that_can_be_restored(
     first = place.publish(FIRST)
     second = place.publish(SECOND, bad=1)
     assert edition_names(place.bucket, MONTH) == [first]
-    assert place.cents(edition_key(MONTH, first, "parquet")) == FIRST
+    kept = read_edition(place.bucket, MONTH, first)
+    assert place.cents(kept.object_key) == FIRST
+    info = place.bucket.info(kept.object_key)
+    assert info
+    assert (info.version, info.size) == (kept.object_version, kept.object_size)
     (revision,) = place.entry().history
     assert (revision.edition_before, revision.edition_after) == (first, second)
     assert (revision.rows_before, revision.rows_after) == (3, 4)
@@ -294,6 +299,36 @@ def test_a_month_that_is_pinned_while_a_run_converts_another_file_stays(place: P
     assert (place.current(), place.cents()) == (first, FIRST)
     assert place.entry().pinned
     assert edition_names(place.bucket, MONTH) == []
+
+
+def test_a_month_that_is_pinned_while_another_edition_is_restored_stays(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The object of the pinned entry is not overwritten before the conflict is noticed."""
+    first = place.publish(FIRST)
+    second = place.publish(SECOND)
+    monkeypatch.setattr(PinnedMeanwhile, "is_to_pin", True)
+    assert isinstance(place.bucket, FolderBucket)
+    bucket = PinnedMeanwhile(place.bucket.folder)
+    with pytest.raises(Conflict, match="was changed by another run"):
+        restore(bucket, MONTH, first, place.folder, 1)
+    assert (place.current(), place.cents()) == (second, SECOND)
+    assert place.entry().pinned
+    assert place.entry().object_sha256.startswith(second)
+
+
+@pytest.mark.parametrize(("editions", "kept"), [(0, 1), (1, 1), (2, 2)])
+def test_a_restoration_keeps_what_it_replaces_and_as_many_as_asked(
+    place: Place, monkeypatch: pytest.MonkeyPatch, editions: int, kept: int
+) -> None:
+    """The restored edition itself is not counted: it is pinned, and stays."""
+    with monkeypatch.context() as patched:
+        patched.setattr(replacement, "prune", lambda *_: None)
+        first, second, third = map(place.publish, (FIRST, SECOND, THIRD))
+    assert edition_names(place.bucket, MONTH) == sorted([first, second])
+    restore(place.bucket, MONTH, second, place.folder, editions)
+    others = [third, first][:kept]
+    assert edition_names(place.bucket, MONTH) == sorted([second, *others])
 
 
 # ---- two at once, and errors
