@@ -207,6 +207,11 @@ FILES: dict[str, tuple[str, str | bytes, list[tuple[Any, ...]]]] = {
         "at\n2020-03-02 12:00\n2020-03-29 02:00\n",
         [(NOON,), (when("2020-03-29 03:00"),)],
     ),
+    "quarters, by their first day": (
+        AT + 'formats = ["%YQ%q"]\n',
+        "at\n2020Q1\n2020Q2\n2019Q4\n",
+        [(when(f"{day} 00:00"),) for day in ("2020-01-01", "2020-04-01", "2019-10-01")],
+    ),
     "a date": (
         '[columns.day]\ntype = "date"\ndescription = "x"\n',
         f"day\n{DAY}\n{DAY} 00:00:00\n\n02.03.2020\n13.03.2020\n",
@@ -637,6 +642,68 @@ def test_times_may_be_whole_numbers_of_a_parquet_file(
     assert rows(tmp_path, path.read_bytes(), path.name) == [(NOON,), (None,)]
 
 
+SUMMER = dt.datetime(2020, 3, 29, 1, 0)
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_times_of_a_parquet_file_are_in_the_zone_of_their_column(
+    unit: str, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    """Berlin's clocks go from 2:00 to 3:00, when it is 1:00 in UTC."""
+    declare(f'time_zone = "Europe/Berlin"\n{AT}zone = "UTC"\n')
+    times = pa.array([NOON, None, SUMMER], pa.timestamp(unit))
+    expected = [(NOON.replace(hour=13),), (None,), (SUMMER.replace(hour=3),)]
+    assert rows(tmp_path, parquet(tmp_path, at=times), "prices.parquet") == expected
+
+
+def test_a_time_of_a_parquet_file_that_occurs_twice_in_its_zone_is_rejected(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(f'time_zone = "UTC"\n{AT}zone = "Europe/Berlin"\n')
+    times = pa.array([NOON, dt.datetime(2020, 10, 25, 2, 30)], pa.timestamp("us"))
+    found = converted(tmp_path, parquet(tmp_path, at=times), "prices.parquet", max_reject_share=1)
+    assert pq.read_table(found.path)["at"].to_pylist() == [NOON.replace(hour=11)]
+    assert found.rejects
+    assert "\n2,at: a time that occurs twice or not at all" in found.rejects.read_text()
+
+
+def test_a_zone_in_a_parquet_file_needs_one_in_the_dataset(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(AT)
+    data = parquet(tmp_path, at=pa.array([NOON_UTC], pa.timestamp("us", "Europe/Berlin")))
+    with pytest.raises(TooManyRejects, match="at: times of Europe/Berlin; declare time_zone"):
+        converted(tmp_path, data, "prices.parquet")
+
+
+@pytest.mark.parametrize(
+    "published",
+    [
+        pa.array([dt.date(2020, 3, 2), None]),
+        pa.array([dt.date(2020, 3, 2), None], pa.date64()),
+        pa.array([dt.datetime(2020, 3, 2), None], pa.timestamp("ns")),
+        pa.array([DAY, ""]),
+    ],
+    ids=["dates", "dates of milliseconds", "midnights", "texts"],
+)
+@pytest.mark.parametrize("rows_", [slice(None), slice(1, None)], ids=["a day", "none"])
+def test_dates_of_a_parquet_file_are_days(
+    published: pa.Array, rows_: slice, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    """A batch without any is one of nulls."""
+    declare('[columns.day]\ntype = "date"\ndescription = "x"\n' + STEPS)
+    data = parquet(tmp_path, day=published[rows_], steps=pa.array([7, 8])[rows_])
+    expected = [(dt.date(2020, 3, 2), 7), (None, 8)][rows_]
+    assert rows(tmp_path, data, "prices.parquet") == expected
+
+
+def test_codes_may_be_published_as_booleans(declare: Callable[[str], None], tmp_path: Path) -> None:
+    kind = '[columns.kind]\ntype = "string"\ndescription = "x"\n'
+    declare(kind + 'codes = { true = "member", false = "casual" }\n')
+    data = parquet(tmp_path, kind=pa.array([True, False, None]))
+    assert rows(tmp_path, data, "prices.parquet") == [("member",), ("casual",), (None,)]
+
+
 def test_the_last_interval_of_a_month_may_end_in_the_next(
     declare: Callable[[str], None], tmp_path: Path
 ) -> None:
@@ -901,6 +968,16 @@ def test_an_undeclared_column_of_any_type_is_kept_as_text(
     found = converted(tmp_path, data, "prices.parquet")
     assert pq.read_table(found.path)["extra"].to_pylist() == expected
     assert found.drift["kept"] == ("extra",)
+
+
+def test_half_floats_are_kept_as_text_where_no_number_means_no_value(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    declare(f'new_columns = "keep"\n{STEPS}')
+    halves = pa.array([0.5, 7.0, None], pa.float32()).cast(pa.float16())
+    data = parquet(tmp_path, steps=pa.array(range(3)), extra=halves)
+    found = converted(tmp_path, data, "prices.parquet")
+    assert pq.read_table(found.path)["extra"].to_pylist() == ["0.5", "7", None]
 
 
 def test_an_undeclared_column_that_has_no_text_is_refused(

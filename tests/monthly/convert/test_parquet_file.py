@@ -134,6 +134,13 @@ def test_a_column_without_a_type_is_a_column_of_nulls(tmp_path: Path) -> None:
     assert outcome.result.quality.nulls["SR_Flag"] == 3
 
 
+def test_a_flag_may_be_a_boolean(tmp_path: Path) -> None:
+    """It means the same as its text."""
+    table = yellow_table(store_and_forward=[True, False])
+    outcome = converted_table(tmp_path, table, FEBRUARY_2010, **ANY)
+    assert outcome.column("store_and_fwd_flag") == ["Y", "N"]
+
+
 def test_shared_rides_may_be_flagged_with_letters_or_numbers(tmp_path: Path) -> None:
     letters = fhv_table(SR_Flag=["Y", "N", None])
     numbers = fhv_table(SR_Flag=pa.array([1.0, 0.0, float("nan")]))
