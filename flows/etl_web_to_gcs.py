@@ -201,7 +201,7 @@ def etl_web_to_gcs(
     source = chosen(source, color)
     tell_places(source, opened, dataset=color)
     policy = Policy.of(color, gates, thresholds, accept)
-    options = Options(force, rules, policy, editions_to_keep(color, keep_editions))
+    options = Options(force, rules.checked(which), policy, editions_to_keep(color, keep_editions))
     with scratch_folder(which, f"{source} {bucket}") as folder:
         bring = partial(_bring, which, source, opened.used, folder, options)
         planned = _still_current(plan_of_parent(which), opened.used)

@@ -160,6 +160,7 @@ def ingest_data(
     which, opened = Month(color, year, month), opened_postgres(warehouse)
     source = chosen(source, color)
     tell_places(source, None, opened, color)
+    rules.checked(which)
     with scratch_folder(which, f"{source} {warehouse}") as folder:
         run = partial(_ingested, which, source, opened.used, folder, force, rules, policy)
         return planned_again(run)

@@ -23,7 +23,7 @@ from core.scratch import sweep_scratch
 from core.storage.bucket import Bucket
 from engines import run_months
 from engines.run_plan import WORKERS, EngineConfig, Name, RunPlan
-from monthly.convert.readings import DateOrder, DecimalMark, NewColumns, UtcTimes
+from monthly.convert.readings import DateOrder, DecimalMark, NewColumns, Rules, UtcTimes
 from monthly.editions import editions_to_keep
 from monthly.gates.policy import GateMode, Policy
 from monthly.month import Color, Month, latest_months, may_be_unpublished, months_of
@@ -157,6 +157,7 @@ def etl_parent_flow(
     source = chosen(source, color)
     addresses(source, wanted)  # an invalid source fails here, once, not for each month
     editions_to_keep(color, keep_editions)  # and so does an invalid number
+    Rules(max_reject_share=max_reject_share, max_outside_share=max_outside_share).checked(color)
     if not wanted:  # only due selects none: for a dataset that begins with this month
         return Completed(name="Skipped", message=f"{color}: no month is due yet", data=[])
     bucket, warehouse = absolute_name(bucket), absolute_name(warehouse)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,27 @@ def test_a_usage_error_is_one_line(place: Path, command: Commands) -> None:
     assert (said.code, said.out) == (2, "")
     (line,) = said.err.splitlines()
     assert line.startswith("Error: bucket 'file/x' is neither a block that this project loads")
+
+
+@pytest.mark.parametrize("limit", ["reject", "outside"])
+@pytest.mark.parametrize(
+    ("flow", "which", "months"),
+    [
+        ("etl_web_to_gcs", "green 2020-10", ["--year", "2020", "--month", "10"]),
+        ("parameterized_flow", "green", ["--months", "2020-10"]),
+    ],
+)
+def test_an_invalid_share_is_a_usage_error_before_anything_is_looked_up(
+    flow: str, which: str, months: list[str], limit: str, command: Commands
+) -> None:
+    """The publisher is not asked: there is no such folder."""
+    called = getattr(import_module(flow), flow.replace("parameterized_flow", "etl_parent_flow"))
+    absent = "/nowhere/{color}_{year}-{month:02}.csv"
+    options = ("--color", "green", *months, "--source", absent, f"--max-{limit}-share", "5")
+    said = command(called, *options)
+    assert (said.code, said.out) == (2, "")
+    wrong = f"{which}: max_{limit}_share 5.0 is not a share of the rows; write it from 0 to 1, "
+    assert said.err.startswith(f"Error: {wrong}")
 
 
 def test_a_number_too_large_for_prefect_is_one_line(command: Commands) -> None:

@@ -27,6 +27,13 @@ DecimalMark = Literal["auto", "point", "comma"]
 NewColumns = Literal["auto", "fail", "drop", "keep"]
 
 
+#: The limits that are shares, with an example of each.
+_SHARES = {
+    "max_reject_share": "0.01 for one in a hundred",
+    "max_outside_share": "0.5 for half of them",
+}
+
+
 class Unsettled(Exception):
     """A value has several readings, and the file has not been surveyed yet."""
 
@@ -71,6 +78,24 @@ class Rules:
             value = getattr(self, name)
             if value not in get_args(choices):
                 raise UsageError(f"{name} {value!r}: write {', '.join(get_args(choices))}")
+
+    def checked(self, what: Month | str) -> Rules:
+        """Return these rules if their limits are shares.
+
+        Args:
+            what: the month, or the dataset of several months, to name in the error.
+
+        Raises:
+            UsageError: a limit is not from 0 to 1.
+        """
+        for name, example in _SHARES.items():
+            share = getattr(self, name)
+            if share is not None and not 0 <= share <= 1:
+                raise UsageError(
+                    f"{what}: {name} {share} is not a share of the rows; write it from 0 to 1, "
+                    f"{example}"
+                )
+        return self
 
     def limit_of_rejects(self, month: Month) -> float:
         """Return the share of rejected rows above which the month fails."""

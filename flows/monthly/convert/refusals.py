@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.errors import Remedy, SchemaError, UsageError, WrongMonth
+from core.errors import Remedy, SchemaError, WrongMonth
 from monthly.convert.quality import Quality
 from monthly.convert.readings import Rules
 from monthly.datasets import DATASETS
@@ -16,20 +16,13 @@ def refuse_other_rows(month: Month, quality: Quality, rules: Rules, mapped: Mapp
     Raises:
         WrongMonth: too many times are outside the month or null.
         SchemaError: (strict) a required column is null in every row.
-        UsageError: max_outside_share is not from 0 to 1.
     """
-    limit = rules.limit_outside(month)
-    if not 0 <= limit <= 1:
-        raise UsageError(
-            f"{month}: max_outside_share {limit} is not a share of the rows; "
-            "write it from 0 to 1, 0.5 for half of them"
-        )
     if not quality.rows:
         return
     if rules.strict:
         _refuse_empty_columns(month, quality, mapped)
     if DATASETS[month.dataset].roles.time:
-        _refuse_outside(month, quality, limit)
+        _refuse_outside(month, quality, rules.limit_outside(month))
 
 
 def _refuse_empty_columns(month: Month, quality: Quality, mapped: Mapped) -> None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from core.errors import BadFile, Remedy, TooManyRejects, UsageError
+from core.errors import BadFile, Remedy, TooManyRejects
 from monthly.convert.pieces import Reject, hopeless
 from monthly.month import Month
 
@@ -21,11 +21,6 @@ class RejectsFile:
     """The CSV of rejected rows, with a check on their share. A context manager."""
 
     def __init__(self, month: Month, path: Path, max_share: float) -> None:
-        if not 0 <= max_share <= 1:
-            raise UsageError(
-                f"{month}: max_reject_share {max_share} is not a share of the rows; "
-                "write it from 0 to 1, 0.01 for one in a hundred"
-            )
         self.month, self.path, self.max_share = month, path, max_share
         self.count = self.rows_read = self._failed = 0
         self._first: dict[str, Reject] = {}

@@ -102,7 +102,7 @@ class Rows:
         self.month, self._source, self._rules = month, source, rules
         self._spare = spare
         self._readings = readings or Readings.asked(rules, month)
-        share = rules.limit_of_rejects(month)
+        share = rules.checked(month).limit_of_rejects(month)
         self.rejects = RejectsFile(month, folder / f"{month.stem}.rejects.csv", share)
         self._duplicates = DuplicateCounter(folder / f"{month.stem}.hashes")
         self._tally, self._figures = Tally(month), ColumnFigures()
