@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator
 
@@ -49,6 +50,29 @@ def has_escaped_quotes(data: bytes, delimiter: str) -> bool:
     mark = re.escape(delimiter.encode())
     text = rb'"[^"\n]*(?:""[^"\n]*)*(?<=\\)"'
     return bool(re.search(rb"(?:\A|(?<=[\n%b]))%b(?![\"\r\n%b]|\Z)" % (mark, text, mark), data))
+
+
+def padded(data: bytes, delimiter: str, fields: int) -> bytes:
+    """Return the lines, those that are not blank with this number of fields or more.
+
+    Raises:
+        ValueError: a line cannot be split into fields.
+    """
+    mark = delimiter.encode()
+    lines = [line.rstrip(b"\r") for line in data.split(b"\n")]
+    return b"\n".join(
+        line + mark * (fields - _count_fields(line, delimiter, mark)) if line else line
+        for line in lines
+    )
+
+
+def _count_fields(line: bytes, delimiter: str, mark: bytes) -> int:
+    if b'"' not in line:
+        return line.count(mark) + 1
+    try:
+        return len(next(csv.reader([line.decode("latin-1")], delimiter=delimiter), []))
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
 
 
 def _strips(data: bytes) -> Iterator[Bytes]:

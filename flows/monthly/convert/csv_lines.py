@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import sys
 from collections.abc import Collection
@@ -22,6 +21,7 @@ from monthly.convert.csv_bytes import (
     has_hexadecimal,
     has_odd_quotes,
     line_ends,
+    padded,
 )
 from monthly.convert.line_breaks import restored, restored_text
 from monthly.convert.pieces import Piece, Reject
@@ -218,19 +218,14 @@ class Lines:
         )
         return Lines(self.layout, data, lines[0][0], self.member)
 
+    @cached_property
     def _padded(self) -> bytes:
-        """Return the lines, with the fields that a single short one lacks, if that is declared."""
-        if not self.layout.short_rows or self.rows != 1:
-            return self.data
-        line = self.data.strip(b"\r\n")
-        try:
-            fields = next(csv.reader([line.decode()], delimiter=self.layout.delimiter), [])
-        except csv.Error as error:
-            raise Unreadable(str(error)) from error
-        return line + self.layout.delimiter.encode() * (self.layout.fields - len(fields)) + b"\n"
+        """Return the lines, with the fields that short ones lack, if that is declared."""
+        layout, data = self.layout, self.data
+        return padded(data, layout.delimiter, layout.fields) if layout.short_rows else data
 
     def _parse(self, typed: Typed) -> pa.RecordBatch:
-        layout, data, quoted = self.layout, self._padded(), b'"' in self.data
+        layout, data, quoted = self.layout, self._padded, b'"' in self.data
         if quoted:
             # Append an empty row; otherwise a quote left open at the end would go unnoticed.
             mark = layout.delimiter.encode()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -1205,6 +1206,21 @@ def test_a_short_row_with_a_long_field_is_a_row(
     declare(f"[text]\nshort_rows = true\n{text}{PRICE}")
     outline = "1 2, " * 40_000
     assert rows(tmp_path, f'text,price\n"{outline}"\n') == [(outline, None)]
+
+
+def test_short_rows_are_parsed_together(
+    declare: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To parse them one by one takes an hour for a million."""
+    parse = mock.Mock(side_effect=csv_lines._read)
+    monkeypatch.setattr(csv_lines, "_read", parse)
+    text = '[columns.text]\ntype = "string"\ndescription = "x"\n'
+    declare(f"[text]\nshort_rows = true\n{AT}{text}{PRICE}")
+    some = f'{DAY}\r\n\n{DAY},"x, y"\n{DAY},5" 6" z,1\n{DAY},"a ""b"", c",2\r\n'
+    found = rows(tmp_path, "at,text,price\n" + some * 100)
+    texts = [(None, None), ("x, y", None), ('5" 6" z', 1.0), ('a "b", c', 2.0)]
+    assert found == [(when(DAY), *each) for each in texts] * 100
+    assert parse.call_count == 1
 
 
 @pytest.fixture
