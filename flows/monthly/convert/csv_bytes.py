@@ -28,13 +28,7 @@ def line_ends(data: bytes) -> tuple[int, bool]:
 
 def has_hexadecimal(data: bytes) -> bool:
     """Return whether 0x or 0X occurs."""
-    # Where 0 and x are frequent, `bytes` finds the pair only as slowly as Arrow parses.
-    return any(
-        bool(np.any((strip[:-1] == 48) & (strip[1:] == ord(letter))))
-        for letter in "xX"
-        if letter.encode() in data
-        for strip in _strips(data)
-    )
+    return _has_pair(data, b"0x") or _has_pair(data, b"0X")
 
 
 def has_odd_quotes(data: bytes) -> bool:
@@ -47,6 +41,8 @@ def has_odd_quotes(data: bytes) -> bool:
 
 def has_escaped_quotes(data: bytes, delimiter: str) -> bool:
     """Return whether a quoted field has a quote after a backslash that does not end the field."""
+    if not _has_pair(data, b'\\"'):
+        return False
     mark = re.escape(delimiter.encode())
     text = rb'"[^"\n]*(?:""[^"\n]*)*(?<=\\)"'
     return bool(re.search(rb"(?:\A|(?<=[\n%b]))%b(?![\"\r\n%b]|\Z)" % (mark, text, mark), data))
@@ -73,6 +69,15 @@ def _count_fields(line: bytes, delimiter: str, mark: bytes) -> int:
         return len(next(csv.reader([line.decode("latin-1")], delimiter=delimiter), []))
     except csv.Error as error:
         raise ValueError(str(error)) from error
+
+
+def _has_pair(data: bytes, pair: bytes) -> bool:
+    """Return whether two bytes occur next to each other."""
+    # Where they are frequent, `bytes` finds the pair only as slowly as Arrow parses.
+    first, second = pair
+    return pair[1:] in data and any(
+        bool(np.any((strip[:-1] == first) & (strip[1:] == second))) for strip in _strips(data)
+    )
 
 
 def _strips(data: bytes) -> Iterator[Bytes]:

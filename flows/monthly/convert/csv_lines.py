@@ -178,7 +178,7 @@ class Lines:
             raise Unreadable("a carriage return inside a line")
         if b'"' in data and has_odd_quotes(data):
             raise Unreadable(OPEN_QUOTE)
-        if b'\\"' in data and has_escaped_quotes(data, self.layout.delimiter):
+        if b"\\" in data and has_escaped_quotes(data, self.layout.delimiter):
             raise Unreadable(ESCAPED_QUOTE)
 
     def _conform(self, batch: pa.RecordBatch) -> pa.RecordBatch:
