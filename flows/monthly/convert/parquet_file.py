@@ -16,7 +16,7 @@ from core.errors import BadFile
 from core.parquet import damage_named, open_file
 from monthly.convert.conforming import conform
 from monthly.convert.pieces import Piece, Reject
-from monthly.convert.published_values import Unreadable, is_text, null_numbers, refuse_nameless
+from monthly.convert.published_values import Unreadable, is_text, null_values, refuse_nameless
 from monthly.convert.readings import Readings
 from monthly.convert.zones import UTC_ZONES, place_of
 from monthly.header import Mapped, map_header, may_number_rows
@@ -130,10 +130,10 @@ def _plain(name: str, values: pa.Array) -> pa.Array:
 
 
 def _known(values: pa.Array, nulls: tuple[str, ...]) -> pa.Array:
-    """Return numbers with null for those that are declared as "no value"."""
+    """Return numbers and times with null for those that are declared as "no value"."""
     if pa.types.is_float16(values.type) and nulls:
         values = values.cast(pa.float32())  # Arrow cannot look up half floats
-    meant = null_numbers(nulls, values.type)
+    meant = null_values(nulls, values.type)
     return pc.if_else(pc.is_in(values, meant), None, values) if len(meant) else values
 
 

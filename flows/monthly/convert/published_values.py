@@ -28,6 +28,9 @@ _FLAGS: Mapping[str, str | None] = {
 }
 
 
+_BARE_TIMES = tuple(pa.timestamp(unit) for unit in ("s", "ms", "us", "ns"))
+
+
 class Unreadable(ValueError):
     """A row of a piece does not match the declaration; the message is the reason."""
 
@@ -69,9 +72,10 @@ def meanings(nulls: tuple[str, ...], flag: bool = False) -> Mapping[str, str | N
 
 
 @cache
-def null_numbers(nulls: tuple[str, ...], kind: pa.DataType) -> pa.Array:
-    """Return the numbers of a type among a dataset's spellings of "no value"."""
-    found = [strings([]).cast(kind)] if is_number(kind) else []
+def null_values(nulls: tuple[str, ...], kind: pa.DataType) -> pa.Array:
+    """Return the numbers or times of a type among a dataset's spellings of "no value"."""
+    is_time = pa.types.is_date(kind) or kind in _BARE_TIMES
+    found = [strings([]).cast(kind)] if is_number(kind) or is_time else []
     for text in nulls if found else ():
         with suppress(pa.ArrowInvalid):
             found.append(strings([text]).cast(kind))
@@ -81,7 +85,7 @@ def null_numbers(nulls: tuple[str, ...], kind: pa.DataType) -> pa.Array:
 @cache
 def _padded_nulls(nulls: tuple[str, ...]) -> re.Pattern[bytes] | None:
     """Return a pattern of the spellings of "no value" that are numbers, next to a blank."""
-    numbers = "|".join(re.escape(n) for n in nulls if len(null_numbers((n,), pa.float64())))
+    numbers = "|".join(re.escape(n) for n in nulls if len(null_values((n,), pa.float64())))
     return re.compile(f"[ \t](?:{numbers})|(?:{numbers})[ \t]".encode()) if numbers else None
 
 
@@ -90,7 +94,7 @@ def has_padded_nulls(data: bytes, batch: pa.RecordBatch, nulls: tuple[str, ...])
     padded = _padded_nulls(nulls)
     if not (padded and padded.search(data)):
         return False
-    pairs = ((values, null_numbers(nulls, values.type)) for values in batch.columns)
+    pairs = ((values, null_values(nulls, values.type)) for values in batch.columns)
     return any(len(meant) and pc.any(pc.is_in(values, meant)).as_py() for values, meant in pairs)
 
 

@@ -429,6 +429,22 @@ def test_numbers_that_resemble_no_value_are_parsed_once(
 
 
 @pytest.mark.parametrize(
+    "kind", [pa.date32(), pa.date64(), pa.timestamp("s"), pa.timestamp("ns")], ids=str
+)
+def test_a_time_of_a_parquet_file_may_mean_no_value(
+    kind: pa.DataType, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    day = '[columns.day]\ntype = "date"\ndescription = "x"\n'
+    declare(f'[text]\nnulls = ["-999", "1900-01-01", "9999-12-31"]\n{AT}{day}')
+    texts = pa.array([DAY, "1900-01-01", "1900-01-02", None])
+    data = parquet(tmp_path, at=texts.cast(kind), day=texts.cast(kind))
+    expected = [when(DAY), None, when("1900-01-02"), None]
+    assert rows(tmp_path, data, "prices.parquet") == [(t, t and t.date()) for t in expected]
+    lines = "".join(f"{text or ''},{text or ''}\n" for text in texts.to_pylist())
+    assert rows(tmp_path, f"at,day\n{lines}") == [(t, t and t.date()) for t in expected]
+
+
+@pytest.mark.parametrize(
     "kind",
     [pa.int16(), pa.int64(), pa.float16(), pa.float32(), pa.float64(), pa.decimal128(10, 2)],
     ids=str,
