@@ -89,10 +89,11 @@ def has_ledger(sql: Cursor) -> bool:
 
 def make_ledger(sql: Cursor) -> None:
     """Create the ledger tables if no schema of the search path has them."""
-    for table, columns in _COLUMNS.items():
-        if not _can_write(sql, table):  # a new one in front would hide all months
-            sql.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
-    if _publishes_no_deletes(sql):
+    # A new one in front would hide all months.
+    new = [table for table in _COLUMNS if not _can_write(sql, table)]
+    for table in new:
+        sql.execute(f"CREATE TABLE IF NOT EXISTS {table} ({_COLUMNS[table]})")
+    if REJECTED in new or _publishes_no_deletes(sql):
         sql.execute(f"ALTER TABLE {REJECTED} REPLICA IDENTITY FULL")
     if not _has_column(sql, "source"):  # a ledger from before 1.1
         sql.execute(f"ALTER TABLE {LEDGER} ADD COLUMN source text")
@@ -276,14 +277,16 @@ def _can_write(sql: Cursor, table: str) -> bool:
 
 
 def _publishes_no_deletes(sql: Cursor) -> bool:
-    """Return whether a publication of all tables would make deletes of rejected rows fail.
+    """Return whether a publication makes deletes of rejected rows fail, and this user may mend it.
 
-    A replica finds a deleted row by its key, and these have none. Only the owner can change that.
+    A replica finds a deleted row by its key, and these have none.
     """
     sql.execute(
         "SELECT relreplident = 'd' AND pg_has_role(relowner, 'USAGE') AND NOT EXISTS "
-        "(SELECT FROM pg_index WHERE indrelid = pg_class.oid AND indisprimary) "
-        "FROM pg_class WHERE oid = to_regclass(%s)",
+        "(SELECT FROM pg_index WHERE indrelid = c.oid AND indisprimary) AND EXISTS (SELECT "
+        "FROM pg_publication_tables WHERE (schemaname, tablename) = (nspname, relname)) "
+        "FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace "
+        "WHERE c.oid = to_regclass(%s)",
         [REJECTED],
     )
     return bool(sql.fetchone()[0])
