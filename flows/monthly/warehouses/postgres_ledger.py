@@ -39,10 +39,7 @@ _COLUMNS = {
     "text text NOT NULL",
 }
 _UNPIN = Remedy(
-    "unpin",
-    True,
-    'for this warehouse and the bucket "", to let loads replace it',
-    flow="history",
+    "unpin", True, 'for this warehouse and the bucket "", to let loads replace it', flow="history"
 )
 #: The table that a month was loaded into; null before 1.10.0, also if there is no such column.
 _TABLE = "to_jsonb(kept) ->> 'table_name'"
@@ -60,7 +57,10 @@ AND coalesce({_TABLE}, %(table)s) = %(table)s AND EXISTS (
 #: keeps the counters; a reset or a crash restarts them, after the load. A session reports its
 #: counts within seconds of ending or going idle: until then its changes are not visible.
 _PROVEN = f"""
-SELECT object_sha256, rows, part.oid::regclass::text,
+SELECT object_sha256, rows,
+  CASE WHEN part.oid IS NULL OR has_table_privilege(part.oid, 'SELECT')
+    THEN part.oid::regclass::text ELSE format('%%I WHERE file_month = %%L', %(table)s, file_month)
+  END,
   pg_stat_get_tuples_inserted(part.oid) = rows AND pg_stat_get_tuples_updated(part.oid) = 0
   AND pg_stat_get_tuples_deleted(part.oid) = 0
   AND loaded_at > coalesce(greatest(pg_stat_get_bgwriter_stat_reset_time(),

@@ -719,6 +719,11 @@ def test_the_rights_of_the_readme_suffice(database: Database, tmp_path: Path) ->
     with closing(reader.connect()) as db, db.cursor() as sql:
         sql.execute(SUMS)
         assert sql.fetchall() == [("2020-10", 2, 3.0)]
+    database.query("DELETE FROM green_trips WHERE total_amount = 1")
+    database.query("SELECT pg_stat_reset()")  # as after a crash of the server
+    there = reader.loaded_month(OCTOBER)
+    assert there
+    assert (there.loaded, there.found) == (2, 1)
 
 
 @pytest.mark.usefixtures("roles")
