@@ -88,7 +88,7 @@ def test_a_file_that_turns_out_bad_leaves_the_month_as_it_was(
 
 
 def test_rejected_rows_go_by_the_names_of_the_columns(database: Database, tmp_path: Path) -> None:
-    """A user may have made the table anew, with columns in another order and one of their own."""
+    """A user may have made the table, with columns in another order and one of their own."""
     database.query(
         "CREATE TABLE rejected_rows (note text, reason text NOT NULL, text text NOT NULL, "
         "dataset text, file_month date, line bigint)"
