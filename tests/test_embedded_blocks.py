@@ -42,6 +42,40 @@ def test_a_saved_bucket_remembers_an_absolute_folder(
     assert loaded.folder == str(tmp_path / "archive")
 
 
+@pytest.mark.parametrize(
+    ("name", "field", "path"),
+    [
+        ("local-bucket/of-the-ui", "folder", "archive"),
+        ("local-bucket/of-the-ui", "folder", ""),
+        ("duckdb-warehouse/of-the-ui", "path", "trips.duckdb"),
+    ],
+    ids=["folder", "empty", "file"],
+)
+def test_a_relative_path_saved_in_the_ui_is_refused(name: str, field: str, path: str) -> None:
+    """The server does not make it absolute, and fetched code runs in a folder that is removed."""
+    import asyncio
+
+    from prefect import get_client
+    from prefect.client.schemas.actions import BlockDocumentUpdate
+
+    from core.errors import UsageError
+    from orchestration.block_registry import opened_bucket, opened_warehouse
+    from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket
+
+    slug, _, document = name.partition("/")
+    kept: Any = LocalBucket if slug == "local-bucket" else DuckDBWarehouse
+    saved = kept(**{field: "/srv/taxi"}).save(document, overwrite=True)
+
+    async def edit() -> None:
+        async with get_client() as client:
+            await client.update_block_document(saved, BlockDocumentUpdate(data={field: path}))
+
+    asyncio.run(edit())
+    opened: Any = opened_bucket if slug == "local-bucket" else opened_warehouse
+    with pytest.raises(UsageError, match=f"{name}: its {field} '{path}' is relative"):
+        opened(name)
+
+
 def test_a_file_goes_into_the_bucket_and_back(bucket: Any, tmp_path: Path) -> None:
     """By path, by open file, and by folder, the bytes are the same."""
     (tmp_path / "a").write_bytes(b"one")

@@ -8,14 +8,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from prefect.blocks.abstract import DatabaseBlock, ObjectStorageBlock
+from prefect.client.schemas.objects import BlockDocument
 from prefect.utilities.asyncutils import sync_compatible
 from pydantic.v1 import Field, validator
 
 from core.disk import files_under
+from core.errors import UsageError
 from core.storage.bucket import FolderBucket
 
 if TYPE_CHECKING:
     from monthly.warehouses.duckdb import DuckDBFile
+
+
+def _refuse_relative(saved: BlockDocument, field: str) -> None:
+    """Raise if a path is relative, as only the UI saves it: each run has another current folder.
+
+    Raises:
+        UsageError: names the block and the field.
+    """
+    path = str(saved.data[field])
+    if not Path(path).expanduser().is_absolute():
+        slug = saved.block_type.slug if saved.block_type else "block"
+        raise UsageError(
+            f"{slug}/{saved.name}: its {field} {path!r} is relative, and each run would put it "
+            "below another folder; write an absolute one on the block's page in the UI, or save "
+            "it with python blocks/make_embedded_blocks.py"
+        )
 
 
 class LocalBucket(ObjectStorageBlock):
@@ -25,13 +43,18 @@ class LocalBucket(ObjectStorageBlock):
     _block_type_slug = "local-bucket"
     _description = "A local folder used like a bucket; the default that needs no account."
 
-    folder: str = Field(..., description="The folder; made absolute when the block is saved.")
+    folder: str = Field(..., description="The folder, as an absolute path.")
 
     @validator("folder")
     def _absolute(cls, folder: str) -> str:  # noqa: N805 - pydantic 1 calls it on the class
         # An agent runs a deployment in a temporary copy of the project, and a relative folder
         # would be deleted with it.
         return str(Path(folder).expanduser().absolute())
+
+    @classmethod
+    def _from_block_document(cls, block_document: BlockDocument) -> Any:
+        _refuse_relative(block_document, "folder")
+        return super()._from_block_document(block_document)
 
     def bucket(self) -> FolderBucket:
         """Return the folder as the bucket that flows use."""
@@ -97,12 +120,17 @@ class DuckDBWarehouse(DatabaseBlock):
     _block_type_slug = "duckdb-warehouse"
     _description = "A DuckDB file used as warehouse; the default that needs no account."
 
-    path: str = Field(..., description="The file; made absolute when the block is saved.")
+    path: str = Field(..., description="The file, as an absolute path.")
     memory_limit: str = Field("1GB", description="What DuckDB may use for a load or a query.")
 
     @validator("path")
     def _absolute(cls, path: str) -> str:  # noqa: N805 - pydantic 1 calls it on the class
         return str(Path(path).expanduser().absolute())
+
+    @classmethod
+    def _from_block_document(cls, block_document: BlockDocument) -> Any:
+        _refuse_relative(block_document, "path")
+        return super()._from_block_document(block_document)
 
     def warehouse(self) -> DuckDBFile:
         """Return the file as the warehouse that flows use."""
