@@ -211,6 +211,30 @@ def test_a_successful_run_does_not_notify(place: Path, webhook: Webhook) -> None
     assert webhook.messages == []
 
 
+def test_a_webhook_that_refuses_is_one_line_without_its_address(
+    webhook: Webhook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever has the address of most webhooks may post there, and all may read the log."""
+
+    def refuse(self: Any) -> None:
+        self.send_error(410)
+
+    monkeypatch.setattr(webhook.server.RequestHandlerClass, "do_POST", refuse)
+
+    @flow(**NOTICES)
+    def failing() -> Any:
+        """Fail."""
+        return Failed(message="no luck")
+
+    state: Any = failing(return_state=True)
+    assert state.message == "no luck"
+    (record,) = (each for each in caplog.records if each.levelname == "ERROR" and each.args)
+    assert record.getMessage().startswith(
+        "custom-webhook/zoom-notify was not notified: HTTPStatusError: Client error '410 Gone'"
+    )
+    assert webhook.url not in caplog.text
+
+
 def test_a_crashed_run_notifies(webhook: Webhook) -> None:
     """A run interrupted by Ctrl-C, for example, can still send a notification."""
 

@@ -11,13 +11,17 @@ from typing import Any
 from prefect import Flow, get_client
 from prefect.blocks.core import Block
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.logging.loggers import flow_run_logger
 from prefect.settings import PREFECT_UI_URL
 
+from core.download.secrets import known_values
 from core.errors import StillHeld
+from core.redaction import redacted
 from monthly.history import change_text
 from monthly.result import MonthResult
 from orchestration import flow_results, json_log, run_log
 from orchestration.parent_runs import has_parent
+from orchestration.secret_values import remember_block
 
 #: At most one of them is saved.
 BLOCKS = ("slack-webhook/zoom-notify", "custom-webhook/zoom-notify")
@@ -65,8 +69,13 @@ async def _notify(flow: Flow[..., Any], flow_run: FlowRun, what: str, text: str)
             block: Any = await Block.load(name)
         except ValueError:  # Prefect raises it if no such block is saved
             continue
+        remember_block(block)  # an error of its client shows the address, which is a secret
         subject = f"{flow.name} {await _name(flow_run)}: {what}"
-        await block.notify("\n".join(filter(None, (text, _page(flow_run)))), subject)
+        try:
+            await block.notify("\n".join(filter(None, (text, _page(flow_run)))), subject)
+        except Exception as error:  # whatever a client raises, the run has ended as it has
+            said = redacted(flow_results.readable(error).message, known_values())
+            flow_run_logger(flow_run, flow).error("%s was not notified: %s", name, said)
 
 
 async def _is_news(state: State[Any]) -> bool:
