@@ -383,6 +383,34 @@ def test_a_run_whose_deployment_was_deleted_is_not_started_again(gone: str) -> N
     assert state_of(run).is_crashed()
 
 
+def test_a_run_that_its_deployment_no_longer_accepts_is_not_started_again(gone: str) -> None:
+    """Its dataset may have been removed; other lost runs must not wait for somebody to notice."""
+
+    async def make(client: PrefectClient) -> UUID:
+        flow_id, schema = await client.create_flow(is_lost), {"mark": {"enum": ["narrow"]}}
+
+        async def apply(**more: Any) -> UUID:
+            found: UUID = await client.create_deployment(
+                flow_id,
+                "narrow",
+                parameter_openapi_schema={"type": "object", "properties": schema},
+                **more,
+            )
+            return found
+
+        run = await client.create_flow_run_from_deployment(
+            await apply(), parameters={"mark": "wide"}
+        )
+        await client.set_flow_run_state(run.id, Running(), force=True)
+        await client.update_flow_run(run.id, infrastructure_pid=gone)
+        await apply(enforce_parameter_schema=True)
+        return run.id
+
+    run = ask(make)
+    assert tidy() == "1 lost, 0 started again, 0 containers removed"
+    assert state_of(run).is_crashed()
+
+
 def test_all_pages_of_runs_are_read(gone: str, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = {running(gone, "many") for _ in range(5)}
     monkeypatch.setattr(orphaned_runs, "_PAGE", 2)

@@ -43,6 +43,8 @@ _BEGUN = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 #: Container labels that hold the ID of its run: as agents write it, and as workers do.
 _LABELS = ("prefect.io/flow-run-id", "io.prefect.flow-run-id")
 _PAGE = 200
+#: Answers of a deployment that was deleted, or applied again without the parameters of the run.
+_NOT_AGAIN = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 #: Seconds that this machine's clock may be ahead of the server's, which timestamps the states.
 _CLOCKS_DIFFER = 60.0
 #: Environment variable in which an agent passes the run ID to the process it starts.
@@ -92,9 +94,9 @@ async def settle(client: PrefectClient, run: FlowRun, why: str) -> bool:
             idempotency_key=f"{AGAIN}-{run.id}",  # idempotent if found twice
         )
     except PrefectHTTPStatusError as error:
-        if error.response.status_code != HTTPStatus.NOT_FOUND:
+        if error.response.status_code not in _NOT_AGAIN:
             raise
-        return False  # the deployment was deleted
+        return False
     return True
 
 
