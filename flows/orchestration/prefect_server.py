@@ -79,7 +79,7 @@ def _no_api(answer: httpx.Response) -> str:
     # Prefect's UI answers at any path outside /api, with its own page.
     is_page = "html" in answer.headers.get("content-type", "")
     if is_page or answer.status_code == httpx.codes.NOT_FOUND:
-        return "another server answers there, or a page: the address of Prefect's API ends in /api"
+        return "another server answers there, or the UI: the address of Prefect's API ends in /api"
     return ""
 
 
