@@ -171,14 +171,14 @@ def read_entry(
         garbled_too: for an unusable entry, return None and its version, so that it can be replaced.
 
     Raises:
-        StorageError: the entry is garbled or of another month, or a newer version wrote it.
+        StorageError: the entry is garbled or of another dataset, or a newer version wrote it.
     """
     stored = bucket.read(entry_key(month))
     if stored is None:
         return None, None
     try:
         entry = Entry.of(json.loads(stored.data))
-        if (entry.dataset, entry.year_month) != (month.dataset, month.year_month):
+        if entry.dataset != month.dataset:
             raise ValueError(f"it is of {entry.dataset} {entry.year_month}")
         return entry, stored.version
     except UNREADABLE as error:

@@ -113,7 +113,6 @@ def test_entry_over_one_that_another_run_wrote_is_a_conflict(bucket: FolderBucke
         b"null",
         b"\xff\xfe",
         b'{"dataset": "green"}',
-        json.dumps(asdict(entry_of(Month("green", 2020, 11)))).encode(),
         json.dumps(asdict(entry_of(MONTH, dataset="rides"))).encode(),
     ],
 )
