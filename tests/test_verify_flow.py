@@ -46,7 +46,7 @@ def test_a_command_verifies_shows_and_repairs(
         assert told.code == 1
         assert "object missing: bucket/data/green/" in told.out
         assert "fetch again, then reload from the bucket, then redraw the report" in told.out
-        assert "1 of 2 months failed" in told.err
+        assert told.err.splitlines()[-1] == "Error: 1 good, 1 faulty of 2 months"
         assert len(stack.faults()) == 2
         done = command(verify, *places, "--repair", "--json", record=record)
         months = json.loads(done.out)["months"]
@@ -69,6 +69,7 @@ def test_a_failed_check_ends_with_code_2(tmp_path: Path, command: Commands) -> N
     assert said.code == 2
     assert "not checked" in said.out
     assert "cannot be opened" in said.out
+    assert "Error: 2 not checked of 2 months" in said.err.splitlines()
 
 
 def test_months_without_a_dataset_are_refused(command: Commands) -> None:

@@ -227,9 +227,10 @@ def _failure_of(state: State[Any]) -> Failure:
     code = ExitCode.USAGE if is_unchecked else ExitCode.FAILED
     if isinstance(lines[0], MonthResult):
         return Failure(shortfall(lines), code, pages=tuple(pages))
-    what = "months" if isinstance(lines[0], Verdict) else "files"
+    if isinstance(lines[0], Verdict):  # faulty and unchecked months are not failed ones
+        return Failure(state.message or "", code, pages=tuple(pages))
     failed = sum(line.is_failed for line in lines)
-    return Failure(f"{failed} of {len(lines)} {what} failed", code, pages=tuple(pages))
+    return Failure(f"{failed} of {len(lines)} files failed", code, pages=tuple(pages))
 
 
 _SWITCHES = {
