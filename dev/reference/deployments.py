@@ -47,7 +47,8 @@ def section() -> str:
 def _deployment(spec: DeploymentSpec) -> tuple[str, str, str, str]:
     name = code(f"{spec.loaded().name}/…{spec.variant}")
     schedule = spec.schedule
-    when = f"{code(schedule.cron)} {schedule.timezone}" if schedule else "none"
+    off = "" if spec.active else ", off until turned on"
+    when = f"{code(schedule.cron)} {schedule.timezone}{off}" if schedule else "none"
     folders = {name: f"BUCKET/{folder}" for name, folder in spec.folders.items()}
     own = {**spec.parameters, **folders}
     parameters = ", ".join(code(f"{name}={value}") for name, value in own.items())
