@@ -144,7 +144,7 @@ class Settings:
         tag = value.rpartition("/")[2].partition(":")[2]
         if not tag or tag == "latest":
             # An untagged or `latest` image is always pulled, and a local one has no registry.
-            raise self.wrong(name, f"is {value!r}, which has no tag")
+            raise self.wrong(name, f"is {value!r}, which has no tag other than latest")
         return value
 
     def matching(self, name: str, form: re.Pattern[str], default: str = "") -> str:

@@ -118,6 +118,9 @@ def test_a_usage_error_is_one_line(place: Path, command: Commands) -> None:
     assert (said.code, said.out) == (2, "")
     (line,) = said.err.splitlines()
     assert line.startswith("Error: bucket 'file/x' is neither a block that this project loads")
+    assert line.endswith("; write a path as ./folder")
+    said = command(etl_gcs_to_bq, "--warehouse", "taxi")
+    assert said.err.endswith("; write a path as ./file.duckdb\n")
 
 
 @pytest.mark.parametrize("limit", ["reject", "outside"])

@@ -167,7 +167,7 @@ def _open_block(name: str, kinds: dict[str, Kind[T]], known: Setting, what: str)
         types = " or ".join(f"{slug}/NAME" for slug in kinds)
         raise UsageError(
             f"{what} {name!r} is neither a block that this project loads ({types}) nor a path; "
-            "write a path as ./folder or ./file.duckdb"
+            f"write a path as {'./folder' if what == 'bucket' else './file.duckdb'}"
         )
     kind = kinds[slug]
     with kind.converting(f"{what} block {name}"):

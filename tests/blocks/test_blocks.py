@@ -598,7 +598,7 @@ MALFORMED = [
     (make_postgres_block, "POSTGRES_PORT", "5432x", "is '5432x', which is not a port"),
     (make_postgres_block, "POSTGRES_PORT", "70000", "is '70000', which is not a port"),
     (make_docker_block, "DOCKER_IMAGE", "host:5000/flows", "has no tag"),
-    (make_docker_block, "DOCKER_IMAGE", "flows:latest", "has no tag"),
+    (make_docker_block, "DOCKER_IMAGE", "flows:latest", "has no tag other than latest"),
     (make_docker_block, "DOCKER_DATA", "data/volume", "neither a name nor an absolute folder"),
     (make_docker_block, "DOCKER_DATASETS", "datasets", "which is not an absolute folder"),
     (make_docker_block, "DOCKER_IMAGE_PULL_POLICY", "SOMETIMES", "IF_NOT_PRESENT, ALWAYS, NEVER"),

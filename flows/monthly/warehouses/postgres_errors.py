@@ -35,12 +35,12 @@ def meant(what: str, label: str, error: psycopg2.Error) -> StorageError:
     if error.pgcode == "55P03":
         return Busy(
             f"{what}: {label} has been in use by other queries or loads for too long ({said}); "
-            "the month is as before; end them, then run again"
+            "nothing was changed; end them, then run again"
         )
     refused = any(words in said for words in _REFUSED)
     if (error.pgcode or "08").startswith(_PASSING) and not refused:
         return Unavailable(
-            f"{what}: {label} does not answer ({said}); the month is as before; "
+            f"{what}: {label} does not answer ({said}); nothing was changed; "
             "check that the server is running, then run again"
         )
     way_out = "correct what it names, in the block or in the database, then run again"
@@ -48,7 +48,7 @@ def meant(what: str, label: str, error: psycopg2.Error) -> StorageError:
         way_out = "load a month once as its owner, which adds what this version needs"
     elif "must be owner" in said:
         way_out = "run as the role that owns the dataset's table, or as a member of that role"
-    return StorageError(f"{what}: {label} refused ({said}); the month is as before; {way_out}")
+    return StorageError(f"{what}: {label} refused ({said}); nothing was changed; {way_out}")
 
 
 def blockers(sql: Cursor, pid: int) -> str | None:
