@@ -13,7 +13,9 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import duckdb
 import pytest
@@ -358,7 +360,37 @@ def test_a_server_that_is_gone_is_one_line(
     assert not data.exists()
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"Error: Prefect's server at {silent} does not answer (")
-    assert line.endswith("start it (make serve), or run without one: unset PREFECT_API_URL")
+    start = f"make serve PORT={urlsplit(silent).port}"
+    assert line.endswith(f"; start it ({start}), or run without one: unset PREFECT_API_URL")
+
+
+@pytest.mark.parametrize(
+    ("url", "way_out"),
+    [
+        ("http://127.0.0.1:4200/api", "start it (make serve)"),
+        ("http://localhost:4201/api", "start it (make serve PORT=4201)"),
+        (
+            "https://api.prefect.cloud/api/accounts/a/workspaces/b",
+            "see that it runs and can be reached, correct PREFECT_API_URL",
+        ),
+    ],
+)
+def test_only_a_server_of_this_machine_can_be_started_here(
+    url: str, way_out: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make serve` starts it on the port of the address; it cannot start Prefect Cloud."""
+    import httpx
+
+    from orchestration import prefect_server
+
+    def silent(*_: Any, **__: Any) -> None:
+        raise httpx.ConnectError("no route")
+
+    monkeypatch.setattr(prefect_server, "PREFECT_API_URL", SimpleNamespace(value=lambda: url))
+    monkeypatch.setattr(httpx, "get", silent)
+    with pytest.raises(UsageError) as refused:
+        prefect_server.refuse_silent_server()
+    assert f" (no route); {way_out}, or run without one: " in str(refused.value)
 
 
 def test_a_server_that_is_not_prefects_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -372,7 +404,7 @@ def test_a_server_that_is_not_prefects_is_named(monkeypatch: pytest.MonkeyPatch)
                 return url
 
         monkeypatch.setattr(prefect_server, "PREFECT_API_URL", Fixed())
-        with pytest.raises(UsageError, match="another server answers there"):
+        with pytest.raises(UsageError, match=r"another server answers there\); correct PREF"):
             prefect_server.refuse_silent_server()
 
 

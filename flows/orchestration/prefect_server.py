@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,8 +51,10 @@ def refuse_silent_server() -> None:
         raise _silent(url, str(error) or type(error).__name__) from error
     if answer.status_code in _NO_LOGIN:
         _refuse_without_login(url, answer)
+    elif answer.status_code in _BROKEN:
+        raise _silent(url, _status(answer))
     elif said := _no_api(answer):
-        raise _silent(url, said)
+        raise _silent(url, said, "correct PREFECT_API_URL")
 
 
 def _refuse_without_login(url: str, answer: httpx.Response) -> None:
@@ -73,9 +76,7 @@ async def _healthcheck() -> Exception | None:
 def _no_api(answer: httpx.Response) -> str:
     """Return why an answer is not that of Prefect's API; empty if it is."""
     if answer.status_code in _MOVED:
-        return f"it redirects to {answer.headers.get('location')}; write the API's address there"
-    if answer.status_code in _BROKEN:
-        return _status(answer)
+        return f"it redirects to {answer.headers.get('location')}; name the API's address there"
     # Prefect's UI answers at any path outside /api, with its own page.
     is_page = "html" in answer.headers.get("content-type", "")
     if is_page or answer.status_code == httpx.codes.NOT_FOUND:
@@ -141,11 +142,19 @@ def place_of_blocks() -> str:
     return f"the database {database.database if is_file else database}"  # without its password
 
 
-def _silent(url: str, said: str) -> UsageError:
+def _silent(url: str, said: str, way_out: str = "") -> UsageError:
     return UsageError(
-        f"Prefect's server at {url} does not answer ({said}); "
-        f"start it (make serve), or run without one: {_unset()}"
+        f"Prefect's server at {url} does not answer ({said}); {way_out or _way_out(url)}, or run "
+        f"without one: {_unset()}"
     )
+
+
+def _way_out(url: str) -> str:
+    """Return how to start the server of an address, or what else to do about the address."""
+    found = re.match(r"http://(?:127\.0\.0\.1|localhost|\[::1\]):(\d+)(?:/|$)", url)
+    if not found:
+        return "see that it runs and can be reached, correct PREFECT_API_URL"
+    return f"start it (make serve{'' if found[1] == '4200' else f' PORT={found[1]}'})"
 
 
 def _unset() -> str:

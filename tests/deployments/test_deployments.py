@@ -521,7 +521,8 @@ def test_a_server_that_does_not_answer_is_named_with_what_to_do(
     env: Path, prefect_server: None, capsys: pytest.CaptureFixture[str], script: str
 ) -> None:
     """The address is that of the environment."""
-    api = f"http://127.0.0.1:{free_port()}/api"
+    port = free_port()
+    api = f"http://127.0.0.1:{port}/api"
     with temporary_settings({PREFECT_API_URL: api}):
         if script == "block":
             code = save([make_process_blocks.SPEC], ["--env", str(env)])
@@ -530,7 +531,7 @@ def test_a_server_that_does_not_answer_is_named_with_what_to_do(
     assert code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"Error: Prefect's server at {api} does not answer (")
-    assert "; start it (make serve), or run without one: prefect config unset" in line
+    assert f"; start it (make serve PORT={port}), or run without one: prefect config unset" in line
 
 
 @pytest.mark.parametrize("name", sorted(TARGETS))
