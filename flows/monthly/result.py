@@ -223,11 +223,7 @@ def quality_markdown(entry: Entry, where: str, unlike: Sequence[str] = ()) -> st
         f"| {escaped(beyond.get(name, name.replace('_', ' ')))} | {value} |"
         for name, value in _figures(entry.quality)
     ]
-    nulls = entry.quality.get("nulls")
-    null_rows = [
-        f"| `{name}` | {count:,} | {count / entry.rows_written:.1%} |"
-        for name, count in (nulls.items() if isinstance(nulls, Mapping) else ())
-    ]
+    nulls = _rows_of_nulls(entry)
     drift = [
         f"- {escaped(name)}: {', '.join(map(escaped, found))}"
         for name, found in entry.drift.items()
@@ -243,11 +239,20 @@ def quality_markdown(entry: Entry, where: str, unlike: Sequence[str] = ()) -> st
         ["## Odd but valid, and kept"],
         ["| what | |", "|---|---:|", *odd],
         ["## Nulls"],
-        ["| column | rows | share |", "|---|---:|---:|", *null_rows],
+        ["| column | rows | share |", "|---|---:|---:|", *nulls] if nulls else ["- none"],
         ["## Columns that differ from the table's"],
         drift or ["- none"],
     ]
     return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def _rows_of_nulls(entry: Entry) -> list[str]:
+    """Return a line for each column with nulls, in the order of the table's columns."""
+    nulls = entry.quality.get("nulls")
+    places = {column.name: n for n, column in enumerate(DATASETS[entry.dataset].columns)}
+    counts = [*nulls.items()] if isinstance(nulls, Mapping) else []
+    counts.sort(key=lambda count: places.get(count[0], len(places)))
+    return [f"| `{n}` | {count:,} | {count / entry.rows_written:.1%} |" for n, count in counts]
 
 
 def title_of(entry: Entry) -> str:

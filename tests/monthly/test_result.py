@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 from core.errors import BadFile, Remedy
@@ -102,6 +103,17 @@ def test_quality_shows_each_figure_and_the_share_of_nulls() -> None:
     assert "| total | 98,765.5 |" in text
     assert "| `airport_fee` | 2 | 25.0% |" in text
     assert "| rows |" not in text.split("## Nulls")[0].split("|---|---:|")[1]
+
+
+def test_quality_lists_nulls_in_the_order_of_the_columns_or_says_that_there_are_none() -> None:
+    """A ledger entry that was read from its bucket has them in alphabetical order."""
+    nulls = {"airport_fee": 2, "kept": 3, "VendorID": 1, "mta_tax": 4}
+    quality = {"rows": 8, "nulls": nulls}
+    text = quality_markdown(entry_of(MONTH, rows_written=8, quality=quality), "w")
+    listed = re.findall(r"\| `(\w+)` \|", text)
+    assert listed == ["VendorID", "mta_tax", "airport_fee", "kept"]
+    none = quality_markdown(entry_of(MONTH, quality={"rows": 8, "nulls": {}}), "w")
+    assert "## Nulls\n\n- none\n" in none
 
 
 def test_quality_names_columns_that_differ_or_says_that_none_does() -> None:
