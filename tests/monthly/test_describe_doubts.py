@@ -260,6 +260,7 @@ def test_months_whose_names_are_not_read_are_told(tmp_path: Path, text: str, is_
     ("name", "texts", "said"),
     [
         ("week", ["2021-W09", "2021-W10"], "Weeks, such as '2021-W09', which no format reads"),
+        ("at", ["2021-03-01T10:00:00.1234567Z"], "that are finer than the microseconds of a times"),
         ("balance", ["1,000", "(2,000)"], "Numbers with a unit, such as '(2,000)'"),
         ("balance", ["7.50", "8.50-"], "Numbers with a unit, such as '8.50-'"),
         ("balance", ["7.50", "\u22128.50"], "Numbers with a unit, such as '\u22128.50'"),

@@ -50,7 +50,8 @@ def conform(
     arrays: dict[str, pa.Array] = {}
     for column in mapped.outcome:
         if column.joined and column.name not in mapped.missing:
-            arrays[column.name] = cast(column, joined(column, mapped, found, readings), readings)
+            texts = joined(column, mapped, found, readings)
+            arrays.update(_declared(column, texts, readings, mapped.dataset.place))
         elif column in mapped.kept:
             arrays[column.name] = kept_text(column, found[column.name], readings)
         elif column.name in found:

@@ -49,11 +49,12 @@ def refuse_other_lines(
 
 def _moved(line: Sequence[str], names: Sequence[str]) -> Iterator[int]:
     """Yield the fields of a line, if it has most names, that are the names of other fields."""
-    found = [fold(text) for text in line]
-    known = [name for name in names if fold(name) in found]
+    found, declared = ([fold(text) for text in texts] for texts in (line, names))
+    known = [name for name in dict.fromkeys(declared) if name in found]
     for name in known if len(known) * 2 > len(names) else ():
-        if found[names.index(name) : names.index(name) + 1] != [fold(name)]:
-            yield found.index(fold(name))
+        place = declared.index(name)
+        if found[place : place + 1] != [name]:
+            yield found.index(name)
 
 
 def _times(month: Month, line: Sequence[str], names: Sequence[str]) -> Iterator[str]:

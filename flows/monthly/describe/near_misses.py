@@ -15,6 +15,8 @@ _SIGNED = re.compile(
     rf"|\({_NUMBER}\)|\d[\d.,']*\s?-"  # negative in accounts
     rf"|\u2212\s?{_NUMBER}"  # negative in print
 )
+#: A time with a fraction of a second that is finer than a microsecond.
+_FINE = re.compile(r"\d.*\d:\d\d[.,]\d{7,9}(?!\d).*")
 _WEEK = re.compile(r"\d{4}[-/ ]?[WK]W?\d{1,2}", re.IGNORECASE)
 #: A month may be written like this in a language whose names of months are not read.
 _WORD_AND_YEAR = re.compile(r"([^\W\d_]+)\.?[-/. ](?:19|20)\d\d|(?:19|20)\d\d[-/. ]([^\W\d_]+)\.?")
@@ -29,6 +31,10 @@ def near_misses(texts: Sequence[Values], odd: set[str], mark: Mark) -> tuple[str
         return (f"Numbers, but {text!r} has another decimal mark than most numbers of the files.",)
     if text := next((t for values in texts if (t := _number_with_unit(values))), ""):
         return (f"Numbers with a unit, such as {text!r}, which no number type reads.",)
+    if odd and all(map(_FINE.fullmatch, odd)):
+        return (
+            f"Times, such as {min(odd)!r}, that are finer than the microseconds of a timestamp.",
+        )
     if odd and all(map(_WEEK.fullmatch, odd)):
         return (f"Weeks, such as {min(odd)!r}, which no format reads.",)
     if (named := _like_months(odd)) and not any(values.numbers.count for values in texts):

@@ -228,6 +228,13 @@ FILES: dict[str, tuple[str, str | bytes, list[tuple[Any, ...]]]] = {
         "ok\nJa\nnein\n",
         [(True,), (False,)],
     ),
+    "codes of joined texts": (
+        '[columns.kind]\ntype = "string"\ndescription = "x"\njoin = ["group", "sub"]\n'
+        'codes = { "1 a" = "bus", "1 b" = "tram" }\nkeep_text = "published"\n'
+        '[columns.published]\ntype = "string"\ndescription = "x"\n',
+        "group,sub\n1,a\n1,b\n,b\n",
+        [("bus", "1 a"), ("tram", "1 b"), (None, None)],
+    ),
     "decimals": (
         '[columns.price]\ntype = "decimal(20,3)"\ndescription = "x"\n',
         "price\n0.1\n-12345678901234567.891\n1e2\n+5\n",
