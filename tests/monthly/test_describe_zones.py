@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from fakes.drafts import draft, values
+from fakes.drafts import draft, draft_of, values
 from monthly.declaration_faults import is_zone
 from monthly.describe.zone_names import zones_named
 
@@ -96,6 +98,25 @@ def test_a_zone_that_the_offsets_do_not_tell_is_in_a_comment(
     text = " ".join(line[2:] for line in found.text.splitlines() if line.startswith("# "))
     assert said in text
     assert ("usual zone" in text) is bool(said)
+
+
+@pytest.mark.parametrize(
+    ("stored", "zone"), [("+01:00", "Etc/GMT-1"), ("-03:30", "UTC"), ("Europe/Berlin", "")]
+)
+def test_times_at_an_offset_in_parquet_get_a_zone(tmp_path: Path, stored: str, zone: str) -> None:
+    """As pandas stores times that it parsed with an offset."""
+    noon = dt.datetime(2021, 3, 5, 12, tzinfo=dt.timezone.utc)
+    at = pa.array([noon, noon + dt.timedelta(hours=1)], pa.timestamp("us", stored))
+    pq.write_table(pa.table({"at": at, "n": [1, 2]}), tmp_path / "t-2021-03.parquet")
+    found = draft_of(tmp_path / "t-2021-03.parquet", folder=tmp_path)
+    assert found.declared.time_zone == (zone or stored)
+    assert (f"stored at {stored}, which is no name of a zone: {zone} is" in found.text) is bool(
+        zone
+    )
+    hour = values(found.loaded(tmp_path / "t-2021-03.parquet", "2021-03"), "at")[0].hour
+    assert hour == {"+01:00": 13, "-03:30": 12, "Europe/Berlin": 13}[stored]
+    if zone != "UTC":
+        assert f"# From 2021-03-05 {hour}:00:00 to" in found.text
 
 
 def test_a_zone_in_every_row_is_a_comment(tmp_path: Path) -> None:

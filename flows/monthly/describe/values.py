@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -220,6 +221,8 @@ class Values:
             self.range.add(known.cast(pa.float64(), safe=False))
         if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
             clock = known.cast(pa.timestamp("us", getattr(kind, "tz", None)), safe=False)
+            with suppress(pa.ArrowInvalid):  # a zone that Arrow does not know, such as utc
+                clock = pc.local_timestamp(clock) if clock.type.tz else clock
             self.compact.add_clock(clock.view(pa.int64()).to_numpy(zero_copy_only=False))
 
 

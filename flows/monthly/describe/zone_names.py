@@ -43,19 +43,34 @@ _ZONE, _PAIR = re.compile(r"[A-Z]{3,4}|[A-Za-z]+(/[A-Za-z_]+)+"), 2
 def zones_of(columns: Sequence[Drafted], roles: Mapping[str, Drafted]) -> list[str]:
     """Return the zone of the times, or the zones that the time's name may mean."""
     readings = [reading for column in columns for reading in column.verdict.times]
-    natives = [values.native for column in columns for values in column.seen.values()]
-    stored = [getattr(native, "tz", None) for native in natives]
     if any(reading.offsets for reading in readings):
         return [zone_of(readings)]
-    if any(stored):
-        return [next(zone for zone in stored if zone)]
+    if stored := _stored(columns):
+        return [_declarable(stored)]
     return zones_named(roles["time"].published) if "time" in roles else []
 
 
-def zone_doubts(columns: Sequence[Drafted], zones: Sequence[str]) -> list[str]:
-    """Return a comment if the offsets of the times do not tell one zone from others."""
+def _stored(columns: Sequence[Drafted]) -> str:
+    """Return the zone of the times in a Parquet file; empty if they have none."""
+    natives = [values.native for column in columns for values in column.seen.values()]
+    return next((zone for native in natives if (zone := getattr(native, "tz", None))), "")
+
+
+def _declarable(stored: str) -> str:
+    """Return a zone, or the one that always has an offset; UTC if there is none."""
+    offset = re.fullmatch(r"([+-])(\d\d):(\d\d)", stored)
+    named = [stored] if is_zone(stored) else [*_fixed_at(*offset.groups())] if offset else []
+    return next(iter(named), "UTC")
+
+
+def zone_doubts(columns: Sequence[Drafted], zones: Sequence[str]) -> Iterator[str]:
+    """Yield a comment if the times do not tell one zone from others, or none can be declared."""
     readings = [reading for column in columns for reading in column.verdict.times]
-    return [*doubt_of(readings, zones[0])] if zones else []
+    stored = _stored(columns)
+    if any(reading.offsets for reading in readings):
+        yield from doubt_of(readings, zones[0])
+    elif stored and zones[0] != stored:
+        yield f"The times are stored at {stored}, which is no name of a zone: {zones[0]} is."
 
 
 def proposed_zones(
