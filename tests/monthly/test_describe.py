@@ -158,7 +158,7 @@ def test_no_header(tmp_path: Path) -> None:
 
 
 def test_no_header_and_a_separator_at_the_end_of_each_line(tmp_path: Path) -> None:
-    """The field behind it has neither a name nor a value, so it is no column."""
+    """The field behind it has neither a name nor a value, so it is left out."""
     rows = "".join(f"2020;{{0}};{day};1.5;\n" for day in range(1, 29))
     files = {f"t-2020-0{month}.csv": rows.format(f"0{month}") for month in (1, 2)}
     found = draft(tmp_path, files)

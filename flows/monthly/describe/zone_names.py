@@ -70,7 +70,7 @@ def zone_doubts(columns: Sequence[Drafted], zones: Sequence[str]) -> Iterator[st
     if any(reading.offsets for reading in readings):
         yield from doubt_of(readings, zones[0])
     elif stored and zones[0] != stored:
-        yield f"The times are stored at {stored}, which is no name of a zone: {zones[0]} is."
+        yield f"The times are stored at {stored}, which does not name a zone: {zones[0]} does."
 
 
 def proposed_zones(
