@@ -21,6 +21,9 @@ URL = "https://github.com/cicdw/image-data/blob/master/all-images.img?raw=true"
 SEPARATOR = b"\n" * 4
 #: Duration of each frame in milliseconds.
 FRAME_MS = 100
+#: How an image of a format ends, and how the next one begins (from the formats' descriptions).
+_ENDS = {"GIF": b";", "JPEG": b"\xff\xd9", "PNG": b"IEND\xae\x42\x60\x82"}
+_NEXT = rb"\s*(?:\x89PNG\r\n\x1a\n|GIF8[79]a|\xff\xd8\xff)"
 #: Formats in which several pictures are an animation, not pages or a preview.
 _ANIMATIONS = frozenset({"AVIF", "GIF", "PNG", "WEBP"})
 
@@ -72,7 +75,7 @@ def as_gif(data: bytes, frame: Frame, file: str) -> bytes:
         file: source file, for error messages.
 
     Raises:
-        BadFile: the frame is not an image, is an animation, is truncated, has no known brightness
+        BadFile: the frame is not one image, is an animation, is truncated, has no known brightness
             scale, or is too large for a GIF.
     """
     image = _read(data, frame, file)
@@ -107,6 +110,12 @@ def _read(data: bytes, frame: Frame, file: str) -> Image.Image:
         raise BadFile(
             f"{file}: frame {frame.number}, a {image.format}, is an animation itself; "
             "give a file of single pictures"
+        )
+    end = _ENDS.get(image.format or "")
+    if end and re.search(re.escape(end) + _NEXT, data):
+        raise BadFile(
+            f"{file}: frame {frame.number}, {frame.size} bytes from {frame.start} on, has several "
+            "images; separate them by four newlines"
         )
     return image
 

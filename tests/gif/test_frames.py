@@ -146,6 +146,25 @@ def test_an_animation_among_the_images_is_refused(kind: str) -> None:
     assert as_gif(saved(stills[0], kind), Frame(4, 0, 9), "file")
 
 
+@pytest.mark.parametrize("between", [b"", b"\n\n\n", b"\r\n" * 4], ids=["none", "3", "windows"])
+@pytest.mark.parametrize("kind", ["GIF", "JPEG", "PNG"])
+def test_images_without_four_newlines_between_them_are_refused(kind: str, between: bytes) -> None:
+    """Pillow reads the first one; the others would be lost in silence."""
+    one = saved(Image.new("RGB", (30, 10), "red"), kind)
+    data = between.join([one, saved(Image.new("RGB", (30, 10), "blue"), "PNG")]) + between
+    said = f"file: frame 3, {len(data)} bytes from 7 on, has several images; separate"
+    with pytest.raises(BadFile, match=said):
+        as_gif(data, Frame(3, 7, len(data)), "file")
+    assert as_gif(one + between, Frame(3, 7, len(one)), "file")
+
+
+def test_a_photo_with_a_preview_is_one_image() -> None:
+    """Phones write a second picture into the same file, as the format MPO."""
+    photo = Image.new("RGB", (30, 10), "red")
+    data = saved(photo, "MPO", save_all=True, append_images=[photo.resize((3, 1))])
+    assert as_gif(data, Frame(0, 0, len(data)), "file")
+
+
 def test_a_gif_of_all_frames_in_their_order() -> None:
     """Each frame is exact, all have the same duration, and the animation loops."""
     frames = [picture(number) for number in range(12)]
