@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from PIL import Image, ImageOps
+from PIL import EpsImagePlugin, Image, ImageOps
 
 from core.errors import BadFile
 
@@ -21,6 +21,7 @@ URL = "https://github.com/cicdw/image-data/blob/master/all-images.img?raw=true"
 SEPARATOR = b"\n" * 4
 #: Duration of each frame in milliseconds.
 FRAME_MS = 100
+EpsImagePlugin.gs_binary = False  # Pillow would run Ghostscript on what was downloaded
 #: How an image of a format ends, and how the next one begins (from the formats' descriptions).
 _ENDS = {"GIF": b";", "JPEG": b"\xff\xd9", "PNG": b"IEND\xae\x42\x60\x82"}
 _NEXT = rb"\s*(?:\x89PNG\r\n\x1a\n|GIF8[79]a|\xff\xd8\xff)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -156,6 +157,18 @@ def test_images_without_four_newlines_between_them_are_refused(kind: str, betwee
     with pytest.raises(BadFile, match=said):
         as_gif(data, Frame(3, 7, len(data)), "file")
     assert as_gif(one + between, Frame(3, 7, len(one)), "file")
+
+
+def test_a_downloaded_program_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostScript is one, and Pillow gives it to Ghostscript."""
+    ran, ghostscript = tmp_path / "ran", tmp_path / "gs"
+    ghostscript.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    ghostscript.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    data = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 10\n%%EndComments\nshowpage\n"
+    with pytest.raises(BadFile, match="is not an image"):
+        as_gif(data, Frame(0, 0, len(data)), "file")
+    assert not ran.exists()
 
 
 def test_a_photo_with_a_preview_is_one_image() -> None:
