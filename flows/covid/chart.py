@@ -20,7 +20,7 @@ def chart(found: Monthly) -> bytes:
     axes = figure.subplots()
     bars = axes.bar(months, [t.cases for t in found.totals], color=_CASES, label="cases")
     title = f"COVID-19 in {found.country.replace('_', ' ')} by month"
-    axes.set_title(title, parse_math=False)  # a name with a $ is no formula
+    axes.set_title(title, parse_math=False)  # a $ in a name does not begin a formula
     axes.set_ylabel("cases")
     axes.tick_params(axis="x", rotation=45)
     right = axes.twinx()
