@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from core.errors import Conflict, StorageError, UsageError
-from core.storage.bucket import FolderBucket
+from core.storage.bucket import FolderBucket, ObjectInfo
 from fakes.edition_places import PLACES, Place, folder_and_duckdb, place_in
 from fakes.entries import entry_of
 from fakes.one_month import ENTRY, MONTH, OBJECT, bring, publish
@@ -143,6 +143,21 @@ def test_editions_stay_although_the_history_is_lost(place: Place) -> None:
     prune(place.bucket, MONTH, replace(place.entry(), history=()), 1)
     assert edition_names(place.bucket, MONTH) == [first]
     assert find_remains(MONTH, place.bucket, None).edition_names == [first]
+
+
+@pytest.mark.parametrize("oldest", [0, 1])
+def test_without_a_history_the_editions_that_were_written_last_are_kept(
+    place: Place, monkeypatch: pytest.MonkeyPatch, oldest: int
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(replacement, "prune", lambda *_: None)
+        first, second, _ = map(place.publish, (FIRST, SECOND, THIRD))
+    names = [first, second] if oldest == 0 else [second, first]
+    for seconds, name in enumerate(names, 1):
+        path = Path(place.bucket.uri(edition_key(MONTH, name, "json")))
+        os.utime(path, (seconds, seconds))
+    prune(place.bucket, MONTH, replace(place.entry(), history=()), 1)
+    assert edition_names(place.bucket, MONTH) == [names[1]]
 
 
 def test_an_edition_without_its_object_takes_the_place_of_no_other(place: Place) -> None:
@@ -482,3 +497,41 @@ def test_an_editions_entry_names_its_own_objects(place: Place) -> None:
     assert record["object_key"] == edition_key(MONTH, first, "parquet")
     assert record["rejects_key"] == edition_key(MONTH, first, "rejects.csv")
     assert (record["history"], record["pinned"]) == ([], "")
+
+
+def test_an_edition_has_no_history_of_its_own(place: Place) -> None:
+    """The history is that of the month; a restored edition continues it."""
+    first, second = place.publish(FIRST), place.publish(SECOND)
+    place.restore(first)
+    assert len(place.entry().history) == 2
+    assert read_edition(place.bucket, MONTH, second).history == ()
+
+
+def test_an_edition_whose_rejects_are_gone_is_kept_without_them(place: Place) -> None:
+    first = place.publish(FIRST, bad=1)
+    place.bucket.delete(rejects_key(MONTH))
+    place.publish(SECOND)
+    kept = read_edition(place.bucket, MONTH, first)
+    assert (kept.rejects_key, kept.rows_rejected) == (None, 1)
+    assert place.cents(kept.object_key) == FIRST
+
+
+class KeptMeanwhile(FolderBucket):
+    """Another run keeps the same edition between this one's copy and its entry."""
+
+    def copy(self, source: str, target: str, version: str) -> ObjectInfo:
+        """Copy the object, then keep the edition in the other run."""
+        info = super().copy(source, target, version)
+        other = FolderBucket(self.folder)
+        entry, _ = read_entry(other, MONTH)
+        assert entry
+        keep_edition(other, MONTH, entry)
+        return info
+
+
+def test_two_runs_that_keep_the_same_edition_leave_one(place: Place) -> None:
+    first = place.publish(FIRST)
+    assert isinstance(place.bucket, FolderBucket)
+    keep_edition(KeptMeanwhile(place.bucket.folder), MONTH, place.entry())
+    assert edition_names(place.bucket, MONTH) == [first]
+    assert place.cents(read_edition(place.bucket, MONTH, first).object_key) == FIRST

@@ -255,3 +255,27 @@ def test_a_resumed_download_has_no_seconds(tmp_path: Path) -> None:
     converted = converted_of(month, tmp_path / "scratch")
     entry = keep(bucket, month, download_of(month, tmp_path), converted, None)
     assert "download" not in entry.seconds
+
+
+def test_a_month_whose_entry_was_rebuilt_tells_no_sizes(tmp_path: Path) -> None:
+    """`verify` rebuilds it from the object, so the size of the published file is unknown."""
+    places = places_of(tmp_path / "scratch", FolderBucket(tmp_path / "bucket"), Space(100.0))
+    plans = [new(1, 2_000_000)]
+    alone = price_of(plans, [past(1)], 2, places)
+    both = price_of(plans, [past(1), past(2, size=0)], 2, places)
+    assert (needs(both), both.seconds) == (needs(alone), alone.seconds)
+    assert needs(price_of(plans, [past(2, size=0)], 2, places)) == {
+        "scratch": None,
+        "bucket": None,
+        "warehouse": None,
+    }
+
+
+def test_a_place_of_unknown_size_is_not_named_as_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1))
+    unknown = Space(None, tmp_path / "warehouse")
+    places = places_of(tmp_path / "scratch", object(), unknown)
+    (warning,) = price_of([new(1, 2_000_000)], [past(1)], 2, places).warnings
+    assert warning.startswith(f"scratch may take 2 MB in {tmp_path}/scratch, where 0 MB are free")

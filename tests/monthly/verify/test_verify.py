@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -315,6 +315,35 @@ def test_an_invalid_copy_of_an_entry_in_a_warehouse_hides_no_fault(stack: Stack,
     assert stack.faults() == []
     stacks.object_deleted(stack)
     assert stack.faults() == [("2020-10", "OBJECT_MISSING")]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"fare_amount": {"count": 7}}, "it says 7 values of fare_amount, and the object has 60"),
+        ({"fare": {"count": 60}}, "column fare is not in the object"),
+    ],
+    ids=["another count", "another column"],
+)
+def test_an_entry_that_contradicts_the_footer_of_its_object_is_wrong(
+    stack: Stack, change: dict[str, Any], said: str
+) -> None:
+    """It is rebuilt; the object is read for that alone."""
+    columns = json.loads(stack.get(entry_key(OCTOBER)))["columns"]
+    assert columns["fare_amount"]["count"] == 60
+    stacks.change_entry(stack, columns=columns | change)
+    october, november = stack.verdicts()
+    assert [(fault.kind.name, fault.what) for fault in october.faults] == [("ENTRY_WRONG", said)]
+    assert november.faults == ()
+    assert stack.repair() == [None]
+    assert stack.faults() == []
+
+
+def test_a_month_without_rejected_rows_needs_no_file_of_them(stack: Stack) -> None:
+    stacks.rejects_deleted(stack)
+    rows = kept_entry(stack.bucket, OCTOBER).rows_written
+    stacks.change_entry(stack, rejects_key=None, rows_rejected=0, rows_read=rows)
+    assert stack.faults() == []
 
 
 # ---- the publisher
