@@ -339,6 +339,14 @@ def test_an_entry_that_contradicts_the_footer_of_its_object_is_wrong(
     assert stack.faults() == []
 
 
+def test_an_entry_without_figures_is_compared_by_those_of_its_object(stack: Stack) -> None:
+    """Entries from before 1.3 have none."""
+    stacks.change_entry(stack, columns={})
+    assert stack.faults() == []
+    stacks.value_changed(stack)
+    assert stack.faults() == [("2020-10", "VALUES")]
+
+
 def test_a_month_without_rejected_rows_needs_no_file_of_them(stack: Stack) -> None:
     stacks.rejects_deleted(stack)
     rows = kept_entry(stack.bucket, OCTOBER).rows_written
