@@ -84,6 +84,15 @@ def test_a_verification_writes_nothing_and_leaves_no_lock(stack: Stack) -> None:
     assert everything(stack.folder) == before
 
 
+def test_an_object_that_is_gone_is_missed_although_no_warehouse_is_asked(stack: Stack) -> None:
+    """A month without an entry, too, is simply not there."""
+    stacks.object_deleted(stack)
+    assert stack.faults(warehouse=None) == [("2020-10", "OBJECT_MISSING")]
+    stacks.entry_deleted(stack)
+    found = verify(stack.request(warehouse=None), [OCTOBER])
+    assert [fault.kind.name for verdict in found for fault in verdict.faults] == ["NOT_THERE"]
+
+
 def test_a_verification_creates_no_warehouse(full: Stack, tmp_path: Path) -> None:
     file = DuckDBFile(tmp_path / "none" / "trips.duckdb")
     assert [k for _, k in full.faults(warehouse=file)] == ["NOT_LOADED", "NOT_LOADED"]
