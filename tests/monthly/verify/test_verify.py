@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from core.errors import Remedy, Unavailable, UsageError
+from core.errors import Remedy, StorageError, Unavailable, UsageError
 from core.storage.bucket import FolderBucket
 from fakes import stacks
 from fakes.postgres import Database
@@ -34,7 +34,7 @@ from monthly.month import Month
 from monthly.plan import UNPIN
 from monthly.verify import publisher_checks
 from monthly.verify.checking import verify
-from monthly.verify.findings import Judgement, Step
+from monthly.verify.findings import Judgement, Step, Verdict
 from monthly.verify.footer import read_footer
 from monthly.verify.publisher_checks import source_of
 from monthly.verify.repair import planned, repair
@@ -520,3 +520,15 @@ def test_a_report_is_noted_beside_what_another_run_writes(stack: Stack) -> None:
     note_report(raced, OCTOBER, entry)
     found = kept_entry(raced, OCTOBER)
     assert (found.pinned, found.report_key) == ("now", report_key(OCTOBER))
+
+
+def test_a_verdict_says_all_that_could_not_be_checked_and_what_would_help() -> None:
+    """Advice in prose is part of the reason; a remedy is a record of its own."""
+    first = StorageError("green 2020-10: no answer", "start the database")
+    second = StorageError("green 2020-10: locked", UNPIN)
+    once = Verdict(OCTOBER).with_error(first)
+    assert (once.unchecked, once.error, once.advice) == (str(first)[15:], "StorageError", ())
+    assert "start the database" in once.unchecked
+    twice = once.with_error(second)
+    assert twice.unchecked.startswith(f"{once.unchecked}; locked")
+    assert twice.advice == (UNPIN,)
