@@ -348,6 +348,24 @@ def test_an_entry_that_contradicts_the_footer_of_its_object_is_wrong(
     assert stack.faults() == []
 
 
+def test_the_rows_of_another_month_are_named(stack: Stack) -> None:
+    stacks.object_of_november(stack)
+    (fault,) = stack.verdicts()[0].faults
+    assert (fault.kind.name, fault.what) == ("OBJECT_OF_ANOTHER", "it has the rows of 2020-11")
+
+
+def test_an_entry_is_rebuilt_without_rejected_rows_if_there_are_none(stack: Stack) -> None:
+    rows = kept_entry(stack.bucket, OCTOBER).rows_written
+    stacks.ledger_row_deleted(stack)
+    stacks.rejects_deleted(stack)
+    stacks.entry_deleted(stack)
+    assert stack.repair() == [None]
+    entry = kept_entry(stack.bucket, OCTOBER)
+    assert (entry.rows_read, entry.rows_written, entry.rows_rejected) == (rows, rows, 0)
+    assert entry.rejects_key is None
+    assert stack.faults() == []
+
+
 def test_an_entry_without_figures_is_compared_by_those_of_its_object(stack: Stack) -> None:
     """Entries from before 1.3 have none."""
     stacks.change_entry(stack, columns={})

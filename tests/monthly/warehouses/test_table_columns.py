@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from fakes.entries import entry_of
 from monthly.columns import KEPT as START
 from monthly.columns import Column, kept_column
-from monthly.warehouses.table_columns import Changes, TableColumn, changes_of
+from monthly.month import Month
+from monthly.warehouses.table_columns import Changes, TableColumn, changes_of, texts_aside
 
 KEPT = kept_column("fee", "Fee")
 FEE = Column("fee", "int64", "The fee.")
@@ -32,6 +36,32 @@ def test_a_long_name_stays_within_63_characters() -> None:
     found = TableColumn(long.name, "text", KEPT.about)
     changes = changes_of((long,), {long.name: found}, {long.name}, lambda column: column.type)
     assert [aside.name for aside in changes.replaced.values()] == ["f" * 50 + "_as_text"]
+
+
+def test_a_declared_column_of_another_type_is_wrong_and_not_moved_aside() -> None:
+    found = {"fee": TableColumn("fee", "text", "The fee.")}
+    changes = changes_of((FEE,), found, found, lambda column: column.type)
+    assert changes.wrong == ("fee is text, not int64",)
+    assert (changes.added, changes.replaced, changes.mixed) == ((), {}, {})
+
+
+def test_a_column_that_is_declared_no_more_is_described_as_kept() -> None:
+    """One that was kept before keeps its description."""
+    fee = replace(KEPT, about=f"{KEPT.about} Since 2020-03.")
+    for about, described in (("The fee.", (fee,)), (KEPT.about, ()), (fee.about, ())):
+        found = {"fee": TableColumn("fee", "string", about)}
+        changes = changes_of((fee,), found, found, lambda column: column.type)
+        assert (changes.described, changes.wrong) == (described, ())
+
+
+def test_the_kept_texts_of_a_month_go_to_the_column_beside_the_declared_one() -> None:
+    """A declared column takes precedence over that name."""
+    entry = entry_of(Month("green", 2020, 10), drift={"kept": ["Fee", "tip"]})
+    texts = Column("tip", "string", "")
+    (fee,) = texts_aside((FEE, texts), entry).items()
+    assert (fee[0], fee[1].name, fee[1].kind) == ("Fee", "fee_as_text", "string")
+    taken = Column("FEE_as_text", "float64", "")
+    assert texts_aside((FEE, texts, taken), entry) == {}
 
 
 @pytest.mark.parametrize(
