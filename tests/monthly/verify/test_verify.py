@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from core.errors import Remedy, StorageError, Unavailable, UsageError
@@ -344,6 +347,35 @@ def test_an_entry_that_contradicts_the_footer_of_its_object_is_wrong(
     october, november = stack.verdicts()
     assert [(fault.kind.name, fault.what) for fault in october.faults] == [("ENTRY_WRONG", said)]
     assert november.faults == ()
+    assert stack.repair() == [None]
+    assert stack.faults() == []
+
+
+def with_texts(table: pa.Table) -> pa.Table:
+    place = table.schema.get_field_index("passenger_count")
+    return table.set_column(place, "passenger_count", table["passenger_count"].cast(pa.string()))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (with_texts, "passenger_count is string, not int64"),
+        (lambda table: table.drop_columns(["file_month"]), "it has no column file_month"),
+    ],
+    ids=["another type", "no month"],
+)
+def test_an_entry_is_not_rebuilt_from_an_object_of_other_columns(
+    stack: Stack, change: Callable[[pa.Table], pa.Table], said: str
+) -> None:
+    """Its month is fetched again."""
+    out = io.BytesIO()
+    table = pq.read_table(io.BytesIO(stack.get(object_key(OCTOBER))))
+    pq.write_table(change(table), out)
+    stack.put(object_key(OCTOBER), out.getvalue())
+    stacks.entry_deleted(stack)
+    missing, damaged = stack.verdicts()[0].faults
+    assert (missing.kind.name, damaged.kind.name) == ("ENTRY_MISSING", "OBJECT_DAMAGED")
+    assert damaged.what.endswith(f"has other columns than declared ({said})")
     assert stack.repair() == [None]
     assert stack.faults() == []
 
