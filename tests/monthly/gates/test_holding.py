@@ -11,6 +11,8 @@ import pytest
 
 from core.errors import StorageError
 from core.storage.bucket import FolderBucket
+from fakes import gated_month
+from fakes.edition_places import Killed
 from fakes.entries import entry_of
 from fakes.gated_month import ASIDE, HELD, NEW, OLD, bring, state_of
 from fakes.one_month import (
@@ -77,6 +79,37 @@ def test_an_accepted_month_replaces_the_one_before_and_leaves_nothing_aside(
     assert cents_in_bucket(bucket.folder.parent) == NEW
     assert files_in(bucket.folder) & HELD == set()
     assert bring(source, bucket) == "unchanged"
+
+
+def test_the_record_of_a_held_month_names_its_own_objects(
+    bucket: FolderBucket, source: Path
+) -> None:
+    bring(source, bucket)
+    held = read_aside(bucket, MONTH).held
+    assert held
+    info = bucket.info(held.entry.object_key)
+    assert info
+    assert held.entry.object_key == f"{ASIDE}.parquet"
+    assert (held.entry.object_size, held.entry.object_version) == (info.size, info.version)
+    assert held.entry.object_sha256 == bucket.sha256(held.entry.object_key)
+    assert (held.entry.rejects_key, held.entry.report_key) == (None, f"{ASIDE}.report.html")
+
+
+def test_a_month_stays_accepted_if_its_run_is_killed_before_it_is_loaded(
+    bucket: FolderBucket, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(source, bucket)
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(gated_month, "replace_month", killed)
+        with pytest.raises(Killed):
+            bring(source, bucket, ACCEPT)
+    assert cents_in_bucket(bucket.folder.parent) == OLD
+    assert bring(source, bucket) == "loaded"
+    assert cents_in_bucket(bucket.folder.parent) == NEW
 
 
 def test_accepting_lets_in_the_file_that_was_held_and_no_other(
