@@ -15,7 +15,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from core.errors import (
     UsageError,
 )
 from core.parquet import write_row_groups
+from fakes import entries
 from fakes.entries import published_download
 from fakes.postgres import PASSWORD, Database, new_database, running_server
 from fakes.stopping_load import STEPS
@@ -51,6 +52,7 @@ from monthly.warehouses import LoadedMonth, postgres, postgres_copy
 from monthly.warehouses.duckdb import DuckDBFile
 from monthly.warehouses.postgres_binary import encoded
 from monthly.warehouses.postgres_connection import postgres_at
+from monthly.warehouses.postgres_ledger import refuse_changed
 from monthly.warehouses.postgres_tables import TYPES
 from postgres_server import USER
 from test_flows import trips
@@ -1039,3 +1041,28 @@ def test_a_month_without_a_value_is_loaded(database: Database, tmp_path: Path, r
     assert database.warehouse().load(OCTOBER, replace(entry, rows_written=rows), path) == rows
     found = database.query("SELECT file_month, count(*) FROM green_trips GROUP BY 1")
     assert found == ([(OCTOBER.first_day, rows)] if rows else [])
+
+
+@pytest.mark.parametrize(
+    ("loaded", "expected", "said"),
+    [
+        ("", None, ""),
+        ("", [""], ""),
+        ("", ["new"], "was replaced"),
+        ("old", None, ""),
+        ("old", ["old"], ""),
+        ("old", ["new", "old"], ""),
+        ("old", ["new"], "was replaced"),
+        ("old", [""], "was replaced"),
+    ],
+)
+def test_a_month_is_replaced_only_if_it_is_still_the_one_that_was_planned(
+    loaded: str, expected: list[str] | None, said: str
+) -> None:
+    """A pinned month never is."""
+    there = entries.entry_of(OCTOBER, source_sha256=loaded) if loaded else None
+    with pytest.raises(Conflict, match=f"{said} in db meanwhile") if said else nullcontext():
+        refuse_changed(OCTOBER, there, expected, "db")
+    pinned = entries.entry_of(OCTOBER, source_sha256="old", pinned="2021-02-01T00:00:00+00:00")
+    with pytest.raises(Conflict, match="green 2020-10 was pinned in db meanwhile; run again"):
+        refuse_changed(OCTOBER, pinned, expected, "db")
