@@ -86,6 +86,16 @@ def test_first_load_makes_the_file_and_counts_its_rows(warehouse: DuckDBFile) ->
     assert all(name.endswith(".lock") for name in others)
 
 
+def test_rows_are_counted_by_dataset_and_month(warehouse: DuckDBFile) -> None:
+    """Neither the file nor the table needs to be there."""
+    assert (warehouse.rows(JANUARY), warehouse.path.exists()) == (0, False)
+    load(warehouse, JANUARY, [1.5, 2.5], "a")
+    assert [warehouse.rows(month) for month in (JANUARY, GREEN)] == [2, 0]
+    load(warehouse, GREEN, [1], "b")
+    december = Month("green", 2020, 12)
+    assert [warehouse.rows(month) for month in (JANUARY, GREEN, december)] == [2, 1, 0]
+
+
 def test_load_replaces_exactly_its_month(warehouse: DuckDBFile) -> None:
     load(warehouse, JANUARY, [1, 2, 3], "a")
     load(warehouse, FEBRUARY, [10, 20], "b")
