@@ -17,7 +17,7 @@ from core.errors import AccountingError, BadFile, SchemaError, StorageError, Usa
 from fakes.parquet_files import groups, publish, uneven
 from fakes.real_data import real_file
 from monthly import datasets
-from row_groups.rewrite import rewrite
+from row_groups.rewrite import declared_dataset, rewrite
 
 NAME = "fhvhv_tripdata_2021-01.parquet"
 
@@ -416,3 +416,21 @@ def test_half_floats_are_numbers(tmp_path: Path, target: Path) -> None:
     found = pq.read_table(target)
     assert found["tips"].to_pylist() == [1.5, None, None]
     assert found["PULocationID"].to_pylist() == [1, 2, None]
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset"),
+    [
+        ("bikes_2021-01.parquet", "green"),
+        ("bikes_old_2021-01.parquet", "yellow"),
+        ("bikes.parquet", None),
+        ("old_bikes_2021-01.parquet", None),
+    ],
+)
+def test_a_file_is_of_the_dataset_with_the_longest_name_that_it_begins_with(
+    name: str, dataset: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = datasets.DATASETS
+    known = {"bikes": found["green"], "bikes_old": found["yellow"]}
+    monkeypatch.setattr("row_groups.rewrite.DATASETS", known)
+    assert declared_dataset(name) == (found[dataset] if dataset else None)
