@@ -404,7 +404,7 @@ def test_a_server_that_is_not_prefects_is_named(monkeypatch: pytest.MonkeyPatch)
                 return url
 
         monkeypatch.setattr(prefect_server, "PREFECT_API_URL", Fixed())
-        with pytest.raises(UsageError, match=r"another server answers there\); correct PREF"):
+        with pytest.raises(UsageError, match=r"another server answers there, .*\); correct PREF"):
             prefect_server.refuse_silent_server()
 
 
@@ -413,7 +413,7 @@ def test_a_server_that_is_not_prefects_is_named(monkeypatch: pytest.MonkeyPatch)
     [
         (
             Page(b"<html>", headers={"Content-Type": "text/html; charset=utf-8"}),
-            "the address of Prefect's API ends in /api); start it",
+            "the address of Prefect's API ends in /api); correct PREFECT_API_URL",
         ),
         (Page(b"", 301, headers={"Location": "https://taxi/api"}), "redirects to https://taxi/api"),
         (Page(b"", 502), "does not answer (502 Bad Gateway); start it"),

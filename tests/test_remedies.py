@@ -51,7 +51,7 @@ PROPOSED: dict[tuple[str, str], tuple[tuple[str, ...], tuple[Remedy, ...]]] = {
             Remedy("utc_times", "utc"),
         ),
     ),
-    ("monthly/ledger.py", "_parse"): (
+    ("monthly/ledger.py", ""): (
         (*_MONTHS, *_LOADS),
         (Remedy("repair", True, flow="verify"),),
     ),
