@@ -28,9 +28,7 @@ from monthly.warehouses.postgres_ledger import (
     checksums,
     entry_in,
     forget,
-    has_ledger,
     loaded_month_in,
-    make_ledger,
     recorded_in,
     refuse_changed,
     refuse_pinned,
@@ -39,6 +37,7 @@ from monthly.warehouses.postgres_ledger import (
     schema_in,
     tables_in,
 )
+from monthly.warehouses.postgres_ledger_tables import has_ledger, make_ledger
 from monthly.warehouses.postgres_new_table import create_new
 from monthly.warehouses.postgres_tables import (
     count_rows,
