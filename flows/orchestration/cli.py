@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, get_args, get_type_hints
+from typing import Any, NoReturn
 
 import click
 import typer
 from prefect import Flow
 from prefect.client.schemas.objects import State
-from prefect.utilities.callables import parameter_docstrings
 
 from core.errors import Remedy, TripsError, UsageError, page_of
 from monthly.month import Month
@@ -30,6 +29,7 @@ from orchestration.exit_codes import UNCHECKED, ExitCode
 from orchestration.flow_results import error_of, keep_tracebacks
 from orchestration.graph import draw
 from orchestration.interrupts import ended_by_ctrl_c
+from orchestration.options import signature_of
 from orchestration.output import Failure, print_json, stdout_to_stderr, wants_json
 from orchestration.prefect_server import noticing_its_end, refuse_silent_server
 from orchestration.terminal import collect_seldom, hide_noise, show_own_lines
@@ -140,7 +140,7 @@ def app_of(
             state = _reported(flow, {**parameters, "yes": True}, report)
         return _failure_of(state) if state.is_failed() or state.is_crashed() else None
 
-    command.__signature__ = _signature(flow, drawn is not None)  # type: ignore[attr-defined] # what typer reads
+    command.__signature__ = signature_of(flow, drawn is not None)  # type: ignore[attr-defined] # what typer reads
     about = inspect.cleandoc(flow.fn.__doc__ or "").split("\n\nArgs:")[0]
     app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
     app.command(help=about)(command)
@@ -233,61 +233,6 @@ def _failure_of(state: State[Any]) -> Failure:
     return Failure(f"{failed} of {len(lines)} files failed", code, pages=tuple(pages))
 
 
-_SWITCHES = {
-    "traceback": "Show where a failure arose.",
-    "verbose": "Show Prefect's own log lines too.",
-    "json": "Print the result as one JSON object on stdout, and everything else on stderr.",
-}
-
-
-def _signature(flow: Flow[..., Any], can_be_drawn: bool) -> inspect.Signature:
-    helps = parameter_docstrings(flow.fn.__doc__)
-    types = get_type_hints(flow.fn)
-    options = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=parameter.default,
-            annotation=Annotated[
-                _option_type(types[name]),
-                typer.Option(
-                    *_spellings(name), help=_one_line(helps.get(name, "")), case_sensitive=False
-                ),
-            ],
-        )
-        for name, parameter in inspect.signature(flow.fn).parameters.items()
-    ]
-    switches = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=False,
-            annotation=Annotated[bool, typer.Option(f"--{name}", help=about)],
-        )
-        for name, about in _SWITCHES.items()
-    ]
-    graph = inspect.Parameter(
-        "graph",
-        inspect.Parameter.KEYWORD_ONLY,
-        default=None,
-        annotation=Annotated[
-            Path | None,
-            typer.Option(help="Draw the tasks into this file (svg, png, pdf) and run nothing."),
-        ],
-    )
-    return inspect.Signature([*options, *([graph] if can_be_drawn else []), *switches])
-
-
-def _spellings(name: str) -> list[str]:
-    """Return the spellings of an option that has more than one; else Typer makes it."""
-    return ["--color", "--dataset"] if name == "color" else []
-
-
-def _option_type(annotation: Any) -> Any:
-    """Return the type of an option: a union that includes str becomes str on the command line."""
-    return str if str in get_args(annotation) else annotation
-
-
 def _from_here(text: str) -> str:
     """Return the text with paths inside the current folder made relative."""
     here = Path.cwd()
@@ -295,7 +240,3 @@ def _from_here(text: str) -> str:
         return text  # everything is inside the root
     # Only at the start of a path: from /data, s3://zoom/data/green is not a local file.
     return re.sub(rf"(?<!\S){re.escape(f'{here}{os.sep}')}", "", text)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
