@@ -8,10 +8,12 @@ python flows/describe.py data/2019-10-street.csv data/2020-01-street.csv --name 
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import re
 import shutil
+import stat
 import sys
 from pathlib import Path
 
@@ -91,28 +93,38 @@ def _fault(output: Path, name: str, force: bool) -> str:
     is_there = os.path.exists(output)  # noqa: PTH110
     if is_there and not force:
         return f"{output} exists; add --force to replace it"
-    folder = Path(os.path.realpath(output)).parent
-    may_create = _is_special(output) or os.access(folder, os.W_OK | os.X_OK)
-    if not may_create or (is_there and not os.access(output, os.W_OK)):
+    if not (
+        os.access(output, os.W_OK) if is_there else os.access(output.parent, os.W_OK | os.X_OK)
+    ):
         return f"this user may not write {output}; correct the permissions, or name another file"
     return ""
 
 
-def _is_special(output: Path) -> bool:
-    """Return whether it is a device or a pipe, which cannot be replaced."""
-    return os.path.exists(output) and not os.path.isfile(output)  # noqa: PTH110, PTH113
-
-
 def _write(output: Path, draft: str) -> None:
-    """Write the draft; a file that is there is replaced atomically, and a link to it stays."""
-    if _is_special(output):
+    """Write the draft; a file that is there is replaced atomically if a new one may take over."""
+    file = Path(os.path.realpath(output))  # a link to it stays
+    if not _can_be_replaced(file):
         output.write_text(draft, "utf-8")
         return
-    file = Path(os.path.realpath(output))
-    with replacing(file, part_of(file)) as part:
-        part.write_text(draft, "utf-8")
-        if file.exists():
-            shutil.copymode(file, part)
+    try:
+        with replacing(file, part_of(file)) as part:
+            part.write_text(draft, "utf-8")
+            if file.exists():
+                shutil.copymode(file, part)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        output.write_text(draft, "utf-8")  # it is mounted by itself, as into a container
+
+
+def _can_be_replaced(file: Path) -> bool:
+    """Return whether a new file would be the same: not of a device, another owner or two names."""
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        return False
+    found = file.stat() if file.exists() else None
+    return found is None or (
+        stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_uid == os.geteuid()
+    )
 
 
 def _name(text: str) -> str:

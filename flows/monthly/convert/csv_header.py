@@ -60,12 +60,7 @@ def header_of(month: Month, path: Path, head: bytes) -> Header:
     text, delimiter = _before_header(month, path, head)
     declared = DATASETS[month.dataset].text
     if declared.header:
-        line = text.partition(b"\n")[0]
-        found = delimiter or declared.separator or _delimiter(month, line, len(declared.header))
-        skipped = head[: len(head) - len(text)].removeprefix(MARK).rstrip(b"\r\n").splitlines()
-        lines = [split(each, found) for each in skipped]
-        refuse_other_lines(month, path, lines, declared.header)
-        return Header(declared.header, len(head) - len(text), found)
+        return _declared_header(month, path, head, text, delimiter)
     line, end, _ = text.partition(b"\n")
     if not line or (not end and len(head) == HEAD_BYTES):
         raise BadFile(f"{month}: {path.name} has no header; is it the right file?")
@@ -82,6 +77,17 @@ def header_of(month: Month, path: Path, head: bytes) -> Header:
     while len(names) > 1 and not names[-1].strip():
         names.pop()  # must be empty, like fields beyond the header
     return Header(names, len(head) - len(text) + size, delimiter, encoding)
+
+
+def _declared_header(month: Month, path: Path, head: bytes, text: bytes, announced: str) -> Header:
+    """Return the declared header; `text` has the rows, the lines before it are skipped."""
+    declared, line = DATASETS[month.dataset].text, text.partition(b"\n")[0]
+    size = len(head) - len(text)
+    delimiter = announced or declared.separator or _delimiter(month, line, len(declared.header))
+    skipped = head[:size].removeprefix(MARK).rstrip(b"\r\n").splitlines()
+    lines = [split(each, delimiter) for each in skipped]
+    refuse_other_lines(month, path, lines, declared.header)
+    return Header(declared.header, size, delimiter)
 
 
 def _in_utf8(month: Month, line: bytes, encoding: str) -> bytes:

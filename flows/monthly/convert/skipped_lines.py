@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from core.errors import SchemaError
-from monthly.columns import fold
+from monthly.columns import Column, fold
+from monthly.convert.arrays import strings
+from monthly.convert.time_texts import read_formatted, read_under_each
 from monthly.datasets import DATASETS
 from monthly.month import Month
 
-#: A time has at least the digits of a year.
-_TIME = re.compile(r"\s*\d(.*\d){3}")
+#: A part of a joined time has at least the digits of a year.
+_PART = re.compile(r"\s*\d(.*\d){3}")
 
 
 def refuse_other_lines(
@@ -48,7 +50,9 @@ def refuse_other_lines(
 
 
 def _moved(line: Sequence[str], names: Sequence[str]) -> Iterator[int]:
-    """Yield the fields of a line, if it has most names, that are the names of other fields."""
+    """Yield the fields of a line of names, if it has most of them, that name other fields."""
+    if sum(1 for text in line if text.strip()) < len(names):
+        return  # the declared header may have names for fields that the line leaves out
     found, declared = ([fold(text) for text in texts] for texts in (line, names))
     known = [name for name in dict.fromkeys(declared) if name in found]
     for name in known if len(known) * 2 > len(names) else ():
@@ -58,10 +62,27 @@ def _moved(line: Sequence[str], names: Sequence[str]) -> Iterator[int]:
 
 
 def _times(month: Month, line: Sequence[str], names: Sequence[str]) -> Iterator[str]:
-    """Yield the texts in the columns of times, if a line has all fields and such texts."""
+    """Yield the texts of a line that are times in the columns of times, if it may be a row."""
+    texts = [text.strip() for text in line]
+    if (
+        len(texts) < len(names)
+        or any(texts[len(names) :])
+        or 2 * sum(map(bool, texts)) < len(names)
+    ):
+        return
     columns = [c for c in DATASETS[month.dataset].columns if c.kind in ("date", "timestamp")]
-    times = {fold(name) for c in columns for name in c.joined or (c.name, *c.aliases)}
-    if len(line) == len(names):
-        for name, text in zip(names, line):
-            if fold(name) in times and _TIME.match(text) and fold(text) != fold(name):
-                yield text
+    times = {fold(name): c for c in columns for name in c.joined or (c.name, *c.aliases)}
+    for name, text in zip(names, texts):
+        column = times.get(fold(name))
+        if column and text and fold(text) != fold(name) and _is_time(column, text, month.year):
+            yield text
+
+
+def _is_time(column: Column, text: str, near_year: int) -> bool:
+    if column.joined:
+        return bool(_PART.match(text))
+    if column.formats:
+        read = [read_formatted(strings([text]), column.formats, near_year, column.side)]
+    else:
+        read = list(read_under_each(strings([text]), near_year).values())
+    return any(times.valid.all() for times in read)

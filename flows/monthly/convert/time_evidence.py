@@ -112,7 +112,7 @@ class TimeEvidence:
             notes.append(f"times marked UTC like {self._marked!r} as {self._meanings()[utc]}")
         if self._offset:
             place = place_of(self._zone)
-            notes.append(f"times with an offset like {self._offset!r} as {place}'s clock")
+            notes.append(f"times with a zone or offset like {self._offset!r} as {place}'s clock")
         if self._other:
             notes.append(f"times like {self._other!r}")
         return order, utc, tuple(notes)

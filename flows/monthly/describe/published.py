@@ -111,7 +111,8 @@ def read_published(file: Published) -> Published:
     if found.layout and _has_short_rows(found, found.layout):
         return read_published(replace(file, short_rows=True))
     if not found.rows:
-        raise BadFile(f"{file.name}: no row can be read; is it the right file?")
+        why = f" ({found.rejects[0].reason})" if found.rejects else ""
+        raise BadFile(f"{file.name}: no row can be read{why}; is it the right file?")
     return found
 
 

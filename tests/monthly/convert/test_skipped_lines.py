@@ -54,6 +54,35 @@ def test_a_row_where_the_units_were_is_refused(found: Drafted, tmp_path: Path) -
     assert "'01.03.2024' is a time; correct lines_before_header in" in error
 
 
+@pytest.mark.parametrize("end", ["", ";"], ids=["plain", "separator last"])
+@pytest.mark.parametrize("month", ["03.2024", "Mar 2024"], ids=["digits", "name"])
+def test_a_row_is_recognized_however_it_is_written(month: str, end: str, tmp_path: Path) -> None:
+    """Its time is read as the column's, whether or not lines end in a separator."""
+    dates = [f"{day:02}.{month}" if month[0] == "0" else f"Mar {day}, 2024" for day in range(1, 32)]
+    rows = "".join(f"{date};1,5;2,5{end}\n" for date in dates)
+    found = draft(tmp_path, {"t-2024-03.csv": f"{NAMES}{end}\n{UNITS}{end}\n{rows}"})
+    assert found.declared.text.lines_before_header == 2
+    error = _error(found, tmp_path, f"{NAMES}{end}\n{rows}")
+    assert f"is a row itself: {dates[0]!r} is a time" in error
+
+
+@pytest.mark.parametrize(
+    "line", ["01.03.2024 - 31.03.2024;;", "2024-04-01 exported;;", "2024;2024;2024"]
+)
+def test_a_line_of_a_preamble_is_no_row(line: str, found: Drafted, tmp_path: Path) -> None:
+    """Spreadsheets write all their separators into each line."""
+    file = tmp_path / "u-2024-03.csv"
+    file.write_text(f"{NAMES}\n{line}\n{ROWS}")
+    assert len(found.loaded(file, "2024-03")) == 31
+
+
+def test_a_line_that_lacks_a_name_is_not_compared(found: Drafted, tmp_path: Path) -> None:
+    """The declared header may name the field that the line leaves out."""
+    file = tmp_path / "u-2024-03.csv"
+    file.write_text(f"Datum;NO2\n{UNITS}\n{ROWS}")
+    assert len(found.loaded(file, "2024-03")) == 31
+
+
 def test_columns_that_are_declared_in_another_order_load(found: Drafted, tmp_path: Path) -> None:
     """The file is wrong, and the way out that the error names is taken."""
     text = found.text.replace('"pm10", "no2"]', '"second", "third"]')
