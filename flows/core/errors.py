@@ -33,7 +33,7 @@ from typing import TypeAlias
 
 from core.redaction import redacted
 
-#: Characters that command a terminal, such as those of a server's answer or of an archive's names.
+#: Characters that control a terminal, such as those of a server's answer or of an archive's names.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 

@@ -139,14 +139,14 @@ def make_root(root: Path) -> None:
 
 
 def _refuse_foreign(root: Path) -> None:
-    """Raise if the default folder, whose name anybody can tell, was made by another user."""
+    """Raise if the default folder, whose name anybody can guess, was made by another user."""
     if os.environ.get("TRIPS_SCRATCH") or not hasattr(os, "getuid"):
         return
     with suppress(FileNotFoundError):
         if root.lstat().st_uid != os.getuid():
             raise StorageError(
-                f"the scratch folder {root} is another user's, who could change the files of a "
-                "run; remove it, or name another folder (TRIPS_SCRATCH)"
+                f"the scratch folder {root} belongs to another user, who could change the files of "
+                "a run; have it removed, or name another folder (TRIPS_SCRATCH)"
             )
 
 

@@ -26,7 +26,7 @@ YEAR, MONTH, DAY = "year", "month", "day"
 CASES, DEATHS = "cases", "deaths"
 
 _HEAD_BYTES = 4096
-#: With more digits it would count more than people, and be no number of the chart.
+#: A longer number would exceed any count of people, and the chart could not show it.
 _WHOLE = re.compile(r"\s*[+-]?[0-9]{1,15}(\.0*)?\s*")
 _NEAREST = 5
 
@@ -109,7 +109,7 @@ def find_country(records: Iterable[Record], asked: str) -> str:
 
 
 def _refuse_other_names(name: str, codes: Mapping[str, Sequence[str]]) -> None:
-    """Raise if another name is that of the same country, whose sums would lack its days."""
+    """Raise if the country has another name, too: the sums would lack the days under that name."""
     plain, geo = _plain(name), codes[name][0]
     names = [n for n, (other, *_) in codes.items() if _plain(n) == plain or (geo and other == geo)]
     if len(names) > 1:

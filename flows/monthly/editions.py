@@ -15,7 +15,7 @@ from core.errors import Conflict, StorageError, UsageError
 from core.storage.bucket import Bucket, Listed
 from core.storage.put import write_json
 from monthly.datasets import DATASETS
-from monthly.ledger import Entry, known_entry
+from monthly.ledger import Entry, known_fields
 from monthly.month import Month
 from monthly.newer import UNREADABLE, unreadable
 
@@ -77,7 +77,10 @@ def read_edition(bucket: Bucket, month: Month, edition: str) -> Entry:
     except UNREADABLE as error:
         where, data = f"{month}: {bucket.uri(key)}", stored.data
         raise unreadable(
-            where, "the entry of an edition", error, lambda: Entry.of(known_entry(json.loads(data)))
+            where,
+            "the entry of an edition",
+            error,
+            lambda: Entry.of(known_fields(json.loads(data))),
         ) from error
 
 

@@ -287,12 +287,12 @@ def refuse_damaged(stored: Stored) -> None:
     record = json.loads(stored.data)
     if record.keys() > {each.name for each in fields(Entry)}:
         return
-    Entry.of(own := known_entry(record))
+    Entry.of(own := known_fields(record))
     if own == own | record:
         raise ValueError("it has no field that this version lacks")
 
 
-def known_entry(record: Mapping[str, Any]) -> dict[str, Any]:
+def known_fields(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of an entry that this version has."""
     columns = {name: known(Figures, each) for name, each in record.get("columns", {}).items()}
     history = [known(Revision, each) for each in record.get("history", ())]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _refuse_relative(saved: BlockDocument, field: str) -> None:
-    """Raise if a path is relative, as only the UI saves it: each run has another current folder.
+    """Raise if a path is relative, as only the UI saves one: runs have different current folders.
 
     Raises:
         UsageError: names the block and the field.
@@ -30,9 +30,9 @@ def _refuse_relative(saved: BlockDocument, field: str) -> None:
     if not Path(path).expanduser().is_absolute():
         slug = saved.block_type.slug if saved.block_type else "block"
         raise UsageError(
-            f"{slug}/{saved.name}: its {field} {path!r} is relative, and each run would put it "
-            "below another folder; write an absolute one on the block's page in the UI, or save "
-            "it with python blocks/make_embedded_blocks.py"
+            f"{slug}/{saved.name}: its {field} {path!r} is relative, and each run would resolve "
+            "it in a different folder; write an absolute path on the block's page in the UI, or "
+            "save the block with python blocks/make_embedded_blocks.py"
         )
 
 

@@ -73,7 +73,7 @@ async def _notify(flow: Flow[..., Any], flow_run: FlowRun, what: str, text: str)
         subject = f"{flow.name} {await _name(flow_run)}: {what}"
         try:
             await block.notify("\n".join(filter(None, (text, _page(flow_run)))), subject)
-        except Exception as error:  # whatever a client raises, the run has ended as it has
+        except Exception as error:  # whatever a client raises, the state of the run stays
             said = redacted(flow_results.readable(error).message, known_values())
             flow_run_logger(flow_run, flow).error("%s was not notified: %s", name, said)
 

@@ -43,7 +43,7 @@ _BEGUN = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 #: Container labels that hold the ID of its run: as agents write it, and as workers do.
 _LABELS = ("prefect.io/flow-run-id", "io.prefect.flow-run-id")
 _PAGE = 200
-#: Answers of a deployment that was deleted, or applied again without the parameters of the run.
+#: Answers if the deployment was deleted, or applied again and no longer accepts the parameters.
 _NOT_AGAIN = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 #: Seconds that this machine's clock may be ahead of the server's, which timestamps the states.
 _CLOCKS_DIFFER = 60.0

@@ -76,7 +76,7 @@ async def _healthcheck() -> Exception | None:
 def _no_api(answer: httpx.Response) -> str:
     """Return why an answer is not that of Prefect's API; empty if it is."""
     if answer.status_code in _MOVED:
-        return f"it redirects to {answer.headers.get('location')}; name the API's address there"
+        return f"it redirects to {answer.headers.get('location')}; use the API's address there"
     # Prefect's UI answers at any path outside /api, with its own page.
     is_page = "html" in answer.headers.get("content-type", "")
     if is_page or answer.status_code == httpx.codes.NOT_FOUND:

@@ -114,7 +114,7 @@ def hide_noise() -> None:
     warnings.filterwarnings("ignore", "Skipped unsupported reflection")
     # Google's libraries, which Prefect imports, print this on Python 3.10.
     warnings.filterwarnings("ignore", "You are using a non-supported Python version")
-    # The packages of blocks, all of which Prefect imports to load that of the notifications.
+    # Printed by the packages of all blocks, which Prefect imports to load the notification block.
     for said in ("Type 'KubernetesClusterConfig'", "Callable print_func", "Mixing V1 models"):
         warnings.filterwarnings("ignore", said)
     # Python 3.13 finalizes the API's gzip streams after they are closed.

@@ -120,7 +120,7 @@ def _not_rewritten(file: Listed, sink: Place, entry: Entry | None) -> str:
     if entry is None:
         return "never rewritten"
     if file.size != entry.source_size:
-        return f"{entry.source_size:,} bytes were rewritten, and it has {file.size:,}"
+        return f"it had {entry.source_size:,} bytes when rewritten, and now has {file.size:,}"
     return "" if is_in_sink(sink, file.name, entry) else _OTHER
 
 

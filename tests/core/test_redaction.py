@@ -85,7 +85,7 @@ def test_an_error_of_this_project_has_no_secret_of_an_address() -> None:
     assert error.remedies == (Remedy("force", True),)
 
 
-def test_an_error_does_not_command_the_terminal() -> None:
+def test_an_error_does_not_control_the_terminal() -> None:
     """A server's answer may have an escape sequence, and names in an archive too."""
     error = UsageError("answered 403 \x1b[31mred\x07\x9b; one\n\ttwo é")
     assert str(error) == r"answered 403 \x1b[31mred\x07\x9b; one" "\n\ttwo é"

@@ -200,7 +200,7 @@ def test_points_that_may_separate_thousands_get_a_comment(tmp_path: Path) -> Non
     [
         ("1,{n:03};48.5", "comma in '1,000', column 'rate', separates thousands", (1010, 48.5)),
         ("1,5;48.{n:03}", "point in '48.000', column 'height', separates thousands", (1.5, 48010)),
-        ("1,5;48.5{n}", "'1,5' has another decimal mark", ("1,5", 48.51)),
+        ("1,5;48.5{n}", "'1,5' has a different decimal mark", ("1,5", 48.51)),
     ],
 )
 def test_numbers_for_which_other_columns_decide_the_mark_get_a_comment(
@@ -230,7 +230,7 @@ def test_digits_that_a_float_does_not_keep_get_a_comment(
 
 
 def test_a_draft_that_does_not_load_its_file_says_so(tmp_path: Path) -> None:
-    """Most lines have a quote that is none, such as inches."""
+    """Most lines have a quote character that quotes nothing, such as for inches."""
     text = table("day\tsize", '{d}\t{n}" pipe')
     found = draft(tmp_path, {"t-2021-03.tsv": text.replace('1" pipe', "pipe")})
     assert "The draft does not load t-2021-03.tsv: own 2021-03:" in comments(found.text)

@@ -185,7 +185,8 @@ def test_an_old_file_that_is_not_the_rewritten_one_says_so(site: Site) -> None:
     assert re.search(r"^not changed .* UTC, but what the sink has is not .*; incr", file.reason)
     site.publish(1, rows=60)
     (file,) = site.plan(later=8)
-    assert re.search(rf" UTC, but {entry.source_size:,} bytes were rewritten, .*; in", file.reason)
+    size = f"{entry.source_size:,}"
+    assert re.search(rf" UTC, but it had {size} bytes when rewritten, .*; in", file.reason)
     assert not file.due
 
 

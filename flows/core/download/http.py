@@ -200,8 +200,9 @@ def _client(wanted: RemoteFile[Any]) -> Iterator[httpx.Client]:
     slots = ExitStack()
 
     def take_slot(request: httpx.Request) -> None:
-        if is_malformed(str(request.url)):  # the target of a redirect; the slot is a file
-            raise httpx.UnsupportedProtocol(f"it redirects to {str(request.url)!r}")
+        host = request.url.netloc.decode("ascii")  # without user, path and query
+        if is_malformed(f"http://{host}/"):  # the target of a redirect; the slot is a file
+            raise httpx.UnsupportedProtocol(f"it redirects to the impossible host {host!r}")
         slots.close()  # the previous request, such as a redirected one, has its response
         slots.enter_context(request_slot(request.url.host))
 

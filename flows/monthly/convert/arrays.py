@@ -44,9 +44,10 @@ def float64s(values: Sequence[float]) -> pa.Array:
 
 
 def floats_of(values: pa.Array) -> pa.Array:
-    """Return the floats nearest to numbers, those of decimals as their texts have them.
+    """Return the floats nearest to numbers; for decimals, those that their texts would give.
 
-    Arrow's own cast makes 199.98000000000002 of every tenth decimal or so, such as 199.98.
+    Arrow's own cast is off in the last place for about one decimal in ten: 199.98 becomes
+    199.98000000000002.
     """
     kind = values.type
     if not pa.types.is_decimal(kind):

@@ -40,7 +40,7 @@ def has_odd_quotes(data: bytes) -> bool:
 
 
 def has_escaped_quotes(data: bytes, delimiter: str) -> bool:
-    """Return whether a quoted field has a quote after a backslash that does not end the field."""
+    """Return whether a quote that follows a backslash does not end its quoted field."""
     if not _has_pair(data, b'\\"'):
         return False
     mark = re.escape(delimiter.encode())
@@ -52,7 +52,7 @@ def has_escaped_quotes(data: bytes, delimiter: str) -> bool:
 
 
 def padded(data: bytes, delimiter: str, fields: int) -> bytes:
-    """Return the lines, those that are not blank with this number of fields or more.
+    """Return the lines; those that are short, but not blank, are padded to this many fields.
 
     Raises:
         ValueError: a line cannot be split into fields.

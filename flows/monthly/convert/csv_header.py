@@ -55,7 +55,7 @@ def header_of(month: Month, path: Path, head: bytes) -> Header:
 
     Raises:
         BadFile: there is no header, or it is not text.
-        SchemaError: the lines in place of which one is declared contradict it.
+        SchemaError: the skipped lines contradict the declared header.
     """
     text, delimiter = _before_header(month, path, head)
     declared = DATASETS[month.dataset].text

@@ -40,7 +40,7 @@ _CONVERSION = re.compile(r"In CSV column #(\d+): .*?(?:CSV conversion error to )
 OPEN_QUOTE = (
     "an unmatched quote in the line; declare line_breaks = true in [text] if texts have line breaks"
 )
-#: Spark and MySQL write such texts; read as CSV, `"a \\"b\\""` would be `a \\b\\""`.
+#: Spark and MySQL write such texts; read as CSV, `"a \"b\""` would be `a \b\""`.
 ESCAPED_QUOTE = "a quote after a backslash in a quoted text; write it as two quotes"
 _FIELDS = re.compile(r"Expected (\d+) columns, got (\d+)")
 

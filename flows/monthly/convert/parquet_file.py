@@ -96,7 +96,7 @@ class ParquetRows:
 
 
 def known_values(name: str, values: pa.Array, nulls: tuple[str, ...]) -> pa.Array:
-    """Return values without dictionary, texts checked, and declared "no value" numbers as null.
+    """Decode dictionaries, check texts, and make numbers and times that mean "no value" null.
 
     Args:
         name: name of the column, for errors.

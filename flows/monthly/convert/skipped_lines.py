@@ -38,13 +38,13 @@ def refuse_other_lines(
             raise SchemaError(
                 f"{month}: line {number} of {path.name} has {line[at]!r} as field {at + 1}, where "
                 f"the declared header has {declared}",
-                f"correct the header in {place}; if the file is wrong, write another name there "
-                "and make it an alias of the column",
+                f"correct the header in {place}; if the names in the file are wrong, write another "
+                "name in the header and make it an alias of the column",
             )
     for text in _times(month, lines[-1] if lines else (), names):
         raise SchemaError(
-            f"{month}: line {len(lines)} of {path.name} is declared as one before the rows, but is "
-            f"a row itself: {text[:80]!r} is a time",
+            f"{month}: line {len(lines)} of {path.name} is declared to come before the rows, but "
+            f"is a row: {text[:80]!r} is a time",
             f"correct lines_before_header in {place}",
         )
 

@@ -35,8 +35,8 @@ _GROUPS = {
     "%": "%",
 }
 _ANY_UNIT = _GROUPS["s"] + _GROUPS["f"]
-#: Milli-, micro- and nanoseconds. Before 2001, the smaller units have as many digits as
-#: milliseconds may have, and are refused.
+#: Milli-, micro- and nanoseconds, told apart by the number of digits. Only milliseconds may be
+#: from before September 2001, when times had fewer digits and the others would not be clear.
 _UNITS = (
     r"(?P<s>\d{1,10})(?P<f>\d{3})",
     r"(?P<s>\d{10})(?P<f>\d{6})",

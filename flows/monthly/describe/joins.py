@@ -59,7 +59,7 @@ def joined(columns: Sequence[Drafted]) -> list[Drafted]:
 
 
 def _is_within(part: Drafted, whole: Drafted) -> bool:
-    """Return whether a joined column has a part in every file, under the part's only name."""
+    """Return whether each file with a part has the joined column, and the part has one name."""
     return part.seen.keys() <= whole.seen.keys() and not part.aliases
 
 

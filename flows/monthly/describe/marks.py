@@ -34,7 +34,7 @@ def mark_of(files: Sequence[Published]) -> tuple[Mark, bool, list[str]]:
 
 
 def _decided_by_others(columns: Sequence[Values], mark: Mark) -> Iterator[str]:
-    """Yield a comment on each column whose numbers are thousands only because others are not."""
+    """Yield a comment on each column whose sign is for thousands only because of other columns."""
     sign, name, other = (",", "comma", "point") if mark == "point" else (".", "point", "comma")
     found: dict[str, list[str]] = {}
     for values in columns:
@@ -43,7 +43,7 @@ def _decided_by_others(columns: Sequence[Values], mark: Mark) -> Iterator[str]:
         if all(texts):
             yield (
                 f"The {name} in {texts[0]!r}, column {column!r}, separates thousands, since other "
-                f'columns have a decimal {other}. If it does not, write type = "string" there.'
+                f'columns have a decimal {other}. If not, write type = "string" for this column.'
             )
 
 

@@ -28,7 +28,9 @@ _FEW = 5
 def near_misses(texts: Sequence[Values], odd: set[str], mark: Mark) -> tuple[str, ...]:
     """Return why a text column narrowly misses another type; empty if it does not."""
     if text := _with_other_mark(texts, mark):
-        return (f"Numbers, but {text!r} has another decimal mark than most numbers of the files.",)
+        return (
+            f"Numbers, but {text!r} has a different decimal mark from most numbers in the files.",
+        )
     if text := next((t for values in texts if (t := _number_with_unit(values))), ""):
         return (f"Numbers with a unit, such as {text!r}, which no number type reads.",)
     if odd and all(map(_FINE.fullmatch, odd)):

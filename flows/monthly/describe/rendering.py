@@ -154,7 +154,7 @@ def _limits(draft: Draft) -> Iterator[str]:
     lines = []
     if draft.rejected > Limits().rejected:
         share = math.ceil(draft.rejected * 100) / 100
-        lines.append(f"rejected = {share} # so many lines of a file cannot be read as rows")
+        lines.append(f"rejected = {share} # the share of a file's lines that are not rows")
     if draft.outside:
         lines.append("outside = 1.0 # most times of a file are outside its month, or missing")
     if lines:

@@ -57,7 +57,7 @@ def _stored(columns: Sequence[Drafted]) -> str:
 
 
 def _declarable(stored: str) -> str:
-    """Return a zone, or the one that always has an offset; UTC if there is none."""
+    """Return the stored zone if it can be declared, else one that always has its offset, or UTC."""
     offset = re.fullmatch(r"([+-])(\d\d):(\d\d)", stored)
     named = [stored] if is_zone(stored) else [*_fixed_at(*offset.groups())] if offset else []
     return next(iter(named), "UTC")
@@ -70,7 +70,7 @@ def zone_doubts(columns: Sequence[Drafted], zones: Sequence[str]) -> Iterator[st
     if any(reading.offsets for reading in readings):
         yield from doubt_of(readings, zones[0])
     elif stored and zones[0] != stored:
-        yield f"The times are stored at {stored}, which does not name a zone: {zones[0]} does."
+        yield f"The times are stored at {stored}, which is not a zone: {zones[0]} is declared."
 
 
 def proposed_zones(

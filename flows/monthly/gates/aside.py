@@ -19,7 +19,7 @@ from core.storage.bucket import Bucket
 from core.storage.put import write_json
 from monthly.gates.judging import Finding
 from monthly.gates.thresholds import Gates
-from monthly.ledger import Entry, confirmed, known_entry
+from monthly.ledger import Entry, confirmed, known_fields
 from monthly.month import Month
 from monthly.newer import UNREADABLE, known, unreadable
 
@@ -137,7 +137,7 @@ def _known(record: Mapping[str, Any]) -> HeldMonth:
     """Return a record without the fields that this version lacks."""
     findings = [known(Finding, each) for each in record["findings"]]
     return HeldMonth.of(
-        {**record, "findings": findings, "entry": known_entry(record["entry"])}, version=""
+        {**record, "findings": findings, "entry": known_fields(record["entry"])}, version=""
     )
 
 

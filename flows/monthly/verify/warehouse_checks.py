@@ -47,7 +47,7 @@ def compare(
         kind = FaultKind.LEDGER_ROW_MISSING if rows else FaultKind.NOT_LOADED
         said = f"it has {rows:,} rows, but no row in its ledger" if rows else "it has no rows"
     elif recorded.elsewhere:
-        kind, other = FaultKind.ROWS_MISSING, f"it has them in the table {recorded.elsewhere}"
+        kind, other = FaultKind.ROWS_MISSING, f"it has the rows in table {recorded.elsewhere}"
         said = f"{other}, not in the one that is declared now"
     elif found is None and entry.rows_written:
         kind, said = FaultKind.ROWS_MISSING, f"all of its {recorded.rows:,} rows are gone"

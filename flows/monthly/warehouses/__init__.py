@@ -102,8 +102,9 @@ def tables_of(month: Month, recorded: str | None) -> list[str]:
 
     Args:
         month: the month.
-        recorded: the table that it was loaded into; None if that is unknown. If another dataset
-            declares it now, its rows are no longer of this month.
+        recorded: the table that it was loaded into; None if that is unknown, or if another dataset
+            has loaded the month into it since. If another one declares it now, its rows are no
+            longer of this dataset.
     """
     table = DATASETS[month.dataset].table
     if not recorded or recorded.lower() == table.lower() or others_table(month.dataset, recorded):
@@ -176,10 +177,13 @@ class Warehouse(Protocol):
         """
 
     def rows(self, month: Month) -> int:
-        """Return the number of rows of a month, whoever wrote them; see `tables_of`."""
+        """Return the number of rows of a month, whoever wrote them.
+
+        In Postgres and DuckDB, also in the table that it was loaded into; see `tables_of`.
+        """
 
     def drop(self, month: Month) -> None:
-        """Remove the rows of a month and its ledger row, if there are any; see `tables_of`.
+        """Remove the rows of a month and its ledger row, if there are any; see `rows`.
 
         Raises:
             StorageError: the warehouse failed; another run continues where this one stopped.

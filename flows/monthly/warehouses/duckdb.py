@@ -255,7 +255,11 @@ def _tables(db: duckdb.DuckDBPyConnection, month: Month) -> list[str]:
     """Return the existing tables that may have rows of a month."""
     row = None
     if exists(db, LEDGER):
-        query = f"SELECT table_name FROM {_ROWS} WHERE dataset = ? AND file_month = ?"
+        query = (
+            f"SELECT table_name FROM {_ROWS} AS own WHERE dataset = ? AND file_month = ? "
+            f"AND NOT EXISTS (FROM {_ROWS} AS other WHERE other.dataset <> own.dataset AND "
+            "other.file_month = own.file_month AND lower(other.table_name) = lower(own.table_name))"
+        )
         row = db.execute(query, [month.dataset, month.first_day]).fetchone()
     return [table for table in tables_of(month, row[0] if row else None) if exists(db, table)]
 

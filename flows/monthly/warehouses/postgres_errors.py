@@ -35,20 +35,23 @@ def meant(what: str, label: str, error: psycopg2.Error) -> StorageError:
     if error.pgcode == "55P03":
         return Busy(
             f"{what}: {label} has been in use by other queries or loads for too long ({said}); "
-            "nothing was changed; end them, then run again"
+            "no month was changed; end them, then run again"
         )
     refused = any(words in said for words in _REFUSED)
     if (error.pgcode or "08").startswith(_PASSING) and not refused:
         return Unavailable(
-            f"{what}: {label} does not answer ({said}); nothing was changed; "
+            f"{what}: {label} does not answer ({said}); no month was changed; "
             "check that the server is running, then run again"
         )
     way_out = "correct what it names, in the block or in the database, then run again"
     if "must be owner of table loaded_months" in said:
         way_out = "load a month once as its owner, which adds what this version needs"
     elif "must be owner" in said:
-        way_out = "run as the role that owns the dataset's table, or as a member of that role"
-    return StorageError(f"{what}: {label} refused ({said}); nothing was changed; {way_out}")
+        way_out = (
+            "run as the role that owns it, or give it to one of which this role is a member "
+            "(ALTER TABLE … OWNER TO …)"
+        )
+    return StorageError(f"{what}: {label} refused ({said}); no month was changed; {way_out}")
 
 
 def blockers(sql: Cursor, pid: int) -> str | None:

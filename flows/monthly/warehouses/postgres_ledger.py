@@ -85,7 +85,12 @@ def tables_in(sql: Cursor, month: Month) -> list[str]:
     """Return the tables that may have rows of a month; see `tables_of`."""
     found = None
     if has_ledger(sql):
-        query = f"SELECT {_TABLE} FROM {LEDGER} AS kept WHERE dataset = %s AND file_month = %s"
+        query = (
+            f"SELECT {_TABLE} FROM {LEDGER} AS kept WHERE dataset = %s AND file_month = %s "
+            f"AND NOT EXISTS (SELECT FROM {LEDGER} AS other WHERE other.dataset <> kept.dataset "
+            f"AND other.file_month = kept.file_month "
+            f"AND to_jsonb(other) ->> 'table_name' = {_TABLE})"
+        )
         sql.execute(query, _key(month))
         found = sql.fetchone()
     return tables_of(month, found[0] if found else None)

@@ -24,7 +24,7 @@ def has_ledger(sql: Cursor) -> bool:
 
 def make_ledger(sql: Cursor) -> None:
     """Create the ledger tables if no schema of the search path has them."""
-    # A new one in front would hide all months.
+    # A new table in a schema earlier in the search path would hide all months.
     new = [table for table in _COLUMNS if not _can_write(sql, table)]
     for table in new:
         sql.execute(f"CREATE TABLE IF NOT EXISTS {table} ({_COLUMNS[table]})")

@@ -71,24 +71,27 @@ def create_new(sql: Cursor, month: Month, kept: Sequence[Column]) -> str:
 
 
 def _tablespace(sql: Cursor, month: Month) -> str:
-    """Return the clause for the tablespace of the month's partition, or else of the table."""
+    """Return the clause for the tablespace of the month's partition; of the table without one."""
     sql.execute(
         "SELECT ' TABLESPACE ' || quote_ident(spcname) FROM pg_class "
-        "JOIN pg_tablespace ON pg_tablespace.oid = reltablespace "
-        "WHERE pg_class.oid IN (to_regclass(%s), to_regclass(%s)) "
-        "AND has_tablespace_privilege(spcname, 'CREATE') ORDER BY relkind = 'p'",
+        "LEFT JOIN pg_tablespace ON pg_tablespace.oid = reltablespace "
+        "AND has_tablespace_privilege(spcname, 'CREATE') "
+        "WHERE pg_class.oid IN (to_regclass(%s), to_regclass(%s)) ORDER BY relkind = 'p' LIMIT 1",
         [quoted(partition_of(month)), quoted(DATASETS[month.dataset].table)],
     )
     found = sql.fetchone()
-    return str(found[0]) if found else ""
+    return (found[0] or "") if found else ""  # nothing for the default one
 
 
 def _give_to_owner(sql: Cursor, table: str, new: str) -> None:
     """Give the new table to the role that owns the dataset's: any member can then replace it."""
+    # Since version 16, a member may inherit a role's rights without being allowed to become it.
+    right = "SET" if sql.connection.server_version >= 160_000 else "USAGE"
     sql.execute(
         "SELECT quote_ident(pg_get_userbyid(relowner)) FROM pg_class "
         "WHERE oid = to_regclass(%s) AND relowner <> quote_ident(current_user)::regrole "
-        "AND pg_has_role(relowner, 'USAGE') AND has_schema_privilege("
+        f"AND pg_has_role(relowner, 'USAGE') AND pg_has_role(relowner, '{right}') "
+        "AND has_schema_privilege("
         "relowner, (SELECT relnamespace FROM pg_class WHERE oid = to_regclass(%s)), 'CREATE')",
         [quoted(table), quoted(new)],
     )

@@ -182,7 +182,7 @@ def swap(sql: Cursor, month: Month, new: str) -> None:
         said = str(error).partition("\n")[0]
         raise Conflict(
             f"{month}: table {DATASETS[month.dataset].table} was changed while the month was "
-            f"loaded ({said}); run again"
+            f"being loaded ({said}); run again"
         ) from error
     sql.execute(
         f"ALTER TABLE {partition} DROP CONSTRAINT {quoted(f'{new}_month')}, "

@@ -140,6 +140,21 @@ def test_a_redirect_to_an_impossible_host_leads_nowhere(
     assert [each.name for each in folder.iterdir()] == ["127.0.0.1"]
 
 
+@pytest.mark.parametrize("there", ["", "?file=1"])
+def test_a_redirect_to_a_host_without_a_path_is_followed(there: str, web: Web) -> None:
+    url = web.serve(f"/{there}", b"abc")
+    moved = web.redirect("/here", url.replace("/?", "?").removesuffix("/"))
+    assert Http().look(RemoteFile("a file", moved)).size == 3
+
+
+def test_a_redirect_that_is_refused_does_not_show_its_query(web: Web) -> None:
+    """It may have the secret of the address that redirects."""
+    moved = web.redirect("/here", "http://a..b/there?page=v4lue")
+    with pytest.raises(SourceError, match=r"impossible host 'a\.\.b'") as raised:
+        Http().look(RemoteFile("a file", moved))
+    assert "v4lue" not in str(raised.value)
+
+
 def test_a_busy_server_is_left_alone_for_as_long_as_it_asks(web: Web) -> None:
     url = web.serve("/x", Page(b"", 503, headers={"Retry-After": "30"}))
     with pytest.raises(Unreachable, match=r"503 .*try again later \(Retry-After: 30\)"):

@@ -50,7 +50,7 @@ def test_columns_in_another_order_are_refused(
 def test_a_row_where_the_units_were_is_refused(found: Drafted, tmp_path: Path) -> None:
     """It would be lost."""
     error = _error(found, tmp_path, f"{NAMES}\n{ROWS}")
-    assert "line 2 of u-2024-03.csv is declared as one before the rows, but is a row" in error
+    assert "line 2 of u-2024-03.csv is declared to come before the rows, but is a row" in error
     assert "'01.03.2024' is a time; correct lines_before_header in" in error
 
 
@@ -63,7 +63,7 @@ def test_a_row_is_recognized_however_it_is_written(month: str, end: str, tmp_pat
     found = draft(tmp_path, {"t-2024-03.csv": f"{NAMES}{end}\n{UNITS}{end}\n{rows}"})
     assert found.declared.text.lines_before_header == 2
     error = _error(found, tmp_path, f"{NAMES}{end}\n{rows}")
-    assert f"is a row itself: {dates[0]!r} is a time" in error
+    assert f"is a row: {dates[0]!r} is a time" in error
 
 
 @pytest.mark.parametrize(

@@ -341,7 +341,7 @@ def test_a_new_column_is_added(google: Google, tmp_path: Path) -> None:
 def test_what_a_user_sets_on_a_column_stays_when_its_description_changes(
     google: Google, tmp_path: Path
 ) -> None:
-    """Google takes policy tags that a changed schema does not mention to be removed."""
+    """Google removes policy tags that a changed schema does not mention."""
     load(kept(tmp_path), tmp_path)
     fields = google.bigquery.tables.tables["trips_data_all", "green_trips"]["schema"]["fields"]
     own = {"policyTags": {"names": ["projects/p/locations/us/taxonomies/1/policyTags/2"]}}

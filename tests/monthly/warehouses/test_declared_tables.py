@@ -162,7 +162,7 @@ def test_a_month_in_a_table_declared_before_is_found_there_and_dropped(
     found = {each.month: each.faults for each in verify(asked)}
     (fault,) = found[march]
     assert fault.kind is FaultKind.ROWS_MISSING
-    assert fault.what == "it has them in the table one, not in the one that is declared now"
+    assert fault.what == "it has the rows in table one, not in the one that is declared now"
     assert found[april] == ()
     remains = find_remains(march, place.bucket, place.warehouse)
     assert (remains.rows, remains.is_remembered) == (2, True)
@@ -196,6 +196,23 @@ def test_no_rows_are_dropped_from_a_table_that_another_dataset_declares_now(
     drop_month(remains, place.bucket, place.warehouse)
     assert place.ask("SELECT n FROM one") == [(2,)]
     assert place.warehouse.loaded("rides") == {}
+
+
+@pytest.mark.parametrize("kind", ["DuckDB", "Postgres"])
+def test_no_rows_are_dropped_that_another_dataset_has_loaded_since(
+    kind: str, request: pytest.FixtureRequest, declare: Declare, tmp_path: Path
+) -> None:
+    """The ledger of the warehouse knows it, though its declaration may be on another machine."""
+    place, columns = place_of(kind, request, tmp_path), column("n", "int64")
+    declare("rides", columns, rest="table = 'one'")
+    place.publish(of("rides"), "n\n1\n")
+    declare("trips", columns, rest="table = 'one'")
+    place.publish(of("trips"), "n\n2\n")
+    declare("rides", columns, rest="table = 'two'")
+    remains = find_remains(of("rides"), place.bucket, place.warehouse)
+    assert (remains.rows, remains.is_remembered) == (0, True)
+    drop_month(remains, place.bucket, place.warehouse)
+    assert place.ask("SELECT n FROM one") == [(2,)]
 
 
 def test_a_table_declared_again_is_not_verified_by_the_rows_that_it_had_before(
