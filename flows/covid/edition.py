@@ -10,8 +10,9 @@ import difflib
 import gzip
 import json
 import re
+import unicodedata
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -89,34 +90,54 @@ def find_country(records: Iterable[Record], asked: str) -> str:
 
     Raises:
         UsageError: the edition has no such country; the message lists the closest names.
-        SchemaError: it has the country under several names, each with some of the days.
+        SchemaError: it has the country under several names, each with some of the days, or under
+            one that cannot be printed.
     """
-    codes: dict[str, list[str]] = {
-        r[COUNTRY]: [_plain(str(r.get(code) or "")) for code in CODES]
-        for r in records
-        if isinstance(r[COUNTRY], str) and r[COUNTRY].isprintable()
-    }
+    named = {(_name(r), *(_plain(str(r.get(code) or "")) for code in CODES)) for r in records}
     wanted = _plain(asked)
-    found = [name for name in codes if _plain(name) == wanted]
-    found = found or [name for name in codes if wanted and wanted in codes[name]]
+    found = {each for each in named if _plain(each[0]) == wanted}
+    found = found or {each for each in named if wanted and wanted in each[1:]}
     if found:
-        _refuse_other_names(found[0], codes)
-        return found[0]
+        return _only_name(found, named)
+    names = {name for name, *_ in named}
     raise UsageError(
-        f"country {asked!r} is not in this edition; the closest of its {len(codes)} names: "
-        f"{', '.join(_closest(asked, codes))}"
+        f"country {asked!r} is not in this edition; the closest of its {len(names)} names: "
+        f"{', '.join(_closest(asked, filter(_is_clean, names)))}"
     )
 
 
-def _refuse_other_names(name: str, codes: Mapping[str, Sequence[str]]) -> None:
-    """Raise if the country has another name, too: the sums would lack the days under that name."""
-    plain, geo = _plain(name), codes[name][0]
-    names = [n for n, (other, *_) in codes.items() if _plain(n) == plain or (geo and other == geo)]
+def _name(record: Record) -> str:
+    """Return the country's name in a record; empty if that is not a text."""
+    name = record[COUNTRY]
+    return name if isinstance(name, str) else ""
+
+
+def _only_name(found: Set[Sequence[str]], named: Set[Sequence[str]]) -> str:
+    """Return the one name of a country that was found by a name or a code.
+
+    Raises:
+        SchemaError: the country has another name, too: the sums would lack the days under that
+            name; or its name cannot be printed.
+    """
+    plain = {_plain(name) for name, *_ in found}
+    geo = {each[1] for each in found if each[1]}
+    names = sorted({each[0] for each in named if _plain(each[0]) in plain or each[1] in geo})
     if len(names) > 1:
         raise SchemaError(
             f"this edition has one country under {len(names)} names, "
-            f"{' and '.join(map(repr, sorted(names)))}; give another edition's url"
+            f"{' and '.join(map(repr, names))}; give another edition's url"
         )
+    if not _is_clean(names[0]):
+        raise SchemaError(
+            f"this edition names the country {names[0]!r}, which is no name that can be printed; "
+            "give another edition's url"
+        )
+    return names[0]
+
+
+def _is_clean(name: str) -> bool:
+    """Return whether a name can be shown; blanks that do not break a line can."""
+    return bool(name) and unicodedata.normalize("NFKC", name).isprintable()
 
 
 def _closest(asked: str, names: Iterable[str]) -> Sequence[str]:

@@ -99,6 +99,9 @@ def test_unknown_country_lists_the_closest_names(asked: str) -> None:
         ({"Czechia": "CZ", "Czech_Republic": "CZ"}, "CZ"),
         ({"Czechia": "CZ", "Czech_Republic": "CZ"}, "Czechia"),
         ({"Germany": "DE", "germany ": ""}, "Germany"),
+        ({"Germany": "DE", "Germany\xa0": "DE"}, "DE"),
+        ({"Germany": "DE", "Germany\n": ""}, "Germany"),
+        ({"Germany": "DE", "\x1b[31m": "DE"}, "Germany"),
     ],
 )
 def test_a_country_under_two_names_is_refused(names: dict[str, str], asked: str) -> None:
@@ -108,15 +111,41 @@ def test_a_country_under_two_names_is_refused(names: dict[str, str], asked: str)
         for n, g in names.items()
     ]
     one, other = sorted(names)
-    with pytest.raises(SchemaError, match=f"one country under 2 names, '{one}' and '{other}'"):
+    with pytest.raises(SchemaError) as said:
         find_country(records, asked)
+    assert f"one country under 2 names, {one!r} and {other!r}" in str(said.value)
 
 
-@pytest.mark.parametrize("name", [None, ["x"], "a\nb", "\x1b[31m", "\ud800"])
-def test_what_is_not_a_name_is_no_country(name: Any) -> None:
+def test_days_without_a_name_are_not_left_out() -> None:
+    nameless = record("Germany", 2020, 4, 1, 0) | {"countriesAndTerritories": None}
+    with pytest.raises(SchemaError, match="one country under 2 names, '' and 'Germany'"):
+        find_country([*COUNTRIES, nameless], "DE")
+
+
+def test_a_country_is_compared_by_the_codes_of_all_its_days() -> None:
+    """Some days may lack their code."""
+    days = [record("Germany", 2020, 3, day, 0) for day in (1, 2, 3)]
+    days[1] |= {"countriesAndTerritories": "Deutschland"}
+    days[2] |= {"geoId": ""}
+    with pytest.raises(SchemaError, match="one country under 2 names, 'Deutschland' and 'Germany'"):
+        find_country(days, "Germany")
+
+
+@pytest.mark.parametrize("name", [None, ["x"], "", "a\nb", "\x1b[31m", "\ud800"])
+def test_what_is_not_a_name_is_refused_and_never_proposed(name: Any) -> None:
     records = [record("Germany", 2020, 3, 1, 0) | {"countriesAndTerritories": name}]
-    with pytest.raises(UsageError, match="'DE' is not in this edition"):
+    shown = name if isinstance(name, str) else ""
+    with pytest.raises(SchemaError) as said:
         find_country(records, "DE")
+    assert f"names the country {shown!r}, which is no name" in str(said.value)
+    with pytest.raises(UsageError, match=r"the closest of its 6 names: Germany, [A-Z]"):
+        find_country([*COUNTRIES, *records], "Germny")
+
+
+def test_a_name_with_a_non_breaking_space_is_found_by_its_code() -> None:
+    lucia = record("Germany", 2020, 3, 1, 0)
+    lucia |= {"countriesAndTerritories": "Saint\xa0Lucia", "geoId": "LC"}
+    assert find_country([*COUNTRIES, lucia], "LC") == "Saint\xa0Lucia"
 
 
 def test_the_closest_name_comes_first() -> None:
