@@ -168,7 +168,7 @@ def frames_to_gif(
         Location.of(bucket, file),
         Location.of(bucket, gif),
     )
-    if source == target:
+    if source.same(target):
         raise UsageError(f"the GIF {gif!r} would replace the file that it is made of; rename one")
     _refuse_names_of_frames(source, target)
     frames = split_file(download(image, source))
@@ -178,7 +178,7 @@ def frames_to_gif(
 def _refuse_names_of_frames(source: Location, target: Location) -> None:
     """Raise if a frame would replace the image file or the GIF."""
     for place in (source, target):
-        if is_frame_name(place.name) and place == target.beside(place.name):
+        if is_frame_name(place.name) and place.same(target.beside(place.name)):
             raise UsageError(f"a frame would replace {place.name!r}; give the file another name")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import posixpath
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -24,16 +26,22 @@ class Location:
     def of(cls, bucket: str, path: str) -> Location:
         """Return the location that a user named; a local path is relative to the current folder.
 
-        Two spellings of one location are equal.
-
         Raises:
-            UsageError: the path is empty.
+            UsageError: the path is empty, or no file can have it.
         """
-        if not path.strip("/. "):
+        if not path.strip("/. ") or "\0" in path:
             raise UsageError(f"{path!r} is not a file name; write it like clip.gif")
-        if bucket:
-            return cls(bucket, str(PurePosixPath(path)))
-        return cls(bucket, str(Path(path).parent.resolve() / Path(path).name))
+        return cls(bucket, path if bucket else str(Path(path).absolute()))
+
+    def same(self, other: Location) -> bool:
+        """Return whether two paths name one file, or keys that a folder would take for one."""
+        return self._compared() == other._compared()
+
+    def _compared(self) -> tuple[str, str]:
+        if self.bucket:
+            return self.bucket, posixpath.normpath(self.path)
+        folder, name = os.path.split(self.path)
+        return "", os.path.join(os.path.realpath(folder), name)  # noqa: PTH118
 
     @property
     def name(self) -> str:

@@ -216,12 +216,30 @@ def test_two_spellings_of_a_place_are_one(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     (tmp_path / "link").symlink_to(tmp_path)
     for path in ("a/../clip.gif", "link/clip.gif"):
-        assert Location.of("", path) == Location.of("", "clip.gif")
-    for key in ("./clip.gif", ".//clip.gif"):
-        assert Location.of("local-bucket/zoom", key) == Location.of("local-bucket/zoom", "clip.gif")
+        assert Location.of("", path).same(Location.of("", "clip.gif"))
+    clip = Location.of("local-bucket/zoom", "clip.gif")
+    for key in ("./clip.gif", ".//clip.gif", "a/../clip.gif"):
+        assert Location.of("local-bucket/zoom", key).same(clip)
+    assert not clip.same(Location.of("local-bucket/other", "clip.gif"))
+    assert not clip.same(Location.of("", "clip.gif"))
 
 
-@pytest.mark.parametrize("path", ["", ".", "/", ".."])
+def test_a_place_stays_as_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key with two slashes is another object, and a link leads elsewhere on another machine."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert Location.of("local-bucket/zoom", "images//a.img").path == "images//a.img"
+    assert Location.of("", "link/clip.gif").path == f"{tmp_path}/link/clip.gif"
+
+
+def test_a_loop_of_links_is_compared(tmp_path: Path) -> None:
+    """The error of the file system says more."""
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    place = Location.of("", f"{tmp_path}/loop/clip.gif")
+    assert place.same(place)
+
+
+@pytest.mark.parametrize("path", ["", ".", "/", "..", pytest.param("a\0.gif", id="nul")])
 def test_a_place_needs_a_name(path: str) -> None:
     with pytest.raises(UsageError, match="is not a file name"):
         Location.of("local-bucket/zoom", path)
