@@ -415,7 +415,10 @@ def test_a_server_that_is_not_prefects_is_named(monkeypatch: pytest.MonkeyPatch)
             Page(b"<html>", headers={"Content-Type": "text/html; charset=utf-8"}),
             "the address of Prefect's API ends in /api); correct PREFECT_API_URL",
         ),
-        (Page(b"", 301, headers={"Location": "https://taxi/api"}), "redirects to https://taxi/api"),
+        (
+            Page(b"", 301, headers={"Location": "https://taxi/api"}),
+            "redirects to https://taxi/api; name an address of Prefect's API that does not",
+        ),
         (Page(b"", 502), "does not answer (502 Bad Gateway); start it"),
         (Page(b"", 503), "does not answer (503 Service Unavailable); start it"),
         (Page(b"", 401), "requires a login (401 Unauthorized); log in (prefect cloud login)"),
@@ -454,6 +457,34 @@ def test_a_server_that_wants_a_login_is_used_with_one() -> None:
         without, with_key = cloud.requests
     assert "authorization" not in without.headers
     assert with_key.headers["authorization"] == "Bearer pnu_1"
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Fault(Page(b"", 503)), "does not answer (503 Service Unavailable); start it"),
+        (Fault(after=0), "does not answer (peer closed connection"),
+        (Fault(Page(b"", 403)), "requires a login (401 Unauthorized); log in"),
+    ],
+    ids=["503", "transport", "403"],
+)
+def test_a_login_is_not_blamed_for_another_failure(fault: Fault, said: str) -> None:
+    """Nor does the one request with the key wait for Prefect's retries."""
+    from prefect.settings import PREFECT_API_KEY, PREFECT_API_URL, temporary_settings
+
+    from orchestration.prefect_server import refuse_silent_server
+
+    with Web() as cloud:
+        cloud.serve("/health", Page(b"true"))
+        cloud.fail(Fault(Page(b"", 401)))
+        cloud.fail(fault)
+        with (
+            temporary_settings({PREFECT_API_URL: cloud.url(""), PREFECT_API_KEY: "pnu_1"}),
+            pytest.raises(UsageError) as caught,
+        ):
+            refuse_silent_server()
+        assert len(cloud.requests) == 2
+    assert said in str(caught.value)
 
 
 def test_a_database_in_a_missing_folder_is_one_line(tmp_path: Path) -> None:

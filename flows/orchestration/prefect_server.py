@@ -11,7 +11,12 @@ from pathlib import Path
 
 import httpx
 from prefect import get_client
-from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_API_URL
+from prefect.settings import (
+    PREFECT_API_DATABASE_CONNECTION_URL,
+    PREFECT_API_URL,
+    PREFECT_CLIENT_MAX_RETRIES,
+    temporary_settings,
+)
 from sqlalchemy.engine import make_url
 
 from core.disk import nearest
@@ -36,7 +41,7 @@ def refuse_silent_server() -> None:
     """Raise if a server is configured and does not answer; Prefect also works without one.
 
     Raises:
-        UsageError: nothing answers, or what answers is not a Prefect server or requires a login;
+        UsageError: nothing answers, or what answers is not a Prefect server or refuses the login;
             without a server, this user may not write Prefect's own database, or its folder is
             missing.
     """
@@ -58,13 +63,20 @@ def refuse_silent_server() -> None:
 
 
 def _refuse_without_login(url: str, answer: httpx.Response) -> None:
-    """Raise if Prefect's own client, which may have an API key, is refused, too."""
-    if asyncio.run(_healthcheck()):
-        raise UsageError(
-            f"Prefect's server at {url} requires a login ({_status(answer)}); "
-            "log in (prefect cloud login), correct PREFECT_API_KEY, or write USER:PASSWORD@ before "
-            f"the host if a proxy asks for them; or run without a server: {_unset()}"
-        )
+    """Raise if Prefect's own client, which may have an API key, is refused or gets no answer."""
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):  # they would take two minutes
+        error = asyncio.run(_healthcheck())
+    if error is None:
+        return
+    refused = error.response if isinstance(error, httpx.HTTPStatusError) else None
+    if refused is None or refused.status_code not in _NO_LOGIN:
+        said = _status(refused) if refused is not None else str(error) or type(error).__name__
+        raise _silent(url, said)
+    raise UsageError(
+        f"Prefect's server at {url} requires a login ({_status(answer)}); "
+        "log in (prefect cloud login), correct PREFECT_API_KEY, or write USER:PASSWORD@ before "
+        f"the host if a proxy asks for them; or run without a server: {_unset()}"
+    )
 
 
 async def _healthcheck() -> Exception | None:
@@ -76,7 +88,8 @@ async def _healthcheck() -> Exception | None:
 def _no_api(answer: httpx.Response) -> str:
     """Return why an answer is not that of Prefect's API; empty if it is."""
     if answer.status_code in _MOVED:
-        return f"it redirects to {answer.headers.get('location')}; use the API's address there"
+        to = answer.headers.get("location")
+        return f"it redirects to {to}; name an address of Prefect's API that does not redirect"
     # Prefect's UI answers at any path outside /api, with its own page.
     is_page = "html" in answer.headers.get("content-type", "")
     if is_page or answer.status_code == httpx.codes.NOT_FOUND:
