@@ -16,6 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).absolute().parents[1] / "flows"))
 
+import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
+
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME
 
 from core.disk import free_space, nearest

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).absolute().parents[1] / "flows"))
 
 from core.errors import UsageError
 from orchestration.network import share_network
+from orchestration.time_zone import refuse_unknown_time_zone
 from orchestration.variables import ENVIRONMENT_FILE, FILE, LOG, setting
 
 PROJECT = Path(__file__).absolute().parents[1]
@@ -107,9 +108,11 @@ def serve(port: int) -> None:
 
     Raises:
         CannotServe: the port is taken, a script fails, or a program ends.
-        UsageError: a setting of certificates or proxies is invalid.
+        UsageError: a setting of certificates or proxies is invalid, or Prefect does not know the
+            time zone in TZ.
         Stopped: a signal asked for it; by then everything has stopped.
     """
+    refuse_unknown_time_zone()  # or the server would end
     share_network()  # or this process and the agent would ask a proxy for the server
     environment = _environment(port)
     logs = Path(environment["PREFECT_HOME"]) / "serve"

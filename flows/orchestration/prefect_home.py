@@ -137,20 +137,16 @@ def _share_declarations() -> None:
 
 
 def _refuse_unknown_time_zone() -> None:
-    """Exit with one line if Prefect does not know the zone in TZ: its import would fail."""
-    if not os.environ.get("TZ"):
-        return
+    """Exit with one line if Prefect's import would fail for the zone in TZ."""
     # Not at the top, as above.
-    import pendulum
-
     from core.errors import UsageError
     from orchestration.output import refuse
+    from orchestration.time_zone import refuse_unknown_time_zone
 
     try:
-        pendulum.now()
-    except Exception:  # pendulum 2 and 3 raise different ones
-        said = f"TZ is {os.environ['TZ']!r}, which is not a name of a time zone that Prefect knows"
-        refuse(UsageError(f"{said}; write one such as Europe/Berlin, or unset TZ"))
+        refuse_unknown_time_zone()
+    except UsageError as error:
+        refuse(error)
 
 
 def _import_prefect() -> None:
