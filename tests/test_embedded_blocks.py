@@ -48,8 +48,10 @@ def test_a_saved_bucket_remembers_an_absolute_folder(
         ("local-bucket/of-the-ui", "folder", "archive"),
         ("local-bucket/of-the-ui", "folder", ""),
         ("duckdb-warehouse/of-the-ui", "path", "trips.duckdb"),
+        ("local-bucket/zoom", "folder", "archive"),
+        ("local-bucket/of-the-ui", "folder", "~nobody-here/archive"),
     ],
-    ids=["folder", "empty", "file"],
+    ids=["folder", "empty", "file", "default", "unknown-user"],
 )
 def test_a_relative_path_saved_in_the_ui_is_refused(name: str, field: str, path: str) -> None:
     """The server does not make it absolute, and fetched code runs in a folder that is removed."""
@@ -72,8 +74,13 @@ def test_a_relative_path_saved_in_the_ui_is_refused(name: str, field: str, path:
 
     asyncio.run(edit())
     opened: Any = opened_bucket if slug == "local-bucket" else opened_warehouse
-    with pytest.raises(UsageError, match=f"{name}: its {field} '{path}' is relative"):
-        opened(name)
+    try:
+        with pytest.raises(UsageError, match=f"{name}: its {field} '{path}' is relative") as said:
+            opened(name)
+    finally:
+        kept.delete(document)  # other tests use the default
+    # The script saves no other.
+    assert ("make_embedded_blocks.py" in str(said.value)) is (document == "zoom")
 
 
 def test_a_file_goes_into_the_bucket_and_back(bucket: Any, tmp_path: Path) -> None:
