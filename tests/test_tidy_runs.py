@@ -374,16 +374,21 @@ def test_a_run_that_is_found_lost_twice_is_started_again_once(gone: str) -> None
     assert len(marked("found-twice")) == 2
 
 
-def test_a_run_whose_deployment_was_deleted_is_not_started_again(gone: str) -> None:
+def test_a_run_whose_deployment_was_deleted_is_not_started_again(
+    gone: str, caplog: pytest.LogCaptureFixture
+) -> None:
     run = running(gone, "without-deployment")
     deployment = ask(lambda client: client.read_flow_run(run)).deployment_id
     assert deployment
     ask(lambda client: client.delete_deployment(deployment))
     assert tidy() == "1 lost, 0 started again, 0 containers removed"
+    assert "was not started again: its deployment is gone or does not accept" in caplog.text
     assert state_of(run).is_crashed()
 
 
-def test_a_run_that_its_deployment_no_longer_accepts_is_not_started_again(gone: str) -> None:
+def test_a_run_that_its_deployment_no_longer_accepts_is_not_started_again(
+    gone: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """Its dataset may have been removed; other lost runs must not wait for somebody to notice."""
 
     async def make(client: PrefectClient) -> UUID:
@@ -408,6 +413,7 @@ def test_a_run_that_its_deployment_no_longer_accepts_is_not_started_again(gone: 
 
     run = ask(make)
     assert tidy() == "1 lost, 0 started again, 0 containers removed"
+    assert "its parameters any more (Error creating flow run: Validation failed" in caplog.text
     assert state_of(run).is_crashed()
 
 

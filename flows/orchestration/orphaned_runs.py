@@ -31,20 +31,16 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import LogSort
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed
 
 from orchestration.parent_runs import has_parent, lost, parent_elsewhere
+from orchestration.restarts import start_again
 
-#: Tag of a run started in place of a lost one. It is not started a third time: a run that crashes
-#: its machine would do so forever, and its schedule starts a new run anyway.
-AGAIN = "again"
 _BEGUN = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 #: Container labels that hold the ID of its run: as agents write it, and as workers do.
 _LABELS = ("prefect.io/flow-run-id", "io.prefect.flow-run-id")
 _PAGE = 200
-#: Answers if the deployment was deleted, or applied again and no longer accepts the parameters.
-_NOT_AGAIN = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 #: Seconds that this machine's clock may be ahead of the server's, which timestamps the states.
 _CLOCKS_DIFFER = 60.0
 #: Environment variable in which an agent passes the run ID to the process it starts.
@@ -84,20 +80,7 @@ async def settle(client: PrefectClient, run: FlowRun, why: str) -> bool:
     end = Cancelled if wanted else lost if has_parent(run) else Crashed
     ended: State[Any] = end(message=f"Lost: {why}.")
     await client.set_flow_run_state(run.id, ended, force=True)
-    if wanted or run.deployment_id is None or AGAIN in run.tags:
-        return False
-    try:
-        await client.create_flow_run_from_deployment(
-            run.deployment_id,
-            parameters=run.parameters,
-            tags=[*run.tags, AGAIN],
-            idempotency_key=f"{AGAIN}-{run.id}",  # idempotent if found twice
-        )
-    except PrefectHTTPStatusError as error:
-        if error.response.status_code not in _NOT_AGAIN:
-            raise
-        return False
-    return True
+    return False if wanted else await start_again(client, run)
 
 
 async def remove_containers(client: PrefectClient, keep: dt.timedelta) -> int:
