@@ -21,10 +21,12 @@ URL = "https://github.com/cicdw/image-data/blob/master/all-images.img?raw=true"
 SEPARATOR = b"\n" * 4
 #: Duration of each frame in milliseconds.
 FRAME_MS = 100
-EpsImagePlugin.gs_binary = False  # Pillow would run Ghostscript on what was downloaded
+EpsImagePlugin.gs_binary = False  # no downloaded program is run, whatever Pillow takes for one
 #: How an image of a format ends, and how the next one begins (from the formats' descriptions).
 _ENDS = {"GIF": b";", "JPEG": b"\xff\xd9", "PNG": b"IEND\xae\x42\x60\x82"}
-_NEXT = rb"\s*(?:\x89PNG\r\n\x1a\n|GIF8[79]a|\xff\xd8\xff)"
+_NEXT = rb"\s*(?:\x89PNG\r\n\x1a\n|GIF8[79]a|\xff\xd8\xff|RIFF(?s:.{4})WEBP)"
+#: How PostScript begins, also with a preview.
+_PROGRAM = (b"%!PS", b"\xc5\xd0\xd3\xc6")
 #: Formats in which several pictures are an animation, not pages or a preview.
 _ANIMATIONS = frozenset({"AVIF", "GIF", "PNG", "WEBP"})
 
@@ -94,6 +96,11 @@ def as_gif(data: bytes, frame: Frame, file: str) -> bytes:
 
 
 def _read(data: bytes, frame: Frame, file: str) -> Image.Image:
+    if data.startswith(_PROGRAM):
+        raise BadFile(
+            f"{file}: frame {frame.number}, {frame.size} bytes from {frame.start} on, is an EPS, a "
+            "program, which is not run; give a file of other images"
+        )
     try:
         image = Image.open(io.BytesIO(data))
         image.load()  # open() reads only the header

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 from pathlib import Path
 from typing import Literal
 
@@ -159,6 +160,13 @@ def test_images_without_four_newlines_between_them_are_refused(kind: str, betwee
     assert as_gif(one + between, Frame(3, 7, len(one)), "file")
 
 
+@pytest.mark.parametrize("kind", ["GIF", "JPEG", "PNG"])
+def test_a_webp_right_after_an_image_is_refused(kind: str) -> None:
+    data = b"".join(saved(Image.new("RGB", (30, 10)), each) for each in (kind, "WEBP"))
+    with pytest.raises(BadFile, match="has several images; separate them by four newlines"):
+        as_gif(data, Frame(3, 7, len(data)), "file")
+
+
 def test_a_downloaded_program_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """PostScript is one, and Pillow gives it to Ghostscript."""
     ran, ghostscript = tmp_path / "ran", tmp_path / "gs"
@@ -166,8 +174,10 @@ def test_a_downloaded_program_is_not_run(tmp_path: Path, monkeypatch: pytest.Mon
     ghostscript.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     data = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 10\n%%EndComments\nshowpage\n"
-    with pytest.raises(BadFile, match="is not an image"):
-        as_gif(data, Frame(0, 0, len(data)), "file")
+    with_preview = struct.pack("<6I", 0xC6D3D0C5, 32, len(data), 0, 0, 0).ljust(32, b"\0") + data
+    for each in (data, with_preview):
+        with pytest.raises(BadFile, match="is an EPS, a program, which is not run; give a file"):
+            as_gif(each, Frame(0, 0, len(each)), "file")
     assert not ran.exists()
 
 
