@@ -25,7 +25,7 @@ from core.download.http import user_agent
 from core.download.remote_file import without_secrets
 from core.errors import TripsError, UsageError
 from core.redaction import redacted
-from core.scratch import scratch_root
+from core.scratch import refuse_foreign, scratch_root
 from monthly.datasets import DATASETS
 from orchestration import prefect_home, variables
 from orchestration.block_registry import (
@@ -98,6 +98,7 @@ def _server() -> str:
 
 
 def _scratch() -> str:
+    refuse_foreign(scratch_root())
     return _writable(scratch_root())
 
 

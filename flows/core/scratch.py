@@ -101,7 +101,7 @@ def sweep_scratch() -> None:
         StorageError: this user may not enter the folder, or it is another user's.
     """
     root = scratch_root()
-    _refuse_foreign(root)
+    refuse_foreign(root)
     with room_for("the files of a run", root):
         with suppress(FileNotFoundError):
             root.stat()  # since Python 3.13, glob hides a PermissionError
@@ -135,11 +135,15 @@ def make_root(root: Path) -> None:
     # A folder named in TRIPS_SCRATCH may be shared; the default one is private.
     mode = 0o777 if os.environ.get("TRIPS_SCRATCH") else 0o700
     root.mkdir(mode=mode, parents=True, exist_ok=True)
-    _refuse_foreign(root)
+    refuse_foreign(root)
 
 
-def _refuse_foreign(root: Path) -> None:
-    """Raise if the default folder, whose name anybody can guess, was made by another user."""
+def refuse_foreign(root: Path) -> None:
+    """Raise if the default folder, whose name anybody can guess, was made by another user.
+
+    Raises:
+        StorageError: it was, or its file system shows one owner for all files.
+    """
     if os.environ.get("TRIPS_SCRATCH") or not hasattr(os, "getuid"):
         return
     with suppress(FileNotFoundError):
