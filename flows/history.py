@@ -174,7 +174,8 @@ def _of_database(
     tell_places("", None, opened)
     target = opened.used
     if pin or unpin:
-        _refuse_unloaded(wanted, target)
+        if len(wanted) > 1:
+            _refuse_unloaded(wanted, target)
         for month in wanted:
             pin_in_database(month, target, utc_now() if pin else "")
     return _verdict([read_database(month, target) for month in wanted])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -168,6 +169,48 @@ def test_no_month_is_pinned_or_unpinned_unless_all_can_be(place: Path) -> None:
     state = run_history("2020-10:2020-12", unpin=True)
     assert "green 2020-12 is not in the bucket" in state.message
     assert listing(place / "bucket") == before
+
+
+class _Loaded:
+    """The part of Postgres that pinning uses, with October alone."""
+
+    def __init__(self) -> None:
+        self.reads: list[str] = []
+        self.pinned: list[str] = []
+
+    def name(self) -> str:
+        return "the database"
+
+    def entry(self, month: object) -> object:
+        self.reads.append(str(month))
+        return SimpleNamespace(history=(), pinned="") if str(month)[-2:] == "10" else None
+
+    def pin(self, month: object, pinned: str) -> None:
+        self.pinned.append(str(month))
+
+
+@pytest.mark.parametrize(
+    ("months", "reads", "pinned"),
+    [
+        ("2020-10", ["green 2020-10"], ["green 2020-10"]),
+        ("2020-10:2020-11", ["green 2020-10", "green 2020-11"], []),
+    ],
+    ids=["one", "several"],
+)
+def test_months_of_a_database_are_checked_first_only_if_there_are_several(
+    monkeypatch: pytest.MonkeyPatch, months: str, reads: list[str], pinned: list[str]
+) -> None:
+    """To pin one month checks it anyway."""
+    import history
+
+    database = _Loaded()
+    opened = SimpleNamespace(used=database)
+    monkeypatch.setattr(history, "opened_postgres", lambda *_: opened)
+    monkeypatch.setattr(history, "tell_places", lambda *_: None)
+    monkeypatch.setattr(history, "show_history", lambda *_: None)
+    state = run_history(months, bucket="", warehouse="sqlalchemy/any", pin=True)
+    assert (database.reads, database.pinned) == (reads, pinned)
+    assert state.is_completed() is bool(pinned)
 
 
 @pytest.mark.parametrize("warehouse", ["duckdb-warehouse/zoom", "my.duckdb", ""])
