@@ -34,5 +34,5 @@ def test_a_scratch_folder_that_runs_refuse_is_not_ok(
     (tmp_path / f"trips-scratch-{me}").mkdir()
     monkeypatch.setattr(scratch, "this_user", lambda: str(me))
     monkeypatch.setattr(os, "getuid", lambda: me + 1)
-    with pytest.raises(StorageError, match="is another user's"):
+    with pytest.raises(StorageError, match="belongs to another user"):
         doctor._scratch()
