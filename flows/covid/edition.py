@@ -129,7 +129,7 @@ def _only_name(found: Set[Sequence[str]], named: Set[Sequence[str]]) -> str:
         )
     if not _is_clean(names[0]):
         raise SchemaError(
-            f"this edition names the country {names[0]!r}, which is no name that can be printed; "
+            f"this edition names the country {names[0]!r}, which cannot be printed; "
             "give another edition's url"
         )
     return names[0]

@@ -137,7 +137,7 @@ def test_what_is_not_a_name_is_refused_and_never_proposed(name: Any) -> None:
     shown = name if isinstance(name, str) else ""
     with pytest.raises(SchemaError) as said:
         find_country(records, "DE")
-    assert f"names the country {shown!r}, which is no name" in str(said.value)
+    assert f"names the country {shown!r}, which cannot be printed" in str(said.value)
     with pytest.raises(UsageError, match=r"the closest of its 6 names: Germany, [A-Z]"):
         find_country([*COUNTRIES, *records], "Germny")
 
