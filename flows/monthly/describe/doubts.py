@@ -78,7 +78,8 @@ def _are_seconds(found: Range) -> bool:
 def _is_of(found: Range, month: YearMonth, a_second: int) -> bool:
     """Return whether all instants are in a month of UTC, or within a day of it."""
     first = np.datetime64(f"{month[0]:04}-{month[1]:02}", "M")
-    ends = (first.astype("datetime64[D]") - 1, (first + 1).astype("datetime64[D]") + 1)
+    month_after, a_day = first + np.timedelta64(1, "M"), np.timedelta64(1, "D")
+    ends = (first.astype("datetime64[D]") - a_day, month_after.astype("datetime64[D]") + a_day)
     low, high = (int(end.astype("datetime64[s]").astype(np.int64)) * a_second for end in ends)
     return low <= found.low <= found.high < high
 
