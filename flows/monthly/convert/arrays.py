@@ -46,7 +46,7 @@ def float64s(values: Sequence[float]) -> pa.Array:
 def floats_of(values: pa.Array) -> pa.Array:
     """Return the floats nearest to numbers; for decimals, those that their texts would give.
 
-    Arrow's own cast is off in the last place for about one decimal in ten: 199.98 becomes
+    Arrow's own cast is off in the last place for about one decimal in seven: 199.98 becomes
     199.98000000000002.
     """
     kind = values.type
