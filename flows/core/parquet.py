@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from itertools import chain, islice
 from pathlib import Path
 
@@ -12,12 +12,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.errors import BadFile
+from core.parallel_parquet import ParallelWriter, open_parallel_writer
 
 #: A publisher may write a month as one row group; without a small buffer, PyArrow would read all
 #: of it at once. Each column has a buffer; larger ones take memory and save no time.
 BUFFER_BYTES = 1 << 17
 #: Larger than PyArrow's own writes, which are two for each page, of a few kilobytes.
 _WRITTEN_AT_ONCE = 1 << 18
+_ZSTD: Mapping[str, object] = {"compression": "zstd"}
 #: Values that PyArrow encodes before it checks the size of the page. With its own 1024, uniform row
 #: groups of for-hire trips take 5 % longer; many more would make pages of long texts too large.
 _ENCODED_AT_ONCE = 1 << 12
@@ -68,6 +70,7 @@ def write_row_groups(
     schema: pa.Schema,
     batches: Iterable[pa.RecordBatch],
     rows_per_group: int,
+    threads: int = 1,
     release: bool = False,
 ) -> None:
     """Write the batches to a Parquet file in row groups of equal size.
@@ -77,6 +80,7 @@ def write_row_groups(
         schema: the schema of the batches. Dictionaries of texts are written as texts.
         batches: the rows, in order.
         rows_per_group: rows of each row group except the last.
+        threads: number of threads that may encode; the file is the same with any number.
         release: return the memory of each written row group to the system, which is too slow for
             small row groups.
     """
@@ -84,7 +88,8 @@ def write_row_groups(
     count = 0
     coming = iter(batches)
     first = list(islice(coming, 1))
-    with open_writer(path, schema, **_options(schema, _distinct(first))) as parquet:
+    options = _options(schema, _distinct(first))
+    with _output(path) as file, _writer(file, schema, threads, options) as parquet:
         for batch in chain(first, coming):
             waiting.append(batch)
             count += batch.num_rows
@@ -118,17 +123,28 @@ def open_writer(path: Path, schema: pa.Schema, **options: object) -> Iterator[pq
         schema: the schema of its columns.
         options: options of PyArrow's ParquetWriter.
     """
+    with _output(path) as file, pq.ParquetWriter(file, schema, **_ZSTD, **options) as parquet:
+        yield parquet
+
+
+def _output(path: Path) -> pa.NativeFile:
     # If PyArrow opened the file and could not write its first or last bytes, the file would stay
     # open until collected as garbage: the disk would stay full although the file was deleted.
-    with (
-        pa.output_stream(path, compression=None, buffer_size=_WRITTEN_AT_ONCE) as file,
-        pq.ParquetWriter(file, schema, compression="zstd", **options) as parquet,
-    ):
-        yield parquet
+    return pa.output_stream(path, compression=None, buffer_size=_WRITTEN_AT_ONCE)
+
+
+def _writer(
+    file: pa.NativeFile, schema: pa.Schema, threads: int, options: Mapping[str, object]
+) -> AbstractContextManager[pq.ParquetWriter | ParallelWriter]:
+    if threads > 1:
+        return open_parallel_writer(file, schema, threads, options)
+    writer: AbstractContextManager[pq.ParquetWriter] = pq.ParquetWriter(file, schema, **options)
+    return writer
 
 
 def _options(schema: pa.Schema, distinct: set[str]) -> dict[str, object]:
     return {
+        **_ZSTD,
         "write_batch_size": _ENCODED_AT_ONCE,
         # A dictionary of values that rarely repeat, such as times, costs time and makes the file
         # larger.
@@ -141,7 +157,7 @@ def _options(schema: pa.Schema, distinct: set[str]) -> dict[str, object]:
 
 
 def _write_group(
-    parquet: pq.ParquetWriter, batches: list[pa.RecordBatch], rows: int
+    parquet: pq.ParquetWriter | ParallelWriter, batches: list[pa.RecordBatch], rows: int
 ) -> list[pa.RecordBatch]:
     """Write the first rows as one row group; return the others."""
     table = pa.Table.from_batches(batches, parquet.schema)

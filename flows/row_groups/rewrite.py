@@ -26,8 +26,8 @@ from monthly.month import Month
 
 _YEAR_MONTH = re.compile(r"(\d{4})-(\d{2})")
 BATCH_ROWS = 1 << 15
-#: Batches of 5 MB decoded while a row group is encoded; more would take memory and save no time.
-BATCHES_AHEAD = 8
+#: Batches of 5 MB decoded while a row group is encoded; more take memory and save no time.
+BATCHES_AHEAD = 4
 #: Text columns are read and written as dictionary indices, so that no text is copied.
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 
@@ -162,7 +162,7 @@ def _write(
         for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=most_threads() > 1)
     )
     with prefetched(batches, BATCHES_AHEAD) as coming:
-        write_row_groups(target, schema, coming, rows_per_group, release=True)
+        write_row_groups(target, schema, coming, rows_per_group, most_threads(), release=True)
 
 
 def _columns(name: str, published: list[str]) -> dict[str, Column]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from contextlib import suppress
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -46,6 +48,74 @@ def test_row_groups_have_equal_sizes_and_all_rows_in_order(
         assert file.read()["number"].to_pylist() == [*range(sum(sizes))]
 
 
+def columns(rows: int) -> pa.Table:
+    """Return rows of every type of a month, with nulls and texts of several pages."""
+    start = dt.datetime(2020, 1, 31, 23)
+    kinds = {
+        "vendor": pa.array([n % 3 or None for n in range(rows)], pa.int64()),
+        "at": pa.array([start + n * dt.timedelta(seconds=7) for n in range(rows)]),
+        "miles": pa.array([(n - 90) / 7 for n in range(rows)]),
+        "flag": pa.array(["NYœ"[n % 3] for n in range(rows)]).dictionary_encode(),
+        "note": pa.array([f"trip {n} " * 20 for n in range(rows)]),
+        "is_shared": pa.array([n % 2 == 0 for n in range(rows)]),
+        "file_month": pa.array([dt.date(2020, 2, 1)] * rows),
+        "extra": pa.array([None] * rows, pa.float64()),
+    }
+    return pa.table({**kinds, **{f"fee_{n}": kinds["miles"] for n in range(12)}})
+
+
+@pytest.mark.parametrize("threads", [2, 3, 4, 16])
+@pytest.mark.parametrize(("rows", "rows_per_group"), [(12_345, 5_000), (400, 20), (1, 10), (0, 5)])
+def test_threads_write_the_same_bytes_as_pyarrow(
+    tmp_path: Path, threads: int, rows: int, rows_per_group: int
+) -> None:
+    """PyArrow's own writer, on one thread, is the model; footers of 15 groups have longer lists."""
+    table = columns(rows)
+    written = []
+    for number in (1, threads):
+        path = tmp_path / f"{number}.parquet"
+        write_row_groups(path, table.schema, table.to_batches(3_000), rows_per_group, number)
+        written.append(path.read_bytes())
+    assert written[0] == written[1]
+    assert pq.read_table(tmp_path / f"{threads}.parquet").num_rows == rows
+
+
+def test_two_columns_on_four_threads(tmp_path: Path) -> None:
+    """There are fewer columns than threads."""
+    table = columns(100).select(["flag", "note"])
+    write_row_groups(tmp_path / "t.parquet", table.schema, table.to_batches(), 40, 4)
+    texts = pa.schema([("flag", pa.string()), ("note", pa.string())])
+    for found in (pq.read_table(tmp_path / "t.parquet"), duckdb_reads(tmp_path / "t.parquet")):
+        assert found.cast(texts).equals(table.cast(texts))
+
+
+def duckdb_reads(path: Path) -> pa.Table:
+    """Return a file as another reader than Arrow sees it."""
+    with duckdb.connect() as connection:
+        return connection.read_parquet(str(path)).to_arrow_table()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_error_of_an_encoder_is_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        write_row_groups(tmp_path / "t.parquet", NUMBERS, batches(10), 10, threads)
+
+
+def test_error_of_the_rows_leaves_no_footer(tmp_path: Path) -> None:
+    """Half a file cannot be taken for a whole one."""
+    path = tmp_path / "t.parquet"
+    with pytest.raises(ZeroDivisionError):
+        write_row_groups(path, NUMBERS, (batches(10 // n)[0] for n in (1, 0)), 10, 2)
+    with pytest.raises(BadFile, match="damaged"), damage_named("t.parquet"):
+        open_file(path)
+
+
 def test_dictionaries_of_texts_are_read_back_as_texts(tmp_path: Path) -> None:
     """Each batch has its own dictionary."""
     kind = pa.dictionary(pa.int32(), pa.string())
@@ -76,11 +146,12 @@ def test_refusal_of_the_disk_is_not_taken_for_damage(tmp_path: Path) -> None:
         open_file(tmp_path / "t.parquet")
 
 
-def test_file_on_a_full_disk_is_closed_while_the_error_is_in_use() -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_file_on_a_full_disk_is_closed_while_the_error_is_in_use(threads: int) -> None:
     """Otherwise its space stays taken after it is deleted."""
     full = Path("/dev/full")
     with pytest.raises(OSError, match="No space left on device") as raised:
-        write_row_groups(full, NUMBERS, batches(10), 10)
+        write_row_groups(full, NUMBERS, batches(10), 10, threads)
     assert full not in open_files(), raised.traceback
 
 

@@ -215,17 +215,14 @@ def test_row_groups_of_no_rows_are_refused(tmp_path: Path, target: Path) -> None
 def test_rows_that_got_lost_are_noticed(
     tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The footer shows a row group that was not written, and the file fails."""
+    """The footer counts the rows that were encoded."""
     source, real = publish(tmp_path / "web", 1), pq.ParquetWriter.write_table
-    seen: list[int] = []
 
     def forgetful(parquet: pq.ParquetWriter, group: pa.Table, row_group_size: int) -> None:
-        seen.append(group.num_rows)
-        if len(seen) != 2:
-            real(parquet, group, row_group_size)
+        real(parquet, group.slice(1), row_group_size)
 
     monkeypatch.setattr(pq.ParquetWriter, "write_table", forgetful)
-    with pytest.raises(AccountingError, match=r"3,000 rows read, but 2,000 written"):
+    with pytest.raises(AccountingError, match=r"3,000 rows read, but 2,997 written"):
         rewrite(source, target, 1_000)
 
 
@@ -275,7 +272,7 @@ print(next(int(line.split()[1]) for line in lines if "VmHWM" in line) // 1024)
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="VmHWM is Linux's own")
 def test_three_times_the_file_takes_no_more_memory(tmp_path: Path, target: Path) -> None:
-    """Both have seven times the rows read ahead or more; each peak is a process's own."""
+    """Both have many times the rows read ahead; each peak is that of a process of its own."""
     flows = Path(__file__).parents[2] / "flows"
     peaks = []
     for month, rows in ((1, 2_000_000), (2, 6_000_000)):

@@ -34,7 +34,7 @@ from monthly.header import Mapped
 from monthly.month import Month
 
 #: Arrow releases the GIL while parsing, so that each thread keeps a core busy; four of them parse
-#: as fast as one can encode, and a Parquet file is encoded by one.
+#: as fast as a file is decompressed.
 MOST_PARSERS = 4
 T = TypeVar("T")
 
@@ -76,6 +76,9 @@ class Rows:
 
     The rows are read once, in file order, while threads parse and measure ahead of the
     consumer. The accounts are available afterwards.
+
+    Attributes:
+        threads: number of threads that this file may keep busy, known once it is open.
     """
 
     def __init__(
@@ -115,10 +118,10 @@ class Rows:
             opened.enter_context(self.rejects)
             opened.enter_context(self._duplicates)
             # Last, so that after an error the threads end before the files they use are closed.
-            share = opened.enter_context(threads_shared())
+            self.threads = opened.enter_context(threads_shared())
             # One thread if texts are matched: two use twice the memory and save hardly any time.
             most = 1 if self._readings.settled else MOST_PARSERS
-            self._parsers = max(1, min(share - self._spare, most))
+            self._parsers = max(1, min(self.threads - self._spare, most))
             self._threads = opened.enter_context(
                 ThreadPoolExecutor(self._parsers, f"parse {self.month}")
             )

@@ -1,0 +1,175 @@
+"""A Parquet file whose columns are encoded on several threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from enum import IntEnum
+from itertools import pairwise
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.thrift_structs import Fields, Kind, encoded, fields_of
+
+#: The first and the last bytes of a file. Before the last, the footer and its size.
+_MAGIC, _SIZE_BYTES = b"PAR1", 4
+#: More would make the runs of columns short, and wait for the interpreter.
+_MOST_THREADS = 4
+#: Runs of columns for each thread: with more, the threads end at the same time, but each run takes
+#: a writer and a footer of its own.
+_RUNS_PER_THREAD = 4
+
+
+class _File(IntEnum):
+    """Fields of FileMetaData; Parquet's parquet.thrift defines these and the ones below."""
+
+    ROWS = 3
+    ROW_GROUPS = 4
+
+
+class _Group(IntEnum):
+    """Fields of RowGroup."""
+
+    COLUMNS = 1
+    BYTES = 2
+    ROWS = 3
+    OFFSET = 5
+    COMPRESSED_BYTES = 6
+
+
+class _Chunk(IntEnum):
+    """Fields of ColumnChunk."""
+
+    METADATA = 3
+
+
+class _Metadata(IntEnum):
+    """Fields of ColumnMetaData, all of them places in the file."""
+
+    DATA_PAGE = 9
+    INDEX_PAGE = 10
+    DICTIONARY_PAGE = 11
+
+
+class ParallelWriter:
+    """Writes the same bytes as PyArrow's ParquetWriter, but encodes on several threads.
+
+    PyArrow encodes one column after another: https://github.com/apache/arrow/issues/50866. Here,
+    each thread encodes a run of columns as a file of its own in memory, whose pages are copied and
+    whose row group becomes a part of the written one.
+    """
+
+    def __init__(
+        self,
+        file: pa.NativeFile,
+        schema: pa.Schema,
+        encoders: ThreadPoolExecutor,
+        runs: int,
+        options: Mapping[str, object],
+    ) -> None:
+        """Write the start of the file.
+
+        Args:
+            file: the file to write.
+            schema: the schema of its columns.
+            encoders: the threads that encode.
+            runs: the number of runs of columns.
+            options: options of PyArrow's ParquetWriter.
+        """
+        self.schema = schema
+        self._file, self._encoders, self._options = file, encoders, options
+        edges = [len(schema) * n // runs for n in range(runs + 1)]
+        self._runs = [[*range(*run)] for run in pairwise(edges) if len(range(*run))]
+        self._groups: list[Fields] = []
+        self._file.write(_MAGIC)
+
+    def write_table(self, table: pa.Table, row_group_size: int) -> None:
+        """Write a table as one row group.
+
+        Args:
+            table: the rows, with the columns of the schema.
+            row_group_size: the number of rows.
+        """
+        jobs = [
+            self._encoders.submit(_encode, table.select(run), row_group_size, self._options)
+            for run in self._runs
+        ]
+        self._groups.append(_joined([self._copied(*job.result()) for job in jobs]))
+
+    def close(self) -> None:
+        """Write the footer: the one of a file without rows, with the row groups."""
+        sink = pa.BufferOutputStream()
+        pq.ParquetWriter(sink, self.schema, **self._options).close()
+        _, footer = _split(sink.getvalue())
+        footer[_File.ROWS] = Kind.I64, sum(group[_Group.ROWS][1] for group in self._groups)
+        footer[_File.ROW_GROUPS] = Kind.LIST, (Kind.STRUCT, self._groups)
+        last = encoded(footer)
+        self._file.write(last + len(last).to_bytes(_SIZE_BYTES, "little") + _MAGIC)
+
+    def _copied(self, pages: memoryview, group: Fields) -> Fields:
+        """Copy the pages of a row group; return the row group with its places in the file."""
+        by = self._file.tell() - len(_MAGIC)
+        self._file.write(pages)
+        _move(group, _Group.OFFSET, by)
+        for chunk in group[_Group.COLUMNS][1][1]:
+            metadata = chunk[_Chunk.METADATA][1]
+            for place in _Metadata:
+                _move(metadata, place, by)
+        return group
+
+
+@contextmanager
+def open_parallel_writer(
+    file: pa.NativeFile, schema: pa.Schema, threads: int, options: Mapping[str, object]
+) -> Iterator[ParallelWriter]:
+    """Open a writer with threads of its own, and close it unless an error is raised.
+
+    Args:
+        file: the file to write.
+        schema: the schema of its columns.
+        threads: number of threads that may encode; no more than four do.
+        options: options of PyArrow's ParquetWriter.
+    """
+    threads = min(threads, _MOST_THREADS)
+    with ThreadPoolExecutor(threads, "encode") as encoders:
+        writer = ParallelWriter(file, schema, encoders, threads * _RUNS_PER_THREAD, options)
+        yield writer
+        writer.close()
+
+
+def _encode(
+    table: pa.Table, row_group_size: int, options: Mapping[str, object]
+) -> tuple[memoryview, Fields]:
+    """Encode a table as one row group; return its pages and its part of the footer."""
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, table.schema, **options) as parquet:
+        parquet.write_table(table, row_group_size=row_group_size)
+    pages, footer = _split(sink.getvalue())
+    return pages, footer[_File.ROW_GROUPS][1][1][0]
+
+
+def _split(file: pa.Buffer) -> tuple[memoryview, Fields]:
+    """Return the pages and the footer of a file in memory."""
+    data = memoryview(file)[len(_MAGIC) : -len(_MAGIC)]
+    size = int.from_bytes(data[-_SIZE_BYTES:], "little")
+    return data[: -size - _SIZE_BYTES], fields_of(bytes(data[-size - _SIZE_BYTES : -_SIZE_BYTES]))
+
+
+def _move(fields: Fields, place: int, by: int) -> None:
+    """Move a place in the file, if there is one."""
+    if place in fields:
+        kind, at = fields[place]
+        fields[place] = kind, at + by
+
+
+def _joined(groups: list[Fields]) -> Fields:
+    """Return the row group whose columns are those of the row groups, in order."""
+    chunks = [chunk for group in groups for chunk in group[_Group.COLUMNS][1][1]]
+    sizes: Fields = {
+        size: (Kind.I64, sum(group[size][1] for group in groups))
+        for size in (_Group.BYTES, _Group.COMPRESSED_BYTES)
+    }
+    columns: Fields = {_Group.COLUMNS: (Kind.LIST, (Kind.STRUCT, chunks))}
+    return groups[0] | columns | sizes
