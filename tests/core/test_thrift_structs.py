@@ -15,7 +15,10 @@ from core.thrift_structs import Fields, Kind, encoded, fields_of
         ({1: (Kind.I64, -1), 2: (Kind.I16, -300)}, "16 01 14 d704 00"),
         ({15: (Kind.TRUE, None), 16: (Kind.FALSE, None)}, "f1 12 00"),
         ({16: (Kind.BYTE, b"\x80"), 300: (Kind.I32, 0)}, "03 20 80 05 d804 00 00"),
-        ({2: (Kind.BINARY, b"PAR"), 3: (Kind.DOUBLE, b"12345678")}, "28 03 504152 17 3132333435363738 00"),
+        (
+            {2: (Kind.BINARY, b"PAR"), 3: (Kind.DOUBLE, b"12345678")},
+            "28 03 504152 17 3132333435363738 00",
+        ),
         ({1: (Kind.STRUCT, {1: (Kind.STRUCT, {})})}, "1c 1c 00 00 00"),
         ({4: (Kind.LIST, (Kind.I32, [0, -1, 1]))}, "49 35 00 01 02 00"),
         ({1: (Kind.LIST, (Kind.I64, [0] * 14))}, "19 e6" + "00" * 15),
