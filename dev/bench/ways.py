@@ -1,9 +1,10 @@
 """Do a job in one way, alone in its process, which measures its time and peak memory.
 
-    python dev/bench/ways.py WAY SOURCE TARGET_FOLDER [warm] [CORES]
+    python dev/bench/ways.py WAY SOURCE TARGET_FOLDER [warm] [busiest] [CORES]
 
 Prints seconds of work and of CPU (of a second pass if warm), peak memory in MB and rows as JSON.
-With a number of cores, the process is bound to that many.
+With `busiest`, the seconds of CPU are those of the thread that has most. With a number of cores,
+the process is bound to that many.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+from thread_times import busiest_thread
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "flows"))
 
@@ -162,10 +166,18 @@ def main(ways: Mapping[str, Way]) -> None:
     work = ways[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
     if "warm" in sys.argv[4:]:
         work()
-    started, before = time.perf_counter(), time.process_time()
-    rows = work()
-    seconds, cpu = time.perf_counter() - started, time.process_time() - before
+    with (busiest_thread if "busiest" in sys.argv[4:] else _process)() as cpu_seconds:
+        started = time.perf_counter()
+        rows = work()
+        seconds, cpu = time.perf_counter() - started, cpu_seconds()
     print(json.dumps({"seconds": seconds, "cpu": cpu, "peak_mb": _peak_mb(), "rows": rows}))
+
+
+@contextmanager
+def _process() -> Iterator[Callable[[], float]]:
+    """Yield a function that returns the CPU seconds of this process since the start."""
+    before = time.process_time()
+    yield lambda: time.process_time() - before
 
 
 def seldom_collected() -> None:
