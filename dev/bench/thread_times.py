@@ -7,24 +7,31 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-#: A thread that ends loses at most this much of its time.
+#: A thread that ends loses up to about this much of its time.
 _STEP_SECONDS = 0.01
 _TASKS = Path("/proc/self/task")
 
 
 @contextmanager
 def busiest_thread() -> Iterator[Callable[[], float]]:
-    """Yield a function that returns the CPU seconds of the busiest thread since the start."""
-    before, after, done = _seconds(), {}, threading.Event()
+    """Yield a function that ends the count: the CPU seconds of the busiest thread until then."""
+    before, after, done = _seconds(), _seconds(), threading.Event()
 
     def sample() -> None:
         while not done.wait(_STEP_SECONDS):
             after.update(_seconds())
 
     sampler = threading.Thread(target=sample)
+
+    def busiest() -> float:
+        done.set()
+        sampler.join()
+        after.update(_seconds())
+        return max(end - before.get(thread, 0) for thread, end in after.items())
+
     sampler.start()
     try:
-        yield lambda: max(end - before.get(thread, 0) for thread, end in after.items())
+        yield busiest
     finally:
         done.set()
         sampler.join()

@@ -11,10 +11,14 @@ from itertools import pairwise
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.thrift_structs import Fields, Kind, encoded, fields_of
+from core.errors import AccountingError
+from core.thrift_structs import Fields, Kind, bytes_of, fields_of
 
 #: The first and the last bytes of a file. Before the last, the footer and its size.
 _MAGIC, _SIZE_BYTES = b"PAR1", 4
+#: Row groups of fewer rows are encoded at once: the writers and footers of runs of their columns
+#: would take longer.
+_FEWEST_ROWS = 50_000
 #: More would make the runs of columns short, and wait for the interpreter.
 _MOST_THREADS = 4
 #: Runs of columns for each thread: with more, the threads end at the same time, but each run takes
@@ -91,10 +95,14 @@ class ParallelWriter:
         Args:
             table: the rows, with the columns of the schema.
             row_group_size: the number of rows.
+
+        Raises:
+            AccountingError: not all columns have the same number of rows.
         """
+        whole = [[*range(len(self.schema))]]
         jobs = [
             self._encoders.submit(_encode, table.select(run), row_group_size, self._options)
-            for run in self._runs
+            for run in (self._runs if table.num_rows >= _FEWEST_ROWS else whole)
         ]
         self._groups.append(_joined([self._copied(*job.result()) for job in jobs]))
 
@@ -105,7 +113,7 @@ class ParallelWriter:
         _, footer = _split(sink.getvalue())
         footer[_File.ROWS] = Kind.I64, sum(group[_Group.ROWS][1] for group in self._groups)
         footer[_File.ROW_GROUPS] = Kind.LIST, (Kind.STRUCT, self._groups)
-        last = encoded(footer)
+        last = bytes_of(footer)
         self._file.write(last + len(last).to_bytes(_SIZE_BYTES, "little") + _MAGIC)
 
     def _copied(self, pages: memoryview, group: Fields) -> Fields:
@@ -118,6 +126,11 @@ class ParallelWriter:
             for place in _Metadata:
                 _move(metadata, place, by)
         return group
+
+
+def pays(threads: int, rows_per_group: int) -> bool:
+    """Return whether a file is written in less time on several threads."""
+    return threads > 1 and rows_per_group >= _FEWEST_ROWS
 
 
 @contextmanager
@@ -135,8 +148,11 @@ def open_parallel_writer(
     threads = min(threads, _MOST_THREADS)
     with ThreadPoolExecutor(threads, "encode") as encoders:
         writer = ParallelWriter(file, schema, encoders, threads * _RUNS_PER_THREAD, options)
-        yield writer
-        writer.close()
+        try:
+            yield writer
+            writer.close()
+        finally:
+            encoders.shutdown(cancel_futures=True)
 
 
 def _encode(
@@ -147,7 +163,8 @@ def _encode(
     with pq.ParquetWriter(sink, table.schema, **options) as parquet:
         parquet.write_table(table, row_group_size=row_group_size)
     pages, footer = _split(sink.getvalue())
-    return pages, footer[_File.ROW_GROUPS][1][1][0]
+    (group,) = footer[_File.ROW_GROUPS][1][1]
+    return pages, group
 
 
 def _split(file: pa.Buffer) -> tuple[memoryview, Fields]:
@@ -166,6 +183,8 @@ def _move(fields: Fields, place: int, by: int) -> None:
 
 def _joined(groups: list[Fields]) -> Fields:
     """Return the row group whose columns are those of the row groups, in order."""
+    if len({group[_Group.ROWS][1] for group in groups}) > 1:
+        raise AccountingError("columns of a row group lost rows; please report this file")
     chunks = [chunk for group in groups for chunk in group[_Group.COLUMNS][1][1]]
     sizes: Fields = {
         size: (Kind.I64, sum(group[size][1] for group in groups))

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.errors import BadFile
-from core.parallel_parquet import ParallelWriter, open_parallel_writer
+from core.parallel_parquet import ParallelWriter, open_parallel_writer, pays
 
 #: A publisher may write a month as one row group; without a small buffer, PyArrow would read all
 #: of it at once. Each column has a buffer; larger ones take memory and save no time.
@@ -89,7 +89,8 @@ def write_row_groups(
     coming = iter(batches)
     first = list(islice(coming, 1))
     options = _options(schema, _distinct(first))
-    with _output(path) as file, _writer(file, schema, threads, options) as parquet:
+    most = threads if pays(threads, rows_per_group) else 1
+    with _output(path) as file, _writer(file, schema, most, options) as parquet:
         for batch in chain(first, coming):
             waiting.append(batch)
             count += batch.num_rows

@@ -46,7 +46,7 @@ def fields_of(data: bytes) -> Fields:
     return _Reader(data).fields()
 
 
-def encoded(fields: Fields) -> bytes:
+def bytes_of(fields: Fields) -> bytes:
     """Return a struct of the fields; without changes, the bytes that they were read from."""
     out = bytearray()
     _add_fields(out, fields)

@@ -13,7 +13,7 @@ from core.disk import room_for
 from core.errors import AccountingError, BadFile, SchemaError, UsageError
 from core.parquet import damage_named, open_file, write_row_groups
 from core.prefetch import prefetched
-from core.threads import most_threads
+from core.threads import threads_shared
 from monthly.columns import Column
 from monthly.convert.casting import cast
 from monthly.convert.parquet_file import known_values
@@ -151,18 +151,18 @@ def _write(
 ) -> None:
     """Read and convert rows while others are written.
 
-    Several threads decode the columns of a batch, which keeps the cores busy while a row group
-    fills up.
+    Several threads decode the columns of a batch, and encode those of a row group.
     """
     columns = _columns(name, file.schema_arrow.names)
     kept = {f.name: f.type for f in file.schema_arrow if f.type == DICTIONARY}
     schema = pa.schema([(c.name, _type(c, kept.get(n))) for n, c in columns.items()])
-    batches = (
-        _declared(name, columns, batch, schema, readings)
-        for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=most_threads() > 1)
-    )
-    with prefetched(batches, BATCHES_AHEAD) as coming:
-        write_row_groups(target, schema, coming, rows_per_group, most_threads(), release=True)
+    with threads_shared() as threads:
+        batches = (
+            _declared(name, columns, batch, schema, readings)
+            for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=threads > 1)
+        )
+        with prefetched(batches, BATCHES_AHEAD) as coming:
+            write_row_groups(target, schema, coming, rows_per_group, threads, release=True)
 
 
 def _columns(name: str, published: list[str]) -> dict[str, Column]:

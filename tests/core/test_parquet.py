@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.errors import BadFile
+from core import parallel_parquet
+from core.errors import AccountingError, BadFile
 from core.parquet import damage_named, open_file, write_row_groups
 
 NUMBERS = pa.schema([("number", pa.int64())])
@@ -64,6 +65,13 @@ def columns(rows: int) -> pa.Table:
     return pa.table({**kinds, **{f"fee_{n}": kinds["miles"] for n in range(12)}})
 
 
+@pytest.fixture
+def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encode row groups of any size on several threads."""
+    monkeypatch.setattr(parallel_parquet, "_FEWEST_ROWS", 0)
+
+
+@pytest.mark.usefixtures("small_groups")
 @pytest.mark.parametrize("threads", [2, 3, 4, 16])
 @pytest.mark.parametrize(("rows", "rows_per_group"), [(12_345, 5_000), (400, 20), (1, 10), (0, 5)])
 def test_threads_write_the_same_bytes_as_pyarrow(
@@ -80,6 +88,34 @@ def test_threads_write_the_same_bytes_as_pyarrow(
     assert pq.read_table(tmp_path / f"{threads}.parquet").num_rows == rows
 
 
+def test_a_last_row_group_of_a_few_rows_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is encoded at once, beside others whose columns are shared among the threads."""
+    monkeypatch.setattr(parallel_parquet, "_FEWEST_ROWS", 500)
+    table = columns(1_200)
+    for threads in (1, 3):
+        path = tmp_path / f"{threads}.parquet"
+        write_row_groups(path, table.schema, table.to_batches(), 500, threads)
+    assert (tmp_path / "1.parquet").read_bytes() == (tmp_path / "3.parquet").read_bytes()
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_columns_that_lost_rows_are_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = pq.ParquetWriter.write_table
+
+    def forgetful(parquet: pq.ParquetWriter, group: pa.Table, row_group_size: int) -> None:
+        real(parquet, group.slice("note" in group.column_names), row_group_size)
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", forgetful)
+    table = columns(100)
+    with pytest.raises(AccountingError, match="columns of a row group lost rows"):
+        write_row_groups(tmp_path / "t.parquet", table.schema, table.to_batches(), 50, 2)
+
+
+@pytest.mark.usefixtures("small_groups")
 def test_two_columns_on_four_threads(tmp_path: Path) -> None:
     """There are fewer columns than threads."""
     table = columns(100).select(["flag", "note"])
@@ -95,6 +131,7 @@ def duckdb_reads(path: Path) -> pa.Table:
         return connection.read_parquet(str(path)).to_arrow_table()
 
 
+@pytest.mark.usefixtures("small_groups")
 @pytest.mark.parametrize("threads", [1, 2])
 def test_error_of_an_encoder_is_raised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int
@@ -107,6 +144,7 @@ def test_error_of_an_encoder_is_raised(
         write_row_groups(tmp_path / "t.parquet", NUMBERS, batches(10), 10, threads)
 
 
+@pytest.mark.usefixtures("small_groups")
 def test_error_of_the_rows_leaves_no_footer(tmp_path: Path) -> None:
     """Half a file cannot be taken for a whole one."""
     path = tmp_path / "t.parquet"
@@ -146,6 +184,7 @@ def test_refusal_of_the_disk_is_not_taken_for_damage(tmp_path: Path) -> None:
         open_file(tmp_path / "t.parquet")
 
 
+@pytest.mark.usefixtures("small_groups")
 @pytest.mark.parametrize("threads", [1, 2])
 def test_file_on_a_full_disk_is_closed_while_the_error_is_in_use(threads: int) -> None:
     """Otherwise its space stays taken after it is deleted."""

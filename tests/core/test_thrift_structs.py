@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.thrift_structs import Fields, Kind, encoded, fields_of
+from core.thrift_structs import Fields, Kind, bytes_of, fields_of
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from core.thrift_structs import Fields, Kind, encoded, fields_of
 )
 def test_a_struct_and_its_bytes(fields: Fields, data: str) -> None:
     expected = bytes.fromhex(data)
-    assert encoded(fields) == expected
+    assert bytes_of(fields) == expected
     assert fields_of(expected) == fields
 
 

@@ -13,6 +13,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
+from core import parallel_parquet
 from core.errors import AccountingError, BadFile, SchemaError, StorageError, UsageError
 from fakes.parquet_files import groups, publish, uneven
 from fakes.real_data import real_file
@@ -212,16 +213,18 @@ def test_row_groups_of_no_rows_are_refused(tmp_path: Path, target: Path) -> None
         rewrite(tmp_path / NAME, target, 0)
 
 
+@pytest.mark.parametrize("fewest", [0, 5_000])
 def test_rows_that_got_lost_are_noticed(
-    tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch, fewest: int
 ) -> None:
-    """The footer counts the rows that were encoded."""
+    """The footer counts the rows that were encoded, on however many threads."""
     source, real = publish(tmp_path / "web", 1), pq.ParquetWriter.write_table
 
     def forgetful(parquet: pq.ParquetWriter, group: pa.Table, row_group_size: int) -> None:
         real(parquet, group.slice(1), row_group_size)
 
     monkeypatch.setattr(pq.ParquetWriter, "write_table", forgetful)
+    monkeypatch.setattr(parallel_parquet, "_FEWEST_ROWS", fewest)
     with pytest.raises(AccountingError, match=r"3,000 rows read, but 2,997 written"):
         rewrite(source, target, 1_000)
 

@@ -122,7 +122,7 @@ class Rows:
             # One thread if texts are matched: two use twice the memory and save hardly any time.
             most = 1 if self._readings.settled else MOST_PARSERS
             self._parsers = max(1, min(self.threads - self._spare, most))
-            self._threads = opened.enter_context(
+            self._pool = opened.enter_context(
                 ThreadPoolExecutor(self._parsers, f"parse {self.month}")
             )
             self._opened = opened.pop_all()
@@ -155,7 +155,7 @@ class Rows:
             Unsettled: a value has several readings, and the file was not surveyed.
         """
         work = partial(self._work, use)
-        jobs = (self._threads.submit(work, piece) for piece in self._pieces)
+        jobs = (self._pool.submit(work, piece) for piece in self._pieces)
         ahead = self._parsers + self._spare
         return self._taken(_in_order(deque(islice(jobs, ahead)), jobs, ahead))
 
@@ -167,7 +167,7 @@ class Rows:
                 self._figures.merge(batch.figures)
                 self._duplicates.add(batch.hashes)
             yield [batch.used for batch in done.batches]
-        self._repeats = [self._threads.submit(count) for count in self._duplicates.parts()]
+        self._repeats = [self._pool.submit(count) for count in self._duplicates.parts()]
 
     def accounts(self, written: int) -> Accounts:
         """Return the accounts, after all rows were read.

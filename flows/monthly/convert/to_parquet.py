@@ -98,8 +98,8 @@ def _complete(target: Path, beside: Path) -> Iterator[Path]:
 def _write(rows: Rows, target: Path) -> int:
     """Write the rows, and return the row count in the file's footer."""
     with prefetched(rows.through(_as_it_is), PIECES_AHEAD) as pieces:
-        batches, encoders = chain.from_iterable(pieces), rows.threads // 2
-        write_row_groups(target, rows.schema, batches, ROW_GROUP_ROWS, encoders)
+        batches, threads = chain.from_iterable(pieces), rows.threads // 2
+        write_row_groups(target, rows.schema, batches, ROW_GROUP_ROWS, threads)
     return int(pq.read_metadata(target).num_rows)
 
 
