@@ -19,6 +19,7 @@ import pytest
 
 from fakes.agent import run_by_agent
 from fakes.commands import run, start
+from fakes.dask_config import hasty_connections
 from fakes.google import Google
 from fakes.parquet_files import groups, publish
 from fakes.preloaded import Process, Started
@@ -336,9 +337,7 @@ def address_in(path: Path) -> str | None:
 
 @pytest.mark.cluster
 def test_a_cluster_that_is_not_there_is_named(place: Path, web: Path) -> None:
-    import dask.config
-
-    with dask.config.set({"distributed.comm.timeouts.connect": "200ms"}):
+    with hasty_connections():
         state = check(source=str(web), cluster="tcp://127.0.0.1:1", cluster_options="")
     said = str(state.result(raise_on_failure=False))
     assert "cluster tcp://127.0.0.1:1 cannot be used" in said

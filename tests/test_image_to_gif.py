@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import dask.config
 import psutil
 import pytest
 
@@ -20,6 +19,7 @@ from core.errors import UsageError
 from fakes import preloaded
 from fakes.agent import run_by_agent
 from fakes.commands import killed_while_downloading, run, start, wait
+from fakes.dask_config import hasty_connections
 from fakes.google import Google
 from fakes.image_file import image_file, picture, pixels
 from fakes.in_process import Commands
@@ -227,7 +227,7 @@ def test_an_impossible_cluster_is_refused(server: Web, options: dict[str, Any], 
 
 
 def test_a_cluster_that_does_not_answer_is_named(server: Web) -> None:
-    with dask.config.set({"distributed.comm.timeouts.connect": "200ms"}):
+    with hasty_connections():
         said = reason(make(server, engine="dask", cluster="tcp://127.0.0.1:1"))
     assert said.startswith("cluster tcp://127.0.0.1:1 cannot be used: ")
 
