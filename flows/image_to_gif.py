@@ -140,7 +140,7 @@ def image_to_gif(
         cluster: Address of a Dask scheduler (tcp://HOST:8786), instead of a local cluster.
     """
     _refuse_passing_folder(file, gif, bucket)
-    check_url(remote_file("images", url).url)
+    check_url(_inputs(url, file, gif, bucket)[0].url)  # before a cluster starts
     if bucket:
         tell_places("", opened_bucket(bucket))
     runner = _runner(engine, workers, cluster)
@@ -163,16 +163,25 @@ def frames_to_gif(
         gif: Same as in image_to_gif.
         bucket: Same as in image_to_gif.
     """
-    image, source, target = (
-        remote_file("images", url),
-        Location.of(bucket, file),
-        Location.of(bucket, gif),
-    )
+    image, source, target = _inputs(url, file, gif, bucket)
+    frames = split_file(download(image, source))
+    return combine(mapped(write_frame, frames, source, target), target)
+
+
+def _inputs(
+    url: str, file: str, gif: str, bucket: str
+) -> tuple[RemoteFile[str], Location, Location]:
+    """Return the images and the locations of their file and of the GIF.
+
+    Raises:
+        UsageError: one of them is invalid, or a file would replace another.
+    """
+    image = remote_file("images", url)
+    source, target = Location.of(bucket, file), Location.of(bucket, gif)
     if source.same(target):
         raise UsageError(f"the GIF {gif!r} would replace the file that it is made of; rename one")
     _refuse_names_of_frames(source, target)
-    frames = split_file(download(image, source))
-    return combine(mapped(write_frame, frames, source, target), target)
+    return image, source, target
 
 
 def _refuse_names_of_frames(source: Location, target: Location) -> None:

@@ -226,6 +226,23 @@ def test_an_impossible_cluster_is_refused(server: Web, options: dict[str, Any], 
     assert not server.requests
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"url": "ftp://host/all.img"}, "is not an address of a file"),
+        ({"file": "clip.gif"}, "would replace the file that it is made of"),
+        ({"file": "frame_01.gif"}, "a frame would replace"),
+        ({"gif": "/"}, "'/' is not a file name"),
+    ],
+    ids=["address", "same file", "frame", "no name"],
+)
+def test_an_impossible_file_is_refused_before_a_cluster_starts(
+    server: Web, options: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flow_file, "dask_runner", lambda *_: pytest.fail("a cluster starts"))
+    assert said in reason(make(server, engine="dask", **options))
+
+
 def test_a_cluster_that_does_not_answer_is_named(server: Web) -> None:
     with hasty_connections():
         said = reason(make(server, engine="dask", cluster="tcp://127.0.0.1:1"))
