@@ -17,10 +17,12 @@ from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qs
 from uuid import UUID, uuid4
 
+import httpx
 import pendulum
 import psutil
 import pytest
 from prefect import flow, get_client, task
+from prefect.client.base import PrefectResponse
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import LogCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
@@ -414,6 +416,28 @@ def test_a_run_that_its_deployment_no_longer_accepts_is_not_started_again(
     run = ask(make)
     assert tidy() == "1 lost, 0 started again, 0 containers removed"
     assert "its parameters any more (Error creating flow run: Validation failed" in caplog.text
+    assert state_of(run).is_crashed()
+
+
+@pytest.mark.parametrize("status", [404, 409])
+@pytest.mark.parametrize("body", [b"<html>", b'["no route"]', b'{"message": "no route"}'])
+def test_a_run_that_a_proxy_refuses_to_start_is_started_by_the_next_tidying(
+    gone: str, status: int, body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What answered is named, and the run stays Running, so that it is found again."""
+    run, address = running(gone, f"proxy {status} {body!r}"), "http://proxy/api/create_flow_run"
+
+    async def refuse(*_: Any, **__: Any) -> None:
+        PrefectResponse(
+            status, content=body, request=httpx.Request("POST", address)
+        ).raise_for_status()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PrefectClient, "create_flow_run_from_deployment", refuse)
+        said = tidy()
+    assert said.startswith(f"{address} answered {status} ")
+    assert state_of(run).is_running()
+    assert tidy().startswith("1 lost, 1 started again")
     assert state_of(run).is_crashed()
 
 

@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowFilter, FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments.deployments import run_deployment
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.runtime import deployment as own
 from prefect.runtime import flow_run as this
 from prefect.settings import PREFECT_API_URL
@@ -32,6 +31,8 @@ from monthly.month import Month
 from monthly.plan import Plan
 from monthly.result import MonthResult, Outcome, failed_month
 from orchestration.artifacts import returned_months
+from orchestration.prefect_server import reason_of
+from orchestration.restarts import NOT_ACCEPTED
 
 FLOW = "etl-parent-flow"
 #: Seconds between two polls of the runs.
@@ -214,16 +215,17 @@ class _Flight:
 
 @contextmanager
 def _refused(deployment: str) -> Iterator[None]:
-    """Convert the server's error for parameters that the deployment's schema does not allow."""
+    """Convert the server's error for a deployment that is gone or refuses the parameters."""
     try:
         yield
-    except PrefectHTTPStatusError as error:
-        if error.response.status_code != HTTPStatus.CONFLICT:
+    except (ObjectNotFound, PrefectHTTPStatusError) as error:
+        answer: Any = error.http_exc if isinstance(error, ObjectNotFound) else error
+        if answer.response.status_code not in NOT_ACCEPTED:
             raise
         raise UsageError(
-            f"{deployment} does not accept this run ({error.response.json().get('detail')}); if "
-            "it was applied before a dataset was declared or the code was changed, apply it "
-            "again: python deployments/local_deploy.py, or the script of its target"
+            f"{deployment} does not accept this run ({reason_of(answer)}); if it is gone, or was "
+            "applied before a dataset was declared or the code was changed, apply it again: "
+            "python deployments/local_deploy.py, or the script of its target"
         ) from error
 
 

@@ -68,7 +68,9 @@ async def why_lost(client: PrefectClient, run: FlowRun, silent: dt.timedelta) ->
 
 
 async def settle(client: PrefectClient, run: FlowRun, why: str) -> bool:
-    """Report a run as Crashed, and start it again if it came from a deployment.
+    """Start a run again if it came from a deployment, and report it as Crashed.
+
+    In this order, because a run that has ended is not found again if starting it fails.
 
     A run that was being cancelled becomes Cancelled, as requested, and is not started again. A
     child run becomes Lost, so that it sends no notification besides its parent's.
@@ -79,8 +81,9 @@ async def settle(client: PrefectClient, run: FlowRun, why: str) -> bool:
     wanted = run.state is not None and run.state.is_cancelling()
     end = Cancelled if wanted else lost if has_parent(run) else Crashed
     ended: State[Any] = end(message=f"Lost: {why}.")
+    again = not wanted and await start_again(client, run)
     await client.set_flow_run_state(run.id, ended, force=True)
-    return False if wanted else await start_again(client, run)
+    return again
 
 
 async def remove_containers(client: PrefectClient, keep: dt.timedelta) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 from prefect import get_client
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import (
     PREFECT_API_DATABASE_CONNECTION_URL,
     PREFECT_API_URL,
@@ -113,6 +114,23 @@ def noticing_its_end() -> Iterator[None]:
             f"Prefect's server at {PREFECT_API_URL.value()} has stopped answering "
             f"({str(error) or type(error).__name__}); once it is back, the same command completes "
             "what is missing"
+        ) from error
+
+
+def reason_of(error: PrefectHTTPStatusError) -> str:
+    """Return why Prefect's API refuses a request.
+
+    Raises:
+        TripsError: something else answered, such as a proxy in front of it.
+    """
+    answer = error.response
+    try:
+        said = answer.json()
+        return str(said.get("detail") or said["exception_message"])
+    except (ValueError, AttributeError, LookupError):
+        raise TripsError(
+            f"{answer.request.url} answered {_status(answer)}, not as Prefect's API does; correct "
+            "PREFECT_API_URL, or the proxy in front of the server, then run again"
         ) from error
 
 

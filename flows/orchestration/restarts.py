@@ -9,11 +9,13 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import PrefectHTTPStatusError
 
+from orchestration.prefect_server import reason_of
+
 #: Tag of a run started in place of a lost one. It is not started a third time: a run that crashes
 #: its machine would do so forever, and its schedule starts a new run anyway.
 AGAIN = "again"
-#: Answers of a deployment that was deleted, or applied again without the parameters of the run.
-_NOT_AGAIN = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+#: Statuses for a deployment that was deleted, or that does not have the parameters of the run.
+NOT_ACCEPTED = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 _LOG = logging.getLogger("trips")
 
 
@@ -22,6 +24,9 @@ async def start_again(client: PrefectClient, run: FlowRun) -> bool:
 
     Returns:
         Whether it was started; if its deployment refuses it, a line of the log says why.
+
+    Raises:
+        TripsError: Prefect's API did not answer, but a proxy in front of it.
     """
     if run.deployment_id is None or AGAIN in run.tags:
         return False
@@ -33,12 +38,12 @@ async def start_again(client: PrefectClient, run: FlowRun) -> bool:
             idempotency_key=f"{AGAIN}-{run.id}",  # idempotent if found twice
         )
     except PrefectHTTPStatusError as error:
-        if error.response.status_code not in _NOT_AGAIN:
+        if error.response.status_code not in NOT_ACCEPTED:
             raise
         _LOG.warning(
             "%s was not started again: its deployment is gone or does not accept its parameters "
             "any more (%s); apply the deployment again, then start the run",
-            *(run.name, error.response.json().get("detail")),
+            *(run.name, reason_of(error)),
         )
         return False
     return True

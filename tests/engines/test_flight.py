@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pendulum
 import pytest
 from prefect import flow, get_client
+from prefect.client.base import PrefectResponse
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import (
     Cancelled,
     Cancelling,
@@ -25,7 +29,7 @@ from prefect.states import (
     Scheduled,
 )
 
-from core.errors import UsageError
+from core.errors import TripsError, UsageError
 from engines import agents
 from engines.run_plan import RunPlan
 from engines.start_limit import StartLimit
@@ -323,3 +327,45 @@ def test_a_run_of_a_deployment_gives_its_months_to_the_same_one(
             return chosen
 
     assert asyncio.run(ask()) == [f"{agents.FLOW}/two", f"{agents.FLOW}/one"]
+
+
+def refused(raised: Exception, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return why no run starts if Prefect's client raises an error for it."""
+
+    async def refuse(*_: Any, **__: Any) -> FlowRun:
+        raise raised
+
+    api = Api()
+    flight = flight_of(api, monkeypatch)
+    monkeypatch.setattr(agents, "run_deployment", refuse)
+    with pytest.raises(TripsError) as caught:
+        looked(flight)
+    return str(caught.value)
+
+
+def answer_of(status: int, body: bytes) -> PrefectHTTPStatusError:
+    """Return the error of Prefect's client for an answer."""
+    request = httpx.Request("POST", "http://proxy/api/create_flow_run")
+    with pytest.raises(PrefectHTTPStatusError) as caught:
+        PrefectResponse(status, content=body, request=request).raise_for_status()
+    return caught.value
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("status", [404, 409])
+@pytest.mark.parametrize("is_converted", [True, False])
+def test_what_answers_in_place_of_the_server_is_named(
+    status: int, is_converted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prefect's client converts the status 404 of some requests."""
+    answer = answer_of(status, b"<html>")
+    said = refused(ObjectNotFound(answer) if is_converted else answer, monkeypatch)
+    assert said.startswith(f"http://proxy/api/create_flow_run answered {status} ")
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("word", ["detail", "exception_message"])
+def test_a_deployment_that_was_deleted_is_named(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = json.dumps({word: "Deployment not found"}).encode()
+    said = refused(ObjectNotFound(answer_of(404, body)), monkeypatch)
+    assert said.startswith("etl/x does not accept this run (Deployment not found); if it is gone")
