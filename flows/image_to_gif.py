@@ -112,6 +112,7 @@ def combine(frames: list[Frame], gif: Location) -> Gif:
     out, key = _opened(gif)
     found = animate((_written(frame, gif) for frame in frames), out.uri(key))
     written = put(out, found, key)
+    _warn_of_other_frames(len(frames), gif)
     return Gif(out.uri(key), len(frames), len(found), written)
 
 
@@ -237,6 +238,17 @@ def _written(frame: Frame, gif: Location) -> bytes:
             "then run again"
         )
     return found.data
+
+
+def _warn_of_other_frames(count: int, gif: Location) -> None:
+    """Warn if more frames lie next to the GIF; nothing says whose they are, so they stay."""
+    bucket, key = _opened(gif.beside(Frame(count, 0, 0).name))
+    if bucket.info(key) is not None:
+        get_run_logger().warning(
+            "%s is not of this GIF, which has %d frames; if it is of an earlier one with more "
+            "frames, remove it and those that follow",
+            *(bucket.uri(key), count),
+        )
 
 
 def shown(gif: Any) -> str:

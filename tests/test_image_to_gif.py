@@ -210,6 +210,22 @@ def test_frames_that_another_run_replaced_are_not_put_together(
     assert not (here / "clip.gif").exists()
 
 
+@pytest.mark.parametrize("bucket", ["", "local-bucket/zoom"])
+def test_frames_of_an_earlier_gif_with_more_of_them_stay_and_are_named(
+    server: Web, place: Path, here: Path, bucket: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They may be the user's own files, or those of another GIF."""
+    folder = place / "bucket" if bucket else here
+    make(server, bucket=bucket)
+    assert "not of this GIF" not in caplog.text
+    server.serve("/all.img", image_file(COUNT - 2))
+    (folder / "image-data.img").unlink()
+    assert make(server, bucket=bucket).result().frames == COUNT - 2
+    assert made_in(folder) == MADE
+    (warning,) = [line for line in caplog.messages if "not of this GIF" in line]
+    assert warning.startswith(f"{folder / FRAMES[COUNT - 2]} is not of this GIF, which has 3 frame")
+
+
 def test_an_invalid_address_is_refused_before_anything_is_written(here: Path) -> None:
     call: Any = flow_file.image_to_gif
     state = call(url="ftp://host/all.img", engine="threads", return_state=True)
