@@ -19,7 +19,7 @@ import pytest
 
 from fakes.agent import run_by_agent
 from fakes.commands import run, start
-from fakes.dask_config import hasty_connections
+from fakes.dask_clusters import dask_processes, hasty_connections
 from fakes.google import Google
 from fakes.parquet_files import groups, publish
 from fakes.preloaded import Process, Started
@@ -54,18 +54,6 @@ def check(**parameters: Any) -> Any:
     call: Any = check_for_files
     parameters = {"rows_per_group": 1_000, **INSIDE} | parameters
     return call(**parameters, return_state=True)
-
-
-def dask_processes(parent: psutil.Process) -> list[psutil.Process]:
-    """Return the Dask workers below a process, without Python's own resource tracker."""
-    found = []
-    for child in parent.children(recursive=True):
-        try:
-            if "spawn_main" in " ".join(child.cmdline()):
-                found.append(child)
-        except psutil.Error:
-            continue
-    return found
 
 
 def statuses(state: Any) -> dict[str, str]:

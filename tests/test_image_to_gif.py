@@ -19,7 +19,7 @@ from core.errors import UsageError
 from fakes import preloaded
 from fakes.agent import run_by_agent
 from fakes.commands import killed_while_downloading, run, start, wait
-from fakes.dask_config import hasty_connections
+from fakes.dask_clusters import dask_processes, hasty_connections
 from fakes.google import Google
 from fakes.image_file import image_file, picture, pixels
 from fakes.in_process import Commands
@@ -401,7 +401,7 @@ def test_on_dask_it_survives_the_kill_of_a_worker(
     with (here.parent / "log").open("wb") as log_file:
         process = start(environment, options, log_file)
     wait(lambda: (here / "image-data.img").exists(), process)
-    workers = _workers(process.pid)
+    workers = dask_processes(psutil.Process(process.pid))
     assert len(workers) == 2
     wait(lambda: len(list(here.glob("frame_*"))) > 2, process)
     workers[0].kill()
@@ -465,12 +465,6 @@ def test_the_real_file_goes_through_the_flow(here: Path) -> None:
     assert state.result().frames == 27
     assert len(pixels((here / "clip.gif").read_bytes())) == 27
     assert {f"frame_{number:02}.gif" for number in range(27)} < made_in(here)
-
-
-def _workers(parent: int) -> list[psutil.Process]:
-    """Return the worker processes of a local cluster, which its nannies started."""
-    children = psutil.Process(parent).children(recursive=True)
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
 def _know(flows: str, variables: dict[str, str]) -> None:
