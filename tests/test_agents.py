@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from fakes import own_dataset, preloaded
+from fakes.agent import known_queues
 from fakes.commands import run
 from fakes.duckdb_files import attached
 from fakes.preloaded import Process
@@ -126,6 +127,23 @@ def runs_of(name: str) -> list[Any]:
             return list(await client.read_flow_runs(deployment_filter=which))
 
     return sorted(asyncio.run(read()), key=lambda run: run.created)
+
+
+def test_the_agent_of_these_tests_always_knows_its_queue() -> None:
+    """Its two loops, for scheduled and for cancelled runs, may ask for it at the same time."""
+    from prefect.agent import PrefectAgent
+
+    async def ask() -> list[list[str]]:
+        make: Any = PrefectAgent
+        async with make(work_pool_name="default-agent-pool", work_queues=[QUEUE]) as agent:
+
+            async def names() -> list[str]:
+                return [queue.name async for queue in known_queues(agent)]
+
+            return [*await asyncio.gather(names(), names())]
+
+    _make_pool()
+    assert asyncio.run(ask()) == [[QUEUE], [QUEUE]]
 
 
 def test_agents_load_the_months_one_after_another_if_asked(

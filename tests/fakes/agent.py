@@ -14,7 +14,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -115,11 +115,27 @@ async def _run_process(
     return started
 
 
+_QUEUES: Any = PrefectAgent.get_work_queues
+
+
+async def known_queues(agent: PrefectAgent) -> AsyncIterator[Any]:
+    """Yield the queue of an agent, once it is known.
+
+    Prefect's own yields none while another loop of the agent reads it, every 30 s, and an agent
+    without queues takes the runs of all, such as those of a test that wants none to be taken.
+    """
+    while not (found := [queue async for queue in _QUEUES(agent)]):
+        await anyio.sleep(0.01)
+    for queue in found:
+        yield queue
+
+
 def _main() -> None:
     from prefect.cli.root import app
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(process, "run_process", _run_process)
+        patch.setattr(PrefectAgent, "get_work_queues", known_queues)
         app(["agent", "start", "-p", "default-agent-pool", "-q", sys.argv[1]])
 
 
