@@ -134,6 +134,7 @@ class Dataset:
             *text.header,
         ]
         layout += [text.short_rows]
+        layout += [] if text.quotes else ["no quotes"]
         shared = {"*": _checksum(whole, 8), LAYOUT: _checksum(layout, 8)}
         return {c.name: c.signature for c in self.columns} | shared
 

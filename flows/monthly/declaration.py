@@ -121,6 +121,10 @@ class Written(Strict):
     short_rows: bool = Field(
         default=False, description="true if rows may lack their last fields, which are then empty"
     )
+    quotes: bool = Field(
+        default=True,
+        description="false if a quote is a character like any other, as in IMDb's files",
+    )
     line_breaks: bool = Field(
         default=False, description="true if quoted texts may contain line breaks"
     )

@@ -36,6 +36,9 @@ def faults_of_meaning(name: str, declared: Declaration) -> Iterator[Fault]:
     """Yield the values that contradict each other or refer to something that does not exist."""
     yield from _names(name, declared)
     yield from _table(declared.table or name)
+    if declared.text.line_breaks and not declared.text.quotes:
+        message = "is for texts in quotes, and quotes = false says that there are none; remove one"
+        yield Fault(("text", "line_breaks"), message)
     yield from _aliases(declared)
     for key, column in declared.columns.items():
         for fault in _column(declared, key, column):

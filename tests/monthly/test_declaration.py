@@ -111,6 +111,12 @@ FAULTS = {
         6,
         "separator is ':'; write the ch",
     ),
+    "line breaks without quotes": (
+        "[roles]",
+        "[text]\nquotes = false\nline_breaks = true\n[roles]",
+        7,
+        "text.line_breaks is for texts in quotes, and quotes = false says that there are none",
+    ),
     "2.0 lines": (
         "[roles]",
         "[text]\nlines_before_header = 2.0\n[roles]",

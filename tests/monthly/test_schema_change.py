@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ from monthly.dataset import LAYOUT
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
+from monthly.sample import version_of
 from monthly.schema_change import are_read_alike, schema_change
 
 HEAD = 'title = "T"\npublisher = "P"\nfirst_month = "2020-01"\n'
@@ -24,6 +27,7 @@ encoding = "latin-1"
 lines_before_header = 1
 header = ["total", "price", "day", "clock"]
 short_rows = true
+quotes = false
 """
 NO_DRIFT: Mapping[str, list[str]] = {"renamed": [], "unknown": [], "missing": []}
 Declare = Callable[..., None]
@@ -65,6 +69,7 @@ def converted(**drift: list[str]) -> Entry:
         ("lines_before_header", "2"),
         ("header", '["price", "total", "day", "clock"]'),
         ("short_rows", "false"),
+        ("quotes", "true"),
     ],
 )
 def test_another_layout_of_the_files_changes_the_months(
@@ -91,6 +96,18 @@ def test_a_month_from_before_1_10_is_not_changed_by_the_upgrade(declare: Declare
     before = replace(now, signatures={n: s for n, s in now.signatures.items() if n != LAYOUT})
     assert schema_change(before) == ""
     assert are_read_alike(before, now)
+
+
+def test_a_month_from_before_1_11_is_not_changed_by_the_upgrade(declare: Declare) -> None:
+    """A declaration that says nothing of quotes has the signature that 1.10 gave it."""
+    declare(column("total"), 'separator = ";"\nlines_before_header = 1')
+    as_before = json.dumps(["", ";", None, 1, False]).encode()
+    signature = DATASETS["rides"].signatures[LAYOUT]
+    assert signature == hashlib.sha256(as_before).hexdigest()[:8]
+    version = version_of("rides")
+    declare(column("total"), 'separator = ";"\nlines_before_header = 1\nquotes = true')
+    assert DATASETS["rides"].signatures[LAYOUT] == signature
+    assert version_of("rides") == version
 
 
 def test_months_of_parquet_files_have_no_layout(declare: Declare) -> None:

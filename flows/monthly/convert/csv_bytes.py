@@ -51,7 +51,7 @@ def has_escaped_quotes(data: bytes, delimiter: str) -> bool:
     return bool(re.search(rb"(?:\A|(?<=[\n%b]))" % mark + text + inside, data))
 
 
-def padded(data: bytes, delimiter: str, fields: int) -> bytes:
+def padded(data: bytes, delimiter: str, fields: int, quotes: bool) -> bytes:
     """Return the lines; those that are short, but not blank, are padded to this many fields.
 
     Raises:
@@ -60,13 +60,13 @@ def padded(data: bytes, delimiter: str, fields: int) -> bytes:
     mark = delimiter.encode()
     lines = [line.rstrip(b"\r") for line in data.split(b"\n")]
     return b"\n".join(
-        line + mark * (fields - _count_fields(line, delimiter, mark)) if line else line
+        line + mark * (fields - _count_fields(line, delimiter, mark, quotes)) if line else line
         for line in lines
     )
 
 
-def _count_fields(line: bytes, delimiter: str, mark: bytes) -> int:
-    if b'"' not in line:
+def _count_fields(line: bytes, delimiter: str, mark: bytes, quotes: bool) -> int:
+    if not quotes or b'"' not in line:
         return line.count(mark) + 1
     try:
         return len(next(csv.reader([line.decode("latin-1")], delimiter=delimiter), []))

@@ -23,7 +23,8 @@ from monthly.convert.csv_header import (
     row_numbers,
     split,
 )
-from monthly.convert.csv_lines import Layout, Lines
+from monthly.convert.csv_layout import Layout
+from monthly.convert.csv_lines import Lines
 from monthly.convert.letters import SINGLE_BYTE, declared_or_utf8
 from monthly.convert.line_breaks import OneLineRows
 from monthly.convert.readings import Readings
@@ -82,7 +83,7 @@ def _table(
         head = reading(month, path, partial(stream.read, HEAD_BYTES))
         header = header_of(month, path / name, head)
         begun = head[header.end :]
-        rows = [split(line, header.delimiter) for line in begun.split(b"\n")]
+        rows = [split(line, header.delimiter, declared.quotes) for line in begun.split(b"\n")]
         mapped = _mapped(month, header.names, rows[:-1] or rows, strict, readings)
         if first:
             mapped = _like_first(month, path, name, mapped, first)
@@ -95,6 +96,7 @@ def _table(
             header.delimiter,
             header.encoding,
             readings,
+            quotes=declared.quotes,
             short_rows=declared.short_rows,
             line_breaks=declared.line_breaks,
         )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 from core.errors import BadFile
 from monthly.columns import fold
@@ -71,7 +72,7 @@ def header_of(month: Month, path: Path, head: bytes) -> Header:
     size, encoding = len(line) + len(end), encoding_of_names(line)
     line = line if encoding == "utf-8" else _in_utf8(month, line, encoding)
     delimiter = delimiter or declared.separator or _delimiter(month, line)
-    names = split(line, delimiter)
+    names = split(line, delimiter, declared.quotes)
     if not names:
         raise BadFile(f"{month}: {path.name} has no line ends that are known; is it text?")
     while len(names) > 1 and not names[-1].strip():
@@ -85,7 +86,7 @@ def _declared_header(month: Month, path: Path, head: bytes, text: bytes, announc
     size = len(head) - len(text)
     delimiter = announced or declared.separator or _delimiter(month, line, len(declared.header))
     skipped = head[:size].removeprefix(MARK).rstrip(b"\r\n").splitlines()
-    lines = [split(each, delimiter) for each in skipped]
+    lines = [split(each, delimiter, declared.quotes) for each in skipped]
     refuse_other_lines(month, path, lines, declared.header)
     return Header(declared.header, size, delimiter)
 
@@ -126,19 +127,24 @@ def _delimiter(month: Month, line: bytes, fields: int | None = None) -> str:
     known = dataset.known_names.keys() | dataset.parts.keys()
 
     def score(delimiter: str) -> int:
-        names = split(line, delimiter)
+        names = split(line, delimiter, dataset.text.quotes)
         return len(names) == fields if fields else sum(fold(name) in known for name in names)
 
     return max(DELIMITERS, key=score)
 
 
-def split(line: bytes, delimiter: str) -> list[str]:
-    """Split a line into fields; return none if it cannot be split."""
+def split(line: bytes, delimiter: str, quotes: bool) -> list[str]:
+    """Split a line into fields, which may be in quotes; return none if it cannot be split."""
     text = line.strip(b"\r").decode("utf-8", "backslashreplace")
     try:
-        return next(csv.reader([text], delimiter=delimiter), [])
+        return next(csv.reader([text], delimiter=delimiter, quoting=quoting(quotes)), [])
     except csv.Error:
         return []
+
+
+def quoting(quotes: bool) -> Literal[0, 3]:
+    """Return what `csv` calls reading fields that may be in quotes, or that never are."""
+    return csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
 
 
 def row_numbers(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import cached_property
 from typing import Any
 
@@ -21,8 +20,8 @@ from monthly.convert.csv_bytes import (
     has_hexadecimal,
     has_odd_quotes,
     line_ends,
-    padded,
 )
+from monthly.convert.csv_layout import Layout, Typed
 from monthly.convert.line_breaks import restored, restored_text
 from monthly.convert.pieces import Piece, Reject
 from monthly.convert.published_values import (
@@ -31,14 +30,12 @@ from monthly.convert.published_values import (
     has_padded_nulls,
     refuse_nameless,
 )
-from monthly.convert.readings import Readings
-from monthly.header import Mapped
-from monthly.month import Month
 
 _CONVERSION = re.compile(r"In CSV column #(\d+): .*?(?:CSV conversion error to )(.*)", re.DOTALL)
 #: Why such a line is rejected, unless the declaration has `line_breaks`.
 OPEN_QUOTE = (
-    "an unmatched quote in the line; declare line_breaks = true in [text] if texts have line breaks"
+    "an unmatched quote in the line; declare line_breaks = true in [text] if texts have line "
+    "breaks, or quotes = false if quotes are characters like any other"
 )
 #: Spark and MySQL write such texts; read as CSV, `"a \"b\""` would be `a \b\""`.
 ESCAPED_QUOTE = "a quote after a backslash in a quoted text; write it as two quotes"
@@ -48,66 +45,8 @@ _FEW_BYTES = 1 << 16
 
 #: Kinds that `casting` reads from text alone.
 _AS_TEXT = ("boolean", "date", "decimal", "string")
-
-
 #: What to do about values in a field without a name.
 _NAME_FIELDS = 'declare header in [text], or new_columns = "drop"'
-
-
-class Typed(IntEnum):
-    """Modes in which Arrow parses a block, fastest first; TEXT leaves every cast to `casting`.
-
-    What one mode accepts, every later mode reads identically.
-    """
-
-    NUMBERS = 0  # codes are texts, and the block has none
-    CODES = 1
-    POINTS = 2  # whole numbers may be written 1.0
-    TEXT = 3
-
-
-@dataclass
-class Layout:
-    """How the lines of one file are read.
-
-    Attributes:
-        month: the month of the file.
-        mapped: the column of each name in the header.
-        fields: fields per line; some vintages have more fields than names, the surplus empty.
-        delimiter: the delimiter between fields.
-        names_in: the encoding of the names, if not that of the lines.
-        readings: how to read ambiguous values.
-        typed: the first mode that fitted the previous block, and the first to try for the next.
-        short_rows: whether rows may lack their last fields, which are then empty.
-        line_breaks: whether `OneLineRows` has replaced line breaks in the lines.
-    """
-
-    month: Month
-    mapped: Mapped
-    fields: int
-    delimiter: str
-    names_in: str
-    readings: Readings
-    typed: Typed = Typed.NUMBERS
-    short_rows: bool = False
-    line_breaks: bool = False
-
-    def names(self) -> list[str]:
-        """Return one name per field; fields beyond the header are named by their position."""
-        known = self.mapped.names
-        return known + [f"#{i}" for i in range(len(known), self.fields)]
-
-    def wanted(self) -> list[str]:
-        """Return the fields that are known columns, twins included."""
-        return [n for n, c in zip(self.mapped.names, self.mapped.columns) if c]
-
-    def surplus(self) -> list[str]:
-        """Return the fields beyond the header's names, which must be empty."""
-        return self.names()[len(self.mapped.columns) :]
-
-    def nameless(self) -> dict[str, int]:
-        """Return the other fields that must be empty, each with its index."""
-        return {self.mapped.names[place]: place for place in sorted(self.mapped.nameless)}
 
 
 @dataclass(frozen=True)
@@ -176,10 +115,15 @@ class Lines:
             raise Unreadable("a NUL byte")
         if self._ends[1]:
             raise Unreadable("a carriage return inside a line")
-        if b'"' in data and has_odd_quotes(data):
+        if self._has_quotes and has_odd_quotes(data):
             raise Unreadable(OPEN_QUOTE)
-        if b"\\" in data and has_escaped_quotes(data, self.layout.delimiter):
+        if self._has_quotes and b"\\" in data and has_escaped_quotes(data, self.layout.delimiter):
             raise Unreadable(ESCAPED_QUOTE)
+
+    @cached_property
+    def _has_quotes(self) -> bool:
+        """Return whether the lines have quotes that may enclose texts."""
+        return self.layout.quotes and b'"' in self.data
 
     def _conform(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         found, layout = dict(zip(batch.schema.names, batch.columns)), self.layout
@@ -221,11 +165,10 @@ class Lines:
     @cached_property
     def _padded(self) -> bytes:
         """Return the lines, with the fields that short ones lack, if that is declared."""
-        layout, data = self.layout, self.data
-        return padded(data, layout.delimiter, layout.fields) if layout.short_rows else data
+        return self.layout.padded(self.data) if self.layout.short_rows else self.data
 
     def _parse(self, typed: Typed) -> pa.RecordBatch:
-        layout, data, quoted = self.layout, self._padded, b'"' in self.data
+        layout, data, quoted = self.layout, self._padded, self._has_quotes
         if quoted:
             # Append an empty row; otherwise a quote left open at the end would go unnoticed.
             mark = layout.delimiter.encode()
@@ -235,7 +178,7 @@ class Lines:
             read_options=pa_csv.ReadOptions(
                 use_threads=False, block_size=len(data) + 1, column_names=layout.names()
             ),
-            parse_options=pa_csv.ParseOptions(delimiter=layout.delimiter),
+            parse_options=layout.parse_options(),
             convert_options=_convert_options(layout, typed),
         )
         table = table.slice(0, table.num_rows - quoted)

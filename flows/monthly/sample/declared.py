@@ -55,6 +55,8 @@ def version_of(dataset: Dataset) -> str:
         include={"columns", "text", "roles", "bounds", "map", "interval", "time_zone"},
         exclude={"columns": {"__all__": {"description"}}},
     )
+    if dataset.text.quotes:
+        del said["text"]["quotes"]  # so that samples from before 1.11 stay as they are
     said["place"] = dataset.words.place
     checksum = hashlib.sha256(json.dumps(said).encode()).hexdigest()
     return f"{SAMPLE_VERSION}.{checksum[:8]}"
@@ -79,16 +81,31 @@ def _texts(month: Month, rows: int) -> Iterator[str]:
     separator = dataset.text.separator or ","
     yield "".join(f"Generated, line {n + 1}\n" for n in range(dataset.text.lines_before_header))
     if not dataset.text.header:
-        names = quoted(strings([field.name for field in fields]), separator).to_pylist()
-        yield separator.join([_text_first(names[0]), *names[1:]]) + "\n" if names else "\n"
+        names = _fields(month, strings([field.name for field in fields]), separator).to_pylist()
+        first = _text_first(names[0]) if names and dataset.text.quotes else "".join(names[:1])
+        yield separator.join([first, *names[1:]]) + "\n"
     columns = list(dict.fromkeys(field.column for field in fields if field.column))
     key = key_of(columns, dataset, clock, rows)
     for start in range(0, rows, CHUNK):
         span = start, min(start + CHUNK, rows)
         arrays = _Chunk(month, Values(month, clock, rows, span), key, span).arrays(fields)
-        shown = [quoted(array, separator) for array in arrays]
+        shown = [_fields(month, array, separator) for array in arrays]
         lines = pc.binary_join_element_wise(*shown, separator).to_pylist()
         yield "\n".join([*lines, ""])
+
+
+def _fields(month: Month, texts: pa.Array, separator: str) -> pa.Array:
+    """Return the texts as fields, in quotes where they need and may have them."""
+    dataset = DATASETS[month.dataset]
+    if dataset.text.quotes:
+        return quoted(texts, separator)
+    split = texts.filter(pc.match_substring(texts, separator))
+    if len(split):
+        raise UsageError(
+            f"{month}: {split[0].as_py()!r} of the declaration has the separator, and no quotes "
+            f"are to enclose it; correct text.quotes or text.separator in {dataset.place}"
+        )
+    return texts
 
 
 def quoted(texts: pa.Array, separator: str) -> pa.Array:
