@@ -230,8 +230,8 @@ def test_digits_that_a_float_does_not_keep_get_a_comment(
 
 
 def test_a_draft_that_does_not_load_its_file_says_so(tmp_path: Path) -> None:
-    """Most lines have a quote character that quotes nothing, such as for inches."""
-    text = table("day\tsize", '{d}\t{n}" pipe')
+    """Most lines have a quote that quotes nothing, such as for inches, and one quotes a field."""
+    text = table("day\tsize", '{d}\t{n}" pipe') + '2021-03-31\t"pipe\tor tube"\n'
     found = draft(tmp_path, {"t-2021-03.tsv": text.replace('1" pipe', "pipe")})
     assert "The draft does not load t-2021-03.tsv: own 2021-03:" in comments(found.text)
 

@@ -15,7 +15,7 @@ from monthly.declaration import Limits
 from monthly.describe.addresses import month_in
 from monthly.describe.checking import Checked, checked
 from monthly.describe.draft import Draft, draft_of
-from monthly.describe.published import Published, read_published
+from monthly.describe.published import Published, read_alike, read_published
 from monthly.describe.rendering import rendered
 from monthly.describe.zones import zone_of_repeats
 
@@ -36,7 +36,7 @@ def describe(addresses: Sequence[str], name: str, tell: Tell = lambda line: None
     """
     with tempfile.TemporaryDirectory(prefix="describe-") as folder:
         files = [_read(a, Path(folder, "published", str(n)), tell) for n, a in enumerate(addresses)]
-        draft = draft_of(name, files)
+        draft = draft_of(name, read_alike(files))
         return _checked(draft, Path(folder), tell)
 
 

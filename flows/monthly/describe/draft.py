@@ -16,7 +16,7 @@ from monthly.describe.joins import is_split_date, joined, propose_zones
 from monthly.describe.layout import TextLayout
 from monthly.describe.marks import mark_of
 from monthly.describe.months import month_of
-from monthly.describe.published import Published
+from monthly.describe.published import Published, plain_quotes
 from monthly.describe.recognized_texts import is_period
 from monthly.describe.roles import roles_of
 from monthly.describe.total_rows import propose_rejects
@@ -215,6 +215,12 @@ def _notes(draft: Draft) -> list[str]:
         f"{file.layout.above!r}."
         for file in draft.files
         if file.layout and file.layout.above
+    ]
+    notes += [
+        f"{plain_quotes(file)} In others, quotes may or do: see whether quotes = false in [text] "
+        "is right."
+        for file in draft.files
+        if file.quotes and file.quoted.plain
     ]
     notes += [*_wide(draft.files)]
     encodings = {layout.encoding for layout in draft.layouts}

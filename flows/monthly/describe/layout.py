@@ -17,7 +17,7 @@ from pathlib import Path
 from core.download.text_stream import Recoded, reading, tables_in, unpacked
 from core.errors import BadFile
 from monthly.columns import fold
-from monthly.convert.csv_header import HEAD_BYTES
+from monthly.convert.csv_header import HEAD_BYTES, quoting
 from monthly.convert.line_breaks import OneLineRows, restored_text
 from monthly.describe.letters import encoding
 from monthly.describe.recognized_texts import NULL_TEXTS, is_period, is_unit
@@ -53,6 +53,7 @@ class TextLayout:
         has_units: whether a line of units follows the header.
         has_open_quotes: whether a line has an unmatched quote.
         above: the line right above the header, if it could be the header as well.
+        quotes: whether quotes enclose texts, rather than being characters like any other.
     """
 
     encoding: str
@@ -64,6 +65,7 @@ class TextLayout:
     has_units: bool = False
     has_open_quotes: bool = False
     above: str = ""
+    quotes: bool = True
 
     def can_tell(self, names: Sequence[str]) -> bool:
         """Return whether the names can serve as a header: all present and distinct, no units."""
@@ -73,16 +75,20 @@ class TextLayout:
 
     def lacks_fields(self, line: str) -> bool:
         """Return whether a complete line has fewer fields than most."""
-        return line.count('"') % 2 == 0 and len(_split(line, self.separator)) < self.fields
+        is_complete = line.count('"') % 2 == 0 or not self.quotes
+        return is_complete and len(self._split(line)) < self.fields
 
     def is_note(self, line: str) -> bool:
         """Return whether a line is a note, not a row: it lacks fields and begins with words."""
-        return self.lacks_fields(line) and not _is_typed(
-            next(iter(_split(line, self.separator)), "")
-        )
+        return self.lacks_fields(line) and not _is_typed(next(iter(self._split(line)), ""))
+
+    def _split(self, line: str) -> list[str]:
+        return _split(line, self.separator, self.quotes)
 
 
-def layout_of(what: str, path: Path, member: str = "", line_breaks: bool = False) -> TextLayout:
+def layout_of(
+    what: str, path: Path, member: str = "", line_breaks: bool = False, quotes: bool = True
+) -> TextLayout:
     """Return the layout of a text file, compressed or not.
 
     Args:
@@ -90,6 +96,7 @@ def layout_of(what: str, path: Path, member: str = "", line_breaks: bool = False
         path: the file.
         member: the pattern of the tables to read, if it is an archive.
         line_breaks: whether texts in quotes may have line breaks.
+        quotes: whether texts may be in quotes.
 
     Raises:
         BadFile: it is damaged or empty.
@@ -109,14 +116,16 @@ def layout_of(what: str, path: Path, member: str = "", line_breaks: bool = False
         lines.pop()  # may be cut off
     if not any(line.strip() for line in lines):
         raise BadFile(f"{what}: the file is empty; is it the right file?")
-    return _laid_out(used, lines)
+    return _laid_out(used, lines, quotes)
 
 
-def _laid_out(used: str, lines: Sequence[str]) -> TextLayout:
+def _laid_out(used: str, lines: Sequence[str], quotes: bool) -> TextLayout:
     first = next(n for n, line in enumerate(lines) if line.strip())
     announced = _ANNOUNCED.fullmatch(lines[first].strip())
-    separator = announced[1] if announced else _separator(lines)
-    rows = [[] if n == first and announced else _split(t, separator) for n, t in enumerate(lines)]
+    separator = announced[1] if announced else _separator(lines, quotes)
+    rows = [_split(line, separator, quotes) for line in lines]
+    if announced:
+        rows[first] = []
     table = _Table(rows)
     header, begin = table.header, table.begin
     names = [] if header is None else [_on_one_line(name) for name in rows[header]]
@@ -132,8 +141,9 @@ def _laid_out(used: str, lines: Sequence[str]) -> TextLayout:
         names=tuple(names),
         fields=max(table.fields, len(names)),
         has_units=header is not None and begin > header + 1,
-        has_open_quotes=any(line.count('"') % 2 for line in lines),
+        has_open_quotes=quotes and any(line.count('"') % 2 for line in lines),
         above=lines[table.above] if table.above is not None else "",
+        quotes=quotes,
     )
 
 
@@ -141,18 +151,18 @@ def _on_one_line(name: str) -> str:
     return " ".join(restored_text(name).split())
 
 
-def _split(line: str, separator: str) -> list[str]:
+def _split(line: str, separator: str, quotes: bool) -> list[str]:
     try:
-        return next(csv.reader([line], delimiter=separator), [])
+        return next(csv.reader([line], delimiter=separator, quoting=quoting(quotes)), [])
     except csv.Error:
         return []
 
 
-def _separator(lines: Sequence[str]) -> str:
+def _separator(lines: Sequence[str], quotes: bool) -> str:
     """Return the separator that yields a table: equally many fields per row, with typed values."""
 
     def score(separator: str) -> tuple[bool, bool, float, int, int]:
-        rows = [row for line in lines if (row := _split(line, separator)) and any(row)]
+        rows = [row for line in lines if (row := _split(line, separator, quotes)) and any(row)]
         fields = _fields(rows)
         table = [row for row in rows if len(row) == fields]
         values = [field for row in table for field in row if field.strip()]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.download.checks import kind_of
-from core.errors import BadFile
+from core.errors import BadFile, UsageError
 from core.parquet import damage_named, open_file
 from monthly.convert.csv_file import open_csv
 from monthly.convert.csv_lines import OPEN_QUOTE, Lines
@@ -25,6 +25,7 @@ from monthly.datasets import drafted
 from monthly.describe.addresses import YearMonth
 from monthly.describe.layout import TextLayout, layout_of
 from monthly.describe.members import member_of
+from monthly.describe.quotes import Quotes
 from monthly.describe.toml_text import as_toml
 from monthly.describe.values import Values
 from monthly.month import Month
@@ -55,6 +56,8 @@ class Published:
         layout: the layout of a text file; None for a Parquet file.
         line_breaks: whether texts in quotes have line breaks.
         short_rows: whether rows may lack their last fields.
+        quotes: whether quotes enclose texts, rather than being characters like any other.
+        quoted: the lines with quotes.
         columns: its columns, in order.
         rows: number of readable rows.
         rejects: the first rows with another number of fields or invalid text.
@@ -71,6 +74,8 @@ class Published:
     layout: TextLayout | None = None
     line_breaks: bool = False
     short_rows: bool = False
+    quotes: bool = True
+    quoted: Quotes = field(default_factory=Quotes)
     columns: list[Values] = field(default_factory=list)
     rows: int = 0
     rejects: list[Reject] = field(default_factory=list)
@@ -91,7 +96,7 @@ def read_published(file: Published) -> Published:
     Raises:
         BadFile: it is damaged, has no rows, or is not text.
     """
-    file = replace(file, rejects=[])  # not those of another reading
+    file = replace(file, rejects=[], quoted=Quotes())  # not those of another reading
     near_year = (file.month or ANY_MONTH)[0]
     if kind_of(file.path) == "parquet":
         schema = pq.read_schema(file.path)
@@ -99,15 +104,13 @@ def read_published(file: Published) -> Published:
         found = replace(file, columns=columns)
     else:
         file = replace(file, member=member_of(file.name, file.path))
-        layout = layout_of(file.name, file.path, file.member, file.line_breaks)
+        layout = layout_of(file.name, file.path, file.member, file.line_breaks, file.quotes)
         names = [*layout.names, *[""] * (layout.fields - len(layout.names))]
         columns = [Values(name, near_year) for name in names]
         found = replace(file, layout=layout, columns=columns)
     _measure(found)
-    if _may_have_line_breaks(found):
-        other = read_published(replace(file, line_breaks=True))
-        if _reads_better(other, found):
-            return other
+    if other := _read_otherwise(file, found):
+        return other
     if found.layout and _has_short_rows(found, found.layout):
         return read_published(replace(file, short_rows=True))
     if not found.rows:
@@ -116,9 +119,54 @@ def read_published(file: Published) -> Published:
     return found
 
 
+def _read_otherwise(file: Published, found: Published) -> Published | None:
+    """Return the file with line breaks in its texts, or without quotes, if that fits better."""
+    joined = None
+    if _may_have_line_breaks(found):
+        with suppress(BadFile):  # no row can be read
+            other = read_published(replace(file, line_breaks=True))
+            joined = other if _reads_better(other, found) else None
+    # Where line breaks explain all quotes, both readings are possible.
+    is_explained = found.line_breaks or (joined and not joined.quoted.plain)
+    if found.quotes and found.quoted.are_plain and not is_explained:
+        plain = read_published(replace(file, quotes=False))
+        if plain.rejected <= found.rejected:
+            return plain
+    return joined
+
+
+def read_alike(files: Sequence[Published]) -> list[Published]:
+    """Return the files; if quotes are plain characters in one of them, they are so in all.
+
+    Raises:
+        UsageError: in another one, quotes enclose texts.
+    """
+    plain = next((file for file in files if not file.quotes), None)
+    for file in files if plain else ():
+        if plain and file.quotes and (file.quoted.enclosing or file.line_breaks):
+            raise UsageError(
+                f"in {plain.name}, quotes are characters like any other, in {file.name} they "
+                "enclose texts; one declaration cannot hold for both: describe them apart"
+            )
+    return [
+        read_published(Published(file.address, file.path, file.month, quotes=False))
+        if plain and file.quotes and file.quoted.either
+        else file
+        for file in files
+    ]
+
+
+def plain_quotes(file: Published) -> str:
+    """Return a comment on the quotes that are characters like any other."""
+    lines, first = file.quoted.plain, file.quoted.first
+    return (
+        f"{file.name}: in {lines:,} of its lines, first in line {first}, a quote encloses no field."
+    )
+
+
 def _may_have_line_breaks(file: Published) -> bool:
     """Return whether a line has an unmatched quote."""
-    if file.line_breaks or not file.layout:
+    if file.line_breaks or not file.layout or not file.quotes:
         return False
     return file.layout.has_open_quotes or any(OPEN_QUOTE in r.reason for r in file.rejects)
 
@@ -151,7 +199,7 @@ def _are_notes(file: Published, layout: TextLayout) -> bool:
 
 
 def _measure(file: Published) -> None:
-    with opened(file) as pieces:
+    with opened(file, look=file.quoted.add) as pieces:
         for batches, rejects, file.end in pieces:
             file.rejected += len(rejects)
             file.rejects += rejects[: _REJECTS - len(file.rejects)]
@@ -186,7 +234,9 @@ Read = tuple[Sequence[pa.RecordBatch], Sequence[Reject], int]
 
 
 @contextmanager
-def opened(file: Published, nulls: Sequence[str] = ()) -> Iterator[Iterator[Read]]:
+def opened(
+    file: Published, nulls: Sequence[str] = (), look: Callable[[Lines], None] = lambda lines: None
+) -> Iterator[Iterator[Read]]:
     """Open a file to read its rows, with all columns in order, and its unreadable rows."""
     with ExitStack() as stack:
         if file.layout is None:
@@ -197,12 +247,13 @@ def opened(file: Published, nulls: Sequence[str] = ()) -> Iterator[Iterator[Read
         readings = replace(Readings.asked(Rules(), month), settled=True)
         try:
             _, pieces = stack.enter_context(open_csv(month, file.path, True, readings))
-            yield (_texts(piece) for piece in pieces)
+            yield (_texts(piece, look) for piece in pieces)
         except BadFile as error:
             raise BadFile(month.unprefixed(str(error))) from error
 
 
-def _texts(piece: Lines) -> Read:
+def _texts(piece: Lines, look: Callable[[Lines], None]) -> Read:
+    look(piece)
     found = salvage(piece, read=lambda piece: piece.published())
     lines = piece.data.rstrip(b"\r\n").count(b"\n")
     return found.batches, found.rejects, piece.first + lines
@@ -227,6 +278,7 @@ def _declared(file: Published, layout: TextLayout, nulls: Sequence[str]) -> str:
         f"separator = {as_toml(layout.separator)}",
         f"lines_before_header = {layout.skipped}",
         f"header = {as_toml(names)}",
+        f"quotes = {as_toml(file.quotes)}",
         f"line_breaks = {as_toml(file.line_breaks)}",
         f"short_rows = {as_toml(file.short_rows)}",
         f"nulls = {as_toml([*nulls])}",

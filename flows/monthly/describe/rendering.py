@@ -15,6 +15,7 @@ from monthly.declaration import Limits
 from monthly.describe.addresses import filled, late_days, templates
 from monthly.describe.columns import Drafted
 from monthly.describe.draft import Draft
+from monthly.describe.published import plain_quotes
 from monthly.describe.toml_text import as_toml, bare, comment
 from monthly.describe.values import range_of
 
@@ -119,6 +120,10 @@ def _text_lines(draft: Draft) -> Iterator[str]:
         yield f"lines_before_header = {draft.lines}"
     if draft.header:
         yield from _header(draft)
+    plain = [file for file in draft.files if not file.quotes]
+    if plain:
+        yield from (comment(plain_quotes(file)) for file in plain if file.quoted.plain)
+        yield "quotes = false"
     if any(file.line_breaks for file in draft.files):
         yield "line_breaks = true # some texts have line breaks"
     if any(file.short_rows for file in draft.files):
