@@ -78,19 +78,19 @@ class Http:
         """
         url, known = secrets.filled(wanted.url), _condition(wanted)
         with _client(wanted) as client:
-            with client.stream("HEAD", url, headers=known) as response:
+            with _answer(client, "HEAD", url, known) as response:
                 if response.status_code not in self.no_head:
                     return self._seen(wanted, response)
             byte = {"Range": "bytes=0-0", **known}
-            with client.stream("GET", url, headers=byte) as response:
+            with _answer(client, "GET", url, byte) as response:
                 return self._seen(wanted, response)
 
     def fetch(self, wanted: RemoteFile[What], part: PartFile, progress: Progress) -> Download[What]:
         """Download the file, or the rest of a partial download."""
         begun = part.begun(wanted.url)
         headers = part.rest_of(begun) if begun else {}
-        get = ("GET", secrets.filled(wanted.url))
-        with _client(wanted) as client, client.stream(*get, headers=headers) as response:
+        url = secrets.filled(wanted.url)
+        with _client(wanted) as client, _answer(client, "GET", url, headers) as response:
             if not begun or _is_usable(response, part, begun):
                 return self._receive(wanted, response, part, begun, progress)
         part.forget()
@@ -218,8 +218,7 @@ def _client(wanted: RemoteFile[Any]) -> Iterator[httpx.Client]:
             ) as client,
         ):
             yield client
-    # httpx decodes the host of a redirect, which may fail with a UnicodeError.
-    except (httpx.TooManyRedirects, httpx.UnsupportedProtocol, UnicodeError) as error:
+    except (httpx.TooManyRedirects, httpx.UnsupportedProtocol) as error:
         message = f"{wanted} leads to no file: {error}; choose another source"
         raise SourceError(message) from error
     except httpx.TransportError as error:
@@ -228,6 +227,19 @@ def _client(wanted: RemoteFile[Any]) -> Iterator[httpx.Client]:
             raise SourceError(f"{wanted} answered {error}; {_LOGIN_ADVICE}") from error
         what = f"{type(error).__name__}: {error}"
         raise Unreachable(f"{wanted} did not answer ({what}); try again later") from error
+
+
+@contextmanager
+def _answer(
+    client: httpx.Client, method: str, url: str, headers: Mapping[str, str]
+) -> Iterator[httpx.Response]:
+    """Yield the response to a request, after any redirect."""
+    with ExitStack() as opened:
+        try:
+            answer = opened.enter_context(client.stream(method, url, headers=headers))
+        except UnicodeError as error:  # httpx decodes the host of a redirect
+            raise httpx.UnsupportedProtocol(str(error)) from error
+        yield answer
 
 
 def _is_hidden(response: httpx.Response) -> bool:

@@ -140,6 +140,17 @@ def test_a_redirect_to_an_impossible_host_leads_nowhere(
     assert [each.name for each in folder.iterdir()] == ["127.0.0.1"]
 
 
+def test_a_failure_while_the_body_arrives_is_not_taken_for_a_redirect(
+    web: Web, tmp_path: Path
+) -> None:
+    def fail(done: int, total: int | None) -> None:
+        raise UnicodeError("of our own")
+
+    wanted = RemoteFile("a file", web.serve("/x", b"abc"))
+    with pytest.raises(UnicodeError, match="of our own"):
+        Http().fetch(wanted, PartFile(tmp_path / "x.part"), fail)
+
+
 @pytest.mark.parametrize("there", ["", "?file=1"])
 def test_a_redirect_to_a_host_without_a_path_is_followed(there: str, web: Web) -> None:
     url = web.serve(f"/{there}", b"abc")
