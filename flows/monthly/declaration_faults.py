@@ -154,8 +154,12 @@ def _codes(column: Column) -> Iterator[Fault]:
 
 
 def _rejected(declared: Declaration, key: str, column: Column) -> Iterator[Fault]:
-    if column.reject and any(key == other.keep_text for other in declared.columns.values()):
-        yield Fault(("reject",), "is for columns of the file, and this one keeps texts of another")
+    if any(key == other.keep_text for other in declared.columns.values()):
+        for option in ("codes", "without_code", "reject"):
+            if getattr(column, option):
+                yield Fault(
+                    (option,), "is for a column of the file; this one keeps texts of another"
+                )
     for text in column.reject:
         if text.strip() in (*declared.text.nulls, *NULLS[1:]):
             message = f"has {text!r}, which means no value; write '' for rows without a value"

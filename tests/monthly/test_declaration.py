@@ -91,6 +91,14 @@ FAULTS = {
         "have 'A' twice; case does not tell codes apart",
     ),
     "keeper": ('"Price."', '"x"\nkeep_text = "no"', 14, "is 'no', which is not a string column"),
+    "keeper of codes": (
+        '"Price."',
+        '"x"\n[columns.kind]\ntype = "int64"\ndescription = "x"\ncodes = { A = 1 }\n'
+        'keep_text = "text"\n[columns.text]\ntype = "string"\ndescription = "x"\n'
+        'codes = { A = "Z" }',
+        22,
+        "codes is for a column of the file; this one keeps texts of another",
+    ),
     "quarter": ('"When."', '"x"\nformats = ["%Y-%m Q%q"]', 11, "has a quarter and a month"),
     "reject": ('"Price."', '"x"\nreject = ["NULL"]', 14, "'NULL', which means no value; write ''"),
     "rejects": ('"Price."', '"x"\nreject = "Total"', 14, "reject is 'Total'; write published"),
