@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 from core.disk import nearest, part_of, replacing
-from core.errors import TripsError, UsageError
+from core.errors import BadFile, TripsError, UsageError
 from orchestration.interrupts import end_by_signal
 from orchestration.json_log import say
 from orchestration.network import share_network
@@ -46,10 +46,13 @@ def main() -> int:
 
         draft = describe(options.files, options.name, say)
         if options.output:
-            _write(options.output, draft)
+            _write(options.output, draft.text)
             say(f"written: {options.output}")
         else:
-            sys.stdout.write(draft)
+            sys.stdout.write(draft.text)
+        if draft.unloaded:
+            names = ", ".join(draft.unloaded)
+            raise BadFile(f"the draft does not load {names}; correct it as its comments say")
     except UsageError as error:
         return _fail(error, 2)
     except (TripsError, OSError) as error:

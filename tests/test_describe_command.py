@@ -42,6 +42,22 @@ def test_the_draft_alone_is_on_stdout(
     assert shown.err.splitlines()[-1].endswith("the values of 2 columns compared, all equal")
 
 
+def test_a_draft_that_does_not_load_its_file_is_written_and_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Most lines have a quote character that quotes nothing, such as for inches."""
+    file, output = tmp_path / "t-2020-01.tsv", tmp_path / "own.toml"
+    rows = [f"2020-01-{day:02}\t{day}{' in' if day == 1 else chr(34)}\n" for day in range(1, 29)]
+    file.write_text("day\tsize\n" + "".join(rows))
+    assert command(monkeypatch, str(file), "--name", "own", "-o", str(output)) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[-2:] == [
+        f"written: {output}",
+        "Error: the draft does not load t-2020-01.tsv; correct it as its comments say",
+    ]
+    assert "# The draft does not load t-2020-01.tsv: " in output.read_text()
+
+
 def test_ctrl_c_ends_it_without_a_traceback_or_a_file(tmp_path: Path) -> None:
     """The download hangs in the middle; a folder for it is then there, and is removed."""
     body, temporary = b"day,n\n" + b"2020-01-05,1\n" * 10_000, tmp_path / "temporary"

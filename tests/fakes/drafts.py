@@ -68,7 +68,7 @@ class Drafted:
 def draft_of(*files: Path, folder: Path) -> Drafted:
     """Draft a dataset from files."""
     told: list[str] = []
-    text = describe([str(file) for file in files], NAME, told.append)
+    text = describe([str(file) for file in files], NAME, told.append).text
     path = folder / f"{NAME}.toml"
     path.write_text(text, "utf-8")
     return Drafted(text, path, told)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.download.checks import check_file
@@ -22,8 +23,21 @@ from monthly.describe.zones import zone_of_repeats
 Tell = Callable[[str], None]
 
 
-def describe(addresses: Sequence[str], name: str, tell: Tell = lambda line: None) -> str:
-    """Return a draft declaration that loads the given files.
+@dataclass(frozen=True)
+class Described:
+    """A draft declaration.
+
+    Attributes:
+        text: the draft.
+        unloaded: names of the files that it does not load.
+    """
+
+    text: str
+    unloaded: tuple[str, ...]
+
+
+def describe(addresses: Sequence[str], name: str, tell: Tell = lambda line: None) -> Described:
+    """Return a draft declaration of the given files, and which of them it does not load.
 
     Args:
         addresses: URLs or paths of files: csv, csv.gz, zip or Parquet.
@@ -54,17 +68,20 @@ def _read(address: str, folder: Path, tell: Tell) -> Published:
     return found
 
 
-def _checked(draft: Draft, folder: Path, tell: Tell) -> str:
+def _checked(draft: Draft, folder: Path, tell: Tell) -> Described:
     """Check the draft by converting its files, and return it with the findings."""
+    unloaded = []
     path = folder / f"{draft.name}.toml"
     path.write_text(rendered(draft), "utf-8")
     for check in checked(draft, path, folder / "converted"):
         _note(draft, check)
         for line in _outcome(check):
             tell(line)
+        if not check.converted:
+            unloaded.append(check.file.name)
     text = rendered(draft)
     path.write_text(text, "utf-8")
-    return text
+    return Described(text, tuple(unloaded))
 
 
 def _note(draft: Draft, check: Checked) -> None:
