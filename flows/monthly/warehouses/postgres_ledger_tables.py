@@ -28,7 +28,7 @@ def make_ledger(sql: Cursor) -> None:
     new = [table for table in _COLUMNS if not _can_write(sql, table)]
     for table in new:
         sql.execute(f"CREATE TABLE IF NOT EXISTS {table} ({_COLUMNS[table]})")
-    if REJECTED in new or _publishes_no_deletes(sql):
+    if (REJECTED in new and _can_write(sql, REJECTED)) or _publishes_no_deletes(sql):
         sql.execute(f"ALTER TABLE {REJECTED} REPLICA IDENTITY FULL")
     if not _has_column(sql, "source"):  # a ledger from before 1.1
         sql.execute(f"ALTER TABLE {LEDGER} ADD COLUMN source text")

@@ -827,6 +827,20 @@ def test_a_ledger_that_belongs_to_somebody_else_is_not_written_to(
 
 
 @pytest.mark.usefixtures("roles")
+def test_a_table_of_rejected_rows_without_the_right_to_insert_is_named_and_stays(
+    database: Database, tmp_path: Path
+) -> None:
+    """The role may write to the ledger, and to the schema, but not to that table."""
+    database.warehouse().load(*made(tmp_path, OCTOBER, ["1", "2"]))
+    database.query("ALTER TABLE rejected_rows REPLICA IDENTITY DEFAULT")
+    database.query("GRANT SELECT, INSERT, UPDATE, DELETE ON loaded_months TO loader")
+    database.query("GRANT USAGE, CREATE ON SCHEMA public TO loader")
+    loader = postgres_at(database.url.set(username="loader"), {})
+    with pytest.raises(StorageError, match="permission denied for table rejected_rows"):
+        loader.load(*sampled(tmp_path, 5))
+
+
+@pytest.mark.usefixtures("roles")
 def test_a_ledger_of_an_older_version_names_its_owner_if_others_write_to_it(
     database: Database, tmp_path: Path, own_schema: Callable[[str], None]
 ) -> None:
