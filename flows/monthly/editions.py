@@ -18,6 +18,7 @@ from monthly.datasets import DATASETS
 from monthly.ledger import Entry, known_fields
 from monthly.month import Month
 from monthly.newer import UNREADABLE, unreadable
+from monthly.revision import EDITIONS
 
 #: The fewest digits that may name an edition.
 FEWEST_DIGITS = 4
@@ -177,7 +178,7 @@ def _copy_rejects(bucket: Bucket, month: Month, entry: Entry, edition: str) -> s
 
 
 def _folder(month: Month) -> str:
-    return f"editions/{month.dataset}/{month.stem}"
+    return f"{EDITIONS}{month.dataset}/{month.stem}"
 
 
 def name_of(key: str) -> str:

@@ -22,7 +22,7 @@ from monthly.datasets import DATASETS
 from monthly.figures import Figures
 from monthly.month import Month
 from monthly.newer import UNREADABLE, known, unreadable
-from monthly.revision import Revision
+from monthly.revision import EDITIONS, Revision
 from monthly.sources import is_generated
 
 # An unchanged month needs no Arrow, whose import takes a quarter of a second.
@@ -171,15 +171,15 @@ def read_entry(
         garbled_too: for an unusable entry, return None and its version, so that it can be replaced.
 
     Raises:
-        StorageError: the entry is garbled or of another dataset, or a newer version wrote it.
+        StorageError: the entry is garbled, of another dataset or an edition, or of a newer version.
     """
     stored = bucket.read(entry_key(month))
     if stored is None:
         return None, None
     try:
         entry = Entry.of(json.loads(stored.data))
-        if entry.dataset != month.dataset:
-            raise ValueError(f"it is of {entry.dataset} {entry.year_month}")
+        if entry.dataset != month.dataset or entry.object_key.startswith(EDITIONS):
+            raise ValueError(f"it is of {entry.dataset} {entry.year_month}, {entry.object_key}")
         return entry, stored.version
     except UNREADABLE as error:
         if garbled_too:

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+#: The folder of the editions, which have entries of their own.
+EDITIONS = "editions/"
+
 
 @dataclass(frozen=True)
 class Revision:

@@ -17,6 +17,7 @@ from core.storage.bucket import Bucket, FolderBucket
 from fakes.duckdb_files import attached
 from monthly.convert.readings import NewColumns, Rules
 from monthly.convert.to_parquet import convert
+from monthly.editions import edition_key
 from monthly.ledger import (
     entry_key,
     keep,
@@ -268,6 +269,13 @@ def entry_of_november(stack: Stack) -> None:
 def entry_of_older_object(stack: Stack) -> None:
     """Write the entry of the object that was there before."""
     change_entry(stack, object_sha256="0" * 64, object_version="older", source_sha256="1" * 64)
+
+
+def entry_of_edition(stack: Stack) -> None:
+    """Copy the entry of an edition over the month's, instead of restoring the edition."""
+    key = edition_key(OCTOBER, "0a1b2c3d4e5f", "parquet")
+    stack.put(key, stack.get(object_key(OCTOBER)))
+    change_entry(stack, object_key=key)
 
 
 def entry_of_older_declaration(stack: Stack) -> None:

@@ -20,6 +20,7 @@ from monthly.ledger import (
 )
 from monthly.month import Month
 from monthly.newer import UNREADABLE, newer
+from monthly.revision import EDITIONS
 from monthly.schema_change import schema_change
 from monthly.verify.findings import Fault, FaultKind
 from monthly.verify.footer import Footer, read_footer
@@ -86,6 +87,9 @@ class Inspection:
         if (entry.dataset, entry.year_month) != (self.month.dataset, self.month.year_month):
             other = f"this is the entry of {entry.dataset} {entry.year_month}"
             return self._of_entry(FaultKind.ENTRY_OF_ANOTHER, other)
+        if entry.object_key.startswith(EDITIONS):
+            edition = f"this is the entry of an edition, {entry.object_key}"
+            return self._of_entry(FaultKind.ENTRY_WRONG, edition)
         return entry
 
     def _garbled(self, stored: Stored, error: Exception) -> Fault:

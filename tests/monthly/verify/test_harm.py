@@ -56,6 +56,7 @@ HARM: list[tuple[Callable[[Stack], None], str, str]] = [
     (stacks.entry_emptied, "ENTRY_GARBLED", "refused"),
     (stacks.entry_of_november, "ENTRY_OF_ANOTHER", "CHANGED"),
     (stacks.entry_of_older_object, "ENTRY_WRONG", "CHANGED"),
+    (stacks.entry_of_edition, "ENTRY_WRONG", "refused"),
     (stacks.entry_of_older_declaration, "OUTDATED", "CHANGED"),
     (stacks.entry_with_other_counts, "ENTRY_WRONG", ""),
     (stacks.report_deleted, "REPORT_MISSING", ""),
