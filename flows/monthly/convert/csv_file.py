@@ -52,7 +52,32 @@ def open_csv(
     first, *others = tables_in(month, path, DATASETS[month.dataset].text.member)
     with _table(month, path, first, strict, readings) as (mapped, pieces):
         rest = (_rest(month, path, name, strict, readings, mapped) for name in others)
-        yield mapped, chain(pieces, chain.from_iterable(rest))
+        for name in (first, *others) if others else ():
+            if _is_empty(month, path, name, strict, readings):
+                note = f"no rows in {name!r} of the archive"
+                mapped = replace(mapped, read=(*mapped.read, note))
+        yield mapped, _some(month, path / first, chain(pieces, chain.from_iterable(rest)))
+
+
+def _is_empty(month: Month, path: Path, name: str, strict: bool, readings: Readings) -> bool:
+    """Return whether a table of an archive has a header and no rows."""
+    with unpacked(month, path, name) as bare:
+        if len(reading(month, path, partial(bare.read, HEAD_BYTES))) == HEAD_BYTES:
+            return False
+    with _table(month, path, name, strict, readings) as (_, pieces):
+        return next(pieces, None) is None
+
+
+def _some(month: Month, path: Path, pieces: Iterator[Lines]) -> Iterator[Lines]:
+    """Yield the pieces.
+
+    Raises:
+        BadFile: there is none.
+    """
+    first = next(pieces, None)
+    if first is None:
+        raise BadFile(f"{month}: {path.name} has a header but no rows; the month stays as it was")
+    yield from chain((first,), pieces)
 
 
 def _rest(
@@ -175,7 +200,7 @@ def _blocks(
     space = bytearray(LONGEST_LINE + BLOCK_BYTES)
     data = memoryview(space)
     ahead = io.BytesIO(begun)
-    kept, more, empty = 0, 1, True
+    kept, more = 0, 1
     while more:
         here = data[kept : kept + BLOCK_BYTES]
         more = ahead.readinto(here)
@@ -187,16 +212,11 @@ def _blocks(
             block = Lines(layout, bytes(data[:cut]), line)
             line += block.ends
             if block.data.lstrip(b"\r\n"):
-                empty = False
                 yield block
         elif end > LONGEST_LINE:
             raise BadFile(f"{layout.month}: {path.name}, line {line} has no end; is it text?")
         kept = end - cut
         data[:kept] = data[cut:end]
-    if empty:
-        raise BadFile(
-            f"{layout.month}: {path.name} has a header but no rows; the month stays as it was"
-        )
 
 
 def _fill(stream: io.BufferedIOBase, space: memoryview) -> int:

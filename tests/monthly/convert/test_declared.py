@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-import io
 import logging
 import warnings
 import zipfile
@@ -1190,19 +1189,34 @@ def test_tables_may_have_their_undeclared_columns_in_any_order(
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
-    [("at\n", r"b\.csv has a header but no rows"), ("", r"b\.csv has no header")],
+    ("one", "data", "said"),
+    [
+        ("at\n", "at\n", r"a\.csv has a header but no rows"),
+        (f"at\n{DAY}\n", "", r"b\.csv has no header"),
+    ],
+    ids=["no rows", "no header"],
 )
 def test_a_table_of_an_archive_that_cannot_be_read_is_named(
-    data: str, said: str, declare: Callable[[str], None], tmp_path: Path
+    one: str, data: str, said: str, declare: Callable[[str], None], tmp_path: Path
 ) -> None:
     declare(f'[text]\nmember = "*.csv"\n{AT}')
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("a.csv", f"at\n{DAY}\n")
-        archive.writestr("b.csv", data)
     with pytest.raises(BadFile, match=said):
-        converted(tmp_path, packed.getvalue(), "prices.zip")
+        converted(tmp_path, zipped(tmp_path, a=one, b=data), "prices.zip")
+
+
+@pytest.mark.parametrize("empty", ["a", "b"])
+def test_a_table_of_an_archive_without_rows_gives_none_and_is_noted(
+    empty: str, declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    """Its header must fit, as that of any table."""
+    declare(f'[text]\nmember = "*.csv"\n{AT}{PRICE}')
+    full = {"a": f"at,price\n{DAY},1\n", "b": f"at,price\n{DAY},1\n"}
+    data = zipped(tmp_path, **full | {empty: "price,at\r\n\r\n"})
+    found = converted(tmp_path, data, "prices.zip")
+    assert pq.read_table(found.path)["price"].to_pylist() == [1.0]
+    assert f"no rows in '{empty}.csv' of the archive" in found.drift["read"]
+    with pytest.raises(SchemaError, match=r"'b\.csv' in prices\.zip has other columns"):
+        converted(tmp_path, zipped(tmp_path, **full | {empty: "at\n"}), "prices.zip")
 
 
 def test_two_files_of_one_name_in_an_archive_are_refused(
