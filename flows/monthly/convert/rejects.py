@@ -70,13 +70,22 @@ class RejectsFile:
             self._first.setdefault(_VALUE.sub("", reject.reason), reject)
 
     def _fail(self, when: str) -> None:
-        shown = "; ".join(map(_shown, self._first.values()))
-        raise TooManyRejects(
-            f"{self.month}: {self._failed} of {self.rows_read} rows {when} could not be converted, "
-            f"more than {self.max_share:.2%} ({shown})",
-            "correct the file",
-            Remedy("max_reject_share", _above(self._failed / self.rows_read), "to load the others"),
+        raise too_many(
+            self.month, self._failed, self.rows_read, self.max_share, self._first.values(), when
         )
+
+
+def too_many(
+    month: Month, failed: int, rows: int, max_share: float, first: Iterable[Reject], when: str
+) -> TooManyRejects:
+    """Return the error for too many rows that could not be converted, `so far` or `in all`."""
+    shown = "; ".join(map(_shown, first))
+    return TooManyRejects(
+        f"{month}: {failed} of {rows} rows {when} could not be converted, "
+        f"more than {max_share:.2%} ({shown})",
+        "correct the file",
+        Remedy("max_reject_share", _above(failed / rows), "to load the others"),
+    )
 
 
 def read_rejects(path: Path) -> Iterator[list[str]]:

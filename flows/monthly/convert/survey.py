@@ -21,9 +21,10 @@ from monthly.convert.csv_lines import Lines
 from monthly.convert.letters import Letters
 from monthly.convert.number_texts import Marks, marks_of
 from monthly.convert.parquet_file import open_parquet
-from monthly.convert.pieces import Piece, salvage
+from monthly.convert.pieces import Piece, Reject, hopeless, salvage
 from monthly.convert.published_values import is_text, trimmed
 from monthly.convert.readings import Mark, Readings, Rules
+from monthly.convert.rejects import too_many
 from monthly.convert.time_evidence import TO_ONE, TimeEvidence
 from monthly.convert.zones import UTC_ZONES
 from monthly.datasets import DATASETS
@@ -50,15 +51,19 @@ def survey(month: Month, path: Path, rules: Rules, encoding: str = "") -> Readin
         Ambiguous: a value can be read in two ways, and nothing in the file decides which.
         SchemaError: two columns mean the same, and both have values.
         BadFile: the file is damaged or has no row.
+        TooManyRejects: too many rows cannot be read.
     """
     asked = replace(Readings.asked(rules, month), settled=True)
     asked = replace(asked, encoding=encoding or asked.encoding)
-    seen, letters = _Seen(month, asked), Letters()
+    seen, letters = _Seen(month, asked, rules.limit_of_rejects(month)), Letters()
     with opened_file(month, path, rules.strict, asked) as (mapped, pieces):
         for piece in pieces:
             if isinstance(piece, Lines):
                 letters.add(piece.data, piece.layout.names_in)
             seen.add(piece, mapped)
+            # A line that is not UTF-8 may be good in the encoding that the whole file implies.
+            if not letters.others:
+                seen.refuse_hopeless()
     if asked.encoding == "utf-8" and letters.encoding != asked.encoding:
         return survey(month, path, rules, letters.encoding)
     return seen.settle(mapped)
@@ -67,8 +72,10 @@ def survey(month: Month, path: Path, rules: Rules, encoding: str = "") -> Readin
 class _Seen:
     """The values seen in a file that have several readings."""
 
-    def __init__(self, month: Month, asked: Readings) -> None:
+    def __init__(self, month: Month, asked: Readings, max_share: float) -> None:
         self._month, self._dataset, self._asked = month, DATASETS[month.dataset], asked
+        self._max_share, self._rows, self._failed = max_share, 0, 0
+        self._first: list[Reject] = []
         self._times = TimeEvidence(month)
         self._marks, self._number = Marks(), ""
         self._filled: Counter[str] = Counter()
@@ -80,9 +87,19 @@ class _Seen:
         # By name: the tables of an archive have their columns in any order.
         columns = {name: column for name, column in zip(mapped.names, mapped.columns) if column}
         columns |= {_name_of_join(column): column for column in joins}
-        for batch in salvage(piece, read=partial(self._published, joins, mapped)).batches:
+        found = salvage(piece, self._max_share, partial(self._published, joins, mapped))
+        self._rows += found.rows
+        self._failed += len(found.rejects)
+        self._first = self._first or found.rejects[:1]
+        for batch in found.batches:
             for name, values in zip(batch.schema.names, batch.columns):
                 self._add(name, columns[name], values)
+
+    def refuse_hopeless(self) -> None:
+        """Raise TooManyRejects if so many rows cannot be read that the month will fail."""
+        failed, rows, share = self._failed, self._rows, self._max_share
+        if hopeless(failed, rows, share):
+            raise too_many(self._month, failed, rows, share, self._first, "so far")
 
     def _published(self, joins: Sequence[Column], mapped: Mapped, piece: Piece) -> pa.RecordBatch:
         """Return the published columns and, after them, those that are joined from them."""

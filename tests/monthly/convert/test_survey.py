@@ -13,7 +13,15 @@ from unittest import mock
 import pyarrow as pa
 import pytest
 
-from core.errors import Ambiguous, BadFile, Remedy, SchemaError, UsageError, WrongMonth
+from core.errors import (
+    Ambiguous,
+    BadFile,
+    Remedy,
+    SchemaError,
+    TooManyRejects,
+    UsageError,
+    WrongMonth,
+)
 from fakes.trip_files import (
     FHV,
     FHV_HEADER,
@@ -27,8 +35,9 @@ from fakes.trip_files import (
     fhv_line,
     fhv_row,
 )
-from monthly.convert import csv_file
+from monthly.convert import csv_file, csv_lines, pieces
 from monthly.convert.readings import Rules
+from monthly.convert.survey import survey
 from monthly.month import Month
 
 NAMES = (
@@ -99,6 +108,23 @@ def test_two_orders_that_both_fit_are_refused_with_both_named(tmp_path: Path) ->
 def test_a_year_of_two_digits_is_never_one_of_antiquity(tmp_path: Path) -> None:
     with pytest.raises(WrongMonth, match="from 2018-05-01 00:00:00 to 2018-05-01 00:00:00"):
         picked_up(tmp_path, ["5/1/18 0:00"], date_order="month-first")
+
+
+def test_a_survey_of_rows_that_cannot_be_read_is_given_up_early(tmp_path: Path) -> None:
+    """The conversion would fail as well, but only after each of them is rejected again."""
+    path, texts = tmp_path / "published.csv", ["2/3/2017 10:00", "2017-02-01 10:00"]
+    lines = [FHV_HEADER, *(f"B1,{text},{text},1,2" for text in texts)]
+    lines += ["B1,2017-02-01 10:00,2017-02-01 10:00,1,2,more"] * 10_000
+    path.write_text("\n".join(lines))
+    rejected = mock.Mock(side_effect=csv_lines.Lines.reject)
+    with (
+        mock.patch.object(pieces, "HOPELESS_REJECTS", 20),
+        mock.patch.object(csv_file, "BLOCK_BYTES", 50_000),
+        mock.patch.object(csv_lines.Lines, "reject", lambda *args: rejected(*args)),
+        pytest.raises(TooManyRejects, match=r"rows so far could not be converted.*6 fields where"),
+    ):
+        survey(FEBRUARY, path, Rules())
+    assert 20 < rejected.call_count < 500
 
 
 # ---- zones
