@@ -38,7 +38,7 @@ PROPOSED: dict[tuple[str, str], tuple[tuple[str, ...], tuple[Remedy, ...]]] = {
         _MONTHS,
         (Remedy("max_outside_share", 1.0),),
     ),
-    ("monthly/convert/rejects.py", "_fail"): (_MONTHS, (Remedy("max_reject_share", 0.0015),)),
+    ("monthly/convert/rejects.py", "too_many"): (_MONTHS, (Remedy("max_reject_share", 0.0015),)),
     ("monthly/convert/survey.py", "_mark"): (
         _MONTHS,
         (Remedy("decimal_mark", "point"), Remedy("decimal_mark", "comma")),
@@ -57,7 +57,10 @@ PROPOSED: dict[tuple[str, str], tuple[tuple[str, ...], tuple[Remedy, ...]]] = {
     ),
     ("monthly/verify/repair.py", ""): (
         ("verify",),
-        (Remedy("force", True, flow="ingest_data"),),
+        (
+            Remedy("force", True, flow="ingest_data"),
+            Remedy("accept", True, flow="etl_web_to_gcs"),
+        ),
     ),
     ("monthly/gates/aside.py", ""): (_MONTHS, (Remedy("accept", True),)),
     ("monthly/plan.py", ""): (

@@ -10,6 +10,7 @@ from core.errors import TripsError
 from core.storage.bucket import Bucket
 from monthly.columns import Column
 from monthly.datasets import DATASETS
+from monthly.gates.aside import read_aside
 from monthly.ledger import Entry, entry_key
 from monthly.month import Month, months_of_stems
 from monthly.verify.bucket_checks import Inspection
@@ -159,8 +160,7 @@ def _judged(request: Request, verdict: Verdict, answers: _Answers) -> Verdict:
     month, entry = verdict.month, verdict.entry
     recorded, found = answers.recorded.get(month), answers.found.get(month)
     if FaultKind.OBJECT_MISSING in verdict.kinds and entry is None and not (recorded or found):
-        where = request.bucket.uri(entry_key(month))
-        return replace(verdict, faults=(Fault(FaultKind.NOT_THERE, "nothing is stored", where),))
+        return _absent(request.bucket, verdict)
     if answers.error:
         verdict = verdict.with_error(answers.error)
     elif request.warehouse and entry:
@@ -170,6 +170,20 @@ def _judged(request: Request, verdict: Verdict, answers: _Answers) -> Verdict:
     if request.publisher and entry and not entry.pinned:
         verdict = _asked(verdict, entry, request.source)
     return verdict
+
+
+def _absent(bucket: Bucket, verdict: Verdict) -> Verdict:
+    """Return the verdict on a month of which nothing is stored, unless its first file is held."""
+    month = verdict.month
+    try:
+        held = read_aside(bucket, month).held
+    except TripsError as error:
+        return verdict.with_error(error)
+    fault = Fault(FaultKind.NOT_THERE, "nothing is stored", bucket.uri(entry_key(month)))
+    if held and not held.accepted_at:
+        where = bucket.uri(held.entry.object_key)
+        fault = Fault(FaultKind.HELD, f"held on {held.held_at[:10]}, and not accepted", where)
+    return replace(verdict, faults=(fault,))
 
 
 def _asked(verdict: Verdict, entry: Entry, source: str) -> Verdict:

@@ -14,6 +14,7 @@ class FaultKind(str, Enum):
     """What is wrong with a month."""
 
     NOT_THERE = "not there"
+    HELD = "held"
     ENTRY_MISSING = "entry missing"
     ENTRY_GARBLED = "entry garbled"
     ENTRY_OF_ANOTHER = "entry of another month"

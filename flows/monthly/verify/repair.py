@@ -26,6 +26,7 @@ from monthly.verify.publisher_checks import source_of
 _INGEST = Remedy("force", True, "as it was loaded without a bucket", flow="ingest_data")
 #: What to do if no step repairs a fault.
 _ADVICE: Mapping[FaultKind, Advice] = {
+    FaultKind.HELD: Remedy("accept", True, "to load it anyway", flow="etl_web_to_gcs"),
     FaultKind.NOT_THERE: "load it with flows/parameterized_flow.py",
     FaultKind.PUBLISHER_CHANGED: "load the correction with flows/parameterized_flow.py",
 }

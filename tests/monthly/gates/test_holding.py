@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from fractions import Fraction
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from core.errors import StorageError
+from core.errors import Remedy, StorageError
 from core.storage.bucket import FolderBucket
 from fakes import gated_month
 from fakes.edition_places import Killed
@@ -31,6 +32,9 @@ from monthly.gates.thresholds import Gates
 from monthly.ledger import write_entry
 from monthly.month import Month
 from monthly.plan import Status, plan_month
+from monthly.verify.checking import Request, verify
+from monthly.verify.repair import planned
+from monthly.verify.share import Share
 
 ACCEPT = Policy(accept=True)
 WARN = Policy(mode="warn")
@@ -60,6 +64,23 @@ def test_a_held_month_has_no_work_until_its_publisher_has_another_file(
     assert bring(source, bucket) == "loaded"
     assert cents_in_bucket(bucket.folder.parent) == sorted([*OLD, 7])
     assert files_in(bucket.folder) & HELD == set()
+
+
+def test_a_verification_says_that_all_there_is_of_a_month_is_held(
+    bucket: FolderBucket, source: Path
+) -> None:
+    """Running its flow again would load nothing, unless the month is accepted."""
+    bring(source, bucket)
+    for key in (ENTRY, OBJECT):
+        bucket.delete(key)
+    request = Request("yellow", bucket, None, Share(Fraction(0), 0))
+    (found,) = verify(request, [MONTH])
+    verdict = planned(found, has_warehouse=False)
+    assert [(fault.kind.name, fault.where) for fault in verdict.faults] == [
+        ("HELD", bucket.uri(f"{ASIDE}.parquet"))
+    ]
+    assert verdict.steps == ()
+    assert verdict.advice == (Remedy("accept", True, "to load it anyway", flow="etl_web_to_gcs"),)
 
 
 def test_a_touched_file_of_the_same_content_stays_held(bucket: FolderBucket, source: Path) -> None:
