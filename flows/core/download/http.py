@@ -17,6 +17,7 @@ import httpx
 
 from core.download import secrets
 from core.download.hosts import request_slot, requests_allowed, wait_until
+from core.download.pace import steady
 from core.download.partial import PartFile, Progress, Validators
 from core.download.remote_file import Download, RemoteFile, What, is_malformed
 from core.errors import NotPublished, SourceError, Unreachable, UsageError
@@ -285,7 +286,7 @@ def _body(
     """Yield the bytes as sent, without decoding any Content-Encoding."""
     done, broken = start, None
     try:
-        for chunk in response.iter_raw():
+        for chunk in steady(response.iter_raw()):
             done += len(chunk)
             yield chunk
     except httpx.TransportError as error:
