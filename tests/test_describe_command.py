@@ -45,10 +45,11 @@ def test_the_draft_alone_is_on_stdout(
 def test_a_draft_that_does_not_load_its_file_is_written_and_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Most lines have a quote character that quotes nothing, such as for inches."""
+    """Most lines have a quote that quotes nothing, such as for inches, and one quotes a field."""
     file, output = tmp_path / "t-2020-01.tsv", tmp_path / "own.toml"
     rows = [f"2020-01-{day:02}\t{day}{' in' if day == 1 else chr(34)}\n" for day in range(1, 29)]
-    file.write_text("day\tsize\n" + "".join(rows))
+    quoted = '2020-01-29\t"pipe\tor tube"\n'
+    file.write_text("day\tsize\n" + "".join(rows) + quoted)
     assert command(monkeypatch, str(file), "--name", "own", "-o", str(output)) == 1
     said = capsys.readouterr().err.splitlines()
     assert said[-2:] == [

@@ -207,9 +207,8 @@ class _Flight:
                 await self._cancel(run_id)
 
     async def _cancel(self, run_id: UUID) -> None:
-        called_off: State[Any] = Cancelled(
-            message="The run that asked for this month has given it up."
-        )
+        why = "The run that asked for this month has given it up."
+        called_off: State[Any] = Cancelled(message=why)
         await self._client.set_flow_run_state(run_id, called_off)
 
 
