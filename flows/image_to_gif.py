@@ -245,8 +245,8 @@ def _warn_of_other_frames(count: int, gif: Location) -> None:
     bucket, key = _opened(gif.beside(Frame(count, 0, 0).name))
     if bucket.info(key) is not None:
         get_run_logger().warning(
-            "%s is not of this GIF, which has %d frames; if it is of an earlier one with more "
-            "frames, remove it and those that follow",
+            "%s is not of this GIF, which has %d frames; if it was left by an earlier GIF with "
+            "more frames, remove it and those that follow",
             *(bucket.uri(key), count),
         )
 

@@ -41,8 +41,8 @@ def figures(month: Path, folder: Path, rounds: int) -> Iterator[Figure]:
 def _on_cores(month: Path, folder: Path, rounds: int, many: int = 8) -> Iterator[Figure]:
     """Yield the idle time of one of two cores, and what many cores gain or can gain at most.
 
-    The serial part, in which only one core works, takes at most the idle time. Where there are too
-    few cores, the busiest of many threads is the least time of a month on any number of cores.
+    The serial part, in which only one core works, takes at most the idle time. If there are too few
+    cores, the CPU time of the busiest of many threads is the least time that a month can take.
     """
     enough = len(os.sched_getaffinity(0)) >= many
     runs = [("ours", "2"), ("ours", str(many)), ("duckdb", str(many))]

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-#: A thread that ends loses up to about this much of its time.
+#: Seconds between samples. Up to about this much of the time of a thread that ends is not counted.
 _STEP_SECONDS = 0.01
 _TASKS = Path("/proc/self/task")
 
 
 @contextmanager
 def busiest_thread() -> Iterator[Callable[[], float]]:
-    """Yield a function that ends the count: the CPU seconds of the busiest thread until then."""
+    """Yield a function that stops the count and returns the CPU seconds of the busiest thread."""
     before, after, done = _seconds(), _seconds(), threading.Event()
 
     def sample() -> None:

@@ -3,8 +3,8 @@
     python dev/bench/ways.py WAY SOURCE TARGET_FOLDER [warm] [busiest] [CORES]
 
 Prints seconds of work and of CPU (of a second pass if warm), peak memory in MB and rows as JSON.
-With `busiest`, the seconds of CPU are those of the thread that has most. With a number of cores,
-the process is bound to that many.
+With `busiest`, the seconds of CPU are those of the busiest thread. With a number of cores, the
+process is bound to that many.
 """
 
 from __future__ import annotations

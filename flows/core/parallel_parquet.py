@@ -14,15 +14,15 @@ import pyarrow.parquet as pq
 from core.errors import AccountingError
 from core.thrift_structs import Fields, Kind, bytes_of, fields_of
 
-#: The first and the last bytes of a file. Before the last, the footer and its size.
+#: A file begins and ends with these bytes. The footer and its size come before the last ones.
 _MAGIC, _SIZE_BYTES = b"PAR1", 4
-#: Row groups of fewer rows are encoded at once: the writers and footers of runs of their columns
+#: Row groups of fewer rows are encoded as a whole: a writer and a footer for each run of columns
 #: would take longer.
 _FEWEST_ROWS = 50_000
-#: More would make the runs of columns short, and wait for the interpreter.
+#: More threads would make the runs of columns short, and would wait for the GIL.
 _MOST_THREADS = 4
-#: Runs of columns for each thread: with more, the threads end at the same time, but each run takes
-#: a writer and a footer of its own.
+#: Runs of columns for each thread: with more, the threads finish closer together, but each run
+#: needs a writer and a footer of its own.
 _RUNS_PER_THREAD = 4
 
 
@@ -50,7 +50,7 @@ class _Chunk(IntEnum):
 
 
 class _Metadata(IntEnum):
-    """Fields of ColumnMetaData, all of them places in the file."""
+    """Fields of ColumnMetaData that are offsets in the file."""
 
     DATA_PAGE = 9
     INDEX_PAGE = 10
@@ -61,8 +61,8 @@ class ParallelWriter:
     """Writes the same bytes as PyArrow's ParquetWriter, but encodes on several threads.
 
     PyArrow encodes one column after another: https://github.com/apache/arrow/issues/50866. Here,
-    each thread encodes a run of columns as a file of its own in memory, whose pages are copied and
-    whose row group becomes a part of the written one.
+    each thread encodes a run of adjacent columns as a file of its own in memory. The pages of these
+    files are copied, and their row groups are joined into one.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class ParallelWriter:
         self._groups.append(_joined([self._copied(*job.result()) for job in jobs]))
 
     def close(self) -> None:
-        """Write the footer: the one of a file without rows, with the row groups."""
+        """Write the footer: that of a file without rows, with the row groups added."""
         sink = pa.BufferOutputStream()
         pq.ParquetWriter(sink, self.schema, **self._options).close()
         _, footer = _split(sink.getvalue())
@@ -117,7 +117,7 @@ class ParallelWriter:
         self._file.write(last + len(last).to_bytes(_SIZE_BYTES, "little") + _MAGIC)
 
     def _copied(self, pages: memoryview, group: Fields) -> Fields:
-        """Copy the pages of a row group; return the row group with its places in the file."""
+        """Copy the pages of a row group; return the row group with its offsets in the file."""
         by = self._file.tell() - len(_MAGIC)
         self._file.write(pages)
         _move(group, _Group.OFFSET, by)
@@ -175,14 +175,14 @@ def _split(file: pa.Buffer) -> tuple[memoryview, Fields]:
 
 
 def _move(fields: Fields, place: int, by: int) -> None:
-    """Move a place in the file, if there is one."""
+    """Shift an offset in the file, if the field is there."""
     if place in fields:
         kind, at = fields[place]
         fields[place] = kind, at + by
 
 
 def _joined(groups: list[Fields]) -> Fields:
-    """Return the row group whose columns are those of the row groups, in order."""
+    """Return one row group with the columns of all the given ones, in order."""
     if len({group[_Group.ROWS][1] for group in groups}) > 1:
         raise AccountingError("columns of a row group lost rows; please report this file")
     chunks = [chunk for group in groups for chunk in group[_Group.COLUMNS][1][1]]

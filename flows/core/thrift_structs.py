@@ -27,8 +27,8 @@ class Kind(IntEnum):
 _INTEGERS = frozenset({Kind.I16, Kind.I32, Kind.I64})
 #: Sizes in bytes of the values that have no length of their own.
 _SIZES = {Kind.BYTE: 1, Kind.DOUBLE: 8}
-#: The largest step between field numbers that shares a byte with the type. There, it marks a list
-#: of as many items or more.
+#: The largest step between field numbers that shares a byte with the type. In the header of a list,
+#: it means that the list has at least this many items, and that their number follows.
 _MOST = 15
 
 #: The fields of a struct by number, in ascending order: type and value. The value of a boolean is
@@ -47,7 +47,7 @@ def fields_of(data: bytes) -> Fields:
 
 
 def bytes_of(fields: Fields) -> bytes:
-    """Return a struct of the fields; without changes, the bytes that they were read from."""
+    """Return the fields as a struct; unchanged fields give the bytes that they were read from."""
     out = bytearray()
     _add_fields(out, fields)
     return bytes(out)

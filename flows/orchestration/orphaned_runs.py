@@ -70,7 +70,7 @@ async def why_lost(client: PrefectClient, run: FlowRun, silent: dt.timedelta) ->
 async def settle(client: PrefectClient, run: FlowRun, why: str) -> bool:
     """Start a run again if it came from a deployment, and report it as Crashed.
 
-    In this order, because a run that has ended is not found again if starting it fails.
+    In this order: if the start failed after the report, the run would not be found again.
 
     A run that was being cancelled becomes Cancelled, as requested, and is not started again. A
     child run becomes Lost, so that it sends no notification besides its parent's.

@@ -26,7 +26,7 @@ async def start_again(client: PrefectClient, run: FlowRun) -> bool:
         Whether it was started; if its deployment refuses it, a line of the log says why.
 
     Raises:
-        TripsError: Prefect's API did not answer, but a proxy in front of it.
+        TripsError: something other than Prefect's API answered, such as a proxy in front of it.
     """
     if run.deployment_id is None or AGAIN in run.tags:
         return False

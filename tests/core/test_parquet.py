@@ -91,7 +91,7 @@ def test_threads_write_the_same_bytes_as_pyarrow(
 def test_a_last_row_group_of_a_few_rows_is_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is encoded at once, beside others whose columns are shared among the threads."""
+    """It is encoded as a whole; the columns of the others are shared among the threads."""
     monkeypatch.setattr(parallel_parquet, "_FEWEST_ROWS", 500)
     table = columns(1_200)
     for threads in (1, 3):

@@ -121,8 +121,8 @@ _QUEUES: Any = PrefectAgent.get_work_queues
 async def known_queues(agent: PrefectAgent) -> AsyncIterator[Any]:
     """Yield the queue of an agent, once it is known.
 
-    Prefect's own yields none while another loop of the agent reads it, every 30 s, and an agent
-    without queues takes the runs of all, such as those of a test that wants none to be taken.
+    Every 30 s, while another loop of the agent reads the queue, Prefect's own method yields none.
+    An agent without queues takes the runs of all of them, even those that a test wants left alone.
     """
     while not (found := [queue async for queue in _QUEUES(agent)]):
         await anyio.sleep(0.01)

@@ -13,7 +13,7 @@ def hasty_connections() -> AbstractContextManager[Any]:
     # Imported here because few tests need Dask, which takes a second to import.
     import dask.config
 
-    # If it were first imported while the value is set, its defaults would leave with the value.
+    # If it were first imported while the value is set, its defaults would be lost with the value.
     import distributed  # noqa: F401
 
     return dask.config.set({"distributed.comm.timeouts.connect": "200ms"})

@@ -119,5 +119,5 @@ def test_files_are_read_alike(tmp_path: Path) -> None:
     assert not found.declared.text.quotes
     assert [line for line in found.told if "all equal" in line] == found.told[-2:]
     files["t-2020-02.tsv"] = table('"a\tb"', "c")
-    with pytest.raises(UsageError, match=r"in t-2020-02\.tsv they enclose texts; .* apart"):
+    with pytest.raises(UsageError, match=r"in t-2020-02\.tsv they enclose texts; .* separately"):
         draft(tmp_path, files)

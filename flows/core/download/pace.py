@@ -1,4 +1,4 @@
-"""The least speed of a download: a server that trickles is as good as silent."""
+"""The minimum speed of a download: a server that only trickles counts as silent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import httpx
 
-#: Fewer bytes than these in so many seconds count as a broken connection.
+#: Fewer than this many bytes in this many seconds count as a broken connection.
 LEAST_BYTES, SECONDS = 1 << 10, 60.0
 
 
@@ -19,7 +19,7 @@ def steady(chunks: Iterable[bytes], clock: Callable[[], float] = time.monotonic)
     """
     begun, size, late = clock(), 0, ""
     for chunk in chunks:
-        if late:  # the chunk before was not the last one, with which the file would be complete
+        if late:  # only now: if the slow chunk had been the last, the file would be complete
             raise httpx.ReadTimeout(late)
         yield chunk
         size += len(chunk)

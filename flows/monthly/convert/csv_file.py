@@ -60,7 +60,7 @@ def open_csv(
 
 
 def _is_empty(month: Month, path: Path, name: str, strict: bool, readings: Readings) -> bool:
-    """Return whether a table of an archive has a header and no rows."""
+    """Return whether a table of an archive has a header but no rows."""
     with unpacked(month, path, name) as bare:
         if len(reading(month, path, partial(bare.read, HEAD_BYTES))) == HEAD_BYTES:
             return False

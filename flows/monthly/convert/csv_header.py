@@ -143,7 +143,7 @@ def split(line: bytes, delimiter: str, quotes: bool) -> list[str]:
 
 
 def quoting(quotes: bool) -> Literal[0, 3]:
-    """Return what `csv` calls reading fields that may be in quotes, or that never are."""
+    """Return the `quoting` option of `csv` for fields that may be in quotes, or never are."""
     return csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
 
 

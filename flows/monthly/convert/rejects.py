@@ -78,7 +78,7 @@ class RejectsFile:
 def too_many(
     month: Month, failed: int, rows: int, max_share: float, first: Iterable[Reject], when: str
 ) -> TooManyRejects:
-    """Return the error for too many rows that could not be converted, `so far` or `in all`."""
+    """Return the error for too many rejects; `when` they were counted is `so far` or `in all`."""
     shown = "; ".join(map(_shown, first))
     return TooManyRejects(
         f"{month}: {failed} of {rows} rows {when} could not be converted, "

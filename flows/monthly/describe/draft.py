@@ -152,7 +152,7 @@ def _refuse_apart(files: Sequence[Published], by_place: bool) -> None:
             if one != other:
                 raise UsageError(
                     f"{first} has {one} {what}, {name} {other}; one declaration cannot hold for "
-                    "both: describe them apart"
+                    "both: describe them separately"
                 )
 
 
@@ -217,8 +217,8 @@ def _notes(draft: Draft) -> list[str]:
         if file.layout and file.layout.above
     ]
     notes += [
-        f"{plain_quotes(file)} In others, quotes may or do: see whether quotes = false in [text] "
-        "is right."
+        f"{plain_quotes(file)} In other lines, quotes do or may enclose one: "
+        "see whether quotes = false in [text] is right."
         for file in draft.files
         if file.quotes and file.quoted.plain
     ]

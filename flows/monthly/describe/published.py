@@ -136,7 +136,7 @@ def _read_otherwise(file: Published, found: Published) -> Published | None:
 
 
 def read_alike(files: Sequence[Published]) -> list[Published]:
-    """Return the files; if quotes are plain characters in one of them, they are so in all.
+    """Return the files; if quotes are plain characters in one, read them so in the others.
 
     Raises:
         UsageError: in another one, quotes enclose texts.
@@ -145,8 +145,8 @@ def read_alike(files: Sequence[Published]) -> list[Published]:
     for file in files if plain else ():
         if plain and file.quotes and (file.quoted.enclosing or file.line_breaks):
             raise UsageError(
-                f"in {plain.name}, quotes are characters like any other, in {file.name} they "
-                "enclose texts; one declaration cannot hold for both: describe them apart"
+                f"in {plain.name}, quotes are characters like any other, but in {file.name} they "
+                "enclose texts; one declaration cannot hold for both: describe them separately"
             )
     return [
         read_published(Published(file.address, file.path, file.month, quotes=False))

@@ -11,7 +11,8 @@ from monthly.convert.csv_bytes import has_odd_quotes
 from monthly.convert.csv_header import split
 from monthly.convert.csv_lines import Lines
 
-#: With this many more lines whose quotes enclose whole fields, they do.
+#: Quotes count as enclosing if, by more than this number, the lines whose quotes enclose whole
+#: fields outnumber those whose quotes are plain characters.
 _ENOUGH = 10_000
 _ENCLOSED = re.compile(r'"(?:[^"]|"")*"')
 
@@ -32,8 +33,8 @@ class Quotes:
     Attributes:
         plain: lines in which a quote can only be a character like any other, as in `12" vinyl`.
         first: the number of the first of these.
-        enclosing: lines that only quotes make a row, or whose quotes are doubled.
-        either: lines whose quotes enclose whole fields, and need not.
+        enclosing: lines that are a row only if quotes enclose fields, or that have doubled quotes.
+        either: lines whose quotes enclose whole fields, but may also be plain characters.
     """
 
     plain: int = 0
@@ -56,7 +57,7 @@ class Quotes:
         if b'"' not in lines.data:
             return
         if self._are_enclosing and not _may_have_plain(lines.data, layout.delimiter):
-            return  # to look at each line takes as long as all else
+            return  # looking at each line takes as long as everything else
         for number, line in enumerate(lines.data.split(b"\n"), lines.first):
             if b'"' in line:
                 self._count(number, _tells(line, layout.delimiter, layout.fields))
@@ -70,7 +71,7 @@ class Quotes:
 
 
 def _may_have_plain(data: bytes, separator: str) -> bool:
-    """Return whether a quote may be within a field, or not be matched by another."""
+    """Return whether a quote may be inside a field or unmatched."""
     within = rb'[^"\n%b]" *[^"\s%b]' % ((re.escape(separator.encode()),) * 2)
     return has_odd_quotes(data) or bool(re.search(within, data))
 

@@ -95,15 +95,15 @@ def _texts(month: Month, rows: int) -> Iterator[str]:
 
 
 def _fields(month: Month, texts: pa.Array, separator: str) -> pa.Array:
-    """Return the texts as fields, in quotes where they need and may have them."""
+    """Return the texts as fields, in quotes where these are needed and allowed."""
     dataset = DATASETS[month.dataset]
     if dataset.text.quotes:
         return quoted(texts, separator)
     split = texts.filter(pc.match_substring(texts, separator))
     if len(split):
         raise UsageError(
-            f"{month}: {split[0].as_py()!r} of the declaration has the separator, and no quotes "
-            f"are to enclose it; correct text.quotes or text.separator in {dataset.place}"
+            f"{month}: {split[0].as_py()!r} of the declaration has the separator, but text.quotes "
+            f"= false allows no quotes; correct text.quotes or text.separator in {dataset.place}"
         )
     return texts
 

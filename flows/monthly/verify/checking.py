@@ -173,7 +173,7 @@ def _judged(request: Request, verdict: Verdict, answers: _Answers) -> Verdict:
 
 
 def _absent(bucket: Bucket, verdict: Verdict) -> Verdict:
-    """Return the verdict on a month of which nothing is stored, unless its first file is held."""
+    """Return the verdict on a month of which nothing is stored, or only a held file."""
     month = verdict.month
     try:
         held = read_aside(bucket, month).held

@@ -17,7 +17,7 @@ from fakes.web import Page, Web
 
 
 def each(seconds: float) -> Iterator[float]:
-    """Yield the times of a clock that goes on by so many seconds between two readings."""
+    """Yield the times of a clock that advances by this many seconds with each reading."""
     now = 0.0
     while True:
         yield now
