@@ -10,16 +10,18 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+from uuid import UUID
 
 import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
 
 from prefect import flow, get_run_logger
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from core.errors import UsageError
+from core.errors import TripsError, UsageError
 from orchestration import cli
 from orchestration.flow_results import plain_failures
 from orchestration.notifications import NOTICES
@@ -69,18 +71,28 @@ def tidy_runs(silent_minutes: AtLeastOne = 120, keep_hours: AtLeastNone = 24) ->
 
 async def _tidy(silent: dt.timedelta, keep: dt.timedelta) -> Tidied:
     lost = again = 0
+    failed: dict[UUID, Exception] = {}
     logger = get_run_logger()
     async with get_client() as client:
         while found := [
             (run, why)
             async for run in begun_runs(client)
-            if str(run.id) != flow_run.id and (why := await why_lost(client, run, silent))
+            if str(run.id) != flow_run.id
+            and run.id not in failed
+            and (why := await why_lost(client, run, silent))
         ]:  # repeat, to find the children of those runs
             for run, why in found:
                 logger.warning("%s is lost: %s", run.name, why)
-                again += await settle(client, run, why)
-            lost += len(found)
-        return Tidied(lost, again, await remove_containers(client, keep))
+                try:
+                    again += await settle(client, run, why)
+                    lost += 1
+                except (TripsError, PrefectHTTPStatusError) as error:
+                    failed[run.id] = error
+                    logger.error("%s could not be started again: %s", run.name, error)
+        done = Tidied(lost, again, await remove_containers(client, keep))
+    if failed:
+        raise next(iter(failed.values()))
+    return done
 
 
 def shown(done: Any) -> str:

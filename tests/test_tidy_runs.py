@@ -30,6 +30,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling, Completed, Pending, Running
 
 import tidy_runs
+from core.errors import TripsError
 from orchestration import orphaned_runs
 from orchestration.orphaned_runs import settle, why_lost
 from orchestration.parent_runs import tag_of
@@ -438,6 +439,42 @@ def test_a_run_that_a_proxy_refuses_to_start_is_started_by_the_next_tidying(
     assert said.startswith(f"{address} answered {status} ")
     assert state_of(run).is_running()
     assert tidy().startswith("1 lost, 1 started again")
+    assert state_of(run).is_crashed()
+
+
+def test_a_run_that_cannot_be_started_again_does_not_keep_others_from_it(
+    gone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = running(gone, "kept back"), running(gone, "goes on")
+    start = PrefectClient.create_flow_run_from_deployment
+
+    async def refuse_first(client: PrefectClient, *args: Any, **more: Any) -> Any:
+        if more["idempotency_key"] == f"again-{bad}":
+            raise TripsError("a proxy answered")
+        return await start(client, *args, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PrefectClient, "create_flow_run_from_deployment", refuse_first)
+        assert tidy().startswith("a proxy answered")
+    assert (state_of(bad).is_running(), state_of(good).is_crashed()) == (True, True)
+    assert len(marked("goes on")) == 2
+    assert tidy().startswith("1 lost, 1 started again")
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_run_whose_parameters_are_refused_is_not_started_again(
+    gone: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be refused by every tidying."""
+    run = running(gone, f"refused {status}")
+
+    async def refuse(*_: Any, **__: Any) -> None:
+        request = httpx.Request("POST", "http://server/api/create_flow_run")
+        PrefectResponse(status, json={"detail": "no"}, request=request).raise_for_status()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PrefectClient, "create_flow_run_from_deployment", refuse)
+        assert tidy() == "1 lost, 0 started again, 0 containers removed"
     assert state_of(run).is_crashed()
 
 

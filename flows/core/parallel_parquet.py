@@ -49,12 +49,8 @@ class _Chunk(IntEnum):
     METADATA = 3
 
 
-class _Metadata(IntEnum):
-    """Fields of ColumnMetaData that are offsets in the file."""
-
-    DATA_PAGE = 9
-    INDEX_PAGE = 10
-    DICTIONARY_PAGE = 11
+#: Fields of ColumnMetaData: the offsets of the first data, index and dictionary pages in the file.
+_PAGE_OFFSETS = (9, 10, 11)
 
 
 class ParallelWriter:
@@ -123,8 +119,8 @@ class ParallelWriter:
         _move(group, _Group.OFFSET, by)
         for chunk in group[_Group.COLUMNS][1][1]:
             metadata = chunk[_Chunk.METADATA][1]
-            for place in _Metadata:
-                _move(metadata, place, by)
+            for offset in _PAGE_OFFSETS:
+                _move(metadata, offset, by)
         return group
 
 
@@ -174,11 +170,11 @@ def _split(file: pa.Buffer) -> tuple[memoryview, Fields]:
     return data[: -size - _SIZE_BYTES], fields_of(bytes(data[-size - _SIZE_BYTES : -_SIZE_BYTES]))
 
 
-def _move(fields: Fields, place: int, by: int) -> None:
+def _move(fields: Fields, offset: int, by: int) -> None:
     """Shift an offset in the file, if the field is there."""
-    if place in fields:
-        kind, at = fields[place]
-        fields[place] = kind, at + by
+    if offset in fields:
+        kind, at = fields[offset]
+        fields[offset] = kind, at + by
 
 
 def _joined(groups: list[Fields]) -> Fields:

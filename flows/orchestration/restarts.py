@@ -14,8 +14,13 @@ from orchestration.prefect_server import reason_of
 #: Tag of a run started in place of a lost one. It is not started a third time: a run that crashes
 #: its machine would do so forever, and its schedule starts a new run anyway.
 AGAIN = "again"
-#: Statuses for a deployment that was deleted, or that does not have the parameters of the run.
-NOT_ACCEPTED = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+#: Statuses for a deployment that was deleted, or that does not accept the parameters of the run.
+NOT_ACCEPTED = (
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
 _LOG = logging.getLogger("trips")
 
 

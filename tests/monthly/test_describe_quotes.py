@@ -121,3 +121,26 @@ def test_files_are_read_alike(tmp_path: Path) -> None:
     files["t-2020-02.tsv"] = table('"a\tb"', "c")
     with pytest.raises(UsageError, match=r"in t-2020-02\.tsv they enclose texts; .* separately"):
         draft(tmp_path, files)
+    files["t-2020-02.tsv"] = table("b", "c", head='day\t"title"\tn\n')
+    with pytest.raises(UsageError, match=r"in t-2020-02\.tsv they enclose texts"):
+        draft(tmp_path, files)
+
+
+@pytest.mark.parametrize(
+    ("titles", "head"),
+    [
+        (('12" vinyl', "b"), 'day\t"title"\tn\n'),
+        (('7"', "b"), 'day\ttitle\t"n"\n'),
+        (('12" vinyl', '"1.5"'), "day\ttitle\tn\n"),
+        (('12" vinyl', '"2020-01-31 10:00"'), "day\ttitle\tn\n"),
+        (('12" vinyl', r'"say \"hi\""', "b"), "day\ttitle\tn\n"),
+    ],
+    ids=["name", "other name", "number", "time", "escaped"],
+)
+def test_quotes_that_enclose_anything_keep_the_default(
+    tmp_path: Path, titles: tuple[str, ...], head: str
+) -> None:
+    """Publishers that enclose names or numbers enclose texts, too."""
+    found = draft(tmp_path, {"t-2020-01.tsv": table(*titles, head=head)})
+    assert found.declared.text.quotes
+    assert "see whether quotes = false in" in " ".join(found.text.replace("#", "").split())

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 import httpx
 
 #: Fewer than this many bytes in this many seconds count as a broken connection.
-LEAST_BYTES, SECONDS = 1 << 10, 60.0
+LEAST_BYTES, SECONDS = 1 << 10, 300.0
 
 
 def steady(chunks: Iterable[bytes], clock: Callable[[], float] = time.monotonic) -> Iterator[bytes]:

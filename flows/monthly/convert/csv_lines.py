@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Collection
@@ -64,6 +65,11 @@ class Lines:
     data: bytes
     first: int
     member: str = ""
+
+    @property
+    def most_rows(self) -> float:
+        """Return a bound on the rows so far; a further table counts its lines alone."""
+        return math.inf if self.member else self.first
 
     @cached_property
     def rows(self) -> int:

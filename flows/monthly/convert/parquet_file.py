@@ -46,6 +46,11 @@ class ParquetRows:
     numbers: Sequence[int] = ()
 
     @property
+    def most_rows(self) -> float:
+        """Return a bound on the rows so far; see `Piece`."""
+        return self.first
+
+    @property
     def rows(self) -> int:
         """Return the number of rows; see `Piece`."""
         return int(self.batch.num_rows)

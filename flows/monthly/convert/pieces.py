@@ -36,7 +36,11 @@ class Piece(Protocol):
 
     @property
     def first(self) -> int:
-        """Return the number of the first line or row, an upper bound on the rows up to it."""
+        """Return the number of the first line or row."""
+
+    @property
+    def most_rows(self) -> float:
+        """Return an upper bound on the rows of the file up to the first one of the piece."""
 
     @property
     def rows(self) -> int:
@@ -80,7 +84,7 @@ class Salvage:
         return sum(len(batch) for batch in self.batches) + len(self.rejects)
 
 
-def hopeless(rejects: int, rows: int, max_share: float) -> bool:
+def hopeless(rejects: int, rows: float, max_share: float) -> bool:
     """Return whether this many rejects among this many rows mean that the month will fail."""
     return rejects > max(HOPELESS_REJECTS, HOPELESS_SHARE * rows, max_share * rows)
 
@@ -110,7 +114,7 @@ def salvage(
             if piece.rows == 1:
                 found.rejects.append(piece.reject(str(error)))
                 failed += 1
-                if hopeless(failed, piece.first, max_reject_share):
+                if hopeless(failed, piece.most_rows, max_reject_share):
                     break
             else:
                 waiting += reversed(piece.halves())

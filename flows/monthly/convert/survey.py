@@ -66,6 +66,7 @@ def survey(month: Month, path: Path, rules: Rules, encoding: str = "") -> Readin
                 seen.refuse_hopeless()
     if asked.encoding == "utf-8" and letters.encoding != asked.encoding:
         return survey(month, path, rules, letters.encoding)
+    seen.refuse_hopeless()
     return seen.settle(mapped)
 
 

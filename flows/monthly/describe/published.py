@@ -130,7 +130,7 @@ def _read_otherwise(file: Published, found: Published) -> Published | None:
     is_explained = found.line_breaks or (joined and not joined.quoted.plain)
     if found.quotes and found.quoted.are_plain and not is_explained:
         plain = read_published(replace(file, quotes=False))
-        if plain.rejected <= found.rejected:
+        if _has_same_names(plain, found) and plain.rejected <= found.rejected:
             return plain
     return joined
 
@@ -142,18 +142,23 @@ def read_alike(files: Sequence[Published]) -> list[Published]:
         UsageError: in another one, quotes enclose texts.
     """
     plain = next((file for file in files if not file.quotes), None)
-    for file in files if plain else ():
-        if plain and file.quotes and (file.quoted.enclosing or file.line_breaks):
-            raise UsageError(
-                f"in {plain.name}, quotes are characters like any other, but in {file.name} they "
-                "enclose texts; one declaration cannot hold for both: describe them separately"
-            )
-    return [
-        read_published(Published(file.address, file.path, file.month, quotes=False))
-        if plain and file.quotes and file.quoted.either
-        else file
-        for file in files
-    ]
+    return [_read_like(plain, file) if plain and file.quotes else file for file in files]
+
+
+def _read_like(plain: Published, file: Published) -> Published:
+    if not (file.quoted.enclosing or file.line_breaks):
+        found = read_published(Published(file.address, file.path, file.month, quotes=False))
+        if _has_same_names(found, file):
+            return found
+    raise UsageError(
+        f"in {plain.name}, quotes are characters like any other, but in {file.name} they enclose "
+        "texts; one declaration cannot hold for both: describe them separately"
+    )
+
+
+def _has_same_names(plain: Published, file: Published) -> bool:
+    """Return whether the header has no quotes either; if names are in quotes, texts may be."""
+    return [c.name for c in plain.columns] == [c.name for c in file.columns]
 
 
 def plain_quotes(file: Published) -> str:

@@ -15,6 +15,10 @@ from monthly.convert.csv_lines import Lines
 #: fields outnumber those whose quotes are plain characters.
 _ENOUGH = 10_000
 _ENCLOSED = re.compile(r'"(?:[^"]|"")*"')
+#: A field in quotes that has a quote after a backslash, as MySQL and Spark write it.
+_ESCAPED = re.compile(r'"(?:[^"\\]|\\.)*\\"(?:[^"\\]|\\.)*"')
+#: A number, date or time: plain quotes do not stand around these.
+_NUMBER = re.compile(r"[-+]?\d[\d.,:/ -]*")
 
 
 class _Tells(Enum):
@@ -82,10 +86,12 @@ def _tells(line: bytes, separator: str, fields: int) -> _Tells:
         is_cut = line.count(b'"') % 2 == 1  # by a line break, perhaps
         is_row = len(split(line, separator, quotes=True)) == fields
         return _Tells.ENCLOSING if is_cut or is_row else _Tells.NOTHING
+    if any(map(_ESCAPED.fullmatch, parts)):
+        return _Tells.ENCLOSING
     if any(map(_is_plain, parts)) and not _may_go_on(parts):
         return _Tells.PLAIN if fields > 1 else _Tells.NOTHING
     enclosed = [part for part in parts if _ENCLOSED.fullmatch(part)]
-    if any('""' in part[1:-1] for part in enclosed):
+    if any('""' in part[1:-1] or _NUMBER.fullmatch(part[1:-1]) for part in enclosed):
         return _Tells.ENCLOSING
     return _Tells.EITHER if enclosed else _Tells.NOTHING
 

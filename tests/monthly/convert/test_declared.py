@@ -21,7 +21,7 @@ from core.errors import Ambiguous, BadFile, SchemaError, TooManyRejects
 from fakes.entries import published_download
 from fakes.web import Page, Web
 from monthly import datasets
-from monthly.convert import csv_lines
+from monthly.convert import csv_lines, pieces
 from monthly.convert.readings import Rules
 from monthly.convert.to_parquet import Converted, convert
 from monthly.month import Month
@@ -1160,6 +1160,23 @@ def test_a_row_of_a_further_table_is_rejected_under_its_name(
     declare(f'[text]\nmember = "*"\n{AT}{PRICE}')
     with pytest.raises(TooManyRejects, match=r"line 3: b\.csv: price: 'x' is not a number"):
         converted(tmp_path, data, "prices.zip")
+
+
+def test_bad_rows_of_a_further_table_are_judged_by_all_rows(
+    declare: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are few, although they are a tenth and more of the first rows of their table."""
+    monkeypatch.setattr(pieces, "HOPELESS_REJECTS", 5)
+    two = "".join(f"{DAY},{'x' if n % 2 else n}\n" for n in range(40)) + "15/03/2020,7\n"
+    tables = {"a": f"at,price\n{'03/03/2020,1' + chr(10)}" + f"{DAY},1\n" * 1_000}
+    declare(f'[text]\nmember = "*"\n{AT}{PRICE}')
+    found = converted(
+        tmp_path,
+        zipped(tmp_path, **tables, b=f"at,price\n{two}"),
+        "prices.zip",
+        max_reject_share=0.1,
+    )
+    assert (found.rows_read, found.rows_written, found.rows_rejected) == (1_042, 1_022, 20)
 
 
 def test_tables_of_one_archive_must_have_the_same_columns(

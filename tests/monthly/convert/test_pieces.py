@@ -35,6 +35,11 @@ class Numbers:
         """Return the number of rows."""
         return len(self.values)
 
+    @property
+    def most_rows(self) -> float:
+        """Return the number of the first row."""
+        return self.first
+
     def convert(self) -> pa.RecordBatch:
         """Convert all numbers, or raise."""
         self.asked.append(self.rows)
