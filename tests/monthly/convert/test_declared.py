@@ -1167,15 +1167,11 @@ def test_bad_rows_of_a_further_table_are_judged_by_all_rows(
 ) -> None:
     """They are few, although they are a tenth and more of the first rows of their table."""
     monkeypatch.setattr(pieces, "HOPELESS_REJECTS", 5)
+    one = "at,price\n03/03/2020,1\n" + f"{DAY},1\n" * 1_000
     two = "".join(f"{DAY},{'x' if n % 2 else n}\n" for n in range(40)) + "15/03/2020,7\n"
-    tables = {"a": f"at,price\n{'03/03/2020,1' + chr(10)}" + f"{DAY},1\n" * 1_000}
+    data = zipped(tmp_path, a=one, b=f"at,price\n{two}")
     declare(f'[text]\nmember = "*"\n{AT}{PRICE}')
-    found = converted(
-        tmp_path,
-        zipped(tmp_path, **tables, b=f"at,price\n{two}"),
-        "prices.zip",
-        max_reject_share=0.1,
-    )
+    found = converted(tmp_path, data, "prices.zip", max_reject_share=0.1)
     assert (found.rows_read, found.rows_written, found.rows_rejected) == (1_042, 1_022, 20)
 
 
