@@ -7,7 +7,7 @@
 # make test  runs the tests, and installs what they need
 # make test-pythons  runs some of these tests on the oldest and the newest Python, both of which must be installed; `PYTHONS=` names others
 # make coverage  runs the tests of `make test` and shows which lines they miss
-# make test-slow  runs the tests that take more than 5 s each: killed processes, large files
+# make test-slow  runs the tests that take more than 5 s each: large files, work that is killed at every step
 # make test-cluster  runs months on Dask workers and on an agent, some of them killed
 # make test-docker  tests deployments, agents and containers on a Docker engine, which it installs and starts if none is running (as root, on Debian)
 # make test-browser  tests the UI, on a server of its own, and the site of `make docs` in a browser; prints where the screenshots are

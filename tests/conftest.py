@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from core.threads import most_threads
 from fakes.prefect_home import copy_database, one_certificate
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ for name in ("PREFECT_API_URL", "PREFECT_PROFILE"):
 
 # Modules and tests stay in memory, so collecting garbage among them finds none.
 gc.disable()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one process more than there are cores, because a test often waits for another process."""
+    return most_threads() + 1
 
 
 def pytest_collection_finish() -> None:

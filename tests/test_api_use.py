@@ -51,6 +51,7 @@ class Asked:
         return taken
 
 
+@pytest.mark.slow
 def test_a_month_takes_no_more_than_the_page_says(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -260,6 +260,7 @@ def test_as_a_command_it_prints_the_file(place: Path, server: Web, command: Comm
     assert failed.err.strip().splitlines()[-1].startswith("Error: country 'X' is not in this")
 
 
+@pytest.mark.slow
 def test_killed_while_downloading_it_goes_on_where_it_stopped(
     environment: dict[str, str], server: Web, command: Commands, tmp_path: Path
 ) -> None:

@@ -98,6 +98,7 @@ def walk(place: Place, change: Callable[[Place, list[int]], object]) -> int:
     raise AssertionError
 
 
+@pytest.mark.slow
 def test_a_correction_with_an_edition(place: Place) -> None:
     def correct(where: Place, cents: list[int]) -> None:
         where.publish(cents, bad=int(cents == FIRST))
@@ -107,6 +108,7 @@ def test_a_correction_with_an_edition(place: Place) -> None:
     assert walk(place, correct) == 8
 
 
+@pytest.mark.slow
 def test_a_restoration(place: Place) -> None:
     editions = {tuple(FIRST): place.publish(FIRST, bad=1), tuple(SECOND): place.publish(SECOND)}
 

@@ -130,6 +130,7 @@ def test_a_month_is_dropped_once_and_can_be_loaded_again(place: Place, tmp_path:
     assert place.warehouse.rows(OCTOBER) == 10
 
 
+@pytest.mark.slow
 def test_a_removal_that_is_killed_before_any_effect_is_completed_by_the_next(
     place: Place, tmp_path: Path
 ) -> None:

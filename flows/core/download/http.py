@@ -26,7 +26,7 @@ from core.errors import NotPublished, SourceError, Unreachable, UsageError
 CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 60.0
 TIMEOUT = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
 #: Latest version in CHANGELOG.md.
-VERSION = "1.11.0"
+VERSION = "1.12.0"
 _NOT_MODIFIED, _PROXY_LOGIN = 304, 407
 _LOGIN_ADVICE = (
     "the proxy rejects the user or password; correct them in HTTPS_PROXY or HTTP_PROXY, as "

@@ -17,10 +17,10 @@ import pyarrow.csv as pa_csv
 from monthly.columns import Column
 from monthly.convert.conforming import conform
 from monthly.convert.csv_bytes import (
-    has_escaped_quotes,
     has_hexadecimal,
     has_odd_quotes,
     line_ends,
+    quoted_start,
 )
 from monthly.convert.csv_layout import Layout, Typed
 from monthly.convert.line_breaks import restored, restored_text
@@ -40,6 +40,11 @@ OPEN_QUOTE = (
 )
 #: Spark and MySQL write such texts; read as CSV, `"a \"b\""` would be `a \b\""`.
 ESCAPED_QUOTE = "a quote after a backslash in a quoted text; write it as two quotes"
+#: Arrow reads `"Weird" Al` as `Weird Al`.
+TEXT_AFTER_QUOTE = (
+    "a field goes on after its closing quote; declare quotes = false in [text] if quotes are "
+    "characters like any other"
+)
 _FIELDS = re.compile(r"Expected (\d+) columns, got (\d+)")
 
 _FEW_BYTES = 1 << 16
@@ -121,10 +126,15 @@ class Lines:
             raise Unreadable("a NUL byte")
         if self._ends[1]:
             raise Unreadable("a carriage return inside a line")
-        if self._has_quotes and has_odd_quotes(data):
+        if self._has_quotes:
+            self._check_quotes()
+
+    def _check_quotes(self) -> None:
+        if has_odd_quotes(self.data):
             raise Unreadable(OPEN_QUOTE)
-        if self._has_quotes and b"\\" in data and has_escaped_quotes(data, self.layout.delimiter):
-            raise Unreadable(ESCAPED_QUOTE)
+        start = quoted_start(self.data, self.layout.delimiter)
+        if start is not None:
+            raise Unreadable(ESCAPED_QUOTE if start.endswith(b'\\"') else TEXT_AFTER_QUOTE)
 
     @cached_property
     def _has_quotes(self) -> bool:

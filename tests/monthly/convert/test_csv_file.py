@@ -192,6 +192,7 @@ B, AT, TO = "B00009", "2017-01-01 00:00:00", "2017-01-01 00:10:00"
         (f'{B}",{AT},{TO},1,2', "an unmatched quote"),
         (f'{B}",{AT},{TO},1,"2', "an unmatched quote"),
         (f'{B}",{AT},{TO},"1,2', "an unmatched quote|3 fields|4 fields"),
+        (f'"Weird" Al,{AT},{TO},1,2', "a field goes on after its closing quote"),
         (f"{B},{AT},{TO},1\r,2", "a carriage return inside a line"),
         (f"{B},{AT},{TO},1,2\r{B},{AT},{TO},1,2", "a carriage return inside a line"),
         (f'"B\r9",{AT},{TO},1,2', "a carriage return inside a line"),

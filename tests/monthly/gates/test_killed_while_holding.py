@@ -63,6 +63,7 @@ def run(root: Path, source: Path, forks: Forks, kill_at: int = 0, accept: str = 
     return forks.outcome()
 
 
+@pytest.mark.slow
 def test_killed_anywhere_while_it_is_held_the_month_is_as_before_and_held_by_the_next_run(
     bucket: FolderBucket, source: Path, walk_all: Callable[[Step], int]
 ) -> None:
