@@ -22,6 +22,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export DO_NOT_TRACK ?= 1
+# Where images set it, each process would compile the project again.
+unexport PYTHONDONTWRITEBYTECODE
 # Where Prefect keeps its database for `make`, the flows and `prefect`: flows/orchestration/prefect_home.py.
 PREFECT_DATA := $(or $(PREFECT_HOME),$(CURDIR)/data/prefect)
 # Of the server that make serve starts, on 127.0.0.1.

@@ -171,14 +171,15 @@ def read_entry(
         garbled_too: for an unusable entry, return None and its version, so that it can be replaced.
 
     Raises:
-        StorageError: the entry is garbled, of another dataset or an edition, or of a newer version.
+        StorageError: the entry is garbled, of another month or an edition, or of a newer version.
     """
     stored = bucket.read(entry_key(month))
     if stored is None:
         return None, None
     try:
         entry = Entry.of(json.loads(stored.data))
-        if entry.dataset != month.dataset or entry.object_key.startswith(EDITIONS):
+        named = (entry.dataset, entry.year_month)
+        if named != (month.dataset, month.year_month) or entry.object_key.startswith(EDITIONS):
             raise ValueError(f"it is of {entry.dataset} {entry.year_month}, {entry.object_key}")
         return entry, stored.version
     except UNREADABLE as error:

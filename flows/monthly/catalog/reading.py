@@ -105,13 +105,11 @@ def _read(bucket: Bucket, month: Month) -> _Read:
         return f"{month.unprefixed(str(error))}{repair}"
     if entry is None:
         return "its ledger entry was removed while the catalog was being read; run again"
-    return _fault(month, entry) or entry
+    return _fault(entry) or entry
 
 
-def _fault(month: Month, entry: Entry) -> str:
+def _fault(entry: Entry) -> str:
     """Return why a catalog cannot use an entry, whose types were not checked on reading."""
-    if entry.year_month != month.year_month:
-        return f"its ledger entry is of {entry.dataset} {entry.year_month}; load the month again"
     try:
         sum((entry.rows_written, entry.rows_rejected, entry.object_size))
         dt.datetime.fromisoformat(entry.converted_at)

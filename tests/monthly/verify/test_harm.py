@@ -54,7 +54,7 @@ HARM: list[tuple[Callable[[Stack], None], str, str]] = [
     (stacks.object_of_november, "OBJECT_OF_ANOTHER", "CHANGED"),
     (stacks.entry_deleted, "ENTRY_MISSING", "NEW"),
     (stacks.entry_emptied, "ENTRY_GARBLED", "refused"),
-    (stacks.entry_of_november, "ENTRY_OF_ANOTHER", "CHANGED"),
+    (stacks.entry_of_november, "ENTRY_OF_ANOTHER", "refused"),
     (stacks.entry_of_older_object, "ENTRY_WRONG", "CHANGED"),
     (stacks.entry_of_edition, "ENTRY_WRONG", "refused"),
     (stacks.entry_of_older_declaration, "OUTDATED", "CHANGED"),
