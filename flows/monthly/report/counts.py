@@ -119,7 +119,7 @@ def _hours(scan: Scan, month: Month) -> tuple[Hours, Levels, bool]:
     if not roles.time:
         return {}, {}, False
     # A time that ends an interval belongs to the hour before it.
-    time = f'CAST("{roles.time}" AS TIMESTAMP) - INTERVAL {int(is_end)} MICROSECOND'
+    time = f'CAST("{roles.time}" AS TIMESTAMP)' + " - INTERVAL 1 MICROSECOND" * is_end
     drawn = roles.price or roles.amount
     amount = f'CAST("{drawn}" AS DOUBLE)' if drawn else "NULL::DOUBLE"
     first = dt.datetime.combine(month.first_day, dt.time())
