@@ -44,3 +44,6 @@ COPY .prefectignore ./
 COPY blocks blocks
 COPY deployments deployments
 COPY flows flows
+USER root
+RUN python -m compileall -q -j 0 flows
+USER flows
