@@ -95,7 +95,7 @@ class DuplicateCounter:
         self._file.__exit__()
 
     def add(self, hashes: Hashes) -> None:
-        """Add the hashes of more rows."""
+        """Add the hashes of more rows; see `HashFile.add`."""
         self._file.add(hashes)
 
     def parts(self) -> list[Callable[[], int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ class HashFile:
     """The hashes of a month's rows. A context manager; it deletes the file on exit."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self._lock = path, threading.Lock()
         self.count = 0
 
     def __enter__(self) -> HashFile:
@@ -30,9 +31,10 @@ class HashFile:
         self._path.unlink()
 
     def add(self, hashes: Hashes) -> None:
-        """Add the hashes of more rows."""
-        self._file.write(hashes.data)
-        self.count += len(hashes)
+        """Add the hashes of more rows, in any order; several threads may call this."""
+        with self._lock:
+            self._file.write(hashes.data)
+            self.count += len(hashes)
 
     def finish(self) -> None:
         """Flush all hashes for reading; do not add any after this call."""

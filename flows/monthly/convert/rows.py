@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from threading import Semaphore
 from typing import Generic, TypeVar
 
 import pyarrow as pa
@@ -21,7 +22,6 @@ from monthly.columns import FILE_MONTH
 from monthly.convert.arrays import encoded
 from monthly.convert.column_figures import ColumnFigures, Part, measure
 from monthly.convert.duplicates import DuplicateCounter, row_hashes
-from monthly.convert.hash_file import Hashes
 from monthly.convert.pieces import Piece, Reject, salvage
 from monthly.convert.quality import Measured, Quality, Tally
 from monthly.convert.readings import Readings, Rules, Unsettled
@@ -154,10 +154,24 @@ class Rows:
             TooManyRejects: too many rows could not be converted.
             Unsettled: a value has several readings, and the file was not surveyed.
         """
-        work = partial(self._work, use)
-        jobs = (self._pool.submit(work, piece) for piece in self._pieces)
-        ahead = self._parsers + self._spare
+        jobs, ahead = self._jobs(partial(self._work, use)), self._parsers + self._spare
         return self._taken(_in_order(deque(islice(jobs, ahead)), jobs, ahead))
+
+    def _jobs(self, work: Callable[[Piece], _Work[T]]) -> Iterator[Future[_Work[T]]]:
+        """Submit each piece and, while the last ones are consumed, the count of duplicates."""
+        done, pieces = Semaphore(0), 0
+        for piece in self._pieces:
+            job = self._pool.submit(work, piece)
+            job.add_done_callback(lambda _: done.release())
+            pieces += 1
+            yield job
+        self._repeats = self._pool.submit(self._count_repeats, done, pieces)
+
+    def _count_repeats(self, done: Semaphore, pieces: int) -> list[Future[int]]:
+        """Submit the parts of the count once all pieces are done."""
+        for _ in range(pieces):
+            done.acquire()
+        return [self._pool.submit(count) for count in self._duplicates.parts()]
 
     def _taken(self, work: Iterator[_Work[T]]) -> Iterator[list[T]]:
         for done in work:
@@ -165,9 +179,7 @@ class Rows:
             for batch in done.batches:
                 self._tally.merge(batch.measured)
                 self._figures.merge(batch.figures)
-                self._duplicates.add(batch.hashes)
             yield [batch.used for batch in done.batches]
-        self._repeats = [self._pool.submit(count) for count in self._duplicates.parts()]
 
     def accounts(self, written: int) -> Accounts:
         """Return the accounts, after all rows were read.
@@ -181,7 +193,7 @@ class Rows:
             SchemaError: a required column has no value.
             AccountingError: rows read, written and rejected do not add up.
         """
-        repeats = sum(count.result() for count in self._repeats)
+        repeats = sum(count.result() for count in self._repeats.result())
         rejects, quality = self.rejects, self._tally.report(repeats)
         dataset = DATASETS[self.month.dataset]
         rejects.check_share()
@@ -216,8 +228,8 @@ class Rows:
         # A column missing from the file is null in every row: it cannot distinguish rows. Nor can
         # the month of the file.
         there = encoded(batch.select(self.names))
-        telling = there.drop_columns([FILE_MONTH.name])
-        return _Used(use(batch), self._tally.measure(batch), measure(there), row_hashes(telling))
+        self._duplicates.add(row_hashes(there.drop_columns([FILE_MONTH.name])))
+        return _Used(use(batch), self._tally.measure(batch), measure(there))
 
 
 def settled(month: Month, source: Path, rules: Rules, run: Callable[[Readings], T]) -> T:
@@ -250,7 +262,6 @@ class _Used(Generic[T]):
     used: T
     measured: Measured
     figures: Mapping[str, Part]
-    hashes: Hashes
 
 
 def _in_order(waiting: deque[Future[T]], jobs: Iterator[Future[T]], ahead: int) -> Iterator[T]:
