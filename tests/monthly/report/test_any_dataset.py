@@ -18,6 +18,7 @@ import pytest
 from fakes.entries import entry_of
 from monthly.datasets import DATASETS
 from monthly.month import Month
+from monthly.report import scan as scan_module
 from monthly.report.counts import Counts, count_month
 from monthly.report.distribution import Measure, distributions
 from monthly.report.page import page_html, page_markdown, typical_markdown
@@ -347,3 +348,21 @@ def test_a_quantile_is_a_value_of_the_file(
     with scanning(tmp_path / "month.parquet") as scan:
         found = distributions(scan, [measure])[measure]
     assert list(found.quantiles.values()) == pytest.approx(sorted(values), rel=1e-4, abs=1e-300)
+
+
+def test_a_quantile_is_found_far_from_the_first_rows(
+    report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first rows are null, the next ones are smaller than the others."""
+    monkeypatch.setattr(scan_module, "_BATCH_ROWS", 2_048)
+    rows = (
+        [None] * 2_048 + [1.0 + n / 4_096 for n in range(2_048)] + [1e3 + n for n in range(9_000)]
+    )
+    report({"a": "float64"}, '[roles]\namount = "a"\n', {"a": rows})
+    with scanning(tmp_path / "month.parquet") as scan:
+        measure = Measure('"a"', (0.1, 0.5, 0.9))
+        found = distributions(scan, [measure])[measure]
+    numbers = [*small, *large]
+    expected = [numbers[math.ceil(share * len(numbers)) - 1] for share in measure.shares]
+    assert list(found.quantiles.values()) == pytest.approx(expected, rel=1e-4)
+    assert found.rows == len(numbers)
