@@ -294,7 +294,9 @@ def test_the_console_of_text_is_replaced_once(monkeypatch: pytest.MonkeyPatch) -
     logger, console = logging.getLogger("of-this-test"), logging.StreamHandler(sys.stderr)
     console.name = "console-of-this-test"
     logger.addHandler(console)
-    captured = logging.getLogger("py.warnings")
+    # The consoles of other loggers stay, for the tests that follow.
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    monkeypatch.setattr(logging.root.manager, "loggerDict", {logger.name: logger})
     try:
         json_log.install()
         json_log.install()
@@ -304,7 +306,6 @@ def test_the_console_of_text_is_replaced_once(monkeypatch: pytest.MonkeyPatch) -
     finally:
         logging.captureWarnings(False)
         logger.handlers.clear()
-        captured.handlers.clear()
 
 
 def test_the_configuration_for_agents_differs_from_prefects_in_the_console_alone() -> None:
