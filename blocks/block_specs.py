@@ -15,7 +15,8 @@ import httpx
 from prefect.blocks.core import Block
 from prefect.settings import PREFECT_API_URL
 
-from core.errors import UsageError
+from core.errors import TripsError, UsageError
+from orchestration import api_answers
 from orchestration.embedded_api import tune_embedded_api
 from orchestration.exit_codes import ExitCode
 from orchestration.one_line_parser import OneLineParser
@@ -96,7 +97,7 @@ def _saved(spec: BlockSpec, settings: Settings) -> bool:
             print(f"saved {_reference(name, block)}")
         if spec.after and document:
             print(spec.after(document))
-    except SettingError as error:
+    except (SettingError, TripsError) as error:
         print(f"Error: {_line(settings, error)}", file=sys.stderr)
         return False
     except httpx.HTTPError as error:
@@ -151,6 +152,7 @@ def server_answers() -> bool:
     except UsageError as error:
         print(f"Error: {error}", file=sys.stderr)
         return False
+    api_answers.install()
     tune_embedded_api()
     return True
 

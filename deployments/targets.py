@@ -26,7 +26,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import PREFECT_API_URL
 
 from block_specs import no_answer, server_answers
-from core.errors import UsageError
+from core.errors import TripsError, UsageError
 from leftovers import still_scheduled
 from lost_places import refuse_lost_places
 from orchestration.exit_codes import ExitCode
@@ -198,10 +198,10 @@ def deploy(
         return ExitCode.USAGE
     try:
         _apply_all(target, settings, apply_one, prepare)
-    except SettingError as error:
+    except (SettingError, UsageError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return ExitCode.USAGE
-    except ValueError as error:  # a block is missing
+    except (ValueError, TripsError) as error:  # a block is missing, or a proxy answers
         print(f"Error: {_one_line(error)}", file=sys.stderr)
         return ExitCode.FAILED
     except httpx.HTTPError as error:

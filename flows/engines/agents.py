@@ -30,8 +30,8 @@ from engines.start_limit import start_limit
 from monthly.month import Month
 from monthly.plan import Plan
 from monthly.result import MonthResult, Outcome, failed_month
+from orchestration.api_answers import reason_of
 from orchestration.artifacts import returned_months
-from orchestration.prefect_server import reason_of
 from orchestration.restarts import NOT_ACCEPTED
 
 FLOW = "etl-parent-flow"

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import httpx
 from prefect import get_client
-from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import (
     PREFECT_API_DATABASE_CONNECTION_URL,
     PREFECT_API_URL,
@@ -23,6 +22,7 @@ from sqlalchemy.engine import make_url
 from core.disk import nearest
 from core.errors import TripsError, UsageError
 from core.redaction import redacted
+from orchestration.api_answers import status_of
 
 #: Seconds to wait for a server to answer.
 ANSWER_SECONDS = 10
@@ -58,7 +58,7 @@ def refuse_silent_server() -> None:
     if answer.status_code in _NO_LOGIN:
         _refuse_without_login(url, answer)
     elif answer.status_code in _BROKEN:
-        raise _silent(url, _status(answer))
+        raise _silent(url, status_of(answer))
     elif said := _no_api(answer):
         raise _silent(url, said, "correct PREFECT_API_URL")
 
@@ -69,12 +69,13 @@ def _refuse_without_login(url: str, answer: httpx.Response) -> None:
         error = asyncio.run(_healthcheck())
     if error is None:
         return
-    refused = error.response if isinstance(error, httpx.HTTPStatusError) else None
+    cause = error.__cause__ or error  # of an answer that the client has put into words
+    refused = cause.response if isinstance(cause, httpx.HTTPStatusError) else None
     if refused is None or refused.status_code not in _NO_LOGIN:
-        said = _status(refused) if refused is not None else str(error) or type(error).__name__
+        said = status_of(refused) if refused is not None else str(error) or type(error).__name__
         raise _silent(url, said)
     raise UsageError(
-        f"Prefect's server at {url} requires a login ({_status(answer)}); "
+        f"Prefect's server at {url} requires a login ({status_of(answer)}); "
         "log in (prefect cloud login), correct PREFECT_API_KEY, or write USER:PASSWORD@ before "
         f"the host if a proxy asks for them; or run without a server: {_unset()}"
     )
@@ -117,23 +118,6 @@ def noticing_its_end() -> Iterator[None]:
         ) from error
 
 
-def reason_of(error: PrefectHTTPStatusError) -> str:
-    """Return why Prefect's API refuses a request.
-
-    Raises:
-        TripsError: something else answered, such as a proxy in front of it.
-    """
-    answer = error.response
-    try:
-        said = answer.json()
-        return str(said.get("detail") or said["exception_message"])
-    except (ValueError, AttributeError, LookupError):
-        raise TripsError(
-            f"{answer.request.url} answered {_status(answer)}, not as Prefect's API does; correct "
-            "PREFECT_API_URL, or the proxy in front of the server, then run again"
-        ) from error
-
-
 def _refuse_closed_database() -> None:
     """Raise if this user may not write the database that Prefect uses without a server.
 
@@ -157,10 +141,6 @@ def _refuse_closed_database() -> None:
             f"Prefect's database {file} cannot be written: the folder {file.parent} does not "
             f"exist; create it, {elsewhere}"
         )
-
-
-def _status(answer: httpx.Response) -> str:
-    return f"{answer.status_code} {answer.reason_phrase}"
 
 
 def place_of_blocks() -> str:

@@ -9,7 +9,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import PrefectHTTPStatusError
 
-from orchestration.prefect_server import reason_of
+from orchestration.api_answers import reason_of
 
 #: Tag of a run started in place of a lost one. It is not started a third time: a run that crashes
 #: its machine would do so forever, and its schedule starts a new run anyway.
