@@ -89,7 +89,7 @@ PROPOSED: dict[tuple[str, str], tuple[tuple[str, ...], tuple[Remedy, ...]]] = {
         ("etl_parent_flow",),
         (Remedy("engine", "dask"), Remedy("engine", "agents")),
     ),
-    ("engines/agents.py", "_deployment"): (
+    ("engines/agent_deployment.py", "chosen_deployment"): (
         ("etl_parent_flow",),
         (Remedy("deployment", "etl-parent-flow/local-flow"),),
     ),

@@ -4,37 +4,34 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import anyio
 import pendulum
 from prefect import get_client, get_run_logger
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.filters import FlowFilter, FlowRunFilter, WorkPoolFilter
+from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments.deployments import run_deployment
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
-from prefect.runtime import deployment as own
+from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run as this
-from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled
 from prefect.utilities.asyncutils import sync_compatible
 
-from core.errors import Advice, ClusterError, Remedy, TripsError, UsageError
+from core.errors import ClusterError, TripsError, UsageError
 from core.waiting import Pace
+from engines.agent_deployment import chosen_deployment, refusals_named
 from engines.run_plan import EngineConfig, RunPlan
 from engines.start_limit import start_limit
 from monthly.month import Month
 from monthly.plan import Plan
 from monthly.result import MonthResult, Outcome, failed_month
-from orchestration.api_answers import reason_of
 from orchestration.artifacts import returned_months
-from orchestration.restarts import NOT_ACCEPTED
+from orchestration.flow_results import readable
 
-FLOW = "etl-parent-flow"
 #: Seconds between two polls of the runs.
 POLL_SECONDS = 2.0
 #: Seconds for an agent to pick up a run while its work queue is running nothing else.
@@ -43,6 +40,9 @@ PICKUP_SECONDS = 300.0
 RUN_SECONDS = 3600.0
 #: Maximum number of runs that Prefect's server returns per request.
 LISTED = 200
+#: Seconds to call off the runs in flight when the run that waits for them fails or is stopped.
+CALL_OFF_SECONDS = 60.0
+_BY_HAND = "cancel these runs in the UI, or agents load their months"
 _HINT = "its agent may be gone; cancel that run in the UI, then run again"
 
 
@@ -69,32 +69,9 @@ async def _run_all(
     work: RunPlan, engine: EngineConfig, tell: Callable[[MonthResult], None]
 ) -> list[MonthResult]:
     async with get_client() as client:
-        deployment = await _deployment(client, engine.deployment)
+        deployment = await chosen_deployment(client, engine.deployment)
         get_run_logger().info("%d months on %s", len(work.plans), deployment)
         return await _Flight(client, deployment, work, engine.workers, tell).lines()
-
-
-async def _deployment(client: PrefectClient, name: str) -> str:
-    """Return the named deployment, else that of this run, else the only one there is."""
-    if name and not name.startswith(f"{FLOW}/"):
-        raise UsageError(f"deployment {name!r} does not belong to {FLOW}; write {FLOW}/NAME")
-    found = await client.read_deployments(
-        flow_filter=FlowFilter.parse_obj({"name": {"any_": [FLOW]}}),
-    )
-    names = {deployment.id: f"{FLOW}/{deployment.name}" for deployment in found}
-    if name in names.values():
-        return name
-    if not name and own.id and UUID(own.id) in names:
-        return names[UUID(own.id)]
-    if not name and len(names) == 1:
-        return names.popitem()[1]
-    what = f"there is no deployment {name!r}" if name else "no deployment was named"
-    server = PREFECT_API_URL.value() or "not set, so none runs"
-    there: list[Advice] = [Remedy("deployment", each) for each in sorted(names.values())]
-    raise UsageError(
-        f"{what} (PREFECT_API_URL, the server of agents, is {server})",
-        *(there or ["apply deployments/local_deploy.py"]),
-    )
 
 
 class _Flight:
@@ -112,6 +89,9 @@ class _Flight:
         self._work, self._width, self._tell = work, width, tell
         self._waiting = deque(work.plans)
         self._flying: dict[UUID, Plan] = {}
+        #: The month whose run is being started, which the server may know already.
+        self._starting: Plan | None = None
+        self._key = uuid4()
         self._lines: list[MonthResult] = []
         self._moved = time.monotonic()
         self._pace = Pace()
@@ -127,8 +107,7 @@ class _Flight:
                 if self._waiting or self._flying:
                     await anyio.sleep(POLL_SECONDS)
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._call_off()
+            await self._call_off()
         return self._lines
 
     async def _start(self) -> None:
@@ -137,15 +116,22 @@ class _Flight:
             self._limit.take()
             if not self._flying:
                 self._moved = time.monotonic()  # the limit may have kept this run waiting
-            with _refused(self._deployment):
-                run = await run_deployment(
-                    self._deployment,
-                    parameters=_parameters(plan.month, self._work),
-                    flow_run_name=str(plan.month),
-                    timeout=0,
-                    client=self._client,
-                )
-            self._flying[run.id] = plan
+            self._starting = plan
+            run = await self._run_of(plan)
+            self._flying[run.id], self._starting = plan, None
+
+    async def _run_of(self, plan: Plan) -> FlowRun:
+        """Return the new run of a month, or the same one if it was asked for before."""
+        with refusals_named(self._deployment):
+            run: FlowRun = await run_deployment(
+                self._deployment,
+                parameters=_parameters(plan.month, self._work),
+                flow_run_name=str(plan.month),
+                timeout=0,
+                idempotency_key=f"{self._key}-{plan.month}",
+                client=self._client,
+            )
+        return run
 
     async def _look(self) -> None:
         """Collect finished runs; give up runs that no agent picks up or that lost their agent."""
@@ -186,7 +172,8 @@ class _Flight:
             self._add(lines[0] if lines else _unreported(month, run))
         elif _is_waiting(run):
             if time.monotonic() - self._moved > PICKUP_SECONDS:
-                await self._cancel(run.id)
+                with suppress(ObjectNotFound):  # deleted since the runs were listed
+                    await self._cancel(run.id)
                 self._end(run.id, _nobody(run))
         elif _seconds_in_state(run) > RUN_SECONDS:
             state = run.state.type.value.lower()
@@ -202,30 +189,32 @@ class _Flight:
 
     async def _call_off(self) -> None:
         """Cancel the runs not yet picked up, which must not start when nobody waits for them."""
-        for run_id in self._flying:
-            if _is_waiting(await self._client.read_flow_run(run_id)):
-                await self._cancel(run_id)
+        left: dict[UUID | None, Plan] = dict(self._flying.items())
+        if self._starting:
+            left[None] = self._starting
+        why = f"no answer in {CALL_OFF_SECONDS:.0f} s"
+        with anyio.move_on_after(CALL_OFF_SECONDS, shield=True):
+            for run_id, plan in [*left.items()]:
+                try:
+                    await self._cancel_waiting(run_id, plan)
+                    del left[run_id]
+                except Exception as error:  # whatever a client raises, the others are called off
+                    why = readable(error).message
+        if left:
+            months = ", ".join(str(plan.month) for plan in left.values())
+            get_run_logger().warning("%s", f"not called off: {months} ({why}); {_BY_HAND}")
+
+    async def _cancel_waiting(self, run_id: UUID | None, plan: Plan) -> None:
+        """Cancel a run if it exists and no agent has picked it up."""
+        with suppress(ObjectNotFound, UsageError):  # it was deleted, or refused
+            known = run_id or (await self._run_of(plan)).id
+            if _is_waiting(await self._client.read_flow_run(known)):
+                await self._cancel(known)
 
     async def _cancel(self, run_id: UUID) -> None:
         why = "The run that asked for this month has given it up."
         called_off: State[Any] = Cancelled(message=why)
         await self._client.set_flow_run_state(run_id, called_off)
-
-
-@contextmanager
-def _refused(deployment: str) -> Iterator[None]:
-    """Convert the server's error for a deployment that is gone or refuses the parameters."""
-    try:
-        yield
-    except (ObjectNotFound, PrefectHTTPStatusError) as error:
-        answer: Any = error.http_exc if isinstance(error, ObjectNotFound) else error
-        if answer.response.status_code not in NOT_ACCEPTED:
-            raise
-        raise UsageError(
-            f"{deployment} does not accept this run ({reason_of(answer)}); if it is gone, or was "
-            "applied before a dataset was declared or the code was changed, apply it again: "
-            "python deployments/local_deploy.py, or the script of its target"
-        ) from error
 
 
 def _parameters(month: Month, work: RunPlan) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from prefect.states import (
 )
 
 from core.errors import TripsError, UsageError
-from engines import agents
+from engines import agent_deployment, agents
 from engines.run_plan import RunPlan
 from engines.start_limit import StartLimit
 from monthly.month import Month
@@ -53,12 +53,21 @@ class Api:
         self.runs: dict[str, FlowRun] = {}
         self.set: dict[str, Any] = {}
         self._states = iter(states)
+        self._by_key: dict[str, FlowRun] = {}
 
     async def run_deployment(
-        self, name: str, parameters: Any, flow_run_name: str, timeout: int, client: Any
+        self,
+        name: str,
+        parameters: Any,
+        flow_run_name: str,
+        timeout: int,
+        idempotency_key: str,
+        client: Any,
     ) -> FlowRun:
-        """Return a new run, as `run_deployment` does without waiting for its end."""
+        """Return a run, new if its key is, as `run_deployment` does without waiting for its end."""
         assert (name, timeout, client) == ("etl/x", 0, self)
+        if idempotency_key in self._by_key:
+            return self._by_key[idempotency_key]
         pool: Any = {"work_pool_name": "agents", "work_queue_name": "default"}
         run = FlowRun(
             flow_id=uuid4(),
@@ -68,7 +77,7 @@ class Api:
             parameters=parameters,
             **pool,
         )
-        self.runs[flow_run_name] = run
+        self.runs[flow_run_name] = self._by_key[idempotency_key] = run
         return run
 
     async def read_flow_runs(
@@ -95,6 +104,15 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr(agents, "time", SimpleNamespace(monotonic=lambda: found.time))
     monkeypatch.setattr(agents, "returned_months", _returned)
     return found
+
+
+@pytest.fixture
+def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the warnings of the flight's run."""
+    said: list[str] = []
+    logger = SimpleNamespace(warning=lambda text, *given: said.append(text % given))
+    monkeypatch.setattr(agents, "get_run_logger", lambda: logger)
+    return said
 
 
 def flight_of(
@@ -125,6 +143,21 @@ def looked(flight: Any) -> list[tuple[Month, str]]:
 
 async def _returned(client: Any, run_id: Any) -> list[MonthResult]:
     return [MonthResult(MONTHS[0], Outcome.LOADED)]
+
+
+def test_a_run_that_is_deleted_as_nobody_picks_it_up_fails_only_its_month(
+    monkeypatch: pytest.MonkeyPatch, clock: SimpleNamespace
+) -> None:
+    """It may go between the list of runs and its cancellation."""
+
+    async def deleted(api: Api, run_id: Any, state: Any) -> None:
+        raise ObjectNotFound(answer_of(404, b'{"detail": "Not found"}'))
+
+    monkeypatch.setattr(Api, "set_flow_run_state", deleted)
+    flight = flight_of(Api(Scheduled(), Scheduled()), monkeypatch)
+    assert looked(flight) == []
+    clock.time += agents.PICKUP_SECONDS + 1
+    assert [month for month, _ in looked(flight)] == MONTHS
 
 
 def test_the_pause_between_two_months_does_not_count_as_time_without_an_agent(
@@ -213,6 +246,107 @@ def test_a_run_that_is_stopped_cancels_what_has_not_begun(monkeypatch: pytest.Mo
         asyncio.run(flight.lines())
     assert [*api.set] == ["green 2020-02"]
     assert api.set["green 2020-02"].is_cancelled()
+
+
+def stopped_with(flight: Any, error: BaseException) -> None:
+    """Start the runs of a flight, then stop it by an error, which must not be replaced."""
+
+    async def stop() -> None:
+        raise error
+
+    flight._look = stop
+    with pytest.raises(type(error)):
+        asyncio.run(flight.lines())
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_deleted_run_does_not_keep_others_from_being_cancelled(
+    monkeypatch: pytest.MonkeyPatch, warnings: list[str]
+) -> None:
+    """It cannot start any more, so nothing needs to be said about it."""
+    gone, read = ObjectNotFound(answer_of(404, b'{"detail": "Not found"}')), Api.read_flow_run
+
+    async def deleted(api: Api, run_id: Any) -> FlowRun:
+        run = await read(api, run_id)
+        if run.name == "green 2020-01":
+            raise gone
+        return run
+
+    monkeypatch.setattr(Api, "read_flow_run", deleted)
+    api = Api(Scheduled(), Scheduled(), Scheduled())
+    months = [Month("green", 2020, month) for month in (1, 2, 3)]
+    stopped_with(flight_of(api, monkeypatch, width=3, months=months), KeyboardInterrupt())
+    assert [*api.set] == ["green 2020-02", "green 2020-03"]
+    assert warnings == []
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_run_that_was_being_started_is_cancelled(
+    is_known: bool, monkeypatch: pytest.MonkeyPatch, warnings: list[str]
+) -> None:
+    """Ctrl-C interrupts the request, but the server may have created the run, or still does."""
+    api = Api(Scheduled())
+    flight, start = flight_of(api, monkeypatch), api.run_deployment
+
+    async def interrupted(*given: Any, **more: Any) -> FlowRun:
+        monkeypatch.setattr(agents, "run_deployment", start)
+        if is_known:
+            await start(*given, **more)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(agents, "run_deployment", interrupted)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(flight.lines())
+    assert [*api.set] == [*api.runs] == ["green 2020-01"]
+    assert warnings == []
+
+
+@pytest.mark.usefixtures("clock")
+def test_two_flights_of_a_month_have_two_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run again in the UI, a parent run has the same ID, but its months may have changed."""
+    api = Api(Completed(), Running())
+    for _ in range(2):
+        looked(flight_of(api, monkeypatch, width=1, months=MONTHS[:1]))
+    assert len(api._by_key) == 2
+
+
+@pytest.mark.usefixtures("clock")
+def test_runs_that_cannot_be_called_off_are_named(
+    monkeypatch: pytest.MonkeyPatch, warnings: list[str]
+) -> None:
+    """The others are called off, and the reason for stopping stays."""
+    write = Api.set_flow_run_state
+
+    async def refused(api: Api, run_id: Any, state: Any) -> None:
+        if run_id == api.runs["green 2020-01"].id:
+            raise TripsError("http://proxy/api answered 502")
+        await write(api, run_id, state)
+
+    monkeypatch.setattr(Api, "set_flow_run_state", refused)
+    api = Api(Scheduled(), Scheduled())
+    stopped_with(flight_of(api, monkeypatch), UsageError("no"))
+    assert [*api.set] == ["green 2020-02"]
+    assert warnings == [
+        "not called off: green 2020-01 (http://proxy/api answered 502); "
+        "cancel these runs in the UI, or agents load their months"
+    ]
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_server_that_hangs_does_not_keep_a_stopped_run(
+    monkeypatch: pytest.MonkeyPatch, warnings: list[str]
+) -> None:
+    async def hang(api: Api, run_id: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Api, "read_flow_run", hang)
+    monkeypatch.setattr(agents, "CALL_OFF_SECONDS", 0.01)
+    stopped_with(flight_of(Api(Scheduled(), Scheduled()), monkeypatch), KeyboardInterrupt())
+    assert warnings == [
+        "not called off: green 2020-01, green 2020-02 (no answer in 0 s); "
+        "cancel these runs in the UI, or agents load their months"
+    ]
 
 
 @pytest.mark.usefixtures("clock")
@@ -309,7 +443,7 @@ def test_a_run_of_a_deployment_gives_its_months_to_the_same_one(
 ) -> None:
     """Unless it names another; a run of another flow's deployment has none."""
 
-    @flow(name=agents.FLOW)
+    @flow(name=agent_deployment.FLOW)
     def parent() -> None:
         """Stand for the parent flow."""
 
@@ -317,16 +451,22 @@ def test_a_run_of_a_deployment_gives_its_months_to_the_same_one(
         async with get_client() as client:
             flow_id = await client.create_flow(parent)
             one, two = [await client.create_deployment(flow_id, name) for name in ("one", "two")]
-            monkeypatch.setattr(agents, "own", SimpleNamespace(id=str(two)))
-            chosen = [await agents._deployment(client, name) for name in ("", f"{agents.FLOW}/one")]
-            monkeypatch.setattr(agents, "own", SimpleNamespace(id=str(uuid4())))
+            monkeypatch.setattr(agent_deployment, "own", SimpleNamespace(id=str(two)))
+            chosen = [
+                await agent_deployment.chosen_deployment(client, name)
+                for name in ("", f"{agent_deployment.FLOW}/one")
+            ]
+            monkeypatch.setattr(agent_deployment, "own", SimpleNamespace(id=str(uuid4())))
             with pytest.raises(UsageError, match="no deployment was named"):
-                await agents._deployment(client, "")
+                await agent_deployment.chosen_deployment(client, "")
             for each in (one, two):
                 await client.delete_deployment(each)
             return chosen
 
-    assert asyncio.run(ask()) == [f"{agents.FLOW}/two", f"{agents.FLOW}/one"]
+    assert asyncio.run(ask()) == [
+        f"{agent_deployment.FLOW}/two",
+        f"{agent_deployment.FLOW}/one",
+    ]
 
 
 def refused(raised: Exception, monkeypatch: pytest.MonkeyPatch) -> str:
