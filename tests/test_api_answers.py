@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -176,3 +178,30 @@ def test_saving_blocks_and_deploying_end_in_one_line(
     for line in (saved, applied):
         assert line.startswith(f"Error: {url}/block_types/")
         assert f" answered {status} " in line
+
+
+@pytest.mark.parametrize("is_json", [True, False])
+def test_lines_of_the_log_that_the_server_does_not_get_are_reported_once(
+    is_json: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Prefect repeats it without a line break, which joins it to the next line."""
+    from prefect.logging.handlers import APILogWorker
+
+    monkeypatch.setenv("TRIPS_LOG", "json" if is_json else "")
+    answers = iter([OSError("no\nroute"), OSError("no\nroute"), None, KeyError()])
+
+    async def create_logs(lines: Any) -> None:
+        if answer := next(answers):
+            raise answer
+
+    make: Any = APILogWorker
+    worker = make.__new__(make)
+    worker._client = SimpleNamespace(create_logs=create_logs)
+    for _ in range(4):
+        asyncio.run(worker._handle_batch([{}]))
+    lines = capsys.readouterr().err.splitlines()
+    said = [json.loads(line)["message"] for line in lines] if is_json else lines
+    assert said == [
+        f"The log of this run does not reach Prefect's server: {why}"
+        for why in ("no route", "KeyError")
+    ]
