@@ -9,13 +9,18 @@ from typing import Any
 
 from settings import Settings
 
+from prefect.blocks.core import Block
 from prefect.infrastructure import KubernetesJob
 
+from orchestration.embedded_blocks import DuckDBWarehouse, LocalBucket
 from orchestration.paths import is_path
 
 #: Where the Dockerfile puts the project, and where flows resolve relative paths.
 FOLDER = "/opt/prefect"
-_EMBEDDED = ("local-bucket", "duckdb-warehouse")
+_EMBEDDED: dict[str, type[Block]] = {
+    "local-bucket": LocalBucket,
+    "duckdb-warehouse": DuckDBWarehouse,
+}
 
 
 def refuse_lost_places(block: Any, places: Mapping[str, str], settings: Settings) -> None:
@@ -43,9 +48,28 @@ def refuse_lost_places(block: Any, places: Mapping[str, str], settings: Settings
         )
 
 
+def on_disk(places: Mapping[str, str]) -> dict[str, str]:
+    """Return the places, with the path of each saved block of a folder or a DuckDB file.
+
+    Not that of `zoom`: containers set TRIPS_DATA, which overrides it.
+    """
+    return {variable: _path_of(place) or place for variable, place in places.items()}
+
+
+def _path_of(place: str) -> str:
+    slug, _, name = place.partition("/")
+    if slug not in _EMBEDDED or name == "zoom":
+        return ""
+    try:
+        block: Any = _EMBEDDED[slug].load(name)
+    except ValueError:  # it is not saved, as each run will say
+        return ""
+    return str(block.folder if isinstance(block, LocalBucket) else block.path)
+
+
 def _is_lost(place: str, mounted: list[PurePosixPath]) -> bool:
     if not is_path(place):
-        return place.startswith(_EMBEDDED) and not mounted
+        return place.partition("/")[0] in _EMBEDDED and not mounted
     path = PurePosixPath(posixpath.normpath(posixpath.join(FOLDER, place)))
     return not any(path.is_relative_to(folder) for folder in mounted)
 

@@ -28,7 +28,7 @@ from prefect.settings import PREFECT_API_URL
 from block_specs import no_answer, server_answers
 from core.errors import TripsError, UsageError
 from leftovers import still_scheduled
-from lost_places import refuse_lost_places
+from lost_places import on_disk, refuse_lost_places
 from orchestration.exit_codes import ExitCode
 from orchestration.one_line_parser import OneLineParser
 from saved_blocks import loaded, quiet, short_reference
@@ -222,7 +222,7 @@ def _apply_all(
         loaded(found.infrastructure)
     if target.in_containers:
         block = loaded(target.infrastructure)
-        refuse_lost_places(block, places_of(target, settings), settings)
+        refuse_lost_places(block, on_disk(places_of(target, settings)), settings)
     asyncio.run(make_pool(target.pool))
     applied = []
     for row, found in _taken(prepare(target)):

@@ -38,6 +38,7 @@ import work_pool_deploy
 from block_specs import main as save
 from fakes import own_dataset, preloaded
 from lost_places import refuse_lost_places
+from orchestration.embedded_blocks import LocalBucket
 from postgres_server import free_port
 from saved_blocks import loaded
 from specs import DeploymentSpec, all_specs
@@ -410,6 +411,23 @@ def test_a_job_without_a_volume_keeps_nothing(place: str) -> None:
     job = kubernetes_deploy.job_of(settings)
     with pytest.raises(SettingError, match="elsewhere, or a KUBERNETES_VOLUME; set it in"):
         refuse_lost_places(job, {"TRIPS_BUCKET": place}, settings)
+
+
+@pytest.mark.parametrize(("folder", "code"), [("/srv/taxi", 2), ("/opt/prefect/data/mine", 0)])
+def test_a_saved_block_of_a_folder_is_judged_by_its_path(
+    folder: str,
+    code: int,
+    saved: Path,
+    first_row: None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The folder of the machine that saved it is on the disk of a container like any other."""
+    save_block: Any = LocalBucket(folder=folder).save
+    save_block("nas", overwrite=True)
+    monkeypatch.setenv("TRIPS_BUCKET", "local-bucket/nas")
+    assert main(TARGETS["docker"], ["--env", str(saved)]) == code
+    assert ("TRIPS_BUCKET would be on the disk" in capsys.readouterr().err) == bool(code)
 
 
 @pytest.mark.parametrize("name", ["docker", "work pool"])
