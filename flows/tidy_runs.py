@@ -15,9 +15,9 @@ from uuid import UUID
 import orchestration.prefect_home  # noqa: F401 - sets what Prefect reads as it is imported
 
 from prefect import flow, get_run_logger
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import State
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
@@ -70,29 +70,36 @@ def tidy_runs(silent_minutes: AtLeastOne = 120, keep_hours: AtLeastNone = 24) ->
 
 
 async def _tidy(silent: dt.timedelta, keep: dt.timedelta) -> Tidied:
-    lost = again = 0
-    failed: dict[UUID, Exception] = {}
-    logger = get_run_logger()
+    again, failed = list[bool](), list[Exception]()
+    tried, before = {UUID(flow_run.id)}, 0
     async with get_client() as client:
-        while found := [
-            (run, why)
-            async for run in begun_runs(client)
-            if str(run.id) != flow_run.id
-            and run.id not in failed
-            and (why := await why_lost(client, run, silent))
-        ]:  # repeat, to find the children of those runs
-            for run, why in found:
-                logger.warning("%s is lost: %s", run.name, why)
-                try:
-                    again += await settle(client, run, why)
-                    lost += 1
-                except (TripsError, PrefectHTTPStatusError) as error:
-                    failed[run.id] = error
-                    logger.error("%s could not be started again: %s", run.name, error)
-        done = Tidied(lost, again, await remove_containers(client, keep))
+        while before < len(tried):  # repeat, to find the children of those runs
+            before = len(tried)
+            async for run in begun_runs(client):
+                if run.id not in tried and (why := await why_lost(client, run, silent)):
+                    tried.add(run.id)
+                    try:
+                        again += await _settled(client, run, why)
+                    except (TripsError, PrefectHTTPStatusError) as error:
+                        failed.append(error)
+        done = Tidied(len(again), sum(again), await remove_containers(client, keep))
     if failed:
-        raise next(iter(failed.values()))
+        raise failed[0]
     return done
+
+
+async def _settled(client: PrefectClient, run: FlowRun, why: str) -> list[bool]:
+    """Settle a lost run; return whether it was started again, or nothing if it was deleted."""
+    logger = get_run_logger()
+    logger.warning("%s is lost: %s", run.name, why)
+    try:
+        return [await settle(client, run, why)]
+    except ObjectNotFound:
+        logger.warning("%s was deleted meanwhile", run.name)
+        return []
+    except (TripsError, PrefectHTTPStatusError) as error:
+        logger.error("%s could not be started again: %s", run.name, error)
+        raise
 
 
 def shown(done: Any) -> str:

@@ -461,6 +461,41 @@ def test_a_run_that_cannot_be_started_again_does_not_keep_others_from_it(
     assert tidy().startswith("1 lost, 1 started again")
 
 
+def test_a_lost_run_that_is_deleted_meanwhile_is_not_started_again(
+    gone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does it keep others from it."""
+    runs = {running(gone, mark): mark for mark in ("one to delete", "the other")}
+    settle, deleted = orphaned_runs.settle, list[UUID]()
+
+    async def delete_the_other(client: PrefectClient, run: FlowRun, why: str) -> bool:
+        if not deleted:
+            deleted.extend(runs.keys() - {run.id})
+            await client.delete_flow_run(deleted[0])
+        return await settle(client, run, why)
+
+    monkeypatch.setattr(tidy_runs, "settle", delete_the_other)
+    assert tidy().startswith("1 lost, 1 started again")
+    assert marked(runs[deleted[0]]) == []
+
+
+def test_a_lost_run_that_is_deleted_as_it_is_settled_does_not_end_the_tidying(
+    gone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = running(gone, "deleted"), running(gone, "kept")
+    settle = orphaned_runs.settle
+
+    async def delete(client: PrefectClient, run: FlowRun, why: str) -> bool:
+        if run.id == bad:
+            await client.delete_flow_run(bad)
+        return await settle(client, run, why)
+
+    monkeypatch.setattr(tidy_runs, "settle", delete)
+    assert tidy().startswith("1 lost, 1 started again")
+    assert state_of(good).is_crashed()
+    assert len(marked("kept")) == 2
+
+
 @pytest.mark.parametrize("status", [400, 422])
 def test_a_run_whose_parameters_are_refused_is_not_started_again(
     gone: str, status: int, monkeypatch: pytest.MonkeyPatch
