@@ -16,7 +16,6 @@ from prefect.blocks.core import Block
 from prefect.settings import PREFECT_API_URL
 
 from core.errors import TripsError, UsageError
-from orchestration import api_answers
 from orchestration.embedded_api import tune_embedded_api
 from orchestration.exit_codes import ExitCode
 from orchestration.one_line_parser import OneLineParser
@@ -152,7 +151,6 @@ def server_answers() -> bool:
     except UsageError as error:
         print(f"Error: {error}", file=sys.stderr)
         return False
-    api_answers.install()
     tune_embedded_api()
     return True
 

@@ -180,6 +180,14 @@ def test_saving_blocks_and_deploying_end_in_one_line(
         assert f" answered {status} " in line
 
 
+def test_a_block_is_not_said_to_be_missing() -> None:
+    """As `make doctor` and each flow would say if they could not read its name."""
+    from orchestration.block_registry import open_bucket
+
+    with answering(*STRANGERS[0]), pytest.raises(TripsError, match=NOT_PREFECT):
+        open_bucket("s3-bucket/zoom-s3")
+
+
 @pytest.mark.parametrize("is_json", [True, False])
 def test_lines_of_the_log_that_the_server_does_not_get_are_reported_once(
     is_json: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

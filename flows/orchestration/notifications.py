@@ -19,7 +19,7 @@ from core.errors import StillHeld
 from core.redaction import redacted
 from monthly.history import change_text
 from monthly.result import MonthResult
-from orchestration import api_answers, flow_results, json_log, run_log
+from orchestration import flow_results, json_log, run_log
 from orchestration.parent_runs import has_parent
 from orchestration.secret_values import remember_block
 
@@ -100,8 +100,7 @@ def _page(flow_run: FlowRun) -> str:
     return f"{ui.rstrip('/')}/flow-runs/flow-run/{flow_run.id}" if ui else ""
 
 
-api_answers.install()  # here, as every flow imports this module
-run_log.install()
+run_log.install()  # here, as every flow imports this module
 flow_results.install()
 json_log.install()
 

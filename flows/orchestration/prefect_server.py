@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 from core.disk import nearest
 from core.errors import TripsError, UsageError
 from core.redaction import redacted
+from orchestration import api_answers
 from orchestration.api_answers import status_of
 
 #: Seconds to wait for a server to answer.
@@ -171,3 +172,6 @@ def _way_out(url: str) -> str:
 def _unset() -> str:
     by_shell = "PREFECT_API_URL" in os.environ
     return "unset PREFECT_API_URL" if by_shell else "prefect config unset PREFECT_API_URL"
+
+
+api_answers.install()  # here, as every flow and script imports this module
