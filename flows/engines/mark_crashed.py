@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from prefect import get_client
 from prefect.client.schemas.filters import FlowRunFilter
+from prefect.exceptions import ObjectNotFound
 from prefect.utilities.asyncutils import sync_compatible
 
 from orchestration.parent_runs import lost
@@ -38,4 +39,5 @@ async def report_crashed(months: dict[str, Any]) -> None:
     async with get_client() as client:
         for run in await client.read_flow_runs(flow_run_filter=FlowRunFilter(**months | left)):
             said = "What ran it was stopped or lost; the next run or worker completes it."
-            await client.set_flow_run_state(run.id, lost(said))
+            with suppress(ObjectNotFound):  # deleted since the runs were listed
+                await client.set_flow_run_state(run.id, lost(said))
