@@ -105,17 +105,13 @@ def _aliases(declared: Declaration) -> Iterator[Fault]:
 
 def _column(declared: Declaration, key: str, column: Column) -> Iterator[Fault]:
     """Yield the faults of a column, with paths relative to it."""
+    if any(key == other.keep_text for name, other in declared.columns.items() if name != key):
+        yield from _kept(column)
+        return
     yield from _codes(column)
-    yield from _rejected(declared, key, column)
-    keeper = declared.columns.get(column.keep_text)
-    if column.keep_text and (keeper is None or keeper.type != "string"):
-        yield Fault(
-            ("keep_text",),
-            f"is {column.keep_text!r}, which is not a string column"
-            f"{near(column.keep_text, declared.columns)}; declare it",
-        )
-    if column.keep_text and not (column.codes or column.without_code):
-        yield Fault(("keep_text",), "keeps the texts of codes, and there are none; declare codes")
+    yield from _rejected(declared, column)
+    if column.keep_text:
+        yield from _keeping(declared, key, column)
     digits = [int(text) for text in re.findall(r"\d+", column.type)]
     if column.type.startswith("decimal") and digits[0] < digits[1]:
         yield Fault(("type",), f"is {column.type}; of {digits[0]} digits, {digits[1]} are too many")
@@ -153,17 +149,36 @@ def _codes(column: Column) -> Iterator[Fault]:
             yield Fault(("codes",), f"have {text!r} twice; case does not tell codes apart")
 
 
-def _rejected(declared: Declaration, key: str, column: Column) -> Iterator[Fault]:
-    if any(key == other.keep_text for other in declared.columns.values()):
-        for option in ("codes", "without_code", "reject"):
-            if getattr(column, option):
-                yield Fault(
-                    (option,), "is for a column of the file; this one keeps texts of another"
-                )
+def _rejected(declared: Declaration, column: Column) -> Iterator[Fault]:
     for text in column.reject:
         if text.strip() in (*declared.text.nulls, *NULLS[1:]):
             message = f"has {text!r}, which means no value; write '' for rows without a value"
             yield Fault(("reject",), message)
+
+
+def _kept(column: Column) -> Iterator[Fault]:
+    """Yield the options of a column that no file has; they would have no effect."""
+    for option, value in column:
+        if value and option not in ("type", "description"):
+            yield Fault((option,), "is for a column of the file; this one keeps texts of another")
+
+
+def _keeping(declared: Declaration, key: str, column: Column) -> Iterator[Fault]:
+    """Yield the faults of a column whose published text is kept in another."""
+    keeper, path = declared.columns.get(column.keep_text), ("keep_text",)
+    named = f"is {column.keep_text!r}, which"
+    if keeper is None or keeper.type != "string":
+        guess = near(column.keep_text, declared.columns)
+        yield Fault(path, f"{named} is not a string column{guess}; declare it")
+    elif keeper is column:
+        yield Fault(path, f"{named} is the column itself; declare another string column")
+    for other, each in declared.columns.items():
+        if other == key:
+            break
+        if each.keep_text == column.keep_text:
+            yield Fault(path, f"{named} keeps the texts of {other}; declare another string column")
+    if not (column.codes or column.without_code):
+        yield Fault(path, "keeps the texts of codes, and there are none; declare codes")
 
 
 def _roles(declared: Declaration) -> Iterator[Fault]:

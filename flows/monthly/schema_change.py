@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from monthly.columns import Column, fold
 from monthly.dataset import LAYOUT, Dataset
@@ -15,10 +16,11 @@ def schema_change(entry: Entry) -> str:
     dataset = DATASETS[entry.dataset]
     if not entry.signatures and entry.schema_version != dataset.schema_version:
         return _legacy_change(entry, dataset)
+    flagged = {c.name: replace(c, flag=True).signature for c in dataset.columns if c.derived}
     changed = [
         f"{name} {old} -> {new}"
         for name, new in dataset.signatures.items()
-        if (old := entry.signatures.get(name, new)) != new
+        if (old := entry.signatures.get(name, new)) not in (new, flagged.get(name))
     ]
     gone = entry.signatures.keys() - dataset.signatures.keys() - {*entry.drift.get("missing", ())}
     changed += [f"{name} was removed" for name in sorted(gone)]

@@ -221,6 +221,57 @@ def test_a_wrong_declaration_is_refused_with_its_line_and_the_expected_value(
     ), str(caught.value)
 
 
+#: A coded column, and the one that keeps its texts.
+CODED = """\
+[columns.kind]
+type = "int64"
+description = "Kind."
+codes = { A = 1 }
+keep_text = "text"
+[columns.text]
+type = "string"
+description = "Kind, as published."
+"""
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        'aliases = ["sort"]',
+        "required = true",
+        'required = { since = "2020-02" }',
+        "may_be_empty = true",
+        'codes = { A = "Z" }',
+        'without_code = ["B"]',
+        'reject = ["Total"]',
+        'keep_text = "other"',
+        "flag = true",
+        'join = ["day", "hour"]',
+        'formats = ["%Y-%m"]',
+        'zone = "UTC"',
+    ],
+)
+def test_a_column_that_keeps_texts_of_another_has_no_options(option: str, tmp_path: Path) -> None:
+    """They would have no effect, as it is not read from a file; or an effect on another column."""
+    other = CODED.partition("[columns.text]")[2].replace("Kind", "Other")
+    with pytest.raises(UsageError) as caught:
+        read_dataset(written(tmp_path, f"{GOOD}{CODED}{option}\n[columns.other]{other}"))
+    key = option.partition(" ")[0]
+    refused = f"line 22: columns.text.{key} is for a column of the file; this one keeps texts of an"
+    assert refused in str(caught.value)
+    assert len(read_dataset(written(tmp_path, f"{GOOD}{CODED}[columns.other]{other}")).columns) == 6
+
+
+def test_a_column_keeps_the_texts_of_one_other_column(tmp_path: Path) -> None:
+    """Of two that are in a file, it would have the texts of the last alone."""
+    second = CODED.partition("[columns.text]")[0].replace("columns.kind", "columns.sort")
+    with pytest.raises(UsageError, match=r"line 26: .*sort\.keep_text is 'text', which keeps"):
+        read_dataset(written(tmp_path, f"{GOOD}{CODED}{second}"))
+    itself = CODED.replace('"int64"', '"string"').replace("A = 1", 'A = "B"')
+    with pytest.raises(UsageError, match=r"line 18: .*kind\.keep_text is 'kind', which is the"):
+        read_dataset(written(tmp_path, GOOD + itself.replace('"text"', '"kind"')))
+
+
 def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     text = GOOD.replace("float64", "number").replace("2020-01", "2020").replace("title", "titel")
     with pytest.raises(UsageError) as caught:

@@ -110,6 +110,24 @@ def test_a_month_from_before_1_11_is_not_changed_by_the_upgrade(declare: Declare
     assert version_of("rides") == version
 
 
+def test_an_option_that_had_no_effect_is_removed_without_changing_the_months(
+    declare: Declare,
+) -> None:
+    """Until 1.12, the column that keeps the texts of another could be a flag."""
+    kind = column("kind", rest='codes = { "A" = 1 }\nkeep_text = "text"').replace(
+        "float64", "int64"
+    )
+    declare(kind + '[columns.text]\ntype = "string"\ndescription = "D."\n')
+    now = converted()
+    flag = json.dumps([[], [], None, True, [], [], ""]).encode()
+    flagged = f"string/{hashlib.sha256(flag).hexdigest()[:8]}"
+    assert schema_change(replace(now, signatures={**now.signatures, "text": flagged})) == ""
+    joined = json.dumps([[], [], None, False, ["a", "b"], [], ""]).encode()
+    other = f"string/{hashlib.sha256(joined).hexdigest()[:8]}"
+    changed = schema_change(replace(now, signatures={**now.signatures, "text": other}))
+    assert changed == f"the declaration changed: text {other} -> string"
+
+
 def test_months_of_parquet_files_have_no_layout(declare: Declare) -> None:
     """What `[text]` says of lines and fields does not apply to them."""
     declare(column("total"), TEXT)
