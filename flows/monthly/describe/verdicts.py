@@ -14,6 +14,7 @@ from monthly.convert.readings import Mark
 from monthly.convert.time_formats import halves_of
 from monthly.describe.addresses import YearMonth
 from monthly.describe.doubts import doubts_of
+from monthly.describe.leading_zeros import codes_of
 from monthly.describe.naming import identifier
 from monthly.describe.near_misses import near_misses
 from monthly.describe.orders import contradict, most_likely
@@ -82,11 +83,21 @@ def verdict(
     found = _typed(full, mark, order)
     if found and found.kind in ("int64", "float64", "boolean") and _is_stored_as_text(texts):
         return Verdict("string", notes=(f"Stored as text, though all of it is {found.type}.",))
+    if found and found.type == "int64":
+        found = _as_codes(found, texts)
     lone = {text for values in texts for text in values.lone}
     totals = frozenset(text for text in odd if is_total(text) or text in lone - NULL_TEXTS)
     if found is None or odd - NULL_TEXTS - totals:
         return Verdict("string", notes=near_misses(texts, odd, mark), is_clock=_are_clocks(texts))
     return _without(found, totals)
+
+
+def _as_codes(found: Verdict, texts: Sequence[Values]) -> Verdict:
+    """Return text as the type of codes that may have leading zeros, or a comment on them."""
+    codes = codes_of(texts)
+    if codes.are_texts:
+        return replace(found, type="string", notes=(codes.note,))
+    return replace(found, notes=(*found.notes, codes.note)) if codes.note else found
 
 
 def _without(found: Verdict, totals: frozenset[str]) -> Verdict:
