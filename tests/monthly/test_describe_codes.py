@@ -99,7 +99,7 @@ def test_all_files_decide_whether_codes_have_the_same_width(tmp_path: Path) -> N
 
 
 def test_what_means_null_elsewhere_is_null_in_codes(tmp_path: Path) -> None:
-    """The text NA is no code."""
+    """They stay text, and NA is not one of them."""
     found = drafted(tmp_path, "zip", [10001, "NA", 11697])
     assert found.types["zip"] == "string"
     assert values(found.loaded(tmp_path / "t-2020-01.csv", "2020-01"), "zip") == [
