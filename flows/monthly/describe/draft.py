@@ -18,7 +18,7 @@ from monthly.describe.marks import mark_of
 from monthly.describe.months import month_of
 from monthly.describe.published import Published, plain_quotes
 from monthly.describe.recognized_texts import is_period
-from monthly.describe.roles import roles_of
+from monthly.describe.roles import note_time, roles_of
 from monthly.describe.total_rows import propose_rejects
 from monthly.describe.values import Values
 from monthly.describe.zone_names import (
@@ -108,6 +108,7 @@ def draft_of(name: str, files: Sequence[Published]) -> Draft:
     propose_rejects(published, files, mark)
     columns = joined(published)
     roles = roles_of(columns, months, mark)
+    note_time(columns, months, roles.get("time"))
     zones = zones_of(columns, roles)
     draft = Draft(
         name,
@@ -229,7 +230,8 @@ def _notes(draft: Draft) -> list[str]:
     if "time" not in draft.roles:
         unknown = [file.name for file in draft.files if not file.month]
         notes += [f"Nothing says the month of {name}." for name in unknown]
-        notes.append("No column is a time: nothing tells whether a file is of its month.")
+        is_time = "has the time of its rows" if any(c.times for c in draft.columns) else "is a time"
+        notes.append(f"No column {is_time}: nothing tells whether a file is of its month.")
     return notes
 
 

@@ -12,6 +12,7 @@ from monthly.describe.addresses import YearMonth
 from monthly.describe.columns import Drafted
 from monthly.describe.joins import has_zone_names
 from monthly.describe.naming import words_of
+from monthly.describe.toml_text import bare
 from monthly.describe.values import range_of
 
 #: Names of amounts, the clearest first.
@@ -49,6 +50,16 @@ _START = frozenset({"start"})
 _END = frozenset({"end"})
 #: Least share of a column's times in the month of the file, to count for its rank.
 _INSIDE = 0.5
+#: With a smaller share of them in the month, times that span years are no events of the month.
+_FEW = 0.1
+#: The share of rows that have a time, if nearly all do.
+_NEARLY_ALL = 0.9
+#: Months of a year.
+_YEAR = 12
+_BIRTH = re.compile(
+    r"(^|_)(birth|birth_?(date|day)|date_?of_?birth|dob|born|geburt\w*|naissance|nacimiento"
+    r"|nascimento|nascita)(_|$)"
+)
 
 
 def roles_of(
@@ -68,13 +79,16 @@ def roles_of(
 
 
 def time_of(columns: Sequence[Drafted], months: Sequence[YearMonth]) -> Drafted | None:
-    """Return the column of a row's start time; None if there is no time."""
+    """Return the column of a row's start time; None if there is no time near the months."""
     times = [c for c in columns if (c.verdict.times or c.join) and c.known]
+    times = [c for c in times if not _is_elsewhere(c, months)]
 
-    def rank(column: Drafted) -> tuple[bool, float, int, bool, bool, bool]:
+    def rank(column: Drafted) -> tuple[bool, bool, bool, float, int, bool, bool, bool]:
         words = words_of(column.name)
         inside = inside_share(column, months)
         return (
+            inside * known_share(column) >= _INSIDE,
+            inside >= _FEW or not _spans_years(column),
             _knows_all(column),
             round(inside if inside >= _INSIDE else 0.0, 1),
             len(column.seen),
@@ -86,18 +100,53 @@ def time_of(columns: Sequence[Drafted], months: Sequence[YearMonth]) -> Drafted 
     return max(times, key=rank) if times else None
 
 
+def _is_elsewhere(column: Drafted, months: Sequence[YearMonth]) -> bool:
+    """Return whether the times are no events of the month: births, or none within a year of it."""
+    if _is_birth(column):
+        return _spans_years(column) and inside_share(column, months) < _INSIDE
+    here = {n: months[n][0] * _YEAR + months[n][1] - 1 for n in column.times}
+    apart = [abs(month - here[n]) for n, each in column.times.items() for month in each.months]
+    return min(apart, default=0) > _YEAR
+
+
+def _is_birth(column: Drafted) -> bool:
+    return bool(_BIRTH.search(column.name))
+
+
+def _spans_years(column: Drafted) -> bool:
+    """Return whether the times of each file are of more than a year."""
+    return all(len(each.months) > _YEAR for each in column.times.values())
+
+
+def note_time(
+    columns: Sequence[Drafted], months: Sequence[YearMonth], time: Drafted | None
+) -> None:
+    """Note why a column does not have the role time although more rows have it, or none does."""
+    for column in columns:
+        if not time and column.times and _is_elsewhere(column, months):
+            why = "Dates of birth" if _is_birth(column) else "None is within a year of its file"
+            column.notes.append(f"{why}: not the time of the rows, so it has no role.")
+        elif time and column.times and _knows_all(column) and not _knows_all(time):
+            named = bare(column.published, 60)
+            time.notes.append(f"The time of the rows, as {named!r} is mostly outside the month.")
+
+
 def inside_share(column: Drafted, months: Sequence[YearMonth]) -> float:
     """Return the share of a column's distinct times that are in the months of the files."""
     inside = sum(
-        each.months[months[n][0] * 12 + months[n][1] - 1] for n, each in column.times.items()
+        each.months[months[n][0] * _YEAR + months[n][1] - 1] for n, each in column.times.items()
     )
     return inside / max(sum(each.good for each in column.times.values()), 1)
 
 
+def known_share(column: Drafted) -> float:
+    """Return the share of rows that have a value."""
+    return column.known / max(sum(values.rows for values in column.seen.values()), 1)
+
+
 def _knows_all(column: Drafted) -> bool:
     """Return whether nearly all rows have the time."""
-    rows = sum(values.rows for values in column.seen.values())
-    return column.known * 10 >= rows * 9
+    return known_share(column) >= _NEARLY_ALL
 
 
 def _end(columns: Sequence[Drafted], time: Drafted | None) -> Drafted | None:
