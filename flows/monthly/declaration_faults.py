@@ -109,7 +109,7 @@ def _column(declared: Declaration, key: str, column: Column) -> Iterator[Fault]:
         yield from _kept(column)
         return
     yield from _codes(column)
-    yield from _rejected(declared, column)
+    yield from _without_effect(declared, column)
     if column.keep_text:
         yield from _keeping(declared, key, column)
     digits = [int(text) for text in re.findall(r"\d+", column.type)]
@@ -149,11 +149,16 @@ def _codes(column: Column) -> Iterator[Fault]:
             yield Fault(("codes",), f"have {text!r} twice; case does not tell codes apart")
 
 
-def _rejected(declared: Declaration, column: Column) -> Iterator[Fault]:
+def _without_effect(declared: Declaration, column: Column) -> Iterator[Fault]:
+    """Yield the texts that are read as no value before they could be rejected or decoded."""
+    nulls = (*declared.text.nulls, *NULLS[1:])
     for text in column.reject:
-        if text.strip() in (*declared.text.nulls, *NULLS[1:]):
+        if text.strip() in nulls:
             message = f"has {text!r}, which means no value; write '' for rows without a value"
             yield Fault(("reject",), message)
+    for text in column.codes:
+        if text.strip() in (*nulls, ""):
+            yield Fault(("codes", text), "is a text that means no value; remove it")
 
 
 def _kept(column: Column) -> Iterator[Fault]:

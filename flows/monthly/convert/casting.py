@@ -37,7 +37,7 @@ _WHOLE = r"^[+-]?\d+(\.0*)?$"
 #: The fraction that Arrow writes into each time, before the zone.
 _NO_FRACTION = r"\.0+([Z+-].*)?$"
 #: Spellings of a boolean.
-_TRUTHS: Mapping[str, str] = {
+TRUTHS: Mapping[str, str] = {
     **dict.fromkeys(("true", "t", "yes", "y", "1"), "true"),
     **dict.fromkeys(("false", "f", "no", "n", "0"), "false"),
 }
@@ -160,7 +160,7 @@ def _exact(column: Column, numbers: pa.Array) -> pa.Array:
 
 def _boolean_text(column: Column, texts: pa.Array) -> pa.Array:
     plain = pc.replace_substring_regex(pc.utf8_lower(texts), r"^([01])\.0*$", r"\1")
-    truths = replaced(plain, _TRUTHS)
+    truths = replaced(plain, TRUTHS)
     known = truths.drop_null()
     if not all(text in ("true", "false") for text in known.unique().to_pylist()):
         good = [text in ("true", "false") for text in known.to_pylist()]

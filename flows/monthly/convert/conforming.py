@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from monthly.columns import FILE_MONTH, Code, Column, fold
 from monthly.convert.arrays import booleans, day, int64s, nulls, strings
-from monthly.convert.casting import cast, kept_text
+from monthly.convert.casting import TRUTHS, cast, kept_text
 from monthly.convert.published_values import (
     NULLS,
     Unreadable,
@@ -140,9 +140,14 @@ def _code(column: Column, text: str, place: str) -> Code:
     codes, code = column.codes or {}, text.strip().upper()
     if code in codes:
         return codes[code]
+    values = {str(value).upper(): value for value in codes.values() if value is not None}
     if column.kind == "int64":
         if (number := _whole(code)) is not None:
             return codes.get(str(number), number)
-    elif code in (values := {str(value).upper(): value for value in codes.values()}):
+    elif code in values:
         return values[code]
+    elif not values and column.kind == "string":
+        return text  # only some texts are named, which mean no value
+    elif not values and (truth := TRUTHS.get(code.lower())):
+        return truth == "true"
     raise Unreadable(f"{column.name}: {text!r} is not a known code; declare it in {place}")

@@ -469,6 +469,7 @@ def test_a_number_of_a_parquet_file_may_mean_no_value(
     ]
 
 
+NOTE = '[columns.note]\ntype = "string"\ndescription = "x"\n'
 CODED = {
     "int64": ('codes = { "9" = 0, X = 5 }\nwithout_code = ["99"]\n', ["9", "99", "7", ""]),
     "string": ("codes = { '1' = 'member', '2' = 'casual' }\n", ["1", "2", "1", ""]),
@@ -498,6 +499,39 @@ def test_codes_that_are_numbers_are_codes_in_every_file(
     whole = pa.array([int(text) if text else None for text in texts])
     for values in (whole, whole.cast(pa.float64()), pa.array(texts)):
         assert rows(tmp_path, parquet(tmp_path, code=values), "prices.parquet") == meant
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts", "meant"),
+    [
+        ("string", ["x", "99", " 99 ", "none", " y", ""], ["x", None, None, "none", " y", None]),
+        ("boolean", ["true", "99", "F", "Yes", "0", ""], [True, None, False, True, False, None]),
+        ("int64", ["7", "99", "007", "1.0", "-5", ""], [7, None, 7, 1, -5, None]),
+    ],
+)
+def test_texts_without_a_value_leave_all_others_as_they_are(
+    kind: str,
+    texts: list[str],
+    meant: list[Any],
+    declare: Callable[[str], None],
+    tmp_path: Path,
+) -> None:
+    """A column without codes has no unknown ones."""
+    declare(f'[columns.code]\ntype = "{kind}"\ndescription = "x"\nwithout_code = ["99"]\n{NOTE}')
+    lines = "".join(f"{text},a\n" for text in texts)
+    assert rows(tmp_path, f"code,note\n{lines}") == [(value, "a") for value in meant]
+    data = parquet(tmp_path, code=pa.array(texts), note=pa.array(["a"] * len(texts)))
+    assert rows(tmp_path, data, "prices.parquet") == [(value, "a") for value in meant]
+
+
+def test_the_text_none_is_unknown_among_codes(
+    declare: Callable[[str], None], tmp_path: Path
+) -> None:
+    """It is none of the texts without a value."""
+    coded = 'codes = { A = "a" }\nwithout_code = ["99"]\n'
+    declare(f'[columns.code]\ntype = "string"\ndescription = "x"\n{coded}{NOTE}')
+    with pytest.raises(TooManyRejects, match="'none' is not a known code"):
+        rows(tmp_path, "code,note\nnone,a\n99,a\n")
 
 
 def test_codes_that_are_numbers_are_codes_beside_codes_that_are_not(
