@@ -147,3 +147,49 @@ def test_a_proposed_instant_can_be_uncommented(tmp_path: Path) -> None:
     assert [f"{instant:%d %H:%M}" for instant in instants] == [
         *("24 23:00", "25 00:00", "25 01:00", "25 02:00"),
     ]
+
+
+BARE = "have no zone, and are taken for {}, as other times are; if they are not, write zone = ..."
+
+
+def _unwrapped(text: str) -> str:
+    return text.replace("\n# ", " ").replace('"..."', "...")
+
+
+def test_times_without_a_zone_beside_others_with_one_are_in_doubt(tmp_path: Path) -> None:
+    """In another column, or in another file, as after a publisher changed its form."""
+    lines = [f"2020-01-{day:02}T10:00:00Z,2020-01-{day:02} 05:00:00,1" for day in range(1, 32)]
+    first = "\n".join(["at,shown,n", *lines, ""])
+    second = first.replace("2020-01", "2020-02").replace("T10:00:00Z", " 10:00:00")
+    second = "\n".join(line for line in second.split("\n") if line[8:10] not in ("30", "31"))
+    found = draft(tmp_path, {"t-2020-01.csv": first})
+    assert found.declared.time_zone == "UTC"
+    assert f"[columns.shown] These {BARE.format('UTC')}" in _unwrapped(found.text)
+    assert found.text.count("have no zone") == 1
+    both = draft(tmp_path, {"t-2020-01.csv": first, "t-2020-02.csv": second})
+    assert f"[columns.at] Some of these {BARE.format('UTC')}" in _unwrapped(both.text)
+
+
+def test_times_of_parquet_files_that_lost_their_zone_are_in_doubt(tmp_path: Path) -> None:
+    at = [dt.datetime(2020, 1, day, 10) for day in range(1, 32)]
+    zoned = pa.table({"at": pa.array(at, pa.timestamp("us", "Europe/Berlin"))})
+    bare = pa.table({"at": [time + dt.timedelta(31) for time in at[:28]]})
+    for name, table in (("t-2020-01.parquet", zoned), ("t-2020-02.parquet", bare)):
+        pq.write_table(table, tmp_path / name)
+    found = draft_of(*sorted(tmp_path.glob("*.parquet")), folder=tmp_path)
+    assert f"Some of these {BARE.format('Europe/Berlin')}" in _unwrapped(found.text)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["at,seen", "2020-01-05T10:00:00Z,2020-01-05T11:00:00+01:00"],
+        ["timestamp,n", "1578218400,1"],
+        ["at,seen", "2020-01-05 10:00:00,2020-01-05 11:00:00"],
+        ["at,seen_utc", "2020-01-05T10:00:00Z,2020-01-05 11:00:00"],
+        ["at,day", "2020-01-05T10:00:00Z,2020-01-05"],
+    ],
+    ids=["offsets", "seconds", "no zone", "named", "a day"],
+)
+def test_times_whose_zone_is_clear_are_not_in_doubt(lines: list[str], tmp_path: Path) -> None:
+    assert "have no zone" not in draft(tmp_path, {"t-2020-01.csv": "\n".join([*lines, ""])}).text

@@ -22,6 +22,7 @@ from monthly.describe.roles import note_time, roles_of
 from monthly.describe.total_rows import propose_rejects
 from monthly.describe.values import Values
 from monthly.describe.zone_names import (
+    note_bare_times,
     propose_other_zones,
     proposed_zones,
     zone_doubts,
@@ -126,6 +127,7 @@ def draft_of(name: str, files: Sequence[Published]) -> Draft:
     )
     draft.notes += _notes(draft)
     propose_other_zones(columns, draft.time_zone)
+    note_bare_times(columns, draft.time_zone)
     return draft
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+import pyarrow as pa
+
 from monthly.declaration_faults import is_zone
 from monthly.describe.columns import Drafted, Proposal
 from monthly.describe.toml_text import as_toml, bare
@@ -36,6 +38,8 @@ _ELSEWHERE = {
     "IST": ("Asia/Kolkata", "Asia/Jerusalem", "Europe/Dublin"),
     "AEST": ("Australia/Brisbane",),
 }
+#: A format of times with a zone or offset, or of instants.
+_MARKED = re.compile("%[zZs]")
 #: A column that names the zone of each row: of standard or summer time, or one place.
 _ZONE, _PAIR = re.compile(r"[A-Z]{3,4}|[A-Za-z]+(/[A-Za-z_]+)+"), 2
 
@@ -96,6 +100,32 @@ def propose_other_zones(columns: Sequence[Drafted], time_zone: str) -> None:
         if column.verdict.type == "timestamp" and is_bare and is_other:
             why = f"To convert these times to {time_zone}, as the name suggests, write:"
             column.proposals.append(Proposal(why, [f"zone = {as_toml(zones[0])}"]))
+
+
+def note_bare_times(columns: Sequence[Drafted], time_zone: str) -> None:
+    """Note that times without a zone are taken for the dataset's, which other times tell."""
+    readings = [reading for column in columns for reading in column.verdict.times]
+    is_told = bool(_stored(columns)) or any(reading.offsets for reading in readings)
+    for column in columns if is_told else ():
+        marks = _marks(column)
+        is_timestamp = column.verdict.type == "timestamp" and column.known
+        if is_timestamp and False in marks and len(zones_named(column.published)) != 1:
+            column.notes.append(
+                f"{'Some of these' if True in marks else 'These'} have no zone, and are taken for "
+                f'{time_zone}, as other times are; if they are not, write zone = "...".'
+            )
+
+
+def _marks(column: Drafted) -> set[bool]:
+    """Return whether times of a column have a zone or offset: some do, some do not, or both."""
+    marks: set[bool] = set()
+    for values in column.seen.values():
+        if isinstance(values.native, pa.TimestampType):
+            marks.add(values.native.tz is not None)
+        elif values.known:
+            formats = column.verdict.formats
+            marks |= {bool(_MARKED.search(text)) for text in formats} or {False}
+    return marks
 
 
 def zones_named(name: str) -> list[str]:
