@@ -725,6 +725,19 @@ def test_the_month_of_a_file_is_that_of_its_times(tmp_path: Path) -> None:
     assert len(loads(found, "latest.csv")) == 31
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["t_2020-01-01_2020-02-01.csv", "t_2019-12_2020-01.csv", "t_2020-01_published_2020-03.csv"],
+)
+def test_of_several_months_in_a_name_the_times_decide(name: str, tmp_path: Path) -> None:
+    """Such as the start and the end of a month, or the month of publication."""
+    found = draft(tmp_path, {name: days("{d},{i}")})
+    assert found.declared.first_month == "2020-01"
+    assert found.declared.limits.outside == 0.5
+    (other,) = {"2020-02", "2019-12", "2020-03"} & {name[i : i + 7] for i in range(len(name))}
+    assert f"# {other} stays the same in every month's address: no field writes it.\n" in found.text
+
+
 def test_times_outside_the_month(tmp_path: Path) -> None:
     """A month's file may list earlier events; the draft allows them."""
     found = draft(tmp_path, {"t-2020-03.csv": days("{d},{i}")})

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from monthly.describe.addresses import filled, late_days, month_in, template_of, templates
+from monthly.describe.addresses import (
+    filled,
+    fixed_months,
+    late_days,
+    month_in,
+    months_in,
+    template_of,
+    templates,
+)
 from monthly.describe.naming import identifier, identifiers, likeness
 from monthly.describe.written_times import formats_of
 
@@ -98,6 +106,41 @@ def test_months_in_addresses(address: str, month: tuple[int, int] | None, templa
 def test_days_that_some_months_lack(template: str, days: list[str]) -> None:
     """The last day of the month is a field instead."""
     assert late_days(template) == days
+
+
+@pytest.mark.parametrize(
+    ("address", "months", "template", "fixed"),
+    [
+        (
+            "h/prices_2020-01-01_2020-02-01.csv",
+            [(2020, 1), (2020, 2)],
+            "h/prices_{year_month}-01_2020-02-01.csv",
+            ["2020-02"],
+        ),
+        (
+            "h?from=2020-01-01&to=2020-02-01",
+            [(2020, 1), (2020, 2)],
+            "h?from={year_month}-01&to=2020-02-01",
+            ["2020-02"],
+        ),
+        (
+            "h/20200101_20200201.csv",
+            [(2020, 1), (2020, 2)],
+            "h/{year}{month:02}01_20200201.csv",
+            ["20200201"],
+        ),
+        ("h/v2021.12/2020-01.csv", [(2020, 1)], "h/v2021.12/{year_month}.csv", ["2021.12"]),
+        ("h/2020-01-01_2020-01-31.csv", None, "h/{year_month}-01_{year_month}-{last_day}.csv", []),
+    ],
+)
+def test_other_months_in_an_address_stay(
+    address: str, months: list[tuple[int, int]] | None, template: str, fixed: list[str]
+) -> None:
+    """They are not the day of one date and the year of the next."""
+    assert months_in(address) == (months or [(2020, 1)] * 2)
+    assert template_of(address, (2020, 1)) == template
+    assert filled(template, 2020, 1) == address
+    assert fixed_months(template) == fixed
 
 
 def test_one_template_for_all_files_that_it_makes() -> None:

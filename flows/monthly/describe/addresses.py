@@ -17,7 +17,8 @@ _YEAR, _MONTH = r"(?P<y>(?:19|20)\d\d)", r"(?P<m>0[1-9]|1[0-2])"
 #: Year and month as written in addresses, the most distinctive first.
 _WRITTEN = (
     rf"(?<!\d){_YEAR}(?P<s>[-_./]?){_MONTH}(?!\d)",
-    rf"(?<!\d){_MONTH}(?P<s>[-_.]?){_YEAR}(?!\d)",
+    # Not the day of a date and the year of the next one.
+    rf"(?<!\d){_MONTH}(?P<s>[-_.]?){_YEAR}(?!\d|[-_./](0[1-9]|1[0-2])(?!\d))",
 )
 _DAY = r"(?P<d>0[1-9]|[12]\d|3[01])"
 _DAYS = (
@@ -31,13 +32,18 @@ _DAY_BEFORE = re.compile(r"(?P<before>(?<!\d))(?P<d>\d\d)(?=[-_.]?\{month:02\})"
 
 
 def month_in(address: str) -> YearMonth | None:
-    """Return the month in an address, preferably in its file name; None if there is none."""
-    for text in (file_name(address), unquote(address)):
-        for pattern in _WRITTEN:
-            if found := list(re.finditer(pattern, text)):
-                return int(found[-1]["y"]), int(found[-1]["m"])
-    days = re.findall(_DAYS[0][0], file_name(address))
-    return (int(days[-1][0]), int(days[-1][1])) if days else None
+    """Return the last month in an address, preferably in its file name; None if there is none."""
+    return next(iter(months_in(address)[-1:]), None)
+
+
+def months_in(address: str) -> list[YearMonth]:
+    """Return the months in the file name of an address, or in the whole if that has none."""
+    name = file_name(address)
+    places = [(text, pattern) for text in (name, unquote(address)) for pattern in _WRITTEN]
+    for text, pattern in (*places, (name, _DAYS[0][0])):
+        if found := [(int(m["y"]), int(m["m"])) for m in re.finditer(pattern, text)]:
+            return found
+    return []
 
 
 def template_of(address: str, month: YearMonth) -> str:
@@ -78,6 +84,12 @@ def late_days(template: str) -> Iterable[str]:
     """Return the days in a template that some months lack."""
     days = (m["d"] for pattern in (_DAY_AFTER, _DAY_BEFORE) for m in pattern.finditer(template))
     return [day for day in days if 28 < int(day) <= 31]
+
+
+def fixed_months(template: str) -> list[str]:
+    """Return the months and days in a template that are the same in every month's address."""
+    patterns = (*_WRITTEN, *(pattern for pattern, _ in _DAYS))
+    return [match[0] for pattern in patterns for match in re.finditer(pattern, template)]
 
 
 def _fields(month: YearMonth, match: re.Match[str]) -> str:

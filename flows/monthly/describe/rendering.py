@@ -12,7 +12,7 @@ from core.download.remote_file import without_secrets
 from core.redaction import typed_secrets
 from monthly.convert.readings import Mark
 from monthly.declaration import Limits
-from monthly.describe.addresses import filled, late_days, templates
+from monthly.describe.addresses import filled, fixed_months, late_days, templates
 from monthly.describe.columns import Drafted
 from monthly.describe.draft import Draft
 from monthly.describe.published import plain_quotes
@@ -83,6 +83,8 @@ def _sources(draft: Draft) -> Iterator[str]:
         yield comment(f"The month is not in {without_secrets(address)}: write an address with it.")
     for day in sorted({day for template in found for day in late_days(template)}):
         yield comment(f"Not every month has a day {day}, which the address names.")
+    for text in sorted({text for template in found for text in fixed_months(template)}):
+        yield comment(f"{text} stays the same in every month's address: no field writes it.")
     if any(address.startswith("file:") for address in addresses):
         yield "# A file on this machine: write the publisher's address."
     for name in sorted({name for address in addresses for name in typed_secrets(address)}):
