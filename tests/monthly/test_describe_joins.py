@@ -81,3 +81,48 @@ def test_the_month_of_a_time_that_the_first_file_lacks(tmp_path: Path) -> None:
     }
     found = draft(tmp_path, files)
     assert found.declared.roles.time == "happened"
+
+
+BIRTHS = [f"{1950 + day}-03-{day:02}" for day in range(1, 29)]
+DAYS = [f"2024-03-{day:02}" for day in range(1, 29)]
+HOURS = [f"{day % 24:02}:30" for day in range(1, 29)]
+OTHER = ["1"] * 28
+
+
+@pytest.mark.parametrize(
+    ("head", "columns", "name"),
+    [
+        ("dob,date,time", [BIRTHS, DAYS, HOURS], "date_time"),
+        ("date,dob,time", [DAYS, BIRTHS, HOURS], "date_time"),
+        ("dob,time,date", [BIRTHS, HOURS, DAYS], "date_time"),
+        ("birth_date,n,incident_date,hour", [BIRTHS, OTHER, DAYS, HOURS], "incident_at"),
+        ("birth_date,incident_date,n,hour", [BIRTHS, DAYS, OTHER, HOURS], "incident_at"),
+        ("Trading Day,Delivery Day,Hour", [DAYS, DAYS, HOURS], "delivery_at"),
+        ("Trading Day,Hour,Delivery Day,n", [DAYS, HOURS, DAYS, OTHER], "trading_at"),
+    ],
+)
+def test_a_clock_belongs_to_the_date_of_its_name_or_before_it(
+    head: str, columns: list[list[str]], name: str, tmp_path: Path
+) -> None:
+    """No time of day is joined to a birth or to another day that comes first."""
+    rows = [",".join(row) for row in zip(*columns)]
+    found = draft(tmp_path, {OLD: "\n".join([head, *rows, ""])})
+    assert [column for column in found.columns if found.columns[column].join] == [name]
+    assert found.declared.roles.time == name
+    assert _first(found, tmp_path, OLD, name) == "2024-03-01 01:30:00"
+
+
+def test_a_clock_that_may_belong_to_several_dates_is_a_column_with_a_proposal(
+    tmp_path: Path,
+) -> None:
+    """Nothing is guessed, and the proposed lines load the file."""
+    rows = [f"{day[8:]}.03.2024,{day[8:]}.03.2024,1,{hour}" for day, hour in zip(DAYS, HOURS)]
+    found = draft(tmp_path, {OLD: "\n".join(["reported,occurred,n,hour", *rows, ""])})
+    assert found.types["hour"] == "string"
+    why = (
+        "# Perhaps the time of day of 'reported' or 'occurred'. To join it to the last of them, wri"
+    )
+    head, _, proposal = found.text.partition(why)
+    lines = [line.removeprefix("# ") for line in proposal.splitlines()[1:]]
+    found.path.write_text("\n".join([head, *lines, ""]), "utf-8")
+    assert _first(found, tmp_path, OLD, "occurred_at") == "2024-03-01 01:30:00"

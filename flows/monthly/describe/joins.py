@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 from monthly.convert.month_names import NUMBER_OF
 from monthly.describe.columns import Drafted, Proposal
-from monthly.describe.naming import words_of
-from monthly.describe.toml_text import as_toml
+from monthly.describe.naming import is_birth, words_of
+from monthly.describe.toml_text import as_toml, bare
 from monthly.describe.verdicts import Verdict
 from monthly.describe.written_times import MONTH
 
@@ -43,7 +44,7 @@ _ENDS = {"%Y": (1900, 2100), "%m": (1, 12), "%d": (1, 31), "%H": (0, 24)}
 def joined(columns: Sequence[Drafted]) -> list[Drafted]:
     """Return the columns and those joined from several of them; parts stay in the list."""
     found = [*columns]
-    for date, clock in list(_pairs(columns)):
+    for date, clock in _pairs(columns):
         whole = _of_date_and_clock(date, clock, {c.name for c in found})
         found.insert(found.index(date), whole)
         date.is_part = _is_within(date, whole) and date.known == clock.known
@@ -98,21 +99,50 @@ def _clock_formats(clock: Drafted) -> list[str]:
     return sorted(formats or {"%H"})
 
 
-def _pairs(columns: Sequence[Drafted]) -> Iterator[tuple[Drafted, Drafted]]:
-    """Yield dates and their clocks, unless a column has both."""
-    used: set[str] = set()
-    for place, date in enumerate(columns):
-        if not _is_date(date) or any(_has_both(c, date) for c in columns):
-            continue
-        clocks = [c for c in columns if _is_clock(c) and c.name not in used]
-        clocks = [c for c in clocks if c.seen.keys() & date.seen.keys()]
-        after = columns[place + 1 : place + 2]
-        alike = [c for c in clocks if words_of(c.published) == words_of(date.published)]
-        near = [c for c in clocks if c in after]
-        alone = [c for c in clocks if len(clocks) == 1 and _CLOCK_NAME.fullmatch(c.name)]
-        for clock in (alike or near or alone)[:1]:
-            used.add(clock.name)
-            yield date, clock
+def _pairs(columns: Sequence[Drafted]) -> list[tuple[Drafted, Drafted]]:
+    """Return dates and their clocks, the surest first, unless a column has both."""
+    dates = [c for c in columns if _is_date(c) and not any(_has_both(each, c) for each in columns)]
+    clocks = [c for c in columns if _is_clock(c)]
+    found: list[tuple[Drafted, Drafted]] = []
+    for belong in (_are_alike, partial(_are_next, columns)):
+        for date in dates:
+            used = {column.name for pair in found for column in pair}
+            free = [c for c in clocks if c.name not in used and c.seen.keys() & date.seen.keys()]
+            if date.name not in used:
+                found += [(date, clock) for clock in free if belong(date, clock)][:1]
+    used = {column.name for pair in found for column in pair}
+    alone = [clock for clock in clocks if clock.name not in used]
+    if len(alone) == 1 and _CLOCK_NAME.fullmatch(alone[0].name):
+        free = [c for c in dates if c.name not in used and not is_birth(c.name)]
+        free = [c for c in free if c.seen.keys() & alone[0].seen.keys()]
+        found += [(date, alone[0]) for date in free if len(free) == 1]
+        if len(free) > 1:
+            alone[0].proposals.append(_proposed(free, alone[0], {c.name for c in columns}))
+    return found
+
+
+def _are_alike(date: Drafted, clock: Drafted) -> bool:
+    return words_of(clock.published) == words_of(date.published)
+
+
+def _are_next(columns: Sequence[Drafted], date: Drafted, clock: Drafted) -> bool:
+    """Return whether a clock stands right after a date, which is not one of birth."""
+    names = [column.name for column in columns]
+    return names.index(clock.name) == names.index(date.name) + 1 and not is_birth(date.name)
+
+
+def _proposed(dates: Sequence[Drafted], clock: Drafted, taken: set[str]) -> Proposal:
+    """Propose to join a clock to one of several dates; nothing tells which."""
+    named = " or ".join(repr(bare(date.published, 60)) for date in dates)
+    why = f"Perhaps the time of day of {named}. To join it to the last of them, write:"
+    whole = _of_date_and_clock(dates[-1], clock, taken)
+    formats = [f"formats = {as_toml([*whole.verdict.formats])}"] if whole.verdict.formats else []
+    lines = (
+        *(f"[columns.{whole.name}]", 'type = "timestamp"'),
+        f"description = {as_toml(bare(whole.published))}",
+        *(f"join = {as_toml([bare(name) for name in whole.join])}", *formats),
+    )
+    return Proposal(why, lines)
 
 
 def _is_date(column: Drafted) -> bool:

@@ -34,6 +34,11 @@ _SAME = {
     for word in words.split()
 }
 
+_BIRTH = re.compile(
+    r"(^|_)(birth|birth_?(date|day)|date_?of_?birth|dob|born|geburt\w*|naissance|nacimiento"
+    r"|nascimento|nascita)(_|$)"
+)
+
 
 def identifier(name: str, place: int) -> str:
     """Return a lower-case identifier for a published name, or for its position if necessary."""
@@ -73,6 +78,11 @@ def words_of(name: str) -> frozenset[str]:
     """Return the words of a name, with one spelling for synonyms."""
     parts = re.split(r"[_\d]+", identifier(name, 0))
     return frozenset(word for part in parts if part for word in _split(part))
+
+
+def is_birth(name: str) -> bool:
+    """Return whether an identifier names a birth."""
+    return bool(_BIRTH.search(name))
 
 
 def likeness(one: str, other: str) -> float:

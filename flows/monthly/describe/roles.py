@@ -11,7 +11,7 @@ from monthly.convert.readings import Mark
 from monthly.describe.addresses import YearMonth
 from monthly.describe.columns import Drafted
 from monthly.describe.joins import has_zone_names
-from monthly.describe.naming import words_of
+from monthly.describe.naming import is_birth, words_of
 from monthly.describe.toml_text import bare
 from monthly.describe.values import range_of
 
@@ -56,10 +56,6 @@ _FEW = 0.1
 _NEARLY_ALL = 0.9
 #: Months of a year.
 _YEAR = 12
-_BIRTH = re.compile(
-    r"(^|_)(birth|birth_?(date|day)|date_?of_?birth|dob|born|geburt\w*|naissance|nacimiento"
-    r"|nascimento|nascita)(_|$)"
-)
 
 
 def roles_of(
@@ -102,15 +98,11 @@ def time_of(columns: Sequence[Drafted], months: Sequence[YearMonth]) -> Drafted 
 
 def _is_elsewhere(column: Drafted, months: Sequence[YearMonth]) -> bool:
     """Return whether the times are no events of the month: births, or none within a year of it."""
-    if _is_birth(column):
+    if is_birth(column.name):
         return _spans_years(column) and inside_share(column, months) < _INSIDE
     here = {n: months[n][0] * _YEAR + months[n][1] - 1 for n in column.times}
     apart = [abs(month - here[n]) for n, each in column.times.items() for month in each.months]
     return min(apart, default=0) > _YEAR
-
-
-def _is_birth(column: Drafted) -> bool:
-    return bool(_BIRTH.search(column.name))
 
 
 def _spans_years(column: Drafted) -> bool:
@@ -124,7 +116,7 @@ def note_time(
     """Note why a column does not have the role time although more rows have it, or none does."""
     for column in columns:
         if not time and column.times and _is_elsewhere(column, months):
-            why = "Dates of birth" if _is_birth(column) else "None is within a year of its file"
+            why = "Dates of birth" if is_birth(column.name) else "None is within a year of its file"
             column.notes.append(f"{why}: not the time of the rows, so it has no role.")
         elif time and column.times and _knows_all(column) and not _knows_all(time):
             named = bare(column.published, 60)
