@@ -126,3 +126,11 @@ def test_a_clock_that_may_belong_to_several_dates_is_a_column_with_a_proposal(
     lines = [line.removeprefix("# ") for line in proposal.splitlines()[1:]]
     found.path.write_text("\n".join([head, *lines, ""]), "utf-8")
     assert _first(found, tmp_path, OLD, "occurred_at") == "2024-03-01 01:30:00"
+
+
+def test_year_and_month_are_joined_beside_dates_of_birth(tmp_path: Path) -> None:
+    """The birth is another time than that of the row."""
+    rows = "".join(f"{birth},2024,3,1\n" for birth in BIRTHS)
+    found = draft(tmp_path, {OLD: f"dob,year,month,n\n{rows}"})
+    assert found.declared.roles.time == "date"
+    assert _first(found, tmp_path, OLD, "date") == "2024-03-01"

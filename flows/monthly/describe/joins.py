@@ -54,7 +54,8 @@ def joined(columns: Sequence[Drafted]) -> list[Drafted]:
             whole = _of_day_and_year(day, year, {c.name for c in found})
             found.insert(found.index(day), whole)
             day.is_part = _is_within(day, whole)
-    if not any(c.verdict.times for c in found) and (apart := _apart(columns)):
+    has_time = any(c.verdict.times and not is_birth(c.name) for c in found)
+    if not has_time and (apart := _apart(columns)):
         found.insert(0, apart)
     return found
 
