@@ -113,6 +113,25 @@ def test_commas_between_thousands(tmp_path: Path) -> None:
     assert values(loads(found), "n")[:4] == [1000, 0, 1001, 1]
 
 
+@pytest.mark.parametrize("first", ["n/a", "-", "closed", "<5", "**", "T", "Infinity"])
+@pytest.mark.parametrize("head", ["day,v", "day,place,v", "at,v"])
+def test_a_first_row_without_a_number_is_no_header(head: str, first: str, tmp_path: Path) -> None:
+    """Such as the first of January; a day says that the line is a row."""
+    rows = [f"{day}{' 10:00' * head.startswith('at')}{',Here' * ('place' in head)}" for day in DAYS]
+    text = "\n".join([head, f"{rows[0]},{first}", *(f"{row},5.5" for row in rows[1:]), ""])
+    found = draft(tmp_path, {"t-2020-01.csv": text})
+    assert [*found.columns] == head.split(",")
+    assert (found.declared.text.header, found.declared.text.lines_before_header) == ([], 0)
+
+
+@pytest.mark.parametrize("first", ["n/a", "-", "NA", "..."])
+def test_a_first_row_that_lacks_its_numbers_is_no_header(first: str, tmp_path: Path) -> None:
+    rows = "".join(f"Place {n},{n}.5\n" for n in range(30))
+    found = draft(tmp_path, {"t-2020-01.csv": f"place,v\nHere,{first}\n{rows}"})
+    assert [*found.columns] == ["place", "v"]
+    assert found.declared.text.nulls == [first]
+
+
 @pytest.mark.parametrize("encoding", ["windows-1252", "latin-1", "utf-8-sig", "utf-16"])
 def test_the_encoding_is_that_of_the_whole_file(tmp_path: Path, encoding: str) -> None:
     """Names and values arrive as published; only Windows-1252 has € and “."""

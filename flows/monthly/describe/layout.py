@@ -32,6 +32,8 @@ _TYPED = re.compile(
     r"|\d{1,4}[-/.]([A-Za-z]{3,9}|\d{1,2})([-/.]\d{2,4})?([ T][^;\t|]*)?"  # a date, a time
     r"|\d{1,2}:\d{2}.*"
 )
+#: A day in digits, with or without a time; no column is named so if its values are days.
+_DAY = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?")
 #: What a unit has and a word does not.
 _SIGN = re.compile(r"[^\w\s.,'-]")
 #: Fewer names than this do not make a header of a wide table.
@@ -198,20 +200,22 @@ class _Table:
         self._rows = rows
         self.above: int | None = None
         self.fields = _fields([row for row in rows if any(row)])
-        self._typed = frozenset(self._typed_places())
+        self._typed, self._days = (frozenset(self._places_of(kind)) for kind in (_TYPED, _DAY))
         self.header = self._header()
         self.begin = self._first_row()
 
-    def _typed_places(self) -> Iterator[int]:
+    def _places_of(self, kind: re.Pattern[str]) -> Iterator[int]:
         table = [row for row in self._rows if len(row) == self.fields]
         later = table[len(table) // 3 :] if len(table) > 2 else table[1:] or table
         for place in range(self.fields):
             values = [row[place] for row in later if row[place].strip()]
-            if values and sum(map(_is_typed, values)) >= _MOST * len(values):
+            if sum(bool(kind.fullmatch(v.strip())) for v in values) >= _MOST * max(len(values), 1):
                 yield place
 
     def _is_row(self, row: Sequence[str]) -> bool:
         """Return whether a line is a row rather than names, by its typed columns."""
+        if any(_DAY.fullmatch(row[place].strip()) for place in self._days if place < len(row)):
+            return True
         fields = [row[place] for place in self._typed if place < len(row) and row[place].strip()]
         return sum(map(_is_typed, fields)) * 2 > len(fields) if fields else False
 
@@ -269,11 +273,12 @@ class _Table:
         names = [field.strip() for field in self._rows[number]]
         return len(names) == self.fields > 1 and all(names) and len({*names}) == len(names)
 
-    def _looks_like_names(self, number: int) -> tuple[bool, float, int]:
-        """Rank a candidate: as many names as fields, all distinct; of equals, the last one."""
+    def _looks_like_names(self, number: int) -> tuple[bool, float, bool, int]:
+        """Rank a candidate: as many names as fields, distinct, no missing value; then the last."""
         row = [field.strip() for field in self._rows[number]]
         different = len({f for f in row if f and (is_period(f) or not _is_typed(f))})
-        return len(row) >= self.fields - 1, different / max(len(row), 1), number
+        is_full = (NULL_TEXTS - {""}).isdisjoint(row)
+        return len(row) >= self.fields - 1, different / max(len(row), 1), is_full, number
 
     def _repeats(self, candidates: Sequence[int]) -> bool:
         """Return whether the first candidate shares values with later ones and so is a row."""
