@@ -14,6 +14,7 @@ import pytest
 
 from core.errors import BadFile, NotPublished, UsageError
 from fakes.drafts import Drafted, draft, draft_of, values
+from monthly.declaration import Span
 
 DAYS = [dt.date(2020, 1, day) for day in range(1, 32)]
 
@@ -755,6 +756,25 @@ def test_of_several_months_in_a_name_the_times_decide(name: str, tmp_path: Path)
     assert found.declared.limits.outside == 0.5
     (other,) = {"2020-02", "2019-12", "2020-03"} & {name[i : i + 7] for i in range(len(name))}
     assert f"# {other} stays the same in every month's address: no field writes it.\n" in found.text
+
+
+def test_a_column_that_some_files_of_a_month_lack_is_not_required(tmp_path: Path) -> None:
+    """A month may be split, and each file is loaded."""
+    north, south = days("{d},{i}"), days("{d},{i},x", head="day,n,extra")
+    later = {
+        f"{name}-2020-02.csv": text.replace("2020-01", "2020-02").partition("2020-02-30")[0]
+        for name, text in (("north", north), ("south", south))
+    }
+    one = draft(tmp_path, {"north-2020-01.csv": north, "south-2020-01.csv": south})
+    two = draft(tmp_path, {"north-2020-01.csv": north, "south-2020-01.csv": south, **later})
+    newer = draft(tmp_path, {"north-2020-01.csv": north, **later})
+    for found in (one, two, newer):
+        assert found.columns["extra"].required is None
+        assert found.columns["n"].required == Span()
+    since = draft(
+        tmp_path, {"north-2020-01.csv": north, "south-2020-02.csv": later["south-2020-02.csv"]}
+    )
+    assert since.columns["extra"].required == Span(since="2020-02")
 
 
 def test_times_outside_the_month(tmp_path: Path) -> None:

@@ -206,16 +206,18 @@ def _column(draft: Draft, column: Drafted) -> Iterator[str]:
 def _required(draft: Draft, column: Drafted) -> Iterator[str]:
     """Yield the months that have a column, if several files show them."""
     is_time = draft.roles.get("time") is column
-    there, last = sorted(column.seen), len(draft.files) - 1
+    # A month may have several files.
+    has = [month for n, month in enumerate(draft.months) if n in column.seen]
+    lacks = [month for n, month in enumerate(draft.months) if n not in column.seen]
     span: dict[str, str] = {}
-    if there[0] > 0:
-        span["since"] = _text_of(draft.months[there[0]])
-    if there[-1] < last:
-        span["until"] = _text_of(draft.months[there[-1]])
-    is_everywhere = len(there) == len(draft.files)
-    if len(there) < there[-1] - there[0] + 1 or not (is_time or span or last):
-        return  # a file in between lacks it, or there is only one file
-    yield f"required = {as_toml(True if is_everywhere else span)}"
+    if lacks and min(lacks) < has[0]:
+        span["since"] = _text_of(has[0])
+    if lacks and max(lacks) > has[-1]:
+        span["until"] = _text_of(has[-1])
+    is_open = len(draft.files) == 1 and not is_time
+    if is_open or any(has[0] <= month <= has[-1] for month in lacks):
+        return  # a file in between or of the same month lacks it, or there is only one file
+    yield f"required = {as_toml(span or True)}"
     if any(not values.known for values in column.seen.values()):
         yield "may_be_empty = true"
 
