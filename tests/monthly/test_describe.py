@@ -759,7 +759,7 @@ def test_of_several_months_in_a_name_the_times_decide(name: str, tmp_path: Path)
 
 
 def test_a_column_that_some_files_of_a_month_lack_is_not_required(tmp_path: Path) -> None:
-    """A month may be split, and each file is loaded."""
+    """A month may be split, but not into files of different columns, which are two sources."""
     north, south = days("{d},{i}"), days("{d},{i},x", head="day,n,extra")
     later = {
         f"{name}-2020-02.csv": text.replace("2020-01", "2020-02").partition("2020-02-30")[0]
@@ -771,6 +771,8 @@ def test_a_column_that_some_files_of_a_month_lack_is_not_required(tmp_path: Path
     for found in (one, two, newer):
         assert found.columns["extra"].required is None
         assert found.columns["n"].required == Span()
+        assert all(isinstance(source, str) for source in found.declared.sources.values())
+    assert "# No month can be loaded from several of them: their columns or formats d" in two.text
     since = draft(
         tmp_path, {"north-2020-01.csv": north, "south-2020-02.csv": later["south-2020-02.csv"]}
     )

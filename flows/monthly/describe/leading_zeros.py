@@ -18,7 +18,7 @@ _PADDED = re.compile(
     r"|(tele)?phone|telefono?)_?(code|id|no|nr|num|number)?_?\d*$"
 )
 #: Names of other keys.
-_KEY = re.compile(r"(^|_)(id|code|codigo|cod|key)(_|$)|_(no|nr|number|numero|nummer)$")
+_KEY = re.compile(r"(^|_)((id|code|codigo|key)(_|$)|cod_)|_(no|nr|number|numero|nummer)$")
 #: Keys of fewer digits are small numbers.
 _DIGITS = 3
 #: Keys of which at least one in so many is used were given one after the other.

@@ -70,7 +70,8 @@ def _sources(draft: Draft) -> Iterator[str]:
     found = templates(addresses)
     yield "[sources]"
     kind = "files" if found and found[0].startswith("file:") else "web"
-    if len(found) > 1 and _are_parts(draft, found):
+    are_parts = len(found) > 1 and _are_parts(draft, found)
+    if are_parts and _are_alike(draft):
         yield f"{kind} = {as_toml(found)} # each month has all of these files"
     else:
         for number, template in enumerate(found, 1):
@@ -78,6 +79,8 @@ def _sources(draft: Draft) -> Iterator[str]:
             yield f"{kind if number == 1 else f'{kind}_{number}'} = {as_toml(template)}"
         if len(found) > 1:
             yield "# Runs use the first source; name another one for the months that it has."
+        if are_parts:
+            yield "# No month can be loaded from several of them: their columns or formats differ."
     named = [address for address, month in addresses.items() if _is_named(address, month, found)]
     for address in addresses.keys() - {*named}:
         yield comment(f"The month is not in {without_secrets(address)}: write an address with it.")
@@ -96,6 +99,15 @@ def _are_parts(draft: Draft, found: Sequence[str]) -> bool:
     """Return whether every month was given with a file of every template."""
     given = {file.address for file in draft.files}
     return all(filled(template, *month) in given for template in found for month in draft.months)
+
+
+def _are_alike(draft: Draft) -> bool:
+    """Return whether the files of each month have the same columns and the same kind."""
+    kinds = {
+        (month, file.layout is None, *(column.name for column in draft.columns if n in column.seen))
+        for n, (month, file) in enumerate(zip(draft.months, draft.files))
+    }
+    return len(kinds) == len({*draft.months})
 
 
 def _is_named(address: str, month: tuple[int, int], found: Sequence[str]) -> bool:
