@@ -112,6 +112,19 @@ def _column(declared: Declaration, key: str, column: Column) -> Iterator[Fault]:
     yield from _without_effect(declared, column)
     if column.keep_text:
         yield from _keeping(declared, key, column)
+    yield from _of_type(declared, column)
+    if len(column.join) == 1:
+        yield Fault(("join",), "names one column; write two or more, or use aliases")
+    if column.join and column.aliases:
+        message = "are names in the file, where this column has none; name its parts under join"
+        yield Fault(("aliases",), message)
+    span = column.required
+    if span and span.since and span.until and span.since > span.until:
+        yield Fault(("required",), f"ends in {span.until} before it begins in {span.since}")
+
+
+def _of_type(declared: Declaration, column: Column) -> Iterator[Fault]:
+    """Yield the faults of a column's type, and the options that are for another."""
     digits = [int(text) for text in re.findall(r"\d+", column.type)]
     if column.type.startswith("decimal") and digits[0] < digits[1]:
         yield Fault(("type",), f"is {column.type}; of {digits[0]} digits, {digits[1]} are too many")
@@ -126,11 +139,6 @@ def _column(declared: Declaration, key: str, column: Column) -> Iterator[Fault]:
             pattern_of(text, declared.interval)
         except UnknownFormat as error:
             yield Fault(("formats",), str(error))
-    if len(column.join) == 1:
-        yield Fault(("join",), "names one column; write two or more, or use aliases")
-    span = column.required
-    if span and span.since and span.until and span.since > span.until:
-        yield Fault(("required",), f"ends in {span.until} before it begins in {span.since}")
 
 
 def _codes(column: Column) -> Iterator[Fault]:

@@ -125,6 +125,12 @@ FAULTS = {
         "are for times, not float64",
     ),
     "join": ('"When."', '"x"\njoin = ["day"]', 11, "join names one column; write two or more"),
+    "aliases of a join": (
+        '"When."',
+        '"x"\njoin = ["day", "hour"]\naliases = ["moment"]',
+        12,
+        "aliases are names in the file, where this column has none; name its parts under join",
+    ),
     "offset": ('"When."', '"x"\nzone = "+25:00"', 11, "zone is '+25:00', which is not a time zone"),
     "separator": (
         "[roles]",
