@@ -779,6 +779,15 @@ def test_a_column_that_some_files_of_a_month_lack_is_not_required(tmp_path: Path
     assert since.columns["extra"].required == Span(since="2020-02")
 
 
+def test_two_formats_of_a_month_are_two_sources(tmp_path: Path) -> None:
+    """A month is loaded from one of them."""
+    pq.write_table(pa.table({"day": DAYS, "n": [*range(31)]}), tmp_path / "t-2020-01.parquet")
+    (tmp_path / "t-2020-01.csv").write_text(days("{d},{i}"))
+    found = draft_of(*sorted(tmp_path.glob("t-*")), folder=tmp_path)
+    assert len(found.declared.sources) == 2
+    assert "# No month can be loaded from several of them" in found.text
+
+
 def test_times_outside_the_month(tmp_path: Path) -> None:
     """A month's file may list earlier events; the draft allows them."""
     found = draft(tmp_path, {"t-2020-03.csv": days("{d},{i}")})
