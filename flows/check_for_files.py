@@ -22,7 +22,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from core.dask.cluster_spec import ClusterSpec
-from core.errors import NotPublished, Remedy, UsageError
+from core.errors import NotPublished, Remedy
 from core.scratch import sweep_scratch
 from monthly.convert.readings import UtcTimes
 from orchestration import cli
@@ -30,7 +30,7 @@ from orchestration.artifacts import show_files
 from orchestration.block_registry import BUCKET, open_place
 from orchestration.flow_results import error_of, plain_failures
 from orchestration.notifications import NOTICES
-from orchestration.parameter_types import AtLeastNone, AtLeastOne
+from orchestration.parameter_types import AtLeastNone, RowsPerGroup
 from orchestration.retries import RETRIES
 from orchestration.stages import stage
 from orchestration.wording import advice_on_command_line, in_ui, on_command_line
@@ -38,6 +38,7 @@ from row_groups.job import Job
 from row_groups.places import Place
 from row_groups.plan import Intent, Planned, plan_files
 from row_groups.report import FileLine, Outcome, failed_file, line_of, public_record, table
+from row_groups.rewrite import check_rows_per_group
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -81,7 +82,7 @@ def check_for_files(
     sink: str = f"{BUCKET}/row-groups/fhvhv",
     pattern: str = "fhvhv_tripdata_*.parquet",
     days: AtLeastNone = 7,
-    rows_per_group: AtLeastOne = ROWS_PER_GROUP,
+    rows_per_group: RowsPerGroup = ROWS_PER_GROUP,
     utc_times: UtcTimes = "auto",
     skip_missing: bool = False,
     cluster: str = "",
@@ -109,8 +110,7 @@ def check_for_files(
             (tcp://10.0.0.1:8786), or the import path of a cluster class (coiled.Cluster).
         cluster_options: Arguments of the cluster class, as a JSON object.
     """
-    if rows_per_group < 1:
-        raise UsageError(f"rows_per_group {rows_per_group} is less than 1; write 1 or more")
+    check_rows_per_group(rows_per_group)
     spec = ClusterSpec.of(cluster, cluster_options)
     places = open_place(source, there=True), open_place(sink)
     get_run_logger().info("%s", f"{pattern} of {places[0]} into {places[1]}")

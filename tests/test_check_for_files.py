@@ -103,6 +103,10 @@ def test_an_unknown_intent_is_refused(place: Path, web: Path) -> None:
     ("wrong", "said"),
     [
         ({"rows_per_group": 0}, "rows_per_group 0 is less than 1; write 1 or more"),
+        (
+            {"rows_per_group": 67_108_865},
+            "rows_per_group 67108865 is more than a row group can have; write 67108864 or less",
+        ),
         ({"days": -1}, "days -1 is negative"),
         ({"sink": "row-groups"}, "'row-groups' is not a place for files; write local-bucket/NAME/"),
         ({"source": "/no/such/folder"}, "/no/such/folder is not a folder on this machine"),

@@ -19,6 +19,8 @@ from core.parallel_parquet import ParallelWriter, open_parallel_writer, pays
 BUFFER_BYTES = 1 << 17
 #: Larger than PyArrow's own writes, which are two for each page, of a few kilobytes.
 _WRITTEN_AT_ONCE = 1 << 18
+#: PyArrow splits larger row groups, whatever its `row_group_size`.
+MOST_ROWS_PER_GROUP = 1 << 26
 _ZSTD: Mapping[str, object] = {"compression": "zstd"}
 #: Values that PyArrow encodes before it checks the size of the page. With its own 1024, uniform row
 #: groups of for-hire trips take 5 % longer; many more would make pages of long texts too large.
@@ -79,7 +81,7 @@ def write_row_groups(
         path: the file to write; after an error it is incomplete.
         schema: the schema of the batches. Dictionaries of texts are written as texts.
         batches: the rows, in order.
-        rows_per_group: rows of each row group except the last.
+        rows_per_group: rows of each row group except the last, `MOST_ROWS_PER_GROUP` at most.
         threads: number of threads that may encode; the file is the same with any number.
         release: return the memory of each written row group to the system, which is too slow for
             small row groups.

@@ -19,3 +19,5 @@ DeclaredShare = Annotated[float | None, Field(json_schema_extra={"minimum": 0, "
 DeclaredCount = Annotated[int | None, Field(json_schema_extra={"minimum": 0})]
 AtLeastNone = Annotated[int, Field(json_schema_extra={"minimum": 0})]
 AtLeastOne = Annotated[int, Field(json_schema_extra={"minimum": 1})]
+#: The maximum is `core.parquet.MOST_ROWS_PER_GROUP`; flows that need no Arrow import this module.
+RowsPerGroup = Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": 67_108_864})]

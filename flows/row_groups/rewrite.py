@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from core.disk import room_for
 from core.errors import AccountingError, BadFile, SchemaError, UsageError
-from core.parquet import damage_named, open_file, write_row_groups
+from core.parquet import MOST_ROWS_PER_GROUP, damage_named, open_file, write_row_groups
 from core.prefetch import prefetched
 from core.threads import threads_shared
 from monthly.columns import Column
@@ -60,14 +60,13 @@ def rewrite(
         utc_times: how to read times marked as UTC; auto decides by the month in the name.
 
     Raises:
-        UsageError: rows_per_group is less than 1, or the name does not begin with a dataset.
+        UsageError: rows_per_group is out of bounds, or the name does not begin with a dataset.
         BadFile: the file is damaged, has no rows, or has a value that does not fit its type.
         SchemaError: a column is not declared.
         AccountingError: the numbers of rows read and written differ.
         StorageError: the disk is full.
     """
-    if rows_per_group < 1:
-        raise UsageError(f"rows_per_group {rows_per_group} is less than 1; write 1 or more")
+    check_rows_per_group(rows_per_group)
     with room_for(target.name, target.parent), damage_named(source.name):
         try:
             rows = _rewrite(source, target, rows_per_group, _declared_readings(source.name))
@@ -76,6 +75,17 @@ def rewrite(
             readings = survey(_month_of(source.name), source, rules)
             rows = _rewrite(source, target, rows_per_group, readings)
         return _counted(target, rows, rows_per_group)
+
+
+def check_rows_per_group(rows: int) -> None:
+    """Raise a UsageError unless row groups can have this number of rows."""
+    if rows < 1:
+        raise UsageError(f"rows_per_group {rows} is less than 1; write 1 or more")
+    if rows > MOST_ROWS_PER_GROUP:
+        raise UsageError(
+            f"rows_per_group {rows} is more than a row group can have; "
+            f"write {MOST_ROWS_PER_GROUP} or less"
+        )
 
 
 def _rewrite(source: Path, target: Path, rows_per_group: int, readings: Readings) -> int:

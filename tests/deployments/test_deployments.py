@@ -260,6 +260,7 @@ OUT_OF_BOUNDS: list[tuple[str, str, Any, str]] = [
     ("image-to-gif", "workers", 0, "minimum of 1"),
     ("check-for-files", "days", -1, "minimum of 0"),
     ("check-for-files", "rows_per_group", 0, "minimum of 1"),
+    ("check-for-files", "rows_per_group", 67_108_865, "maximum of 67108864"),
 ]
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from core import parallel_parquet
 from core.errors import AccountingError, BadFile, SchemaError, StorageError, UsageError
+from core.parquet import MOST_ROWS_PER_GROUP
 from fakes.parquet_files import groups, publish, uneven
 from fakes.real_data import real_file
 from monthly import datasets
@@ -211,6 +212,24 @@ def test_a_file_without_rows_is_refused(tmp_path: Path, target: Path) -> None:
 def test_row_groups_of_no_rows_are_refused(tmp_path: Path, target: Path) -> None:
     with pytest.raises(UsageError, match="rows_per_group 0 is less than 1"):
         rewrite(tmp_path / NAME, target, 0)
+
+
+def test_row_groups_of_more_rows_than_pyarrow_writes_are_refused(
+    tmp_path: Path, target: Path
+) -> None:
+    """PyArrow would split them, and the file would not have the row groups that were asked for."""
+    with pytest.raises(UsageError, match="rows_per_group 67108865 is more than a row group can"):
+        rewrite(tmp_path / NAME, target, 67_108_865)
+
+
+def test_pyarrow_still_has_the_limit_of_rows(tmp_path: Path) -> None:
+    """It is in no documentation, and the parameter's type repeats it for the UI."""
+    table = pa.table({"a": pa.nulls(MOST_ROWS_PER_GROUP + 1)})
+    path = tmp_path / "two.parquet"
+    pq.write_table(table, path, row_group_size=len(table))
+    metadata = pq.read_metadata(path)
+    groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    assert groups == [MOST_ROWS_PER_GROUP, 1]
 
 
 @pytest.mark.parametrize("fewest", [0, 5_000])
