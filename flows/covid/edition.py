@@ -27,6 +27,9 @@ YEAR, MONTH, DAY = "year", "month", "day"
 CASES, DEATHS = "cases", "deaths"
 
 _HEAD_BYTES = 4096
+#: Three times the last daily editions, of 62,000 records and 460 bytes each. JSON is read as a
+#: whole: gzip that expands to gigabytes would fill the memory.
+_MOST_BYTES = 100_000_000
 #: A longer number would exceed any count of people, and the chart could not show it.
 _WHOLE = re.compile(r"\s*[+-]?[0-9]{1,15}(\.0*)?\s*")
 _NEAREST = 5
@@ -47,12 +50,10 @@ def read_edition(path: Path, name: str) -> Sequence[Record]:
         name: name of the file in error messages.
 
     Raises:
-        BadFile: the file is truncated, not JSON, or JSON of something else.
+        BadFile: the file is truncated, too large, not JSON, or JSON of something else.
     """
-    opened = gzip.open if kind_of(path) == "csv.gz" else open
     try:
-        with opened(path, "rb") as file:
-            found = json.loads(file.read())
+        found = json.loads(_bytes_of(path, name))
     # Brackets that are nested too deep raise a RecursionError.
     except (EOFError, gzip.BadGzipFile, zlib.error, ValueError, RecursionError) as error:
         with path.open("rb") as file:
@@ -60,6 +61,18 @@ def read_edition(path: Path, name: str) -> Sequence[Record]:
         wrong = impostor(head) or f"is not complete JSON: {error}; run again to download it afresh"
         raise BadFile(f"{name}, which begins with {head[:40]!r}, {wrong}") from error
     return _records(found, name)
+
+
+def _bytes_of(path: Path, name: str) -> bytes:
+    opened = gzip.open if kind_of(path) == "csv.gz" else open
+    with opened(path, "rb") as file:
+        data: bytes = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise BadFile(
+            f"{name} has more than {_MOST_BYTES:,} bytes of JSON, and no daily edition has; "
+            "give the address of a daily edition"
+        )
+    return data
 
 
 def _records(found: Any, name: str) -> Sequence[Record]:

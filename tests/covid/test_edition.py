@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import covid.edition
 from core.errors import BadFile, SchemaError, UsageError
 from covid.edition import find_country, number, read_edition
 from fakes.editions import CODES, SMALL, edition, record
@@ -59,6 +61,17 @@ def test_a_file_that_is_not_an_edition_is_named(tmp_path: Path, data: bytes, sai
     with pytest.raises(BadFile) as found:
         read(tmp_path, data)
     assert said in str(found.value)
+
+
+@pytest.mark.parametrize("sent", [bytes, gzip.compress])
+def test_a_file_larger_than_any_edition_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: Callable[[bytes], bytes]
+) -> None:
+    """It is not read to its end: a few megabytes of gzip can expand to more than memory."""
+    monkeypatch.setattr(covid.edition, "_MOST_BYTES", len(SMALL))
+    assert read(tmp_path, sent(SMALL))
+    with pytest.raises(BadFile, match=r"here/json/ has more than [0-9,]+ bytes of JSON"):
+        read(tmp_path, sent(SMALL + b" "))
 
 
 def test_weekly_edition_is_refused_by_the_field_that_it_lacks(tmp_path: Path) -> None:
