@@ -109,7 +109,11 @@ _SINGLE_MONTHS = (
 )
 _OTHERS = (
     DeploymentSpec(
-        "covid_monthly:covid_monthly", places=("bucket",), schedule=COVID_DAILY, tag="covid"
+        "covid_monthly:covid_monthly",
+        places=("bucket",),
+        schedule=COVID_DAILY,
+        active=False,
+        tag="covid",
     ),
     DeploymentSpec("image_to_gif:image_to_gif", places=("bucket",), tag="images"),
     DeploymentSpec("month_report:month_report", places=("bucket",)),

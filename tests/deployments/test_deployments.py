@@ -204,6 +204,13 @@ def test_what_was_changed_in_the_ui_is_reverted(
     assert (again.parameters, again.tags) == (parameters_in(row, target), [row.tag])
 
 
+def test_no_schedule_fetches_editions_that_ended(applied: Callable[..., list[str]]) -> None:
+    """ECDC's last daily edition is of December 2020: every run without another URL would fail."""
+    applied("local")
+    (schedule,) = deployment("covid-monthly/local-flow").schedules
+    assert not schedule.active
+
+
 @pytest.mark.parametrize(
     ("active", "shown"), [("", ", off until turned on"), ("active = true\n", "")]
 )
