@@ -92,7 +92,7 @@ def count_month(month: Month, parquet: Path) -> Counts:
     dataset = DATASETS[month.dataset]
     typical, drawn = dict(_typical_measures(dataset)), amounts_measure(dataset)
     wanted = [*typical.values(), *filter(None, [drawn]), *extent_measures(dataset)]
-    with scanning(parquet) as scan:
+    with scanning(parquet, dataset.schema) as scan:
         hours, levels, has_hours = _hours(scan, month)
         measured = distributions(scan, wanted)
         return Counts(

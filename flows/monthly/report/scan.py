@@ -5,13 +5,14 @@ from __future__ import annotations
 import glob
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from core.duckdb_instance import instance
 
@@ -19,7 +20,7 @@ from core.duckdb_instance import instance
 MEMORY = "256MB"
 #: Rows that `Scan.values` yields at a time.
 _BATCH_ROWS = 65_536
-_SOURCE = "WITH month AS (SELECT * FROM read_parquet($parquet))"
+_FILE = "SELECT * FROM read_parquet($parquet)"
 Floats = npt.NDArray[np.float64]
 
 
@@ -30,10 +31,12 @@ class Scan:
     Attributes:
         db: the DuckDB connection.
         parquet: the file.
+        source: SQL that makes it `month`.
     """
 
     db: duckdb.DuckDBPyConnection
     parquet: Path
+    source: str
 
     def query(self, sql: str, values: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         """Return the rows of a query on the file, which is `month` in the SQL.
@@ -43,13 +46,13 @@ class Scan:
             values: the values of its parameters.
         """
         parameters = {**self._parameters(), **(values or {})}
-        return self.db.execute(f"{_SOURCE} {sql}", parameters).fetchall()
+        return self.db.execute(f"{self.source} {sql}", parameters).fetchall()
 
     def values(self, expressions: Sequence[str]) -> Iterator[list[Floats]]:
         """Yield the values of numeric expressions in batches of rows; NaN for null."""
         numbers = ", ".join(f"CAST({e} AS DOUBLE) AS v{n}" for n, e in enumerate(expressions))
         # `execute` would materialize all rows before the first is read.
-        found = self.db.sql(f"{_SOURCE} SELECT {numbers} FROM month", params=self._parameters())
+        found = self.db.sql(f"{self.source} SELECT {numbers} FROM month", params=self._parameters())
         for batch in found.to_arrow_reader(_BATCH_ROWS):
             yield [column.to_numpy(zero_copy_only=False) for column in batch.columns]
 
@@ -58,8 +61,19 @@ class Scan:
 
 
 @contextmanager
-def scanning(parquet: Path) -> Iterator[Scan]:
-    """Yield a scan that reads a Parquet file in constant memory."""
+def scanning(parquet: Path, schema: pa.Schema) -> Iterator[Scan]:
+    """Yield a scan that reads a Parquet file in constant memory.
+
+    Args:
+        parquet: the file.
+        schema: its declared columns. Those declared since it was converted are null.
+    """
     duck = instance(memory_limit=MEMORY, preserve_insertion_order="false")
     with duck.cursor() as db:
-        yield Scan(db, parquet)
+        scan = Scan(db, parquet, f"WITH month AS ({_FILE})")
+        scan.query("FROM month LIMIT 0")
+        if {*schema.names} - {name for name, *_ in db.description or ()}:
+            db.register("declared", schema.empty_table())
+            both = f"{_FILE} UNION ALL BY NAME FROM declared"
+            scan = replace(scan, source=f"WITH month AS ({both})")
+        yield scan

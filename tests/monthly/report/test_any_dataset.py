@@ -106,6 +106,22 @@ def test_columns_without_a_value_have_no_picture(report: Report) -> None:
     assert counts.typical == ()
 
 
+def test_a_month_from_before_a_column_was_declared_has_the_other_pictures(
+    report: Report, tmp_path: Path
+) -> None:
+    """A pinned month, for example, is not converted again; its report may be missing."""
+    report(TYPES, ALL, ROW)
+    before = tmp_path / "before.parquet"
+    pq.write_table(pq.read_table(tmp_path / "month.parquet", columns=["t", "p"]), before)
+    counts = count_month(Month(*MONTH), before)
+    assert titles(counts) == [
+        "Rows a day, own 2020-10",
+        "Hours of the week, own 2020-10",
+        "Busiest places, own 2020-10",
+    ]
+    assert counts.typical == ()
+
+
 def test_a_month_of_no_row_has_no_picture(report: Report) -> None:
     assert titles(report(TYPES, ALL, {name: [] for name in TYPES})) == []
 
@@ -345,7 +361,7 @@ def test_a_quantile_is_a_value_of_the_file(
 ) -> None:
     report({"a": "float64"}, '[roles]\namount = "a"\n', {"a": values})
     measure = Measure('"a"', tuple((n + 0.5) / len(values) for n in range(len(values))))
-    with scanning(tmp_path / "month.parquet") as scan:
+    with scanning(tmp_path / "month.parquet", DATASETS["own"].schema) as scan:
         found = distributions(scan, [measure])[measure]
     assert list(found.quantiles.values()) == pytest.approx(sorted(values), rel=1e-4, abs=1e-300)
 
