@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,14 @@ def write_dbt(folder: Path, datasets: Sequence[Dataset], warehouse: Warehouse) -
 
 
 def dbt_files(datasets: Sequence[Dataset], warehouse: Warehouse) -> dict[str, str]:
-    """Return the text of each file by name: the sources, and a view for each published name."""
-    viewed = {name: dataset for dataset in datasets if (name := published_name(dataset))}
+    """Return the text of each file by name: the sources, and a view for each published name.
+
+    A view would replace a table of its name, and one view cannot show two datasets: names that are
+    taken get none.
+    """
+    names = [published_name(dataset) for dataset in datasets]
+    taken = Counter(name.lower() for name in [*names, *(d.table for d in datasets), LEDGER])
+    viewed = {n: d for n, d in zip(names, datasets) if n and taken[n.lower()] == 1}
     tables = [_table(dataset, warehouse) for dataset in datasets]
     files = {"sources.yml": _source(SOURCE, warehouse.schema(), [*tables, _ledger()])}
     if viewed:

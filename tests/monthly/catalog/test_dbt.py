@@ -118,6 +118,16 @@ def test_only_published_names_that_differ_from_the_table_get_a_view(warehouse: D
     assert [*sources(files, "zoomcamp.yml")] == ["yellow_tripdata", "green_tripdata", ""]
 
 
+@pytest.mark.parametrize("file", ["green_tripdata", "Green_TripData", "green_trips"])
+def test_a_name_that_is_taken_gets_no_view(warehouse: DuckDBFile, file: str) -> None:
+    """A view has the rows of one dataset, and dbt would drop a table to make room for it."""
+    declared = DATASETS["yellow"].declared.model_copy(update={"file": f"{file}_{{year_month}}"})
+    yellow = replace(DATASETS["yellow"], declared=declared)
+    files = dbt_files([yellow, DATASETS["green"]], warehouse)
+    views = {name.lower() for name in files if name.endswith(".sql")}
+    assert views == ({"green_tripdata.sql"} if file == "green_trips" else set())
+
+
 def test_a_description_is_no_template(warehouse: DuckDBFile) -> None:
     hostile = DATASETS["green"].declared.model_copy(
         update={"title": "{{ env_var('HOME') }} {% raw %}"}
