@@ -129,7 +129,7 @@ def _ledger() -> dict[str, Any]:
 def _view(dataset: Dataset) -> str:
     """Return a model with lower-case names, which the zoomcamp's models expect."""
     columns = ",\n    ".join(
-        f"{_quoted(column.name)} as {_lower(column.name)}" for column in dataset.columns
+        f"{_quoted(column.name)} as {_quoted(column.name.lower())}" for column in dataset.columns
     )
     return (
         f"-- {_MADE}.\n"
@@ -137,11 +137,6 @@ def _view(dataset: Dataset) -> str:
         f"select\n    {columns}\n"
         f"from {{{{ source('{SOURCE}', '{dataset.table}') }}}}\n"
     )
-
-
-def _lower(name: str) -> str:
-    name = name.lower()
-    return name if _PLAIN_NAME.fullmatch(name) else _quoted(name)
 
 
 def _quoted(name: str) -> str:

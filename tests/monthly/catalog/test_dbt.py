@@ -128,6 +128,13 @@ def test_a_name_that_is_taken_gets_no_view(warehouse: DuckDBFile, file: str) -> 
     assert views == ({"green_tripdata.sql"} if file == "green_trips" else set())
 
 
+def test_a_view_may_have_a_column_named_by_a_word_of_sql(warehouse: DuckDBFile) -> None:
+    """BigQuery takes such a word as a name only if it is quoted, even after AS."""
+    dataset = replace(DATASETS["green"], columns=(Column("Order", "string", ""),))
+    view = dbt_files([dataset], warehouse)["green_tripdata.sql"]
+    assert '{{ adapter.quote("Order") }} as {{ adapter.quote("order") }}\n' in view
+
+
 def test_a_description_is_no_template(warehouse: DuckDBFile) -> None:
     hostile = DATASETS["green"].declared.model_copy(
         update={"title": "{{ env_var('HOME') }} {% raw %}"}
