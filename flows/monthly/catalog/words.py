@@ -130,4 +130,6 @@ def _marks(catalog: Catalog) -> Iterable[Mark]:
 
 def _nothing(catalog: Catalog) -> str:
     places = " and ".join(filter(None, [catalog.bucket, catalog.warehouse]))
-    return f"no months in {places}; load some with flows/parameterized_flow.py"
+    return (
+        f"no months of a declared dataset in {places}; load some with flows/parameterized_flow.py"
+    )

@@ -202,5 +202,7 @@ def test_months_with_the_same_reason_share_a_line() -> None:
 
 def test_an_empty_catalog_says_so() -> None:
     now = dt.datetime(2021, 6, 1, tzinfo=dt.timezone.utc)
-    assert "no months in /bucket and trips" in catalog_text(Catalog("/bucket", "trips", now, ()))
-    assert "no months in" in catalog_markdown(Catalog("/bucket", "", now, ()))
+    assert "no months of a declared dataset in /bucket and trips" in catalog_text(
+        Catalog("/bucket", "trips", now, ())
+    )
+    assert "no months of a declared dataset in" in catalog_markdown(Catalog("/bucket", "", now, ()))
