@@ -98,13 +98,25 @@ def test_rejected_rows_go_by_the_names_of_the_columns(database: Database, tmp_pa
     assert database.query(query) == [(None, "yellow", "2021-01-01", 3)]
 
 
-def test_a_month_whose_entry_is_of_another_version_can_be_replaced(
-    database: Database, tmp_path: Path
-) -> None:
+def test_a_month_whose_entry_is_damaged_can_be_replaced(database: Database, tmp_path: Path) -> None:
     ingest(database, publish(tmp_path, [100, 200]))
-    database.query("""UPDATE loaded_months SET entry = entry || '{"newer": 1}'""")
+    database.query("""UPDATE loaded_months SET entry = entry - 'rows_read'""")
     entry = ingest(database, publish(tmp_path, [300]))
     assert database.warehouse().entry(MONTH) == entry
+    assert cents(database) == [300]
+
+
+def test_a_month_whose_entry_a_newer_version_wrote_is_not_replaced(
+    database: Database, tmp_path: Path
+) -> None:
+    """The newer version can read the entry, and nothing else has the month's history."""
+    ingest(database, publish(tmp_path, [100, 200]))
+    database.query("""UPDATE loaded_months SET entry = entry || '{"newer": 1}'""")
+    with pytest.raises(StorageError, match="was written by a newer version; update this project"):
+        ingest(database, publish(tmp_path, [300]))
+    assert cents(database) == [100, 200]
+    database.query("DELETE FROM loaded_months")
+    ingest(database, publish(tmp_path, [300]))
     assert cents(database) == [300]
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from core.clock import utc_now
 from core.download.remote_file import Download, without_secrets
 from core.errors import Remedy
-from core.storage.bucket import Bucket, Stored
+from core.storage.bucket import Bucket
 from core.storage.put import write_json
 from monthly.datasets import DATASETS
 from monthly.figures import Figures
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from monthly.convert.rows import Accounts
     from monthly.convert.to_parquet import Converted
 
-_REBUILD = Remedy("repair", True, "to rebuild it", flow="verify")
+REBUILD = Remedy("repair", True, "to rebuild it", flow="verify")
 #: What a field of an entry is in JSON, by its annotation; any other is an object.
 _JSON_TYPES: Mapping[str, tuple[type, ...]] = {
     "str": (str,),
@@ -185,8 +185,8 @@ def read_entry(
     except UNREADABLE as error:
         if garbled_too:
             return None, stored.version
-        where, read = f"{month}: {bucket.uri(entry_key(month))}", partial(refuse_damaged, stored)
-        raise unreadable(where, "a ledger entry", error, read, _REBUILD) from error
+        uri, read = bucket.uri(entry_key(month)), partial(refuse_damaged, stored.data)
+        raise unreadable(f"{month}: {uri}", "a ledger entry", error, read, REBUILD) from error
 
 
 def write_entry(bucket: Bucket, month: Month, entry: Entry, replacing: str | None) -> None:
@@ -283,9 +283,9 @@ def confirmed(entry: Entry, download: Download[Month]) -> Entry:
     )
 
 
-def refuse_damaged(stored: Stored) -> None:
+def refuse_damaged(data: str | bytes) -> None:
     """Raise one of `UNREADABLE` for an entry that is damaged, not written by a newer version."""
-    record = json.loads(stored.data)
+    record = json.loads(data)
     if record.keys() > {each.name for each in fields(Entry)}:
         return
     Entry.of(own := known_fields(record))

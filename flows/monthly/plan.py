@@ -11,7 +11,6 @@ from core.checksums import sha256_of
 from core.download.remote_file import RemoteFile, without_secrets
 from core.errors import Advice, NotPublished, Remedy, StorageError
 from core.storage.bucket import Bucket
-from monthly.garbled_pin import refuse_garbled_pin
 from monthly.gates.aside import NOTHING, Aside, HeldMonth, held_error, read_aside
 from monthly.gates.policy import Policy
 from monthly.ledger import Entry, read_entry
@@ -19,6 +18,7 @@ from monthly.ledger_notes import has_report
 from monthly.month import Month
 from monthly.schema_change import schema_change
 from monthly.sources import is_generated, look
+from monthly.unreadable_entry import refuse_unreplaceable
 from monthly.warehouses import LoadedMonth
 
 
@@ -140,7 +140,7 @@ def plan_month(
 def _plan(month: Month, source: str, bucket: Bucket, force: bool) -> Plan:
     entry, version = read_entry(bucket, month, garbled_too=force)
     if version and not entry:
-        refuse_garbled_pin(bucket, month)
+        refuse_unreplaceable(bucket, month)
     if entry and entry.pinned and (damage := _damage(bucket, month, entry)):
         raise pinned_and_lost(month, entry, damage)
     plan = replace(plan_against(month, source, entry, force), entry_version=version)

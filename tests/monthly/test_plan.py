@@ -31,6 +31,7 @@ from monthly.plan import (
 )
 from monthly.planned import needs_run
 from monthly.warehouses import LoadedMonth
+from orchestration.wording import on_command_line
 
 MONTH = Month("yellow", 2021, 1)
 NAME = "yellow_tripdata_2021-01.csv.gz"
@@ -302,21 +303,42 @@ def test_unreadable_entry_stops_the_plan(web: Web, bucket: FolderBucket) -> None
 
 
 @pytest.mark.parametrize("pinned", ["", "2021-02-01", {"at": "2021-02-01"}], ids=str)
-def test_force_replaces_the_entry_of_a_newer_version_unless_that_is_pinned(
+def test_force_does_not_replace_the_entry_of_a_newer_version(
+    web: Web, bucket: FolderBucket, tmp_path: Path, pinned: object
+) -> None:
+    """That entry can still be read, by the newer version, and has the month's history."""
+    url = web.serve(f"/{NAME}", PAGE)
+    keep_as(bucket, tmp_path, url, PAGE)
+    entry = bucket.folder / entry_key(MONTH)
+    record = json.loads(entry.read_text()) | {"newer": 1, "pinned": pinned}
+    entry.write_text(json.dumps(record))
+    with pytest.raises(StorageError) as caught:
+        plan_month(MONTH, url, bucket, force=True)
+    assert on_command_line(caught.value.message, caught.value.remedies) == (
+        f"{MONTH}: {entry} was written by a newer version; update this project, or remove that "
+        "object to load the month with this version, without its history and pin"
+    )
+    entry.unlink()
+    assert plan_month(MONTH, url, bucket, force=True).status is Status.NEW
+
+
+@pytest.mark.parametrize("pinned", ["", "2021-02-01", {"at": "2021-02-01"}], ids=str)
+def test_force_replaces_a_damaged_entry_unless_that_is_pinned(
     web: Web, bucket: FolderBucket, tmp_path: Path, pinned: object
 ) -> None:
     """An entry that cannot be read makes no edition, so the pinned object would be lost."""
     url = web.serve(f"/{NAME}", PAGE)
     keep_as(bucket, tmp_path, url, PAGE)
     entry = bucket.folder / entry_key(MONTH)
-    record = json.loads(entry.read_text()) | {"newer": 1, "pinned": pinned}
+    record = json.loads(entry.read_text()) | {"rows_read": None, "pinned": pinned}
     entry.write_text(json.dumps(record))
     if not pinned:
         assert plan_month(MONTH, url, bucket, force=True).status is Status.NEW
         return
     with pytest.raises(StorageError) as caught:
         plan_month(MONTH, url, bucket, force=True)
-    assert caught.value.message == (f"{MONTH}: {entry} is pinned, but not an entry of this version")
+    assert caught.value.message == f"{MONTH}: {entry} is pinned, but damaged"
+    assert caught.value.remedies == (Remedy("repair", True, "to rebuild it", flow="verify"),)
 
 
 def test_invalid_source_stops_the_plan(bucket: FolderBucket) -> None:

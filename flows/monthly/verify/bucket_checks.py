@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 from core.errors import BadFile, SchemaError
 from core.storage.bucket import Bucket, ObjectInfo, Stored
-from monthly.garbled_pin import garbled_pin
 from monthly.ledger import (
     Entry,
     entry_key,
@@ -22,6 +21,7 @@ from monthly.month import Month
 from monthly.newer import UNREADABLE, newer
 from monthly.revision import EDITIONS
 from monthly.schema_change import schema_change
+from monthly.unreadable_entry import garbled_pin
 from monthly.verify.findings import Fault, FaultKind
 from monthly.verify.footer import Footer, read_footer
 from monthly.verify.measuring import measure_object, rebuilt_entry
@@ -99,7 +99,7 @@ class Inspection:
             StorageError: a newer version wrote it.
         """
         try:
-            refuse_damaged(stored)
+            refuse_damaged(stored.data)
         except UNREADABLE:
             return self._of_entry(FaultKind.ENTRY_GARBLED, f"this is not an entry: {error}")
         raise newer(f"{self.month}: {self.bucket.uri(entry_key(self.month))}", error)

@@ -20,6 +20,7 @@ from core.errors import Conflict, Remedy, StorageError
 from monthly.datasets import DATASETS
 from monthly.ledger import Entry
 from monthly.month import Month
+from monthly.unreadable_entry import is_newer, newer_advice
 from monthly.warehouses import (
     LEDGER,
     LoadedMonth,
@@ -129,7 +130,7 @@ def entry_in(sql: Cursor, month: Month, garbled_too: bool = False) -> Entry | No
         garbled_too: for a garbled entry, return None, so that it can be replaced.
 
     Raises:
-        StorageError: the entry is garbled, and pinned or not to be replaced.
+        StorageError: the entry is garbled, and pinned, of a newer version or not to be replaced.
     """
     sql.execute(f"SELECT entry FROM {LEDGER} WHERE dataset = %s AND file_month = %s", _key(month))
     found = sql.fetchone()
@@ -140,13 +141,15 @@ def entry_in(sql: Cursor, month: Month, garbled_too: bool = False) -> Entry | No
 
 
 def _refuse_garbled(sql: Cursor, month: Month, stored: object, may_replace: bool) -> None:
-    """Refuse a garbled entry; one that is pinned cannot be replaced either."""
+    """Refuse a garbled entry; a pinned or newer one cannot be replaced either."""
     what = f"its row of {LEDGER} in the database {sql.connection.info.dbname}"
     if isinstance(stored, dict) and stored.get("pinned"):
         raise StorageError(
             f"{month}: {what} is pinned, but has no entry that this version can read",
             "unpin the month with the version that pinned it",
         )
+    if is_newer(json.dumps(stored)):
+        raise StorageError(f"{month}: {what} was written by a newer version", *newer_advice("row"))
     if not may_replace:
         raise StorageError(
             f"{month}: {what} has no entry that this version can read",
