@@ -32,6 +32,7 @@ from monthly.plan import Plan, Status, due_in_warehouse, pinned_and_lost, plan_a
 from monthly.result import MonthResult, Outcome, result_of
 from monthly.revision import Revision
 from monthly.sources import chosen
+from monthly.warehouses import UNPIN_HERE
 from orchestration import cli
 from orchestration.artifacts import show_quality
 from orchestration.block_registry import POSTGRES, SOURCE, opened_postgres, tell_places
@@ -45,6 +46,8 @@ from orchestration.stages import stage
 if TYPE_CHECKING:
     from monthly.warehouses.postgres import Postgres
 
+_RELOAD = "load it from its bucket with flows/etl_gcs_to_bq.py"
+
 
 @task(task_run_name="plan {month}", **RETRIES)
 @stage
@@ -53,8 +56,9 @@ def plan(month: Month, source: str, warehouse: Postgres, force: bool) -> Plan:
     planned = plan_against(month, source, warehouse.entry(month, garbled_too=force), force)
     there = warehouse.loaded_month(month)
     difference = there.difference(warehouse.name()) if there else None
-    if difference and planned.status is Status.PINNED:
-        raise pinned_and_lost(month, planned.entry, difference)
+    if difference and planned.entry and planned.status is Status.PINNED:
+        way_out = _RELOAD if planned.entry.object_key else UNPIN_HERE
+        raise pinned_and_lost(month, planned.entry, difference, way_out)
     if difference:  # identical content would not repair that
         planned = replace(planned, settled_by_content=False)
     return due_in_warehouse(planned, there, warehouse.name())

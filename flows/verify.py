@@ -33,7 +33,6 @@ from monthly.verify.repair import planned
 from monthly.verify.repair import repair as repair_month
 from monthly.verify.share import Share
 from monthly.verify.words import verdict_markdown, verdict_record, verdict_table
-from monthly.warehouses import Warehouse
 from orchestration import cli
 from orchestration.artifacts import show_verdicts
 from orchestration.block_registry import BUCKET, WAREHOUSE, opened_places
@@ -161,7 +160,7 @@ def verify(
         for name in ([color] if color else DATASETS)
     ]
     try:
-        verdicts = [_checked(v, target) for request in requests for v in check(request, wanted)]
+        verdicts = [_checked(v, each) for each in requests for v in check(each, wanted)]
         if repair and not plan:
             runs = FlowRuns(bucket, warehouse)
             verdicts = [v for each in requests for v in _repaired(each, verdicts, runs, source)]
@@ -175,8 +174,8 @@ def _today() -> dt.date:
     return dt.date.today()
 
 
-def _checked(verdict: Verdict, warehouse: Warehouse | None) -> Verdict:
-    return planned(verdict, warehouse is not None)
+def _checked(verdict: Verdict, request: Request) -> Verdict:
+    return planned(verdict, request.bucket, request.warehouse is not None)
 
 
 def _repaired(
@@ -203,7 +202,7 @@ def _after(
 ) -> Verdict:
     if not now.faults:
         return replace(now, steps=before.steps, is_repaired=True)
-    left = _checked(now, request.warehouse)
+    left = _checked(now, request)
     failure = failures.get(now.month)
     return replace(left, advice=(*left.advice, str(failure))) if failure else left
 

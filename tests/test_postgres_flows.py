@@ -207,7 +207,10 @@ def test_a_pinned_month_is_not_ingested_over(place: Path, saved: Database) -> No
     assert (state.name, state.result().status) == ("Pinned", "pinned")
     assert "where it was loaded without a bucket" in bring_all(place, "10", warehouse=BLOCK).message
     saved.query("DELETE FROM green_trips WHERE total_amount = 4 RETURNING 1")
-    assert "and not fetched again: " in ingest(*which, **options).message
+    lost = ingest(*which, **options).message
+    assert "and not fetched again: " in lost
+    assert 'run history with unpin=True for this warehouse and the bucket ""' in lost
+    assert "edition" not in lost
     assert show("green", 2020, "10", unpin=True, **database).is_completed()
     assert ingest(*which, **options).name == "Completed"
     assert saved.query(SUMS) == [("2020-10", 1, 1.0)]

@@ -11,6 +11,7 @@ from core.checksums import sha256_of
 from core.download.remote_file import RemoteFile, without_secrets
 from core.errors import Advice, NotPublished, Remedy, StorageError
 from core.storage.bucket import Bucket
+from monthly.editions import edition_names
 from monthly.gates.aside import NOTHING, Aside, HeldMonth, held_error, read_aside
 from monthly.gates.policy import Policy
 from monthly.ledger import Entry, read_entry
@@ -19,7 +20,7 @@ from monthly.month import Month
 from monthly.schema_change import schema_change
 from monthly.sources import is_generated, look
 from monthly.unreadable_entry import refuse_unreplaceable
-from monthly.warehouses import LoadedMonth
+from monthly.warehouses import UNPIN_HERE, LoadedMonth
 
 
 class Status(str, Enum):
@@ -112,7 +113,10 @@ class Plan:
 REPLACE = Remedy("force", True, "to put a generated month in its place")
 #: No run replaces a pinned month, forced or not.
 UNPIN = Remedy("unpin", True, "to let runs replace it", flow="history")
-RESTORE = "restore an edition of it with flows/history.py"
+_RESTORE = "restore an edition of it with flows/history.py"
+_LOAD_AGAIN = Remedy(
+    "unpin", True, "and load it again, as no edition of it is kept", flow="history"
+)
 _NEW = (Status.NEW, "not in the ledger", False)
 
 
@@ -142,7 +146,7 @@ def _plan(month: Month, source: str, bucket: Bucket, force: bool) -> Plan:
     if version and not entry:
         refuse_unreplaceable(bucket, month)
     if entry and entry.pinned and (damage := _damage(bucket, month, entry)):
-        raise pinned_and_lost(month, entry, damage)
+        raise pinned_and_lost(month, entry, damage, *advice_on_pinned(bucket, month))
     plan = replace(plan_against(month, source, entry, force), entry_version=version)
     if plan.status is Status.PINNED:
         return plan
@@ -232,15 +236,19 @@ def _pinned_plan(plan: Plan, entry: Entry) -> Plan:
         Status.NOT_YET_PUBLISHED: f"the publisher no longer has it ({plan.reason})",
     }
     reason = f"pinned on {entry.pinned[:10]}; {now[plan.status]}"
-    return Plan(plan.month, Status.PINNED, reason, plan.published, entry, remedies=(UNPIN,))
+    unpin = UNPIN if entry.object_key else UNPIN_HERE
+    return Plan(plan.month, Status.PINNED, reason, plan.published, entry, remedies=(unpin,))
 
 
-def pinned_and_lost(month: Month, entry: Entry | None, damage: str) -> StorageError:
+def pinned_and_lost(month: Month, entry: Entry, damage: str, *advice: Advice) -> StorageError:
     """Return the error for a pinned month that is gone or damaged."""
-    when = entry.pinned[:10] if entry else ""
-    return StorageError(
-        f"{month}: pinned on {when}, and not fetched again: {damage}", RESTORE, UNPIN
-    )
+    when = entry.pinned[:10]
+    return StorageError(f"{month}: pinned on {when}, and not fetched again: {damage}", *advice)
+
+
+def advice_on_pinned(bucket: Bucket, month: Month) -> tuple[Advice, ...]:
+    """Return what to do about a pinned month whose objects are gone or damaged."""
+    return (_RESTORE, UNPIN) if edition_names(bucket, month) else (_LOAD_AGAIN,)
 
 
 def _compare(published: RemoteFile[Month], entry: Entry, force: bool) -> tuple[Status, str, bool]:

@@ -161,7 +161,7 @@ class Stack:
 
     def verdicts(self, **options: Any) -> list[Verdict]:
         """Verify all stored months; return the verdicts, with the steps that would repair them."""
-        return [planned(v, True) for v in verify(self.request(**options))]
+        return [planned(v, self.bucket, True) for v in verify(self.request(**options))]
 
     def faults(self, **options: Any) -> list[tuple[str, str]]:
         """Return the month and kind of each fault."""

@@ -12,7 +12,7 @@ from monthly.convert.readings import NewColumns, Rules
 from monthly.editions import edition_names, editions_to_keep
 from monthly.ledger import Entry, write_entry
 from monthly.month import Month
-from monthly.plan import RESTORE, UNPIN
+from monthly.plan import advice_on_pinned
 from monthly.verify.findings import (
     ENTRY_FAULTS,
     OBJECT_FAULTS,
@@ -52,13 +52,13 @@ class Hands(Protocol):
         """Draw the report of a month."""
 
 
-def planned(verdict: Verdict, has_warehouse: bool) -> Verdict:
+def planned(verdict: Verdict, bucket: Bucket, has_warehouse: bool) -> Verdict:
     """Return the verdict with the steps that repair the month, and advice where none does."""
     kinds, entry = verdict.kinds, verdict.entry
     advice = [text for kind, text in _ADVICE.items() if kind in kinds]
     needs_fetch = bool(kinds & OBJECT_FAULTS)
     if needs_fetch and entry and entry.pinned:
-        return replace(verdict, advice=(*advice, RESTORE, UNPIN))
+        return replace(verdict, advice=(*advice, *advice_on_pinned(bucket, verdict.month)))
     if entry and not entry.object_key and kinds & WAREHOUSE_FAULTS:
         return replace(verdict, advice=(*advice, _INGEST))
     steps = [Step.FETCH] if needs_fetch else []

@@ -23,6 +23,7 @@ from monthly.month import Month
 from monthly.unreadable_entry import is_newer, newer_advice
 from monthly.warehouses import (
     LEDGER,
+    UNPIN_HERE,
     LoadedMonth,
     Recorded,
     by_month,
@@ -32,9 +33,6 @@ from monthly.warehouses import (
 )
 from monthly.warehouses.postgres_ledger_tables import REJECTED, has_ledger
 
-_UNPIN = Remedy(
-    "unpin", True, 'for this warehouse and the bucket "", to let loads replace it', flow="history"
-)
 #: The table that a month was loaded into; null before 1.10.0, also if there is no such column.
 _TABLE = "to_jsonb(kept) ->> 'table_name'"
 #: A dataset's ledger rows whose partitions exist: dropping the table drops its months.
@@ -194,7 +192,7 @@ def refuse_pinned(sql: Cursor, month: Month, label: str) -> None:
     if found := sql.fetchone():
         raise StorageError(
             f"{month}: pinned in {label} on {found[0]}, where it was loaded without a bucket",
-            _UNPIN,
+            UNPIN_HERE,
         )
 
 

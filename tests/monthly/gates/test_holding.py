@@ -75,7 +75,7 @@ def test_a_verification_says_that_all_there_is_of_a_month_is_held(
         bucket.delete(key)
     request = Request("yellow", bucket, None, Share(Fraction(0), 0))
     (found,) = verify(request, [MONTH])
-    verdict = planned(found, has_warehouse=False)
+    verdict = planned(found, bucket, has_warehouse=False)
     assert [(fault.kind.name, fault.where) for fault in verdict.faults] == [
         ("HELD", bucket.uri(f"{ASIDE}.parquet"))
     ]

@@ -25,6 +25,7 @@ from fakes.s3 import store as s3_store
 from fakes.stacks import NOVEMBER, OCTOBER, Stack
 from monthly import sources
 from monthly.convert.readings import NewColumns
+from monthly.editions import edition_key
 from monthly.ledger import (
     entry_key,
     object_key,
@@ -44,6 +45,7 @@ from monthly.verify.repair import planned, repair
 from monthly.verify.share import Share
 from monthly.warehouses.duckdb import DuckDBFile
 from monthly.warehouses.load import kept_entry
+from orchestration.wording import on_command_line
 
 
 @pytest.fixture(scope="module")
@@ -170,8 +172,8 @@ def test_a_month_that_was_asked_for_and_is_nowhere_is_said(full: Stack) -> None:
     december = Month("green", 2020, 12)
     (found,) = verify(full.request(), [december])
     assert [fault.kind.name for fault in found.faults] == ["NOT_THERE"]
-    assert planned(found, True).steps == ()
-    assert "parameterized_flow.py" in str(planned(found, True).advice)
+    assert planned(found, full.bucket, True).steps == ()
+    assert "parameterized_flow.py" in str(planned(found, full.bucket, True).advice)
 
 
 def test_a_month_from_before_1_3_is_measured_and_its_ledger_row_is_unchanged(
@@ -211,7 +213,7 @@ def test_a_month_loaded_without_a_bucket_is_verified_by_its_own_entry(
     database.query("DELETE FROM green_trips WHERE trip_distance > 3")
     (found,) = verify(asked)
     assert [fault.kind.name for fault in found.faults] == ["ROW_COUNT"]
-    again = planned(found, True)
+    again = planned(found, empty, True)
     assert again.steps == ()
     assert [r.flow for r in again.advice if isinstance(r, Remedy)] == ["ingest_data"]
 
@@ -241,7 +243,14 @@ def test_a_pinned_month_is_not_fetched_with_other_content(stack: Stack) -> None:
     stacks.object_deleted(stack)
     (october, _) = stack.verdicts()
     assert october.steps == ()
-    assert UNPIN in october.advice
+    assert [on_command_line("", [each]) for each in october.advice] == [
+        "; run flows/history.py with --unpin and load it again, as no edition of it is kept"
+    ]
+    edition = "0123456789ab"
+    for kind in ("parquet", "json"):
+        stack.bucket.write(edition_key(OCTOBER, edition, kind), b"{}", None)
+    (october, _) = stack.verdicts()
+    assert october.advice == ("restore an edition of it with flows/history.py", UNPIN)
 
 
 def test_a_pinned_month_of_an_older_declaration_is_good(stack: Stack) -> None:
