@@ -54,7 +54,7 @@ def open_csv(
         rest = (_rest(month, path, name, strict, readings, mapped) for name in others)
         for name in (first, *others) if others else ():
             if _is_empty(month, path, name, strict, readings):
-                note = f"no rows in {name!r} of the archive"
+                note = f"no rows in the table {name!r}"
                 mapped = replace(mapped, read=(*mapped.read, note))
         yield mapped, _some(month, path / first, chain(pieces, chain.from_iterable(rest)))
 

@@ -1261,7 +1261,7 @@ def test_a_table_of_an_archive_without_rows_gives_none_and_is_noted(
     data = zipped(tmp_path, **full | {empty: "price,at\r\n\r\n"})
     found = converted(tmp_path, data, "prices.zip")
     assert pq.read_table(found.path)["price"].to_pylist() == [1.0]
-    assert f"no rows in '{empty}.csv' of the archive" in found.drift["read"]
+    assert f"no rows in the table '{empty}.csv'" in found.drift["read"]
     with pytest.raises(SchemaError, match=r"'b\.csv' in prices\.zip has other columns"):
         converted(tmp_path, zipped(tmp_path, **full | {empty: "at\n"}), "prices.zip")
 
