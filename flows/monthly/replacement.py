@@ -6,6 +6,8 @@ until then, the old month is in place.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +17,14 @@ from core.clock import utc_now
 from core.download.remote_file import Download
 from core.errors import Conflict, StorageError
 from core.storage.bucket import Bucket
-from monthly.editions import edition_of, keep_edition, proven_version, prune, read_edition
+from monthly.editions import (
+    edition_names,
+    edition_of,
+    keep_edition,
+    proven_version,
+    prune,
+    read_edition,
+)
 from monthly.ledger import (
     Entry,
     entry_key,
@@ -57,6 +66,8 @@ def replace_month(
 ) -> Entry:
     """Upload a converted month; the object that it replaces becomes an edition first.
 
+    If another run pins the month during the upload, the edition is put back.
+
     Args:
         bucket: the bucket to write to.
         download: the published file it was converted from.
@@ -68,14 +79,15 @@ def replace_month(
         Conflict: another run wrote the month in the meantime.
     """
     month = download.what
-    # A month takes minutes to convert: long enough for somebody to pin the one that is there.
-    _confirm(bucket, month, replacing)
-    if replaced is None:
-        return keep(bucket, month, download, converted, replacing)
-    if replaced.revision and replaced.editions:
-        keep_edition(bucket, month, replaced.entry)
-    history = _extended(replaced.entry, replaced.revision)
-    entry = keep(bucket, month, download, converted, replacing, history)
+    with _sparing_pinned(bucket, month):
+        # A month takes minutes to convert: long enough for somebody to pin the one that is there.
+        _confirm(bucket, month, replacing)
+        if replaced is None:
+            return keep(bucket, month, download, converted, replacing)
+        if replaced.revision and replaced.editions:
+            keep_edition(bucket, month, replaced.entry)
+        history = _extended(replaced.entry, replaced.revision)
+        entry = keep(bucket, month, download, converted, replacing, history)
     if replaced.revision:
         prune(bucket, month, entry, replaced.editions)
     return entry
@@ -108,12 +120,13 @@ def restore(bucket: Bucket, month: Month, edition: str, folder: Path, editions: 
     after = replace(kept, object_key=object_key(month), pinned=utc_now())
     reason = f"edition {edition} restored"
     revision = correction(bucket, month, before, after, path, reason, folder)
-    _confirm(bucket, month, version)
-    keep_edition(bucket, month, before)
-    info = bucket.upload(path, object_key(month))
-    after = replace(after, object_version=info.version, history=_extended(before, revision))
-    entry = replace(after, rejects_key=_restored_rejects(bucket, month, kept))
-    write_entry(bucket, month, entry, version)
+    with _sparing_pinned(bucket, month):
+        _confirm(bucket, month, version)
+        keep_edition(bucket, month, before)
+        info = bucket.upload(path, object_key(month))
+        after = replace(after, object_version=info.version, history=_extended(before, revision))
+        entry = replace(after, rejects_key=_restored_rejects(bucket, month, kept))
+        write_entry(bucket, month, entry, version)
     prune(bucket, month, entry, max(editions, 1))
     return entry
 
@@ -179,6 +192,33 @@ def _confirm(bucket: Bucket, month: Month, version: str | None) -> None:
     if (stored.version if stored else None) != version:
         uri = bucket.uri(entry_key(month))
         raise Conflict(f"{uri} was changed by another run; run again")
+
+
+@contextmanager
+def _sparing_pinned(bucket: Bucket, month: Month) -> Iterator[None]:
+    """Put a pinned month's object back if this run replaced it before it noticed the pin."""
+    try:
+        yield
+    except Conflict:
+        entry, version = read_entry(bucket, month)
+        if entry and entry.pinned and proven_version(bucket, entry) is None:
+            _put_back(bucket, month, entry, version)
+        raise
+
+
+def _put_back(bucket: Bucket, month: Month, entry: Entry, version: str | None) -> None:
+    """Copy the edition of a pinned entry, if it is kept, in place of the month's object."""
+    edition = edition_of(entry.object_sha256)
+    if edition not in edition_names(bucket, month):
+        return
+    kept = read_edition(bucket, month, edition)
+    if bucket.sha256(kept.object_key) != entry.object_sha256:
+        return
+    there = bucket.info(kept.object_key)
+    info = bucket.copy(kept.object_key, object_key(month), there.version if there else "")
+    rejects = _restored_rejects(bucket, month, kept)
+    known = replace(entry, object_version=info.version, rejects_key=rejects)
+    write_entry(bucket, month, known, version)
 
 
 def _extended(before: Entry, revision: Revision | None) -> tuple[Revision, ...]:

@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from core.errors import Conflict, StorageError, UsageError
-from core.storage.bucket import FolderBucket, ObjectInfo
+from core.storage.bucket import Bucket, FolderBucket, ObjectInfo
 from fakes.edition_places import PLACES, Place, folder_and_duckdb, place_in
 from fakes.entries import entry_of
 from fakes.one_month import ENTRY, MONTH, OBJECT, bring, publish
@@ -314,6 +314,68 @@ def test_a_month_that_is_pinned_while_a_run_converts_another_file_stays(place: P
     assert (place.current(), place.cents()) == (first, FIRST)
     assert place.entry().pinned
     assert edition_names(place.bucket, MONTH) == []
+
+
+class PinnedDuringUpload:
+    """A bucket in which another run pins the month before this run's upload appears in it."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket, self._is_to_pin = bucket, True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bucket, name)
+
+    def upload(self, path: Path, key: str) -> ObjectInfo:
+        """Pin the month once, then upload."""
+        if key == OBJECT and self._is_to_pin:
+            self._is_to_pin = False
+            pin(self._bucket, MONTH)
+        return self._bucket.upload(path, key)
+
+
+@pytest.mark.parametrize("kept_rejects", [0, 1])
+@pytest.mark.parametrize("new_rejects", [0, 1])
+def test_a_month_that_is_pinned_while_another_object_is_uploaded_is_put_back(
+    everywhere: Place, kept_rejects: int, new_rejects: int
+) -> None:
+    """Its rejected rows too, and it is known by its version, without reading it again."""
+    place = everywhere
+    first = place.publish(FIRST, kept_rejects)
+    rejects = place.bucket.read(rejects_key(MONTH))
+    publish(place.source, SECOND, new_rejects)
+    racing: Any = PinnedDuringUpload(place.bucket)
+    assert bring(place.source, racing) == "unchanged"
+    assert (place.current(), place.cents()) == (first, FIRST)
+    now = place.bucket.read(rejects_key(MONTH))
+    assert (now and now.data) == (rejects and rejects.data)
+    entry, info = place.entry(), place.bucket.info(OBJECT)
+    assert info
+    assert entry.pinned
+    assert (entry.object_version, entry.rejects_key is None) == (info.version, not kept_rejects)
+
+
+def test_a_month_that_is_pinned_during_a_restoration_of_another_edition_is_put_back(
+    place: Place,
+) -> None:
+    first, second = place.publish(FIRST), place.publish(SECOND)
+    racing: Any = PinnedDuringUpload(place.bucket)
+    with pytest.raises(Conflict, match="was changed by another run"):
+        restore(racing, MONTH, first, place.folder, 1)
+    assert (place.current(), place.cents()) == (second, SECOND)
+    assert plan_month(MONTH, str(place.source), place.bucket).status is Status.PINNED
+
+
+def test_a_pinned_month_of_which_no_edition_is_kept_is_said_to_be_lost(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is put in the place of the object but the object of the pinned entry itself."""
+    place.publish(FIRST)
+    publish(place.source, SECOND)
+    monkeypatch.setattr(replacement, "keep_edition", lambda *_: None)
+    racing: Any = PinnedDuringUpload(place.bucket)
+    with pytest.raises(StorageError, match="and not fetched again: the object in the bucket is"):
+        bring(place.source, racing)
+    assert place.cents() == SECOND
 
 
 def test_a_month_that_is_pinned_while_another_edition_is_restored_stays(
