@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, replace
 from enum import Enum
-from pathlib import Path
 
-from core.checksums import sha256_of
 from core.download.remote_file import RemoteFile, without_secrets
-from core.errors import Advice, NotPublished, Remedy, StorageError
+from core.errors import Advice, NotPublished, Remedy, SourceError, StorageError
 from core.storage.bucket import Bucket
 from monthly.editions import edition_names
 from monthly.gates.aside import NOTHING, Aside, HeldMonth, held_error, read_aside
@@ -180,7 +177,7 @@ def held_plan(plan: Plan, held: HeldMonth, bucket: Bucket) -> Plan:
 def plan_against(month: Month, source: str, entry: Entry | None, force: bool = False) -> Plan:
     """Compare the published file with an entry, wherever that is kept; see `plan_month`."""
     if entry and entry.pinned:
-        return _pinned_plan(plan_against(month, source, replace(entry, pinned="")), entry)
+        return _pinned_plan(month, source, entry)
     try:
         published = look(source, month, entry)
     except NotPublished as error:
@@ -225,8 +222,14 @@ def due_for_report(plan: Plan, bucket: Bucket) -> Plan:
     return replace(plan, reason=f"{plan.reason}, but its report is missing", lacks_report=True)
 
 
-def _pinned_plan(plan: Plan, entry: Entry) -> Plan:
+def _pinned_plan(month: Month, source: str, entry: Entry) -> Plan:
     """Return the plan of a pinned month, which has no work, with what the publisher has now."""
+    unpin, when = UNPIN if entry.object_key else UNPIN_HERE, f"pinned on {entry.pinned[:10]}"
+    try:
+        plan = plan_against(month, source, replace(entry, pinned=""))
+    except SourceError as error:  # such a month needs nothing from its publisher
+        reason = f"{when}; the publisher has not told ({month.unprefixed(str(error))})"
+        return Plan(month, Status.PINNED, reason, entry=entry, remedies=(unpin,))
     newer = (
         "the publisher may have a newer file" if plan.settled_by_content else "would be replaced"
     )
@@ -235,9 +238,8 @@ def _pinned_plan(plan: Plan, entry: Entry) -> Plan:
         Status.CHANGED: f"{newer} ({plan.reason})",
         Status.NOT_YET_PUBLISHED: f"the publisher no longer has it ({plan.reason})",
     }
-    reason = f"pinned on {entry.pinned[:10]}; {now[plan.status]}"
-    unpin = UNPIN if entry.object_key else UNPIN_HERE
-    return Plan(plan.month, Status.PINNED, reason, plan.published, entry, remedies=(unpin,))
+    reason = f"{when}; {now[plan.status]}"
+    return Plan(month, Status.PINNED, reason, plan.published, entry, remedies=(unpin,))
 
 
 def pinned_and_lost(month: Month, entry: Entry, damage: str, *advice: Advice) -> StorageError:
@@ -291,9 +293,6 @@ def _damage(bucket: Bucket, month: Month, entry: Entry) -> str | None:
         return f"in the ledger, but {bucket.uri(entry.object_key)} is gone"
     if info.size == entry.object_size and info.version == entry.object_version:
         return None
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder, "object")
-        bucket.download(entry.object_key, copy)
-        if sha256_of(copy) == entry.object_sha256:
-            return None
+    if bucket.sha256(entry.object_key) == entry.object_sha256:
+        return None
     return "the object in the bucket is not the one in the ledger"

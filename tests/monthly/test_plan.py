@@ -289,7 +289,19 @@ def test_an_object_whose_version_is_the_one_in_the_ledger_is_not_read(
     """A plan of many months would download them all."""
     url = web.serve(f"/{NAME}", PAGE)
     keep_as(bucket, tmp_path, url, PAGE)
-    monkeypatch.setattr(FolderBucket, "download", lambda *_: pytest.fail("the object was read"))
+    for read in ("download", "sha256"):
+        monkeypatch.setattr(FolderBucket, read, lambda *_: pytest.fail("the object was read"))
+    assert plan_month(MONTH, url, bucket).status is Status.UNCHANGED
+
+
+def test_an_object_of_another_version_is_read_without_room_for_a_copy(
+    web: Web, bucket: FolderBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan writes nothing, not even into a temporary folder."""
+    url = web.serve(f"/{NAME}", PAGE)
+    keep_as(bucket, tmp_path, url, PAGE)
+    os.utime(bucket.uri(object_key(MONTH)), ns=(1, 1))
+    monkeypatch.setattr(FolderBucket, "download", lambda *_: pytest.fail("it was copied"))
     assert plan_month(MONTH, url, bucket).status is Status.UNCHANGED
 
 
@@ -339,6 +351,22 @@ def test_force_replaces_a_damaged_entry_unless_that_is_pinned(
         plan_month(MONTH, url, bucket, force=True)
     assert caught.value.message == f"{MONTH}: {entry} is pinned, but damaged"
     assert caught.value.remedies == (Remedy("repair", True, "to rebuild it", flow="verify"),)
+
+
+@pytest.mark.parametrize("status", [401, 503, 404])
+def test_a_pinned_month_needs_no_publisher(
+    web: Web, bucket: FolderBucket, tmp_path: Path, status: int
+) -> None:
+    """It may be pinned because its publisher is gone; nothing would be fetched anyway."""
+    url = web.serve(f"/{NAME}", PAGE)
+    keep_as(bucket, tmp_path, url, PAGE, pinned="2021-02-01T00:00:00+00:00")
+    web.serve(f"/{NAME}", Page(b"", status=status))
+    plan = plan_month(MONTH, url, bucket)
+    assert (plan.status, plan.has_work, plan.published) == (Status.PINNED, False, None)
+    said = "no longer has it" if status == 404 else "has not told"
+    assert plan.reason.startswith(f"pinned on 2021-02-01; the publisher {said} ({url} answered ")
+    due = due_in_warehouse(plan, None, "w")
+    assert (due.status, due.in_bucket) == (Status.NEW, True)
 
 
 def test_invalid_source_stops_the_plan(bucket: FolderBucket) -> None:
