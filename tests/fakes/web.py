@@ -28,7 +28,8 @@ class Page:
         etag: with its quotes; None to send none.
         last_modified: HTTP date; None to send none.
         headers: further headers, which override the server's own.
-        head: whether HEAD is supported (405 if not).
+        head: whether HEAD is supported.
+        no_head: status of the response to HEAD if it is not.
         ranges: whether Range is supported (ignored if not).
         conditions: whether If-Range and If-None-Match are supported (ignored if not).
         length: whether Content-Length is sent; if not, the body ends with the connection.
@@ -40,6 +41,7 @@ class Page:
     last_modified: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     head: bool = True
+    no_head: int = 405
     ranges: bool = True
     conditions: bool = True
     length: bool = True
@@ -180,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
         if _CONDITIONS & set(self.headers):
             return 501, {}, b""
         if self.command == "HEAD" and not page.head:
-            return 405, {}, b""
+            return page.no_head, {}, b""
         if page.status == 200 and page.conditions and self._is_known(page):
             return 304, {"Content-Length": None}, b""
         asked = self.headers.get("Range") if self.command == "GET" else None  # RFC 9110, 14.2

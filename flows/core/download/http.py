@@ -61,12 +61,12 @@ class Http:
 
     Attributes:
         no_head: statuses that may refuse only HEAD, not the file: signed bucket URLs are valid
-            only for GET.
+            only for GET, and some services route only GET to a file and answer 404 to HEAD.
         absent: statuses of a missing file.
         passing: statuses of transient errors.
     """
 
-    no_head = frozenset({403, 405, 501})
+    no_head = frozenset({403, 404, 405, 501})
     absent = frozenset({404, 410})
     passing = frozenset({408, 429, *range(500, 600)})
 

@@ -187,6 +187,14 @@ def test_a_file_that_has_changed_is_described_as_it_is_now(web: Web) -> None:
     assert (found.size, found.etag, found.last_modified) == (4, '"two"', None)
 
 
+@pytest.mark.parametrize("status", [403, 404, 405, 501])
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_file_that_only_a_get_finds_is_published(web: Web, status: int, ranges: bool) -> None:
+    page = Page(b"abc", etag='"one"', head=False, no_head=status, ranges=ranges)
+    found = Http().look(RemoteFile("a file", web.serve("/x", page)))
+    assert (found.size, found.etag) == (3, '"one"')
+
+
 @pytest.mark.parametrize("takes", [True, False])
 def test_where_head_is_refused_the_request_for_one_byte_is_conditional(
     web: Web, takes: bool
