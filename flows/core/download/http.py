@@ -71,7 +71,7 @@ class Http:
     passing = frozenset({408, 429, *range(500, 600)})
 
     def look(self, wanted: RemoteFile[What]) -> RemoteFile[What]:
-        """Query the file with HEAD, or with a GET for one byte if HEAD is refused.
+        """Query the file with HEAD, or with a GET for one byte if HEAD is refused or says 0 bytes.
 
         Args:
             wanted: the file; if it has an ETag, the request is conditional, and the file is
@@ -80,7 +80,8 @@ class Http:
         url, known = secrets.filled(wanted.url), _condition(wanted)
         with _client(wanted) as client:
             with _answer(client, "HEAD", url, known) as response:
-                if response.status_code not in self.no_head:
+                # Some services answer HEAD with a length of 0, whatever the file.
+                if response.status_code not in self.no_head and _size(response) != 0:
                     return self._seen(wanted, response)
             byte = {"Range": "bytes=0-0", **known}
             with _answer(client, "GET", url, byte) as response:

@@ -115,7 +115,7 @@ def _fault(entry: Entry) -> str:
         dt.datetime.fromisoformat(entry.converted_at)
         schema_change(entry)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        return f"its ledger entry is damaged ({error}); remove it, then load the month again"
+        return f"its ledger entry is damaged ({error}); flows/verify.py repairs it"
     return ""
 
 

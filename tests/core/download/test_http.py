@@ -15,7 +15,7 @@ from core.download.http import VERSION, Http, refuse_wrong_settings, user_agent
 from core.download.partial import PartFile, Validators
 from core.download.remote_file import RemoteFile
 from core.errors import SourceError, Unreachable, UsageError
-from fakes.web import Page, Web
+from fakes.web import Fault, Page, Web
 
 ROOT = Path(__file__).parents[3]
 KNOWN: dict[str, Any] = {
@@ -193,6 +193,14 @@ def test_a_file_that_only_a_get_finds_is_published(web: Web, status: int, ranges
     page = Page(b"abc", etag='"one"', head=False, no_head=status, ranges=ranges)
     found = Http().look(RemoteFile("a file", web.serve("/x", page)))
     assert (found.size, found.etag) == (3, '"one"')
+
+
+def test_a_length_of_0_in_answer_to_head_is_not_believed(web: Web) -> None:
+    """Some services send it for any file, which then seems to have changed in each plan."""
+    url = web.serve("/x", b"abc")
+    web.fail(Fault(Page(b"")))
+    assert Http().look(RemoteFile("a file", url)).size == 3
+    assert [request.method for request in web.requests] == ["HEAD", "GET"]
 
 
 @pytest.mark.parametrize("takes", [True, False])

@@ -179,6 +179,7 @@ def test_a_wrong_entry_is_named_and_hides_no_other(
     put(bucket, entry_key(OCTOBER), json.dumps(json.loads(stored.data) | change).encode())
     wrong, other = read(bucket).months
     assert said in wrong.fault
+    assert wrong.fault.endswith("; flows/verify.py repairs it") is ("later" not in change)
     assert (wrong.mark, other.mark) == (Mark.UNREADABLE, Mark.GOOD)
 
 
