@@ -17,6 +17,7 @@ from core.clock import utc_now
 from core.download.remote_file import Download
 from core.errors import Conflict, StorageError
 from core.storage.bucket import Bucket
+from core.waiting import LOG
 from monthly.editions import (
     edition_names,
     edition_of,
@@ -89,7 +90,7 @@ def replace_month(
         history = _extended(replaced.entry, replaced.revision)
         entry = keep(bucket, month, download, converted, replacing, history)
     if replaced.revision:
-        prune(bucket, month, entry, replaced.editions)
+        _pruned(bucket, month, entry, replaced.editions)
     return entry
 
 
@@ -127,8 +128,16 @@ def restore(bucket: Bucket, month: Month, edition: str, folder: Path, editions: 
         after = replace(after, object_version=info.version, history=_extended(before, revision))
         entry = replace(after, rejects_key=_restored_rejects(bucket, month, kept))
         write_entry(bucket, month, entry, version)
-    prune(bucket, month, entry, max(editions, 1))
+    _pruned(bucket, month, entry, max(editions, 1))
     return entry
+
+
+def _pruned(bucket: Bucket, month: Month, entry: Entry, keep: int) -> None:
+    """Remove older editions; without that, the month is replaced all the same."""
+    try:
+        prune(bucket, month, entry, keep)
+    except StorageError as error:
+        LOG.warning("%s: its older editions stay until the next correction: %s", month, error)
 
 
 def pin(bucket: Bucket, month: Month) -> Entry:

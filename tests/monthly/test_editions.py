@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from core.errors import Conflict, StorageError, UsageError
+from core.errors import Conflict, StorageError, Unavailable, UsageError
 from core.storage.bucket import Bucket, FolderBucket, ObjectInfo
 from fakes.edition_places import PLACES, Place, folder_and_duckdb, place_in
 from fakes.entries import entry_of
@@ -409,6 +409,31 @@ def test_a_restoration_keeps_what_it_replaces_and_as_many_as_asked(
 
 
 # ---- two at once, and errors
+
+
+class NotRemoving(FolderBucket):
+    """A bucket that fails to remove editions."""
+
+    def delete(self, key: str) -> None:
+        """Fail for an edition."""
+        if key.startswith("editions/"):
+            raise Unavailable(f"{key}: 503")
+        super().delete(key)
+
+
+def test_a_correction_succeeds_although_older_editions_cannot_be_removed(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A retry would find the month unchanged, and not tell of its correction."""
+    first, second = place.publish(FIRST), place.publish(SECOND)
+    publish(place.source, THIRD)
+    assert isinstance(place.bucket, FolderBucket)
+    assert bring(place.source, NotRemoving(place.bucket.folder)) == "loaded"
+    assert edition_names(place.bucket, MONTH) == sorted([first, second])
+    assert "yellow 2021-01: its older editions stay until the next correction: " in caplog.text
+    last = place.publish(FIRST + THIRD)
+    assert place.entry().object_sha256.startswith(last)
+    assert len(edition_names(place.bucket, MONTH)) == 1
 
 
 class Overtaken(FolderBucket):
