@@ -114,7 +114,7 @@ def restore(bucket: Bucket, month: Month, edition: str, folder: Path, editions: 
     from monthly.corrections import correction
 
     before, version = known_entry(bucket, month)
-    if edition == edition_of(before.object_sha256) and proven_version(bucket, before):
+    if edition == edition_of(before.object_sha256) and _is_whole(bucket, before):
         return pin(bucket, month)
     kept = read_edition(bucket, month, edition)
     path = _fetched(bucket, month, kept, folder)
@@ -130,6 +130,12 @@ def restore(bucket: Bucket, month: Month, edition: str, folder: Path, editions: 
         write_entry(bucket, month, entry, version)
     _pruned(bucket, month, entry, max(editions, 1))
     return entry
+
+
+def _is_whole(bucket: Bucket, entry: Entry) -> bool:
+    """Return whether a month's object is the one in the ledger, and its rejects are there."""
+    has_rejects = not entry.rejects_key or bucket.info(entry.rejects_key) is not None
+    return has_rejects and proven_version(bucket, entry) is not None
 
 
 def _pruned(bucket: Bucket, month: Month, entry: Entry, keep: int) -> None:

@@ -23,13 +23,16 @@ def refuse_unreplaceable(bucket: Bucket, month: Month) -> None:
             f"{month}: {uri} was written by a newer version", *newer_advice("object")
         )
     if garbled_pin(stored):
-        raise StorageError(f"{month}: {uri} is pinned, but damaged", REBUILD)
+        raise StorageError(f"{month}: {uri} is pinned, but damaged", REBUILD, _without("object"))
 
 
 def newer_advice(what: str) -> tuple[str, str]:
     """Return what to do where a newer version wrote the entry in an object or a row."""
-    away = f"remove that {what} to load the month with this version, without its history and pin"
-    return "update this project", away
+    return "update this project", _without(what)
+
+
+def _without(what: str) -> str:
+    return f"remove that {what} to load the month again, without its history and pin"
 
 
 def is_newer(data: str | bytes) -> bool:

@@ -293,6 +293,21 @@ def test_restoring_the_current_edition_pins_it(place: Place) -> None:
     assert entry.history == ()
 
 
+def test_restoring_the_current_edition_brings_back_its_rejected_rows(place: Place) -> None:
+    """A pinned month is not fetched again, whatever of it is lost."""
+    first = place.publish(FIRST, bad=1)
+    place.publish(SECOND)
+    place.restore(first)
+    stored = place.bucket.read(rejects_key(MONTH))
+    place.bucket.delete(rejects_key(MONTH))
+    entry = place.restore(first)
+    again = place.bucket.read(rejects_key(MONTH))
+    assert stored
+    assert again
+    assert (again.data, entry.rejects_key) == (stored.data, rejects_key(MONTH))
+    assert len(entry.history) == 2
+
+
 class PinnedMeanwhile(FolderBucket):
     """Another run pins the month while a run that planned to replace it compares the two."""
 

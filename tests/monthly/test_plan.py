@@ -328,7 +328,7 @@ def test_force_does_not_replace_the_entry_of_a_newer_version(
         plan_month(MONTH, url, bucket, force=True)
     assert on_command_line(caught.value.message, caught.value.remedies) == (
         f"{MONTH}: {entry} was written by a newer version; update this project, or remove that "
-        "object to load the month with this version, without its history and pin"
+        "object to load the month again, without its history and pin"
     )
     entry.unlink()
     assert plan_month(MONTH, url, bucket, force=True).status is Status.NEW
@@ -350,7 +350,10 @@ def test_force_replaces_a_damaged_entry_unless_that_is_pinned(
     with pytest.raises(StorageError) as caught:
         plan_month(MONTH, url, bucket, force=True)
     assert caught.value.message == f"{MONTH}: {entry} is pinned, but damaged"
-    assert caught.value.remedies == (Remedy("repair", True, "to rebuild it", flow="verify"),)
+    assert caught.value.remedies == (
+        Remedy("repair", True, "to rebuild it", flow="verify"),
+        "remove that object to load the month again, without its history and pin",
+    )
 
 
 @pytest.mark.parametrize("status", [401, 503, 404])
