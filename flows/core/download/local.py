@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from dataclasses import replace
 from email.utils import formatdate
 from os import fstat
@@ -11,7 +12,7 @@ from typing import Any
 
 from core.download.partial import PartFile, Progress, Validators
 from core.download.remote_file import Download, RemoteFile, What, path_of
-from core.errors import NotPublished, SourceError, UsageError
+from core.errors import NotPublished, SourceError, Unreachable, UsageError
 
 _CHUNK_BYTES = 1 << 18
 #: Number of similar names to show for a missing one.
@@ -33,9 +34,8 @@ class File:
             raise UsageError(f"{wanted} is in the scratch folder itself; choose another folder")
         validators = Validators(wanted.url, None, modified)
         part.begin(validators)
-        with path.open("rb") as file:
-            chunks = iter(lambda: file.read(_CHUNK_BYTES), b"")
-            return part.download(wanted, part.receive(chunks, size, progress), validators)
+        counted = part.receive(_chunks(wanted, path), size, progress)
+        return part.download(wanted, counted, validators)
 
     def _seen(self, wanted: RemoteFile[Any]) -> tuple[int, str]:
         """Return the size and the modification time."""
@@ -49,6 +49,19 @@ class File:
             message = f"{wanted} cannot be read: {error}; choose a readable file"
             raise SourceError(message) from error
         return found.st_size, _date(found.st_mtime_ns)
+
+
+def _chunks(wanted: RemoteFile[Any], path: Path) -> Iterator[bytes]:
+    """Yield the bytes of a file; an error of reading is not one of the disk that takes the copy.
+
+    Raises:
+        Unreachable: the file cannot be read, such as one of a network share that went away.
+    """
+    try:
+        with path.open("rb") as file:
+            yield from iter(lambda: file.read(_CHUNK_BYTES), b"")
+    except OSError as error:
+        raise Unreachable(f"{wanted} cannot be read: {error}; try again later") from error
 
 
 def _date(nanoseconds: int) -> str:
