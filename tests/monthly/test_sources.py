@@ -275,6 +275,7 @@ def test_look_follows_a_redirect_and_keeps_the_address_asked_for(web: Web) -> No
             "403 Forbidden; choose a source",
         ),
         (Page(b"<html>Forbidden", 403), SourceError, "403 Forbidden; choose a source"),
+        (Page(b"{}", 202), Unreachable, "202 Accepted; try again later"),
         (Page(b"", 408), Unreachable, "408 Request Timeout"),
         (Page(b"", 429, headers={"Retry-After": "77"}), Unreachable, "Retry-After: 77"),
         (Page(b"", 429), Unreachable, "Retry-After: not given"),

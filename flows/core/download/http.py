@@ -63,12 +63,12 @@ class Http:
         no_head: statuses that may refuse only HEAD, not the file: signed bucket URLs are valid
             only for GET, and some services route only GET to a file and answer 404 to HEAD.
         absent: statuses of a missing file.
-        passing: statuses of transient errors.
+        passing: statuses of transient errors; 202 is that of a file that is still being made.
     """
 
     no_head = frozenset({403, 404, 405, 501})
     absent = frozenset({404, 410})
-    passing = frozenset({408, 429, *range(500, 600)})
+    passing = frozenset({202, 408, 429, *range(500, 600)})
 
     def look(self, wanted: RemoteFile[What]) -> RemoteFile[What]:
         """Query the file with HEAD, or with a GET for one byte if HEAD is refused or says 0 bytes.
