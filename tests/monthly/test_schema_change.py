@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import SchemaError
 from fakes.entries import entry_of
 from monthly import datasets
 from monthly.dataset import LAYOUT
@@ -18,6 +19,8 @@ from monthly.ledger import Entry
 from monthly.month import Month
 from monthly.sample import version_of
 from monthly.schema_change import are_read_alike, schema_change
+from monthly.warehouses.table_columns import refuse_outdated
+from orchestration.wording import on_command_line
 
 HEAD = 'title = "T"\npublisher = "P"\nfirst_month = "2020-01"\n'
 TEXT = """
@@ -179,3 +182,26 @@ def test_every_shipped_alias_is_that_of_its_column(dataset: str) -> None:
     drift = {**NO_DRIFT, "renamed": renamed}
     month = Month(dataset, *known.first_month)
     assert schema_change(entry_of(month, signatures=known.signatures, drift=drift)) == ""
+
+
+@pytest.mark.parametrize(
+    ("pinned", "said"),
+    [
+        ("", "run flows/etl_web_to_gcs.py with --force for it"),
+        (
+            "2021-02-01T00:00:00+00:00",
+            "run flows/history.py with --unpin and load it again, as no run converts a pinned "
+            "month",
+        ),
+    ],
+    ids=["not pinned", "pinned"],
+)
+def test_an_object_of_another_type_is_refused_with_what_helps(pinned: str, said: str) -> None:
+    """A forced run skips a pinned month."""
+    green = Month("green", 2020, 10)
+    known = {**DATASETS["green"].signatures, "trip_distance": "string/"}
+    entry = entry_of(green, signatures=known, pinned=pinned)
+    with pytest.raises(SchemaError) as caught:
+        refuse_outdated(green, DATASETS["green"], entry)
+    text = on_command_line(caught.value.message, caught.value.remedies)
+    assert text.endswith(f"changed (trip_distance is string, not float64); {said}")

@@ -23,6 +23,10 @@ T = TypeVar("T")
 LEDGER = "loaded_months"
 #: What repairs the object of a month, which a load into a warehouse only reads.
 AGAIN = Remedy("force", True, "for it", flow="etl_web_to_gcs")
+#: The same for a pinned month, which no run replaces.
+UNPIN_FIRST = Remedy(
+    "unpin", True, "and load it again, as no run converts a pinned month", flow="history"
+)
 #: Unpins a month that no bucket has.
 UNPIN_HERE = Remedy(
     "unpin", True, 'for this warehouse and the bucket "", to let loads replace it', flow="history"

@@ -11,7 +11,7 @@ from monthly.columns import KEPT, Column, is_same_name, kept_column, published_n
 from monthly.dataset import Dataset
 from monthly.ledger import Entry
 from monthly.month import Month
-from monthly.warehouses import AGAIN
+from monthly.warehouses import AGAIN, UNPIN_FIRST
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ def refuse_outdated(month: Month, dataset: Dataset, entry: Entry) -> None:
         raise SchemaError(
             f"{month}: its object in the bucket was converted before {dataset.place} changed "
             f"({'; '.join(wrong)})",
-            AGAIN,
+            UNPIN_FIRST if entry.pinned else AGAIN,
         )
 
 
