@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from core.checksums import sha256_of
 from core.clock import utc_now
 from core.errors import SchemaError
 from core.parquet import damage_named, open_file
+from core.scratch import scratch_folder
 from core.storage.bucket import Bucket, ObjectInfo
 from monthly.columns import FILE_MONTH, published_name
 from monthly.convert.column_figures import ColumnFigures, measure
@@ -51,8 +51,8 @@ def measure_object(bucket: Bucket, month: Month, key: str) -> ObjectFigures:
         SchemaError: the type of a column differs from the declared one.
         StorageError: it is gone, or the disk has no room for a copy.
     """
-    with tempfile.TemporaryDirectory(prefix="trips-verify-") as folder:
-        copy = Path(folder, "object.parquet")
+    with scratch_folder(month, f"verify {bucket.uri(key)}") as folder:
+        copy = folder / "object.parquet"
         bucket.download(key, copy)
         with damage_named(f"{month}: {bucket.uri(key)}"):
             return _measured(month, copy)

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import io
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -405,6 +406,17 @@ def test_an_entry_is_rebuilt_without_rejected_rows_if_there_are_none(stack: Stac
     assert (entry.rows_read, entry.rows_written, entry.rows_rejected) == (rows, rows, 0)
     assert entry.rejects_key is None
     assert stack.faults() == []
+
+
+def test_an_object_is_measured_in_the_scratch_folder(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's temporary folder may be too small for it."""
+    monkeypatch.setenv("TRIPS_SCRATCH", str(tmp_path / "scratch"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    stacks.change_entry(stack, columns={})
+    assert stack.faults() == []
+    assert [path.suffix for path in (tmp_path / "scratch").iterdir()] == [".lock"]
 
 
 def test_an_entry_without_figures_is_compared_by_those_of_its_object(stack: Stack) -> None:
