@@ -368,11 +368,11 @@ def test_a_bucket_that_is_unavailable_for_a_moment_is_asked_again_before_a_load(
 
 
 def test_a_permanent_error_is_not_retried(place: Path, server: Web) -> None:
-    """After a single 404 the flow fails and says that the month is not published."""
+    """After a 404 to HEAD and to GET the flow fails and says that the month is not published."""
     state = bring(place, 10, source=server.url(TEMPLATE))
     assert state.is_failed()
     assert "there is no such file" in str(state.result(raise_on_failure=False))
-    assert len(server.requests) == 1
+    assert [request.method for request in server.requests] == ["HEAD", "GET"]
 
 
 def test_the_artifacts_show_the_months_and_their_quality(place: Path) -> None:
