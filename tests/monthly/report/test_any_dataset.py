@@ -374,7 +374,7 @@ def test_a_quantile_is_found_far_from_the_first_rows(
     small, large = [1.0 + n / 4_096 for n in range(2_048)], [1e3 + n for n in range(9_000)]
     rows = [*[None] * 2_048, *small, *large]
     report({"a": "float64"}, '[roles]\namount = "a"\n', {"a": rows})
-    with scanning(tmp_path / "month.parquet") as scan:
+    with scanning(tmp_path / "month.parquet", DATASETS["own"].schema) as scan:
         measure = Measure('"a"', (0.1, 0.5, 0.9))
         found = distributions(scan, [measure])[measure]
     numbers = [*small, *large]
