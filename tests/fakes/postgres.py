@@ -67,10 +67,12 @@ class Database:
         return db
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
-        """Return the rows of a statement."""
+        """Return the rows of a statement, whose counts are in the server's statistics then."""
         with closing(self.connect()) as db, db.cursor() as sql:
             sql.execute(statement)
-            return list(sql.fetchall()) if sql.description else []
+            rows = list(sql.fetchall()) if sql.description else []
+            sql.execute("SELECT pg_stat_force_next_flush()")  # by default, as the session ends
+            return rows
 
     def tables(self) -> set[str]:
         """Return everything in the database except indexes."""
