@@ -923,7 +923,7 @@ def test_the_statistics_prove_a_month_that_nobody_changed(
         "pg_stat_get_tuples_deleted(oid) FROM pg_class WHERE relname = 'green_trips_2020_10'"
     )
     # They are counted once the session of the load has ended.
-    database.wait_until(f"SELECT ({counters}) = (2, 0, 0)")
+    database.wait_until(f"SELECT (2, 0, 0) = ({counters})")
     assert warehouse.loaded_month(month) == LoadedMonth(entry.object_sha256, 2, 2)
     database.query("SELECT pg_stat_reset()")
     assert database.query(counters) == [(0, 0, 0)]
