@@ -68,14 +68,10 @@ PROPOSED: dict[tuple[str, str], tuple[tuple[str, ...], tuple[Remedy, ...]]] = {
         (Remedy("force", True), Remedy("unpin", True, flow="history")),
     ),
     ("monthly/warehouses/__init__.py", ""): (
-        _LOADS,
-        (Remedy("force", True, flow="etl_web_to_gcs"),),
+        (*_LOADS, "ingest_data"),
+        (Remedy("force", True, flow="etl_web_to_gcs"), Remedy("unpin", True, flow="history")),
     ),
     ("monthly/warehouses/__init__.py", "refuse_other_count"): (_LOADS, (Remedy("force", True),)),
-    ("monthly/warehouses/postgres_ledger.py", ""): (
-        _LOADS,
-        (Remedy("unpin", True, flow="history"),),
-    ),
     ("monthly/warehouses/postgres_ledger.py", "_refuse_garbled"): (
         ("ingest_data", "history"),
         (Remedy("force", True, flow="ingest_data"),),
