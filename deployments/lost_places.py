@@ -57,14 +57,16 @@ def on_disk(places: Mapping[str, str]) -> dict[str, str]:
 
 
 def _path_of(place: str) -> str:
-    slug, _, name = place.partition("/")
+    slug, _, rest = place.partition("/")
+    name, _, folder = rest.partition("/")  # local-bucket/NAME/FOLDER
     if slug not in _EMBEDDED or name == "zoom":
         return ""
     try:
         block: Any = _EMBEDDED[slug].load(name)
     except ValueError:  # it is not saved, as each run will say
         return ""
-    return str(block.folder if isinstance(block, LocalBucket) else block.path)
+    path = str(block.folder if isinstance(block, LocalBucket) else block.path)
+    return posixpath.join(path, folder)
 
 
 def _is_lost(place: str, mounted: list[PurePosixPath]) -> bool:

@@ -47,9 +47,10 @@ gc.disable()
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
+def pytest_xdist_auto_num_workers() -> int | None:
     """Run one process more than there are cores, because a test often waits for another process."""
-    return most_threads() + 1
+    is_set = "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ  # xdist reads it
+    return None if is_set else most_threads() + 1
 
 
 def pytest_collection_finish() -> None:

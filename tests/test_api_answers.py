@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
 HTML, JSON = "text/html", "application/json"
-NOT_PREFECT = "not as Prefect's API does; correct PREFECT_API_URL, or the proxy"
+ADDRESS = "correct PREFECT_API_URL, or the proxy"
+BUSY = "the server is busy, restarting or gone"
 #: Status, content type and body of what answers in place of Prefect's API.
 STRANGERS = [
     (200, HTML, "<html>log in</html>"),
@@ -40,6 +41,7 @@ STRANGERS = [
     (403, JSON, '{"message": "no route"}'),
     (404, HTML, "<html>not found</html>"),
     (409, JSON, '["conflict"]'),
+    (429, "text/plain", "slow down"),
     (502, HTML, "<html>bad gateway</html>"),
 ]
 
@@ -111,14 +113,15 @@ def test_what_is_not_prefects_api_is_named_with_its_status(
     said = str(caught.value)
     assert said.startswith(f"{url}/flow_runs/")
     assert f" answered {status} " in said
-    assert NOT_PREFECT in said
+    assert f"not as Prefect's API does; {BUSY if status in (429, 502) else ADDRESS}" in said
 
 
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [
         (500, '{"exception_message": "broken"}', "(broken); see the log of Prefect's server"),
-        (503, '{"exception_message": "locked"}', "(locked); see the log of Prefect's server"),
+        (503, '{"exception_message": "locked"}', f"(locked); {BUSY}"),
+        (429, '{"detail": "slow down"}', f"(slow down); {BUSY}"),
         (401, '{"detail": "expired"}', "(expired); log in (prefect cloud login), or correct PREF"),
     ],
 )
@@ -184,7 +187,7 @@ def test_a_block_is_not_said_to_be_missing() -> None:
     """As `make doctor` and each flow would say if they could not read its name."""
     from orchestration.block_registry import open_bucket
 
-    with answering(*STRANGERS[0]), pytest.raises(TripsError, match=NOT_PREFECT):
+    with answering(*STRANGERS[0]), pytest.raises(TripsError, match=ADDRESS):
         open_bucket("s3-bucket/zoom-s3")
 
 

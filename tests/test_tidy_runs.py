@@ -337,6 +337,20 @@ def test_child_runs_live_as_long_as_their_parent(later: Callable[..., None]) -> 
         ask(lambda client, of=run: client.set_flow_run_state(of, Completed(), force=True))  # type: ignore[misc] # a lambda's default
 
 
+def test_a_child_run_whose_parent_is_deleted_meanwhile_is_lost() -> None:
+    """It was listed before; a tidying that settles many runs takes a while."""
+    parent = running("elsewhere:1", "deleted-parent")
+    child = child_of(parent)
+
+    async def judge(client: PrefectClient) -> str | None:
+        listed = await client.read_flow_run(child)
+        await client.delete_flow_run(parent)
+        return await why_lost(client, listed, dt.timedelta(hours=1))
+
+    assert ask(judge) == "its parent run was deleted"
+    ask(lambda client: client.set_flow_run_state(child, Completed(), force=True))
+
+
 def test_a_run_that_was_started_by_hand_is_left_alone(later: Callable[..., None]) -> None:
     """Somebody is watching it."""
 

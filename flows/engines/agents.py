@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -40,8 +41,9 @@ PICKUP_SECONDS = 300.0
 RUN_SECONDS = 3600.0
 #: Maximum number of runs that Prefect's server returns per request.
 LISTED = 200
-#: Seconds to call off the runs in flight when the run that waits for them fails or is stopped.
-CALL_OFF_SECONDS = 60.0
+#: Seconds to call off the runs in flight when the run that waits for them fails or is stopped:
+#: fewer than `interrupts.REPORT_SECONDS`, after which Ctrl-C ends the process.
+CALL_OFF_SECONDS = 10.0
 _BY_HAND = "cancel these runs in the UI, or agents load their months"
 _HINT = "its agent may be gone; cancel that run in the UI, then run again"
 
@@ -120,13 +122,19 @@ class _Flight:
             run = await self._run_of(plan)
             self._flying[run.id], self._starting = plan, None
 
-    async def _run_of(self, plan: Plan) -> FlowRun:
-        """Return the new run of a month, or the same one if it was asked for before."""
+    async def _run_of(self, plan: Plan, start: dt.datetime | None = None) -> FlowRun:
+        """Return the new run of a month, or the same one if it was asked for before.
+
+        Args:
+            plan: the planned month.
+            start: when an agent may pick up a new run; now if None.
+        """
         with refusals_named(self._deployment):
             run: FlowRun = await run_deployment(
                 self._deployment,
                 parameters=_parameters(plan.month, self._work),
                 flow_run_name=str(plan.month),
+                scheduled_time=start,
                 timeout=0,
                 idempotency_key=f"{self._key}-{plan.month}",
                 client=self._client,
@@ -193,13 +201,19 @@ class _Flight:
         if self._starting:
             left[None] = self._starting
         why = f"no answer in {CALL_OFF_SECONDS:.0f} s"
+
+        async def call_off(run_id: UUID | None, plan: Plan) -> None:
+            nonlocal why
+            try:
+                await self._cancel_waiting(run_id, plan)
+                del left[run_id]
+            except Exception as error:  # whatever a client raises, the others are called off
+                why, *_ = readable(error).message.split("; ")
+
         with anyio.move_on_after(CALL_OFF_SECONDS, shield=True):
-            for run_id, plan in [*left.items()]:
-                try:
-                    await self._cancel_waiting(run_id, plan)
-                    del left[run_id]
-                except Exception as error:  # whatever a client raises, the others are called off
-                    why = readable(error).message
+            async with anyio.create_task_group() as group:  # one that hangs holds up no other
+                for run_id, plan in [*left.items()]:
+                    group.start_soon(call_off, run_id, plan)
         if left:
             months = ", ".join(str(plan.month) for plan in left.values())
             get_run_logger().warning("%s", f"not called off: {months} ({why}); {_BY_HAND}")
@@ -207,7 +221,9 @@ class _Flight:
     async def _cancel_waiting(self, run_id: UUID | None, plan: Plan) -> None:
         """Cancel a run if it exists and no agent has picked it up."""
         with suppress(ObjectNotFound, UsageError):  # it was deleted, or refused
-            known = run_id or (await self._run_of(plan)).id
+            # If it does not exist yet, it is created, but not for an agent to pick up.
+            tomorrow = pendulum.now("UTC").add(days=1)
+            known = run_id or (await self._run_of(plan, tomorrow)).id
             if _is_waiting(await self._client.read_flow_run(known)):
                 await self._cancel(known)
 

@@ -228,7 +228,7 @@ def _pinned_plan(month: Month, source: str, entry: Entry) -> Plan:
     try:
         plan = plan_against(month, source, replace(entry, pinned=""))
     except SourceError as error:  # such a month needs nothing from its publisher
-        reason = f"{when}; the publisher has not told ({month.unprefixed(str(error))})"
+        reason = f"{when}; the publisher gave no usable answer ({month.unprefixed(str(error))})"
         return Plan(month, Status.PINNED, reason, entry=entry, remedies=(unpin,))
     newer = (
         "the publisher may have a newer file" if plan.settled_by_content else "would be replaced"

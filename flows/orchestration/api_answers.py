@@ -12,6 +12,16 @@ from prefect.exceptions import PrefectHTTPStatusError
 from core.errors import TripsError
 
 _NO_LOGIN = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
+_BUSY = (
+    httpx.codes.REQUEST_TIMEOUT,
+    httpx.codes.TOO_MANY_REQUESTS,
+    httpx.codes.BAD_GATEWAY,
+    httpx.codes.SERVICE_UNAVAILABLE,
+    httpx.codes.GATEWAY_TIMEOUT,
+)
+_WAIT = "the server is busy, restarting or gone: see that it runs, then run again"
+#: The host of the API within the process, in its URLs.
+_WITHIN = "ephemeral-prefect"
 
 
 class CheckedClient(PrefectHttpxAsyncClient):
@@ -73,7 +83,11 @@ def _is_usable(answer: httpx.Response) -> bool:
 def _refuse(error: PrefectHTTPStatusError) -> None:
     """Raise if the answer is not of Prefect's API, or is one that no caller handles."""
     answer, said = error.response, reason_of(error)
-    if answer.is_server_error:
+    if answer.status_code in _BUSY:
+        way_out = _WAIT
+    elif answer.is_server_error and answer.request.url.host == _WITHIN:
+        way_out = "the lines above say why"
+    elif answer.is_server_error:
         way_out = "see the log of Prefect's server, then run again"
     elif answer.status_code in _NO_LOGIN:
         way_out = "log in (prefect cloud login), or correct PREFECT_API_KEY"
@@ -84,7 +98,8 @@ def _refuse(error: PrefectHTTPStatusError) -> None:
 
 
 def _stranger(answer: httpx.Response) -> TripsError:
-    return TripsError(
-        f"{answer.request.url} answered {status_of(answer)}, not as Prefect's API does; correct "
-        "PREFECT_API_URL, or the proxy in front of the server, then run again"
-    )
+    way_out = "correct PREFECT_API_URL, or the proxy in front of the server, then run again"
+    if answer.status_code in _BUSY:
+        way_out = _WAIT
+    said = f"{answer.request.url} answered {status_of(answer)}, not as Prefect's API does"
+    return TripsError(f"{said}; {way_out}")

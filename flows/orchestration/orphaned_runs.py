@@ -31,7 +31,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import LogSort
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Cancelled, Crashed
 
 from orchestration.parent_runs import has_parent, lost, parent_elsewhere
@@ -232,7 +232,12 @@ async def _is_begun(client: PrefectClient, run: FlowRun) -> bool:
 
 async def _parents_end(client: PrefectClient, run: FlowRun, silent: dt.timedelta) -> str | None:
     elsewhere = parent_elsewhere(run)
-    parent_id = elsewhere or await _parent_here(client, run)
+    try:
+        parent_id = elsewhere or await _parent_here(client, run)
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != HTTPStatus.NOT_FOUND:
+            raise
+        return "its parent run was deleted"
     if parent_id is None:
         return None  # started by hand, so somebody is watching it
     why = await _why_over(client, parent_id)

@@ -421,10 +421,12 @@ def test_a_job_without_a_volume_keeps_nothing(place: str) -> None:
         refuse_lost_places(job, {"TRIPS_BUCKET": place}, settings)
 
 
+@pytest.mark.parametrize("below", ["", "/green"])
 @pytest.mark.parametrize(("folder", "code"), [("/srv/taxi", 2), ("/opt/prefect/data/mine", 0)])
 def test_a_saved_block_of_a_folder_is_judged_by_its_path(
     folder: str,
     code: int,
+    below: str,
     saved: Path,
     first_row: None,
     capsys: pytest.CaptureFixture[str],
@@ -433,7 +435,7 @@ def test_a_saved_block_of_a_folder_is_judged_by_its_path(
     """The folder of the machine that saved it is on the disk of a container like any other."""
     save_block: Any = LocalBucket(folder=folder).save
     save_block("nas", overwrite=True)
-    monkeypatch.setenv("TRIPS_BUCKET", "local-bucket/nas")
+    monkeypatch.setenv("TRIPS_BUCKET", f"local-bucket/nas{below}")
     assert main(TARGETS["docker"], ["--env", str(saved)]) == code
     assert ("TRIPS_BUCKET would be on the disk" in capsys.readouterr().err) == bool(code)
 

@@ -36,6 +36,7 @@ from engines.start_limit import StartLimit
 from monthly.month import Month
 from monthly.plan import Plan, Status
 from monthly.result import MonthResult, Outcome
+from orchestration import interrupts
 
 MONTHS = [Month("green", 2020, month) for month in (1, 2)]
 APART = 2 * agents.PICKUP_SECONDS
@@ -54,6 +55,8 @@ class Api:
         self.set: dict[str, Any] = {}
         self._states = iter(states)
         self._by_key: dict[str, FlowRun] = {}
+        #: When an agent may pick up each run; None for at once.
+        self.starts: dict[str, dt.datetime | None] = {}
 
     async def run_deployment(
         self,
@@ -61,6 +64,7 @@ class Api:
         parameters: Any,
         flow_run_name: str,
         timeout: int,
+        scheduled_time: dt.datetime | None,
         idempotency_key: str,
         client: Any,
     ) -> FlowRun:
@@ -78,6 +82,7 @@ class Api:
             **pool,
         )
         self.runs[flow_run_name] = self._by_key[idempotency_key] = run
+        self.starts[flow_run_name] = scheduled_time
         return run
 
     async def read_flow_runs(
@@ -299,6 +304,7 @@ def test_a_run_that_was_being_started_is_cancelled(
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(flight.lines())
     assert [*api.set] == [*api.runs] == ["green 2020-01"]
+    assert (api.starts["green 2020-01"] is None) == is_known  # no agent picks up a new one
     assert warnings == []
 
 
@@ -337,16 +343,26 @@ def test_runs_that_cannot_be_called_off_are_named(
 def test_a_server_that_hangs_does_not_keep_a_stopped_run(
     monkeypatch: pytest.MonkeyPatch, warnings: list[str]
 ) -> None:
-    async def hang(api: Api, run_id: Any) -> None:
-        await asyncio.Event().wait()
+    """Nor does one answer that it waits for keep the other runs from being called off."""
+    read, api = Api.read_flow_run, Api(Scheduled(), Scheduled())
+
+    async def hang(api: Api, run_id: Any) -> Any:
+        if run_id == api.runs["green 2020-01"].id:
+            await asyncio.Event().wait()
+        return await read(api, run_id)
 
     monkeypatch.setattr(Api, "read_flow_run", hang)
-    monkeypatch.setattr(agents, "CALL_OFF_SECONDS", 0.01)
-    stopped_with(flight_of(Api(Scheduled(), Scheduled()), monkeypatch), KeyboardInterrupt())
+    monkeypatch.setattr(agents, "CALL_OFF_SECONDS", 0.1)
+    stopped_with(flight_of(api, monkeypatch), KeyboardInterrupt())
+    assert [*api.set] == ["green 2020-02"]
     assert warnings == [
-        "not called off: green 2020-01, green 2020-02 (no answer in 0 s); "
+        "not called off: green 2020-01 (no answer in 0 s); "
         "cancel these runs in the UI, or agents load their months"
     ]
+
+
+def test_ctrl_c_leaves_time_to_call_off_the_runs() -> None:
+    assert agents.CALL_OFF_SECONDS < interrupts.REPORT_SECONDS
 
 
 @pytest.mark.usefixtures("clock")

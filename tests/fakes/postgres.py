@@ -71,7 +71,8 @@ class Database:
         with closing(self.connect()) as db, db.cursor() as sql:
             sql.execute(statement)
             rows = list(sql.fetchall()) if sql.description else []
-            sql.execute("SELECT pg_stat_force_next_flush()")  # by default, as the session ends
+            if db.server_version >= 150_000:  # otherwise, as the session ends
+                sql.execute("SELECT pg_stat_force_next_flush()")
             return rows
 
     def tables(self) -> set[str]:
@@ -151,7 +152,8 @@ def _hasten(database: Database) -> None:
     """
     database.query("ALTER SYSTEM SET fsync = off")
     database.query("SELECT pg_reload_conf()")
-    database.query(f"SET scram_iterations = 1; ALTER ROLE {USER} PASSWORD '{PASSWORD}'")
+    if int(database.query("SHOW server_version_num")[0][0]) >= 160_000:
+        database.query(f"SET scram_iterations = 1; ALTER ROLE {USER} PASSWORD '{PASSWORD}'")
 
 
 @contextmanager

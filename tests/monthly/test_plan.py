@@ -366,7 +366,7 @@ def test_a_pinned_month_needs_no_publisher(
     web.serve(f"/{NAME}", Page(b"", status=status))
     plan = plan_month(MONTH, url, bucket)
     assert (plan.status, plan.has_work, plan.published) == (Status.PINNED, False, None)
-    said = "no longer has it" if status == 404 else "has not told"
+    said = "no longer has it" if status == 404 else "gave no usable answer"
     assert plan.reason.startswith(f"pinned on 2021-02-01; the publisher {said} ({url} answered ")
     due = due_in_warehouse(plan, None, "w")
     assert (due.status, due.in_bucket) == (Status.NEW, True)

@@ -52,7 +52,7 @@ class File:
 
 
 def _chunks(wanted: RemoteFile[Any], path: Path) -> Iterator[bytes]:
-    """Yield the bytes of a file; an error of reading is not one of the disk that takes the copy.
+    """Yield the bytes of a file; a read error is not one of the disk that takes the copy.
 
     Raises:
         Unreachable: the file cannot be read, such as one of a network share that went away.

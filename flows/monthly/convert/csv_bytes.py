@@ -40,7 +40,7 @@ def has_odd_quotes(data: bytes) -> bool:
 
 
 def quoted_start(data: bytes, delimiter: str) -> bytes | None:
-    """Return the quoted start of the first field that does not end with it, as `"Weird" Al`.
+    """Return the quoted start of the first field that goes on after it, such as `"Weird" Al`.
 
     Args:
         data: lines with an even number of quotes each.
@@ -48,8 +48,8 @@ def quoted_start(data: bytes, delimiter: str) -> bytes | None:
     """
     codes = np.frombuffer(b"\n%b\n" % data, np.uint8)
     quotes = np.flatnonzero(codes == 34)
-    # Unless a line is unusual, the first quote of each two begins a field or follows another quote,
-    # and the second ends a field or precedes one.
+    # Unless a line is unusual, the first quote of each pair begins a field or follows another
+    # quote, and the second ends a field or precedes another quote.
     before = _none_of(codes[quotes[::2] - 1], f'{delimiter}\n"')
     after = _none_of(codes[quotes[1::2] + 1], f'{delimiter}\r\n"')
     unusual = quotes[np.repeat(before | after, 2)] - 1

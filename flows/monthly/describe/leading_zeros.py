@@ -21,7 +21,7 @@ _PADDED = re.compile(
 _KEY = re.compile(r"(^|_)((id|code|codigo|key)(_|$)|cod_)|_(no|nr|number|numero|nummer)$")
 #: Keys of fewer digits are small numbers.
 _DIGITS = 3
-#: Keys of which at least one in so many is used were given one after the other.
+#: Keys of which at least one in so many is used were assigned consecutively.
 _DENSE = 10
 _OTHERWISE = 'If other months have leading zeros, keep them with type = "string".'
 

@@ -106,7 +106,7 @@ def _is_elsewhere(column: Drafted, months: Sequence[YearMonth]) -> bool:
 
 
 def _spans_years(column: Drafted) -> bool:
-    """Return whether the times of each file are of more than a year."""
+    """Return whether the times of each file span more than a year."""
     return all(len(each.months) > _YEAR for each in column.times.values())
 
 

@@ -103,7 +103,7 @@ def propose_other_zones(columns: Sequence[Drafted], time_zone: str) -> None:
 
 
 def note_bare_times(columns: Sequence[Drafted], time_zone: str) -> None:
-    """Note that times without a zone are taken for the dataset's, which other times tell."""
+    """Note that times without a zone are read in the dataset's zone, which other times give."""
     readings = [reading for column in columns for reading in column.verdict.times]
     is_told = bool(_stored(columns)) or any(reading.offsets for reading in readings)
     for column in columns if is_told else ():

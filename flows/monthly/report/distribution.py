@@ -118,7 +118,7 @@ class _Spread:
             steps.count(values[groups == steps.group])
 
     def divide_others(self) -> bool:
-        """Prepare to count those quantiles' groups that are not divided; return if there are any.
+        """Prepare to count quantiles' groups that are not divided; return whether there are any.
 
         The steps of the others are kept apart, so that they are not counted again.
         """
