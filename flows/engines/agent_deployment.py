@@ -14,6 +14,8 @@ from prefect.runtime import deployment as own
 from prefect.settings import PREFECT_API_URL
 
 from core.errors import Advice, Remedy, UsageError
+from engines.run_plan import RunPlan
+from monthly.month import Month
 from orchestration.api_answers import reason_of
 from orchestration.restarts import NOT_ACCEPTED
 
@@ -45,6 +47,22 @@ async def chosen_deployment(client: PrefectClient, name: str) -> str:
         f"{what} (PREFECT_API_URL, the server of agents, is {server})",
         *(there or ["apply deployments/local_deploy.py"]),
     )
+
+
+def parameters_of(month: Month, work: RunPlan) -> dict[str, Any]:
+    """Return the parameters that vary by month or run; the deployment sets the rest."""
+    return {
+        **work.options,
+        "report": work.report,
+        "color": month.dataset,
+        "months": month.year_month,
+        "warehouse": work.warehouse,
+        "plan": False,
+        "engine": "threads",
+        "cluster": "",
+        "cluster_options": {},
+        "deployment": "",
+    }
 
 
 @contextmanager

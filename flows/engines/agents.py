@@ -24,7 +24,7 @@ from prefect.utilities.asyncutils import sync_compatible
 
 from core.errors import ClusterError, TripsError, UsageError
 from core.waiting import Pace
-from engines.agent_deployment import chosen_deployment, refusals_named
+from engines.agent_deployment import chosen_deployment, parameters_of, refusals_named
 from engines.run_plan import EngineConfig, RunPlan
 from engines.start_limit import start_limit
 from monthly.month import Month
@@ -132,7 +132,7 @@ class _Flight:
         with refusals_named(self._deployment):
             run: FlowRun = await run_deployment(
                 self._deployment,
-                parameters=_parameters(plan.month, self._work),
+                parameters=parameters_of(plan.month, self._work),
                 flow_run_name=str(plan.month),
                 scheduled_time=start,
                 timeout=0,
@@ -231,22 +231,6 @@ class _Flight:
         why = "The run that asked for this month has given it up."
         called_off: State[Any] = Cancelled(message=why)
         await self._client.set_flow_run_state(run_id, called_off)
-
-
-def _parameters(month: Month, work: RunPlan) -> dict[str, Any]:
-    """Return the parameters that vary by month or run; the deployment sets the rest."""
-    return {
-        **work.options,
-        "report": work.report,
-        "color": month.dataset,
-        "months": month.year_month,
-        "warehouse": work.warehouse,
-        "plan": False,
-        "engine": "threads",
-        "cluster": "",
-        "cluster_options": {},
-        "deployment": "",
-    }
 
 
 def _is_waiting(run: FlowRun) -> bool:
