@@ -276,9 +276,9 @@ def test_a_deployment_older_than_the_dataset_is_named_with_what_to_do(
     import engines.agents
 
     _deploy(deployment, deployment, enforced=True)
-    parameters = engines.agents._parameters
+    parameters: Any = engines.agents.parameters_of  # type: ignore[attr-defined] # imported there
     monkeypatch.setattr(
-        engines.agents, "_parameters", lambda *known: parameters(*known) | {"color": "tram"}
+        engines.agents, "parameters_of", lambda *known: parameters(*known) | {"color": "tram"}
     )
     publish(shared, "2020-10", ["1"])
     state = bring_all(shared, "10", engine="agents", deployment=f"etl-parent-flow/{deployment}")
