@@ -158,15 +158,11 @@ def _codes(column: Column) -> Iterator[Fault]:
 
 
 def _without_effect(declared: Declaration, column: Column) -> Iterator[Fault]:
-    """Yield the texts that are read as no value before they could be rejected or decoded."""
-    nulls = (*declared.text.nulls, *NULLS[1:])
+    """Yield the texts that are read as no value before they could be rejected."""
     for text in column.reject:
-        if text.strip() in nulls:
+        if text.strip() in (*declared.text.nulls, *NULLS[1:]):
             message = f"has {text!r}, which means no value; write '' for rows without a value"
             yield Fault(("reject",), message)
-    for text in column.codes:
-        if text.strip() in (*nulls, ""):
-            yield Fault(("codes", text), "is a text that means no value; remove it")
 
 
 def _kept(column: Column) -> Iterator[Fault]:

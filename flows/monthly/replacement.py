@@ -230,6 +230,7 @@ def _put_back(bucket: Bucket, month: Month, entry: Entry, version: str | None) -
     if bucket.sha256(kept.object_key) != entry.object_sha256:
         return
     there = bucket.info(kept.object_key)
+    _confirm(bucket, month, version)
     info = bucket.copy(kept.object_key, object_key(month), there.version if there else "")
     rejects = _restored_rejects(bucket, month, kept)
     known = replace(entry, object_version=info.version, rejects_key=rejects)

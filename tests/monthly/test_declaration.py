@@ -90,19 +90,6 @@ FAULTS = {
         13,
         "have 'A' twice; case does not tell codes apart",
     ),
-    "code of no value": (
-        '"float64"\n',
-        '"int64"\ncodes = { "" = 1, "NULL " = 2 }\n',
-        13,
-        "columns.price.codes.NULL  is a text that means no value; remove it",
-    ),
-    "code that text.nulls has": (
-        "[roles]",
-        '[text]\nnulls = ["9"]\n[columns.kind]\ntype = "int64"\ndescription = "x"\n'
-        "codes = { 9 = 1 }\n[roles]",
-        10,
-        "columns.kind.codes.9 is a text that means no value; remove it",
-    ),
     "keeper": ('"Price."', '"x"\nkeep_text = "no"', 14, "is 'no', which is not a string column"),
     "keeper of codes": (
         '"Price."',

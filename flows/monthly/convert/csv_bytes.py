@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -52,12 +52,20 @@ def quoted_start(data: bytes, delimiter: str) -> bytes | None:
     # quote, and the second ends a field or precedes another quote.
     before = _none_of(codes[quotes[::2] - 1], f'{delimiter}\n"')
     after = _none_of(codes[quotes[1::2] + 1], f'{delimiter}\r\n"')
-    unusual = quotes[np.repeat(before | after, 2)] - 1
-    rest = b"[^%b]*" % re.escape(delimiter.encode())
-    field = re.compile(rb'("(?:[^"]|"")*"(?!"))(%b)|".*|%b' % (rest, rest))
-    for line in _lines_at(data, unusual.tolist()):
-        for found in field.finditer(line):
-            if found[1] and found[2].strip():
+    if not (before | after).any():
+        return None
+    mark = re.escape(delimiter.encode())
+    bare = re.sub(rb'" +(?=[%b\r\n]|\Z)' % mark, b'"', data) if after.any() else data
+    if bare != data:
+        return quoted_start(bare, delimiter)  # without the blanks that follow quotes
+    lines = _lines_of(codes, quotes[np.repeat(before | after, 2)])
+    # Only a quote that begins a field encloses a text.
+    lines &= _lines_of(codes, quotes[~_none_of(codes[quotes - 1], f"{delimiter}\n")])
+    field = re.compile(rb'("(?:[^"]|"")*"(?!"))([^%b]*)|".*|[^%b]*' % (mark, mark))
+    ends = np.flatnonzero(codes == 10).tolist()
+    for line in sorted(lines):
+        for found in field.finditer(data[ends[line - 1] : ends[line] - 1]):
+            if found[1] and found[2].decode("utf-8", "replace").strip():
                 return found[1]
     return None
 
@@ -68,14 +76,10 @@ def _none_of(codes: Bytes, letters: str) -> npt.NDArray[np.bool_]:
     return others[codes]
 
 
-def _lines_at(data: bytes, places: Iterable[int]) -> Iterator[bytes]:
-    """Yield each line in which one of these places lies; the places are in order."""
-    end = -1
-    for place in places:
-        if place > end:
-            begin, end = data.rfind(b"\n", 0, place) + 1, data.find(b"\n", place)
-            end = end if end >= 0 else len(data)
-            yield data[begin:end]
+def _lines_of(codes: Bytes, places: npt.NDArray[np.int64]) -> set[int]:
+    """Return the lines in which these places lie, by the number of line feeds before them."""
+    ends = np.flatnonzero(codes == 10)
+    return set(np.unique(np.searchsorted(ends, places)).tolist())
 
 
 def padded(data: bytes, delimiter: str, fields: int, quotes: bool) -> bytes:

@@ -45,8 +45,10 @@ def codes_of(seen: Sequence[Values]) -> Codes:
     for values in seen:
         found.widen(values.numbers.range["point"])
     digits = _digits(found)
+    if found.high <= 1:
+        return Codes()  # whether there is one
     if any(map(_PADDED.search, names)):
-        if digits > 1:
+        if digits >= _DIGITS:
             why = "Text, as codes of this name may have leading zeros"
             return Codes(f"{why}; here, all have {digits} digits.", are_texts=True)
         return Codes(f"Without leading zeros here. {_OTHERWISE}")

@@ -116,8 +116,14 @@ def note_time(
     """Note why a column does not have the role time although more rows have it, or none does."""
     for column in columns:
         if not time and column.times and _is_elsewhere(column, months):
-            why = "Dates of birth" if is_birth(column.name) else "None is within a year of its file"
-            column.notes.append(f"{why}: not the time of the rows, so it has no role.")
+            why = "Dates of birth are not the time of the rows, so it has no role."
+            if not is_birth(column.name):
+                why = (
+                    "None is within a year of its file, so it has no role. If it is the time of "
+                    f'the rows, write time = "{column.name}" in [roles], and outside = 1.0 in '
+                    "[limits]."
+                )
+            column.notes.append(why)
         elif time and column.times and _knows_all(column) and not _knows_all(time):
             named = bare(column.published, 60)
             time.notes.append(f"The time of the rows, as {named!r} is mostly outside the month.")

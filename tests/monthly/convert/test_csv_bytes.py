@@ -67,6 +67,9 @@ def _goes_on(line: bytes) -> bool:
         (b'1,"a ""b""" c', b'"a ""b"""'),
         (b'"a, b" ,"c"\t,"d"\r', None),
         (b'12" by 7",x"y"', None),
+        (b'1, "a" b,"c"', None),
+        (b'"a"\xc2\xa0,1', None),
+        (b'"a" ,"b" c', b'"b"'),
     ],
 )
 def test_blanks_after_quotes_and_quotes_within_a_field_are_none(
