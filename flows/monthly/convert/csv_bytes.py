@@ -58,11 +58,11 @@ def quoted_start(data: bytes, delimiter: str) -> bytes | None:
     bare = re.sub(rb'" +(?=[%b\r\n]|\Z)' % mark, b'"', data) if after.any() else data
     if bare != data:
         return quoted_start(bare, delimiter)  # without the blanks that follow quotes
-    lines = _lines_of(codes, quotes[np.repeat(before | after, 2)])
+    ends = np.flatnonzero(codes == 10)
+    lines = _lines_of(ends, quotes[np.repeat(before | after, 2)])
     # Only a quote that begins a field encloses a text.
-    lines &= _lines_of(codes, quotes[~_none_of(codes[quotes - 1], f"{delimiter}\n")])
+    lines &= _lines_of(ends, quotes[~_none_of(codes[quotes - 1], f"{delimiter}\n")])
     field = re.compile(rb'("(?:[^"]|"")*"(?!"))([^%b]*)|".*|[^%b]*' % (mark, mark))
-    ends = np.flatnonzero(codes == 10).tolist()
     for line in sorted(lines):
         for found in field.finditer(data[ends[line - 1] : ends[line] - 1]):
             if found[1] and found[2].decode("utf-8", "replace").strip():
@@ -76,9 +76,8 @@ def _none_of(codes: Bytes, letters: str) -> npt.NDArray[np.bool_]:
     return others[codes]
 
 
-def _lines_of(codes: Bytes, places: npt.NDArray[np.int64]) -> set[int]:
+def _lines_of(ends: npt.NDArray[np.int64], places: npt.NDArray[np.int64]) -> set[int]:
     """Return the lines in which these places lie, by the number of line feeds before them."""
-    ends = np.flatnonzero(codes == 10)
     return set(np.unique(np.searchsorted(ends, places)).tolist())
 
 
